@@ -1,0 +1,166 @@
+// The plan of the house as a check: which room may import which, no cycles between files, and the runtime only in
+// platform/. Run by `deno task check` and by the tests; exits 1 and names each breach.
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+
+/** Bands from the ground up. A room imports from the bands before its own. */
+export const BANDS: readonly (readonly string[])[] = [
+  ["base", "platform", "observe"],
+  ["address", "smtp", "message", "dns", "config"],
+  ["table", "tls", "sasl", "milter", "mailauth", "queue"],
+  ["rewrite", "routing", "access"],
+  ["cleanup", "bounce", "pickup", "smtpd", "delivery", "qmgr"],
+  ["http", "master", "commands", "main.ts"],
+];
+
+/** Inside a band only this is allowed: room -> rooms of its band, each listed earlier. */
+export const WITHIN: Readonly<Record<string, readonly string[]>> = {
+  platform: ["base"],
+  observe: ["base", "platform"],
+  smtp: ["address"],
+  message: ["address"],
+  dns: ["address"],
+  config: ["address"],
+  routing: ["rewrite"],
+  access: ["rewrite", "routing"],
+  bounce: ["cleanup"],
+  pickup: ["cleanup"],
+  smtpd: ["cleanup"],
+  delivery: ["cleanup"],
+  qmgr: ["bounce", "delivery"],
+  master: ["http"],
+  commands: ["master", "http"],
+  "main.ts": ["commands", "master"],
+};
+
+/** Packages that belong to one room. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  hono: ["http"],
+  zod: ["http", "config"],
+  "dns-packet": ["dns"],
+  "prom-client": ["observe", "http"],
+};
+
+/** Modules of the runtime that are plain computation and may be used anywhere. */
+const PURE = new Set(["node:buffer", "node:path", "node:util", "node:assert", "node:string_decoder"]);
+
+export interface Breach {
+  readonly file: string;
+  readonly line: number;
+  readonly what: string;
+}
+
+interface Import {
+  readonly line: number;
+  readonly target: string;
+  readonly typeOnly: boolean;
+}
+
+const IMPORT =
+  /(?:^|[;\s])(?:import|export)\s+(type\s)?(?:[^'"();]*?\sfrom\s+)?["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)/g;
+
+function withoutComments(source: string): string {
+  return source.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "))
+    .replace(/(^|[^:"'`])\/\/[^\n]*/g, "$1");
+}
+
+function importsOf(source: string): Import[] {
+  const found: Import[] = [];
+  for (const match of source.matchAll(IMPORT)) {
+    const line = source.slice(0, match.index + match[0].length).split("\n").length;
+    found.push({ line, target: match[2] ?? match[3]!, typeOnly: match[1] !== undefined });
+  }
+  return found;
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name) && !/_test\.tsx?$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name)).sort();
+}
+
+function bandOf(room: string): number {
+  return BANDS.findIndex((band) => band.includes(room));
+}
+
+function mayImport(from: string, to: string): boolean {
+  if (from === to) return true;
+  const [here, there] = [bandOf(from), bandOf(to)];
+  if (there < here) return true;
+  return there === here && (WITHIN[from] ?? []).includes(to);
+}
+
+/** All breaches of the plan below `src`. */
+export function breaches(src: string): Breach[] {
+  const out: Breach[] = [];
+  const graph = new Map<string, string[]>();
+  const roomOf = (file: string) => relative(src, file).split("/")[0]!;
+  for (const file of sources(src)) {
+    const source = withoutComments(readFileSync(file, "utf8"));
+    const room = roomOf(file);
+    const say = (line: number, what: string) => out.push({ file: relative(dirname(src), file), line, what });
+    if (bandOf(room) < 0) say(1, `room "${room}" is in no band; add it to scripts/layers.ts`);
+    if (room !== "platform") {
+      for (const match of source.matchAll(/(?<![\w.$"'`/])(?:Bun|Deno)\.\w+|(?<![\w.$"'`/])process\.\w+/g)) {
+        say(source.slice(0, match.index).split("\n").length, `${match[0]}: the runtime belongs to platform/`);
+      }
+    }
+    const edges: string[] = [];
+    for (const { line, target, typeOnly } of importsOf(source)) {
+      if (target.startsWith(".")) {
+        const to = resolve(dirname(file), target);
+        if (!to.startsWith(src)) {
+          continue;
+        }
+        if (!mayImport(room, roomOf(to))) say(line, `${room}/ may not import ${roomOf(to)}/ (${target})`);
+        const name = to.split("/").pop()!;
+        if (name.startsWith("_") && dirname(to) !== dirname(file)) {
+          say(line, `${target} is private to its folder`);
+        }
+        if (!typeOnly) edges.push(to);
+        continue;
+      }
+      const isRuntime = target === "bun" || /^(bun|node):/.test(target);
+      if (isRuntime) {
+        if (room !== "platform" && !PURE.has(target)) {
+          say(line, `"${target}": the runtime belongs to platform/`);
+        }
+        continue;
+      }
+      const name = target.startsWith("@") ? target.split("/").slice(0, 2).join("/") : target.split("/")[0]!;
+      const rooms = PACKAGES[name];
+      if (rooms === undefined) say(line, `package "${name}" has no room; add it to scripts/layers.ts`);
+      else if (!rooms.includes(room)) say(line, `package "${name}" belongs to ${rooms.join(" and ")}/`);
+    }
+    graph.set(file, edges);
+  }
+  for (const cycle of cycles(graph)) {
+    out.push({
+      file: relative(dirname(src), cycle[0]!),
+      line: 1,
+      what: `import cycle: ${[...cycle, cycle[0]!].map((file) => relative(src, file)).join(" -> ")}`,
+    });
+  }
+  return out;
+}
+
+function cycles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+  const done = new Set<string>();
+  const found: string[][] = [];
+  const walk = (file: string, path: string[]) => {
+    const at = path.indexOf(file);
+    if (at >= 0) return void found.push(path.slice(at));
+    if (done.has(file)) return;
+    for (const next of graph.get(file) ?? []) walk(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) walk(file, []);
+  return found;
+}
+
+if (import.meta.main) {
+  const found = breaches(resolve(import.meta.dirname!, "../src"));
+  for (const { file, line, what } of found) console.error(`${file}:${line}: ${what}`);
+  if (found.length > 0) process.exit(1);
+  console.log("layers: no breach");
+}

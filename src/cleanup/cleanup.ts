@@ -1,0 +1,47 @@
+import type { MaybeAsync } from "../base/maybe_async.ts";
+import type { Origin, QueueId, Recipient } from "../queue/envelope.ts";
+import type { Reply } from "../smtp/reply.ts";
+
+/** What the submitting service knows before the content comes. */
+export interface Submission {
+  readonly id: QueueId;
+  readonly arrival: number;
+  readonly sender: string;
+  readonly recipients: readonly Recipient[];
+  readonly origin: Origin;
+  readonly ret?: "FULL" | "HDRS";
+  readonly envid?: string;
+  readonly eightBit?: boolean;
+  readonly smtputf8?: boolean;
+  readonly contentFilter?: string;
+  readonly hold?: boolean;
+  /** Accept and throw away (access DISCARD). */
+  readonly discard?: boolean;
+  readonly redirect?: string;
+  readonly bcc?: readonly string[];
+  readonly kind?: "mail" | "bounce" | "probe";
+  /** Header lines put on top, newest first: Received, then PREPENDs. Each ends in CR LF. */
+  readonly prepend: readonly string[];
+  /** The client may have missing headers completed (local_header_rewrite_clients). */
+  readonly completeHeaders: boolean;
+}
+
+/** The end of a message. */
+export type Committed =
+  | { readonly is: "queued"; readonly id: QueueId; readonly size: number }
+  | { readonly is: "refused"; readonly reply: Reply };
+
+/** A message on its way into the queue. Content is wire form: CR LF, dots unstuffed, newlines already made right. */
+export interface IncomingMessage {
+  /** Bytes of content so far. */
+  readonly size: number;
+  write(bytes: Uint8Array): MaybeAsync<void>;
+  /** Resolves only when the message is durably queued, or answers why not. */
+  commit(): Promise<Committed>;
+  abort(): void;
+}
+
+/** Makes messages whole (headers, aliases, checks) and commits them (cleanup(8)). */
+export interface Cleanup {
+  begin(submission: Submission): IncomingMessage;
+}

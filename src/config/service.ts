@@ -1,0 +1,42 @@
+import type { Settings } from "./settings.ts";
+
+/** A line of master.cf, with the settings that hold for it (master(5)). */
+export interface Service {
+  /** Field 1 as written: `smtp`, `127.0.0.1:10025`, `submission`, a transport's name. */
+  readonly name: string;
+  readonly type: "inet" | "unix" | "unix-dgram" | "fifo" | "pass";
+  readonly private: boolean;
+  readonly unprivileged: boolean;
+  readonly chroot: boolean;
+  /** Seconds, 0 = none. */
+  readonly wakeup: number;
+  /** Concurrent sessions or deliveries; 0 = no limit. `-` is already $default_process_limit here. */
+  readonly processLimit: number;
+  /** Program of field 8: smtpd, smtp, local, ... */
+  readonly program: string;
+  /** Arguments without the common options. */
+  readonly args: readonly string[];
+  /** How often `-v` was given. */
+  readonly verbose: number;
+  /** master.cf line, for messages. */
+  readonly line: number;
+  /** main.cf with this service's `-o` on top. */
+  readonly settings: Settings;
+  /**
+   * Any parameter by name, expanded, with this service's `-o`: user-defined ones, restriction classes,
+   * `<transport>_destination_concurrency_limit`, table parameters. Undefined when it is neither set nor built in.
+   */
+  parameter(name: string): string | undefined;
+}
+
+/** A configuration that has been read and found good. */
+export interface Configuration {
+  /** Absolute path. */
+  readonly directory: string;
+  /** main.cf alone. */
+  readonly settings: Settings;
+  parameter(name: string): string | undefined;
+  /** Whether main.cf (or the environment) sets the name, whatever the value. */
+  isSet(name: string): boolean;
+  readonly services: readonly Service[];
+}

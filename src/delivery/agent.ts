@@ -1,0 +1,41 @@
+import type { Content, RecipientDetail } from "../queue/store.ts";
+import type { Envelope, Recipient } from "../queue/envelope.ts";
+
+/** One delivery: some recipients of a message that share transport and next hop. */
+export interface DeliveryJob {
+  readonly envelope: Envelope;
+  /** The recipients to deliver to now, with their indexes in the envelope. */
+  readonly recipients: readonly { readonly index: number; readonly recipient: Recipient }[];
+  /** master.cf service name: `smtp`, `relay`, `local`, ... */
+  readonly transport: string;
+  /** Next hop as routed: domain, `[host]:port`, or a transport's own word. */
+  readonly nexthop: string;
+  readonly content: Content;
+}
+
+/** What became of one recipient (every recipient gets exactly one). */
+export type Outcome =
+  | { readonly is: "sent"; readonly relay: string; readonly detail: RecipientDetail }
+  | { readonly is: "deferred"; readonly relay: string; readonly detail: RecipientDetail }
+  | { readonly is: "bounced"; readonly relay: string; readonly detail: RecipientDetail };
+
+/** A finished delivery. `outcomes` runs parallel to the job's recipients. */
+export interface DeliveryReport {
+  readonly outcomes: readonly Outcome[];
+  /** Milliseconds spent in connection set-up and in transmission (log's delays c and d). */
+  readonly setup: number;
+  readonly transmission: number;
+  /** How many deliveries this connection has served, from 2 on (log's conn_use). */
+  readonly connectionUse?: number;
+  /** The destination itself failed (no connection, greeting refused): feeds qmgr's dead-site memory. */
+  readonly deadSite?: RecipientDetail;
+}
+
+/** A delivery agent. Never rejects for a mail reason; a rejection is a fault and defers all recipients with 4.3.0. */
+export interface Agent {
+  /** Program name in log lines (smtp, local, ...). */
+  readonly program: "smtp" | "lmtp" | "local" | "virtual" | "pipe" | "error" | "discard";
+  deliver(job: DeliveryJob, signal: AbortSignal): Promise<DeliveryReport>;
+  /** Closes cached connections. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,54 @@
+import { COMMANDS } from "./commands/registry.ts";
+import { calledAs, exit, programArguments, writeErr, writeOut } from "./platform/process.ts";
+
+const GROUPS = ["service", "tables", "queue", "mail", "configuration"] as const;
+
+function usage(): string {
+  const rows = GROUPS.map((group) => {
+    const names = Object.entries(COMMANDS).filter(([, row]) => row.group === group);
+    if (names.length === 0) return "";
+    return `\n${group}\n${names.map(([name, row]) => `  ${name.padEnd(12)} ${row.summary}`).join("\n")}\n`;
+  });
+  return `usage: mta [-c config_dir] [-v] COMMAND [arguments]\n${rows.join("")}\n` +
+    "Called through a link named after a command (postmap -> mta), it is that command.\n";
+}
+
+interface Called {
+  readonly name: string | undefined;
+  readonly configDirectory: string | undefined;
+  readonly verbose: number;
+  readonly args: readonly string[];
+}
+
+/** Takes `mta`'s own options off; a link's name is the command, and every argument is the command's. */
+function parseCall(link: string, args: readonly string[]): Called {
+  if (link in COMMANDS) return { name: link, configDirectory: undefined, verbose: 0, args };
+  let configDirectory: string | undefined;
+  let verbose = 0;
+  let at = 0;
+  for (; at < args.length; at++) {
+    const arg = args[at]!;
+    if (arg === "-c") configDirectory = args[++at];
+    else if (arg.startsWith("-c") && arg.length > 2) configDirectory = arg.slice(2);
+    else if (/^-v+$/.test(arg)) verbose += arg.length - 1;
+    else break;
+  }
+  return { name: args[at], configDirectory, verbose, args: args.slice(at + 1) };
+}
+
+async function main(): Promise<number> {
+  const { name, configDirectory, verbose, args } = parseCall(calledAs(), programArguments());
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    (name === undefined ? writeErr : writeOut)(usage());
+    return name === undefined ? 1 : 0;
+  }
+  const row = COMMANDS[name === "--version" ? "version" : name];
+  if (row === undefined) {
+    writeErr(`mta: fatal: unknown command: "${name}". Try "mta --help".\n`);
+    return 1;
+  }
+  const command = await row.load();
+  return await command({ name, configDirectory, verbose, args });
+}
+
+exit(await main());

@@ -1,0 +1,61 @@
+/** A queue id, Postfix's short or long form (enable_long_queue_ids). */
+export type QueueId = string & { readonly brand: "QueueId" };
+
+/** DSN NOTIFY bits (RFC 3461 §4.1); 0 = not given. */
+export const NOTIFY = { never: 1, success: 2, failure: 4, delay: 8 } as const;
+
+/** One envelope recipient. Addresses are in internal form: local part unquoted. */
+export interface Recipient {
+  /** Where it goes now, after rewriting and alias expansion. */
+  readonly address: string;
+  /** What the client wrote; equal to `address` where nothing changed it. Log's `orig_to`, X-Original-To. */
+  readonly original: string;
+  /** DSN ORCPT, `type;address` decoded; undefined when not given. */
+  readonly orcpt?: string;
+  /** DSN NOTIFY bits; 0 = not given. */
+  readonly notify: number;
+}
+
+/** Who handed the message over; feeds `%{client}` attributes, XFORWARD, log lines. All absent for local submission. */
+export interface Origin {
+  readonly clientName?: string;
+  readonly clientAddress?: string;
+  readonly clientPort?: number;
+  readonly helo?: string;
+  /** SMTP, ESMTP, ESMTPS, ESMTPA, ... as in Received. */
+  readonly protocol?: string;
+  readonly saslMethod?: string;
+  readonly saslUsername?: string;
+  readonly saslSender?: string;
+  /** Numeric user id of a local submitter. */
+  readonly uid?: number;
+}
+
+/** All that the queue keeps about a message beside its content and the recipients' states. */
+export interface Envelope {
+  readonly id: QueueId;
+  /** Arrival, milliseconds since 1970. */
+  readonly arrival: number;
+  /** Internal form; "" is the null sender. */
+  readonly sender: string;
+  readonly recipients: readonly Recipient[];
+  readonly origin: Origin;
+  /** DSN RET; undefined when not given. */
+  readonly ret?: "FULL" | "HDRS";
+  /** DSN ENVID, decoded. */
+  readonly envid?: string;
+  /** BODY=8BITMIME, or 8-bit content seen. */
+  readonly eightBit?: boolean;
+  /** MAIL with SMTPUTF8. */
+  readonly smtputf8?: boolean;
+  /** Access FILTER or content_filter: `transport:nexthop`. */
+  readonly contentFilter?: string;
+  /** Access HOLD: enters the hold queue instead of incoming. */
+  readonly hold?: boolean;
+  /** Kind of message: ordinary mail, or a notice made here (never answered by a notice that loops). */
+  readonly kind?: "mail" | "bounce" | "probe";
+  /** Longest line of the content in bytes, CRLF not counted; lets delivery skip the scan for over-long lines. */
+  readonly longestLine?: number;
+  /** Message-ID header value with its angle brackets, for threaded bounces and logs. */
+  readonly messageId?: string;
+}

@@ -1,0 +1,161 @@
+import type { MaybeAsync } from "../base/maybe_async.ts";
+import type { Envelope, QueueId } from "./envelope.ts";
+
+/**
+ * A message being received. Small content stays in memory; over the store's threshold it streams to a file of its own,
+ * so memory per session does not depend on the message size. Content is in wire form: CR LF line ends, dots unstuffed.
+ */
+export interface Draft {
+  readonly id: QueueId;
+  /** Bytes written so far. */
+  readonly size: number;
+  /**
+   * Adds content. The store keeps a reference, no copy: the caller must not touch `bytes` afterwards. Returns a promise only
+   * when the writer should wait (back-pressure of the spool file); rejects with QueueFault (disk full, I/O error).
+   */
+  write(bytes: Uint8Array): MaybeAsync<void>;
+  /**
+   * Makes the message ours: resolves after the sync that covers content and envelope has returned, and never before.
+   * Rejects with QueueFault when it is not stored; then nothing of it remains. Calls the store's `onArrival` listeners after.
+   */
+  commit(envelope: Envelope): Promise<void>;
+  /** Drops the draft. Harmless after commit. */
+  abort(): void;
+}
+
+/** A message's content, wire form (CR LF). */
+export interface Content {
+  readonly size: number;
+  /** The whole content when it is small enough to be held in memory, else undefined: use `chunks`. */
+  readonly bytes: Uint8Array | undefined;
+  /** The content in order, in pieces of bounded size. */
+  chunks(): AsyncIterable<Uint8Array>;
+}
+
+/** What is settled about a recipient, as kept in the queue. */
+export type RecipientState =
+  | { readonly is: "pending"; /** Last reason of deferral. */ readonly why?: RecipientDetail }
+  | {
+    readonly is: "sent"; /** Kept until reported, when a success report is due. */
+    readonly report?: RecipientDetail;
+  }
+  | { readonly is: "failed"; readonly report: RecipientDetail }
+  /** Final, and whoever was to be told has been told. */
+  | { readonly is: "done" };
+
+/** What a delivery status notification needs to know of an attempt (RFC 3464 §2.3). */
+export interface RecipientDetail {
+  /** Enhanced status. */
+  readonly status: string;
+  /** Text as in the log line's parentheses. */
+  readonly text: string;
+  /** DSN action. */
+  readonly action: "failed" | "delayed" | "delivered" | "relayed" | "expanded";
+  /** Remote-MTA name, when a remote host answered. */
+  readonly remoteMta?: string;
+  /** Diagnostic-Code: type and text. */
+  readonly diagnosticType?: "smtp" | "x-unix" | "X-Postfix";
+  readonly diagnostic?: string;
+}
+
+/** A change of one recipient: its index in the envelope's list and the new state. */
+export interface RecipientChange {
+  readonly index: number;
+  readonly state: RecipientState;
+}
+
+/** Which queue a message is in, by Postfix's names. */
+export type QueueName = "incoming" | "active" | "deferred" | "hold";
+
+/** A message as qmgr opens it. */
+export interface StoredMessage {
+  readonly envelope: Envelope;
+  /** Parallel to `envelope.recipients`. */
+  readonly states: readonly RecipientState[];
+  readonly content: Content;
+  /** When a delay warning has been sent already. */
+  readonly warned: boolean;
+}
+
+/** A row of the queue listing (postqueue(1)). */
+export interface QueueListing {
+  readonly id: QueueId;
+  readonly queue: QueueName;
+  readonly arrival: number;
+  readonly size: number;
+  readonly sender: string;
+  readonly forcedExpire: boolean;
+  readonly recipients: readonly { readonly address: string; readonly why?: string }[];
+}
+
+/** Number of messages in each state; cheap enough for every scrape. */
+export type QueueCounts = { readonly [name in QueueName]: number } & {
+  readonly corrupt: number;
+  readonly bytes: number;
+};
+
+/**
+ * The durable store of one worker (DESIGN.md section 5). Nothing outside `queue/` may know that files exist.
+ * Every change is ordered: what was recorded first is replayed first. Changes are made durable in batches, never later than
+ * the next append's sync; `flush` waits for all recorded so far.
+ */
+export interface QueueStore {
+  /** A fresh id, unique over all shards of the queue directory. */
+  newId(): QueueId;
+  draft(id: QueueId): Draft;
+  /** Called after a message has become ours (and at replay for each that waits), never for held ones. */
+  onArrival(listener: () => void): void;
+
+  /**
+   * Up to `limit` messages whose time has come (new ones at once), moved to the active state, oldest due first.
+   * The caller settles each by `defer`, `remove` or `release`.
+   */
+  takeDue(now: number, limit: number): QueueId[];
+  /** Earliest due time of what waits, or undefined. */
+  nextDue(): number | undefined;
+  open(id: QueueId): Promise<StoredMessage>;
+
+  /** Recipient outcomes in the middle of a run. Sync, durable with the next batch. */
+  record(id: QueueId, changes: readonly RecipientChange[]): void;
+  /** Ends a run: back to deferred until `nextAttempt` (ms), with the final states of this run. */
+  defer(
+    id: QueueId,
+    nextAttempt: number,
+    changes: readonly RecipientChange[],
+    options?: { readonly warned?: boolean },
+  ): void;
+  /** All recipients are done: the message goes. */
+  remove(id: QueueId): void;
+  /** Puts an active message back as it was (shutdown in mid-run). */
+  release(id: QueueId): void;
+  /** Resolves when everything recorded so far is on disk. */
+  flush(): Promise<void>;
+
+  /** postsuper's and postqueue's moves; each answers how many messages it touched. `undefined` ids = all. */
+  hold(ids?: readonly QueueId[]): number;
+  unhold(ids?: readonly QueueId[]): number;
+  expire(ids?: readonly QueueId[]): number;
+  delete(ids?: readonly QueueId[]): number;
+  /** Makes deferred mail due now (postqueue -f, `mta flush`); held mail stays. */
+  retryNow(ids?: readonly QueueId[]): number;
+
+  counts(): QueueCounts;
+  list(): AsyncIterable<QueueListing>;
+  /** Latency of a probe write and sync, or a rejection: readiness. */
+  probe(): Promise<number>;
+  /** Takes over shards without an owner below the same directory; answers how many messages came in. */
+  adoptOrphans(): Promise<number>;
+  /** Flushes, releases the lock. */
+  close(): Promise<void>;
+}
+
+/** The store could not do what was asked; what failed is not accepted, what was accepted is untouched. */
+export class QueueFault extends Error {
+  override readonly name = "QueueFault";
+  /** 452 for lack of space, 451 for other trouble. */
+  readonly full: boolean;
+  constructor(what: string, why: string, options?: ErrorOptions & { full?: boolean }) {
+    super(`Cannot ${what}: ${why}`, options);
+    this.full = options?.full ?? false;
+  }
+}

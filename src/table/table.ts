@@ -1,0 +1,25 @@
+import type { MaybeAsync } from "../base/maybe_async.ts";
+
+/** "Not there" and "could not look" lead to different mail fates, so the type keeps them apart. */
+export type Answer =
+  | {
+    readonly is: "found";
+    readonly value: string; /** Line of the source that matched, where the type knows it. */
+    readonly line?: number;
+  }
+  | { readonly is: "absent" }
+  | { readonly is: "trouble"; readonly retry: boolean; readonly why: string };
+
+/** The shared "not there". */
+export const ABSENT: Answer = { is: "absent" };
+
+/** A lookup table: `type:name` of main.cf, opened. In-process types answer at once, never by a promise. */
+export interface Table {
+  /** As written in the configuration: `hash:/etc/postfix/access`. */
+  readonly spec: string;
+  /** Pattern tables (regexp, pcre, cidr) see only the whole key: no partial keys are tried (access(5)). */
+  readonly pattern: boolean;
+  lookup(key: string): MaybeAsync<Answer>;
+  /** Releases descriptors; the table answers trouble afterwards. */
+  close(): void;
+}

@@ -1,0 +1,32 @@
+/** An address in two halves; `domain` is "" for a bare local part. */
+export interface SplitAddress {
+  readonly local: string;
+  readonly domain: string;
+}
+
+/** Splits an internal-form address at its last `@`. */
+export function splitAddress(text: string): SplitAddress {
+  const at = text.lastIndexOf("@");
+  return at < 0 ? { local: text, domain: "" } : { local: text.slice(0, at), domain: text.slice(at + 1) };
+}
+
+/** Puts the halves of an address together again. */
+export function joinAddress({ local, domain }: SplitAddress): string {
+  return domain === "" ? local : `${local}@${domain}`;
+}
+
+// An atom excludes controls, blanks and specials; letters beyond ASCII pass (RFC 5321 §4.1.2, RFC 6531 §3.3).
+const DOT_STRING = /^[^\x00-\x20\x7f()<>@,;:\\".[\]]+(?:\.[^\x00-\x20\x7f()<>@,;:\\".[\]]+)*$/;
+
+/** A local part as it is written outside: quoted when it is not a dot-string (RFC 5321 §4.1.2). */
+export function quoteLocal(local: string): string {
+  return DOT_STRING.test(local) ? local : `"${local.replace(/[\\"\r\n]/g, "\\$&")}"`;
+}
+
+/** External form of an internal address: `a b@c` is written `"a b"@c`; the null sender stays empty. */
+export function quoteAddress(internal: string): string {
+  if (internal === "") return "";
+  const at = internal.lastIndexOf("@");
+  if (at < 0) return quoteLocal(internal);
+  return `${quoteLocal(internal.slice(0, at))}${internal.slice(at)}`;
+}

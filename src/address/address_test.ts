@@ -1,0 +1,24 @@
+import { expect, test } from "bun:test";
+import { joinAddress, quoteAddress, splitAddress } from "./address.ts";
+
+test("splitAddress() splits at the last @", () => {
+  expect(splitAddress("a@b@c")).toEqual({ local: "a@b", domain: "c" });
+  expect(splitAddress("a")).toEqual({ local: "a", domain: "" });
+  expect(splitAddress("")).toEqual({ local: "", domain: "" });
+  expect(joinAddress(splitAddress("a@b@c"))).toBe("a@b@c");
+});
+
+test("quoteAddress() quotes what is no dot-string", () => {
+  const rows = [
+    ["", ""],
+    ["a@b", "a@b"],
+    ["a b@c", '"a b"@c'],
+    ['a"\\@c', '"a\\"\\\\"@c'],
+    ["a..b@c", '"a..b"@c'],
+    [".a@c", '".a"@c'],
+    ["a@b@c", '"a@b"@c'],
+    ["é@c", "é@c"],
+    ["postmaster", "postmaster"],
+  ] as const;
+  for (const [internal, external] of rows) expect(quoteAddress(internal)).toBe(external);
+});

@@ -4,6 +4,7 @@ import type { ParameterRow } from "./parameter.ts";
 
 export const parameters = {
   "2bounce_notice_recipient": { type: "address", fallback: "postmaster", since: "1.0", daemons: "bounce", area: "bounce", fit: "core", range: "non-empty" },
+  access_at_domain_keys: { type: "bool", fallback: "yes", since: "mta", daemons: "smtpd", area: "access", fit: "core", note: "an access(5) table also honours @domain keys, after Postfix's own lookup order; no gives Postfix's exact behaviour" },
   access_map_defer_code: { type: "int", fallback: "450", since: "2.6", daemons: "smtpd", area: "access", fit: "full" },
   access_map_reject_code: { type: "int", fallback: "554", since: "1.0", daemons: "smtpd", area: "access", fit: "full" },
   address_verify_cache_cleanup_interval: { type: "time", fallback: "12h", since: "2.7", daemons: "verify", area: "access", fit: "full" },

@@ -1,0 +1,72 @@
+import type { FieldValue, Level, Program } from "./event.ts";
+
+/** What becomes one line of the log. */
+export interface LogEntry {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly level: Level;
+  /** `postfix`, `postfix/submission`: the service's syslog_name. */
+  readonly syslogName: string;
+  readonly program: Program;
+  readonly text: string;
+  /** Name and fields of the event; absent for free-form notes. */
+  readonly event?: string;
+  readonly fields?: { readonly [name: string]: FieldValue };
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const CONTROL = /[\x00-\x1f\x7f-\x9f]/;
+const CONTROLS = /[\x00-\x1f\x7f-\x9f]/g;
+const NOT_ASCII = /[^\x20-\x7e]/g;
+
+/** Longest text in bytes, as Postfix's msg_vprintf cuts it. */
+const TEXT_LIMIT = 2000;
+
+/** Text fit for one log line: controls (and beyond ASCII, when not `utf8`) become `?`, and it ends near 2000 bytes. */
+export function printable(text: string, utf8: boolean): string {
+  let clean = utf8 ? (CONTROL.test(text) ? text.replace(CONTROLS, "?") : text) : text.replace(NOT_ASCII, "?");
+  if (clean.length * 3 > TEXT_LIMIT) clean = cut(clean);
+  return clean;
+}
+
+function cut(text: string): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= TEXT_LIMIT) return text;
+  let end = TEXT_LIMIT;
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.toString("utf8", 0, end);
+}
+
+/** `warning: ` and so on; nothing for info (postlog(1)). */
+export function levelPrefix(level: Level): string {
+  return level === "info" ? "" : `${level}: `;
+}
+
+let stampSecond = Number.NaN;
+let stamp = "";
+
+/** `Mmm dd hh:mm:ss` in local time, the day blank-padded; made once a second. */
+export function timeStamp(time: number): string {
+  const second = Math.floor(time / 1000);
+  if (second === stampSecond) return stamp;
+  const at = new Date(time);
+  const two = (n: number) => String(n).padStart(2, "0");
+  stampSecond = second;
+  stamp = `${MONTHS[at.getMonth()]} ${String(at.getDate()).padStart(2)} ` +
+    `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  return stamp;
+}
+
+/** The line of a log file, as syslogd and postlogd(8) write it. */
+export function textLine(entry: LogEntry, host: string, pid: number, utf8: boolean): string {
+  return `${timeStamp(entry.time)} ${host} ${entry.syslogName}/${entry.program}[${pid}]: ` +
+    `${levelPrefix(entry.level)}${printable(entry.text, utf8)}\n`;
+}
+
+/** The same as one JSON object: who, when, the event's name and fields, and the text line's words. */
+export function jsonLine(entry: LogEntry, host: string, pid: number, utf8: boolean): string {
+  const { time, level, syslogName, program, event, fields } = entry;
+  const head = { time: new Date(time).toISOString(), level, host, syslog_name: syslogName, program, pid };
+  const text = printable(entry.text, utf8);
+  return `${JSON.stringify(event === undefined ? { ...head, text } : { ...fields, ...head, event, text })}\n`;
+}

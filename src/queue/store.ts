@@ -75,6 +75,8 @@ export interface StoredMessage {
   readonly content: Content;
   /** When a delay warning has been sent already. */
   readonly warned: boolean;
+  /** The operator asked for forced expiration (postsuper(1) -e, -f): the next run returns it to the sender. */
+  readonly forcedExpire?: boolean;
 }
 
 /** A row of the queue listing (postqueue(1)). */
@@ -102,13 +104,18 @@ export type QueueCounts = { readonly [name in QueueName]: number } & {
 export interface QueueStore {
   /** A fresh id, unique over all shards of the queue directory. */
   newId(): QueueId;
+  /**
+   * Whether a message of `size` bytes (0 when the client did not say) may be taken in: free space above queue_minfree and
+   * 1.5 times message_size_limit (postconf(5)). Cheap: asks the file system at most once a second. Else smtpd answers 452.
+   */
+  hasRoom(size: number): boolean;
   draft(id: QueueId): Draft;
   /** Called after a message has become ours (and at replay for each that waits), never for held ones. */
   onArrival(listener: () => void): void;
 
   /**
-   * Up to `limit` messages whose time has come (new ones at once), moved to the active state, oldest due first.
-   * The caller settles each by `defer`, `remove` or `release`.
+   * Up to `limit` messages whose time has come, moved to the active state: new and deferred ones in turn, each oldest due
+   * first, so that a large deferred queue cannot hold up new mail. The caller settles each by `defer`, `remove` or `release`.
    */
   takeDue(now: number, limit: number): QueueId[];
   /** Earliest due time of what waits, or undefined. */
@@ -131,7 +138,10 @@ export interface QueueStore {
   /** Resolves when everything recorded so far is on disk. */
   flush(): Promise<void>;
 
-  /** postsuper's and postqueue's moves; each answers how many messages it touched. `undefined` ids = all. */
+  /**
+   * postsuper's and postqueue's moves; each answers how many messages it touched. `undefined` ids = all. An active message is
+   * held when its run ends; a deleted one is gone at once, and what its run still reports is ignored.
+   */
   hold(ids?: readonly QueueId[]): number;
   unhold(ids?: readonly QueueId[]): number;
   expire(ids?: readonly QueueId[]): number;

@@ -11,11 +11,22 @@ export interface DeliveryJob {
   /** Next hop as routed: domain, `[host]:port`, or a transport's own word. */
   readonly nexthop: string;
   readonly content: Content;
+  /**
+   * More messages wait for this destination: the agent keeps its connection for the next one
+   * (smtp_connection_cache_on_demand). `false` closes it after this delivery; not said counts as true.
+   */
+  readonly more?: boolean;
 }
 
 /** What became of one recipient (every recipient gets exactly one). */
 export type Outcome =
-  | { readonly is: "sent"; readonly relay: string; readonly detail: RecipientDetail }
+  | {
+    readonly is: "sent";
+    readonly relay: string;
+    readonly detail: RecipientDetail;
+    /** The next host took over NOTIFY=SUCCESS (it announced DSN): no success report is due here (RFC 3461 §5.2.2). */
+    readonly passedOn?: boolean;
+  }
   | { readonly is: "deferred"; readonly relay: string; readonly detail: RecipientDetail }
   | { readonly is: "bounced"; readonly relay: string; readonly detail: RecipientDetail };
 

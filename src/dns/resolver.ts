@@ -1,4 +1,11 @@
-import type { AddressAnswer, DnsAnswer, Families } from "./answer.ts";
+import { connect, type Connection } from "../platform/connection.ts";
+import { openDatagrams } from "../platform/udp.ts";
+import type { Address, AddressAnswer, DnsAnswer, Families } from "./answer.ts";
+import { DnsCache, lifetimeOf } from "./cache.ts";
+import { exchange, type Server, type Wire } from "./exchange.ts";
+import { interpret } from "./interpret.ts";
+import { parseResponse, printQuery, type Response } from "./message.ts";
+import { queryName, reverseName } from "./name.ts";
 import type { RecordType } from "./record.ts";
 
 /** Looks names up in the DNS. Never rejects for a DNS reason: what went wrong is a `trouble` answer. */
@@ -7,10 +14,270 @@ export interface Resolver {
   query<Type extends RecordType>(name: string, type: Type, signal?: AbortSignal): Promise<DnsAnswer<Type>>;
   /** Mail exchangers, unsorted as the server gave them. A null MX is one record with exchange "" (RFC 7505). */
   mx(name: string, signal?: AbortSignal): Promise<DnsAnswer<"MX">>;
-  /** Addresses of the wanted families, in that order; the first family's failure decides when there are none. */
+  /** Addresses of the wanted families, in that order; a temporary failure counts before a lasting one when there are none. */
   addresses(name: string, families: Families, signal?: AbortSignal): Promise<AddressAnswer>;
   /** The PTR records of an IP address. */
   ptr(address: string, signal?: AbortSignal): Promise<DnsAnswer<"PTR">>;
   txt(name: string, signal?: AbortSignal): Promise<DnsAnswer<"TXT">>;
   tlsa(name: string, signal?: AbortSignal): Promise<DnsAnswer<"TLSA">>;
+}
+
+/** What a resolver needs to know. */
+export interface ResolverOptions {
+  /** Tried in this order; one that failed lately is tried last. */
+  readonly servers: readonly Server[];
+  /** Milliseconds to wait for one answer; default 5000 (resolv.conf(5) `timeout`). */
+  readonly timeout?: number;
+  /** Rounds over the servers; default 2 (resolv.conf(5) `attempts`). */
+  readonly attempts?: number;
+  /** Answers kept; default 10000. */
+  readonly cacheLimit?: number;
+  /** Queries on the wire at a time; default 256. Sixteen times as many may wait, more get `trouble`. */
+  readonly concurrency?: number;
+  readonly wire?: Wire;
+  /** Milliseconds. */
+  readonly now?: () => number;
+  /** A random 16-bit number that cannot be predicted (RFC 5452 §9.2). */
+  readonly randomId?: () => number;
+}
+
+/** The system's sockets. */
+const SYSTEM_WIRE: Wire = { udp: openDatagrams, tcp: connect };
+
+/** How long a server that failed comes last, in milliseconds. */
+const SHUNNED = 30_000;
+/** Longest chain of CNAMEs over several responses. */
+const CHAIN = 8;
+
+/** A 16-bit number from the system's generator. */
+function cryptographicId(): number {
+  return crypto.getRandomValues(new Uint16Array(1))[0];
+}
+
+/** A stub resolver: asks recursive name servers over UDP and TCP, keeps answers for their time to live. */
+export function createResolver(options: ResolverOptions): Resolver {
+  return new StubResolver(options);
+}
+
+interface Settled<Type extends RecordType> {
+  readonly answer: DnsAnswer<Type>;
+  readonly negativeTtl: number | undefined;
+}
+
+class StubResolver implements Resolver {
+  readonly #servers: readonly Server[];
+  readonly #timeout: number;
+  readonly #attempts: number;
+  readonly #wire: Wire;
+  readonly #now: () => number;
+  readonly #randomId: () => number;
+  readonly #cache: DnsCache;
+  readonly #inFlight = new Map<string, Promise<DnsAnswer>>();
+  readonly #failedAt = new Map<Server, number>();
+  readonly #gate: Gate;
+
+  constructor(options: ResolverOptions) {
+    this.#servers = options.servers;
+    this.#timeout = options.timeout ?? 5000;
+    this.#attempts = options.attempts ?? 2;
+    this.#wire = options.wire ?? SYSTEM_WIRE;
+    this.#now = options.now ?? Date.now;
+    this.#randomId = options.randomId ?? cryptographicId;
+    this.#cache = new DnsCache(options.cacheLimit ?? 10_000);
+    this.#gate = new Gate(options.concurrency ?? 256);
+  }
+
+  async query<Type extends RecordType>(
+    text: string,
+    type: Type,
+    signal?: AbortSignal,
+  ): Promise<DnsAnswer<Type>> {
+    const name = queryName(text);
+    if (name === undefined) return { is: "nxdomain", authentic: false, invalid: true };
+    const key = `${type} ${name}`;
+    const known = this.#cache.get(key, this.#now()) ?? loopbackName(name, type);
+    if (known !== undefined) return known as DnsAnswer<Type>; // the key holds the type
+    let lookup = this.#inFlight.get(key);
+    if (lookup === undefined) {
+      lookup = this.#lookUp(name, type, key);
+      this.#inFlight.set(key, lookup);
+    }
+    return await untilAborted(lookup as Promise<DnsAnswer<Type>>, signal);
+  }
+
+  mx(name: string, signal?: AbortSignal): Promise<DnsAnswer<"MX">> {
+    return this.query(name, "MX", signal);
+  }
+
+  txt(name: string, signal?: AbortSignal): Promise<DnsAnswer<"TXT">> {
+    return this.query(name, "TXT", signal);
+  }
+
+  tlsa(name: string, signal?: AbortSignal): Promise<DnsAnswer<"TLSA">> {
+    return this.query(name, "TLSA", signal);
+  }
+
+  async ptr(address: string, signal?: AbortSignal): Promise<DnsAnswer<"PTR">> {
+    const name = reverseName(address);
+    if (name === undefined) return { is: "nxdomain", authentic: false, invalid: true };
+    return await this.query(name, "PTR", signal);
+  }
+
+  async addresses(name: string, families: Families, signal?: AbortSignal): Promise<AddressAnswer> {
+    const types = families.map((family) => family === 4 ? "A" as const : "AAAA" as const);
+    const answers = await Promise.all(types.map((type) => this.query(name, type, signal)));
+    const found: Address[] = [];
+    for (const answer of answers) {
+      if (answer.is !== "records") continue;
+      for (const { type, address, ttl } of answer.records) {
+        found.push({ address, family: type === "A" ? 4 : 6, ttl });
+      }
+    }
+    if (found.length > 0) {
+      const authentic = answers.every((answer) => answer.is !== "trouble" && answer.authentic);
+      return { is: "records", addresses: found, authentic };
+    }
+    return worstOf(answers.map((answer, i) => ({ answer, type: types[i] })));
+  }
+
+  /** Shared by all who ask meanwhile, so no single caller's signal stops it; it ends by its own time-outs. */
+  async #lookUp<Type extends RecordType>(name: string, type: Type, key: string): Promise<DnsAnswer<Type>> {
+    try {
+      if (!await this.#gate.enter()) return { is: "trouble", why: "too many lookups at a time", retry: true };
+      try {
+        const { answer, negativeTtl } = await this.#followed(name, type);
+        this.#cache.set(key, answer as DnsAnswer, lifetimeOf(answer as DnsAnswer, negativeTtl), this.#now());
+        return answer;
+      } finally {
+        this.#gate.leave();
+      }
+    } finally {
+      this.#inFlight.delete(key);
+    }
+  }
+
+  /** Asks again for the end of a CNAME chain where a server did not follow it itself. */
+  async #followed<Type extends RecordType>(name: string, type: Type): Promise<Settled<Type>> {
+    let at = name;
+    for (let step = 0; step < CHAIN; step++) {
+      const response = await this.#ask(at, type);
+      if ("is" in response) return { answer: response, negativeTtl: undefined };
+      const meaning = interpret(response, at, type);
+      if (meaning.is === "answer") return { answer: meaning.answer, negativeTtl: response.negativeTtl };
+      const next = queryName(meaning.name);
+      if (next === undefined) {
+        return { answer: { is: "nodata", authentic: false }, negativeTtl: undefined };
+      }
+      at = next;
+    }
+    return { answer: { is: "trouble", why: "CNAME loop", retry: true }, negativeTtl: undefined };
+  }
+
+  /** Goes over the servers until one gives a usable response; a refusal is kept in case nobody does better. */
+  async #ask(name: string, type: RecordType): Promise<Response | DnsAnswer<never>> {
+    let refusal: Response | undefined;
+    for (let round = 0; round < this.#attempts; round++) {
+      for (const server of this.#order()) {
+        const response = await this.#askServer(server, name, type);
+        if (response === undefined) {
+          this.#failedAt.set(server, this.#now());
+          continue;
+        }
+        if (response.rcode === "NOERROR" || response.rcode === "NXDOMAIN") {
+          this.#failedAt.delete(server);
+          return response;
+        }
+        refusal = response;
+      }
+      if (refusal !== undefined) return refusal;
+    }
+    return { is: "trouble", why: "Host not found, try again", retry: true };
+  }
+
+  async #askServer(server: Server, name: string, type: RecordType): Promise<Response | undefined> {
+    for (const edns of [true, false]) {
+      const question = printQuery(this.#randomId(), name, type, edns);
+      const answer = await exchange(this.#wire, server, question, { timeout: this.#timeout });
+      if (answer.is === "failed") return undefined;
+      const response = parseResponse(answer.bytes);
+      // An old server may know no EDNS (RFC 6891 §7).
+      if (edns && (response?.rcode === "FORMERR" || response?.rcode === "NOTIMP")) continue;
+      return response;
+    }
+    return undefined;
+  }
+
+  #order(): readonly Server[] {
+    if (this.#failedAt.size === 0) return this.#servers;
+    const since = this.#now() - SHUNNED;
+    const shunned = (server: Server) => (this.#failedAt.get(server) ?? -Infinity) > since;
+    return [
+      ...this.#servers.filter((server) => !shunned(server)),
+      ...this.#servers.filter(shunned),
+    ];
+  }
+}
+
+/** `localhost` means this machine whether or not a server says so (RFC 6761 §6.3). */
+function loopbackName(name: string, type: RecordType): DnsAnswer | undefined {
+  if (name !== "localhost" && !name.endsWith(".localhost")) return undefined;
+  if (type !== "A" && type !== "AAAA") return { is: "nodata", authentic: false };
+  const record = { type, name, ttl: 0, address: type === "A" ? "127.0.0.1" : "::1" };
+  return { is: "records", records: [record], canonical: name, authentic: false };
+}
+
+/** The failure that decides: one that may pass before one that lasts, and of equals the last (dns_lookup(3)'s rule). */
+function worstOf(
+  failures: readonly { readonly answer: DnsAnswer<"A" | "AAAA">; readonly type: "A" | "AAAA" }[],
+): AddressAnswer {
+  const rank = { trouble: 3, nxdomain: 1, nodata: 1, records: 0 };
+  let worst: AddressAnswer | undefined;
+  for (const { answer, type } of failures) {
+    if (answer.is === "records") continue;
+    if (worst === undefined || rank[answer.is] >= rank[worst.is]) worst = { ...answer, type };
+  }
+  return worst ?? { is: "trouble", why: "no address family is enabled", retry: true, type: "A" };
+}
+
+/** The lookup's answer, or `trouble` as soon as the caller gives up. */
+function untilAborted<Type extends RecordType>(
+  lookup: Promise<DnsAnswer<Type>>,
+  signal: AbortSignal | undefined,
+): Promise<DnsAnswer<Type>> {
+  if (signal === undefined) return lookup;
+  return new Promise((resolve, reject) => {
+    const aborted = () => resolve({ is: "trouble", why: "aborted", retry: true });
+    if (signal.aborted) return aborted();
+    signal.addEventListener("abort", aborted, { once: true });
+    lookup.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
+  });
+}
+
+/** Lets a bounded number in at a time, a bounded number wait, and turns the rest away. */
+class Gate {
+  #free: number;
+  readonly #limit: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(concurrency: number) {
+    this.#free = concurrency;
+    this.#limit = concurrency * 16;
+  }
+
+  /** False when too many wait already. */
+  async enter(): Promise<boolean> {
+    if (this.#free > 0) {
+      this.#free--;
+      return true;
+    }
+    if (this.#waiting.length >= this.#limit) return false;
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return true;
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  }
 }

@@ -31,7 +31,7 @@ export const openDatagrams: OpenDatagrams = (to, handler) => {
   socket.on("error", (error: NodeJS.ErrnoException) => open && handler.error(error));
   socket.connect(to.port, to.host, () => {
     connected = true;
-    if (open) for (const bytes of waiting) socket.send(bytes);
+    if (open) { for (const bytes of waiting) socket.send(bytes); }
   });
   return {
     send: (bytes) => void (connected ? socket.send(bytes) : waiting.push(bytes)),

@@ -1,0 +1,135 @@
+import packet from "dns-packet";
+import type { DnsRecord, RecordType } from "./record.ts";
+
+/** UDP payload that passes every path unfragmented (DNS flag day 2020). */
+const UDP_PAYLOAD = 1232;
+const HEADER = 12;
+
+/** A query on its way: the bytes, and the part of them that a true response repeats. */
+export interface Question {
+  readonly id: number;
+  readonly bytes: Buffer;
+  /** The question section, as sent. */
+  readonly section: Buffer;
+}
+
+/** Prints a query with recursion and authentic data desired (RFC 6840 §5.7); `edns` adds the OPT record (RFC 6891). */
+export function printQuery(id: number, name: string, type: RecordType, edns: boolean): Question {
+  const opt = { type: "OPT", name: ".", udpPayloadSize: UDP_PAYLOAD, flags: 0, options: [] } as const;
+  const bytes = packet.encode({
+    type: "query",
+    id,
+    flags: packet.RECURSION_DESIRED | packet.AUTHENTIC_DATA,
+    questions: [{ type, name, class: "IN" }],
+    additionals: edns ? [opt as unknown as packet.Answer] : [],
+  });
+  const end = HEADER + name.length + 2 + 4;
+  return { id, bytes, section: bytes.subarray(HEADER, end) };
+}
+
+/** Whether the bytes answer that question: id, response bit, and the question word for word (RFC 5452 §4.2). */
+export function answersQuestion(bytes: Uint8Array, question: Question): boolean {
+  const end = HEADER + question.section.length;
+  if (bytes.length < end) return false;
+  const id = (bytes[0] << 8) | bytes[1];
+  const isResponse = (bytes[2] & 0x80) !== 0;
+  const count = (bytes[4] << 8) | bytes[5];
+  if (id !== question.id || !isResponse || count !== 1) return false;
+  for (let i = 0; i < question.section.length; i++) {
+    if (lower(bytes[HEADER + i]) !== lower(question.section[i])) return false;
+  }
+  return true;
+}
+
+function lower(byte: number): number {
+  return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+}
+
+/** What a server said. */
+export interface Response {
+  readonly rcode: string;
+  readonly truncated: boolean;
+  readonly authentic: boolean;
+  readonly answers: readonly DnsRecord[];
+  /** How long a negative answer holds, in seconds: from the SOA record (RFC 2308 §5); undefined without one. */
+  readonly negativeTtl: number | undefined;
+}
+
+/** Whether the truncation bit is set, told without decoding: a cut packet need not be decodable. */
+export function isTruncated(bytes: Uint8Array): boolean {
+  return (bytes[2] & 0x02) !== 0;
+}
+
+/** Response code of a header (RFC 1035 §4.1.1), for a server that answers FORMERR without repeating the question. */
+export function isFormatError(bytes: Uint8Array, id: number): boolean {
+  return bytes.length >= HEADER && ((bytes[0] << 8) | bytes[1]) === id && (bytes[2] & 0x80) !== 0 &&
+    (bytes[3] & 0x0f) === 1;
+}
+
+/** Decodes a response; undefined when it is malformed. Records of types that we do not know are left out. */
+export function parseResponse(bytes: Uint8Array): Response | undefined {
+  try {
+    const decoded = packet.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    const answers = (decoded.answers ?? []).map(toRecord).filter((record) => record !== undefined);
+    const soa = (decoded.authorities ?? []).map(toRecord).find((record) => record?.type === "SOA");
+    return {
+      rcode: "rcode" in decoded ? String(decoded.rcode) : "NOERROR",
+      truncated: decoded.flag_tc === true,
+      authentic: decoded.flag_ad === true,
+      answers,
+      negativeTtl: soa?.type === "SOA" ? Math.min(soa.ttl, soa.minimum) : undefined,
+    };
+  } catch {
+    return undefined; // the codec throws on malformed packets, and only then
+  }
+}
+
+/** Text of a TXT record's strings: bytes as Latin-1, joined without a gap (RFC 7208 §3.3). */
+function textOf(data: packet.TxtData): string {
+  const strings = Array.isArray(data) ? data : [data];
+  return strings.map((part) => typeof part === "string" ? part : part.toString("latin1")).join("");
+}
+
+const plain = (name: string) => name === "." ? "" : name.replace(/\.$/, "");
+
+function toRecord(answer: packet.Answer): DnsRecord | undefined {
+  if (answer.type === "OPT" || ("class" in answer && answer.class !== "IN")) return undefined;
+  const name = plain(answer.name);
+  const ttl = boundedTtl("ttl" in answer ? answer.ttl : 0);
+  switch (answer.type) {
+    case "A":
+    case "AAAA":
+      return { type: answer.type, name, ttl, address: answer.data };
+    case "CNAME":
+    case "NS":
+    case "PTR":
+      return { type: answer.type, name, ttl, target: plain(answer.data) };
+    case "MX":
+      return {
+        type: "MX",
+        name,
+        ttl,
+        preference: answer.data.preference ?? 0,
+        exchange: plain(answer.data.exchange),
+      };
+    case "TXT":
+      return { type: "TXT", name, ttl, text: textOf(answer.data) };
+    case "SOA":
+      return { type: "SOA", name, ttl, minimum: boundedTtl(answer.data.minimum) };
+    case "SRV": {
+      const { priority = 0, weight = 0, port, target } = answer.data;
+      return { type: "SRV", name, ttl, priority, weight, port, target: plain(target) };
+    }
+    case "TLSA": {
+      const { usage, selector, matchingType, certificate } = answer.data;
+      return { type: "TLSA", name, ttl, usage, selector, matchingType, data: certificate };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** A TTL with the top bit set counts as zero (RFC 2181 §8). */
+function boundedTtl(ttl: number | undefined): number {
+  return ttl === undefined || ttl > 0x7fffffff ? 0 : ttl;
+}

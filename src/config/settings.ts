@@ -1,8 +1,14 @@
 import type { ValueOf } from "./parameter.ts";
 import type { parameters } from "./parameters.ts";
 
-/** The name of a parameter. A misspelt one does not compile. */
-export type ParameterName = keyof typeof parameters;
+type Rows = typeof parameters;
+
+/** The name of a parameter. A misspelt one does not compile; legacy names and `<transport>_...` patterns have no value of their own. */
+export type ParameterName = {
+  [Name in keyof Rows]: Name extends `<${string}` ? never
+    : Rows[Name]["fallback"] extends `(${string}` ? never
+    : Name;
+}[keyof Rows];
 
 /** Every parameter's value for one service: main.cf, the service's `-o` on top, `$name` expanded. */
-export type Settings = { readonly [Name in ParameterName]: ValueOf<(typeof parameters)[Name]> };
+export type Settings = { readonly [Name in ParameterName]: ValueOf<Rows[Name]> };

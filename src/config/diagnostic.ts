@@ -1,0 +1,47 @@
+/** Something wrong or odd in the configuration: what Postfix would say, where it stands, and what would be right. */
+export interface Diagnostic {
+  /** `fatal` keeps the service from starting. */
+  readonly level: "fatal" | "warning";
+  /** Postfix's own text wherever Postfix has one. */
+  readonly text: string;
+  /** File, or `environment`, or `command line`. */
+  readonly file?: string;
+  /** First line of the entry, from 1. */
+  readonly line?: number;
+  readonly parameter?: string;
+  readonly value?: string;
+  /** master.cf entry as `name/type`, for `-o` values and fields. */
+  readonly service?: string;
+  /** What to write instead: "a whole number, for example 100". */
+  readonly expected?: string;
+}
+
+/** Thrown by the light path when a value that is needed cannot be used; carries every diagnostic known by then. */
+export class ConfigurationFault extends Error {
+  override readonly name = "ConfigurationFault";
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super(diagnostics.map(printDiagnostic).join("; "));
+    this.diagnostics = diagnostics;
+  }
+}
+
+/** Where the diagnostic points to: `/etc/postfix/main.cf, line 7`. */
+export function placeOf(diagnostic: Diagnostic): string {
+  const { file, line, service } = diagnostic;
+  if (file === undefined) return "";
+  return [file, line === undefined ? "" : `line ${line}`, service === undefined ? "" : `service ${service}`]
+    .filter((part) => part !== "").join(", ");
+}
+
+/** The diagnostic as a person reads it, without its level: Postfix's text, then place and remedy in parentheses. */
+export function printDiagnostic(diagnostic: Diagnostic): string {
+  const place = diagnostic.file !== undefined && diagnostic.line !== undefined &&
+      new RegExp(`line ${diagnostic.line}\\b`).test(diagnostic.text)
+    ? ""
+    : placeOf(diagnostic);
+  const notes = [place, diagnostic.expected === undefined ? "" : `specify ${diagnostic.expected}`]
+    .filter((part) => part !== "");
+  return notes.length === 0 ? diagnostic.text : `${diagnostic.text} (${notes.join("; ")})`;
+}

@@ -1,0 +1,90 @@
+import fs from "node:fs";
+import { errnoText } from "./libc.ts";
+
+/** What tells one state of a file from another. Times are milliseconds since 1970. */
+export interface FileIdentity {
+  readonly device: number;
+  readonly inode: number;
+  readonly size: number;
+  readonly mtime: number;
+  readonly links: number;
+}
+
+/** The system's words for a failed call: `No such file or directory`. */
+export function systemWhy(error: unknown): string {
+  const number = (error as NodeJS.ErrnoException).errno;
+  if (typeof number === "number") return errnoText(Math.abs(number));
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Tells "there is none" from other failures. */
+export function isNotThere(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+function identityOf(stat: fs.Stats): FileIdentity {
+  return { device: stat.dev, inode: stat.ino, size: stat.size, mtime: stat.mtimeMs, links: stat.nlink };
+}
+
+/** The state of the file of that name now; undefined when it cannot be looked at. */
+export function fileIdentity(path: string): FileIdentity | undefined {
+  const stat = fs.statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? undefined : identityOf(stat);
+}
+
+/** Tells whether two looks saw the same file in the same state. */
+export function sameFile(a: FileIdentity | undefined, b: FileIdentity | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.inode === b.inode && a.device === b.device && a.size === b.size && a.mtime === b.mtime;
+}
+
+/** The whole content; a folder reads as empty, as it does to Postfix's tools. Throws the system's error. */
+export function readWhole(path: string): Buffer {
+  try {
+    return fs.readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EISDIR") return Buffer.alloc(0);
+    throw error;
+  }
+}
+
+/** A file read at chosen places. Not mapped: a file truncated under a mapping would kill the process. */
+export class RandomAccessFile {
+  readonly #fd: number;
+  readonly path: string;
+  readonly opened: FileIdentity;
+
+  constructor(path: string) {
+    this.path = path;
+    this.#fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    this.opened = this.now();
+  }
+
+  get size(): number {
+    return this.opened.size;
+  }
+
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** The state of the open file now; `links` 0 when it has been replaced by another of its name. */
+  now(): FileIdentity {
+    return identityOf(fs.fstatSync(this.#fd));
+  }
+
+  /** Reads up to `into.length` bytes from `position`; fewer at the end of the file. */
+  read(into: Uint8Array, position: number): number {
+    let got = 0;
+    while (got < into.length) {
+      const n = fs.readSync(this.#fd, into, got, into.length - got, position + got);
+      if (n === 0) break;
+      got += n;
+    }
+    return got;
+  }
+
+  close(): void {
+    fs.closeSync(this.#fd);
+  }
+}

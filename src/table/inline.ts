@@ -1,0 +1,34 @@
+import { balancedLength, splitListRaw } from "../config/list.ts";
+import type { TableContext } from "./context.ts";
+import { foldAscii, foldKey } from "./fold.ts";
+import { ABSENT, type Answer, type Table } from "./table.ts";
+import { plainTable, unavailable } from "./unavailable.ts";
+
+/** The text inside the outer braces of `{...}`, or undefined when they do not enclose all of it. */
+export function insideBraces(text: string): string | undefined {
+  return text.startsWith("{") && balancedLength(text) === text.length ? text.slice(1, -1) : undefined;
+}
+
+/** One `name = value`, in braces when it contains blanks. */
+function pairOf(item: string): readonly [string, string] | string {
+  const text = item.startsWith("{") ? insideBraces(item)?.trim() : item;
+  if (text === undefined) return `syntax error after '}' in "${item}"`;
+  const pair = /^([^\s=]+)\s*=\s*([^]*)$/.exec(text);
+  if (pair !== null) return [pair[1]!, pair[2]!.trim()];
+  return text.startsWith("=") ? "missing attribute name" : "missing '=' after attribute name";
+}
+
+/** `inline:{ key=value, { key = text with blanks } }`: a table written into main.cf (DATABASE_README). */
+export function openInline(name: string, spec: string, context: TableContext): Table {
+  const need = `"${spec}"; need "inline:{name=value...}"`;
+  const fold = context.fold === false ? (key: string) => key : context.encoding === "latin1" ? foldAscii : foldKey;
+  const items = splitListRaw(insideBraces(name) ?? "");
+  if (items.length === 0) return unavailable(spec, `bad syntax: ${need}`, false);
+  const values = new Map<string, Answer>();
+  for (const item of items) {
+    const pair = pairOf(item);
+    if (typeof pair === "string") return unavailable(spec, `${pair}: ${need}`, false);
+    values.set(fold(pair[0]), { is: "found", value: pair[1] });
+  }
+  return plainTable(spec, (key) => values.get(fold(key)) ?? ABSENT);
+}

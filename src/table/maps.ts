@@ -1,0 +1,58 @@
+import { splitList } from "../config/list.ts";
+import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
+import type { TableContext } from "./context.ts";
+import { openTable } from "./registry.ts";
+import { ABSENT, type Answer, type Table } from "./table.ts";
+
+/** A parameter's list of tables, such as `canonical_maps`. */
+export interface Maps {
+  readonly tables: readonly Table[];
+  /** First hit wins, trouble stops. An empty key is never looked up; an empty value is warned about and skipped (maps_find). */
+  find(key: string): MaybeAsync<Answer>;
+  close(): void;
+}
+
+/** Opens a list of `type:name` (main.cf lists, `{ ... }` groups). `title` names the parameter in warnings. */
+export function openMaps(text: string, context: TableContext, title = "maps"): Maps {
+  const tables = splitList(text).map((spec) => openTable(spec, context));
+  return mapsOf(tables, context, title);
+}
+
+/** The same over tables that are open already. */
+export function mapsOf(tables: readonly Table[], context: Pick<TableContext, "warn">, title = "maps"): Maps {
+  return {
+    tables,
+    find: (key) => key === "" ? ABSENT : findFrom(tables, 0, key, (spec) => emptyValue(context, title, spec, key)),
+    close: () => tables.forEach((table) => table.close()),
+  };
+}
+
+function emptyValue(context: Pick<TableContext, "warn">, title: string, spec: string, key: string): void {
+  context.warn(`${title} lookup of ${key} returns an empty string result`);
+  context.warn(`table ${spec} should return NO RESULT in case of NOT FOUND`);
+}
+
+function findFrom(
+  tables: readonly Table[],
+  start: number,
+  key: string,
+  empty: (spec: string) => void,
+): MaybeAsync<Answer> {
+  for (let at = start; at < tables.length; at++) {
+    const table = tables[at]!;
+    const answer = table.lookup(key);
+    if (isPromise(answer)) {
+      return answer.then((later) => settles(later, table, empty) ? later : findFrom(tables, at + 1, key, empty));
+    }
+    if (settles(answer, table, empty)) return answer;
+  }
+  return ABSENT;
+}
+
+function settles(answer: Answer, table: Table, empty: (spec: string) => void): boolean {
+  if (answer.is === "found" && answer.value === "") {
+    empty(table.spec);
+    return false;
+  }
+  return answer.is !== "absent";
+}

@@ -1,0 +1,236 @@
+import { parseIp } from "../address/ip.ts";
+import { contains, parseNetwork } from "../address/network.ts";
+import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
+import { splitList } from "../config/list.ts";
+import { readWhole, systemWhy } from "../platform/random_access_file.ts";
+import { resolvePath, type TableContext } from "./context.ts";
+import { fileBacked } from "./file_backed.ts";
+import { foldKey } from "./fold.ts";
+import { openTable } from "./registry.ts";
+import { logicalLines } from "./source_lines.ts";
+import type { Answer, Table } from "./table.ts";
+
+/** What a match list says of a name or address. Trouble comes only when the matching reaches a broken item. */
+export type Match =
+  | { readonly is: "yes" }
+  | { readonly is: "no" }
+  | { readonly is: "trouble"; readonly why: string };
+
+const YES: Match = { is: "yes" };
+const NO: Match = { is: "no" };
+
+/** How a list treats domains. */
+export interface MatchOptions {
+  /** `example.com` also matches its subdomains (the list is named in parent_domain_matches_subdomains). */
+  readonly parentMatches: boolean;
+  /** Name of the parameter, for messages. */
+  readonly title?: string;
+}
+
+/** A list of domain patterns: `mydestination`, `relay_domains`. */
+export interface DomainList {
+  matches(domain: string): MaybeAsync<Match>;
+  readonly isEmpty: boolean;
+  close(): void;
+}
+
+/** A list of client patterns: `mynetworks`, `debug_peer_list`. */
+export interface AddressList {
+  /** Addresses are canonical text; `name` is the client's name, where there is one. */
+  matches(address: string, name?: string): MaybeAsync<Match>;
+  readonly isEmpty: boolean;
+  close(): void;
+}
+
+/** The value that is matched: a folded name, an address, or both. */
+interface Subject {
+  readonly name: string | undefined;
+  readonly address: string | undefined;
+}
+
+/** Undefined: this pattern says nothing, the next one is asked. */
+type Pattern = (subject: Subject) => MaybeAsync<Match | undefined>;
+
+/** Tables are `type:name`; a bracketed IPv6 address has colons too (match_list, postconf(5)). */
+const isTable = (item: string) => item.includes(":") && !item.startsWith("[");
+
+const trouble = (why: string): Match => ({ is: "trouble", why });
+
+/** A file is read as it is, separators, comments and continuation lines included; it may name further files. */
+const DEEPEST_INCLUDE = 20;
+
+class ListReader {
+  readonly #options: MatchOptions;
+  readonly #context: TableContext;
+  readonly #tables: Table[] = [];
+
+  constructor(options: MatchOptions, context: TableContext) {
+    this.#options = options;
+    this.#context = context;
+  }
+
+  read(text: string, depth = 0): Pattern[] {
+    return splitList(text).map((item) => this.#pattern(item, depth));
+  }
+
+  close(): void {
+    for (const table of this.#tables) table.close();
+  }
+
+  #pattern(item: string, depth: number): Pattern {
+    const bare = item.replace(/^!+/, "");
+    const negated = (item.length - bare.length) % 2 === 1;
+    if (bare === "") return () => trouble(`no pattern after '!' in ${this.#options.title ?? "match list"}`);
+    const pattern = this.#positive(bare, depth);
+    return negated ? negate(pattern) : pattern;
+  }
+
+  #positive(item: string, depth: number): Pattern {
+    if (item.startsWith("/")) return this.#file(item, depth);
+    if (isTable(item)) return this.#table(item);
+    return literal(foldKey(item), this.#options.parentMatches, this.#options.title);
+  }
+
+  #file(path: string, depth: number): Pattern {
+    if (depth >= DEEPEST_INCLUDE) return () => trouble(`${path}: files are nested more than ${DEEPEST_INCLUDE} deep`);
+    const load = (name: string): Pattern[] => {
+      try {
+        return linesOf(readWhole(name)).flatMap((line) => this.read(line, depth + 1));
+      } catch (error) {
+        const why = `open file ${name}: ${systemWhy(error)}`;
+        return [() => trouble(why)];
+      }
+    };
+    const content = fileBacked(path, this.#context.clock, load);
+    return (subject) => firstOf(content.current(), 0, subject);
+  }
+
+  #table(spec: string): Pattern {
+    const table = openTable(spec, this.#context);
+    this.#tables.push(table);
+    const { parentMatches } = this.#options;
+    return ({ name, address }) => {
+      const keys = name === undefined ? [] : namesToTry(name, table.pattern, parentMatches);
+      if (address !== undefined && address !== "") keys.push(address);
+      return inTable(table, keys, 0);
+    };
+  }
+}
+
+function linesOf(bytes: Buffer): string[] {
+  const lines: string[] = [];
+  logicalLines(bytes, (line, start, end) => lines.push(line.toString("utf8", start, end)), () => {});
+  return lines;
+}
+
+function negate(pattern: Pattern): Pattern {
+  const flip = (match: Match | undefined) => match?.is === "yes" ? NO : match?.is === "no" ? YES : match;
+  return (subject) => {
+    const match = pattern(subject);
+    return isPromise(match) ? match.then(flip) : flip(match);
+  };
+}
+
+/** The name itself, and its parents unless the table sees only whole keys; with a leading dot unless parents match bare. */
+function namesToTry(name: string, patternTable: boolean, parentMatches: boolean): string[] {
+  const names = [name];
+  if (patternTable) return names;
+  for (let dot = name.indexOf(".", 1); dot >= 0; dot = name.indexOf(".", dot + 1)) {
+    const parent = name.slice(parentMatches ? dot + 1 : dot);
+    if (parent !== "" && parent !== ".") names.push(parent);
+  }
+  return names;
+}
+
+function inTable(table: Table, keys: readonly string[], start: number): MaybeAsync<Match | undefined> {
+  for (let at = start; at < keys.length; at++) {
+    const answer = table.lookup(keys[at]!);
+    if (isPromise(answer)) return answer.then((later) => ofAnswer(later, table) ?? inTable(table, keys, at + 1));
+    const match = ofAnswer(answer, table);
+    if (match !== undefined) return match;
+  }
+  return undefined;
+}
+
+function ofAnswer(answer: Answer, table: Table): Match | undefined {
+  if (answer.is === "found") return YES;
+  return answer.is === "absent" ? undefined : trouble(`${table.spec}: table lookup problem: ${answer.why}`);
+}
+
+/** A name, `.domain`, address or network written into the list itself. */
+function literal(pattern: string, parentMatches: boolean, title: string | undefined): Pattern {
+  const name = namePattern(pattern, parentMatches);
+  const address = addressPattern(pattern, title);
+  return (subject) => {
+    if (subject.name !== undefined && name(subject.name)) return YES;
+    return subject.address === undefined ? undefined : address(subject.address);
+  };
+}
+
+function namePattern(pattern: string, parentMatches: boolean): (name: string) => boolean {
+  const suffix = parentMatches ? `.${pattern}` : pattern.startsWith(".") ? pattern : undefined;
+  return (name) =>
+    name === pattern || (suffix !== undefined && name.length > suffix.length && name.endsWith(suffix));
+}
+
+const COULD_BE_ADDRESS = /^[0-9a-f.:[\]/]*$/;
+
+/**
+ * A broken network is trouble only for an address of its family that reaches it; a plain word that merely is no address
+ * says nothing, so that names may stand in the same list.
+ */
+function addressPattern(pattern: string, title: string | undefined): (address: string) => Match | undefined {
+  const isNetwork = pattern.includes("/") || pattern.includes(":") || parseIp(pattern) !== undefined;
+  if (!COULD_BE_ADDRESS.test(pattern) || !isNetwork || !/[^0-9.]/.test(pattern) && parseIp(pattern) === undefined) {
+    return () => undefined;
+  }
+  const network = parseNetwork(pattern);
+  if ("malformed" in network) {
+    const answer = trouble(`${title === undefined ? "" : `${title}: `}${network.malformed}`);
+    const family = pattern.includes(":") ? 6 : 4;
+    return (address) => (address.includes(":") ? 6 : 4) === family ? answer : undefined;
+  }
+  return (address) => {
+    const ip = parseIp(address);
+    return ip !== undefined && contains(network, ip) ? YES : undefined;
+  };
+}
+
+function firstOf(patterns: readonly Pattern[], start: number, subject: Subject): MaybeAsync<Match | undefined> {
+  for (let at = start; at < patterns.length; at++) {
+    const match = patterns[at]!(subject);
+    if (isPromise(match)) return match.then((later) => later ?? firstOf(patterns, at + 1, subject));
+    if (match !== undefined) return match;
+  }
+  return undefined;
+}
+
+function answerOf(patterns: readonly Pattern[], subject: Subject): MaybeAsync<Match> {
+  const match = firstOf(patterns, 0, subject);
+  return isPromise(match) ? match.then((later) => later ?? NO) : match ?? NO;
+}
+
+/** Opens a list of domain patterns (main.cf lists: `!item`, `/file`, `type:name`, `.domain`; first match wins). */
+export function openDomainList(text: string, options: MatchOptions, context: TableContext): DomainList {
+  const reader = new ListReader(options, context);
+  const patterns = reader.read(text);
+  return {
+    isEmpty: patterns.length === 0,
+    matches: (domain) => answerOf(patterns, { name: foldKey(domain), address: undefined }),
+    close: () => reader.close(),
+  };
+}
+
+/** Opens a list of client patterns: addresses, networks, and names; `mynetworks` takes all three. */
+export function openAddressList(text: string, options: MatchOptions, context: TableContext): AddressList {
+  const reader = new ListReader(options, context);
+  const patterns = reader.read(text);
+  return {
+    isEmpty: patterns.length === 0,
+    matches: (address, name) => {
+      const known = name === undefined || name === "unknown" ? undefined : foldKey(name);
+      return answerOf(patterns, { name: known, address });
+    },
+    close: () => reader.close(),
+  };
+}

@@ -1,0 +1,33 @@
+import type { OpenType, TableContext } from "./context.ts";
+import { openInline } from "./inline.ts";
+import { openStatic } from "./static.ts";
+import type { Table } from "./table.ts";
+import { openTexthash } from "./texthash.ts";
+import { unavailable } from "./unavailable.ts";
+
+/** Every table type, by the word before the colon. */
+export const TABLE_TYPES: Readonly<Record<string, OpenType>> = {
+  inline: openInline,
+  static: openStatic,
+  texthash: openTexthash,
+};
+
+/**
+ * Opens `type:name`. Never throws: what cannot be opened answers trouble to every lookup and is reported to `context.warn`
+ * once (daemon_table_open_error_is_fatal = no).
+ */
+export function openTable(spec: string, context: TableContext): Table {
+  const colon = spec.indexOf(":");
+  const type = spec.slice(0, Math.max(colon, 0));
+  const name = spec.slice(colon + 1);
+  if (type === "" || name === "") {
+    const why = `open dictionary: expecting "type:name" form instead of "${spec}"`;
+    context.warn(why);
+    return unavailable(spec, why, false);
+  }
+  if (!Object.hasOwn(TABLE_TYPES, type)) {
+    context.warn(`unsupported dictionary type: ${type}`);
+    return unavailable(spec, `unsupported dictionary type: ${type}`, false);
+  }
+  return TABLE_TYPES[type]!(name, spec, context, openTable);
+}

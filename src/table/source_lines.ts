@@ -1,0 +1,74 @@
+const NEWLINE = 0x0a;
+const HASH = 0x23;
+
+/** White space of table sources: space, TAB, newline, vertical tab, form feed, carriage return. */
+export function isBlank(byte: number): boolean {
+  return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+}
+
+/** Hears each logical line: its bytes are `bytes[start..end)`, and it began at line `line`. */
+export type EachLine = (bytes: Buffer, start: number, end: number, line: number) => void;
+
+/** First byte of the physical line that is not blank; `end` when there is none or the line is a comment. */
+function textStart(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && isBlank(bytes[at]!)) at++;
+  return at < end && bytes[at] !== HASH ? at : end;
+}
+
+/** A logical line that starts with white space has nothing to continue; Postfix's words for it. */
+function strayContinuation(bytes: Buffer): string {
+  const shown = printable(bytes.toString("latin1", 0, 30));
+  return `logical line must not start with whitespace: "${shown}${bytes.length > 30 ? "..." : ""}"`;
+}
+
+/** Text as Postfix logs it: unprintable bytes are `?`. */
+export function printable(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f]/g, "?");
+}
+
+interface Pending {
+  bytes: Buffer;
+  start: number;
+  end: number;
+  line: number;
+  parts: Buffer[] | undefined;
+}
+
+function emit(pending: Pending, each: EachLine, stray: (text: string) => void): void {
+  let { bytes, start, end } = pending;
+  if (pending.parts !== undefined) {
+    bytes = Buffer.concat(pending.parts);
+    start = 0;
+    end = bytes.length;
+  }
+  const nul = bytes.subarray(start, end).indexOf(0);
+  if (nul >= 0) end = start + nul;
+  if (start < end && isBlank(bytes[start]!)) stray(strayContinuation(bytes.subarray(start, end)));
+  else if (start < end) each(bytes, start, end, pending.line);
+}
+
+/**
+ * Takes a table source apart into logical lines: blank lines and comments vanish, a line that starts with white space
+ * continues the one before, a NUL ends the text (postmap(1)). `stray` hears of lines with nothing to continue.
+ */
+export function logicalLines(bytes: Buffer, each: EachLine, stray: (text: string) => void): void {
+  let pending: Pending | undefined;
+  let line = 0;
+  for (let at = 0; at < bytes.length;) {
+    const newline = bytes.indexOf(NEWLINE, at);
+    const end = newline < 0 ? bytes.length : newline;
+    line++;
+    if (textStart(bytes, at, end) < end) {
+      if (pending !== undefined && isBlank(bytes[at]!)) {
+        pending.parts ??= [bytes.subarray(pending.start, pending.end)];
+        pending.parts.push(bytes.subarray(at, end));
+      } else {
+        if (pending !== undefined) emit(pending, each, stray);
+        pending = { bytes, start: at, end, line, parts: undefined };
+      }
+    }
+    at = end + 1;
+  }
+  if (pending !== undefined) emit(pending, each, stray);
+}

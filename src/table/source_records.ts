@@ -1,0 +1,70 @@
+import { isUtf8 } from "node:buffer";
+import { parseAliasLine } from "./alias_line.ts";
+import { foldAscii, foldKey } from "./fold.ts";
+import { aliasSuspicion, notUtf8, splitKeyValue } from "./key_value.ts";
+import { logicalLines } from "./source_lines.ts";
+
+/** A record of a source, with the line where it began. */
+export interface SourceRecord {
+  readonly value: string;
+  readonly line: number;
+}
+
+/** How to read a source and what to do with what is odd in it. */
+export interface SourceReading {
+  readonly format: "map" | "alias" | "auto";
+  readonly fold: boolean;
+  readonly encoding: "utf8" | "latin1";
+  /** Hears what is wrong, with its place: `FILE, line 3: ...`. */
+  readonly warn: (text: string) => void;
+  /** Hears of a key that is there already; the first one stays. */
+  readonly duplicate: (key: string, line: number) => void;
+}
+
+/** In an alias file every first word ends with a colon; in a map hardly any does. */
+export function looksLikeAliases(bytes: Buffer): boolean {
+  let aliases = 0;
+  let others = 0;
+  logicalLines(bytes, (line, start, end) => {
+    const split = splitKeyValue(line, start, end);
+    if (typeof split !== "string" && aliasSuspicion(line, split.keyEnd) !== undefined) aliases++;
+    else others++;
+  }, () => {});
+  return aliases > 0 && aliases > others;
+}
+
+/** Reads a whole source into a map of folded keys, as the index made from it would answer. `name` is for messages. */
+export function readSource(bytes: Buffer, name: string, reading: SourceReading): Map<string, SourceRecord> {
+  const records = new Map<string, SourceRecord>();
+  const alias = reading.format === "auto" ? looksLikeAliases(bytes) : reading.format === "alias";
+  const foldIt = reading.encoding === "latin1" ? foldAscii : foldKey;
+  const each = (line: Buffer, start: number, end: number, number: number) => {
+    const pair = alias ? aliasPair(line, start, end, reading) : mapPair(line, start, end, reading);
+    if (typeof pair === "string") return reading.warn(`${name}, line ${number}: ${pair}`);
+    const key = reading.fold ? foldIt(pair[0]) : pair[0];
+    if (records.has(key)) reading.duplicate(key, number);
+    else records.set(key, { value: pair[1], line: number });
+  };
+  logicalLines(bytes, each, (text) => reading.warn(`${name}: ${text}`));
+  return records;
+}
+
+type Pair = readonly [key: string, value: string];
+
+function mapPair(line: Buffer, start: number, end: number, { encoding }: SourceReading): Pair | string {
+  const bad = encoding === "utf8" ? notUtf8(line, start, end) : undefined;
+  if (bad !== undefined) return bad;
+  const split = splitKeyValue(line, start, end);
+  if (typeof split === "string") return split;
+  return [
+    line.toString(encoding, start, split.keyEnd),
+    line.toString(encoding, split.valueStart, split.valueEnd),
+  ];
+}
+
+function aliasPair(line: Buffer, start: number, end: number, { encoding }: SourceReading): Pair | string {
+  const text = line.subarray(start, end);
+  if (encoding === "utf8" && !isUtf8(text)) return notUtf8(line, start, end)!;
+  const alias = parseAliasLine(text.toString(encoding));
+  return typeof alias === "string" ? alias : [alias.name, alias.value];
+}

@@ -1,0 +1,12 @@
+import type { Answer, Table } from "./table.ts";
+
+/** A table that could not be opened: every lookup is trouble, so mail waits instead of taking a wrong way. */
+export function unavailable(spec: string, why: string, retry: boolean): Table {
+  const answer: Answer = { is: "trouble", retry, why: `${spec} is unavailable. ${why}` };
+  return { spec, pattern: false, lookup: () => answer, close: () => {} };
+}
+
+/** A table whose answer depends on nothing but the key. */
+export function plainTable(spec: string, lookup: (key: string) => Answer, pattern = false): Table {
+  return { spec, pattern, lookup, close: () => {} };
+}

@@ -26,9 +26,30 @@ export type Outcome =
     readonly detail: RecipientDetail;
     /** The next host took over NOTIFY=SUCCESS (it announced DSN): no success report is due here (RFC 3461 §5.2.2). */
     readonly passedOn?: boolean;
+    readonly parts?: readonly Part[];
   }
-  | { readonly is: "deferred"; readonly relay: string; readonly detail: RecipientDetail }
-  | { readonly is: "bounced"; readonly relay: string; readonly detail: RecipientDetail };
+  | {
+    readonly is: "deferred";
+    readonly relay: string;
+    readonly detail: RecipientDetail;
+    readonly parts?: readonly Part[];
+  }
+  | {
+    readonly is: "bounced";
+    readonly relay: string;
+    readonly detail: RecipientDetail;
+    readonly parts?: readonly Part[];
+  };
+
+/**
+ * One final delivery of a recipient that local(8) expanded (aliases, .forward). Each part has a log line and, when it
+ * bounced, an entry of its own in the notice; the outcome that holds the parts says what becomes of the recipient.
+ */
+export interface Part {
+  /** The address delivered to, internal form. */
+  readonly address: string;
+  readonly outcome: Outcome;
+}
 
 /** A finished delivery. `outcomes` runs parallel to the job's recipients. */
 export interface DeliveryReport {

@@ -1,6 +1,44 @@
 import { event } from "./event.ts";
 
+/** What a delivery line says of one recipient. Addresses are in external form; delays are texts of `delayText`. */
+export interface DeliveryFields {
+  readonly [name: string]: string | number | undefined;
+  readonly id: string;
+  readonly to: string;
+  /** Only when it differs from `to`. */
+  readonly orig_to?: string;
+  readonly relay: string;
+  readonly conn_use?: number;
+  readonly delay: string;
+  /** `a/b/c/d`. */
+  readonly delays: string;
+  readonly dsn: string;
+  /** sent, deferred, bounced, SOFTBOUNCE, deliverable, undeliverable. */
+  readonly status: string;
+  readonly text: string;
+}
+
 /** Events of qmgr, the delivery agents and bounce. */
 export const deliveryEvents = {
+  queueActive: event<{ id: string; from: string; size: number; nrcpt: number }>(
+    "info",
+    (e) => `${e.id}: from=<${e.from}>, size=${e.size}, nrcpt=${e.nrcpt} (queue active)`,
+  ),
+  delivery: event<DeliveryFields>(
+    "info",
+    (e) =>
+      `${e.id}: to=<${e.to}>${e.orig_to === undefined ? "" : `, orig_to=<${e.orig_to}>`}, relay=${e.relay}` +
+      `${e.conn_use === undefined ? "" : `, conn_use=${e.conn_use}`}, delay=${e.delay}, delays=${e.delays}, ` +
+      `dsn=${e.dsn}, status=${e.status} (${e.text})`,
+  ),
+  expired: event<{ id: string; from: string; status: string }>(
+    "info",
+    (e) => `${e.id}: from=<${e.from}>, status=${e.status}, returned to sender`,
+  ),
   removed: event<{ id: string }>("info", (e) => `${e.id}: removed`),
+  /** `kind`: sender non-delivery, sender delay, sender delivery status, postmaster non-delivery, postmaster delay. */
+  notification: event<{ id: string; kind: string; notice: string }>(
+    "info",
+    (e) => `${e.id}: ${e.kind} notification: ${e.notice}`,
+  ),
 } as const;

@@ -1,0 +1,77 @@
+// Runs all tests with `bun test` and closes with one line: `N passed, N failed, N skipped`. Folders run one after the other,
+// so that whole-binary tests do not compete with property tests for the machine. Arguments narrow it: `scripts/test.ts src/queue`.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const root = resolve(import.meta.dirname!, "..");
+
+/** What runs in one `bun test`, and how long a single test of it may take. */
+const SUITES = [
+  { path: "src", timeout: 30_000 },
+  { path: "test/sessions", timeout: 60_000 },
+  { path: "test/access", timeout: 60_000 },
+  { path: "test/vectors", timeout: 60_000 },
+  { path: "test/whole", timeout: 120_000 },
+  { path: "test/interop", timeout: 180_000 },
+] as const;
+
+interface Count {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+function countOf(junit: string): Count {
+  const head = /<testsuites[^>]*>/.exec(junit)?.[0] ?? "";
+  const number = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0);
+  const [tests, failed, skipped] = [
+    number("tests"),
+    number("failures") + number("errors"),
+    number("skipped"),
+  ];
+  return { passed: tests - failed - skipped, failed, skipped };
+}
+
+function runSuite(path: string, timeout: number, folder: string): Count {
+  const report = join(folder, "report.xml");
+  rmSync(report, { force: true });
+  const run = Bun.spawnSync([
+    process.execPath,
+    "--no-install",
+    "test",
+    `--timeout=${timeout}`,
+    "--reporter=junit",
+    `--reporter-outfile=${report}`,
+    path,
+  ], { cwd: root, stdin: "ignore", stdout: "inherit", stderr: "inherit" });
+  const count = existsSync(report)
+    ? countOf(readFileSync(report, "utf8"))
+    : { passed: 0, failed: 0, skipped: 0 };
+  // A crash of the runner, or a file that does not load, is a failure even when no test says so.
+  return run.exitCode !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count;
+}
+
+function main(): void {
+  const folder = mkdtempSync(join(tmpdir(), "mta-test-"));
+  const wanted = process.argv.slice(2);
+  const suites = wanted.length > 0 ? wanted.map((path) => ({ path, timeout: 180_000 })) : SUITES;
+  let total: Count = { passed: 0, failed: 0, skipped: 0 };
+  for (const { path, timeout } of suites) {
+    if (!existsSync(join(root, path))) continue;
+    console.log(`\n# ${path}`);
+    const started = performance.now();
+    const count = runSuite(path, timeout, folder);
+    console.log(`# ${path}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    total = {
+      passed: total.passed + count.passed,
+      failed: total.failed + count.failed,
+      skipped: total.skipped + count.skipped,
+    };
+  }
+  rmSync(folder, { recursive: true, force: true });
+  console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
+}
+
+main();

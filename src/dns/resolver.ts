@@ -1,4 +1,4 @@
-import { connect, type Connection } from "../platform/connection.ts";
+import { connect } from "../platform/connection.ts";
 import { openDatagrams } from "../platform/udp.ts";
 import type { Address, AddressAnswer, DnsAnswer, Families } from "./answer.ts";
 import { DnsCache, lifetimeOf } from "./cache.ts";

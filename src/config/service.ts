@@ -20,13 +20,32 @@ export interface Service {
   readonly verbose: number;
   /** master.cf line, for messages. */
   readonly line: number;
+  /** `?` after the wake-up time: no wake-up before first use. */
+  readonly wakeupWhenUsed?: boolean;
   /** main.cf with this service's `-o` on top. */
   readonly settings: Settings;
+  /** The same when all slots of an inet service with a limit above 1 are busy: with `stress = yes` (STRESS_README). */
+  readonly stressed?: Settings;
   /**
    * Any parameter by name, expanded, with this service's `-o`: user-defined ones, restriction classes,
    * `<transport>_destination_concurrency_limit`, table parameters. Undefined when it is neither set nor built in.
    */
   parameter(name: string): string | undefined;
+}
+
+/** A value that does not come from main.cf: from the environment or the command line, as written there. */
+export interface OverridingText {
+  readonly name: string;
+  readonly value: string;
+  /** `environment MTA_<name>` or `command line`. */
+  readonly file: string;
+}
+
+/** What a configuration was read from: enough for another process to load the very same one (`loadConfiguration`). */
+export interface ConfigurationTexts {
+  readonly main: string;
+  readonly master: string;
+  readonly overrides: readonly OverridingText[];
 }
 
 /** A configuration that has been read and found good. */
@@ -39,4 +58,6 @@ export interface Configuration {
   /** Whether main.cf (or the environment) sets the name, whatever the value. */
   isSet(name: string): boolean;
   readonly services: readonly Service[];
+  /** What it was read from; hand it to a worker. It holds secrets: never log it. */
+  readonly texts?: ConfigurationTexts;
 }

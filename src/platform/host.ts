@@ -100,3 +100,8 @@ function readServices(): Map<string, number> {
   }
   return ports;
 }
+
+/** This process. */
+export function ownProcessId(): number {
+  return process.pid;
+}

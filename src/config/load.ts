@@ -1,0 +1,128 @@
+import { resolve } from "node:path";
+import { checkConfiguration } from "./check.ts";
+import { DEFAULT_MASTER_CF } from "./default_master_cf.ts";
+import { ConfigurationFault, type Diagnostic } from "./diagnostic.ts";
+import { parseMasterCf } from "./master_cf.ts";
+import { gatherSettings, lightConfiguration, type SettingsSource } from "./read_settings.ts";
+import type { Setting } from "./scope.ts";
+import type { Configuration, ConfigurationTexts } from "./service.ts";
+import { buildServices } from "./services.ts";
+import { realWorld, type World } from "./world.ts";
+import { ownProcessId } from "../platform/host.ts";
+
+/** What to load a configuration from. */
+export interface LoadSource {
+  readonly directory: string;
+  /** For `MTA_<parameter>`; none when left out. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Settings of the command line; they beat all others. */
+  readonly overrides?: Readonly<Record<string, string>>;
+  /** Texts that somebody has read already; then neither files nor environment count. */
+  readonly texts?: ConfigurationTexts;
+  /** The machine; the real one when left out. */
+  readonly world?: World;
+}
+
+/** A configuration that may serve, or every reason why not. */
+export type Loaded =
+  | { readonly is: "loaded"; readonly configuration: Configuration; readonly warnings: readonly Diagnostic[] }
+  | { readonly is: "bad"; readonly errors: readonly Diagnostic[]; readonly warnings: readonly Diagnostic[] };
+
+/** Reads and checks main.cf and master.cf whole; reports all that is wrong at once (postfix(1), check). */
+export function loadConfiguration(source: LoadSource): Loaded {
+  try {
+    return load(source);
+  } catch (error) {
+    if (error instanceof ConfigurationFault) return { is: "bad", errors: error.diagnostics, warnings: [] };
+    throw error;
+  }
+}
+
+interface Gathered {
+  readonly settings: Map<string, Setting>;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly source: SettingsSource;
+  readonly main: ReturnType<typeof gatherSettings>["main"];
+  readonly texts: ConfigurationTexts;
+}
+
+function gather(source: LoadSource, world: World): Gathered {
+  const directory = resolve(source.directory);
+  const { texts } = source;
+  const base: SettingsSource = texts === undefined
+    ? { directory, world, environment: source.environment ?? {}, overrides: source.overrides ?? {} }
+    : { directory, world, main: texts.main };
+  const main = base.main ?? readMain(directory, world);
+  const { main: parsed, settings, diagnostics } = gatherSettings({ ...base, main });
+  for (const override of texts?.overrides ?? []) settings.set(override.name, override);
+  const overrides = [...settings.values()].filter((each) => each.file !== parsed.path)
+    .map(({ name, value, file }) => ({ name, value, file }));
+  const master = texts?.master ?? readMaster(directory, world);
+  return { settings, diagnostics, source: base, main: parsed, texts: { main, master, overrides } };
+}
+
+function readMain(directory: string, world: World): string {
+  const path = `${directory}/main.cf`;
+  const read = world.readText(path);
+  if ("text" in read) return read.text;
+  const expected = "a directory that has a main.cf, with -c or MAIL_CONFIG";
+  throw new ConfigurationFault([{
+    level: "fatal",
+    text: `open ${path}: ${read.error}`,
+    file: path,
+    expected,
+  }]);
+}
+
+function readMaster(directory: string, world: World): string {
+  const path = `${directory}/master.cf`;
+  const read = world.readText(path);
+  if ("text" in read) return read.text;
+  if (read.error === "No such file or directory") return DEFAULT_MASTER_CF;
+  throw new ConfigurationFault([{ level: "fatal", text: `open ${path}: ${read.error}`, file: path }]);
+}
+
+function load(source: LoadSource): Loaded {
+  const world = source.world ?? realWorld(ownProcessId(), "mta");
+  const { settings, diagnostics, source: base, main, texts } = gather(source, world);
+  const master = parseMasterCf(texts.master, `${base.directory}/master.cf`);
+  const light = lightConfiguration(base, main, settings, []);
+  const found: Diagnostic[] = [...diagnostics, ...master.diagnostics];
+  const built = attempt(found, () => buildServices(master, light.context, light.scope));
+  if (built !== undefined) found.push(...built.diagnostics);
+  const services = built?.services ?? [];
+  found.push(...checkConfiguration({ light, services, master }));
+  const unique = withoutRepeats(found);
+  const errors = unique.filter((each) => each.level === "fatal");
+  const warnings = unique.filter((each) => each.level === "warning");
+  if (errors.length > 0) return { is: "bad", errors, warnings };
+  const configuration: Configuration = {
+    directory: base.directory,
+    settings: light.settings,
+    parameter: light.parameter,
+    isSet: light.isSet,
+    services: services.map(({ service }) => service),
+    texts,
+  };
+  return { is: "loaded", configuration, warnings };
+}
+
+/** A value that services cannot be built without is reported like any other. */
+function attempt<T>(found: Diagnostic[], build: () => T): T | undefined {
+  try {
+    return build();
+  } catch (error) {
+    if (!(error instanceof ConfigurationFault)) throw error;
+    found.push(...error.diagnostics);
+    return undefined;
+  }
+}
+
+function withoutRepeats(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const seen = new Map<string, Diagnostic>();
+  for (const each of diagnostics) {
+    const key = `${each.level} ${each.file} ${each.line} ${each.service} ${each.text}`;
+    if (!seen.has(key)) seen.set(key, each);
+  }
+  return [...seen.values()];
+}

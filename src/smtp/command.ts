@@ -1,0 +1,192 @@
+import { quoteAddress } from "../address/address.ts";
+import { parsePath, type PathOptions } from "../address/path.ts";
+import { type MailParameters, parseMailParameters, printMailParameters } from "./mail_parameters.ts";
+import { parseRcptParameters, printRcptParameters, type RcptParameters } from "./rcpt_parameters.ts";
+import { refuse, type Reply } from "./reply.ts";
+import { splitWords } from "./words.ts";
+import { decodeXtext, encodeXtext } from "./xtext.ts";
+
+/** A line that breaks the grammar, with the reply it earns. */
+export interface Malformed {
+  readonly verb: "malformed";
+  readonly reply: Reply;
+  /** The path that could not be read, for the log. */
+  readonly badPath?: string;
+}
+
+/** MAIL FROM (RFC 5321 §4.1.1.2). Addresses are internal form, "" is the null sender. */
+export interface MailCommand {
+  readonly verb: "MAIL";
+  readonly from: string;
+  readonly parameters: MailParameters;
+}
+
+/** RCPT TO (RFC 5321 §4.1.1.3). */
+export interface RcptCommand {
+  readonly verb: "RCPT";
+  readonly to: string;
+  readonly parameters: RcptParameters;
+}
+
+/** BDAT (RFC 3030 §2). */
+export interface BdatCommand {
+  readonly verb: "BDAT";
+  readonly size: number;
+  readonly last: boolean;
+}
+
+/** XCLIENT and XFORWARD: attributes in the order given, values decoded; undefined is `[UNAVAILABLE]` (XCLIENT_README). */
+export interface AttributesCommand {
+  readonly verb: "XCLIENT" | "XFORWARD";
+  readonly attributes: readonly (readonly [name: string, value: string])[];
+}
+
+/** A command of either side. What parses also prints. */
+export type Command =
+  | { readonly verb: "HELO" | "EHLO" | "LHLO"; readonly name: string }
+  | MailCommand
+  | RcptCommand
+  | { readonly verb: "DATA" | "RSET" | "QUIT" | "STARTTLS" }
+  | { readonly verb: "NOOP"; readonly text?: string }
+  | BdatCommand
+  | { readonly verb: "VRFY"; readonly text: string }
+  | { readonly verb: "ETRN"; readonly domain: string }
+  | { readonly verb: "AUTH"; readonly mechanism: string; readonly initial?: string }
+  | AttributesCommand;
+
+/** The refusal of a line that breaks the grammar. */
+export function malformed(reply: Reply, badPath?: string): Malformed {
+  return badPath === undefined ? { verb: "malformed", reply } : { verb: "malformed", reply, badPath };
+}
+
+const syntax = (text: string) => malformed(refuse(501, "5.5.4", `Syntax: ${text}`));
+
+function pathAfter(keyword: string, words: readonly string[]): boolean {
+  return words.length >= 3 && words[1]!.toLowerCase() === keyword;
+}
+
+/** `MAIL FROM:<path> parameters`, split in words. */
+export function parseMail(words: readonly string[], options: PathOptions = {}): MailCommand | Malformed {
+  if (!pathAfter("from:", words)) return syntax("MAIL FROM:<address>");
+  const path = words[2]!;
+  const utf8 = options.utf8 || words.some((word, i) => i > 2 && word.toUpperCase() === "SMTPUTF8");
+  const from = parsePath(path, utf8 === options.utf8 ? options : { ...options, utf8 });
+  if (from === undefined) return malformed(refuse(501, "5.1.7", "Bad sender address syntax"), path);
+  const parameters = parseMailParameters(words.slice(3));
+  return "code" in parameters ? malformed(parameters) : { verb: "MAIL", from, parameters };
+}
+
+/** `RCPT TO:<path> parameters`, split in words. */
+export function parseRcpt(words: readonly string[], options: PathOptions = {}): RcptCommand | Malformed {
+  if (!pathAfter("to:", words)) return syntax("RCPT TO:<address>");
+  const path = words[2]!;
+  const to = parsePath(path, options);
+  if (to === undefined || to === "") {
+    return malformed(refuse(501, "5.1.3", "Bad recipient address syntax"), path);
+  }
+  const parameters = parseRcptParameters(words.slice(3));
+  return "code" in parameters ? malformed(parameters) : { verb: "RCPT", to, parameters };
+}
+
+/** `BDAT size [LAST]`; sizes of more than 15 digits are no sizes. */
+export function parseBdat(words: readonly string[]): BdatCommand | Malformed {
+  const [, size = "", last] = words;
+  const good = /^\d{1,15}$/.test(size) && words.length <= 3 && (last === undefined || /^last$/i.test(last));
+  if (!good) return malformed(refuse(521, "5.5.4", "Syntax: BDAT count [LAST]"));
+  return { verb: "BDAT", size: Number(size), last: last !== undefined };
+}
+
+/** `XCLIENT NAME=value ...`; names come out in upper case. */
+export function parseAttributes(words: readonly string[]): AttributesCommand | Malformed {
+  const verb = words[0]!.toUpperCase() === "XFORWARD" ? "XFORWARD" : "XCLIENT";
+  if (words.length < 2) return syntax(`${verb} attribute=value...`);
+  const attributes: (readonly [string, string])[] = [];
+  for (const word of words.slice(1)) {
+    const equals = word.indexOf("=");
+    if (equals < 1 || equals === word.length - 1) {
+      return malformed(refuse(501, "5.5.4", "Error: attribute=value expected"));
+    }
+    const value = word.slice(equals + 1);
+    attributes.push([word.slice(0, equals).toUpperCase(), decodeXtext(value) ?? value]);
+  }
+  return { verb, attributes };
+}
+
+function parseHello(verb: "HELO" | "EHLO" | "LHLO", words: readonly string[]): Command | Malformed {
+  if (words.length < 2) return malformed(refuse(501, undefined, `Syntax: ${verb} hostname`));
+  return { verb, name: words.slice(1).join(" ") };
+}
+
+function parseAuth(words: readonly string[]): Command | Malformed {
+  const [, mechanism, initial] = words;
+  if (mechanism === undefined || words.length > 3) return syntax("AUTH mechanism");
+  return initial === undefined ? { verb: "AUTH", mechanism } : { verb: "AUTH", mechanism, initial };
+}
+
+type Parser = (words: readonly string[], options: PathOptions) => Command | Malformed;
+
+function bare(verb: "DATA" | "RSET" | "QUIT" | "STARTTLS"): Parser {
+  return (words) => words.length > 1 ? syntax(verb) : { verb };
+}
+
+const PARSERS: Readonly<Record<Command["verb"], Parser>> = {
+  HELO: (words) => parseHello("HELO", words),
+  EHLO: (words) => parseHello("EHLO", words),
+  LHLO: (words) => parseHello("LHLO", words),
+  MAIL: parseMail,
+  RCPT: parseRcpt,
+  DATA: bare("DATA"),
+  RSET: bare("RSET"),
+  // QUIT works whatever follows it, as in Postfix.
+  QUIT: () => ({ verb: "QUIT" }),
+  STARTTLS: bare("STARTTLS"),
+  NOOP: (words) => words.length > 1 ? { verb: "NOOP", text: words.slice(1).join(" ") } : { verb: "NOOP" },
+  BDAT: parseBdat,
+  VRFY: (words) =>
+    words.length < 2 ? syntax("VRFY address [SMTPUTF8]") : { verb: "VRFY", text: words.slice(1).join(" ") },
+  ETRN: (words) =>
+    words.length === 2
+      ? { verb: "ETRN", domain: words[1]! }
+      : malformed(refuse(500, undefined, "Syntax: ETRN domain")),
+  AUTH: parseAuth,
+  XCLIENT: parseAttributes,
+  XFORWARD: parseAttributes,
+};
+
+/** Reads a whole command line, without its line end. */
+export function parseCommand(line: string, options: PathOptions = {}): Command | Malformed {
+  const words = splitWords(line);
+  const verb = words[0]?.toUpperCase() ?? "";
+  const parser = Object.hasOwn(PARSERS, verb) ? PARSERS[verb as Command["verb"]] : undefined;
+  if (parser !== undefined) return parser(words, options);
+  return malformed(refuse(500, "5.5.2", verb === "" ? "Error: bad syntax" : "Error: command not recognized"));
+}
+
+/** The command line without its line end. */
+export function printCommand(command: Command): string {
+  switch (command.verb) {
+    case "HELO":
+    case "EHLO":
+    case "LHLO":
+      return `${command.verb} ${command.name}`;
+    case "MAIL":
+      return `MAIL FROM:<${quoteAddress(command.from)}>${printMailParameters(command.parameters)}`;
+    case "RCPT":
+      return `RCPT TO:<${quoteAddress(command.to)}>${printRcptParameters(command.parameters)}`;
+    case "BDAT":
+      return `BDAT ${command.size}${command.last ? " LAST" : ""}`;
+    case "NOOP":
+      return command.text === undefined ? "NOOP" : `NOOP ${command.text}`;
+    case "VRFY":
+      return `VRFY ${command.text}`;
+    case "ETRN":
+      return `ETRN ${command.domain}`;
+    case "AUTH":
+      return `AUTH ${command.mechanism}${command.initial === undefined ? "" : ` ${command.initial}`}`;
+    case "XCLIENT":
+    case "XFORWARD":
+      return `${command.verb} ${command.attributes.map(([n, v]) => `${n}=${encodeXtext(v)}`).join(" ")}`;
+    default:
+      return command.verb;
+  }
+}

@@ -1,0 +1,129 @@
+import { isAscii } from "node:buffer";
+
+/** What came out of a chunk of DATA. */
+export interface Decoded {
+  /** Content: CR LF line ends, dots unstuffed. May be empty. */
+  readonly content: Buffer;
+  /** After the end of data: what follows it; undefined while the message goes on. */
+  readonly rest: Buffer | undefined;
+}
+
+/** How bytes after DATA are read (smtpd_forbid_bare_newline). */
+export interface DataOptions {
+  /** `smtpd_forbid_bare_newline = no`: a dot between any two line ends is the end of data. */
+  readonly lenient?: boolean;
+  /** cleanup_replace_stray_cr_lf: a CR without LF becomes a blank. */
+  readonly keepBareCr?: boolean;
+  /** BDAT: dots mean nothing, and the count tells the end (RFC 3030 §2). */
+  readonly counted?: boolean;
+}
+
+const NOTHING = Buffer.alloc(0);
+const DOT = 46;
+const LF = 10;
+const CR = 13;
+const END = Buffer.from("\r\n.\r\n");
+// How many CRs the lenient reading takes before an LF; a bound keeps what is carried over small.
+const MOST_CRS = 8;
+
+const ANOMALY = /\n\.|\r(?!\n)|[^\r]\n/;
+const LENIENT_END = /\n\.\r{0,8}\n/;
+const LENIENT_END_AT_START = /^\.\r{0,8}\n/;
+
+/**
+ * Takes the end of data and the dot stuffing off a stream (RFC 5321 §4.5.2) and makes every line end CR LF. Works on
+ * whole chunks: a chunk without stray newlines or leading dots passes as it is. Only CR LF . CR LF ends the message,
+ * unless `lenient`; a lone dot between other line ends vanishes, as with Postfix's `normalize`.
+ */
+export class DataDecoder {
+  /** Whether an LF without CR was seen. */
+  bareLf = false;
+  /** Whether a byte over 127 was seen. */
+  eightBit = false;
+  readonly #options: DataOptions;
+  /** The line end before the next byte; undefined in mid-line. DATA's own CR LF counts. */
+  #lineStart: "crlf" | "lf" | undefined = "crlf";
+  /** Bytes that mean different things depending on what follows: CR, dot, dot CR. */
+  #carry: Buffer = NOTHING;
+
+  constructor(options: DataOptions = {}) {
+    this.#options = options;
+  }
+
+  push(chunk: Buffer): Decoded {
+    const bytes = this.#carry.length === 0 ? chunk : Buffer.concat([this.#carry, chunk]);
+    this.#carry = NOTHING;
+    const end = this.#options.counted ? undefined : this.#findEnd(bytes);
+    if (end === undefined) return { content: this.#decode(this.#withoutCarry(bytes)), rest: undefined };
+    return { content: this.#decode(bytes.subarray(0, end.content)), rest: bytes.subarray(end.next) };
+  }
+
+  /** After the last counted byte: what was kept back, and a line end where one is missing. */
+  finish(): Buffer {
+    const held = this.#carry.length === 0 ? "" : this.#options.keepBareCr ? "\r" : " ";
+    this.#carry = NOTHING;
+    return Buffer.from(this.#lineStart === undefined || held !== "" ? `${held}\r\n` : "");
+  }
+
+  #findEnd(bytes: Buffer): { readonly content: number; readonly next: number } | undefined {
+    if (this.#options.lenient) return this.#findLenientEnd(bytes);
+    if (
+      this.#lineStart === "crlf" && bytes.length >= 3 && bytes[0] === DOT && bytes[1] === CR &&
+      bytes[2] === LF
+    ) {
+      return { content: 0, next: 3 };
+    }
+    const at = bytes.indexOf(END);
+    return at < 0 ? undefined : { content: at + 2, next: at + 5 };
+  }
+
+  #findLenientEnd(bytes: Buffer): { readonly content: number; readonly next: number } | undefined {
+    const text = bytes.toString("latin1");
+    const atStart = this.#lineStart === undefined ? null : LENIENT_END_AT_START.exec(text);
+    if (atStart !== null) return { content: 0, next: atStart[0].length };
+    const match = LENIENT_END.exec(text);
+    return match === null ? undefined : { content: match.index + 1, next: match.index + match[0].length };
+  }
+
+  /** Keeps back the undecided end of a chunk. */
+  #withoutCarry(bytes: Buffer): Buffer {
+    let from = bytes.length;
+    const most = this.#options.lenient ? MOST_CRS : 1;
+    while (from > 0 && bytes.length - from < most && bytes[from - 1] === CR) from--;
+    if (!this.#options.counted && from > 0 && bytes[from - 1] === DOT && this.#startsLine(bytes, from - 1)) {
+      from--;
+    }
+    if (from === bytes.length) return bytes;
+    this.#carry = bytes.subarray(from);
+    return bytes.subarray(0, from);
+  }
+
+  #startsLine(bytes: Buffer, at: number): boolean {
+    return at === 0 ? this.#lineStart !== undefined : bytes[at - 1] === LF;
+  }
+
+  #decode(bytes: Buffer): Buffer {
+    const length = bytes.length;
+    if (length === 0) return bytes;
+    if (!this.eightBit && !isAscii(bytes)) this.eightBit = true;
+    const text = bytes.toString("latin1");
+    const odd = bytes[0] === LF || (bytes[0] === DOT && this.#lineStart !== undefined) || ANOMALY.test(text);
+    const content = odd ? this.#repair(text) : bytes;
+    if (bytes[length - 1] !== LF) this.#lineStart = undefined;
+    else this.#lineStart = bytes[length - 2] === CR ? "crlf" : "lf";
+    return content;
+  }
+
+  /** The slow way, still in whole-text steps: line ends, stray CRs, lone dots, stuffed dots. */
+  #repair(text: string): Buffer {
+    if (text[0] === "\n" || /[^\r]\n/.test(text)) this.bareLf = true;
+    let lines = this.#options.lenient ? text.replace(/\r{0,8}\n/g, "\n") : text.replaceAll("\r\n", "\n");
+    if (!this.#options.keepBareCr) lines = lines.replaceAll("\r", " ");
+    if (this.#options.counted) return Buffer.from(lines.replaceAll("\n", "\r\n"), "latin1");
+    // A line start before the text is made visible, so that one pattern serves both places.
+    const atStart = this.#lineStart !== undefined;
+    if (atStart) lines = `\n${lines}`;
+    lines = lines.replace(/(?<=\n)\.\n/g, "").replaceAll("\n.", "\n");
+    return Buffer.from((atStart ? lines.slice(1) : lines).replaceAll("\n", "\r\n"), "latin1");
+  }
+}

@@ -1,0 +1,98 @@
+import { refuse, type Reply } from "./reply.ts";
+import { decodeXtext, encodeXtext } from "./xtext.ts";
+
+/** ESMTP parameters of MAIL FROM. */
+export interface MailParameters {
+  /** RFC 1870; what the client says the message will be. */
+  readonly size?: number;
+  /** RFC 6152. */
+  readonly body?: "7BIT" | "8BITMIME";
+  /** RFC 6531. */
+  readonly smtputf8?: boolean;
+  /** RFC 3461 §4.3. */
+  readonly ret?: "FULL" | "HDRS";
+  /** RFC 3461 §4.4, decoded. */
+  readonly envid?: string;
+  /** RFC 4954 §5, decoded; `<>` for unknown. */
+  readonly auth?: string;
+}
+
+type Draft = { -readonly [Name in keyof MailParameters]: MailParameters[Name] };
+
+const bad = (name: string) => refuse(501, "5.5.4", `Bad ${name} parameter syntax`);
+
+const TOO_BIG_FOR_A_FILE = refuse(552, "5.3.4", "Message size exceeds file system imposed limit");
+
+function readSize(draft: Draft, value: string): Reply | undefined {
+  if (!/^\d+$/.test(value)) return refuse(501, "5.5.4", "Bad message size syntax");
+  const size = Number(value);
+  if (size > Number.MAX_SAFE_INTEGER) return TOO_BIG_FOR_A_FILE;
+  draft.size = size;
+}
+
+function readRet(draft: Draft, value: string): Reply | undefined {
+  const ret = value.toUpperCase();
+  if (draft.ret !== undefined || (ret !== "FULL" && ret !== "HDRS")) return bad("RET");
+  draft.ret = ret;
+}
+
+function readEnvid(draft: Draft, value: string): Reply | undefined {
+  const envid = value === "" ? undefined : decodeXtext(value);
+  if (draft.envid !== undefined || envid === undefined) return bad("ENVID");
+  draft.envid = envid;
+}
+
+function readAuth(draft: Draft, value: string): Reply | undefined {
+  const auth = value === "" ? undefined : decodeXtext(value);
+  if (draft.auth !== undefined || auth === undefined) return bad("AUTH");
+  draft.auth = auth;
+}
+
+/** Reads one word; answers false when it is no parameter of ours. */
+function readParameter(draft: Draft, word: string): Reply | undefined | false {
+  const equals = word.indexOf("=");
+  const name = (equals < 0 ? word : word.slice(0, equals)).toUpperCase();
+  if (equals < 0) return name === "SMTPUTF8" ? void (draft.smtputf8 = true) : false;
+  const value = word.slice(equals + 1);
+  switch (name) {
+    case "SIZE":
+      return readSize(draft, value);
+    case "BODY": {
+      const body = value.toUpperCase();
+      return body === "7BIT" || body === "8BITMIME" ? void (draft.body = body) : false;
+    }
+    case "RET":
+      return readRet(draft, value);
+    case "ENVID":
+      return readEnvid(draft, value);
+    case "AUTH":
+      return readAuth(draft, value);
+    default:
+      return false;
+  }
+}
+
+const NONE: MailParameters = {};
+
+/** Reads the words after the path; answers the refusal that the first bad one earns. */
+export function parseMailParameters(words: readonly string[]): MailParameters | Reply {
+  if (words.length === 0) return NONE;
+  const draft: Draft = {};
+  for (const word of words) {
+    const refusal = readParameter(draft, word);
+    if (refusal === false) return refuse(555, "5.5.4", `Unsupported option: ${word}`);
+    if (refusal !== undefined) return refusal;
+  }
+  return draft;
+}
+
+/** The parameters as they follow the path, each after a blank. */
+export function printMailParameters(parameters: MailParameters): string {
+  const { size, body, smtputf8, ret, envid, auth } = parameters;
+  return (size === undefined ? "" : ` SIZE=${size}`) +
+    (body === undefined ? "" : ` BODY=${body}`) +
+    (smtputf8 ? " SMTPUTF8" : "") +
+    (ret === undefined ? "" : ` RET=${ret}`) +
+    (envid === undefined ? "" : ` ENVID=${encodeXtext(envid)}`) +
+    (auth === undefined ? "" : ` AUTH=${encodeXtext(auth)}`);
+}

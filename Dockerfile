@@ -23,6 +23,6 @@ USER mta
 VOLUME /var/lib/mta
 EXPOSE 2525 8025
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=5s --start-period=5s CMD ["mta", "status", "--health"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=5s CMD ["mta", "status"]
 ENTRYPOINT ["mta"]
 CMD ["serve"]

@@ -1,0 +1,182 @@
+// Other people's clients against the compiled binary, and a real sink behind it that must get every message exactly once.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { type Subprocess } from "bun";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import nodemailer from "nodemailer";
+import { freePort, HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+
+const LONG = process.env.MTA_LONG_TESTS === "1";
+const has = (tool: string) => HAVE_BINARY && Bun.which(tool) !== null;
+
+let server: Server;
+let mailboxes = "";
+
+beforeAll(async () => {
+  if (!HAVE_BINARY) return;
+  server = await startServer({
+    mainCf: [
+      "mydestination = example.com",
+      "alias_maps = texthash:$config_directory/aliases",
+      "default_privs = daemon",
+    ],
+    files: { aliases: "" },
+  });
+  mailboxes = join(server.directory, "mail");
+  chmodSync(mailboxes, 0o1777);
+  await Bun.write(
+    join(server.configDirectory, "aliases"),
+    ["swaks", "smtplib", "nodemailer"].map((name) => `${name} ${mailboxes}/${name}\n`).join(""),
+  );
+});
+
+afterAll(async () => {
+  await server?.stop();
+});
+
+async function mailbox(name: string): Promise<string> {
+  const path = join(mailboxes, name);
+  for (let tries = 0; tries < 500 && !existsSync(path); tries++) await Bun.sleep(10);
+  return readFileSync(path, "utf8");
+}
+
+async function finish(command: string[]): Promise<{ code: number; out: string }> {
+  const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
+  const out = await new Response(child.stdout).text() + await new Response(child.stderr).text();
+  return { code: await child.exited, out };
+}
+
+test.skipIf(!has("swaks"))("swaks delivers a message", async () => {
+  const { code, out } = await finish([
+    "swaks",
+    "--server",
+    `127.0.0.1:${server.port}`,
+    "--from",
+    "ann@example.org",
+    "--to",
+    "swaks@example.com",
+    "--header",
+    "Subject: from swaks",
+    "--body",
+    "one\n.two\n..three",
+    "--pipeline",
+  ]);
+  expect(out).toContain("250 2.0.0 Ok: queued as ");
+  expect(code).toBe(0);
+  expect(await mailbox("swaks")).toContain("\none\n.two\n..three\n");
+});
+
+test.skipIf(!has("python3"))("Python's smtplib delivers a message", async () => {
+  const script = `
+import smtplib, email.message, sys
+m = email.message.EmailMessage(); m["Subject"] = "from smtplib"; m["From"] = "ann@example.org"; m["To"] = "smtplib@example.com"
+m.set_content("gr\\u00fc\\u00dfe\\n" * 3)
+with smtplib.SMTP("127.0.0.1", int(sys.argv[1])) as s:
+    s.send_message(m)
+    s.sendmail("ann@example.org", ["smtplib@example.com"], "Subject: again\\r\\n\\r\\nsecond\\r\\n")
+`;
+  const { code, out } = await finish(["python3", "-c", script, String(server.port)]);
+  expect(out).toBe("");
+  expect(code).toBe(0);
+  await server.logged(/to=<.*smtplib>.*status=sent/);
+  expect(await mailbox("smtplib")).toContain("Subject: from smtplib");
+});
+
+test.skipIf(!HAVE_BINARY)(
+  "nodemailer delivers a message with an attachment, and many over one connection",
+  async () => {
+    const transport = nodemailer.createTransport({
+      host: "127.0.0.1",
+      port: server.port,
+      pool: true,
+      maxConnections: 1,
+      secure: false,
+      ignoreTLS: true,
+    });
+    const send = (n: number) =>
+      transport.sendMail({
+        from: "ann@example.org",
+        to: "nodemailer@example.com",
+        subject: `number ${n}`,
+        text: "hello",
+        attachments: [{ filename: "blob.bin", content: Buffer.alloc(300_000, n) }],
+      });
+    const replies = await Promise.all([0, 1, 2, 3, 4].map(send));
+    transport.close();
+    for (const { response } of replies) expect(response).toMatch(/^250 2\.0\.0 Ok: queued as \w+$/);
+    for (let tries = 0; tries < 500; tries++) {
+      if ((await mailbox("nodemailer")).match(/^Subject: number \d$/gm)?.length === 5) break;
+      await Bun.sleep(10);
+    }
+    expect((await mailbox("nodemailer")).match(/^Subject: number \d$/gm)?.toSorted()).toEqual(
+      [0, 1, 2, 3, 4].map((n) => `Subject: number ${n}`),
+    );
+  },
+);
+
+interface Sink {
+  readonly port: number;
+  readonly folder: string;
+  readonly process: Subprocess;
+}
+
+/** smtp-sink that writes each message to a file of its own. */
+async function startSink(): Promise<Sink> {
+  const folder = mkdtempSync(join(tmpdir(), "mta-sink-"));
+  chmodSync(folder, 0o777);
+  mkdirSync(join(folder, "mail"));
+  chmodSync(join(folder, "mail"), 0o777);
+  const port = await freePort();
+  const user = process.getuid?.() === 0 ? ["-u", "nobody"] : [];
+  const process_ = Bun.spawn(["smtp-sink", ...user, "-d", "mail/", `127.0.0.1:${port}`, "1000"], {
+    cwd: folder,
+    stdout: "ignore",
+    stderr: "inherit",
+  });
+  return { port, folder: join(folder, "mail"), process: process_ };
+}
+
+test.skipIf(!has("smtp-source"))(
+  "smtp-source sends 20 sessions' load, and the sink behind gets every message exactly once",
+  async () => {
+    const messages = LONG ? 20_000 : 2_000;
+    const sink = await startSink();
+    const relay = await startServer({ mainCf: ["mydestination =", `relayhost = [127.0.0.1]:${sink.port}`] });
+    try {
+      const { code, out } = await finish([
+        "smtp-source",
+        "-s",
+        "20",
+        "-m",
+        String(messages),
+        "-l",
+        "4096",
+        "-f",
+        "ann@example.org",
+        "-t",
+        "bob@example.net",
+        `127.0.0.1:${relay.port}`,
+      ]);
+      expect(out).toBe("");
+      expect(code).toBe(0);
+      const deadline = Date.now() + 60_000;
+      while (readdirSync(sink.folder).length < messages && Date.now() < deadline) await Bun.sleep(50);
+      await Bun.sleep(500); // time for a second copy to show itself
+      const files = readdirSync(sink.folder).map((name) => readFileSync(join(sink.folder, name), "latin1"));
+      const ids = files.map((text) =>
+        /\n\s*by mail\.example\.com \(mta\) with E?SMTP id (\w+)/.exec(text)?.[1]
+      );
+      expect(files.length).toBe(messages);
+      expect(new Set(ids).size).toBe(messages);
+      expect(ids).not.toContain(undefined);
+      const lengths = new Set(files.map((text) => text.slice(text.indexOf("\n\n") + 2).length));
+      expect(Math.max(...lengths) - Math.min(...lengths)).toBeLessThan(64);
+    } finally {
+      await relay.stop();
+      sink.process.kill();
+      rmSync(join(sink.folder, ".."), { recursive: true, force: true });
+    }
+  },
+  180_000,
+);

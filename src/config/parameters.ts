@@ -169,6 +169,7 @@ export const parameters = {
   home_mailbox: { type: "string", fallback: "", since: "1.0", daemons: "local", area: "local", fit: "core", note: "trailing / means maildir; relative to home directory" },
   hopcount_limit: { type: "int", fallback: "50", since: "1.0", daemons: "cleanup", area: "receive", fit: "full", range: "1.." },
   html_directory: { type: "string", fallback: "/usr/share/doc/postfix/html", since: "2.1", daemons: "postfix", area: "process", fit: "moot", range: "non-empty", note: "install-time path; nothing is looked up there at run time (build-dependent default)" },
+  http_listen: { type: "string", fallback: "127.0.0.1:8025", since: "mta", daemons: "master", area: "process", fit: "core", note: "address:port of /healthz, /readyz and /metrics; empty turns them off" },
   ignore_mx_lookup_error: { type: "bool", fallback: "no", since: "1.0", daemons: "smtp", area: "smtp-out", fit: "full" },
   ignore_srv_lookup_error: { type: "bool", fallback: "no", since: "3.8", daemons: "lmtp,smtp", area: "dns", fit: "full" },
   import_environment: { type: "list", fallback: "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME", since: "1.0", daemons: "all", area: "process", fit: "full", note: "environment scrub at start; TZ and LANG=C matter", newer: "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME XDG_RUNTIME_DIR" },
@@ -307,6 +308,7 @@ export const parameters = {
   local_login_sender_maps: { type: "maps", fallback: "static:*", since: "3.6", daemons: "postdrop", area: "receive", fit: "full" },
   local_recipient_maps: { type: "maps", fallback: "proxy:unix:passwd.byname $alias_maps", since: "1.0", daemons: "proxymap,smtpd", area: "access", fit: "core", note: "proxy:unix:passwd.byname $alias_maps; empty disables check" },
   local_transport: { type: "string", fallback: "local:$myhostname", since: "1.0", daemons: "trivial-rewrite", area: "identity", fit: "full", range: "non-empty", note: "for mydestination and own addresses" },
+  log_format: { type: "enum", fallback: "text", since: "mta", daemons: "all", area: "logging", fit: "core", note: "text: lines as Postfix writes them; json: one object a line with every field" },
   luser_relay: { type: "template", fallback: "", since: "1.0", daemons: "local", area: "local", fit: "core", note: "only for unknown local users; expands $user etc." },
   mail_name: { type: "string", fallback: "mta", since: "1.0", daemons: "all", area: "identity", fit: "core", range: "non-empty", note: "shows in banner, Received: and bounces" },
   mail_owner: { type: "string", fallback: "postfix", since: "1.0", daemons: "all", area: "process", fit: "full", range: "non-empty", note: "drop privileges to it; must not be shared" },
@@ -542,6 +544,7 @@ export const parameters = {
   shlib_directory: { type: "string", fallback: "/usr/lib/postfix", since: "3.0", daemons: "all", area: "process", fit: "moot", range: "non-empty", note: "install-time path; nothing is looked up there at run time (build-dependent default)" },
   show_user_unknown_table_name: { type: "bool", fallback: "yes", since: "2.0", daemons: "smtpd,trivial-rewrite", area: "access", fit: "full" },
   showq_service_name: { type: "string", fallback: "showq", since: "2.0", daemons: "postqueue", area: "process", fit: "moot", range: "non-empty", note: "names an internal IPC endpoint that does not exist here" },
+  shutdown_deadline: { type: "time", fallback: "30s", since: "mta", daemons: "master", area: "process", fit: "core", range: "1..", note: "how long a stop or reload waits for sessions and deliveries in flight" },
   smtp_address_preference: { type: "enum", fallback: "any", since: "2.8", daemons: "smtp", area: "smtp-out", fit: "core", range: "non-empty" },
   smtp_address_verify_target: { type: "enum", fallback: "rcpt", since: "3.0", daemons: "smtp", area: "smtp-out", fit: "full", range: "non-empty" },
   smtp_always_send_ehlo: { type: "bool", fallback: "yes", since: "1.0", daemons: "smtp", area: "smtp-out", fit: "full" },
@@ -930,6 +933,7 @@ export const parameters = {
   smtpd_per_record_deadline: { type: "bool", fallback: "(legacy, no default)", since: "2.9", daemons: "smtpd", area: "receive", fit: "full", note: "default of smtpd_per_request_deadline when set", instead: "smtpd_per_request_deadline" },
   tlsproxy_client_level: { type: "enum", fallback: "(legacy, no default)", since: "3.4", daemons: "tlsproxy", area: "tls-out", fit: "rare", note: "quirk before 3.7.16: setting it empties tlsproxy_client_security_level", instead: "tlsproxy_client_security_level" },
   tlsproxy_client_policy: { type: "maps", fallback: "(legacy, no default)", since: "3.4", daemons: "tlsproxy", area: "tls-out", fit: "rare", note: "quirk before 3.7.16: setting it empties tlsproxy_client_policy_maps", instead: "tlsproxy_client_policy_maps" },
+  worker_processes: { type: "string", fallback: "auto", since: "mta", daemons: "master", area: "process", fit: "core", range: "non-empty", note: "processes that do the mail work; auto: one a processor" },
 } as const satisfies Readonly<Record<string, ParameterRow>>;
 
 /** Names that are made from another name: `<transport>` is a master.cf service, the rest are user-defined (postconf(5)). */
@@ -954,10 +958,6 @@ export const patterns = {
   "<ldap-name>_<attribute>": { type: "string", fallback: "(none)", since: "1.0", daemons: "all", area: "tables", fit: "rare", note: "inline settings when ldap:name has no slash; e.g. name_server_host" },
   "<mysql-name>_<attribute>": { type: "string", fallback: "(none)", since: "1.0", daemons: "all", area: "tables", fit: "rare", note: "inline settings when mysql:name has no slash; e.g. name_hosts" },
   "<pgsql-name>_<attribute>": { type: "string", fallback: "(none)", since: "2.1", daemons: "all", area: "tables", fit: "rare", note: "inline settings when pgsql:name has no slash; e.g. name_hosts" },
-  http_listen: { type: "string", fallback: "127.0.0.1:8025", since: "mta", daemons: "master", area: "process", fit: "core", note: "address:port of /healthz, /readyz and /metrics; empty turns them off" },
-  log_format: { type: "enum", fallback: "text", since: "mta", daemons: "all", area: "logging", fit: "core", note: "text: lines as Postfix writes them; json: one object a line with every field" },
-  shutdown_deadline: { type: "time", fallback: "30s", since: "mta", daemons: "master", area: "process", fit: "core", range: "1..", note: "how long a stop or reload waits for sessions and deliveries in flight" },
-  worker_processes: { type: "string", fallback: "auto", since: "mta", daemons: "master", area: "process", fit: "core", range: "non-empty", note: "processes that do the mail work; auto: one a processor" },
   "<sqlite-name>_<attribute>": { type: "string", fallback: "(none)", since: "2.8", daemons: "all", area: "tables", fit: "rare", note: "inline settings when sqlite:name has no slash; e.g. name_dbpath" },
   "<memcache-name>_<attribute>": { type: "string", fallback: "(none)", since: "2.9", daemons: "all", area: "tables", fit: "rare", note: "inline settings when memcache:name has no slash; e.g. name_hosts" },
   "<restriction-class>": { type: "restriction-list", fallback: "(none)", since: "1.1", daemons: "smtpd", area: "access", fit: "full", note: "any name listed in smtpd_restriction_classes" },

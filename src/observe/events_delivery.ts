@@ -20,6 +20,14 @@ export interface DeliveryFields {
 
 /** Events of qmgr, the delivery agents and bounce. */
 export const deliveryEvents = {
+  /** `reason`: `connect to H[A]:P: Connection refused`. */
+  connectFailed: event<{ reason: string }>("info", (e) => e.reason),
+  /** A host is passed over and the next one tried; `reason` as in the delivery line. */
+  hostSkipped: event<{ id: string; reason: string }>("info", (e) => `${e.id}: ${e.reason}`),
+  lineFolded: event<{ id: string; limit: number }>(
+    "info",
+    (e) => `${e.id}: breaking line > ${e.limit} bytes with <CR><LF>SPACE`,
+  ),
   queueActive: event<{ id: string; from: string; size: number; nrcpt: number }>(
     "info",
     (e) => `${e.id}: from=<${e.from}>, size=${e.size}, nrcpt=${e.nrcpt} (queue active)`,

@@ -1,9 +1,58 @@
 import { event } from "./event.ts";
 
-/** Events of master: start, stop, reload, workers. */
+/** How a process ended, in master(8)'s words. */
+function ending(e: { readonly code?: number; readonly signal?: string; readonly why?: string }): string {
+  if (e.why !== undefined) return `cannot be started: ${e.why}`;
+  return e.signal === undefined ? `exit status ${e.code ?? 0}` : `killed by signal ${e.signal}`;
+}
+
+/** Events of master: start, stop, reload, workers; and the queue's health. */
 export const masterEvents = {
   daemonStarted: event<{ version: string; configuration: string }>(
     "info",
     (e) => `daemon started -- version ${e.version}, configuration ${e.configuration}`,
+  ),
+  reloaded: event<{ version: string; configuration: string }>(
+    "info",
+    (e) => `reload -- version ${e.version}, configuration ${e.configuration}`,
+  ),
+  /** The old workers go on as if nothing had been asked. */
+  reloadFailed: event<{ why: string }>(
+    "error",
+    (e) => `reload failed, the running configuration stays in force: ${e.why}`,
+  ),
+  terminating: event<{ signal: number }>("info", (e) => `terminating on signal ${e.signal}`),
+  stopping: event<{ how: "stop" | "abort" }>(
+    "info",
+    (e) => e.how === "stop" ? "stopping the Postfix mail system" : "aborting the Postfix mail system",
+  ),
+  workerDied: event<{ pid: number; code?: number; signal?: string; why?: string; restartIn: number }>(
+    "warning",
+    (e) =>
+      `process mta: worker pid ${e.pid} ${ending(e)}` +
+      (e.restartIn === 0 ? "" : ` -- throttling, next start in ${e.restartIn / 1000}s`),
+  ),
+  /** A bug of ours that one command, message or timer ran into; the rest goes on. */
+  bug: event<{ what: string }>("panic", (e) => e.what),
+  queueFault: event<{ what: string; why: string; full: boolean }>(
+    "error",
+    (e) => `queue: cannot ${e.what}: ${e.why}; new mail is refused with a temporary error until this is over`,
+  ),
+  queueRecovered: event<Record<never, never>>("info", () => "queue: writing works again"),
+  queueCorrupt: event<{ where: string; bytes: number; savedAs: string }>(
+    "error",
+    (e) => `queue: damaged record of ${e.bytes} bytes in ${e.where}, set aside as ${e.savedAs}`,
+  ),
+  queueTorn: event<{ where: string; bytes: number }>(
+    "info",
+    (e) => `queue: unfinished write of ${e.bytes} bytes at the end of ${e.where} dropped; nobody was told that it is stored`,
+  ),
+  queueReplayed: event<{ messages: number; bytes: number; milliseconds: number }>(
+    "info",
+    (e) => `queue: ${e.messages} messages (${e.bytes} bytes) found after restart, read in ${Math.round(e.milliseconds)} ms`,
+  ),
+  queueAdopted: event<{ shard: string; messages: number }>(
+    "info",
+    (e) => `queue: ${e.messages} messages taken over from shard ${e.shard}`,
   ),
 } as const;

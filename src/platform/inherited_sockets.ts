@@ -60,10 +60,11 @@ export interface SocketAddress {
 }
 
 /**
- * A listening TCP socket that this process never accepts from: it is there to be inherited. Several for one address share
- * its connections evenly (SO_REUSEPORT). Throws the system's error (EADDRINUSE, EACCES, ...).
+ * A listening TCP socket that this process never accepts from: it is there to be inherited. Several `shared` ones for one
+ * address share its connections evenly (SO_REUSEPORT); one that is not is refused where anybody listens already. Throws the
+ * system's error (EADDRINUSE, EACCES, ...).
  */
-export function openListeningSocket(at: SocketAddress, backlog: number): number {
+export function openListeningSocket(at: SocketAddress, backlog: number, shared = true): number {
   calls ??= open();
   const v6 = isIPv6(at.address);
   const fd = calls.socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -74,7 +75,7 @@ export function openListeningSocket(at: SocketAddress, backlog: number): number 
       if (calls!.setsockopt(fd, level, option, on, 4) < 0) throw systemError("setsockopt");
     };
     set(SOL_SOCKET, SO_REUSEADDR);
-    set(SOL_SOCKET, SO_REUSEPORT);
+    if (shared) set(SOL_SOCKET, SO_REUSEPORT);
     if (v6) set(IPPROTO_IPV6, IPV6_V6ONLY);
     const name = sockaddr(at.address, at.port);
     if (calls.bind(fd, name, name.length) < 0) throw systemError("bind");

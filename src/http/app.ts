@@ -1,0 +1,34 @@
+import { Hono } from "hono";
+import { EXPOSITION_TYPE } from "../observe/exposition.ts";
+
+/** Whether mail can be taken now, and what stands in the way if not. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** One reason a line; empty when ready. */
+  readonly reasons: readonly string[];
+  /** Slowest probe write of the queue, in milliseconds. */
+  readonly queueProbe?: number;
+}
+
+/** What the pages are made of. */
+export interface HttpFacts {
+  readonly version: string;
+  readonly uptime: () => number;
+  readonly readiness: () => Promise<Readiness>;
+  /** Prometheus' text format. */
+  readonly metrics: () => Promise<string>;
+}
+
+/** Health, readiness and metrics (`http_listen`). Nothing here changes anything, and nothing tells who writes to whom. */
+export function createApp(facts: HttpFacts): Hono {
+  const app = new Hono();
+  app.get("/healthz", (c) => c.json({ status: "ok", version: facts.version, uptime: facts.uptime() }));
+  app.get("/readyz", async (c) => {
+    const { ready, reasons, queueProbe } = await facts.readiness();
+    return c.json({ status: ready ? "ready" : "not ready", reasons, queue_probe_ms: queueProbe ?? null }, ready ? 200 : 503);
+  });
+  app.get("/metrics", async (c) => c.text(await facts.metrics(), 200, { "content-type": EXPOSITION_TYPE }));
+  app.notFound((c) => c.json({ error: "not found", see: ["/healthz", "/readyz", "/metrics"] }, 404));
+  app.onError((error, c) => c.json({ error: error.message }, 503));
+  return app;
+}

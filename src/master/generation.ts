@@ -1,0 +1,271 @@
+import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/spawn.ts";
+import type { MetricsSnapshot } from "../observe/metrics.ts";
+import type { Endpoint } from "./endpoints.ts";
+import type { PreparedSockets } from "./listening_sockets.ts";
+import { type WorkerExit, WorkerProcess } from "./worker_process.ts";
+import type { Boot, ConfigurationText, LogTarget, WorkerArguments } from "./worker_protocol.ts";
+
+/** What a generation of workers is made of: one configuration and how to start processes with it. */
+export interface GenerationPlan {
+  readonly configuration: ConfigurationText;
+  readonly workers: number;
+  readonly endpoints: readonly Endpoint[];
+  readonly sockets: PreparedSockets;
+  readonly log: LogTarget;
+  readonly identity?: Identity;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly openFiles: number;
+}
+
+/** What a generation needs of the master around it. */
+export interface GenerationHost {
+  spawn(options: ChildOptions, handler: ChildHandler): Child;
+  /** Takes the lowest free shard number, and gives one back. */
+  takeShard(): number;
+  freeShard(shard: number): void;
+  /** Calls once after so many milliseconds; the answer cancels. */
+  after(milliseconds: number, call: () => void): () => void;
+  now(): number;
+  /** A worker died that should not have; it is started again after so many milliseconds. */
+  crashed(pid: number | undefined, how: WorkerExit, restartIn: number): void;
+  /** Metrics of one worker; `last` when it is gone. */
+  metrics(worker: number, snapshot: MetricsSnapshot, last: boolean): void;
+  request(what: string, args: WorkerArguments): Promise<unknown>;
+}
+
+/** A worker as `mta status` shows it. */
+export interface WorkerStatus {
+  readonly pid: number | undefined;
+  readonly index: number;
+  readonly shard: number;
+  readonly state: "starting" | "ready" | "waiting" | "draining";
+  /** Milliseconds since it started. */
+  readonly uptime: number;
+  readonly restarts: number;
+}
+
+/** A worker that lived this long did not die of its start. */
+const SETTLED = 10_000;
+/** Wait before start n + 1 of a worker that keeps dying: the first at once. */
+const BACKOFF = [0, 500, 1000, 2000, 5000, 10_000];
+/** A killed worker gets this long beyond the deadline. */
+const GRACE = 2000;
+
+interface Member {
+  readonly index: number;
+  shard: number;
+  process?: WorkerProcess;
+  state: WorkerStatus["state"];
+  startedAt: number;
+  failures: number;
+  restarts: number;
+  snapshot?: MetricsSnapshot;
+  /** It ended only to come back with another shard. */
+  moving?: boolean;
+  cancelRestart?: () => void;
+  onGone?: () => void;
+}
+
+let serial = 0;
+
+/** The workers of one configuration, kept alive until they are drained (DESIGN.md section 4). */
+export class Generation {
+  readonly plan: GenerationPlan;
+  readonly #host: GenerationHost;
+  readonly #members: Member[];
+  /** Numbers that no other worker of this master has had: metrics of different lives do not mix. */
+  readonly #serials = new WeakMap<WorkerProcess, number>();
+  readonly #first = Promise.withResolvers<void>();
+  readonly #gone = Promise.withResolvers<void>();
+  #over = false;
+
+  constructor(plan: GenerationPlan, host: GenerationHost) {
+    this.plan = plan;
+    this.#host = host;
+    this.#members = Array.from({ length: plan.workers }, (_, index): Member => ({
+      index,
+      shard: host.takeShard(),
+      state: "starting",
+      startedAt: host.now(),
+      failures: 0,
+      restarts: 0,
+    }));
+  }
+
+  /** Starts the workers; resolves when all serve, rejects when one cannot (then none is left). */
+  async start(): Promise<void> {
+    for (const member of this.#members) this.#startMember(member);
+    try {
+      await this.#first.promise;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  get workers(): readonly WorkerStatus[] {
+    return this.#members.map(({ process, index, shard, state, startedAt, restarts }) => ({
+      pid: process?.pid,
+      index,
+      shard,
+      state,
+      uptime: this.#host.now() - startedAt,
+      restarts,
+    }));
+  }
+
+  /** Processes that serve now. */
+  get serving(): readonly WorkerProcess[] {
+    return this.#members.flatMap(({ state, process }) => state === "ready" && process !== undefined ? [process] : []);
+  }
+
+  get complete(): boolean {
+    return this.#members.every(({ state }) => state === "ready");
+  }
+
+  /** Tells one worker to take over shards without an owner. */
+  adopt(): void {
+    this.serving[0]?.send({ is: "adopt" });
+  }
+
+  /** Lets all finish what is in flight within so many milliseconds; resolves when all are gone. */
+  async drain(within: number): Promise<void> {
+    await this.#end((member, process) => {
+      member.state = "draining";
+      process.send({ is: "drain", within });
+      return this.#host.after(within + GRACE, () => process.kill());
+    });
+  }
+
+  /** Ends all at once: what they accepted is on disk, what is in flight is tried again. */
+  async stop(): Promise<void> {
+    await this.#end((member, process) => {
+      member.state = "draining";
+      process.kill();
+      return () => {};
+    });
+  }
+
+  /** Cuts a drain short. */
+  kill(): void {
+    if (!this.#over) return void this.stop();
+    for (const { process } of this.#members) process?.kill();
+  }
+
+  /** Resolves when drained or stopped. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  async #end(how: (member: Member, process: WorkerProcess) => () => void): Promise<void> {
+    this.#over = true;
+    await Promise.all(this.#members.map((member) => {
+      member.cancelRestart?.();
+      const { process } = member;
+      if (process === undefined) return this.#release(member);
+      return new Promise<void>((resolve) => {
+        const cancel = how(member, process);
+        member.onGone = () => (cancel(), resolve());
+      });
+    }));
+    this.#gone.resolve();
+  }
+
+  #release(member: Member): void {
+    if (member.shard >= 0) this.#host.freeShard(member.shard);
+    member.shard = -1;
+  }
+
+  #startMember(member: Member): void {
+    member.state = "starting";
+    member.startedAt = this.#host.now();
+    const { sockets, fds } = this.#socketsOf(member.index);
+    const { plan } = this;
+    const process = new WorkerProcess((options, handler) => this.#host.spawn(options, handler), {
+      args: ["--worker"],
+      shownAs: "mta: worker",
+      ...(plan.identity !== undefined && { identity: plan.identity }),
+      inherit: [plan.log.fd, ...fds],
+      environment: plan.environment,
+    }, {
+      ready: () => this.#ready(member),
+      unfit: (why) => this.#first.reject(new Error(why)),
+      shardTaken: () => this.#otherShard(member),
+      metrics: ({ snapshot }) => {
+        member.snapshot = snapshot;
+        this.#host.metrics(this.#serials.get(process)!, snapshot, false);
+      },
+      request: (what, args) => this.#host.request(what, args),
+      exit: (how) => this.#exited(member, process, how),
+    });
+    this.#serials.set(process, ++serial);
+    member.process = process;
+    process.send({ is: "boot", boot: this.#boot(member, sockets) });
+  }
+
+  /** Each worker's share of every endpoint's sockets. */
+  #socketsOf(index: number): { readonly sockets: Boot["listeners"]; readonly fds: readonly number[] } {
+    const { endpoints, sockets, workers } = this.plan;
+    const fds: number[] = [];
+    const listeners = endpoints.flatMap((endpoint) =>
+      sockets.of(endpoint).filter((_, k) => k % workers === index).map((fd) => {
+        fds.push(fd);
+        const { service, address, port } = endpoint;
+        return { service, address, port, fd: FIRST_SOCKET + fds.length - 1 };
+      })
+    );
+    return { sockets: listeners, fds };
+  }
+
+  #boot(member: Member, listeners: Boot["listeners"]): Boot {
+    const { configuration, workers, log, openFiles } = this.plan;
+    return {
+      configuration,
+      workers,
+      openFiles,
+      listeners,
+      index: member.index,
+      shard: member.shard,
+      log: { is: log.is, fd: LOG_DESCRIPTOR },
+    };
+  }
+
+  #ready(member: Member): void {
+    member.state = "ready";
+    if (this.complete) this.#first.resolve();
+  }
+
+  #otherShard(member: Member): void {
+    const taken = member.shard;
+    member.shard = this.#host.takeShard();
+    // Its number stays taken for a while: the process that has it may be an old worker of a master that is gone.
+    this.#host.after(SETTLED, () => this.#host.freeShard(taken));
+    member.moving = true;
+  }
+
+  #exited(member: Member, process: WorkerProcess, how: WorkerExit): void {
+    member.process = undefined;
+    if (member.snapshot !== undefined) this.#host.metrics(this.#serials.get(process)!, member.snapshot, true);
+    member.snapshot = undefined;
+    if (this.#over) {
+      this.#release(member);
+      return member.onGone?.();
+    }
+    if (how.error !== undefined) this.#first.reject(how.error);
+    member.failures = this.#host.now() - member.startedAt > SETTLED ? 0 : member.failures + 1;
+    if (member.failures > BACKOFF.length) this.#first.reject(new Error(`worker process ${process.pid} keeps dying`));
+    const wait = BACKOFF[Math.min(Math.max(member.failures - 1, 0), BACKOFF.length - 1)]!;
+    member.state = "waiting";
+    if (member.moving === true) {
+      member.moving = false;
+      return this.#startMember(member);
+    }
+    member.restarts++;
+    this.#host.crashed(process.pid, how, wait);
+    member.cancelRestart = this.#host.after(wait, () => this.#startMember(member));
+  }
+}
+
+/** Where a worker finds its log and its first listening socket. */
+export const LOG_DESCRIPTOR = 3;
+const FIRST_SOCKET = 4;

@@ -1,0 +1,372 @@
+import { resolve } from "node:path";
+import type { Configuration } from "../config/service.ts";
+import { loadConfiguration } from "../config/load.ts";
+import { printDiagnostic } from "../config/diagnostic.ts";
+import type { World } from "../config/world.ts";
+import { createLog } from "../observe/create_log.ts";
+import type { Log } from "../observe/log.ts";
+import type { LogWriter } from "../observe/log_writer.ts";
+import { Metrics } from "../observe/metrics.ts";
+import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/spawn.ts";
+import type { SystemUser } from "../platform/users.ts";
+import type { ControlRequest } from "./control_protocol.ts";
+import { type Endpoint, listeningEndpoints } from "./endpoints.ts";
+import { Generation, type GenerationHost, type GenerationPlan } from "./generation.ts";
+import { ListeningSockets, type PreparedSockets, type SocketCalls } from "./listening_sockets.ts";
+import { isOwnFile, lineStyle, openLogTarget, writerFor } from "./log_target.ts";
+import { MetricsCollector } from "./metrics_collector.ts";
+import { workerPrivileges } from "./privileges.ts";
+import { askAll } from "./queue_questions.ts";
+import { ShardNumbers } from "./shard_numbers.ts";
+import type { LogTarget, WorkerArguments } from "./worker_protocol.ts";
+
+/** What master asks of the machine; tests bring their own. */
+export interface MasterWorld {
+  readonly world: World;
+  readonly sockets: SocketCalls;
+  readonly uid: number;
+  readonly gid: number;
+  readonly pid: number;
+  readonly hostName: string;
+  readonly processors: number;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  userByName(name: string): SystemUser | undefined;
+  spawn(options: ChildOptions, handler: ChildHandler): Child;
+  raiseOpenFiles(wanted: number): number;
+  /** Makes queue_directory and data_directory what the workers need; throws an Error that says what is wrong. */
+  prepareDirectories(configuration: Configuration, identity: Identity | undefined): void;
+  closeFile(fd: number): void;
+  after(milliseconds: number, call: () => void): () => void;
+  now(): number;
+}
+
+/** How master was started. */
+export interface MasterOptions {
+  readonly configDirectory: string;
+  readonly foreground: boolean;
+  readonly journal: boolean;
+}
+
+/** Something that keeps the service from starting, in words for the operator. */
+export class StartFault extends Error {
+  override readonly name = "StartFault";
+}
+
+/** Descriptors for a busy server; the system may allow fewer. */
+const OPEN_FILES = 65_536;
+/** How long a worker's probe of the queue may take for the service to be ready. */
+const PROBE_PATIENCE = 5000;
+
+/** One configuration, read and prepared, with its workers not yet started. */
+interface Prepared {
+  readonly configuration: Configuration;
+  readonly plan: GenerationPlan;
+  readonly log: LogTarget;
+}
+
+/** The supervisor (master(8)): configuration, sockets, workers, and answers about them. */
+export class Master {
+  readonly metrics = new Metrics();
+  readonly collector = new MetricsCollector(this.metrics);
+  readonly #world: MasterWorld;
+  readonly #options: MasterOptions;
+  readonly #sockets: ListeningSockets;
+  readonly #shards = new ShardNumbers();
+  readonly #startedAt: number;
+  readonly #draining = new Set<Generation>();
+  readonly #restarts = this.metrics.counter("mta_worker_restarts_total", "Workers started again after they died");
+  readonly #reloads = this.metrics.counter("mta_reloads_total", "Reloads by result", "result");
+  #configuration: Configuration;
+  #current?: Generation;
+  #target?: LogTarget;
+  #writer?: LogWriter;
+  #log?: Log;
+  #reloading: Promise<void> = Promise.resolve();
+  #stopping = false;
+
+  constructor(options: MasterOptions, world: MasterWorld, configuration: Configuration) {
+    this.#options = options;
+    this.#world = world;
+    this.#configuration = configuration;
+    this.#sockets = new ListeningSockets(world.sockets);
+    this.#startedAt = world.now();
+  }
+
+  get configuration(): Configuration {
+    return this.#configuration;
+  }
+
+  get log(): Log {
+    return this.#log ??= createLog({
+      syslogName: this.#configuration.settings.syslog_name,
+      writer: { write: (entry) => this.#writer?.write(entry), flush: () => this.#writer?.flush() },
+    });
+  }
+
+  flushLog(): void {
+    this.#writer?.flush();
+  }
+
+  /** Opens the log and the sockets and starts the workers; resolves when all serve. Throws StartFault. */
+  async start(warnings: readonly string[]): Promise<void> {
+    const prepared = this.#prepare(this.#configuration);
+    for (const warning of warnings) this.log.note("master", "warning", warning);
+    prepared.plan.sockets.commit();
+    const generation = new Generation(prepared.plan, this.#host());
+    this.#current = generation;
+    try {
+      await generation.start();
+    } catch (error) {
+      throw new StartFault((error as Error).message, { cause: error });
+    }
+    generation.adopt();
+    const { mail_version: version } = this.#configuration.settings;
+    this.log.emit("master", "daemonStarted", { version, configuration: this.#configuration.directory });
+  }
+
+  /** Everything of a configuration that can fail before a process is started. Throws StartFault with nothing changed but the log's target. */
+  #prepare(configuration: Configuration): Prepared {
+    const { settings } = configuration;
+    const log = this.#openLog(configuration);
+    const privileges = workerPrivileges(settings, configuration.isSet("mail_owner"), this.#world);
+    if (privileges.is === "bad") throw new StartFault(privileges.why);
+    if (privileges.warning !== undefined) this.log.note("master", "warning", privileges.warning);
+    const { identity } = privileges;
+    this.#world.prepareDirectories(configuration, identity);
+    const workers = workerCount(settings.worker_processes, this.#world.processors);
+    const endpoints = this.#endpoints(configuration);
+    const plan: GenerationPlan = {
+      configuration: { directory: configuration.directory, texts: configuration.texts! },
+      workers,
+      endpoints,
+      sockets: this.#openSockets(endpoints, workers),
+      log,
+      ...(identity !== undefined && { identity }),
+      environment: workerEnvironment(settings.import_environment, this.#world.environment),
+      openFiles: this.#world.raiseOpenFiles(OPEN_FILES),
+    };
+    return { configuration, plan, log };
+  }
+
+  #endpoints(configuration: Configuration): readonly Endpoint[] {
+    const found = listeningEndpoints(configuration, this.#world.world);
+    if (found.is === "bad") throw new StartFault(found.why);
+    return found.endpoints;
+  }
+
+  #openSockets(endpoints: readonly Endpoint[], workers: number): PreparedSockets {
+    try {
+      return this.#sockets.prepare(endpoints, workers);
+    } catch (error) {
+      throw new StartFault((error as Error).message, { cause: error });
+    }
+  }
+
+  #openLog(configuration: Configuration): LogTarget {
+    const { settings } = configuration;
+    let target: LogTarget;
+    try {
+      target = openLogTarget(settings, this.#options);
+    } catch (error) {
+      throw new StartFault((error as Error).message, { cause: error });
+    }
+    if (this.#writer === undefined) this.#useLog(target, configuration);
+    return target;
+  }
+
+  #useLog(target: LogTarget, { settings }: Configuration): void {
+    this.#writer?.flush();
+    this.#writer = writerFor(target, settings, lineStyle(settings, this.#world.hostName, this.#world.pid));
+    this.#target = target;
+    this.#log = undefined;
+  }
+
+  /** Reads the configuration again and replaces the workers (postfix(1), reload). Rejects when the old ones stay. */
+  reload(): Promise<void> {
+    const next = this.#reloading.then(() => this.#reload());
+    this.#reloading = next.catch(() => {});
+    return next;
+  }
+
+  async #reload(): Promise<void> {
+    if (this.#stopping) throw new Error("the mail system is stopping");
+    try {
+      await this.#replaceWorkers(this.#readAgain());
+      this.#reloads.add(1, "done");
+    } catch (error) {
+      const why = (error as Error).message;
+      this.#reloads.add(1, "failed");
+      this.log.emit("master", "reloadFailed", { why });
+      throw new Error(why, { cause: error });
+    }
+    const { settings: { mail_version: version }, directory } = this.#configuration;
+    this.log.emit("master", "reloaded", { version, configuration: directory });
+  }
+
+  #readAgain(): Configuration {
+    const loaded = loadConfiguration({
+      directory: this.#options.configDirectory,
+      environment: this.#world.environment,
+      world: this.#world.world,
+    });
+    for (const warning of loaded.warnings) this.log.note("master", "warning", printDiagnostic(warning));
+    if (loaded.is === "bad") {
+      for (const each of loaded.errors) this.log.note("master", "error", printDiagnostic(each));
+      throw new Error(loaded.errors.map(printDiagnostic).join("; "));
+    }
+    const { queue_directory: now } = this.#configuration.settings;
+    const { queue_directory: then } = loaded.configuration.settings;
+    if (resolve(now) !== resolve(then)) {
+      throw new Error(`queue_directory cannot change from ${now} to ${then} while mail is in it: stop and start instead`);
+    }
+    return loaded.configuration;
+  }
+
+  async #replaceWorkers(configuration: Configuration): Promise<void> {
+    const { plan, log } = this.#prepare(configuration);
+    const generation = new Generation(plan, this.#host());
+    try {
+      await generation.start();
+    } catch (error) {
+      plan.sockets.rollback();
+      this.#closeLog(log);
+      throw error;
+    }
+    plan.sockets.commit();
+    const [old, oldTarget] = [this.#current, this.#target];
+    this.#current = generation;
+    this.#configuration = configuration;
+    this.#useLog(log, configuration);
+    if (oldTarget !== undefined) this.#closeLog(oldTarget);
+    if (old !== undefined) void this.#drainOld(old, generation);
+  }
+
+  #closeLog(target: LogTarget): void {
+    if (isOwnFile(target) && target.fd !== this.#target?.fd) this.#world.closeFile(target.fd);
+  }
+
+  async #drainOld(old: Generation, heir: Generation): Promise<void> {
+    this.#draining.add(old);
+    await old.drain(this.#configuration.settings.shutdown_deadline * 1000);
+    this.#draining.delete(old);
+    (this.#current ?? heir).adopt();
+  }
+
+  /** Ends the service: at once when `abort`, else after what is in flight, within shutdown_deadline. */
+  async stop(abort: boolean): Promise<void> {
+    const again = this.#stopping;
+    this.#stopping = true;
+    this.#sockets.close();
+    const generations = [...this.#draining, ...(this.#current === undefined ? [] : [this.#current])];
+    const within = this.#configuration.settings.shutdown_deadline * 1000;
+    if (abort || again) generations.forEach((each) => each.kill());
+    else await Promise.all(generations.filter((each) => !this.#draining.has(each)).map((each) => each.drain(within)));
+    await Promise.all(generations.map((each) => each.gone));
+  }
+
+  /** Carries out a request of the control socket that concerns the workers or the state; stopping is the caller's. */
+  async act(request: ControlRequest, row: (row: unknown) => void): Promise<unknown> {
+    switch (request.verb) {
+      case "status":
+        return this.status();
+      case "reload":
+        await this.reload();
+        return {};
+      case "metrics":
+        return await this.metricsText();
+      default:
+        return await askAll(this.#current?.serving ?? [], request, row);
+    }
+  }
+
+  /** What `mta status --json` prints. */
+  status() {
+    return {
+      pid: this.#world.pid,
+      version: this.#configuration.settings.mail_version,
+      configuration: this.#configuration.directory,
+      uptime: this.uptime(),
+      stopping: this.#stopping,
+      workers: this.#current?.workers ?? [],
+      draining: [...this.#draining].flatMap((each) => each.workers),
+    };
+  }
+
+  /** Seconds since the start. */
+  uptime(): number {
+    return Math.round((this.#world.now() - this.#startedAt) / 1000);
+  }
+
+  /** The metrics of now: every worker is asked for its numbers first, the deaf one's last ones count. */
+  async metricsText(): Promise<string> {
+    await Promise.allSettled((this.#current?.serving ?? []).map((each) => each.ask("snapshot", {}, 1000)));
+    return this.collector.text();
+  }
+
+  /** Whether mail can be taken: all workers serve, and each can write to its queue. */
+  async readiness(): Promise<{ ready: boolean; reasons: string[]; queueProbe?: number }> {
+    const generation = this.#current;
+    if (this.#stopping) return { ready: false, reasons: ["the mail system is stopping"] };
+    if (generation === undefined) return { ready: false, reasons: ["no workers"] };
+    const reasons = generation.workers.filter(({ state }) => state !== "ready")
+      .map(({ index, state }) => `worker ${index} is ${state}`);
+    const probes = await Promise.allSettled(generation.serving.map((each) => each.ask("probe", {}, PROBE_PATIENCE)));
+    let queueProbe: number | undefined;
+    for (const probe of probes) {
+      if (probe.status === "rejected") reasons.push(`queue: ${(probe.reason as Error).message}`);
+      else queueProbe = Math.max(queueProbe ?? 0, Number(probe.value));
+    }
+    return { ready: reasons.length === 0, reasons, ...(queueProbe !== undefined && { queueProbe }) };
+  }
+
+  #host(): GenerationHost {
+    const world = this.#world;
+    return {
+      spawn: (options, handler) => world.spawn(options, handler),
+      takeShard: () => this.#shards.take(),
+      freeShard: (shard) => this.#shards.free(shard),
+      after: (milliseconds, call) => world.after(milliseconds, call),
+      now: () => world.now(),
+      crashed: (pid, { code, signal, error }, restartIn) => {
+        this.#restarts.add(1);
+        this.log.emit("master", "workerDied", {
+          pid: pid ?? 0,
+          ...(code !== null && { code }),
+          ...(signal !== null && { signal }),
+          ...(error !== undefined && { why: error.message }),
+          restartIn,
+        });
+      },
+      metrics: (worker, snapshot, last) => this.collector.take(worker, snapshot, last),
+      request: (what, args) => this.#request(what, args),
+    };
+  }
+
+  #request(what: string, _args: WorkerArguments): Promise<unknown> {
+    return Promise.reject(new Error(`master does not know the request "${what}"`));
+  }
+}
+
+/** worker_processes as a number. */
+export function workerCount(value: string, processors: number): number {
+  if (value === "auto") return Math.max(1, processors);
+  if (!/^[1-9]\d{0,2}$/.test(value) || Number(value) > 128) {
+    throw new StartFault(`bad worker_processes value "${value}"; specify "auto" or a number from 1 to 128`);
+  }
+  return Number(value);
+}
+
+/** The environment that workers get: what import_environment lists (postconf(5)), and nothing that steers the runtime. */
+export function workerEnvironment(
+  importEnvironment: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const out: Record<string, string> = { PATH: "/usr/bin:/bin:/usr/sbin:/sbin" };
+  for (const item of importEnvironment.split(/[\s,]+/).filter((word) => word !== "")) {
+    const equals = item.indexOf("=");
+    const value = equals < 0 ? environment[item] : item.slice(equals + 1);
+    if (value !== undefined) out[equals < 0 ? item : item.slice(0, equals)] = value;
+  }
+  return out;
+}
+

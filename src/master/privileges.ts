@@ -1,0 +1,55 @@
+import type { Settings } from "../config/settings.ts";
+import type { Identity } from "../platform/spawn.ts";
+import type { SystemUser } from "../platform/users.ts";
+
+/** Who the workers run as. */
+export type Privileges =
+  | {
+    readonly is: "known";
+    /** Undefined: master's own user, as it is not root. */
+    readonly identity?: Identity;
+    /** Something the operator should know. */
+    readonly warning?: string;
+  }
+  | { readonly is: "bad"; readonly why: string };
+
+/** Accounts that systems bring along, for when nobody has made one for mail. */
+const STAND_INS = ["mta", "mail", "nobody"];
+
+/** What is asked of the system. */
+export interface Accounts {
+  readonly uid: number;
+  readonly gid: number;
+  userByName(name: string): SystemUser | undefined;
+}
+
+/**
+ * mail_owner (postconf(5)) as numbers: a user's name, or `uid:gid` where an image has no accounts. Root is refused: no worker
+ * is ever root. A mail_owner nobody set and nobody made is stood in for, with a warning.
+ */
+export function workerPrivileges(
+  settings: Pick<Settings, "mail_owner">,
+  ownerIsSet: boolean,
+  accounts: Accounts,
+): Privileges {
+  if (accounts.uid !== 0) return { is: "known" };
+  const name = settings.mail_owner;
+  const numbers = /^(\d+)(?::(\d+))?$/.exec(name);
+  if (numbers !== null) return unprivileged(Number(numbers[1]), Number(numbers[2] ?? numbers[1]), name);
+  const user = accounts.userByName(name);
+  if (user !== undefined) return unprivileged(user.uid, user.gid, name);
+  if (ownerIsSet) {
+    return { is: "bad", why: `parameter mail_owner: unknown user: ${name}; make it (useradd -r ${name}) or name another` };
+  }
+  const standIn = STAND_INS.map((each) => accounts.userByName(each)).find((each) => each !== undefined && each.uid !== 0);
+  if (standIn === undefined) return { is: "bad", why: `parameter mail_owner: unknown user: ${name}` };
+  const warning = `parameter mail_owner: unknown user: ${name}; running as ${standIn.name} (make the user, or set mail_owner)`;
+  return { is: "known", identity: { uid: standIn.uid, gid: standIn.gid }, warning };
+}
+
+function unprivileged(uid: number, gid: number, name: string): Privileges {
+  if (uid === 0 || gid === 0) {
+    return { is: "bad", why: `parameter mail_owner: user ${name} has user or group id 0; mail is never handled as root` };
+  }
+  return { is: "known", identity: { uid, gid } };
+}

@@ -13,7 +13,11 @@ export type Stage =
   | "VRFY"
   | "ETRN";
 
-/** What is known of the client. Names follow smtpd's attributes: `unknown` where there is no verified name. */
+/**
+ * What is known of the client. Names follow smtpd's attributes: `unknown` where there is no verified name. One object per
+ * session: the policy remembers by it what an earlier stage wants deferred (smtpd_delay_reject = no). A new object (XCLIENT) is
+ * a new session.
+ */
 export interface ClientFacts {
   /** Canonical text, IPv4 for v4-mapped; "unknown" only through XCLIENT. */
   readonly address: string;
@@ -51,11 +55,34 @@ export interface Facts {
   readonly saslMethod?: string;
   readonly saslUsername?: string;
   readonly saslSender?: string;
-  readonly tls?: { readonly protocol: string; readonly cipher: string; readonly keysize: number };
+  readonly tls?: {
+    readonly protocol: string;
+    readonly cipher: string;
+    readonly keysize: number;
+    /** The client's certificate, when it sent one. */
+    readonly peer?: ClientCertificate;
+  };
   readonly etrnDomain?: string;
   /** The client pipelined DATA behind RCPT etc. without permission (reject_unauth_pipelining). */
   readonly pipelinedEarly?: boolean;
   readonly smtputf8?: boolean;
+  /** An earlier check of this transaction answered DISCARD: everything that follows is accepted (access(5)). */
+  readonly discarding?: boolean;
+  /** An earlier check of this transaction answered HOLD: it is noted once. */
+  readonly held?: boolean;
+  /** The policy protocol's `instance`: one text per delivery request; made up when absent. */
+  readonly instance?: string;
+}
+
+/** A client certificate as access rules see it (permit_tls_clientcerts, check_ccert_access, policy protocol). */
+export interface ClientCertificate {
+  /** Verified against smtpd_tls_CAfile and its kin. */
+  readonly trusted: boolean;
+  /** By smtpd_tls_fingerprint_digest, upper-case hex with colons. */
+  readonly fingerprint: string;
+  readonly publicKeyFingerprint: string;
+  readonly subject: string;
+  readonly issuer: string;
 }
 
 /** A side effect that an access action asks for; smtpd carries it out (access(5)). */
@@ -83,7 +110,7 @@ export interface AccessNote {
   readonly text: string;
 }
 
-/** What a checkpoint decided. */
+/** What a checkpoint decided. Effects count even when the recipient is refused: they belong to the transaction. */
 export interface Decision {
   /** A refusal, or undefined to go on. A 421 or 521 reply also ends the session. */
   readonly refusal?: Reply;
@@ -91,10 +118,55 @@ export interface Decision {
   readonly refusedBy?: string;
   readonly effects: readonly Effect[];
   readonly notes: readonly AccessNote[];
+  /** Configuration trouble met on the way; each is a line of level warning. */
+  readonly warnings?: readonly string[];
 }
 
 /** Nothing to say: go on. */
 export const PASS: Decision = { effects: [], notes: [] };
+
+/** One step of an evaluation, for `mta explain`: what was tried and what came of it. */
+export interface TraceStep {
+  /** `smtpd_recipient_restrictions`, a restriction class, or the table whose result named restrictions. */
+  readonly list: string;
+  /** As written: `check_recipient_access hash:/etc/postfix/recipient_access`. */
+  readonly restriction: string;
+  /** Nesting: 1 in the parameter's own list. */
+  readonly depth: number;
+  /** Table keys in the order they were tried, and questions to the DNS or a policy service. */
+  readonly lookups: readonly TraceLookup[];
+  readonly verdict: "permit" | "reject" | "defer_if_permit" | "defer_if_reject" | "dunno";
+  readonly reply?: Reply;
+}
+
+/** One question that a restriction asked. */
+export interface TraceLookup {
+  /** `hash:/etc/postfix/access`, `dns:A`, `inet:127.0.0.1:10023`. */
+  readonly source: string;
+  readonly key: string;
+  /** Undefined: not there. */
+  readonly answer?: string;
+  /** Line of the table's source. */
+  readonly line?: number;
+}
+
+/** Hears every step of an evaluation. */
+export type Tracer = (step: TraceStep) => void;
+
+/** Which rules complete the headers of a client's mail (local_header_rewrite_clients). */
+export type HeaderContext =
+  | { readonly is: "local" }
+  | { readonly is: "remote" }
+  | { readonly is: "trouble"; readonly refusal: Reply };
+
+/** A flaw of the configuration found while the policy was built. */
+export interface PolicyProblem {
+  /** `fatal`: the service must not start. */
+  readonly level: "fatal" | "warning";
+  /** Parameter that the flaw is in. */
+  readonly parameter: string;
+  readonly text: string;
+}
 
 /** The access policy of one smtpd service, built from its settings. Answers at once unless a table or DNS must be waited for. */
 export interface AccessPolicy {
@@ -102,5 +174,13 @@ export interface AccessPolicy {
    * Evaluates what Postfix evaluates at this stage. With smtpd_delay_reject the client, HELO and sender lists run at RCPT
    * (or ETRN, VRFY), in Postfix's order, followed by recipient validation (unlisted senders and recipients).
    */
-  check(stage: Stage, facts: Facts): MaybeAsync<Decision>;
+  check(stage: Stage, facts: Facts, trace?: Tracer): MaybeAsync<Decision>;
+  /** Whether mail could go to an address of MAIL or RCPT at all; if not, the command is a syntax error (501 5.1.7, 5.1.3). */
+  acceptsAddress(address: string, other: string | undefined, smtputf8: boolean): MaybeAsync<boolean>;
+  /** At MAIL: whether this client's headers are completed like our own (cleanup's `completeHeaders`). */
+  headerContext(facts: Facts): MaybeAsync<HeaderContext>;
+  /** What `mta check` says about the restriction lists; a `fatal` one forbids to serve. */
+  readonly problems: readonly PolicyProblem[];
+  /** Releases tables and connections. */
+  close(): void;
 }

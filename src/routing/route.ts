@@ -1,4 +1,5 @@
 import type { MaybeAsync } from "../base/maybe_async.ts";
+import type { Trouble } from "../rewrite/local_domains.ts";
 
 /** Postfix's five address classes (ADDRESS_CLASS_README). */
 export type AddressClass = "local" | "virtual alias" | "virtual mailbox" | "relay" | "default";
@@ -41,9 +42,4 @@ export interface Router {
   resolve(sender: string, recipient: string): MaybeAsync<Resolution>;
   /** Whether a domain (or `[address]`) is delivered here: mydestination, inet_interfaces, proxy_interfaces. */
   isLocal(domain: string): MaybeAsync<boolean | Trouble>;
-}
-
-/** A lookup that could not be done; `why` names the list or table. */
-export interface Trouble {
-  readonly trouble: string;
 }

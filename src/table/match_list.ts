@@ -23,6 +23,8 @@ const NO: Match = { is: "no" };
 export interface MatchOptions {
   /** `example.com` also matches its subdomains (the list is named in parent_domain_matches_subdomains). */
   readonly parentMatches: boolean;
+  /** Whole names only, in tables too, and `.domain` is nothing special (`mydestination`, `virtual_alias_domains`). */
+  readonly exact?: boolean;
   /** Name of the parameter, for messages. */
   readonly title?: string;
 }
@@ -88,7 +90,7 @@ class ListReader {
   #positive(item: string, depth: number): Pattern {
     if (item.startsWith("/")) return this.#file(item, depth);
     if (isTable(item)) return this.#table(item);
-    return literal(foldKey(item), this.#options.parentMatches, this.#options.title);
+    return literal(foldKey(item), this.#options);
   }
 
   #file(path: string, depth: number): Pattern {
@@ -108,9 +110,9 @@ class ListReader {
   #table(spec: string): Pattern {
     const table = openTable(spec, this.#context);
     this.#tables.push(table);
-    const { parentMatches } = this.#options;
+    const { parentMatches, exact } = this.#options;
     return ({ name, address }) => {
-      const keys = name === undefined ? [] : namesToTry(name, table.pattern, parentMatches);
+      const keys = name === undefined ? [] : namesToTry(name, table.pattern || exact === true, parentMatches);
       if (address !== undefined && address !== "") keys.push(address);
       return inTable(table, keys, 0);
     };
@@ -132,9 +134,9 @@ function negate(pattern: Pattern): Pattern {
 }
 
 /** The name itself, and its parents unless the table sees only whole keys; with a leading dot unless parents match bare. */
-function namesToTry(name: string, patternTable: boolean, parentMatches: boolean): string[] {
+function namesToTry(name: string, wholeOnly: boolean, parentMatches: boolean): string[] {
   const names = [name];
-  if (patternTable) return names;
+  if (wholeOnly) return names;
   for (let dot = name.indexOf(".", 1); dot >= 0; dot = name.indexOf(".", dot + 1)) {
     const parent = name.slice(parentMatches ? dot + 1 : dot);
     if (parent !== "" && parent !== ".") names.push(parent);
@@ -158,9 +160,9 @@ function ofAnswer(answer: Answer, table: Table): Match | undefined {
 }
 
 /** A name, `.domain`, address or network written into the list itself. */
-function literal(pattern: string, parentMatches: boolean, title: string | undefined): Pattern {
-  const name = namePattern(pattern, parentMatches);
-  const address = addressPattern(pattern, title);
+function literal(pattern: string, options: MatchOptions): Pattern {
+  const name = options.exact === true ? (text: string) => text === pattern : namePattern(pattern, options.parentMatches);
+  const address = addressPattern(pattern, options.title);
   return (subject) => {
     if (subject.name !== undefined && name(subject.name)) return YES;
     return subject.address === undefined ? undefined : address(subject.address);

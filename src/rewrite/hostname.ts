@@ -1,18 +1,15 @@
-/**
- * Whether a text is a host name as Postfix takes it: labels of letters, digits, `-` and `_`, at most 63 characters each
- * and 255 in all, no hyphen at either end of a label, not all digits and dots (RFC 1035 §2.3.1).
- */
-export function isHostname(text: string): boolean {
-  return text.length <= 255 && HOSTNAME.test(text) && NON_NUMERIC.test(text);
-}
+import { isHostname } from "../address/hostname.ts";
 
-const HOSTNAME = /^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*$/;
-const NON_NUMERIC = /[^0-9.]/;
 const ASCII = /^[\x00-\x7f]*$/;
+
+/** Whether a text is a host name of ASCII letters (RFC 1123 §2.1), no IDNA involved. */
+export function isAsciiHostname(text: string): boolean {
+  return ASCII.test(text) && isHostname(text);
+}
 
 /** Whether a text is a host name, where names beyond ASCII count by their IDNA form (RFC 5891). */
 export function isInternationalHostname(text: string): boolean {
-  return ASCII.test(text) ? isHostname(text) : isHostname(asciiDomain(text));
+  return isAsciiHostname(ASCII.test(text) ? text : asciiDomain(text));
 }
 
 /** The IDNA form of a domain; itself when it is ASCII, "" when it has none (RFC 5891 §4.4). */

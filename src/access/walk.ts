@@ -1,0 +1,334 @@
+import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
+import type { Resolution } from "../routing/route.ts";
+import type { Reply, Status } from "../smtp/reply.ts";
+import type { AccessNote, Decision, Effect, Facts, Stage, TraceLookup, Tracer, TraceStep } from "./policy.ts";
+import type { Query, RestrictionList, Step } from "./restriction.ts";
+import { isStatus } from "./status.ts";
+import { type Refusal, rejectedText, serverError, type Subject, type Verdict } from "./verdict.ts";
+
+/** How a list, or one restriction of it, ended. */
+export type Outcome = "dunno" | "permit" | "reject";
+
+/** What a walk needs from the policy that it serves. */
+export interface WalkRules {
+  readonly softBounce: boolean;
+  resolve(other: string | undefined, address: string): MaybeAsync<Resolution>;
+  /** Validates an address against the tables of known ones (reject_unlisted_recipient). */
+  unlisted(whose: "sender" | "recipient", query: Query): MaybeAsync<Verdict>;
+  /** Whether a permit by this name is logged (smtpd_log_access_permit_actions); undefined: none is. */
+  readonly logsPermit: ((action: string) => MaybeAsync<boolean>) | undefined;
+  sleep(seconds: number): Promise<void>;
+}
+
+/** Deepest nesting of lists inside lists; table results that name each other would go on for ever. */
+const MAX_DEPTH = 100;
+/** Longest reply line, code and status included (RFC 5321 §4.5.3.1.5). */
+const MAX_REPLY = 510;
+
+/** What defer_if_permit left behind, for the stages that follow. */
+export interface Deferral {
+  readonly refusal: Refusal;
+  readonly by: string;
+}
+
+/** The evaluation of the lists of one check: remembers deferred verdicts, notes and effects, and ends in a decision. */
+export class Walk {
+  readonly facts: Facts;
+  readonly stage: Stage;
+  readonly #rules: WalkRules;
+  readonly #tracer: Tracer | undefined;
+  readonly #resolved = new Map<string, MaybeAsync<Resolution>>();
+  readonly #notes: AccessNote[] = [];
+  readonly #effects: Effect[] = [];
+  readonly #warnings: string[] = [];
+  readonly #checkedUnlisted = new Set<"sender" | "recipient">();
+  #depth = 0;
+  /** Nesting at which warn_if_reject was given; 0 = not in force. */
+  #warnDepth = 0;
+  #deferIfReject: Deferral | undefined;
+  #refusal: Reply | undefined;
+  #refusedBy = "";
+  #by = "";
+  #discarding: boolean;
+  #held: boolean;
+
+  /** What defer_if_permit wants refused unless something else refuses first; set by the stages between lists. */
+  deferIfPermit: Deferral | undefined;
+
+  constructor(stage: Stage, facts: Facts, rules: WalkRules, tracer: Tracer | undefined) {
+    this.stage = stage;
+    this.facts = facts;
+    this.#rules = rules;
+    this.#tracer = tracer;
+    this.#discarding = facts.discarding === true;
+    this.#held = facts.held === true;
+  }
+
+  /** After DISCARD nothing is evaluated any more. */
+  get discarding(): boolean {
+    return this.#discarding;
+  }
+
+  /** Whether an address has been validated already, so that it is not done twice. */
+  hasCheckedUnlisted(whose: "sender" | "recipient"): boolean {
+    return this.#checkedUnlisted.has(whose);
+  }
+
+  /** Evaluates a parameter's list. Memory of defer_if_reject starts afresh with each. */
+  run(list: RestrictionList, about: Subject): MaybeAsync<Outcome> {
+    if (list.steps.length === 0) return "dunno";
+    this.#depth = this.#warnDepth = 0;
+    this.#deferIfReject = undefined;
+    return this.#list(list, about);
+  }
+
+  /** Applies a verdict outside any list: implicit validation at the end of a stage. */
+  settle(name: string, verdict: Verdict, about: Subject): MaybeAsync<Outcome> {
+    this.#by = name;
+    return this.#absorb(verdict, about);
+  }
+
+  /** Turns a permit into the refusal that defer_if_permit asked for, if it did. */
+  applyDeferral(outcome: Outcome): Outcome {
+    if (outcome === "reject" || this.deferIfPermit === undefined) return outcome;
+    this.#by = this.deferIfPermit.by;
+    return this.#refuse(this.deferIfPermit.refusal);
+  }
+
+  /** What smtpd is to do. */
+  decision(): Decision {
+    return {
+      refusal: this.#refusal,
+      refusedBy: this.#refusal === undefined ? undefined : this.#refusedBy,
+      effects: this.#effects,
+      notes: this.#notes,
+      warnings: this.#warnings.length === 0 ? undefined : this.#warnings,
+    };
+  }
+
+  /** The question put to a restriction. */
+  query(about: Subject, lookups?: TraceLookup[]): Query {
+    return {
+      facts: this.#held && this.facts.held !== true ? { ...this.facts, held: true } : this.facts,
+      stage: this.stage,
+      about,
+      resolve: (other, address) => this.#resolve(other, address),
+      lookups,
+    };
+  }
+
+  #resolve(other: string | undefined, address: string): MaybeAsync<Resolution> {
+    const key = `${other ?? ""}\n${address}`;
+    const known = this.#resolved.get(key);
+    if (known !== undefined) return known;
+    const answer = this.#rules.resolve(other, address);
+    this.#resolved.set(key, answer);
+    return answer;
+  }
+
+  #list(list: RestrictionList, about: Subject): MaybeAsync<Outcome> {
+    const query = this.#tracer === undefined ? this.query(about) : undefined;
+    this.#depth++;
+    return then(this.#steps(list, about, query, 0), (outcome) => {
+      this.#depth--;
+      return outcome;
+    });
+  }
+
+  /** The loop. It goes on by itself as long as the answers are there, and resumes behind a pending one. */
+  #steps(list: RestrictionList, about: Subject, query: Query | undefined, from: number): MaybeAsync<Outcome> {
+    for (let at = from; at < list.steps.length; at++) {
+      if (this.#discarding) return "dunno";
+      const outcome = this.#step(list, list.steps[at], about, query);
+      if (isPromise(outcome)) {
+        return outcome.then((late) => this.#ends(late) ? late : this.#steps(list, about, query, at + 1));
+      }
+      if (this.#ends(outcome)) return outcome;
+    }
+    return "dunno";
+  }
+
+  /** A list ends at the first decision, or when whatever comes would be deferred anyway. */
+  #ends(outcome: Outcome): boolean {
+    return outcome !== "dunno" || (this.deferIfPermit !== undefined && this.#deferIfReject !== undefined);
+  }
+
+  #step(list: RestrictionList, step: Step, about: Subject, shared: Query | undefined): MaybeAsync<Outcome> {
+    if (step.warn && this.#warnDepth === 0) this.#warnDepth = this.#depth;
+    this.#by = `${list.name}/${step.name}`;
+    const lookups: TraceLookup[] | undefined = shared === undefined ? [] : undefined;
+    const verdict = step.evaluate(shared ?? this.query(about, lookups));
+    if (lookups === undefined && !isPromise(verdict) && verdict.is === "dunno") return this.#after("dunno");
+    return then(verdict, (known) => {
+      this.#by = `${list.name}/${step.name}`;
+      this.#trace(list, step, known, lookups);
+      return then(this.#absorb(known, about), (outcome) => this.#after(outcome));
+    });
+  }
+
+  #after(outcome: Outcome): Outcome {
+    if (this.#warnDepth >= this.#depth) this.#warnDepth = 0;
+    return outcome;
+  }
+
+  #absorb(verdict: Verdict, about: Subject): MaybeAsync<Outcome> {
+    switch (verdict.is) {
+      case "dunno":
+        return "dunno";
+      case "permit":
+        return this.#permit(verdict);
+      case "reject":
+        if (verdict.warnings !== undefined) this.#warnings.push(...verdict.warnings);
+        return this.#refuse(verdict.refusal);
+      case "defer_if_permit":
+        if (this.#warnDepth > 0) return this.#refuse(verdict.refusal);
+        this.deferIfPermit ??= { refusal: verdict.refusal, by: this.#by };
+        return "dunno";
+      case "defer_if_reject":
+        this.#deferIfReject ??= { refusal: verdict.refusal, by: this.#by };
+        return "dunno";
+      case "warn":
+        this.#warnings.push(verdict.text);
+        return "dunno";
+      case "act":
+        return this.#act(verdict);
+      case "apply":
+        return this.#apply(verdict);
+      case "unlisted":
+        return this.#unlisted(verdict.whose, about);
+      case "sleep":
+        return this.#rules.sleep(verdict.seconds).then(() => "dunno");
+    }
+  }
+
+  #permit(verdict: Extract<Verdict, { is: "permit" }>): MaybeAsync<Outcome> {
+    const outcome = verdict.counts === false ? "dunno" : "permit";
+    if (this.#rules.logsPermit === undefined || this.deferIfPermit !== undefined) return outcome;
+    return then(this.#rules.logsPermit(verdict.action), (logs) => {
+      const from = verdict.from === undefined ? "" : `from ${verdict.from}`;
+      const text = `action=${verdict.action} for ${verdict.about.class}=${verdict.about.name} ${from}`;
+      if (logs) this.#notes.push({ verb: "permit", text });
+      return outcome;
+    });
+  }
+
+  #act(verdict: Extract<Verdict, { is: "act" }>): MaybeAsync<Outcome> {
+    const { note, effect } = verdict;
+    if (effect?.is === "hold" && this.#held) return "dunno";
+    if (note !== undefined) this.#notes.push({ ...note, text: printable(note.text) });
+    if (effect !== undefined) this.#effects.push(effect);
+    if (effect?.is === "hold") this.#held = true;
+    if (effect?.is === "discard") this.#discarding = true;
+    return verdict.permit === undefined ? "dunno" : this.#permit(verdict.permit);
+  }
+
+  #apply(verdict: Extract<Verdict, { is: "apply" }>): MaybeAsync<Outcome> {
+    if (this.#depth > MAX_DEPTH) {
+      const error = serverError(`access table ${verdict.list.name} causes unreasonable recursion`);
+      return this.#absorb(error, verdict.about);
+    }
+    return then(this.#list(verdict.list, verdict.about), (outcome) => {
+      if (outcome !== "permit" || verdict.onPermit === undefined) return outcome;
+      if (verdict.onPermit === "ignore") return "dunno";
+      return this.#discarding ? outcome : this.#absorb(verdict.onPermit, verdict.about);
+    });
+  }
+
+  #unlisted(whose: "sender" | "recipient", about: Subject): MaybeAsync<Outcome> {
+    if (this.#checkedUnlisted.has(whose)) return "dunno";
+    if (this.#warnDepth === 0) this.#checkedUnlisted.add(whose);
+    return then(this.#rules.unlisted(whose, this.query(about)), (verdict) => this.#absorb(verdict, about));
+  }
+
+  /** Refuses, or does what stands in for it: a warning (warn_if_reject), or the deferral asked for before. */
+  #refuse(refusal: Refusal): Outcome {
+    const warning = this.#warnDepth > 0 && refusal.trouble !== true;
+    const reply = this.#reply(refusal);
+    if (!warning && this.#deferIfReject !== undefined && reply.code >= 500) {
+      const earlier = this.#deferIfReject;
+      this.#deferIfReject = undefined;
+      this.#warnDepth = 0;
+      this.#by = earlier.by;
+      return this.#refuse(earlier.refusal);
+    }
+    const final = this.#rules.softBounce && reply.code >= 500 ? withCode(reply, reply.code - 100) : reply;
+    if (warning) {
+      const text = `${final.code} ${final.status} ${final.lines[0]}`;
+      this.#notes.push({ verb: "reject_warning", text });
+      return "dunno";
+    }
+    this.#refusal = final;
+    this.#refusedBy = this.#by;
+    return "reject";
+  }
+
+  /** The reply; a configured code or status that is none becomes a generic deferral (smtpd(8)). */
+  #reply(refusal: Refusal): Reply {
+    const text = printable(refusal.text);
+    if (refusal.code < 400 || refusal.code > 599) {
+      this.#warnings.push(
+        `SMTP reply code configuration error: ${refusal.code} ${refusal.status} ${refusal.text}`,
+      );
+      return { code: 450, status: "4.7.1", lines: ["Service unavailable"] };
+    }
+    if (!isStatus(refusal.status)) {
+      this.#warnings.push(
+        `DSN detail code configuration error: ${refusal.code} ${refusal.status} ${refusal.text}`,
+      );
+      return { code: 450, status: "4.7.1", lines: ["Service unavailable"] };
+    }
+    const room = MAX_REPLY - 5 - refusal.status.length;
+    return withCode({ code: refusal.code, lines: [text.slice(0, room)] }, refusal.code, refusal.status);
+  }
+
+  #trace(list: RestrictionList, step: Step, verdict: Verdict, lookups: TraceLookup[] | undefined): void {
+    if (this.#tracer === undefined || lookups === undefined) return;
+    this.#tracer({
+      list: list.name,
+      restriction: step.name,
+      depth: this.#depth,
+      lookups,
+      verdict: tracedVerdict(verdict),
+      reply: "refusal" in verdict ? this.#reply(verdict.refusal) : undefined,
+    });
+  }
+}
+
+/** The verdict as a trace shows it: what is done on the way counts as going on. */
+function tracedVerdict(verdict: Verdict): TraceStep["verdict"] {
+  switch (verdict.is) {
+    case "permit":
+    case "reject":
+    case "defer_if_permit":
+    case "defer_if_reject":
+      return verdict.is;
+    case "act":
+      return verdict.permit === undefined ? "dunno" : "permit";
+    default:
+      return "dunno";
+  }
+}
+
+/** The reply with a code, and the status's class made to fit it. */
+function withCode(reply: Reply, code: number, status: string | undefined = reply.status): Reply {
+  const fitting = status === undefined ? undefined : `${Math.floor(code / 100)}${status.slice(1)}`;
+  return { code, status: asStatus(fitting), lines: reply.lines };
+}
+
+/** Narrows a text that has been checked to be an enhanced status. */
+function asStatus(text: string | undefined): Status | undefined {
+  const parts = text?.split(".");
+  if (parts === undefined) return undefined;
+  const [subject, detail] = [Number(parts[1]), Number(parts[2])];
+  return parts[0] === "4" ? `4.${subject}.${detail}` : `5.${subject}.${detail}`;
+}
+
+/** Control characters become blanks, so that a reply stays one line. */
+function printable(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f]/g, " ");
+}
+
+/** The subject of a refusal in a list about an address, for callers outside a list. */
+export function refusalFor(about: Subject, code: number, status: string, why: string): Refusal {
+  return { code, status, text: rejectedText(about, why) };
+}

@@ -1,0 +1,38 @@
+import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
+import { isTrouble, type Mapped, type MapTrouble } from "./map_address.ts";
+
+/** A canonical table applied to one address. */
+export type MapOnce = (address: string) => MaybeAsync<Mapped>;
+
+/** Rounds before a table that keeps rewriting is left alone (cleanup(8)). */
+const MAX_ROUNDS = 10;
+
+/**
+ * Rewrites an address by a canonical table until it stays as it is; the first address of a result counts. A table that
+ * never settles leaves the last result (canonical(5)).
+ */
+export function canonicalAddress(address: string, map: MapOnce, round = 0): MaybeAsync<string | MapTrouble> {
+  let current = address;
+  for (let count = round; count < MAX_ROUNDS; count++) {
+    const mapped = map(current);
+    if (isPromise(mapped)) {
+      const before = current;
+      return mapped.then((late) => settled(before, late) ?? canonicalAddress(first(late), map, count + 1));
+    }
+    const done = settled(current, mapped);
+    if (done !== undefined) return done;
+    current = first(mapped);
+  }
+  return current;
+}
+
+function first(mapped: Mapped): string {
+  return Array.isArray(mapped) ? mapped[0] : "";
+}
+
+/** The end result, when there is nothing more to map. */
+function settled(address: string, mapped: Mapped): string | MapTrouble | undefined {
+  if (mapped === undefined) return address;
+  if (isTrouble(mapped)) return mapped;
+  return mapped[0].toLowerCase() === address.toLowerCase() ? mapped[0] : undefined;
+}

@@ -1,0 +1,48 @@
+import { quoteAddress } from "../address/address.ts";
+import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import type { Settings } from "../config/settings.ts";
+import { type AddressForm, type EmailAnswer, findAddress, REWRITE_FORMS } from "../table/email_lookup.ts";
+import type { Answer } from "../table/table.ts";
+import type { LocalDomains } from "./local_domains.ts";
+import type { ShelfMaps } from "./shelf.ts";
+
+/** The settings that say what an address extension is. */
+export type ExtensionSettings = Pick<Settings, "recipient_delimiter" | "owner_request_special">;
+
+/** Looks addresses up as canonical(5), virtual(5) and the recipient tables do, internal form. */
+export type FindAddress = (
+  maps: ShelfMaps,
+  address: string,
+  forms?: readonly AddressForm[],
+) => MaybeAsync<EmailAnswer>;
+
+/** Builds the lookup of one configuration. Bare local parts are tried for $myorigin and local domains only. */
+export function createFindAddress(
+  settings: ExtensionSettings & Pick<Settings, "myorigin">,
+  local: LocalDomains,
+): FindAddress {
+  const origin = settings.myorigin.toLowerCase();
+  return (maps, address, forms = REWRITE_FORMS) => {
+    const domain = address.slice(address.lastIndexOf("@") + 1);
+    const usesLocal = forms.includes("local-part") && domain !== address && domain.toLowerCase() !== origin;
+    return then(usesLocal ? local.isLocal(domain) : true, (isLocal) => {
+      if (typeof isLocal === "object") return trouble(isLocal.trouble);
+      return findAddress(asker(maps, address), address, {
+        delimiters: settings.recipient_delimiter,
+        ownerRequestSpecial: settings.owner_request_special,
+        forms,
+        isLocal: () => isLocal,
+      });
+    });
+  };
+}
+
+function asker(maps: ShelfMaps, address: string): (key: string) => MaybeAsync<Answer> {
+  if (maps.partial.tables.length === maps.whole.tables.length) return maps.whole.find;
+  const external = quoteAddress(address);
+  return (key) => key === address || key === external ? maps.whole.find(key) : maps.partial.find(key);
+}
+
+function trouble(why: string): EmailAnswer {
+  return { answer: { is: "trouble", retry: true, why }, key: "", extension: "" };
+}

@@ -1,0 +1,67 @@
+import { canonicalIp } from "../address/ip.ts";
+import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import { splitList } from "../config/list.ts";
+import type { Settings } from "../config/settings.ts";
+import type { Match } from "../table/match_list.ts";
+import { bracketedAddress } from "./hostname.ts";
+import type { Shelf } from "./shelf.ts";
+
+/** A list or table that could not be asked. */
+export interface Trouble {
+  readonly trouble: string;
+}
+
+/** Which domains are delivered on this machine: mydestination, and `[address]` of an own or proxy interface. */
+export interface LocalDomains {
+  isLocal(domain: string): MaybeAsync<boolean | Trouble>;
+  /** Whether an IP address is one of inet_interfaces (not proxy_interfaces). */
+  isOwnAddress(address: string): boolean;
+  /** Whether an IP address is one of inet_interfaces or proxy_interfaces. */
+  isOurAddress(address: string): boolean;
+}
+
+/** The settings that local domains depend on. */
+export type LocalDomainSettings = Pick<Settings, "mydestination" | "proxy_interfaces">;
+
+/** A match as a plain answer; trouble names the parameter. */
+export function matched(match: Match, parameter: string): boolean | Trouble {
+  return match.is === "trouble" ? { trouble: `${parameter} lookup failure: ${match.why}` } : match.is === "yes";
+}
+
+/** Builds the test. `ownAddresses` are those of inet_interfaces, as text. */
+export function createLocalDomains(
+  settings: LocalDomainSettings,
+  ownAddresses: readonly string[],
+  shelf: Shelf,
+): LocalDomains {
+  const list = shelf.domains(settings.mydestination, { parentMatches: false, exact: true, title: "mydestination" });
+  const own = new Set(ownAddresses.map(canonicalText));
+  const proxies = new Set(splitList(settings.proxy_interfaces).map((item) => canonicalText(unbracketed(item))));
+  const isOwnAddress = (address: string) => own.has(canonicalText(address));
+  const isOurAddress = (address: string) => isOwnAddress(address) || proxies.has(canonicalText(address));
+  const isOurLiteral = (domain: string) => {
+    const address = bracketedAddress(domain);
+    return address !== undefined && isOurAddress(address);
+  };
+  return {
+    isOwnAddress,
+    isOurAddress,
+    isLocal(text) {
+      const domain = text.endsWith(".") ? text.slice(0, -1) : text;
+      if (domain === "" || domain.endsWith(".")) return false;
+      if (list === undefined) return isOurLiteral(domain);
+      return then(list.matches(domain), (match) => {
+        const found = matched(match, "mydestination");
+        return found === false ? isOurLiteral(domain) : found;
+      });
+    },
+  };
+}
+
+function canonicalText(address: string): string {
+  return canonicalIp(address) ?? address;
+}
+
+function unbracketed(item: string): string {
+  return item.replace(/^\[(?:ipv6:)?(.*)\]$/i, "$1");
+}

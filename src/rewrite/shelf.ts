@@ -1,0 +1,74 @@
+import type { Settings } from "../config/settings.ts";
+import { splitList } from "../config/list.ts";
+import type { TableContext } from "../table/context.ts";
+import { type Maps, mapsOf } from "../table/maps.ts";
+import {
+  type AddressList,
+  type DomainList,
+  type MatchOptions,
+  openAddressList,
+  openDomainList,
+} from "../table/match_list.ts";
+import { openTable } from "../table/registry.ts";
+import type { Table } from "../table/table.ts";
+
+/**
+ * The open tables that rewriting, routing and access share: a table named in several places is opened once. Parameters that
+ * are empty give undefined, so that nothing is asked for them.
+ */
+export interface Shelf {
+  table(spec: string): Table;
+  maps(text: string, title: string): ShelfMaps | undefined;
+  domains(text: string, options: MatchOptions): DomainList | undefined;
+  addresses(text: string, options: MatchOptions): AddressList | undefined;
+  close(): void;
+}
+
+/** A list of tables, for whole addresses and for parts of them: pattern tables see only whole ones (virtual(5)). */
+export interface ShelfMaps {
+  readonly title: string;
+  readonly whole: Maps;
+  readonly partial: Maps;
+}
+
+/** Opens tables on demand; `close` releases them all. */
+export function createShelf(context: TableContext): Shelf {
+  const tables = new Map<string, Table>();
+  const closers: (() => void)[] = [];
+  const table = (spec: string): Table => {
+    const known = tables.get(spec);
+    if (known !== undefined) return known;
+    const opened = openTable(spec, context);
+    tables.set(spec, opened);
+    return opened;
+  };
+  const kept = <List extends { close(): void }>(list: List): List => {
+    closers.push(() => list.close());
+    return list;
+  };
+  return {
+    table,
+    maps(text, title) {
+      const opened = splitList(text).map(table);
+      if (opened.length === 0) return undefined;
+      const fixed = opened.filter((each) => !each.pattern);
+      return { title, whole: mapsOf(opened, context, title), partial: mapsOf(fixed, context, title) };
+    },
+    domains: (text, options) =>
+      splitList(text).length === 0 ? undefined : kept(openDomainList(text, options, context)),
+    addresses: (text, options) =>
+      splitList(text).length === 0 ? undefined : kept(openAddressList(text, options, context)),
+    close() {
+      for (const each of tables.values()) each.close();
+      for (const close of closers) close();
+    },
+  };
+}
+
+/** Whether a list or table feature is named in parent_domain_matches_subdomains (postconf(5)). */
+export function parentMatches(
+  settings: Pick<Settings, "parent_domain_matches_subdomains">,
+  name: string,
+): boolean {
+  return splitList(settings.parent_domain_matches_subdomains).includes(name);
+}

@@ -1,0 +1,54 @@
+import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import type { Settings } from "../config/settings.ts";
+import { matched, type Trouble } from "../rewrite/local_domains.ts";
+import { parentMatches, type Shelf } from "../rewrite/shelf.ts";
+import type { DomainList } from "../table/match_list.ts";
+import type { AddressClass } from "./route.ts";
+
+/** The settings that make the address classes. */
+export type ClassSettings = Pick<
+  Settings,
+  "virtual_alias_domains" | "virtual_mailbox_domains" | "relay_domains" | "parent_domain_matches_subdomains"
+>;
+
+/** The class of a domain that is not local (ADDRESS_CLASS_README). */
+export type ClassOf = (domain: string) => MaybeAsync<AddressClass | Trouble>;
+
+interface Row {
+  readonly class: AddressClass;
+  readonly parameter: string;
+  readonly list: DomainList;
+}
+
+/** Builds the classification: virtual alias, virtual mailbox, relay, and whatever is left, in that order. */
+export function createAddressClass(settings: ClassSettings, shelf: Shelf): ClassOf {
+  const whole = { parentMatches: false, exact: true };
+  const relay = { parentMatches: parentMatches(settings, "relay_domains"), title: "relay_domains" };
+  const rows = [
+    row(
+      "virtual alias",
+      "virtual_alias_domains",
+      shelf.domains(settings.virtual_alias_domains, { ...whole, title: "virtual_alias_domains" }),
+    ),
+    row(
+      "virtual mailbox",
+      "virtual_mailbox_domains",
+      shelf.domains(settings.virtual_mailbox_domains, { ...whole, title: "virtual_mailbox_domains" }),
+    ),
+    row("relay", "relay_domains", shelf.domains(settings.relay_domains, relay)),
+  ].flat();
+  return (domain) => classFrom(rows, domain, 0);
+}
+
+function row(kind: AddressClass, parameter: string, list: DomainList | undefined): Row[] {
+  return list === undefined ? [] : [{ class: kind, parameter, list }];
+}
+
+function classFrom(rows: readonly Row[], domain: string, at: number): MaybeAsync<AddressClass | Trouble> {
+  if (at >= rows.length) return "default";
+  return then(rows[at].list.matches(domain), (match) => {
+    const found = matched(match, rows[at].parameter);
+    if (typeof found === "object") return found;
+    return found ? rows[at].class : classFrom(rows, domain, at + 1);
+  });
+}

@@ -1,6 +1,15 @@
 import type { Diagnostic } from "./diagnostic.ts";
+import { checkMain } from "./check_main.ts";
+import { checkDeprecated, checkHonoured } from "./check_honoured.ts";
+import { checkNames } from "./check_names.ts";
+import { checkChroot, checkService } from "./check_services.ts";
+import { checkRestrictionLists } from "./check_restrictions.ts";
+import type { SystemUsers } from "./check_users.ts";
+import { checkValues } from "./check_values.ts";
+import { checkOwn } from "./own_parameters.ts";
 import type { MasterCf } from "./master_cf.ts";
 import type { LightConfiguration } from "./read_settings.ts";
+import type { Setting } from "./scope.ts";
 import type { ScopedService } from "./services.ts";
 
 /** What a full check looks at. */
@@ -8,9 +17,34 @@ export interface Checkable {
   readonly light: LightConfiguration;
   readonly services: readonly ScopedService[];
   readonly master: MasterCf;
+  readonly users: SystemUsers;
 }
 
-/** Everything that is wrong or odd, all at once. */
-export function checkConfiguration(_checkable: Checkable): Diagnostic[] {
-  return [];
+/** The `-o` of all entries, those of services that are switched off included. */
+function optionSettings(master: MasterCf): Setting[] {
+  return master.entries.flatMap(({ name, type, line, options }) =>
+    options.map((option) => ({ ...option, file: master.path, line, service: `${name}/${type}` }))
+  );
+}
+
+/** Everything that is wrong or odd, all at once: types, ranges, words, names, and what does not go together. */
+export function checkConfiguration({ light, services, master, users }: Checkable): Diagnostic[] {
+  const { scope } = light;
+  const main = [...light.context.main.values()];
+  const options = optionSettings(master);
+  const all = [...main, ...options];
+  const restrictionOptions = new Set(options.map(({ name }) => name));
+  const ownLists = (each: ScopedService) =>
+    each.entry.options.some(({ name }) => restrictionOptions.has(name) && name.endsWith("_restrictions"));
+  return [
+    ...checkValues(scope, main),
+    ...checkMain({ scope, path: light.mainCf.path, users }),
+    ...checkOwn(scope),
+    ...checkRestrictionLists(scope),
+    ...services.flatMap((each) => checkService(master, each, ownLists(each))),
+    ...checkChroot(master),
+    ...checkNames(scope, all, master),
+    ...checkDeprecated(all),
+    ...checkHonoured(all),
+  ];
 }

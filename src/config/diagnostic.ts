@@ -14,6 +14,8 @@ export interface Diagnostic {
   readonly service?: string;
   /** What to write instead: "a whole number, for example 100". */
   readonly expected?: string;
+  /** What else helps: "did you mean mynetworks?". */
+  readonly hint?: string;
 }
 
 /** Thrown by the light path when a value that is needed cannot be used; carries every diagnostic known by then. */
@@ -41,7 +43,8 @@ export function printDiagnostic(diagnostic: Diagnostic): string {
       new RegExp(`line ${diagnostic.line}\\b`).test(diagnostic.text)
     ? ""
     : placeOf(diagnostic);
-  const notes = [place, diagnostic.expected === undefined ? "" : `specify ${diagnostic.expected}`]
+  const { expected, hint } = diagnostic;
+  const notes = [place, expected === undefined ? "" : `specify ${expected}`, hint ?? ""]
     .filter((part) => part !== "");
   return notes.length === 0 ? diagnostic.text : `${diagnostic.text} (${notes.join("; ")})`;
 }

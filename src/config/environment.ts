@@ -37,7 +37,7 @@ export function environmentSettings(
       diagnostics.push(unreadable(name, variable, path, read.error));
       continue;
     }
-    settings.set(name, { name, value: literal(name, read.text.replace(/\r?\n$/, "")), file });
+    settings.set(name, { name, value: literal(name, read.text.replace(/\r?\n$/, "")), file, secret: true });
   }
   return { settings, diagnostics };
 }

@@ -1,3 +1,5 @@
+import { trimAscii } from "./_lines.ts";
+
 /** What goes wrong when a list is taken apart. */
 export interface ListProblem {
   /** Postfix's text: `missing '}' in "{ a"`. */
@@ -39,7 +41,7 @@ export function stripBraces(item: string): string | ListProblem {
   const length = balancedLength(item);
   if (length === 0) return { text: `missing '}' in "${item}"` };
   if (length < item.length) return { text: `syntax error after '}' in "${item}"` };
-  return item.slice(1, -1).trim();
+  return trimAscii(item.slice(1, -1));
 }
 
 /** The items as written, braces and all (for lists whose items look inside their own braces). */

@@ -9,6 +9,8 @@ import type { Configuration, ConfigurationTexts } from "./service.ts";
 import { buildServices } from "./services.ts";
 import { realWorld, type World } from "./world.ts";
 import { ownProcessId } from "../platform/host.ts";
+import { ownIds, userById, userByName } from "../platform/users.ts";
+import type { SystemUsers } from "./check_users.ts";
 
 /** What to load a configuration from. */
 export interface LoadSource {
@@ -21,6 +23,8 @@ export interface LoadSource {
   readonly texts?: ConfigurationTexts;
   /** The machine; the real one when left out. */
   readonly world?: World;
+  /** The system's users; the real ones when left out. */
+  readonly users?: SystemUsers;
 }
 
 /** A configuration that may serve, or every reason why not. */
@@ -56,7 +60,7 @@ function gather(source: LoadSource, world: World): Gathered {
   const { main: parsed, settings, diagnostics } = gatherSettings({ ...base, main });
   for (const override of texts?.overrides ?? []) settings.set(override.name, override);
   const overrides = [...settings.values()].filter((each) => each.file !== parsed.path)
-    .map(({ name, value, file }) => ({ name, value, file }));
+    .map(({ name, value, file, secret }) => ({ name, value, file, ...(secret && { secret }) }));
   const master = texts?.master ?? readMaster(directory, world);
   return { settings, diagnostics, source: base, main: parsed, texts: { main, master, overrides } };
 }
@@ -91,7 +95,7 @@ function load(source: LoadSource): Loaded {
   const built = attempt(found, () => buildServices(master, light.context, light.scope));
   if (built !== undefined) found.push(...built.diagnostics);
   const services = built?.services ?? [];
-  found.push(...checkConfiguration({ light, services, master }));
+  found.push(...checkConfiguration({ light, services, master, users: source.users ?? realUsers() }));
   const unique = withoutRepeats(found);
   const errors = unique.filter((each) => each.level === "fatal");
   const warnings = unique.filter((each) => each.level === "warning");
@@ -105,6 +109,11 @@ function load(source: LoadSource): Loaded {
     texts,
   };
   return { is: "loaded", configuration, warnings };
+}
+
+/** The system we run on. */
+function realUsers(): SystemUsers {
+  return { userByName, userById, isRoot: ownIds().uid === 0 };
 }
 
 /** A value that services cannot be built without is reported like any other. */

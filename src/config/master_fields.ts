@@ -1,5 +1,5 @@
-import { splitNameValue } from "./_lines.ts";
-import { stripBraces } from "./list.ts";
+import { splitNameValue, trimAscii } from "./_lines.ts";
+import { balancedLength, stripBraces } from "./list.ts";
 
 /** A line of master.cf as words: seven fields, the program, its arguments (master(5)). */
 export interface MasterFields {
@@ -38,8 +38,8 @@ export function unbraced(word: string, warnings: string[]): string {
   const inner = stripBraces(word);
   if (typeof inner === "string") return inner;
   warnings.push(inner.text);
-  const close = word.indexOf("}");
-  return (close < 0 ? word.slice(1) : word.slice(1, close)).trim();
+  const length = balancedLength(word);
+  return trimAscii(length === 0 ? word.slice(1) : word.slice(1, length - 1));
 }
 
 /** `name = value` inside braces becomes `name=value`. */

@@ -17,6 +17,16 @@ export interface Setting {
   readonly line?: number;
   /** `name/type` for master.cf's `-o`. */
   readonly service?: string;
+  /** Never to be shown or logged. */
+  readonly secret?: boolean;
+}
+
+/** Names that are likely to hold a password; their values are not shown either. */
+const SECRET_NAME = /(?:password|passwd|secret|bind_pw)$/i;
+
+/** Whether a message may not show the value. */
+export function isSecret(setting: Setting): boolean {
+  return setting.secret === true || SECRET_NAME.test(setting.name);
 }
 
 /** Rows by name, for lookups with any string. */
@@ -210,14 +220,15 @@ export class Scope {
   /** A diagnostic that points to where the value was set. */
   complaint(name: string | undefined, value: string, text: string, expected: string | undefined): Diagnostic {
     const setting = name === undefined ? undefined : this.setting(name);
+    const hide = setting !== undefined && isSecret(setting) && value !== "";
     return {
       level: "fatal",
-      text,
+      text: hide ? text.replaceAll(value, "***") : text,
       ...(setting !== undefined && { file: setting.file }),
       ...(setting?.line !== undefined && { line: setting.line }),
       ...(setting?.service !== undefined && { service: setting.service }),
       ...(name !== undefined && { parameter: name }),
-      value,
+      value: hide ? "***" : value,
       ...(expected !== undefined && { expected }),
     };
   }

@@ -39,6 +39,7 @@ export interface OverridingText {
   readonly value: string;
   /** `environment MTA_<name>` or `command line`. */
   readonly file: string;
+  readonly secret?: boolean;
 }
 
 /** What a configuration was read from: enough for another process to load the very same one (`loadConfiguration`). */

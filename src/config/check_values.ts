@@ -1,0 +1,66 @@
+import { ConfigurationFault, type Diagnostic } from "./diagnostic.ts";
+import { enumProblem } from "./enum_values.ts";
+import { references } from "./expand.ts";
+import { hasDefault, rowOf, ROWS, type Scope, type Setting } from "./scope.ts";
+
+/** What is wrong with one value: its expansion, its type, its range, its words. */
+export function valueProblems(scope: Scope, name: string): readonly Diagnostic[] {
+  try {
+    const value = scope.value(name);
+    if (typeof value !== "string") return [];
+    const problem = enumProblem(name, value);
+    return problem === undefined ? [] : [scope.complaint(name, value, problem.text, problem.expected)];
+  } catch (error) {
+    if (error instanceof ConfigurationFault) return error.diagnostics;
+    throw error;
+  }
+}
+
+/** All wrong values among those set at one place, and among the defaults that build on them. */
+export function checkValues(scope: Scope, settings: Iterable<Setting>): Diagnostic[] {
+  const diagnostics: Diagnostic[] = [];
+  const wrong = new Set<string>();
+  for (const { name } of settings) {
+    const problems = valueProblems(scope, name);
+    if (problems.length > 0) wrong.add(name);
+    diagnostics.push(...problems);
+  }
+  return [...diagnostics, ...checkDefaults(scope, wrong)];
+}
+
+/** Defaults such as `$smtp_tls_ciphers` go wrong with what they mention; the cause is reported once. */
+function checkDefaults(scope: Scope, wrong: Set<string>): Diagnostic[] {
+  const diagnostics: Diagnostic[] = [];
+  for (const [name, row] of ROWS) {
+    if (!hasDefault(row) || name.startsWith("<") || scope.setting(name) !== undefined) continue;
+    const mentioned = references(row.fallback).names;
+    if (mentioned.length === 0) continue;
+    const problems = valueProblems(scope, name);
+    if (problems.length === 0) continue;
+    wrong.add(name);
+    if (!mentioned.some((each) => wrong.has(each))) {
+      diagnostics.push(...problems.map((each) => blameMentioned(scope, each, mentioned)));
+    }
+  }
+  return diagnostics;
+}
+
+/** Points to the setting that spoils a default. */
+function blameMentioned(scope: Scope, problem: Diagnostic, mentioned: readonly string[]): Diagnostic {
+  if (problem.file !== undefined) return problem;
+  const cause = mentioned.find((name) => scope.setting(name) !== undefined);
+  if (cause === undefined) return problem;
+  const { file, line, service } = scope.setting(cause)!;
+  return {
+    ...problem,
+    file,
+    ...(line !== undefined && { line }),
+    ...(service !== undefined && { service }),
+    hint: `it takes its value from ${cause}`,
+  };
+}
+
+/** Whether a name is in the table, be it as a row or as `<transport>_...`. */
+export function isTyped(name: string): boolean {
+  return rowOf(name) !== undefined;
+}

@@ -88,7 +88,7 @@ export class ReplyReader {
 }
 
 function latin1(chunk: Uint8Array): string {
-  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).latin1Slice();
+  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString("latin1");
 }
 
 /** Enhanced status of a reply's last line; one that contradicts the code does not count. */

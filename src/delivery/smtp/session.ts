@@ -46,6 +46,8 @@ export class Session {
   features: Features = NO_FEATURES;
   /** Whether this is a most preferred server of the destination (loop detection). */
   bestMx = false;
+  /** The destination had no other address when this one was opened. */
+  sole = false;
   /** May serve another delivery. Once false, it stays so. */
   reusable = true;
   /** Deliveries so far, the current one included. */
@@ -57,9 +59,9 @@ export class Session {
   readonly #reader = new ReplyReader();
   readonly #perRequestDeadline: boolean;
   #ended: Lost | undefined;
+  #cutShort = false;
   #hear: ((heard: Heard) => void) | undefined;
-  #drained: (() => void) | undefined;
-  #congested = false;
+  #drained: PromiseWithResolvers<void> | undefined;
   #limitMs = 0;
   #deadline: ReturnType<typeof setTimeout> | undefined;
 
@@ -79,6 +81,11 @@ export class Session {
   /** Whether the connection is over. */
   get ended(): boolean {
     return this.#ended !== undefined;
+  }
+
+  /** Whether the connection ended before all that was written had left. */
+  get cutShort(): boolean {
+    return this.#cutShort;
   }
 
   /** Bytes from the server that nobody asked for: it must not be spoken to again. */
@@ -114,11 +121,11 @@ export class Session {
     this.#connection.setTimeout(milliseconds);
   }
 
-  /** Sends; answers a promise only when the peer does not keep up. */
+  /** Sends; answers a promise only when the peer does not keep up. It resolves also when the connection ends. */
   write(bytes: Uint8Array | string): MaybeAsync<void> {
     if (this.#ended !== undefined || this.#connection.write(bytes)) return;
-    this.#congested = true;
-    return new Promise((resolve) => this.#drained = resolve);
+    this.#drained ??= Promise.withResolvers();
+    return this.#drained.promise;
   }
 
   /** Gathers the writes until `uncork` into one. */
@@ -170,10 +177,9 @@ export class Session {
   }
 
   drain(): void {
-    this.#congested = false;
     const drained = this.#drained;
     this.#drained = undefined;
-    drained?.();
+    drained?.resolve();
   }
 
   timeout(): void {
@@ -195,12 +201,15 @@ export class Session {
   #end(how: Lost): void {
     clearTimeout(this.#deadline);
     this.reusable = false;
-    this.#ended ??= how;
+    if (this.#ended === undefined) {
+      this.#ended = how;
+      this.#cutShort = this.#drained !== undefined;
+    }
     const idle = this.whileIdle;
     this.whileIdle = undefined;
     idle?.();
     if (this.#hear !== undefined) this.#tell(this.#ended);
-    if (this.#congested) this.drain();
+    this.drain();
   }
 
   #tell(heard: Heard): void {

@@ -1,0 +1,85 @@
+import type { Session } from "./session.ts";
+
+/** Sessions that may be kept at a time. */
+const MAX_IDLE = 200;
+
+/** What the cache goes by. */
+export interface CacheLimits {
+  /** How long a session waits for its next delivery, in milliseconds (smtp_connection_cache_time_limit). */
+  readonly idle: number;
+  /** How long it is used at all (smtp_connection_reuse_time_limit). */
+  readonly reuse: number;
+  /** Deliveries it may serve; 0 = no limit (smtp_connection_reuse_count_limit). */
+  readonly count: number;
+}
+
+/**
+ * Connections that wait for the next message, under the next hop they were opened for and under their address (scache(8)). A
+ * session is with the cache or with one delivery, never both.
+ */
+export class ConnectionCache {
+  readonly #limits: CacheLimits;
+  readonly #now: () => number;
+  /** Oldest first. */
+  readonly #idle = new Map<Session, readonly string[]>();
+  readonly #byKey = new Map<string, Session[]>();
+
+  constructor(limits: CacheLimits, now: () => number) {
+    this.#limits = limits;
+    this.#now = now;
+  }
+
+  get size(): number {
+    return this.#idle.size;
+  }
+
+  /** Whether the session's time and number of uses leave room for another delivery. */
+  mayServeAgain(session: Session): boolean {
+    const { reuse, count } = this.#limits;
+    return session.reusable && !session.ended && this.#now() - session.connectedAt < reuse &&
+      (count === 0 || session.uses < count);
+  }
+
+  /** Takes a session out, the one used last; `sole` asks for one to the only server of its destination. */
+  take(key: string, sole = false): Session | undefined {
+    for (;;) {
+      const session = this.#byKey.get(key)?.at(-1);
+      if (session === undefined || (sole && !session.sole)) return undefined;
+      this.#remove(session);
+      if (this.mayServeAgain(session)) return session;
+      session.quit();
+    }
+  }
+
+  /** Keeps a session that is between two messages, until its time is over. */
+  keep(session: Session, keys: readonly string[]): void {
+    if (!this.mayServeAgain(session) || session.hasInput) return session.quit();
+    this.#idle.set(session, keys);
+    for (const key of keys) {
+      const list = this.#byKey.get(key);
+      if (list === undefined) this.#byKey.set(key, [session]);
+      else list.push(session);
+    }
+    session.whileIdle = () => {
+      this.#remove(session);
+      session.quit();
+    };
+    session.limit(this.#limits.idle);
+    if (this.#idle.size > MAX_IDLE) this.#idle.keys().next().value?.whileIdle?.();
+  }
+
+  /** Says goodbye to all. */
+  close(): void {
+    for (const session of [...this.#idle.keys()]) session.whileIdle?.();
+  }
+
+  #remove(session: Session): void {
+    session.whileIdle = undefined;
+    for (const key of this.#idle.get(session) ?? []) {
+      const list = (this.#byKey.get(key) ?? []).filter((other) => other !== session);
+      if (list.length === 0) this.#byKey.delete(key);
+      else this.#byKey.set(key, list);
+    }
+    this.#idle.delete(session);
+  }
+}

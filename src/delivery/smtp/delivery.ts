@@ -1,0 +1,372 @@
+import type { MaybeAsync } from "../../base/maybe_async.ts";
+import { splitList } from "../../config/list.ts";
+import type { Log } from "../../observe/log.ts";
+import type { DeliveryJob, DeliveryReport } from "../agent.ts";
+import {
+  type AddressList,
+  domainTargets,
+  hostTargets,
+  type LookupContext,
+  type Target,
+} from "./address_list.ts";
+import type { ConnectionCache } from "./connection_cache.ts";
+import { type ConnectContext, type Endpoint, openSession } from "./connector.ts";
+import { type Destination, parseDestination } from "./destination.ts";
+import { type Failure, isSoft, localFailure } from "./failure.ts";
+import type { RewriteHeader } from "./header_filter.ts";
+import { hello } from "./hello.ts";
+import { Progress } from "./progress.ts";
+import { type Peer, Session } from "./session.ts";
+import { outgoingMessage } from "./outgoing_message.ts";
+import { transact, type TransactionContext } from "./transaction.ts";
+
+/** All that a delivery needs beside its job. */
+export interface DeliveryContext extends LookupContext, ConnectContext {
+  readonly log: Log;
+  readonly cache: ConnectionCache;
+  readonly flags: ReadonlySet<string>;
+  readonly service: (name: string) => number | undefined;
+  readonly generic: ((address: string) => MaybeAsync<string>) | undefined;
+  readonly rewriteHeader: RewriteHeader | undefined;
+  readonly discardKeywords: ((address: string) => MaybeAsync<string | undefined>) | undefined;
+  readonly bestMx: ((job: DeliveryJob, signal: AbortSignal) => Promise<DeliveryReport>) | undefined;
+}
+
+/** Port on which mail systems talk to each other: there a host with our own name or address is a loop. */
+const SMTP_PORT = 25;
+
+/** Delivers one job: finds the hosts, talks to them in turn, gives each recipient its outcome (smtp_connect(3)). */
+export async function deliver(
+  job: DeliveryJob,
+  signal: AbortSignal,
+  context: DeliveryContext,
+): Promise<DeliveryReport> {
+  return await new Delivery(job, signal, context).run();
+}
+
+class Delivery {
+  readonly #job: DeliveryJob;
+  readonly #signal: AbortSignal;
+  readonly #context: DeliveryContext;
+  readonly #progress: Progress;
+  /** Why the last host or lookup failed. */
+  #why: Failure | undefined;
+  /** No further next hop will be tried. */
+  #finalNexthop = false;
+  /** Under which next hop the first good connection is kept. */
+  #nexthopKey: string | undefined;
+  #keptByNexthop = false;
+  #transaction: TransactionContext | undefined;
+
+  constructor(job: DeliveryJob, signal: AbortSignal, context: DeliveryContext) {
+    this.#job = job;
+    this.#signal = signal;
+    this.#context = context;
+    const { program } = context.settings;
+    this.#progress = new Progress(job, {
+      softBounce: context.settings.softBounce,
+      now: context.now,
+      skipped: (reason) => context.log.emit(program, "hostSkipped", { id: job.envelope.id, reason }),
+    });
+  }
+
+  async run(): Promise<DeliveryReport> {
+    this.#transaction = await outgoingMessage(this.#job, this.#context, (session) => this.#willKeep(session));
+    const passed = await this.#overSites();
+    if (passed !== undefined) return passed;
+    if (this.#progress.left.length > 0) {
+      this.#progress.finalServer = true;
+      const failure = this.#signal.aborted
+        ? localFailure("4.3.2", "delivery was interrupted: mail system is stopping")
+        : this.#why ?? localFailure("4.3.0", "server unavailable or unable to receive mail");
+      this.#progress.failAll(failure, undefined, { throttle: true });
+      this.#progress.sessionEnds();
+    }
+    return this.#progress.report();
+  }
+
+  /** The next hop (which may list several), then the fallback relays. */
+  async #overSites(): Promise<DeliveryReport | undefined> {
+    const { settings } = this.#context;
+    const [sites, socket] = sitesOf(this.#job.nexthop, settings.program);
+    if (socket !== undefined) return void await this.#overSocket(socket);
+    const all = [...sites, ...settings.fallbackRelays];
+    let at = 0;
+    for (; at < all.length && this.#mustGoOn(); at++) {
+      if (at === all.length - 1) this.#finalNexthop = true;
+      await this.#overSite(all[at], at === 0);
+      if (this.#finalNexthop) break;
+    }
+    if (this.#progress.left.length === 0 || this.#why === undefined || isSoft(this.#why)) return undefined;
+    return await this.#explained(sites[0], at >= sites.length && at < all.length);
+  }
+
+  #mustGoOn(): boolean {
+    return this.#progress.left.length > 0 && !this.#signal.aborted;
+  }
+
+  /** A lasting failure of a relay that the operator chose is the operator's mistake: the mail waits (smtp_connect(3)). */
+  async #explained(firstSite: string, isFallback: boolean): Promise<DeliveryReport | undefined> {
+    const { settings, warn, bestMx } = this.#context;
+    const isRelayhost = settings.program === "smtp" && firstSite === settings.relayhost;
+    if (isFallback || isRelayhost) {
+      const name = isFallback ? "smtp_fallback_relay" : "relayhost";
+      warn(`${name} configuration problem`);
+      this.#why = { ...this.#why!, status: "4.3.5" };
+      return undefined;
+    }
+    const loops = this.#why!.status.endsWith(".4.6");
+    if (settings.program !== "smtp" || !loops || settings.bestMxTransport === "" || bestMx === undefined) {
+      return undefined;
+    }
+    return await bestMx(this.#job, this.#signal);
+  }
+
+  async #overSite(site: string, first: boolean): Promise<void> {
+    const { settings, service } = this.#context;
+    const destination = parseDestination(site, {
+      defaultPort: settings.defaultPort,
+      knownPorts: settings.knownPorts,
+      service,
+    });
+    if (destination.is !== "host") return this.#badDestination(destination);
+    const limits = { addresses: 0, sessions: 0 };
+    if (first && this.#cachePolicy(destination.host)) {
+      this.#nexthopKey = nexthopKey(destination.text);
+      if (await this.#overSoleServer(this.#nexthopKey)) return;
+    }
+    const detectLoop = settings.program === "smtp" && destination.port === SMTP_PORT;
+    const list = await this.#lookUp(destination, detectLoop);
+    if (list.failure !== undefined && list.targets.length === 0) this.#why = list.failure;
+    if (list.warning !== undefined) this.#context.warn(list.warning);
+    // Other relays do not help when the mail comes back to this host.
+    if (list.iAmMx || list.failure?.status.endsWith(".4.6")) this.#finalNexthop = true;
+    const rest = first ? await this.#overKeptSessions(list.targets, limits) : list.targets;
+    await this.#overTargets(rest, list.targets, destination, detectLoop, limits);
+  }
+
+  /** The direct way: a kept connection to the only server there is needs no lookup. Answers whether it was taken. */
+  async #overSoleServer(key: string): Promise<boolean> {
+    const { cache } = this.#context;
+    for (let session = cache.take(key, true); session !== undefined; session = cache.take(key, true)) {
+      this.#progress.finalServer = this.#finalNexthop;
+      if (await this.#transfer(session)) return true;
+    }
+    return false;
+  }
+
+  #badDestination(destination: Exclude<Destination, { is: "host" }>): void {
+    const why = destination.is === "malformed" ? destination.why : "a socket is no SMTP destination";
+    this.#context.warn(why);
+    this.#why = localFailure("4.3.5", `mail system configuration error: ${why}`);
+  }
+
+  async #lookUp(destination: Destination & { is: "host" }, detectLoop: boolean): Promise<AddressList> {
+    const { settings } = this.#context;
+    const host = asciiDomain(destination.host);
+    return settings.program === "lmtp" || destination.literal || settings.dns === "disabled"
+      ? await hostTargets(this.#context, host, detectLoop)
+      : await domainTargets(this.#context, host, detectLoop);
+  }
+
+  /** Whether this delivery looks for kept connections and leaves its own (smtp_connection_cache_on_demand). */
+  #cachePolicy(host: string): boolean {
+    const { settings } = this.#context;
+    return settings.cacheDestinations.has(host.toLowerCase()) || settings.cacheOnDemand;
+  }
+
+  #willKeep(session: Session): boolean {
+    const { settings, cache } = this.#context;
+    const wanted = this.#job.more !== false ||
+      settings.cacheDestinations.has(session.peer.host.toLowerCase());
+    return this.#nexthopKey !== undefined && wanted && session.uses > 0 && cache.mayServeAgain(session);
+  }
+
+  #limitReached({ addresses, sessions }: Limits): boolean {
+    const { mxAddressLimit, mxSessionLimit } = this.#context.settings;
+    return (mxAddressLimit > 0 && addresses >= mxAddressLimit) ||
+      (mxSessionLimit > 0 && sessions >= mxSessionLimit);
+  }
+
+  /** Connections kept for this next hop, as long as they last; answers the addresses that are left to try. */
+  async #overKeptSessions(targets: readonly Target[], limits: Limits): Promise<readonly Target[]> {
+    let rest = targets;
+    while (
+      this.#nexthopKey !== undefined && rest.length > 0 && this.#mustGoOn() && !this.#limitReached(limits)
+    ) {
+      const session = this.#context.cache.take(this.#nexthopKey);
+      if (session === undefined) break;
+      const others = rest.filter(({ address }) => address !== session.peer.address);
+      this.#progress.finalServer = this.#finalNexthop && others.length === 0;
+      if (!await this.#transfer(session)) continue;
+      limits.sessions++;
+      limits.addresses++;
+      rest = others;
+    }
+    return rest;
+  }
+
+  async #overTargets(
+    targets: readonly Target[],
+    all: readonly Target[],
+    destination: Destination & { is: "host" },
+    detectLoop: boolean,
+    limits: Limits,
+  ): Promise<void> {
+    for (let i = 0; i < targets.length && this.#mustGoOn() && !this.#limitReached(limits); i++) {
+      const target = targets[i];
+      limits.addresses++;
+      const setFinal = () =>
+        this.#progress.finalServer = this.#finalNexthop &&
+          (i === targets.length - 1 || this.#limitReached(limits));
+      const peer = { host: target.host, address: target.address, port: destination.port };
+      const endpoint: Endpoint = { is: "tcp", peer, family: target.family };
+      // A kept connection that turns out dead gives way to a new one to the same address.
+      for (let transferred = false; !transferred && this.#mustGoOn();) {
+        const session = await this.#sessionTo(endpoint, (opened) => {
+          opened.bestMx = target.preference === all[0].preference;
+          opened.sole = all.length === 1;
+          setFinal();
+          return this.#hello(opened, destination.text, detectLoop);
+        });
+        if (session === undefined) break;
+        if (session.uses === 0) limits.sessions++;
+        setFinal();
+        transferred = await this.#transfer(session);
+      }
+    }
+  }
+
+  /** A session that is ready for mail: kept under its address, or new; undefined when the host did not want us. */
+  async #sessionTo(
+    endpoint: Endpoint,
+    greet: (session: Session) => Promise<Failure | undefined>,
+  ): Promise<Session | undefined> {
+    const kept = this.#nexthopKey === undefined
+      ? undefined
+      : this.#context.cache.take(addressKey(endpoint.peer));
+    if (kept !== undefined) return kept;
+    const session = await openSession(endpoint, this.#context, this.#signal);
+    if (!(session instanceof Session)) {
+      this.#why = session;
+      this.#context.log.emit(this.#context.settings.program, "connectFailed", { reason: session.text });
+      return undefined;
+    }
+    const failure = await this.#whileAbortable(session, greet(session));
+    if (failure === undefined) return session;
+    this.#why = failure;
+    this.#progress.failAll(failure, session, { throttle: true });
+    this.#progress.sessionEnds();
+    session.quit();
+    return undefined;
+  }
+
+  async #hello(session: Session, nexthop: string, detectLoop: boolean): Promise<Failure | undefined> {
+    const { settings, warn, discardKeywords } = this.#context;
+    const listed = await discardKeywords?.(session.peer.address);
+    return await hello(session, {
+      settings,
+      nexthop,
+      detectLoop,
+      discard: listed === undefined ? settings.discardEhloKeywords : upperCaseWords(listed),
+      warn,
+    });
+  }
+
+  /** Sends the message; answers false when a kept session was dead and nothing has happened. */
+  async #transfer(session: Session): Promise<boolean> {
+    session.uses++;
+    const end = await this.#whileAbortable(session, transact(session, this.#progress, this.#transaction!));
+    if (end === "stale") {
+      session.close();
+      return false;
+    }
+    this.#progress.sessionEnds();
+    if (this.#progress.left.length > 0) this.#why = this.#progress.lastFailure;
+    this.#putAway(session);
+    return true;
+  }
+
+  /** Keeps a good connection; the first one of a delivery goes by its next hop too (smtp_connect(3)). */
+  #putAway(session: Session): void {
+    if (session.ended) return session.close();
+    if (!this.#willKeep(session)) return session.quit();
+    const keys = [addressKey(session.peer)];
+    if (!this.#keptByNexthop && this.#nexthopKey !== undefined) keys.push(this.#nexthopKey);
+    this.#keptByNexthop = true;
+    this.#context.cache.keep(session, keys);
+  }
+
+  async #whileAbortable<T>(session: Session, work: Promise<T>): Promise<T> {
+    const abort = () => session.abort();
+    if (this.#signal.aborted) abort();
+    this.#signal.addEventListener("abort", abort, { once: true });
+    try {
+      return await work;
+    } finally {
+      this.#signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** LMTP over a socket of this machine. */
+  async #overSocket(path: string): Promise<void> {
+    const { settings, warn } = this.#context;
+    if (settings.fallbackRelays.length > 0) {
+      warn(
+        `ignoring "lmtp_fallback_relay = ${
+          settings.fallbackRelays.join(" ")
+        }" setting for non-TCP connections`,
+      );
+    }
+    const peer = { host: settings.myhostname, address: path, port: 0 };
+    this.#finalNexthop = true;
+    if (this.#cachePolicy(path)) this.#nexthopKey = nexthopKey(path);
+    for (let attempt = 0; attempt < 10 && this.#mustGoOn(); attempt++) {
+      const session = await this.#sessionTo({ is: "unix", peer }, (opened) => {
+        opened.bestMx = true;
+        this.#progress.finalServer = true;
+        return this.#hello(opened, path, false);
+      });
+      if (session === undefined) return;
+      this.#progress.finalServer = true;
+      if (await this.#transfer(session)) return;
+    }
+  }
+}
+
+interface Limits {
+  addresses: number;
+  sessions: number;
+}
+
+/** The hosts of a next hop, or the socket (`unix:path`, LMTP only). */
+function sitesOf(
+  nexthop: string,
+  program: "smtp" | "lmtp",
+): readonly [readonly string[], string | undefined] {
+  if (program === "smtp") return [splitList(nexthop), undefined];
+  if (nexthop.startsWith("unix:")) return [[], nexthop.slice(5)];
+  return [splitList(nexthop.startsWith("inet:") ? nexthop.slice(5) : nexthop), undefined];
+}
+
+function nexthopKey(nexthop: string): string {
+  return `nexthop ${nexthop.toLowerCase()}`;
+}
+
+function addressKey({ address, port }: Peer): string {
+  return `address ${address} ${port}`;
+}
+
+function upperCaseWords(list: string): ReadonlySet<string> {
+  return new Set(splitList(list).map((word) => word.toUpperCase()));
+}
+
+/** A domain with letters beyond ASCII as the DNS knows it (RFC 5891); one that cannot be converted stays. */
+function asciiDomain(domain: string): string {
+  if (!/[^\x00-\x7f]/.test(domain)) return domain;
+  try {
+    return new URL(`http://${domain}/`).hostname;
+  } catch {
+    return domain;
+  }
+}

@@ -1,0 +1,109 @@
+import type { ClientSettings } from "./client_settings.ts";
+import { type Failure, localFailure, refusal } from "./failure.ts";
+import { NO_FEATURES, parseFeatures } from "./features.ts";
+import type { ServerReply } from "./reply_reader.ts";
+import { type Heard, isLost, type Lost, type Session } from "./session.ts";
+
+/** What the handshake needs to know beside the session. */
+export interface HelloContext {
+  readonly settings: ClientSettings;
+  /** Next hop, for the text of a loop. */
+  readonly nexthop: string;
+  /** On port 25 a server with our own name is a loop. */
+  readonly detectLoop: boolean;
+  /** Keywords not to believe of this server (smtp_discard_ehlo_keyword_address_maps, else smtp_discard_ehlo_keywords). */
+  readonly discard: ReadonlySet<string>;
+  readonly warn: (text: string) => void;
+}
+
+/** The failure of a conversation that ended early, in Postfix's words. */
+export function lostFailure(session: Session, lost: Lost, stage: string): Failure {
+  switch (lost) {
+    case "lost":
+      return localFailure("4.4.2", `lost connection with ${session.name} while ${stage}`);
+    case "timeout":
+      return localFailure("4.4.2", `conversation with ${session.name} timed out while ${stage}`);
+    case "aborted":
+      return localFailure("4.3.2", `delivery to ${session.name} was interrupted while ${stage}`);
+  }
+}
+
+/** Reads the greeting and says EHLO, HELO or LHLO (RFC 5321 §3.1, §3.2); undefined when the server is ready for mail. */
+export async function hello(session: Session, context: HelloContext): Promise<Failure | undefined> {
+  const greeting = await session.reply(context.settings.timeouts.hello);
+  if (isLost(greeting)) return lostFailure(session, greeting, "receiving the initial server greeting");
+  if (!isPositive(greeting)) return refusedToTalk(session, greeting, context.settings.skip5xxGreeting);
+  warnAboutGreeting(session, greeting, context);
+  return context.settings.program === "lmtp"
+    ? await sayLhlo(session, context)
+    : await sayEhlo(session, greeting, context);
+}
+
+function isPositive(reply: ServerReply): boolean {
+  return reply.code >= 200 && reply.code < 300;
+}
+
+/** A 5xx greeting may only mean that this host does not want to (smtp_skip_5xx_greeting). */
+function refusedToTalk(session: Session, reply: ServerReply, soften = false): Failure {
+  const status = soften && reply.code >= 500 ? `4${reply.status.slice(1)}` : reply.status;
+  return refusal(
+    session.peer.host,
+    reply,
+    `host ${session.name} refused to talk to me: ${reply.text}`,
+    status,
+  );
+}
+
+function warnAboutGreeting(
+  session: Session,
+  reply: ServerReply,
+  { settings, detectLoop, warn }: HelloContext,
+): void {
+  const name = reply.lines[0].slice(4).split(/[ \t]/)[0];
+  if (detectLoop && name.toLowerCase() === settings.myhostname.toLowerCase()) {
+    warn(`host ${session.relay} greeted me with my own hostname ${settings.myhostname}`);
+  }
+}
+
+async function sayEhlo(
+  session: Session,
+  greeting: ServerReply,
+  context: HelloContext,
+): Promise<Failure | undefined> {
+  const { settings } = context;
+  const announced = greeting.text.split(/[ \t]/).some((word) => word.toUpperCase() === "ESMTP");
+  if (!settings.neverSendEhlo && (settings.alwaysSendEhlo || announced)) {
+    const reply = await said(session, `EHLO ${settings.helloName}\r\n`, settings);
+    if (isLost(reply)) return lostFailure(session, reply, "performing the EHLO handshake");
+    if (isPositive(reply)) return takeFeatures(session, reply, context);
+    if (reply.code === 421) return refusedToTalk(session, reply);
+  }
+  const reply = await said(session, `HELO ${settings.helloName}\r\n`, settings);
+  if (isLost(reply)) return lostFailure(session, reply, "performing the HELO handshake");
+  if (!isPositive(reply)) return refusedToTalk(session, reply);
+  session.features = NO_FEATURES;
+}
+
+async function sayLhlo(session: Session, context: HelloContext): Promise<Failure | undefined> {
+  const { settings } = context;
+  const reply = await said(session, `LHLO ${settings.helloName}\r\n`, settings);
+  if (isLost(reply)) return lostFailure(session, reply, "performing the LHLO handshake");
+  return isPositive(reply) ? takeFeatures(session, reply, context) : refusedToTalk(session, reply);
+}
+
+async function said(session: Session, command: string, settings: ClientSettings): Promise<Heard> {
+  await session.write(command);
+  return await session.reply(settings.timeouts.hello);
+}
+
+/** A server that answers with our own name is this machine: mail would go round (RFC 5321 §5.1). */
+function takeFeatures(session: Session, reply: ServerReply, context: HelloContext): Failure | undefined {
+  const { settings, detectLoop, warn } = context;
+  const features = parseFeatures(reply, context.discard);
+  session.features = features;
+  if (features.badSize !== undefined) warn(`bad EHLO SIZE limit "${features.badSize}" from ${session.relay}`);
+  if (!detectLoop || features.name.toLowerCase() !== settings.myhostname.toLowerCase()) return undefined;
+  warn(`host ${session.relay} replied to HELO/EHLO with my own hostname ${settings.myhostname}`);
+  const status = session.bestMx ? "5.4.6" : "4.4.6";
+  return localFailure(status, `mail for ${context.nexthop} loops back to myself`);
+}

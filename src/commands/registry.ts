@@ -2,6 +2,56 @@ import type { CommandRow } from "./command.ts";
 
 /** All commands. Aliases are rows of their own with the same loader. */
 export const COMMANDS: Readonly<Record<string, CommandRow>> = {
+  postmap: {
+    group: "tables",
+    summary: "make, ask and change lookup tables",
+    load: async () => (await import("./postmap.ts")).postmap,
+  },
+  postalias: {
+    group: "tables",
+    summary: "make, ask and change alias tables",
+    load: async () => (await import("./postalias.ts")).postalias,
+  },
+  serve: {
+    group: "service",
+    summary: "run in the foreground, log on standard output",
+    load: async () => (await import("./serve.ts")).serve,
+  },
+  "start-fg": {
+    group: "service",
+    summary: "the same, by Postfix's name",
+    load: async () => (await import("./serve.ts")).serve,
+  },
+  start: {
+    group: "service",
+    summary: "run in the background",
+    load: async () => (await import("./start.ts")).start,
+  },
+  stop: {
+    group: "service",
+    summary: "stop, letting what is in flight end",
+    load: async () => (await import("./stop.ts")).stop,
+  },
+  abort: {
+    group: "service",
+    summary: "stop at once",
+    load: async () => (await import("./stop.ts")).abort,
+  },
+  reload: {
+    group: "service",
+    summary: "take over the changed configuration",
+    load: async () => (await import("./reload.ts")).reload,
+  },
+  status: {
+    group: "service",
+    summary: "tell whether it runs (--json: with workers)",
+    load: async () => (await import("./status.ts")).status,
+  },
+  flush: {
+    group: "service",
+    summary: "try all deferred mail now",
+    load: async () => (await import("./flush.ts")).flush,
+  },
   version: {
     group: "service",
     summary: "print the version",

@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { dirname } from "node:path";
 import { errnoText } from "./libc.ts";
 
 /** What tells one state of a file from another. Times are milliseconds since 1970. */
@@ -87,4 +88,18 @@ export class RandomAccessFile {
   close(): void {
     fs.closeSync(this.#fd);
   }
+}
+
+/** The block size that the file system of a (future) file prefers. */
+export function blockSizeAt(path: string): number {
+  for (const name of [path, dirname(path)]) {
+    const stat = fs.statSync(name, { throwIfNoEntry: false });
+    if (stat !== undefined) return stat.blksize;
+  }
+  return 4096;
+}
+
+/** Random bytes that need not be secret. */
+export function randomBytes(length: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(length));
 }

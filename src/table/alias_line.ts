@@ -9,7 +9,7 @@ type Token =
   | { readonly is: "atom" | "quoted" | "comment" | "literal"; readonly text: string }
   | { readonly is: "special"; readonly text: string };
 
-const SPECIALS = "|%!()<>@,;:\\\".[]";
+const SPECIALS = '|%!()<>@,;:\\".[]';
 const CLOSING = { '"': "quoted", "(": "comment", "[": "literal" } as const;
 
 const isSpace = (char: string) => char === " " || (char >= "\t" && char <= "\r");
@@ -110,7 +110,9 @@ export function parseAliasLine(text: string): AliasLine | string {
   const colon = list.findIndex((token) => isSpecial(token, ":"));
   const name = list.slice(0, colon);
   const value = list.slice(colon + 1);
-  if (colon <= 0 || value.length === 0 || name.some((token) => isSpecial(token, ","))) return "need name:value pair";
+  if (colon <= 0 || value.length === 0 || name.some((token) => isSpecial(token, ","))) {
+    return "need name:value pair";
+  }
   if (name.some((token) => isSpecial(token, "@") || isSpecial(token, "%"))) return "name must be local";
   return { name: print(name, internal), value: print(value, external) };
 }

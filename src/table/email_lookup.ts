@@ -140,12 +140,17 @@ export function findAddress(
   return walk(find, keysOf(address, lookup));
 }
 
-function walk(find: (key: string) => MaybeAsync<Answer>, keys: Generator<Candidate>): MaybeAsync<EmailAnswer> {
+function walk(
+  find: (key: string) => MaybeAsync<Answer>,
+  keys: Generator<Candidate>,
+): MaybeAsync<EmailAnswer> {
   for (let next = keys.next(); !next.done; next = keys.next()) {
     const { key, extension } = next.value;
     const answer = find(key);
     if (isPromise(answer)) {
-      return answer.then((later) => later.is === "absent" ? walk(find, keys) : { answer: later, key, extension });
+      return answer.then((later) =>
+        later.is === "absent" ? walk(find, keys) : { answer: later, key, extension }
+      );
     }
     if (answer.is !== "absent") return { answer, key, extension };
   }

@@ -22,7 +22,8 @@ export function openMaps(text: string, context: TableContext, title = "maps"): M
 export function mapsOf(tables: readonly Table[], context: Pick<TableContext, "warn">, title = "maps"): Maps {
   return {
     tables,
-    find: (key) => key === "" ? ABSENT : findFrom(tables, 0, key, (spec) => emptyValue(context, title, spec, key)),
+    find: (key) =>
+      key === "" ? ABSENT : findFrom(tables, 0, key, (spec) => emptyValue(context, title, spec, key)),
     close: () => tables.forEach((table) => table.close()),
   };
 }
@@ -42,7 +43,9 @@ function findFrom(
     const table = tables[at]!;
     const answer = table.lookup(key);
     if (isPromise(answer)) {
-      return answer.then((later) => settles(later, table, empty) ? later : findFrom(tables, at + 1, key, empty));
+      return answer.then((later) =>
+        settles(later, table, empty) ? later : findFrom(tables, at + 1, key, empty)
+      );
     }
     if (settles(answer, table, empty)) return answer;
   }

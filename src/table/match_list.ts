@@ -94,7 +94,9 @@ class ListReader {
   }
 
   #file(path: string, depth: number): Pattern {
-    if (depth >= DEEPEST_INCLUDE) return () => trouble(`${path}: files are nested more than ${DEEPEST_INCLUDE} deep`);
+    if (depth >= DEEPEST_INCLUDE) {
+      return () => trouble(`${path}: files are nested more than ${DEEPEST_INCLUDE} deep`);
+    }
     const load = (name: string): Pattern[] => {
       try {
         return linesOf(readWhole(name)).flatMap((line) => this.read(line, depth + 1));
@@ -147,7 +149,9 @@ function namesToTry(name: string, wholeOnly: boolean, parentMatches: boolean): s
 function inTable(table: Table, keys: readonly string[], start: number): MaybeAsync<Match | undefined> {
   for (let at = start; at < keys.length; at++) {
     const answer = table.lookup(keys[at]!);
-    if (isPromise(answer)) return answer.then((later) => ofAnswer(later, table) ?? inTable(table, keys, at + 1));
+    if (isPromise(answer)) {
+      return answer.then((later) => ofAnswer(later, table) ?? inTable(table, keys, at + 1));
+    }
     const match = ofAnswer(answer, table);
     if (match !== undefined) return match;
   }
@@ -161,7 +165,9 @@ function ofAnswer(answer: Answer, table: Table): Match | undefined {
 
 /** A name, `.domain`, address or network written into the list itself. */
 function literal(pattern: string, options: MatchOptions): Pattern {
-  const name = options.exact === true ? (text: string) => text === pattern : namePattern(pattern, options.parentMatches);
+  const name = options.exact === true
+    ? (text: string) => text === pattern
+    : namePattern(pattern, options.parentMatches);
   const address = addressPattern(pattern, options.title);
   return (subject) => {
     if (subject.name !== undefined && name(subject.name)) return YES;
@@ -183,7 +189,10 @@ const COULD_BE_ADDRESS = /^[0-9a-f.:[\]/]*$/;
  */
 function addressPattern(pattern: string, title: string | undefined): (address: string) => Match | undefined {
   const isNetwork = pattern.includes("/") || pattern.includes(":") || parseIp(pattern) !== undefined;
-  if (!COULD_BE_ADDRESS.test(pattern) || !isNetwork || !/[^0-9.]/.test(pattern) && parseIp(pattern) === undefined) {
+  if (
+    !COULD_BE_ADDRESS.test(pattern) || !isNetwork ||
+    !/[^0-9.]/.test(pattern) && parseIp(pattern) === undefined
+  ) {
     return () => undefined;
   }
   const network = parseNetwork(pattern);
@@ -198,7 +207,11 @@ function addressPattern(pattern: string, title: string | undefined): (address: s
   };
 }
 
-function firstOf(patterns: readonly Pattern[], start: number, subject: Subject): MaybeAsync<Match | undefined> {
+function firstOf(
+  patterns: readonly Pattern[],
+  start: number,
+  subject: Subject,
+): MaybeAsync<Match | undefined> {
   for (let at = start; at < patterns.length; at++) {
     const match = patterns[at]!(subject);
     if (isPromise(match)) return match.then((later) => later ?? firstOf(patterns, at + 1, subject));

@@ -1,12 +1,18 @@
 import type { OpenType, TableContext } from "./context.ts";
+import { IndexedTable } from "./indexed.ts";
+import { INDEX_FORMATS } from "./index_formats.ts";
 import { openInline } from "./inline.ts";
 import { openStatic } from "./static.ts";
 import type { Table } from "./table.ts";
 import { openTexthash } from "./texthash.ts";
 import { unavailable } from "./unavailable.ts";
 
+const indexed = (type: string): OpenType => (name, spec, context) =>
+  new IndexedTable(name, spec, INDEX_FORMATS[type]!, context);
+
 /** Every table type, by the word before the colon. */
 export const TABLE_TYPES: Readonly<Record<string, OpenType>> = {
+  hash: indexed("hash"),
   inline: openInline,
   static: openStatic,
   texthash: openTexthash,

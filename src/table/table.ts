@@ -20,6 +20,8 @@ export interface Table {
   /** Pattern tables (regexp, pcre, cidr) see only the whole key: no partial keys are tried (access(5)). */
   readonly pattern: boolean;
   lookup(key: string): MaybeAsync<Answer>;
+  /** Keys and values of a table that is in memory, for listings (postmap -s); undefined or missing where there is no such thing. */
+  entries?(): Iterable<readonly [key: string, value: string]> | undefined;
   /** Releases descriptors; the table answers trouble afterwards. */
   close(): void;
 }

@@ -1,0 +1,74 @@
+import { lockedForUpdate } from "../platform/file_lock.ts";
+import { sourceOwner } from "../platform/source_file.ts";
+import { standardInputLines } from "../platform/standard_input.ts";
+import { foldAscii, foldKey } from "../table/fold.ts";
+import { INDEX_FORMATS, type IndexFormat } from "../table/index_formats.ts";
+import { RecordSet } from "../table/record_set.ts";
+import { TABLE_TYPES } from "../table/registry.ts";
+import { CDB_FLAGS, existing, writeRecords } from "./_table_create.ts";
+import { ToolFault } from "./_table_options.ts";
+import { splitSpec, type ToolRun } from "./_table_run.ts";
+
+/** Deletes the key, or each line of standard input, from every table named; 0 when anything was deleted. */
+export function deleteKeys(run: ToolRun): number {
+  const { options } = run;
+  const isList = options.key!.length === 1 && options.key![0] === 0x2d;
+  const keys = isList
+    ? [...standardInputLines()].map((line) => Buffer.from(line))
+    : [Buffer.from(options.key!)];
+  let deleted = 0;
+  for (const argument of options.tables) deleted += deleteFrom(run, argument, keys);
+  return deleted > 0 ? 0 : 1;
+}
+
+function formatToChange(
+  run: ToolRun,
+  argument: string,
+): { readonly format: IndexFormat; readonly name: string } {
+  const { type, name } = splitSpec(run, argument);
+  if (Object.hasOwn(INDEX_FORMATS, type)) {
+    if (type === "cdb") throw new ToolFault(CDB_FLAGS);
+    return { format: INDEX_FORMATS[type]!, name };
+  }
+  if (!Object.hasOwn(TABLE_TYPES, type)) throw new ToolFault(`unsupported dictionary type: ${type}`);
+  if (type === "static") throw new ToolFault(`table ${type}:${name}: delete operation is not supported`);
+  throw new ToolFault(`${type}:${name} map requires O_RDONLY access mode`);
+}
+
+function deleteFrom(run: ToolRun, argument: string, keys: readonly Buffer[]): number {
+  const { format, name } = formatToChange(run, argument);
+  const path = name + format.suffix;
+  return lockedForUpdate(path, (exists) => {
+    if (!exists) return deleteFromNothing(run, format, path);
+    const records = existing(format, path);
+    const deleted = removeAll(run, records, keys);
+    if (deleted > 0) writeRecords(run, format, path, records, sourceOwner(path));
+    return deleted;
+  });
+}
+
+/** lmdb makes the table when it opens it for writing; the others refuse. */
+function deleteFromNothing(run: ToolRun, format: IndexFormat, path: string): number {
+  if (format.type !== "lmdb") throw new ToolFault(format.openProblem(path, "No such file or directory"));
+  writeRecords(run, format, path, new RecordSet(), { uid: 0, gid: 0, mode: 0o644 });
+  return 0;
+}
+
+/** The form of the first key that is there, with NUL or without, is the only one tried from then on. */
+function removeAll(run: ToolRun, records: RecordSet, keys: readonly Buffer[]): number {
+  const { options, encoding } = run;
+  const fold = !options.fold ? (text: string) => text : encoding === "latin1" ? foldAscii : foldKey;
+  let [withNul, without] = [options.nul !== "without", options.nul !== "with"];
+  let deleted = 0;
+  for (const key of keys) {
+    const folded = Buffer.from(fold(key.toString(encoding)), encoding);
+    if (withNul && records.remove(Buffer.concat([folded, Buffer.from([0])]))) {
+      without = false;
+      deleted++;
+    } else if (without && records.remove(folded)) {
+      withNul = false;
+      deleted++;
+    }
+  }
+  return deleted;
+}

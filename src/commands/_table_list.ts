@@ -1,0 +1,70 @@
+import { systemWhy } from "../platform/random_access_file.ts";
+import { INDEX_FORMATS, type IndexFormat } from "../table/index_formats.ts";
+import { type StoredRecord, TableFault } from "../table/record_file.ts";
+import { TABLE_TYPES } from "../table/registry.ts";
+import { openTable } from "../table/registry.ts";
+import { Output } from "./_output.ts";
+import { ToolFault } from "./_table_options.ts";
+import { splitSpec, type ToolRun } from "./_table_run.ts";
+import { decodeValue } from "./_table_values.ts";
+
+/** Lists key and value of the first table, in the file's order. */
+export function listTable(run: ToolRun): number {
+  const { type, name } = splitSpec(run, run.options.tables[0]!);
+  if (Object.hasOwn(INDEX_FORMATS, type) && INDEX_FORMATS[type]!.lists) {
+    listIndex(run, INDEX_FORMATS[type]!, name);
+    return 0;
+  }
+  if (!Object.hasOwn(TABLE_TYPES, type)) throw new ToolFault(`unsupported dictionary type: ${type}`);
+  if (type === "proxy") throw new ToolFault("can't sequence maps via the proxy service");
+  listEntries(run, `${type}:${name}`);
+  return 0;
+}
+
+function listIndex(run: ToolRun, format: IndexFormat, name: string): void {
+  const path = name + format.suffix;
+  const output = new Output();
+  openTable(`${format.type}:${name}`, run.context).close(); // warns of an index older than its source
+  try {
+    const file = format.open(path);
+    for (const record of file.records()) print(run, output, `${format.type}:${name}`, record);
+    file.close();
+  } catch (error) {
+    output.flush();
+    if (error instanceof ToolFault) throw error;
+    throw new ToolFault(
+      format.openProblem(path, error instanceof TableFault ? error.message : systemWhy(error)),
+    );
+  }
+  output.flush();
+}
+
+function untilNul(bytes: Uint8Array): Buffer {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const nul = text.indexOf(0);
+  return nul < 0 ? text : text.subarray(0, nul);
+}
+
+function print(run: ToolRun, output: Output, spec: string, record: StoredRecord): void {
+  const [key, value] = [untilNul(record.key), untilNul(record.value)];
+  if (key.length === 0) run.warn(`table ${spec}: empty lookup key value is not allowed`);
+  if (value.length === 0) {
+    run.warn(`table ${spec}: key ${key.toString()}: empty string result is not allowed`);
+    run.warn(`table ${spec} should return NO RESULT in case of NOT FOUND`);
+  }
+  const shown = run.options.valuesAreFiles ? decodeValue(run, spec, key.toString(), value.toString()) : value;
+  if (run.options.json) output.write(`${JSON.stringify({ key: key.toString(), value: shown.toString() })}\n`);
+  else output.write(Buffer.from(key), run.style.separator, Buffer.from(shown), "\n");
+}
+
+/** Tables in memory that know their keys: inline, texthash, environ. */
+function listEntries(run: ToolRun, spec: string): void {
+  const table = openTable(spec, run.context);
+  const entries = table.entries?.();
+  if (entries === undefined) throw new ToolFault(`table ${spec}: sequence operation is not supported`);
+  const output = new Output();
+  for (const [key, value] of entries) {
+    output.write(Buffer.from(key, run.encoding), run.style.separator, Buffer.from(value, run.encoding), "\n");
+  }
+  output.flush();
+}

@@ -1,0 +1,112 @@
+import { isUtf8 } from "node:buffer";
+import { standardInputLines, wholeStandardInput } from "../platform/standard_input.ts";
+import { INDEX_FORMATS } from "../table/index_formats.ts";
+import { openTable } from "../table/registry.ts";
+import type { Answer, Table } from "../table/table.ts";
+import { isStandardInput, ToolFault } from "./_table_options.ts";
+import { Output } from "./_output.ts";
+import { splitSpec, type ToolRun } from "./_table_run.ts";
+import { decodeValue } from "./_table_values.ts";
+import { messageKeys } from "./_table_message.ts";
+
+interface Hit {
+  readonly value: Buffer;
+  readonly table: string;
+  readonly line?: number;
+}
+
+/** Tables that are opened when a key first gets to them. */
+class Tables {
+  readonly #run: ToolRun;
+  readonly #open: (Table | undefined)[];
+  readonly #specs: readonly string[];
+
+  constructor(run: ToolRun) {
+    this.#run = run;
+    this.#specs = run.options.tables.map((argument) => {
+      const { type, name } = splitSpec(run, argument);
+      return `${type}:${name}`;
+    });
+    this.#open = this.#specs.map(() => undefined);
+  }
+
+  /** The first table's value for the key; undefined when none has it. */
+  find(key: Buffer): Hit | undefined {
+    for (let at = 0; at < this.#specs.length; at++) {
+      const spec = this.#specs[at]!;
+      const table = this.#open[at] ??= openTable(spec, this.#run.context);
+      if (this.#run.encoding === "utf8" && !isUtf8(key)) {
+        this.#run.warn(`${spec}: non-UTF-8 key "${shown(key)}": malformed UTF-8 or invalid codepoint`);
+        continue;
+      }
+      const text = key.toString(this.#run.encoding);
+      const answer = settled(table.lookup(text), spec);
+      if (answer.is === "found") return this.#hit(spec, text, answer);
+      if (answer.is === "trouble") throw this.#fault(spec, answer.why);
+    }
+    return undefined;
+  }
+
+  #hit(spec: string, key: string, { value, line }: Answer & { readonly is: "found" }): Hit {
+    const { options, encoding, warn } = this.#run;
+    if (value === "") {
+      const title = isStandardInput(options) ? withSuffix(spec) : spec;
+      warn(`table ${title}: key ${key}: empty string result is not allowed`);
+      warn(`table ${title} should return NO RESULT in case of NOT FOUND`);
+    }
+    const bytes = options.valuesAreFiles
+      ? decodeValue(this.#run, spec, key, value)
+      : Buffer.from(value, encoding);
+    return { value: bytes, table: spec, ...(line !== undefined && { line }) };
+  }
+
+  /** A table that cannot be opened says why; one that fails at a key is a query error. */
+  #fault(spec: string, why: string): ToolFault {
+    const unavailable = `${spec} is unavailable. `;
+    if (why.startsWith(unavailable)) return new ToolFault(why.slice(unavailable.length));
+    this.#run.warn(why);
+    return new ToolFault(`table ${spec}: query error`);
+  }
+}
+
+const shown = (key: Buffer) => key.toString("latin1").replace(/[\x00-\x1f\x7f-\xff]/g, "?");
+
+function withSuffix(spec: string): string {
+  return spec + (INDEX_FORMATS[spec.slice(0, spec.indexOf(":"))]?.suffix ?? "");
+}
+
+function settled(answer: Answer | Promise<Answer>, spec: string): Answer {
+  if (answer instanceof Promise) {
+    throw new ToolFault(`table ${spec}: only in-process tables can be queried here`);
+  }
+  return answer;
+}
+
+function jsonLine(key: Buffer, { value, table, line }: Hit): string {
+  return `${JSON.stringify({ key: key.toString(), value: value.toString(), table, line })}\n`;
+}
+
+/** `-q key` prints the value; `-q -` prints key and value of every line that is found. */
+export function queryTables(run: ToolRun): number {
+  const { options, style } = run;
+  const tables = new Tables(run);
+  const output = new Output();
+  let found = 0;
+  const single = !isStandardInput(options);
+  for (const key of keysOf(run)) {
+    const hit = tables.find(key);
+    if (hit === undefined) continue;
+    found++;
+    if (options.json) output.write(jsonLine(key, hit));
+    else if (single) output.write(hit.value, "\n");
+    else output.write(Buffer.from(key), style.separator, hit.value, "\n");
+  }
+  output.flush();
+  return found > 0 ? 0 : 1;
+}
+
+function keysOf({ options }: ToolRun): Iterable<Buffer> {
+  if (!isStandardInput(options)) return [Buffer.from(options.key!)];
+  if (options.body || options.header || options.mime) return messageKeys(wholeStandardInput(), options);
+  return standardInputLines();
+}

@@ -1,0 +1,33 @@
+import { readWhole, systemWhy } from "../platform/random_access_file.ts";
+import { splitList } from "../config/list.ts";
+import { ToolFault } from "./_table_options.ts";
+import type { ToolRun } from "./_table_run.ts";
+
+/** For -F: a value is a list of file names, replaced by the base64 of their contents joined with newlines. */
+export function fileValues(
+  run: ToolRun,
+  source: string,
+): (value: string, line: number) => Uint8Array | undefined {
+  return (value, line) => {
+    const parts: Buffer[] = [];
+    for (const name of splitList(value)) {
+      try {
+        if (parts.length > 0) parts.push(Buffer.from("\n"));
+        parts.push(readWhole(name));
+      } catch (error) {
+        run.warn(`${source}, line ${line}: open ${name}: ${systemWhy(error)}: skipping this entry`);
+        return undefined;
+      }
+    }
+    return Buffer.from(Buffer.concat(parts).toString("base64"));
+  };
+}
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/** For -F -q and -F -s: the bytes behind a base64 value. */
+export function decodeValue(run: ToolRun, table: string, key: string, value: string): Buffer {
+  if (BASE64.test(value)) return Buffer.from(value, "base64");
+  run.warn(`table ${table}: key ${key}: malformed BASE64 value: ${value.slice(0, 30)}`);
+  throw new ToolFault(`table ${table}: query error`);
+}

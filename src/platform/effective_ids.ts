@@ -1,0 +1,23 @@
+/**
+ * Runs `work` with another user's and group's rights, when this process is root; otherwise just runs it. Files made inside
+ * belong to that user (postmap(1) without -o).
+ */
+export function asOwner<T>(uid: number, gid: number, work: () => T): T {
+  const own = { uid: process.geteuid!(), gid: process.getegid!(), groups: process.getgroups!() };
+  if (own.uid !== 0 || (uid === 0 && gid === own.gid)) return work();
+  process.setgroups!([gid]);
+  process.setegid!(gid);
+  process.seteuid!(uid);
+  try {
+    return work();
+  } finally {
+    process.seteuid!(own.uid);
+    process.setegid!(own.gid);
+    process.setgroups!(own.groups);
+  }
+}
+
+/** Tells whether this process has root's rights. */
+export function isRoot(): boolean {
+  return process.geteuid!() === 0;
+}

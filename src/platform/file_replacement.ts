@@ -1,0 +1,122 @@
+import fs from "node:fs";
+import { dirname } from "node:path";
+import { lockFile } from "./file_lock.ts";
+
+/** How a replaced file shall look when there was none before. */
+export interface NewFile {
+  /** Permission bits, whatever the umask says. */
+  readonly mode: number;
+  /** An existing file's mode and owner are kept unless this is false. */
+  readonly keepExisting?: boolean;
+}
+
+/** A file that is being written and takes its name only when it is whole. */
+export interface FileReplacement {
+  write(bytes: Uint8Array, position: number): void;
+  /** Makes it durable and gives it its name. */
+  commit(): void;
+  /** Leaves everything as it was. */
+  abandon(): void;
+}
+
+function writeAll(fd: number, bytes: Uint8Array, position: number): void {
+  for (let at = 0; at < bytes.length;) at += fs.writeSync(fd, bytes, at, bytes.length - at, position + at);
+}
+
+/** The file behind symbolic links; the name itself when there is none yet. */
+function realName(path: string): string {
+  try {
+    return fs.realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function existing(path: string): fs.Stats | undefined {
+  return fs.statSync(path, { throwIfNoEntry: false });
+}
+
+/**
+ * Begins to replace a file: a temporary one beside it, renamed over it when whole, so that readers see the old or the new
+ * one and a crash leaves the old one. Where the folder may not be written but the file may, it is rewritten in place
+ * under its lock, as Postfix does. Throws the system's error.
+ */
+export function replaceFile(path: string, look: NewFile): FileReplacement {
+  const target = realName(path);
+  const before = existing(target);
+  if (before !== undefined) fs.closeSync(fs.openSync(target, fs.constants.O_RDWR)); // may we?
+  try {
+    return beside(target, before, look);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (before === undefined || (code !== "EACCES" && code !== "EPERM" && code !== "EROFS")) throw error;
+    return inPlace(target);
+  }
+}
+
+/** Opens the temporary file and locks it, until it is certain that nobody renamed it away meanwhile. */
+function openLocked(name: string): number {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW } = fs.constants;
+  for (;;) {
+    const fd = fs.openSync(name, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    lockFile(fd, "exclusive");
+    const named = existing(name);
+    if (named !== undefined && named.ino === fs.fstatSync(fd).ino) return fd;
+    fs.closeSync(fd);
+  }
+}
+
+function beside(target: string, before: fs.Stats | undefined, look: NewFile): FileReplacement {
+  const name = `${target}.tmp`;
+  const fd = openLocked(name);
+  fs.ftruncateSync(fd, 0);
+  const keep = before !== undefined && look.keepExisting !== false;
+  if (keep && (before.uid !== process.geteuid!() || before.gid !== process.getegid!())) {
+    try {
+      fs.fchownSync(fd, before.uid, before.gid);
+    } catch (error) {
+      fs.unlinkSync(name);
+      fs.closeSync(fd);
+      throw error; // the owner cannot be kept this way
+    }
+  }
+  fs.fchmodSync(fd, keep ? before.mode & 0o7777 : look.mode);
+  return {
+    write: (bytes, position) => writeAll(fd, bytes, position),
+    commit: () => {
+      fs.fsyncSync(fd);
+      fs.renameSync(name, target);
+      syncFolder(dirname(target));
+      fs.closeSync(fd);
+    },
+    abandon: () => {
+      fs.unlinkSync(name);
+      fs.closeSync(fd);
+    },
+  };
+}
+
+function syncFolder(path: string): void {
+  try {
+    const fd = fs.openSync(path, fs.constants.O_RDONLY);
+    fs.fsyncSync(fd);
+    fs.closeSync(fd);
+  } catch { /* a folder that may be written but not read: the rename is as durable as it gets */ }
+}
+
+/** The bytes wait in memory until they are complete: the old content is given up at the last moment. */
+function inPlace(target: string): FileReplacement {
+  const pieces: { readonly bytes: Uint8Array; readonly position: number }[] = [];
+  return {
+    write: (bytes, position) => void pieces.push({ bytes: bytes.slice(), position }),
+    commit: () => {
+      const fd = fs.openSync(target, fs.constants.O_RDWR);
+      lockFile(fd, "exclusive");
+      fs.ftruncateSync(fd, 0);
+      for (const { bytes, position } of pieces) writeAll(fd, bytes, position);
+      fs.fdatasyncSync(fd);
+      fs.closeSync(fd);
+    },
+    abandon: () => {},
+  };
+}

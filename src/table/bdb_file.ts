@@ -1,0 +1,167 @@
+import { RandomAccessFile } from "../platform/random_access_file.ts";
+import { BTREE_MAGIC, HASH_MAGIC, ITEM, META, PAGE, TYPE } from "./bdb_format.ts";
+import { PageCache, readFully, unchangedSinceOpened } from "./page_cache.ts";
+import { TableFault } from "./record_file.ts";
+
+/** Which versions can be read; flags that change the layout are refused. */
+const KINDS = {
+  hash: { magic: HASH_MAGIC, pageType: TYPE.hashMeta, oldest: 7, newest: 10, refusedFlags: 1 | 2 | 4 },
+  btree: {
+    magic: BTREE_MAGIC,
+    pageType: TYPE.btreeMeta,
+    oldest: 8,
+    newest: 10,
+    refusedFlags: 1 | 2 | 4 | 0x20 | 0x80,
+  },
+} as const;
+
+/** A Berkeley DB file: its metadata, its pages in the file's byte order, and its overflow chains. */
+export class BdbFile {
+  readonly file: RandomAccessFile;
+  readonly bigEndian: boolean;
+  readonly pageSize: number;
+  readonly lastPage: number;
+  readonly meta: Buffer;
+  readonly pages: PageCache;
+
+  constructor(path: string, kind: keyof typeof KINDS) {
+    this.file = new RandomAccessFile(path);
+    try {
+      const head = Buffer.alloc(512);
+      readFully(this.file, head, 0);
+      const { magic } = KINDS[kind];
+      this.bigEndian = head.readUInt32LE(META.magic) !== magic;
+      this.meta = head;
+      this.pageSize = this.u32(head, META.pageSize);
+      this.lastPage = this.u32(head, META.lastPage);
+      this.#checkMeta(kind);
+      this.pages = new PageCache(this.file, this.pageSize, (page, number) => this.#checkPage(page, number));
+    } catch (error) {
+      this.file.close();
+      throw error;
+    }
+  }
+
+  u16(page: Uint8Array, at: number): number {
+    return this.bigEndian ? page[at]! << 8 | page[at + 1]! : page[at]! | page[at + 1]! << 8;
+  }
+
+  u32(page: Uint8Array, at: number): number {
+    const [a, b, c, d] = this.bigEndian ? [at + 3, at + 2, at + 1, at] : [at, at + 1, at + 2, at + 3];
+    return (page[a!]! | page[b!]! << 8 | page[c!]! << 16 | page[d!]! << 24) >>> 0;
+  }
+
+  fault(why: string): TableFault {
+    return new TableFault(`${this.file.path} is damaged: ${why}`);
+  }
+
+  #checkMeta(kind: keyof typeof KINDS): void {
+    const { magic, pageType, oldest, newest, refusedFlags } = KINDS[kind];
+    const { meta, pageSize } = this;
+    const version = this.u32(meta, META.version);
+    const readable = this.u32(meta, META.magic) === magic && meta[META.type] === pageType &&
+      version >= oldest && version <= newest && meta[META.encryption] === 0 &&
+      (meta[META.metaFlags]! & 1) === 0 &&
+      this.u32(meta, META.partitions) === 0 && (this.u32(meta, META.flags) & refusedFlags) === 0 &&
+      pageSize >= 512 && pageSize <= 65536 && (pageSize & (pageSize - 1)) === 0;
+    if (!readable) throw new TableFault("Invalid argument");
+    if ((this.lastPage + 1) * pageSize > this.file.size) {
+      throw this.fault("it is shorter than its header says: truncated");
+    }
+  }
+
+  /** Offsets come from the file: nothing is believed before it is checked. */
+  #checkPage(page: Buffer, number: number): void {
+    const type = page[PAGE.type]!;
+    const own = this.u32(page, PAGE.number);
+    if (own === 0 && type === 0) return; // a page never touched
+    if (own !== number) throw this.fault(`page ${number} says it is page ${own}`);
+    if (type === TYPE.hash || type === TYPE.hashUnsorted) this.#checkHashItems(page, number);
+    else if (type === TYPE.btreeLeaf || type === TYPE.btreeInternal) {
+      this.#checkBtreeItems(page, number, type);
+    } else if (type === TYPE.overflow) {
+      if (this.u16(page, PAGE.offset) > this.pageSize - PAGE.size) {
+        throw this.fault(`page ${number} holds too much`);
+      }
+    } else if (type !== TYPE.free) throw this.fault(`page ${number} is of unknown type ${type}`);
+  }
+
+  #checkHashItems(page: Buffer, number: number): void {
+    const entries = this.u16(page, PAGE.entries);
+    const lowest = PAGE.size + 2 * entries;
+    let end = this.pageSize;
+    if (entries % 2 !== 0) throw this.fault(`page ${number} has a key without value`);
+    for (let at = 0; at < entries; at++) {
+      const start = this.u16(page, PAGE.size + 2 * at);
+      if (start >= end || start < lowest) {
+        throw this.fault(`item ${at} of page ${number} lies outside its page`);
+      }
+      this.#checkHashItem(page, start, end, `item ${at} of page ${number}`);
+      end = start;
+    }
+  }
+
+  #checkHashItem(page: Buffer, start: number, end: number, what: string): void {
+    const type = page[start];
+    if (type === ITEM.offPage ? end - start !== 12 : type !== ITEM.data && type !== ITEM.duplicate) {
+      throw this.fault(`${what} is of unknown type ${type}`);
+    }
+  }
+
+  #checkBtreeItems(page: Buffer, number: number, type: number): void {
+    const entries = this.u16(page, PAGE.entries);
+    const lowest = PAGE.size + 2 * entries;
+    const head = type === TYPE.btreeLeaf ? 3 : 12;
+    if (type === TYPE.btreeLeaf && entries % 2 !== 0) {
+      throw this.fault(`page ${number} has a key without value`);
+    }
+    for (let at = 0; at < entries; at++) {
+      const start = this.u16(page, PAGE.size + 2 * at);
+      const kind = page[start + 2]! & 0x7f;
+      const length = kind === ITEM.offPage ? 12 : this.u16(page, start);
+      const end = type === TYPE.btreeLeaf && kind === ITEM.offPage ? start + 12 : start + head + length;
+      if (start < lowest || end > this.pageSize) {
+        throw this.fault(`item ${at} of page ${number} lies outside its page`);
+      }
+      if (kind !== ITEM.data && kind !== ITEM.offPage) {
+        throw this.fault(`item ${at} of page ${number} is of unknown type ${kind}`);
+      }
+    }
+  }
+
+  /** The page of that number, which must be of one of the types. */
+  typed(number: number, ...types: number[]): Buffer {
+    if (number === 0 || number > this.lastPage) throw this.fault(`it points to page ${number}, past its end`);
+    const page = this.pages.page(number);
+    if (!types.includes(page[PAGE.type]!)) throw this.fault(`page ${number} is of type ${page[PAGE.type]}`);
+    return page;
+  }
+
+  /** The content of an overflow chain of `length` bytes. */
+  chain(first: number, length: number): Buffer {
+    if (length > this.file.size) throw this.fault(`an item claims ${length} bytes`);
+    const out = Buffer.allocUnsafe(length);
+    let filled = 0;
+    let number = first;
+    for (let steps = 0; filled < length; steps++) {
+      if (steps > this.lastPage) throw this.fault("an overflow chain has no end");
+      const page = this.typed(number, TYPE.overflow);
+      const size = this.u16(page, PAGE.offset);
+      if (size === 0 || size > length - filled) {
+        throw this.fault(`overflow page ${number} has the wrong size`);
+      }
+      page.copy(out, filled, PAGE.size, PAGE.size + size);
+      filled += size;
+      number = this.u32(page, PAGE.next);
+    }
+    return out;
+  }
+
+  unchanged(): boolean {
+    return unchangedSinceOpened(this.file);
+  }
+
+  close(): void {
+    this.file.close();
+  }
+}

@@ -1,0 +1,148 @@
+import { BdbFile } from "./bdb_file.ts";
+import { CHAR_KEY, hashBytes, ITEM, META, PAGE, sparesIndex, TYPE } from "./bdb_format.ts";
+import { compareBytes, type RecordFile, type StoredRecord, TableFault } from "./record_file.ts";
+
+/** A Berkeley DB hash file, read (`hash:`). */
+export class HashFile implements RecordFile {
+  readonly #bdb: BdbFile;
+  readonly #maxBucket: number;
+  readonly #highMask: number;
+  readonly #lowMask: number;
+  readonly #spares: readonly number[];
+
+  constructor(path: string) {
+    const bdb = this.#bdb = new BdbFile(path, "hash");
+    const field = (at: number) => bdb.u32(bdb.meta, at);
+    this.#maxBucket = field(META.maxBucket);
+    this.#highMask = field(META.highMask);
+    this.#lowMask = field(META.lowMask);
+    this.#spares = Array.from({ length: 32 }, (_, at) => field(META.spares + 4 * at));
+    const masksFit = this.#maxBucket <= this.#highMask && this.#lowMask === this.#highMask >>> 1 &&
+      (this.#highMask & (this.#highMask + 1)) === 0 && this.#lowMask <= this.#maxBucket;
+    if (!masksFit || field(META.charKey) !== CHAR_KEY) {
+      bdb.close();
+      throw new TableFault("Invalid argument");
+    }
+  }
+
+  get diskReads(): number {
+    return this.#bdb.pages.diskReads;
+  }
+
+  find(key: Uint8Array, length: number): Uint8Array | undefined {
+    const hash = hashBytes(key, 0, length);
+    let bucket = (hash & this.#highMask) >>> 0;
+    if (bucket > this.#maxBucket) bucket = (bucket & this.#lowMask) >>> 0;
+    for (const page of this.#chain(bucket)) {
+      const index = this.#search(page, key, length);
+      if (index >= 0) return this.#item(page, index + 1);
+    }
+    return undefined;
+  }
+
+  /** The pages of a bucket. A first page past the end or never touched is an empty bucket. */
+  *#chain(bucket: number): Generator<Buffer> {
+    let number = bucket + this.#spares[sparesIndex(bucket)]!;
+    if (number > this.#bdb.lastPage) return;
+    for (let steps = 0; number !== 0; steps++) {
+      if (steps > this.#bdb.lastPage) throw this.#bdb.fault("a bucket has no end");
+      const page = this.#bdb.typed(number, TYPE.hash, TYPE.hashUnsorted, TYPE.free);
+      if (page[PAGE.type] === TYPE.free) {
+        if (steps > 0 || this.#bdb.u32(page, PAGE.number) !== 0) {
+          throw this.#bdb.fault("a bucket holds a free page");
+        }
+        return;
+      }
+      yield page;
+      number = this.#bdb.u32(page, PAGE.next);
+    }
+  }
+
+  #start(page: Buffer, index: number): number {
+    return this.#bdb.u16(page, PAGE.size + 2 * index);
+  }
+
+  #end(page: Buffer, index: number): number {
+    return index === 0 ? this.#bdb.pageSize : this.#bdb.u16(page, PAGE.size + 2 * index - 2);
+  }
+
+  /** Index of the key's item, or -1. A damaged order must not hide a key, so a miss looks at every pair. */
+  #search(page: Buffer, key: Uint8Array, length: number): number {
+    const pairs = this.#bdb.u16(page, PAGE.entries) >> 1;
+    if (page[PAGE.type] === TYPE.hash) {
+      let low = 0;
+      let high = pairs - 1;
+      while (low <= high) {
+        const middle = (low + high) >> 1;
+        const order = this.#compare(page, 2 * middle, key, length);
+        if (order === 0) return 2 * middle;
+        if (order < 0) low = middle + 1;
+        else high = middle - 1;
+      }
+    }
+    for (let pair = 0; pair < pairs; pair++) {
+      if (this.#equal(page, 2 * pair, key, length)) return 2 * pair;
+    }
+    return -1;
+  }
+
+  #compare(page: Buffer, index: number, key: Uint8Array, length: number): number {
+    const start = this.#start(page, index);
+    if (page[start] === ITEM.data) {
+      return compareBytes(page, start + 1, this.#end(page, index), key, 0, length);
+    }
+    const stored = this.#item(page, index);
+    return compareBytes(stored, 0, stored.length, key, 0, length);
+  }
+
+  #equal(page: Buffer, index: number, key: Uint8Array, length: number): boolean {
+    const start = this.#start(page, index);
+    if (page[start] === ITEM.data) {
+      if (this.#end(page, index) - start - 1 !== length) return false;
+      for (let at = 0; at < length; at++) {
+        if (page[start + 1 + at] !== key[at]) return false;
+      }
+      return true;
+    }
+    return this.#bdb.u32(page, start + 8) === length && this.#compare(page, index, key, length) === 0;
+  }
+
+  #item(page: Buffer, index: number): Uint8Array {
+    const start = this.#start(page, index);
+    const end = this.#end(page, index);
+    if (page[start] === ITEM.data) return page.subarray(start + 1, end);
+    if (page[start] === ITEM.offPage) {
+      return this.#bdb.chain(this.#bdb.u32(page, start + 4), this.#bdb.u32(page, start + 8));
+    }
+    return this.#firstDuplicate(page, start, end);
+  }
+
+  /** A set of duplicates: u16 length, data, u16 length, one after the other; the first counts. */
+  #firstDuplicate(page: Buffer, start: number, end: number): Uint8Array {
+    const length = this.#bdb.u16(page, start + 1);
+    if (start + 5 + length > end) throw this.#bdb.fault("a set of duplicates lies outside its item");
+    return page.subarray(start + 3, start + 3 + length);
+  }
+
+  *records(): IterableIterator<StoredRecord> {
+    let seen = 0;
+    for (let bucket = 0; bucket <= this.#maxBucket; bucket++) {
+      for (const page of this.#chain(bucket)) {
+        if (++seen > this.#bdb.lastPage) throw this.#bdb.fault("buckets share pages");
+        const entries = this.#bdb.u16(page, PAGE.entries);
+        for (let at = 0; at < entries; at += 2) {
+          yield { key: this.#item(page, at), value: this.#item(page, at + 1) };
+        }
+      }
+      if (bucket > this.#bdb.lastPage) return; // the rest cannot have pages
+    }
+  }
+
+  unchanged(): boolean {
+    return this.#bdb.unchanged();
+  }
+
+  close(): void {
+    this.#bdb.close();
+  }
+}

@@ -1,0 +1,233 @@
+import { CHAR_KEY, HASH_MAGIC, ITEM, META, PAGE, TYPE } from "./bdb_format.ts";
+import { type ByteSink, PageSink } from "./page_sink.ts";
+import { compareBytes } from "./record_file.ts";
+import type { RecordSet } from "./record_set.ts";
+
+/** What a writer needs beside the records. */
+export interface WriteOptions {
+  readonly pageSize: number;
+  /** Twenty random bytes that tell this file from every other. */
+  readonly uniqueId: Uint8Array;
+  /** lmdb_map_size. */
+  readonly mapSize?: number;
+}
+
+/** Fill of the bucket pages that is aimed at, so that few buckets need a second page. */
+const FILL = 0.7;
+/** Postfix's size hint, at which the element counter of its files starts. */
+const ELEMENTS_BASE = 4096;
+
+/** On-page size of an item: its type byte and data, or a pointer to its own chain of pages. */
+function itemSize(length: number, pageSize: number): number {
+  return length > pageSize >> 2 ? 12 : length + 1;
+}
+
+/** Writes a whole Berkeley DB hash file: a power of two of buckets, one page each, further pages behind them. */
+export function writeHash(records: RecordSet, sink: ByteSink, options: WriteOptions): void {
+  const order = records.living();
+  const buckets = bucketCount(records, order, options.pageSize);
+  const { members, starts } = byBucket(records, order, buckets);
+  const writer = new HashWriter(records, sink, options.pageSize, buckets);
+  for (let bucket = 0; bucket < buckets; bucket++) {
+    writer.bucket(members.subarray(starts[bucket]!, starts[bucket + 1]!));
+  }
+  const lastPage = writer.finish();
+  sink.write(hashMeta(buckets, order.length, lastPage, options), 0);
+}
+
+function bucketCount(records: RecordSet, order: Uint32Array, pageSize: number): number {
+  let bytes = 0;
+  for (const index of order) {
+    bytes += itemSize(records.keyLength[index]!, pageSize) + itemSize(records.valueLength[index]!, pageSize) +
+      4;
+  }
+  let buckets = 2;
+  while (buckets * (pageSize - PAGE.size) * FILL < bytes) buckets *= 2;
+  return buckets;
+}
+
+function byBucket(records: RecordSet, order: Uint32Array, buckets: number) {
+  const mask = buckets - 1;
+  const starts = new Uint32Array(buckets + 1);
+  for (const index of order) starts[(records.hash[index]! & mask) + 1]++;
+  for (let bucket = 0; bucket < buckets; bucket++) starts[bucket + 1] += starts[bucket]!;
+  const next = starts.slice(0, buckets);
+  const members = new Uint32Array(order.length);
+  for (const index of order) members[next[records.hash[index]! & mask]!++] = index;
+  return { members, starts };
+}
+
+/** Numbers and writes the pages behind the bucket pages: further pages of a bucket, and chains of large items. */
+export class ExtraPages {
+  readonly #sink: ByteSink;
+  readonly #pageSize: number;
+  next: number;
+
+  constructor(sink: ByteSink, pageSize: number, first: number) {
+    this.#sink = sink;
+    this.#pageSize = pageSize;
+    this.next = first;
+  }
+
+  write(number: number, page: Uint8Array): void {
+    this.#sink.write(page, number * this.#pageSize);
+  }
+
+  /** Writes a large item as a chain of overflow pages; answers the first one's number. */
+  chain(bytes: Uint8Array, start: number, length: number): number {
+    const room = this.#pageSize - PAGE.size;
+    const count = Math.ceil(length / room);
+    const pages = Buffer.alloc(count * this.#pageSize);
+    const first = this.next;
+    for (let at = 0; at < count; at++) {
+      const page = pages.subarray(at * this.#pageSize, (at + 1) * this.#pageSize);
+      const size = Math.min(room, length - at * room);
+      writeHeader(page, first + at, at === 0 ? 0 : first + at - 1, TYPE.overflow);
+      page.writeUInt32LE(at === count - 1 ? 0 : first + at + 1, PAGE.next);
+      page.writeUInt16LE(1, PAGE.entries); // reference count
+      page.writeUInt16LE(size, PAGE.offset);
+      page.set(bytes.subarray(start + at * room, start + at * room + size), PAGE.size);
+    }
+    this.next += count;
+    this.#sink.write(pages, first * this.#pageSize);
+    return first;
+  }
+}
+
+/** A page's header; entries and offset follow when the page is full. */
+export function writeHeader(page: Buffer, number: number, previous: number, type: number, level = 0): void {
+  page.writeUInt32LE(1, 4); // log sequence number 0/1: not logged
+  page.writeUInt32LE(number, PAGE.number);
+  page.writeUInt32LE(previous, PAGE.previous);
+  page[PAGE.level] = level;
+  page[PAGE.type] = type;
+}
+
+class HashWriter {
+  readonly #records: RecordSet;
+  readonly #pageSize: number;
+  readonly #main: PageSink;
+  readonly #extra: ExtraPages;
+  #page: Buffer;
+  #number = 0;
+  #isMain = true;
+  #entries = 0;
+  #offset = 0;
+
+  constructor(records: RecordSet, sink: ByteSink, pageSize: number, buckets: number) {
+    this.#records = records;
+    this.#pageSize = pageSize;
+    this.#main = new PageSink(sink, pageSize, 1);
+    this.#extra = new ExtraPages(sink, pageSize, buckets + 1);
+    this.#page = Buffer.alloc(0);
+  }
+
+  /** Writes a bucket: sorted, and chained when one page is not enough. */
+  bucket(members: Uint32Array): void {
+    insertionSort(members, this.#records);
+    const number = this.#main.next;
+    this.#begin(this.#main.page(), number, 0, true);
+    const { arena, keyStart, keyLength, valueStart, valueLength } = this.#records;
+    for (const index of members) {
+      const [keySize, valueSize] = [keyLength[index]!, valueLength[index]!];
+      const need = itemSize(keySize, this.#pageSize) + itemSize(valueSize, this.#pageSize) + 4;
+      if (PAGE.size + 2 * this.#entries + need > this.#offset) this.#continue();
+      this.#put(arena, keyStart[index]!, keySize);
+      this.#put(arena, valueStart[index]!, valueSize);
+    }
+    this.#end(0);
+  }
+
+  #begin(page: Buffer, number: number, previous: number, isMain: boolean): void {
+    writeHeader(page, number, previous, TYPE.hash);
+    this.#page = page;
+    this.#number = number;
+    this.#isMain = isMain;
+    this.#entries = 0;
+    this.#offset = this.#pageSize;
+  }
+
+  /** Goes on at a further page of the same bucket; both pages learn of each other. */
+  #continue(): void {
+    const next = this.#extra.next++;
+    const previous = this.#number;
+    this.#end(next);
+    this.#begin(Buffer.alloc(this.#pageSize), next, previous, false);
+  }
+
+  #end(next: number): void {
+    const page = this.#page;
+    page.writeUInt32LE(next, PAGE.next);
+    page.writeUInt16LE(this.#entries, PAGE.entries);
+    page.writeUInt16LE(this.#offset & 0xffff, PAGE.offset);
+    if (!this.#isMain) this.#extra.write(this.#number, page);
+  }
+
+  #put(arena: Uint8Array, start: number, length: number): void {
+    const page = this.#page;
+    const size = itemSize(length, this.#pageSize);
+    const at = this.#offset -= size;
+    if (length > this.#pageSize >> 2) {
+      page[at] = ITEM.offPage;
+      page.writeUInt32LE(this.#extra.chain(arena, start, length), at + 4);
+      page.writeUInt32LE(length, at + 8);
+    } else {
+      page[at] = ITEM.data;
+      copyBytes(arena, start, length, page, at + 1);
+    }
+    page.writeUInt16LE(at, PAGE.size + 2 * this.#entries++);
+  }
+
+  /** Writes what is still in memory; answers the last page's number. */
+  finish(): number {
+    this.#main.flush();
+    return this.#extra.next - 1;
+  }
+}
+
+/** Most items are shorter than what a native copy costs to call. */
+export function copyBytes(from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void {
+  if (length > 64) return to.set(from.subarray(start, start + length), at);
+  for (let i = 0; i < length; i++) to[at + i] = from[start + i]!;
+}
+
+function insertionSort(members: Uint32Array, records: RecordSet): void {
+  const { arena, keyStart, keyLength } = records;
+  for (let at = 1; at < members.length; at++) {
+    const index = members[at]!;
+    const start = keyStart[index]!;
+    const end = start + keyLength[index]!;
+    let hole = at;
+    for (; hole > 0; hole--) {
+      const before = members[hole - 1]!;
+      const other = keyStart[before]!;
+      if (compareBytes(arena, other, other + keyLength[before]!, arena, start, end) <= 0) break;
+      members[hole] = before;
+    }
+    members[hole] = index;
+  }
+}
+
+/** The metadata that hash and btree files share. */
+export function commonMeta(magic: number, type: number, lastPage: number, options: WriteOptions): Buffer {
+  const meta = Buffer.alloc(options.pageSize);
+  meta.writeUInt32LE(1, 4);
+  meta.writeUInt32LE(magic, META.magic);
+  meta.writeUInt32LE(9, META.version);
+  meta.writeUInt32LE(options.pageSize, META.pageSize);
+  meta[META.type] = type;
+  meta.writeUInt32LE(lastPage, META.lastPage);
+  meta.set(options.uniqueId.subarray(0, 20), META.uid);
+  return meta;
+}
+
+function hashMeta(buckets: number, count: number, lastPage: number, options: WriteOptions): Buffer {
+  const meta = commonMeta(HASH_MAGIC, TYPE.hashMeta, lastPage, options);
+  meta.writeUInt32LE(buckets - 1, META.maxBucket);
+  meta.writeUInt32LE(buckets - 1, META.highMask);
+  meta.writeUInt32LE((buckets >> 1) - 1, META.lowMask);
+  meta.writeUInt32LE(ELEMENTS_BASE + count, META.elements);
+  meta.writeUInt32LE(CHAR_KEY, META.charKey);
+  for (let power = 0; 2 ** power <= buckets; power++) meta.writeUInt32LE(1, META.spares + 4 * power);
+  return meta;
+}

@@ -1,0 +1,41 @@
+import type { ByteSink } from "./page_sink.ts";
+import { HashFile } from "./hash_file.ts";
+import { writeHash, type WriteOptions } from "./hash_writer.ts";
+import type { RecordFile } from "./record_file.ts";
+import type { RecordSet } from "./record_set.ts";
+
+/** A type of index file: how it is named, read and written. */
+export interface IndexFormat {
+  readonly type: string;
+  /** What follows the table's name. */
+  readonly suffix: string;
+  readonly open: (path: string) => RecordFile;
+  readonly write: (records: RecordSet, sink: ByteSink, options: WriteOptions) => void;
+  /** Whether keys and values end with a NUL when postmap is not told. */
+  readonly terminates: boolean;
+  /** How messages call the table of that name. */
+  readonly title: (name: string) => string;
+  /** A new table takes over mode and owner of the one it replaces. */
+  readonly keepsFile: boolean;
+  /** Can be listed (postmap -s). */
+  readonly lists: boolean;
+  /** Why it cannot be opened, in Postfix's words. */
+  readonly openProblem: (path: string, why: string) => string;
+}
+
+const database = (path: string, why: string) => `open database ${path}: ${why}`;
+
+/** The index formats, by type. */
+export const INDEX_FORMATS: Readonly<Record<string, IndexFormat>> = {
+  hash: {
+    type: "hash",
+    suffix: ".db",
+    open: (path) => new HashFile(path),
+    write: writeHash,
+    terminates: true,
+    title: (name) => `${name}.db`,
+    keepsFile: true,
+    lists: true,
+    openProblem: database,
+  },
+};

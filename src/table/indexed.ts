@@ -1,0 +1,230 @@
+import { isUtf8 } from "node:buffer";
+import {
+  type FileIdentity,
+  fileIdentity,
+  readWhole,
+  sameFile,
+  systemWhy,
+} from "../platform/random_access_file.ts";
+import { isBeingRewritten } from "../platform/file_lock.ts";
+import { resolvePath, type TableContext } from "./context.ts";
+import { RECHECK } from "./file_backed.ts";
+import { KeyEncoder } from "./index_key.ts";
+import type { IndexFormat } from "./index_formats.ts";
+import { type RecordFile, TableFault } from "./record_file.ts";
+import { readSource, type SourceRecord } from "./source_records.ts";
+import { ABSENT, type Answer, type Table } from "./table.ts";
+import { foldAscii, foldKey } from "./fold.ts";
+
+/** What lookups are answered from at the moment. */
+type Serving =
+  | { readonly from: "index"; readonly file: RecordFile }
+  | { readonly from: "source"; readonly records: Map<string, SourceRecord> }
+  | { readonly from: "nothing"; readonly answer: Answer };
+
+/** Real postmap and the daemons wait this long before they call an index old: somebody may still be editing. */
+const STILL_EDITING = 100_000;
+
+/** `hash:`, `btree:`, `cdb:`, `lmdb:`: a table in an index file made by postmap(1) from a source of the same name. */
+export class IndexedTable implements Table {
+  readonly spec: string;
+  readonly pattern = false;
+  readonly #format: IndexFormat;
+  readonly #context: TableContext;
+  readonly #source: string;
+  readonly #index: string;
+  readonly #keys: KeyEncoder;
+  #serving: Serving | undefined;
+  #checked = -Infinity;
+  #seenIndex: FileIdentity | undefined;
+  #seenSource: FileIdentity | undefined;
+  /** The form of the first hit is the only one tried from then on, as in Postfix. */
+  #tryWithNul: boolean;
+  #tryWithout: boolean;
+
+  constructor(name: string, spec: string, format: IndexFormat, context: TableContext) {
+    this.spec = spec;
+    this.#format = format;
+    this.#context = context;
+    this.#source = resolvePath(name, context);
+    this.#index = this.#source + format.suffix;
+    this.#keys = new KeyEncoder(context.fold !== false, context.encoding ?? "utf8");
+    this.#tryWithNul = context.nul !== "without";
+    this.#tryWithout = context.nul !== "with";
+    this.#current();
+  }
+
+  lookup(key: string): Answer {
+    const serving = this.#current();
+    if (serving.from === "index") return this.#inIndex(serving.file, key, true);
+    return serving.from === "source" ? this.#inSource(serving.records, key) : serving.answer;
+  }
+
+  close(): void {
+    this.#release();
+    this.#serving = { from: "nothing", answer: this.#trouble("it has been closed") };
+    this.#checked = Infinity;
+  }
+
+  #trouble(why: string): Answer {
+    return { is: "trouble", retry: true, why: `${this.spec} is unavailable. ${why}` };
+  }
+
+  #inSource(records: Map<string, SourceRecord>, key: string): Answer {
+    const fold = this.#context.fold === false
+      ? (text: string) => text
+      : this.#context.encoding === "latin1"
+      ? foldAscii
+      : foldKey;
+    const record = records.get(fold(key));
+    return record === undefined ? ABSENT : { is: "found", value: record.value, line: record.line };
+  }
+
+  /** Searches the index. A miss or damage on pages fresh from disk counts only if the file is still the one we opened. */
+  #inIndex(file: RecordFile, key: string, mayRetry: boolean): Answer {
+    const before = file.diskReads;
+    let answer: Answer;
+    try {
+      answer = this.#search(file, key);
+    } catch (error) {
+      if (!(error instanceof TableFault)) throw error;
+      answer = this.#trouble(error.message);
+    }
+    if (answer.is === "found" || (answer.is === "absent" && file.diskReads === before) || file.unchanged()) {
+      return answer;
+    }
+    if (!mayRetry) return this.#trouble("it is being rewritten");
+    this.#checked = -Infinity;
+    const serving = this.#current();
+    if (serving.from === "index") return this.#inIndex(serving.file, key, false);
+    return serving.from === "source" ? this.#inSource(serving.records, key) : serving.answer;
+  }
+
+  #search(file: RecordFile, key: string): Answer {
+    const length = this.#keys.encode(key);
+    if (length < 0) return ABSENT;
+    if (this.#tryWithNul) {
+      const value = file.find(this.#keys.bytes, length + 1);
+      if (value !== undefined) {
+        this.#tryWithout = false;
+        return this.#found(value, key);
+      }
+    }
+    if (this.#tryWithout) {
+      const value = file.find(this.#keys.bytes, length);
+      if (value !== undefined) {
+        this.#tryWithNul = false;
+        return this.#found(value, key);
+      }
+    }
+    return ABSENT;
+  }
+
+  #found(stored: Uint8Array, key: string): Answer {
+    const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+    const nul = bytes.indexOf(0);
+    const end = nul < 0 ? bytes.length : nul;
+    if (this.#context.encoding !== "latin1" && !isUtf8(bytes.subarray(0, end))) {
+      const why = `key "${key}": non-UTF-8 value: malformed UTF-8 or invalid codepoint`;
+      return { is: "trouble", retry: false, why: `${this.spec}: ${why}` };
+    }
+    return { is: "found", value: bytes.toString(this.#context.encoding ?? "utf8", 0, end) };
+  }
+
+  /** What to answer from, after a look at the files if the last one was a second ago. */
+  #current(): Serving {
+    const now = this.#context.clock();
+    if (this.#serving !== undefined && now - this.#checked < RECHECK && now >= this.#checked) {
+      return this.#serving;
+    }
+    if (this.#checked === Infinity) return this.#serving!;
+    this.#checked = now;
+    const index = lookAt(this.#index);
+    const source = lookAt(this.#source);
+    const same = sameFile(index, this.#seenIndex) && sameFile(source, this.#seenSource);
+    if (this.#serving !== undefined && same && index !== undefined && !isTransient(this.#serving)) {
+      return this.#serving;
+    }
+    if (this.#serving !== undefined && same && index === undefined) return this.#serving;
+    this.#seenIndex = index;
+    this.#seenSource = source;
+    this.#release();
+    return this.#serving = this.#choose(index, source, now);
+  }
+
+  #release(): void {
+    if (this.#serving?.from === "index") this.#serving.file.close();
+    this.#serving = undefined;
+  }
+
+  #choose(index: FileIdentity | undefined, source: FileIdentity | undefined, now: number): Serving {
+    if (index === undefined) return this.#withoutIndex(source);
+    const isOld = source !== undefined && Math.floor(source.mtime / 1000) > Math.floor(index.mtime / 1000);
+    if (!isOld) return this.#openIndex(source);
+    if (this.#context.staleIndex !== "index") {
+      return this.#readSource(`database ${this.#index} is older than source file ${this.#source}`);
+    }
+    if (now - source.mtime > STILL_EDITING) {
+      this.#context.warn(`database ${this.#index} is older than source file ${this.#source}`);
+    }
+    return this.#openIndex(source);
+  }
+
+  #withoutIndex(source: FileIdentity | undefined): Serving {
+    const why = `open database ${this.#index}: No such file or directory`;
+    if (source === undefined || this.#context.staleIndex === "index") return this.#nothing(why);
+    return this.#readSource(why);
+  }
+
+  #nothing(why: string): Serving {
+    return { from: "nothing", answer: this.#trouble(why) };
+  }
+
+  #openIndex(source: FileIdentity | undefined): Serving {
+    try {
+      return { from: "index", file: this.#format.open(this.#index) };
+    } catch (error) {
+      const why = error instanceof TableFault ? error.message : systemWhy(error);
+      // Postfix's own postmap rewrites in place under a lock: meanwhile its source says what the index will
+      const rewriting = isBeingRewritten(this.#index);
+      if (rewriting && source !== undefined) return this.#readSource(`${this.#index} is being rewritten`);
+      return this.#nothing(
+        rewriting ? `${this.#index} is being rewritten` : this.#format.openProblem(this.#index, why),
+      );
+    }
+  }
+
+  /** Reads the source in place of the index, and says how to have an index again. */
+  #readSource(why: string): Serving {
+    const { sourceFormat, warn, fold, encoding } = this.#context;
+    const tool = sourceFormat === "alias" ? "postalias" : "postmap";
+    warn(
+      `${why}; using the source. To make the index anew: mta ${tool} ${this.#format.type}:${this.#source}`,
+    );
+    try {
+      const records = readSource(readWhole(this.#source), this.#source, {
+        format: sourceFormat ?? "auto",
+        fold: fold !== false,
+        encoding: encoding ?? "utf8",
+        warn,
+        duplicate: (key, line) => warn(`${this.#source}, line ${line}: duplicate entry: "${key}"`),
+      });
+      return { from: "source", records };
+    } catch (error) {
+      return this.#nothing(`open ${this.#source}: ${systemWhy(error)}`);
+    }
+  }
+}
+
+/** A failed opening is tried again each second: the file may be complete by then. */
+function isTransient(serving: Serving): boolean {
+  return serving.from === "nothing";
+}
+
+function lookAt(path: string): FileIdentity | undefined {
+  try {
+    return fileIdentity(path);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,43 @@
+/** Where a new file's bytes go. */
+export interface ByteSink {
+  write(bytes: Uint8Array, position: number): void;
+}
+
+const CHUNK = 1 << 20;
+
+/** Gathers pages that follow each other and hands them on by the megabyte. */
+export class PageSink {
+  readonly #sink: ByteSink;
+  readonly #pageSize: number;
+  readonly #chunk: Buffer;
+  #position: number;
+  #filled = 0;
+
+  constructor(sink: ByteSink, pageSize: number, firstPage: number) {
+    this.#sink = sink;
+    this.#pageSize = pageSize;
+    this.#chunk = Buffer.alloc(Math.max(CHUNK, pageSize));
+    this.#position = firstPage * pageSize;
+  }
+
+  /** Number of the page that comes next. */
+  get next(): number {
+    return (this.#position + this.#filled) / this.#pageSize;
+  }
+
+  /** The next page, zeroed, to be filled in place before the next call. */
+  page(): Buffer {
+    if (this.#filled + this.#pageSize > this.#chunk.length) this.flush();
+    const page = this.#chunk.subarray(this.#filled, this.#filled + this.#pageSize);
+    page.fill(0);
+    this.#filled += this.#pageSize;
+    return page;
+  }
+
+  flush(): void {
+    if (this.#filled === 0) return;
+    this.#sink.write(this.#chunk.subarray(0, this.#filled), this.#position);
+    this.#position += this.#filled;
+    this.#filled = 0;
+  }
+}

@@ -1,0 +1,42 @@
+/** An index file is damaged, truncated or of another format: an answer would be a guess. */
+export class TableFault extends Error {
+  override readonly name = "TableFault";
+}
+
+/** One record as stored, terminating NUL included. */
+export interface StoredRecord {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** An index file, open for reading. Its methods throw TableFault when the file is damaged. */
+export interface RecordFile {
+  /** The value of the key `key[0..length)`; the bytes may be reused by the next call. */
+  find(key: Uint8Array, length: number): Uint8Array | undefined;
+  /** All records in the file's own order. */
+  records(): IterableIterator<StoredRecord>;
+  /** How many pages came from disk so far: an answer from memory alone needs no second look. */
+  readonly diskReads: number;
+  /** False once the file has changed in place or another has taken its name. */
+  unchanged(): boolean;
+  close(): void;
+}
+
+/** Compares `a[aStart..aEnd)` with `b[bStart..bEnd)` bytewise, shorter first. */
+export function compareBytes(
+  a: Uint8Array,
+  aStart: number,
+  aEnd: number,
+  b: Uint8Array,
+  bStart: number,
+  bEnd: number,
+): number {
+  const aLength = aEnd - aStart;
+  const bLength = bEnd - bStart;
+  const common = aLength < bLength ? aLength : bLength;
+  for (let at = 0; at < common; at++) {
+    const difference = a[aStart + at]! - b[bStart + at]!;
+    if (difference !== 0) return difference;
+  }
+  return aLength - bLength;
+}

@@ -1,0 +1,92 @@
+import type { Envelope, QueueId } from "../queue/envelope.ts";
+import type {
+  Content,
+  RecipientChange,
+  RecipientDetail,
+  RecipientState,
+  StoredMessage,
+} from "../queue/store.ts";
+import type { ReportedRecipient } from "../bounce/bouncer.ts";
+
+/** A message of the active queue: one run over its recipients that are still to be delivered. */
+export interface ActiveMessage {
+  readonly id: QueueId;
+  readonly envelope: Envelope;
+  readonly size: number;
+  readonly warned: boolean;
+  readonly forcedExpire: boolean;
+  /** When it entered the active queue, milliseconds since 1970. */
+  readonly activeSince: number;
+  /** Let go when much content waits in memory; then the store is asked again. */
+  content: Content | undefined;
+  /** Recipients of this run without an outcome. */
+  outstanding: number;
+  /** Recipients handed to an agent that has not answered. */
+  inFlight: number;
+  /** Recipients deferred in this run, with the reason. */
+  readonly deferred: { readonly index: number; readonly detail: RecipientDetail }[];
+  /** Final states of this run that the store does not know yet. */
+  readonly unrecorded: RecipientChange[];
+  /** Failures and successes that a notice is due for, by index in the envelope. */
+  readonly failures: Reported[];
+  readonly successes: Reported[];
+  /** Failures below a recipient that itself is deferred: reported, but the recipient stays. */
+  readonly partFailures: ReportedRecipient[];
+  /** Addresses that routing changed, by index. */
+  resolved?: Map<number, string>;
+  /** Reasons of the last deferral, kept for forced expiration only. */
+  readonly why?: ReadonlyMap<number, RecipientDetail>;
+  /** The service is stopping: the message goes back as it was. */
+  putBack?: boolean;
+}
+
+/** What a notice is due for: a recipient and one or more results. */
+export interface Reported {
+  readonly index: number;
+  readonly detail: RecipientDetail;
+}
+
+/** The recipients of a stored message that are still to be delivered, by index. */
+export function pendingIndexes(states: readonly RecipientState[]): number[] {
+  const out: number[] = [];
+  for (let index = 0; index < states.length; index++) if (states[index].is === "pending") out.push(index);
+  return out;
+}
+
+function reasons(states: readonly RecipientState[]): Map<number, RecipientDetail> {
+  const out = new Map<number, RecipientDetail>();
+  states.forEach((state, index) => {
+    if (state.is === "pending" && state.why !== undefined) out.set(index, state.why);
+  });
+  return out;
+}
+
+/** Makes a stored message active; notices that an earlier run could not send are due again. */
+export function activate(stored: StoredMessage, pending: number, now: number): ActiveMessage {
+  const failures: Reported[] = [];
+  const successes: Reported[] = [];
+  stored.states.forEach((state, index) => {
+    if (state.is === "failed") failures.push({ index, detail: state.report });
+    else if (state.is === "sent" && state.report !== undefined) {
+      successes.push({ index, detail: state.report });
+    }
+  });
+  const forcedExpire = stored.forcedExpire === true;
+  return {
+    id: stored.envelope.id,
+    envelope: stored.envelope,
+    size: stored.content.size,
+    warned: stored.warned,
+    forcedExpire,
+    activeSince: now,
+    content: stored.content,
+    outstanding: pending,
+    inFlight: 0,
+    deferred: [],
+    unrecorded: [],
+    failures,
+    successes,
+    partFailures: [],
+    ...forcedExpire && { why: reasons(stored.states) },
+  };
+}

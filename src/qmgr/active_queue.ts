@@ -1,0 +1,169 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../observe/log.ts";
+import type { QueueId } from "../queue/envelope.ts";
+import type { Content, QueueStore, StoredMessage } from "../queue/store.ts";
+import { activate, type ActiveMessage, pendingIndexes } from "./active_message.ts";
+
+/** What the active queue is built from. Times are milliseconds. */
+export interface ActiveQueueOptions {
+  readonly store: QueueStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** qmgr_message_active_limit, qmgr_message_recipient_limit. */
+  readonly messageLimit: number;
+  readonly recipientLimit: number;
+  /** When a message that could not be opened is tried again. */
+  readonly retryAfter: number;
+  /** Called for each message that enters; `pending` are the recipients to deliver to. */
+  begin(message: ActiveMessage, pending: readonly number[]): void;
+  /** Called when the last message has left. */
+  emptied(): void;
+}
+
+/** Messages read from the store at a time. */
+const OPENING = 100;
+
+/** Bytes of content held for messages that wait; beyond, content is read again when its turn comes. */
+const CONTENT_BUDGET = 64 * 1024 * 1024;
+
+/** The bounded set of messages that deliveries are scheduled for; all others stay in the store. */
+export class ActiveQueue {
+  readonly #options: ActiveQueueOptions;
+  readonly #messages = new Map<QueueId, ActiveMessage>();
+  #opening = 0;
+  #recipients = 0;
+  #heldBytes = 0;
+  #scheduled = false;
+  #more = false;
+  #stopped = false;
+  #wakeAt = Infinity;
+  #cancelWake: (() => void) | undefined;
+
+  constructor(options: ActiveQueueOptions) {
+    this.#options = options;
+  }
+
+  /** Messages that are active or being opened. */
+  get size(): number {
+    return this.#messages.size + this.#opening;
+  }
+
+  /** Recipients without an outcome. */
+  get recipients(): number {
+    return this.#recipients;
+  }
+
+  messages(): ActiveMessage[] {
+    return [...this.#messages.values()];
+  }
+
+  /** Looks for due messages soon; many calls in one turn are one look. */
+  wake(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#take();
+    });
+  }
+
+  /** Looks for due messages at that time, if not before. */
+  wakeBy(time: number): void {
+    if (time >= this.#wakeAt || this.#stopped) return;
+    this.#cancelWake?.();
+    this.#wakeAt = time;
+    this.#cancelWake = this.#options.clock.after(time - this.#options.clock.now(), () => {
+      this.#wakeAt = Infinity;
+      this.#cancelWake = undefined;
+      this.wake();
+    });
+  }
+
+  /** Takes in nothing more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelWake?.();
+  }
+
+  /** The content of a message, read again where it was let go. */
+  async content(message: ActiveMessage): Promise<Content> {
+    return message.content ?? (await this.#options.store.open(message.id)).content;
+  }
+
+  /** Recipients of a message have their outcome. */
+  settled(message: ActiveMessage, recipients: number): void {
+    message.outstanding -= recipients;
+    this.#recipients -= recipients;
+  }
+
+  /** A message leaves the active queue. */
+  remove(message: ActiveMessage): void {
+    if (!this.#messages.delete(message.id)) return;
+    this.#recipients -= message.outstanding;
+    if (message.content !== undefined) this.#heldBytes -= message.content.bytes?.length ?? 0;
+    if (this.#more) this.wake();
+    this.#tellEmpty();
+  }
+
+  #tellEmpty(): void {
+    if (this.size === 0) this.#options.emptied();
+  }
+
+  #room(): number {
+    if (this.#recipients >= this.#options.recipientLimit) return 0;
+    return Math.min(this.#options.messageLimit - this.size, OPENING - this.#opening);
+  }
+
+  #take(): void {
+    if (this.#stopped) return;
+    const room = this.#room();
+    this.#more = true;
+    if (room <= 0) return;
+    const ids = this.#options.store.takeDue(this.#options.clock.now(), room);
+    this.#more = ids.length === room;
+    if (!this.#more) {
+      const next = this.#options.store.nextDue();
+      if (next !== undefined) this.wakeBy(next);
+    }
+    this.#opening += ids.length;
+    for (const id of ids) this.#open(id);
+  }
+
+  #open(id: QueueId): void {
+    this.#options.store.open(id).then(
+      (stored) => this.#enter(id, stored),
+      (error) => this.#failed(id, error),
+    );
+  }
+
+  #enter(id: QueueId, stored: StoredMessage): void {
+    this.#opening--;
+    if (this.#stopped) {
+      this.#options.store.release(id);
+      return this.#tellEmpty();
+    }
+    const pending = pendingIndexes(stored.states);
+    const message = activate(stored, pending.length, this.#options.clock.now());
+    const bytes = stored.content.bytes?.length ?? 0;
+    if (this.#heldBytes + bytes > CONTENT_BUDGET) message.content = undefined;
+    else this.#heldBytes += bytes;
+    this.#messages.set(id, message);
+    this.#recipients += pending.length;
+    this.#options.begin(message, pending);
+    if (this.#more && this.#opening === 0) this.wake();
+  }
+
+  #failed(id: QueueId, error: unknown): void {
+    this.#opening--;
+    this.#options.log.note("qmgr", "warning", `${id}: cannot open the message: ${String(error)}`);
+    try {
+      const until = this.#options.clock.now() + this.#options.retryAfter;
+      this.#options.store.defer(id, until, []);
+      this.wakeBy(until);
+    } catch {
+      // The store has put it aside; it says so itself.
+    }
+    if (this.#more) this.wake();
+    this.#tellEmpty();
+  }
+}

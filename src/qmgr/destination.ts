@@ -1,0 +1,56 @@
+import { Heap, type HeapItem } from "../base/heap.ts";
+import type { RecipientDetail } from "../queue/store.ts";
+import { newWindow, type Window, type WindowLimits } from "./feedback.ts";
+import { type Job, jobBefore } from "./job.ts";
+
+/** Where a transport delivers to: a next hop, or one recipient of it. */
+export interface Destination extends HeapItem {
+  readonly key: string;
+  readonly nexthop: string;
+  window: Window;
+  /** Deliveries that are under way. */
+  running: number;
+  readonly jobs: Heap<Job>;
+  /** Not before this turn: moves on with each delivery, so that destinations take turns. */
+  turn: number;
+  /** Why it is not tried before `until` (qmgr(8): delivery temporarily suspended). */
+  dead: { readonly detail: RecipientDetail; readonly until: number } | undefined;
+  /** Rate delay: nothing before this time. */
+  pausedUntil: number;
+  /** The heap it stands in: the ready or the paused ones. */
+  home: Heap<Destination> | undefined;
+}
+
+/** A destination that nothing is known of. */
+export function newDestination(
+  key: string,
+  nexthop: string,
+  limits: WindowLimits,
+  turn: number,
+): Destination {
+  return {
+    key,
+    nexthop,
+    window: newWindow(limits),
+    running: 0,
+    jobs: new Heap<Job>(jobBefore),
+    turn,
+    dead: undefined,
+    pausedUntil: 0,
+    home: undefined,
+    heapAt: -1,
+  };
+}
+
+/** The turn of a destination's next delivery. */
+export function turnOf(destination: Destination): number {
+  const first = destination.jobs.peek();
+  return first === undefined ? Infinity : Math.max(first.turn, destination.turn);
+}
+
+/** Whether `a` is served before `b`. */
+export function destinationBefore(a: Destination, b: Destination): boolean {
+  const [first, second] = [turnOf(a), turnOf(b)];
+  if (first !== second) return first < second;
+  return (a.jobs.peek()?.order ?? 0) < (b.jobs.peek()?.order ?? 0);
+}

@@ -1,0 +1,126 @@
+import { quoteAddress } from "../address/address.ts";
+import type { Bouncer, ReportedRecipient } from "../bounce/bouncer.ts";
+import type { Log } from "../observe/log.ts";
+import type { Content, QueueStore, RecipientChange, RecipientDetail } from "../queue/store.ts";
+import type { ActiveMessage, Reported } from "./active_message.ts";
+import { type Backoff, nextAttempt } from "./backoff.ts";
+
+/** What the end of a run needs. Times are milliseconds. */
+export interface RunWorld {
+  readonly store: QueueStore;
+  readonly bounce: Bouncer;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly backoff: Backoff;
+  readonly lifetime: number;
+  readonly bounceLifetime: number;
+  /** 0 = no warnings. */
+  readonly delayWarning: number;
+  content(message: ActiveMessage): Promise<Content>;
+}
+
+/** What became of a message at the end of its run. */
+export type RunEnd = { readonly is: "removed" } | { readonly is: "deferred"; readonly until: number };
+
+/** Nothing is left to try, tell or keep: the common end. */
+export function allDone(message: ActiveMessage): boolean {
+  return message.deferred.length === 0 && message.failures.length === 0 && message.successes.length === 0 &&
+    message.partFailures.length === 0;
+}
+
+/** Removes a message from the queue. */
+export function removeMessage(message: ActiveMessage, world: Pick<RunWorld, "store" | "log">): RunEnd {
+  world.store.remove(message.id);
+  world.log.emit("qmgr", "removed", { id: message.id });
+  return { is: "removed" };
+}
+
+/**
+ * Ends a run in which something is to be told or tried again. A notice is durably queued before the failure that it tells of
+ * is taken off the message: after a crash in between it comes twice, never not at all.
+ */
+export async function endRun(message: ActiveMessage, world: RunWorld): Promise<RunEnd> {
+  if (message.envelope.kind === "probe") return removeMessage(message, world);
+  const now = world.now();
+  expire(message, world, now);
+  const failed = await tell(message, world, "failed", [
+    ...entries(message, message.failures),
+    ...message.partFailures,
+  ]);
+  const succeeded = await tell(message, world, "succeeded", entries(message, message.successes));
+  const late = message.deferred.length > 0 && isLate(message, world, now);
+  const warned = late && await tell(message, world, "delayed", entries(message, message.deferred));
+  if (failed && succeeded && message.deferred.length === 0) return removeMessage(message, world);
+  const changes = finalChanges(message, failed, succeeded);
+  const until = nextAttempt(now, message.envelope.arrival, world.backoff, world.random());
+  world.store.defer(message.id, until, changes, { warned: message.warned || warned });
+  return { is: "deferred", until };
+}
+
+function isLate(message: ActiveMessage, world: RunWorld, now: number): boolean {
+  return world.delayWarning > 0 && !message.warned && now >= message.envelope.arrival + world.delayWarning;
+}
+
+/** A message past its lifetime fails for all recipients that are still deferred (maximal_queue_lifetime). */
+function expire(message: ActiveMessage, world: RunWorld, now: number): void {
+  const { sender, arrival } = message.envelope;
+  const lifetime = sender === "" ? Math.min(world.bounceLifetime, world.lifetime) : world.lifetime;
+  if (message.deferred.length === 0) return;
+  if (!message.forcedExpire && now < arrival + lifetime) return;
+  world.log.emit("qmgr", "expired", {
+    id: message.id,
+    from: quoteAddress(sender),
+    status: message.forcedExpire ? "force-expired" : "expired",
+  });
+  for (const { index, detail } of message.deferred) {
+    message.failures.push({ index, detail: { ...detail, action: "failed" } });
+  }
+  message.deferred.length = 0;
+}
+
+function entries(message: ActiveMessage, reported: readonly Reported[]): ReportedRecipient[] {
+  return reported.map(({ index, detail }) => ({ recipient: message.envelope.recipients[index], detail }));
+}
+
+/** Each failure of an expanded recipient is an entry of its own. */
+function flatten(list: readonly ReportedRecipient[]): ReportedRecipient[] {
+  return list.flatMap(({ recipient, detail }) => {
+    if (detail.others === undefined) return [{ recipient, detail }];
+    const { others, ...first } = detail;
+    return [first, ...others].map((each: RecipientDetail) => ({ recipient, detail: each }));
+  });
+}
+
+async function tell(
+  message: ActiveMessage,
+  world: RunWorld,
+  what: "failed" | "succeeded" | "delayed",
+  list: readonly ReportedRecipient[],
+): Promise<boolean> {
+  if (list.length === 0) return true;
+  try {
+    const subject = { envelope: message.envelope, content: await world.content(message) };
+    return await world.bounce[what](subject, flatten(list));
+  } catch (error) {
+    world.log.note("qmgr", "warning", `${message.id}: cannot send a notice: ${String(error)}`);
+    return false;
+  }
+}
+
+function finalChanges(message: ActiveMessage, failed: boolean, succeeded: boolean): RecipientChange[] {
+  const told = (reported: readonly Reported[], done: boolean, kept: "failed" | "sent"): RecipientChange[] =>
+    reported.map(({ index, detail }) => ({
+      index,
+      state: done ? { is: "done" } : { is: kept, report: detail },
+    }));
+  return [
+    ...message.unrecorded.filter((change) => change.state.is === "done"),
+    ...told(message.successes, succeeded, "sent"),
+    ...told(message.failures, failed, "failed"),
+    ...message.deferred.map(({ index, detail }): RecipientChange => ({
+      index,
+      state: { is: "pending", why: { ...detail, action: "delayed" } },
+    })),
+  ];
+}

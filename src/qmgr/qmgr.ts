@@ -1,0 +1,460 @@
+import { quoteAddress } from "../address/address.ts";
+import type { Clock } from "../base/clock.ts";
+import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
+import type { Bouncer } from "../bounce/bouncer.ts";
+import { splitList } from "../config/list.ts";
+import type { Agent, Outcome } from "../delivery/agent.ts";
+import type { Log } from "../observe/log.ts";
+import type { QueueStore } from "../queue/store.ts";
+import type { Route, Router } from "../routing/route.ts";
+import type { ActiveMessage } from "./active_message.ts";
+import { assign, type Assignment, delayed, destinationKey } from "./assign.ts";
+import { ActiveQueue } from "./active_queue.ts";
+import { allDone, endRun, removeMessage, type RunEnd, type RunWorld } from "./end_run.ts";
+import { type Recorded, recordOutcomes, runDelivery } from "./run_delivery.ts";
+import type { QmgrSettings } from "./settings.ts";
+import type { Share } from "./job.ts";
+import { type Delivery, Transport } from "./transport.ts";
+import { type TransportLimits, transportLimits } from "./transport_limits.ts";
+
+/** What the queue manager is built from. */
+export interface QmgrDeps {
+  readonly store: QueueStore;
+  readonly router: Router;
+  /** The agent of a transport (master.cf service name), or undefined: mail transport unavailable. */
+  readonly agents: (transport: string) => Agent | undefined;
+  /** Concurrent deliveries of a transport (master.cf, field 7); 0 = no limit. */
+  readonly processLimit: (transport: string) => number;
+  readonly bounce: Bouncer;
+  readonly log: Log;
+  /** The log of a transport with a syslog_name of its own; without it `log`. */
+  readonly transportLog?: (transport: string) => Log;
+  /** Transports of master.cf: their parameters are read at once, so that a bad one stops the start and not a message. */
+  readonly transports: readonly string[];
+  readonly clock: Clock;
+  /** 0 to 1. */
+  readonly random: () => number;
+  readonly settings: QmgrSettings;
+  /** main.cf by name, for `<transport>_...`. */
+  readonly parameter: (name: string) => string | undefined;
+  readonly hooks?: QmgrHooks;
+}
+
+/** What metrics and address verification hear. Called on the hot path: must not throw or wait. */
+export interface QmgrHooks {
+  /** One recipient's outcome, and how long it took since arrival in milliseconds. */
+  readonly outcome?: (transport: string, is: Outcome["is"], delay: number) => void;
+  /** A probe's outcome (verify(8)). */
+  readonly probed?: (recipient: string, outcome: Outcome) => void;
+}
+
+/** How full the queue manager is. */
+export interface QmgrCounts {
+  /** Messages in the active queue. */
+  readonly active: number;
+  /** Their recipients without an outcome. */
+  readonly recipients: number;
+  /** Deliveries with an agent. */
+  readonly deliveries: number;
+  readonly destinations: number;
+}
+
+/** Schedules and hands out deliveries (qmgr(8)). */
+export interface Qmgr {
+  start(): void;
+  /** Takes in nothing more, lets what is with an agent finish within `milliseconds`, puts the rest back. */
+  stop(milliseconds: number): Promise<void>;
+  /** Makes deferred mail due now and forgets dead destinations (`postqueue -f`); answers how many messages. */
+  flush(): number;
+  /** Looks for due messages now (after an unhold, an expire, an adoption). */
+  wake(): void;
+  counts(): QmgrCounts;
+}
+
+/** How long agents may take to give in after the deadline of `stop`. */
+const GRACE = 1000;
+
+/** Builds the queue manager of one worker. Throws when a transport parameter of main.cf cannot be read. */
+export function createQmgr(deps: QmgrDeps): Qmgr {
+  return new Manager(deps);
+}
+
+class Manager implements Qmgr {
+  readonly #deps: QmgrDeps;
+  readonly #world: RunWorld;
+  readonly #active: ActiveQueue;
+  readonly #transports = new Map<string, Transport>();
+  readonly #deferTransports: ReadonlySet<string>;
+  readonly #abort = new AbortController();
+  readonly #warnedUntil = new Map<string, number>();
+  #stopping = false;
+  #cancelRun: (() => void) | undefined;
+  #emptied: (() => void) | undefined;
+
+  constructor(deps: QmgrDeps) {
+    this.#deps = deps;
+    const { settings, store, clock } = deps;
+    this.#deferTransports = new Set(splitList(settings.defer_transports));
+    this.#active = new ActiveQueue({
+      store,
+      clock,
+      log: deps.log,
+      messageLimit: settings.qmgr_message_active_limit,
+      recipientLimit: settings.qmgr_message_recipient_limit,
+      retryAfter: settings.minimal_backoff_time * 1000,
+      begin: (message, pending) => this.#begin(message, pending),
+      emptied: () => this.#emptied?.(),
+    });
+    this.#world = {
+      store,
+      bounce: deps.bounce,
+      log: deps.log,
+      now: clock.now,
+      random: deps.random,
+      backoff: {
+        minimal: settings.minimal_backoff_time * 1000,
+        maximal: settings.maximal_backoff_time * 1000,
+      },
+      lifetime: settings.maximal_queue_lifetime * 1000,
+      bounceLifetime: settings.bounce_queue_lifetime * 1000,
+      delayWarning: settings.delay_warning_time * 1000,
+      content: (message) => this.#active.content(message),
+    };
+    for (const name of deps.transports) {
+      this.#newTransport(name, transportLimits(name, settings, deps.parameter));
+    }
+  }
+
+  start(): void {
+    this.#deps.store.onArrival(() => this.#active.wake());
+    this.#queueRun();
+  }
+
+  wake(): void {
+    this.#active.wake();
+  }
+
+  flush(): number {
+    const count = this.#deps.store.retryNow();
+    for (const transport of this.#transports.values()) transport.sweep(true);
+    this.#active.wake();
+    return count;
+  }
+
+  counts(): QmgrCounts {
+    let deliveries = 0;
+    let destinations = 0;
+    for (const transport of this.#transports.values()) {
+      deliveries += transport.running;
+      destinations += transport.destinations;
+    }
+    return { active: this.#active.size, recipients: this.#active.recipients, deliveries, destinations };
+  }
+
+  async stop(milliseconds: number): Promise<void> {
+    this.#stopping = true;
+    this.#cancelRun?.();
+    this.#active.stop();
+    for (const transport of this.#transports.values()) {
+      for (const { message, recipients } of transport.drain()) this.#putBack(message, recipients.length);
+    }
+    await this.#empty(milliseconds);
+    this.#abort.abort(new Error("the mail system is stopping"));
+    await this.#empty(GRACE);
+    for (const message of this.#active.messages()) this.#release(message);
+    await this.#deps.store.flush();
+  }
+
+  /** The regular look at the deferred queue (queue_run_delay); due mail in between has its own timer. */
+  #queueRun(): void {
+    this.#cancelRun = this.#deps.clock.after(
+      this.#deps.settings.queue_run_delay * 1000,
+      () => this.#queueRun(),
+    );
+    for (const transport of this.#transports.values()) transport.sweep(false);
+    this.#active.wake();
+  }
+
+  /** Resolves when no message is active, or after that time. */
+  #empty(milliseconds: number): Promise<void> {
+    if (this.#active.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#deps.clock.after(milliseconds, () => {
+        this.#emptied = undefined;
+        resolve();
+      });
+      this.#emptied = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  /** A message enters the active queue: every pending recipient finds its destination. */
+  #begin(message: ActiveMessage, pending: readonly number[]): void {
+    const { envelope } = message;
+    this.#deps.log.emit("qmgr", "queueActive", {
+      id: message.id,
+      from: quoteAddress(envelope.sender),
+      size: message.size,
+      nrcpt: pending.length,
+    });
+    if (message.forcedExpire) return this.#expireNow(message, pending);
+    if (pending.length === 0) return this.#end(message);
+    const routes: Route[] = [];
+    for (let i = 0; i < pending.length; i++) {
+      const route = this.#route(envelope.sender, envelope.recipients[pending[i]].address);
+      if (isPromise(route)) return void this.#beginLater(message, pending, routes, route);
+      routes.push(route);
+    }
+    this.#enqueue(message, pending, routes);
+  }
+
+  /** A router that throws has a bug; the recipient waits for its repair. */
+  #route(sender: string, recipient: string): MaybeAsync<Route> {
+    try {
+      return this.#deps.router.route(sender, recipient);
+    } catch (error) {
+      this.#deps.log.note("qmgr", "warning", `cannot route ${recipient}: ${String(error)}`);
+      return { is: "trouble", why: String(error) };
+    }
+  }
+
+  async #beginLater(
+    message: ActiveMessage,
+    pending: readonly number[],
+    routes: Route[],
+    first: Promise<Route>,
+  ): Promise<void> {
+    try {
+      routes.push(await first);
+      while (routes.length < pending.length) {
+        const { address } = message.envelope.recipients[pending[routes.length]];
+        routes.push(await this.#route(message.envelope.sender, address));
+      }
+    } catch (error) {
+      this.#deps.log.note("qmgr", "warning", `${message.id}: cannot route: ${String(error)}`);
+      while (routes.length < pending.length) routes.push({ is: "trouble", why: String(error) });
+    }
+    if (this.#stopping) return this.#putBack(message, pending.length);
+    this.#enqueue(message, pending, routes);
+  }
+
+  #enqueue(message: ActiveMessage, pending: readonly number[], routes: readonly Route[]): void {
+    const touched = pending.length === 1 ? this.#enqueueOne(message, pending, routes[0]) : undefined;
+    if (touched !== undefined) return touched.dispatch();
+    if (pending.length === 1) return;
+    for (const transport of this.#enqueueGroups(message, pending, routes)) transport.dispatch();
+  }
+
+  /** The common case: one recipient, no grouping. */
+  #enqueueOne(message: ActiveMessage, pending: readonly number[], route: Route): Transport | undefined {
+    const assignment = this.#assign(message, pending[0], route);
+    if (assignment === undefined) return undefined;
+    const transport = this.#transport(assignment.transport);
+    const key = this.#key(transport, assignment);
+    if (this.#isDead(transport, key, message, pending)) return undefined;
+    transport.add(transport.share(message), key, assignment.nexthop, pending);
+    return transport;
+  }
+
+  #enqueueGroups(
+    message: ActiveMessage,
+    pending: readonly number[],
+    routes: readonly Route[],
+  ): Iterable<Transport> {
+    const groups = new Map<
+      Transport,
+      Map<string, { readonly nexthop: string; readonly recipients: number[] }>
+    >();
+    for (let i = 0; i < pending.length; i++) {
+      const assignment = this.#assign(message, pending[i], routes[i]);
+      if (assignment === undefined) continue;
+      const transport = this.#transport(assignment.transport);
+      let byKey = groups.get(transport);
+      if (byKey === undefined) groups.set(transport, byKey = new Map());
+      const key = this.#key(transport, assignment);
+      const group = byKey.get(key);
+      if (group === undefined) byKey.set(key, { nexthop: assignment.nexthop, recipients: [pending[i]] });
+      else group.recipients.push(pending[i]);
+    }
+    for (const [transport, byKey] of groups) {
+      const share: Share = transport.share(message);
+      for (const [key, { nexthop, recipients }] of byKey) {
+        if (!this.#isDead(transport, key, message, recipients)) {
+          transport.add(share, key, nexthop, recipients);
+        }
+      }
+    }
+    return groups.keys();
+  }
+
+  /** Decides over one recipient; undefined when it has its outcome already. */
+  #assign(
+    message: ActiveMessage,
+    index: number,
+    route: Route,
+  ): Extract<Assignment, { is: "queue" }> | undefined {
+    const assignment = assign(route, message.envelope, this.#deps.settings, this.#deferTransports);
+    if (assignment.is === "queue") {
+      if (assignment.recipient !== message.envelope.recipients[index].address) {
+        (message.resolved ??= new Map()).set(index, assignment.recipient);
+      }
+      return assignment;
+    }
+    const outcome: Outcome = assignment.is === "defer"
+      ? { is: "deferred", relay: "none", detail: assignment.detail }
+      : { is: "sent", relay: "none", detail: assignment.detail };
+    this.#settleHere(message, [index], outcome, assignment.is === "defer" ? "error" : "qmgr");
+    return undefined;
+  }
+
+  #isDead(
+    transport: Transport,
+    key: string,
+    message: ActiveMessage,
+    recipients: readonly number[],
+  ): boolean {
+    const detail = transport.deadDetail(key);
+    if (detail !== undefined) this.#suspend(message, recipients, detail.status, detail.text);
+    return detail !== undefined;
+  }
+
+  #suspend(message: ActiveMessage, recipients: readonly number[], status: string, why: string): void {
+    const detail = delayed(status, `delivery temporarily suspended: ${why}`);
+    this.#settleHere(message, recipients, { is: "deferred", relay: "none", detail }, "error");
+  }
+
+  #key(transport: Transport, assignment: Extract<Assignment, { is: "queue" }>): string {
+    return destinationKey(
+      assignment.nexthop,
+      assignment.recipient,
+      transport.limits.recipients === 1,
+      this.#deps.settings.recipient_delimiter,
+    );
+  }
+
+  #transport(name: string): Transport {
+    return this.#transports.get(name) ??
+      this.#newTransport(name, transportLimits(name, this.#deps.settings, () => undefined));
+  }
+
+  #newTransport(name: string, limits: TransportLimits): Transport {
+    const transport = new Transport(name, limits, this.#deps.processLimit(name), {
+      clock: this.#deps.clock,
+      deadTime: this.#deps.settings.minimal_backoff_time * 1000,
+      start: (delivery) => this.#deliver(delivery),
+      suspend: (message, recipients, detail) =>
+        this.#suspend(message, recipients, detail.status, detail.text),
+    });
+    this.#transports.set(name, transport);
+    return transport;
+  }
+
+  #deliver(delivery: Delivery): void {
+    const { message, recipients, transport } = delivery;
+    const agent = this.#deps.agents(transport.name);
+    const handoff = this.#deps.clock.now();
+    if (agent === undefined) {
+      this.#warnUnavailable(transport.name);
+      const detail = delayed("4.3.0", "mail transport unavailable");
+      this.#settleHere(message, recipients, { is: "deferred", relay: "none", detail }, "error");
+      // Not from within dispatch: it is on the stack.
+      return queueMicrotask(() => transport.finished(delivery.destination, undefined));
+    }
+    message.inFlight += recipients.length;
+    void runDelivery(agent, delivery, this.#active, this.#abort.signal, this.#deps.log).then((report) => {
+      message.inFlight -= recipients.length;
+      if (report === undefined) this.#putBack(message, recipients.length);
+      else {
+        this.#record(message, recipients, {
+          agent: agent.program,
+          log: this.#deps.transportLog?.(transport.name) ?? this.#deps.log,
+          transport: transport.name,
+          handoff,
+          report,
+        });
+      }
+      transport.finished(delivery.destination, report?.deadSite);
+    });
+  }
+
+  /** Books an outcome of our own for recipients. */
+  #settleHere(
+    message: ActiveMessage,
+    recipients: readonly number[],
+    outcome: Outcome,
+    agent: Recorded["agent"],
+  ): void {
+    const now = this.#deps.clock.now();
+    this.#record(message, recipients, {
+      agent,
+      log: this.#deps.log,
+      transport: "",
+      handoff: now,
+      report: { outcomes: recipients.map(() => outcome), setup: 0, transmission: 0 },
+    });
+  }
+
+  #record(message: ActiveMessage, recipients: readonly number[], recorded: Recorded): void {
+    recordOutcomes(message, recipients, recorded, this.#deps);
+    this.#active.settled(message, recipients.length);
+    if (message.outstanding === 0) return this.#end(message);
+    if (message.unrecorded.length > 0) {
+      this.#deps.store.record(message.id, message.unrecorded.splice(0));
+    }
+  }
+
+  #putBack(message: ActiveMessage, recipients: number): void {
+    message.putBack = true;
+    this.#active.settled(message, recipients);
+    if (message.outstanding === 0) this.#end(message);
+  }
+
+  #expireNow(message: ActiveMessage, pending: readonly number[]): void {
+    const unknown = delayed("4.4.7", "message is administratively expired");
+    for (const index of pending) message.deferred.push({ index, detail: message.why?.get(index) ?? unknown });
+    this.#active.settled(message, pending.length);
+    this.#end(message);
+  }
+
+  #end(message: ActiveMessage): void {
+    if (message.putBack === true) return this.#release(message);
+    if (allDone(message)) return this.#left(message, removeMessage(message, this.#world));
+    void endRun(message, this.#world).then(
+      (end) => this.#left(message, end),
+      (error) => {
+        this.#deps.log.note("qmgr", "warning", `${message.id}: cannot settle: ${String(error)}`);
+        this.#release(message);
+      },
+    );
+  }
+
+  #left(message: ActiveMessage, end: RunEnd): void {
+    this.#active.remove(message);
+    if (end.is === "deferred") this.#active.wakeBy(end.until);
+  }
+
+  #release(message: ActiveMessage): void {
+    try {
+      if (message.unrecorded.length > 0) {
+        this.#deps.store.record(message.id, message.unrecorded.splice(0));
+      }
+      this.#deps.store.release(message.id);
+    } catch (error) {
+      this.#deps.log.note("qmgr", "warning", `${message.id}: cannot put back: ${String(error)}`);
+    }
+    this.#left(message, { is: "removed" });
+  }
+
+  #warnUnavailable(transport: string): void {
+    const now = this.#deps.clock.now();
+    if ((this.#warnedUntil.get(transport) ?? 0) > now) return;
+    this.#warnedUntil.set(transport, now + this.#deps.settings.transport_retry_time * 1000);
+    this.#deps.log.note(
+      "qmgr",
+      "warning",
+      `connect to transport private/${transport}: No such file or directory (master.cf has no "${transport} unix" entry)`,
+    );
+  }
+}

@@ -13,6 +13,12 @@ function usage(): string {
     "Called through a link named after a command (postmap -> mta), it is that command.\n";
 }
 
+/** What this program is started as by itself. */
+async function internal(name: string | undefined): Promise<(() => Promise<number>) | undefined> {
+  if (name === "--worker") return (await import("./master/worker.ts")).runWorker;
+  return undefined;
+}
+
 interface Called {
   readonly name: string | undefined;
   readonly configDirectory: string | undefined;
@@ -42,6 +48,8 @@ async function main(): Promise<number> {
     (name === undefined ? writeErr : writeOut)(usage());
     return name === undefined ? 1 : 0;
   }
+  const role = await internal(name);
+  if (role !== undefined) return await role();
   const row = COMMANDS[name === "--version" ? "version" : name];
   if (row === undefined) {
     writeErr(`mta: fatal: unknown command: "${name}". Try "mta --help".\n`);

@@ -25,7 +25,10 @@ export function createApp(facts: HttpFacts): Hono {
   app.get("/healthz", (c) => c.json({ status: "ok", version: facts.version, uptime: facts.uptime() }));
   app.get("/readyz", async (c) => {
     const { ready, reasons, queueProbe } = await facts.readiness();
-    return c.json({ status: ready ? "ready" : "not ready", reasons, queue_probe_ms: queueProbe ?? null }, ready ? 200 : 503);
+    return c.json(
+      { status: ready ? "ready" : "not ready", reasons, queue_probe_ms: queueProbe ?? null },
+      ready ? 200 : 503,
+    );
   });
   app.get("/metrics", async (c) => c.text(await facts.metrics(), 200, { "content-type": EXPOSITION_TYPE }));
   app.notFound((c) => c.json({ error: "not found", see: ["/healthz", "/readyz", "/metrics"] }, 404));

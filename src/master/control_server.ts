@@ -1,7 +1,7 @@
 import { splitList } from "../config/list.ts";
 import { type Connection, type ConnectionHandler, listen, type Listener } from "../platform/connection.ts";
 import { peerCredentials } from "../platform/peer_credentials.ts";
-import { setMode, removeIfThere } from "../platform/system_path.ts";
+import { removeIfThere, setMode } from "../platform/system_path.ts";
 import { lineSplitter } from "./control_client.ts";
 import {
   type ControlLine,
@@ -48,7 +48,11 @@ export function listsUser(list: string, name: string | undefined): boolean {
 export async function openControlServer(options: ControlServerOptions): Promise<Listener> {
   const path = controlSocketPath(options.queueDirectory);
   removeIfThere(path);
-  const listener = await listen({ path }, { maxConnections: MOST_CLIENTS }, (connection) => session(connection, options));
+  const listener = await listen(
+    { path },
+    { maxConnections: MOST_CLIENTS },
+    (connection) => session(connection, options),
+  );
   setMode(path, 0o666);
   return listener;
 }

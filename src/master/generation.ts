@@ -54,7 +54,7 @@ const GRACE = 2000;
 interface Member {
   readonly index: number;
   shard: number;
-  process?: WorkerProcess;
+  worker?: WorkerProcess;
   state: WorkerStatus["state"];
   startedAt: number;
   failures: number;
@@ -104,8 +104,8 @@ export class Generation {
   }
 
   get workers(): readonly WorkerStatus[] {
-    return this.#members.map(({ process, index, shard, state, startedAt, restarts }) => ({
-      pid: process?.pid,
+    return this.#members.map(({ worker, index, shard, state, startedAt, restarts }) => ({
+      pid: worker?.pid,
       index,
       shard,
       state,
@@ -116,7 +116,9 @@ export class Generation {
 
   /** Processes that serve now. */
   get serving(): readonly WorkerProcess[] {
-    return this.#members.flatMap(({ state, process }) => state === "ready" && process !== undefined ? [process] : []);
+    return this.#members.flatMap(({ state, worker }) =>
+      state === "ready" && worker !== undefined ? [worker] : []
+    );
   }
 
   get complete(): boolean {
@@ -130,18 +132,18 @@ export class Generation {
 
   /** Lets all finish what is in flight within so many milliseconds; resolves when all are gone. */
   async drain(within: number): Promise<void> {
-    await this.#end((member, process) => {
+    await this.#end((member, worker) => {
       member.state = "draining";
-      process.send({ is: "drain", within });
-      return this.#host.after(within + GRACE, () => process.kill());
+      worker.send({ is: "drain", within });
+      return this.#host.after(within + GRACE, () => worker.kill());
     });
   }
 
   /** Ends all at once: what they accepted is on disk, what is in flight is tried again. */
   async stop(): Promise<void> {
-    await this.#end((member, process) => {
+    await this.#end((member, worker) => {
       member.state = "draining";
-      process.kill();
+      worker.kill();
       return () => {};
     });
   }
@@ -149,7 +151,7 @@ export class Generation {
   /** Cuts a drain short. */
   kill(): void {
     if (!this.#over) return void this.stop();
-    for (const { process } of this.#members) process?.kill();
+    for (const { worker } of this.#members) worker?.kill();
   }
 
   /** Resolves when drained or stopped. */
@@ -157,14 +159,14 @@ export class Generation {
     return this.#gone.promise;
   }
 
-  async #end(how: (member: Member, process: WorkerProcess) => () => void): Promise<void> {
+  async #end(how: (member: Member, worker: WorkerProcess) => () => void): Promise<void> {
     this.#over = true;
     await Promise.all(this.#members.map((member) => {
       member.cancelRestart?.();
-      const { process } = member;
-      if (process === undefined) return this.#release(member);
+      const { worker } = member;
+      if (worker === undefined) return this.#release(member);
       return new Promise<void>((resolve) => {
-        const cancel = how(member, process);
+        const cancel = how(member, worker);
         member.onGone = () => (cancel(), resolve());
       });
     }));
@@ -181,7 +183,7 @@ export class Generation {
     member.startedAt = this.#host.now();
     const { sockets, fds } = this.#socketsOf(member.index);
     const { plan } = this;
-    const process = new WorkerProcess((options, handler) => this.#host.spawn(options, handler), {
+    const worker = new WorkerProcess((options, handler) => this.#host.spawn(options, handler), {
       args: ["--worker"],
       shownAs: "mta: worker",
       ...(plan.identity !== undefined && { identity: plan.identity }),
@@ -193,14 +195,14 @@ export class Generation {
       shardTaken: () => this.#otherShard(member),
       metrics: ({ snapshot }) => {
         member.snapshot = snapshot;
-        this.#host.metrics(this.#serials.get(process)!, snapshot, false);
+        this.#host.metrics(this.#serials.get(worker)!, snapshot, false);
       },
       request: (what, args) => this.#host.request(what, args),
-      exit: (how) => this.#exited(member, process, how),
+      exit: (how) => this.#exited(member, worker, how),
     });
-    this.#serials.set(process, ++serial);
-    member.process = process;
-    process.send({ is: "boot", boot: this.#boot(member, sockets) });
+    this.#serials.set(worker, ++serial);
+    member.worker = worker;
+    worker.send({ is: "boot", boot: this.#boot(member, sockets) });
   }
 
   /** Each worker's share of every endpoint's sockets. */
@@ -238,14 +240,14 @@ export class Generation {
   #otherShard(member: Member): void {
     const taken = member.shard;
     member.shard = this.#host.takeShard();
-    // Its number stays taken for a while: the process that has it may be an old worker of a master that is gone.
+    // Its number stays taken for a while: who has it may be a worker of a master that is gone.
     this.#host.after(SETTLED, () => this.#host.freeShard(taken));
     member.moving = true;
   }
 
-  #exited(member: Member, process: WorkerProcess, how: WorkerExit): void {
-    member.process = undefined;
-    if (member.snapshot !== undefined) this.#host.metrics(this.#serials.get(process)!, member.snapshot, true);
+  #exited(member: Member, worker: WorkerProcess, how: WorkerExit): void {
+    member.worker = undefined;
+    if (member.snapshot !== undefined) this.#host.metrics(this.#serials.get(worker)!, member.snapshot, true);
     member.snapshot = undefined;
     if (this.#over) {
       this.#release(member);
@@ -253,7 +255,9 @@ export class Generation {
     }
     if (how.error !== undefined) this.#first.reject(how.error);
     member.failures = this.#host.now() - member.startedAt > SETTLED ? 0 : member.failures + 1;
-    if (member.failures > BACKOFF.length) this.#first.reject(new Error(`worker process ${process.pid} keeps dying`));
+    if (member.failures > BACKOFF.length) {
+      this.#first.reject(new Error(`worker process ${worker.pid} keeps dying`));
+    }
     const wait = BACKOFF[Math.min(Math.max(member.failures - 1, 0), BACKOFF.length - 1)]!;
     member.state = "waiting";
     if (member.moving === true) {
@@ -261,7 +265,7 @@ export class Generation {
       return this.#startMember(member);
     }
     member.restarts++;
-    this.#host.crashed(process.pid, how, wait);
+    this.#host.crashed(worker.pid, how, wait);
     member.cancelRestart = this.#host.after(wait, () => this.#startMember(member));
   }
 }

@@ -30,7 +30,9 @@ export interface LogCircumstances {
  */
 export function openLogTarget(settings: LogSettings, circumstances: LogCircumstances): LogTarget {
   const path = settings.maillog_file;
-  if (path === "") return { is: circumstances.foreground && !circumstances.journal ? "descriptor" : "syslog", fd: 1 };
+  if (path === "") {
+    return { is: circumstances.foreground && !circumstances.journal ? "descriptor" : "syslog", fd: 1 };
+  }
   if (!splitList(settings.maillog_file_prefixes).some((prefix) => path.startsWith(prefix))) {
     throw new Error(
       `maillog_file value "${path}" is not below any of maillog_file_prefixes (${settings.maillog_file_prefixes}); ` +
@@ -40,7 +42,10 @@ export function openLogTarget(settings: LogSettings, circumstances: LogCircumsta
   if (path === "/dev/stdout") return { is: "descriptor", fd: 1 };
   if (path === "/dev/stderr") return { is: "descriptor", fd: 2 };
   try {
-    return { is: "descriptor", fd: openForAppending(path, Number.parseInt(settings.maillog_file_permissions, 8)) };
+    return {
+      is: "descriptor",
+      fd: openForAppending(path, Number.parseInt(settings.maillog_file_permissions, 8)),
+    };
   } catch (error) {
     throw new Error(`open maillog_file ${path}: ${(error as Error).message}`, { cause: error });
   }
@@ -63,5 +68,7 @@ export function lineStyle(settings: LogSettings, host: string, pid: number): Lin
 
 /** The writer for a target. */
 export function writerFor(target: LogTarget, settings: LogSettings, style: LineStyle): LogWriter {
-  return target.is === "syslog" ? syslogWriter(settings.syslog_facility, style) : descriptorWriter(target.fd, style);
+  return target.is === "syslog"
+    ? syslogWriter(settings.syslog_facility, style)
+    : descriptorWriter(target.fd, style);
 }

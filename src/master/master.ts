@@ -74,7 +74,10 @@ export class Master {
   readonly #shards = new ShardNumbers();
   readonly #startedAt: number;
   readonly #draining = new Set<Generation>();
-  readonly #restarts = this.metrics.counter("mta_worker_restarts_total", "Workers started again after they died");
+  readonly #restarts = this.metrics.counter(
+    "mta_worker_restarts_total",
+    "Workers started again after they died",
+  );
   readonly #reloads = this.metrics.counter("mta_reloads_total", "Reloads by result", "result");
   #configuration: Configuration;
   #current?: Generation;
@@ -82,6 +85,8 @@ export class Master {
   #writer?: LogWriter;
   #log?: Log;
   #reloading: Promise<void> = Promise.resolve();
+  readonly #stopped = Promise.withResolvers<void>();
+  readonly #children = new Set<number>();
   #stopping = false;
 
   constructor(options: MasterOptions, world: MasterWorld, configuration: Configuration) {
@@ -94,6 +99,25 @@ export class Master {
 
   get configuration(): Configuration {
     return this.#configuration;
+  }
+
+  /** Resolves when a stop is complete. */
+  get stopped(): Promise<void> {
+    return this.#stopped.promise;
+  }
+
+  /** Process ids of the workers: the runtime waits for them. */
+  get children(): ReadonlySet<number> {
+    return this.#children;
+  }
+
+  /** Process 1 of a container inherits everybody's orphans. */
+  get isFirstProcess(): boolean {
+    return this.#world.pid === 1;
+  }
+
+  get uid(): number {
+    return this.#world.uid;
   }
 
   get log(): Log {
@@ -217,7 +241,9 @@ export class Master {
     const { queue_directory: now } = this.#configuration.settings;
     const { queue_directory: then } = loaded.configuration.settings;
     if (resolve(now) !== resolve(then)) {
-      throw new Error(`queue_directory cannot change from ${now} to ${then} while mail is in it: stop and start instead`);
+      throw new Error(
+        `queue_directory cannot change from ${now} to ${then} while mail is in it: stop and start instead`,
+      );
     }
     return loaded.configuration;
   }
@@ -260,17 +286,25 @@ export class Master {
     const generations = [...this.#draining, ...(this.#current === undefined ? [] : [this.#current])];
     const within = this.#configuration.settings.shutdown_deadline * 1000;
     if (abort || again) generations.forEach((each) => each.kill());
-    else await Promise.all(generations.filter((each) => !this.#draining.has(each)).map((each) => each.drain(within)));
+    else {await Promise.all(
+        generations.filter((each) => !this.#draining.has(each)).map((each) => each.drain(within)),
+      );}
     await Promise.all(generations.map((each) => each.gone));
+    this.#stopped.resolve();
   }
 
-  /** Carries out a request of the control socket that concerns the workers or the state; stopping is the caller's. */
+  /** Carries out a request of the control socket. */
   async act(request: ControlRequest, row: (row: unknown) => void): Promise<unknown> {
     switch (request.verb) {
       case "status":
         return this.status();
       case "reload":
         await this.reload();
+        return {};
+      case "stop":
+      case "abort":
+        this.log.emit("master", "stopping", { how: request.verb });
+        void this.stop(request.verb === "abort");
         return {};
       case "metrics":
         return await this.metricsText();
@@ -310,7 +344,9 @@ export class Master {
     if (generation === undefined) return { ready: false, reasons: ["no workers"] };
     const reasons = generation.workers.filter(({ state }) => state !== "ready")
       .map(({ index, state }) => `worker ${index} is ${state}`);
-    const probes = await Promise.allSettled(generation.serving.map((each) => each.ask("probe", {}, PROBE_PATIENCE)));
+    const probes = await Promise.allSettled(
+      generation.serving.map((each) => each.ask("probe", {}, PROBE_PATIENCE)),
+    );
     let queueProbe: number | undefined;
     for (const probe of probes) {
       if (probe.status === "rejected") reasons.push(`queue: ${(probe.reason as Error).message}`);
@@ -322,7 +358,7 @@ export class Master {
   #host(): GenerationHost {
     const world = this.#world;
     return {
-      spawn: (options, handler) => world.spawn(options, handler),
+      spawn: (options, handler) => this.#spawn(options, handler),
       takeShard: () => this.#shards.take(),
       freeShard: (shard) => this.#shards.free(shard),
       after: (milliseconds, call) => world.after(milliseconds, call),
@@ -340,6 +376,18 @@ export class Master {
       metrics: (worker, snapshot, last) => this.collector.take(worker, snapshot, last),
       request: (what, args) => this.#request(what, args),
     };
+  }
+
+  #spawn(options: ChildOptions, handler: ChildHandler): Child {
+    const child: Child = this.#world.spawn(options, {
+      message: (message) => handler.message(message),
+      exit: (how) => {
+        this.#children.delete(child.pid ?? 0);
+        handler.exit(how);
+      },
+    });
+    if (child.pid !== undefined) this.#children.add(child.pid);
+    return child;
   }
 
   #request(what: string, _args: WorkerArguments): Promise<unknown> {
@@ -369,4 +417,3 @@ export function workerEnvironment(
   }
   return out;
 }
-

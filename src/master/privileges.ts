@@ -39,17 +39,26 @@ export function workerPrivileges(
   const user = accounts.userByName(name);
   if (user !== undefined) return unprivileged(user.uid, user.gid, name);
   if (ownerIsSet) {
-    return { is: "bad", why: `parameter mail_owner: unknown user: ${name}; make it (useradd -r ${name}) or name another` };
+    return {
+      is: "bad",
+      why: `parameter mail_owner: unknown user: ${name}; make it (useradd -r ${name}) or name another`,
+    };
   }
-  const standIn = STAND_INS.map((each) => accounts.userByName(each)).find((each) => each !== undefined && each.uid !== 0);
+  const standIn = STAND_INS.map((each) => accounts.userByName(each)).find((each) =>
+    each !== undefined && each.uid !== 0
+  );
   if (standIn === undefined) return { is: "bad", why: `parameter mail_owner: unknown user: ${name}` };
-  const warning = `parameter mail_owner: unknown user: ${name}; running as ${standIn.name} (make the user, or set mail_owner)`;
+  const warning =
+    `parameter mail_owner: unknown user: ${name}; running as ${standIn.name} (make the user, or set mail_owner)`;
   return { is: "known", identity: { uid: standIn.uid, gid: standIn.gid }, warning };
 }
 
 function unprivileged(uid: number, gid: number, name: string): Privileges {
   if (uid === 0 || gid === 0) {
-    return { is: "bad", why: `parameter mail_owner: user ${name} has user or group id 0; mail is never handled as root` };
+    return {
+      is: "bad",
+      why: `parameter mail_owner: user ${name} has user or group id 0; mail is never handled as root`,
+    };
   }
   return { is: "known", identity: { uid, gid } };
 }

@@ -10,7 +10,9 @@ export function addUp(values: readonly unknown[]): unknown {
     if (typeof left === "number" && typeof right === "number") return left + right;
     if (!isRecord(left) || !isRecord(right)) return left ?? right;
     return Object.fromEntries(
-      [...new Set([...Object.keys(left), ...Object.keys(right)])].map((key) => [key, addUp([left[key], right[key]])]),
+      [...new Set([...Object.keys(left), ...Object.keys(right)])].map((
+        key,
+      ) => [key, addUp([left[key], right[key]])]),
     );
   }, undefined);
 }

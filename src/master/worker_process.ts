@@ -1,5 +1,11 @@
 import type { Child, ChildHandler, ChildOptions } from "../platform/spawn.ts";
-import { type FromWorker, isMessage, type ToWorker, type WorkerArguments, type WorkerVerb } from "./worker_protocol.ts";
+import {
+  type FromWorker,
+  isMessage,
+  type ToWorker,
+  type WorkerArguments,
+  type WorkerVerb,
+} from "./worker_protocol.ts";
 
 /** How a worker ended. */
 export interface WorkerExit {
@@ -107,7 +113,11 @@ export class WorkerProcess {
     try {
       this.send({ is: "answer", id, value: await this.#handler.request(what, args) });
     } catch (error) {
-      this.send({ is: "answer", id, value: { error: error instanceof Error ? error.message : String(error) } });
+      this.send({
+        is: "answer",
+        id,
+        value: { error: error instanceof Error ? error.message : String(error) },
+      });
     }
   }
 

@@ -36,7 +36,9 @@ export const deliveryEvents = {
     "info",
     (e) =>
       `${e.id}: to=<${e.to}>${e.orig_to === undefined ? "" : `, orig_to=<${e.orig_to}>`}, relay=${e.relay}` +
-      `${e.conn_use === undefined ? "" : `, conn_use=${e.conn_use}`}, delay=${e.delay}, delays=${e.delays}, ` +
+      `${
+        e.conn_use === undefined ? "" : `, conn_use=${e.conn_use}`
+      }, delay=${e.delay}, delays=${e.delays}, ` +
       `dsn=${e.dsn}, status=${e.status} (${e.text})`,
   ),
   expired: event<{ id: string; from: string; status: string }>(

@@ -45,11 +45,15 @@ export const masterEvents = {
   ),
   queueTorn: event<{ where: string; bytes: number }>(
     "info",
-    (e) => `queue: unfinished write of ${e.bytes} bytes at the end of ${e.where} dropped; nobody was told that it is stored`,
+    (e) =>
+      `queue: unfinished write of ${e.bytes} bytes at the end of ${e.where} dropped; nobody was told that it is stored`,
   ),
   queueReplayed: event<{ messages: number; bytes: number; milliseconds: number }>(
     "info",
-    (e) => `queue: ${e.messages} messages (${e.bytes} bytes) found after restart, read in ${Math.round(e.milliseconds)} ms`,
+    (e) =>
+      `queue: ${e.messages} messages (${e.bytes} bytes) found after restart, read in ${
+        Math.round(e.milliseconds)
+      } ms`,
   ),
   queueAdopted: event<{ shard: string; messages: number }>(
     "info",

@@ -9,7 +9,10 @@ export interface HttpServer {
 }
 
 /** Serves HTTP; throws the system's error when the address is taken or not ours. */
-export function serveHttp(at: { readonly host: string; readonly port: number }, handler: HttpHandler): HttpServer {
+export function serveHttp(
+  at: { readonly host: string; readonly port: number },
+  handler: HttpHandler,
+): HttpServer {
   const server = Bun.serve({
     hostname: at.host,
     port: at.port,

@@ -55,3 +55,8 @@ export function rawArguments(): Uint8Array[] {
 export function exit(code: number): never {
   process.exit(code);
 }
+
+/** All environment variables. */
+export function environmentVariables(): Record<string, string | undefined> {
+  return { ...process.env };
+}

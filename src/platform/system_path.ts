@@ -16,7 +16,9 @@ export function makeFolder(path: string, mode: number): boolean {
 }
 
 /** Owner and mode of a path, or undefined when there is nothing. */
-export function ownerOf(path: string): { readonly uid: number; readonly gid: number; readonly mode: number } | undefined {
+export function ownerOf(
+  path: string,
+): { readonly uid: number; readonly gid: number; readonly mode: number } | undefined {
   const stat = fs.statSync(path, { throwIfNoEntry: false });
   return stat === undefined ? undefined : { uid: stat.uid, gid: stat.gid, mode: stat.mode & 0o7777 };
 }
@@ -34,4 +36,9 @@ export function closeFile(fd: number): void {
 /** Whether anything is at the path. */
 export function isThere(path: string): boolean {
   return fs.existsSync(path);
+}
+
+/** Whether a folder has nothing in it. */
+export function isEmptyFolder(path: string): boolean {
+  return fs.readdirSync(path).length === 0;
 }

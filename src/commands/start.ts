@@ -1,0 +1,26 @@
+import { environmentVariables } from "../platform/process.ts";
+import { spawnDetached } from "../platform/spawn.ts";
+import type { CommandContext } from "./command.ts";
+import { directoryOf, runningPid, say, settingsOf } from "./_service_control.ts";
+
+/** `mta start`: the service in the background; returns when it serves, or says why it does not (postfix(1)). */
+export async function start(context: CommandContext): Promise<number> {
+  const configuration = settingsOf(context);
+  if (configuration === undefined) return 1;
+  if (runningPid(configuration) !== undefined) {
+    say("fatal: the Postfix mail system is already running");
+    return 1;
+  }
+  say("starting the Postfix mail system");
+  const environment = Object.fromEntries(
+    Object.entries(environmentVariables()).filter((entry): entry is [string, string] =>
+      entry[1] !== undefined
+    ),
+  );
+  const report =
+    (await spawnDetached(["-c", directoryOf(context), "serve", "--detached"], environment).report).trim();
+  if (report === "ready") return 0;
+  for (const line of report.split("\n")) if (line !== "") say(`fatal: ${line}`);
+  say("fatal: mail system startup failed");
+  return 1;
+}

@@ -1,0 +1,166 @@
+import { resolve } from "node:path";
+import { VERSION } from "../base/version.ts";
+import { printDiagnostic } from "../config/diagnostic.ts";
+import { loadConfiguration } from "../config/load.ts";
+import type { Configuration } from "../config/service.ts";
+import type { Listener } from "../platform/connection.ts";
+import type { HttpServer } from "../platform/http_server.ts";
+import { lockWithPid, type NamedLock } from "../platform/lock.ts";
+import { writeErr } from "../platform/process.ts";
+import { reapStrangers } from "../platform/reap.ts";
+import { onSignal, onUncaught } from "../platform/signals.ts";
+import { makeFolder, removeIfThere } from "../platform/system_path.ts";
+import { every } from "../platform/timer.ts";
+import { userById } from "../platform/users.ts";
+import { openControlServer } from "./control_server.ts";
+import { controlSocketPath } from "./control_protocol.ts";
+import { Master, StartFault } from "./master.ts";
+import { pidFile } from "./pid_file.ts";
+import { masterWorld } from "./real_world.ts";
+
+/** How `serve` was called. */
+export interface ServeOptions {
+  readonly configDirectory: string;
+  /** False when detached by `start`: the log then goes to syslog, if not to a file. */
+  readonly foreground: boolean;
+  /** Hears once how the start went: "" when all serve, else why not. */
+  readonly started?: (failure: string) => void;
+}
+
+type Lock = Extract<NamedLock, { is: "ours" }>;
+
+/** Takes the lock of the queue directory; throws StartFault when a running service has it. */
+function lockQueue(configuration: Configuration): Lock {
+  const path = pidFile(configuration.settings);
+  let lock: NamedLock;
+  try {
+    makeFolder(resolve(path, ".."), 0o755);
+    lock = lockWithPid(path);
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new StartFault(
+      `open lock file ${path}: ${why}; set queue_directory in main.cf to a folder of your own`,
+      { cause: error },
+    );
+  }
+  if (lock.is === "ours") return lock;
+  const pid = lock.pid === 0 ? "another process" : `process ${lock.pid}`;
+  throw new StartFault(`the Postfix mail system is already running (${pid} holds the lock ${path})`);
+}
+
+function readConfiguration(directory: string, environment: Readonly<Record<string, string | undefined>>) {
+  const loaded = loadConfiguration({ directory, environment });
+  const warnings = loaded.warnings.map(printDiagnostic);
+  if (loaded.is === "loaded") return { configuration: loaded.configuration, warnings };
+  throw new StartFault(loaded.errors.map(printDiagnostic).join("\n"));
+}
+
+/** Runs the service until it is told to stop; answers the exit status (`mta serve`). */
+export async function serve(options: ServeOptions): Promise<number> {
+  const world = masterWorld();
+  let lock: Lock | undefined;
+  let master: Master | undefined;
+  try {
+    const { configuration, warnings } = readConfiguration(options.configDirectory, world.environment);
+    lock = lockQueue(configuration);
+    const journal = world.environment.JOURNAL_STREAM !== undefined;
+    const running = new Master({ ...options, journal }, world, configuration);
+    master = running;
+    onUncaught((error) => running.log.emit("master", "bug", { what: errorText(error) }));
+    obeySignals(running);
+    await running.start(warnings);
+    const closeShell = await openShell(running);
+    options.started?.("");
+    await running.stopped;
+    closeShell();
+    return 0;
+  } catch (error) {
+    report(error instanceof Error ? error.message : String(error), world.pid, master, options);
+    await master?.stop(true);
+    return 1;
+  } finally {
+    master?.flushLog();
+    lock?.release();
+  }
+}
+
+function report(why: string, pid: number, master: Master | undefined, options: ServeOptions): void {
+  for (const line of why.split("\n")) {
+    writeErr(`postfix/master[${pid}]: fatal: ${line}\n`);
+    if (!options.foreground) master?.log.note("master", "fatal", line);
+  }
+  options.started?.(why);
+}
+
+const SIGNALS = { SIGTERM: 15, SIGINT: 2 } as const;
+
+function obeySignals(master: Master): void {
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    onSignal(name, () => {
+      master.log.emit("master", "terminating", { signal: SIGNALS[name] });
+      void master.stop(false);
+    });
+  }
+  onSignal("SIGHUP", () => void master.reload().catch(() => {}));
+  if (!master.isFirstProcess) return;
+  onSignal("SIGCHLD", () => void reapStrangers(master.children));
+}
+
+/** What is there beside mail: the control socket, and HTTP, loaded when everything else runs. */
+async function openShell(master: Master): Promise<() => void> {
+  const control = await openControl(master);
+  const http = await openHttp(master);
+  const reaper = master.isFirstProcess ? every(5000, () => void reapStrangers(master.children)) : () => {};
+  return () => {
+    reaper();
+    control?.close();
+    removeIfThere(controlSocketPath(master.configuration.settings.queue_directory));
+    http?.stop();
+  };
+}
+
+async function openControl(master: Master): Promise<Listener | undefined> {
+  try {
+    return await openControlServer({
+      queueDirectory: master.configuration.settings.queue_directory,
+      uid: master.uid,
+      users: () => master.configuration.settings,
+      userName: (uid) => userById(uid)?.name,
+      act: (request, row) => master.act(request, row),
+    });
+  } catch (error) {
+    master.log.note(
+      "master",
+      "error",
+      `control socket: ${(error as Error).message}; "mta status", "reload" and the queue tools will not work`,
+    );
+    return undefined;
+  }
+}
+
+/** A busy address stops the start only where the operator asked for it. */
+async function openHttp(master: Master): Promise<HttpServer | undefined> {
+  const { http_listen: listen } = master.configuration.settings;
+  if (listen === "") return undefined;
+  const { openHttpServer } = await import("../http/server.ts");
+  try {
+    return openHttpServer(listen, {
+      version: VERSION,
+      uptime: () => master.uptime(),
+      readiness: () => master.readiness(),
+      metrics: () => master.metricsText(),
+    });
+  } catch (error) {
+    const why = (error as Error).message;
+    if (master.configuration.isSet("http_listen")) {
+      await master.stop(true);
+      throw new StartFault(why, { cause: error });
+    }
+    master.log.note("master", "warning", `${why}; going on without health checks and metrics`);
+    return undefined;
+  }
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}

@@ -1,0 +1,232 @@
+import { printDiagnostic } from "../config/diagnostic.ts";
+import { loadConfiguration } from "../config/load.ts";
+import type { Configuration, Service } from "../config/service.ts";
+import { createLog } from "../observe/create_log.ts";
+import { countEvents } from "../observe/event_metrics.ts";
+import type { Log } from "../observe/log.ts";
+import type { LogWriter } from "../observe/log_writer.ts";
+import { Metrics } from "../observe/metrics.ts";
+import { countProcess } from "../observe/process_metrics.ts";
+import { listen, type Listener, onConnectionBug } from "../platform/connection.ts";
+import { hostName } from "../platform/host.ts";
+import { onSignal, onUncaught, ownPid } from "../platform/signals.ts";
+import { type ParentChannel, parentChannel } from "../platform/spawn.ts";
+import { every } from "../platform/timer.ts";
+import { openFileStore } from "../queue/file_store.ts";
+import { QueueFault, type QueueStore } from "../queue/store.ts";
+import { assemble } from "./_assemble.ts";
+import type { Assembly } from "./assembly.ts";
+import { lineStyle, writerFor } from "./log_target.ts";
+import { countQueue, queueReporter } from "./queue_events.ts";
+import { WORKER_ANSWERS, type WorkerParts } from "./worker_questions.ts";
+import {
+  type Boot,
+  type FromWorker,
+  isMessage,
+  type ToWorker,
+  type WorkerArguments,
+} from "./worker_protocol.ts";
+
+/** How often a worker tells master its numbers, in milliseconds. */
+const REPORT = 5000;
+/** Descriptors that are not for connections: queue segments, tables, sockets, deliveries. */
+const RESERVED = 512;
+
+/** A process started as `--worker`: waits for its boot message, serves until it is drained; answers the exit status. */
+export async function runWorker(): Promise<number> {
+  const channel = parentChannel();
+  if (channel === undefined) return 1;
+  return await new Worker(channel).run();
+}
+
+/** The process's side of WorkerProcess. */
+class Worker {
+  readonly #channel: ParentChannel;
+  readonly #metrics = new Metrics();
+  readonly #ended = Promise.withResolvers<number>();
+  readonly #requests = new Map<number, (value: unknown) => void>();
+  #lastRequest = 0;
+  #writer?: LogWriter;
+  #log?: Log;
+  #store?: QueueStore;
+  #assembly?: Assembly;
+  #listeners: readonly Listener[] = [];
+  #draining = false;
+
+  constructor(channel: ParentChannel) {
+    this.#channel = channel;
+  }
+
+  async run(): Promise<number> {
+    // A signal to the whole process group (Ctrl-C, a container's stop) is master's to answer.
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) onSignal(name, () => {});
+    this.#channel.onMessage((message) => {
+      if (isMessage<ToWorker>(message)) this.#take(message);
+    });
+    this.#channel.onClose(() => void this.#drain(10_000));
+    const code = await this.#ended.promise;
+    this.#writer?.flush();
+    return code;
+  }
+
+  #send(message: FromWorker): void {
+    this.#channel.send(message);
+  }
+
+  #take(message: ToWorker): void {
+    switch (message.is) {
+      case "boot":
+        return void this.#boot(message.boot).catch((error) => this.#unfit(error));
+      case "drain":
+        return void this.#drain(message.within);
+      case "adopt":
+        return void this.#adopt();
+      case "ask":
+        return void this.#answer(message);
+      case "answer":
+        this.#requests.get(message.id)?.(message.value);
+        return void this.#requests.delete(message.id);
+    }
+  }
+
+  async #boot(boot: Boot): Promise<void> {
+    const configuration = configurationOf(boot);
+    const { settings } = configuration;
+    const writer = writerFor(boot.log, settings, lineStyle(settings, hostName(), ownPid()));
+    this.#writer = writer;
+    const observe = countEvents(this.#metrics);
+    const logFor = ({ syslog_name: syslogName }: Service["settings"]) =>
+      createLog({ syslogName, writer, observe });
+    const log = this.#log = logFor(settings);
+    this.#watchBugs(log);
+    countProcess(this.#metrics, String(boot.index));
+    const store = await this.#openStore(boot, configuration, log);
+    if (store === undefined) return;
+    this.#store = store;
+    countQueue(store, this.#metrics);
+    const assembly = this.#assembly = await assemble({
+      configuration,
+      store,
+      metrics: this.#metrics,
+      logFor,
+      index: boot.index,
+      workers: boot.workers,
+      request: (what, args) => this.#request(what, args),
+    });
+    this.#listeners = await this.#listen(boot, configuration, assembly);
+    this.#send({ is: "ready" });
+    assembly.start();
+    every(REPORT, () => this.#snapshot());
+  }
+
+  #watchBugs(log: Log): void {
+    const report = (error: unknown) => log.emit("master", "bug", { what: errorText(error) });
+    onUncaught(report);
+    onConnectionBug(report);
+  }
+
+  async #openStore(boot: Boot, { settings }: Configuration, log: Log): Promise<QueueStore | undefined> {
+    try {
+      return await openFileStore({
+        directory: settings.queue_directory,
+        shard: boot.shard,
+        settings,
+        report: queueReporter(log, this.#metrics),
+      });
+    } catch (error) {
+      if (!(error instanceof QueueFault) || !error.message.includes("lock")) throw error;
+      this.#send({ is: "shard taken" });
+      this.#ended.resolve(0);
+      return undefined;
+    }
+  }
+
+  #listen(boot: Boot, configuration: Configuration, assembly: Assembly): Promise<Listener[]> {
+    const most = Math.max(64, Math.floor((boot.openFiles - RESERVED) / Math.max(1, boot.listeners.length)));
+    return Promise.all(boot.listeners.map(({ fd, service }) => {
+      const of = configuration.services[service]!;
+      return listen({ fd }, { maxConnections: most }, (connection) => assembly.accept(of, connection));
+    }));
+  }
+
+  #unfit(error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    this.#log?.note("master", "fatal", why);
+    if (!(error instanceof QueueFault)) this.#log?.emit("master", "bug", { what: errorText(error) });
+    this.#send({ is: "unfit", why });
+    this.#ended.resolve(1);
+  }
+
+  async #adopt(): Promise<void> {
+    try {
+      await this.#store?.adoptOrphans();
+    } catch (error) {
+      this.#log?.note(
+        "master",
+        "error",
+        `queue: cannot take over what an earlier worker left: ${(error as Error).message}`,
+      );
+    }
+    this.#assembly?.wake();
+  }
+
+  #snapshot(): void {
+    this.#send({ is: "metrics", snapshot: this.#metrics.snapshot() });
+  }
+
+  async #answer({ id, verb, args }: Extract<ToWorker, { is: "ask" }>): Promise<void> {
+    const [answer, parts] = [WORKER_ANSWERS[verb], this.#parts()];
+    try {
+      if (answer === undefined || parts === undefined) throw new Error(`"${verb}" cannot be answered`);
+      const value = await answer(parts, args, (rows) => this.#send({ is: "rows", id, rows }));
+      this.#send({ is: "done", id, value: value ?? null });
+    } catch (error) {
+      this.#send({ is: "error", id, why: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  #parts(): WorkerParts | undefined {
+    const [store, assembly] = [this.#store, this.#assembly];
+    if (store === undefined || assembly === undefined) return undefined;
+    return {
+      store,
+      snapshot: () => this.#snapshot(),
+      pickup: () => assembly.pickup(),
+      wake: () => assembly.wake(),
+    };
+  }
+
+  #request(what: string, args: WorkerArguments): Promise<unknown> {
+    const id = ++this.#lastRequest;
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    this.#requests.set(id, resolve);
+    this.#send({ is: "request", id, what, args });
+    return promise;
+  }
+
+  /** Stops accepting, lets what is in flight end, releases the shard, and ends the process. */
+  async #drain(within: number): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    for (const listener of this.#listeners) listener.close();
+    try {
+      await this.#assembly?.drain(AbortSignal.timeout(within));
+      await this.#assembly?.close();
+      await this.#store?.close();
+    } catch (error) {
+      this.#log?.emit("master", "bug", { what: errorText(error) });
+    }
+    this.#snapshot();
+    this.#ended.resolve(0);
+  }
+}
+
+function configurationOf({ configuration: { directory, texts } }: Boot): Configuration {
+  const loaded = loadConfiguration({ directory, texts });
+  if (loaded.is === "loaded") return loaded.configuration;
+  throw new Error(loaded.errors.map(printDiagnostic).join("; "));
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}

@@ -1,0 +1,559 @@
+import { expect, test } from "bun:test";
+import type { ReportedRecipient } from "../bounce/bouncer.ts";
+import type { Agent, DeliveryJob, DeliveryReport, Outcome } from "../delivery/agent.ts";
+import type { Envelope, QueueId, Recipient } from "../queue/envelope.ts";
+import { fakeClock, settle } from "../../test/kit/fake_clock.ts";
+import { memoryLog } from "../../test/kit/memory_log.ts";
+import { memoryStore } from "../../test/kit/memory_store.ts";
+import { createQmgr, type QmgrDeps } from "./qmgr.ts";
+import type { QmgrSettings } from "./settings.ts";
+
+const SETTINGS: QmgrSettings = {
+  qmgr_message_active_limit: 20000,
+  qmgr_message_recipient_limit: 20000,
+  minimal_backoff_time: 300,
+  maximal_backoff_time: 4000,
+  queue_run_delay: 300,
+  maximal_queue_lifetime: 432000,
+  bounce_queue_lifetime: 432000,
+  delay_warning_time: 0,
+  confirm_delay_cleared: false,
+  defer_transports: "",
+  transport_retry_time: 60,
+  recipient_delimiter: "+",
+  double_bounce_sender: "double-bounce",
+  soft_bounce: false,
+  default_filter_nexthop: "",
+  delay_logging_resolution_limit: 2,
+  default_destination_concurrency_limit: 20,
+  initial_destination_concurrency: 5,
+  default_destination_concurrency_positive_feedback: "1",
+  default_destination_concurrency_negative_feedback: "1",
+  default_destination_concurrency_failed_cohort_limit: 1,
+  default_destination_recipient_limit: 50,
+  default_destination_rate_delay: 0,
+  default_transport_rate_delay: 0,
+};
+
+interface Pending {
+  readonly job: DeliveryJob;
+  readonly signal: AbortSignal;
+  finish(report: DeliveryReport): void;
+}
+
+const SENT: Outcome = {
+  is: "sent",
+  relay: "mx[192.0.2.1]:25",
+  detail: { status: "2.0.0", text: "250 Ok", action: "relayed" },
+};
+const BOUNCED: Outcome = {
+  is: "bounced",
+  relay: "mx[192.0.2.1]:25",
+  detail: { status: "5.1.1", text: "no such user", action: "failed" },
+};
+const REFUSED = {
+  status: "4.4.1",
+  text: "connect to mx[192.0.2.1]:25: Connection refused",
+  action: "delayed",
+} as const;
+const UNREACHED: Outcome = { is: "deferred", relay: "none", detail: REFUSED };
+
+const all = (job: DeliveryJob, outcome: Outcome, more: Partial<DeliveryReport> = {}): DeliveryReport => ({
+  outcomes: job.recipients.map(() => outcome),
+  setup: 0,
+  transmission: 0,
+  ...more,
+});
+
+interface RigOptions {
+  readonly settings?: Partial<QmgrSettings>;
+  readonly parameters?: Record<string, string>;
+  readonly processLimit?: number;
+  readonly hooks?: QmgrDeps["hooks"];
+  /** Answers at once; without it the test finishes deliveries by hand. */
+  readonly answer?: (job: DeliveryJob) => DeliveryReport;
+  readonly bounceFails?: boolean;
+}
+
+function rig(options: RigOptions = {}) {
+  const clock = fakeClock();
+  const store = memoryStore(clock.now);
+  const log = memoryLog();
+  const pending: Pending[] = [];
+  const told: { what: string; entries: readonly ReportedRecipient[] }[] = [];
+  const agent: Agent = {
+    program: "smtp",
+    deliver(job, signal) {
+      if (options.answer !== undefined) return Promise.resolve(options.answer(job));
+      return new Promise((resolve, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason));
+        const entry: Pending = {
+          job,
+          signal,
+          finish(report) {
+            pending.splice(pending.indexOf(entry), 1);
+            resolve(report);
+          },
+        };
+        pending.push(entry);
+      });
+    },
+    close: async () => {},
+  };
+  const tell = (what: string) => async (_: unknown, entries: readonly ReportedRecipient[]) => {
+    told.push({ what, entries });
+    return options.bounceFails !== true;
+  };
+  const qmgr = createQmgr({
+    store,
+    router: {
+      route: (_, recipient) => {
+        const nexthop = recipient.slice(recipient.indexOf("@") + 1);
+        const transport = nexthop.startsWith("no.") ? "nosuch" : nexthop.startsWith("slow.") ? "slow" : "smtp";
+        return {
+          is: "route",
+          class: nexthop === "example.com" ? "local" : "default",
+          transport,
+          nexthop,
+          recipient,
+        };
+      },
+    },
+    agents: (name) => name === "nosuch" ? undefined : agent,
+    processLimit: () => options.processLimit ?? 100,
+    bounce: { failed: tell("failed"), delayed: tell("delayed"), succeeded: tell("succeeded") },
+    log,
+    transports: ["smtp", "slow"],
+    clock,
+    random: () => 0,
+    settings: { ...SETTINGS, ...options.settings },
+    parameter: (name) => options.parameters?.[name],
+    hooks: options.hooks,
+  });
+  let count = 0;
+  const put = (recipients: readonly string[], more: Partial<Envelope> = {}): QueueId => {
+    const id = `ID${++count}` as QueueId;
+    store.put({
+      id,
+      arrival: clock.now(),
+      sender: "s@example.org",
+      recipients: recipients.map((address): Recipient => ({ address, original: address, notify: 0 })),
+      origin: {},
+      ...more,
+    }, "Subject: x\r\n\r\nhello\r\n");
+    return id;
+  };
+  qmgr.start();
+  return { clock, store, log, pending, told, qmgr, put };
+}
+
+test("a message that is delivered leaves three lines and no trace", async () => {
+  const { put, store, log, clock, pending, qmgr } = rig();
+  put(["a@x.example"]);
+  await settle();
+  expect(qmgr.counts()).toEqual({ active: 1, recipients: 1, deliveries: 1, destinations: 1 });
+  await clock.advance(250);
+  pending[0].finish(all(pending[0].job, SENT, { setup: 60, transmission: 190, connectionUse: 2 }));
+  await settle();
+  expect(log.lines).toEqual([
+    "qmgr: ID1: from=<s@example.org>, size=21, nrcpt=1 (queue active)",
+    "smtp: ID1: to=<a@x.example>, relay=mx[192.0.2.1]:25, conn_use=2, delay=0.25, delays=0/0/0.06/0.19, dsn=2.0.0, status=sent (250 Ok)",
+    "qmgr: ID1: removed",
+  ]);
+  expect(store.messages.size).toBe(0);
+  expect(qmgr.counts()).toEqual({ active: 0, recipients: 0, deliveries: 0, destinations: 0 });
+});
+
+test("recipients of one destination travel together, up to the recipient limit", async () => {
+  const { put, pending } = rig({ parameters: { smtp_destination_recipient_limit: "2" } });
+  put(["a@x.example", "b@x.example", "c@x.example", "d@y.example"]);
+  await settle();
+  const got = pending.map(({ job }) =>
+    `${job.nexthop}: ${job.recipients.map(({ recipient }) => recipient.address[0]).join("")}`
+  );
+  expect(got.sort()).toEqual(["x.example: ab", "x.example: c", "y.example: d"]);
+});
+
+test("a destination begins with initial_destination_concurrency and widens with success up to its limit", async () => {
+  const { put, pending } = rig({ settings: { default_destination_concurrency_limit: 7 } });
+  for (let i = 0; i < 30; i++) put([`u${i}@x.example`]);
+  await settle();
+  expect(pending.length).toBe(5);
+  const first = pending[0];
+  first.finish(all(first.job, SENT));
+  await settle();
+  expect(pending.length).toBe(6);
+  for (let i = 0; i < 5; i++) {
+    pending[0].finish(all(pending[0].job, SENT));
+    await settle();
+  }
+  expect(pending.length).toBe(7);
+});
+
+test("the process limit of the transport holds over all destinations", async () => {
+  const { put, pending } = rig({ processLimit: 3 });
+  for (let i = 0; i < 10; i++) put([`u@d${i}.example`]);
+  await settle();
+  expect(pending.length).toBe(3);
+});
+
+test("five failures of a window of five make a site dead: what waits is suspended, later mail too, until the backoff is over", async () => {
+  const { put, pending, log, store, clock } = rig();
+  for (let i = 0; i < 7; i++) put([`u${i}@x.example`]);
+  await settle();
+  while (pending.length > 0) {
+    pending[0].finish(all(pending[0].job, UNREACHED, { deadSite: REFUSED }));
+    await settle();
+  }
+  put(["late@x.example"]);
+  await settle();
+  expect(pending.length).toBe(0);
+  const suspended = log.lines.filter((line) => line.includes("suspended"));
+  expect(suspended.length).toBeGreaterThanOrEqual(3);
+  expect(suspended.at(-1)).toBe(
+    "error: ID8: to=<late@x.example>, relay=none, delay=0, delays=0/0/0/0, dsn=4.4.1, status=deferred " +
+      "(delivery temporarily suspended: connect to mx[192.0.2.1]:25: Connection refused)",
+  );
+  expect([...store.messages.values()].every(({ queue }) => queue === "deferred")).toBe(true);
+  await clock.advance(300_000);
+  expect(pending.length).toBe(5);
+});
+
+test("a success forgives earlier failures", async () => {
+  const { put, pending, log } = rig();
+  for (let i = 0; i < 40; i++) put([`u${i}@x.example`]);
+  await settle();
+  for (let i = 0; i < 20; i++) {
+    const one = pending[0];
+    one.finish(i % 2 === 0 ? all(one.job, UNREACHED, { deadSite: REFUSED }) : all(one.job, SENT));
+    await settle();
+  }
+  expect(log.lines.some((line) => line.includes("suspended"))).toBe(false);
+});
+
+test("waiting doubles between minimal and maximal backoff", async () => {
+  const { put, clock, store } = rig({ answer: (job) => all(job, UNREACHED) });
+  const id = put(["a@x.example"]);
+  await settle();
+  const start = clock.now();
+  const waits: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    const { due } = store.messages.get(id)!;
+    waits.push((due - clock.now()) / 1000);
+    await clock.advance(due - clock.now());
+  }
+  expect(waits).toEqual([300, 300, 600, 1200, 2400, 4000]);
+  expect(clock.now() - start).toBe(8_800_000);
+});
+
+test("after maximal_queue_lifetime the message returns to its sender", async () => {
+  const { put, clock, store, log, told } = rig({
+    answer: (job) => all(job, UNREACHED),
+    settings: { maximal_queue_lifetime: 1000 },
+  });
+  put(["a@x.example"]);
+  await clock.advance(2_000_000);
+  expect(log.lines).toContain("qmgr: ID1: from=<s@example.org>, status=expired, returned to sender");
+  expect(told).toHaveLength(1);
+  expect(told[0].what).toBe("failed");
+  expect(told[0].entries[0].detail).toEqual({ ...REFUSED, action: "failed" });
+  expect(store.messages.size).toBe(0);
+});
+
+test("bounces expire by bounce_queue_lifetime", async () => {
+  const { put, clock, store } = rig({
+    answer: (job) => all(job, UNREACHED),
+    settings: { bounce_queue_lifetime: 0 },
+  });
+  put(["a@x.example"], { sender: "" });
+  await clock.advance(1000);
+  expect(store.messages.size).toBe(0);
+});
+
+test("forced expiration returns the message without another attempt, with the last reason", async () => {
+  const { put, clock, store, qmgr, told, pending, log } = rig();
+  const id = put(["a@x.example"]);
+  await settle();
+  pending[0].finish(all(pending[0].job, UNREACHED));
+  await settle();
+  store.expire([id]);
+  qmgr.wake();
+  await clock.advance(1);
+  expect(pending.length).toBe(0);
+  expect(log.lines).toContain("qmgr: ID1: from=<s@example.org>, status=force-expired, returned to sender");
+  expect(told[0].entries[0].detail.text).toBe(REFUSED.text);
+  expect(store.messages.size).toBe(0);
+});
+
+test("a delay warning is sent once", async () => {
+  const { put, clock, told, store } = rig({
+    answer: (job) => all(job, UNREACHED),
+    settings: { delay_warning_time: 3600 },
+  });
+  const id = put(["a@x.example"]);
+  await clock.advance(3_000_000);
+  expect(told).toHaveLength(0);
+  await clock.advance(20_000_000);
+  expect(told.map(({ what }) => what)).toEqual(["delayed"]);
+  expect(store.messages.get(id)!.warned).toBe(true);
+});
+
+test("a bounce is reported at the end of the run and the message goes when the notice is queued", async () => {
+  const { put, told, store } = rig({
+    answer: (job) => ({
+      outcomes: job.recipients.map((_, i) => i === 0 ? BOUNCED : SENT),
+      setup: 0,
+      transmission: 0,
+    }),
+  });
+  put(["bad@x.example", "good@x.example"]);
+  await settle();
+  expect(told).toEqual([{ what: "failed", entries: [expect.anything()] }]);
+  expect(store.messages.size).toBe(0);
+});
+
+test("when the notice cannot be queued the failure stays with the message", async () => {
+  const { put, store } = rig({ answer: (job) => all(job, BOUNCED), bounceFails: true });
+  const id = put(["bad@x.example"]);
+  await settle();
+  const kept = store.messages.get(id)!;
+  expect(kept.queue).toBe("deferred");
+  expect(kept.states).toEqual([{ is: "failed", report: BOUNCED.detail }]);
+});
+
+test("soft_bounce defers what would bounce", async () => {
+  const { put, store, log, told } = rig({
+    answer: (job) => all(job, BOUNCED),
+    settings: { soft_bounce: true },
+  });
+  put(["bad@x.example"]);
+  await settle();
+  expect(log.lines[1]).toBe(
+    "smtp: ID1: to=<bad@x.example>, relay=mx[192.0.2.1]:25, delay=0, delays=0/0/0/0, dsn=4.1.1, status=SOFTBOUNCE (no such user)",
+  );
+  expect(told).toHaveLength(0);
+  expect(store.counts().deferred).toBe(1);
+});
+
+test("a transport without an agent defers and warns once", async () => {
+  const { put, log } = rig();
+  put(["a@no.example"]);
+  put(["b@no.example"]);
+  await settle();
+  expect(log.lines.filter((line) => line.includes("warning"))).toHaveLength(1);
+  expect(log.lines.filter((line) => line.startsWith("error:"))).toEqual([
+    "error: ID1: to=<a@no.example>, relay=none, delay=0, delays=0/0/0/0, dsn=4.3.0, status=deferred (mail transport unavailable)",
+    "error: ID2: to=<b@no.example>, relay=none, delay=0, delays=0/0/0/0, dsn=4.3.0, status=deferred (mail transport unavailable)",
+  ]);
+});
+
+test("defer_transports keeps mail until it is flushed and the list is empty", async () => {
+  const { put, log, store } = rig({ settings: { defer_transports: "smtp" } });
+  put(["a@x.example"]);
+  await settle();
+  expect(log.lines[1]).toContain("dsn=4.3.2, status=deferred (deferred transport)");
+  expect(store.counts().deferred).toBe(1);
+});
+
+test("mail to the double-bounce address is discarded", async () => {
+  const { put, log, store } = rig();
+  put(["double-bounce@example.com"]);
+  await settle();
+  expect(log.lines[1]).toContain(
+    "qmgr: ID1: to=<double-bounce@example.com>, relay=none, delay=0, delays=0/0/0/0, dsn=2.0.0, " +
+      "status=sent (undeliverable postmaster notification discarded)",
+  );
+  expect(store.messages.size).toBe(0);
+});
+
+test("an agent's fault defers with 4.3.0 and loses nothing", async () => {
+  const { put, log, store } = rig({
+    answer: () => {
+      throw new Error("bug");
+    },
+  });
+  put(["a@x.example"]);
+  await settle();
+  expect(log.lines).toContain("qmgr: warning: ID1: transport smtp failed: Error: bug");
+  expect(log.lines.at(-1)).toContain("dsn=4.3.0, status=deferred (unknown mail transport error)");
+  expect(store.counts().deferred).toBe(1);
+});
+
+test("a small message overtakes a mailing list of many destinations", async () => {
+  const { put, pending } = rig({ processLimit: 2 });
+  put(Array.from({ length: 500 }, (_, i) => `u@d${i}.example`));
+  await settle();
+  put(["me@small.example"]);
+  await settle();
+  for (let i = 0; i < 3; i++) {
+    pending[0].finish(all(pending[0].job, SENT));
+    await settle();
+  }
+  expect(pending.some(({ job }) => job.nexthop === "small.example")).toBe(true);
+});
+
+test("a small message overtakes the remaining recipients of a big one to the same destination", async () => {
+  const { put, pending } = rig({
+    parameters: { smtp_destination_recipient_limit: "10", smtp_destination_concurrency_limit: "1" },
+  });
+  put(Array.from({ length: 500 }, (_, i) => `u${i}@x.example`));
+  await settle();
+  const small = put(["me@x.example"]);
+  await settle();
+  for (let i = 0; i < 2; i++) {
+    pending[0].finish(all(pending[0].job, SENT));
+    await settle();
+  }
+  expect(pending[0].job.envelope.id).toBe(small);
+});
+
+test("destinations take turns when one has a long queue", async () => {
+  const { put, pending } = rig({ processLimit: 2 });
+  for (let i = 0; i < 100; i++) put([`u${i}@busy.example`]);
+  await settle();
+  put(["a@other.example"]);
+  await settle();
+  for (let i = 0; i < 2; i++) {
+    pending[0].finish(all(pending[0].job, SENT));
+    await settle();
+  }
+  expect(pending.some(({ job }) => job.nexthop === "other.example")).toBe(true);
+});
+
+test("a rate delay spaces the deliveries of a destination, one at a time", async () => {
+  const starts: number[] = [];
+  const { put, clock } = rig({
+    parameters: { slow_destination_rate_delay: "5s" },
+    answer: (job) => {
+      starts.push(clock.now());
+      return all(job, SENT);
+    },
+  });
+  const begin = clock.now();
+  for (let i = 0; i < 3; i++) put([`u${i}@slow.example`]);
+  await clock.advance(20_000);
+  expect(starts.map((at) => at - begin)).toEqual([0, 5000, 10_000]);
+});
+
+test("a transport rate delay spaces all deliveries of the transport", async () => {
+  const starts: number[] = [];
+  const { put, clock } = rig({
+    parameters: { slow_transport_rate_delay: "2s" },
+    answer: (job) => {
+      starts.push(clock.now());
+      return all(job, SENT);
+    },
+  });
+  const begin = clock.now();
+  for (let i = 0; i < 3; i++) put([`u@slow.d${i}.example`]);
+  await clock.advance(20_000);
+  expect(starts.map((at) => at - begin)).toEqual([0, 2000, 4000]);
+});
+
+test("with a recipient limit of one, concurrency is per recipient", async () => {
+  const { put, pending } = rig({
+    parameters: { smtp_destination_recipient_limit: "1", smtp_destination_concurrency_limit: "1" },
+  });
+  put(["a@x.example", "A+ext@x.example", "b@x.example"]);
+  await settle();
+  expect(pending.map(({ job }) => job.recipients[0].recipient.address)).toEqual(["a@x.example", "b@x.example"]);
+});
+
+test("the active set is bounded", async () => {
+  const { put, store, pending } = rig({ settings: { qmgr_message_active_limit: 3 } });
+  for (let i = 0; i < 10; i++) put([`u@d${i}.example`]);
+  await settle();
+  expect(store.counts().active).toBe(3);
+  while (pending.length > 0) {
+    pending[0].finish(all(pending[0].job, SENT));
+    await settle();
+  }
+  expect(store.messages.size).toBe(0);
+});
+
+test("stop lets deliveries finish and puts the rest back", async () => {
+  const { put, store, pending, qmgr } = rig({ processLimit: 1 });
+  put(["a@x.example"]);
+  put(["b@x.example"]);
+  await settle();
+  const stopped = qmgr.stop(10_000);
+  await settle();
+  expect(store.counts()).toMatchObject({ active: 1, incoming: 1 });
+  pending[0].finish(all(pending[0].job, SENT));
+  await stopped;
+  expect([...store.messages.keys()]).toEqual(["ID2" as QueueId]);
+});
+
+test("at the deadline deliveries are aborted and their messages put back", async () => {
+  const { put, store, qmgr, clock } = rig();
+  put(["a@x.example"]);
+  await settle();
+  const stopped = qmgr.stop(10_000);
+  await clock.advance(10_000);
+  await stopped;
+  expect(store.counts()).toMatchObject({ active: 0, incoming: 1 });
+});
+
+test("expanded recipients have a line and an entry for each part", async () => {
+  const { put, log, told } = rig({
+    answer: (job) =>
+      all(job, {
+        is: "bounced",
+        relay: "local",
+        detail: { status: "2.0.0", text: "alias expanded", action: "expanded" },
+        parts: [{ address: "one@x.example", outcome: SENT }, { address: "two@x.example", outcome: BOUNCED }],
+      }),
+  });
+  put(["list@x.example"]);
+  await settle();
+  expect(log.lines[1]).toStartWith("smtp: ID1: to=<one@x.example>, orig_to=<list@x.example>, relay=");
+  expect(log.lines[2]).toStartWith("smtp: ID1: to=<two@x.example>, orig_to=<list@x.example>, relay=");
+  expect(told[0].entries.map(({ detail }) => detail.address)).toEqual(["two@x.example"]);
+});
+
+test("a success report is due only when asked for and not passed on", async () => {
+  const { store, told } = rig({
+    answer: (job) => ({
+      outcomes: job.recipients.map((_, i) => i === 2 ? { ...SENT, passedOn: true } : SENT),
+      setup: 0,
+      transmission: 0,
+    }),
+  });
+  const recipient = (address: string, notify: number): Recipient => ({ address, original: address, notify });
+  store.put({
+    id: "X1" as QueueId,
+    arrival: 0,
+    sender: "s@example.org",
+    origin: {},
+    recipients: [recipient("a@x.example", 2), recipient("b@x.example", 0), recipient("c@x.example", 2)],
+  }, "\r\n");
+  await settle();
+  expect(told).toHaveLength(1);
+  expect(told[0].what).toBe("succeeded");
+  expect(told[0].entries.map((entry) => [entry.recipient.address, entry.detail.text])).toEqual([
+    ["a@x.example", "delivery via mx[192.0.2.1]:25: 250 Ok"],
+  ]);
+});
+
+test("a probe is told of and never answered by a notice", async () => {
+  const heard: string[] = [];
+  const { put, told, store, log } = rig({
+    answer: (job) => all(job, BOUNCED),
+    hooks: { probed: (recipient, outcome) => heard.push(`${recipient} ${outcome.is}`) },
+  });
+  put(["a@x.example"], { kind: "probe" });
+  await settle();
+  expect(heard).toEqual(["a@x.example bounced"]);
+  expect(told).toHaveLength(0);
+  expect(store.messages.size).toBe(0);
+  expect(log.lines[1]).toContain("status=undeliverable (no such user)");
+});
+
+test("a bad transport parameter stops the start and names itself", () => {
+  expect(() => rig({ parameters: { smtp_destination_recipient_limit: "many" } })).toThrow(
+    "bad numerical configuration: smtp_destination_recipient_limit = many",
+  );
+  expect(() => rig({ parameters: { smtp_destination_concurrency_positive_feedback: "2" } })).toThrow(
+    "smtp_destination_concurrency_positive_feedback: bad feedback value: 2",
+  );
+});

@@ -56,6 +56,10 @@ export interface RecipientDetail {
   /** Diagnostic-Code: type and text. */
   readonly diagnosticType?: "smtp" | "x-unix" | "X-Postfix";
   readonly diagnostic?: string;
+  /** The final address, where local expansion made it another than the recipient's. */
+  readonly address?: string;
+  /** Further failures of the same recipient, when it was expanded into several. */
+  readonly others?: readonly RecipientDetail[];
 }
 
 /** A change of one recipient: its index in the envelope's list and the new state. */

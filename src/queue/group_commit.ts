@@ -1,0 +1,276 @@
+import type { QueueEvent } from "./file_store_options.ts";
+import { queueFault } from "./fault.ts";
+import type { Location } from "./message_index.ts";
+import { encodeRecord, RECORD, type RecordToWrite } from "./record.ts";
+import type { Segment } from "./segment.ts";
+import type { SegmentLog } from "./segment_log.ts";
+import type { QueueFault } from "./store.ts";
+
+/** A record and who wants to know what became of it. Exactly one of the two is called. */
+export interface Entry {
+  readonly record: RecordToWrite;
+  /** The record is durable. */
+  placed(at: Location): void;
+  /** It is not, and will not come back. */
+  failed(fault: QueueFault): void;
+  /** A record that goes right behind this one, in the same batch. */
+  readonly follow?: Entry;
+}
+
+/** The two ends of a promise. */
+export interface Waiter {
+  resolve(): void;
+  reject(fault: QueueFault): void;
+}
+
+/** The records that one sync makes durable. */
+export class Batch {
+  readonly segment: Segment;
+  readonly buffers: Uint8Array[] = [];
+  readonly entries: Entry[] = [];
+  bytes = 0;
+  messages = 0;
+  readonly #number: number;
+  readonly #waiters: Waiter[] = [];
+  readonly #lengths: number[] = [];
+
+  constructor(segment: Segment, number: number) {
+    this.segment = segment;
+    this.#number = number;
+  }
+
+  add(entry: Entry): void {
+    const { content } = entry.record;
+    const head = encodeRecord(entry.record, { nonce: this.segment.nonce, batch: this.#number });
+    this.buffers.push(head);
+    let length = head.length;
+    if (content !== undefined && content.length > 0) {
+      this.buffers.push(content);
+      length += content.length;
+    }
+    this.bytes += length;
+    this.#lengths.push(length);
+    this.entries.push(entry);
+    if (entry.record.type === RECORD.message) this.messages++;
+    if (entry.follow !== undefined) this.add(entry.follow);
+  }
+
+  /** Whoever waits for this batch without a record of his own. */
+  afterwards(waiters: readonly Waiter[]): void {
+    this.#waiters.push(...waiters);
+  }
+
+  failed(fault: QueueFault): void {
+    for (const entry of this.entries) entry.failed(fault);
+    for (const waiter of this.#waiters) waiter.reject(fault);
+  }
+
+  placed(): void {
+    let offset = this.segment.end;
+    this.segment.end += this.bytes;
+    for (let at = 0; at < this.entries.length; at++) {
+      const length = this.#lengths[at];
+      this.entries[at].placed({ segment: this.segment.number, offset, length });
+      offset += length;
+    }
+    for (const waiter of this.#waiters) waiter.resolve();
+  }
+}
+
+/** A disk in trouble is tried again at least this often, in milliseconds. */
+const LONGEST_PAUSE = 10_000;
+
+/** Where records come from: new mail, outcomes, compaction. */
+export interface Source {
+  /** Whether anything waits. */
+  readonly waiting: boolean;
+  /** Adds what waits, as far as the batch has room. */
+  fill(batch: Batch): void;
+  /** Nothing can be written: those who need an answer get it. */
+  refuse(fault: QueueFault): void;
+}
+
+/** What the group commit needs. */
+export interface GroupCommitOptions {
+  readonly log: SegmentLog;
+  readonly sources: readonly Source[];
+  readonly now: () => number;
+  readonly report: (event: QueueEvent) => void;
+  /** After a fault nothing is tried for so many milliseconds. */
+  readonly faultPause: number;
+  readonly after: (milliseconds: number, call: () => void) => () => void;
+  /** Called after every batch that became durable. */
+  readonly committed: (batch: Batch) => void;
+}
+
+/**
+ * One writer: gathers all that waits, writes it, syncs once, answers all; meanwhile the next batch gathers. A batch that fails
+ * is refused as a whole and its segment abandoned, so that nothing of it can come back.
+ */
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  #running: Promise<void> | undefined;
+  #number = 1;
+  #fault: QueueFault | undefined;
+  #pause = 0;
+  #pausedUntil = 0;
+  #cancelRetry: (() => void) | undefined;
+  #flushers: Waiter[] = [];
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+  }
+
+  /** The trouble that keeps the log from being written, if any. */
+  get fault(): QueueFault | undefined {
+    return this.#fault;
+  }
+
+  /** Starts a round soon, so that what arrives in the same turn of the event loop shares its sync. */
+  kick(): void {
+    if (this.#running !== undefined) return;
+    this.#running = new Promise((resolve) => setImmediate(resolve)).then(() => this.#run());
+  }
+
+  /** Resolves when all that waits now is durable. */
+  flush(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#flushers.push({ resolve, reject });
+      this.kick();
+    });
+  }
+
+  /** Calls now if nothing is being written, else not at all. */
+  whenIdle(call: () => void): void {
+    if (this.#running === undefined) call();
+  }
+
+  /** Resolves when no round is running. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+  }
+
+  async #run(): Promise<void> {
+    do await this.#round(); while (this.#fault === undefined && this.#waiting());
+    this.#running = undefined;
+    if (this.#waiting()) this.#retryLater();
+  }
+
+  #waiting(): boolean {
+    return this.#flushers.length > 0 || this.#options.sources.some((source) => source.waiting);
+  }
+
+  #retryLater(): void {
+    this.#cancelRetry ??= this.#options.after(this.#pause, () => {
+      this.#cancelRetry = undefined;
+      this.kick();
+    });
+  }
+
+  async #round(): Promise<void> {
+    const flushers = this.#flushers;
+    this.#flushers = [];
+    try {
+      await this.#write();
+      for (const { resolve } of flushers) resolve();
+    } catch (error) {
+      const fault = queueFault("write to the queue", error);
+      for (const { reject } of flushers) reject(fault);
+    }
+  }
+
+  async #write(): Promise<void> {
+    const { sources } = this.#options;
+    if (!sources.some((source) => source.waiting)) return;
+    const segment = await this.#writable();
+    const batch = new Batch(segment, this.#number++);
+    for (const source of sources) source.fill(batch);
+    if (batch.entries.length === 0) return batch.placed();
+    await this.#commit(batch);
+  }
+
+  /** A segment to write to; while there is none, everything is refused. */
+  async #writable(): Promise<Segment> {
+    const { log, now, sources } = this.#options;
+    try {
+      if (this.#fault !== undefined && now() < this.#pausedUntil) throw this.#fault;
+      return await log.writable();
+    } catch (error) {
+      const fault = this.#faulted(error);
+      for (const source of sources) source.refuse(fault);
+      throw fault;
+    }
+  }
+
+  async #commit(batch: Batch): Promise<void> {
+    const { now, report, committed } = this.#options;
+    const started = now();
+    try {
+      await this.#makeDurable(batch);
+    } catch (error) {
+      const fault = this.#faulted(error);
+      batch.failed(fault);
+      throw fault;
+    }
+    batch.placed();
+    if (this.#fault !== undefined) this.#recovered();
+    report({ is: "sync", messages: batch.messages, bytes: batch.bytes, milliseconds: now() - started });
+    committed(batch);
+  }
+
+  async #makeDurable({ segment, buffers, bytes }: Batch): Promise<void> {
+    try {
+      segment.write(buffers, bytes);
+    } catch (error) {
+      await this.#takeBack(segment);
+      throw error;
+    }
+    try {
+      await segment.sync();
+    } catch (error) {
+      await this.#abandon(segment);
+      throw error;
+    }
+  }
+
+  /** After a failed write the segment is cut back to what was durable; only if that is sure may it be used again. */
+  async #takeBack(segment: Segment): Promise<void> {
+    try {
+      segment.cut();
+      await segment.sync();
+    } catch {
+      await this.#abandon(segment);
+    }
+  }
+
+  /**
+   * After a failed sync nobody knows what the disk kept. A new segment says, durably, that it does not count; where that
+   * fails too, the next segment does.
+   */
+  async #abandon(segment: Segment): Promise<void> {
+    const { log } = this.#options;
+    log.abandon(segment);
+    try {
+      await log.writable();
+    } catch { /* tried again with the next batch, which the same trouble refuses until then */ }
+  }
+
+  #faulted(error: unknown): QueueFault {
+    const fault = queueFault("write to the queue", error);
+    if (fault === this.#fault) return fault;
+    const { now, report, faultPause } = this.#options;
+    if (this.#fault === undefined) {
+      report({ is: "fault", what: "write to the queue", why: fault.message, full: fault.full });
+    }
+    this.#pause = this.#fault === undefined ? faultPause : Math.min(this.#pause * 2, LONGEST_PAUSE);
+    this.#pausedUntil = now() + this.#pause;
+    return this.#fault = fault;
+  }
+
+  #recovered(): void {
+    this.#fault = undefined;
+    this.#options.report({ is: "recovered" });
+  }
+}

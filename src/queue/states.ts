@@ -1,0 +1,30 @@
+import type { RecipientChange, RecipientState } from "./store.ts";
+
+/** The state of a recipient about whom nothing is settled. */
+export const PENDING: RecipientState = { is: "pending" };
+
+/** States of a message that nobody has tried to deliver. */
+export function freshStates(count: number): RecipientState[] {
+  return new Array<RecipientState>(count).fill(PENDING);
+}
+
+/** Meta of a state record that holds all states. */
+export function printStates(states: readonly RecipientState[]): string {
+  return JSON.stringify(states);
+}
+
+/** Reads what `printStates` wrote. */
+export function parseStates(meta: Buffer): RecipientState[] {
+  return JSON.parse(meta.toString()) as RecipientState[];
+}
+
+/** Meta of a state record that holds the changed states only. */
+export function printChanges(changes: readonly RecipientChange[]): string {
+  return JSON.stringify(changes.map(({ index, state }) => [index, state]));
+}
+
+/** Reads what `printChanges` wrote. */
+export function parseChanges(meta: Buffer): RecipientChange[] {
+  const pairs = JSON.parse(meta.toString()) as [number, RecipientState][];
+  return pairs.map(([index, state]) => ({ index, state }));
+}

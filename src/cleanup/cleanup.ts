@@ -31,13 +31,22 @@ export type Committed =
   | { readonly is: "queued"; readonly id: QueueId; readonly size: number }
   | { readonly is: "refused"; readonly reply: Reply };
 
+/** What end-of-data restrictions ask for when the content is in already (access(5)). Empty = nothing new. */
+export interface LateChanges {
+  readonly hold?: boolean;
+  readonly discard?: boolean;
+  readonly redirect?: string;
+  readonly contentFilter?: string;
+  readonly bcc?: readonly string[];
+}
+
 /** A message on its way into the queue. Content is wire form: CR LF, dots unstuffed, newlines already made right. */
 export interface IncomingMessage {
   /** Bytes of content so far. */
   readonly size: number;
   write(bytes: Uint8Array): MaybeAsync<void>;
   /** Resolves only when the message is durably queued, or answers why not. */
-  commit(): Promise<Committed>;
+  commit(late?: LateChanges): Promise<Committed>;
   abort(): void;
 }
 

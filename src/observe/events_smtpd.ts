@@ -1,6 +1,66 @@
 import { event } from "./event.ts";
 
+const also = (name: string, value: string | undefined) => value === undefined ? "" : `, ${name}=${value}`;
+
 /** Events of smtpd and cleanup (`connect` to `disconnect`, queue entry). `client` is `name[address]`. */
 export const smtpdEvents = {
   connect: event<{ client: string }>("info", (e) => `connect from ${e.client}`),
+  disconnect: event<{ client: string; statistics: string }>(
+    "info",
+    (e) => `disconnect from ${e.client} ${e.statistics}`,
+  ),
+  /** The first good recipient of a message. */
+  client: event<{
+    id: string;
+    client: string;
+    saslMethod?: string;
+    saslUsername?: string;
+    saslSender?: string;
+    originalId?: string;
+    originalClient?: string;
+  }>("info", (e) =>
+    `${e.id}: client=${e.client}${also("sasl_method", e.saslMethod)}${also("sasl_username", e.saslUsername)}` +
+    `${also("sasl_sender", e.saslSender)}${also("orig_queue_id", e.originalId)}` +
+    `${also("orig_client", e.originalClient)}`),
+  /** A refusal, and the notes of access actions: `verb` is reject, warn, info, hold, discard, ... `id` is NOQUEUE before there is one. */
+  reject: event<{ id: string; verb: string; stage: string; client: string; text: string; envelope: string }>(
+    "info",
+    (e) => `${e.id}: ${e.verb}: ${e.stage} from ${e.client}: ${e.text}; ${e.envelope}`,
+  ),
+  /** `reason` is `lost connection`, `timeout` or `too many errors`. */
+  sessionBroken: event<{ reason: string; where: string; client: string }>(
+    "info",
+    (e) => `${e.reason} after ${e.where} from ${e.client}`,
+  ),
+  nonSmtpCommand: event<{ client: string; line: string }>(
+    "warning",
+    (e) => `non-SMTP command from ${e.client}: ${e.line}`,
+  ),
+  improperPipelining: event<{ where: string; client: string; input: string }>(
+    "info",
+    (e) => `improper command pipelining after ${e.where} from ${e.client}: ${e.input}`,
+  ),
+  illegalAddress: event<{ client: string; where: string; path: string }>(
+    "warning",
+    (e) => `Illegal address syntax from ${e.client} in ${e.where} command: ${e.path}`,
+  ),
+  longRequest: event<{ client: string; limit: number; start: string }>(
+    "warning",
+    (e) => `${e.client}: request longer than ${e.limit}: ${e.start}...`,
+  ),
+  bareNewline: event<{ client: string; where: string }>(
+    "info",
+    (e) => `bare <LF> received after ${e.where} from ${e.client}`,
+  ),
+  /** `kind` is `Connection concurrency`, `Connection rate`, `Message delivery request rate` or `Recipient address rate`. */
+  limitExceeded: event<{ kind: string; number: number; client: string; service: string }>(
+    "warning",
+    (e) => `${e.kind} limit exceeded: ${e.number} from ${e.client} for service ${e.service}`,
+  ),
+  /** `messageId` with its angle brackets; `resent` when it is the Resent-Message-ID. */
+  messageId: event<{ id: string; messageId: string; resent?: boolean }>(
+    "info",
+    (e) => `${e.id}: ${e.resent ? "resent-" : ""}message-id=${e.messageId}`,
+  ),
+  hopCountExceeded: event<{ id: string }>("warning", (e) => `${e.id}: message rejected: hopcount exceeded`),
 } as const;

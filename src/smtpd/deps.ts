@@ -1,0 +1,76 @@
+import type { AccessPolicy, ClientFacts, Facts } from "../access/policy.ts";
+import type { Clock } from "../base/clock.ts";
+import type { MaybeAsync } from "../base/maybe_async.ts";
+import type { Cleanup } from "../cleanup/cleanup.ts";
+import type { Service } from "../config/service.ts";
+import type { Log } from "../observe/log.ts";
+import type { QueueId } from "../queue/envelope.ts";
+import type { Reply } from "../smtp/reply.ts";
+
+/** What the DNS says of a client's address (smtpd_peer): names are "unknown" where there is none to trust. */
+export interface ClientName {
+  readonly name: string;
+  readonly reverseName: string;
+  readonly nameStatus: 2 | 4 | 5;
+  readonly reverseNameStatus: 2 | 4 | 5;
+  /** A line of level warning: `hostname forged.example does not resolve to address 192.0.2.60: ...`. */
+  readonly warning?: string;
+}
+
+/** A client without any name. */
+export const NAMELESS: ClientName = {
+  name: "unknown",
+  reverseName: "unknown",
+  nameStatus: 5,
+  reverseNameStatus: 5,
+};
+
+/** Counts of what clients do, across sessions and workers (anvil(8)). Each call answers the count for the client. */
+export interface Anvil {
+  connect(service: string, address: string): MaybeAsync<{ readonly count: number; readonly rate: number }>;
+  disconnect(service: string, address: string): void;
+  mail(service: string, address: string): MaybeAsync<number>;
+  recipient(service: string, address: string): MaybeAsync<number>;
+}
+
+/** A client as the lists of main.cf name it. */
+export interface ListedClient {
+  readonly name: string;
+  readonly address: string;
+}
+
+/** What smtpd is built from. Only `master/` has all of it; tests bring fakes. */
+export interface SmtpdDeps {
+  readonly service: Service;
+  /** The same service with `stress = yes`, used while all slots are taken (STRESS_README). */
+  readonly stressed?: Service;
+  readonly access: AccessPolicy;
+  readonly cleanup: Cleanup;
+  readonly newId: () => QueueId;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** smtpd_peername_lookup; not called when that is off. */
+  readonly clientLookup: (address: string) => MaybeAsync<ClientName>;
+  /** Whether a client is in a list such as smtpd_authorized_xclient_hosts, by parameter name. */
+  readonly listed: (parameter: ListParameter, client: ListedClient) => MaybeAsync<boolean>;
+  /** smtpd_discard_ehlo_keyword_address_maps. */
+  readonly discardedKeywords?: (address: string) => MaybeAsync<string | undefined>;
+  /** smtpd_command_filter. */
+  readonly commandFilter?: (line: string) => MaybeAsync<string | undefined>;
+  /** Whether the queue can take a message of that many bytes (queue_minfree). */
+  readonly hasRoom?: (size: number) => boolean;
+  /** smtpd_reject_footer. */
+  readonly rejectFooter?: (reply: Reply, facts: Facts) => MaybeAsync<Reply>;
+  readonly anvil?: Anvil;
+}
+
+/** Parameters that list clients. */
+export type ListParameter =
+  | "smtpd_authorized_xclient_hosts"
+  | "smtpd_authorized_xforward_hosts"
+  | "smtpd_forbid_bare_newline_exclusions"
+  | "smtpd_client_event_limit_exceptions"
+  | "local_header_rewrite_clients";
+
+/** Facts that do not change in a session. */
+export type { ClientFacts };

@@ -1,0 +1,76 @@
+import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import { defer, type Reply } from "../smtp/reply.ts";
+import { check } from "./check.ts";
+import { type ClientName, NAMELESS } from "./deps.ts";
+import { noteEarlyInput } from "./pipelining.ts";
+import { banner, type Session } from "./session.ts";
+
+function lookUp(session: Session): MaybeAsync<ClientName> {
+  const { address } = session.connection.remote;
+  if (!session.settings.peernameLookup || address === "") return NAMELESS;
+  return session.house.deps.clientLookup(address);
+}
+
+function admit(session: Session, { warning, ...name }: ClientName): void {
+  session.client = { ...session.client, ...name };
+  if (warning !== undefined) session.house.deps.log.note("smtpd", "warning", warning);
+  session.greeted();
+}
+
+/** Connection limits per client (smtpd_client_connection_count_limit, ..._rate_limit); the lists except trusted ones. */
+function overLimit(session: Session): MaybeAsync<Reply | undefined> {
+  const { anvil, listed, log } = session.house.deps;
+  const { connectionCountLimit: most, connectionRateLimit: fastest, service, myhostname } = session.settings;
+  if (anvil === undefined || (most === 0 && fastest === 0)) return undefined;
+  const { client } = session;
+  return then(listed("smtpd_client_event_limit_exceptions", client), (excepted) => {
+    if (excepted) return undefined;
+    session.counted = true;
+    session.countedAddress = client.address;
+    return then(anvil.connect(service, client.address), ({ count, rate }) => {
+      const [kind, number] = most > 0 && count > most
+        ? ["Connection concurrency", count] as const
+        : fastest > 0 && rate > fastest
+        ? ["Connection rate", rate] as const
+        : [undefined, 0] as const;
+      if (kind === undefined) return undefined;
+      log.emit("smtpd", "limitExceeded", { kind, number, client: session.clientText, service });
+      return defer(421, "4.7.0", `${myhostname} Error: too many connections from ${client.name}[${client.address}]`);
+    });
+  });
+}
+
+function learnLists(session: Session): MaybeAsync<void> {
+  const { bareNewline } = session.settings;
+  if (bareNewline === "no") return void (session.lenientNewlines = true);
+  return then(
+    session.house.deps.listed("smtpd_forbid_bare_newline_exclusions", session.client),
+    (excluded) => void (session.lenientNewlines = excluded),
+  );
+}
+
+/** The first reply: the banner, or what refuses the client (smtpd_delay_reject = no). Said again after XCLIENT. */
+export function welcome(session: Session): MaybeAsync<void> {
+  return then(check(session, "CONNECT"), (refusal) => {
+    session.denied = refusal !== undefined;
+    return session.say(refusal ?? banner(session.settings));
+  });
+}
+
+/** Learns who the client is and greets it. */
+export function greet(session: Session): MaybeAsync<void> {
+  return then(lookUp(session), (name) => {
+    admit(session, name);
+    return then(overLimit(session), (refusal) => {
+      if (refusal !== undefined) return session.dismiss(refusal, undefined);
+      return then(learnLists(session), () => {
+        if (session.pendingInput !== undefined) {
+          const ended = noteEarlyInput(session, "CONNECT");
+          if (ended !== undefined) return session.dismiss(ended, undefined);
+        }
+        return welcome(session);
+      });
+    });
+  });
+}
+

@@ -1,0 +1,127 @@
+import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import { quoteAddress } from "../address/address.ts";
+import { type MailCommand, parseMail } from "../smtp/command.ts";
+import { accept, defer, refuse, type Reply, replyText } from "../smtp/reply.ts";
+import { check } from "./check.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
+import { noEffects, type Transaction } from "./phase.ts";
+import type { Session } from "./session.ts";
+
+const OK = outcomeOf(accept(250, "2.1.0", "Ok"));
+const HELLO_FIRST = outcomeOf(refuse(503, "5.5.1", "Error: send HELO/EHLO first"));
+const NESTED = outcomeOf(refuse(503, "5.5.1", "Error: nested MAIL command"));
+const AFTER_BDAT = outcomeOf(refuse(503, "5.5.1", "Error: MAIL after BDAT"));
+const TOO_BIG = refuse(552, "5.3.4", "Message size exceeds fixed limit");
+const NO_ROOM = defer(452, "4.3.1", "Insufficient system storage");
+const DECLARE_UTF8 = outcomeOf(refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address"));
+
+/** What Postfix shows between angle brackets in replies: the internal form, as the client meant it. */
+export function asGiven(address: string): string {
+  return address;
+}
+
+function transactionFor(session: Session, { from, parameters }: MailCommand): Transaction {
+  return {
+    sender: from,
+    senderAsGiven: asGiven(from),
+    parameters,
+    arrival: session.house.deps.clock.now(),
+    id: undefined,
+    recipients: [],
+    lastRecipient: undefined,
+    overshoot: 0,
+    effects: noEffects(),
+  };
+}
+
+function outOfPlace(session: Session): Outcome | undefined {
+  if (session.settings.heloRequired && session.hello === undefined) return HELLO_FIRST;
+  if (session.phase.at === "transaction") return NESTED;
+  if (session.phase.at === "bdat") return session.phase.content === undefined ? AFTER_BDAT : NESTED;
+  return undefined;
+}
+
+/** The grammar's refusal, with the log's warning for a path that could not be read. */
+export function misread(session: Session, { reply, badPath }: { readonly reply: Reply; readonly badPath?: string }) {
+  if (badPath !== undefined) {
+    const { clientText: client, where } = session;
+    session.house.deps.log.emit("smtpd", "illegalAddress", { client, where, path: badPath });
+  }
+  return outcomeOf(reply);
+}
+
+/** smtpd_client_message_rate_limit. */
+function overRate(session: Session): MaybeAsync<Reply | undefined> {
+  const { anvil, log } = session.house.deps;
+  const { messageRateLimit: most, service } = session.settings;
+  if (anvil === undefined || most === 0 || !session.counted) return undefined;
+  const { client } = session;
+  return then(anvil.mail(service, client.address), (number) => {
+    if (number <= most) return undefined;
+    const fields = { kind: "Message delivery request rate", number, client: session.clientText, service };
+    log.emit("smtpd", "limitExceeded", fields);
+    return defer(450, "4.7.1", `Error: too much mail from ${client.address}`);
+  });
+}
+
+function tooBig(session: Session, size: number): Reply | undefined {
+  const limit = session.settings.messageSizeLimit;
+  if (limit > 0 && size > limit) return TOO_BIG;
+  return session.house.deps.hasRoom?.(size) === false ? NO_ROOM : undefined;
+}
+
+function enter(session: Session, transaction: Transaction): Outcome {
+  session.phase = { at: "transaction", transaction };
+  if (!session.settings.delayOpen) openMessage(session, transaction);
+  return OK;
+}
+
+/** Gives the transaction its queue id, and tells the log whose it is. */
+export function openMessage(session: Session, transaction: Transaction): void {
+  transaction.id = session.house.deps.newId();
+  session.house.deps.log.emit("smtpd", "client", {
+    id: transaction.id,
+    client: session.clientText,
+    saslMethod: session.login?.method,
+    saslUsername: session.login?.username,
+    saslSender: transaction.parameters.auth === undefined || session.login === undefined
+      ? undefined
+      : quoteAddress(transaction.parameters.auth),
+    originalId: session.forwarded?.IDENT,
+    originalClient: originalClient(session),
+  });
+}
+
+function originalClient({ forwarded }: Session): string | undefined {
+  if (forwarded?.NAME === undefined && forwarded?.ADDR === undefined) return undefined;
+  return `${forwarded.NAME ?? "unknown"}[${forwarded.ADDR ?? "unknown"}]`;
+}
+
+function judge(session: Session, command: MailCommand): MaybeAsync<Outcome> {
+  const transaction = transactionFor(session, command);
+  const subject = {
+    sender: command.from,
+    senderAsGiven: transaction.senderAsGiven,
+    size: command.parameters.size ?? 0,
+    smtputf8: command.parameters.smtputf8,
+  };
+  return then(check(session, "MAIL", subject, transaction.effects), (refusal) => {
+    if (refusal !== undefined) return outcomeOf(refusal);
+    const big = tooBig(session, command.parameters.size ?? 0);
+    if (big === undefined) return enter(session, transaction);
+    session.house.logReject(session, "MAIL", replyText(big), subject);
+    return outcomeOf(big);
+  });
+}
+
+/** MAIL FROM starts a transaction (RFC 5321 §4.1.1.2). */
+export function mail(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
+  const misplaced = outOfPlace(session);
+  if (misplaced !== undefined) return misplaced;
+  const command = parseMail(words, session.settings.path);
+  if (command.verb === "malformed") return misread(session, command);
+  if (session.settings.strictSmtputf8 && !command.parameters.smtputf8 && /[^\x00-\x7f]/.test(command.from)) {
+    return DECLARE_UTF8;
+  }
+  return then(overRate(session), (slow) => slow === undefined ? judge(session, command) : outcomeOf(slow));
+}

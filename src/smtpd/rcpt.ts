@@ -1,0 +1,70 @@
+import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import { parseRcpt, type RcptCommand } from "../smtp/command.ts";
+import { accept, defer, refuse, type Reply } from "../smtp/reply.ts";
+import { check } from "./check.ts";
+import { asGiven, misread, openMessage } from "./mail.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
+import type { Transaction } from "./phase.ts";
+import type { Session } from "./session.ts";
+
+const OK = outcomeOf(accept(250, "2.1.5", "Ok"));
+const NEED_MAIL = outcomeOf(refuse(503, "5.5.1", "Error: need MAIL command"));
+const AFTER_BDAT = outcomeOf(refuse(503, "5.5.1", "Error: RCPT after BDAT"));
+const TOO_MANY = defer(452, "4.5.3", "Error: too many recipients");
+const DECLARE_UTF8 = outcomeOf(refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address"));
+
+/** smtpd_client_recipient_rate_limit. */
+function overRate(session: Session): MaybeAsync<Reply | undefined> {
+  const { anvil, log } = session.house.deps;
+  const { recipientRateLimit: most, service } = session.settings;
+  if (anvil === undefined || most === 0 || !session.counted) return undefined;
+  const { client } = session;
+  return then(anvil.recipient(service, client.address), (number) => {
+    if (number <= most) return undefined;
+    const fields = { kind: "Recipient address rate", number, client: session.clientText, service };
+    log.emit("smtpd", "limitExceeded", fields);
+    return defer(450, "4.7.1", `Error: too many recipients from ${client.address}`);
+  });
+}
+
+/** One recipient too many; the first ones over the limit are no error, a sender may split its mail on them. */
+function overshoot(session: Session, transaction: Transaction): Outcome {
+  const forgiven = transaction.overshoot++ < session.settings.overshootLimit;
+  return { reply: TOO_MANY, counts: forgiven ? "good" : "bad" };
+}
+
+function take(session: Session, transaction: Transaction, { to, parameters }: RcptCommand): Outcome {
+  if (transaction.id === undefined) openMessage(session, transaction);
+  const { notify, orcpt } = parameters;
+  transaction.recipients.push(
+    orcpt === undefined
+      ? { address: to, original: to, notify }
+      : { address: to, original: to, notify, orcpt },
+  );
+  transaction.lastRecipient = to;
+  return OK;
+}
+
+function judge(session: Session, transaction: Transaction, command: RcptCommand): MaybeAsync<Outcome> {
+  const subject = { recipient: command.to, recipientAsGiven: asGiven(command.to) };
+  return then(check(session, "RCPT", subject, transaction.effects), (refusal) => {
+    if (refusal !== undefined) return outcomeOf(refusal);
+    return take(session, transaction, command);
+  });
+}
+
+/** RCPT TO adds a recipient (RFC 5321 §4.1.1.3). */
+export function rcpt(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
+  const { phase, settings } = session;
+  if (phase.at === "bdat") return phase.content === undefined ? NEED_MAIL : AFTER_BDAT;
+  if (phase.at !== "transaction") return NEED_MAIL;
+  const { transaction } = phase;
+  const utf8 = transaction.parameters.smtputf8;
+  const command = parseRcpt(words, utf8 ? { ...settings.path, utf8 } : settings.path);
+  if (command.verb === "malformed") return misread(session, command);
+  if (settings.strictSmtputf8 && !utf8 && /[^\x00-\x7f]/.test(command.to)) return DECLARE_UTF8;
+  if (transaction.recipients.length >= settings.recipientLimit) return overshoot(session, transaction);
+  return then(overRate(session), (slow) => {
+    return slow === undefined ? judge(session, transaction, command) : outcomeOf(slow);
+  });
+}

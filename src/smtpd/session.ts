@@ -1,0 +1,451 @@
+import { isAscii, isUtf8 } from "node:buffer";
+import { clientText } from "../access/client_text.ts";
+import type { ClientFacts } from "../access/policy.ts";
+import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
+import type { Connection, ConnectionHandler } from "../platform/connection.ts";
+import { accept, defer, printReply, refuse, type Reply } from "../smtp/reply.ts";
+import { takeChunk } from "./bdat.ts";
+import { runCommand } from "./commands.ts";
+import { connectFacts, factsOf } from "./facts.ts";
+import { takeData } from "./data.ts";
+import { greet } from "./greeting.ts";
+import type { House } from "./house.ts";
+import { endsSession, type Outcome, softened } from "./outcome.ts";
+import { type Phase, READY } from "./phase.ts";
+import type { SessionSettings } from "./session_settings.ts";
+import { type Counted, Statistics } from "./statistics.ts";
+
+/** What the client said of itself. */
+export interface Hello {
+  readonly name: string;
+  readonly esmtp: boolean;
+}
+
+/** Who logged in, by XCLIENT LOGIN (SASL comes with its own command). */
+export interface Login {
+  readonly method: string;
+  readonly username: string;
+}
+
+/** What the client's upstream told by XFORWARD. */
+export type Forwarded = Readonly<Partial<Record<string, string>>>;
+
+// While a command waits, this much input may queue up before the socket is paused.
+const QUEUED_INPUT = 65_536;
+// How long a peer may take to close its side after ours.
+const LINGER = 5_000;
+
+/**
+ * The server's side of one SMTP connection (RFC 5321). Commands run one after the other; input that comes meanwhile waits.
+ * The state is small until a message comes: thousands of idle sessions must be cheap.
+ */
+export class Session implements ConnectionHandler {
+  readonly house: House;
+  readonly connection: Connection;
+  readonly settings: SessionSettings;
+  client: ClientFacts;
+  phase: Phase = READY;
+  hello: Hello | undefined;
+  /** ESMTP after EHLO. */
+  esmtp = false;
+  login: Login | undefined;
+  forwarded: Forwarded | undefined;
+  /** XCLIENT DESTADDR and DESTPORT. */
+  destination: { readonly address: string; readonly port: number } | undefined;
+  /** The last command, for log lines. */
+  where = "CONNECT";
+  errors = 0;
+  junk = 0;
+  /** Whether the client has sent ahead where it may not (SMTPD_FLAG_ILL_PIPELINING's role). */
+  pipelinedEarly = false;
+  /** Refused at the greeting (smtpd_delay_reject = no): everything but QUIT gets 503. */
+  denied = false;
+  /** Counted by anvil: not in smtpd_client_event_limit_exceptions. */
+  counted = false;
+  /** The address it was counted under. */
+  countedAddress = "";
+  /** What answers the BDAT chunk that is being thrown away. */
+  pendingReply: Reply | undefined;
+  /** The client is in smtpd_forbid_bare_newline_exclusions, or the check is off. */
+  lenientNewlines = false;
+  /** Started a session, so that the end is logged. */
+  #greeted = false;
+  #statistics: Statistics | undefined;
+  #input: Buffer | undefined;
+  #skippingLine = false;
+  #out = "";
+  /** Until the start, as while a command waits for something, input only queues up. */
+  #busy = true;
+  #blocked = false;
+  #paused = false;
+  #peerEnded = false;
+  #closing = false;
+  #released = false;
+
+  constructor(house: House, connection: Connection, settings: SessionSettings) {
+    this.house = house;
+    this.connection = connection;
+    this.settings = settings;
+    this.client = connectFacts(connection);
+  }
+
+  /** Begins the session, once there is a slot for it. */
+  start(): void {
+    this.connection.setTimeout(this.settings.timeout);
+    this.#busy = false;
+    this.#await(greet(this));
+    if (!this.#busy) this.#run();
+  }
+
+  get clientText(): string {
+    return clientText(this.client, this.settings.portLogging);
+  }
+
+  /** Bytes that have come and were not looked at yet. */
+  get pendingInput(): Buffer | undefined {
+    return this.#input;
+  }
+
+  /** The policy protocol's name for this session. */
+  get instance(): string | undefined {
+    return undefined;
+  }
+
+  /** Whether the session is between messages and waits for the client. */
+  get idle(): boolean {
+    return this.phase === READY && !this.#busy;
+  }
+
+  get statistics(): Statistics {
+    return this.#statistics ??= new Statistics();
+  }
+
+  /** Nobody is there any more to hear a reply. */
+  get gone(): boolean {
+    return this.#released;
+  }
+
+  /** The log knows the client from now on. */
+  greeted(): void {
+    this.#greeted = true;
+    this.house.deps.log.emit("smtpd", "connect", { client: this.clientText });
+  }
+
+  /** Queues a reply; it leaves with all others once no more input can be worked on. */
+  say(reply: Reply): MaybeAsync<void> {
+    const soft = this.settings.softBounce ? softened(reply) : reply;
+    const { rejectFooter } = this.house.deps;
+    if (rejectFooter === undefined || soft.code < 400) return this.#send(soft);
+    const footed = rejectFooter(soft, factsOf(this));
+    return isPromise(footed) ? footed.then((whole) => this.#send(whole)) : this.#send(footed);
+  }
+
+  #send(reply: Reply): MaybeAsync<void> {
+    const { softErrorLimit, errorSleep } = this.settings;
+    if (this.errors < softErrorLimit || errorSleep === 0) {
+      this.#out += printReply(reply);
+      if (endsSession(reply)) this.#closing = true;
+      return;
+    }
+    // Tar pit: clients that make errors wait for every answer (smtpd_error_sleep_time).
+    this.#flush();
+    return new Promise((resolve) => {
+      this.house.deps.clock.after(errorSleep, () => {
+        this.#out += printReply(reply);
+        if (endsSession(reply)) this.#closing = true;
+        resolve();
+      });
+    });
+  }
+
+  /** Carries an outcome out: the reply, the counts, the end. */
+  finish(outcome: Outcome, counted: Counted): MaybeAsync<void> {
+    const said = outcome.reply === undefined ? undefined : this.say(outcome.reply);
+    const settle = () => {
+      this.statistics.count(counted, outcome.counts === "good");
+      if (outcome.counts === "bad") this.errors++;
+      if (outcome.hangUp) this.#closing = true;
+    };
+    return isPromise(said) ? said.then(settle) : settle();
+  }
+
+  /** Carries out what became of content: the command itself was counted when it came. */
+  finishContent(reply: Reply, counted: Counted): MaybeAsync<void> {
+    const said = this.say(reply);
+    const settle = () => {
+      if (reply.code < 400) this.statistics.succeed(counted);
+      else this.errors++;
+    };
+    return isPromise(said) ? said.then(settle) : settle();
+  }
+
+  /** Ends the session after a reply that tells why; `reason` goes to the log. */
+  dismiss(reply: Reply, reason: string | undefined): MaybeAsync<void> {
+    if (reason !== undefined) {
+      this.house.deps.log.emit("smtpd", "sessionBroken", {
+        reason,
+        where: this.#whereText(),
+        client: this.clientText,
+      });
+    }
+    const said = this.say(reply);
+    if (isPromise(said)) return said.then(() => void (this.#closing = true));
+    this.#closing = true;
+  }
+
+  /** Asks the session to end when the message under way is done (shutdown). */
+  retire(): void {
+    if (!this.#greeted) return this.connection.destroy();
+    if (this.idle && !this.#closing) {
+      this.#await(this.dismiss(shuttingDown(this.settings.myhostname), undefined));
+      this.#run();
+    }
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#closing) return;
+    this.#input = this.#input === undefined ? chunk : Buffer.concat([this.#input, chunk]);
+    if (!this.#busy && !this.#blocked) return this.#run();
+    if (this.#input.length > QUEUED_INPUT && !this.#paused) {
+      this.#paused = true;
+      this.connection.pause();
+    }
+  }
+
+  end(): void {
+    this.#peerEnded = true;
+    if (!this.#busy && !this.#blocked) this.#run();
+  }
+
+  drain(): void {
+    this.#blocked = false;
+    if (!this.#busy) this.#run();
+  }
+
+  timeout(): void {
+    if (this.#closing || !this.#greeted) return this.connection.destroy();
+    if (this.#busy) return;
+    if (this.#blocked) return this.#break("timeout");
+    this.#await(this.dismiss(
+      defer(421, "4.4.2", `${this.settings.myhostname} Error: timeout exceeded`),
+      "timeout",
+    ));
+    this.#run();
+  }
+
+  close(): void {
+    if (this.#greeted && !this.#closing) this.#logBreak("lost connection");
+    this.#release();
+  }
+
+  /** Works on what has come until it runs out, something must be waited for, or the session ends. */
+  #run(): void {
+    while (!this.#busy && !this.#blocked && !this.#closing && this.#step()) { /* one step at a time */ }
+    this.#flush();
+    if (this.#busy || this.#blocked) return;
+    if (this.#closing) this.#hangUp();
+    else if (this.#peerEnded) this.#break("lost connection");
+    else if (this.#paused) {
+      this.#paused = false;
+      this.connection.resume();
+    }
+  }
+
+  /** One command, or one piece of content; false when there is not enough input for it. */
+  #step(): boolean {
+    if (this.phase === READY && this.house.stopping) {
+      this.#await(this.dismiss(shuttingDown(this.settings.myhostname), undefined));
+      return true;
+    }
+    if (this.phase.at === "data" || (this.phase.at === "bdat" && this.phase.chunk !== undefined)) {
+      return this.#takeContent();
+    }
+    const line = this.#takeLine();
+    if (line === undefined) return false;
+    this.#await(this.#obey(line));
+    return true;
+  }
+
+  #takeContent(): boolean {
+    const input = this.#input;
+    if (input === undefined) return false;
+    this.#input = undefined;
+    const unread = (rest: Buffer) => void (this.#input = rest.length === 0 ? undefined : rest);
+    this.#await(this.phase.at === "data" ? takeData(this, input, unread) : takeChunk(this, input, unread));
+    return true;
+  }
+
+  async #obeySlowly(work: Promise<void>): Promise<void> {
+    await work;
+    const after = this.#checkErrors();
+    if (isPromise(after)) await after;
+  }
+
+  #obey(line: Buffer): MaybeAsync<void> {
+    const work = this.#command(line);
+    return isPromise(work) ? this.#obeySlowly(work) : this.#checkErrors();
+  }
+
+  #command(line: Buffer): MaybeAsync<void> {
+    const crlf = line.length > 0 && line[line.length - 1] === 13;
+    const bytes = crlf ? line.subarray(0, -1) : line;
+    if (!crlf && !this.lenientNewlines && this.settings.bareNewline !== "normalize") {
+      if (this.settings.bareNewline === "reject") return this.refuseBareNewline(this.where);
+      this.noteBareNewline();
+    }
+    if (isAscii(bytes)) return runCommand(this, bytes.toString("latin1"));
+    if (isUtf8(bytes)) return runCommand(this, bytes.toString("utf8"));
+    if (!this.settings.smtputf8) return runCommand(this, bytes.toString("latin1"));
+    this.errors++;
+    return this.say(refuse(500, "5.5.2", "Error: bad UTF-8 syntax"));
+  }
+
+  /** smtpd_forbid_bare_newline = reject: a command line that ends in a bare LF ends the session. */
+  refuseBareNewline(stage: string): MaybeAsync<void> {
+    this.logBareNewline(stage);
+    return this.dismiss(this.bareNewlineReply(), undefined);
+  }
+
+  bareNewlineReply(): Reply {
+    return refuse(this.settings.bareNewlineCode, "5.5.2", `${this.settings.myhostname} Error: bare <LF> received`);
+  }
+
+  logBareNewline(stage: string): void {
+    this.house.logReject(this, stage, "bare <LF> received");
+  }
+
+  noteBareNewline(): void {
+    this.house.deps.log.emit("smtpd", "bareNewline", { client: this.clientText, where: this.where });
+  }
+
+  #checkErrors(): MaybeAsync<void> {
+    if (this.#closing || this.errors < this.settings.hardErrorLimit) return;
+    return this.dismiss(
+      defer(421, "4.7.0", `${this.settings.myhostname} Error: too many errors`),
+      "too many errors",
+    );
+  }
+
+  /** The next line without its LF, cut at the limit; undefined when none is complete. */
+  #takeLine(): Buffer | undefined {
+    const input = this.#input;
+    if (input === undefined) return undefined;
+    const end = input.indexOf(10);
+    const limit = this.settings.lineLimit;
+    if (end < 0) {
+      if (input.length > limit) this.#cutLine(input, limit);
+      return undefined;
+    }
+    this.#input = end + 1 === input.length ? undefined : input.subarray(end + 1);
+    const line = input.subarray(0, end);
+    const cut = this.#skippingLine || end > limit;
+    if (cut && !this.#skippingLine) this.#warnLongLine(line);
+    this.#skippingLine = false;
+    return cut ? Buffer.concat([line.subarray(0, limit), Buffer.from("\r")]) : line;
+  }
+
+  /** Forgets what is over the limit, so that a line without end costs no memory. */
+  #cutLine(input: Buffer, limit: number): void {
+    if (!this.#skippingLine) this.#warnLongLine(input);
+    this.#skippingLine = true;
+    this.#input = Buffer.from(input.subarray(0, limit));
+  }
+
+  #warnLongLine(line: Buffer): void {
+    this.house.deps.log.emit("smtpd", "longRequest", {
+      client: this.clientText,
+      limit: this.settings.lineLimit,
+      start: line.toString("latin1", 0, 30),
+    });
+  }
+
+  /** Waits for work that is not done yet, and goes on by itself afterwards. */
+  #await(work: MaybeAsync<void>): void {
+    if (!isPromise(work)) return;
+    this.#busy = true;
+    this.#flush();
+    work.then(() => this.#resume(), (error) => this.#fault(error));
+  }
+
+  #resume(): void {
+    this.#busy = false;
+    if (this.#released) return;
+    this.#run();
+  }
+
+  /** Our own trouble: the client is told to come back, nothing is lost (our bug or a broken disk). */
+  #fault(error: unknown): void {
+    this.#busy = false;
+    this.house.fault(error);
+    if (this.#released) return;
+    const reply = defer(421, "4.3.0", `${this.settings.myhostname} Error: internal trouble, try again later`);
+    this.#out += printReply(reply);
+    this.#closing = true;
+    this.#run();
+  }
+
+  #flush(): void {
+    if (this.#out === "") return;
+    const out = this.#out;
+    this.#out = "";
+    if (!this.connection.write(out)) this.#blocked = true;
+  }
+
+  #whereText(): string {
+    const content = this.phase.at === "data" || (this.phase.at === "bdat" && this.phase.chunk !== undefined)
+      ? this.phase.content
+      : undefined;
+    if (content === undefined || this.where === "END-OF-MESSAGE") return this.where;
+    return `${this.where} (${content.message.size} bytes)`;
+  }
+
+  #logBreak(reason: string): void {
+    this.#closing = true;
+    this.house.deps.log.emit("smtpd", "sessionBroken", {
+      reason,
+      where: this.#whereText(),
+      client: this.clientText,
+    });
+  }
+
+  #break(reason: string): void {
+    if (this.#greeted) this.#logBreak(reason);
+    this.#hangUp();
+  }
+
+  #hangUp(): void {
+    this.#release();
+    this.connection.setTimeout(LINGER);
+    this.connection.end();
+  }
+
+  #release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#closing = true;
+    this.#input = undefined;
+    this.abandonMessage();
+    if (this.#greeted) {
+      this.house.deps.log.emit("smtpd", "disconnect", {
+        client: this.clientText,
+        statistics: this.statistics.text(),
+      });
+    }
+    this.house.leave(this);
+  }
+
+  /** Drops the message under way, if there is one, and the transaction with it. */
+  abandonMessage(): void {
+    if (this.phase.at === "data" || this.phase.at === "bdat") this.phase.content?.message.abort();
+    this.phase = READY;
+  }
+}
+
+function shuttingDown(myhostname: string): Reply {
+  return defer(421, "4.3.2", `${myhostname} Service shutting down and closing transmission channel`);
+}
+
+/** The greeting (RFC 5321 §4.2): the banner, without an enhanced status. */
+export function banner(settings: SessionSettings): Reply {
+  return accept(220, undefined, settings.banner);
+}

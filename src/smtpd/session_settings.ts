@@ -1,0 +1,137 @@
+import { splitList } from "../config/list.ts";
+import type { Service } from "../config/service.ts";
+import type { Settings } from "../config/settings.ts";
+import type { PathOptions } from "../address/path.ts";
+import { type EhloKeyword, keywordsIn } from "./ehlo_keywords.ts";
+
+/** A service's settings, ready for use: lists split, texts put together, once per service instead of once per session. */
+export interface SessionSettings {
+  readonly service: string;
+  readonly myhostname: string;
+  readonly mailName: string;
+  readonly banner: string;
+  readonly timeout: number;
+  readonly perRequestDeadline: boolean;
+  readonly minDataRate: number;
+  readonly heloRequired: boolean;
+  readonly softErrorLimit: number;
+  readonly hardErrorLimit: number;
+  readonly errorSleep: number;
+  readonly junkLimit: number;
+  readonly recipientLimit: number;
+  readonly overshootLimit: number;
+  readonly lineLimit: number;
+  readonly messageSizeLimit: number;
+  readonly softBounce: boolean;
+  readonly smtputf8: boolean;
+  readonly strictSmtputf8: boolean;
+  readonly path: PathOptions;
+  readonly vrfyDisabled: boolean;
+  readonly discarded: ReadonlySet<EhloKeyword>;
+  readonly noopCommands: ReadonlySet<string>;
+  readonly forbiddenCommands: ForbiddenCommands;
+  readonly bareNewline: "no" | "normalize" | "reject" | "note";
+  readonly bareNewlineCode: number;
+  readonly keepBareCr: boolean;
+  readonly forbidUnauthPipelining: boolean;
+  readonly delayOpen: boolean;
+  readonly peernameLookup: boolean;
+  readonly portLogging: boolean;
+  readonly hideClientSession: boolean;
+  readonly contentFilter: string | undefined;
+  readonly saslHeader: boolean;
+  readonly xclient: boolean;
+  readonly xforward: boolean;
+  readonly connectionCountLimit: number;
+  readonly connectionRateLimit: number;
+  readonly messageRateLimit: number;
+  readonly recipientRateLimit: number;
+}
+
+/** smtpd_forbidden_commands: names and patterns. */
+export interface ForbiddenCommands {
+  readonly names: ReadonlySet<string>;
+  /** Inline `regexp:{{/pattern/flags result}}` items. */
+  readonly patterns: readonly RegExp[];
+  /** Items that are neither: tables by name, which this service has no use for yet. */
+  readonly others: readonly string[];
+}
+
+const INLINE_REGEXP = /^(?:regexp|pcre):\{\s*\{\s*\/((?:[^/\\]|\\.)*)\/(\w*)\s+\S+.*\}\s*\}$/;
+
+/** Takes smtpd_forbidden_commands apart. */
+export function readForbiddenCommands(text: string): ForbiddenCommands {
+  const names = new Set<string>();
+  const patterns: RegExp[] = [];
+  const others: string[] = [];
+  for (const item of splitList(text)) {
+    const inline = INLINE_REGEXP.exec(item);
+    // regexp(5): case is folded unless the flag `i` turns that off.
+    if (inline !== null) patterns.push(new RegExp(inline[1]!, inline[2]!.includes("i") ? "" : "i"));
+    else if (item.includes(":")) others.push(item);
+    else names.add(item.toUpperCase());
+  }
+  return { names, patterns, others };
+}
+
+function readBareNewline(text: string): SessionSettings["bareNewline"] {
+  const word = text.toLowerCase();
+  if (word === "reject" || word === "note" || word === "no") return word;
+  return "normalize";
+}
+
+const upperSet = (text: string) => new Set(splitList(text).map((word) => word.toUpperCase()));
+
+function readPath(settings: Settings): PathOptions {
+  return {
+    strict: settings.strict_rfc821_envelopes,
+    numericDomain: settings.resolve_numeric_domain,
+    minUser: settings.allow_min_user,
+  };
+}
+
+/** Reads a service's settings. */
+export function readSessionSettings({ name, settings }: Service): SessionSettings {
+  return {
+    service: name,
+    myhostname: settings.myhostname,
+    mailName: settings.mail_name,
+    banner: settings.smtpd_banner,
+    timeout: settings.smtpd_timeout * 1000,
+    perRequestDeadline: settings.smtpd_per_request_deadline,
+    minDataRate: settings.smtpd_min_data_rate,
+    heloRequired: settings.smtpd_helo_required,
+    softErrorLimit: settings.smtpd_soft_error_limit,
+    hardErrorLimit: settings.smtpd_hard_error_limit,
+    errorSleep: settings.smtpd_error_sleep_time * 1000,
+    junkLimit: settings.smtpd_junk_command_limit,
+    recipientLimit: settings.smtpd_recipient_limit,
+    overshootLimit: settings.smtpd_recipient_overshoot_limit,
+    lineLimit: settings.line_length_limit,
+    messageSizeLimit: settings.message_size_limit,
+    softBounce: settings.soft_bounce,
+    smtputf8: settings.smtputf8_enable,
+    strictSmtputf8: settings.strict_smtputf8,
+    path: readPath(settings),
+    vrfyDisabled: settings.disable_vrfy_command,
+    discarded: keywordsIn(settings.smtpd_discard_ehlo_keywords),
+    noopCommands: upperSet(settings.smtpd_noop_commands),
+    forbiddenCommands: readForbiddenCommands(settings.smtpd_forbidden_commands),
+    bareNewline: readBareNewline(settings.smtpd_forbid_bare_newline),
+    bareNewlineCode: settings.smtpd_forbid_bare_newline_reject_code,
+    keepBareCr: !settings.cleanup_replace_stray_cr_lf,
+    forbidUnauthPipelining: settings.smtpd_forbid_unauth_pipelining,
+    delayOpen: settings.smtpd_delay_open_until_valid_rcpt,
+    peernameLookup: settings.smtpd_peername_lookup,
+    portLogging: settings.smtpd_client_port_logging,
+    hideClientSession: settings.smtpd_hide_client_session,
+    contentFilter: settings.content_filter || undefined,
+    saslHeader: settings.smtpd_sasl_authenticated_header,
+    xclient: settings.smtpd_authorized_xclient_hosts !== "",
+    xforward: settings.smtpd_authorized_xforward_hosts !== "",
+    connectionCountLimit: settings.smtpd_client_connection_count_limit,
+    connectionRateLimit: settings.smtpd_client_connection_rate_limit,
+    messageRateLimit: settings.smtpd_client_message_rate_limit,
+    recipientRateLimit: settings.smtpd_client_recipient_rate_limit,
+  };
+}

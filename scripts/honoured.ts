@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { references } from "../src/config/expand.ts";
-import { parameters } from "../src/config/parameters.ts";
+import { parameters, patterns } from "../src/config/parameters.ts";
 
 const root = resolve(import.meta.dirname!, "..");
 const target = join(root, "src/config/honoured.ts");
@@ -24,7 +24,8 @@ const INDIRECT: Readonly<Record<string, string>> = {
 /** Named in the code but without effect on mail. */
 const EXCLUDED: readonly string[] = [];
 
-const names = new Set<string>(Object.keys(parameters));
+const rows = { ...parameters, ...patterns };
+const names = new Set<string>([...Object.keys(parameters), ...Object.keys(patterns)]);
 
 function sources(): string[] {
   return readdirSync(join(root, "src"), { recursive: true, withFileTypes: true })
@@ -55,7 +56,7 @@ function usedIn(source: string): string[] {
 /** A default such as `$reject_tempfail_action` acts through the parameter that mentions it. */
 function withMentioned(used: Set<string>): void {
   for (const name of used) {
-    const row = parameters[name as keyof typeof parameters];
+    const row = rows[name as keyof typeof rows];
     for (const mentioned of references(row.fallback).names) if (names.has(mentioned)) used.add(mentioned);
   }
 }

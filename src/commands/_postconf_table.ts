@@ -1,7 +1,16 @@
 import { expand, references } from "../config/expand.ts";
 import { splitNameValue } from "../config/logical_lines.ts";
 import { splitListRaw } from "../config/list.ts";
-import { hasDefault, RAW_PARAMETERS, READ_ONLY, ROWS, Scope, type Setting, TRANSPORT_SUFFIXES } from "../config/scope.ts";
+import {
+  hasDefault,
+  RAW_PARAMETERS,
+  READ_ONLY,
+  ROWS,
+  Scope,
+  type Setting,
+  TRANSPORT_ROWS,
+  TRANSPORT_SUFFIXES,
+} from "../config/scope.ts";
 import type { World } from "../config/world.ts";
 import { fatal } from "./_postconf_fault.ts";
 import { type MasterLine, readParameters } from "./_postconf_master.ts";
@@ -84,7 +93,6 @@ export class ParameterTable {
 
   #addBuiltIn(): void {
     for (const [name, row] of ROWS) {
-      if (name.startsWith("<")) continue;
       this.#nodes.set(
         name,
         hasDefault(row)
@@ -106,7 +114,10 @@ export class ParameterTable {
         const name = `${words[0]}${suffix}`;
         const known = this.#nodes.get(name);
         if (known !== undefined) known.class = "service";
-        else this.#nodes.set(name, { class: "service", fallback: () => ROWS.get(`<transport>${suffix}`)!.fallback });
+        else {this.#nodes.set(name, {
+            class: "service",
+            fallback: () => TRANSPORT_ROWS.get(suffix)!.fallback,
+          });}
       }
     }
   }
@@ -143,7 +154,9 @@ export class ParameterTable {
 
   #scanClasses(text: string, entry: MasterLine | undefined): void {
     const own = expand(text, (name) => (entry?.parameters ?? this.#source.main).get(name));
-    for (const name of (own.is === "text" ? own.text : "").split(/[, \t\r\n]+/).filter((word) => word !== "")) {
+    for (
+      const name of (own.is === "text" ? own.text : "").split(/[, \t\r\n]+/).filter((word) => word !== "")
+    ) {
       if (entry === undefined) this.#classes.add(name);
       this.#use(name, entry);
     }

@@ -57,4 +57,9 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "print the version",
     load: async () => (await import("./version.ts")).version,
   },
+  postconf: {
+    group: "configuration",
+    summary: "show and change main.cf and master.cf",
+    load: async () => (await import("./postconf.ts")).postconf,
+  },
 };

@@ -6,7 +6,7 @@ import type { MasterCf, MasterEntry } from "./master_cf.ts";
 import { RESTRICTION_LISTS, RESTRICTION_NAMES } from "./restriction_names.ts";
 import { isSecret, RAW_PARAMETERS, ROWS, type Scope, type Setting, TRANSPORT_SUFFIXES } from "./scope.ts";
 
-const BUILT_IN: ReadonlySet<string> = new Set([...ROWS.keys()].filter((name) => !name.startsWith("<")));
+const BUILT_IN: ReadonlySet<string> = new Set(ROWS.keys());
 const TRANSPORT_PROGRAMS: ReadonlySet<string> = new Set([
   "local",
   "virtual",

@@ -32,7 +32,7 @@ export function checkValues(scope: Scope, settings: Iterable<Setting>): Diagnost
 function checkDefaults(scope: Scope, wrong: Set<string>): Diagnostic[] {
   const diagnostics: Diagnostic[] = [];
   for (const [name, row] of ROWS) {
-    if (!hasDefault(row) || name.startsWith("<") || scope.setting(name) !== undefined) continue;
+    if (!hasDefault(row) || scope.setting(name) !== undefined) continue;
     const mentioned = references(row.fallback).names;
     if (mentioned.length === 0) continue;
     const problems = valueProblems(scope, name);

@@ -1,5 +1,5 @@
 import { parseIp } from "../address/ip.ts";
-import { validHostname } from "./hostname.ts";
+import { isHostname } from "../address/hostname.ts";
 import { addressesOf, type AddressSettings, families, ownAddresses } from "./own_addresses.ts";
 import type { World } from "./world.ts";
 
@@ -16,7 +16,7 @@ export function splitHostPort(text: string): HostPort | string {
   if (typeof parsed === "string") return parsed;
   const { host, port } = parsed;
   if (port === "") return "missing service information";
-  if (host !== "" && parseIp(host) === undefined && !validHostname(host)) {
+  if (host !== "" && parseIp(host) === undefined && !isHostname(host)) {
     return "valid hostname or network address required";
   }
   return /^\d/.test(port) && !/^\d+$/.test(port) ? "garbage after numerical service" : parsed;

@@ -1,4 +1,4 @@
-import { trimAscii } from "./_lines.ts";
+import { trimAscii } from "./logical_lines.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import { RAW_PARAMETERS, type Setting } from "./scope.ts";
 import type { World } from "./world.ts";

@@ -129,7 +129,7 @@ function evaluate(run: Run, inner: string, depth: number): string {
   if (depth > DEEPEST) stop(`unreasonable macro call nesting: "${inner}"`);
   if (++run.steps > MOST_STEPS) stop(`unreasonable macro expansion: over ${MOST_STEPS} macros in "${inner}"`);
   const cursor: Cursor = { text: inner, at: 0 };
-  const value = atBrace(cursor) ? comparison(run, cursor, depth) : named(run, cursor);
+  const value = atBrace(cursor) ? comparison(run, cursor, depth) : named(run, cursor, depth);
   const mark = cursor.text[cursor.at];
   if (mark === "?" || mark === ":") return choice(run, cursor, value, depth);
   if (value === undefined || value === "" || run.scan) return "";
@@ -141,8 +141,26 @@ type Operand = string | { readonly text: string } | undefined;
 
 const isSet = (operand: Operand) => (typeof operand === "object" ? operand.text : operand ?? "") !== "";
 
+/** `${domain_to_ascii{text}}`, Postfix 3.11's one function. */
+const FUNCTION = "domain_to_ascii";
+
+/** The domain in its ASCII form (RFC 5891), or as it was when it has none. */
+function toAscii(domain: string): string {
+  // deno-lint-ignore no-control-regex
+  if (/^[\x00-\x7f]*$/.test(domain)) return domain;
+  const url = URL.parse(`http://${domain}`);
+  return url === null ? domain : url.hostname;
+}
+
+function asciiDomain(run: Run, cursor: Cursor, brace: number, depth: number): Operand {
+  cursor.at = brace;
+  const domain = expandValue(run, payload(cursor), depth + 1);
+  endOfComparison(cursor);
+  return { text: toAscii(domain) };
+}
+
 /** A parameter's name up to `?`, `:` or the end; its raw value. */
-function named(run: Run, cursor: Cursor): string | undefined {
+function named(run: Run, cursor: Cursor, depth: number): Operand {
   const start = skipBlanks(cursor.text, 0);
   for (cursor.at = start;; cursor.at++) {
     const ahead = skipBlanks(cursor.text, cursor.at);
@@ -151,6 +169,9 @@ function named(run: Run, cursor: Cursor): string | undefined {
       const name = cursor.text.slice(start, cursor.at);
       cursor.at = ahead;
       return run.lookup(name);
+    }
+    if (mark === "{" && cursor.text.slice(start, cursor.at) === FUNCTION) {
+      return asciiDomain(run, cursor, ahead, depth);
     }
     if (!isWord(cursor.text[cursor.at]!)) {
       const rest = cursor.text.slice(cursor.at, cursor.at + 20);

@@ -17,9 +17,3 @@ function labelProblem(label: string): string | undefined {
   if (label.length > 63) return "hostname label too long";
   return label.startsWith("-") || label.endsWith("-") ? "misplaced hyphen" : undefined;
 }
-
-/** Whether a text is a host name; internationalized names count in their Unicode form too. */
-export function validHostname(name: string): boolean {
-  // deno-lint-ignore no-control-regex
-  return hostnameProblem(name.replace(/[^\x00-\x7f]/g, "x")) === undefined;
-}

@@ -14,7 +14,7 @@ class LazySettings {
 
   static {
     for (const [name, row] of ROWS) {
-      if (!hasDefault(row) || name.startsWith("<")) continue;
+      if (!hasDefault(row)) continue;
       Object.defineProperty(LazySettings.prototype, name, {
         enumerable: true,
         get(this: LazySettings) {

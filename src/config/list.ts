@@ -1,4 +1,4 @@
-import { trimAscii } from "./_lines.ts";
+import { trimAscii } from "./logical_lines.ts";
 
 /** What goes wrong when a list is taken apart. */
 export interface ListProblem {

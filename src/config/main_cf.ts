@@ -1,4 +1,4 @@
-import { isOrphan, logicalLines, orphanText, splitNameValue } from "./_lines.ts";
+import { isOrphan, logicalLines, orphanText, splitNameValue } from "./logical_lines.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 
 /** One `name = value` of main.cf. */

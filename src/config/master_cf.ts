@@ -1,4 +1,4 @@
-import { isOrphan, type LogicalLine, logicalLines, orphanText, splitNameValue } from "./_lines.ts";
+import { isOrphan, type LogicalLine, logicalLines, orphanText, splitNameValue } from "./logical_lines.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import { FIELD_COUNT, masterFields, optionsOf } from "./master_fields.ts";
 import type { Service } from "./service.ts";

@@ -1,4 +1,4 @@
-import { splitNameValue, trimAscii } from "./_lines.ts";
+import { splitNameValue, trimAscii } from "./logical_lines.ts";
 import { balancedLength, stripBraces } from "./list.ts";
 
 /** A line of master.cf as words: seven fields, the program, its arguments (master(5)). */
@@ -55,22 +55,31 @@ export function isOption(word: string): boolean {
   return word.startsWith("-") && word !== "--";
 }
 
-/** Takes the options apart: `-vo x=y` is `-v`, `-o`, `x=y`; long forms lose their braces. */
-export function normalizeWords(words: readonly string[]): MasterFields {
+/**
+ * Takes the options apart: `-vo x=y` is `-v`, `-o`, `x=y`; long forms lose their braces. The daemons read `-ofoo=bar` as
+ * the option it is, while postconf(1) finds another `-o` in it: `like` tells whose eyes to use.
+ */
+export function normalizeWords(
+  words: readonly string[],
+  like: "daemon" | "postconf" = "daemon",
+): MasterFields {
   const out = words.slice(0, FIELD_COUNT);
   const warnings: string[] = [];
   const rest = words.slice(FIELD_COUNT);
-  while (rest.length > 0 && isOption(rest[0]!)) takeOption(rest, out, warnings);
+  while (rest.length > 0 && isOption(rest[0]!)) takeOption(rest, out, warnings, like);
   for (const word of rest) out.push(word.startsWith("{") ? unbraced(word, warnings) : word);
   return { words: out, warnings };
 }
 
-function takeOption(rest: string[], out: string[], warnings: string[]): void {
+function takeOption(rest: string[], out: string[], warnings: string[], like: "daemon" | "postconf"): void {
   const word = rest.shift()!;
-  const at = word.indexOf("o", 1);
+  const at = like === "postconf" && word.length > 2 && word.includes("o", 2)
+    ? word.indexOf("o", 2)
+    : word.indexOf("o", 1);
   if (at > 1) {
-    out.push(word.slice(0, at));
-    rest.unshift(`-${word.slice(at)}`);
+    rest.unshift(word.slice(0, at), `-${word.slice(at)}`);
+    if (word[1] === "o") return takeOption(rest, out, warnings, like);
+    out.push(rest.shift()!);
     return;
   }
   if (at < 0) return void out.push(word);

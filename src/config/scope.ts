@@ -1,8 +1,8 @@
 import { ConfigurationFault, type Diagnostic } from "./diagnostic.ts";
 import { expand } from "./expand.ts";
-import { splitNameValue, trimAscii } from "./_lines.ts";
+import { splitNameValue, trimAscii } from "./logical_lines.ts";
 import type { ParameterRow } from "./parameter.ts";
-import { parameters } from "./parameters.ts";
+import { parameters, patterns } from "./parameters.ts";
 import { computeMynetworks } from "./own_addresses.ts";
 import { POSTFIX_VERSION } from "../base/version.ts";
 import { checkValue, unitOf } from "./value.ts";
@@ -55,18 +55,26 @@ export const RAW_PARAMETERS: ReadonlySet<string> = new Set([
 /** Set by the program itself; an assignment is ignored with a warning. */
 export const READ_ONLY: ReadonlySet<string> = new Set(["process_id", "process_name", "service_name"]);
 
-/** `<transport>_` and these make a parameter for every transport of master.cf. */
-export const TRANSPORT_SUFFIXES: readonly string[] = [...ROWS.keys()].flatMap((name) =>
-  name.startsWith("<transport>_") ? [name.slice("<transport>".length)] : []
+const TRANSPORT = "<transport>";
+
+/** Rows of `<transport>_...` by what follows the transport's name. */
+export const TRANSPORT_ROWS: ReadonlyMap<string, ParameterRow> = new Map<string, ParameterRow>(
+  Object.entries(patterns).flatMap(([name, row]) =>
+    name.startsWith(TRANSPORT) ? [[name.slice(TRANSPORT.length), row] as const] : []
+  ),
+);
+
+/** `<transport>` and these make a parameter for every transport of master.cf; the longer before the shorter. */
+export const TRANSPORT_SUFFIXES: readonly string[] = [...TRANSPORT_ROWS.keys()].sort((a, b) =>
+  b.length - a.length
 );
 
 /** The row of a parameter, its own or that of `<transport>_...`. */
 export function rowOf(name: string): ParameterRow | undefined {
   const own = ROWS.get(name);
   if (own !== undefined) return own;
-  const suffix = TRANSPORT_SUFFIXES.filter((each) => name.endsWith(each) && name.length > each.length)
-    .sort((a, b) => b.length - a.length)[0];
-  return suffix === undefined ? undefined : ROWS.get(`<transport>${suffix}`);
+  const suffix = TRANSPORT_SUFFIXES.find((each) => name.endsWith(each) && name.length > each.length);
+  return suffix === undefined ? undefined : TRANSPORT_ROWS.get(suffix);
 }
 
 /** Built-in values that depend on the machine or on other settings (main.cf syntax, section 5). */

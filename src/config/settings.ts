@@ -3,7 +3,7 @@ import type { parameters } from "./parameters.ts";
 
 type Rows = typeof parameters;
 
-/** The name of a parameter. A misspelt one does not compile; legacy names and `<transport>_...` patterns have no value of their own. */
+/** The name of a parameter. A misspelt one does not compile; legacy names have no value of their own. */
 export type ParameterName = {
   [Name in keyof Rows]: Name extends `<${string}` ? never
     : Rows[Name]["fallback"] extends `(${string}` ? never

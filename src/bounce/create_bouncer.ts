@@ -1,0 +1,230 @@
+import { isPromise } from "../base/maybe_async.ts";
+import type { Cleanup, Committed, IncomingMessage } from "../cleanup/cleanup.ts";
+import { splitList } from "../config/list.ts";
+import type { Settings } from "../config/settings.ts";
+import { internalReceived } from "../message/received.ts";
+import type { Log } from "../observe/log.ts";
+import { NOTIFY, type QueueId } from "../queue/envelope.ts";
+import type { Bouncer, NoticeSubject, ReportedRecipient } from "./bouncer.ts";
+import { type NoticeParts, printNotice, type Returned } from "./notice.ts";
+import { headersOf } from "./original.ts";
+import { BUILT_IN, expandBody, type Template, type Templates } from "./template.ts";
+
+/** The main.cf parameters that bounce(8) obeys. */
+export type BounceSettings = Pick<
+  Settings,
+  | "myhostname"
+  | "myorigin"
+  | "mail_name"
+  | "bounce_size_limit"
+  | "bounce_notice_recipient"
+  | "2bounce_notice_recipient"
+  | "delay_notice_recipient"
+  | "double_bounce_sender"
+  | "notify_classes"
+  | "header_from_format"
+  | "enable_threaded_bounces"
+  | "smtputf8_enable"
+  | "maximal_queue_lifetime"
+  | "delay_warning_time"
+>;
+
+/** What the bouncer is built from. */
+export interface BounceDeps {
+  readonly cleanup: Cleanup;
+  readonly newId: () => QueueId;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly settings: BounceSettings;
+  /** main.cf by name, for `$name` in templates. */
+  readonly parameter: (name: string) => string | undefined;
+  /** From bounce_template_file; without it the built-in texts. */
+  readonly templates?: Templates;
+}
+
+/** A notice that is due. */
+interface Due {
+  readonly subject: NoticeSubject;
+  readonly entries: readonly ReportedRecipient[];
+  readonly kind: "failure" | "delay" | "success";
+  readonly to: "sender" | string;
+  readonly returned: Returned;
+}
+
+const LOGGED = { failure: "non-delivery", delay: "delay", success: "delivery status" } as const;
+
+/** Builds the service that tells senders and postmasters (bounce(8)). */
+export function createBouncer(deps: BounceDeps): Bouncer {
+  return new NoticeWriter(deps);
+}
+
+class NoticeWriter implements Bouncer {
+  readonly #deps: BounceDeps;
+  readonly #templates: Templates;
+  readonly #classes: ReadonlySet<string>;
+  readonly #doubleBounce: string;
+
+  constructor(deps: BounceDeps) {
+    this.#deps = deps;
+    this.#templates = deps.templates ?? BUILT_IN;
+    const { notify_classes, double_bounce_sender, myhostname } = deps.settings;
+    this.#classes = new Set(splitList(notify_classes));
+    this.#doubleBounce = double_bounce_sender.includes("@")
+      ? double_bounce_sender
+      : `${double_bounce_sender}@${myhostname}`;
+  }
+
+  async failed(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean> {
+    const { envelope } = subject;
+    const { settings, log } = this.#deps;
+    if (this.#isDoubleBounce(envelope.sender)) {
+      log.note("bounce", "warning", `${envelope.id}: undeliverable postmaster notification discarded`);
+      return true;
+    }
+    const returned = this.#returned(subject, envelope.ret === "HDRS");
+    if (envelope.sender === "") {
+      if (!this.#classes.has("2bounce")) return true;
+      const to = settings["2bounce_notice_recipient"];
+      return await this.#send({ subject, entries, kind: "failure", to, returned });
+    }
+    const wanted = entries.filter(({ recipient: { notify } }) =>
+      notify === 0 || (notify & NOTIFY.failure) !== 0
+    );
+    const told = await this.#send({ subject, entries: wanted, kind: "failure", to: "sender", returned });
+    if (!told || !this.#classes.has("bounce")) return told;
+    const to = settings.bounce_notice_recipient;
+    return await this.#send({ subject, entries, kind: "failure", to, returned: "headers" });
+  }
+
+  async delayed(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean> {
+    const { sender } = subject.envelope;
+    if (this.#isDoubleBounce(sender)) return true;
+    const wanted = entries.filter(({ recipient: { notify } }) =>
+      notify === 0 || (notify & NOTIFY.delay) !== 0
+    );
+    const told = sender === "" ||
+      await this.#send({ subject, entries: wanted, kind: "delay", to: "sender", returned: "headers" });
+    if (!told || !this.#classes.has("delay")) return told;
+    const to = this.#deps.settings.delay_notice_recipient;
+    const returned = sender === "" ? this.#returned(subject, false) : "headers";
+    return await this.#send({ subject, entries, kind: "delay", to, returned });
+  }
+
+  async succeeded(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean> {
+    const { sender } = subject.envelope;
+    if (sender === "" || this.#isDoubleBounce(sender)) return true;
+    return await this.#send({ subject, entries, kind: "success", to: "sender", returned: "headers" });
+  }
+
+  #isDoubleBounce(sender: string): boolean {
+    return sender.toLowerCase() === this.#doubleBounce.toLowerCase();
+  }
+
+  /** The whole message, unless only headers are wanted or it is too large (RET, bounce_size_limit). */
+  #returned(subject: NoticeSubject, headersOnly: boolean): Returned {
+    return headersOnly || subject.content.size > this.#deps.settings.bounce_size_limit
+      ? "headers"
+      : "message";
+  }
+
+  async #send(due: Due): Promise<boolean> {
+    if (due.entries.length === 0) return true;
+    const first = await this.#submit(due);
+    if (first.is === "queued") return this.#logged(due, first.id);
+    if (first.reply.code < 500 || due.returned === "headers") return this.#refused(due, first);
+    // What is too large or too deep as a whole may still pass as headers.
+    const second = await this.#submit({ ...due, returned: "headers" });
+    return second.is === "queued" ? this.#logged(due, second.id) : this.#refused(due, second);
+  }
+
+  #logged(due: Due, notice: QueueId): true {
+    const kind = `${due.to === "sender" ? "sender" : "postmaster"} ${LOGGED[due.kind]}`;
+    this.#deps.log.emit("bounce", "notification", { id: due.subject.envelope.id, kind, notice });
+    return true;
+  }
+
+  #refused(due: Due, refusal: Extract<Committed, { is: "refused" }>): false {
+    const why = refusal.reply.lines.join(" ");
+    this.#deps.log.note("bounce", "warning", `${due.subject.envelope.id}: cannot queue a notice: ${why}`);
+    return false;
+  }
+
+  async #submit(due: Due): Promise<Committed> {
+    const { envelope, content } = due.subject;
+    const { cleanup, newId, now, settings } = this.#deps;
+    const [id, arrival] = [newId(), now()];
+    const forPostmaster = due.to !== "sender";
+    const to = forPostmaster ? due.to : envelope.sender;
+    const printed = printNotice(this.#parts(due, arrival, to));
+    const message = cleanup.begin({
+      id,
+      arrival,
+      sender: forPostmaster ? this.#doubleBounce : "",
+      recipients: [{ address: to, original: to, notify: 0 }],
+      origin: {},
+      eightBit: settings.smtputf8_enable || envelope.eightBit === true,
+      smtputf8: envelope.smtputf8,
+      kind: "bounce",
+      prepend: [internalReceived(settings, id, arrival)],
+      completeHeaders: true,
+    });
+    try {
+      await write(message, Buffer.from(printed.before));
+      if (due.returned === "headers") await write(message, await headersOf(content));
+      else for await (const chunk of content.chunks()) await write(message, chunk);
+      await write(message, Buffer.from(printed.after));
+      return await message.commit();
+    } catch (error) {
+      message.abort();
+      throw error;
+    }
+  }
+
+  #parts(due: Due, now: number, to: string): NoticeParts {
+    const { settings, parameter } = this.#deps;
+    const { envelope } = due.subject;
+    const forPostmaster = due.to !== "sender";
+    const template = this.#templates[`${due.kind}_template`];
+    return {
+      subject: due.subject,
+      entries: due.entries,
+      template,
+      text: forPostmaster ? "" : expandBody(template.body, settings, parameter),
+      heading: forPostmaster ? template.postmasterSubject : template.subject,
+      to: this.#qualified(to),
+      from: this.#from(template),
+      forPostmaster,
+      shownSender: envelope.sender === "" ? `MAILER-DAEMON@${settings.myhostname}` : envelope.sender,
+      retryUntil: due.kind === "delay"
+        ? envelope.arrival + settings.maximal_queue_lifetime * 1000
+        : undefined,
+      returned: due.returned,
+      returnedName: due.kind === "success" ? "Message" : "Undelivered Message",
+      now,
+      hostname: settings.myhostname,
+      mailName: settings.mail_name,
+      smtputf8Enabled: settings.smtputf8_enable,
+      threaded: settings.enable_threaded_bounces,
+    };
+  }
+
+  #qualified(address: string): string {
+    return address.includes("@") ? address : `${address}@${this.#deps.settings.myorigin}`;
+  }
+
+  /** From: with the template's name, in the form of header_from_format. */
+  #from(template: Template): string {
+    const match = /^(\S+)\s+\((.*)\)$/.exec(template.from) ?? /^(.*?)\s*<(.*)>$/.exec(template.from);
+    if (match === null) return this.#qualified(template.from);
+    const [address, name] = template.from.endsWith(">") ? [match[2], match[1]] : [match[1], match[2]];
+    const qualified = this.#qualified(address);
+    return this.#deps.settings.header_from_format === "obsolete"
+      ? `${qualified} (${name})`
+      : `${name} <${qualified}>`;
+  }
+}
+
+async function write(message: IncomingMessage, bytes: Uint8Array): Promise<void> {
+  const written = message.write(bytes);
+  if (isPromise(written)) await written;
+}

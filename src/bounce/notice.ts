@@ -1,0 +1,195 @@
+import { quoteAddress } from "../address/address.ts";
+import { wrapLine } from "../base/wrap.ts";
+import { mailDate } from "../message/date.ts";
+import type { RecipientDetail } from "../queue/store.ts";
+import type { NoticeSubject, ReportedRecipient } from "./bouncer.ts";
+import type { Template } from "./template.ts";
+
+/** What is returned of the original. */
+export type Returned = "message" | "headers";
+
+/** What a notice is made of (RFC 3464; shapes as Postfix's). */
+export interface NoticeParts {
+  readonly subject: NoticeSubject;
+  readonly entries: readonly ReportedRecipient[];
+  readonly template: Template;
+  /** The text part's words, filled in; "" for postmaster copies. */
+  readonly text: string;
+  readonly heading: string;
+  /** Envelope recipient, internal form, with its domain. */
+  readonly to: string;
+  readonly from: string;
+  readonly forPostmaster: boolean;
+  /** The sender shown: the null sender's place is taken by MAILER-DAEMON. */
+  readonly shownSender: string;
+  /** `failed` and so on are the entries' own; a delay shows until when it is tried. */
+  readonly retryUntil: number | undefined;
+  readonly returned: Returned;
+  /** `Undelivered Message` or `Message`. */
+  readonly returnedName: string;
+  readonly now: number;
+  readonly hostname: string;
+  readonly mailName: string;
+  readonly smtputf8Enabled: boolean;
+  readonly threaded: boolean;
+}
+
+const WIDTH = 79;
+const INDENT = 4;
+
+const crlf = (lines: readonly string[]) => `${lines.join("\r\n")}\r\n`;
+const wrapped = (text: string) => wrapLine(text, WIDTH, INDENT);
+const isAscii = (text: string) => /^[\x00-\x7f]*$/.test(text);
+
+/** `rfc822;` or, beyond ASCII, `utf-8;` (RFC 6533 §3). */
+function typed(address: string, separator: string): string {
+  return `${isAscii(address) ? "rfc822" : "utf-8"};${separator}${address}`;
+}
+
+/** Final address of an entry, in external form. */
+function finalAddress({ recipient, detail }: ReportedRecipient): string {
+  return quoteAddress(detail.address ?? recipient.address);
+}
+
+/** The address first given, where it is another than the final one. */
+function expandedFrom(entry: ReportedRecipient): string | undefined {
+  const { original } = entry.recipient;
+  const final = entry.detail.address ?? entry.recipient.address;
+  return original === "" || original.toLowerCase() === final.toLowerCase()
+    ? undefined
+    : quoteAddress(original);
+}
+
+function textEntry(entry: ReportedRecipient): string[] {
+  const from = expandedFrom(entry);
+  const head = `<${finalAddress(entry)}>${from === undefined ? "" : ` (expanded from <${from}>)`}`;
+  return ["", ...wrapped(`${head}: ${entry.detail.text}`)];
+}
+
+function diagnostic(detail: RecipientDetail, mailName: string): string {
+  if (detail.diagnosticType === undefined || detail.diagnosticType === "X-Postfix") {
+    return `X-${mailName}; ${detail.diagnostic ?? detail.text}`;
+  }
+  return `${detail.diagnosticType}; ${detail.diagnostic ?? detail.text}`;
+}
+
+function statusEntry(entry: ReportedRecipient, parts: NoticeParts, mailName: string): string[] {
+  const { recipient, detail } = entry;
+  const original = recipient.orcpt ??
+    (recipient.original === "" ? undefined : typed(quoteAddress(recipient.original), ""));
+  return [
+    "",
+    `Final-Recipient: ${typed(finalAddress(entry), " ")}`,
+    ...original === undefined ? [] : [`Original-Recipient: ${original}`],
+    `Action: ${detail.action}`,
+    `Status: ${detail.status}`,
+    ...detail.remoteMta === undefined ? [] : [`Remote-MTA: dns; ${detail.remoteMta}`],
+    ...wrapped(`Diagnostic-Code: ${diagnostic(detail, mailName)}`),
+    ...parts.retryUntil === undefined ? [] : [`Will-Retry-Until: ${mailDate(parts.retryUntil)}`],
+  ];
+}
+
+/** Encoding and character set of the notice (dsn-format, section 3). */
+function encoding(parts: NoticeParts): { readonly transfer: "7bit" | "8bit"; readonly charset: string } {
+  const eightBit = parts.smtputf8Enabled || parts.subject.envelope.eightBit === true ||
+    parts.subject.envelope.smtputf8 === true;
+  const { charset } = parts.template;
+  const own = charset.toLowerCase() !== "us-ascii";
+  return {
+    transfer: eightBit ? "8bit" : "7bit",
+    charset: own ? charset : parts.smtputf8Enabled ? "utf-8" : charset,
+  };
+}
+
+function headers(parts: NoticeParts, boundary: string, transfer: string): string[] {
+  const { messageId } = parts.subject.envelope;
+  const threaded = parts.threaded && messageId !== undefined && messageId !== "";
+  return [
+    `Date: ${mailDate(parts.now)}`,
+    `From: ${parts.from}`,
+    `Subject: ${parts.heading}`,
+    `To: ${quoteAddress(parts.to)}`,
+    ...threaded ? [`References: ${messageId}`, `In-Reply-To: ${messageId}`] : [],
+    `Auto-Submitted: ${parts.forPostmaster ? "auto-generated" : "auto-replied"}`,
+    "MIME-Version: 1.0",
+    "Content-Type: multipart/report; report-type=" +
+    `${parts.subject.envelope.smtputf8 === true ? "global-delivery-status" : "delivery-status"};`,
+    `\tboundary="${boundary}"`,
+    `Content-Transfer-Encoding: ${transfer}`,
+    "",
+    "This is a MIME-encapsulated message.",
+    "",
+  ];
+}
+
+function notification(parts: NoticeParts, boundary: string, transfer: string, charset: string): string[] {
+  return [
+    `--${boundary}`,
+    "Content-Description: Notification",
+    `Content-Type: text/plain; charset=${charset}`,
+    ...transfer === "8bit" ? ["Content-Transfer-Encoding: 8bit"] : [],
+    "",
+    ...parts.text === "" ? [] : parts.text.replace(/\n$/, "").split("\n"),
+    ...parts.entries.flatMap(textEntry),
+    "",
+  ];
+}
+
+function report(parts: NoticeParts, boundary: string): string[] {
+  const { envelope } = parts.subject;
+  const global = envelope.smtputf8 === true;
+  const name = parts.mailName.replace(/[^A-Za-z0-9]/g, "-");
+  return [
+    `--${boundary}`,
+    "Content-Description: Delivery report",
+    `Content-Type: message/${global ? "global-delivery-status" : "delivery-status"}`,
+    ...global ? ["Content-Transfer-Encoding: 8bit"] : [],
+    "",
+    `Reporting-MTA: dns; ${parts.hostname}`,
+    ...envelope.envid === undefined ? [] : [`Original-Envelope-Id: ${envelope.envid}`],
+    `X-${name}-Queue-ID: ${envelope.id}`,
+    ...parts.shownSender === "" ? [] : [`X-${name}-Sender: ${typed(quoteAddress(parts.shownSender), " ")}`],
+    `Arrival-Date: ${mailDate(envelope.arrival)}`,
+    ...parts.entries.flatMap((entry) => statusEntry(entry, parts, name)),
+    "",
+  ];
+}
+
+function returned(parts: NoticeParts, boundary: string, transfer: string): string[] {
+  const global = parts.subject.envelope.smtputf8 === true;
+  const whole = parts.returned === "message";
+  const type = whole
+    ? `message/${global ? "global" : "rfc822"}`
+    : global
+    ? "message/global-headers"
+    : "text/rfc822-headers";
+  return [
+    `--${boundary}`,
+    `Content-Description: ${parts.returnedName}${whole ? "" : " Headers"}`,
+    `Content-Type: ${type}`,
+    `Content-Transfer-Encoding: ${transfer}`,
+    "",
+    `Return-Path: <${quoteAddress(parts.shownSender)}>`,
+  ];
+}
+
+/** What stands before and after the returned original; both in wire form. */
+export interface PrintedNotice {
+  readonly before: string;
+  readonly after: string;
+}
+
+/** Prints a notice around the original message, byte for byte as Postfix does. */
+export function printNotice(parts: NoticeParts): PrintedNotice {
+  const { transfer, charset } = encoding(parts);
+  const boundary = `${parts.subject.envelope.id}.${Math.floor(parts.now / 1000)}/${parts.hostname}`;
+  return {
+    before: crlf([
+      ...headers(parts, boundary, transfer),
+      ...notification(parts, boundary, transfer, charset),
+      ...report(parts, boundary),
+      ...returned(parts, boundary, transfer),
+    ]),
+    after: `\r\n--${boundary}--\r\n`,
+  };
+}

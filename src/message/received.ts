@@ -1,0 +1,10 @@
+import { mailDate } from "./date.ts";
+
+/** The Received: header of a message made here: notices, forwarded mail (`by mail.example.com (Postfix)`, id, date). */
+export function internalReceived(
+  settings: { readonly myhostname: string; readonly mail_name: string },
+  id: string,
+  time: number,
+): string {
+  return `Received: by ${settings.myhostname} (${settings.mail_name})\r\n\tid ${id}; ${mailDate(time)}\r\n`;
+}

@@ -1,6 +1,7 @@
 import { quoteAddress, quoteLocal, splitAddress } from "../address/address.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
-import { type ExtensionSettings, withoutExtension } from "../rewrite/extension.ts";
+import type { ExtensionSettings } from "../rewrite/find_address.ts";
+import { splitExtension } from "../table/extension.ts";
 import { isHostAddress } from "../rewrite/hostname.ts";
 import { ABSENT, type Answer, type Table } from "../table/table.ts";
 import type { TraceLookup } from "./policy.ts";
@@ -81,12 +82,12 @@ export function addressKeys(address: string): string[] {
 export function mailKeys(address: string, lookup: AccessLookup): { readonly keys: string[]; readonly whole: number } {
   const keys = bothForms(address);
   const whole = keys.length;
-  const bare = withoutExtension(address, lookup);
-  if (bare !== undefined) keys.push(...bothForms(bare));
   const { local, domain } = splitAddress(address);
+  const split = splitExtension(local, lookup.recipient_delimiter, lookup.owner_request_special);
+  if (split.extension !== undefined) keys.push(...bothForms(`${split.base}@${domain}`));
   pushDomains(keys, domain, lookup.parentMatches, false);
   keys.push(...bothLocalForms(local));
-  if (bare !== undefined) keys.push(...bothLocalForms(splitAddress(bare).local));
+  if (split.extension !== undefined) keys.push(...bothLocalForms(split.base));
   if (lookup.access_at_domain_keys) keys.push(`@${domain}`);
   return { keys, whole };
 }

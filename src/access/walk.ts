@@ -76,10 +76,24 @@ export class Walk {
 
   /** Evaluates a parameter's list. Memory of defer_if_reject starts afresh with each. */
   run(list: RestrictionList, about: Subject): MaybeAsync<Outcome> {
-    if (list.steps.length === 0) return "dunno";
     this.#depth = this.#warnDepth = 0;
     this.#deferIfReject = undefined;
-    return this.#list(list, about);
+    return this.#nonEmpty(list, about);
+  }
+
+  /** Evaluates two lists that share the memory of defer_if_reject: relay and recipient restrictions. */
+  runBoth(first: RestrictionList, second: RestrictionList, about: Subject): MaybeAsync<Outcome> {
+    this.#depth = this.#warnDepth = 0;
+    this.#deferIfReject = undefined;
+    return then(this.#nonEmpty(first, about), (outcome) => {
+      if (outcome === "reject") return outcome;
+      this.#depth = this.#warnDepth = 0;
+      return this.#nonEmpty(second, about);
+    });
+  }
+
+  #nonEmpty(list: RestrictionList, about: Subject): MaybeAsync<Outcome> {
+    return list.steps.length === 0 ? "dunno" : this.#list(list, about);
   }
 
   /** Applies a verdict outside any list: implicit validation at the end of a stage. */

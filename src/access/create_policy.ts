@@ -1,0 +1,217 @@
+import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import { splitList } from "../config/list.ts";
+import type { Service } from "../config/service.ts";
+import { connect as platformConnect } from "../platform/connection.ts";
+import { createFindAddress } from "../rewrite/find_address.ts";
+import type { LocalDomains } from "../rewrite/local_domains.ts";
+import { parentMatches, type Shelf } from "../rewrite/shelf.ts";
+import type { Resolution, Router } from "../routing/route.ts";
+import { createClasses } from "./classes.ts";
+import { type CompileContext, compileList } from "./compile.ts";
+import { createHeaderContext } from "./header_context.ts";
+import type { AccessPolicy, PolicyProblem } from "./policy.ts";
+import { type Connect, createPolicyServer, policyEndpoint, type PolicyServer } from "./policy_server.ts";
+import { parsePolicySpec } from "./policy_service.ts";
+import type { DefaultCheck } from "./restriction.ts";
+import { relayFlaw } from "./relay_safety.ts";
+import { createSessions } from "./sessions.ts";
+import { createStages, type Lists } from "./stages.ts";
+import { createUnlisted } from "./unlisted.ts";
+import type { AddressVerifier } from "./verifier.ts";
+import type { WalkRules } from "./walk.ts";
+import type { AccessSettings, PolicyDns, Workshop } from "./workshop.ts";
+
+/** What the policy asks of the rest of the house and of the world. */
+export interface PolicyDeps {
+  readonly router: Router;
+  readonly local: LocalDomains;
+  /** Shared with rewriting and routing; the policy does not close it. */
+  readonly shelf: Shelf;
+  readonly dns?: PolicyDns;
+  readonly verifier?: AddressVerifier;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  readonly sleep?: (seconds: number) => Promise<void>;
+  /** Opens connections to policy servers; platform/connection.ts when left out. */
+  readonly connect?: Connect;
+  /** A name for policy requests that differs between workers. */
+  readonly instancePrefix?: string;
+}
+
+/** The part of a service that its access policy depends on. */
+export type PolicyService = {
+  readonly settings: AccessSettings & { readonly queue_directory: string };
+  parameter(name: string): string | undefined;
+} | Service;
+
+const DAY = 86_400;
+
+/** Builds the access policy of one smtpd service (SMTPD_ACCESS_README). */
+export function createAccessPolicy(service: PolicyService, deps: PolicyDeps): AccessPolicy {
+  const { settings } = service;
+  const problems: PolicyProblem[] = [];
+  const servers = createServers(settings, deps);
+  const classNames = splitList(settings.smtpd_restriction_classes);
+  const shop = createWorkshop(settings, deps, servers.get, (value, table, check) =>
+    classes.inline(value, table, check)
+  );
+  const classes = createClasses(classNames, service, shop, (problem) => problems.push(problem));
+  const lists = compileLists(settings, classes.context);
+  const flaw = relayFlaw({
+    smtpd_relay_restrictions: settings.smtpd_relay_restrictions,
+    smtpd_recipient_restrictions: settings.smtpd_recipient_restrictions,
+    classText: (name) => classNames.includes(name) ? service.parameter(name) : undefined,
+  });
+  if (flaw !== undefined) problems.push({ level: "fatal", parameter: "smtpd_relay_restrictions", text: flaw });
+  const rules = createRules(settings, deps, shop);
+  const stages = createStages(settings, lists, rules, createSessions(deps.instancePrefix ?? "0"));
+  return {
+    check: (stage, facts, trace) => stages.check(stage, facts, trace),
+    acceptsAddress: (address, other, smtputf8) => acceptsAddress(rules, address, other, smtputf8),
+    headerContext: createHeaderContext(shop),
+    problems,
+    close: () => servers.close(),
+  };
+}
+
+function createServers(settings: PolicyService["settings"], deps: PolicyDeps) {
+  const servers = new Map<string, PolicyServer>();
+  const world = { connect: deps.connect ?? platformConnect, clock: deps.clock, sleep: sleepOf(deps) };
+  return {
+    get(spec: string): PolicyServer {
+      const known = servers.get(spec);
+      if (known !== undefined) return known;
+      const opened = openServer(spec, settings, world);
+      servers.set(spec, opened);
+      return opened;
+    },
+    close(): void {
+      for (const server of servers.values()) server.close();
+    },
+  };
+}
+
+function openServer(
+  spec: string,
+  settings: PolicyService["settings"],
+  world: Parameters<typeof createPolicyServer>[3],
+): PolicyServer {
+  const parsed = parsePolicySpec(spec, settings);
+  const endpoint = typeof parsed === "string" ? undefined : policyEndpoint(parsed.endpoint, settings.queue_directory);
+  if (typeof parsed === "string" || endpoint === undefined) {
+    const text = typeof parsed === "string" ? parsed : `bad policy service endpoint: ${spec}`;
+    return { ask: () => Promise.resolve({ is: "failed", warnings: [text] }), close: () => {} };
+  }
+  return createPolicyServer(parsed.endpoint, endpoint, parsed.options, world);
+}
+
+function sleepOf(deps: PolicyDeps): (seconds: number) => Promise<void> {
+  return deps.sleep ?? ((seconds) => new Promise((wake) => setTimeout(wake, Math.min(seconds, DAY) * 1000)));
+}
+
+function createWorkshop(
+  settings: AccessSettings,
+  deps: PolicyDeps,
+  policyServer: (spec: string) => PolicyServer,
+  compile: Workshop["actions"]["compile"],
+): Workshop {
+  const { shelf, local, router } = deps;
+  const addresses = (text: string, name: string) =>
+    shelf.addresses(text, { parentMatches: parentMatches(settings, name), title: name });
+  return {
+    settings,
+    shelf,
+    router,
+    local,
+    policyServer,
+    dns: deps.dns,
+    verifier: deps.verifier,
+    find: createFindAddress(settings, local),
+    lookup: {
+      recipient_delimiter: settings.recipient_delimiter,
+      owner_request_special: settings.owner_request_special,
+      access_at_domain_keys: settings.access_at_domain_keys,
+      parentMatches: parentMatches(settings, "smtpd_access_maps"),
+    },
+    actions: {
+      rejectCode: settings.access_map_reject_code,
+      deferCode: settings.access_map_defer_code,
+      proxied: settings.smtpd_proxy_filter !== "",
+      compile,
+    },
+    templates: {
+      myhostname: settings.myhostname,
+      smtpd_client_port_logging: settings.smtpd_client_port_logging,
+      smtpd_expansion_filter: settings.smtpd_expansion_filter,
+      clock: deps.clock,
+    },
+    mynetworks: addresses(settings.mynetworks, "mynetworks"),
+    mxBackupNetworks: addresses(settings.permit_mx_backup_networks, "permit_mx_backup_networks"),
+    relayDomains: shelf.domains(settings.relay_domains, {
+      parentMatches: parentMatches(settings, "relay_domains"),
+      title: "relay_domains",
+    }),
+  };
+}
+
+type ListName =
+  | "smtpd_client_restrictions"
+  | "smtpd_helo_restrictions"
+  | "smtpd_sender_restrictions"
+  | "smtpd_relay_restrictions"
+  | "smtpd_recipient_restrictions"
+  | "smtpd_etrn_restrictions"
+  | "smtpd_data_restrictions"
+  | "smtpd_end_of_data_restrictions";
+
+function compileLists(settings: AccessSettings, context: CompileContext): Lists {
+  const list = (name: ListName, check: DefaultCheck | undefined) =>
+    compileList(name, settings[name], check, context);
+  return {
+    client: list("smtpd_client_restrictions", "check_client_access"),
+    helo: list("smtpd_helo_restrictions", "check_helo_access"),
+    sender: list("smtpd_sender_restrictions", "check_sender_access"),
+    relay: list("smtpd_relay_restrictions", "check_recipient_access"),
+    recipient: list("smtpd_recipient_restrictions", "check_recipient_access"),
+    etrn: list("smtpd_etrn_restrictions", "check_etrn_access"),
+    data: list("smtpd_data_restrictions", undefined),
+    endOfData: list("smtpd_end_of_data_restrictions", undefined),
+  };
+}
+
+function createRules(settings: AccessSettings, deps: PolicyDeps, shop: Workshop): WalkRules {
+  const unlisted = createUnlisted(shop);
+  const logged = deps.shelf.domains(settings.smtpd_log_access_permit_actions, {
+    parentMatches: false,
+    exact: true,
+    title: "smtpd_log_access_permit_actions",
+  });
+  return {
+    softBounce: settings.soft_bounce,
+    unlisted,
+    sleep: sleepOf(deps),
+    resolve: (other, address) => deps.router.resolve(other ?? "", address),
+    logsPermit: logged === undefined
+      ? undefined
+      : (action) => then(logged.matches(action), (match) => match.is === "yes"),
+  };
+}
+
+const BEYOND_ASCII = /[^\x00-\x7f]/;
+
+/** What the resolver thinks of the syntax; without SMTPUTF8 the domain has to be ASCII (smtpd_check_addr). */
+function acceptsAddress(
+  rules: WalkRules,
+  address: string,
+  other: string | undefined,
+  smtputf8: boolean,
+): MaybeAsync<boolean> {
+  if (address === "") return true;
+  return then(rules.resolve(other, address), (resolution: Resolution) => {
+    if (resolution.is === "trouble") return true;
+    if (resolution.malformed) return false;
+    const domain = resolution.recipient.slice(resolution.recipient.lastIndexOf("@") + 1);
+    return smtputf8 || !BEYOND_ASCII.test(domain);
+  });
+}
+

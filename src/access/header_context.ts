@@ -1,0 +1,79 @@
+import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import { splitList } from "../config/list.ts";
+import { permitTlsClientcerts } from "./certificate_restrictions.ts";
+import { permitInetInterfaces, permitMynetworks, permitSaslAuthenticated } from "./client_restrictions.ts";
+import { firstFound } from "./access_table.ts";
+import type { Facts, HeaderContext } from "./policy.ts";
+import type { Query, Restriction } from "./restriction.ts";
+import { DUNNO, serverError, type Verdict } from "./verdict.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** Answers whether a client's headers are completed like our own. */
+export type HeaderContextOf = (facts: Facts) => MaybeAsync<HeaderContext>;
+
+/** Builds the decision of local_header_rewrite_clients; items that it does not know decide nothing (postconf(5)). */
+export function createHeaderContext(shop: Workshop): HeaderContextOf {
+  const checks = compile(shop, splitList(shop.settings.local_header_rewrite_clients));
+  const from = (query: Query, at: number): MaybeAsync<HeaderContext> => {
+    if (at >= checks.length) return { is: "remote" };
+    return then(checks[at](query), (verdict) => {
+      if (verdict.is === "permit") return { is: "local" };
+      if (verdict.is === "reject") return trouble(verdict.refusal.status);
+      return from(query, at + 1);
+    });
+  };
+  return (facts) => from(questionOf(facts), 0);
+}
+
+function trouble(status: string): HeaderContext {
+  const temporary = status === "4.3.0";
+  return {
+    is: "trouble",
+    refusal: {
+      code: 451,
+      status: temporary ? "4.3.0" : "4.3.5",
+      lines: [temporary ? "Temporary lookup error" : "Server configuration error"],
+    },
+  };
+}
+
+function questionOf(facts: Facts): Query {
+  return {
+    facts,
+    stage: "MAIL",
+    about: { name: "", class: "Client host" },
+    resolve: () => ({ is: "trouble", why: "no address is looked at" }),
+    lookups: undefined,
+  };
+}
+
+function compile(shop: Workshop, items: readonly string[]): Restriction[] {
+  return items.flatMap((item): Restriction[] => {
+    if (item.includes(":")) return [addressTable(shop, item)];
+    switch (item.toLowerCase()) {
+      case "permit_inet_interfaces":
+        return [permitInetInterfaces(shop, item)];
+      case "permit_mynetworks":
+        return [permitMynetworks(shop, item)];
+      case "permit_sasl_authenticated":
+        return [permitSaslAuthenticated(shop, item)];
+      case "permit_tls_clientcerts":
+        return [permitTlsClientcerts(shop, item, false)];
+      case "permit_tls_all_clientcerts":
+        return [permitTlsClientcerts(shop, item, true)];
+      default:
+        return [];
+    }
+  });
+}
+
+/** check_address_map, or a bare table: the client's address is a key. */
+function addressTable(shop: Workshop, spec: string): Restriction {
+  const table = shop.shelf.table(spec);
+  return ({ facts }) =>
+    then(firstFound(table, [facts.client.address], undefined), (answer): Verdict => {
+      if (answer.is === "absent") return DUNNO;
+      if (answer.is === "trouble") return serverError(answer.why);
+      return { is: "permit", action: spec, about: { name: facts.client.address, class: "Client host" } };
+    });
+}

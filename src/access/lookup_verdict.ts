@@ -1,0 +1,48 @@
+import type { Answer, Table } from "../table/table.ts";
+import { actionVerdict } from "./action.ts";
+import type { DefaultCheck, Query } from "./restriction.ts";
+import { DUNNO, reject, rejectedText, serverError, type Subject, type Verdict } from "./verdict.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** An access table lookup: what was asked, and for whom. */
+export interface AccessQuestion {
+  readonly table: Table;
+  readonly datum: string;
+  readonly about: Subject;
+  readonly query: Query;
+  readonly defaultCheck: DefaultCheck | undefined;
+}
+
+/** What a table's answer means; a table that cannot be asked refuses for now, as access(5) tables do in Postfix. */
+export function lookupVerdict(shop: Workshop, question: AccessQuestion, answer: Answer): Verdict {
+  const { table, datum, about, query, defaultCheck } = question;
+  if (answer.is === "absent") return DUNNO;
+  if (answer.is === "trouble") {
+    const refused = reject(451, "4.3.5", rejectedText(about, "Server configuration error"));
+    return { ...refused, warnings: [answer.why] };
+  }
+  const found = { table: table.spec, value: answer.value, datum, about, query };
+  return actionVerdict(found, shop.actions, defaultCheck);
+}
+
+/** Takes a permit away from a check of what a client can forge: a configuration error, not a way in (smtpd(8)). */
+export function withoutPermit(verdict: Verdict, restriction: string, target: string): Verdict {
+  const error = () =>
+    serverError(
+      `restriction ${restriction} returns OK for ${target}`,
+      "this is not allowed for security reasons",
+      "use DUNNO instead of OK if you want to make an exception",
+    );
+  if (verdict.is === "permit") return error();
+  return verdict.is === "apply" ? { ...verdict, onPermit: error() } : verdict;
+}
+
+/** Lets a permit count as nothing: a recipient that is routed on through us or others is too suspicious. */
+export function ignoringPermit(verdict: Verdict): Verdict {
+  if (verdict.is === "permit") return { ...verdict, counts: false };
+  if (verdict.is === "apply") return { ...verdict, onPermit: "ignore" };
+  if (verdict.is === "act" && verdict.permit !== undefined) {
+    return { ...verdict, permit: { ...verdict.permit, counts: false } };
+  }
+  return verdict;
+}

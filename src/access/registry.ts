@@ -1,0 +1,276 @@
+import { addressSubject, checkAddressAccess, rejectNonFqdnAddress, rejectUnknownDomain, type Whose } from "./address_restrictions.ts";
+import { checkCcertAccess, permitTlsClientcerts } from "./certificate_restrictions.ts";
+import {
+  checkClientAccess,
+  checkReverseClientAccess,
+  clientSubject,
+  permitClient,
+  permitInetInterfaces,
+  permitMynetworks,
+  permitSaslAuthenticated,
+  rejectPlaintextSession,
+  rejectUnknownClient,
+  rejectUnknownReverseClient,
+} from "./client_restrictions.ts";
+import { checkRelayDomains, permitAuthDestination, refuseUnauthDestination } from "./destination_restrictions.ts";
+import { addressLabels, domainLabels, type Listed, permitListed, rejectListed } from "./dnsbl.ts";
+import {
+  deferIf,
+  rejectAll,
+  rejectMultiRecipientBounce,
+  rejectUnauthPipelining,
+  sleepFor,
+} from "./generic_restrictions.ts";
+import {
+  checkEtrnAccess,
+  checkHeloAccess,
+  heloSubject,
+  permitNakedIpAddress,
+  rejectInvalidHelo,
+  rejectNonFqdnHelo,
+  rejectUnknownHelo,
+} from "./helo_restrictions.ts";
+import { checkSaslAccess, rejectLoginMismatch } from "./login_restrictions.ts";
+import { permitMxBackup } from "./mx_backup.ts";
+import { checkPolicyService } from "./policy_service.ts";
+import { rejectMapsRbl } from "./maps_rbl.ts";
+import type { DefaultCheck, Restriction } from "./restriction.ts";
+import { checkServerAccess, type ServerTarget } from "./server_access.ts";
+import { rejectUnverified } from "./verify_restrictions.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** A restriction by name. */
+export interface RestrictionRow {
+  /** What must follow the name. */
+  readonly argument?: "table" | "domain" | "server" | "seconds";
+  /** Ends the list: whatever stands behind it is dead. */
+  readonly final?: true;
+  /** Has a successor; evaluated all the same. */
+  readonly obsolete?: string;
+  readonly build: (shop: Workshop, own: Item) => Restriction;
+}
+
+/** The item of a list that a restriction is built for. */
+export interface Item {
+  /** As written. */
+  readonly name: string;
+  /** "" for rows without one. */
+  readonly argument: string;
+  readonly defaultCheck: DefaultCheck | undefined;
+}
+
+const client: Listed = {
+  what: ({ facts }) => facts.client.address,
+  about: (_query, what) => ({ name: what, class: "Client host" }),
+  labels: addressLabels,
+};
+const clientName: Listed = {
+  what: ({ facts }) => known(facts.client.name),
+  about: (_query, what) => ({ name: what, class: "Client host" }),
+  labels: domainLabels,
+};
+const reverseName: Listed = {
+  what: ({ facts }) => known(facts.client.reverseName),
+  about: (_query, what) => ({ name: what, class: "Unverified Client host" }),
+  labels: domainLabels,
+};
+const helo: Listed = {
+  what: ({ facts }) => facts.helo,
+  about: (_query, what) => heloSubject(what),
+  labels: domainLabels,
+};
+const address = (whose: Whose): Listed => ({
+  what: ({ facts }) => facts[whose] === "" ? undefined : facts[whose],
+  about: (_query, what) => addressSubject(whose, what),
+  labels: domainLabels,
+});
+
+function known(name: string): string | undefined {
+  return name.toLowerCase() === "unknown" ? undefined : name;
+}
+
+function serverRows(prefix: string, targetOf: (shop: Workshop) => ServerTarget): Record<string, RestrictionRow> {
+  const row = (type: "A" | "MX" | "NS"): RestrictionRow => ({
+    argument: "table",
+    build: (shop, own) =>
+      checkServerAccess(shop, type, own.argument, targetOf(shop), own.defaultCheck, own.name),
+  });
+  return {
+    [`check_${prefix}_a_access`]: row("A"),
+    [`check_${prefix}_mx_access`]: row("MX"),
+    [`check_${prefix}_ns_access`]: row("NS"),
+  };
+}
+
+const addressTarget = (whose: Whose) => (): ServerTarget => ({
+  nameOf: ({ facts }) => facts[whose],
+  about: (_query, name) => addressSubject(whose, name),
+});
+
+const rejectUnknownAddress: RestrictionRow = { build: (shop) => rejectUnknownDomain(shop, "sender") };
+const unknownClient: RestrictionRow = { build: rejectUnknownClient };
+const invalidHelo: RestrictionRow = { build: rejectInvalidHelo };
+const nonFqdnHelo: RestrictionRow = { build: rejectNonFqdnHelo };
+const unknownHelo: RestrictionRow = { build: rejectUnknownHelo };
+const unlistedRecipient: RestrictionRow = { build: () => () => ({ is: "unlisted", whose: "recipient" }) };
+const rblClient: RestrictionRow = {
+  argument: "domain",
+  build: (shop, own) => rejectListed(shop, own.argument, client),
+};
+const rhsbl = (listed: Listed): RestrictionRow => ({
+  argument: "domain",
+  build: (shop, own) => rejectListed(shop, own.argument, listed),
+});
+
+/** Every restriction of postconf(5), older names beside the newer; what is not here is a class or a mistake. */
+const ROWS: Readonly<Record<string, RestrictionRow>> = {
+  permit: {
+    final: true,
+    build: (_shop, { name }) => ({ about }) => ({ is: "permit", action: name, about }),
+  },
+  reject: { final: true, build: (shop) => rejectAll(shop.settings.reject_code, "5.7.1", "Access denied") },
+  defer: { final: true, build: (shop) => rejectAll(shop.settings.defer_code, "4.3.2", "Try again later") },
+  defer_if_permit: { build: () => deferIf("defer_if_permit") },
+  defer_if_reject: { build: () => deferIf("defer_if_reject") },
+  sleep: { argument: "seconds", build: (_shop, own) => sleepFor(Number(own.argument)) },
+  reject_unauth_pipelining: { build: () => rejectUnauthPipelining },
+  reject_plaintext_session: { build: rejectPlaintextSession },
+  check_policy_service: {
+    argument: "server",
+    build: (shop, own) => checkPolicyService(shop, own.argument, own.defaultCheck),
+  },
+
+  permit_mynetworks: { build: (shop, own) => permitMynetworks(shop, own.name) },
+  permit_inet_interfaces: { build: (shop, own) => permitInetInterfaces(shop, own.name) },
+  permit_sasl_authenticated: { build: (shop, own) => permitSaslAuthenticated(shop, own.name) },
+  permit_tls_clientcerts: { build: (shop, own) => permitTlsClientcerts(shop, own.name, false) },
+  permit_tls_all_clientcerts: { build: (shop, own) => permitTlsClientcerts(shop, own.name, true) },
+  reject_unknown_client_hostname: unknownClient,
+  reject_unknown_client: unknownClient,
+  reject_unknown_reverse_client_hostname: { build: rejectUnknownReverseClient },
+  check_client_access: {
+    argument: "table",
+    build: (shop, own) => checkClientAccess(shop, own.argument, own.defaultCheck),
+  },
+  check_reverse_client_hostname_access: {
+    argument: "table",
+    build: (shop, own) => checkReverseClientAccess(shop, own.argument, own.defaultCheck, own.name),
+  },
+  check_ccert_access: {
+    argument: "table",
+    build: (shop, own) => checkCcertAccess(shop, own.argument, own.defaultCheck, own.name),
+  },
+  check_sasl_access: {
+    argument: "table",
+    build: (shop, own) => checkSaslAccess(shop, own.argument, own.defaultCheck, own.name),
+  },
+  ...serverRows("client", (shop) => ({
+    nameOf: ({ facts }) => known(facts.client.name),
+    about: ({ facts }) => clientSubject(shop, facts),
+  })),
+  ...serverRows("reverse_client_hostname", () => ({
+    nameOf: ({ facts }) => known(facts.client.reverseName),
+    about: (_query, name) => ({ name, class: "Unverified Client host" }),
+  })),
+  reject_rbl_client: rblClient,
+  reject_rbl: rblClient,
+  reject_maps_rbl: { obsolete: "reject_rbl_client", build: rejectMapsRbl },
+  reject_rhsbl_client: rhsbl(clientName),
+  reject_rhsbl_reverse_client: rhsbl(reverseName),
+  permit_dnswl_client: {
+    argument: "domain",
+    build: (shop, own) =>
+      permitListed(shop, own.argument, client, ({ facts }) => permitClient(shop, facts, own.name)),
+  },
+  permit_rhswl_client: {
+    argument: "domain",
+    build: (shop, own) =>
+      permitListed(shop, own.argument, clientName, ({ facts }) => permitClient(shop, facts, own.name)),
+  },
+
+  check_helo_access: {
+    argument: "table",
+    build: (shop, own) => checkHeloAccess(shop, own.argument, own.defaultCheck),
+  },
+  reject_invalid_helo_hostname: invalidHelo,
+  reject_invalid_hostname: invalidHelo,
+  reject_non_fqdn_helo_hostname: nonFqdnHelo,
+  reject_non_fqdn_hostname: nonFqdnHelo,
+  reject_unknown_helo_hostname: unknownHelo,
+  reject_unknown_hostname: unknownHelo,
+  permit_naked_ip_address: {
+    obsolete: "permit_mynetworks",
+    build: (shop, own) => permitNakedIpAddress(shop, own.name),
+  },
+  ...serverRows("helo", () => ({
+    nameOf: ({ facts }) => facts.helo,
+    about: (_query, name) => heloSubject(name),
+  })),
+  reject_rhsbl_helo: rhsbl(helo),
+
+  check_sender_access: {
+    argument: "table",
+    build: (shop, own) => checkAddressAccess(shop, "sender", own.argument, own.defaultCheck),
+  },
+  reject_unknown_sender_domain: rejectUnknownAddress,
+  reject_unknown_address: rejectUnknownAddress,
+  reject_non_fqdn_sender: { build: (shop) => rejectNonFqdnAddress(shop, "sender") },
+  reject_unlisted_sender: { build: () => () => ({ is: "unlisted", whose: "sender" }) },
+  reject_unverified_sender: { build: (shop) => rejectUnverified(shop, "sender") },
+  reject_sender_login_mismatch: {
+    build: (shop, own) =>
+      rejectLoginMismatch(shop, own.name, { loggedIn: true, loggedOut: true, unknownSender: "refused" }),
+  },
+  reject_authenticated_sender_login_mismatch: {
+    build: (shop, own) =>
+      rejectLoginMismatch(shop, own.name, { loggedIn: true, loggedOut: false, unknownSender: "refused" }),
+  },
+  reject_known_sender_login_mismatch: {
+    build: (shop, own) =>
+      rejectLoginMismatch(shop, own.name, { loggedIn: true, loggedOut: true, unknownSender: "allowed" }),
+  },
+  reject_unauthenticated_sender_login_mismatch: {
+    build: (shop, own) =>
+      rejectLoginMismatch(shop, own.name, { loggedIn: false, loggedOut: true, unknownSender: "refused" }),
+  },
+  ...serverRows("sender", addressTarget("sender")),
+  reject_rhsbl_sender: rhsbl(address("sender")),
+
+  check_recipient_access: {
+    argument: "table",
+    build: (shop, own) => checkAddressAccess(shop, "recipient", own.argument, own.defaultCheck),
+  },
+  permit_auth_destination: { build: (shop, own) => permitAuthDestination(shop, own.name) },
+  permit_mx_backup: { build: (shop, own) => permitMxBackup(shop, own.name) },
+  reject_unauth_destination: { build: (shop) => refuseUnauthDestination(shop, "reject") },
+  defer_unauth_destination: { build: (shop) => refuseUnauthDestination(shop, "defer") },
+  check_relay_domains: {
+    final: true,
+    obsolete: "reject_unauth_destination",
+    build: (shop, own) => checkRelayDomains(shop, own.name),
+  },
+  reject_unknown_recipient_domain: { build: (shop) => rejectUnknownDomain(shop, "recipient") },
+  reject_non_fqdn_recipient: { build: (shop) => rejectNonFqdnAddress(shop, "recipient") },
+  reject_unlisted_recipient: unlistedRecipient,
+  check_recipient_maps: unlistedRecipient,
+  reject_unverified_recipient: { build: (shop) => rejectUnverified(shop, "recipient") },
+  reject_multi_recipient_bounce: { build: rejectMultiRecipientBounce },
+  ...serverRows("recipient", addressTarget("recipient")),
+  reject_rhsbl_recipient: rhsbl(address("recipient")),
+
+  check_etrn_access: {
+    argument: "table",
+    build: (shop, own) => checkEtrnAccess(shop, own.argument, own.defaultCheck),
+  },
+};
+
+/** A restriction's row by its name, in any case. */
+export function restrictionRow(name: string): RestrictionRow | undefined {
+  const folded = name.toLowerCase();
+  return Object.hasOwn(ROWS, folded) ? ROWS[folded] : undefined;
+}
+
+/** All restriction names that are understood. */
+export function restrictionNames(): readonly string[] {
+  return Object.keys(ROWS);
+}

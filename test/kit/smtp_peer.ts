@@ -119,7 +119,7 @@ class Conversation {
   #do(act: Act): void {
     if (act === "silent") return;
     if (act === "drop") this.#socket.destroy();
-    else this.#socket.write(`${act}\r\n`);
+    else this.#socket.write(`${act}\r\n`, "latin1");
   }
 
   #work(): void {

@@ -299,8 +299,10 @@ class Transaction {
   async #endReply(): Promise<Heard> {
     const heard = this.#session.reply(this.#context.settings.timeouts.dataDone);
     const reply = isPromise(heard) ? await heard : heard;
-    if (!isLost(reply) && reply.garbage) this.#garbage(reply);
-    return reply;
+    if (isLost(reply)) return reply;
+    if (reply.garbage) this.#garbage(reply);
+    // A 221 answers QUIT, or says goodbye: nobody has taken the message.
+    return reply.code === 221 ? "lost" : reply;
   }
 
   #lostAfterContent(heard: Lost): TransactionEnd {

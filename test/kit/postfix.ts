@@ -1,0 +1,102 @@
+// A private instance of the real Postfix, for interop tests: own configuration, queue, log and ports; needs root.
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
+export interface PostfixInstance {
+  readonly configDirectory: string;
+  /** The log so far. */
+  log(): string;
+  /** Waits until the log matches; throws with the log's end after `milliseconds`. */
+  waitForLog(pattern: RegExp, milliseconds?: number): Promise<string>;
+  stop(): void;
+}
+
+/** Whether an instance can be run here. */
+export function postfixAvailable(): boolean {
+  return process.getuid?.() === 0 && fs.existsSync("/usr/sbin/postfix") &&
+    fs.existsSync("/usr/sbin/postconf");
+}
+
+const SERVICES = `cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
+local unix - n n - - local
+virtual unix - n n - - virtual
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+scache unix - - n - 1 scache
+anvil unix - - n - 1 anvil
+proxymap unix - - n - - proxymap
+postlog unix-dgram n - n - 1 postlogd
+`;
+
+/** Starts an instance. `master` lines are added to the usual services (which have no chroot; there is no pickup). */
+export function startPostfix(
+  options: {
+    readonly main: Readonly<Record<string, string>>;
+    readonly master: string;
+    /** Further files for the configuration directory (`$config_directory/name`). */
+    readonly files?: Readonly<Record<string, string>>;
+  },
+): PostfixInstance {
+  const root = fs.mkdtempSync(path.join(os.tmpdir(), "postfix-"));
+  fs.chmodSync(root, 0o755);
+  const etc = path.join(root, "etc");
+  for (const name of ["etc", "queue", "data"]) fs.mkdirSync(path.join(root, name));
+  const main: Record<string, string> = {
+    compatibility_level: "3.6",
+    queue_directory: path.join(root, "queue"),
+    data_directory: path.join(root, "data"),
+    mail_owner: "postfix",
+    setgid_group: "postdrop",
+    myhostname: "mail.example.com",
+    mydestination: "",
+    inet_interfaces: "127.0.0.1",
+    inet_protocols: "ipv4",
+    mynetworks: "127.0.0.0/8",
+    maillog_file: path.join(root, "maillog"),
+    maillog_file_prefixes: root,
+    alias_maps: "",
+    ...options.main,
+  };
+  fs.writeFileSync(path.join(etc, "main.cf"), Object.entries(main).map(([k, v]) => `${k} = ${v}\n`).join(""));
+  fs.writeFileSync(path.join(etc, "master.cf"), `${options.master}\n${SERVICES}`);
+  for (const [name, text] of Object.entries(options.files ?? {})) {
+    fs.writeFileSync(path.join(etc, name), text);
+  }
+  spawnSync("chown", ["postfix", path.join(root, "data")]);
+  const started = spawnSync("/usr/sbin/postfix", ["-c", etc, "start"], { encoding: "utf8" });
+  if (started.status !== 0) throw new Error(`postfix did not start: ${started.stderr}`);
+  const log = () => {
+    try {
+      return fs.readFileSync(path.join(root, "maillog"), "utf8");
+    } catch {
+      return "";
+    }
+  };
+  return {
+    configDirectory: etc,
+    log,
+    waitForLog: async (pattern, milliseconds = 10_000) => {
+      for (const end = Date.now() + milliseconds; Date.now() < end;) {
+        const text = log();
+        if (pattern.test(text)) return text;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      throw new Error(`no ${pattern} in the log:\n${log().slice(-3000)}`);
+    },
+    stop: () => {
+      spawnSync("/usr/sbin/postfix", ["-c", etc, "stop"]);
+      fs.rmSync(root, { recursive: true, force: true });
+    },
+  };
+}

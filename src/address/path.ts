@@ -128,3 +128,8 @@ export function parsePath(text: string, options: PathOptions = {}): string | und
   if (address === undefined || (options.strict && address.startsWith("@"))) return undefined;
   return address === "" || isRoutable(address, options) ? address : undefined;
 }
+
+/** Internal form of one address as headers and tables write it (RFC 5322 §3.4.1): no check whether mail could go there. */
+export function readAddress(text: string): string | undefined {
+  return internalize(text, false);
+}

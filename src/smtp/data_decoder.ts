@@ -1,5 +1,3 @@
-import { isAscii } from "node:buffer";
-
 /** What came out of a chunk of DATA. */
 export interface Decoded {
   /** Content: CR LF line ends, dots unstuffed. May be empty. */
@@ -38,8 +36,6 @@ const LENIENT_END_AT_START = /^\.\r{0,8}\n/;
 export class DataDecoder {
   /** Whether an LF without CR was seen. */
   bareLf = false;
-  /** Whether a byte over 127 was seen. */
-  eightBit = false;
   readonly #options: DataOptions;
   /** The line end before the next byte; undefined in mid-line. DATA's own CR LF counts. */
   #lineStart: "crlf" | "lf" | undefined = "crlf";
@@ -105,7 +101,6 @@ export class DataDecoder {
   #decode(bytes: Buffer): Buffer {
     const length = bytes.length;
     if (length === 0) return bytes;
-    if (!this.eightBit && !isAscii(bytes)) this.eightBit = true;
     const text = bytes.toString("latin1");
     const odd = bytes[0] === LF || (bytes[0] === DOT && this.#lineStart !== undefined) || ANOMALY.test(text);
     const content = odd ? this.#repair(text) : bytes;

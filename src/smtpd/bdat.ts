@@ -48,16 +48,19 @@ function firstChunk(session: Session, command: BdatCommand): MaybeAsync<Outcome>
   if ("counts" in place) return discard(session, command, place.reply!);
   return then(check(session, "DATA"), (refusal) => {
     if (refusal !== undefined) return discard(session, command, refusal);
-    return then(beginMessage(session, place, place.id!), (message) => {
-      return receive(session, { transaction: place, decoder: newDecoder(session, true), message }, command);
-    });
+    const message = beginMessage(session, place, place.id!);
+    return receive(session, { transaction: place, decoder: newDecoder(session, true), message }, command);
   });
 }
 
 function accepted(session: Session, command: BdatCommand): MaybeAsync<Outcome> {
   const { phase } = session;
   if (phase.at === "bdat" && phase.content === undefined) {
-    return discard(session, command, refuse(551, "5.0.0", `Discarded ${command.size} bytes after earlier error`));
+    return discard(
+      session,
+      command,
+      refuse(551, "5.0.0", `Discarded ${command.size} bytes after earlier error`),
+    );
   }
   if (command.size === 0 && !command.last) {
     warn(session, idOf(session), `null BDAT request from ${session.clientText}`);
@@ -75,7 +78,11 @@ export function bdat(session: Session, words: readonly string[], line: string): 
       return command.size > 0 ? outcome : then(endOfChunk(session), () => outcome);
     });
   }
-  warn(session, idOf(session), `malformed BDAT command syntax from ${session.clientText}: ${line.slice(0, 100)}`);
+  warn(
+    session,
+    idOf(session),
+    `malformed BDAT command syntax from ${session.clientText}: ${line.slice(0, 100)}`,
+  );
   return outcomeOf(command.reply);
 }
 

@@ -33,7 +33,13 @@ function record(session: Session, stage: Stage, subject: Subject, decision: Deci
   return refusal;
 }
 
-function carryOut(session: Session, stage: Stage, subject: Subject, decision: Decision, effects: Effects | undefined) {
+function carryOut(
+  session: Session,
+  stage: Stage,
+  subject: Subject,
+  decision: Decision,
+  effects: Effects | undefined,
+) {
   const refusal = record(session, stage, subject, decision);
   let wait = 0;
   for (const effect of decision.effects) {

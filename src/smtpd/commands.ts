@@ -56,7 +56,8 @@ const COMMANDS: Readonly<Record<string, CommandRow>> = {
 const HEADER_LIKE = /^[!-9;-~]+:/;
 
 function isForbidden(verb: string, { names, patterns }: ForbiddenCommands): boolean {
-  return HEADER_LIKE.test(verb) || names.has(verb.toUpperCase()) || patterns.some((pattern) => pattern.test(verb));
+  return HEADER_LIKE.test(verb) || names.has(verb.toUpperCase()) ||
+    patterns.some((pattern) => pattern.test(verb));
 }
 
 /** One command cannot reset the junk count's effect: the count is checked before it grows, as Postfix does. */
@@ -88,7 +89,12 @@ function runUnknown(session: Session, verb: string, line: string): MaybeAsync<vo
   return session.finish(session.denied ? accessDenied(session) : UNKNOWN, "unknown");
 }
 
-function runKnown(session: Session, row: CommandRow, words: readonly string[], line: string): MaybeAsync<void> {
+function runKnown(
+  session: Session,
+  row: CommandRow,
+  words: readonly string[],
+  line: string,
+): MaybeAsync<void> {
   if (session.denied && row.run !== quit) return session.finish(accessDenied(session), row.counted);
   session.where = row.counted.toUpperCase();
   if (row.last || !session.esmtp) {

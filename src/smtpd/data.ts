@@ -24,7 +24,11 @@ export function contentPlace(session: Session): Transaction | Outcome {
 
 /** How content of this session is decoded. */
 export function newDecoder(session: Session, counted: boolean): DataDecoder {
-  return new DataDecoder({ lenient: session.lenientNewlines, keepBareCr: session.settings.keepBareCr, counted });
+  return new DataDecoder({
+    lenient: session.lenientNewlines,
+    keepBareCr: session.settings.keepBareCr,
+    counted,
+  });
 }
 
 /** DATA (RFC 5321 §4.1.1.4). The reply 354 counts only when the message is in. */
@@ -35,10 +39,12 @@ export function data(session: Session, words: readonly string[]): MaybeAsync<Out
   if (words.length > 1) return SYNTAX;
   return then(check(session, "DATA"), (refusal) => {
     if (refusal !== undefined) return outcomeOf(refusal);
-    return then(beginMessage(session, place, place.id!), (message) => {
-      session.phase = { at: "data", content: { transaction: place, decoder: newDecoder(session, false), message } };
-      return { reply: GO_ON, counts: "later" } as const;
-    });
+    const message = beginMessage(session, place, place.id!);
+    session.phase = {
+      at: "data",
+      content: { transaction: place, decoder: newDecoder(session, false), message },
+    };
+    return { reply: GO_ON, counts: "later" } as const;
   });
 }
 

@@ -1,4 +1,4 @@
-import type { AccessPolicy, ClientFacts, Facts } from "../access/policy.ts";
+import type { AccessPolicy, Facts } from "../access/policy.ts";
 import type { Clock } from "../base/clock.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { Cleanup } from "../cleanup/cleanup.ts";
@@ -69,8 +69,4 @@ export type ListParameter =
   | "smtpd_authorized_xclient_hosts"
   | "smtpd_authorized_xforward_hosts"
   | "smtpd_forbid_bare_newline_exclusions"
-  | "smtpd_client_event_limit_exceptions"
-  | "local_header_rewrite_clients";
-
-/** Facts that do not change in a session. */
-export type { ClientFacts };
+  | "smtpd_client_event_limit_exceptions";

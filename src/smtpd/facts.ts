@@ -9,7 +9,14 @@ import type { Session } from "./session.ts";
 export function connectFacts(connection: Connection): ClientFacts {
   const { address, port } = connection.remote;
   const { name, reverseName, nameStatus, reverseNameStatus } = NAMELESS;
-  return { address: address === "" ? "unknown" : address, port, name, reverseName, nameStatus, reverseNameStatus };
+  return {
+    address: address === "" ? "unknown" : address,
+    port,
+    name,
+    reverseName,
+    nameStatus,
+    reverseNameStatus,
+  };
 }
 
 /** What a check is about beyond the session's state. */

@@ -35,7 +35,11 @@ function overLimit(session: Session): MaybeAsync<Reply | undefined> {
         : [undefined, 0] as const;
       if (kind === undefined) return undefined;
       log.emit("smtpd", "limitExceeded", { kind, number, client: session.clientText, service });
-      return defer(421, "4.7.0", `${myhostname} Error: too many connections from ${client.name}[${client.address}]`);
+      return defer(
+        421,
+        "4.7.0",
+        `${myhostname} Error: too many connections from ${client.name}[${client.address}]`,
+      );
     });
   });
 }
@@ -73,4 +77,3 @@ export function greet(session: Session): MaybeAsync<void> {
     });
   });
 }
-

@@ -45,20 +45,23 @@ export function mayUse(session: Session, command: "xclient" | "xforward"): Maybe
 
 function announce(session: Session): MaybeAsync<Outcome> {
   const { myhostname, messageSizeLimit, vrfyDisabled, smtputf8 } = session.settings;
-  return then(discarded(session), (discarded) =>
-    then(mayUse(session, "xclient"), (mayXclient) =>
-      then(mayUse(session, "xforward"), (mayXforward) => {
-        const lines = ehloLines({
-          myhostname,
-          messageSizeLimit,
-          vrfyDisabled,
-          smtputf8,
-          mayXclient,
-          mayXforward,
-          discarded,
-        });
-        return outcomeOf(accept(250, undefined, ...lines));
-      })));
+  return then(
+    discarded(session),
+    (discarded) =>
+      then(mayUse(session, "xclient"), (mayXclient) =>
+        then(mayUse(session, "xforward"), (mayXforward) => {
+          const lines = ehloLines({
+            myhostname,
+            messageSizeLimit,
+            vrfyDisabled,
+            smtputf8,
+            mayXclient,
+            mayXforward,
+            discarded,
+          });
+          return outcomeOf(accept(250, undefined, ...lines));
+        })),
+  );
 }
 
 /** EHLO (RFC 5321 §4.1.1.1). */

@@ -3,6 +3,7 @@ import { quoteAddress } from "../address/address.ts";
 import { type MailCommand, parseMail } from "../smtp/command.ts";
 import { accept, defer, refuse, type Reply, replyText } from "../smtp/reply.ts";
 import { check } from "./check.ts";
+import { factsOf } from "./facts.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { noEffects, type Transaction } from "./phase.ts";
 import type { Session } from "./session.ts";
@@ -11,6 +12,7 @@ const OK = outcomeOf(accept(250, "2.1.0", "Ok"));
 const HELLO_FIRST = outcomeOf(refuse(503, "5.5.1", "Error: send HELO/EHLO first"));
 const NESTED = outcomeOf(refuse(503, "5.5.1", "Error: nested MAIL command"));
 const AFTER_BDAT = outcomeOf(refuse(503, "5.5.1", "Error: MAIL after BDAT"));
+const BAD_SENDER = refuse(501, "5.1.7", "Bad sender address syntax");
 const TOO_BIG = refuse(552, "5.3.4", "Message size exceeds fixed limit");
 const NO_ROOM = defer(452, "4.3.1", "Insufficient system storage");
 const DECLARE_UTF8 = outcomeOf(refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address"));
@@ -20,12 +22,17 @@ export function asGiven(address: string): string {
   return address;
 }
 
-function transactionFor(session: Session, { from, parameters }: MailCommand): Transaction {
+function transactionFor(
+  session: Session,
+  { from, parameters }: MailCommand,
+  localHeaders: boolean,
+): Transaction {
   return {
     sender: from,
     senderAsGiven: asGiven(from),
     parameters,
     arrival: session.house.deps.clock.now(),
+    localHeaders,
     id: undefined,
     recipients: [],
     lastRecipient: undefined,
@@ -42,7 +49,10 @@ function outOfPlace(session: Session): Outcome | undefined {
 }
 
 /** The grammar's refusal, with the log's warning for a path that could not be read. */
-export function misread(session: Session, { reply, badPath }: { readonly reply: Reply; readonly badPath?: string }) {
+export function misread(
+  session: Session,
+  { reply, badPath }: { readonly reply: Reply; readonly badPath?: string },
+) {
   if (badPath !== undefined) {
     const { clientText: client, where } = session;
     session.house.deps.log.emit("smtpd", "illegalAddress", { client, where, path: badPath });
@@ -98,20 +108,38 @@ function originalClient({ forwarded }: Session): string | undefined {
 }
 
 function judge(session: Session, command: MailCommand): MaybeAsync<Outcome> {
-  const transaction = transactionFor(session, command);
+  const { access } = session.house.deps;
   const subject = {
     sender: command.from,
-    senderAsGiven: transaction.senderAsGiven,
+    senderAsGiven: asGiven(command.from),
     size: command.parameters.size ?? 0,
     smtputf8: command.parameters.smtputf8,
   };
-  return then(check(session, "MAIL", subject, transaction.effects), (refusal) => {
-    if (refusal !== undefined) return outcomeOf(refusal);
-    const big = tooBig(session, command.parameters.size ?? 0);
-    if (big === undefined) return enter(session, transaction);
-    session.house.logReject(session, "MAIL", replyText(big), subject);
-    return outcomeOf(big);
+  return then(access.headerContext(factsOf(session, subject)), (context) => {
+    if (context.is === "trouble") return outcomeOf(context.refusal);
+    const transaction = transactionFor(session, command, context.is === "local");
+    return then(check(session, "MAIL", subject, transaction.effects), (refusal) => {
+      if (refusal !== undefined) return outcomeOf(refusal);
+      const big = tooBig(session, subject.size);
+      if (big === undefined) return enter(session, transaction);
+      session.house.logReject(session, "MAIL", replyText(big), subject);
+      return outcomeOf(big);
+    });
   });
+}
+
+/** Addresses that may lead elsewhere than they look: only those are worth asking the router about. */
+const ROUTED = /[%!]|@.*@/;
+
+/** Whether mail could go to an address at all, once its routing is undone; plain ones were judged when they were read. */
+export function acceptable(
+  session: Session,
+  address: string,
+  other: string | undefined,
+  utf8: boolean,
+): MaybeAsync<boolean> {
+  if (!ROUTED.test(address)) return true;
+  return session.house.deps.access.acceptsAddress(address, other, utf8);
 }
 
 /** MAIL FROM starts a transaction (RFC 5321 §4.1.1.2). */
@@ -123,5 +151,9 @@ export function mail(session: Session, words: readonly string[]): MaybeAsync<Out
   if (session.settings.strictSmtputf8 && !command.parameters.smtputf8 && /[^\x00-\x7f]/.test(command.from)) {
     return DECLARE_UTF8;
   }
-  return then(overRate(session), (slow) => slow === undefined ? judge(session, command) : outcomeOf(slow));
+  const { from, parameters: { smtputf8 = false } } = command;
+  return then(acceptable(session, from, undefined, smtputf8), (may) => {
+    if (!may) return misread(session, { reply: BAD_SENDER, badPath: words[2] });
+    return then(overRate(session), (slow) => slow === undefined ? judge(session, command) : outcomeOf(slow));
+  });
 }

@@ -20,6 +20,8 @@ export interface Transaction {
   readonly senderAsGiven: string;
   readonly parameters: MailParameters;
   readonly arrival: number;
+  /** The client's headers are completed like our own (local_header_rewrite_clients). */
+  readonly localHeaders: boolean;
   /** Given at the first good recipient, or at MAIL without smtpd_delay_open_until_valid_rcpt. */
   id: QueueId | undefined;
   readonly recipients: Recipient[];

@@ -2,7 +2,7 @@ import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { parseRcpt, type RcptCommand } from "../smtp/command.ts";
 import { accept, defer, refuse, type Reply } from "../smtp/reply.ts";
 import { check } from "./check.ts";
-import { asGiven, misread, openMessage } from "./mail.ts";
+import { acceptable, asGiven, misread, openMessage } from "./mail.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import type { Transaction } from "./phase.ts";
 import type { Session } from "./session.ts";
@@ -10,6 +10,7 @@ import type { Session } from "./session.ts";
 const OK = outcomeOf(accept(250, "2.1.5", "Ok"));
 const NEED_MAIL = outcomeOf(refuse(503, "5.5.1", "Error: need MAIL command"));
 const AFTER_BDAT = outcomeOf(refuse(503, "5.5.1", "Error: RCPT after BDAT"));
+const BAD_RECIPIENT = refuse(501, "5.1.3", "Bad recipient address syntax");
 const TOO_MANY = defer(452, "4.5.3", "Error: too many recipients");
 const DECLARE_UTF8 = outcomeOf(refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address"));
 
@@ -64,7 +65,10 @@ export function rcpt(session: Session, words: readonly string[]): MaybeAsync<Out
   if (command.verb === "malformed") return misread(session, command);
   if (settings.strictSmtputf8 && !utf8 && /[^\x00-\x7f]/.test(command.to)) return DECLARE_UTF8;
   if (transaction.recipients.length >= settings.recipientLimit) return overshoot(session, transaction);
-  return then(overRate(session), (slow) => {
-    return slow === undefined ? judge(session, transaction, command) : outcomeOf(slow);
+  return then(acceptable(session, command.to, transaction.sender, utf8 ?? false), (may) => {
+    if (!may) return misread(session, { reply: BAD_RECIPIENT, badPath: words[2] });
+    return then(overRate(session), (slow) => {
+      return slow === undefined ? judge(session, transaction, command) : outcomeOf(slow);
+    });
   });
 }

@@ -307,7 +307,11 @@ export class Session implements ConnectionHandler {
   }
 
   bareNewlineReply(): Reply {
-    return refuse(this.settings.bareNewlineCode, "5.5.2", `${this.settings.myhostname} Error: bare <LF> received`);
+    return refuse(
+      this.settings.bareNewlineCode,
+      "5.5.2",
+      `${this.settings.myhostname} Error: bare <LF> received`,
+    );
   }
 
   logBareNewline(stage: string): void {

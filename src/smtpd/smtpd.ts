@@ -74,7 +74,7 @@ class SmtpdService implements Smtpd, House {
       this.#waiting.delete(next);
       this.#begin(next);
     }
-    if (this.#sessions.size === 0) for (const tell of this.#drained.splice(0)) tell();
+    if (this.#sessions.size === 0) { for (const tell of this.#drained.splice(0)) tell(); }
   }
 
   stop(): void {

@@ -1,5 +1,3 @@
-import type { MaybeAsync } from "../base/maybe_async.ts";
-import { then } from "../base/maybe_async.ts";
 import type { IncomingMessage, LateChanges, Submission } from "../cleanup/cleanup.ts";
 import type { Origin, QueueId } from "../queue/envelope.ts";
 import type { Transaction } from "./phase.ts";
@@ -20,7 +18,7 @@ function originOf(session: Session, transaction: Transaction): Origin {
   };
 }
 
-function submissionOf(session: Session, transaction: Transaction, id: QueueId, local: boolean): Submission {
+function submissionOf(session: Session, transaction: Transaction, id: QueueId): Submission {
   const { parameters, effects } = transaction;
   return {
     id,
@@ -37,18 +35,17 @@ function submissionOf(session: Session, transaction: Transaction, id: QueueId, l
     discard: effects.discard,
     redirect: effects.redirect,
     bcc: effects.bcc,
-    prepend: [...effects.prepend.map((line) => `${line}\r\n`).reverse(), receivedHeader(session, transaction)],
-    completeHeaders: local,
+    prepend: [
+      ...effects.prepend.map((line) => `${line}\r\n`).reverse(),
+      receivedHeader(session, transaction),
+    ],
+    completeHeaders: transaction.localHeaders,
   };
 }
 
 /** Hands a transaction to cleanup; the content follows. */
-export function beginMessage(session: Session, transaction: Transaction, id: QueueId): MaybeAsync<IncomingMessage> {
-  const { listed, cleanup } = session.house.deps;
-  return then(
-    listed("local_header_rewrite_clients", session.client),
-    (local) => cleanup.begin(submissionOf(session, transaction, id, local)),
-  );
+export function beginMessage(session: Session, transaction: Transaction, id: QueueId): IncomingMessage {
+  return session.house.deps.cleanup.begin(submissionOf(session, transaction, id));
 }
 
 /** What the end-of-data restrictions changed. */

@@ -18,8 +18,12 @@ export function vrfy(session: Session, words: readonly string[]): MaybeAsync<Out
   if (words.length < 2) return SYNTAX;
   const utf8 = words.length > 2 && words.at(-1)!.toUpperCase() === "SMTPUTF8";
   const given = words.slice(1, utf8 ? -1 : undefined).join(" ");
-  const recipient = words.length - Number(utf8) > 2 ? undefined : parsePath(given, { ...settings.path, utf8 });
-  if (recipient === undefined || recipient === "") return misread(session, { reply: BAD_ADDRESS, badPath: given });
+  const recipient = words.length - Number(utf8) > 2
+    ? undefined
+    : parsePath(given, { ...settings.path, utf8 });
+  if (recipient === undefined || recipient === "") {
+    return misread(session, { reply: BAD_ADDRESS, badPath: given });
+  }
   const subject = { recipient, recipientAsGiven: recipient, smtputf8: utf8 };
   return then(check(session, "VRFY", subject, noEffects()), (refusal) => {
     return outcomeOf(refusal ?? accept(252, "2.0.0", given));

@@ -1,0 +1,51 @@
+import { splitList } from "../config/list.ts";
+import type { Settings } from "../config/settings.ts";
+
+/** The parameters that cleanup reads. */
+export type CleanupParameters = Pick<
+  Settings,
+  | "always_add_missing_headers"
+  | "always_bcc"
+  | "enable_long_queue_ids"
+  | "header_address_token_limit"
+  | "header_size_limit"
+  | "hopcount_limit"
+  | "message_drop_headers"
+  | "message_size_limit"
+  | "myhostname"
+  | "receive_override_options"
+  | "undisclosed_recipients_header"
+>;
+
+/** The same, ready for use. */
+export interface CleanupSettings {
+  readonly alwaysComplete: boolean;
+  readonly alwaysBcc: string;
+  readonly longIds: boolean;
+  readonly addressLimit: number;
+  readonly headerSizeLimit: number;
+  readonly hopcountLimit: number;
+  /** Lower case. */
+  readonly dropped: ReadonlySet<string>;
+  readonly messageSizeLimit: number;
+  readonly myhostname: string;
+  readonly noMappings: boolean;
+  readonly undisclosedHeader: string;
+}
+
+/** Reads cleanup's settings. */
+export function readCleanupSettings(settings: CleanupParameters): CleanupSettings {
+  return {
+    alwaysComplete: settings.always_add_missing_headers,
+    alwaysBcc: settings.always_bcc,
+    longIds: settings.enable_long_queue_ids,
+    addressLimit: settings.header_address_token_limit,
+    headerSizeLimit: settings.header_size_limit,
+    hopcountLimit: settings.hopcount_limit,
+    dropped: new Set(splitList(settings.message_drop_headers).map((name) => name.toLowerCase())),
+    messageSizeLimit: settings.message_size_limit,
+    myhostname: settings.myhostname,
+    noMappings: splitList(settings.receive_override_options).includes("no_address_mappings"),
+    undisclosedHeader: settings.undisclosed_recipients_header,
+  };
+}

@@ -1,0 +1,33 @@
+import type { Log } from "../observe/log.ts";
+import type { QueueStore } from "../queue/store.ts";
+import type { Rewriter } from "../rewrite/rewriter.ts";
+import type { Cleanup } from "./cleanup.ts";
+import { type CleanupParameters, type CleanupSettings, readCleanupSettings } from "./cleanup_settings.ts";
+import { Incoming } from "./incoming.ts";
+
+/** What cleanup is built from. */
+export interface CleanupDeps {
+  readonly settings: CleanupParameters;
+  readonly store: Pick<QueueStore, "draft">;
+  readonly rewriter: Rewriter;
+  readonly log: Log;
+  /** A recipient was expanded that asked for a success notice (RFC 3461 §5.2.7.2). */
+  readonly expanded?: (subject: ExpandedNotice) => void;
+}
+
+/** A message of which aliases were expanded that asked to hear of it. */
+export interface ExpandedNotice {
+  readonly id: string;
+  readonly recipients: readonly import("../queue/envelope.ts").Recipient[];
+}
+
+/** What its messages share. */
+export interface CleanupHouse extends Omit<CleanupDeps, "settings"> {
+  readonly settings: CleanupSettings;
+}
+
+/** Builds cleanup for the settings of a service (cleanup(8)). */
+export function createCleanup(deps: CleanupDeps): Cleanup {
+  const house: CleanupHouse = { ...deps, settings: readCleanupSettings(deps.settings) };
+  return { begin: (submission) => new Incoming(house, submission) };
+}

@@ -1,0 +1,68 @@
+import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import type { Recipient } from "../queue/envelope.ts";
+import { isTrouble } from "../rewrite/map_address.ts";
+import { defer, type Reply } from "../smtp/reply.ts";
+import type { LateChanges, Submission } from "./cleanup.ts";
+import type { CleanupHouse } from "./create_cleanup.ts";
+
+/** Sender and recipients as they go into the queue, or what is answered instead. */
+export type Addressed =
+  | { readonly is: "addressed"; readonly sender: string; readonly recipients: readonly Recipient[] }
+  | { readonly is: "refused"; readonly reply: Reply };
+
+const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
+const NO_RECIPIENT = defer(451, "4.3.0", "Error: queue file write error");
+
+function refused(house: CleanupHouse, id: string, why: string, reply: Reply): Addressed {
+  house.log.note("cleanup", "warning", `${id}: ${why}`);
+  return { is: "refused", reply };
+}
+
+/** Access REDIRECT sends the whole message to one address instead (access(5)). */
+function redirected(submission: Submission, late: LateChanges): readonly Recipient[] {
+  const redirect = late.redirect ?? submission.redirect;
+  if (redirect === undefined) return submission.recipients;
+  return [{ address: redirect, original: redirect, notify: 0 }];
+}
+
+function copies(house: CleanupHouse, submission: Submission, late: LateChanges): readonly string[] {
+  const asked = new Set([...submission.bcc ?? [], ...late.bcc ?? []]);
+  const { alwaysBcc } = house.settings;
+  return alwaysBcc === "" ? [...asked] : [...asked, alwaysBcc];
+}
+
+function rewrittenSender(
+  house: CleanupHouse,
+  sender: string,
+): MaybeAsync<string | { readonly trouble: string }> {
+  if (sender === "") return "";
+  const { rewriter, settings } = house;
+  return settings.noMappings ? rewriter.standardForm(sender, "local") : rewriter.envelopeSender(sender);
+}
+
+/** Rewrites the sender, expands the recipients, adds copies (cleanup(8), ADDRESS_REWRITING_README). */
+export function settleRecipients(
+  house: CleanupHouse,
+  submission: Submission,
+  late: LateChanges,
+): MaybeAsync<Addressed> {
+  const { id } = submission;
+  return then(rewrittenSender(house, submission.sender), (sender) => {
+    if (isTrouble(sender)) return refused(house, id, sender.trouble, WRITE_ERROR);
+    const expansion = house.rewriter.expandRecipients(sender, redirected(submission, late), {
+      noMappings: house.settings.noMappings,
+      bcc: house.settings.noMappings ? [] : copies(house, submission, late),
+    });
+    return then(expansion, (expanded): Addressed => {
+      if (expanded.is === "trouble") {
+        return refused(house, id, expanded.why, defer(451, expanded.status, expanded.text));
+      }
+      const { recipients } = expanded;
+      if (recipients.length === 0) {
+        return refused(house, id, "no recipients are left after rewriting", NO_RECIPIENT);
+      }
+      if (expanded.expanded.length > 0) house.expanded?.({ id, recipients: expanded.expanded });
+      return { is: "addressed", sender, recipients };
+    });
+  });
+}

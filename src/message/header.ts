@@ -1,0 +1,66 @@
+/** A header field as it stands in a block of text. Offsets are into that text; `end` is past its last line end. */
+export interface Field {
+  /** Lower case. */
+  readonly name: string;
+  readonly start: number;
+  /** After the colon. */
+  readonly value: number;
+  readonly end: number;
+}
+
+/** What is known of a header block so far. */
+export interface HeaderScan {
+  readonly fields: readonly Field[];
+  /** Where the headers end: at the blank line, or at a line that is no header; undefined while more may come. */
+  readonly end: number | undefined;
+  /** Where to go on when more text has come. */
+  readonly resume: number;
+}
+
+const FIELD = /([!-9;-~]+)([ \t]*):[^\n]*\n(?:[ \t][^\n]*\n)*/y;
+const MBOX_LINE = /(>?From )[^\n]*\n/y;
+
+/** Name of the pseudo field for an mbox `From ` line at the top. */
+export const MBOX_FROM = "\0from";
+
+function fieldAt(text: string, at: number): Field | undefined {
+  FIELD.lastIndex = at;
+  const match = FIELD.exec(text);
+  if (match === null) return undefined;
+  const [whole, name, blanks] = match;
+  const value = at + name!.length + blanks!.length + 1;
+  return { name: name!.toLowerCase(), start: at, value, end: at + whole.length };
+}
+
+function mboxLineAt(text: string, at: number): Field | undefined {
+  MBOX_LINE.lastIndex = at;
+  const match = MBOX_LINE.exec(text);
+  return match === null ? undefined : { name: MBOX_FROM, start: at, value: at, end: at + match[0].length };
+}
+
+/**
+ * Goes through the fields at the start of a message (RFC 5322 §2.2), from `from` on. A field counts as complete when the first
+ * character of the next line is there, or when `whole` says that no more text will come.
+ */
+export function scanHeader(text: string, from: number, whole: boolean, top: boolean): HeaderScan {
+  const fields: Field[] = [];
+  let at = from;
+  let mbox = top;
+  while (at < text.length) {
+    const field = (mbox ? mboxLineAt(text, at) : undefined) ?? fieldAt(text, at);
+    if (field === undefined) {
+      const lineComplete = whole || text.indexOf("\n", at) >= 0;
+      return { fields, end: lineComplete ? at : undefined, resume: at };
+    }
+    if (field.end === text.length && !whole) return { fields, end: undefined, resume: at };
+    mbox &&= field.name === MBOX_FROM;
+    fields.push(field);
+    at = field.end;
+  }
+  return { fields, end: whole ? at : undefined, resume: at };
+}
+
+/** The value of a field without the blanks around it; line ends inside stay. */
+export function fieldValue(text: string, field: Field): string {
+  return text.slice(field.value, field.end).trim();
+}

@@ -1,0 +1,34 @@
+import { isPromise } from "../base/maybe_async.ts";
+import type { Settings } from "../config/settings.ts";
+import type { Log } from "../observe/log.ts";
+import { parentMatches, type Shelf } from "../rewrite/shelf.ts";
+import type { Match } from "../table/match_list.ts";
+import type { ListParameter, SmtpdDeps } from "./deps.ts";
+
+/** The parameters that list clients, and how such lists are read. */
+export type ListSettings = Pick<Settings, ListParameter | "parent_domain_matches_subdomains">;
+
+const NAMES = [
+  "smtpd_authorized_xclient_hosts",
+  "smtpd_authorized_xforward_hosts",
+  "smtpd_forbid_bare_newline_exclusions",
+  "smtpd_client_event_limit_exceptions",
+] as const satisfies readonly ListParameter[];
+
+/** Opens the lists of clients of a service. A list that cannot be asked contains nobody, with a warning. */
+export function openClientLists(settings: ListSettings, shelf: Shelf, log: Log): SmtpdDeps["listed"] {
+  const lists = new Map(NAMES.map((name) => [
+    name,
+    shelf.addresses(settings[name], { parentMatches: parentMatches(settings, name), title: name }),
+  ]));
+  return (parameter, { address, name }) => {
+    const list = lists.get(parameter);
+    if (list === undefined) return false;
+    const judged = (match: Match) => {
+      if (match.is === "trouble") log.note("smtpd", "warning", `${parameter}: ${match.why}`);
+      return match.is === "yes";
+    };
+    const match = list.matches(address, name === "unknown" ? undefined : name);
+    return isPromise(match) ? match.then(judged) : judged(match);
+  };
+}

@@ -174,7 +174,11 @@ export function writeRecords(
       replace: (target) => replaceFile(target, { mode, keepExisting: format.keepsFile }),
     });
   } catch (error) {
-    if (error instanceof TableFault) throw new ToolFault(error.message);
+    if (error instanceof TableFault) {
+      throw new ToolFault(
+        `error updating ${format.title(path.slice(0, -format.suffix.length))}: ${error.message}`,
+      );
+    }
     if (isNotThere(error) || (error as NodeJS.ErrnoException).code !== undefined) {
       throw new ToolFault(openFailure(format, path, error));
     }

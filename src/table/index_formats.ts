@@ -1,4 +1,10 @@
 import type { ByteSink } from "./page_sink.ts";
+import { BtreeFile } from "./btree_file.ts";
+import { writeBtree } from "./btree_writer.ts";
+import { CdbFile } from "./cdb_file.ts";
+import { writeCdb } from "./cdb_writer.ts";
+import { LmdbFile } from "./lmdb_file.ts";
+import { writeLmdb } from "./lmdb_writer.ts";
 import { HashFile } from "./hash_file.ts";
 import { writeHash, type WriteOptions } from "./hash_writer.ts";
 import type { RecordFile } from "./record_file.ts";
@@ -34,6 +40,42 @@ export const INDEX_FORMATS: Readonly<Record<string, IndexFormat>> = {
     write: writeHash,
     terminates: true,
     title: (name) => `${name}.db`,
+    keepsFile: true,
+    lists: true,
+    openProblem: database,
+  },
+  btree: {
+    type: "btree",
+    suffix: ".db",
+    open: (path) => new BtreeFile(path),
+    write: writeBtree,
+    terminates: true,
+    title: (name) => `${name}.db`,
+    keepsFile: true,
+    lists: true,
+    openProblem: database,
+  },
+  cdb: {
+    type: "cdb",
+    suffix: ".cdb",
+    open: (path) => new CdbFile(path),
+    write: writeCdb,
+    terminates: false,
+    title: (name) => name,
+    keepsFile: false,
+    lists: false,
+    openProblem: (path, why) =>
+      why === "Protocol error"
+        ? `dict_cdbq_open: unable to init ${path}: Protocol error`
+        : database(path, why),
+  },
+  lmdb: {
+    type: "lmdb",
+    suffix: ".lmdb",
+    open: (path) => new LmdbFile(path),
+    write: writeLmdb,
+    terminates: true,
+    title: (name) => `lmdb:${name}`,
     keepsFile: true,
     lists: true,
     openProblem: database,

@@ -1,4 +1,7 @@
 import type { OpenType, TableContext } from "./context.ts";
+import { openCidr } from "./cidr.ts";
+import { openPcre } from "./pcre.ts";
+import { openRegexp } from "./regexp.ts";
 import { IndexedTable } from "./indexed.ts";
 import { INDEX_FORMATS } from "./index_formats.ts";
 import { openInline } from "./inline.ts";
@@ -12,8 +15,14 @@ const indexed = (type: string): OpenType => (name, spec, context) =>
 
 /** Every table type, by the word before the colon. */
 export const TABLE_TYPES: Readonly<Record<string, OpenType>> = {
+  btree: indexed("btree"),
+  cdb: indexed("cdb"),
+  cidr: openCidr,
   hash: indexed("hash"),
   inline: openInline,
+  lmdb: indexed("lmdb"),
+  pcre: openPcre,
+  regexp: openRegexp,
   static: openStatic,
   texthash: openTexthash,
 };

@@ -1,0 +1,143 @@
+import { balancedLength, splitListRaw } from "../config/list.ts";
+import { readWhole, systemWhy } from "../platform/random_access_file.ts";
+import { resolvePath, type TableContext } from "./context.ts";
+import { fileBacked } from "./file_backed.ts";
+import { insideBraces } from "./inline.ts";
+import { type Dialect, type Rule, RuleReader } from "./pattern_rules.ts";
+import { MatchLimitFault } from "./regex_backtrack.ts";
+import { logicalLines } from "./source_lines.ts";
+import { ABSENT, type Answer, type Table } from "./table.ts";
+import { unavailable } from "./unavailable.ts";
+
+type Rules = readonly Rule[] | { readonly trouble: Answer };
+
+/** Subjects and patterns are matched as bytes, one a character, as Postfix does. */
+const ASCII = /^[\x00-\x7f]*$/;
+export const toBytes = (text: string) =>
+  ASCII.test(text) ? text : Buffer.from(text, "utf8").toString("latin1");
+export const fromBytes = (bytes: string) =>
+  ASCII.test(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
+
+/** The lines of `{ {rule}, {rule} }` written into main.cf; or what is wrong with it; undefined when it is a file's name. */
+export function inlineLines(name: string): readonly string[] | string | undefined {
+  if (!name.startsWith("{")) return undefined;
+  const inner = insideBraces(name);
+  if (inner === undefined) {
+    return `${balancedLength(name) === 0 ? "missing '}'" : "syntax error after '}'"} in "${name}"`;
+  }
+  const lines: string[] = [];
+  for (const item of splitListRaw(inner)) {
+    const line = insideBraces(item);
+    if (line === undefined) {
+      return `${item.startsWith("{") ? "syntax error after '}'" : "no '{' at start of text"} in "${item}"`;
+    }
+    lines.push(line.trim());
+  }
+  return lines;
+}
+
+/** Opens a table of rules that are tried one after the other: `regexp:`, `pcre:`. */
+export function openPatternTable(name: string, spec: string, context: TableContext, dialect: Dialect): Table {
+  const { encoding } = context;
+  const inline = inlineLines(name);
+  if (typeof inline === "string") return unavailable(spec, `${dialect.name} map: ${inline}`, false);
+  const decode = encoding === "latin1" ? (bytes: string) => bytes : fromBytes;
+  const encode = encoding === "latin1" ? (text: string) => text : toBytes;
+  let current: () => Rules;
+  if (inline !== undefined) {
+    const rules = readLines(inline, context, dialect, encode);
+    current = () => rules;
+  } else {
+    const load = (path: string) => readRules(path, spec, context, dialect);
+    const content = fileBacked<Rules>(resolvePath(name, context), context.clock, load);
+    current = () => content.current();
+    current(); // the operator hears of bad rules at the start
+  }
+  return {
+    spec,
+    pattern: true,
+    lookup: (key) => {
+      const rules = current();
+      return "trouble" in rules ? rules.trouble : firstMatch(rules, encode(key), spec, decode);
+    },
+    close: () => {},
+  };
+}
+
+function readLines(
+  lines: readonly string[],
+  { warn }: TableContext,
+  dialect: Dialect,
+  encode: (text: string) => string,
+): Rules {
+  const reader = new RuleReader(dialect, (line, text) => warn(`${dialect.name} map, line ${line}: ${text}`));
+  lines.forEach((line, at) => reader.line(encode(line), at + 1));
+  reader.finish();
+  return reader.rules;
+}
+
+function readRules(path: string, spec: string, { warn }: TableContext, dialect: Dialect): Rules {
+  let bytes: Buffer;
+  try {
+    bytes = readWhole(path);
+  } catch (error) {
+    return {
+      trouble: {
+        is: "trouble",
+        retry: true,
+        why: `${spec} is unavailable. open ${path}: ${systemWhy(error)}`,
+      },
+    };
+  }
+  const reader = new RuleReader(
+    dialect,
+    (line, text) => warn(`${dialect.name} map ${path}, line ${line}: ${text}`),
+  );
+  logicalLines(
+    bytes,
+    (line, start, end, number) => reader.line(line.toString("latin1", start, end).trimEnd(), number),
+    (text) => warn(`${path}: ${text}`),
+  );
+  reader.finish();
+  return reader.rules;
+}
+
+function firstMatch(
+  rules: readonly Rule[],
+  subject: string,
+  spec: string,
+  decode: (bytes: string) => string,
+): Answer {
+  try {
+    for (let at = 0; at < rules.length; at++) {
+      const rule = rules[at]!;
+      if (rule.is === "endif") continue;
+      if (rule.is === "if") {
+        if (rule.matcher.test(subject) === rule.negative) at = rule.endif;
+        continue;
+      }
+      const value = rule.negative ? negativeValue(rule, subject) : valueOf(rule, subject);
+      if (value !== undefined) return { is: "found", value: decode(value), line: rule.line };
+    }
+    return ABSENT;
+  } catch (error) {
+    if (!(error instanceof MatchLimitFault)) throw error;
+    return { is: "trouble", retry: true, why: `${spec}: ${error.message}` };
+  }
+}
+
+type MatchRule = Rule & { readonly is: "match" };
+
+function negativeValue({ matcher, replacement }: MatchRule, subject: string): string | undefined {
+  return matcher.test(subject) ? undefined : replacement.join("");
+}
+
+/** The result with its groups filled in; only a text that names groups needs them. */
+function valueOf({ matcher, replacement }: MatchRule, subject: string): string | undefined {
+  if (!replacement.some((piece) => typeof piece === "number")) {
+    return matcher.test(subject) ? replacement.join("") : undefined;
+  }
+  const groups = matcher.groupsOf(subject);
+  return groups &&
+    replacement.map((piece) => typeof piece === "number" ? groups[piece] ?? "" : piece).join("");
+}

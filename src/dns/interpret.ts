@@ -52,9 +52,11 @@ function endOfChain(answers: readonly DnsRecord[], name: string): string | undef
   return undefined;
 }
 
-/** SERVFAIL may pass; the others are the server's refusal to do its work (h_errno's TRY_AGAIN and NO_RECOVERY). */
+/** What another server, or this one later, may answer better; the rest is final (h_errno's TRY_AGAIN and NO_RECOVERY). */
+const MAY_PASS: ReadonlySet<string> = new Set(["SERVFAIL", "REFUSED", "NOTIMP"]);
+
 function troubleOf(rcode: string): DnsAnswer<never> {
-  return rcode === "SERVFAIL"
+  return MAY_PASS.has(rcode)
     ? { is: "trouble", why: "Host not found, try again", retry: true }
     : { is: "trouble", why: "Non-recoverable error", retry: false };
 }

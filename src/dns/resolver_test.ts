@@ -58,7 +58,7 @@ test("records, no data, no such name and trouble are told apart", async () => {
   expect(await dns.mx("only4.example.com")).toEqual({ is: "nodata", authentic: false });
   expect(await dns.mx("nosuch.example.com")).toEqual({ is: "nxdomain", authentic: false });
   expect(await dns.mx("broken.example.com")).toMatchObject({ is: "trouble", retry: true });
-  expect(await dns.mx("refused.example.com")).toMatchObject({ is: "trouble", retry: false });
+  expect(await dns.mx("refused.example.com")).toMatchObject({ is: "trouble", retry: true });
   expect(await dns.mx("silent.example.com")).toMatchObject({ is: "trouble", retry: true });
   expect(await dns.mx("garbage.example.com")).toMatchObject({ is: "trouble", retry: true });
   expect(await dns.mx("oldserver.example.com")).toMatchObject({ is: "trouble", retry: false });

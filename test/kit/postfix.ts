@@ -46,6 +46,8 @@ export function startPostfix(
     readonly master: string;
     /** Further files for the configuration directory (`$config_directory/name`). */
     readonly files?: Readonly<Record<string, string>>;
+    /** The only name server that the instance knows (port 53), in place of the system's. */
+    readonly nameServer?: string;
   },
 ): PostfixInstance {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), "postfix-"));
@@ -74,7 +76,9 @@ export function startPostfix(
     fs.writeFileSync(path.join(etc, name), text);
   }
   spawnSync("chown", ["postfix", path.join(root, "data")]);
-  const started = spawnSync("/usr/sbin/postfix", ["-c", etc, "start"], { encoding: "utf8" });
+  const started = options.nameServer === undefined
+    ? spawnSync("/usr/sbin/postfix", ["-c", etc, "start"], { encoding: "utf8" })
+    : startWithNameServer(etc, options.nameServer);
   if (started.status !== 0) throw new Error(`postfix did not start: ${started.stderr}`);
   const log = () => {
     try {
@@ -99,4 +103,12 @@ export function startPostfix(
       fs.rmSync(root, { recursive: true, force: true });
     },
   };
+}
+
+/** Starts in a mount namespace of its own, with another resolv.conf. */
+function startWithNameServer(etc: string, nameServer: string) {
+  const file = path.join(etc, "resolv.conf");
+  fs.writeFileSync(file, `nameserver ${nameServer}\noptions timeout:1 attempts:1\n`);
+  const script = 'mount --bind "$1" /etc/resolv.conf && exec /usr/sbin/postfix -c "$2" start';
+  return spawnSync("unshare", ["-m", "sh", "-c", script, "sh", file, etc], { encoding: "utf8" });
 }

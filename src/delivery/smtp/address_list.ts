@@ -23,7 +23,7 @@ export interface AddressList {
   /** This machine is one of the exchangers: hosts that are no exchangers (the fallback relays) are not for this mail. */
   readonly iAmMx?: boolean;
   /** For the log. */
-  readonly warning?: string;
+  readonly warnings?: readonly string[];
 }
 
 /** What looking up needs from the world. */
@@ -195,6 +195,8 @@ async function exchangerTargets(
     exchangers.map(({ exchange, preference }) => addressesOf(context, exchange, preference, undefined)),
   );
   const targets = lists.flatMap((list) => list.targets);
+  const warnings = exchangers.filter(({ exchange }) => familyOf(exchange) !== undefined)
+    .map(({ exchange }) => `numeric domain name in resource data of MX record for ${domain}: ${exchange}`);
   let failure: Failure | undefined;
   for (const list of lists) if (list.failure !== undefined) failure = softened(list.failure, failure);
   if (targets.length === 0) {
@@ -202,12 +204,12 @@ async function exchangerTargets(
     return {
       targets,
       failure: soft ? { ...failure!, status: `4${failure!.status.slice(1)}` } : failure,
-      warning: `no MX host for ${domain} has a valid address record`,
+      warnings: [...warnings, `no MX host for ${domain} has a valid address record`],
     };
   }
   const self = targets.find(({ address }) => context.isOwnAddress(address));
-  if (self === undefined) return { targets: ordered(context, targets) };
-  return belowSelf(context, domain, targets, self, exchangers[0].preference, detectLoop);
+  if (self === undefined) return { targets: ordered(context, targets), warnings };
+  return { ...belowSelf(context, domain, targets, self, exchangers[0].preference, detectLoop), warnings };
 }
 
 /** A backup exchanger sends to those that are preferred to itself, and to no others (RFC 5321 §5.1). */

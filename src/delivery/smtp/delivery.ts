@@ -138,7 +138,7 @@ class Delivery {
     const detectLoop = settings.program === "smtp" && destination.port === SMTP_PORT;
     const list = await this.#lookUp(destination, detectLoop);
     if (list.failure !== undefined && list.targets.length === 0) this.#why = list.failure;
-    if (list.warning !== undefined) this.#context.warn(list.warning);
+    for (const warning of list.warnings ?? []) this.#context.warn(warning);
     // Other relays do not help when the mail comes back to this host.
     if (list.iAmMx || list.failure?.status.endsWith(".4.6")) this.#finalNexthop = true;
     const rest = first ? await this.#overKeptSessions(list.targets, limits) : list.targets;

@@ -1,3 +1,5 @@
+import { ipv6Groups, queryName } from "../../dns/name.ts";
+
 /** Where a next hop leads, as written. */
 export type Destination =
   | { readonly is: "socket"; readonly path: string }
@@ -37,6 +39,9 @@ export function parseDestination(text: string, context: DestinationContext): Des
     ? [text, undefined]
     : [text.slice(0, colon), text.slice(colon + 1)];
   if (host === "" || service === "") return malformed("missing host or service", text);
+  if (!isHost(host)) {
+    return malformed("valid hostname or network address required in server description", text);
+  }
   const port = portOf(service ?? context.defaultPort, context);
   if (typeof port === "string") return malformed(port, text);
   return { is: "host", text, host: withoutFinalDot(host), port, literal: bracketed !== null };
@@ -44,6 +49,12 @@ export function parseDestination(text: string, context: DestinationContext): Des
 
 function malformed(why: string, text: string): Destination {
   return { is: "malformed", why: `${why}: ${text}` };
+}
+
+/** A name beyond ASCII is judged when it is looked up. */
+function isHost(host: string): boolean {
+  return /[^\x00-\x7f]/.test(host) || /^[\d.]+$/.test(host) || queryName(host) !== undefined ||
+    ipv6Groups(host) !== undefined;
 }
 
 function withoutFinalDot(host: string): string {

@@ -62,8 +62,9 @@ class Tables {
 
   /** A table that cannot be opened says why; one that fails at a key is a query error. */
   #fault(spec: string, why: string): ToolFault {
-    const unavailable = `${spec} is unavailable. `;
-    if (why.startsWith(unavailable)) return new ToolFault(why.slice(unavailable.length));
+    const unavailable = /^.+? is unavailable\. /s.exec(why);
+    if (unavailable !== null) return new ToolFault(why.slice(unavailable[0].length));
+    if (why.startsWith("table ")) return new ToolFault(why);
     this.#run.warn(why);
     return new ToolFault(`table ${spec}: query error`);
   }
@@ -105,8 +106,9 @@ export function queryTables(run: ToolRun): number {
   return found > 0 ? 0 : 1;
 }
 
-function keysOf({ options }: ToolRun): Iterable<Buffer> {
+function keysOf({ options, warn }: ToolRun): Iterable<Buffer> {
   if (!isStandardInput(options)) return [Buffer.from(options.key!)];
-  if (options.body || options.header || options.mime) return messageKeys(wholeStandardInput(), options);
+  if (options.body || options.header) return messageKeys(wholeStandardInput(), options);
+  if (options.mime) warn("ignoring -m option without -b or -h");
   return standardInputLines();
 }

@@ -2,6 +2,11 @@ import type { CommandRow } from "./command.ts";
 
 /** All commands. Aliases are rows of their own with the same loader. */
 export const COMMANDS: Readonly<Record<string, CommandRow>> = {
+  newaliases: {
+    group: "tables",
+    summary: "make the alias tables anew",
+    load: async () => (await import("./newaliases.ts")).newaliases,
+  },
   postmap: {
     group: "tables",
     summary: "make, ask and change lookup tables",

@@ -17,6 +17,8 @@ export interface SystemUser {
 export interface SystemGroup {
   readonly name: string;
   readonly gid: number;
+  /** Names of the users that are listed in the row. */
+  readonly members?: readonly string[];
 }
 
 const open = () =>
@@ -60,7 +62,18 @@ function userAt(at: Pointer | undefined): SystemUser | undefined {
 }
 
 function groupAt(at: Pointer | undefined): SystemGroup | undefined {
-  return at === undefined ? undefined : { name: textAt(at, 0), gid: read.u32(at, 16) };
+  return at === undefined
+    ? undefined
+    : { name: textAt(at, 0), gid: read.u32(at, 16), members: namesAt(at, 24) };
+}
+
+/** A list of strings that ends with a null pointer. */
+function namesAt(at: Pointer, offset: number): string[] {
+  const list = read.ptr(at, offset) as Pointer;
+  const names: string[] = [];
+  if (list === 0 as Pointer) return names;
+  for (let place = 0; read.ptr(list, place) !== 0; place += 8) names.push(textAt(list, place));
+  return names;
 }
 
 /** The user of that name, or undefined; throws when the database cannot be asked. */

@@ -14,10 +14,11 @@ export interface TableContext {
   readonly defaultType?: string;
   /** How to read the source of an index that is missing or old; found out from the text when not given. */
   readonly sourceFormat?: "map" | "alias";
-  /** An index older than its source: the source is served (`source`, default), or the index as postmap(1) does. */
-  readonly staleIndex?: "source" | "index";
-  /** A key that stands twice in a texthash file: disables the table (default), or only warns as postmap(1) does. */
-  readonly duplicates?: "trouble" | "warn";
+  /**
+   * Behave as postmap(1) instead of as a daemon: an index older than its source is served all the same, a key that stands
+   * twice in a texthash file only earns a warning, and what cannot be opened is left to the caller to report.
+   */
+  readonly asPostmap?: boolean;
   /** `latin1`: keys and values are bytes, one a character, and fold as ASCII (postmap -u). Default `utf8`. */
   readonly encoding?: "utf8" | "latin1";
   /** Fold keys to lower case; default true (postmap -f turns it off). */

@@ -161,18 +161,16 @@ export class IndexedTable implements Table {
     if (index === undefined) return this.#withoutIndex(source);
     const isOld = source !== undefined && Math.floor(source.mtime / 1000) > Math.floor(index.mtime / 1000);
     if (!isOld) return this.#openIndex(source);
-    if (this.#context.staleIndex !== "index") {
-      return this.#readSource(`database ${this.#index} is older than source file ${this.#source}`);
-    }
-    if (now - source.mtime > STILL_EDITING) {
-      this.#context.warn(`database ${this.#index} is older than source file ${this.#source}`);
-    }
-    return this.#openIndex(source);
+    const why = `database ${this.#index} is older than source file ${this.#source}`;
+    if (this.#context.asPostmap !== true) return this.#readSource(why);
+    const serving = this.#openIndex(source);
+    if (serving.from === "index" && now - source.mtime > STILL_EDITING) this.#context.warn(why);
+    return serving;
   }
 
   #withoutIndex(source: FileIdentity | undefined): Serving {
     const why = `open database ${this.#index}: No such file or directory`;
-    if (source === undefined || this.#context.staleIndex === "index") return this.#nothing(why);
+    if (source === undefined || this.#context.asPostmap === true) return this.#nothing(why);
     return this.#readSource(why);
   }
 

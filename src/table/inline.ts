@@ -34,5 +34,9 @@ export function openInline(name: string, spec: string, context: TableContext): T
     if (typeof pair === "string") return unavailable(spec, `${pair}: ${need}`, false);
     values.set(fold(pair[0]), { is: "found", value: pair[1] });
   }
-  return plainTable(spec, (key) => values.get(fold(key)) ?? ABSENT);
+  return {
+    ...plainTable(spec, (key) => values.get(fold(key)) ?? ABSENT),
+    entries: () =>
+      [...values].map(([key, answer]) => [key, answer.is === "found" ? answer.value : ""] as const),
+  };
 }

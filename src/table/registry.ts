@@ -2,6 +2,14 @@ import type { OpenType, TableContext } from "./context.ts";
 import { openCidr } from "./cidr.ts";
 import { openPcre } from "./pcre.ts";
 import { openRegexp } from "./regexp.ts";
+import { openEnviron } from "./environ.ts";
+import { openFail } from "./fail.ts";
+import { openNis } from "./nis.ts";
+import { openPipemap } from "./pipemap.ts";
+import { openProxy } from "./proxy.ts";
+import { openRandmap } from "./randmap.ts";
+import { openUnionmap } from "./unionmap.ts";
+import { openUnix } from "./unix.ts";
 import { IndexedTable } from "./indexed.ts";
 import { INDEX_FORMATS } from "./index_formats.ts";
 import { openInline } from "./inline.ts";
@@ -18,13 +26,21 @@ export const TABLE_TYPES: Readonly<Record<string, OpenType>> = {
   btree: indexed("btree"),
   cdb: indexed("cdb"),
   cidr: openCidr,
+  environ: openEnviron,
+  fail: openFail,
   hash: indexed("hash"),
   inline: openInline,
   lmdb: indexed("lmdb"),
+  nis: openNis,
   pcre: openPcre,
+  pipemap: openPipemap,
+  proxy: openProxy,
+  randmap: openRandmap,
   regexp: openRegexp,
   static: openStatic,
   texthash: openTexthash,
+  unionmap: openUnionmap,
+  unix: openUnix,
 };
 
 /**
@@ -35,14 +51,13 @@ export function openTable(spec: string, context: TableContext): Table {
   const colon = spec.indexOf(":");
   const type = spec.slice(0, Math.max(colon, 0));
   const name = spec.slice(colon + 1);
-  if (type === "" || name === "") {
-    const why = `open dictionary: expecting "type:name" form instead of "${spec}"`;
-    context.warn(why);
+  const refuse = (why: string) => {
+    if (context.asPostmap !== true) context.warn(why);
     return unavailable(spec, why, false);
+  };
+  if (type === "" || name === "") {
+    return refuse(`open dictionary: expecting "type:name" form instead of "${spec}"`);
   }
-  if (!Object.hasOwn(TABLE_TYPES, type)) {
-    context.warn(`unsupported dictionary type: ${type}`);
-    return unavailable(spec, `unsupported dictionary type: ${type}`, false);
-  }
+  if (!Object.hasOwn(TABLE_TYPES, type)) return refuse(`unsupported dictionary type: ${type}`);
   return TABLE_TYPES[type]!(name, spec, context, openTable);
 }

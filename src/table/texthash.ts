@@ -22,7 +22,7 @@ function load(path: string, spec: string, context: TableContext): Content {
       warn: context.warn,
       duplicate: (key, line) => {
         const text = `${path}, line ${line}: duplicate entry: "${key}"`;
-        if (context.duplicates === "warn") context.warn(text);
+        if (context.asPostmap === true) context.warn(text);
         else twice ??= text;
       },
     });
@@ -45,6 +45,10 @@ export function openTexthash(name: string, spec: string, context: TableContext):
       if ("trouble" in now) return now.trouble;
       const record = now.records.get(context.fold === false ? key : foldIt(key));
       return record === undefined ? ABSENT : { is: "found", value: record.value, line: record.line };
+    },
+    entries: () => {
+      const now = content.current();
+      return "records" in now ? [...now.records].map(([key, { value }]) => [key, value] as const) : undefined;
     },
     close: () => {},
   };

@@ -1,0 +1,29 @@
+import { configurationDirectory } from "../config/directory.ts";
+import { splitList } from "../config/list.ts";
+import { readSettings } from "../config/read_settings.ts";
+import { realWorld } from "../config/world.ts";
+import { ownProcessId } from "../platform/host.ts";
+import { environment, environmentVariables } from "../platform/process.ts";
+import type { CommandContext } from "./command.ts";
+import { postalias } from "./postalias.ts";
+
+/** Options of sendmail -bi that change nothing here, with their argument in the same word or none. */
+const IGNORED = /^-(?:v+|o.*|C.*|I|bi)$/;
+
+/** `mta newaliases`: makes the tables of `alias_database` anew (newaliases(1), sendmail -bi). */
+export function newaliases(context: CommandContext): number {
+  const { args } = context;
+  const at = args.indexOf("-c");
+  const directory = configurationDirectory(at < 0 ? context.configDirectory : args[at + 1], environment);
+  const rest = args.filter((arg, place) => at < 0 || (place !== at && place !== at + 1));
+  const stray = rest.find((arg) => !IGNORED.test(arg));
+  if (stray !== undefined) return postalias({ ...context, args: [stray.startsWith("-") ? stray : "-?"] });
+  const { parameter } = readSettings({
+    directory,
+    world: realWorld(ownProcessId(), "postalias"),
+    environment: environmentVariables(),
+  });
+  const tables = splitList(parameter("alias_database") ?? "");
+  if (tables.length === 0) return 0;
+  return postalias({ ...context, configDirectory: directory, args: ["--", ...tables] });
+}

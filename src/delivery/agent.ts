@@ -49,6 +49,8 @@ export interface Part {
   /** The address delivered to, internal form. */
   readonly address: string;
   readonly outcome: Outcome;
+  /** The agent that delivered, where local(8) handed over to another (mailbox_transport); its name is in the log line. */
+  readonly by?: Agent["program"];
 }
 
 /** A finished delivery. `outcomes` runs parallel to the job's recipients. */

@@ -24,6 +24,19 @@ const TEXTS: { readonly [code: string]: string } = {
   EPIPE: "Broken pipe",
   EPROTOTYPE: "Protocol wrong type for socket",
   ETIMEDOUT: "Connection timed out",
+  EXDEV: "Invalid cross-device link",
+  ETXTBSY: "Text file busy",
+  ESTALE: "Stale file handle",
+  EROFS: "Read-only file system",
+  ENOSPC: "No space left on device",
+  ENOMEM: "Cannot allocate memory",
+  ENOEXEC: "Exec format error",
+  ELOOP: "Too many levels of symbolic links",
+  EISDIR: "Is a directory",
+  EIO: "Input/output error",
+  EFBIG: "File too large",
+  EEXIST: "File exists",
+  EDQUOT: "Disk quota exceeded",
 };
 
 /** The system's words for an error, as `%m` prints them in Postfix's texts. */
@@ -31,4 +44,9 @@ export function systemErrorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = "code" in error ? String(error.code) : "";
   return TEXTS[code] ?? error.message;
+}
+
+/** Code of a system error (`ENOENT`), "" for anything else. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }

@@ -20,7 +20,7 @@ import { type TransportLimits, transportLimits } from "./transport_limits.ts";
 /** What the queue manager is built from. */
 export interface QmgrDeps {
   readonly store: QueueStore;
-  readonly router: Router;
+  readonly router: Pick<Router, "route">;
   /** The agent of a transport (master.cf service name), or undefined: mail transport unavailable. */
   readonly agents: (transport: string) => Agent | undefined;
   /** Concurrent deliveries of a transport (master.cf, field 7); 0 = no limit. */

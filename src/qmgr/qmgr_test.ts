@@ -109,7 +109,11 @@ function rig(options: RigOptions = {}) {
     router: {
       route: (_, recipient) => {
         const nexthop = recipient.slice(recipient.indexOf("@") + 1);
-        const transport = nexthop.startsWith("no.") ? "nosuch" : nexthop.startsWith("slow.") ? "slow" : "smtp";
+        const transport = nexthop.startsWith("no.")
+          ? "nosuch"
+          : nexthop.startsWith("slow.")
+          ? "slow"
+          : "smtp";
         return {
           is: "route",
           class: nexthop === "example.com" ? "local" : "default",
@@ -456,7 +460,10 @@ test("with a recipient limit of one, concurrency is per recipient", async () => 
   });
   put(["a@x.example", "A+ext@x.example", "b@x.example"]);
   await settle();
-  expect(pending.map(({ job }) => job.recipients[0].recipient.address)).toEqual(["a@x.example", "b@x.example"]);
+  expect(pending.map(({ job }) => job.recipients[0].recipient.address)).toEqual([
+    "a@x.example",
+    "b@x.example",
+  ]);
 });
 
 test("the active set is bounded", async () => {

@@ -122,7 +122,7 @@ function logLines(recorded: Recorded, context: LineContext, recipient: Recipient
   }
   for (const part of outcome.parts) {
     recorded.log.emit(
-      recorded.agent,
+      part.by ?? recorded.agent,
       "delivery",
       deliveryFields(context, recipient, part.address, part.outcome),
     );

@@ -78,7 +78,7 @@ export function parseRequest(line: string): ControlRequest | { readonly malforme
   }
   if (typeof value !== "object" || value === null) return { malformed: "not an object" };
   const { verb, args } = value as { verb?: unknown; args?: unknown };
-  if (typeof verb !== "string" || !(verb in VERBS)) {
+  if (typeof verb !== "string" || !Object.hasOwn(VERBS, verb)) {
     return { malformed: `unknown verb ${JSON.stringify(verb)}` };
   }
   const given = typeof args === "object" && args !== null ? args as Record<string, unknown> : {};

@@ -166,8 +166,9 @@ export class Generation {
       const { worker } = member;
       if (worker === undefined) return this.#release(member);
       return new Promise<void>((resolve) => {
-        const cancel = how(member, worker);
+        let cancel = () => {};
         member.onGone = () => (cancel(), resolve());
+        cancel = how(member, worker);
       });
     }));
     this.#gone.resolve();

@@ -18,10 +18,15 @@ export const smtpdEvents = {
     saslSender?: string;
     originalId?: string;
     originalClient?: string;
-  }>("info", (e) =>
-    `${e.id}: client=${e.client}${also("sasl_method", e.saslMethod)}${also("sasl_username", e.saslUsername)}` +
-    `${also("sasl_sender", e.saslSender)}${also("orig_queue_id", e.originalId)}` +
-    `${also("orig_client", e.originalClient)}`),
+  }>(
+    "info",
+    (e) =>
+      `${e.id}: client=${e.client}${also("sasl_method", e.saslMethod)}${
+        also("sasl_username", e.saslUsername)
+      }` +
+      `${also("sasl_sender", e.saslSender)}${also("orig_queue_id", e.originalId)}` +
+      `${also("orig_client", e.originalClient)}`,
+  ),
   /** A refusal, and the notes of access actions: `verb` is reject, warn, info, hold, discard, ... `id` is NOQUEUE before there is one. */
   reject: event<{ id: string; verb: string; stage: string; client: string; text: string; envelope: string }>(
     "info",

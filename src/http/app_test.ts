@@ -1,0 +1,36 @@
+import { expect, test } from "bun:test";
+import { createApp, type HttpFacts } from "./app.ts";
+
+const facts: HttpFacts = {
+  version: "1",
+  uptime: () => 7,
+  readiness: () => Promise.resolve({ ready: true, reasons: [], queueProbe: 2 }),
+  metrics: () => Promise.resolve("# TYPE x counter\nx 1\n"),
+};
+
+test("/healthz tells that the process lives", async () => {
+  const answer = await createApp(facts).request("/healthz");
+  expect(answer.status).toBe(200);
+  expect(await answer.json()).toEqual({ status: "ok", version: "1", uptime: 7 });
+});
+
+test("/readyz is 200 when mail can be taken, else 503 with the reasons", async () => {
+  expect((await createApp(facts).request("/readyz")).status).toBe(200);
+  const down = { ...facts, readiness: () => Promise.resolve({ ready: false, reasons: ["queue: full"] }) };
+  const answer = await createApp(down).request("/readyz");
+  expect(answer.status).toBe(503);
+  expect(await answer.json()).toEqual({
+    status: "not ready",
+    reasons: ["queue: full"],
+    queue_probe_ms: null,
+  });
+});
+
+test("/metrics is Prometheus' text; other paths are 404; trouble is 503, not a stack", async () => {
+  const answer = await createApp(facts).request("/metrics");
+  expect(answer.headers.get("content-type")).toContain("version=0.0.4");
+  expect(await answer.text()).toContain("x 1");
+  expect((await createApp(facts).request("/etc/passwd")).status).toBe(404);
+  const broken = createApp({ ...facts, metrics: () => Promise.reject(new Error("no worker")) });
+  expect(await (await broken.request("/metrics")).json()).toEqual({ error: "no worker" });
+});

@@ -1,0 +1,169 @@
+import { expect, test } from "bun:test";
+import type { Child, ChildHandler, ChildOptions } from "../platform/spawn.ts";
+import { Generation, type GenerationHost, type GenerationPlan } from "./generation.ts";
+import { ShardNumbers } from "./shard_numbers.ts";
+import type { ToWorker } from "./worker_protocol.ts";
+
+interface Fake {
+  readonly options: ChildOptions;
+  readonly handler: ChildHandler;
+  readonly sent: ToWorker[];
+  killed: boolean;
+}
+
+function house(workers: number) {
+  const children: Fake[] = [];
+  const timers: { at: number; call: () => void; live: boolean }[] = [];
+  const crashes: number[] = [];
+  const shards = new ShardNumbers();
+  let now = 0;
+  const host: GenerationHost = {
+    spawn(options, handler): Child {
+      const fake: Fake = { options, handler, sent: [], killed: false };
+      children.push(fake);
+      return {
+        pid: 100 + children.length,
+        send: (message) => void fake.sent.push(message as ToWorker),
+        kill: () => {
+          fake.killed = true;
+          handler.exit({ code: null, signal: "SIGKILL" });
+        },
+      };
+    },
+    takeShard: () => shards.take(),
+    freeShard: (shard) => shards.free(shard),
+    after(milliseconds, call) {
+      const timer = { at: now + milliseconds, call, live: true };
+      timers.push(timer);
+      return () => timer.live = false;
+    },
+    now: () => now,
+    crashed: (_pid, _how, restartIn) => void crashes.push(restartIn),
+    metrics: () => {},
+    request: () => Promise.resolve(undefined),
+  };
+  const plan: GenerationPlan = {
+    configuration: { directory: "/etc/mta", texts: { main: "", master: "", overrides: [] } },
+    workers,
+    endpoints: [{ address: "127.0.0.1", port: 25, service: 2, optional: false }],
+    sockets: { of: () => [50, 51, 52], commit: () => {}, rollback: () => {} },
+    log: { is: "descriptor", fd: 7 },
+    environment: {},
+    openFiles: 1024,
+  };
+  const pass = (milliseconds: number) => {
+    now += milliseconds;
+    for (const timer of timers) {
+      if (!timer.live || timer.at > now) continue;
+      timer.live = false;
+      timer.call();
+    }
+  };
+  return { generation: new Generation(plan, host), children, crashes, pass, shards };
+}
+
+const ready = (fake: Fake) => fake.handler.message({ is: "ready" });
+const bootOf = (fake: Fake) => {
+  const [first] = fake.sent;
+  if (first?.is !== "boot") throw new Error("no boot message");
+  return first.boot;
+};
+
+test("each worker gets its own shard and its share of the sockets", () => {
+  const { generation, children } = house(2);
+  void generation.start();
+  expect(children.map((child) => bootOf(child).shard)).toEqual([0, 1]);
+  expect(children.map((child) => child.options.inherit)).toEqual([[7, 50, 52], [7, 51]]);
+  expect(bootOf(children[0]!).listeners.map(({ fd, service }) => [fd, service])).toEqual([[4, 2], [5, 2]]);
+});
+
+test("start() waits for all workers", async () => {
+  const { generation, children } = house(2);
+  let started = false;
+  const start = generation.start().then(() => started = true);
+  ready(children[0]!);
+  await Promise.resolve();
+  expect(started).toBe(false);
+  ready(children[1]!);
+  await start;
+  expect(generation.complete).toBe(true);
+});
+
+test("a worker that cannot work fails the start, and none is left", async () => {
+  const { generation, children, shards } = house(2);
+  const start = generation.start();
+  ready(children[0]!);
+  children[1]!.handler.message({ is: "unfit", why: "no table" });
+  await expect(start).rejects.toThrow("no table");
+  expect(children.every(({ killed }) => killed)).toBe(true);
+  expect(shards.take()).toBe(0);
+});
+
+test("a killed worker starts again at once with the same shard; one that keeps dying waits longer and longer", async () => {
+  const { generation, children, crashes, pass } = house(1);
+  const start = generation.start();
+  ready(children[0]!);
+  await start;
+  for (let i = 0; i < 4; i++) {
+    children.at(-1)!.handler.exit({ code: 1, signal: null });
+    pass(10_000);
+    ready(children.at(-1)!);
+  }
+  expect(crashes).toEqual([0, 500, 1000, 2000]);
+  expect(children).toHaveLength(5);
+  expect(children.map((child) => bootOf(child).shard)).toEqual([0, 0, 0, 0, 0]);
+});
+
+test("a worker that lived long dies as if for the first time", async () => {
+  const { generation, children, crashes, pass } = house(1);
+  const start = generation.start();
+  ready(children[0]!);
+  await start;
+  for (let i = 0; i < 3; i++) {
+    pass(60_000);
+    children.at(-1)!.handler.exit({ code: null, signal: "SIGKILL" });
+    pass(0);
+  }
+  expect(crashes).toEqual([0, 0, 0]);
+});
+
+test("a shard that a stranger holds is changed for another one, without a word of a crash", async () => {
+  const { generation, children, crashes } = house(1);
+  const start = generation.start();
+  children[0]!.handler.message({ is: "shard taken" });
+  children[0]!.handler.exit({ code: 0, signal: null });
+  ready(children[1]!);
+  await start;
+  expect(bootOf(children[1]!).shard).toBe(1);
+  expect(crashes).toEqual([]);
+});
+
+test("a drain ends when all have gone; the one that hangs is killed after the deadline", async () => {
+  const { generation, children, pass, shards } = house(2);
+  const start = generation.start();
+  children.forEach(ready);
+  await start;
+  const drained = generation.drain(1000);
+  expect(children.map(({ sent }) => sent.at(-1))).toEqual([{ is: "drain", within: 1000 }, {
+    is: "drain",
+    within: 1000,
+  }]);
+  children[0]!.handler.exit({ code: 0, signal: null });
+  pass(2999);
+  expect(children[1]!.killed).toBe(false);
+  pass(1);
+  await drained;
+  expect(children[1]!.killed).toBe(true);
+  expect(shards.take()).toBe(0);
+});
+
+test("a question to a worker that dies is answered with a failure", async () => {
+  const { generation, children, pass } = house(1);
+  const start = generation.start();
+  ready(children[0]!);
+  await start;
+  const question = generation.serving[0]!.ask("probe", {}, 1000);
+  children[0]!.handler.exit({ code: null, signal: "SIGKILL" });
+  pass(0);
+  await expect(question).rejects.toThrow("ended");
+});

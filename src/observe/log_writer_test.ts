@@ -1,0 +1,77 @@
+import { expect, test } from "bun:test";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createLog } from "./create_log.ts";
+import { descriptorWriter, memoryWriter, syslogWriter, wholeLines } from "./log_writer.ts";
+
+const style = { format: "text", host: "mail", pid: 9, utf8: true } as const;
+
+test("lines are gathered and written together, in order, and a fatal one at once", async () => {
+  const path = join(tmpdir(), `mta-log-${process.pid}-${Math.random()}`);
+  const fd = openSync(path, "a");
+  const log = createLog({ syslogName: "postfix", writer: descriptorWriter(fd, style) });
+  for (let i = 0; i < 100; i++) log.note("smtpd", "info", `line ${i}`);
+  expect(readFileSync(path, "utf8")).toBe("");
+  await new Promise((done) => setTimeout(done, 30));
+  const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+  expect(lines.map((line) => line.split(": ")[1])).toEqual(
+    Array.from({ length: 100 }, (_, i) => `line ${i}`),
+  );
+  log.note("master", "fatal", "end");
+  expect(readFileSync(path, "utf8")).toContain("postfix/master[9]: fatal: end\n");
+  closeSync(fd);
+});
+
+test("a reader that is gone does not stop the mail", () => {
+  const fd = openSync("/dev/full", "w");
+  const writer = descriptorWriter(fd, style);
+  createLog({ syslogName: "postfix", writer }).note("smtpd", "info", "x");
+  expect(() => writer.flush()).not.toThrow();
+  closeSync(fd);
+});
+
+test("text is cut at line ends within the limit, and a longer line stays whole", () => {
+  const pieces = wholeLines(Buffer.from(`aaaa\nbbbb\n${"c".repeat(30)}\nd\n`), 10).map(String);
+  expect(pieces).toEqual(["aaaa\nbbbb\n", `${"c".repeat(30)}\n`, "d\n"]);
+});
+
+test("a busy log daemon gets its lines later, in order", async () => {
+  const got: string[] = [];
+  let busy = true;
+  const writer = syslogWriter("mail", style, () => ({
+    send: (line) => busy ? "busy" : (got.push(Buffer.from(line).toString()), "sent"),
+    close: () => {},
+  }));
+  const log = createLog({ syslogName: "postfix", writer });
+  log.note("smtpd", "warning", "one");
+  busy = false;
+  log.note("smtpd", "info", "two");
+  await new Promise((done) => setTimeout(done, 60));
+  expect(got.map((line) => line.replace(/>.{15} /, ">"))).toEqual([
+    "<20>postfix/smtpd[9]: warning: one",
+    "<22>postfix/smtpd[9]: two",
+  ]);
+});
+
+test("an event is a line, a name and fields", () => {
+  const writer = memoryWriter();
+  const seen: string[] = [];
+  const log = createLog({
+    syslogName: "postfix",
+    writer,
+    observe: (name) => void seen.push(name),
+    now: () => 5,
+  });
+  log.emit("qmgr", "removed", { id: "4F1" });
+  expect(writer.entries).toEqual([{
+    time: 5,
+    level: "info",
+    syslogName: "postfix",
+    program: "qmgr",
+    text: "4F1: removed",
+    event: "removed",
+    fields: { id: "4F1" },
+  }]);
+  expect(seen).toEqual(["removed"]);
+});

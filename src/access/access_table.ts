@@ -10,7 +10,7 @@ import type { TraceLookup } from "./policy.ts";
 export interface AccessLookup extends ExtensionSettings {
   /** Parent domains match their subdomains; else `.domain` does (parent_domain_matches_subdomains, smtpd_access_maps). */
   readonly parentMatches: boolean;
-  /** `@domain` keys too, after Postfix's own (access_at_domain_keys). */
+  /** `@domain` keys too, after Postfix's own (access_at_domain_keys). What they permit is no leave to relay. */
   readonly access_at_domain_keys: boolean;
 }
 
@@ -88,7 +88,6 @@ export function mailKeys(address: string, lookup: AccessLookup): { readonly keys
   pushDomains(keys, domain, lookup.parentMatches, false);
   keys.push(...bothLocalForms(local));
   if (split.extension !== undefined) keys.push(...bothLocalForms(split.base));
-  if (lookup.access_at_domain_keys) keys.push(`@${domain}`);
   return { keys, whole };
 }
 

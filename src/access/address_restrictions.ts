@@ -5,7 +5,7 @@ import type { Resolution } from "../routing/route.ts";
 import { firstFound, mailKeys } from "./access_table.ts";
 import { mailDomainExists } from "./dns_checks.ts";
 import { tempfail, withoutFinalDot } from "./helo_restrictions.ts";
-import { ignoringPermit, lookupVerdict } from "./lookup_verdict.ts";
+import { type AccessQuestion, ignoringPermit, lookupVerdict, withoutRelaying } from "./lookup_verdict.ts";
 import type { Facts } from "./policy.ts";
 import type { DefaultCheck, Query, Restriction } from "./restriction.ts";
 import { DUNNO, lookupFailure, reject, rejectedText, type Subject, type Verdict } from "./verdict.ts";
@@ -63,13 +63,24 @@ export function checkAddressAccess(
       const datum = resolution.recipient.toLowerCase();
       const { keys, whole } = mailKeys(datum, shop.lookup);
       const question = { table, datum, about, query, defaultCheck };
+      const suspicious = whose === "recipient" && resolution.routed && !shop.settings.allow_untrusted_routing;
+      const settle = (verdict: Verdict) => suspicious ? ignoringPermit(verdict) : verdict;
       return then(firstFound(table, keys, query.lookups, whole), (answer) => {
-        const verdict = lookupVerdict(shop, question, answer);
-        const suspicious = whose === "recipient" && resolution.routed && !shop.settings.allow_untrusted_routing;
-        return suspicious ? ignoringPermit(verdict) : verdict;
+        if (answer.is !== "absent") return settle(lookupVerdict(shop, question, answer));
+        return then(atDomain(shop, question), settle);
       });
     });
   };
+}
+
+/** The `@domain` key, which Postfix does not know: what it permits is no leave to relay (access_at_domain_keys). */
+function atDomain(shop: Workshop, question: AccessQuestion): MaybeAsync<Verdict> {
+  if (!shop.lookup.access_at_domain_keys || question.table.pattern) return DUNNO;
+  const key = question.datum.slice(question.datum.lastIndexOf("@"));
+  return then(
+    firstFound(question.table, [key], question.query.lookups),
+    (answer) => withoutRelaying(lookupVerdict(shop, question, answer)),
+  );
 }
 
 /** reject_non_fqdn_sender, reject_non_fqdn_recipient: no dot in the domain, or no domain. */

@@ -6,6 +6,10 @@ import { createFindAddress } from "../rewrite/find_address.ts";
 import type { LocalDomains } from "../rewrite/local_domains.ts";
 import { parentMatches, type Shelf } from "../rewrite/shelf.ts";
 import type { Resolution, Router } from "../routing/route.ts";
+import { permitMynetworks, permitSaslAuthenticated } from "./client_restrictions.ts";
+import { refuseUnauthDestination } from "./destination_restrictions.ts";
+import { inTurn } from "../rewrite/in_turn.ts";
+import { DUNNO } from "./verdict.ts";
 import { createClasses } from "./classes.ts";
 import { type CompileContext, compileList } from "./compile.ts";
 import { createHeaderContext } from "./header_context.ts";
@@ -186,9 +190,19 @@ function createRules(settings: AccessSettings, deps: PolicyDeps, shop: Workshop)
     exact: true,
     title: "smtpd_log_access_permit_actions",
   });
+  const guards = [
+    permitMynetworks(shop, "permit_mynetworks"),
+    permitSaslAuthenticated(shop, "permit_sasl_authenticated"),
+    refuseUnauthDestination(shop, "reject"),
+  ];
   return {
     softBounce: settings.soft_bounce,
     unlisted,
+    mayRelay: (query) =>
+      then(
+        inTurn(guards, (guard) => then(guard(query), (verdict) => verdict.is === "dunno" ? undefined : verdict)),
+        (verdict) => verdict?.is === "reject" ? verdict : DUNNO,
+      ),
     sleep: sleepOf(deps),
     resolve: (other, address) => deps.router.resolve(other ?? "", address),
     logsPermit: logged === undefined

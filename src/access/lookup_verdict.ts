@@ -46,3 +46,9 @@ export function ignoringPermit(verdict: Verdict): Verdict {
   }
   return verdict;
 }
+
+/** Marks a permit that lets nobody relay who could not without it. */
+export function withoutRelaying(verdict: Verdict): Verdict {
+  if (verdict.is === "permit") return { ...verdict, relays: false };
+  return verdict.is === "apply" ? { ...verdict, onPermit: "no relaying" } : verdict;
+}

@@ -33,13 +33,17 @@ export interface Refusal {
 /** What a restriction has to say (SMTPD_ACCESS_README). */
 export type Verdict =
   | { readonly is: "dunno" }
-  /** Go on to the next list. `from` names the table; `counts: false` logs the permit but does not grant it. */
+  /**
+   * Go on to the next list. `from` names the table; `counts: false` logs the permit but does not grant it; `relays: false`
+   * grants it only as far as the client or the recipient's domain would have been allowed anyway.
+   */
   | {
     readonly is: "permit";
     readonly action: string;
     readonly about: Subject;
     readonly from?: string;
     readonly counts?: false;
+    readonly relays?: false;
   }
   | { readonly is: "reject"; readonly refusal: Refusal; readonly warnings?: readonly string[] }
   | { readonly is: "defer_if_permit" | "defer_if_reject"; readonly refusal: Refusal }
@@ -58,7 +62,7 @@ export type Verdict =
     readonly list: RestrictionList;
     readonly about: Subject;
     /** What a permit of that list is worth: nothing for a routed recipient, an error for what a client can forge. */
-    readonly onPermit?: "ignore" | Refused;
+    readonly onPermit?: "ignore" | "no relaying" | Refused;
   }
   /** Validate the sender or recipient against the lists of known addresses, once per check. */
   | { readonly is: "unlisted"; readonly whose: "sender" | "recipient" }

@@ -18,6 +18,8 @@ export interface WalkRules {
   /** Whether a permit by this name is logged (smtpd_log_access_permit_actions); undefined: none is. */
   readonly logsPermit: ((action: string) => MaybeAsync<boolean>) | undefined;
   sleep(seconds: number): Promise<void>;
+  /** Refuses a client who may not relay a recipient whom we are no destination for; DUNNO otherwise. */
+  mayRelay(query: Query): MaybeAsync<Verdict>;
 }
 
 /** Deepest nesting of lists inside lists; table results that name each other would go on for ever. */
@@ -51,6 +53,7 @@ export class Walk {
   #by = "";
   #discarding: boolean;
   #held: boolean;
+  #relayDoubt = false;
 
   /** What defer_if_permit wants refused unless something else refuses first; set by the stages between lists. */
   deferIfPermit: Deferral | undefined;
@@ -69,6 +72,11 @@ export class Walk {
     return this.#discarding;
   }
 
+  /** A permit was granted that is no leave to relay. */
+  get relayDoubt(): boolean {
+    return this.#relayDoubt;
+  }
+
   /** Whether an address has been validated already, so that it is not done twice. */
   hasCheckedUnlisted(whose: "sender" | "recipient"): boolean {
     return this.#checkedUnlisted.has(whose);
@@ -85,6 +93,7 @@ export class Walk {
   runBoth(first: RestrictionList, second: RestrictionList, about: Subject): MaybeAsync<Outcome> {
     this.#depth = this.#warnDepth = 0;
     this.#deferIfReject = undefined;
+    this.#relayDoubt = false;
     return then(this.#nonEmpty(first, about), (outcome) => {
       if (outcome === "reject") return outcome;
       this.#depth = this.#warnDepth = 0;
@@ -100,6 +109,15 @@ export class Walk {
   settle(name: string, verdict: Verdict, about: Subject): MaybeAsync<Outcome> {
     this.#by = name;
     return this.#absorb(verdict, about);
+  }
+
+  /** Where a permit was no leave to relay, asks whether the client or the recipient's domain has one. */
+  checkRelaying(outcome: Outcome, about: Subject): MaybeAsync<Outcome> {
+    if (outcome === "reject" || !this.#relayDoubt || this.#discarding) return outcome;
+    return then(this.#rules.mayRelay(this.query(about)), (verdict) => {
+      this.#by = "access_at_domain_keys";
+      return then(this.#absorb(verdict, about), (late) => late === "reject" ? late : outcome);
+    });
   }
 
   /** Turns a permit into the refusal that defer_if_permit asked for, if it did. */
@@ -217,6 +235,7 @@ export class Walk {
 
   #permit(verdict: Extract<Verdict, { is: "permit" }>): MaybeAsync<Outcome> {
     const outcome = verdict.counts === false ? "dunno" : "permit";
+    if (verdict.relays === false && outcome === "permit") this.#relayDoubt = true;
     if (this.#rules.logsPermit === undefined || this.deferIfPermit !== undefined) return outcome;
     return then(this.#rules.logsPermit(verdict.action), (logs) => {
       const from = verdict.from === undefined ? "" : `from ${verdict.from}`;
@@ -244,6 +263,10 @@ export class Walk {
     return then(this.#list(verdict.list, verdict.about), (outcome) => {
       if (outcome !== "permit" || verdict.onPermit === undefined) return outcome;
       if (verdict.onPermit === "ignore") return "dunno";
+      if (verdict.onPermit === "no relaying") {
+        this.#relayDoubt = true;
+        return outcome;
+      }
       return this.#discarding ? outcome : this.#absorb(verdict.onPermit, verdict.about);
     });
   }

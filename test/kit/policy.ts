@@ -18,7 +18,7 @@ export interface KitOptions extends Partial<PolicyDeps> {
 const world: World = {
   ...realWorld(1, "test"),
   hostName: () => "mail.example.com",
-  interfaceAddresses: () => [{ address: "127.0.0.1", family: 4, prefix: 8, loopback: true }],
+  interfaceAddresses: () => [{ address: "127.0.0.1", family: 4, prefix: 8, loopback: true, interface: "lo" }],
   lookupHost: () => [],
 };
 

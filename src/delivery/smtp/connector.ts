@@ -67,6 +67,7 @@ async function tryToOpen(
       const opened = new Session(connection, peer, {
         now: now(),
         perRequestDeadline: settings.perRequestDeadline,
+        quitPatience: settings.skipQuitResponse ? 0 : settings.timeouts.quit,
       });
       session = opened;
       return {

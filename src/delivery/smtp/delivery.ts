@@ -18,7 +18,7 @@ import { hello } from "./hello.ts";
 import { Progress } from "./progress.ts";
 import { type Peer, Session } from "./session.ts";
 import { outgoingMessage } from "./outgoing_message.ts";
-import { transact, type TransactionContext } from "./transaction.ts";
+import { transact, type TransactionContext, type TransactionEnd } from "./transaction.ts";
 
 /** All that a delivery needs beside its job. */
 export interface DeliveryContext extends LookupContext, ConnectContext {
@@ -276,7 +276,7 @@ class Delivery {
   /** Sends the message; answers false when a kept session was dead and nothing has happened. */
   async #transfer(session: Session): Promise<boolean> {
     session.uses++;
-    const end = await this.#whileAbortable(session, transact(session, this.#progress, this.#transaction!));
+    const end = await this.#whileAbortable(session, this.#transact(session));
     if (end === "stale") {
       session.close();
       return false;
@@ -285,6 +285,21 @@ class Delivery {
     if (this.#progress.left.length > 0) this.#why = this.#progress.lastFailure;
     this.#putAway(session);
     return true;
+  }
+
+  /** A fault on this side, as a queue file that cannot be read, ends the session: what has gone out must not be ended. */
+  async #transact(session: Session): Promise<TransactionEnd> {
+    try {
+      return await transact(session, this.#progress, this.#transaction!);
+    } catch (error) {
+      this.#context.warn(
+        `${this.#job.envelope.id}: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      const failure = localFailure("4.3.0", `local data error while talking to ${session.name}`);
+      this.#progress.failAll(failure, session, { throttle: false });
+      session.abort();
+      return "done";
+    }
   }
 
   /** Keeps a good connection; the first one of a delivery goes by its next hop too (smtp_connect(3)). */

@@ -34,6 +34,12 @@ export function isLost(heard: Heard): heard is Lost {
   return typeof heard === "string";
 }
 
+const DAY = 86_400_000;
+/** How many times its limit a step may take when bytes keep moving. */
+const PATIENCE = 10;
+/** How long a closed connection may take to send what is left. */
+const LINGER = 5000;
+
 /** One connection to a server, used for one delivery at a time. */
 export class Session {
   readonly peer: Peer;
@@ -58,17 +64,24 @@ export class Session {
   readonly #connection: Connection;
   readonly #reader = new ReplyReader();
   readonly #perRequestDeadline: boolean;
+  readonly #quitPatience: number;
   #ended: Lost | undefined;
   #cutShort = false;
   #hear: ((heard: Heard) => void) | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #limitMs = 0;
-  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #limitSet = 0;
 
   constructor(
     connection: Connection,
     peer: Peer,
-    options: { readonly now: number; readonly perRequestDeadline: boolean },
+    options: {
+      readonly now: number;
+      readonly perRequestDeadline: boolean;
+      /** How long QUIT's answer is waited for, in milliseconds; 0 = not at all. */
+      readonly quitPatience: number;
+    },
   ) {
     this.#connection = connection;
     this.peer = peer;
@@ -76,6 +89,7 @@ export class Session {
     this.relay = relayName(peer);
     this.connectedAt = options.now;
     this.#perRequestDeadline = options.perRequestDeadline;
+    this.#quitPatience = options.quitPatience;
   }
 
   /** Whether the connection is over. */
@@ -107,18 +121,27 @@ export class Session {
     return this.#reader.take();
   }
 
-  /** Time that may pass without a byte moving; with smtp_per_request_deadline, at all. */
+  /**
+   * Time that may pass without a byte moving; with smtp_per_request_deadline, at all. A timer of our own: the runtime's
+   * socket time-out does not run while written bytes wait for the peer.
+   */
   limit(milliseconds: number): void {
-    if (this.#perRequestDeadline) {
-      clearTimeout(this.#deadline);
-      if (milliseconds > 0 && this.#ended === undefined) {
-        this.#deadline = setTimeout(() => this.timeout(), Math.min(milliseconds, 86_400_000));
-      }
+    this.#limitSet = performance.now();
+    if (milliseconds === this.#limitMs && this.#timer !== undefined) {
+      this.#timer.refresh();
       return;
     }
-    if (milliseconds === this.#limitMs) return;
+    clearTimeout(this.#timer);
     this.#limitMs = milliseconds;
-    this.#connection.setTimeout(milliseconds);
+    this.#timer = this.#ended === undefined
+      ? setTimeout(() => this.timeout(), Math.min(milliseconds, DAY))
+      : undefined;
+  }
+
+  /** Bytes have moved. Whoever sends a byte now and then does not hold us for ever. */
+  #moved(): void {
+    if (this.#perRequestDeadline || this.#timer === undefined) return;
+    if (performance.now() - this.#limitSet < PATIENCE * this.#limitMs) this.#timer.refresh();
   }
 
   /** Sends; answers a promise only when the peer does not keep up. It resolves also when the connection ends. */
@@ -137,22 +160,30 @@ export class Session {
     this.#connection.uncork();
   }
 
-  /** Says QUIT and closes, without waiting for the answer (smtp_skip_quit_response). */
+  /** Says QUIT and closes; waits for the answer only when told so (smtp_skip_quit_response). */
   quit(): void {
-    if (this.#ended === undefined) this.#connection.write("QUIT\r\n");
-    this.close();
+    this.reusable = false;
+    if (this.#ended !== undefined || this.#quitPatience === 0) {
+      if (this.#ended === undefined) this.#connection.write("QUIT\r\n");
+      return this.close();
+    }
+    this.whileIdle = () => this.close();
+    this.#connection.write("QUIT\r\n");
+    this.limit(this.#quitPatience);
   }
 
   /** Closes, after what has been written. */
   close(): void {
-    clearTimeout(this.#deadline);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.reusable = false;
     this.whileIdle = undefined;
     if (this.#ended === undefined) {
       this.#ended = "lost";
-      // A peer that neither reads nor closes does not keep the descriptor for ever.
-      this.#connection.setTimeout(5000);
       this.#connection.end();
+      // A peer that neither reads nor closes does not keep the descriptor for ever.
+      this.#timer = setTimeout(() => this.#connection.destroy(), LINGER);
+      this.#timer.unref();
     } else this.#connection.destroy();
   }
 
@@ -165,6 +196,7 @@ export class Session {
   data(chunk: Buffer): void {
     if (this.#ended !== undefined) return;
     if (!this.#reader.push(chunk)) return this.#overflow();
+    this.#moved();
     if (this.whileIdle !== undefined) return this.whileIdle();
     if (this.#hear === undefined) return;
     const reply = this.#reader.take();
@@ -177,6 +209,7 @@ export class Session {
   }
 
   drain(): void {
+    this.#moved();
     const drained = this.#drained;
     this.#drained = undefined;
     drained?.resolve();
@@ -199,7 +232,8 @@ export class Session {
   }
 
   #end(how: Lost): void {
-    clearTimeout(this.#deadline);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.reusable = false;
     if (this.#ended === undefined) {
       this.#ended = how;

@@ -1,0 +1,115 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { parseFeatures } from "./features.ts";
+import { ReplyReader, type ServerReply } from "./reply_reader.ts";
+
+function read(text: string, cuts: readonly number[] = []): ServerReply[] {
+  const reader = new ReplyReader();
+  const bytes = Buffer.from(text, "latin1");
+  const replies: ServerReply[] = [];
+  let at = 0;
+  for (const cut of [...cuts.map((c) => c % (bytes.length + 1)).sort((a, b) => a - b), bytes.length]) {
+    reader.push(bytes.subarray(at, cut));
+    for (let reply = reader.take(); reply !== undefined; reply = reader.take()) replies.push(reply);
+    at = cut;
+  }
+  return replies;
+}
+
+test("replies are read with code, status and text", () => {
+  const rows: readonly (readonly [string, number, string, string])[] = [
+    ["250 2.1.0 Ok\r\n", 250, "2.1.0", "250 2.1.0 Ok"],
+    ["250\r\n", 250, "2.0.0", "250"],
+    ["250 \n", 250, "2.0.0", "250 "],
+    ["550 5.1.1 no\r\n", 550, "5.1.1", "550 5.1.1 no"],
+    ["550 4.1.1 no\r\n", 550, "5.0.0", "550 4.1.1 no"],
+    ["550 5.1 no\r\n", 550, "5.0.0", "550 5.1 no"],
+    ["550 5.1.1x no\r\n", 550, "5.0.0", "550 5.1.1x no"],
+    ["550   5.1.1 no\r\n", 550, "5.1.1", "550   5.1.1 no"],
+    ["354 go\r\n", 354, "5.5.0", "354 go"],
+    ["250-a\r\n250-b\r\n250 c\r\n", 250, "2.0.0", "250-a 250-b 250 c"],
+    ["250-5.1.1 a\r\n550 5.2.2 b\r\n", 550, "5.2.2", "250-5.1.1 a 550 5.2.2 b"],
+  ];
+  for (const [text, code, status, joined] of rows) {
+    expect(read(text)).toMatchObject([{ code, status, text: joined, garbage: false }]);
+  }
+});
+
+test("lines that are no reply are kept in the text and reported", () => {
+  expect(read("hello\r\n2500 x\r\n250x\r\n250 ok\r\n")).toMatchObject([
+    { code: 250, text: "hello 2500 x 250x 250 ok", garbage: true },
+  ]);
+});
+
+test("UTF-8 is kept, the rest that cannot be printed becomes a question mark", () => {
+  expect(read("550 gr\xc3\xbcn \xff\x00\t\x1b[0m\r\n")[0].text).toBe("550 grün ????[0m");
+});
+
+test("where the chunks are cut makes no difference", () => {
+  const line = fc.constantFrom(
+    "250 ok",
+    "250-more",
+    "550 5.1.1 no",
+    "junk",
+    "",
+    "354",
+    "25",
+    "250\t",
+    "421 x\ry",
+  );
+  fc.assert(
+    fc.property(
+      fc.array(line, { maxLength: 12 }),
+      fc.constantFrom("\r\n", "\n"),
+      fc.array(fc.nat(200), { maxLength: 12 }),
+      (lines, end, cuts) => {
+        const text = lines.map((one) => one + end).join("");
+        expect(read(text, cuts)).toEqual(read(text));
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
+
+test("any bytes are survived, in bounded memory", () => {
+  fc.assert(fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 20 }), (chunks) => {
+    const reader = new ReplyReader();
+    for (const chunk of chunks) reader.push(chunk);
+    for (let reply = reader.take(); reply !== undefined; reply = reader.take()) {
+      expect(reply.text.length).toBeLessThan(10_000);
+      parseFeatures(reply, new Set());
+    }
+  }));
+});
+
+test("an overlong line is cut, an endless reply is given up", () => {
+  expect(read(`250 ${"x".repeat(5000)}\r\n`)[0].text.length).toBe(2048);
+  const reader = new ReplyReader();
+  let accepted = 0;
+  while (reader.push(Buffer.from("250-again and again\r\n".repeat(1000)))) accepted++;
+  expect(accepted).toBeLessThan(60);
+});
+
+test("EHLO keywords are read in any case, unless they are not to be believed", () => {
+  const [reply] = read(
+    "250-mx.example hello\r\n250-pipelining\r\n250-SIZE 1000\r\n250-AUTH=LOGIN PLAIN\r\n250-XFORWARD NAME ADDR\r\n250 DSN\r\n",
+  );
+  expect(parseFeatures(reply, new Set(["DSN"]))).toMatchObject({
+    name: "mx.example",
+    pipelining: true,
+    sizeLimit: 1000,
+    auth: ["LOGIN", "PLAIN"],
+    xforward: ["NAME", "ADDR"],
+    dsn: false,
+    eightBitMime: false,
+  });
+});
+
+test("SMTPUTF8 stands for 8BITMIME, a bad SIZE for none", () => {
+  const [reply] = read("250-mx\r\n250-SMTPUTF8\r\n250 SIZE lots\r\n");
+  expect(parseFeatures(reply, new Set())).toMatchObject({
+    eightBitMime: true,
+    sizeLimit: 0,
+    badSize: "LOTS",
+  });
+});

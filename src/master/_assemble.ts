@@ -1,25 +1,84 @@
+import { systemClock } from "../base/clock.ts";
+import { createBouncer } from "../bounce/create_bouncer.ts";
+import { createQmgr, type Qmgr } from "../qmgr/qmgr.ts";
+import type { Service } from "../config/service.ts";
+import type { Smtpd } from "../smtpd/smtpd.ts";
+import { Agents } from "./_agents.ts";
+import { LocalAnvil } from "./anvil.ts";
 import type { Assembly, AssemblyContext } from "./assembly.ts";
+import { deliveryHooks } from "./delivery_metrics.ts";
+import { LISTENING_PROGRAMS } from "./endpoints.ts";
+import { type MailWorld, openMailWorld } from "./_mail_world.ts";
+import { cleanupFor, openSmtpd, share } from "./_smtpd_services.ts";
 
-/** Builds all objects of a worker and joins them. */
+/** Builds all objects of a worker and joins them. Throws an Error, with words for the operator, when the configuration forbids to serve. */
 export function assemble(context: AssemblyContext): Promise<Assembly> {
-  const log = context.logFor(context.configuration.settings);
+  const { configuration, logFor } = context;
+  const log = logFor(configuration.settings);
+  const world = openMailWorld(configuration, log);
+  const agents = new Agents(configuration.services, { context, world });
+  const qmgr = openQmgr(context, world, agents);
+  const smtpds = openSmtpds(context, world);
+  const stopSmtpds = () => smtpds.forEach((smtpd) => smtpd.stop());
   return Promise.resolve({
-    accept(_service, connection) {
-      log.emit("smtpd", "connect", { client: `unknown[${connection.remote.address}]` });
-      connection.write("421 4.3.2 Service not available\r\n");
-      connection.end();
-      return {
-        data: () => {},
-        end: () => connection.end(),
-        drain: () => {},
-        timeout: () => {},
-        close: () => {},
-      };
-    },
-    start: () => {},
-    wake: () => {},
+    accept: (service, connection) => smtpds.get(service)!.accept(connection),
+    start: () => qmgr.start(),
+    wake: () => qmgr.wake(),
     pickup: () => {},
-    drain: () => Promise.resolve(),
-    close: () => Promise.resolve(),
+    async drain(within) {
+      stopSmtpds();
+      const sessions = Promise.all([...smtpds.values()].map((smtpd) => smtpd.drained()));
+      await Promise.all([inTime(sessions, within), qmgr.stop(within)]);
+    },
+    async close() {
+      await agents.close();
+      world.close();
+    },
+  });
+}
+
+function inTime(work: Promise<unknown>, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = systemClock.after(milliseconds, resolve);
+    void work.finally(() => (cancel(), resolve()));
+  });
+}
+
+function openSmtpds(context: AssemblyContext, world: MailWorld): ReadonlyMap<Service, Smtpd> {
+  const anvil = new LocalAnvil(context.configuration.settings.anvil_rate_time_unit, systemClock);
+  const { services } = context.configuration;
+  return new Map(
+    services.filter(({ type, program }) => type === "inet" && LISTENING_PROGRAMS.has(program))
+      .map((service) => [service, openSmtpd(service, { context, world, anvil })]),
+  );
+}
+
+function openQmgr(context: AssemblyContext, world: MailWorld, agents: Agents): Qmgr {
+  const { configuration, store, logFor, workers, metrics } = context;
+  const { settings, services } = configuration;
+  const logOf = (program: string) =>
+    logFor(services.find((each) => each.program === program)?.settings ?? settings);
+  const bounce = createBouncer({
+    cleanup: cleanupFor(settings, { context, world }),
+    newId: () => store.newId(),
+    log: logOf("bounce"),
+    now: () => systemClock.now(),
+    settings,
+    parameter: (name) => configuration.parameter(name),
+  });
+  return createQmgr({
+    store,
+    router: world.router,
+    agents: (transport) => agents.of(transport),
+    processLimit: (transport) => share(agents.service(transport)?.processLimit ?? 0, workers),
+    bounce,
+    log: logOf("qmgr"),
+    transportLog: (transport) => logFor(agents.service(transport)?.settings ?? settings),
+    transports: agents.names,
+    clock: systemClock,
+    random: Math.random,
+    settings,
+    parameter: (name) => configuration.parameter(name),
+    hooks: deliveryHooks(metrics),
   });
 }

@@ -29,8 +29,8 @@ export interface Assembly {
   wake(): void;
   /** Looks into the maildrop now. */
   pickup(): void;
-  /** Finishes what is in flight; sessions that wait for a command are told to go (421). Resolves when all is quiet, or at the signal. */
-  drain(signal: AbortSignal): Promise<void>;
+  /** Finishes what is in flight; sessions that wait for a command are told to go (421). Resolves when all is quiet, or after so many milliseconds. */
+  drain(within: number): Promise<void>;
   /** Releases tables, connections, caches. */
   close(): Promise<void>;
 }

@@ -210,7 +210,7 @@ class Worker {
     this.#draining = true;
     for (const listener of this.#listeners) listener.close();
     try {
-      await this.#assembly?.drain(AbortSignal.timeout(within));
+      await this.#assembly?.drain(within);
       await this.#assembly?.close();
       await this.#store?.close();
     } catch (error) {

@@ -1,0 +1,68 @@
+import { systemClock } from "../base/clock.ts";
+import { splitList } from "../config/list.ts";
+import { ownAddresses } from "../config/own_addresses.ts";
+import type { Configuration } from "../config/service.ts";
+import type { Settings } from "../config/settings.ts";
+import { realWorld } from "../config/world.ts";
+import { type Hosts, systemHosts } from "../dns/hosts.ts";
+import type { Resolver } from "../dns/resolver.ts";
+import { createSystemResolver } from "../dns/system_resolver.ts";
+import type { Log } from "../observe/log.ts";
+import { ownPid } from "../platform/signals.ts";
+import { createLocalDomains, type LocalDomains } from "../rewrite/local_domains.ts";
+import { createRewriter, type Rewriter } from "../rewrite/rewriter.ts";
+import { createShelf, type Shelf } from "../rewrite/shelf.ts";
+import { createRouter } from "../routing/router.ts";
+import type { Router } from "../routing/route.ts";
+import type { TableContext } from "../table/context.ts";
+
+/** What all services of a worker share: tables, names, ways. */
+export interface MailWorld {
+  readonly shelf: Shelf;
+  readonly tables: TableContext;
+  readonly local: LocalDomains;
+  readonly resolver: Resolver;
+  readonly hosts: Hosts;
+  /** Addresses that inet_interfaces stands for. */
+  readonly ownAddresses: readonly string[];
+  readonly proxyAddresses: readonly string[];
+  /** Of main.cf. */
+  readonly router: Router;
+  readonly rewriter: Rewriter;
+  /** The same for a service's own settings. */
+  routerFor(settings: Settings): Router;
+  rewriterFor(settings: Settings): Rewriter;
+  close(): void;
+}
+
+/** Opens the tables of main.cf and builds what stands on them. */
+export function openMailWorld(configuration: Configuration, log: Log): MailWorld {
+  const { settings } = configuration;
+  const tables: TableContext = {
+    directory: configuration.directory,
+    parameter: (name) => configuration.parameter(name),
+    warn: (text) => log.note("trivial-rewrite", "warning", text),
+    clock: () => systemClock.now(),
+  };
+  const shelf = createShelf(tables);
+  const own = ownAddresses(settings, realWorld(ownPid(), "master"));
+  if (own.is === "bad") throw new Error(own.text);
+  const addresses = own.addresses.map(({ address }) => address);
+  const local = createLocalDomains(settings, addresses, shelf);
+  const routerFor = (of: Settings) => createRouter(of, local, shelf);
+  const rewriterFor = (of: Settings) => createRewriter(of, local, shelf);
+  return {
+    shelf,
+    tables,
+    local,
+    resolver: createSystemResolver(splitList(settings.dns_servers)),
+    hosts: systemHosts(),
+    ownAddresses: addresses,
+    proxyAddresses: splitList(settings.proxy_interfaces),
+    router: routerFor(settings),
+    rewriter: rewriterFor(settings),
+    routerFor,
+    rewriterFor,
+    close: () => shelf.close(),
+  };
+}

@@ -1,0 +1,90 @@
+import { createAccessPolicy } from "../access/create_policy.ts";
+import { systemClock } from "../base/clock.ts";
+import type { Cleanup } from "../cleanup/cleanup.ts";
+import { createCleanup } from "../cleanup/create_cleanup.ts";
+import type { Configuration, Service } from "../config/service.ts";
+import { createClientLookup } from "../dns/reverse.ts";
+import type { Log } from "../observe/log.ts";
+import { openClientLists } from "../smtpd/client_lists.ts";
+import { createSmtpd, type Smtpd } from "../smtpd/smtpd.ts";
+import type { AssemblyContext } from "./assembly.ts";
+import type { MailWorld } from "./_mail_world.ts";
+import { overlay } from "./_overlay.ts";
+import type { Anvil } from "../smtpd/deps.ts";
+
+/** What is shared by the smtpd services of a worker. */
+export interface SmtpdParts {
+  readonly context: AssemblyContext;
+  readonly world: MailWorld;
+  readonly anvil: Anvil;
+}
+
+/** The cleanup that a service names (cleanup_service_name), under the service's own receive_override_options. */
+export function cleanupFor(
+  settings: Service["settings"],
+  { context, world }: Omit<SmtpdParts, "anvil">,
+): Cleanup {
+  const { configuration, store, logFor } = context;
+  const entry = cleanupEntry(configuration, settings.cleanup_service_name);
+  const base = entry?.settings ?? configuration.settings;
+  const { receive_override_options } = settings;
+  return createCleanup({
+    settings: receive_override_options === base.receive_override_options
+      ? base
+      : overlay(base, { receive_override_options }),
+    store,
+    rewriter: entry === undefined ? world.rewriter : world.rewriterFor(base),
+    log: logFor(base),
+  });
+}
+
+function cleanupEntry({ services }: Configuration, name: string): Service | undefined {
+  return services.find((service) => service.program === "cleanup" && service.name === name);
+}
+
+/** Builds the smtpd of one line of master.cf; throws when its restrictions forbid to serve. */
+export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
+  const { context: { logFor, store, workers, index }, world, anvil } = parts;
+  const { settings, stressed } = service;
+  const log = logFor(settings);
+  const access = createAccessPolicy(service, {
+    router: world.routerFor(settings),
+    local: world.local,
+    shelf: world.shelf,
+    dns: world.resolver,
+    clock: () => systemClock.now(),
+    instancePrefix: `${index.toString(16)}.${Math.floor(systemClock.now()).toString(16)}`,
+  });
+  reportProblems(access.problems, service, log);
+  return createSmtpd({
+    service: { ...service, processLimit: share(service.processLimit, workers) },
+    ...(stressed !== undefined && { stressed: { ...service, settings: stressed } }),
+    access,
+    cleanup: cleanupFor(settings, parts),
+    newId: () => store.newId(),
+    hasRoom: (size) => store.hasRoom(size),
+    log,
+    clock: systemClock,
+    clientLookup: createClientLookup(world),
+    listed: openClientLists(settings, world.shelf, log),
+    anvil,
+  });
+}
+
+/** A worker's part of a limit that holds for the whole service; at least one. */
+export function share(limit: number, workers: number): number {
+  return limit === 0 ? 0 : Math.max(1, Math.ceil(limit / workers));
+}
+
+function reportProblems(
+  problems: readonly { level: string; text: string }[],
+  service: Service,
+  log: Log,
+): void {
+  for (const { level, text } of problems) {
+    if (level === "fatal") {
+      throw new Error(`${service.name} ${service.program} (master.cf line ${service.line}): ${text}`);
+    }
+    log.note("smtpd", "warning", text);
+  }
+}

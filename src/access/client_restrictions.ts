@@ -24,7 +24,7 @@ export function permitMynetworks(shop: Workshop, name: string): Restriction {
   if (mynetworks === undefined) return () => DUNNO;
   return ({ facts, about }) =>
     then(mynetworks.matches(facts.client.address, facts.client.name), (match) => {
-      if (match.is === "trouble") return lookupFailure(about.name, `mynetworks: ${match.why}`);
+      if (match.is === "trouble") return lookupFailure(about.name, match.why);
       return match.is === "yes" ? permitClient(shop, facts, name) : DUNNO;
     });
 }

@@ -107,10 +107,11 @@ class Compilation {
     const check = this.#defaultCheck;
     const row = check === undefined ? undefined : restrictionRow(check);
     if (check === undefined || row === undefined) {
-      const text = "specify one of (check_client_access, check_reverse_client_hostname_access, check_helo_access, " +
-        `check_sender_access, check_recipient_access, check_etrn_access) before ${this.#name} restriction "${item}"`;
-      this.#say(text);
-      return { name: item, evaluate: () => serverError(text) };
+      const text = (list: string) =>
+        "specify one of (check_client_access, check_reverse_client_hostname_access, check_helo_access, " +
+        `check_sender_access, check_recipient_access, check_etrn_access) before ${list} restriction "${item}"`;
+      this.#say(text(this.#name));
+      return { name: item, evaluate: ({ about }) => serverError(text(about.class)) };
     }
     const own = { name: check, argument: item, defaultCheck: check };
     return { name: `${check} ${item}`, evaluate: row.build(this.#context.shop, own) };

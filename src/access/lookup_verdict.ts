@@ -19,7 +19,7 @@ export function lookupVerdict(shop: Workshop, question: AccessQuestion, answer: 
   if (answer.is === "absent") return DUNNO;
   if (answer.is === "trouble") {
     const refused = reject(451, "4.3.5", rejectedText(about, "Server configuration error"));
-    return { ...refused, warnings: [answer.why] };
+    return { ...refused, warnings: [`${table.spec} lookup error for "${datum}": ${answer.why}`] };
   }
   const found = { table: table.spec, value: answer.value, datum, about, query };
   return actionVerdict(found, shop.actions, defaultCheck);

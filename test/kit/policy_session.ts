@@ -24,6 +24,7 @@ export interface NotedLine {
 export interface Played {
   readonly replies: string[];
   readonly log: NotedLine[];
+  readonly warnings: string[];
 }
 
 /** The client's facts for a script. */
@@ -54,7 +55,7 @@ export async function playScript(
   client: ScriptClient,
   commands: readonly string[],
 ): Promise<Played> {
-  const played: Played = { replies: [], log: [] };
+  const played: Played = { replies: [], log: [], warnings: [] };
   const peer = clientOf(client);
   const state: State = { esmtp: true, recipients: [], discarding: false, held: false };
   const check = async (stage: Stage, changes: Partial<Facts>): Promise<Reply | undefined> => {
@@ -80,6 +81,7 @@ export async function playScript(
       if (effect.is === "discard") state.discarding = true;
       if (effect.is === "hold") state.held = true;
     }
+    played.warnings.push(...decision.warnings ?? []);
     for (const { verb, text } of decision.notes) played.log.push({ verb, stage, text });
     if (decision.refusal !== undefined) {
       played.log.push({ verb: "reject", stage, text: replyText(decision.refusal) });
@@ -89,7 +91,8 @@ export async function playScript(
   const greeting = await check("CONNECT", {});
   played.replies.push(greeting === undefined ? "220" : replyText(greeting));
   for (const command of commands) {
-    played.replies.push(await step(command, state, check, policy, greeting !== undefined));
+    const closed = /^(?:421|521) /.test(played.replies.at(-1) ?? "") || played.replies.at(-1) === "(closed)";
+    played.replies.push(closed ? "(closed)" : await step(command, state, check, policy, greeting !== undefined));
   }
   return played;
 }

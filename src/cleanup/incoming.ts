@@ -145,7 +145,7 @@ export class Incoming implements IncomingMessage {
     if (this.#trouble !== undefined) return this.#refuse(WRITE_ERROR);
     const { prepend } = this.#submission;
     const hops = findings.received + prepend.filter((line) => /^received:/i.test(line)).length;
-    if (hops > this.#house.settings.hopcountLimit) {
+    if (hops >= this.#house.settings.hopcountLimit) {
       this.#house.log.emit("cleanup", "hopCountExceeded", { id: this.#submission.id });
       return this.#refuse(TOO_MANY_HOPS);
     }

@@ -12,6 +12,8 @@ import { beginMessage } from "./submission.ts";
 const NULL_CHUNK = refuse(551, "5.7.1", "Null BDAT request");
 const TOO_BIG = refuse(552, "5.3.4", "Chunk exceeds message size limit");
 
+const NOT_IMPLEMENTED = outcomeOf(refuse(521, "5.5.1", "Error: command not implemented"));
+
 function warn(session: Session, id: string | undefined, text: string): void {
   session.house.deps.log.note("smtpd", "warning", `${id ?? "NOQUEUE"}: ${text}`);
 }
@@ -72,6 +74,7 @@ function accepted(session: Session, command: BdatCommand): MaybeAsync<Outcome> {
 
 /** BDAT size [LAST]: the next bytes are content as they are (RFC 3030 §2). The reply comes after them. */
 export function bdat(session: Session, words: readonly string[], line: string): MaybeAsync<Outcome> {
+  if (session.withheld.has("CHUNKING")) return NOT_IMPLEMENTED;
   const command = parseBdat(words);
   if (command.verb !== "malformed") {
     return then(accepted(session, command), (outcome) => {

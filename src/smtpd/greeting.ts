@@ -2,6 +2,7 @@ import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { defer, type Reply } from "../smtp/reply.ts";
 import { check } from "./check.ts";
 import { type ClientName, NAMELESS } from "./deps.ts";
+import { keywordsIn } from "./ehlo_keywords.ts";
 import { noteEarlyInput } from "./pipelining.ts";
 import { banner, type Session } from "./session.ts";
 
@@ -44,6 +45,16 @@ function overLimit(session: Session): MaybeAsync<Reply | undefined> {
   });
 }
 
+/** What is kept from this client: by its address, else by the general list. */
+function learnKeywords(session: Session): MaybeAsync<void> {
+  const { discardedKeywords } = session.house.deps;
+  session.withheld = session.settings.discarded;
+  if (discardedKeywords === undefined) return;
+  return then(discardedKeywords(session.client.address), (text) => {
+    if (text !== undefined) session.withheld = keywordsIn(text);
+  });
+}
+
 function learnLists(session: Session): MaybeAsync<void> {
   const { bareNewline } = session.settings;
   if (bareNewline === "no") return void (session.lenientNewlines = true);
@@ -53,12 +64,17 @@ function learnLists(session: Session): MaybeAsync<void> {
   );
 }
 
-/** The first reply: the banner, or what refuses the client (smtpd_delay_reject = no). Said again after XCLIENT. */
-export function welcome(session: Session): MaybeAsync<void> {
+/** The first reply: the banner, or what refuses the client (smtpd_delay_reject = no). */
+function welcome(session: Session): MaybeAsync<void> {
   return then(check(session, "CONNECT"), (refusal) => {
     session.denied = refusal !== undefined;
     return session.say(refusal ?? banner(session.settings));
   });
+}
+
+/** The greeting after XCLIENT: what depends on the client is learnt anew. */
+export function welcomeAgain(session: Session): MaybeAsync<void> {
+  return then(then(learnKeywords(session), () => learnLists(session)), () => welcome(session));
 }
 
 /** Learns who the client is and greets it. */
@@ -67,7 +83,7 @@ export function greet(session: Session): MaybeAsync<void> {
     admit(session, name);
     return then(overLimit(session), (refusal) => {
       if (refusal !== undefined) return session.dismiss(refusal, undefined);
-      return then(learnLists(session), () => {
+      return then(then(learnKeywords(session), () => learnLists(session)), () => {
         if (session.pendingInput !== undefined) {
           const ended = noteEarlyInput(session, "CONNECT");
           if (ended !== undefined) return session.dismiss(ended, undefined);

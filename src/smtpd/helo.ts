@@ -1,7 +1,7 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import { accept, refuse } from "../smtp/reply.ts";
+import { accept, refuse, type Reply } from "../smtp/reply.ts";
 import { check } from "./check.ts";
-import { type EhloKeyword, ehloLines, keywordsIn } from "./ehlo_keywords.ts";
+import { ehloLines } from "./ehlo_keywords.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import type { Session } from "./session.ts";
 
@@ -29,28 +29,24 @@ export function helo(session: Session, words: readonly string[]): MaybeAsync<Out
   });
 }
 
-function discarded(session: Session): MaybeAsync<ReadonlySet<EhloKeyword>> {
-  const { discardedKeywords } = session.house.deps;
-  if (discardedKeywords === undefined) return session.settings.discarded;
-  return then(discardedKeywords(session.client.address), (text) => {
-    return text === undefined ? session.settings.discarded : keywordsIn(text);
-  });
-}
-
 /** Whether the client may use XCLIENT or XFORWARD; without a list nobody may. */
 export function mayUse(session: Session, command: "xclient" | "xforward"): MaybeAsync<boolean> {
   if (!session.settings[command]) return false;
   return session.house.deps.listed(`smtpd_authorized_${command}_hosts`, session.client);
 }
 
+/** What the answer is made of: whether the two proxy commands are for this client, and what is kept back. */
 function announce(session: Session): MaybeAsync<Outcome> {
   const { myhostname, messageSizeLimit, vrfyDisabled, smtputf8 } = session.settings;
+  const discarded = session.withheld;
   return then(
-    discarded(session),
-    (discarded) =>
-      then(mayUse(session, "xclient"), (mayXclient) =>
-        then(mayUse(session, "xforward"), (mayXforward) => {
-          const lines = ehloLines({
+    mayUse(session, "xclient"),
+    (mayXclient) =>
+      then(mayUse(session, "xforward"), (mayXforward) =>
+        outcomeOf(accept(
+          250,
+          undefined,
+          ...ehloLines({
             myhostname,
             messageSizeLimit,
             vrfyDisabled,
@@ -58,10 +54,22 @@ function announce(session: Session): MaybeAsync<Outcome> {
             mayXclient,
             mayXforward,
             discarded,
-          });
-          return outcomeOf(accept(250, undefined, ...lines));
-        })),
+          }),
+        ))),
   );
+}
+
+const NO_DSN = refuse(501, "5.7.1", "DSN support is disabled");
+
+/** The refusal of a parameter that belongs to a keyword which is kept from the client. */
+export function withheldParameter(session: Session, words: readonly string[]): Reply | undefined {
+  const { withheld, settings } = session;
+  if (withheld.size === 0 && settings.smtputf8) return undefined;
+  const withoutUtf8 = withheld.has("SMTPUTF8") || !settings.smtputf8;
+  for (const word of words.slice(3)) {
+    if (withheld.has("DSN") && /^(?:RET|ENVID|NOTIFY|ORCPT)=/i.test(word)) return NO_DSN;
+    if (withoutUtf8 && /^SMTPUTF8$/i.test(word)) return refuse(555, "5.5.4", `Unsupported option: ${word}`);
+  }
 }
 
 /** EHLO (RFC 5321 §4.1.1.1). */

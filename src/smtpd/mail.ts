@@ -4,6 +4,7 @@ import { type MailCommand, parseMail } from "../smtp/command.ts";
 import { accept, defer, refuse, type Reply, replyText } from "../smtp/reply.ts";
 import { check } from "./check.ts";
 import { factsOf } from "./facts.ts";
+import { withheldParameter } from "./helo.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { noEffects, type Transaction } from "./phase.ts";
 import type { Session } from "./session.ts";
@@ -146,10 +147,13 @@ export function acceptable(
 export function mail(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
   const misplaced = outOfPlace(session);
   if (misplaced !== undefined) return misplaced;
+  const withheld = withheldParameter(session, words);
+  if (withheld !== undefined) return outcomeOf(withheld);
   const command = parseMail(words, session.settings.path);
   if (command.verb === "malformed") return misread(session, command);
-  if (session.settings.strictSmtputf8 && !command.parameters.smtputf8 && /[^\x00-\x7f]/.test(command.from)) {
-    return DECLARE_UTF8;
+  if (/[^\x00-\x7f]/.test(command.from)) {
+    if (command.from.includes("\ufffd")) return misread(session, { reply: BAD_SENDER, badPath: words[2] });
+    if (session.settings.strictSmtputf8 && !command.parameters.smtputf8) return DECLARE_UTF8;
   }
   const { from, parameters: { smtputf8 = false } } = command;
   return then(acceptable(session, from, undefined, smtputf8), (may) => {

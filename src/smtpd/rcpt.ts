@@ -3,6 +3,7 @@ import { parseRcpt, type RcptCommand } from "../smtp/command.ts";
 import { accept, defer, refuse, type Reply } from "../smtp/reply.ts";
 import { check } from "./check.ts";
 import { acceptable, asGiven, misread, openMessage } from "./mail.ts";
+import { withheldParameter } from "./helo.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import type { Transaction } from "./phase.ts";
 import type { Session } from "./session.ts";
@@ -61,9 +62,14 @@ export function rcpt(session: Session, words: readonly string[]): MaybeAsync<Out
   if (phase.at !== "transaction") return NEED_MAIL;
   const { transaction } = phase;
   const utf8 = transaction.parameters.smtputf8;
+  const withheld = withheldParameter(session, words);
+  if (withheld !== undefined) return outcomeOf(withheld);
   const command = parseRcpt(words, utf8 ? { ...settings.path, utf8 } : settings.path);
   if (command.verb === "malformed") return misread(session, command);
-  if (settings.strictSmtputf8 && !utf8 && /[^\x00-\x7f]/.test(command.to)) return DECLARE_UTF8;
+  if (/[^\x00-\x7f]/.test(command.to)) {
+    if (command.to.includes("\ufffd")) return misread(session, { reply: BAD_RECIPIENT, badPath: words[2] });
+    if (settings.strictSmtputf8 && !utf8) return DECLARE_UTF8;
+  }
   if (transaction.recipients.length >= settings.recipientLimit) return overshoot(session, transaction);
   return then(acceptable(session, command.to, transaction.sender, utf8 ?? false), (may) => {
     if (!may) return misread(session, { reply: BAD_RECIPIENT, badPath: words[2] });

@@ -6,6 +6,7 @@ import type { Connection, ConnectionHandler } from "../platform/connection.ts";
 import { accept, defer, printReply, refuse, type Reply } from "../smtp/reply.ts";
 import { takeChunk } from "./bdat.ts";
 import { runCommand } from "./commands.ts";
+import type { EhloKeyword } from "./ehlo_keywords.ts";
 import { connectFacts, factsOf } from "./facts.ts";
 import { takeData } from "./data.ts";
 import { greet } from "./greeting.ts";
@@ -29,6 +30,8 @@ export interface Login {
 
 /** What the client's upstream told by XFORWARD. */
 export type Forwarded = Readonly<Partial<Record<string, string>>>;
+
+const NONE_WITHHELD: ReadonlySet<EhloKeyword> = new Set();
 
 // While a command waits, this much input may queue up before the socket is paused.
 const QUEUED_INPUT = 65_536;
@@ -60,6 +63,8 @@ export class Session implements ConnectionHandler {
   pipelinedEarly = false;
   /** Refused at the greeting (smtpd_delay_reject = no): everything but QUIT gets 503. */
   denied = false;
+  /** EHLO keywords kept from this client: their parameters are unknown to it. */
+  withheld: ReadonlySet<EhloKeyword> = NONE_WITHHELD;
   /** Counted by anvil: not in smtpd_client_event_limit_exceptions. */
   counted = false;
   /** The address it was counted under. */
@@ -294,8 +299,8 @@ export class Session implements ConnectionHandler {
       this.noteBareNewline();
     }
     if (isAscii(bytes)) return runCommand(this, bytes.toString("latin1"));
-    if (isUtf8(bytes)) return runCommand(this, bytes.toString("utf8"));
-    if (!this.settings.smtputf8) return runCommand(this, bytes.toString("latin1"));
+    // Without SMTPUTF8 a stray byte is a replacement character from here on, which no address may have.
+    if (isUtf8(bytes) || !this.settings.smtputf8) return runCommand(this, bytes.toString("utf8"));
     this.errors++;
     return this.say(refuse(500, "5.5.2", "Error: bad UTF-8 syntax"));
   }

@@ -4,7 +4,7 @@ import type { ClientFacts } from "../access/policy.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { parseAttributes } from "../smtp/command.ts";
 import { refuse } from "../smtp/reply.ts";
-import { welcome } from "./greeting.ts";
+import { welcomeAgain } from "./greeting.ts";
 import { mayUse } from "./helo.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import type { Session } from "./session.ts";
@@ -129,7 +129,7 @@ function become(session: Session, words: readonly string[]): MaybeAsync<Outcome>
   session.abandonMessage();
   if (!given.has("HELO")) session.hello = undefined;
   if (!given.has("PROTO")) session.esmtp = false;
-  return then(welcome(session), () => ({ counts: "neither" }));
+  return then(welcomeAgain(session), () => ({ counts: "neither" }));
 }
 
 /** XCLIENT puts a trusted client's word in place of what the connection tells (XCLIENT_README). Starts the session anew. */

@@ -1,0 +1,86 @@
+// Transcripts against a real server: one service of master.cf for each transcript, one line each over TCP.
+import net from "node:net";
+import type { Line, Transcript } from "./transcript.ts";
+
+/** `-o` lines for the transcript's service; the service is made of the usual smtpd and a cleanup of its own. */
+export function masterLines(
+  transcript: Transcript,
+  port: number,
+  base: Readonly<Record<string, string>>,
+): string {
+  const settings: Record<string, string> = {
+    smtpd_error_sleep_time: "0",
+    ...base,
+    ...transcript.main,
+    ...(transcript.client && { smtpd_authorized_xclient_hosts: "127.0.0.1" }),
+    cleanup_service_name: `cleanup${port}`,
+  };
+  const options = Object.entries(settings).map(([name, value]) => `\n  -o {${name}=${value}}`).join("");
+  return `127.0.0.1:${port} inet n - n - - smtpd${options}\ncleanup${port} unix n - n - 0 cleanup${options}\n`;
+}
+
+// How long a server may think before its silence counts.
+const PATIENCE = 1_500;
+
+/** Opens the line: connects, and becomes the transcript's client by XCLIENT. `log` answers the whole log so far. */
+export async function liveLine(transcript: Transcript, port: number, log: () => string): Promise<Line> {
+  const before = log().length;
+  const socket = net.connect({ host: "127.0.0.1", port });
+  let received = "";
+  let closed = false;
+  let wake = () => {};
+  socket.on("data", (chunk) => {
+    received += chunk.toString("latin1");
+    wake();
+  });
+  socket.on("error", () => {});
+  socket.on("close", () => {
+    closed = true;
+    wake();
+  });
+  socket.on("end", () => {
+    closed = true;
+    wake();
+  });
+  const change = () =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, PATIENCE);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  const receive = async () => {
+    const until = Date.now() + PATIENCE;
+    while (!received.includes("\r\n") && !closed && Date.now() < until) await change();
+    const end = received.indexOf("\r\n");
+    if (end < 0) return undefined;
+    const line = received.slice(0, end);
+    received = received.slice(end + 2);
+    return Buffer.from(line, "latin1").toString("utf8");
+  };
+  if (transcript.client !== undefined) {
+    await receive();
+    const { name, address } = transcript.client;
+    socket.write(`XCLIENT NAME=${name === "unknown" ? "[UNAVAILABLE]" : name} ADDR=${address}\r\n`);
+  }
+  return {
+    send: (bytes) => Promise.resolve(void socket.write(Buffer.from(bytes, "latin1"))),
+    receive,
+    async isClosed() {
+      if (!closed) await change();
+      return closed;
+    },
+    end: () => Promise.resolve(void socket.end()),
+    wait: (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000)),
+    async finish() {
+      socket.end();
+      const until = Date.now() + PATIENCE;
+      while (!/disconnect from/.test(log().slice(before)) && Date.now() < until) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      socket.destroy();
+      return log().slice(before).split("\n").map((line) => line.replace(/^.*?\[\d+\]: /, ""));
+    },
+  };
+}

@@ -1,4 +1,4 @@
-import { splitNameValue, trimAscii } from "../config/logical_lines.ts";
+import { splitNameValue } from "../config/logical_lines.ts";
 import { replaceFile, systemErrorText } from "../platform/config_files.ts";
 import { fatal } from "./_postconf_fault.ts";
 
@@ -32,10 +32,10 @@ export function editFile(path: string, edit: (text: string) => string): void {
       return Buffer.from(edit(text), "latin1");
     });
   } catch (error) {
-    const { syscall, code } = error as NodeJS.ErrnoException;
+    const { syscall, path: at } = error as NodeJS.ErrnoException;
     if (syscall === undefined) throw error;
-    if (code === "ENOENT") fatal(`open ${path} for reading: ${systemErrorText(error)}`);
-    fatal(`open ${path}${TEMPORARY}: ${systemErrorText(error)}`);
+    const what = at?.endsWith(TEMPORARY) === true ? `${path}${TEMPORARY}` : `${path} for reading`;
+    fatal(`open ${what}: ${systemErrorText(error)}`);
   }
 }
 
@@ -73,7 +73,7 @@ function readChange(mode: EditMode, arg: string): { name: string; value: string 
   }
   if (text === "") fatal("-X or -# requires non-blank parameter names");
   if (text.includes("=")) fatal("-X or -# requires parameter names without value");
-  return { name: trimAscii(text), value: "" };
+  return { name: text, value: "" };
 }
 
 /**

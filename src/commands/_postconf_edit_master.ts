@@ -1,4 +1,4 @@
-import { splitNameValue, trimAscii } from "../config/logical_lines.ts";
+import { splitNameValue } from "../config/logical_lines.ts";
 import { FIELD_COUNT, isOption, normalizeWords, splitWords } from "../config/master_fields.ts";
 import {
   editFile,
@@ -43,7 +43,7 @@ function splitRequest(mode: EditMode, raw: string): { name: string; value: strin
     return typeof parsed === "string" ? fatal(`${parsed}: "${raw}"`) : parsed;
   }
   if (text.includes("=")) fatal("-X or -# requires names without value");
-  return { name: trimAscii(text), value: "" };
+  return { name: text, value: "" };
 }
 
 function readRequest(part: MasterPart, mode: EditMode, raw: string): Request {

@@ -1,6 +1,6 @@
 import { expand, references } from "../config/expand.ts";
 import { splitNameValue } from "../config/logical_lines.ts";
-import { splitListRaw } from "../config/list.ts";
+import { ConfigurationFault } from "../config/diagnostic.ts";
 import {
   hasDefault,
   RAW_PARAMETERS,
@@ -12,6 +12,7 @@ import {
   TRANSPORT_SUFFIXES,
 } from "../config/scope.ts";
 import type { World } from "../config/world.ts";
+import { scanClients } from "./_postconf_clients.ts";
 import { fatal } from "./_postconf_fault.ts";
 import { type MasterLine, readParameters } from "./_postconf_master.ts";
 import type { ParameterClass } from "./_postconf_options.ts";
@@ -36,14 +37,13 @@ export interface TableSource {
 
 const TRANSPORT_PROGRAMS = new Set(["local", "error", "virtual", "smtp", "lmtp", "pipe"]);
 const TIMED_PROGRAMS = new Set(["pipe", "spawn"]);
-const CLIENT_TABLES = new Set(["ldap", "mysql", "pgsql", "sqlite", "memcache"]);
 
 /** All names that postconf(1) knows in one configuration, and their values. */
 export class ParameterTable {
   readonly #source: TableSource;
   readonly #nodes = new Map<string, Node>();
   readonly #scope: Scope;
-  readonly #prefixes = new Set<string>();
+  readonly #clientFiles = new Set<string>();
   readonly #classes = new Set<string>();
 
   constructor(source: TableSource) {
@@ -66,11 +66,6 @@ export class ParameterTable {
 
   has(name: string): boolean {
     return this.#nodes.has(name);
-  }
-
-  /** Whether a name belongs to a table that keeps its settings in main.cf (`mysql:name`). */
-  #isTableParameter(name: string): boolean {
-    return [...this.#prefixes].some((prefix) => name.startsWith(prefix));
   }
 
   /** The value as written or built in; undefined when -n hides it. */
@@ -103,7 +98,16 @@ export class ParameterTable {
   }
 
   #builtin(name: string): string {
-    return name === "config_directory" ? ROWS.get(name)!.fallback : this.#scope.builtin(name) ?? "";
+    if (name === "config_directory") return ROWS.get(name)!.fallback;
+    try {
+      return this.#scope.builtin(name) ?? "";
+    } catch (error) {
+      if (!(error instanceof ConfigurationFault)) throw error;
+      const { text, expected } = error.diagnostics[0]!;
+      if (expected !== undefined) return fatal(text);
+      this.#source.warn(text);
+      return fatal("macro processing error");
+    }
   }
 
   #addService(): void {
@@ -169,7 +173,7 @@ export class ParameterTable {
   }
 
   /** `$name` makes a user-defined name count as used, wherever it is set. */
-  #use(name: string, entry: MasterLine | undefined): void {
+  #use(name: string, entry: MasterLine | undefined, mayBeUndefined = false): void {
     const { master, main, directory, warn } = this.#source;
     let supplied = false;
     if (entry?.parameters?.has(name)) {
@@ -184,29 +188,27 @@ export class ParameterTable {
       supplied = true;
       each.valid.add(name);
     }
-    if (supplied || this.#nodes.has(name)) return;
+    if (supplied || mayBeUndefined || this.#nodes.has(name)) return;
     warn(`${directory}/${entry === undefined ? "main.cf" : "master.cf"}: undefined parameter: ${name}`);
   }
 
-  /** `mysql:name` without a slash has its settings in main.cf, `name_...`. */
+  /** Tables with clients of their own bring names along. */
   #scanTables(value: string, entry: MasterLine | undefined): void {
-    for (const item of splitListRaw(value.replace(/[{}]/g, " "))) {
-      const [, type, name] = /^(?:proxy:)*([^:]*):([^/.][\s\S]*)$/.exec(item) ?? [];
-      if (type === undefined || !CLIENT_TABLES.has(type)) continue;
-      const prefix = `${name}_`;
-      const space = entry?.parameters ?? this.#source.main;
-      for (const each of [...space.keys(), ...this.#source.main.keys()]) {
-        if (each.startsWith(prefix)) this.#use(each, space.has(each) ? entry : undefined);
-      }
-      this.#prefixes.add(prefix);
-    }
+    const { world, warn } = this.#source;
+    scanClients(value, {
+      use: (name) => this.#use(name, entry, true),
+      read: (path) => world.readText(path),
+      seen: this.#clientFiles,
+      warn,
+      place: entry === undefined ? "main.cf" : `master.cf:${entry.place}`,
+    });
   }
 
   /** Warns of names in main.cf that nothing uses. */
   warnUnusedMain(): void {
     const { main, directory, warn } = this.#source;
     for (const [name, value] of main) {
-      if (!this.#nodes.has(name) && !this.#isTableParameter(name)) {
+      if (!this.#nodes.has(name)) {
         warn(`${directory}/main.cf: unused parameter: ${name}=${value}`);
       }
     }

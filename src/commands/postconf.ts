@@ -23,7 +23,7 @@ class Postconf {
 
   readonly output: Output = {
     write: (text) => void (this.#out += text),
-    warn: (text) => writeErr(Buffer.from(`postconf: warning: ${text}\n`, "latin1")),
+    warn: (text) => say(`warning: ${text}`),
   };
 
   constructor(options: PostconfOptions, configDirectory: string | undefined) {
@@ -134,6 +134,11 @@ class Postconf {
   }
 }
 
+/** A line on standard error; what a terminal might act upon becomes `?`, as in all of Postfix's messages. */
+function say(text: string): void {
+  writeErr(`postconf: ${text.replace(/[^\x20-\x7e]/g, "?")}\n`);
+}
+
 /** A file one character a byte; "" when it cannot be opened and the caller goes on. */
 function readLatin1(path: string, whenMissing: (text: string) => void): string {
   try {
@@ -162,7 +167,6 @@ export async function postconf(context: CommandContext): Promise<number> {
     run.flush();
     return status;
   } catch (error) {
-    const say = (text: string) => writeErr(Buffer.from(`postconf: ${text}\n`, "latin1"));
     if (error instanceof UsageFault) {
       if (error.message !== "") say(error.message);
       say(`fatal: ${USAGE}`);

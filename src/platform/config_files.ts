@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { libc } from "./libc.ts";
 
 /** The system's words for an error, as C's strerror writes them. */
 export function systemErrorText(error: unknown): string {
@@ -29,13 +30,12 @@ export function isReadableFile(path: string): boolean {
  * temporary file, which locks out other editors, is ours.
  */
 export function replaceFile(path: string, suffix: string, edit: (old: Uint8Array) => Uint8Array): void {
-  const target = fs.realpathSync(path);
+  const target = linkTarget(path);
   const temporary = `${target}${suffix}`;
-  const fd = openExclusively(temporary);
+  const fd = openLocked(temporary);
   try {
     const old = fs.statSync(target);
-    const bytes = edit(fs.readFileSync(target));
-    writeAll(fd, bytes);
+    writeAll(fd, edit(fs.readFileSync(target)));
     giveLike(fd, old);
     fs.fsyncSync(fd);
     fs.renameSync(temporary, target);
@@ -48,19 +48,44 @@ export function replaceFile(path: string, suffix: string, edit: (old: Uint8Array
   syncFolder(target);
 }
 
-/** A temporary file left by a crash is a minute old at least; then it is taken over. */
-const STALE_AFTER = 60_000;
-
-function openExclusively(path: string): number {
-  const flags = fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_WRONLY | fs.constants.O_NOFOLLOW;
+/** Where a link leads to; the path itself when it leads nowhere. */
+function linkTarget(path: string): string {
   try {
-    return fs.openSync(path, flags, 0o600);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    if (Date.now() - fs.lstatSync(path).mtimeMs < STALE_AFTER) throw error;
-    fs.unlinkSync(path);
-    return fs.openSync(path, flags, 0o600);
+    return fs.realpathSync(path);
+  } catch {
+    return path;
   }
+}
+
+const [EXCLUSIVE, NO_WAIT] = [2, 4];
+const PATIENCE = 10_000;
+
+/** Opens the temporary file and holds its lock; one left by a crash has none and is taken over. */
+function openLocked(path: string): number {
+  const { O_CREAT, O_WRONLY, O_NOFOLLOW } = fs.constants;
+  const { flock } = libc({ flock: { args: ["int", "int"], returns: "int" } });
+  for (const deadline = Date.now() + PATIENCE;;) {
+    const fd = fs.openSync(path, O_CREAT | O_WRONLY | O_NOFOLLOW, 0o600);
+    if (flock(fd, EXCLUSIVE | NO_WAIT) === 0 && isStill(fd, path)) {
+      fs.ftruncateSync(fd);
+      return fd;
+    }
+    fs.closeSync(fd);
+    if (Date.now() > deadline) {
+      const busy = new Error("EBUSY: another program is editing the file");
+      throw Object.assign(busy, { code: "EBUSY", syscall: "open", path });
+    }
+    Bun.sleepSync(50);
+  }
+}
+
+/** Whether the open file is the one under that name, and under no other. */
+function isStill(fd: number, path: string): boolean {
+  const [open, named] = [fs.fstatSync(fd), fs.statSync(path, { throwIfNoEntry: false })];
+  if (named === undefined || named.ino !== open.ino || named.dev !== open.dev) return false;
+  if (open.isFile() && open.nlink === 1) return true;
+  fs.unlinkSync(path);
+  return false;
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

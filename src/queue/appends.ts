@@ -13,6 +13,10 @@ export class Appends implements Source {
     return this.#entries.length > 0;
   }
 
+  get asking(): boolean {
+    return this.waiting;
+  }
+
   add(entry: Entry): void {
     this.#entries.push(entry);
   }

@@ -57,6 +57,10 @@ export class Compaction implements Source {
     return this.#moves.length > 0 || this.#waiters.length > 0;
   }
 
+  get asking(): boolean {
+    return this.waiting;
+  }
+
   /** Does what is due, if it is not being done: frees dead segments, empties mostly dead ones. Rejects on a fault. */
   run(tidy = false): Promise<void> {
     return this.#running ??= this.#run(tidy).finally(() => this.#running = undefined);

@@ -84,6 +84,8 @@ const LONGEST_PAUSE = 10_000;
 export interface Source {
   /** Whether anything waits. */
   readonly waiting: boolean;
+  /** Whether somebody waits for an answer. */
+  readonly asking: boolean;
   /** Adds what waits, as far as the batch has room. */
   fill(batch: Batch): void;
   /** Nothing can be written: those who need an answer get it. */
@@ -153,13 +155,18 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
-    do await this.#round(); while (this.#fault === undefined && this.#waiting());
+    do await this.#round(); while (this.#fault === undefined ? this.#waiting() : this.#asked());
     this.#running = undefined;
     if (this.#waiting()) this.#retryLater();
   }
 
   #waiting(): boolean {
     return this.#flushers.length > 0 || this.#options.sources.some((source) => source.waiting);
+  }
+
+  /** Whether somebody waits for an answer; in a fault it is a refusal, at once. */
+  #asked(): boolean {
+    return this.#flushers.length > 0 || this.#options.sources.some((source) => source.asking);
   }
 
   #retryLater(): void {

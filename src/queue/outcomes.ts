@@ -41,6 +41,8 @@ export class Outcomes implements Source {
     return this.#dirty.size > 0 || this.#removed.length > 0;
   }
 
+  readonly asking = false;
+
   refuse(): void {
     // Nothing is lost: what waits is tried again.
   }

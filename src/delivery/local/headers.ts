@@ -38,7 +38,8 @@ export interface CopyHeaders {
   /** `From sender  date` first (mbox, commands). */
   readonly fromLine: boolean;
   readonly sender: string;
-  readonly arrival: number;
+  /** When it is delivered. */
+  readonly time: number;
   /** "" leaves X-Original-To out. */
   readonly original: string;
   /** "" leaves Delivered-To out. */
@@ -49,7 +50,7 @@ export interface CopyHeaders {
 export function topLines(headers: CopyHeaders): string {
   const sender = quoteAddress(headers.sender);
   const from = headers.fromLine
-    ? `From ${sender === "" ? "MAILER-DAEMON" : sender}  ${mboxDate(headers.arrival)}\n`
+    ? `From ${sender === "" ? "MAILER-DAEMON" : sender}  ${mboxDate(headers.time)}\n`
     : "";
   const original = headers.original === "" ? "" : `X-Original-To: ${quoteAddress(headers.original)}\n`;
   const delivered = headers.delivered === "" ? "" : `Delivered-To: ${quoteAddress(headers.delivered)}\n`;

@@ -1,0 +1,66 @@
+import type { MaybeAsync } from "../../base/maybe_async.ts";
+import type { Log } from "../../observe/log.ts";
+import type { Recipient } from "../../queue/envelope.ts";
+import type { Route } from "../../routing/route.ts";
+import type { Maps } from "../../table/maps.ts";
+import type { Agent, DeliveryJob, DeliveryReport, Outcome } from "../agent.ts";
+import type { Identity, MailWriter } from "../mailbox/writer.ts";
+import type { AliasSource } from "./alias_source.ts";
+import type { ForwardWorld } from "./forward_batch.ts";
+import { deliveredTo } from "./headers.ts";
+import { LocalRun } from "./local_run.ts";
+import type { LocalSettings } from "./settings.ts";
+import type { UserLookup } from "./users.ts";
+
+/** What the local delivery agent is built from. */
+export interface LocalDeps extends ForwardWorld {
+  readonly settings: LocalSettings;
+  /** alias_maps, in order. */
+  readonly aliases: readonly AliasSource[];
+  readonly mailboxCommandMaps: Maps | undefined;
+  readonly mailboxTransportMaps: Maps | undefined;
+  readonly fallbackTransportMaps: Maps | undefined;
+  readonly users: UserLookup;
+  /** Rights of commands and files that root's aliases name (default_privs). */
+  readonly defaultPrivs: Identity;
+  readonly writer: MailWriter;
+  /** Owner of a file or folder; undefined when it is not there. */
+  readonly ownership: (
+    path: string,
+  ) => { readonly uid: number; readonly gid: number; readonly groupWrites: boolean } | undefined;
+  /** The standard form user@full.domain of an address in an alias (trivial-rewrite(8)). */
+  readonly standardForm: (address: string) => string;
+  readonly route: (sender: string, recipient: string) => MaybeAsync<Route>;
+  /** Other agents, for mailbox_transport and fallback_transport. */
+  readonly agents: (transport: string) => Agent | undefined;
+  readonly environment: (name: string) => string | undefined;
+  readonly log: Log;
+}
+
+/** Builds the agent that delivers to users, aliases, files and commands of this machine (local(8)). */
+export function createLocalAgent(deps: LocalDeps): Agent {
+  return {
+    program: "local",
+    async deliver(job, signal): Promise<DeliveryReport> {
+      const start = deps.now();
+      const seen = await deliveredTo(job.content);
+      const outcomes: Outcome[] = [];
+      for (const { recipient } of job.recipients) {
+        signal.throwIfAborted();
+        outcomes.push(await deliverOne(job, recipient, seen, deps, signal));
+      }
+      return { outcomes, setup: 0, transmission: deps.now() - start };
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+function deliverOne(
+  job: DeliveryJob,
+  recipient: Recipient,
+  seen: ReadonlySet<string>,
+  deps: LocalDeps,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  return new LocalRun(job, recipient, seen, deps, signal).deliver();
+}

@@ -2,6 +2,7 @@
 import { parameters } from "../../src/config/parameters.ts";
 import type { Settings } from "../../src/config/settings.ts";
 import type { SmtpClientParameters } from "../../src/delivery/smtp/client_settings.ts";
+import type { GenericSettings } from "../../src/delivery/smtp/generic.ts";
 import { createSmtpAgent, type SmtpAgentOptions } from "../../src/delivery/smtp/agent.ts";
 import type { Agent, DeliveryJob, DeliveryReport } from "../../src/delivery/agent.ts";
 import { parseHosts } from "../../src/dns/hosts.ts";
@@ -10,7 +11,7 @@ import { events } from "../../src/observe/events.ts";
 import type { Log } from "../../src/observe/log.ts";
 import type { Envelope, QueueId, Recipient } from "../../src/queue/envelope.ts";
 
-type ClientSettingsInput = Pick<Settings, SmtpClientParameters>;
+type ClientSettingsInput = Pick<Settings, SmtpClientParameters> & GenericSettings;
 
 /** Built-in defaults, enough expansion for the client's parameters. */
 export function defaultSettings(changes: Partial<ClientSettingsInput> = {}): ClientSettingsInput {

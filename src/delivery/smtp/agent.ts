@@ -1,24 +1,25 @@
 import { systemClock } from "../../base/clock.ts";
-import type { MaybeAsync } from "../../base/maybe_async.ts";
+import { then } from "../../base/maybe_async.ts";
 import type { Settings } from "../../config/settings.ts";
 import { type Hosts, systemHosts } from "../../dns/hosts.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Log } from "../../observe/log.ts";
 import { connect } from "../../platform/connection.ts";
+import type { Answer } from "../../table/table.ts";
 import type { Agent, DeliveryJob, DeliveryReport } from "../agent.ts";
 import { addressIn } from "./address_list.ts";
 import { clientSettings, type SmtpClientParameters } from "./client_settings.ts";
 import { ConnectionCache } from "./connection_cache.ts";
 import type { Connect } from "./connector.ts";
 import { deliver, type DeliveryContext } from "./delivery.ts";
-import type { RewriteHeader } from "./header_filter.ts";
+import { type GenericSettings, openGeneric, type RewritingTools } from "./generic.ts";
 import { systemServices } from "./services_file.ts";
 
 /** What the SMTP and LMTP clients are made of. */
 export interface SmtpAgentOptions {
   readonly program: "smtp" | "lmtp";
   /** Settings of the service (master.cf `-o` on top). */
-  readonly settings: Pick<Settings, SmtpClientParameters>;
+  readonly settings: Pick<Settings, SmtpClientParameters> & GenericSettings;
   readonly resolver: Resolver;
   readonly log: Log;
   /** Addresses that inet_interfaces stands for. */
@@ -35,12 +36,8 @@ export interface SmtpAgentOptions {
   readonly random?: () => number;
   /** Port of a TCP service by name; services(5) when left out. */
   readonly service?: (name: string) => number | undefined;
-  /** An envelope address as it goes out (smtp_generic_maps). */
-  readonly generic?: (address: string) => MaybeAsync<string>;
-  /** The header as it goes out (smtp_generic_maps, smtp_header_checks). */
-  readonly rewriteHeader?: RewriteHeader;
-  /** EHLO keywords not to believe of the server with this address (smtp_discard_ehlo_keyword_address_maps). */
-  readonly discardKeywords?: (address: string) => MaybeAsync<string | undefined>;
+  /** For smtp_generic_maps and smtp_discard_ehlo_keyword_address_maps; without it those have no effect, and a warning. */
+  readonly rewriting?: RewritingTools;
   /** Hands a job to best_mx_transport; without it a loop is a loop. */
   readonly bestMx?: (job: DeliveryJob, signal: AbortSignal) => Promise<DeliveryReport>;
 }
@@ -53,6 +50,7 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     { idle: settings.cacheTimeLimit, reuse: settings.reuseTimeLimit, count: settings.reuseCountLimit },
     now,
   );
+  const warn = (text: string) => options.log.note(options.program, "warning", text);
   const context: DeliveryContext = {
     settings,
     resolver: options.resolver,
@@ -66,15 +64,45 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     random: options.random ?? Math.random,
     service: options.service ?? systemServices(),
     cache,
-    generic: options.generic,
-    rewriteHeader: options.rewriteHeader,
-    discardKeywords: options.discardKeywords,
+    ...openTables(options, warn),
     bestMx: options.bestMx,
-    warn: (text) => options.log.note(options.program, "warning", text),
+    warn,
   };
   return {
     program: options.program,
     deliver: (job, signal) => deliver(job, signal, context),
     close: async () => cache.close(),
   };
+}
+
+/** The tables that change what is sent. */
+function openTables(
+  { program, settings, rewriting }: SmtpAgentOptions,
+  warn: (text: string) => void,
+): Pick<DeliveryContext, "generic" | "rewriteHeader" | "discardKeywords"> {
+  const pick = (smtp: string, lmtp: string) => program === "smtp" ? smtp : lmtp;
+  const maps = pick(settings.smtp_generic_maps, settings.lmtp_generic_maps);
+  const discard = pick(
+    settings.smtp_discard_ehlo_keyword_address_maps,
+    settings.lmtp_discard_lhlo_keyword_address_maps,
+  );
+  if (rewriting === undefined) {
+    if (maps + discard !== "") warn(`${program} client: no tables here: "${maps} ${discard}" has no effect`);
+    return { generic: undefined, rewriteHeader: undefined, discardKeywords: undefined };
+  }
+  const generic = openGeneric(maps, `${program}_generic_maps`, settings, rewriting);
+  const discardMaps = rewriting.shelf.maps(discard, `${program} discarded EHLO keywords`);
+  return {
+    generic: generic?.address,
+    rewriteHeader: generic?.header,
+    discardKeywords: discardMaps === undefined
+      ? undefined
+      : (address) => then(discardMaps.whole.find(address), valueOf),
+  };
+}
+
+/** A table's answer; trouble ends the delivery attempt (the caller reports a local data error). */
+function valueOf(answer: Answer): string | undefined {
+  if (answer.is === "trouble") throw new Error(answer.why);
+  return answer.is === "found" ? answer.value : undefined;
 }

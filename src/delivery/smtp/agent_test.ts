@@ -1,9 +1,15 @@
 import { afterEach, expect, test } from "bun:test";
+import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { jobOf, outcomeLines, type TestAgent, testAgent } from "../../../test/kit/smtp_delivery.ts";
 import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../../../test/kit/smtp_peer.ts";
+
+import type { Settings } from "../../config/settings.ts";
+import { createFindAddress } from "../../rewrite/find_address.ts";
+import type { LocalDomains } from "../../rewrite/local_domains.ts";
+import { createShelf } from "../../rewrite/shelf.ts";
 
 const peers: SmtpPeer[] = [];
 const agents: TestAgent[] = [];
@@ -315,15 +321,63 @@ test("flags= puts trace lines on top", async () => {
   ]);
 });
 
-test("generic addresses and rewritten headers go out", async () => {
+function rewriting(tables: Readonly<Record<string, string>>) {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "generic-"));
+  for (const [name, text] of Object.entries(tables)) fs.writeFileSync(path.join(directory, name), text);
+  const shelf = createShelf({ directory, parameter: () => undefined, warn: () => {}, clock: () => 0 });
+  const settings = { recipient_delimiter: "+", owner_request_special: false, myorigin: "example.com" };
+  const local = { isLocal: () => false } as unknown as LocalDomains;
+  return { directory, tools: { shelf, find: createFindAddress(settings as Settings, local) } };
+}
+
+test("smtp_generic_maps changes envelope and header addresses on the way out", async () => {
   const peer = await peerWith();
-  const agent = agentWith({}, {
-    generic: (address) => address.replace("@example.com", "@public.example"),
-    rewriteHeader: (header) => Buffer.from(header.toString().replace("test", "changed")),
+  const { directory, tools } = rewriting({
+    generic: "ann@example.com ann@public.example\n@inside.example @outside.example\n",
   });
-  await agent.deliver({ nexthop: to(peer), chunk: 7 });
-  expect(peer.lines[1]).toStartWith("MAIL FROM:<ann@public.example>");
-  expect(peer.mails[0]!.content).toBe("Subject: changed\r\n\r\nhello\r\n");
+  const agent = agentWith({ smtp_generic_maps: `texthash:${directory}/generic` }, { rewriting: tools });
+  const content =
+    'From: "Ann" <ann@example.com>\r\nTo: x@inside.example,\r\n y@other.example\r\nSubject: ann@example.com\r\n' +
+    "\r\nann@example.com\r\n";
+  await agent.deliver({ nexthop: to(peer), chunk: 7, content, to: ["z@inside.example"] });
+  expect(peer.lines.slice(1, 3).map((line) => line.replace(/ .*IZE=.*| $/, ""))).toEqual([
+    "MAIL",
+    "RCPT TO:<z@outside.example>",
+  ]);
+  expect(peer.mails[0]!.from).toBe("ann@public.example");
+  expect(peer.mails[0]!.content).toBe(
+    'From: "Ann" <ann@public.example>\r\nTo: x@outside.example,\r\n y@other.example\r\nSubject: ann@example.com\r\n' +
+      "\r\nann@example.com\r\n",
+  );
+});
+
+test("smtp_discard_ehlo_keyword_address_maps makes a server's word not count", async () => {
+  const peer = await peerWith();
+  const { directory, tools } = rewriting({ discard: "127.0.0.1 pipelining, size\n" });
+  const maps = `texthash:${directory}/discard`;
+  const agent = agentWith({ smtp_discard_ehlo_keyword_address_maps: maps }, { rewriting: tools });
+  await agent.deliver({ nexthop: to(peer) });
+  expect([peer.packets, peer.lines[1]]).toEqual([5, "MAIL FROM:<ann@example.com>"]);
+});
+
+test("a table that cannot be asked makes the mail wait", async () => {
+  const peer = await peerWith();
+  const { tools } = rewriting({});
+  const agent = agentWith({ smtp_discard_ehlo_keyword_address_maps: "texthash:/nonexistent/x" }, {
+    rewriting: tools,
+  });
+  const report = await agent.deliver({ nexthop: to(peer) });
+  expect(report.outcomes[0]!.detail).toMatchObject({
+    status: "4.3.0",
+    text: "local data error while talking to 127.0.0.1[127.0.0.1]",
+  });
+});
+
+test("without tables a setting that needs them is not passed over in silence", () => {
+  const { lines } = agentWith({ smtp_generic_maps: "texthash:/etc/postfix/generic" });
+  expect(lines).toEqual([
+    'smtp: warning: smtp client: no tables here: "texthash:/etc/postfix/generic " has no effect',
+  ]);
 });
 
 test("UTF-8 addresses need a server that takes them", async () => {

@@ -116,7 +116,9 @@ class Delivery {
       return undefined;
     }
     const loops = this.#why!.status.endsWith(".4.6");
-    if (settings.program !== "smtp" || !loops || settings.bestMxTransport === "" || bestMx === undefined) {
+    if (settings.program !== "smtp" || !loops || settings.bestMxTransport === "") return undefined;
+    if (bestMx === undefined) {
+      warn(`best_mx_transport = ${settings.bestMxTransport} cannot be used here`);
       return undefined;
     }
     return await bestMx(this.#job, this.#signal);
@@ -252,13 +254,29 @@ class Delivery {
       this.#context.log.emit(this.#context.settings.program, "connectFailed", { reason: session.text });
       return undefined;
     }
-    const failure = await this.#whileAbortable(session, greet(session));
+    const failure = await this.#whileAbortable(session, this.#greet(session, greet));
     if (failure === undefined) return session;
     this.#why = failure;
     this.#progress.failAll(failure, session, { throttle: true });
     this.#progress.sessionEnds();
     session.quit();
     return undefined;
+  }
+
+  async #greet(
+    session: Session,
+    greet: (session: Session) => Promise<Failure | undefined>,
+  ): Promise<Failure | undefined> {
+    try {
+      return await greet(session);
+    } catch (error) {
+      return this.#localFault(session, error);
+    }
+  }
+
+  #localFault(session: Session, error: unknown): Failure {
+    this.#context.warn(`${this.#job.envelope.id}: ${error instanceof Error ? error.message : String(error)}`);
+    return localFailure("4.3.0", `local data error while talking to ${session.name}`);
   }
 
   async #hello(session: Session, nexthop: string, detectLoop: boolean): Promise<Failure | undefined> {

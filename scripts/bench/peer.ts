@@ -1,5 +1,5 @@
 // What is measured: a mail server started from the same main.cf in a directory of its own.
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 
@@ -114,15 +114,14 @@ export async function startMta(
   for (const folder of [config, join(directory, "queue"), join(directory, "data")]) {
     mkdirSync(folder, { recursive: true });
   }
-  const owner = existsSync("/etc/passwd") && process.getuid?.() === 0
-    ? "nobody"
-    : process.env.USER ?? "nobody";
+  const owner = process.getuid?.() === 0 ? "nobody" : (process.env.USER ?? "nobody");
   const main = [
     ...COMMON,
     ...lines,
     `queue_directory = ${directory}/queue`,
     `data_directory = ${directory}/data`,
     `mail_owner = ${owner}`,
+    "default_privs = daemon",
     `maillog_file = ${directory}/mail.log`,
     "maillog_file_prefixes = /",
     "http_listen =",

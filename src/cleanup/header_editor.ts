@@ -10,7 +10,6 @@ export interface HeaderContext {
   readonly settings: CleanupSettings;
   readonly id: string;
   readonly arrival: number;
-  readonly sender: string;
   /** Missing headers are added. */
   readonly complete: boolean;
   /** Rewrites an address; undefined when headers stay as they are. */
@@ -89,15 +88,16 @@ export class HeaderEditor {
     return then(rewritten, (value) => raw.slice(0, colon) + value);
   }
 
-  /** `Subject : x` loses its blank, a NUL ends a field early, an endless field is cut (header_size_limit). */
+  /** `Subject : x` loses its blank, a NUL ends its line early, an endless field is cut (header_size_limit). */
   #tidied(text: string, field: Field): string | undefined {
     const { name, start, value, end } = field;
     const limit = this.#context.settings.headerSizeLimit;
     const blanks = value - start > name.length + 1;
     const nul = text.indexOf("\0", start);
-    const cutAtNul = nul >= 0 && nul < end;
-    if (!blanks && !cutAtNul && end - start <= limit) return undefined;
-    let tidy = `${text.slice(start, start + name.length)}:${text.slice(value, cutAtNul ? nul : end)}`;
+    const hasNul = nul >= 0 && nul < end;
+    if (!blanks && !hasNul && end - start <= limit) return undefined;
+    const kept = text.slice(value, end);
+    let tidy = `${text.slice(start, start + name.length)}:${hasNul ? kept.replace(/\0[^\r\n]*/g, "") : kept}`;
     if (tidy.length > limit) tidy = tidy.slice(0, limit);
     return tidy.endsWith("\r\n") ? tidy : `${tidy.replace(/[\r\n]+$/, "")}\r\n`;
   }
@@ -128,8 +128,8 @@ export class HeaderEditor {
   }
 
   /** What is missing, in Postfix's order; a Resent- header asks for the Resent- set (RFC 5322 §3.6.6). */
-  #missing(): string {
-    const { arrival, sender, settings } = this.#context;
+  #missing(sender: string): string {
+    const { arrival, settings } = this.#context;
     const prefix = this.#resent ? "Resent-" : "";
     const lacks = (name: string) => !this.#seen.has(`${prefix}${name}`.toLowerCase());
     let out = this.#addMessageId(prefix);
@@ -142,9 +142,9 @@ export class HeaderEditor {
     return out;
   }
 
-  /** After the last field. */
-  finish(): HeaderFindings {
-    const additions = this.#context.complete ? this.#missing() : "";
+  /** After the last field; `sender` is the rewritten one. */
+  finish(sender: string): HeaderFindings {
+    const additions = this.#context.complete ? this.#missing(sender) : "";
     return {
       received: this.#received,
       messageId: this.#messageId,

@@ -10,7 +10,7 @@ import type { Committed, IncomingMessage, LateChanges, Submission } from "./clea
 import type { CleanupHouse } from "./create_cleanup.ts";
 import { HeaderEditor, type HeaderFindings } from "./header_editor.ts";
 import { LineMeter } from "./line_meter.ts";
-import { settleRecipients } from "./recipients.ts";
+import { rewrittenSender, settleRecipients } from "./recipients.ts";
 
 const TOO_BIG = refuse(552, "5.3.4", "Error: message file too big");
 const TOO_MANY_HOPS = refuse(554, "5.4.0", "Error: too many hops");
@@ -58,8 +58,7 @@ export class Incoming implements IncomingMessage {
       settings,
       id: submission.id,
       arrival: submission.arrival,
-      sender: submission.sender,
-      complete: submission.completeHeaders || settings.alwaysComplete,
+      complete: this.#completes,
       rewrite: rewrites
         ? (role, address) => {
           const given = fromLatin1(address);
@@ -139,9 +138,22 @@ export class Incoming implements IncomingMessage {
 
   #edited = "";
 
+  get #completes(): boolean {
+    return this.#submission.completeHeaders || this.#house.settings.alwaysComplete;
+  }
+
   #endHeader(body: Buffer): MaybeAsync<void> {
     this.#header = undefined;
-    const findings = this.#findings = this.#editor.finish();
+    const { sender } = this.#submission;
+    if (!this.#completes) return this.#writeHeader(this.#editor.finish(sender), body);
+    return then(rewrittenSender(this.#house, sender), (rewritten) => {
+      const shown = this.#orTrouble(sender, rewritten);
+      return this.#writeHeader(this.#editor.finish(shown), body);
+    });
+  }
+
+  #writeHeader(findings: HeaderFindings, body: Buffer): MaybeAsync<void> {
+    this.#findings = findings;
     if (this.#trouble !== undefined) return this.#refuse(WRITE_ERROR);
     const { prepend } = this.#submission;
     const hops = findings.received + prepend.filter((line) => /^received:/i.test(line)).length;

@@ -31,7 +31,8 @@ function copies(house: CleanupHouse, submission: Submission, late: LateChanges):
   return alwaysBcc === "" ? [...asked] : [...asked, alwaysBcc];
 }
 
-function rewrittenSender(
+/** The sender in standard form, after canonical tables and masquerading. */
+export function rewrittenSender(
   house: CleanupHouse,
   sender: string,
 ): MaybeAsync<string | { readonly trouble: string }> {

@@ -1,10 +1,10 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import { defer, type Reply } from "../smtp/reply.ts";
+import { accept, defer, type Reply } from "../smtp/reply.ts";
 import { check } from "./check.ts";
 import { type ClientName, NAMELESS } from "./deps.ts";
 import { keywordsIn } from "./ehlo_keywords.ts";
 import { noteEarlyInput } from "./pipelining.ts";
-import { banner, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 function lookUp(session: Session): MaybeAsync<ClientName> {
   const { address } = session.connection.remote;
@@ -68,7 +68,7 @@ function learnLists(session: Session): MaybeAsync<void> {
 function welcome(session: Session): MaybeAsync<void> {
   return then(check(session, "CONNECT"), (refusal) => {
     session.denied = refusal !== undefined;
-    return session.say(refusal ?? banner(session.settings));
+    return session.say(refusal ?? accept(220, undefined, session.settings.banner));
   });
 }
 

@@ -3,7 +3,7 @@ import { clientText } from "../access/client_text.ts";
 import type { ClientFacts } from "../access/policy.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { Connection, ConnectionHandler } from "../platform/connection.ts";
-import { accept, defer, printReply, refuse, type Reply } from "../smtp/reply.ts";
+import { defer, printReply, refuse, type Reply } from "../smtp/reply.ts";
 import { takeChunk } from "./bdat.ts";
 import { runCommand } from "./commands.ts";
 import type { EhloKeyword } from "./ehlo_keywords.ts";
@@ -452,9 +452,4 @@ export class Session implements ConnectionHandler {
 
 function shuttingDown(myhostname: string): Reply {
   return defer(421, "4.3.2", `${myhostname} Service shutting down and closing transmission channel`);
-}
-
-/** The greeting (RFC 5321 §4.2): the banner, without an enhanced status. */
-export function banner(settings: SessionSettings): Reply {
-  return accept(220, undefined, settings.banner);
 }

@@ -242,7 +242,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
         const line = text.split("\n").find((candidate) => pattern.test(candidate));
         if (line !== undefined) return line;
       }
-      throw new Error(`${pattern} not in the log:\n${text}`);
+      throw new Error(`${pattern} not in the log, which ends:\n${text.split("\n").slice(-40).join("\n")}`);
     },
     async stop({ keep = false } = {}) {
       child.kill("SIGTERM");

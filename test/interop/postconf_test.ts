@@ -355,6 +355,15 @@ last = end
     await compareEdit(EDITED, args);
   });
 
+  test("a changed entry leaves the comment about the next one with the next one", async () => {
+    const master = "a unix - - n - - smtp\n  -o x=y\n\n# about b\nb unix - - n - - lmtp\n";
+    const directory = configuration("comments", "", master);
+    await runOurs(["-c", directory, "-Fe", "a/unix/chroot=y"]);
+    expect(readFileSync(join(directory, "master.cf"), "latin1")).toBe(
+      "a          unix  -       -       y       -       -       smtp\n    -o x=y\n\n# about b\nb unix - - n - - lmtp\n",
+    );
+  });
+
   test("an edit keeps mode and leaves no temporary file", async () => {
     const directory = configuration("mode", "a = b\n", MASTERS.tight!);
     Bun.spawnSync(["chmod", "600", join(directory, "main.cf")]);

@@ -207,6 +207,17 @@ export const CLIENT_SCENES: Readonly<Record<string, Scene>> = {
     want: ["sent 2.0.0 (250 2.0.0 Ok: queued as 12345)"],
     log: [`warning: ID: non-ESMTP response from ${H}:P: hello there`],
   },
+  "keywords not to be believed": {
+    script: { mail: (line) => line.includes("SIZE") ? "555 no size" : "250 ok" },
+    settings: { smtp_discard_ehlo_keywords: "size,pipelining" },
+    want: ["sent 2.0.0 (250 2.0.0 Ok: queued as 12345)"],
+    log: ["discarding EHLO keywords: PIPELINING SIZE"],
+  },
+  "keywords discarded in silence": {
+    script: {},
+    settings: { smtp_discard_ehlo_keywords: "size,silent-discard" },
+    want: ["sent 2.0.0 (250 2.0.0 Ok: queued as 12345)"],
+  },
   "LMTP accepts": {
     lmtp: true,
     script: {},

@@ -51,6 +51,7 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     now,
   );
   const warn = (text: string) => options.log.note(options.program, "warning", text);
+  warnOfTables(settings.cacheDestinations, warn);
   const context: DeliveryContext = {
     settings,
     resolver: options.resolver,
@@ -105,4 +106,13 @@ function openTables(
 function valueOf(answer: Answer): string | undefined {
   if (answer.is === "trouble") throw new Error(answer.why);
   return answer.is === "found" ? answer.value : undefined;
+}
+
+/** smtp_connection_cache_destinations takes names alone here; a table or file in it is not passed over in silence. */
+function warnOfTables(destinations: ReadonlySet<string>, warn: (text: string) => void): void {
+  for (const item of destinations) {
+    if (/[:/!]/.test(item)) {
+      warn(`connection_cache_destinations: "${item}" has no effect: list domain names instead`);
+    }
+  }
 }

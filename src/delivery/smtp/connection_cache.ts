@@ -23,6 +23,7 @@ export class ConnectionCache {
   /** Oldest first. */
   readonly #idle = new Map<Session, readonly string[]>();
   readonly #byKey = new Map<string, Session[]>();
+  #closed = false;
 
   constructor(limits: CacheLimits, now: () => number) {
     this.#limits = limits;
@@ -53,7 +54,7 @@ export class ConnectionCache {
 
   /** Keeps a session that is between two messages, until its time is over. */
   keep(session: Session, keys: readonly string[]): void {
-    if (!this.mayServeAgain(session) || session.hasInput) return session.quit();
+    if (this.#closed || !this.mayServeAgain(session) || session.hasInput) return session.quit();
     this.#idle.set(session, keys);
     for (const key of keys) {
       const list = this.#byKey.get(key);
@@ -68,8 +69,9 @@ export class ConnectionCache {
     if (this.#idle.size > MAX_IDLE) this.#idle.keys().next().value?.whileIdle?.();
   }
 
-  /** Says goodbye to all. */
+  /** Says goodbye to all, and from now on to whoever comes. */
   close(): void {
+    this.#closed = true;
     for (const session of [...this.#idle.keys()]) session.whileIdle?.();
   }
 

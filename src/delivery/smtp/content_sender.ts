@@ -33,11 +33,17 @@ export interface ContentSent {
 }
 
 const SENT: ContentSent = { folded: false };
+/** Content up to this size goes out in one write. */
+const ONE_WRITE = 131_072;
+/** Larger content goes in pieces, so that a slow peer shows that bytes move. */
+const PIECE = 65_536;
 
 /** Sends the content and the end of data. Whether the connection lived through it is for the caller to look at. */
 export function sendContent(session: Session, plan: ContentPlan): MaybeAsync<ContentSent> {
   const { bytes } = plan.content;
-  if (bytes === undefined || plan.filters.length > 0) return sendInPieces(session, plan);
+  if (bytes === undefined || bytes.length > ONE_WRITE || plan.filters.length > 0) {
+    return sendInPieces(session, plan);
+  }
   const stuffer = new DotStuffer(plan.lineLimit);
   session.cork();
   if (plan.prefix !== undefined) { for (const piece of stuffer.push(plan.prefix)) session.write(piece); }
@@ -97,8 +103,9 @@ async function through(
 }
 
 async function* chunksOf(content: Content): AsyncGenerator<Uint8Array> {
-  if (content.bytes !== undefined) yield content.bytes;
-  else yield* content.chunks();
+  const { bytes } = content;
+  if (bytes === undefined) return yield* content.chunks();
+  for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -280,7 +280,7 @@ class Delivery {
   }
 
   async #hello(session: Session, nexthop: string, detectLoop: boolean): Promise<Failure | undefined> {
-    const { settings, warn, discardKeywords } = this.#context;
+    const { settings, warn, discardKeywords, log } = this.#context;
     const listed = await discardKeywords?.(session.peer.address);
     return await hello(session, {
       settings,
@@ -288,6 +288,7 @@ class Delivery {
       detectLoop,
       discard: listed === undefined ? settings.discardEhloKeywords : upperCaseWords(listed),
       warn,
+      note: (text) => log.note(settings.program, "info", text),
     });
   }
 

@@ -14,6 +14,7 @@ export interface HelloContext {
   /** Keywords not to believe of this server (smtp_discard_ehlo_keyword_address_maps, else smtp_discard_ehlo_keywords). */
   readonly discard: ReadonlySet<string>;
   readonly warn: (text: string) => void;
+  readonly note: (text: string) => void;
 }
 
 /** The failure of a conversation that ended early, in Postfix's words. */
@@ -100,10 +101,35 @@ async function said(session: Session, command: string, settings: ClientSettings)
 function takeFeatures(session: Session, reply: ServerReply, context: HelloContext): Failure | undefined {
   const { settings, detectLoop, warn } = context;
   const features = parseFeatures(reply, context.discard);
+  noteDiscarded(context);
   session.features = features;
   if (features.badSize !== undefined) warn(`bad EHLO SIZE limit "${features.badSize}" from ${session.relay}`);
   if (!detectLoop || features.name.toLowerCase() !== settings.myhostname.toLowerCase()) return undefined;
   warn(`host ${session.relay} replied to HELO/EHLO with my own hostname ${settings.myhostname}`);
   const status = session.bestMx ? "5.4.6" : "4.4.6";
   return localFailure(status, `mail for ${context.nexthop} loops back to myself`);
+}
+
+/** Keywords of smtp_discard_ehlo_keywords, in Postfix's order. */
+const DISCARDABLE = [
+  "8BITMIME",
+  "AUTH",
+  "ETRN",
+  "PIPELINING",
+  "SIZE",
+  "VERP",
+  "VRFY",
+  "XCLIENT",
+  "XFORWARD",
+  "STARTTLS",
+  "ENHANCEDSTATUSCODES",
+  "DSN",
+  "SMTPUTF8",
+  "CHUNKING",
+] as const;
+
+function noteDiscarded({ discard, note }: HelloContext): void {
+  if (discard.size === 0 || discard.has("SILENT-DISCARD")) return;
+  const names = DISCARDABLE.filter((keyword) => discard.has(keyword));
+  if (names.length > 0) note(`discarding EHLO keywords: ${names.join(" ")}`);
 }

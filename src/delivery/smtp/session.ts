@@ -67,11 +67,12 @@ export class Session {
   readonly #quitPatience: number;
   #ended: Lost | undefined;
   #cutShort = false;
+  #closing = false;
   #hear: ((heard: Heard) => void) | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #limitMs = 0;
-  #limitSet = 0;
+  #patienceEnds = 0;
 
   constructor(
     connection: Connection,
@@ -122,11 +123,12 @@ export class Session {
   }
 
   /**
-   * Time that may pass without a byte moving; with smtp_per_request_deadline, at all. A timer of our own: the runtime's
+   * Time that may pass without a byte moving; with smtp_per_request_deadline, at all. `patience` is what all may take while
+   * bytes keep moving. A timer of our own: the runtime's
    * socket time-out does not run while written bytes wait for the peer.
    */
-  limit(milliseconds: number): void {
-    this.#limitSet = performance.now();
+  limit(milliseconds: number, patience = PATIENCE * milliseconds): void {
+    this.#patienceEnds = performance.now() + patience;
     if (milliseconds === this.#limitMs && this.#timer !== undefined) {
       this.#timer.refresh();
       return;
@@ -141,7 +143,7 @@ export class Session {
   /** Bytes have moved. Whoever sends a byte now and then does not hold us for ever. */
   #moved(): void {
     if (this.#perRequestDeadline || this.#timer === undefined) return;
-    if (performance.now() - this.#limitSet < PATIENCE * this.#limitMs) this.#timer.refresh();
+    if (performance.now() < this.#patienceEnds) this.#timer.refresh();
   }
 
   /** Sends; answers a promise only when the peer does not keep up. It resolves also when the connection ends. */
@@ -174,17 +176,18 @@ export class Session {
 
   /** Closes, after what has been written. */
   close(): void {
+    if (this.#closing) return;
+    this.#closing = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.reusable = false;
     this.whileIdle = undefined;
-    if (this.#ended === undefined) {
-      this.#ended = "lost";
-      this.#connection.end();
-      // A peer that neither reads nor closes does not keep the descriptor for ever.
-      this.#timer = setTimeout(() => this.#connection.destroy(), LINGER);
-      this.#timer.unref();
-    } else this.#connection.destroy();
+    if (this.#ended !== undefined) return this.#connection.destroy();
+    this.#ended = "lost";
+    this.#connection.end();
+    // A peer that neither reads nor closes does not keep the descriptor for ever.
+    this.#timer = setTimeout(() => this.#connection.destroy(), LINGER);
+    this.#timer.unref();
   }
 
   /** Ends the conversation now (shutdown). */

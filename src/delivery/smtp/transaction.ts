@@ -246,8 +246,9 @@ class Transaction {
     const { settings, plan, keep } = this.#context;
     const session = this.#session;
     // A server that takes pipelining gets QUIT behind the end of data, when it is not needed again (RFC 2920 §3.1).
-    const leaving = this.#pipelining && settings.skipQuitResponse && !keep(session);
-    session.limit(this.#bodyTime());
+    const leaving = settings.program === "smtp" && this.#pipelining && settings.skipQuitResponse &&
+      !keep(session);
+    this.#limitBody();
     const sending = sendContent(session, { ...plan(session), trailer: leaving ? "QUIT\r\n" : "" });
     const sent = isPromise(sending) ? await sending : sending;
     if (sent.folded) this.#context.folded();
@@ -260,12 +261,12 @@ class Transaction {
     return settings.program === "smtp" ? await this.#endOfData(leaving) : await this.#endOfDataEach();
   }
 
-  #bodyTime(): number {
-    const { dataTransfer } = this.#context.settings.timeouts;
-    const { perRequestDeadline, minDataRate } = this.#context.settings;
-    return perRequestDeadline
-      ? dataTransfer + 1000 * this.#context.size / Math.max(minDataRate, 1)
-      : dataTransfer;
+  /** A body may take as long as its size allows at smtp_min_data_rate, while bytes move. */
+  #limitBody(): void {
+    const { perRequestDeadline, minDataRate, timeouts } = this.#context.settings;
+    const atMinimalRate = 1000 * this.#context.size / Math.max(minDataRate, 1);
+    const all = timeouts.dataTransfer + atMinimalRate;
+    this.#session.limit(perRequestDeadline ? all : timeouts.dataTransfer, 10 * all);
   }
 
   /** One answer for all (SMTP). */

@@ -7,7 +7,7 @@ import { testAgent } from "../kit/smtp_delivery.ts";
 import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
 
 const SUBMISSION_PORT = 24875;
-const NAME_SERVER = "127.0.0.77";
+const NAME_SERVER = "127.0.0.78";
 const scenes = Object.entries(ROUTING_SCENES);
 
 function masterLine(settings: Readonly<Record<string, unknown>>, i: number): string {

@@ -1,4 +1,5 @@
 import type { Diagnostic } from "./diagnostic.ts";
+import { MENTIONED_BY_DEFAULTS } from "./check_values.ts";
 import { references } from "./expand.ts";
 import { splitList, splitListRaw } from "./list.ts";
 import { nearest } from "./nearest.ts";
@@ -49,10 +50,9 @@ export interface UsedNames {
 
 /** Collects what the values mention (postconf(1), unused parameters). */
 export function usedNames(scope: Scope, settings: readonly Setting[]): UsedNames {
-  const names = new Set<string>();
+  const names = new Set<string>(MENTIONED_BY_DEFAULTS);
   const prefixes = new Set<string>();
   const mentions: { name: string; by: Setting }[] = [];
-  for (const each of ROWS.values()) for (const name of references(each.fallback).names) names.add(name);
   for (const setting of settings) {
     if (RAW_PARAMETERS.has(setting.name)) continue;
     for (const name of references(setting.value).names) {

@@ -20,21 +20,32 @@ export function valueProblems(scope: Scope, name: string): readonly Diagnostic[]
 export function checkValues(scope: Scope, settings: Iterable<Setting>): Diagnostic[] {
   const diagnostics: Diagnostic[] = [];
   const wrong = new Set<string>();
+  let touched = 0;
   for (const { name } of settings) {
+    touched++;
     const problems = valueProblems(scope, name);
     if (problems.length > 0) wrong.add(name);
     diagnostics.push(...problems);
   }
-  return [...diagnostics, ...checkDefaults(scope, wrong)];
+  return [...diagnostics, ...(touched === 0 ? [] : checkDefaults(scope, wrong))];
 }
+
+/** The names that the built-in defaults mention, where they do. */
+const MENTIONS: ReadonlyMap<string, readonly string[]> = new Map(
+  [...ROWS].flatMap(([name, row]) => {
+    const { names } = references(row.fallback);
+    return names.length === 0 || !hasDefault(row) ? [] : [[name, names] as const];
+  }),
+);
+
+/** All names that some built-in default mentions. */
+export const MENTIONED_BY_DEFAULTS: ReadonlySet<string> = new Set([...MENTIONS.values()].flat());
 
 /** Defaults such as `$smtp_tls_ciphers` go wrong with what they mention; the cause is reported once. */
 function checkDefaults(scope: Scope, wrong: Set<string>): Diagnostic[] {
   const diagnostics: Diagnostic[] = [];
-  for (const [name, row] of ROWS) {
-    if (!hasDefault(row) || scope.setting(name) !== undefined) continue;
-    const mentioned = references(row.fallback).names;
-    if (mentioned.length === 0) continue;
+  for (const [name, mentioned] of MENTIONS) {
+    if (scope.setting(name) !== undefined) continue;
     const problems = valueProblems(scope, name);
     if (problems.length === 0) continue;
     wrong.add(name);

@@ -107,35 +107,34 @@ function editParameter(entry: MasterLine, mode: EditMode, name: string, value: s
   if (mode === "set" && !found) words.splice(at, 0, "-o", `${name}=${value}`);
 }
 
-/** An entry's first line and what follows it in the file. */
+/** An entry's lines. */
 interface Block {
   readonly first: string;
   readonly line: number;
-  /** Continuation lines. */
-  readonly rest: string[];
-  /** Comments and blank lines between them: they are written before the edited entry. */
-  readonly between: string[];
-  /** All of it, in order. */
+  /** All of them in order, comments and blank lines up to the next entry included. */
   readonly all: string[];
 }
 
-/** Takes the file apart into entries; ignored lines that no continuation follows stand on their own. */
+/** Takes the file apart into entries, and lines before the first one. */
 function blocksOf(text: string): (Block | string)[] {
   const blocks: (Block | string)[] = [];
   let block: Block | undefined;
   physicalLines(text).forEach((line, index) => {
-    if (isIgnored(line) || isContinuation(line)) {
-      if (block === undefined) blocks.push(line);
-      else {
-        block.all.push(line);
-        (isIgnored(line) ? block.between : block.rest).push(line);
-      }
-      return;
-    }
-    block = { first: line, line: index + 1, rest: [], between: [], all: [line] };
-    blocks.push(block);
+    if (!isIgnored(line) && !isContinuation(line)) {
+      block = { first: line, line: index + 1, all: [line] };
+      blocks.push(block);
+    } else if (block === undefined) blocks.push(line);
+    else block.all.push(line);
   });
   return blocks;
+}
+
+/** Comments inside an entry, and those after its last line. */
+function commentsOf(
+  { all }: Block,
+): { readonly inside: readonly string[]; readonly after: readonly string[] } {
+  const end = all.findLastIndex((line) => !isIgnored(line)) + 1;
+  return { inside: all.slice(0, end).filter(isIgnored), after: all.slice(end) };
 }
 
 function serviceOf(block: Block, path: string): [name: string, type: string] {
@@ -153,7 +152,10 @@ function serviceOf(block: Block, path: string): [name: string, type: string] {
 
 const FOLDED = { fold: true, hideNames: false, hideValues: false, expand: undefined };
 
-/** Changes master.cf (postconf(1), -M, -F, -P with -e, -X, -#). */
+/**
+ * Changes master.cf (postconf(1), -M, -F, -P with -e, -X, -#). Unlike Postfix's own, -F and -P leave the comments between
+ * two entries where they are: there they would end up before the edited entry, away from what they are about.
+ */
 export class MasterEditor {
   readonly #path: string;
   readonly #part: MasterPart;
@@ -209,11 +211,14 @@ export class MasterEditor {
       }
     }
     if (!matched) return block.all;
-    const inside = this.#changesInPlace() ? block.between : [];
-    if (entry !== undefined) return [...this.#placed(block, inside, entryLine(entry, FOLDED))];
+    const { inside, after } = commentsOf(block);
+    if (entry !== undefined) {
+      const line = entryLine(entry, FOLDED);
+      return this.#changesInPlace() ? [...inside, line, ...after] : [line, ...inside, ...after];
+    }
     return this.#mode === "comment"
       ? block.all.map((line) => isIgnored(line) ? line : `#${line}`)
-      : block.between;
+      : [...inside, ...after];
   }
 
   /** Whether the entry is parsed, changed and printed again. */
@@ -221,13 +226,8 @@ export class MasterEditor {
     return this.#part !== "M" && (this.#mode === "set" || this.#part === "P");
   }
 
-  /** Ignored lines inside an entry come before it when it was read whole, after it when it was replaced. */
-  #placed(block: Block, inside: readonly string[], line: string): string[] {
-    return inside.length > 0 || this.#changesInPlace() ? [...inside, line] : [line, ...block.between];
-  }
-
   #whole(block: Block): MasterLine {
-    const entry = parseMasterLine([block.first, ...block.rest].join(""), this.#warn);
+    const entry = parseMasterLine(block.all.filter((line) => !isIgnored(line)).join(""), this.#warn);
     return typeof entry === "string" ? fatal(`file ${this.#path}: line ${block.line}: ${entry}`) : entry;
   }
 

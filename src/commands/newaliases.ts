@@ -15,7 +15,7 @@ export function newaliases(context: CommandContext): number {
   const { args } = context;
   const at = args.indexOf("-c");
   const directory = configurationDirectory(at < 0 ? context.configDirectory : args[at + 1], environment);
-  const rest = args.filter((arg, place) => at < 0 || (place !== at && place !== at + 1));
+  const rest = args.filter((_, place) => at < 0 || (place !== at && place !== at + 1));
   const stray = rest.find((arg) => !IGNORED.test(arg));
   if (stray !== undefined) return postalias({ ...context, args: [stray.startsWith("-") ? stray : "-?"] });
   const { parameter } = readSettings({

@@ -47,8 +47,10 @@ export class BdbFile {
   }
 
   u32(page: Uint8Array, at: number): number {
-    const [a, b, c, d] = this.bigEndian ? [at + 3, at + 2, at + 1, at] : [at, at + 1, at + 2, at + 3];
-    return (page[a!]! | page[b!]! << 8 | page[c!]! << 16 | page[d!]! << 24) >>> 0;
+    if (this.bigEndian) {
+      return (page[at]! << 24 | page[at + 1]! << 16 | page[at + 2]! << 8 | page[at + 3]!) >>> 0;
+    }
+    return (page[at]! | page[at + 1]! << 8 | page[at + 2]! << 16 | page[at + 3]! << 24) >>> 0;
   }
 
   fault(why: string): TableFault {
@@ -130,10 +132,13 @@ export class BdbFile {
   }
 
   /** The page of that number, which must be of one of the types. */
-  typed(number: number, ...types: number[]): Buffer {
+  typed(number: number, first: number, second = first, third = second): Buffer {
     if (number === 0 || number > this.lastPage) throw this.fault(`it points to page ${number}, past its end`);
     const page = this.pages.page(number);
-    if (!types.includes(page[PAGE.type]!)) throw this.fault(`page ${number} is of type ${page[PAGE.type]}`);
+    const type = page[PAGE.type]!;
+    if (type !== first && type !== second && type !== third) {
+      throw this.fault(`page ${number} is of type ${type}`);
+    }
     return page;
   }
 

@@ -4,13 +4,8 @@ import { PageCache } from "./page_cache.ts";
 import { type RecordFile, type StoredRecord, TableFault } from "./record_file.ts";
 
 const HEADER = 2048;
-const PAGE = 4096;
-
-/** Where a byte range of the file lies in memory. */
-interface Bytes {
-  readonly page: Buffer;
-  readonly at: number;
-}
+const PAGE_BITS = 12;
+const PAGE = 1 << PAGE_BITS;
 
 /** Hash of a cdb key, signed. */
 export function cdbHash(key: Uint8Array, start: number, end: number): number {
@@ -80,30 +75,27 @@ export class CdbFile implements RecordFile {
     return new TableFault(`${this.#file.path} is damaged: ${why}`);
   }
 
-  /** Bytes that may cross pages: in place where they do not. */
-  #bytes(position: number, length: number): Bytes {
-    const at = position % PAGE;
-    const page = this.#page((position - at) / PAGE);
-    if (at + length <= page.length) return { page, at };
+  /** Bytes that cross pages, put together. */
+  #joined(position: number, length: number): Buffer {
     if (position + length > this.#file.size) throw this.#fault("it points past its end");
     const joined = Buffer.allocUnsafe(length);
     for (let done = 0; done < length;) {
-      const from = (position + done) % PAGE;
-      const part = this.#page((position + done - from) / PAGE);
+      const from = (position + done) & (PAGE - 1);
+      const part = this.#page((position + done) >>> PAGE_BITS);
       const size = Math.min(length - done, part.length - from);
       part.copy(joined, done, from, from + size);
       done += size;
     }
-    return { page: joined, at: 0 };
+    return joined;
   }
 
   #u32(position: number): number {
-    const at = position % PAGE;
-    const page = this.#page((position - at) / PAGE);
+    const at = position & (PAGE - 1);
+    const page = this.#page(position >>> PAGE_BITS);
     if (at + 4 <= page.length) {
       return (page[at]! | page[at + 1]! << 8 | page[at + 2]! << 16 | page[at + 3]! << 24) >>> 0;
     }
-    return this.#bytes(position, 4).page.readUInt32LE(0);
+    return this.#joined(position, 4).readUInt32LE(0);
   }
 
   find(key: Uint8Array, length: number): Uint8Array | undefined {
@@ -126,13 +118,22 @@ export class CdbFile implements RecordFile {
   }
 
   #valueIfKey(record: number, key: Uint8Array, length: number): Uint8Array | undefined {
-    const { keyLength, valueLength } = this.#lengths(record);
-    if (keyLength !== length) return undefined;
-    const { page, at } = this.#bytes(record + 8, length);
-    for (let i = 0; i < length; i++) {
-      if (page[at + i] !== key[i]) return undefined;
+    if (record < HEADER || record + 8 > this.#endOfRecords) {
+      throw this.#fault("a record lies outside the records");
     }
-    return this.#slice(record + 8 + length, valueLength);
+    if (this.#u32(record) !== length) return undefined;
+    const start = record + 8;
+    const valueLength = this.#u32(record + 4);
+    if (start + length + valueLength > this.#endOfRecords) throw this.#fault("a record is too long");
+    const at = start & (PAGE - 1);
+    const page = this.#page(start >>> PAGE_BITS);
+    const inPlace = at + length + valueLength <= page.length;
+    const bytes = inPlace ? page : this.#joined(start, length + valueLength);
+    const from = inPlace ? at : 0;
+    for (let i = 0; i < length; i++) {
+      if (bytes[from + i] !== key[i]) return undefined;
+    }
+    return bytes.subarray(from + length, from + length + valueLength);
   }
 
   #lengths(record: number): { readonly keyLength: number; readonly valueLength: number } {
@@ -147,8 +148,9 @@ export class CdbFile implements RecordFile {
 
   #slice(position: number, length: number): Uint8Array {
     if (length === 0) return new Uint8Array(0);
-    const { page, at } = this.#bytes(position, length);
-    return page.subarray(at, at + length);
+    const at = position & (PAGE - 1);
+    const page = this.#page(position >>> PAGE_BITS);
+    return at + length <= page.length ? page.subarray(at, at + length) : this.#joined(position, length);
   }
 
   *records(): IterableIterator<StoredRecord> {

@@ -33,29 +33,30 @@ export class HashFile implements RecordFile {
     const hash = hashBytes(key, 0, length);
     let bucket = (hash & this.#highMask) >>> 0;
     if (bucket > this.#maxBucket) bucket = (bucket & this.#lowMask) >>> 0;
-    for (const page of this.#chain(bucket)) {
+    let page = this.#firstPage(bucket);
+    for (let steps = 0; page !== undefined; steps++) {
       const index = this.#search(page, key, length);
       if (index >= 0) return this.#item(page, index + 1);
+      page = this.#nextPage(page, steps);
     }
     return undefined;
   }
 
-  /** The pages of a bucket. A first page past the end or never touched is an empty bucket. */
-  *#chain(bucket: number): Generator<Buffer> {
-    let number = bucket + this.#spares[sparesIndex(bucket)]!;
-    if (number > this.#bdb.lastPage) return;
-    for (let steps = 0; number !== 0; steps++) {
-      if (steps > this.#bdb.lastPage) throw this.#bdb.fault("a bucket has no end");
-      const page = this.#bdb.typed(number, TYPE.hash, TYPE.hashUnsorted, TYPE.free);
-      if (page[PAGE.type] === TYPE.free) {
-        if (steps > 0 || this.#bdb.u32(page, PAGE.number) !== 0) {
-          throw this.#bdb.fault("a bucket holds a free page");
-        }
-        return;
-      }
-      yield page;
-      number = this.#bdb.u32(page, PAGE.next);
-    }
+  /** A bucket's first page; past the end of the file or never touched it stands for an empty bucket. */
+  #firstPage(bucket: number): Buffer | undefined {
+    const number = bucket + this.#spares[sparesIndex(bucket)]!;
+    if (number > this.#bdb.lastPage) return undefined;
+    const page = this.#bdb.typed(number, TYPE.hash, TYPE.hashUnsorted, TYPE.free);
+    if (page[PAGE.type] !== TYPE.free) return page;
+    if (this.#bdb.u32(page, PAGE.number) !== 0) throw this.#bdb.fault("a bucket holds a free page");
+    return undefined;
+  }
+
+  #nextPage(page: Buffer, steps: number): Buffer | undefined {
+    const number = this.#bdb.u32(page, PAGE.next);
+    if (number === 0) return undefined;
+    if (steps > this.#bdb.lastPage) throw this.#bdb.fault("a bucket has no end");
+    return this.#bdb.typed(number, TYPE.hash, TYPE.hashUnsorted);
   }
 
   #start(page: Buffer, index: number): number {
@@ -127,12 +128,14 @@ export class HashFile implements RecordFile {
   *records(): IterableIterator<StoredRecord> {
     let seen = 0;
     for (let bucket = 0; bucket <= this.#maxBucket; bucket++) {
-      for (const page of this.#chain(bucket)) {
+      let page = this.#firstPage(bucket);
+      for (let steps = 0; page !== undefined; steps++) {
         if (++seen > this.#bdb.lastPage) throw this.#bdb.fault("buckets share pages");
         const entries = this.#bdb.u16(page, PAGE.entries);
         for (let at = 0; at < entries; at += 2) {
           yield { key: this.#item(page, at), value: this.#item(page, at + 1) };
         }
+        page = this.#nextPage(page, steps);
       }
       if (bucket > this.#bdb.lastPage) return; // the rest cannot have pages
     }

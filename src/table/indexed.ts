@@ -121,14 +121,21 @@ export class IndexedTable implements Table {
   }
 
   #found(stored: Uint8Array, key: string): Answer {
-    const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-    const nul = bytes.indexOf(0);
-    const end = nul < 0 ? bytes.length : nul;
-    if (this.#context.encoding !== "latin1" && !isUtf8(bytes.subarray(0, end))) {
-      const why = `key "${key}": non-UTF-8 value: malformed UTF-8 or invalid codepoint`;
-      return { is: "trouble", retry: false, why: `${this.spec}: ${why}` };
+    const { encoding } = this.#context;
+    let end = 0;
+    let high = 0;
+    for (; end < stored.length; end++) {
+      const byte = stored[end]!;
+      if (byte === 0) break;
+      high |= byte;
     }
-    return { is: "found", value: bytes.toString(this.#context.encoding ?? "utf8", 0, end) };
+    const bytes = Buffer.isBuffer(stored)
+      ? stored
+      : Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+    if (high < 128 || encoding === "latin1") return { is: "found", value: bytes.toString("latin1", 0, end) };
+    if (isUtf8(bytes.subarray(0, end))) return { is: "found", value: bytes.toString("utf8", 0, end) };
+    const why = `key "${key}": non-UTF-8 value: malformed UTF-8 or invalid codepoint`;
+    return { is: "trouble", retry: false, why: `${this.spec}: ${why}` };
   }
 
   /** What to answer from, after a look at the files if the last one was a second ago. */

@@ -3,7 +3,7 @@ import { contains, parseNetwork } from "../address/network.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import { splitList } from "../config/list.ts";
 import { readWhole, systemWhy } from "../platform/random_access_file.ts";
-import { resolvePath, type TableContext } from "./context.ts";
+import type { TableContext } from "./context.ts";
 import { fileBacked } from "./file_backed.ts";
 import { foldKey } from "./fold.ts";
 import { openTable } from "./registry.ts";

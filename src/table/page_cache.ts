@@ -2,7 +2,7 @@ import { RandomAccessFile, sameFile, systemWhy } from "../platform/random_access
 import { TableFault } from "./record_file.ts";
 
 /** Most bytes of pages kept per open file. */
-const CACHE_BYTES = 8 << 20;
+const CACHE_BYTES = 16 << 20;
 
 /**
  * Pages of a file, read one by one and kept in two generations: when the young one is full it becomes the old one, and
@@ -15,6 +15,7 @@ export class PageCache {
   readonly #most: number;
   #young = new Map<number, Buffer>();
   #old = new Map<number, Buffer>();
+  readonly #free: Buffer[] = [];
   diskReads = 0;
 
   constructor(file: RandomAccessFile, pageSize: number, check: (page: Buffer, number: number) => void) {
@@ -24,22 +25,29 @@ export class PageCache {
     this.#most = Math.max(8, CACHE_BYTES / pageSize >> 1);
   }
 
+  /** The page of that number; its bytes stay valid while fewer pages are read than half the cache holds. */
   page(number: number): Buffer {
     return this.#young.get(number) ?? this.#fetch(number);
   }
 
   #fetch(number: number): Buffer {
-    const page = this.#old.get(number) ?? this.#read(number);
-    if (this.#young.size >= this.#most) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
+    const kept = this.#old.get(number);
+    if (kept !== undefined) this.#old.delete(number);
+    const page = kept ?? this.#read(number);
+    if (this.#young.size >= this.#most) this.#turn();
     this.#young.set(number, page);
     return page;
   }
 
+  /** The young generation becomes the old one; the buffers of the former old one are used again. */
+  #turn(): void {
+    for (const page of this.#old.values()) this.#free.push(page);
+    this.#old = this.#young;
+    this.#young = new Map();
+  }
+
   #read(number: number): Buffer {
-    const page = Buffer.allocUnsafe(this.#pageSize);
+    const page = this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#pageSize);
     readFully(this.#file, page, number * this.#pageSize);
     this.diskReads++;
     this.#check(page, number);

@@ -1,0 +1,20 @@
+import type { TableContext } from "./context.ts";
+
+/** A context for tests: warnings are kept, time stands still unless told. */
+export interface TestContext extends TableContext {
+  readonly warnings: string[];
+  now: number;
+}
+
+export function testContext(more: Partial<TableContext> = {}): TestContext {
+  const context = {
+    directory: "",
+    parameter: () => undefined,
+    warnings: [] as string[],
+    now: 1_000_000,
+    warn: (text: string) => void context.warnings.push(text),
+    clock: () => context.now,
+    ...more,
+  };
+  return context;
+}

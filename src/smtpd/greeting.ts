@@ -3,6 +3,7 @@ import { accept, defer, type Reply } from "../smtp/reply.ts";
 import { check } from "./check.ts";
 import { type ClientName, NAMELESS } from "./deps.ts";
 import { keywordsIn } from "./ehlo_keywords.ts";
+import { mayUse } from "./helo.ts";
 import { noteEarlyInput } from "./pipelining.ts";
 import type { Session } from "./session.ts";
 
@@ -18,29 +19,36 @@ function admit(session: Session, { warning, ...name }: ClientName): void {
   session.greeted();
 }
 
-/** Connection limits per client (smtpd_client_connection_count_limit, ..._rate_limit); the lists except trusted ones. */
+/** Whether a client's doings are counted: not those of listed clients, nor of ones that may speak for others (XCLIENT). */
+function isCounted(session: Session): MaybeAsync<boolean> {
+  const { connectionCountLimit, connectionRateLimit, messageRateLimit, recipientRateLimit } =
+    session.settings;
+  const limited = connectionCountLimit + connectionRateLimit + messageRateLimit + recipientRateLimit > 0;
+  if (session.house.deps.anvil === undefined || !limited) return false;
+  return then(
+    session.house.deps.listed("smtpd_client_event_limit_exceptions", session.client),
+    (excepted) => {
+      return excepted ? false : then(mayUse(session, "xclient"), (may) => !may);
+    },
+  );
+}
+
+/** smtpd_client_connection_count_limit and smtpd_client_connection_rate_limit. */
 function overLimit(session: Session): MaybeAsync<Reply | undefined> {
-  const { anvil, listed, log } = session.house.deps;
+  const { anvil, log } = session.house.deps;
   const { connectionCountLimit: most, connectionRateLimit: fastest, service, myhostname } = session.settings;
-  if (anvil === undefined || (most === 0 && fastest === 0)) return undefined;
-  const { client } = session;
-  return then(listed("smtpd_client_event_limit_exceptions", client), (excepted) => {
-    if (excepted) return undefined;
+  const { address } = session.client;
+  return then(isCounted(session), (counted) => {
+    if (!counted || anvil === undefined) return undefined;
     session.counted = true;
-    session.countedAddress = client.address;
-    return then(anvil.connect(service, client.address), ({ count, rate }) => {
-      const [kind, number] = most > 0 && count > most
-        ? ["Connection concurrency", count] as const
-        : fastest > 0 && rate > fastest
-        ? ["Connection rate", rate] as const
-        : [undefined, 0] as const;
-      if (kind === undefined) return undefined;
+    session.countedAddress = address;
+    return then(anvil.connect(service, address), ({ count, rate }) => {
+      const tooMany = most > 0 && count > most;
+      if (!tooMany && (fastest === 0 || rate <= fastest)) return undefined;
+      const kind = tooMany ? "Connection concurrency" : "Connection rate";
+      const number = tooMany ? count : rate;
       log.emit("smtpd", "limitExceeded", { kind, number, client: session.clientText, service });
-      return defer(
-        421,
-        "4.7.0",
-        `${myhostname} Error: too many connections from ${client.name}[${client.address}]`,
-      );
+      return defer(421, "4.7.0", `${myhostname} Error: too many connections from ${address}`);
     });
   });
 }

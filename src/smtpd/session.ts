@@ -98,7 +98,11 @@ export class Session implements ConnectionHandler {
   start(): void {
     this.connection.setTimeout(this.settings.timeout);
     this.#busy = false;
-    this.#await(greet(this));
+    try {
+      this.#await(greet(this));
+    } catch (error) {
+      this.#trouble(error);
+    }
     if (!this.#busy) this.#run();
   }
 
@@ -245,7 +249,11 @@ export class Session implements ConnectionHandler {
 
   /** Works on what has come until it runs out, something must be waited for, or the session ends. */
   #run(): void {
-    while (!this.#busy && !this.#blocked && !this.#closing && this.#step()) { /* one step at a time */ }
+    try {
+      while (!this.#busy && !this.#blocked && !this.#closing && this.#step()) { /* one step at a time */ }
+    } catch (error) {
+      this.#trouble(error);
+    }
     this.#flush();
     if (this.#busy || this.#blocked) return;
     if (this.#closing) this.#hangUp();
@@ -382,15 +390,19 @@ export class Session implements ConnectionHandler {
     this.#run();
   }
 
-  /** Our own trouble: the client is told to come back, nothing is lost (our bug or a broken disk). */
   #fault(error: unknown): void {
     this.#busy = false;
+    this.#trouble(error);
+    if (!this.#released) this.#run();
+  }
+
+  /** Our own trouble: the client is told to come back, nothing is lost (our bug or a broken disk). */
+  #trouble(error: unknown): void {
     this.house.fault(error);
     if (this.#released) return;
     const reply = defer(421, "4.3.0", `${this.settings.myhostname} Error: internal trouble, try again later`);
     this.#out += printReply(reply);
     this.#closing = true;
-    this.#run();
   }
 
   #flush(): void {

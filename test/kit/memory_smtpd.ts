@@ -64,12 +64,12 @@ export interface MemoryConnection {
 }
 
 /** Reads main.cf lines as a configuration with one smtpd. */
-export function configurationOf(main: Readonly<Record<string, string>>): Configuration {
+export function configurationOf(main: Readonly<Record<string, string>>, processLimit = "-"): Configuration {
   const text = Object.entries({ ...BASE_MAIN_CF, ...main }).map(([name, value]) => `${name} = ${value}\n`)
     .join("");
   const loaded = loadConfiguration({
     directory: "/nonexistent",
-    texts: { main: text, master: "2525 inet n - n - - smtpd\n", overrides: [] },
+    texts: { main: text, master: `2525 inet n - n - ${processLimit} smtpd\n`, overrides: [] },
     users: { userByName: (name) => ({ name, uid: 1, gid: 1 }), userById: () => undefined, isRoot: false },
   });
   if (loaded.is === "bad") throw new Error(loaded.errors.map((error) => JSON.stringify(error)).join("\n"));
@@ -124,9 +124,9 @@ function connection(smtpd: Smtpd, address: string): MemoryConnection {
 /** Builds the service; `overrides` replace parts of it. */
 export function memorySmtpd(
   main: Readonly<Record<string, string>> = {},
-  overrides: Partial<SmtpdDeps> & { readonly clientName?: ClientName } = {},
+  overrides: Partial<SmtpdDeps> & { readonly clientName?: ClientName; readonly processLimit?: string } = {},
 ): MemorySmtpd {
-  const configuration = configurationOf(main);
+  const configuration = configurationOf(main, overrides.processLimit);
   const service = configuration.services.find(({ program }) => program === "smtpd")!;
   const { settings } = service;
   const clock = fakeClock();

@@ -1,0 +1,350 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { PASS } from "../access/policy.ts";
+import { settle } from "../../test/kit/fake_clock.ts";
+import { memorySmtpd } from "../../test/kit/memory_smtpd.ts";
+import { createCleanup } from "../cleanup/create_cleanup.ts";
+import { QueueFault } from "../queue/store.ts";
+
+const SESSION = [
+  "EHLO client.example.org\r\n",
+  "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n",
+  "Subject: x\r\nBcc: y\r\n\r\n..dot\r\nbare\nlf\r\n.\nx\r\n.\r\n",
+  "MAIL FROM:<c@example.org>\r\nRCPT TO:<b@example.com>\r\nRCPT TO:<no@elsewhere.example>\r\n",
+  "BDAT 12\r\nSubject: y\r\nBDAT 9 LAST\r\n\r\nhello\r\n",
+  "FOO\r\nRSET\r\nQUIT\r\n",
+].join("");
+
+async function talk(cuts: readonly number[]) {
+  const house = memorySmtpd({ smtpd_error_sleep_time: "0" });
+  const connection = house.connect();
+  await settle();
+  const bytes = Buffer.from(SESSION, "latin1");
+  const edges = [0, ...[...cuts].sort((a, b) => a - b), bytes.length];
+  for (let i = 1; i < edges.length; i++) {
+    connection.send(bytes.subarray(edges[i - 1], edges[i]));
+    if (i % 3 === 0) await settle();
+  }
+  for (let i = 0; i < 5; i++) await settle();
+  const messages = [...house.store.messages.values()].map(({ bytes, envelope: { sender, recipients } }) => ({
+    text: Buffer.from(bytes).toString("latin1"),
+    sender,
+    recipients: recipients.map(({ address }) => address),
+  }));
+  return { replies: connection.read(), messages, closed: connection.closed };
+}
+
+test("however a session is cut into packets, replies and messages are the same", async () => {
+  const whole = await talk([]);
+  expect(whole.closed).toBe(true);
+  expect(whole.messages.map(({ sender }) => sender)).toEqual(["a@example.org", "c@example.org"]);
+  expect(whole.messages[0]!.text).toEndWith("Subject: x\r\n\r\n.dot\r\nbare\r\nlf\r\nx\r\n");
+  expect(whole.messages[1]!.text).toEndWith("Subject: y\r\n\r\nhello\r\n");
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat(SESSION.length), { maxLength: 12 }), async (cuts) => {
+      expect(await talk(cuts)).toEqual(whole);
+    }),
+    { numRuns: 40 },
+  );
+  const everyByte = Array.from({ length: SESSION.length - 1 }, (_, i) => i + 1);
+  expect(await talk(everyByte)).toEqual(whole);
+}, 60_000);
+
+test("replies to a group of commands leave in one write", async () => {
+  const connection = memorySmtpd().connect();
+  await settle();
+  connection.send("EHLO x\r\n");
+  await settle();
+  const before = connection.writes;
+  connection.send(
+    "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.com>\r\nRCPT TO:<c@example.com>\r\nDATA\r\n",
+  );
+  expect(connection.writes).toBe(before + 1);
+});
+
+test("while a check waits, commands queue up, the socket is paused, and the order is kept", async () => {
+  let release = () => {};
+  const house = memorySmtpd({}, {
+    access: {
+      check: (stage) => stage === "MAIL" ? new Promise((resolve) => (release = () => resolve(PASS))) : PASS,
+      acceptsAddress: () => true,
+      headerContext: () => ({ is: "remote" }),
+      problems: [],
+      close: () => {},
+    },
+  });
+  const connection = house.connect();
+  await settle();
+  connection.read();
+  connection.send("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.com>\r\n");
+  connection.send(`NOOP ${"x".repeat(40_000)}\r\n`);
+  expect(connection.paused).toBe(false);
+  connection.send(`NOOP ${"x".repeat(40_000)}\r\n`);
+  expect(connection.paused).toBe(true);
+  await settle();
+  expect(connection.read()).toBe("");
+  release();
+  await settle();
+  expect(connection.read()).toBe("250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n250 2.0.0 Ok\r\n250 2.0.0 Ok\r\n");
+  expect(connection.paused).toBe(false);
+});
+
+test("a client that does not read its replies is not read either", async () => {
+  const house = memorySmtpd();
+  let full = false;
+  let written = "";
+  const handler = house.smtpd.accept({
+    local: { address: "127.0.0.1", port: 25 },
+    remote: { address: "192.0.2.1", port: 1 },
+    write: (text: string) => (written += text, !full),
+    setTimeout: () => {},
+    pause: () => {},
+    resume: () => {},
+    end: () => {},
+    destroy: () => {},
+  } as never);
+  await settle();
+  full = true;
+  handler.data(Buffer.from("NOOP\r\n"));
+  handler.data(Buffer.from("NOOP\r\n"));
+  expect(written).toEndWith("mta\r\n250 2.0.0 Ok\r\n");
+  full = false;
+  handler.drain();
+  expect(written).toEndWith("250 2.0.0 Ok\r\n250 2.0.0 Ok\r\n");
+});
+
+async function reply(house: ReturnType<typeof memorySmtpd>, ...lines: readonly string[]): Promise<string> {
+  const connection = house.connect();
+  await settle();
+  for (const line of lines) {
+    connection.read();
+    connection.send(`${line}\r\n`);
+    await settle();
+  }
+  return connection.read();
+}
+
+const MESSAGE = ["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.com>", "DATA", "Subject: x\r\n\r\nx\r\n."];
+
+for (
+  const [name, fault, wanted] of [
+    [
+      "a full disk",
+      new QueueFault("store", "no space", { full: true }),
+      "452 4.3.1 Insufficient system storage\r\n",
+    ],
+    ["a broken disk", new QueueFault("store", "I/O error"), "451 4.3.0 Error: queue file write error\r\n"],
+    ["a bug", new TypeError("x"), "451 4.3.0 Error: queue file write error\r\n"],
+  ] as const
+) {
+  test(`${name} at commit is answered for now, and the session goes on`, async () => {
+    const real = memorySmtpd();
+    const { settings } = real.configuration.services[0]!;
+    const cleanup = createCleanup({
+      settings,
+      log: real.log,
+      rewriter: rewriterStub,
+      store: {
+        draft: (id) => ({
+          id,
+          size: 0,
+          write: () => {},
+          commit: () => Promise.reject(fault),
+          abort: () => {},
+        }),
+      },
+    });
+    const house = memorySmtpd({}, { cleanup });
+    expect(await reply(house, ...MESSAGE)).toBe(wanted);
+    expect(await reply(house, ...MESSAGE, "NOOP")).toBe("250 2.0.0 Ok\r\n");
+  });
+}
+
+const rewriterStub = {
+  standardForm: (address: string) => address,
+  envelopeSender: (address: string) => address,
+  envelopeRecipient: (address: string) => address,
+  header: (_role: string, address: string) => address,
+  rewritesHeaders: () => false,
+  expandRecipients: (_sender: string, recipients: readonly never[]) => ({
+    is: "recipients" as const,
+    recipients,
+    expanded: [],
+  }),
+  find: () => {
+    throw new Error("not asked");
+  },
+} as never;
+
+test("a fault inside a command answers 421, is logged, and hurts nobody else", async () => {
+  const house = memorySmtpd({}, {
+    newId: () => {
+      throw new Error("no id");
+    },
+  });
+  const bad = house.connect();
+  const good = house.connect();
+  await settle();
+  for (const each of [bad, good]) each.read();
+  expect(() => bad.send("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.com>\r\n")).not.toThrow();
+  await settle();
+  expect(bad.read()).toEndWith("421 4.3.0 mail.example.com Error: internal trouble, try again later\r\n");
+  expect(bad.closed).toBe(true);
+  expect(house.log.lines).toContain("smtpd: error: session failed: no id");
+  good.send("NOOP\r\n");
+  expect(good.read()).toBe("250 2.0.0 Ok\r\n");
+});
+
+test("past the process limit connections wait for a slot; a room that is full takes no more", async () => {
+  const house = memorySmtpd({}, { processLimit: "2" });
+  const [first, second, third] = [house.connect(), house.connect(), house.connect()];
+  await settle();
+  expect(first.read()).toStartWith("220 ");
+  expect(second.read()).toStartWith("220 ");
+  expect(third.read()).toBe("");
+  third.send("QUIT\r\n");
+  expect([house.smtpd.sessions, house.smtpd.waiting]).toEqual([2, 1]);
+  first.send("QUIT\r\n");
+  await settle();
+  expect(third.read()).toMatch(/^220 .*\r\n221 2.0.0 Bye\r\n$/);
+  const crowd = Array.from({ length: 1_100 }, () => house.connect());
+  await settle();
+  expect(house.smtpd.waiting).toBe(1_000);
+  expect(crowd.filter(({ closed }) => closed).length).toBeGreaterThan(90);
+});
+
+test("a waiting connection that hangs up leaves the room without a line in the log", async () => {
+  const house = memorySmtpd({}, { processLimit: "1" });
+  house.connect();
+  const waiting = house.connect();
+  await settle();
+  waiting.end();
+  waiting.handler.close(undefined);
+  expect(house.smtpd.waiting).toBe(0);
+  expect(house.log.lines.filter((line) => line.includes("connect from"))).toHaveLength(1);
+});
+
+test("stop() lets a message end, sends the others away, and drained() resolves", async () => {
+  const house = memorySmtpd();
+  const [idle, busy] = [house.connect(), house.connect()];
+  await settle();
+  for (const line of MESSAGE.slice(0, 3)) busy.send(`${line}\r\n`);
+  await settle();
+  for (const each of [idle, busy]) each.read();
+  house.smtpd.stop();
+  let drained = false;
+  void house.smtpd.drained().then(() => (drained = true));
+  await settle();
+  expect(idle.read()).toStartWith("421 4.3.2 mail.example.com ");
+  expect(idle.closed).toBe(true);
+  expect([busy.read(), drained]).toEqual(["", false]);
+  busy.send(`${MESSAGE[3]}\r\n`);
+  await settle();
+  expect(busy.read()).toMatch(/^250 2\.0\.0 Ok: queued as \w+\r\n421 4\.3\.2 /);
+  expect(drained).toBe(true);
+  expect(house.store.messages.size).toBe(1);
+  expect(house.connect().closed).toBe(true);
+});
+
+test("stop() during a silent transaction ends it at the next pause, not before", async () => {
+  const house = memorySmtpd();
+  const connection = house.connect();
+  await settle();
+  connection.send("MAIL FROM:<a@example.org>\r\n");
+  house.smtpd.stop();
+  connection.read();
+  connection.send("RSET\r\n");
+  await settle();
+  expect(connection.read()).toMatch(/^250 2\.0\.0 Ok\r\n421 4\.3\.2 /);
+});
+
+test("a client that hangs up while the last check waits gets nothing queued", async () => {
+  let release = () => {};
+  const house = memorySmtpd({}, {
+    access: {
+      check: (stage) =>
+        stage === "END-OF-MESSAGE" ? new Promise((resolve) => (release = () => resolve(PASS))) : PASS,
+      acceptsAddress: () => true,
+      headerContext: () => ({ is: "remote" }),
+      problems: [],
+      close: () => {},
+    },
+  });
+  const connection = house.connect();
+  await settle();
+  for (const line of MESSAGE) connection.send(`${line}\r\n`);
+  await settle();
+  connection.handler.close(undefined);
+  release();
+  await settle();
+  expect(house.store.messages.size).toBe(0);
+  expect(house.log.lines).toContain("smtpd: lost connection after END-OF-MESSAGE from unknown[127.0.0.1]");
+});
+
+test("a client that hangs up while the queue writes does not take the message back", async () => {
+  const house = memorySmtpd();
+  const connection = house.connect();
+  await settle();
+  for (const line of MESSAGE.slice(0, 3)) connection.send(`${line}\r\n`);
+  await settle();
+  connection.send(`${MESSAGE[3]}\r\n`);
+  connection.handler.close(undefined);
+  await settle();
+  expect(house.store.messages.size).toBe(1);
+});
+
+test("after the soft error limit every reply waits for smtpd_error_sleep_time", async () => {
+  const house = memorySmtpd({ smtpd_soft_error_limit: "1", smtpd_error_sleep_time: "3s" });
+  const connection = house.connect();
+  await settle();
+  connection.send("FOO\r\nNOOP\r\nNOOP\r\n");
+  await settle();
+  expect(connection.read()).toEndWith("500 5.5.2 Error: command not recognized\r\n");
+  await house.clock.advance(2_900);
+  expect(connection.read()).toBe("");
+  await house.clock.advance(200);
+  expect(connection.read()).toBe("250 2.0.0 Ok\r\n");
+  await house.clock.advance(3_000);
+  expect(connection.read()).toBe("250 2.0.0 Ok\r\n");
+});
+
+test("an endless line costs no memory and is cut", async () => {
+  const house = memorySmtpd({ line_length_limit: "512" });
+  const connection = house.connect();
+  await settle();
+  connection.read();
+  connection.send("NOOP ");
+  for (let i = 0; i < 100; i++) connection.send("x".repeat(10_000));
+  connection.send("\r\nQUIT\r\n");
+  await settle();
+  expect(connection.read()).toBe("250 2.0.0 Ok\r\n221 2.0.0 Bye\r\n");
+  expect(house.log.lines.filter((line) => line.includes("request longer than 512"))).toHaveLength(1);
+});
+
+test("connection limits count per client, spare the exceptions, and are given back", async () => {
+  const counts = new Map<string, number>();
+  const anvil = {
+    connect(_service: string, address: string) {
+      counts.set(address, (counts.get(address) ?? 0) + 1);
+      return { count: counts.get(address)!, rate: 1 };
+    },
+    disconnect: (_service: string, address: string) => void counts.set(address, counts.get(address)! - 1),
+    mail: () => 1,
+    recipient: () => 1,
+  };
+  const house = memorySmtpd({ smtpd_client_connection_count_limit: "1", mynetworks: "192.0.2.9" }, { anvil });
+  const first = house.connect("192.0.2.1");
+  const second = house.connect("192.0.2.1");
+  const spared = [house.connect("192.0.2.9"), house.connect("192.0.2.9")];
+  await settle();
+  expect(first.read()).toStartWith("220 ");
+  expect(second.read()).toBe("421 4.7.0 mail.example.com Error: too many connections from 192.0.2.1\r\n");
+  expect(second.closed).toBe(true);
+  expect(spared.map((each) => each.read().slice(0, 4))).toEqual(["220 ", "220 "]);
+  expect(house.log.lines).toContain(
+    "smtpd: warning: Connection concurrency limit exceeded: 2 from unknown[192.0.2.1] for service 2525",
+  );
+  first.send("QUIT\r\n");
+  await settle();
+  expect(counts).toEqual(new Map([["192.0.2.1", 0]]));
+});

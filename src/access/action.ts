@@ -1,7 +1,16 @@
 import type { AccessNote, Effect } from "./policy.ts";
 import type { DefaultCheck, Query, RestrictionList } from "./restriction.ts";
 import { splitStatus, statusForSubject } from "./status.ts";
-import { DUNNO, type Refusal, reject, rejectedText, serverError, type Subject, type Verdict } from "./verdict.ts";
+import {
+  DUNNO,
+  type Refusal,
+  reject,
+  rejectedText,
+  serverError,
+  type Subject,
+  type Verdict,
+  warned,
+} from "./verdict.ts";
 
 /** A lookup result of an access table, with all that the answer to it depends on. */
 export interface Found {
@@ -86,11 +95,11 @@ function permit(found: Found): Extract<Verdict, { readonly is: "permit" }> {
 function outOfPlace(found: Found, action: string, rules: ActionRules): Verdict | undefined {
   if (rules.proxied) {
     const text = `access table ${found.table}: with smtpd_proxy_filter specified, action ${action} is unavailable`;
-    return { is: "warn", text };
+    return warned(text);
   }
   if (found.query.stage === "ETRN") {
     const text = `access table ${found.table}: action ${action} is unavailable in smtpd_etrn_restrictions`;
-    return { is: "warn", text };
+    return warned(text);
   }
   return outsideMail(found, action);
 }
@@ -98,11 +107,8 @@ function outOfPlace(found: Found, action: string, rules: ActionRules): Verdict |
 /** Client and HELO lists that run before MAIL have no message to act on. */
 function outsideMail(found: Found, action: string): Verdict | undefined {
   if (found.query.facts.sender !== undefined) return undefined;
-  return {
-    is: "warn",
-    text: `access table ${found.table}: with smtpd_delay_reject=no, ` +
-      `action ${action} is always skipped in Client host or Helo command restrictions`,
-  };
+  return warned(`access table ${found.table}: with smtpd_delay_reject=no, ` +
+      `action ${action} is always skipped in Client host or Helo command restrictions`);
 }
 
 /** `<name>: Class text`, as the log shows an action. */
@@ -137,8 +143,8 @@ function filter(found: Found, text: string, rules: ActionRules): Verdict {
   const wrong = outOfPlace(found, "FILTER", rules);
   if (wrong !== undefined) return wrong;
   const entry = `access table ${found.table} entry "${found.datum}"`;
-  if (text === "") return { is: "warn", text: `${entry} has FILTER entry without value` };
-  if (!text.includes(":")) return { is: "warn", text: `${entry} requires transport:destination` };
+  if (text === "") return warned(`${entry} has FILTER entry without value`);
+  if (!text.includes(":")) return warned(`${entry} requires transport:destination`);
   return acted("filter", about(found.about, `triggers FILTER ${text}`), { is: "filter", text });
 }
 
@@ -152,10 +158,7 @@ function toAddress(
   const wrong = outOfPlace(found, action, rules);
   if (wrong !== undefined) return wrong;
   if (!text.includes("@")) {
-    return {
-      is: "warn",
-      text: `access table ${found.table} entry "${found.datum}" requires user@domain target`,
-    };
+    return warned(`access table ${found.table} entry "${found.datum}" requires user@domain target`);
   }
   return acted(is, about(found.about, `triggers ${action} ${text}`), { is, text });
 }
@@ -166,13 +169,10 @@ function prepend(found: Found, text: string): Verdict {
   const wrong = outsideMail(found, "PREPEND");
   if (wrong !== undefined) return wrong;
   if (found.query.stage === "END-OF-MESSAGE") {
-    return {
-      is: "warn",
-      text: `access table ${found.table}: action PREPEND must be used before smtpd_end_of_data_restrictions`,
-    };
+    return warned(`access table ${found.table}: action PREPEND must be used before smtpd_end_of_data_restrictions`);
   }
   if (!HEADER.test(text)) {
-    return { is: "warn", text: `access table ${found.table} entry "${found.datum}" requires header: text` };
+    return warned(`access table ${found.table} entry "${found.datum}" requires header: text`);
   }
   return { is: "act", effect: { is: "prepend", text } };
 }
@@ -188,7 +188,8 @@ function restrictions(found: Found, rules: ActionRules, defaultCheck: DefaultChe
   }
   const list = rules.compile(found.value, found.table, defaultCheck);
   if (list.steps.length > 0) return { is: "apply", list, about: found.about };
-  return { is: "act", note: undefined, permit: permit(found) };
+  const warnings = [`access table ${found.table} has entry with empty value: ${found.value}`];
+  return { is: "act", permit: permit(found), warnings };
 }
 
 /** The refusal inside a verdict, for those that keep it. */

@@ -5,7 +5,7 @@ import { firstFound } from "./access_table.ts";
 import { permitClient } from "./client_restrictions.ts";
 import { lookupVerdict } from "./lookup_verdict.ts";
 import type { DefaultCheck, Query, Restriction } from "./restriction.ts";
-import { DUNNO, lookupFailure, serverError, type Verdict } from "./verdict.ts";
+import { DUNNO, lookupFailure, serverError, type Verdict, warned } from "./verdict.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** permit_tls_clientcerts, permit_tls_all_clientcerts: by fingerprint in relay_clientcerts, or any verified certificate. */
@@ -30,7 +30,7 @@ export function permitTlsClientcerts(shop: Workshop, name: string, all: boolean)
 /** No certificate came: because none was asked for? */
 function unasked(shop: Workshop, name: string): Verdict {
   if (shop.settings.smtpd_tls_ask_ccert) return DUNNO;
-  return { is: "warn", text: `${name} is requested, but "smtpd_tls_ask_ccert = no"` };
+  return warned(`${name} is requested, but "smtpd_tls_ask_ccert = no"`);
 }
 
 type Fingerprint = "cert_fingerprint" | "pubkey_fingerprint";

@@ -2,7 +2,7 @@ import { splitListChecked } from "../config/list.ts";
 import type { PolicyProblem } from "./policy.ts";
 import { restrictionNames, restrictionRow, type RestrictionRow } from "./registry.ts";
 import type { DefaultCheck, Restriction, RestrictionList, Step } from "./restriction.ts";
-import { serverError, type Verdict } from "./verdict.ts";
+import { serverError, type Verdict, warned } from "./verdict.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** What a list is compiled with beside the workshop. */
@@ -98,7 +98,7 @@ class Compilation {
     }
     const text = flaw ?? "";
     this.#say(text);
-    const verdict: Verdict = kind === "domain" ? { is: "warn", text } : serverError(text);
+    const verdict: Verdict = kind === "domain" ? warned(text) : serverError(text);
     return { step: { name: item, evaluate: () => verdict }, used: 0, final: false };
   }
 

@@ -8,7 +8,7 @@ import { type AddressPattern, matchesAddress, parseAddressPattern } from "./dnsb
 import { expandTemplate } from "./reply_template.ts";
 import type { Query, Restriction } from "./restriction.ts";
 import { splitStatus, statusForSubject } from "./status.ts";
-import { DUNNO, type Refusal, reject, rejectedText, serverError, type Subject, type Verdict } from "./verdict.ts";
+import { DUNNO, type Refusal, reject, rejectedText, serverError, type Subject, type Verdict, warned } from "./verdict.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** What is looked up in a list, and the subject that a refusal names. */
@@ -26,7 +26,10 @@ interface DnsList {
   readonly filter: AddressPattern | undefined;
 }
 
-type Listing = { readonly is: "listed"; readonly reason: string } | { readonly is: "clean" | "later" };
+type Listing =
+  | { readonly is: "listed"; readonly reason: string }
+  | { readonly is: "clean" }
+  | { readonly is: "later"; readonly warning: string };
 
 /** Longest reason that goes into a reply. */
 const MAX_REASON = 500;
@@ -58,7 +61,8 @@ export function rejectListed(shop: Workshop, spec: string, listed: Listed): Rest
     const what = listed.what(query);
     if (what === undefined) return DUNNO;
     return then(listing(shop, list, listed.labels(what), query), (found): MaybeAsync<Verdict> => {
-      if (found.is !== "listed") return DUNNO;
+      if (found.is === "later") return warned(found.warning);
+      if (found.is === "clean") return DUNNO;
       const about = listed.about(query, what);
       const macros = replyMacros(shop, list, what, about, found.reason);
       return then(maps?.whole.find(spec), (template) => reply(shop, template, macros, about, query));
@@ -81,7 +85,7 @@ export function permitListed(shop: Workshop, spec: string, listed: Listed, permi
         if (found.is === "clean") return DUNNO;
         const { class: kind } = listed.about(query, what);
         const text = rejectedText({ name: what, class: kind }, "Service unavailable");
-        return { is: "defer_if_reject", refusal: { code: 450, status: "4.7.1", text } };
+        return { is: "defer_if_reject", refusal: { code: 450, status: "4.7.1", text }, warnings: [found.warning] };
       });
     });
   };
@@ -109,7 +113,7 @@ function listing(shop: Workshop, list: DnsList, labels: string | undefined, quer
 
 async function question(shop: Workshop, list: DnsList, name: string, query: Query): Promise<Listing> {
   const answer = await ask(shop, name, "A", query);
-  if (answer.is === "trouble") return { is: "later" };
+  if (answer.is === "trouble") return { is: "later", warning: `${name}: RBL lookup error: ${troubleText(name, answer.why)}` };
   if (answer.is !== "records") return { is: "clean" };
   const { filter } = list;
   if (filter !== undefined && !answer.records.some(({ address }) => matchesAddress(filter, address))) {
@@ -118,6 +122,10 @@ async function question(shop: Workshop, list: DnsList, name: string, query: Quer
   const texts = await ask(shop, name, "TXT", query);
   const reason = texts.is === "records" ? texts.records.map(({ text }) => text).join(" / ") : "";
   return { is: "listed", reason: reason.slice(0, MAX_REASON) };
+}
+
+function troubleText(name: string, why: string): string {
+  return `Host or domain name not found. Name service error for name=${name} type=A: ${why}`;
 }
 
 /** What a reply template may show of the listing. */
@@ -149,7 +157,7 @@ function reply(
   return serverError(`bad default rbl reply template: ${shop.settings.default_rbl_reply}`);
 }
 
-function asRefusal(text: string, about: Subject): { refusal: Refusal; warnings?: string[] } {
+function asRefusal(text: string, about: Subject): { refusal: Refusal; warnings?: readonly string[] } {
   const match = /^([45]\d\d) (.*)$/s.exec(text);
   if (match === null) {
     const { refusal } = reject(450, "4.7.1", "Service unavailable");

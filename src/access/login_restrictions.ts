@@ -6,7 +6,7 @@ import { firstFound } from "./access_table.ts";
 import { lookupVerdict } from "./lookup_verdict.ts";
 import type { Query, Restriction } from "./restriction.ts";
 import type { DefaultCheck } from "./restriction.ts";
-import { DUNNO, lookupFailure, reject, rejectedText, serverError, type Verdict } from "./verdict.ts";
+import { DUNNO, lookupFailure, reject, rejectedText, serverError, type Verdict, warned } from "./verdict.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** Which clients a login check is about, and what it says of senders that nobody owns. */
@@ -18,9 +18,10 @@ export interface LoginRule {
 }
 
 /** The reject_*sender_login_mismatch family: a sender address that smtpd_sender_login_maps gives to somebody else. */
-export function rejectLoginMismatch(shop: Workshop, name: string, rule: LoginRule): Restriction {
+export function rejectLoginMismatch(shop: Workshop, names: readonly string[], rule: LoginRule): Restriction {
   if (!shop.settings.smtpd_sasl_auth_enable) {
-    return () => ({ is: "warn", text: `restriction \`${name}' ignored: no SASL support` });
+    const texts = names.map((name) => `restriction \`${name}' ignored: no SASL support`);
+    return () => warned(...texts);
   }
   const maps = shop.shelf.maps(shop.settings.smtpd_sender_login_maps, "smtpd_sender_login_maps");
   return (query) => {
@@ -59,7 +60,7 @@ export function checkSaslAccess(
   name: string,
 ): Restriction {
   if (!shop.settings.smtpd_sasl_auth_enable) {
-    return () => ({ is: "warn", text: `restriction \`${name}' ignored: no SASL support` });
+    return () => (warned(`restriction \`${name}' ignored: no SASL support`));
   }
   const table = shop.shelf.table(spec);
   return (query: Query) => {

@@ -87,7 +87,11 @@ class Pool implements PolicyServer {
       try {
         return { is: "action", action: await this.#once(`${request}\n`) };
       } catch (error) {
-        warnings.push(`problem talking to server ${this.#name}: ${reasonOf(error)}`);
+        if (error instanceof NoConnection) warnings.push(`connect to ${this.#name}: ${error.message}`);
+        if (error instanceof NoAction) warnings.push(`missing attribute action in input from ${this.#name}`);
+        if (attempt > 1 || !isUsual(error)) {
+          warnings.push(`problem talking to server ${this.#name}: ${reasonOf(error)}`);
+        }
       }
       if (attempt >= this.#options.tryLimit || this.#closed) return { is: "failed", warnings };
       await this.#world.sleep(this.#options.retryDelay);
@@ -142,10 +146,19 @@ class Pool implements PolicyServer {
     } catch (error) {
       this.#open--;
       this.#waiting.shift()?.();
-      throw error;
+      throw new NoConnection(reasonOf(error), { cause: error });
     }
   }
 }
+
+/** The server cannot be reached. */
+class NoConnection extends Error {}
+
+/** The server closed the connection. */
+class HungUp extends Error {}
+
+/** The server answers something else. */
+class NoAction extends Error {}
 
 /** One connection and the request under way on it. */
 class Channel implements ConnectionHandler {
@@ -195,14 +208,14 @@ class Channel implements ConnectionHandler {
     const end = this.#buffer.search(/(?:^|\n)\r?\n/);
     if (end < 0) return;
     const action = /^action=(.*?)\r?$/m.exec(this.#buffer.slice(0, end));
-    if (action === null) return this.#fail(new Error("reply without action"));
+    if (action === null) return this.#fail(new NoAction("Application error"));
     const settle = this.#settle;
     this.#settle = undefined;
     settle?.resolve(action[1]);
   }
 
   end(): void {
-    this.#fail(new Error("Success"));
+    this.#fail(new HungUp("Success"));
   }
 
   drain(): void {}
@@ -212,7 +225,7 @@ class Channel implements ConnectionHandler {
   }
 
   close(error: NodeJS.ErrnoException | undefined): void {
-    this.#fail(error ?? new Error("Connection lost"));
+    this.#fail(error ?? new HungUp("Success"));
   }
 
   #fail(error: Error): void {
@@ -221,6 +234,12 @@ class Channel implements ConnectionHandler {
     this.destroy();
     settle?.reject(error);
   }
+}
+
+/** A kept connection that the server has closed meanwhile, and the like: worth a second try, not a word. */
+function isUsual(error: unknown): boolean {
+  return error instanceof NoAction || error instanceof HungUp ||
+    (error instanceof Error && "code" in error && (error.code === "EPIPE" || error.code === "ECONNRESET"));
 }
 
 const SYSTEM_TEXT: Readonly<Record<string, string>> = {

@@ -3,7 +3,7 @@ import { actionVerdict } from "./action.ts";
 import type { Facts, Stage } from "./policy.ts";
 import type { DefaultCheck, Query, Restriction } from "./restriction.ts";
 import type { PolicyServerOptions } from "./policy_server.ts";
-import { serverError, type Verdict } from "./verdict.ts";
+import { serverError, type Verdict, withWarnings } from "./verdict.ts";
 import type { AccessSettings, Workshop } from "./workshop.ts";
 
 /** A check_policy_service argument, taken apart (SMTPD_POLICY_README). */
@@ -78,34 +78,28 @@ export function checkPolicyService(shop: Workshop, spec: string, defaultCheck: D
   const parsed = parsePolicySpec(spec, shop.settings);
   if (typeof parsed === "string") return () => serverError(parsed);
   const server = shop.policyServer(spec);
+  const shown = parsed.endpoint === spec ? spec : `{ ${spec} }`;
   return async (query) => {
     const reply = await server.ask(policyRequest(query, parsed.context, shop.settings.stress));
-    const shown = reply.is === "action" ? reply.action : reply.warnings.at(-1);
-    query.lookups?.push({ source: parsed.endpoint, key: "policy query", answer: shown });
+    const answer = reply.is === "action" ? reply.action : reply.warnings.at(-1);
+    query.lookups?.push({ source: parsed.endpoint, key: "policy query", answer });
     const value = reply.is === "action" ? reply.action : parsed.defaultAction;
-    const found = { table: parsed.endpoint, value, datum: "policy query", about: query.about, query };
+    const found = { table: shown, value, datum: "policy query", about: query.about, query };
     const verdict = actionVerdict(found, shop.actions, defaultCheck);
-    return reply.is === "action" ? verdict : explained(verdict, reply.warnings, shop, query, parsed.endpoint);
+    if (reply.is === "action") return verdict;
+    return withWarnings(asksAgain(verdict) ? lastResort(shop, shown, query) : verdict, reply.warnings);
   };
 }
 
-/** The default action with the reason for it; one that asks a policy server again gives way to the last resort. */
-function explained(
-  verdict: Verdict,
-  warnings: readonly string[],
-  shop: Workshop,
-  query: Query,
-  table: string,
-): Verdict {
-  if (verdict.is === "reject") return { ...verdict, warnings: [...warnings, ...verdict.warnings ?? []] };
-  const asksAgain = verdict.is === "apply" &&
+/** A default action must not ask a policy server: that could go on for ever. */
+function asksAgain(verdict: Verdict): boolean {
+  return verdict.is === "apply" &&
     verdict.list.steps.some((step) => step.name.toLowerCase().startsWith("check_policy_service"));
-  if (!asksAgain) return verdict;
-  return actionVerdict(
-    { table, value: LAST_RESORT, datum: "policy query", about: query.about, query },
-    shop.actions,
-    undefined,
-  );
+}
+
+function lastResort(shop: Workshop, table: string, query: Query): Verdict {
+  const found = { table, value: LAST_RESORT, datum: "policy query", about: query.about, query };
+  return actionVerdict(found, shop.actions, undefined);
 }
 
 /** The protocol's attributes, one a line (SMTPD_POLICY_README). */

@@ -122,6 +122,12 @@ const rhsbl = (listed: Listed): RestrictionRow => ({
   build: (shop, own) => rejectListed(shop, own.argument, listed),
 });
 
+/** What reject_sender_login_mismatch is made of. */
+const BOTH_MISMATCHES = [
+  "reject_authenticated_sender_login_mismatch",
+  "reject_unauthenticated_sender_login_mismatch",
+];
+
 /** Every restriction of postconf(5), older names beside the newer; what is not here is a class or a mistake. */
 const ROWS: Readonly<Record<string, RestrictionRow>> = {
   permit: {
@@ -218,20 +224,24 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
   reject_unlisted_sender: { build: () => () => ({ is: "unlisted", whose: "sender" }) },
   reject_unverified_sender: { build: (shop) => rejectUnverified(shop, "sender") },
   reject_sender_login_mismatch: {
-    build: (shop, own) =>
-      rejectLoginMismatch(shop, own.name, { loggedIn: true, loggedOut: true, unknownSender: "refused" }),
+    build: (shop) =>
+      rejectLoginMismatch(shop, BOTH_MISMATCHES, {
+        loggedIn: true,
+        loggedOut: true,
+        unknownSender: "refused",
+      }),
   },
   reject_authenticated_sender_login_mismatch: {
     build: (shop, own) =>
-      rejectLoginMismatch(shop, own.name, { loggedIn: true, loggedOut: false, unknownSender: "refused" }),
+      rejectLoginMismatch(shop, [own.name], { loggedIn: true, loggedOut: false, unknownSender: "refused" }),
   },
   reject_known_sender_login_mismatch: {
     build: (shop, own) =>
-      rejectLoginMismatch(shop, own.name, { loggedIn: true, loggedOut: true, unknownSender: "allowed" }),
+      rejectLoginMismatch(shop, [own.name], { loggedIn: true, loggedOut: true, unknownSender: "allowed" }),
   },
   reject_unauthenticated_sender_login_mismatch: {
     build: (shop, own) =>
-      rejectLoginMismatch(shop, own.name, { loggedIn: false, loggedOut: true, unknownSender: "refused" }),
+      rejectLoginMismatch(shop, [own.name], { loggedIn: false, loggedOut: true, unknownSender: "refused" }),
   },
   ...serverRows("sender", addressTarget("sender")),
   reject_rhsbl_sender: rhsbl(address("sender")),

@@ -1,13 +1,14 @@
 import { then } from "../base/maybe_async.ts";
 import type { Answer } from "../table/table.ts";
 import type { Families } from "../dns/answer.ts";
+import { whyNot } from "../dns/reverse.ts";
 import { splitList } from "../config/list.ts";
 import { asciiDomain, isHostAddress, literalAddress } from "../rewrite/hostname.ts";
 import { addressKeys, domainKeys, firstFound } from "./access_table.ts";
 import { ask } from "./dns_checks.ts";
 import { type AccessQuestion, lookupVerdict, withoutPermit } from "./lookup_verdict.ts";
 import type { DefaultCheck, Query, Restriction } from "./restriction.ts";
-import { DUNNO, type Subject, type Verdict } from "./verdict.ts";
+import { DUNNO, type Subject, type Verdict, warned, withWarnings } from "./verdict.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** Whose servers are looked up. */
@@ -44,7 +45,7 @@ export function checkServerAccess(
     const domain = who.slice(who.lastIndexOf("@") + 1);
     const verdict = domain.startsWith("[")
       ? literalAccess(shop, type, domain, question)
-      : serverAccess(shop, type, asciiDomain(domain) || domain, question);
+      : serverAccess(shop, type, { who, domain: asciiDomain(domain) || domain }, question);
     return then(verdict, (known) => withoutPermit(known, name, who));
   };
 }
@@ -60,25 +61,31 @@ function literalAccess(shop: Workshop, type: "A" | "MX" | "NS", domain: string, 
 async function serverAccess(
   shop: Workshop,
   type: "A" | "MX" | "NS",
-  domain: string,
+  target: { readonly who: string; readonly domain: string },
   question: AccessQuestion,
 ): Promise<Verdict> {
-  const servers = type === "A" ? [domain] : await serversOf(shop, type, domain, question.query);
+  const servers = type === "A" ? [target.domain] : await serversOf(shop, type, target, question.query);
   if (!Array.isArray(servers)) return servers;
-  const budget = { addresses: MAX_ADDRESSES };
+  const run: Run = { addresses: MAX_ADDRESSES, warnings: [] };
   for (const server of servers) {
-    const verdict = await oneServer(shop, type, server, question, budget);
-    if (verdict !== undefined) return verdict;
-    if (budget.addresses < 0) return DUNNO;
+    const verdict = await oneServer(shop, type, server, question, run);
+    if (verdict !== undefined) return withWarnings(verdict, run.warnings);
+    if (run.addresses < 0) break;
   }
-  return DUNNO;
+  return withWarnings(DUNNO, run.warnings);
+}
+
+/** What is left to look at, and what went wrong on the way. */
+interface Run {
+  addresses: number;
+  readonly warnings: string[];
 }
 
 /** The servers, or a verdict when they cannot be told. No MX: the domain itself. No NS: those of a parent domain. */
 async function serversOf(
   shop: Workshop,
   type: "MX" | "NS",
-  domain: string,
+  { who, domain }: { readonly who: string; readonly domain: string },
   query: Query,
 ): Promise<string[] | Verdict> {
   if (type === "MX") {
@@ -94,11 +101,11 @@ async function serversOf(
     if (answer.is === "records") return answer.records.map((ns) => ns.target);
     if (answer.is === "trouble") return unknown(type, name, answer.why);
   }
-  return unknown(type, domain, "Host not found");
+  return unknown(type, who, "Host not found");
 }
 
 function unknown(type: string, domain: string, why: string): Verdict {
-  return { is: "warn", text: `Unable to look up ${type} host for ${domain}: ${why}` };
+  return warned(`Unable to look up ${type} host for ${domain}: ${why}`);
 }
 
 /** The verdict on one server, by name and then by its addresses; undefined when the table knows neither. */
@@ -107,7 +114,7 @@ async function oneServer(
   type: "A" | "MX" | "NS",
   server: string,
   question: AccessQuestion,
-  budget: { addresses: number },
+  run: Run,
 ): Promise<Verdict | undefined> {
   const { table, query } = question;
   const settle = (answer: Answer, datum: string) =>
@@ -121,9 +128,20 @@ async function oneServer(
     if (verdict !== undefined) return verdict;
   }
   const found = await shop.dns?.addresses(server, ownFamilies(shop));
-  if (found?.is !== "records") return undefined;
+  if (found?.is !== "records") {
+    const why = found === undefined ? "Temporary failure in name resolution" : whyNot(found);
+    const { class: kind, name } = question.about;
+    if (type !== "A") run.warnings.push(`Unable to look up ${type} host ${server} for ${kind} ${name}: ${why}`);
+    return undefined;
+  }
   for (const { address } of found.addresses) {
-    if (--budget.addresses < 0) return undefined;
+    if (--run.addresses < 0) {
+      const { class: kind, name } = question.about;
+      run.warnings.push(
+        `${type} server address count limit (${MAX_ADDRESSES}) exceeded for ${kind} ${name} -- ignoring the remainder`,
+      );
+      return undefined;
+    }
     const verdict = await byAddress(address);
     if (verdict !== undefined) return verdict;
   }

@@ -30,8 +30,10 @@ export interface Refusal {
   readonly trouble?: boolean;
 }
 
-/** What a restriction has to say (SMTPD_ACCESS_README). */
-export type Verdict =
+/** What a restriction has to say (SMTPD_ACCESS_README), and what the operator should know about its configuration. */
+export type Verdict = Decided & { readonly warnings?: readonly string[] };
+
+type Decided =
   | { readonly is: "dunno" }
   /**
    * Go on to the next list. `from` names the table; `counts: false` logs the permit but does not grant it; `relays: false`
@@ -45,7 +47,7 @@ export type Verdict =
     readonly counts?: false;
     readonly relays?: false;
   }
-  | { readonly is: "reject"; readonly refusal: Refusal; readonly warnings?: readonly string[] }
+  | { readonly is: "reject"; readonly refusal: Refusal }
   | { readonly is: "defer_if_permit" | "defer_if_reject"; readonly refusal: Refusal }
   /** Something to log or to do, then on to what follows; `permit` for DISCARD. */
   | {
@@ -54,8 +56,6 @@ export type Verdict =
     readonly effect?: Effect;
     readonly permit?: Extract<Verdict, { readonly is: "permit" }>;
   }
-  /** Something is wrong with the configuration, and Postfix goes on. */
-  | { readonly is: "warn"; readonly text: string }
   /** Evaluate another list in place: a restriction class, or restrictions named by a table. */
   | {
     readonly is: "apply";
@@ -74,6 +74,16 @@ export type Refused = Extract<Verdict, { readonly is: "reject" }>;
 
 /** Nothing to say. */
 export const DUNNO: Verdict = { is: "dunno" };
+
+/** Nothing to say but that something is wrong with the configuration. */
+export function warned(...warnings: string[]): Verdict {
+  return { is: "dunno", warnings };
+}
+
+/** The verdict with further warnings before its own. */
+export function withWarnings(verdict: Verdict, warnings: readonly string[]): Verdict {
+  return warnings.length === 0 ? verdict : { ...verdict, warnings: [...warnings, ...verdict.warnings ?? []] };
+}
 
 /** A refusal with its parts. */
 export function reject(code: number, status: string, text: string): Refused {

@@ -190,7 +190,7 @@ export class Walk {
     this.#by = `${list.name}/${step.name}`;
     const lookups: TraceLookup[] | undefined = shared === undefined ? [] : undefined;
     const verdict = step.evaluate(shared ?? this.query(about, lookups));
-    if (lookups === undefined && !isPromise(verdict) && verdict.is === "dunno") return this.#after("dunno");
+    if (lookups === undefined && isSilent(verdict)) return this.#after("dunno");
     return then(verdict, (known) => {
       this.#by = `${list.name}/${step.name}`;
       this.#trace(list, step, known, lookups);
@@ -204,13 +204,13 @@ export class Walk {
   }
 
   #absorb(verdict: Verdict, about: Subject): MaybeAsync<Outcome> {
+    if (verdict.warnings !== undefined) this.#warnings.push(...verdict.warnings);
     switch (verdict.is) {
       case "dunno":
         return "dunno";
       case "permit":
         return this.#permit(verdict);
       case "reject":
-        if (verdict.warnings !== undefined) this.#warnings.push(...verdict.warnings);
         return this.#refuse(verdict.refusal);
       case "defer_if_permit":
         if (this.#warnDepth > 0) return this.#refuse(verdict.refusal);
@@ -218,9 +218,6 @@ export class Walk {
         return "dunno";
       case "defer_if_reject":
         this.#deferIfReject ??= { refusal: verdict.refusal, by: this.#by };
-        return "dunno";
-      case "warn":
-        this.#warnings.push(verdict.text);
         return "dunno";
       case "act":
         return this.#act(verdict);
@@ -329,6 +326,11 @@ export class Walk {
       reply: "refusal" in verdict ? this.#reply(verdict.refusal) : undefined,
     });
   }
+}
+
+/** The common case: an answer that is there and says nothing. */
+function isSilent(verdict: MaybeAsync<Verdict>): boolean {
+  return !isPromise(verdict) && verdict.is === "dunno" && verdict.warnings === undefined;
 }
 
 /** The verdict as a trace shows it: what is done on the way counts as going on. */

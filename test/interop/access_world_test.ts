@@ -1,0 +1,65 @@
+// The scenarios that need the DNS, policy servers and logins, against a private real Postfix in the same world.
+import { afterAll, describe, expect, test } from "bun:test";
+import { createSystemResolver } from "../../src/dns/system_resolver.ts";
+import { WORLDLY, ZONE } from "../access/worldly_scenarios.ts";
+import { compareScenarios } from "../kit/compare_scenarios.ts";
+import { startDnsServer } from "../kit/dns_server.ts";
+import { type Attributes, type PolicyDaemon, startAuthDaemon, startPolicyDaemon } from "../kit/policy_daemon.ts";
+import { postfixAvailable } from "../kit/postfix.ts";
+
+const NAME_SERVER = "127.0.0.77";
+
+/** Rules by sender: what is asked decides what is answered. */
+function rule(attributes: Attributes): string {
+  const sender = attributes.sender ?? "";
+  if (attributes.protocol_state === "END-OF-MESSAGE") return sender === "eod@p.example" ? "REJECT at the end" : "DUNNO";
+  if (attributes.policy_context !== "rcpt") return "DUNNO";
+  const actions: Record<string, string> = {
+    ok: "OK",
+    reject: "REJECT policy says no",
+    defer: "450 4.7.1 later",
+    dip: "DEFER_IF_PERMIT maybe later",
+    hold: "HOLD for review",
+    prepend: "PREPEND X-Policy: yes",
+    class: "polite",
+    junk: "junk",
+    unknown: "whatever",
+    table: "check_client_access hash:/x",
+  };
+  return actions[sender.slice(0, sender.indexOf("@"))] ?? "dunno";
+}
+
+let policy: PolicyDaemon | undefined;
+
+compareScenarios("the access policy answers as Postfix does in the same world", WORLDLY, async () => {
+  const dns = await startDnsServer(ZONE, { host: NAME_SERVER, port: 53 });
+  policy = await startPolicyDaemon(rule);
+  const auth = await startAuthDaemon();
+  return {
+    nameServer: NAME_SERVER,
+    deps: { dns: createSystemResolver([`${NAME_SERVER}:53`]) },
+    names: { POLICY: `127.0.0.1:${policy.port}`, AUTH: `127.0.0.1:${auth.port}` },
+    close: async () => {
+      await Promise.all([dns.close(), auth.close()]);
+    },
+  };
+});
+
+describe.skipIf(!postfixAvailable())("policy requests", () => {
+  afterAll(() => policy?.close());
+
+  test("carry the same attributes as Postfix's, in the same order", () => {
+    const requests = (policy?.requests ?? []).map((text) =>
+      text.replace(/^(instance|queue_id|client_port|server_port|size)=.*$/gm, "$1=*")
+    );
+    const ours = requests.filter((_, at) => isOurs(policy?.requests[at] ?? ""));
+    const real = requests.filter((_, at) => !isOurs(policy?.requests[at] ?? ""));
+    expect(real.length).toBeGreaterThan(20);
+    expect(ours).toEqual(real);
+  });
+});
+
+/** Made up instances have our prefix. */
+function isOurs(request: string): boolean {
+  return /^instance=0\./m.test(request);
+}

@@ -60,15 +60,19 @@ export function wrapSocket(
     local,
     remote,
     socket,
-    write: (bytes) => socket.write(bytes),
+    write: (bytes) => {
+      idle.moved();
+      return socket.write(bytes);
+    },
     cork: () => socket.cork(),
     uncork: () => socket.uncork(),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
-    setTimeout: (ms) => void socket.setTimeout(Math.min(ms, DAY)),
+    setTimeout: (ms) => idle.limit(ms),
     end: () => void socket.end(),
     destroy: () => void socket.destroy(),
   };
+  const idle = new IdleTimer(() => timedOut());
   const handler = handlerOf(connection);
   let failure: NodeJS.ErrnoException | undefined;
   const guarded = <A extends unknown[]>(call: (...args: A) => void) => (...args: A) => {
@@ -80,13 +84,35 @@ export function wrapSocket(
       reportBug(error);
     }
   };
-  socket.on("data", guarded((chunk: Buffer) => handler.data(chunk)));
+  const timedOut = guarded(() => handler.timeout());
+  socket.on("data", guarded((chunk: Buffer) => (idle.moved(), handler.data(chunk))));
   socket.on("end", guarded(() => handler.end()));
-  socket.on("drain", guarded(() => handler.drain()));
-  socket.on("timeout", guarded(() => handler.timeout()));
+  socket.on("drain", guarded(() => (idle.moved(), handler.drain())));
   socket.on("error", (error) => failure ??= error);
-  socket.on("close", guarded(() => handler.close(failure)));
+  socket.on("close", guarded(() => (idle.limit(0), handler.close(failure))));
   return connection;
+}
+
+/**
+ * Calls once when a connection has been idle for its limit. The runtime's own socket time-out stays silent while written
+ * bytes wait for a peer that does not read (Bun 1.4.5), which is just when it is needed.
+ */
+class IdleTimer {
+  readonly #call: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(call: () => void) {
+    this.#call = call;
+  }
+
+  limit(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = milliseconds > 0 ? setTimeout(this.#call, Math.min(milliseconds, DAY)) : undefined;
+  }
+
+  moved(): void {
+    this.#timer?.refresh();
+  }
 }
 
 let reportBug: (error: unknown) => void = (error) => {

@@ -21,7 +21,7 @@ const EXITS: Readonly<Record<number, readonly [status: string, text: string]>> =
 };
 
 /** Line ends and controls of a command's output become blanks and question marks. */
-function printable(output: string): string {
+export function printableOutput(output: string): string {
   return output.replace(/[\r\n\t]/g, " ").replace(/[\x00-\x1f\x7f]/g, "?");
 }
 
@@ -38,7 +38,7 @@ export function commandFailure(
   if (result.is === "time limit") {
     return detail("5.3.0", `Command time limit exceeded: "${command}"`, "internal software error");
   }
-  const output = printable(result.output);
+  const output = printableOutput(result.output);
   const tail = output === "" ? "" : `. Command output: ${output}`;
   if (result.is === "signal") {
     return detail("4.3.0", `Command died with signal ${result.signal}: "${command}"${tail}`);

@@ -475,7 +475,11 @@ export class LocalRun {
   }
 
   /** A per-user value: "" when there is none, undefined when the table is in trouble and the recipient has its outcome. */
-  async #mapped(place: Place, maps: LocalDeps["mailboxCommandMaps"], user: string): Promise<string | undefined> {
+  async #mapped(
+    place: Place,
+    maps: LocalDeps["mailboxCommandMaps"],
+    user: string,
+  ): Promise<string | undefined> {
     const answer: Answer = await maps?.find(user) ?? { is: "absent" };
     if (answer.is === "found") return answer.value;
     if (answer.is === "absent") return "";

@@ -8,7 +8,12 @@ export function sent(relay: string, text: string): Outcome {
 }
 
 /** A failure, temporary or for good by the class of its status. */
-export function failed(relay: string, status: string, text: string, more: Partial<RecipientDetail> = {}): Outcome {
+export function failed(
+  relay: string,
+  status: string,
+  text: string,
+  more: Partial<RecipientDetail> = {},
+): Outcome {
   return status.startsWith("4")
     ? { is: "deferred", relay, detail: { status, text, action: "delayed", ...more } }
     : { is: "bounced", relay, detail: { status, text, action: "failed", ...more } };

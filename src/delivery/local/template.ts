@@ -14,9 +14,7 @@ export interface TemplateValues {
 }
 
 const censored = (value: string, allowed: string | undefined) =>
-  allowed === undefined
-    ? value
-    : Array.from(value, (char) => allowed.includes(char) ? char : "_").join("");
+  allowed === undefined ? value : Array.from(value, (char) => allowed.includes(char) ? char : "_").join("");
 
 /** Stands for a dollar sign that a value has: what a sender writes is never expanded in its turn. */
 const DOLLAR = "\u0000";

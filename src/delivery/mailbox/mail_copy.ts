@@ -23,7 +23,9 @@ const LF = 10;
 async function* lines(content: Content, convert: (text: string) => string): AsyncGenerator<Uint8Array> {
   let rest: Uint8Array | undefined;
   for await (const chunk of content.chunks()) {
-    const bytes: Buffer = rest === undefined ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length) : Buffer.concat([rest, chunk]);
+    const bytes: Buffer = rest === undefined
+      ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
+      : Buffer.concat([rest, chunk]);
     const end = bytes.lastIndexOf(LF) + 1;
     rest = end < bytes.length ? bytes.subarray(end) : undefined;
     if (end > 0) yield latin1(convert(bytes.toString("latin1", 0, end)));

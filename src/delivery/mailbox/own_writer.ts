@@ -14,7 +14,8 @@ export function createOwnWriter(own: Identity): MailWriter {
     async deliverTo(identity, task, message) {
       const spool = task.do === "mbox" && task.spool;
       if (own.uid !== 0 && own.uid !== identity.uid && !spool) {
-        const why = `this needs the rights of uid ${identity.uid}, and the mail system runs as uid ${own.uid}`;
+        const why =
+          `this needs the rights of uid ${identity.uid}, and the mail system runs as uid ${own.uid}`;
         return { is: "no right", why };
       }
       return await perform(own.uid === 0 ? identity : own, own, task, message);

@@ -1,0 +1,183 @@
+import { splitAddress } from "../../address/address.ts";
+import type { MaybeAsync } from "../../base/maybe_async.ts";
+import { splitList } from "../../config/list.ts";
+import type { Settings } from "../../config/settings.ts";
+import type { Log } from "../../observe/log.ts";
+import type { Recipient } from "../../queue/envelope.ts";
+import { splitExtension } from "../../table/extension.ts";
+import type { Maps } from "../../table/maps.ts";
+import type { Answer } from "../../table/table.ts";
+import type { Agent, DeliveryJob, DeliveryReport, Outcome } from "../agent.ts";
+import { topLines } from "../local/headers.ts";
+import { deliveredTo } from "../local/headers.ts";
+import { failed, sent } from "../local/outcomes.ts";
+import { mailCopy } from "../mailbox/mail_copy.ts";
+import type { Identity, MailTask, MailWriter, TaskResult } from "../mailbox/writer.ts";
+
+/** The main.cf parameters that virtual(8) obeys. */
+export type VirtualSettings = Pick<
+  Settings,
+  | "virtual_mailbox_base"
+  | "virtual_mailbox_limit"
+  | "virtual_mailbox_lock"
+  | "virtual_minimum_uid"
+  | "recipient_delimiter"
+  | "deliver_lock_attempts"
+  | "deliver_lock_delay"
+  | "stale_lock_time"
+  | "strict_mailbox_ownership"
+  | "myhostname"
+>;
+
+/** What the virtual mailbox agent is built from. */
+export interface VirtualDeps {
+  readonly settings: VirtualSettings;
+  readonly mailboxMaps: Maps | undefined;
+  readonly uidMaps: Maps | undefined;
+  readonly gidMaps: Maps | undefined;
+  readonly writer: MailWriter;
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+const ABSENT: Answer = { is: "absent" };
+
+/** Builds the agent that delivers to mailboxes of virtual domains: every name and number comes from tables (virtual(8)). */
+export function createVirtualAgent(deps: VirtualDeps): Agent {
+  return {
+    program: "virtual",
+    async deliver(job, signal): Promise<DeliveryReport> {
+      const start = deps.now();
+      const seen = await deliveredTo(job.content);
+      const outcomes: Outcome[] = [];
+      for (const { recipient } of job.recipients) {
+        signal.throwIfAborted();
+        outcomes.push(await deliverOne(job, recipient, seen, deps));
+      }
+      return { outcomes, setup: 0, transmission: deps.now() - start };
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+/** Looks an address up: whole, without its extension, then `@domain` (virtual_mailbox_maps). */
+async function find(maps: Maps | undefined, address: string, delimiters: string): Promise<Answer> {
+  if (maps === undefined) return ABSENT;
+  const { local, domain } = splitAddress(address);
+  const { base, extension } = splitExtension(local, delimiters);
+  const keys = [address, ...extension === undefined ? [] : [`${base}@${domain}`], `@${domain}`];
+  for (const key of keys) {
+    const answer: MaybeAsync<Answer> = maps.find(key.toLowerCase());
+    const found = await answer;
+    if (found.is !== "absent") return found;
+  }
+  return ABSENT;
+}
+
+/** A user's or group's number for a recipient, or the outcome when there is none. */
+async function numberOf(
+  maps: Maps | undefined,
+  what: "uid" | "gid",
+  recipient: Recipient,
+  relay: string,
+  deps: VirtualDeps,
+): Promise<number | Outcome> {
+  const parameter = `virtual_${what}_maps`;
+  const bad = (why: string): Outcome => {
+    deps.log.note("virtual", "warning", `recipient ${recipient.address}: ${why} in ${parameter}`);
+    return failed(relay, "4.3.5", "mail system configuration error");
+  };
+  const answer = await find(maps, recipient.address, deps.settings.recipient_delimiter);
+  if (answer.is === "absent") return bad(`${what} not found`);
+  if (answer.is === "trouble") {
+    deps.log.note("virtual", "warning", `${parameter}: lookup of ${recipient.address}: ${answer.why}`);
+    return failed(relay, "4.3.5", "mail system configuration error");
+  }
+  const value = /^\d+$/.test(answer.value) ? Number(answer.value) : 0;
+  const least = what === "uid" ? deps.settings.virtual_minimum_uid : 1;
+  return value < least ? bad(`bad ${what} ${answer.value}`) : value;
+}
+
+async function deliverOne(
+  job: DeliveryJob,
+  recipient: Recipient,
+  seen: ReadonlySet<string>,
+  deps: VirtualDeps,
+): Promise<Outcome> {
+  const relay = job.transport;
+  const { address } = recipient;
+  if (seen.has(address.toLowerCase())) {
+    return failed(relay, "5.4.6", `mail forwarding loop for ${address}`);
+  }
+  const mailbox = await find(deps.mailboxMaps, address, deps.settings.recipient_delimiter);
+  if (mailbox.is === "absent") return failed(relay, "5.1.1", `unknown user: "${address}"`);
+  if (mailbox.is === "trouble") {
+    deps.log.note("virtual", "warning", `virtual_mailbox_maps: lookup of ${address}: ${mailbox.why}`);
+    return failed(relay, "4.3.5", "mail system configuration error");
+  }
+  const uid = await numberOf(deps.uidMaps, "uid", recipient, relay, deps);
+  if (typeof uid !== "number") return uid;
+  const gid = await numberOf(deps.gidMaps, "gid", recipient, relay, deps);
+  if (typeof gid !== "number") return gid;
+  if (job.envelope.kind === "probe") return sent(relay, "delivers to mailbox");
+  const path = `${deps.settings.virtual_mailbox_base}/${mailbox.value}`;
+  return await write(job, recipient, path, { uid, gid }, deps);
+}
+
+async function write(
+  job: DeliveryJob,
+  recipient: Recipient,
+  path: string,
+  identity: Identity,
+  deps: VirtualDeps,
+): Promise<Outcome> {
+  const maildir = path.endsWith("/");
+  const prefix = topLines({
+    fromLine: !maildir,
+    sender: job.envelope.sender,
+    time: deps.now(),
+    original: recipient.original,
+    delivered: recipient.address,
+  });
+  const task = maildir ? maildirTask(path, deps.settings) : mboxTask(path, deps.settings);
+  const result = await deps.writer.deliverTo(
+    identity,
+    task,
+    () => mailCopy(job.content, { prefix, mbox: !maildir }),
+  );
+  return outcomeOf(job.transport, result, path, maildir);
+}
+
+function maildirTask(path: string, settings: VirtualSettings): MailTask {
+  return {
+    do: "maildir",
+    path: path.replace(/\/+$/, ""),
+    hostname: settings.myhostname,
+    sizeLimit: settings.virtual_mailbox_limit,
+  };
+}
+
+function mboxTask(path: string, settings: VirtualSettings): MailTask {
+  const locks = splitList(settings.virtual_mailbox_lock);
+  return {
+    do: "mbox",
+    path,
+    locks: (["fcntl", "flock", "dotlock"] as const).filter((lock) => locks.includes(lock)),
+    lockAttempts: settings.deliver_lock_attempts,
+    lockDelay: settings.deliver_lock_delay * 1000,
+    staleLock: settings.stale_lock_time * 1000,
+    sizeLimit: settings.virtual_mailbox_limit,
+    strictOwner: settings.strict_mailbox_ownership,
+    anyFile: false,
+    spool: false,
+  };
+}
+
+function outcomeOf(relay: string, result: TaskResult, path: string, maildir: boolean): Outcome {
+  if (result.is === "done") return sent(relay, `delivered to ${maildir ? "maildir" : "mailbox"}`);
+  const what = maildir ? "maildir delivery failed: " : `delivery failed to mailbox ${path}: `;
+  const why = "why" in result ? result.why : `unexpected answer "${result.is}"`;
+  const code = result.is === "failed" ? result.code : "";
+  const status = code === "EFBIG" || code === "EDQUOT" ? "5.2.2" : code === "ENOSPC" ? "4.3.0" : "4.2.0";
+  return failed(relay, status, `${what}${why}`);
+}

@@ -14,7 +14,7 @@ import { quit } from "./quit.ts";
 import { rcpt } from "./rcpt.ts";
 import { rset } from "./rset.ts";
 import type { Session } from "./session.ts";
-import type { ForbiddenCommands } from "./session_settings.ts";
+import type { ForbiddenCommands } from "./forbidden_commands.ts";
 import { starttls } from "./starttls.ts";
 import type { Counted } from "./statistics.ts";
 import { vrfy } from "./vrfy.ts";
@@ -60,6 +60,11 @@ function isForbidden(verb: string, { names, patterns }: ForbiddenCommands): bool
     patterns.some((pattern) => pattern.test(verb));
 }
 
+function breaksRules(session: Session, verb: string): MaybeAsync<boolean> {
+  if (isForbidden(verb, session.settings.forbiddenCommands)) return true;
+  return session.house.deps.forbiddenCommand?.(verb) ?? false;
+}
+
 /** One command cannot reset the junk count's effect: the count is checked before it grows, as Postfix does. */
 function countJunk(session: Session): void {
   if (session.junk++ > session.settings.junkLimit) session.errors++;
@@ -79,14 +84,14 @@ function accessDenied(session: Session): Outcome {
 
 function runUnknown(session: Session, verb: string, line: string): MaybeAsync<void> {
   session.where = "UNKNOWN";
-  if (isForbidden(verb, session.settings.forbiddenCommands)) {
+  return then(breaksRules(session, verb), (breaks) => {
+    if (!breaks) return session.finish(session.denied ? accessDenied(session) : UNKNOWN, "unknown");
     session.house.deps.log.emit("smtpd", "nonSmtpCommand", {
       client: session.clientText,
       line: line.slice(0, 100),
     });
     return session.finish(BROKEN_RULES, "unknown");
-  }
-  return session.finish(session.denied ? accessDenied(session) : UNKNOWN, "unknown");
+  });
 }
 
 function runKnown(

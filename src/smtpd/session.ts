@@ -78,6 +78,8 @@ export class Session implements ConnectionHandler {
   #statistics: Statistics | undefined;
   #input: Buffer | undefined;
   #skippingLine = false;
+  /** When the request under way must be complete; only with smtpd_per_request_deadline. */
+  #deadline: number | undefined;
   #out = "";
   /** Until the start, as while a command waits for something, input only queues up. */
   #busy = true;
@@ -213,12 +215,35 @@ export class Session implements ConnectionHandler {
 
   data(chunk: Buffer): void {
     if (this.#closing) return;
+    if (this.settings.perRequestDeadline && this.#isLate(chunk.length)) return this.timeout();
     this.#input = this.#input === undefined ? chunk : Buffer.concat([this.#input, chunk]);
     if (!this.#busy && !this.#blocked) return this.#run();
     if (this.#input.length > QUEUED_INPUT && !this.#paused) {
       this.#paused = true;
       this.connection.pause();
     }
+  }
+
+  /**
+   * smtpd_per_request_deadline: a whole command must come within smtpd_timeout; in a message every byte buys time at
+   * smtpd_min_data_rate. Silence is the idle limit's business, so it is enough to look when bytes come.
+   */
+  #isLate(bytes: number): boolean {
+    if (this.#busy) return false;
+    const { timeout, minDataRate } = this.settings;
+    const now = this.house.deps.clock.now();
+    if (this.#deadline === undefined || this.#input === undefined && !this.#inContent) {
+      this.#deadline = now + timeout;
+    }
+    if (now > this.#deadline) return true;
+    if (this.#inContent) {
+      this.#deadline = Math.min(now + timeout, this.#deadline + bytes / minDataRate * 1000);
+    }
+    return false;
+  }
+
+  get #inContent(): boolean {
+    return this.phase.at === "data" || (this.phase.at === "bdat" && this.phase.chunk !== undefined);
   }
 
   end(): void {
@@ -270,9 +295,7 @@ export class Session implements ConnectionHandler {
       this.#await(this.dismiss(shuttingDown(this.settings.myhostname), undefined));
       return true;
     }
-    if (this.phase.at === "data" || (this.phase.at === "bdat" && this.phase.chunk !== undefined)) {
-      return this.#takeContent();
-    }
+    if (this.#inContent) return this.#takeContent();
     const line = this.#takeLine();
     if (line === undefined) return false;
     this.#await(this.#obey(line));

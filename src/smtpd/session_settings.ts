@@ -3,6 +3,7 @@ import type { Service } from "../config/service.ts";
 import type { Settings } from "../config/settings.ts";
 import type { PathOptions } from "../address/path.ts";
 import { type EhloKeyword, keywordsIn } from "./ehlo_keywords.ts";
+import { type ForbiddenCommands, readForbiddenCommands } from "./forbidden_commands.ts";
 
 /** A service's settings, ready for use: lists split, texts put together, once per service instead of once per session. */
 export interface SessionSettings {
@@ -46,32 +47,6 @@ export interface SessionSettings {
   readonly connectionRateLimit: number;
   readonly messageRateLimit: number;
   readonly recipientRateLimit: number;
-}
-
-/** smtpd_forbidden_commands: names and patterns. */
-export interface ForbiddenCommands {
-  readonly names: ReadonlySet<string>;
-  /** Inline `regexp:{{/pattern/flags result}}` items. */
-  readonly patterns: readonly RegExp[];
-  /** Items that are neither: tables by name, which this service has no use for yet. */
-  readonly others: readonly string[];
-}
-
-const INLINE_REGEXP = /^(?:regexp|pcre):\{\s*\{\s*\/((?:[^/\\]|\\.)*)\/(\w*)\s+\S+.*\}\s*\}$/;
-
-/** Takes smtpd_forbidden_commands apart. */
-export function readForbiddenCommands(text: string): ForbiddenCommands {
-  const names = new Set<string>();
-  const patterns: RegExp[] = [];
-  const others: string[] = [];
-  for (const item of splitList(text)) {
-    const inline = INLINE_REGEXP.exec(item);
-    // regexp(5): case is folded unless the flag `i` turns that off.
-    if (inline !== null) patterns.push(new RegExp(inline[1]!, inline[2]!.includes("i") ? "" : "i"));
-    else if (item.includes(":")) others.push(item);
-    else names.add(item.toUpperCase());
-  }
-  return { names, patterns, others };
 }
 
 function readBareNewline(text: string): SessionSettings["bareNewline"] {

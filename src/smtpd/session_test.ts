@@ -348,3 +348,26 @@ test("connection limits count per client, spare the exceptions, and are given ba
   await settle();
   expect(counts).toEqual(new Map([["192.0.2.1", 0]]));
 });
+
+test("with smtpd_per_request_deadline a command in drops and a message in drops run out of time", async () => {
+  const main = { smtpd_per_request_deadline: "yes", smtpd_timeout: "10s", smtpd_min_data_rate: "10" };
+  const late = "421 4.4.2 mail.example.com Error: timeout exceeded\r\n";
+  const dropped = async (setUp: readonly string[], piece: string) => {
+    const house = memorySmtpd(main);
+    const connection = house.connect();
+    await settle();
+    for (const line of setUp) connection.send(`${line}\r\n`);
+    await settle();
+    connection.read();
+    for (let second = 0; second < 30 && !connection.closed; second++) {
+      await house.clock.advance(1_000);
+      connection.send(piece);
+    }
+    await settle();
+    return connection.read();
+  };
+  expect(await dropped([], "N")).toBe(late);
+  expect(await dropped(MESSAGE.slice(0, 3), "x")).toBe(late);
+  expect(await dropped(MESSAGE.slice(0, 3), "x".repeat(20))).toBe("");
+  expect(await dropped([], "NOOP\r\n")).toStartWith("250 2.0.0 Ok\r\n250 2.0.0 Ok\r\n");
+});

@@ -10,6 +10,7 @@ import { createShelf } from "../../src/rewrite/shelf.ts";
 import { createRouter } from "../../src/routing/router.ts";
 import { openClientLists } from "../../src/smtpd/client_lists.ts";
 import type { ClientName, SmtpdDeps } from "../../src/smtpd/deps.ts";
+import { openSmtpdTables } from "../../src/smtpd/tables.ts";
 import { createSmtpd, type Smtpd } from "../../src/smtpd/smtpd.ts";
 import { type FakeClock, fakeClock } from "./fake_clock.ts";
 import { type MemoryLog, memoryLog } from "./memory_log.ts";
@@ -152,6 +153,7 @@ export function memorySmtpd(
     clientLookup: () =>
       clientName ?? { name: "unknown", reverseName: "unknown", nameStatus: 5, reverseNameStatus: 5 },
     listed: openClientLists(settings, shelf, log),
+    ...openSmtpdTables(settings, shelf, log),
     ...overrides,
   });
   return {

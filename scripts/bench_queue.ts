@@ -106,9 +106,6 @@ async function main(): Promise<void> {
   });
   for (const id of store.takeDue(Date.now(), messages)) store.defer(id, Date.now() + 3_600_000, []);
   await store.flush();
-  console.log(
-    `memory of a deferred message                     ${Math.round((memory() - before) / messages)} bytes`,
-  );
   const listing = performance.now();
   let rows = 0;
   for await (const _ of store.list()) rows++;

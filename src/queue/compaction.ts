@@ -40,7 +40,7 @@ const MOSTLY_DEAD = 0.25;
 
 /**
  * Empties the oldest segments by appending again what lives in them. The copy is durable before the original goes; in between
- * both are there, and replay takes the later one.
+ * both are there, and replay takes the earlier one. So a message's record always stands before all that is recorded of it.
  */
 export class Compaction implements Source {
   readonly #options: CompactionOptions;
@@ -112,11 +112,12 @@ export class Compaction implements Source {
     if (record === undefined || index.stamp[slot] !== stamp) return;
     const at = { segment: index.stateSegment[slot], offset: index.stateOffset[slot] };
     const meta = await readState(slot);
-    if (index.stamp[slot] !== stamp || index.queue[slot] === QUEUE.free) return;
+    const move = { slot, stamp, record, state: meta === undefined ? undefined : { ...at, meta } };
+    if (!this.#isSame(move) || !this.#isLatest(move)) return;
     if (outcomes.differs(slot) && outcomes.statesOf(slot) === undefined) {
       outcomes.load(slot, meta === undefined ? freshStates(recipientCount(record)) : parseStates(meta));
     }
-    this.#moves.push({ slot, stamp, record, state: meta === undefined ? undefined : { ...at, meta } });
+    this.#moves.push(move);
   }
 
   /** Resolves when the prepared moves are durable. */
@@ -147,7 +148,7 @@ export class Compaction implements Source {
     const { slot, state } = move;
     if (!this.#isSame(move)) return;
     const known = outcomes.statesOf(slot);
-    if (known === undefined && !this.#isLatest(move)) return;
+    if (known === undefined && (outcomes.differs(slot) || !this.#isLatest(move))) return;
     this.#fillMessage(batch, move);
     if (known !== undefined) outcomes.addFull(batch, slot, printStates(known));
     else if (state !== undefined) outcomes.addFull(batch, slot, state.meta);

@@ -72,10 +72,17 @@ export async function readStates(
   slot: number,
   count: number,
 ): Promise<readonly RecipientState[]> {
-  const known = shard.outcomes.statesOf(slot);
-  if (known !== undefined) return known;
-  const meta = await shard.readState(slot);
-  return shard.outcomes.view(slot, meta === undefined ? freshStates(count) : parseStates(meta));
+  const { index, outcomes } = shard;
+  const stamp = index.stamp[slot];
+  for (;;) {
+    const known = outcomes.statesOf(slot);
+    if (known !== undefined) return known;
+    const [segment, offset] = [index.stateSegment[slot], index.stateOffset[slot]];
+    const meta = await shard.readState(slot);
+    if (index.stamp[slot] !== stamp) throw new Error("it is gone");
+    if (index.stateSegment[slot] !== segment || index.stateOffset[slot] !== offset) continue;
+    return outcomes.view(slot, meta === undefined ? freshStates(count) : parseStates(meta));
+  }
 }
 
 function row(

@@ -136,19 +136,15 @@ function replayMessage(head: RecordHead, length: number, { segment, offset, opti
   if (parseQueueId(head.key) === undefined) return;
   const { index, log } = options;
   const at = { segment: segment.number, offset, length };
-  const known = index.find(head.key);
-  if (known >= 0) {
-    log.release(index.segment[known], index.length[known]);
-    index.relocate(known, at);
-  } else {
-    const spooled = (head.flags & FLAG.spooled) !== 0;
-    const slot = index.add({ ...at, id: head.key, arrival: head.time, size: head.size, spooled });
-    if ((head.flags & FLAG.hold) !== 0) {
-      index.flags[slot] |= FLAG.hold;
-      index.move(slot, QUEUE.hold);
-    }
-  }
+  // A copy that compaction made while the original is still there does not count: its state may be missing, and all that was
+  // recorded since the original stands before it, in segments that would go too early.
+  if (index.find(head.key) >= 0) return;
+  const spooled = (head.flags & FLAG.spooled) !== 0;
+  const slot = index.add({ ...at, id: head.key, arrival: head.time, size: head.size, spooled });
   log.claim(at);
+  if ((head.flags & FLAG.hold) === 0) return;
+  index.flags[slot] |= FLAG.hold;
+  index.move(slot, QUEUE.hold);
 }
 
 function replayState(head: RecordHead, length: number, meta: () => Buffer, found: Found): void {

@@ -79,7 +79,10 @@ export function addressKeys(address: string): string[] {
 }
 
 /** The keys of a mail address, and how many of them hold the whole of it (access(5), EMAIL ADDRESS PATTERNS). */
-export function mailKeys(address: string, lookup: AccessLookup): { readonly keys: string[]; readonly whole: number } {
+export function mailKeys(
+  address: string,
+  lookup: AccessLookup,
+): { readonly keys: string[]; readonly whole: number } {
   const keys = bothForms(address);
   const whole = keys.length;
   const { local, domain } = splitAddress(address);

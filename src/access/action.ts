@@ -65,7 +65,11 @@ const ALL_DIGITS = /^\d+$/;
 const REPLY_CODE = /^[45]\d\d$/;
 
 /** Turns a lookup result into a verdict (access(5)). */
-export function actionVerdict(found: Found, rules: ActionRules, defaultCheck: DefaultCheck | undefined): Verdict {
+export function actionVerdict(
+  found: Found,
+  rules: ActionRules,
+  defaultCheck: DefaultCheck | undefined,
+): Verdict {
   const { value } = found;
   const end = value.search(/[ \t]/);
   const command = end < 0 ? value : value.slice(0, end);
@@ -94,7 +98,8 @@ function permit(found: Found): Extract<Verdict, { readonly is: "permit" }> {
 /** Why an action that goes with the message cannot be honoured here, or undefined (access(5)). */
 function outOfPlace(found: Found, action: string, rules: ActionRules): Verdict | undefined {
   if (rules.proxied) {
-    const text = `access table ${found.table}: with smtpd_proxy_filter specified, action ${action} is unavailable`;
+    const text =
+      `access table ${found.table}: with smtpd_proxy_filter specified, action ${action} is unavailable`;
     return warned(text);
   }
   if (found.query.stage === "ETRN") {
@@ -107,8 +112,10 @@ function outOfPlace(found: Found, action: string, rules: ActionRules): Verdict |
 /** Client and HELO lists that run before MAIL have no message to act on. */
 function outsideMail(found: Found, action: string): Verdict | undefined {
   if (found.query.facts.sender !== undefined) return undefined;
-  return warned(`access table ${found.table}: with smtpd_delay_reject=no, ` +
-      `action ${action} is always skipped in Client host or Helo command restrictions`);
+  return warned(
+    `access table ${found.table}: with smtpd_delay_reject=no, ` +
+      `action ${action} is always skipped in Client host or Helo command restrictions`,
+  );
 }
 
 /** `<name>: Class text`, as the log shows an action. */
@@ -169,7 +176,9 @@ function prepend(found: Found, text: string): Verdict {
   const wrong = outsideMail(found, "PREPEND");
   if (wrong !== undefined) return wrong;
   if (found.query.stage === "END-OF-MESSAGE") {
-    return warned(`access table ${found.table}: action PREPEND must be used before smtpd_end_of_data_restrictions`);
+    return warned(
+      `access table ${found.table}: action PREPEND must be used before smtpd_end_of_data_restrictions`,
+    );
   }
   if (!HEADER.test(text)) {
     return warned(`access table ${found.table} entry "${found.datum}" requires header: text`);

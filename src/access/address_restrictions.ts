@@ -57,7 +57,10 @@ export function checkAddressAccess(
     if (address === "" && whose === "sender") {
       const datum = shop.settings.smtpd_null_access_lookup_key;
       const question = { table, datum, about, query, defaultCheck };
-      return then(firstFound(table, [datum], query.lookups), (answer) => lookupVerdict(shop, question, answer));
+      return then(
+        firstFound(table, [datum], query.lookups),
+        (answer) => lookupVerdict(shop, question, answer),
+      );
     }
     return resolved(query, whose, address, (resolution) => {
       const datum = resolution.recipient.toLowerCase();

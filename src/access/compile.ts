@@ -1,6 +1,6 @@
 import { splitListChecked } from "../config/list.ts";
 import type { PolicyProblem } from "./policy.ts";
-import { restrictionNames, restrictionRow, type RestrictionRow } from "./registry.ts";
+import { restrictionNames, type RestrictionRow, restrictionRow } from "./registry.ts";
 import type { DefaultCheck, Restriction, RestrictionList, Step } from "./restriction.ts";
 import { serverError, type Verdict, warned } from "./verdict.ts";
 import type { Workshop } from "./workshop.ts";

@@ -56,8 +56,11 @@ export function createAccessPolicy(service: PolicyService, deps: PolicyDeps): Ac
   const problems: PolicyProblem[] = [];
   const servers = createServers(settings, deps);
   const classNames = splitList(settings.smtpd_restriction_classes);
-  const shop = createWorkshop(settings, deps, servers.get, (value, table, check) =>
-    classes.inline(value, table, check)
+  const shop = createWorkshop(
+    settings,
+    deps,
+    servers.get,
+    (value, table, check) => classes.inline(value, table, check),
   );
   const classes = createClasses(classNames, service, shop, (problem) => problems.push(problem));
   const lists = compileLists(settings, classes.context);
@@ -66,7 +69,9 @@ export function createAccessPolicy(service: PolicyService, deps: PolicyDeps): Ac
     smtpd_recipient_restrictions: settings.smtpd_recipient_restrictions,
     classText: (name) => classNames.includes(name) ? service.parameter(name) : undefined,
   });
-  if (flaw !== undefined) problems.push({ level: "fatal", parameter: "smtpd_relay_restrictions", text: flaw });
+  if (flaw !== undefined) {
+    problems.push({ level: "fatal", parameter: "smtpd_relay_restrictions", text: flaw });
+  }
   const rules = createRules(settings, deps, shop);
   const stages = createStages(settings, lists, rules, createSessions(deps.instancePrefix ?? "0"));
   return {
@@ -101,7 +106,9 @@ function openServer(
   world: Parameters<typeof createPolicyServer>[3],
 ): PolicyServer {
   const parsed = parsePolicySpec(spec, settings);
-  const endpoint = typeof parsed === "string" ? undefined : policyEndpoint(parsed.endpoint, settings.queue_directory);
+  const endpoint = typeof parsed === "string"
+    ? undefined
+    : policyEndpoint(parsed.endpoint, settings.queue_directory);
   if (typeof parsed === "string" || endpoint === undefined) {
     const text = typeof parsed === "string" ? parsed : `bad policy service endpoint: ${spec}`;
     return { ask: () => Promise.resolve({ is: "failed", warnings: [text] }), close: () => {} };
@@ -200,8 +207,10 @@ function createRules(settings: AccessSettings, deps: PolicyDeps, shop: Workshop)
     unlisted,
     mayRelay: (query) =>
       then(
-        inTurn(guards, (guard) => then(guard(query), (verdict) => verdict.is === "dunno" ? undefined : verdict)),
-        (verdict) => verdict?.is === "reject" ? verdict : DUNNO,
+        inTurn(guards, (guard) =>
+          then(guard(query), (verdict) => verdict.is === "dunno" ? undefined : verdict)),
+        (verdict) =>
+          verdict?.is === "reject" ? verdict : DUNNO,
       ),
     sleep: sleepOf(deps),
     resolve: (other, address) => deps.router.resolve(other ?? "", address),
@@ -228,4 +237,3 @@ function acceptsAddress(
     return smtputf8 || !BEYOND_ASCII.test(domain);
   });
 }
-

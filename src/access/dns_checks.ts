@@ -48,7 +48,11 @@ async function anyRecord(
 }
 
 /** Whether a mail domain could receive mail: MX, or else an address; `null` says that it accepts none (RFC 7505). */
-export async function mailDomainExists(shop: Workshop, domain: string, query: Query): Promise<Existence | "null"> {
+export async function mailDomainExists(
+  shop: Workshop,
+  domain: string,
+  query: Query,
+): Promise<Existence | "null"> {
   const name = asciiDomain(domain) || domain;
   const mx = await ask(shop, name, "MX", query);
   if (mx.is === "records") return mx.records.length === 1 && mx.records[0].exchange === "" ? "null" : "yes";

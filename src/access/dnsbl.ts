@@ -8,7 +8,16 @@ import { type AddressPattern, matchesAddress, parseAddressPattern } from "./dnsb
 import { expandTemplate } from "./reply_template.ts";
 import type { Query, Restriction } from "./restriction.ts";
 import { splitStatus, statusForSubject } from "./status.ts";
-import { DUNNO, type Refusal, reject, rejectedText, serverError, type Subject, type Verdict, warned } from "./verdict.ts";
+import {
+  DUNNO,
+  type Refusal,
+  reject,
+  rejectedText,
+  serverError,
+  type Subject,
+  type Verdict,
+  warned,
+} from "./verdict.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** What is looked up in a list, and the subject that a refusal names. */
@@ -71,7 +80,12 @@ export function rejectListed(shop: Workshop, spec: string, listed: Listed): Rest
 }
 
 /** permit_dnswl_client, permit_rhswl_client: permitted when listed, but never a way to relay. */
-export function permitListed(shop: Workshop, spec: string, listed: Listed, permit: (query: Query) => Verdict): Restriction {
+export function permitListed(
+  shop: Workshop,
+  spec: string,
+  listed: Listed,
+  permit: (query: Query) => Verdict,
+): Restriction {
   const list = parseList(spec);
   if ("is" in list) return () => list;
   return (query) => {
@@ -85,7 +99,11 @@ export function permitListed(shop: Workshop, spec: string, listed: Listed, permi
         if (found.is === "clean") return DUNNO;
         const { class: kind } = listed.about(query, what);
         const text = rejectedText({ name: what, class: kind }, "Service unavailable");
-        return { is: "defer_if_reject", refusal: { code: 450, status: "4.7.1", text }, warnings: [found.warning] };
+        return {
+          is: "defer_if_reject",
+          refusal: { code: 450, status: "4.7.1", text },
+          warnings: [found.warning],
+        };
       });
     });
   };
@@ -107,13 +125,20 @@ function parseList(spec: string): DnsList | Verdict {
   return { domain: spec.slice(0, equals), filter };
 }
 
-function listing(shop: Workshop, list: DnsList, labels: string | undefined, query: Query): MaybeAsync<Listing> {
+function listing(
+  shop: Workshop,
+  list: DnsList,
+  labels: string | undefined,
+  query: Query,
+): MaybeAsync<Listing> {
   return labels === undefined ? { is: "clean" } : question(shop, list, `${labels}.${list.domain}`, query);
 }
 
 async function question(shop: Workshop, list: DnsList, name: string, query: Query): Promise<Listing> {
   const answer = await ask(shop, name, "A", query);
-  if (answer.is === "trouble") return { is: "later", warning: `${name}: RBL lookup error: ${troubleText(name, answer.why)}` };
+  if (answer.is === "trouble") {
+    return { is: "later", warning: `${name}: RBL lookup error: ${troubleText(name, answer.why)}` };
+  }
   if (answer.is !== "records") return { is: "clean" };
   const { filter } = list;
   if (filter !== undefined && !answer.records.some(({ address }) => matchesAddress(filter, address))) {

@@ -21,7 +21,9 @@ export function sleepFor(seconds: number): Restriction {
 }
 
 /** reject_unauth_pipelining: the client sent commands ahead without being allowed to (RFC 2920 §3.1). */
-export function rejectUnauthPipelining({ facts, about }: Parameters<Restriction>[0]): ReturnType<Restriction> {
+export function rejectUnauthPipelining(
+  { facts, about }: Parameters<Restriction>[0],
+): ReturnType<Restriction> {
   if (facts.pipelinedEarly !== true) return DUNNO;
   return reject(503, "5.5.0", rejectedText(about, "Improper use of SMTP command pipelining"));
 }

@@ -1,5 +1,10 @@
 import { then } from "../base/maybe_async.ts";
-import { isAsciiHostname, isHostAddress, isInternationalHostname, literalAddress } from "../rewrite/hostname.ts";
+import {
+  isAsciiHostname,
+  isHostAddress,
+  isInternationalHostname,
+  literalAddress,
+} from "../rewrite/hostname.ts";
 import { domainKeys, firstFound } from "./access_table.ts";
 import { hostExists } from "./dns_checks.ts";
 import { lookupVerdict } from "./lookup_verdict.ts";
@@ -64,7 +69,11 @@ export function rejectUnknownHelo(shop: Workshop): Restriction {
       if (exists === "yes") return DUNNO;
       const text = rejectedText(heloSubject(helo), "Host not found");
       if (exists === "no") return reject(shop.settings.unknown_hostname_reject_code, "4.7.1", text);
-      return tempfail(shop.settings.unknown_helo_hostname_tempfail_action, { code: 450, status: "4.7.1", text });
+      return tempfail(shop.settings.unknown_helo_hostname_tempfail_action, {
+        code: 450,
+        status: "4.7.1",
+        text,
+      });
     }));
 }
 

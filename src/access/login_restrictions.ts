@@ -41,7 +41,12 @@ export function rejectLoginMismatch(shop: Workshop, names: readonly string[], ru
   };
 }
 
-function ownership(owners: string | undefined, sender: string, user: string | undefined, rule: LoginRule): Verdict {
+function ownership(
+  owners: string | undefined,
+  sender: string,
+  user: string | undefined,
+  rule: LoginRule,
+): Verdict {
   const about = addressSubject("sender", sender);
   if (user === undefined) {
     return owners === undefined ? DUNNO : reject(553, "5.7.1", rejectedText(about, "not logged in"));

@@ -80,14 +80,22 @@ async function amAmong(
       doubt ??= uncertain(recipient, `Unable to look up mail exchanger host ${exchange}: ${why}`);
       continue;
     }
-    query.lookups?.push({ source: "dns:A", key: exchange, answer: found.addresses.map((a) => a.address).join(" ") });
+    query.lookups?.push({
+      source: "dns:A",
+      key: exchange,
+      answer: found.addresses.map((a) => a.address).join(" "),
+    });
     if (found.addresses.some(({ address }) => shop.local.isOurAddress(address))) return true;
   }
   return doubt ?? false;
 }
 
 /** Whether every address of the hosts is in permit_mx_backup_networks; no list, no condition. */
-async function allInNetworks(shop: Workshop, recipient: string, hosts: readonly Mx[]): Promise<boolean | Verdict> {
+async function allInNetworks(
+  shop: Workshop,
+  recipient: string,
+  hosts: readonly Mx[],
+): Promise<boolean | Verdict> {
   if (shop.mxBackupNetworks === undefined) return true;
   for (const { exchange } of hosts) {
     const found = await shop.dns?.addresses(exchange, ownFamilies(shop));

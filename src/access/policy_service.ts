@@ -74,7 +74,11 @@ function numbersOf(given: Overrides, settings: AccessSettings): PolicyServerOpti
 }
 
 /** check_policy_service: another program decides, by an action of access(5). */
-export function checkPolicyService(shop: Workshop, spec: string, defaultCheck: DefaultCheck | undefined): Restriction {
+export function checkPolicyService(
+  shop: Workshop,
+  spec: string,
+  defaultCheck: DefaultCheck | undefined,
+): Restriction {
   const parsed = parsePolicySpec(spec, shop.settings);
   if (typeof parsed === "string") return () => serverError(parsed);
   const server = shop.policyServer(spec);

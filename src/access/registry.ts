@@ -1,4 +1,10 @@
-import { addressSubject, checkAddressAccess, rejectNonFqdnAddress, rejectUnknownDomain, type Whose } from "./address_restrictions.ts";
+import {
+  addressSubject,
+  checkAddressAccess,
+  rejectNonFqdnAddress,
+  rejectUnknownDomain,
+  type Whose,
+} from "./address_restrictions.ts";
 import { checkCcertAccess, permitTlsClientcerts } from "./certificate_restrictions.ts";
 import {
   checkClientAccess,
@@ -12,7 +18,11 @@ import {
   rejectUnknownClient,
   rejectUnknownReverseClient,
 } from "./client_restrictions.ts";
-import { checkRelayDomains, permitAuthDestination, refuseUnauthDestination } from "./destination_restrictions.ts";
+import {
+  checkRelayDomains,
+  permitAuthDestination,
+  refuseUnauthDestination,
+} from "./destination_restrictions.ts";
 import { addressLabels, domainLabels, type Listed, permitListed, rejectListed } from "./dnsbl.ts";
 import {
   deferIf,
@@ -89,7 +99,10 @@ function known(name: string): string | undefined {
   return name.toLowerCase() === "unknown" ? undefined : name;
 }
 
-function serverRows(prefix: string, targetOf: (shop: Workshop) => ServerTarget): Record<string, RestrictionRow> {
+function serverRows(
+  prefix: string,
+  targetOf: (shop: Workshop) => ServerTarget,
+): Record<string, RestrictionRow> {
   const row = (type: "A" | "MX" | "NS"): RestrictionRow => ({
     argument: "table",
     build: (shop, own) =>

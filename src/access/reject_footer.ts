@@ -45,5 +45,8 @@ function withFooter(reply: Reply, template: string, facts: Facts, rules: Templat
   }
   if (!joins) return { ...reply, lines: [...reply.lines, ...lines] };
   const last = reply.lines.length - 1;
-  return { ...reply, lines: [...reply.lines.slice(0, last), reply.lines[last] + lines[0], ...lines.slice(1)] };
+  return {
+    ...reply,
+    lines: [...reply.lines.slice(0, last), reply.lines[last] + lines[0], ...lines.slice(1)],
+  };
 }

@@ -131,7 +131,9 @@ async function oneServer(
   if (found?.is !== "records") {
     const why = found === undefined ? "Temporary failure in name resolution" : whyNot(found);
     const { class: kind, name } = question.about;
-    if (type !== "A") run.warnings.push(`Unable to look up ${type} host ${server} for ${kind} ${name}: ${why}`);
+    if (type !== "A") {
+      run.warnings.push(`Unable to look up ${type} host ${server} for ${kind} ${name}: ${why}`);
+    }
     return undefined;
   }
   for (const { address } of found.addresses) {

@@ -140,12 +140,15 @@ function recipient({ walk, facts, memory, lists, settings }: Run): MaybeAsync<Ou
   const [first, second] = settings.smtpd_relay_before_recipient_restrictions
     ? [lists.relay, lists.recipient]
     : [lists.recipient, lists.relay];
-  return then(walk.runBoth(first, second, about), (outcome) =>
-    then(walk.checkRelaying(outcome, about), (checked) => {
-      const decided = walk.applyDeferral(checked);
-      if (decided === "reject" || !settings.smtpd_reject_unlisted_recipient) return decided;
-      return validate(walk, "recipient", address);
-    }));
+  return then(
+    walk.runBoth(first, second, about),
+    (outcome) =>
+      then(walk.checkRelaying(outcome, about), (checked) => {
+        const decided = walk.applyDeferral(checked);
+        if (decided === "reject" || !settings.smtpd_reject_unlisted_recipient) return decided;
+        return validate(walk, "recipient", address);
+      }),
+  );
 }
 
 function etrn({ walk, facts, memory, lists }: Run): MaybeAsync<Outcome> {

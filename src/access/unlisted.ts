@@ -26,7 +26,9 @@ export type Unlisted = (whose: Whose, query: Query) => MaybeAsync<Verdict>;
 /** Builds the validation; receive_override_options = no_unknown_recipient_checks turns it off. */
 export function createUnlisted(shop: Workshop): Unlisted {
   const { settings, shelf } = shop;
-  if (splitList(settings.receive_override_options).includes("no_unknown_recipient_checks")) return () => DUNNO;
+  if (splitList(settings.receive_override_options).includes("no_unknown_recipient_checks")) {
+    return () => DUNNO;
+  }
   const open = (names: readonly (keyof Workshop["settings"])[]) =>
     names.flatMap((name) => shelf.maps(String(settings[name]), name) ?? []);
   const known: KnownAddresses = {
@@ -44,7 +46,12 @@ export function createUnlisted(shop: Workshop): Unlisted {
   return (whose, query) => {
     const address = query.facts[whose];
     if (address === undefined || address === "") return DUNNO;
-    return resolved(query, whose, address, (resolution) => validate(shop, known, whose, address, resolution, query));
+    return resolved(
+      query,
+      whose,
+      address,
+      (resolution) => validate(shop, known, whose, address, resolution, query),
+    );
   };
 }
 
@@ -61,7 +68,8 @@ function validate(
   return then(isListed(shop, first, key, query), (listed): MaybeAsync<Verdict> => {
     if (typeof listed === "object") return troubled(address, listed);
     if (listed) return DUNNO;
-    return byTransport(shop, whose, address, resolution) ?? byClass(shop, known, whose, address, resolution, query);
+    return byTransport(shop, whose, address, resolution) ??
+      byClass(shop, known, whose, address, resolution, query);
   });
 }
 
@@ -93,7 +101,12 @@ function isListed(
 }
 
 /** What goes to the error or retry transport is undeliverable as it is. */
-function byTransport(shop: Workshop, whose: Whose, address: string, resolution: Resolved): Verdict | undefined {
+function byTransport(
+  shop: Workshop,
+  whose: Whose,
+  address: string,
+  resolution: Resolved,
+): Verdict | undefined {
   const { transport, nexthop } = resolution;
   if (transport !== "error" && transport !== "retry") return undefined;
   const about = addressSubject(whose, address);

@@ -1,6 +1,14 @@
 import type { Settings } from "../config/settings.ts";
-import { quoteAddress } from "../address/address.ts";
-import { firstOperator, isOperator, lastOperator, operator, printTokens, scanTokens, type Token } from "./tokens.ts";
+import { quoteLocal } from "../address/address.ts";
+import {
+  firstOperator,
+  isOperator,
+  lastOperator,
+  operator,
+  printTokens,
+  scanTokens,
+  type Token,
+} from "./tokens.ts";
 
 /** What is appended to incomplete addresses; "" appends nothing (trivial-rewrite(8)). */
 export interface RewriteContext {
@@ -40,10 +48,12 @@ export function isStandardForm(address: string): boolean {
   return STANDARD.test(address);
 }
 
-/** External form, with a leading source route left alone. */
+/** External form of any text in internal form, a leading source route left alone; an empty local part is `""`. */
 export function quoteWithRoute(address: string): string {
-  const colon = address.startsWith("@") ? address.indexOf(":") : -1;
-  return colon < 0 ? quoteAddress(address) : address.slice(0, colon + 1) + quoteAddress(address.slice(colon + 1));
+  const start = address.startsWith("@") ? address.indexOf(":") + 1 : 0;
+  const at = address.lastIndexOf("@");
+  const end = at < start ? address.length : at;
+  return address.slice(0, start) + quoteLocal(address.slice(start, end)) + address.slice(end);
 }
 
 /** Builds the rewriting of one configuration. */
@@ -92,11 +102,18 @@ function withDomain(
   settings: AddressFormSettings,
 ): readonly Token[] {
   const bang = settings.swap_bangpath ? firstOperator(tokens, "!") : -1;
-  if (bang >= 0) return [...tokens.slice(bang + 1), operator("@"), ...tokens.slice(0, bang)];
+  if (bang >= 0) return swapped(tokens, bang);
   const percent = settings.allow_percent_hack ? lastOperator(tokens, "%") : -1;
   if (percent >= 0) return tokens.with(percent, operator("@"));
   if (!settings.append_at_myorigin || context.origin === "") return tokens;
   return [...tokens, operator("@"), ...scanTokens(context.origin)];
+}
+
+/** `site!user` becomes `user@site`; nothing before the bang leaves its mark on how the rest is printed. */
+function swapped(tokens: readonly Token[], bang: number): readonly Token[] {
+  const moved = bang === 0 ? true : tokens[0].moved;
+  const front = [...tokens.slice(bang + 1), operator("@")].map(({ type, text }) => ({ type, text, moved }));
+  return [...front, ...tokens.slice(0, bang)];
 }
 
 /** A domain without a dot gets the parent domain; `user@` and `user@[literal]` stay (append_dot_mydomain). */

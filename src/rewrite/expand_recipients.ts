@@ -27,7 +27,12 @@ export type Expansion =
     readonly expanded: readonly Recipient[];
   }
   /** `status` and `text` of the 451 reply; `why` for the log. */
-  | { readonly is: "trouble"; readonly status: `4.${number}.${number}`; readonly text: string; readonly why: string };
+  | {
+    readonly is: "trouble";
+    readonly status: `4.${number}.${number}`;
+    readonly text: string;
+    readonly why: string;
+  };
 
 /** What the expansion asks. */
 export interface ExpandTools {
@@ -83,7 +88,10 @@ class Run {
     return then(this.#clean(recipient.address), (address) => {
       if (isTrouble(address)) return lookupTrouble(address);
       const orcpt = recipient.orcpt ?? (address === "" ? undefined : `rfc822;${address}`);
-      return then(this.#aliases({ ...recipient, address, orcpt }), (failed) => failed ?? this.#recipientCopy(address));
+      return then(
+        this.#aliases({ ...recipient, address, orcpt }),
+        (failed) => failed ?? this.#recipientCopy(address),
+      );
     });
   }
 

@@ -8,7 +8,9 @@ export function inTurn<Item, Result>(
 ): MaybeAsync<Result | undefined> {
   for (let at = from; at < items.length; at++) {
     const result = step(items[at], at);
-    if (isPromise(result)) return result.then((late) => late === undefined ? inTurn(items, step, at + 1) : late);
+    if (isPromise(result)) {
+      return result.then((late) => late === undefined ? inTurn(items, step, at + 1) : late);
+    }
     if (result !== undefined) return result;
   }
   return undefined;

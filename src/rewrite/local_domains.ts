@@ -25,7 +25,9 @@ export type LocalDomainSettings = Pick<Settings, "mydestination" | "proxy_interf
 
 /** A match as a plain answer; trouble names the parameter. */
 export function matched(match: Match, parameter: string): boolean | Trouble {
-  return match.is === "trouble" ? { trouble: `${parameter} lookup failure: ${match.why}` } : match.is === "yes";
+  return match.is === "trouble"
+    ? { trouble: `${parameter} lookup failure: ${match.why}` }
+    : match.is === "yes";
 }
 
 /** Builds the test. `ownAddresses` are those of inet_interfaces, as text. */
@@ -34,9 +36,15 @@ export function createLocalDomains(
   ownAddresses: readonly string[],
   shelf: Shelf,
 ): LocalDomains {
-  const list = shelf.domains(settings.mydestination, { parentMatches: false, exact: true, title: "mydestination" });
+  const list = shelf.domains(settings.mydestination, {
+    parentMatches: false,
+    exact: true,
+    title: "mydestination",
+  });
   const own = new Set(ownAddresses.map(canonicalText));
-  const proxies = new Set(splitList(settings.proxy_interfaces).map((item) => canonicalText(unbracketed(item))));
+  const proxies = new Set(
+    splitList(settings.proxy_interfaces).map((item) => canonicalText(unbracketed(item))),
+  );
   const isOwnAddress = (address: string) => own.has(canonicalText(address));
   const isOurAddress = (address: string) => isOwnAddress(address) || proxies.has(canonicalText(address));
   const isOurLiteral = (domain: string) => {

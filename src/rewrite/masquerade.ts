@@ -17,7 +17,11 @@ export function createMasquerade(settings: MasqueradeSettings, shelf: Shelf): Ma
   const domains = splitList(settings.masquerade_domains).map((item) => item.toLowerCase());
   if (domains.length === 0) return undefined;
   const title = "masquerade_exceptions";
-  const exceptions = shelf.domains(settings.masquerade_exceptions, { parentMatches: false, exact: true, title });
+  const exceptions = shelf.domains(settings.masquerade_exceptions, {
+    parentMatches: false,
+    exact: true,
+    title,
+  });
   return (address) => {
     const { local, domain } = splitAddress(address);
     if (domain === "") return address;
@@ -36,7 +40,9 @@ function cut(address: string, local: string, domain: string, masks: readonly str
     const mask = item.replace(/^!+/, "");
     if (mask === "") continue;
     if (mask === folded) return address;
-    if (folded.endsWith(`.${mask}`)) return (item.length - mask.length) % 2 === 0 ? `${local}@${mask}` : address;
+    if (folded.endsWith(`.${mask}`)) {
+      return (item.length - mask.length) % 2 === 0 ? `${local}@${mask}` : address;
+    }
   }
   return address;
 }

@@ -4,7 +4,12 @@ import type { Settings } from "../config/settings.ts";
 import type { Recipient } from "../queue/envelope.ts";
 import { type AddressFormSettings, type ContextName, createAddressForm } from "./address_form.ts";
 import { canonicalAddress } from "./canonical.ts";
-import { type Expansion, type ExpansionOptions, expandRecipients, type ExpandSettings } from "./expand_recipients.ts";
+import {
+  expandRecipients,
+  type ExpandSettings,
+  type Expansion,
+  type ExpansionOptions,
+} from "./expand_recipients.ts";
 import { createFindAddress, type ExtensionSettings, type FindAddress } from "./find_address.ts";
 import type { LocalDomains } from "./local_domains.ts";
 import { isTrouble, mapAddress, type MapTrouble } from "./map_address.ts";
@@ -50,7 +55,11 @@ export interface Rewriter {
    * An address of a header. In the remote context headers are rewritten only when remote_header_rewrite_domain is set: ask
    * `rewritesHeaders` first.
    */
-  header(role: "header_sender" | "header_recipient", address: string, context: ContextName): MaybeAsync<Rewritten>;
+  header(
+    role: "header_sender" | "header_recipient",
+    address: string,
+    context: ContextName,
+  ): MaybeAsync<Rewritten>;
   rewritesHeaders(context: ContextName): boolean;
   /**
    * All recipients of a message: rewritten, with their automatic copies, aliases expanded, duplicates dropped. `sender` is
@@ -106,7 +115,8 @@ export function createRewriter(settings: RewriteSettings, local: LocalDomains, s
     header: (role, address, context) =>
       address === "" ? "" : runSteps(steps[role], form.rewrite(address, context)),
     rewritesHeaders: (context) => context === "local" || settings.remote_header_rewrite_domain !== "",
-    expandRecipients: (sender, recipients, options = {}) => expandRecipients(sender, recipients, options, tools),
+    expandRecipients: (sender, recipients, options = {}) =>
+      expandRecipients(sender, recipients, options, tools),
   };
 }
 
@@ -129,11 +139,16 @@ function createSteps(
   };
   const ordered = [
     table(settings.sender_canonical_maps, "sender_canonical_maps", settings.sender_canonical_classes),
-    table(settings.recipient_canonical_maps, "recipient_canonical_maps", settings.recipient_canonical_classes),
+    table(
+      settings.recipient_canonical_maps,
+      "recipient_canonical_maps",
+      settings.recipient_canonical_classes,
+    ),
     table(settings.canonical_maps, "canonical_maps", settings.canonical_classes),
     { step: createMasquerade(settings, shelf), classes: new Set(splitList(settings.masquerade_classes)) },
   ];
-  return (role) => ordered.flatMap(({ step, classes }) => step !== undefined && classes.has(role) ? [step] : []);
+  return (role) =>
+    ordered.flatMap(({ step, classes }) => step !== undefined && classes.has(role) ? [step] : []);
 }
 
 /** Address of an automatic copy, or undefined (sender_bcc_maps, recipient_bcc_maps). */

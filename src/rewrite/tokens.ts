@@ -3,20 +3,34 @@ export interface Token {
   readonly type: "atom" | "quoted" | "literal" | "comment" | "operator";
   /** Without quotes, brackets and backslashes; a comment keeps its parentheses. */
   readonly text: string;
+  /** Moved by a rewriting rule: printed without a blank behind it (Postfix's unparser). */
+  readonly moved?: true;
 }
 
 const OPERATORS = new Set('|%!()<>@,;:\\".[]');
 const BLANKS = new Set(" \t\r\n");
 
-/** Text up to an unescaped `close`, without backslashes, and where reading goes on. */
-function collectUntil(source: string, from: number, close: string): { text: string; next: number } {
+/** Text up to where `ends` says so, without backslashes: each takes the next character along, a last one vanishes. */
+function collect(
+  source: string,
+  from: number,
+  ends: (char: string) => boolean,
+): { text: string; next: number } {
   let text = "";
   let at = from;
-  while (at < source.length && source[at] !== close) {
-    if (source[at] === "\\" && at + 1 < source.length) at++;
-    text += source[at++];
+  for (; at < source.length; at++) {
+    if (source[at] === "\\") {
+      if (++at >= source.length) break;
+    } else if (ends(source[at])) break;
+    text += BLANKS.has(source[at]) ? " " : source[at];
   }
-  return { text, next: at + 1 };
+  return { text, next: at };
+}
+
+/** Text up to an unescaped `close`, and where reading goes on behind it. */
+function collectUntil(source: string, from: number, close: string): { text: string; next: number } {
+  const { text, next } = collect(source, from, (char) => char === close);
+  return { text, next: next + 1 };
 }
 
 /** A comment with its parentheses, nested ones included. */
@@ -31,16 +45,11 @@ function collectComment(source: string, from: number): { text: string; next: num
   return { text: source.slice(from, at + 1), next: at + 1 };
 }
 
-/** An atom; a backslash takes the next character along, and what then needs quotes becomes a quoted string. */
+/** An atom; what its backslashes bring in may need quotes, then it is a quoted string. */
 function collectAtom(source: string, from: number): { token: Token; next: number } {
-  let text = "";
-  let at = from;
-  while (at < source.length && !BLANKS.has(source[at]) && (source[at] === "\\" || !OPERATORS.has(source[at]))) {
-    if (source[at] === "\\" && at + 1 < source.length) at++;
-    text += source[at++];
-  }
+  const { text, next } = collect(source, from, (char) => BLANKS.has(char) || OPERATORS.has(char));
   const needsQuotes = [...text].some((char) => OPERATORS.has(char) || /[\x00-\x20\x7f]/.test(char));
-  return { token: { type: needsQuotes ? "quoted" : "atom", text }, next: at };
+  return { token: { type: needsQuotes ? "quoted" : "atom", text }, next };
 }
 
 /** Splits an address in external form into tokens; blanks between tokens vanish (RFC 822 §3.3). */
@@ -70,14 +79,20 @@ export function scanTokens(source: string): Token[] {
   return tokens;
 }
 
-/** Internal form of tokens: no quotes, a blank between words that nothing else separates. */
+/** Internal form of tokens: no quotes; a blank between words, after a comma and before `<`. */
 export function printTokens(tokens: readonly Token[]): string {
   let out = "";
   tokens.forEach((token, at) => {
     out += token.type === "literal" ? `[${token.text}]` : token.text;
-    if (token.type !== "operator" && at + 1 < tokens.length && tokens[at + 1].type !== "operator") out += " ";
+    if (at + 1 < tokens.length && needsBlank(token, tokens[at + 1])) out += " ";
   });
   return out;
+}
+
+function needsBlank(token: Token, next: Token): boolean {
+  if (token.moved) return false;
+  if (isOperator(token, ",") || isOperator(next, "<")) return true;
+  return token.type !== "operator" && next.type !== "operator";
 }
 
 /** Whether a token is this operator. */

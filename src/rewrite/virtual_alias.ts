@@ -51,7 +51,9 @@ class Expansion {
         this.#next();
         continue;
       }
-      if (this.#nesting >= this.#limits.virtual_alias_recursion_limit) return this.#unreasonable("map nesting");
+      if (this.#nesting >= this.#limits.virtual_alias_recursion_limit) {
+        return this.#unreasonable("map nesting");
+      }
       const mapped = this.#map(this.#results[this.#at]);
       if (isPromise(mapped)) return mapped.then((late) => this.#take(late) ?? this.run());
       const failed = this.#take(mapped);

@@ -1,4 +1,3 @@
-import { quoteAddress } from "../address/address.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { Settings } from "../config/settings.ts";
 import { type AddressForm, isStandardForm, quoteWithRoute } from "../rewrite/address_form.ts";
@@ -124,7 +123,9 @@ class Resolving {
   /** A quoted local part that hides a route is opened: `"a@b"@here` must not relay (resolve_dequoted_address). */
   #crackQuotes(): boolean {
     const [only] = this.#tokens;
-    if (!this.#tools.settings.resolve_dequoted_address || this.#tokens.length !== 1 || only.type !== "quoted") {
+    if (
+      !this.#tools.settings.resolve_dequoted_address || this.#tokens.length !== 1 || only.type !== "quoted"
+    ) {
       return false;
     }
     const opened = this.#opened(only.text);
@@ -136,16 +137,17 @@ class Resolving {
 
   #opened(local: string): string | undefined {
     const { settings } = this.#tools;
-    if (local.includes("@")) return quoteAddress(local);
+    if (local.includes("@")) return quoteWithRoute(local);
     const percent = settings.allow_percent_hack ? local.lastIndexOf("%") : -1;
-    if (percent >= 0) return quoteAddress(`${local.slice(0, percent)}@${local.slice(percent + 1)}`);
+    if (percent >= 0) return quoteWithRoute(`${local.slice(0, percent)}@${local.slice(percent + 1)}`);
     return settings.swap_bangpath && local.includes("!") ? local : undefined;
   }
 
   /** Nothing left to name a user: the mail is for empty_address_recipient. */
   #fillEmpty(): boolean {
     const [only] = this.#tokens;
-    const empty = only === undefined || (this.#tokens.length === 1 && only.type === "quoted" && only.text === "");
+    const empty = only === undefined ||
+      (this.#tokens.length === 1 && only.type === "quoted" && only.text === "");
     if (empty) this.#tokens = scanTokens(this.#tools.settings.empty_address_recipient);
     return empty;
   }

@@ -2,11 +2,21 @@ import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Settings } from "../config/settings.ts";
 import { type AddressFormSettings, createAddressForm } from "../rewrite/address_form.ts";
 import { createFindAddress, type ExtensionSettings } from "../rewrite/find_address.ts";
-import { isInternationalHostname, isAsciiHostname, isHostAddress, literalAddress } from "../rewrite/hostname.ts";
+import {
+  isAsciiHostname,
+  isHostAddress,
+  isInternationalHostname,
+  literalAddress,
+} from "../rewrite/hostname.ts";
 import type { LocalDomains, Trouble } from "../rewrite/local_domains.ts";
 import { parentMatches, type Shelf } from "../rewrite/shelf.ts";
 import { type ClassOf, type ClassSettings, createAddressClass } from "./address_class.ts";
-import { type FinalAddress, resolveAddress, type ResolveSettings, type ResolveTools } from "./resolve_address.ts";
+import {
+  type FinalAddress,
+  resolveAddress,
+  type ResolveSettings,
+  type ResolveTools,
+} from "./resolve_address.ts";
 import type { AddressClass, Resolution, Route, Router } from "./route.ts";
 import { createSenderChoice, type SenderChoice } from "./sender_dependent.ts";
 import { createTransportTable, type Hop, type TransportTable } from "./transport_table.ts";
@@ -55,8 +65,20 @@ export function createRouter(settings: RouterSettings, local: LocalDomains, shel
   };
 }
 
+/** The resolver alone: an address as it is, not rewritten before (trivial-rewrite(8), "resolve"). */
+export function createResolve(
+  settings: RouterSettings,
+  local: LocalDomains,
+  shelf: Shelf,
+): (sender: string, recipient: string) => MaybeAsync<Resolution> {
+  const resolver = new Resolver(settings, { settings, form: createAddressForm(settings), local }, shelf);
+  return (sender, recipient) => resolver.resolve(sender, recipient);
+}
+
 /** The settings for address verification probes, which take ways of their own (ADDRESS_VERIFICATION_README). */
-export function probeSettings<Given extends HopSettings>(settings: Given & ProbeSettings): Given & HopSettings {
+export function probeSettings<Given extends HopSettings>(
+  settings: Given & ProbeSettings,
+): Given & HopSettings {
   return {
     ...settings,
     local_transport: settings.address_verify_local_transport,
@@ -90,7 +112,13 @@ function routeOf(resolution: Resolution): Route {
   if (resolution.malformed) {
     return { is: "route", class: kind, transport: "error", nexthop: "5.1.3 bad address syntax", recipient };
   }
-  return { is: "route", class: kind, transport: resolution.transport, nexthop: resolution.nexthop, recipient };
+  return {
+    is: "route",
+    class: kind,
+    transport: resolution.transport,
+    nexthop: resolution.nexthop,
+    recipient,
+  };
 }
 
 class Resolver {
@@ -122,11 +150,13 @@ class Resolver {
       settings.empty_address_default_transport_maps_lookup_key,
     );
     const moved = shelf.maps(settings.relocated_maps, "relocated_maps");
-    this.#relocated = moved === undefined ? undefined : (address) =>
-      then(find(moved, address), ({ answer }) => {
-        if (answer.is === "trouble") return { trouble: `relocated_maps lookup failure: ${answer.why}` };
-        return answer.is === "found" ? this.#movedTo(answer.value) : undefined;
-      });
+    this.#relocated = moved === undefined
+      ? undefined
+      : (address) =>
+        then(find(moved, address), ({ answer }) => {
+          if (answer.is === "trouble") return { trouble: `relocated_maps lookup failure: ${answer.why}` };
+          return answer.is === "found" ? this.#movedTo(answer.value) : undefined;
+        });
   }
 
   resolve(sender: string, recipient: string): MaybeAsync<Resolution> {
@@ -258,5 +288,13 @@ function trouble({ trouble: why }: Trouble): Resolution {
 }
 
 function malformed(recipient: string, kind: AddressClass): Resolution {
-  return { is: "resolved", class: kind, transport: "", nexthop: "", recipient, routed: false, malformed: true };
+  return {
+    is: "resolved",
+    class: kind,
+    transport: "",
+    nexthop: "",
+    recipient,
+    routed: false,
+    malformed: true,
+  };
 }

@@ -15,7 +15,11 @@ export interface Hop {
 export type TransportTable = (address: string, domain: string, hop: Hop) => MaybeAsync<Hop | Trouble>;
 
 /** Builds the lookup. */
-export function createTransportTable(maps: ShelfMaps, find: FindAddress, parentMatches: boolean): TransportTable {
+export function createTransportTable(
+  maps: ShelfMaps,
+  find: FindAddress,
+  parentMatches: boolean,
+): TransportTable {
   const forms: readonly AddressForm[] = [
     "full",
     "no-extension",

@@ -128,7 +128,9 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: "reject_unauth_destination with soft_bounce",
     settings: { smtpd_relay_restrictions: "reject_unauth_destination", soft_bounce: "yes" },
-    sessions: [{ commands: rcpts("ann@example.org", "x@elsewhere.example", "nobody@example.com", "bob@example.com") }],
+    sessions: [{
+      commands: rcpts("ann@example.org", "x@elsewhere.example", "nobody@example.com", "bob@example.com"),
+    }],
   },
   {
     name: "no table names, other codes",
@@ -142,7 +144,10 @@ export const SCENARIOS: readonly Scenario[] = [
       show_user_unknown_table_name: "no",
     },
     sessions: [{
-      commands: rcpts("ann@example.org", ...EVERYWHERE.filter((address) => address !== "unknown@alias.example")),
+      commands: rcpts(
+        "ann@example.org",
+        ...EVERYWHERE.filter((address) => address !== "unknown@alias.example"),
+      ),
     }],
   },
   {
@@ -159,15 +164,23 @@ export const SCENARIOS: readonly Scenario[] = [
       smtpd_recipient_restrictions: "permit_mynetworks, reject_unlisted_recipient, reject_unauth_destination",
     },
     sessions: [
-      { client: STRANGER, commands: rcpts("ann@example.org", "nobody@example.com", "bob@example.com", "x@else.example") },
-      { client: TRUSTED, commands: rcpts("ann@example.org", "nobody@example.com", "bob@example.com", "x@else.example") },
+      {
+        client: STRANGER,
+        commands: rcpts("ann@example.org", "nobody@example.com", "bob@example.com", "x@else.example"),
+      },
+      {
+        client: TRUSTED,
+        commands: rcpts("ann@example.org", "nobody@example.com", "bob@example.com", "x@else.example"),
+      },
     ],
   },
   {
     name: "the basic verbs, each list",
     settings: {
-      smtpd_client_restrictions: "check_client_access inline:{{192.0.2.1=reject},{192.0.2.2=defer},{192.0.2.3=permit},{192.0.2.4=defer_if_permit},{192.0.2.5=defer_if_reject}}",
-      smtpd_helo_restrictions: "check_helo_access inline:{{reject.example=reject},{defer.example=defer},{ok.example=OK}}",
+      smtpd_client_restrictions:
+        "check_client_access inline:{{192.0.2.1=reject},{192.0.2.2=defer},{192.0.2.3=permit},{192.0.2.4=defer_if_permit},{192.0.2.5=defer_if_reject}}",
+      smtpd_helo_restrictions:
+        "check_helo_access inline:{{reject.example=reject},{defer.example=defer},{ok.example=OK}}",
       smtpd_sender_restrictions:
         "check_sender_access inline:{{r@a.example=reject},{d@a.example=defer},{p@a.example=permit},{dip@a.example=defer_if_permit},{dir@a.example=defer_if_reject}}",
       smtpd_recipient_restrictions:
@@ -283,7 +296,14 @@ export const SCENARIOS: readonly Scenario[] = [
       {
         client: STRANGER,
         commands: [
-          ...rcpts("ann@example.org", "no@example.com", "bin@example.com", "no@example.com", "x@else.example", "nobody@example.com"),
+          ...rcpts(
+            "ann@example.org",
+            "no@example.com",
+            "bin@example.com",
+            "no@example.com",
+            "x@else.example",
+            "nobody@example.com",
+          ),
           "DATA",
           ".",
         ],
@@ -300,7 +320,8 @@ export const SCENARIOS: readonly Scenario[] = [
     settings: {
       smtpd_client_restrictions:
         "check_client_access inline:{{192.0.2.1=550 5.1.1 c},{192.0.2.2=550 5.1.7 c},{192.0.2.3=550 5.7.8 c}}",
-      smtpd_helo_restrictions: "check_helo_access inline:{{h1.example=550 5.1.1 h},{h2.example=REJECT 5.1.8 h}}",
+      smtpd_helo_restrictions:
+        "check_helo_access inline:{{h1.example=550 5.1.1 h},{h2.example=REJECT 5.1.8 h}}",
       smtpd_sender_restrictions: "check_sender_access inline:{" +
         [1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => `{s${n}@a.example=550 5.1.${n} s}`).join(",") + "}",
       smtpd_recipient_restrictions: "check_recipient_access inline:{" +
@@ -371,9 +392,18 @@ export const SCENARIOS: readonly Scenario[] = [
       smtpd_delay_reject: "yes",
     },
     sessions: [
-      { client: { address: "198.51.100.1" }, commands: rcpts("a@b.example", "x@dom.example", "x@sub.dom.example", "x@top.example") },
-      { client: { address: "198.51.100.1", name: "a.dom.example" }, commands: rcpts("a@b.example", "x@dom.example") },
-      { client: { address: "198.51.100.1", name: "dom.example" }, commands: rcpts("a@b.example", "x@dom.example") },
+      {
+        client: { address: "198.51.100.1" },
+        commands: rcpts("a@b.example", "x@dom.example", "x@sub.dom.example", "x@top.example"),
+      },
+      {
+        client: { address: "198.51.100.1", name: "a.dom.example" },
+        commands: rcpts("a@b.example", "x@dom.example"),
+      },
+      {
+        client: { address: "198.51.100.1", name: "dom.example" },
+        commands: rcpts("a@b.example", "x@dom.example"),
+      },
       { client: { address: "192.0.2.200" }, commands: rcpts("a@b.example", "x@dom.example") },
     ],
   },
@@ -393,29 +423,63 @@ export const SCENARIOS: readonly Scenario[] = [
       smtpd_delay_reject: "yes",
     },
     sessions: [
-      { client: { address: "203.0.113.1", name: "x.bad.example" }, commands: rcpts("a@b.example", "bob@example.com") },
-      { client: { address: "192.0.2.1", name: "ok.bad.example" }, commands: rcpts("a@b.example", "bob@example.com") },
-      { client: { address: "192.0.2.1", name: "good.example" }, commands: rcpts("a@b.example", "bob@example.com") },
-      { client: { address: "198.51.100.7", name: "good.example" }, commands: rcpts("a@b.example", "bob@example.com") },
-      { client: { address: "198.0.0.1", name: "good.example" }, commands: rcpts("a@b.example", "bob@example.com") },
+      {
+        client: { address: "203.0.113.1", name: "x.bad.example" },
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
+      {
+        client: { address: "192.0.2.1", name: "ok.bad.example" },
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
+      {
+        client: { address: "192.0.2.1", name: "good.example" },
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
+      {
+        client: { address: "198.51.100.7", name: "good.example" },
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
+      {
+        client: { address: "198.0.0.1", name: "good.example" },
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
       { client: { address: "203.0.113.1" }, commands: rcpts("a@b.example", "bob@example.com") },
-      { client: { address: "2001:db8:5::1", name: "good.example" }, commands: rcpts("a@b.example", "bob@example.com") },
-      { client: { address: "2001:db8::9", name: "good.example" }, commands: rcpts("a@b.example", "bob@example.com") },
-      { client: { address: "2001:db8::10", name: "good.example" }, commands: rcpts("a@b.example", "bob@example.com") },
+      {
+        client: { address: "2001:db8:5::1", name: "good.example" },
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
+      {
+        client: { address: "2001:db8::9", name: "good.example" },
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
+      {
+        client: { address: "2001:db8::10", name: "good.example" },
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
     ],
   },
   {
     name: "client names that are missing or forged",
     settings: {
-      smtpd_client_restrictions: "check_client_access inline:{{203.0.113.9=reject_unknown_client}}, reject_unknown_reverse_client_hostname, " +
+      smtpd_client_restrictions:
+        "check_client_access inline:{{203.0.113.9=reject_unknown_client}}, reject_unknown_reverse_client_hostname, " +
         "reject_unknown_client_hostname",
       unknown_client_reject_code: "550",
     },
     sessions: [
       { client: { address: "203.0.113.1" }, commands: rcpts("a@b.example", "bob@example.com") },
-      { client: { address: "203.0.113.1", nameStatus: 4, reverseNameStatus: 4 }, commands: rcpts("a@b.example", "bob@example.com") },
-      { client: { address: "203.0.113.1", reverseName: "forged.example" }, commands: rcpts("a@b.example", "bob@example.com") },
-      { client: { address: "203.0.113.1", nameStatus: 4, reverseName: "slow.example" }, commands: rcpts("a@b.example", "bob@example.com") },
+      {
+        client: { address: "203.0.113.1", nameStatus: 4, reverseNameStatus: 4 },
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
+      {
+        client: { address: "203.0.113.1", reverseName: "forged.example" },
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
+      {
+        client: { address: "203.0.113.1", nameStatus: 4, reverseName: "slow.example" },
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
       { client: { address: "203.0.113.9" }, commands: rcpts("a@b.example", "bob@example.com") },
       { client: STRANGER, commands: rcpts("a@b.example", "bob@example.com") },
     ],
@@ -426,7 +490,9 @@ export const SCENARIOS: readonly Scenario[] = [
       smtpd_recipient_restrictions:
         "check_reverse_client_hostname_access inline:{{liar.example=OK},{bad.example=REJECT},{dunno.example=DUNNO},{sub.example=permit}}, reject_unauth_destination",
     },
-    sessions: ["liar.example", "bad.example", "dunno.example", "sub.example", "else.example"].map((reverseName) => ({
+    sessions: ["liar.example", "bad.example", "dunno.example", "sub.example", "else.example"].map((
+      reverseName,
+    ) => ({
       client: { address: "203.0.113.1", reverseName },
       commands: rcpts("a@b.example", "bob@example.com", "x@else.example"),
     })),
@@ -460,7 +526,10 @@ export const SCENARIOS: readonly Scenario[] = [
       "x.ok.example",
       "LISTED.EXAMPLE",
       "a".repeat(64) + ".example",
-    ].map((helo) => ({ client: STRANGER, commands: [`EHLO ${helo}`, "MAIL a@b.example", "RCPT bob@example.com"] })),
+    ].map((helo) => ({
+      client: STRANGER,
+      commands: [`EHLO ${helo}`, "MAIL a@b.example", "RCPT bob@example.com"],
+    })),
   },
   {
     name: "HELO by the older names, other codes",
@@ -482,16 +551,35 @@ export const SCENARIOS: readonly Scenario[] = [
       smtpd_reject_unlisted_recipient: "no",
     },
     sessions: [
-      ...["ann", "ann@host", "ann@host.example", "ann@host.", "ann@[192.0.2.1]", "", "a b", "ann@under_score.example"].map(
+      ...[
+        "ann",
+        "ann@host",
+        "ann@host.example",
+        "ann@host.",
+        "ann@[192.0.2.1]",
+        "",
+        "a b",
+        "ann@under_score.example",
+      ].map(
         (sender) => ({ commands: rcpts(sender, "bob@example.com") }),
       ),
-      { commands: rcpts("ann@example.org", "bob", "bob@localhost", "bob@example.com", "bob@[127.0.0.1]", "bob@example.com.") },
+      {
+        commands: rcpts(
+          "ann@example.org",
+          "bob",
+          "bob@localhost",
+          "bob@example.com",
+          "bob@[127.0.0.1]",
+          "bob@example.com.",
+        ),
+      },
     ],
   },
   {
     name: "null and multiple recipients of bounces",
     settings: {
-      smtpd_recipient_restrictions: "reject_multi_recipient_bounce, check_sender_access inline:{{<>=REJECT no bounces}}, permit",
+      smtpd_recipient_restrictions:
+        "reject_multi_recipient_bounce, check_sender_access inline:{{<>=REJECT no bounces}}, permit",
       smtpd_relay_restrictions: "reject_unauth_destination",
     },
     sessions: [
@@ -516,7 +604,8 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "warn_if_reject",
     settings: {
       smtpd_client_restrictions: "warn_if_reject reject_unknown_client_hostname",
-      smtpd_sender_restrictions: "warn_if_reject check_sender_access inline:{{w@a.example=REJECT bad sender},{d@a.example=DEFER_IF_PERMIT maybe},{c@a.example=strict}}",
+      smtpd_sender_restrictions:
+        "warn_if_reject check_sender_access inline:{{w@a.example=REJECT bad sender},{d@a.example=DEFER_IF_PERMIT maybe},{c@a.example=strict}}",
       smtpd_recipient_restrictions:
         "warn_if_reject reject_unauth_destination, warn_if_reject strict, warn_if_reject nonsense, reject",
       smtpd_relay_restrictions: "permit_mynetworks, reject_unauth_destination",
@@ -538,12 +627,20 @@ export const SCENARIOS: readonly Scenario[] = [
       outer: "permit_mynetworks, inner, check_recipient_access inline:{{alice@example.com=REJECT outer}}",
       inner: "check_recipient_access inline:{{bob@example.com=REJECT inner},{carol@example.com=lenient}}",
       lenient: "permit",
-      smtpd_recipient_restrictions: "outer, reject_unauth_destination, inline:{{aliased@example.com=REJECT bare table}}",
+      smtpd_recipient_restrictions:
+        "outer, reject_unauth_destination, inline:{{aliased@example.com=REJECT bare table}}",
     },
     sessions: [
       {
         client: STRANGER,
-        commands: rcpts("a@b.example", "bob@example.com", "alice@example.com", "carol@example.com", "aliased@example.com", "x@e.example"),
+        commands: rcpts(
+          "a@b.example",
+          "bob@example.com",
+          "alice@example.com",
+          "carol@example.com",
+          "aliased@example.com",
+          "x@e.example",
+        ),
       },
       { client: TRUSTED, commands: rcpts("a@b.example", "bob@example.com", "x@e.example") },
     ],
@@ -571,14 +668,20 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: "mistakes show when they are reached",
     settings: {
-      smtpd_client_restrictions: "check_client_access inline:{{192.0.2.1=nonsense},{192.0.2.2=permit_mynetwork}}",
-      smtpd_helo_restrictions: "check_helo_access inline:{{h1.example=check_helo_access},{h2.example=sleep x},{h3.example=reject_rbl_client}}",
-      smtpd_sender_restrictions: "check_sender_access inline:{{s1@a.example=check_policy_service},{s2@a.example=DUNNO}}",
+      smtpd_client_restrictions:
+        "check_client_access inline:{{192.0.2.1=nonsense},{192.0.2.2=permit_mynetwork}}",
+      smtpd_helo_restrictions:
+        "check_helo_access inline:{{h1.example=check_helo_access},{h2.example=sleep x},{h3.example=reject_rbl_client}}",
+      smtpd_sender_restrictions:
+        "check_sender_access inline:{{s1@a.example=check_policy_service},{s2@a.example=DUNNO}}",
       smtpd_recipient_restrictions:
         "check_recipient_access inline:{{bob@example.com=OK}}, unknown_restriction, reject_unauth_destination",
     },
     sessions: [
-      ...[1, 2].map((last) => ({ client: { address: `192.0.2.${last}` }, commands: rcpts("a@b.example", "bob@example.com") })),
+      ...[1, 2].map((last) => ({
+        client: { address: `192.0.2.${last}` },
+        commands: rcpts("a@b.example", "bob@example.com"),
+      })),
       ...["h1.example", "h2.example", "h3.example"].map((helo) => ({
         commands: [`EHLO ${helo}`, "MAIL a@b.example", "RCPT bob@example.com"],
       })),
@@ -594,7 +697,8 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: "tables that cannot be opened",
     settings: {
-      smtpd_client_restrictions: "check_client_access inline:{{192.0.2.1=DUNNO}}, check_client_access fail:broken",
+      smtpd_client_restrictions:
+        "check_client_access inline:{{192.0.2.1=DUNNO}}, check_client_access fail:broken",
     },
     sessions: [
       { client: { address: "192.0.2.1" }, commands: rcpts("a@b.example", "bob@example.com") },
@@ -613,7 +717,10 @@ export const SCENARIOS: readonly Scenario[] = [
     settings: { mynetworks: "10.0.0.0/8, 192.0.2.1/24, 198.51.100.0/24" },
     sessions: [
       { client: { address: "10.1.1.1" }, commands: rcpts("a@b.example", "x@else.example") },
-      { client: { address: "198.51.100.1" }, commands: rcpts("a@b.example", "x@else.example", "bob@example.com") },
+      {
+        client: { address: "198.51.100.1" },
+        commands: rcpts("a@b.example", "x@else.example", "bob@example.com"),
+      },
     ],
   },
   {
@@ -621,10 +728,14 @@ export const SCENARIOS: readonly Scenario[] = [
     settings: {
       smtpd_client_restrictions:
         "check_client_access inline:{{192.0.2.1=DEFER_IF_PERMIT client},{192.0.2.2=DEFER_IF_REJECT client}}",
-      smtpd_helo_restrictions: "check_helo_access inline:{{dip.example=DEFER_IF_PERMIT helo},{dir.example=DEFER_IF_REJECT helo}}",
-      smtpd_sender_restrictions: "check_sender_access inline:{{dip@a.example=DEFER_IF_PERMIT sender},{dir@a.example=DEFER_IF_REJECT sender},{no@a.example=REJECT sender}}",
-      smtpd_relay_restrictions: "check_recipient_access inline:{{dir@example.com=DEFER_IF_REJECT relay},{both@example.com=two}}, permit_mynetworks, reject_unauth_destination",
-      smtpd_recipient_restrictions: "check_recipient_access inline:{{dir@example.com=REJECT later list},{both@example.com=REJECT both},{ok@example.com=OK}}",
+      smtpd_helo_restrictions:
+        "check_helo_access inline:{{dip.example=DEFER_IF_PERMIT helo},{dir.example=DEFER_IF_REJECT helo}}",
+      smtpd_sender_restrictions:
+        "check_sender_access inline:{{dip@a.example=DEFER_IF_PERMIT sender},{dir@a.example=DEFER_IF_REJECT sender},{no@a.example=REJECT sender}}",
+      smtpd_relay_restrictions:
+        "check_recipient_access inline:{{dir@example.com=DEFER_IF_REJECT relay},{both@example.com=two}}, permit_mynetworks, reject_unauth_destination",
+      smtpd_recipient_restrictions:
+        "check_recipient_access inline:{{dir@example.com=REJECT later list},{both@example.com=REJECT both},{ok@example.com=OK}}",
       smtpd_restriction_classes: "two",
       two: "defer_if_permit, defer_if_reject, reject",
     },
@@ -652,8 +763,10 @@ export const SCENARIOS: readonly Scenario[] = [
       smtpd_delay_reject: "no",
       smtpd_client_restrictions:
         "check_client_access inline:{{192.0.2.2=DEFER_IF_PERMIT client},{192.0.2.3=HOLD},{192.0.2.4=PREPEND X: y},{192.0.2.5=WARN early}}",
-      smtpd_helo_restrictions: "check_helo_access inline:{{bad.example=REJECT helo},{dip.example=DEFER_IF_PERMIT helo}}",
-      smtpd_sender_restrictions: "check_sender_access inline:{{no@a.example=REJECT sender},{dip@a.example=DEFER_IF_PERMIT sender}}",
+      smtpd_helo_restrictions:
+        "check_helo_access inline:{{bad.example=REJECT helo},{dip.example=DEFER_IF_PERMIT helo}}",
+      smtpd_sender_restrictions:
+        "check_sender_access inline:{{no@a.example=REJECT sender},{dip@a.example=DEFER_IF_PERMIT sender}}",
       smtpd_recipient_restrictions: "reject_unauth_destination",
     },
     sessions: [
@@ -663,7 +776,15 @@ export const SCENARIOS: readonly Scenario[] = [
       })),
       {
         client: STRANGER,
-        commands: ["EHLO bad.example", "MAIL a@b.example", "RCPT bob@example.com", "RSET", "EHLO dip.example", "MAIL a@b.example", "RCPT bob@example.com"],
+        commands: [
+          "EHLO bad.example",
+          "MAIL a@b.example",
+          "RCPT bob@example.com",
+          "RSET",
+          "EHLO dip.example",
+          "MAIL a@b.example",
+          "RCPT bob@example.com",
+        ],
       },
       { client: STRANGER, commands: rcpts("no@a.example", "bob@example.com") },
       { client: STRANGER, commands: rcpts("dip@a.example", "bob@example.com", "x@else.example") },
@@ -674,17 +795,25 @@ export const SCENARIOS: readonly Scenario[] = [
     settings: {
       smtpd_relay_before_recipient_restrictions: "no",
       smtpd_relay_restrictions: "permit_mynetworks, reject_unauth_destination",
-      smtpd_recipient_restrictions: "check_recipient_access inline:{{x@else.example=REJECT recipient list},{y@else.example=OK}}",
+      smtpd_recipient_restrictions:
+        "check_recipient_access inline:{{x@else.example=REJECT recipient list},{y@else.example=OK}}",
     },
-    sessions: [{ client: STRANGER, commands: rcpts("a@b.example", "x@else.example", "y@else.example", "z@else.example", "bob@example.com") }],
+    sessions: [{
+      client: STRANGER,
+      commands: rcpts("a@b.example", "x@else.example", "y@else.example", "z@else.example", "bob@example.com"),
+    }],
   },
   {
     name: "relay restrictions before recipient restrictions",
     settings: {
       smtpd_relay_restrictions: "permit_mynetworks, reject_unauth_destination",
-      smtpd_recipient_restrictions: "check_recipient_access inline:{{x@else.example=REJECT recipient list},{y@else.example=OK}}",
+      smtpd_recipient_restrictions:
+        "check_recipient_access inline:{{x@else.example=REJECT recipient list},{y@else.example=OK}}",
     },
-    sessions: [{ client: STRANGER, commands: rcpts("a@b.example", "x@else.example", "y@else.example", "z@else.example", "bob@example.com") }],
+    sessions: [{
+      client: STRANGER,
+      commands: rcpts("a@b.example", "x@else.example", "y@else.example", "z@else.example", "bob@example.com"),
+    }],
   },
   {
     name: "routed recipients get no permit from tables",
@@ -714,7 +843,13 @@ export const SCENARIOS: readonly Scenario[] = [
     settings: { allow_untrusted_routing: "yes", smtpd_relay_restrictions: "reject_unauth_destination" },
     sessions: [{
       client: STRANGER,
-      commands: rcpts("a@b.example", "a%b.example@relay.example", "x!y@relay.example", "a%b@example.com", "u@elsewhere.example"),
+      commands: rcpts(
+        "a@b.example",
+        "a%b.example@relay.example",
+        "x!y@relay.example",
+        "a%b@example.com",
+        "u@elsewhere.example",
+      ),
     }],
   },
   {
@@ -722,19 +857,36 @@ export const SCENARIOS: readonly Scenario[] = [
     settings: {
       relay_domains: "relay.example",
       smtpd_relay_restrictions: "",
-      smtpd_recipient_restrictions: "check_sender_access inline:{{crd@a.example=check_relay_domains}}, permit_auth_destination, reject",
+      smtpd_recipient_restrictions:
+        "check_sender_access inline:{{crd@a.example=check_relay_domains}}, permit_auth_destination, reject",
     },
     sessions: [
-      { client: STRANGER, commands: rcpts("a@b.example", "bob@example.com", "known@relay.example", "x@else.example", "info@alias.example") },
-      { client: STRANGER, commands: rcpts("crd@a.example", "bob@example.com", "known@relay.example", "x@else.example") },
-      { client: { address: "192.0.2.80", name: "mx.relay.example" }, commands: rcpts("crd@a.example", "x@else.example") },
+      {
+        client: STRANGER,
+        commands: rcpts(
+          "a@b.example",
+          "bob@example.com",
+          "known@relay.example",
+          "x@else.example",
+          "info@alias.example",
+        ),
+      },
+      {
+        client: STRANGER,
+        commands: rcpts("crd@a.example", "bob@example.com", "known@relay.example", "x@else.example"),
+      },
+      {
+        client: { address: "192.0.2.80", name: "mx.relay.example" },
+        commands: rcpts("crd@a.example", "x@else.example"),
+      },
     ],
   },
   {
     name: "reply codes that are none",
     settings: {
       reject_code: "299",
-      smtpd_client_restrictions: "check_client_access inline:{{192.0.2.1=reject},{192.0.2.2=defer},{192.0.2.3=REJECT x}}",
+      smtpd_client_restrictions:
+        "check_client_access inline:{{192.0.2.1=reject},{192.0.2.2=defer},{192.0.2.3=REJECT x}}",
       defer_code: "455",
       access_map_reject_code: "600",
     },
@@ -753,7 +905,16 @@ export const SCENARIOS: readonly Scenario[] = [
     },
     sessions: [
       { client: TRUSTED, commands: rcpts("a@b.example", "bob@example.com") },
-      { client: STRANGER, commands: rcpts("a@b.example", "alice@example.com", "carol@example.com", "bob@example.com", "info@alias.example") },
+      {
+        client: STRANGER,
+        commands: rcpts(
+          "a@b.example",
+          "alice@example.com",
+          "carol@example.com",
+          "bob@example.com",
+          "info@alias.example",
+        ),
+      },
     ],
   },
   {
@@ -761,13 +922,23 @@ export const SCENARIOS: readonly Scenario[] = [
     settings: {
       smtpd_sender_restrictions: "check_sender_access inline:{{p@a.example=reject_plaintext_session}}",
       smtpd_recipient_restrictions: "permit_inet_interfaces, reject",
-      smtpd_end_of_data_restrictions: "check_sender_access inline:{{e@a.example=REJECT too late},{w@a.example=PREPEND X: y},{d@a.example=DEFER_IF_PERMIT eod}}",
+      smtpd_end_of_data_restrictions:
+        "check_sender_access inline:{{e@a.example=REJECT too late},{w@a.example=PREPEND X: y},{d@a.example=DEFER_IF_PERMIT eod}}",
       smtpd_relay_restrictions: "permit",
       plaintext_reject_code: "554",
     },
     sessions: [
       { commands: rcpts("p@a.example", "bob@example.com") },
-      { commands: [...rcpts("e@a.example", "bob@example.com"), "DATA", ".", "MAIL a@b.example", "RSET", "MAIL a@b.example"] },
+      {
+        commands: [
+          ...rcpts("e@a.example", "bob@example.com"),
+          "DATA",
+          ".",
+          "MAIL a@b.example",
+          "RSET",
+          "MAIL a@b.example",
+        ],
+      },
       { commands: [...rcpts("w@a.example", "bob@example.com"), "DATA", "."] },
       { commands: [...rcpts("d@a.example", "bob@example.com"), "DATA", "."] },
       { commands: [...rcpts("d@a.example", "bob@example.com", "alice@example.com"), "DATA", "."] },
@@ -776,14 +947,21 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: "pattern tables see whole keys only",
     settings: {
-      smtpd_client_restrictions: "check_client_access regexp:{{/^192\\.0\\.2$$/ REJECT never},{/^192\\.0\\.2\\.9$$/ REJECT client nine},{/evil/ REJECT evil name}}",
+      smtpd_client_restrictions:
+        "check_client_access regexp:{{/^192\\.0\\.2$$/ REJECT never},{/^192\\.0\\.2\\.9$$/ REJECT client nine},{/evil/ REJECT evil name}}",
       smtpd_recipient_restrictions:
         "check_recipient_access regexp:{{/^bob@$$/ REJECT never},{/^example\\.com$$/ REJECT never},{/^alice(\\+.*)?@/ REJECT alice$$1}}, reject_unauth_destination",
     },
     sessions: [
       { client: { address: "192.0.2.9" }, commands: rcpts("a@b.example", "bob@example.com") },
-      { client: { address: "192.0.2.8" }, commands: rcpts("a@b.example", "bob@example.com", "alice@example.com", "alice+x@example.com") },
-      { client: { address: "192.0.2.8", name: "x.evil.example" }, commands: rcpts("a@b.example", "bob@example.com") },
+      {
+        client: { address: "192.0.2.8" },
+        commands: rcpts("a@b.example", "bob@example.com", "alice@example.com", "alice+x@example.com"),
+      },
+      {
+        client: { address: "192.0.2.8", name: "x.evil.example" },
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
     ],
   },
   {
@@ -791,7 +969,13 @@ export const SCENARIOS: readonly Scenario[] = [
     settings: { disable_vrfy_command: "no", smtpd_relay_restrictions: "reject_unauth_destination" },
     sessions: [{
       client: STRANGER,
-      commands: ["EHLO client.example.org", "VRFY bob@example.com", "VRFY nobody@example.com", "VRFY x@else.example", "VRFY postmaster"],
+      commands: [
+        "EHLO client.example.org",
+        "VRFY bob@example.com",
+        "VRFY nobody@example.com",
+        "VRFY x@else.example",
+        "VRFY postmaster",
+      ],
     }],
   },
 ];

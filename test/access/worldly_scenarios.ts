@@ -78,11 +78,16 @@ export const WORLDLY: readonly Scenario[] = [
       unknown_address_reject_code: "550",
       smtpd_sender_restrictions: "reject_unknown_address",
     },
-    sessions: DOMAINS.map((domain) => ({ commands: rcpts(`ann@${domain}`, "bob@example.com", "x@else.example") })),
+    sessions: DOMAINS.map((domain) => ({
+      commands: rcpts(`ann@${domain}`, "bob@example.com", "x@else.example"),
+    })),
   },
   {
     name: "unknown HELO names",
-    settings: { smtpd_helo_restrictions: "reject_unknown_helo_hostname", unknown_hostname_reject_code: "550" },
+    settings: {
+      smtpd_helo_restrictions: "reject_unknown_helo_hostname",
+      unknown_hostname_reject_code: "550",
+    },
     sessions: [...DOMAINS, "192.0.2.1", "[1.2]", "a..b"].map((helo) => ({
       commands: [`EHLO ${helo}`, "MAIL a@b.example", "RCPT bob@example.com", "RCPT x@else.example"],
     })),
@@ -94,16 +99,22 @@ export const WORLDLY: readonly Scenario[] = [
         "reject_rbl_client bl.example=127.0.0.[3;9..11], check_client_access inline:{192.0.2.66=any,192.0.2.67=any}",
       smtpd_restriction_classes: "any",
       any: "reject_rbl_client bl.example",
-      rbl_reply_maps: "inline:{{bl.example=$$rbl_code 5.7.9 $$rbl_class [$$rbl_what] is in $$rbl_domain${rbl_reason?: $$rbl_reason}}}",
+      rbl_reply_maps:
+        "inline:{{bl.example=$$rbl_code 5.7.9 $$rbl_class [$$rbl_what] is in $$rbl_domain${rbl_reason?: $$rbl_reason}}}",
     },
-    sessions: ["192.0.2.66", "192.0.2.67", "192.0.2.68", "192.0.2.1", "2001:db8::66", "2001:db8::67"].map((address) => ({
+    sessions: ["192.0.2.66", "192.0.2.67", "192.0.2.68", "192.0.2.1", "2001:db8::66", "2001:db8::67"].map((
+      address,
+    ) => ({
       client: at(address),
       commands: rcpts("a@b.example", "bob@example.com"),
     })),
   },
   {
     name: "the usual blocklist reply",
-    settings: { smtpd_recipient_restrictions: "reject_unauth_destination, reject_rbl_client bl.example", maps_rbl_reject_code: "521" },
+    settings: {
+      smtpd_recipient_restrictions: "reject_unauth_destination, reject_rbl_client bl.example",
+      maps_rbl_reject_code: "521",
+    },
     sessions: ["192.0.2.66", "192.0.2.67", "192.0.2.1"].map((address) => ({
       client: at(address),
       commands: rcpts("a@b.example", "bob@example.com"),
@@ -116,10 +127,22 @@ export const WORLDLY: readonly Scenario[] = [
         "reject_rhsbl_client rhs.example, reject_rhsbl_reverse_client rhs.example, reject_rhsbl_helo rhs.example=127.0.0.2, reject_rhsbl_sender rhs.example, reject_rhsbl_recipient rhs.example, reject_unauth_destination",
     },
     sessions: [
-      { client: at("192.0.2.1", { name: "client.bad.example" }), commands: rcpts("a@b.example", "bob@example.com") },
-      { client: at("192.0.2.1", { reverseName: "client.bad.example" }), commands: rcpts("a@b.example", "bob@example.com") },
-      { client: at("192.0.2.1"), commands: ["EHLO helo.bad.example", "MAIL a@b.example", "RCPT bob@example.com"] },
-      { client: at("192.0.2.1"), commands: ["EHLO client.bad.example", "MAIL a@b.example", "RCPT bob@example.com"] },
+      {
+        client: at("192.0.2.1", { name: "client.bad.example" }),
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
+      {
+        client: at("192.0.2.1", { reverseName: "client.bad.example" }),
+        commands: rcpts("a@b.example", "bob@example.com"),
+      },
+      {
+        client: at("192.0.2.1"),
+        commands: ["EHLO helo.bad.example", "MAIL a@b.example", "RCPT bob@example.com"],
+      },
+      {
+        client: at("192.0.2.1"),
+        commands: ["EHLO client.bad.example", "MAIL a@b.example", "RCPT bob@example.com"],
+      },
       { client: at("192.0.2.1"), commands: ["EHLO 1.2.3.4", "MAIL a@b.example", "RCPT bob@example.com"] },
       { client: at("192.0.2.1"), commands: rcpts("a@evil.example", "bob@example.com") },
       { client: at("192.0.2.1"), commands: rcpts("a@EVIL.example", "bob@example.com") },
@@ -136,7 +159,10 @@ export const WORLDLY: readonly Scenario[] = [
     sessions: [
       { client: at("192.0.2.69"), commands: rcpts("a@b.example", "bob@example.com", "x@else.example") },
       { client: at("192.0.2.70"), commands: rcpts("a@b.example", "bob@example.com", "x@else.example") },
-      { client: at("192.0.2.71", { name: "friend.example" }), commands: rcpts("a@b.example", "bob@example.com", "x@else.example") },
+      {
+        client: at("192.0.2.71", { name: "friend.example" }),
+        commands: rcpts("a@b.example", "bob@example.com", "x@else.example"),
+      },
       { client: at("192.0.2.71"), commands: rcpts("a@b.example", "bob@example.com") },
     ],
   },
@@ -145,12 +171,26 @@ export const WORLDLY: readonly Scenario[] = [
     settings: {
       smtpd_sender_restrictions:
         "check_sender_mx_access inline:{{mx.evil.example=REJECT mx name},{198.51.100.67=REJECT mx address}}, check_sender_ns_access inline:{{ns.evil.example=REJECT ns name},{192.0.2.82=REJECT ns address}}, check_sender_a_access inline:{{192.0.2.83=REJECT a address},{192.0.2.80=OK},{sub.evil.example=REJECT never}}",
-      smtpd_helo_restrictions: "check_helo_mx_access inline:{{198.51.100=REJECT helo network}}, check_helo_a_access inline:{{192.0.2.81=OK}}",
-      smtpd_client_restrictions: "check_client_a_access inline:{{198.51.100.68=REJECT client address}}, check_client_ns_access inline:{{evil.example=REJECT client ns}}, check_client_mx_access inline:{{192.0.2.81=REJECT client mx}}",
-      smtpd_recipient_restrictions: "check_recipient_mx_access inline:{{mx.good.example=DUNNO},{mx.evil.example=REJECT rcpt mx}}, check_recipient_a_access inline:{{192.0.2.83=554 rcpt a}}, reject_unauth_destination",
+      smtpd_helo_restrictions:
+        "check_helo_mx_access inline:{{198.51.100=REJECT helo network}}, check_helo_a_access inline:{{192.0.2.81=OK}}",
+      smtpd_client_restrictions:
+        "check_client_a_access inline:{{198.51.100.68=REJECT client address}}, check_client_ns_access inline:{{evil.example=REJECT client ns}}, check_client_mx_access inline:{{192.0.2.81=REJECT client mx}}",
+      smtpd_recipient_restrictions:
+        "check_recipient_mx_access inline:{{mx.good.example=DUNNO},{mx.evil.example=REJECT rcpt mx}}, check_recipient_a_access inline:{{192.0.2.83=554 rcpt a}}, reject_unauth_destination",
     },
     sessions: [
-      ...["badmx.example", "evil.example", "sub.evil.example", "good.example", "only-a.example", "nullmx.example", "nosuch.example", "servfail.example", "[192.0.2.83]", "[198.51.100.67]"].map(
+      ...[
+        "badmx.example",
+        "evil.example",
+        "sub.evil.example",
+        "good.example",
+        "only-a.example",
+        "nullmx.example",
+        "nosuch.example",
+        "servfail.example",
+        "[192.0.2.83]",
+        "[198.51.100.67]",
+      ].map(
         (domain) => ({ client: at("192.0.2.1"), commands: rcpts(`a@${domain}`, "bob@example.com") }),
       ),
       ...["sub.evil.example", "mx.good.example", "nosuch.example", "[198.51.100.5]"].map((helo) => ({
@@ -161,7 +201,10 @@ export const WORLDLY: readonly Scenario[] = [
         client: at("192.0.2.1", { name }),
         commands: rcpts("a@b.example", "bob@example.com"),
       })),
-      { client: at("192.0.2.1"), commands: rcpts("a@b.example", "x@good.example", "x@badmx.example", "x@only-a.example") },
+      {
+        client: at("192.0.2.1"),
+        commands: rcpts("a@b.example", "x@good.example", "x@badmx.example", "x@only-a.example"),
+      },
     ],
   },
   {
@@ -192,18 +235,23 @@ export const WORLDLY: readonly Scenario[] = [
     name: "policy servers",
     settings: {
       smtpd_client_restrictions: "check_policy_service inet:%POLICY%",
-      smtpd_recipient_restrictions: "check_policy_service { inet:%POLICY%, timeout=5s, policy_context=rcpt }, reject_unauth_destination",
+      smtpd_recipient_restrictions:
+        "check_policy_service { inet:%POLICY%, timeout=5s, policy_context=rcpt }, reject_unauth_destination",
       smtpd_data_restrictions: "check_policy_service inet:%POLICY%",
       smtpd_end_of_data_restrictions: "check_policy_service inet:%POLICY%",
       smtpd_restriction_classes: "polite",
       polite: "reject_unlisted_recipient, reject",
     },
     sessions: [
-      ...["ok", "dunno", "reject", "defer", "dip", "hold", "prepend", "class", "junk", "unknown", "table"].map((local) => ({
-        client: at("192.0.2.1", { name: "c.example", reverseName: "r.example" }),
-        commands: rcpts(`${local}@p.example`, "bob@example.com", "x@else.example"),
-      })),
-      { client: at("192.0.2.1"), commands: [...rcpts("a@p.example", "bob@example.com", "alice@example.com"), "DATA", "."] },
+      ...["ok", "dunno", "reject", "defer", "dip", "hold", "prepend", "class", "junk", "unknown", "table"]
+        .map((local) => ({
+          client: at("192.0.2.1", { name: "c.example", reverseName: "r.example" }),
+          commands: rcpts(`${local}@p.example`, "bob@example.com", "x@else.example"),
+        })),
+      {
+        client: at("192.0.2.1"),
+        commands: [...rcpts("a@p.example", "bob@example.com", "alice@example.com"), "DATA", "."],
+      },
       { client: at("192.0.2.1"), commands: [...rcpts("eod@p.example", "bob@example.com"), "DATA", "."] },
     ],
   },
@@ -227,7 +275,8 @@ export const WORLDLY: readonly Scenario[] = [
       smtpd_sasl_auth_enable: "yes",
       smtpd_sasl_type: "dovecot",
       smtpd_sasl_path: "inet:%AUTH%",
-      smtpd_sender_login_maps: "inline:{bob@example.com=bob,{shared@example.com=bob, alice},@own.example=carol,sales=dave}",
+      smtpd_sender_login_maps:
+        "inline:{bob@example.com=bob,{shared@example.com=bob, alice},@own.example=carol,sales=dave}",
       smtpd_sender_restrictions:
         "check_sasl_access inline:{{blocked=REJECT no more}}, check_helo_access inline:{auth.example=reject_authenticated_sender_login_mismatch,known.example=reject_known_sender_login_mismatch,unauth.example=reject_unauthenticated_sender_login_mismatch,both.example=reject_sender_login_mismatch}",
       smtpd_relay_restrictions: "permit_sasl_authenticated, reject_unauth_destination",

@@ -4,7 +4,12 @@ import { createSystemResolver } from "../../src/dns/system_resolver.ts";
 import { WORLDLY, ZONE } from "../access/worldly_scenarios.ts";
 import { compareScenarios } from "../kit/compare_scenarios.ts";
 import { startDnsServer } from "../kit/dns_server.ts";
-import { type Attributes, type PolicyDaemon, startAuthDaemon, startPolicyDaemon } from "../kit/policy_daemon.ts";
+import {
+  type Attributes,
+  type PolicyDaemon,
+  startAuthDaemon,
+  startPolicyDaemon,
+} from "../kit/policy_daemon.ts";
 import { postfixAvailable } from "../kit/postfix.ts";
 
 const NAME_SERVER = "127.0.0.77";
@@ -12,7 +17,9 @@ const NAME_SERVER = "127.0.0.77";
 /** Rules by sender: what is asked decides what is answered. */
 function rule(attributes: Attributes): string {
   const sender = attributes.sender ?? "";
-  if (attributes.protocol_state === "END-OF-MESSAGE") return sender === "eod@p.example" ? "REJECT at the end" : "DUNNO";
+  if (attributes.protocol_state === "END-OF-MESSAGE") {
+    return sender === "eod@p.example" ? "REJECT at the end" : "DUNNO";
+  }
   if (attributes.policy_context !== "rcpt") return "DUNNO";
   const actions: Record<string, string> = {
     ok: "OK",

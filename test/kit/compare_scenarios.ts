@@ -180,7 +180,9 @@ function warningEssence(text: string): string {
 /** Postfix's warnings of one scenario, in order. */
 function warningsOf(log: string, at: number): string[] {
   const pattern = new RegExp(`sc${at}/smtpd\\[\\d+\\]: warning: (.*)$`);
-  return log.split("\n").flatMap((line) => pattern.exec(line)?.[1] ?? []).filter((text) => !AT_START.test(text))
+  return log.split("\n").flatMap((line) => pattern.exec(line)?.[1] ?? []).filter((text) =>
+    !AT_START.test(text)
+  )
     .map(warningEssence);
 }
 
@@ -195,7 +197,8 @@ export function compareScenarios(
     let world: ScenarioWorld = {};
     let ports: number[] = [];
     let compared = 0;
-    const named = (text: string) => text.replace(/%(\w+)%/g, (all, name: string) => world.names?.[name] ?? all);
+    const named = (text: string) =>
+      text.replace(/%(\w+)%/g, (all, name: string) => world.names?.[name] ?? all);
     const settingsOf = (settings: Readonly<Record<string, string>>) =>
       Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, named(value)]));
 

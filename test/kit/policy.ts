@@ -7,7 +7,7 @@ import { realWorld } from "../../src/config/world.ts";
 import { createLocalDomains } from "../../src/rewrite/local_domains.ts";
 import { createRewriter } from "../../src/rewrite/rewriter.ts";
 import { createShelf } from "../../src/rewrite/shelf.ts";
-import { createRouter } from "../../src/routing/router.ts";
+import { createResolve, createRouter } from "../../src/routing/router.ts";
 
 /** What a test may change about the surroundings. */
 export interface KitOptions extends Partial<PolicyDeps> {
@@ -36,9 +36,19 @@ export function policyKit(main: string, options: KitOptions = {}) {
   });
   const local = createLocalDomains(settings, options.ownAddresses ?? ["127.0.0.1"], shelf);
   const router = createRouter(settings, local, shelf);
+  const resolver = createResolve(settings, local, shelf);
   const service = { settings, parameter: configuration.parameter };
   const policy = createAccessPolicy(service, { router, local, shelf, clock: () => 0, ...options });
-  return { settings, shelf, local, router, rewriter: createRewriter(settings, local, shelf), policy, warnings };
+  return {
+    settings,
+    shelf,
+    local,
+    router,
+    resolver,
+    rewriter: createRewriter(settings, local, shelf),
+    policy,
+    warnings,
+  };
 }
 
 /** A stranger who says HELO, MAIL and RCPT; change what the test is about. */

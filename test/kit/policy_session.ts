@@ -92,7 +92,9 @@ export async function playScript(
   played.replies.push(greeting === undefined ? "220" : replyText(greeting));
   for (const command of commands) {
     const closed = /^(?:421|521) /.test(played.replies.at(-1) ?? "") || played.replies.at(-1) === "(closed)";
-    played.replies.push(closed ? "(closed)" : await step(command, state, check, policy, greeting !== undefined));
+    played.replies.push(
+      closed ? "(closed)" : await step(command, state, check, policy, greeting !== undefined),
+    );
   }
   return played;
 }
@@ -120,7 +122,9 @@ async function step(
     }
     case "MAIL": {
       if (state.sender !== undefined) return "503 5.5.1 Error: nested MAIL command";
-      if (!await policy.acceptsAddress(argument, undefined, false)) return "501 5.1.7 Bad sender address syntax";
+      if (!await policy.acceptsAddress(argument, undefined, false)) {
+        return "501 5.1.7 Bad sender address syntax";
+      }
       const refusal = await check("MAIL", { sender: argument });
       if (refusal === undefined) {
         Object.assign(state, { sender: argument, recipients: [], lastRecipient: undefined });

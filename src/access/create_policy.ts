@@ -70,7 +70,8 @@ export function createAccessPolicy(service: PolicyService, deps: PolicyDeps): Ac
     classText: (name) => classNames.includes(name) ? service.parameter(name) : undefined,
   });
   if (flaw !== undefined) {
-    problems.push({ level: "fatal", parameter: "smtpd_relay_restrictions", text: flaw });
+    const level = settings.allow_open_relay ? "warning" : "fatal";
+    problems.push({ level, parameter: "smtpd_relay_restrictions", text: flaw });
   }
   const rules = createRules(settings, deps, shop);
   const stages = createStages(settings, lists, rules, createSessions(deps.instancePrefix ?? "0"));

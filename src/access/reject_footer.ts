@@ -1,5 +1,7 @@
 import type { MaybeAsync } from "../base/maybe_async.ts";
 import { then } from "../base/maybe_async.ts";
+import type { Settings } from "../config/settings.ts";
+import type { Shelf } from "../rewrite/shelf.ts";
 import type { Reply } from "../smtp/reply.ts";
 import { printReply } from "../smtp/reply.ts";
 import type { Answer } from "../table/table.ts";
@@ -17,7 +19,34 @@ export interface FooterRules extends TemplateRules {
 /** Adds the text of smtpd_reject_footer to a 4xx or 5xx reply; the log shows the reply without it (postconf(5)). */
 export type RejectFooter = (reply: Reply, facts: Facts) => MaybeAsync<Reply>;
 
-/** Builds the footer of one service; undefined when none is configured. */
+/** The settings of the footer. */
+export type FooterSettings = Pick<
+  Settings,
+  | "myhostname"
+  | "smtpd_client_port_logging"
+  | "smtpd_expansion_filter"
+  | "smtpd_reject_footer"
+  | "smtpd_reject_footer_maps"
+>;
+
+/** The footer of a service; undefined when none is configured. */
+export function createServiceFooter(
+  settings: FooterSettings,
+  shelf: Shelf,
+  clock: () => number,
+): RejectFooter | undefined {
+  const maps = shelf.maps(settings.smtpd_reject_footer_maps, "smtpd_reject_footer_maps");
+  return createRejectFooter({
+    myhostname: settings.myhostname,
+    smtpd_client_port_logging: settings.smtpd_client_port_logging,
+    smtpd_expansion_filter: settings.smtpd_expansion_filter,
+    smtpd_reject_footer: settings.smtpd_reject_footer,
+    clock,
+    maps: maps === undefined ? undefined : (reply) => maps.whole.find(reply),
+  });
+}
+
+/** Builds the footer from its rules. */
 export function createRejectFooter(rules: FooterRules): RejectFooter | undefined {
   const { maps } = rules;
   const fallback = rules.smtpd_reject_footer;

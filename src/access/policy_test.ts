@@ -1,0 +1,245 @@
+import { expect, test } from "bun:test";
+import { facts, policyKit } from "../../test/kit/policy.ts";
+import type { Decision, TraceStep } from "./policy.ts";
+
+const BASE = `
+compatibility_level = 3.6
+myhostname = mail.example.com
+mydestination = example.com
+mynetworks = 10.0.0.0/8
+local_recipient_maps =
+`;
+
+const first = (decision: Decision) => decision.refusal?.lines[0];
+
+/** The founding scenario's main.cf: a tutorial that Postfix serves at level 0. */
+const TUTORIAL = `
+myhostname = mail.example.com
+mydomain = example.com
+myorigin = $mydomain
+mydestination = $mydomain
+mynetworks = 127.0.0.1 10.0.0.2/32 10.0.0.4/32
+relay_domains = $mydomain
+local_recipient_maps =
+smtpd_sender_restrictions = permit_mynetworks, check_sender_access inline:{{@monitor.stm.com=OK},{*=REJECT}}, permit
+smtpd_recipient_restrictions = permit_mynetworks, check_recipient_access inline:{{@smalltreemedia.com=OK},{*@smalltreemedia.com=OK},{webmaster@example.com=OK}}, reject
+`;
+
+test.each([
+  ["webmaster@example.com", undefined],
+  ["haha@example.com", "<haha@example.com>: Recipient address rejected: Access denied"],
+  ["x@smalltreemedia.com", "<x@smalltreemedia.com>: Relay access denied"],
+  ["y%z@smalltreemedia.com", "<y%z@smalltreemedia.com>: Recipient address rejected: Access denied"],
+])("the tutorial's configuration answers %s from outside", (recipient, want) => {
+  const decision = policyKit(TUTORIAL).policy.check("RCPT", facts({ recipient, sender: "test@gmail.com" }));
+  expect(decision).not.toBeInstanceOf(Promise);
+  expect(first(decision as Decision)).toBe(want);
+});
+
+test("the tutorial's networks may relay", () => {
+  const client = { ...facts().client, address: "10.0.0.4" };
+  const decision = policyKit(TUTORIAL).policy.check(
+    "RCPT",
+    facts({ client, recipient: "x@elsewhere.example" }),
+  );
+  expect(first(decision as Decision)).toBeUndefined();
+});
+
+test("an @domain key permits own recipients, and strangers no foreign ones", async () => {
+  const { policy } = policyKit(`${BASE}
+relay_domains = relay.example
+smtpd_relay_restrictions =
+smtpd_recipient_restrictions = check_recipient_access inline:{{@example.com=OK},{@relay.example=permit},{@else.example=permit}}, reject
+`);
+  const ask = async (recipient: string, more = {}) =>
+    first(await policy.check("RCPT", facts({ recipient, ...more })));
+  expect(await ask("any@example.com")).toBeUndefined();
+  expect(await ask("any@relay.example")).toBeUndefined();
+  expect(await ask("any@else.example")).toBe("<any@else.example>: Relay access denied");
+  expect(await ask("any@else.example", { saslUsername: "ann", saslMethod: "PLAIN" })).toBeUndefined();
+  expect(await ask("any@sub.example.com")).toContain("Access denied");
+});
+
+test("an @domain key comes after all of Postfix's own", async () => {
+  const { policy } = policyKit(`${BASE}
+smtpd_recipient_restrictions = check_recipient_access inline:{{@example.com=REJECT at},{bob@=REJECT local},{alice@example.com=REJECT full}}
+`);
+  const ask = async (recipient: string) => first(await policy.check("RCPT", facts({ recipient })));
+  expect(await ask("bob@example.com")).toEndWith("local");
+  expect(await ask("alice@example.com")).toEndWith("full");
+  expect(await ask("carol@example.com")).toEndWith("at");
+});
+
+test("access_at_domain_keys = no gives Postfix's keys alone", async () => {
+  const { policy } = policyKit(`${BASE}
+access_at_domain_keys = no
+smtpd_recipient_restrictions = check_recipient_access inline:{{@example.com=REJECT at}}
+`);
+  expect((await policy.check("RCPT", facts())).refusal).toBeUndefined();
+});
+
+test("effects of all lists come in order, with their lines for the log", async () => {
+  const { policy } = policyKit(`${BASE}
+smtpd_client_restrictions = check_client_access static:{PREPEND X-One: 1}
+smtpd_helo_restrictions = check_helo_access static:{HOLD please}
+smtpd_sender_restrictions = check_sender_access static:{FILTER smtp:[127.0.0.1]:9}, check_sender_access static:HOLD
+smtpd_recipient_restrictions = check_recipient_access static:{BCC watch@example.com}, check_recipient_access static:{REDIRECT other@example.com}
+`);
+  const { effects, notes, refusal } = await policy.check("RCPT", facts());
+  expect(refusal).toBeUndefined();
+  expect(effects).toEqual([
+    { is: "prepend", text: "X-One: 1" },
+    { is: "hold", text: "please" },
+    { is: "filter", text: "smtp:[127.0.0.1]:9" },
+    { is: "bcc", text: "watch@example.com" },
+    { is: "redirect", text: "other@example.com" },
+  ]);
+  expect(notes).toEqual([
+    { verb: "hold", text: "<client.example.org>: Helo command please" },
+    { verb: "filter", text: "<ann@example.org>: Sender address triggers FILTER smtp:[127.0.0.1]:9" },
+    { verb: "bcc", text: "<bob@example.com>: Recipient address triggers BCC watch@example.com" },
+    { verb: "redirect", text: "<bob@example.com>: Recipient address triggers REDIRECT other@example.com" },
+  ]);
+});
+
+test("a refusal says which list and restriction refused", async () => {
+  const { policy } = policyKit(
+    `${BASE}smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n`,
+  );
+  const { refusedBy } = await policy.check("RCPT", facts({ recipient: "x@elsewhere.example" }));
+  expect(refusedBy).toBe("smtpd_relay_restrictions/reject_unauth_destination");
+});
+
+test("a trace names every restriction, the keys tried, the answer and the reply", async () => {
+  const { policy } = policyKit(`${BASE}
+smtpd_restriction_classes = own_class
+own_class = permit_mynetworks, check_recipient_access inline:{{example.com=REJECT closed}}
+smtpd_recipient_restrictions = own_class
+`);
+  const steps: TraceStep[] = [];
+  await policy.check("RCPT", facts(), (step) => steps.push(step));
+  expect(steps.map(({ list, restriction, depth, verdict }) => [list, restriction, depth, verdict])).toEqual([
+    ["smtpd_relay_restrictions", "permit_mynetworks", 1, "dunno"],
+    ["smtpd_relay_restrictions", "permit_sasl_authenticated", 1, "dunno"],
+    ["smtpd_relay_restrictions", "defer_unauth_destination", 1, "dunno"],
+    ["smtpd_recipient_restrictions", "own_class", 1, "dunno"],
+    ["own_class", "permit_mynetworks", 2, "dunno"],
+    ["own_class", "check_recipient_access inline:{{example.com=REJECT closed}}", 2, "reject"],
+  ]);
+  const last = steps.at(-1);
+  expect(last?.lookups.map(({ key, answer }) => [key, answer])).toEqual([
+    ["bob@example.com", undefined],
+    ["example.com", "REJECT closed"],
+  ]);
+  expect(last?.reply?.code).toBe(554);
+});
+
+test("tables in process answer at once, never by a promise", () => {
+  const { policy } = policyKit(
+    `${BASE}smtpd_recipient_restrictions = check_client_access static:DUNNO, reject\n`,
+  );
+  expect(policy.check("RCPT", facts())).not.toBeInstanceOf(Promise);
+});
+
+test("restrictions after a pending one go on where they stopped", async () => {
+  const asked: string[] = [];
+  const dns = {
+    query: (name: string) => {
+      asked.push(name);
+      return Promise.resolve({ is: "nxdomain" as const, authentic: false });
+    },
+    addresses: () => Promise.resolve({ is: "nxdomain" as const, authentic: false, type: "A" as const }),
+  };
+  const { policy } = policyKit(
+    `${BASE}smtpd_recipient_restrictions = reject_rbl_client a.example, reject_rbl_client b.example, reject\n`,
+    { dns },
+  );
+  const decision = policy.check("RCPT", facts());
+  expect(decision).toBeInstanceOf(Promise);
+  expect(first(await decision)).toContain("Access denied");
+  expect(asked).toEqual(["7.2.0.192.a.example", "7.2.0.192.b.example"]);
+});
+
+test("a class that contains itself ends in a configuration error", async () => {
+  const { policy } = policyKit(`${BASE}
+smtpd_restriction_classes = loop
+loop = loop
+smtpd_recipient_restrictions = loop
+`);
+  expect((await policy.check("RCPT", facts())).refusal).toMatchObject({ code: 451, status: "4.3.5" });
+});
+
+test("problems name unknown restrictions with what may be meant, and missing class definitions", () => {
+  const { policy } = policyKit(`${BASE}
+smtpd_restriction_classes = nothing
+smtpd_recipient_restrictions = permit_mynetwork, reject_rbl_client
+smtpd_client_restrictions = permit, reject
+`);
+  expect(policy.problems.map(({ level, text }) => `${level} ${text}`)).toEqual([
+    "fatal restriction class `nothing' needs a definition",
+    "warning restriction `reject' after `permit' is ignored",
+    'warning unknown smtpd restriction: "permit_mynetwork"; did you mean permit_mynetworks?',
+    "warning restriction reject_rbl_client requires domain name argument",
+  ]);
+});
+
+test("unverified addresses are deferred while nobody verifies", async () => {
+  const { policy } = policyKit(`${BASE}smtpd_recipient_restrictions = reject_unverified_recipient\n`);
+  expect(first(await policy.check("RCPT", facts()))).toEndWith("address verification problem");
+});
+
+test.each(
+  [
+    ["deliverable", "", undefined],
+    [
+      "undeliverable",
+      "550",
+      "<bob@example.com>: Recipient address rejected: undeliverable address: no such user",
+    ],
+    ["undeliverable", "", "<bob@example.com>: Recipient address rejected: unverified address: no such user"],
+    ["unknown", "", "<bob@example.com>: Recipient address rejected: unverified address: no such user"],
+  ] as const,
+)("reject_unverified_recipient: %s with code %j", async (is, code, want) => {
+  const setting = code === "" ? "" : `unverified_recipient_reject_code = ${code}\n`;
+  const { policy } = policyKit(
+    `${BASE}${setting}smtpd_recipient_restrictions = reject_unverified_recipient\n`,
+    { verifier: { verify: () => is === "deliverable" ? { is } : { is, why: "no such user" } } },
+  );
+  expect(first(await policy.check("RCPT", facts()))).toBe(want);
+});
+
+test("client certificates open what their fingerprints are listed for", async () => {
+  const peer = {
+    trusted: false,
+    fingerprint: "AA:BB",
+    publicKeyFingerprint: "CC:DD",
+    subject: "ann",
+    issuer: "ca",
+  };
+  const tls = { protocol: "TLSv1.3", cipher: "X", keysize: 256, peer };
+  const { policy } = policyKit(`${BASE}
+relay_clientcerts = inline:{CC:DD=ann}
+smtpd_tls_ask_ccert = yes
+smtpd_relay_restrictions = permit_tls_clientcerts, reject_unauth_destination
+smtpd_sender_restrictions = check_ccert_access { inline:{EE:FF=REJECT} { search_order = pubkey_fingerprint } }
+`);
+  const ask = async (more: Parameters<typeof facts>[0]) =>
+    first(await policy.check("RCPT", facts({ recipient: "x@elsewhere.example", ...more })));
+  expect(await ask({ tls })).toBeUndefined();
+  expect(await ask({})).toBe("<x@elsewhere.example>: Relay access denied");
+  expect(await ask({ tls: { ...tls, peer: { ...peer, publicKeyFingerprint: "EE:FF" } } }))
+    .toBe("<ann>: Client certificate rejected: Access denied");
+});
+
+test("headers of own clients are completed, and nobody else's", async () => {
+  const { policy } = policyKit(
+    `${BASE}local_header_rewrite_clients = permit_mynetworks, inline:{192.0.2.9=yes}\n`,
+  );
+  const at = async (address: string) =>
+    (await policy.headerContext(facts({ client: { ...facts().client, address } }))).is;
+  expect([await at("10.1.1.1"), await at("192.0.2.9"), await at("192.0.2.8")]).toEqual([
+    "local",
+    "local",
+    "remote",
+  ]);
+});

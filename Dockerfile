@@ -14,7 +14,7 @@ FROM ${RUNTIME_IMAGE}
 # One unprivileged user; the ids are fixed so that a volume's files keep their owner from release to release.
 RUN groupadd --system --gid 2525 mta \
  && useradd --system --uid 2525 --gid mta --home-dir /var/lib/mta --shell /usr/sbin/nologin mta \
- && install -d -o mta -g mta -m 0700 /var/lib/mta
+ && install -d -o mta -g mta -m 0700 /var/lib/mta /var/lib/mta/queue /var/lib/mta/data /var/lib/mta/mail
 COPY --from=build /build/dist/mta /usr/local/bin/mta
 RUN for name in postmap postalias newaliases postconf; do ln -s mta /usr/local/bin/$name; done
 COPY config/container/ /etc/mta/

@@ -15,20 +15,12 @@ let mailboxes = "";
 
 beforeAll(async () => {
   if (!HAVE_BINARY) return;
+  const names = ["swaks", "smtplib", "nodemailer"];
+  const aliases = names.map((name) => `${name}=$mail_spool_directory/${name}`).join(", ");
   server = await startServer({
-    mainCf: [
-      "mydestination = example.com",
-      "alias_maps = texthash:$config_directory/aliases",
-      "default_privs = daemon",
-    ],
-    files: { aliases: "" },
+    mainCf: ["mydestination = example.com", `alias_maps = inline:{ ${aliases} }`, "default_privs = daemon"],
   });
   mailboxes = join(server.directory, "mail");
-  chmodSync(mailboxes, 0o1777);
-  await Bun.write(
-    join(server.configDirectory, "aliases"),
-    ["swaks", "smtplib", "nodemailer"].map((name) => `${name} ${mailboxes}/${name}\n`).join(""),
-  );
 });
 
 afterAll(async () => {

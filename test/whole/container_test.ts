@@ -154,7 +154,7 @@ test.skipIf(!able)(
       ...process.env,
       PATH: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
       MTA_mydestination: "example.com",
-      MTA_local_recipient_maps: "",
+      MTA_alias_maps: "inline:{ webmaster=/var/lib/mta/mail/webmaster }",
       MTA_http_listen: "",
       MTA_inet_interfaces: "127.0.0.1",
     };

@@ -71,7 +71,7 @@ with smtplib.SMTP("127.0.0.1", int(sys.argv[1])) as s:
   const { code, out } = await finish(["python3", "-c", script, String(server.port)]);
   expect(out).toBe("");
   expect(code).toBe(0);
-  await server.logged(/to=<.*smtplib>.*status=sent/);
+  await server.logged(/to=<smtplib@.*status=sent/);
   expect(await mailbox("smtplib")).toContain("Subject: from smtplib");
 });
 

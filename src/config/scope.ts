@@ -1,6 +1,6 @@
 import { ConfigurationFault, type Diagnostic } from "./diagnostic.ts";
 import { expand } from "./expand.ts";
-import { splitNameValue, trimAscii } from "./logical_lines.ts";
+import { trimAscii } from "./logical_lines.ts";
 import type { ParameterRow } from "./parameter.ts";
 import { parameters, patterns } from "./parameters.ts";
 import { computeMynetworks } from "./own_addresses.ts";
@@ -219,7 +219,7 @@ export class Scope {
     const read = this.world.readText(path);
     const expected = "a domain name, or a file whose first line is one";
     const bad = (text: string) => new ConfigurationFault([this.complaint("myorigin", path, text, expected)]);
-    if ("error" in read) throw bad(`${path}: ${read.error}`);
+    if ("error" in read) throw bad(`${path}: cannot open file: ${read.error}`);
     const line = trimAscii(read.text.split("\n", 1)[0]!);
     if (line === "") throw bad(`myorigin file ${path} is empty`);
     return line;

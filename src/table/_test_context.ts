@@ -7,7 +7,7 @@ export interface TestContext extends TableContext {
 }
 
 export function testContext(more: Partial<TableContext> = {}): TestContext {
-  const context = {
+  const context: TestContext = {
     directory: "",
     parameter: () => undefined,
     warnings: [] as string[],

@@ -120,7 +120,9 @@ class Run {
   #aliases(recipient: Recipient): MaybeAsync<Trouble | undefined> {
     if (this.#plain || this.#tools.alias === undefined) return void this.#add(recipient);
     return then(expandAlias(recipient.address, this.#tools.alias, this.#tools.settings), (addresses) => {
-      if (isTrouble(addresses)) return aliasTrouble(addresses);
+      if (isTrouble(addresses)) {
+        return addresses.unreasonable === true ? aliasTrouble(addresses) : lookupTrouble(addresses);
+      }
       const notify = this.#notifyAfter(recipient, addresses);
       for (const address of addresses) this.#add({ ...recipient, address, notify });
       return undefined;

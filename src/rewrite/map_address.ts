@@ -11,6 +11,8 @@ export type Mapped = readonly string[] | undefined | MapTrouble;
 /** The table could not be asked, or its result is no address. */
 export interface MapTrouble {
   readonly trouble: string;
+  /** An expansion without end or measure, not a table that fails: it has a reply of its own. */
+  readonly unreasonable?: true;
 }
 
 /** Tells trouble from a result. */
@@ -29,7 +31,9 @@ export function mapAddress(
   address: string,
   propagate: boolean,
 ): MaybeAsync<Mapped> {
-  return then(find(maps, address), ({ answer, extension }): Mapped => {
+  return then(find(maps, address), ({ answer, key, extension: unmatched }): Mapped => {
+    // A key for the whole domain leaves nothing out: the extension is part of what it matches (virtual(5)).
+    const extension = key.startsWith("@") ? "" : unmatched;
     if (answer.is === "absent") return undefined;
     if (answer.is === "trouble") return { trouble: `${maps.title} map lookup problem: ${answer.why}` };
     const text = answer.value.startsWith("@") ? otherDomain(address, extension, answer.value) : answer.value;

@@ -48,7 +48,7 @@ export interface Rewriter {
   /** The standard form user@full.domain alone, without tables (trivial-rewrite(8)). */
   standardForm(address: string, context: ContextName): string;
   /** Standard form, canonical tables, masquerading; our own MAILER-DAEMON becomes the null sender. */
-  envelopeSender(address: string): MaybeAsync<Rewritten>;
+  envelopeSender(address: string, options?: Pick<ExpansionOptions, "noMappings">): MaybeAsync<Rewritten>;
   /** Standard form, canonical tables, masquerading; an empty address becomes empty_address_recipient. */
   envelopeRecipient(address: string): MaybeAsync<Rewritten>;
   /**
@@ -107,9 +107,10 @@ export function createRewriter(settings: RewriteSettings, local: LocalDomains, s
   return {
     find,
     standardForm: (address, context) => form.rewrite(address, context),
-    envelopeSender(address) {
+    envelopeSender(address, options = {}) {
       const full = form.rewrite(address, "local");
-      return full.toLowerCase() === daemon || full === "" ? "" : runSteps(steps.envelope_sender, full);
+      if (full === "" || full.toLowerCase() === daemon) return "";
+      return options.noMappings === true ? full : runSteps(steps.envelope_sender, full);
     },
     envelopeRecipient,
     header: (role, address, context) =>

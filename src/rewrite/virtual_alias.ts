@@ -68,7 +68,7 @@ class Expansion {
   }
 
   #unreasonable(what: string): MapTrouble {
-    return { trouble: `unreasonable virtual_alias_maps ${what} for ${this.#address}` };
+    return { trouble: `unreasonable virtual_alias_maps ${what} for ${this.#address}`, unreasonable: true };
   }
 
   #next(): void {
@@ -83,7 +83,8 @@ class Expansion {
     const limit = this.#limits.virtual_alias_address_length_limit;
     const long = mapped.find((address) => address.length > limit);
     if (long !== undefined) {
-      return { trouble: `unreasonable virtual_alias_maps result ${long.slice(0, 300)}...` };
+      const trouble = `unreasonable virtual_alias_maps result ${long.slice(0, 300)}...`;
+      return { trouble, unreasonable: true };
     }
     const before = this.#results[this.#at].toLowerCase();
     this.#results[this.#at] = mapped[0];

@@ -22,7 +22,7 @@ export interface ScenarioWorld {
 }
 
 /** Ports nobody listens on now. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, () =>
       new Promise<net.Server>((resolve) => {
@@ -70,7 +70,7 @@ function masterLines(scenarios: readonly Scenario[], ports: readonly number[]): 
 }
 
 /** A blocking dialogue over a socket. */
-class Dialogue {
+export class Dialogue {
   readonly #socket: net.Socket;
   #buffer = "";
   #wake: (() => void) | undefined;

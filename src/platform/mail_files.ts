@@ -216,7 +216,9 @@ function openTemporary(folder: string, path: string): number {
     return open();
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
-    for (const name of ["tmp", "new", "cur"]) fs.mkdirSync(`${folder}/${name}`, { recursive: true, mode: 0o700 });
+    for (const name of ["tmp", "new", "cur"]) {
+      fs.mkdirSync(`${folder}/${name}`, { recursive: true, mode: 0o700 });
+    }
     return open();
   }
 }

@@ -2,60 +2,23 @@ import { splitAddress } from "../../address/address.ts";
 import { splitList } from "../../config/list.ts";
 import type { Recipient } from "../../queue/envelope.ts";
 import { splitExtension } from "../../table/extension.ts";
+import type { Maps } from "../../table/maps.ts";
 import type { Answer } from "../../table/table.ts";
 import type { DeliveryJob, Outcome, Part } from "../agent.ts";
-import { mailCopy } from "../mailbox/mail_copy.ts";
-import type { Identity, MailTask, TaskResult } from "../mailbox/writer.ts";
-import { commandFailure } from "../sysexits.ts";
 import type { AliasSource } from "./alias_source.ts";
-import { commandEnvironment, commandTask } from "./command.ts";
+import { FinalDelivery } from "./final_delivery.ts";
 import { ForwardBatch } from "./forward_batch.ts";
-import { topLines } from "./headers.ts";
 import type { LocalDeps } from "./local_agent.ts";
-import { commandFailed, expanded, failed, sent, written } from "./outcomes.ts";
+import { expanded, failed, sent } from "./outcomes.ts";
+import { type Name, nameOf, type Place, templateValues } from "./place.ts";
 import { parseTargetFile, parseTargets, type Target } from "./targets.ts";
-import { fillTemplate, type TemplateValues } from "./template.ts";
+import { fillTemplate } from "./template.ts";
 import type { LocalUser } from "./users.ts";
 
 /** Deeper than this an alias counts as a loop. */
 const DEEPEST = 100;
 /** More expansions than this of one recipient are a loop of another kind. */
 const MOST_EXPANSIONS = 10_000;
-/** Largest `.forward` or `:include:` file. */
-const FILE_LIMIT = 4 * 1024 * 1024;
-
-/** What is true of an address at one place of the expansion. */
-interface Place {
-  readonly address: string;
-  readonly level: number;
-  /** What named the address; undefined for the recipient itself. */
-  readonly source?: "alias" | "forward" | "include";
-  /** The alias or user that named it. */
-  readonly by?: string;
-  /** Whose rights commands and files get; undefined: default_privs. */
-  readonly identity?: Identity;
-  /** Set when `.forward` of that user is being expanded. */
-  readonly user?: LocalUser;
-  readonly sender: string;
-  /** Members go out as new mail (a list with an owner, an :include: file). */
-  readonly indirect: boolean;
-  readonly owned: boolean;
-  /** For Delivered-To. */
-  readonly delivered: string;
-  /** `\user`: past aliases and .forward. */
-  readonly direct: boolean;
-}
-
-/** The halves of a place's address. */
-interface Name {
-  readonly local: string;
-  /** Local part in lower case, and without extension. */
-  readonly full: string;
-  readonly user: string;
-  readonly extension: string | undefined;
-  readonly delimiter: string;
-  readonly domain: string;
-}
 
 const RESERVED = new Set(["postmaster", "mailer-daemon", "double-bounce"]);
 
@@ -66,13 +29,15 @@ export class LocalRun {
   readonly #seen: ReadonlySet<string>;
   readonly #deps: LocalDeps;
   readonly #signal: AbortSignal;
+  readonly #final: FinalDelivery;
   readonly #parts: Part[] = [];
-  /** Mailboxes, files and commands that have had their copy, and .forward files that are being read. */
+  /** Mailboxes, files and commands that have had their copy, and .forward files that have been read. */
   readonly #done = new Set<string>();
   readonly #forward = new ForwardBatch();
   #expansions = 0;
   #owner = false;
 
+  /** `seen`: addresses that the message has been delivered to before, lower case. */
   constructor(
     job: DeliveryJob,
     recipient: Recipient,
@@ -85,8 +50,10 @@ export class LocalRun {
     this.#seen = seen;
     this.#deps = deps;
     this.#signal = signal;
+    this.#final = new FinalDelivery(job, recipient, deps);
   }
 
+  /** Delivers, and answers what became of the recipient. */
   async deliver(): Promise<Outcome> {
     const { address } = this.#recipient;
     await this.#recipientAt({
@@ -98,7 +65,7 @@ export class LocalRun {
       delivered: address,
       direct: false,
     });
-    const header = this.#allows("prepend_delivered_header", "forward");
+    const header = splitList(this.#deps.settings.prepend_delivered_header).includes("forward");
     for (const outcome of await this.#forward.submit(this.#job, this.#recipient, this.#deps, header)) {
       this.#parts.push({ address, outcome });
     }
@@ -123,22 +90,25 @@ export class LocalRun {
     this.#say(place, failed(this.#relay, status, text));
   }
 
+  #misconfigured(place: Place, warning: string): void {
+    this.#warn(warning);
+    this.#fail(place, "5.3.5", "mail system configuration error");
+  }
+
   #warn(text: string): void {
     this.#deps.log.note("local", "warning", text);
   }
 
-  #allows(
-    parameter: "allow_mail_to_commands" | "allow_mail_to_files" | "prepend_delivered_header",
-    what: string,
-  ): boolean {
-    return splitList(this.#deps.settings[parameter]).includes(what);
+  /** Whether this is the first time that something is to be done: nobody gets a message twice. */
+  #first(key: string): boolean {
+    if (this.#done.has(key)) return false;
+    this.#done.add(key);
+    return true;
   }
 
-  #name(address: string): Name {
-    const { local, domain } = splitAddress(address);
-    const { recipient_delimiter, owner_request_special } = this.#deps.settings;
-    const { base, extension, delimiter } = splitExtension(local, recipient_delimiter, owner_request_special);
-    return { local, full: local.toLowerCase(), user: base.toLowerCase(), extension, delimiter, domain };
+  /** Goes one level deeper; false when that is one too many. */
+  #descend(place: Place): boolean {
+    return place.level <= DEEPEST && ++this.#expansions <= MOST_EXPANSIONS;
   }
 
   /** Aliases first, then users, then what is said of everybody else. */
@@ -147,7 +117,7 @@ export class LocalRun {
     if (this.#seen.has(place.address.toLowerCase())) {
       return this.#fail(place, "5.4.6", `mail forwarding loop for ${place.address}`);
     }
-    const name = this.#name(place.address);
+    const name = nameOf(place.address, this.#deps.settings);
     if (!place.direct) {
       if (await this.#asAlias(place, name, name.full)) return;
       if (name.extension !== undefined && await this.#asAlias(place, name, name.user)) return;
@@ -183,20 +153,26 @@ export class LocalRun {
     source: AliasSource,
     value: string,
   ): Promise<void> {
-    if (place.level > DEEPEST || ++this.#expansions > MOST_EXPANSIONS) {
+    if (!this.#descend(place)) {
       this.#warn(`alias database loop for ${key}`);
       return this.#fail(place, "5.4.6", `alias database loop for ${key}`);
     }
     if (this.#probe) return this.#say(place, sent(this.#relay, `aliased to ${value}`));
-    const owner = await this.#ownerOf(key, source);
-    if (owner !== undefined) this.#owner = true;
-    const inherits = owner === undefined && !this.#deps.settings.reset_owner_alias;
     const targets = parseTargets(value);
     if (targets.length === 0) {
       this.#warn(`no recipient in alias lookup result ${value}`);
       return this.#fail(place, "4.2.4", "no recipient in alias lookup result");
     }
-    const base: Place = {
+    const base = this.#aliasPlace(place, key, source, await this.#ownerOf(key, source));
+    const extension = key !== name.full && this.#propagates("alias") ? name : undefined;
+    for (const target of targets) await this.#target(base, target, extension);
+  }
+
+  #aliasPlace(place: Place, key: string, source: AliasSource, owner: string | undefined): Place {
+    if (owner !== undefined) this.#owner = true;
+    const { reset_owner_alias, frozen_delivered_to } = this.#deps.settings;
+    const inherits = owner === undefined && !reset_owner_alias;
+    return {
       ...place,
       level: place.level + 1,
       source: "alias",
@@ -206,10 +182,8 @@ export class LocalRun {
       sender: owner ?? (inherits ? place.sender : this.#job.envelope.sender),
       indirect: owner !== undefined || (inherits && place.indirect),
       owned: owner !== undefined || (inherits && place.owned),
-      delivered: this.#deps.settings.frozen_delivered_to ? place.delivered : place.address,
+      delivered: frozen_delivered_to ? place.delivered : place.address,
     };
-    const extension = key === name.user && key !== name.full && this.#propagates("alias") ? name : undefined;
-    for (const target of targets) await this.#target(base, target, extension);
   }
 
   /** The address that answers for a list: `owner-name`, when there is such an alias (local(8)). */
@@ -243,13 +217,7 @@ export class LocalRun {
   }
 
   async #address(base: Place, written: string, direct: boolean, extension: Name | undefined): Promise<void> {
-    let address = this.#deps.standardForm(written);
-    if (extension?.extension !== undefined) {
-      const { local, domain } = splitAddress(address);
-      if (splitExtension(local, this.#deps.settings.recipient_delimiter).extension === undefined) {
-        address = `${local}${extension.delimiter}${extension.extension}${domain === "" ? "" : `@${domain}`}`;
-      }
-    }
+    const address = this.#extended(this.#deps.standardForm(written), extension);
     if (base.indirect) return this.#forward.add(address, base.sender, base.delivered, base.owned);
     const route = await this.#deps.route(base.sender, address);
     if (route.is === "trouble") {
@@ -261,133 +229,50 @@ export class LocalRun {
     await this.#recipientAt({ ...base, address: route.recipient, direct });
   }
 
+  /** The address with the extension that no alias or .forward matched, unless it has one. */
+  #extended(address: string, from: Name | undefined): string {
+    if (from?.extension === undefined) return address;
+    const { local, domain } = splitAddress(address);
+    const own = splitExtension(local, this.#deps.settings.recipient_delimiter).extension;
+    if (own !== undefined) return address;
+    return `${local}${from.delimiter}${from.extension}${domain === "" ? "" : `@${domain}`}`;
+  }
+
   async #command(base: Place, command: string): Promise<void> {
-    if (base.source !== undefined && !this.#allows("allow_mail_to_commands", base.source)) {
+    const allowed = splitList(this.#deps.settings.allow_mail_to_commands);
+    if (base.source !== undefined && !allowed.includes(base.source)) {
       return this.#fail(base, "5.7.1", "mail to command is restricted");
     }
     if (!this.#first(`command ${base.identity?.uid ?? ""} ${command}`)) return;
-    await this.#runCommand(base, this.#name(base.address), command, base.identity, base.user);
-  }
-
-  async #runCommand(
-    place: Place,
-    name: Name,
-    command: string,
-    identity: Identity | undefined,
-    user: LocalUser | undefined,
-  ): Promise<void> {
-    if (this.#probe) return this.#say(place, sent(this.#relay, `delivers to command: ${command}`));
-    const { settings } = this.#deps;
-    const environment = commandEnvironment(
-      {
-        envelope: this.#job.envelope,
-        sender: place.sender,
-        recipient: place.address,
-        original: this.#recipient.original,
-        user: name.user,
-        local: name.local,
-        extension: name.extension,
-        domain: name.domain,
-        home: user?.home,
-        shell: user?.shell,
-      },
-      settings,
-      this.#deps.environment,
-    );
-    const directory = this.#executionDirectory(name, place, user);
-    const task = commandTask(command, environment, directory, settings);
-    const result = await this.#perform(identity, task, this.#copy(place, true, false, "command"));
-    this.#say(place, this.#commandOutcome(result, command));
-  }
-
-  #commandOutcome(result: TaskResult, command: string): Outcome {
-    switch (result.is) {
-      case "exit":
-      case "signal":
-      case "time limit": {
-        const failure = commandFailure(result, command);
-        return failure === undefined
-          ? sent(this.#relay, `delivered to command: ${command}`)
-          : commandFailed(this.#relay, failure);
-      }
-      default:
-        return written(this.#relay, result, "", `cannot run command "${command}": `);
-    }
-  }
-
-  #executionDirectory(name: Name, place: Place, user: LocalUser | undefined): string {
-    const { command_execution_directory, execution_directory_expansion_filter, queue_directory } =
-      this.#deps.settings;
-    if (command_execution_directory !== "") {
-      const filled = fillTemplate(
-        command_execution_directory,
-        this.#values(name, place, user),
-        execution_directory_expansion_filter,
-      );
-      if (filled !== undefined && filled !== "") return filled;
-    }
-    return this.#deps.ownership(queue_directory) === undefined ? "/" : queue_directory;
-  }
-
-  #values(name: Name, place: Place, user: LocalUser | undefined): TemplateValues {
-    return {
-      user: name.user,
-      local: name.local,
-      domain: name.domain,
-      recipient: place.address,
-      extension: name.extension,
-      recipient_delimiter: name.delimiter === ""
-        ? this.#deps.settings.recipient_delimiter.slice(0, 1)
-        : name.delimiter,
-      home: user?.home,
-      shell: user?.shell,
-    };
+    const name = nameOf(base.address, this.#deps.settings);
+    this.#say(base, await this.#final.command(base, name, command, base.identity, base.user));
   }
 
   async #file(base: Place, path: string): Promise<void> {
-    if (base.source !== undefined && !this.#allows("allow_mail_to_files", base.source)) {
+    const allowed = splitList(this.#deps.settings.allow_mail_to_files);
+    if (base.source !== undefined && !allowed.includes(base.source)) {
       return this.#fail(base, "5.7.1", "mail to file is restricted");
     }
     if (!this.#first(`file ${base.identity?.uid ?? ""} ${path}`)) return;
-    if (this.#probe) return this.#say(base, sent(this.#relay, `delivers to file: ${path}`));
-    if (path.endsWith("/")) return await this.#maildir(base, path, base.identity, "file");
-    const task = this.#mboxTask(path, true, false);
-    const result = await this.#perform(base.identity, task, this.#copy(base, true, true, "file"));
-    this.#say(
-      base,
-      written(this.#relay, result, `delivered to file: ${path}`, `cannot append message to file ${path}: `),
-    );
+    this.#say(base, await this.#final.file(base, path));
   }
 
   async #include(base: Place, path: string, extension: Name | undefined): Promise<void> {
-    this.#expansions++;
-    if (!path.startsWith("/")) {
-      this.#warn(`:include:${path} uses a relative path`);
-      return this.#fail(base, "5.3.5", "mail system configuration error");
-    }
+    if (!path.startsWith("/")) return this.#misconfigured(base, `:include:${path} uses a relative path`);
+    if (!this.#descend(base)) return this.#fail(base, "5.4.6", `:include: loop for ${path}`);
     const owner = this.#deps.ownership(path);
     if (owner === undefined) {
-      this.#warn(`unable to lookup :include: file ${path}: No such file or directory`);
-      return this.#fail(base, "5.3.5", "mail system configuration error");
+      const why = `unable to lookup :include: file ${path}: No such file or directory`;
+      return this.#misconfigured(base, why);
     }
-    const identity = owner.uid === 0 ? undefined : { uid: owner.uid, gid: owner.gid };
-    const result = await this.#perform(identity ?? base.identity, { do: "read", path, limit: FILE_LIMIT });
+    const identity = owner.uid === 0 ? base.identity : { uid: owner.uid, gid: owner.gid };
+    const result = await this.#final.read(path, identity);
+    if (result.is === "no right") return this.#fail(base, "4.3.0", `cannot read ${path}: ${result.why}`);
     if (result.is !== "read" || result.text === undefined) {
       const why = "why" in result ? result.why : "it is gone";
-      this.#warn(`unable to open :include: file ${path}: ${why}`);
-      return this.#fail(base, "5.3.5", "mail system configuration error");
+      return this.#misconfigured(base, `unable to open :include: file ${path}: ${why}`);
     }
-    if (++this.#expansions > MOST_EXPANSIONS) {
-      return this.#fail(base, "5.4.6", `alias database loop for ${base.by}`);
-    }
-    const inside: Place = {
-      ...base,
-      level: base.level + 1,
-      source: "include",
-      identity: identity ?? base.identity,
-      indirect: true,
-    };
-    if (inside.level > DEEPEST) return this.#fail(base, "5.4.6", `:include: loop for ${path}`);
+    const inside: Place = { ...base, level: base.level + 1, source: "include", identity, indirect: true };
     const passed = this.#propagates("include") ? extension : undefined;
     for (const target of parseTargetFile(result.text)) await this.#target(inside, target, passed);
   }
@@ -400,41 +285,39 @@ export class LocalRun {
     await this.#mailbox(place, name, user);
   }
 
-  /** The user's .forward file, when there is one and it is not being read already. */
+  /** The user's .forward file, when there is one that has not been read already. */
   async #asForward(place: Place, name: Name, user: LocalUser): Promise<boolean> {
-    const { forward_path, forward_expansion_filter } = this.#deps.settings;
-    const tried = new Set<string>();
-    for (const item of splitList(forward_path)) {
-      if (name.extension === undefined && /\$[{(]?extension/.test(item)) continue;
-      const path = fillTemplate(item, this.#values(name, place, user), forward_expansion_filter);
-      if (path === undefined || !path.startsWith("/") || tried.has(path)) continue;
-      tried.add(path);
-      const text = await this.#forwardText(path, user);
-      if (text === undefined) continue;
-      if (text === "trouble") {
-        this.#fail(place, "4.3.0", `cannot read ${path}`);
+    for (const path of this.#forwardPaths(place, name, user)) {
+      const owner = this.#deps.ownership(path);
+      if (owner === undefined) continue;
+      if (owner.uid !== 0 && owner.uid !== user.uid) {
+        this.#warn(`file ${path} has bad owner uid ${owner.uid}`);
+        continue;
+      }
+      const result = await this.#final.read(path, user);
+      if (result.is !== "read") {
+        this.#fail(place, "4.3.0", `cannot read ${path}: ${"why" in result ? result.why : result.is}`);
         return true;
       }
-      if (!this.#first(`forward ${path}`)) return false;
-      const targets = parseTargetFile(text);
-      if (targets.length === 0) return false;
+      const targets = parseTargetFile(result.text ?? "");
+      if (targets.length === 0 || !this.#first(`forward ${path}`)) return false;
       await this.#expandForward(place, name, user, targets);
       return true;
     }
     return false;
   }
 
-  async #forwardText(path: string, user: LocalUser): Promise<string | undefined> {
-    const owner = this.#deps.ownership(path);
-    if (owner === undefined) return undefined;
-    if (owner.uid !== 0 && owner.uid !== user.uid) {
-      this.#warn(`file ${path} has bad owner uid ${owner.uid}`);
-      return undefined;
+  /** The names of forward_path for a user, each once; those with an extension only when there is one. */
+  #forwardPaths(place: Place, name: Name, user: LocalUser): Set<string> {
+    const { settings } = this.#deps;
+    const values = templateValues(name, place, user, settings);
+    const paths = new Set<string>();
+    for (const item of splitList(settings.forward_path)) {
+      if (name.extension === undefined && /\$[{(]?extension/.test(item)) continue;
+      const path = fillTemplate(item, values, settings.forward_expansion_filter);
+      if (path?.startsWith("/")) paths.add(path);
     }
-    const result = await this.#perform(user, { do: "read", path, limit: FILE_LIMIT });
-    if (result.is === "read") return result.text;
-    this.#warn(`cannot read ${path}: ${"why" in result ? result.why : result.is}`);
-    return "trouble";
+    return paths;
   }
 
   async #expandForward(
@@ -443,9 +326,8 @@ export class LocalRun {
     user: LocalUser,
     targets: readonly Target[],
   ): Promise<void> {
-    if (place.level > DEEPEST || ++this.#expansions > MOST_EXPANSIONS) {
-      return this.#fail(place, "5.4.6", `.forward loop for ${user.name}`);
-    }
+    if (!this.#descend(place)) return this.#fail(place, "5.4.6", `.forward loop for ${user.name}`);
+    const { frozen_delivered_to } = this.#deps.settings;
     const base: Place = {
       ...place,
       level: place.level + 1,
@@ -453,7 +335,7 @@ export class LocalRun {
       by: user.name,
       identity: user,
       user,
-      delivered: this.#deps.settings.frozen_delivered_to ? place.delivered : place.address,
+      delivered: frozen_delivered_to ? place.delivered : place.address,
     };
     const extension = name.extension !== undefined && this.#propagates("forward") ? name : undefined;
     for (const target of targets) await this.#target(base, target, extension);
@@ -461,104 +343,38 @@ export class LocalRun {
 
   async #mailbox(place: Place, name: Name, user: LocalUser): Promise<void> {
     if (!this.#first(`mailbox ${user.name}`)) return;
-    const { settings } = this.#deps;
-    const transport = await this.#mapped(place, this.#deps.mailboxTransportMaps, user.name);
+    const { settings, mailboxTransportMaps, mailboxCommandMaps } = this.#deps;
+    const transport = await this.#mapped(place, mailboxTransportMaps, user.name, settings.mailbox_transport);
     if (transport === undefined) return;
-    const handOver = transport === "" ? settings.mailbox_transport : transport;
-    if (handOver !== "") return await this.#pass(place, handOver);
-    if (this.#probe) return this.#say(place, sent(this.#relay, "delivers to mailbox"));
-    const command = await this.#mapped(place, this.#deps.mailboxCommandMaps, user.name);
+    if (transport !== "") return await this.#pass(place, transport);
+    const command = await this.#mapped(place, mailboxCommandMaps, user.name, settings.mailbox_command);
     if (command === undefined) return;
-    const run = command === "" ? settings.mailbox_command : command;
-    if (run !== "") return await this.#runCommand(place, name, run, user, user);
-    await this.#mailboxFile(place, user);
+    const outcome = command !== ""
+      ? await this.#final.command(place, name, command, user, user)
+      : await this.#final.mailbox(place, user);
+    this.#say(place, outcome);
   }
 
-  /** A per-user value: "" when there is none, undefined when the table is in trouble and the recipient has its outcome. */
+  /** A per-user value, else the one for all; undefined when the table is in trouble and the recipient has its outcome. */
   async #mapped(
     place: Place,
-    maps: LocalDeps["mailboxCommandMaps"],
+    maps: Maps | undefined,
     user: string,
+    fallback: string,
   ): Promise<string | undefined> {
     const answer: Answer = await maps?.find(user) ?? { is: "absent" };
     if (answer.is === "found") return answer.value;
-    if (answer.is === "absent") return "";
-    this.#warn(`${maps?.tables[0].spec}: lookup of ${user}: ${answer.why}`);
+    if (answer.is === "absent") return fallback;
+    this.#warn(`lookup of ${user} in ${maps?.tables.map(({ spec }) => spec).join(", ")}: ${answer.why}`);
     this.#fail(place, "4.3.0", "table lookup failure");
     return undefined;
   }
 
-  async #mailboxFile(place: Place, user: LocalUser): Promise<void> {
-    const { home_mailbox, mail_spool_directory } = this.#deps.settings;
-    const inHome = home_mailbox !== "";
-    const spool = mail_spool_directory.replace(/\/+$/, "");
-    const path = inHome ? `${user.home}/${home_mailbox}` : `${spool}/${user.name}`;
-    const identity = inHome ? user : this.#spoolIdentity(spool, user);
-    if (path.endsWith("/") || (!inHome && mail_spool_directory.endsWith("/"))) {
-      return await this.#maildir(place, path, identity, "mailbox");
-    }
-    const task = this.#mboxTask(path, false, !inHome);
-    const result = await this.#perform(identity, task, this.#copy(place, true, true, "mailbox"));
-    const what = `cannot update mailbox ${path} for user ${user.name}. `;
-    if (result.is === "failed" && result.why.includes("not owned by recipient")) {
-      this.#warn('specify "strict_mailbox_ownership = no" to ignore mailbox ownership mismatch');
-    }
-    this.#say(place, written(this.#relay, result, "delivered to mailbox", what));
-  }
-
-  /** In a spool directory that its group may write to, files are made with that group. */
-  #spoolIdentity(spool: string, user: LocalUser): Identity {
-    const owner = this.#deps.ownership(spool);
-    return owner?.groupWrites === true ? { uid: user.uid, gid: owner.gid } : user;
-  }
-
-  #mboxTask(path: string, anyFile: boolean, spool: boolean): MailTask {
-    const { settings } = this.#deps;
-    const locks = settings.sun_mailtool_compatibility
-      ? ["dotlock"]
-      : splitList(settings.mailbox_delivery_lock);
-    return {
-      do: "mbox",
-      path,
-      locks: (["fcntl", "flock", "dotlock"] as const).filter((lock) => locks.includes(lock)),
-      lockAttempts: settings.deliver_lock_attempts,
-      lockDelay: settings.deliver_lock_delay * 1000,
-      staleLock: settings.stale_lock_time * 1000,
-      sizeLimit: settings.mailbox_size_limit,
-      strictOwner: settings.strict_mailbox_ownership && !anyFile,
-      anyFile,
-      spool,
-    };
-  }
-
-  async #maildir(
-    place: Place,
-    path: string,
-    identity: Identity | undefined,
-    kind: "file" | "mailbox",
-  ): Promise<void> {
-    const { myhostname, mailbox_size_limit } = this.#deps.settings;
-    const folder = path.replace(/\/+$/, "");
-    const task: MailTask = {
-      do: "maildir",
-      path: folder,
-      hostname: myhostname,
-      sizeLimit: mailbox_size_limit,
-    };
-    const result = await this.#perform(identity, task, this.#copy(place, false, false, kind));
-    if (result.is === "failed") {
-      const ids = identity ?? this.#deps.defaultPrivs;
-      this.#warn(`maildir access problem for UID/GID=${ids.uid}/${ids.gid}: ${result.why}`);
-      this.#warn("perhaps you need to create the maildirs in advance");
-    }
-    this.#say(place, written(this.#relay, result, "delivered to maildir", "maildir delivery failed: "));
-  }
-
   async #asUnknown(place: Place, name: Name): Promise<void> {
-    const { settings } = this.#deps;
-    const mapped = await this.#mapped(place, this.#deps.fallbackTransportMaps, name.user);
-    if (mapped === undefined) return;
-    const transport = mapped === "" ? settings.fallback_transport : mapped;
+    const { settings, fallbackTransportMaps } = this.#deps;
+    const fallback = settings.fallback_transport;
+    const transport = await this.#mapped(place, fallbackTransportMaps, name.user, fallback);
+    if (transport === undefined) return;
     if (transport !== "") return await this.#pass(place, transport);
     if (settings.luser_relay !== "" && place.level === 0) return await this.#luserRelay(place, name);
     if (RESERVED.has(name.user)) {
@@ -569,10 +385,10 @@ export class LocalRun {
   }
 
   async #luserRelay(place: Place, name: Name): Promise<void> {
-    const filled = fillTemplate(this.#deps.settings.luser_relay, this.#values(name, place, undefined));
+    const { settings } = this.#deps;
+    const filled = fillTemplate(settings.luser_relay, templateValues(name, place, undefined, settings));
     if (filled === undefined || filled.trim() === "") {
-      this.#warn(`bad luser_relay value "${this.#deps.settings.luser_relay}"`);
-      return this.#fail(place, "4.3.5", "mail system configuration error");
+      return this.#misconfigured(place, `bad luser_relay value "${settings.luser_relay}"`);
     }
     this.#expansions++;
     await this.#address({ ...place, level: place.level + 1 }, filled.trim(), false, undefined);
@@ -583,60 +399,14 @@ export class LocalRun {
     const colon = spec.indexOf(":");
     const transport = colon < 0 ? spec : spec.slice(0, colon);
     const nexthop = (colon < 0 ? "" : spec.slice(colon + 1)) || this.#job.nexthop;
-    const agent = this.#deps.agents(transport);
-    if (agent === undefined || transport === this.#job.transport) {
-      this.#warn(
-        agent === undefined
-          ? `connect to transport private/${transport}: No such file or directory`
-          : `transport ${transport} hands its mail to itself`,
-      );
+    const agent = transport === this.#job.transport ? undefined : this.#deps.agents(transport);
+    if (agent === undefined) {
+      this.#warn(`connect to transport private/${transport}: No such file or directory`);
       return this.#fail(place, "4.3.0", "mail transport unavailable");
     }
     const recipient: Recipient = { ...this.#recipient, address: place.address };
-    const report = await agent.deliver({
-      ...this.#job,
-      recipients: [{ index: this.#job.recipients[0].index, recipient }],
-      transport,
-      nexthop,
-    }, this.#signal);
+    const recipients = [{ index: this.#job.recipients[0].index, recipient }];
+    const report = await agent.deliver({ ...this.#job, recipients, transport, nexthop }, this.#signal);
     this.#parts.push({ address: place.address, outcome: report.outcomes[0], by: agent.program });
   }
-
-  /** The message as it is written for a place. */
-  #copy(
-    place: Place,
-    fromLine: boolean,
-    mbox: boolean,
-    kind: "command" | "file" | "mailbox",
-  ): () => AsyncIterable<Uint8Array> {
-    const delivered = kind === "mailbox" || this.#allows("prepend_delivered_header", kind)
-      ? place.delivered
-      : "";
-    const prefix = topLines({
-      fromLine,
-      sender: place.sender,
-      time: this.#deps.now(),
-      original: this.#recipient.original,
-      delivered,
-    });
-    return () => mailCopy(this.#job.content, { prefix, mbox });
-  }
-
-  #perform(
-    identity: Identity | undefined,
-    task: MailTask,
-    message: () => AsyncIterable<Uint8Array> = () => mailCopy(EMPTY, { prefix: "", mbox: false }),
-  ): Promise<TaskResult> {
-    const { uid, gid } = identity ?? this.#deps.defaultPrivs;
-    return this.#deps.writer.deliverTo({ uid, gid }, task, message);
-  }
-
-  /** Whether this is the first time that something is to be done: nobody gets a message twice. */
-  #first(key: string): boolean {
-    if (this.#done.has(key)) return false;
-    this.#done.add(key);
-    return true;
-  }
 }
-
-const EMPTY = { size: 0, bytes: new Uint8Array(0), async *chunks() {} };

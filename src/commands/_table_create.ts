@@ -51,7 +51,6 @@ function readSourceOf(run: ToolRun, name: string): Source {
 /** The format to build, or Postfix's refusal. */
 export function formatToBuild(type: string): IndexFormat {
   if (Object.hasOwn(INDEX_FORMATS, type)) return INDEX_FORMATS[type]!;
-  if (type === "proxy") throw new ToolFault("can't create maps via the proxy service");
   if (Object.hasOwn(TABLE_TYPES, type)) {
     throw new ToolFault(`unsupported dictionary type: ${type} does not support bulk-mode creation.`);
   }
@@ -60,6 +59,7 @@ export function formatToBuild(type: string): IndexFormat {
 
 function createTable(run: ToolRun, argument: string): void {
   const { type, name } = splitSpec(run, argument);
+  if (type === "proxy") throw new ToolFault("can't create maps via the proxy service");
   const source = readSourceOf(run, name);
   const format = formatToBuild(type);
   const { uid, gid } = source.owner;

@@ -61,7 +61,10 @@ function print(run: ToolRun, output: Output, spec: string, record: StoredRecord)
 function listEntries(run: ToolRun, spec: string): void {
   const table = openTable(spec, run.context);
   const entries = table.entries?.();
-  if (entries === undefined) throw new ToolFault(`table ${spec}: sequence operation is not supported`);
+  if (entries === undefined) {
+    const title = spec.startsWith("cdb:") ? `${spec}.cdb` : spec;
+    throw new ToolFault(`table ${title}: sequence operation is not supported`);
+  }
   const output = new Output();
   for (const [key, value] of entries) {
     output.write(Buffer.from(key, run.encoding), run.style.separator, Buffer.from(value, run.encoding), "\n");

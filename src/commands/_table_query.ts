@@ -36,7 +36,9 @@ class Tables {
       const spec = this.#specs[at]!;
       const table = this.#open[at] ??= openTable(spec, this.#run.context);
       if (this.#run.encoding === "utf8" && !isUtf8(key)) {
-        this.#run.warn(`${spec}: non-UTF-8 key "${shown(key)}": malformed UTF-8 or invalid codepoint`);
+        this.#run.warn(
+          `${withSuffix(spec)}: non-UTF-8 key "${shown(key)}": malformed UTF-8 or invalid codepoint`,
+        );
         continue;
       }
       const text = key.toString(this.#run.encoding);
@@ -72,8 +74,10 @@ class Tables {
 
 const shown = (key: Buffer) => key.toString("latin1").replace(/[\x00-\x1f\x7f-\xff]/g, "?");
 
+/** Postfix calls an opened hash, btree or cdb table by its file. */
 function withSuffix(spec: string): string {
-  return spec + (INDEX_FORMATS[spec.slice(0, spec.indexOf(":"))]?.suffix ?? "");
+  const format = INDEX_FORMATS[spec.slice(0, spec.indexOf(":"))];
+  return format === undefined || format.type === "lmdb" ? spec : spec + format.suffix;
 }
 
 function settled(answer: Answer | Promise<Answer>, spec: string): Answer {

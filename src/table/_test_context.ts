@@ -10,9 +10,9 @@ export function testContext(more: Partial<TableContext> = {}): TestContext {
   const context: TestContext = {
     directory: "",
     parameter: () => undefined,
-    warnings: [] as string[],
+    warnings: [],
     now: 1_000_000,
-    warn: (text: string) => void context.warnings.push(text),
+    warn: (text) => void context.warnings.push(text),
     clock: () => context.now,
     ...more,
   };

@@ -70,8 +70,6 @@ function tokens(text: string): Token[] {
   return out;
 }
 
-const isWord = (token: Token | undefined) =>
-  token !== undefined && (token.is === "atom" || token.is === "quoted" || token.is === "literal");
 const isSpecial = (token: Token | undefined, char: string) => token?.is === "special" && token.text === char;
 
 const NEEDS_QUOTES = /[\x00-\x20\x7f()<>@,;:\\".[\]|%!]/;
@@ -91,15 +89,15 @@ function internal(token: Token): string {
   return token.text;
 }
 
-/** Puts tokens together again; a blank only where two words would run into one, before `<`, around comments, behind `,`. */
+/** Puts tokens together again: a blank between words, before `<` and behind each `,`, and nowhere else. */
 function print(list: readonly Token[], form: (token: Token) => string): string {
   let out = "";
   list.forEach((token, at) => {
     const before = list[at - 1];
-    const afterWord = isWord(before) || before?.is === "comment";
-    const blank = (afterWord && (isWord(token) || token.is === "comment" || isSpecial(token, "<"))) ||
-      isSpecial(before, ",");
-    out += (blank ? " " : "") + form(token);
+    const isInner = before !== undefined && !isSpecial(before, ",");
+    const meet = isInner && before.is !== "special" && token.is !== "special";
+    out += (meet || (isInner && isSpecial(token, "<")) ? " " : "") + form(token);
+    if (isSpecial(token, ",")) out += " ";
   });
   return out;
 }

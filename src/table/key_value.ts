@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { isBlank, printable } from "./source_lines.ts";
+import { isBlank, lineText } from "./source_lines.ts";
 
 /** Where key and value lie in a line's bytes. */
 export interface KeyValue {
@@ -31,13 +31,6 @@ function hasHighBytes(bytes: Uint8Array, start: number, end: number): boolean {
     if (bytes[at]! > 127) return true;
   }
   return false;
-}
-
-/** A line's text for a message; bytes that are no UTF-8 are `?`. */
-export function lineText(bytes: Buffer, start: number, end: number): string {
-  const part = bytes.subarray(start, end);
-  if (isUtf8(part)) return printable(part.toString("utf8"));
-  return printable(part.toString("latin1").replace(/[\x80-\xff]/g, "?"));
 }
 
 /** Says why a line is ignored, or undefined when its bytes are text (RFC 3629). */

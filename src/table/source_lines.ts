@@ -1,3 +1,5 @@
+import { isUtf8 } from "node:buffer";
+
 const NEWLINE = 0x0a;
 const HASH = 0x23;
 
@@ -18,13 +20,20 @@ function textStart(bytes: Uint8Array, start: number, end: number): number {
 
 /** A logical line that starts with white space has nothing to continue; Postfix's words for it. */
 function strayContinuation(bytes: Buffer): string {
-  const shown = printable(bytes.toString("latin1", 0, 30));
+  const shown = lineText(bytes, 0, Math.min(bytes.length, 30));
   return `logical line must not start with whitespace: "${shown}${bytes.length > 30 ? "..." : ""}"`;
 }
 
 /** Text as Postfix logs it: unprintable bytes are `?`. */
 export function printable(text: string): string {
   return text.replace(/[\x00-\x1f\x7f]/g, "?");
+}
+
+/** A line's text for a message; bytes that are no UTF-8 are `?`. */
+export function lineText(bytes: Buffer, start: number, end: number): string {
+  const part = bytes.subarray(start, end);
+  if (isUtf8(part)) return printable(part.toString("utf8"));
+  return printable(part.toString("latin1").replace(/[\x80-\xff]/g, "?"));
 }
 
 interface Pending {

@@ -16,6 +16,7 @@ function usage(): string {
 /** What this program is started as by itself. */
 async function internal(name: string | undefined): Promise<(() => Promise<number>) | undefined> {
   if (name === "--worker") return (await import("./master/worker.ts")).runWorker;
+  if (name === "--helper") return (await import("./master/helper.ts")).runHelper;
   return undefined;
 }
 

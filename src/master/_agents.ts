@@ -1,16 +1,37 @@
+import { systemClock } from "../base/clock.ts";
+import { splitList } from "../config/list.ts";
 import type { Service } from "../config/service.ts";
 import type { Agent } from "../delivery/agent.ts";
+import { createDiscardAgent } from "../delivery/discard_agent.ts";
+import { createErrorAgent } from "../delivery/error_agent.ts";
+import { aliasSource } from "../delivery/local/alias_source.ts";
+import { createLocalAgent } from "../delivery/local/local_agent.ts";
+import { createUserLookup } from "../delivery/local/users.ts";
+import type { Identity, MailWriter } from "../delivery/mailbox/writer.ts";
+import { createPipeAgent } from "../delivery/pipe/pipe_agent.ts";
 import { createSmtpAgent } from "../delivery/smtp/agent.ts";
+import { createVirtualAgent } from "../delivery/virtual/virtual_agent.ts";
+import { ownershipOf } from "../platform/mail_files.ts";
+import { environment } from "../platform/process.ts";
+import { groupByName, ownIds, userByName } from "../platform/users.ts";
+import type { Maps } from "../table/maps.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import type { MailWorld } from "./_mail_world.ts";
+import { cleanupFor } from "./_smtpd_services.ts";
 
 /** What the agents of a worker share. */
 export interface AgentParts {
   readonly context: AssemblyContext;
   readonly world: MailWorld;
+  /** Acts with the rights of users. */
+  readonly writer: MailWriter;
+  /** Other agents, by transport. */
+  readonly agents: (transport: string) => Agent | undefined;
 }
 
 type OpenAgent = (service: Service, parts: AgentParts) => Agent;
+
+const now = () => systemClock.now();
 
 function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
   return (service, { context, world }) =>
@@ -23,6 +44,7 @@ function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
       ownAddresses: world.ownAddresses,
       proxyAddresses: world.proxyAddresses,
       flags: flagsOf(service.args),
+      rewriting: { shelf: world.shelf, find: world.rewriter.find },
     });
 }
 
@@ -31,10 +53,85 @@ export function flagsOf(args: readonly string[]): string {
   return args.find((arg) => arg.startsWith("flags="))?.slice("flags=".length) ?? "";
 }
 
+function local({ settings }: Service, parts: AgentParts): Agent {
+  const { context, world, writer, agents } = parts;
+  const maps = (text: string, title: string): Maps | undefined => world.shelf.maps(text, title)?.whole;
+  return createLocalAgent({
+    settings,
+    aliases: splitList(settings.alias_maps).map((spec) => aliasSource(world.shelf.table(spec), ownershipOf)),
+    mailboxCommandMaps: maps(settings.mailbox_command_maps, "mailbox_command_maps"),
+    mailboxTransportMaps: maps(settings.mailbox_transport_maps, "mailbox_transport_maps"),
+    fallbackTransportMaps: maps(settings.fallback_transport_maps, "fallback_transport_maps"),
+    users: createUserLookup([world.shelf.table("unix:passwd.byname")], ownIds()),
+    defaultPrivs: identityOf(settings.default_privs, undefined, "default_privs"),
+    writer,
+    ownership: ownershipOf,
+    standardForm: (address) => world.rewriter.standardForm(address, "local"),
+    route: (sender, recipient) => world.router.route(sender, recipient),
+    agents,
+    environment,
+    log: context.logFor(settings),
+    cleanup: cleanupFor(settings, parts),
+    newId: () => context.store.newId(),
+    now,
+  });
+}
+
+function virtual({ settings }: Service, { context, world, writer }: AgentParts): Agent {
+  const maps = (text: string, title: string): Maps | undefined => world.shelf.maps(text, title)?.whole;
+  return createVirtualAgent({
+    settings,
+    mailboxMaps: maps(settings.virtual_mailbox_maps, "virtual_mailbox_maps"),
+    uidMaps: maps(settings.virtual_uid_maps, "virtual_uid_maps"),
+    gidMaps: maps(settings.virtual_gid_maps, "virtual_gid_maps"),
+    writer,
+    now,
+    log: context.logFor(settings),
+  });
+}
+
+function pipe(service: Service, { context, writer }: AgentParts): Agent {
+  const { settings, name, args } = service;
+  const limit = context.configuration.parameter(`${name}_time_limit`) ?? String(settings.command_time_limit);
+  return createPipeAgent({
+    service: name,
+    args,
+    settings,
+    timeLimit: Number.parseInt(limit, 10),
+    identityOf: (user, group) => {
+      try {
+        return identityOf(user, group, "user");
+      } catch (error) {
+        return (error as Error).message;
+      }
+    },
+    environment,
+    writer,
+    now,
+  });
+}
+
+/** A user's numbers, and those of a group when it is another than the user's own. Throws with words for the operator. */
+function identityOf(user: string, group: string | undefined, what: string): Identity {
+  const account = userByName(user);
+  if (account === undefined) throw new Error(`${what}: unknown user: ${user}`);
+  const other = group === undefined ? undefined : groupByName(group);
+  if (group !== undefined && other === undefined) throw new Error(`${what}: unknown group: ${group}`);
+  const identity = { uid: account.uid, gid: other?.gid ?? account.gid };
+  if (identity.uid === 0) throw new Error(`${what}: privileged user: ${user}`);
+  if (identity.gid === 0) throw new Error(`${what}: privileged group: ${group ?? user}`);
+  return identity;
+}
+
 /** Delivery agents by their program in master.cf. */
 const AGENTS: Readonly<Record<string, OpenAgent>> = {
   smtp: smtpClient("smtp"),
   lmtp: smtpClient("lmtp"),
+  local,
+  virtual,
+  pipe,
+  error: ({ name }) => createErrorAgent(name === "retry" ? "retry" : "error"),
+  discard: () => createDiscardAgent(),
 };
 
 /** The transports of master.cf: unix services whose program delivers. */
@@ -48,8 +145,8 @@ export class Agents {
   readonly #services: ReadonlyMap<string, Service>;
   readonly #open = new Map<string, Agent>();
 
-  constructor(services: readonly Service[], parts: AgentParts) {
-    this.#parts = parts;
+  constructor(services: readonly Service[], parts: Omit<AgentParts, "agents">) {
+    this.#parts = { ...parts, agents: (transport) => this.of(transport) };
     this.#services = new Map(transportsOf(services).map((service) => [service.name, service]));
   }
 

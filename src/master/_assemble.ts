@@ -2,12 +2,17 @@ import { systemClock } from "../base/clock.ts";
 import { createBouncer } from "../bounce/create_bouncer.ts";
 import { createQmgr, type Qmgr } from "../qmgr/qmgr.ts";
 import type { Service } from "../config/service.ts";
+import { createOwnWriter } from "../delivery/mailbox/own_writer.ts";
+import type { MailWriter } from "../delivery/mailbox/writer.ts";
+import { ownershipOf } from "../platform/mail_files.ts";
+import { ownIds } from "../platform/users.ts";
 import type { Smtpd } from "../smtpd/smtpd.ts";
 import { Agents } from "./_agents.ts";
 import { LocalAnvil } from "./anvil.ts";
 import type { Assembly, AssemblyContext } from "./assembly.ts";
 import { deliveryHooks } from "./delivery_metrics.ts";
 import { LISTENING_PROGRAMS } from "./endpoints.ts";
+import { createHelperWriter } from "./helper_writer.ts";
 import { type MailWorld, openMailWorld } from "./_mail_world.ts";
 import { cleanupFor, openSmtpd, share } from "./_smtpd_services.ts";
 
@@ -16,7 +21,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const { configuration, logFor } = context;
   const log = logFor(configuration.settings);
   const world = openMailWorld(configuration, log);
-  const agents = new Agents(configuration.services, { context, world });
+  const agents = new Agents(configuration.services, { context, world, writer: mailWriter(context) });
   const qmgr = openQmgr(context, world, agents);
   const smtpds = openSmtpds(context, world);
   const stopSmtpds = () => smtpds.forEach((smtpd) => smtpd.stop());
@@ -34,6 +39,19 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
       await agents.close();
       world.close();
     },
+  });
+}
+
+/** Deliveries with the rights of users: this process's own, and for others a helper's. */
+function mailWriter({ helpers, request }: AssemblyContext): MailWriter {
+  const own = ownIds();
+  const ownWriter = createOwnWriter(own);
+  if (!helpers) return ownWriter;
+  return createHelperWriter({
+    own,
+    ownWriter,
+    helper: async ({ uid, gid }) => String(await request("helper", { uid, gid })),
+    ownership: ownershipOf,
   });
 }
 

@@ -15,6 +15,8 @@ export interface AssemblyContext {
   /** Number of this worker and how many there are: limits of the whole service are divided by it. */
   readonly index: number;
   readonly workers: number;
+  /** Whether master starts delivery helpers with other users' rights. */
+  readonly helpers: boolean;
   /** Asks master for what only it can do. */
   readonly request: (what: string, args: WorkerArguments) => Promise<unknown>;
 }

@@ -230,6 +230,7 @@ export class Generation {
       index: member.index,
       shard: member.shard,
       log: { is: log.is, fd: LOG_DESCRIPTOR },
+      helpers: this.plan.identity !== undefined,
     };
   }
 

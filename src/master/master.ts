@@ -12,6 +12,7 @@ import type { SystemUser } from "../platform/users.ts";
 import type { ControlRequest } from "./control_protocol.ts";
 import { type Endpoint, listeningEndpoints } from "./endpoints.ts";
 import { Generation, type GenerationHost, type GenerationPlan } from "./generation.ts";
+import { HelperProcesses } from "./helper_processes.ts";
 import { ListeningSockets, type PreparedSockets, type SocketCalls } from "./listening_sockets.ts";
 import { isOwnFile, lineStyle, openLogTarget, writerFor } from "./log_target.ts";
 import { MetricsCollector } from "./metrics_collector.ts";
@@ -32,6 +33,10 @@ export interface MasterWorld {
   readonly environment: Readonly<Record<string, string | undefined>>;
   userByName(name: string): SystemUser | undefined;
   spawn(options: ChildOptions, handler: ChildHandler): Child;
+  /** Makes the folder of the helpers' sockets, that only this group may enter. */
+  prepareHelperFolder(path: string, gid: number): void;
+  openHelperSocket(path: string): number;
+  closeHelperSocket(fd: number, path: string): void;
   raiseOpenFiles(wanted: number): number;
   /** Makes queue_directory and data_directory what the workers need; throws an Error that says what is wrong. */
   prepareDirectories(configuration: Configuration, identity: Identity | undefined): void;
@@ -68,10 +73,13 @@ interface Prepared {
 export class Master {
   readonly metrics = new Metrics();
   readonly collector = new MetricsCollector(this.metrics);
+  /** Called after a reload with the configuration that was in force before. */
+  afterReload: (before: Configuration) => Promise<void> = () => Promise.resolve();
   readonly #world: MasterWorld;
   readonly #options: MasterOptions;
   readonly #sockets: ListeningSockets;
   readonly #shards = new ShardNumbers();
+  readonly #helpers: HelperProcesses;
   readonly #startedAt: number;
   readonly #draining = new Set<Generation>();
   readonly #restarts = this.metrics.counter(
@@ -95,6 +103,16 @@ export class Master {
     this.#configuration = configuration;
     this.#sockets = new ListeningSockets(world.sockets);
     this.#startedAt = world.now();
+    this.#helpers = new HelperProcesses({
+      owner: () => this.#current?.plan.identity,
+      queueDirectory: configuration.settings.queue_directory,
+      prepareFolder: (path, gid) => world.prepareHelperFolder(path, gid),
+      openSocket: (path) => world.openHelperSocket(path),
+      closeSocket: (fd, path) => world.closeHelperSocket(fd, path),
+      spawn: (options, handler) => this.#spawn(options, handler),
+      idle: () => this.#configuration.settings.max_idle * 1000,
+      bug: (what) => this.log.emit("master", "bug", { what }),
+    });
   }
 
   get configuration(): Configuration {
@@ -214,6 +232,7 @@ export class Master {
 
   async #reload(): Promise<void> {
     if (this.#stopping) throw new Error("the mail system is stopping");
+    const before = this.#configuration;
     try {
       await this.#replaceWorkers(this.#readAgain());
       this.#reloads.add(1, "done");
@@ -225,6 +244,7 @@ export class Master {
     }
     const { settings: { mail_version: version }, directory } = this.#configuration;
     this.log.emit("master", "reloaded", { version, configuration: directory });
+    await this.afterReload(before);
   }
 
   #readAgain(): Configuration {
@@ -290,6 +310,7 @@ export class Master {
         generations.filter((each) => !this.#draining.has(each)).map((each) => each.drain(within)),
       );}
     await Promise.all(generations.map((each) => each.gone));
+    this.#helpers.stop();
     this.#stopped.resolve();
   }
 
@@ -390,8 +411,10 @@ export class Master {
     return child;
   }
 
-  #request(what: string, _args: WorkerArguments): Promise<unknown> {
-    return Promise.reject(new Error(`master does not know the request "${what}"`));
+  /** What workers ask for: today only the sockets of delivery helpers. */
+  async #request(what: string, args: WorkerArguments): Promise<unknown> {
+    if (what === "helper") return this.#helpers.socketFor(args.uid, args.gid);
+    throw new Error(`master does not know the request "${what}"`);
   }
 }
 

@@ -8,7 +8,15 @@ import { environmentVariables } from "../platform/process.ts";
 import { raiseOpenFiles } from "../platform/rlimit.ts";
 import { ownPid } from "../platform/signals.ts";
 import { type Identity, spawnSelf } from "../platform/spawn.ts";
-import { closeFile, isEmptyFolder, makeFolder, ownerOf } from "../platform/system_path.ts";
+import {
+  closeFile,
+  isEmptyFolder,
+  makeFolder,
+  ownerOf,
+  removeIfThere,
+  setMode,
+} from "../platform/system_path.ts";
+import { openUnixListener } from "../platform/unix_listener.ts";
 import { chown, ownIds, userByName } from "../platform/users.ts";
 import type { MasterWorld } from "./master.ts";
 
@@ -57,6 +65,13 @@ export function prepareDirectories({ settings }: Configuration, identity: Identi
   giveFolder(settings.data_directory, "data_directory", identity);
 }
 
+/** Root's own, so that nobody can put something else in a socket's place; only mail_owner's group may enter. */
+function prepareHelperFolder(path: string, gid: number): void {
+  makeFolder(path, 0o710);
+  chown(path, 0, gid);
+  setMode(path, 0o710);
+}
+
 /** The machine, for master. */
 export function masterWorld(): MasterWorld {
   const { uid, gid } = ownIds();
@@ -73,6 +88,15 @@ export function masterWorld(): MasterWorld {
     spawn: spawnSelf,
     raiseOpenFiles,
     prepareDirectories,
+    prepareHelperFolder,
+    openHelperSocket(path) {
+      removeIfThere(path);
+      return openUnixListener(path, 128);
+    },
+    closeHelperSocket(fd, path) {
+      closeDescriptor(fd);
+      removeIfThere(path);
+    },
     closeFile,
     after: (milliseconds, call) => systemClock.after(milliseconds, call),
     now: () => systemClock.now(),

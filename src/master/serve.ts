@@ -109,7 +109,15 @@ function obeySignals(master: Master): void {
 /** What is there beside mail: the control socket, and HTTP, loaded when everything else runs. */
 async function openShell(master: Master): Promise<() => void> {
   const control = await openControl(master);
-  const http = await openHttp(master);
+  let http = await openHttp(master);
+  master.afterReload = async (before) => {
+    if (before.settings.http_listen === master.configuration.settings.http_listen) return;
+    http?.stop();
+    http = await openHttp(master).catch((error) => {
+      master.log.note("master", "error", (error as Error).message);
+      return undefined;
+    });
+  };
   const reaper = master.isFirstProcess ? every(5000, () => void reapStrangers(master.children)) : () => {};
   return () => {
     reaper();
@@ -152,10 +160,7 @@ async function openHttp(master: Master): Promise<HttpServer | undefined> {
     });
   } catch (error) {
     const why = (error as Error).message;
-    if (master.configuration.isSet("http_listen")) {
-      await master.stop(true);
-      throw new StartFault(why, { cause: error });
-    }
+    if (master.configuration.isSet("http_listen")) throw new StartFault(why, { cause: error });
     master.log.note("master", "warning", `${why}; going on without health checks and metrics`);
     return undefined;
   }

@@ -44,7 +44,7 @@ class Worker {
   readonly #channel: ParentChannel;
   readonly #metrics = new Metrics();
   readonly #ended = Promise.withResolvers<number>();
-  readonly #requests = new Map<number, (value: unknown) => void>();
+  readonly #requests = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   #lastRequest = 0;
   #writer?: LogWriter;
   #log?: Log;
@@ -84,8 +84,7 @@ class Worker {
       case "ask":
         return void this.#answer(message);
       case "answer":
-        this.#requests.get(message.id)?.(message.value);
-        return void this.#requests.delete(message.id);
+        return this.#settle(message.id, message.value);
     }
   }
 
@@ -111,6 +110,7 @@ class Worker {
       logFor,
       index: boot.index,
       workers: boot.workers,
+      helpers: boot.helpers,
       request: (what, args) => this.#request(what, args),
     });
     this.#listeners = await this.#listen(boot, configuration, assembly);
@@ -198,10 +198,18 @@ class Worker {
 
   #request(what: string, args: WorkerArguments): Promise<unknown> {
     const id = ++this.#lastRequest;
-    const { promise, resolve } = Promise.withResolvers<unknown>();
-    this.#requests.set(id, resolve);
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#requests.set(id, { resolve, reject });
     this.#send({ is: "request", id, what, args });
     return promise;
+  }
+
+  #settle(id: number, value: unknown): void {
+    const request = this.#requests.get(id);
+    this.#requests.delete(id);
+    const failed = typeof value === "object" && value !== null && "error" in value;
+    if (failed) request?.reject(new Error(String(value.error)));
+    else request?.resolve(value);
   }
 
   /** Stops accepting, lets what is in flight end, releases the shard, and ends the process. */

@@ -37,6 +37,8 @@ export interface Boot {
   readonly workers: number;
   readonly listeners: readonly InheritedListener[];
   readonly log: LogTarget;
+  /** Whether master can start delivery helpers with other users' rights: it is root. */
+  readonly helpers: boolean;
   /** Open descriptors that the process may have. */
   readonly openFiles: number;
 }

@@ -1,3 +1,6 @@
+import { isIP } from "node:net";
+import { closeDescriptor, openListeningSocket } from "./inherited_sockets.ts";
+
 /** Answers requests: the fetch standard's types, so that an application needs no server to be tested. */
 export type HttpHandler = (request: Request) => Response | Promise<Response>;
 
@@ -8,11 +11,17 @@ export interface HttpServer {
   stop(): void;
 }
 
+/** Bun.serve shares a port with whoever listens there under the same uid; a socket that does not share finds them out. */
+function refuseTaken(host: string, port: number): void {
+  if (port !== 0 && isIP(host) !== 0) closeDescriptor(openListeningSocket({ address: host, port }, 0, false));
+}
+
 /** Serves HTTP; throws the system's error when the address is taken or not ours. */
 export function serveHttp(
   at: { readonly host: string; readonly port: number },
   handler: HttpHandler,
 ): HttpServer {
+  refuseTaken(at.host, at.port);
   const server = Bun.serve({
     hostname: at.host,
     port: at.port,

@@ -1,8 +1,10 @@
 import type { Log } from "../observe/log.ts";
+import type { Recipient } from "../queue/envelope.ts";
 import type { QueueStore } from "../queue/store.ts";
 import type { Rewriter } from "../rewrite/rewriter.ts";
 import type { Cleanup } from "./cleanup.ts";
 import { type CleanupParameters, type CleanupSettings, readCleanupSettings } from "./cleanup_settings.ts";
+import type { ContentChecks } from "./content_checks.ts";
 import { Incoming } from "./incoming.ts";
 
 /** What cleanup is built from. */
@@ -11,6 +13,8 @@ export interface CleanupDeps {
   readonly store: Pick<QueueStore, "draft">;
   readonly rewriter: Rewriter;
   readonly log: Log;
+  /** header_checks, body_checks and their kin (`openContentChecks`); undefined when there are none. */
+  readonly checks?: ContentChecks;
   /** A recipient was expanded that asked for a success notice (RFC 3461 §5.2.7.2). */
   readonly expanded?: (subject: ExpandedNotice) => void;
 }
@@ -18,7 +22,7 @@ export interface CleanupDeps {
 /** A message of which aliases were expanded that asked to hear of it. */
 export interface ExpandedNotice {
   readonly id: string;
-  readonly recipients: readonly import("../queue/envelope.ts").Recipient[];
+  readonly recipients: readonly Recipient[];
 }
 
 /** What its messages share. */

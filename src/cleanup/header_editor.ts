@@ -1,7 +1,8 @@
 import { quoteAddress } from "../address/address.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import { compactDate, mailDate } from "../message/date.ts";
-import { type Field, fieldValue, MBOX_FROM } from "../message/header.ts";
+import { type Field, fieldValue, MBOX_FROM, scanHeader } from "../message/header.ts";
+import type { Checked } from "./check_run.ts";
 import type { CleanupSettings } from "./cleanup_settings.ts";
 import { ADDRESS_HEADERS, rewriteAddresses } from "./header_addresses.ts";
 
@@ -16,6 +17,8 @@ export interface HeaderContext {
   readonly rewrite:
     | ((role: "header_sender" | "header_recipient", address: string) => MaybeAsync<string>)
     | undefined;
+  /** Holds a header against the tables; undefined when there are none. */
+  readonly check: ((name: string, text: string) => MaybeAsync<Checked>) | undefined;
 }
 
 /** What has been found in the headers. */
@@ -24,7 +27,9 @@ export interface HeaderFindings {
   /** Raw values. */
   readonly messageId: string | undefined;
   readonly resentMessageId: string | undefined;
-  /** Ids that were made up here: they are logged like the others. */
+  /** Value of Content-Type, "" when there is none. */
+  readonly contentType: string;
+  /** Headers to add. */
   readonly additions: string;
 }
 
@@ -38,6 +43,7 @@ export class HeaderEditor {
   #resent = false;
   #messageId: string | undefined;
   #resentMessageId: string | undefined;
+  #contentType = "";
 
   constructor(context: HeaderContext) {
     this.#context = context;
@@ -72,11 +78,31 @@ export class HeaderEditor {
   /** A field's new text; undefined when it stays as it is. */
   #field(text: string, field: Field): MaybeAsync<string> | undefined {
     if (field.name === MBOX_FROM) return `X-Mailbox-Line: ${text.slice(field.start, field.end)}`;
+    const { check } = this.#context;
+    const tidy = this.#tidied(text, field);
+    if (check === undefined) return this.#process(text, field, tidy);
+    const whole = tidy ?? text.slice(field.start, field.end);
+    return then(check(field.name, whole), ({ text: changed, before = "" }) => {
+      const kept = changed === undefined
+        ? this.#process(text, field, tidy) ?? whole
+        : this.#replaced(changed);
+      return then(kept, (line) => before + line);
+    });
+  }
+
+  /** What a table put in a header's place goes the way of any header. */
+  #replaced(text: string): MaybeAsync<string> {
+    const { fields } = scanHeader(text, 0, true, false);
+    const [field] = fields;
+    return field === undefined ? text : this.#process(text, field, undefined) ?? text;
+  }
+
+  /** Drops and rewrites; `tidy` is the field's text where it is not what was sent. */
+  #process(text: string, field: Field, tidy: string | undefined): MaybeAsync<string> | undefined {
     this.#note(text, field);
     if (this.#context.settings.dropped.has(field.name)) return "";
     const role = ADDRESS_HEADERS[field.name];
     const { rewrite } = this.#context;
-    const tidy = this.#tidied(text, field);
     if (rewrite === undefined || role === undefined) return tidy;
     const raw = tidy ?? text.slice(field.start, field.end);
     const colon = field.name.length + 1;
@@ -106,6 +132,7 @@ export class HeaderEditor {
     const { name } = field;
     this.#seen.add(name);
     if (name === "received") this.#received++;
+    else if (name === "content-type") this.#contentType = text.slice(field.value, field.end);
     else if (name === "message-id") this.#messageId = fieldValue(text, field);
     else if (name.startsWith("resent-")) {
       this.#resent = true;
@@ -149,6 +176,7 @@ export class HeaderEditor {
       received: this.#received,
       messageId: this.#messageId,
       resentMessageId: this.#resentMessageId,
+      contentType: this.#contentType,
       additions,
     };
   }

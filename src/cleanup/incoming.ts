@@ -5,10 +5,15 @@ import { scanHeader } from "../message/header.ts";
 import type { Envelope } from "../queue/envelope.ts";
 import { type Draft, QueueFault } from "../queue/store.ts";
 import { isTrouble } from "../rewrite/map_address.ts";
+import type { Rewritten } from "../rewrite/rewriter.ts";
 import { defer, refuse, type Reply } from "../smtp/reply.ts";
 import type { Committed, IncomingMessage, LateChanges, Submission } from "./cleanup.ts";
 import type { CleanupHouse } from "./create_cleanup.ts";
-import { HeaderEditor, type HeaderFindings } from "./header_editor.ts";
+import { BodyChecker } from "./body_checker.ts";
+import { CheckRun } from "./check_run.ts";
+import { isMimeHeader } from "./content_checks.ts";
+import { type HeaderContext, HeaderEditor, type HeaderFindings } from "./header_editor.ts";
+import { fromBytesText, toBytesText } from "./latin1.ts";
 import { LineMeter } from "./line_meter.ts";
 import { rewrittenSender, settleRecipients } from "./recipients.ts";
 
@@ -46,11 +51,17 @@ export class Incoming implements IncomingMessage {
   #refusal: Reply | undefined;
   /** Why tables could not be asked for a header address. */
   #trouble: string | undefined;
+  #edited = "";
+  readonly #run: CheckRun | undefined;
+  /** The headers put on top; with content checks they are checked like the others. */
+  #prepended: MaybeAsync<string>;
+  #body: BodyChecker | undefined;
 
   constructor(house: CleanupHouse, submission: Submission) {
     this.#house = house;
     this.#submission = submission;
     this.#draft = house.store.draft(submission.id);
+    this.#run = house.checks === undefined ? undefined : new CheckRun(submission, house.log);
     const context = submission.completeHeaders ? "local" : "remote";
     const { rewriter, settings } = house;
     const rewrites = !settings.noMappings && rewriter.rewritesHeaders(context);
@@ -61,14 +72,30 @@ export class Incoming implements IncomingMessage {
       complete: this.#completes,
       rewrite: rewrites
         ? (role, address) => {
-          const given = fromLatin1(address);
-          return then(rewriter.header(role, given, context), (made) => latin1(this.#orTrouble(given, made)));
+          const given = fromBytesText(address);
+          return then(rewriter.header(role, given, context), (made) =>
+            toBytesText(this.#orTrouble(given, made)));
         }
         : undefined,
+      check: this.#checkHeader(),
     });
+    const top = toBytesText(submission.prepend.join(""));
+    this.#prepended = this.#run === undefined
+      ? top
+      : this.#editor.edit(top, scanHeader(top, 0, true, false).fields);
   }
 
-  #orTrouble(address: string, made: string | { readonly trouble: string }): string {
+  #checkHeader(): HeaderContext["check"] {
+    const { checks } = this.#house;
+    const run = this.#run;
+    if (checks === undefined || run === undefined) return undefined;
+    return (name, text) => {
+      const maps = checks.parseMime && isMimeHeader(name) ? checks.mime : checks.header;
+      return run.check("header", fromBytesText(text), maps);
+    };
+  }
+
+  #orTrouble(address: string, made: Rewritten): string {
     if (!isTrouble(made)) return made;
     this.#trouble ??= made.trouble;
     return address;
@@ -80,14 +107,25 @@ export class Incoming implements IncomingMessage {
 
   write(bytes: Uint8Array): MaybeAsync<void> {
     this.#size += bytes.length;
-    if (this.#refusal !== undefined) return;
+    if (this.#over) return;
     const limit = this.#house.settings.messageSizeLimit;
     if (limit > 0 && this.#size > limit) return this.#refuse(TOO_BIG);
     const buffer = Buffer.isBuffer(bytes)
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (!this.#eightBit && !isAscii(buffer)) this.#eightBit = true;
-    return this.#header === undefined ? this.#store(buffer) : this.#gather(buffer);
+    return this.#header === undefined ? this.#storeBody(buffer) : this.#gather(buffer);
+  }
+
+  /** Refused or thrown away: what still comes does not matter. */
+  get #over(): boolean {
+    if (this.#refusal === undefined && this.#run?.refusal !== undefined) this.#refuse(this.#run.refusal);
+    return this.#refusal !== undefined || this.#run?.discard === true;
+  }
+
+  #storeBody(bytes: Buffer): MaybeAsync<void> {
+    if (this.#body === undefined) return this.#store(bytes);
+    return then(this.#body.push(bytes), (checked) => this.#over ? undefined : this.#store(checked));
   }
 
   #refuse(reply: Reply): void {
@@ -123,7 +161,7 @@ export class Incoming implements IncomingMessage {
     if (scan.fields.length > 0) this.#top = scan.fields.at(-1)!.name.startsWith("\0");
     const edited = this.#editor.edit(text, scan.fields);
     return then(edited, (fields) => {
-      if (this.#refusal !== undefined) return;
+      if (this.#over) return;
       this.#edited += fields;
       if (body === undefined) {
         this.#header = text.slice(scan.resume);
@@ -135,8 +173,6 @@ export class Incoming implements IncomingMessage {
       return this.#endHeader(early > 0 ? Buffer.from(text.slice(scan.end!), "latin1") : body);
     });
   }
-
-  #edited = "";
 
   get #completes(): boolean {
     return this.#submission.completeHeaders || this.#house.settings.alwaysComplete;
@@ -155,37 +191,53 @@ export class Incoming implements IncomingMessage {
   #writeHeader(findings: HeaderFindings, body: Buffer): MaybeAsync<void> {
     this.#findings = findings;
     if (this.#trouble !== undefined) return this.#refuse(WRITE_ERROR);
-    const { prepend } = this.#submission;
-    const hops = findings.received + prepend.filter((line) => /^received:/i.test(line)).length;
-    if (hops >= this.#house.settings.hopcountLimit) {
-      this.#house.log.emit("cleanup", "hopCountExceeded", { id: this.#submission.id });
+    const { house, submission } = { house: this.#house, submission: this.#submission };
+    // With checks the headers on top went through the editor, which has counted them.
+    const ours = this.#run === undefined
+      ? submission.prepend.filter((line) => /^received:/i.test(line)).length
+      : 0;
+    if (findings.received + ours >= house.settings.hopcountLimit) {
+      house.log.emit("cleanup", "hopCountExceeded", { id: submission.id });
       return this.#refuse(TOO_MANY_HOPS);
+    }
+    this.#logIds(findings);
+    if (house.checks !== undefined && this.#run !== undefined) {
+      this.#body = new BodyChecker(house.checks, this.#run, findings.contentType);
     }
     // A body that does not begin with the blank line gets one.
     const blank = body.length > 0 && body[0] !== 13 ? "\r\n" : "";
-    const head = Buffer.from(
-      `${prependText(prepend)}${this.#edited}${additionsText(findings)}${blank}`,
-      "latin1",
-    );
-    this.#edited = "";
-    return then(
-      this.#store(head),
-      () => body.length === 0 || this.#refusal !== undefined ? undefined : this.#store(body),
-    );
+    return then(this.#prepended, (top) => {
+      if (this.#over) return;
+      const head = `${top}${this.#edited}${toBytesText(findings.additions)}${blank}`;
+      this.#edited = "";
+      return then(
+        this.#store(Buffer.from(head, "latin1")),
+        () => body.length === 0 || this.#over ? undefined : this.#storeBody(body),
+      );
+    });
   }
 
   /** The content is complete: headers without a body are over now. */
   #finishContent(): MaybeAsync<void> {
-    if (this.#header === undefined) return;
+    if (this.#header === undefined) return this.#finishBody();
     const scan = scanHeader(this.#header, this.#scanned, true, this.#top);
     const body = Buffer.from(this.#header.slice(scan.end ?? this.#header.length), "latin1");
-    return this.#take({ ...scan, end: scan.end ?? this.#header.length }, body);
+    return then(
+      this.#take({ ...scan, end: scan.end ?? this.#header.length }, body),
+      () => this.#finishBody(),
+    );
   }
 
-  #logIds(): void {
+  #finishBody(): MaybeAsync<void> {
+    if (this.#body === undefined || this.#over) return;
+    return then(this.#body.finish(), (rest) => {
+      if (!this.#over && rest.length > 0) return this.#store(rest);
+    });
+  }
+
+  #logIds({ messageId, resentMessageId }: HeaderFindings): void {
     const { log } = this.#house;
     const { id } = this.#submission;
-    const { messageId, resentMessageId } = this.#findings!;
     log.emit("cleanup", "messageId", { id, messageId: logged(messageId ?? "<>") });
     if (resentMessageId !== undefined) {
       log.emit("cleanup", "messageId", { id, messageId: logged(resentMessageId), resent: true });
@@ -193,28 +245,40 @@ export class Incoming implements IncomingMessage {
   }
 
   async commit(late: LateChanges = {}): Promise<Committed> {
-    const finished = this.#refusal === undefined ? this.#finishContent() : undefined;
+    const finished = this.#over ? undefined : this.#finishContent();
     if (isPromise(finished)) await finished;
-    if (this.#refusal !== undefined) return { is: "refused", reply: this.#refusal };
-    this.#logIds();
-    const settled = settleRecipients(this.#house, this.#submission, late);
+    const { id } = this.#submission;
+    if (this.#over && this.#refusal !== undefined) return { is: "refused", reply: this.#refusal };
+    if (this.#submission.discard || late.discard || this.#run?.discard) {
+      this.#draft.abort();
+      return { is: "queued", id, size: this.#size };
+    }
+    const changes = this.#allChanges(late);
+    const settled = settleRecipients(this.#house, this.#submission, changes);
     const addressed = isPromise(settled) ? await settled : settled;
     if (addressed.is === "refused") {
       this.#draft.abort();
       return addressed;
     }
-    const { id } = this.#submission;
     const size = this.#draft.size;
-    if (this.#submission.discard || late.discard) {
-      this.#draft.abort();
-      return { is: "queued", id, size: this.#size };
-    }
     try {
-      await this.#draft.commit(this.#envelope(late, addressed));
+      await this.#draft.commit(this.#envelope(changes, addressed));
       return { is: "queued", id, size };
     } catch (error) {
       return { is: "refused", reply: replyToFault(error) };
     }
+  }
+
+  /** What restrictions asked for at the end of data, and what content checks asked for after them. */
+  #allChanges(late: LateChanges): LateChanges {
+    const run = this.#run;
+    if (run === undefined) return late;
+    return {
+      hold: late.hold || run.hold,
+      redirect: run.redirect ?? late.redirect,
+      contentFilter: run.filter ?? late.contentFilter,
+      bcc: [...late.bcc ?? [], ...run.bcc],
+    };
   }
 
   #envelope(late: LateChanges, { sender, recipients }: Pick<Envelope, "sender" | "recipients">): Envelope {
@@ -246,19 +310,4 @@ export class Incoming implements IncomingMessage {
 }
 
 /** Line ends inside a value are one character, which the log shows as `?`. */
-const logged = (value: string) => fromLatin1(value).replaceAll("\r\n", "\n");
-
-const prependText = (lines: readonly string[]) =>
-  lines.length === 1 ? latin1(lines[0]!) : latin1(lines.join(""));
-
-const additionsText = ({ additions }: HeaderFindings) => latin1(additions);
-
-/** Text with letters beyond Latin-1 as its UTF-8 bytes, one character each, like the content around it. */
-function latin1(text: string): string {
-  return /[^\x00-\x7f]/.test(text) ? Buffer.from(text, "utf8").toString("latin1") : text;
-}
-
-/** The inverse: UTF-8 bytes that stand as one character each. */
-function fromLatin1(text: string): string {
-  return /[^\x00-\x7f]/.test(text) ? Buffer.from(text, "latin1").toString("utf8") : text;
-}
+const logged = (value: string) => fromBytesText(value).replaceAll("\r\n", "\n");

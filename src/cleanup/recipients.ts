@@ -1,6 +1,7 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Recipient } from "../queue/envelope.ts";
 import { isTrouble } from "../rewrite/map_address.ts";
+import type { Rewritten } from "../rewrite/rewriter.ts";
 import { defer, type Reply } from "../smtp/reply.ts";
 import type { LateChanges, Submission } from "./cleanup.ts";
 import type { CleanupHouse } from "./create_cleanup.ts";
@@ -35,7 +36,7 @@ function copies(house: CleanupHouse, submission: Submission, late: LateChanges):
 export function rewrittenSender(
   house: CleanupHouse,
   sender: string,
-): MaybeAsync<string | { readonly trouble: string }> {
+): MaybeAsync<Rewritten> {
   if (sender === "") return "";
   const { rewriter, settings } = house;
   return settings.noMappings ? rewriter.standardForm(sender, "local") : rewriter.envelopeSender(sender);

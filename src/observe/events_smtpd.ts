@@ -67,5 +67,12 @@ export const smtpdEvents = {
     "info",
     (e) => `${e.id}: ${e.resent ? "resent-" : ""}message-id=${e.messageId}`,
   ),
+  /** header_checks and body_checks; `kind` is header or body, `more` the action's text. */
+  contentCheck: event<
+    { id: string; verb: string; kind: string; text: string; origin: string; more: string }
+  >(
+    "info",
+    (e) => `${e.id}: ${e.verb}: ${e.kind} ${e.text} ${e.origin}${e.more === "" ? "" : `: ${e.more}`}`,
+  ),
   hopCountExceeded: event<{ id: string }>("warning", (e) => `${e.id}: message rejected: hopcount exceeded`),
 } as const;

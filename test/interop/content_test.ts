@@ -80,6 +80,31 @@ const CASES: readonly Case[] = [
   { name: "body ends in blank lines", content: `Subject: x\r\n\r\nx\r\n\r\n\r\n${END.slice(2)}` },
 ];
 
+const CHECKED_CASES: readonly Case[] = [
+  {
+    name: "header actions",
+    content:
+      `A: 1\r\nB: 2\r\n folded\r\nSubject: x\r\nC: 3\r\nD: 4\r\nE: 5\r\nFrom: f@example.org\r\n\r\nx${END}`,
+  },
+  { name: "body actions", content: `S: x\r\n\r\nrepl a\r\n\r\nprep b\r\nign c\r\nd\r\nrepl${END}` },
+  { name: "header replaced by one that is dropped", content: `D: 4\r\n\r\nx${END}` },
+  {
+    name: "parts",
+    content:
+      `Content-Type: multipart/mixed; boundary=b\r\n\r\nrepl\r\n--b\r\nX-Part: 1\r\n f\r\nX-Part: 2\r\n\r\nrepl\r\n` +
+      `--b\r\n\r\nign\r\nno\r\n--b\r\nbody at once\r\n--b--\r\nrepl\r\n--b\r\nX-Part: 3${END}`,
+  },
+  { name: "header check, no body", content: `A: 1${END}` },
+];
+
+const CHECKS = {
+  header_checks:
+    "regexp:{{/^A:/ REPLACE Q: new}, {/^B:/ IGNORE}, {/^C:/ PREPEND P: p}, {/^D:/ REPLACE Bcc: z}, " +
+    "{/^E:/ REPLACE E : w}, {/^From:/ STRIP}}",
+  mime_header_checks: "regexp:{{/^X-Part: 1/ REPLACE Y: y}, {/^X-Part: 2/ IGNORE}}",
+  body_checks: "regexp:{{/^repl/ REPLACE new line}, {/^prep/ PREPEND before}, {/^ign/ IGNORE}}",
+};
+
 function norm(text: string): string {
   return text
     .replace(/\((?:Postfix|mta)\)/g, "(NAME)")
@@ -129,6 +154,7 @@ async function theirs(each: Case, port: number, peer: SmtpPeer): Promise<string>
 const CONTEXTS: Readonly<Record<string, Record<string, string>>> = {
   remote: { local_header_rewrite_clients: "" },
   local: { local_header_rewrite_clients: "permit_inet_interfaces" },
+  checked: { local_header_rewrite_clients: "permit_inet_interfaces", ...CHECKS },
 };
 
 let postfix: PostfixInstance | undefined;
@@ -162,7 +188,7 @@ afterAll(async () => {
 });
 
 for (const [name, main] of Object.entries(CONTEXTS)) {
-  for (const each of CASES) {
+  for (const each of name === "checked" ? CHECKED_CASES : CASES) {
     test.skipIf(!postfixAvailable())(`${name}: ${each.name}`, async () => {
       const wanted = norm(await theirs(each, ports[name]!, peer));
       expect(norm(await ours(each, main))).toBe(wanted);

@@ -1,6 +1,7 @@
 // An smtpd with the real policy, router, rewriter and cleanup in memory: only socket, clock, DNS and queue are fakes.
 import { createAccessPolicy } from "../../src/access/create_policy.ts";
 import { createCleanup } from "../../src/cleanup/create_cleanup.ts";
+import { openContentChecks } from "../../src/cleanup/content_checks.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
 import type { Configuration } from "../../src/config/service.ts";
 import type { Connection, ConnectionHandler } from "../../src/platform/connection.ts";
@@ -146,7 +147,7 @@ export function memorySmtpd(
   const smtpd = createSmtpd({
     service,
     access: createAccessPolicy(service, { router, local, shelf, clock: () => clock.now() }),
-    cleanup: createCleanup({ settings, store, rewriter, log }),
+    cleanup: createCleanup({ settings, store, rewriter, log, checks: openContentChecks(settings, shelf) }),
     newId: () => store.newId(),
     log,
     clock,

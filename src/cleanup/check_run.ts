@@ -1,0 +1,141 @@
+import { quoteAddress } from "../address/address.ts";
+import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import type { Log } from "../observe/log.ts";
+import type { ShelfMaps } from "../rewrite/shelf.ts";
+import { defer, refuse, type Reply, type Status } from "../smtp/reply.ts";
+import type { Answer } from "../table/table.ts";
+import { type CheckAction, parseCheckAction } from "./check_action.ts";
+import type { Submission } from "./cleanup.ts";
+import { toBytesText } from "./latin1.ts";
+
+/** What becomes of a line or header after a check. Texts are whole lines in wire form, one character a byte. */
+export interface Checked {
+  /** New text, "" to leave it out; undefined: as it was. */
+  readonly text?: string;
+  /** Lines to put in front. */
+  readonly before?: string;
+}
+
+const KEPT: Checked = {};
+const LEFT_OUT: Checked = { text: "" };
+
+const attribute = (name: string, value: string | undefined) =>
+  value === undefined ? "" : ` ${name}=<${value}>`;
+
+/** `from CLIENT; from=<s> to=<r> proto=ESMTP helo=<h>`, as in smtpd's lines; a local message comes from `local`. */
+function originText({ origin, sender, recipients }: Submission): string {
+  const client = origin.clientAddress === undefined
+    ? "local"
+    : `${origin.clientName}[${origin.clientAddress}]`;
+  const to = recipients.at(-1)?.address;
+  return `from ${client};${attribute("from", quoteAddress(sender))}` +
+    attribute("to", to === undefined ? undefined : quoteAddress(to)) +
+    (origin.protocol === undefined ? "" : ` proto=${origin.protocol}`) + attribute("helo", origin.helo);
+}
+
+const wireLine = (text: string) => `${toBytesText(text).replaceAll("\n", "\r\n")}\r\n`;
+
+function replyOf(status: Status, text: string): Reply {
+  return status.startsWith("4")
+    ? defer(451, status as Status<4>, text)
+    : refuse(550, status as Status<5>, text);
+}
+
+/** The checks of one message: their log lines, and what they ask for beyond changing lines. */
+export class CheckRun {
+  refusal: Reply | undefined;
+  hold = false;
+  discard = false;
+  filter: string | undefined;
+  redirect: string | undefined;
+  readonly bcc: string[] = [];
+  readonly #submission: Submission;
+  readonly #log: Log;
+
+  constructor(submission: Submission, log: Log) {
+    this.#submission = submission;
+    this.#log = log;
+  }
+
+  /** No more checks are made: after these actions Postfix makes none either. */
+  get over(): boolean {
+    return this.refusal !== undefined || this.discard || this.redirect !== undefined;
+  }
+
+  /** Holds a header or a body line against a table; the last line end is taken off, those inside become LF. */
+  check(kind: "header" | "body", given: string, maps: ShelfMaps | undefined): MaybeAsync<Checked> {
+    if (maps === undefined || this.over) return KEPT;
+    const text = given.replaceAll("\r\n", "\n").replace(/\n$/, "");
+    return then(maps.whole.find(text), (answer) => this.#judge(kind, text, maps.title, answer));
+  }
+
+  #judge(kind: "header" | "body", text: string, table: string, answer: Answer): Checked {
+    if (answer.is === "absent") return KEPT;
+    if (answer.is === "found") return this.#carryOut(kind, text, parseCheckAction(answer.value, table));
+    const { id } = this.#submission;
+    this.#log.note(
+      "cleanup",
+      "warning",
+      `${id}: ${table} map lookup problem -- message not accepted, try again later`,
+    );
+    this.refusal = defer(451, "4.3.0", "Error: queue file write error");
+    return KEPT;
+  }
+
+  #tell(verb: string, kind: string, text: string, more: string): void {
+    this.#log.emit("cleanup", "contentCheck", {
+      id: this.#submission.id,
+      verb,
+      kind,
+      text: text.slice(0, 200),
+      origin: originText(this.#submission),
+      more,
+    });
+  }
+
+  #carryOut(kind: "header" | "body", text: string, action: CheckAction): Checked {
+    switch (action.is) {
+      case "keep":
+        return KEPT;
+      case "ignore":
+        return LEFT_OUT;
+      case "flawed":
+        this.#log.note("cleanup", "warning", action.why);
+        return KEPT;
+      case "reject":
+        this.#tell("reject", kind, text, `${action.status} ${action.text}`);
+        this.refusal = replyOf(action.status, action.text);
+        return KEPT;
+      case "note":
+        this.#tell(action.verb, kind, text, action.text);
+        return KEPT;
+      default:
+        this.#tell(action.is, kind, text, action.text);
+        return this.#change(action);
+    }
+  }
+
+  #change(action: Extract<CheckAction, { readonly text: string }>): Checked {
+    switch (action.is) {
+      case "hold":
+      case "discard":
+        this[action.is] = true;
+        return KEPT;
+      case "filter":
+      case "redirect":
+        this[action.is] = action.text;
+        return KEPT;
+      case "bcc":
+        this.bcc.push(action.text);
+        return KEPT;
+      case "strip":
+        return LEFT_OUT;
+      case "replace":
+        return { text: wireLine(action.text) };
+      case "prepend":
+        return { before: wireLine(action.text) };
+      default:
+        return KEPT;
+    }
+  }
+}

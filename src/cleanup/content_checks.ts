@@ -1,0 +1,59 @@
+import { splitList } from "../config/list.ts";
+import type { Settings } from "../config/settings.ts";
+import type { Shelf, ShelfMaps } from "../rewrite/shelf.ts";
+
+/** The parameters of content checks. */
+export type CheckParameters = Pick<
+  Settings,
+  | "header_checks"
+  | "mime_header_checks"
+  | "nested_header_checks"
+  | "body_checks"
+  | "body_checks_size_limit"
+  | "disable_mime_input_processing"
+  | "line_length_limit"
+  | "mime_nesting_limit"
+  | "receive_override_options"
+>;
+
+/** The tables that content is held against (header_checks(5)). */
+export interface ContentChecks {
+  readonly header: ShelfMaps | undefined;
+  readonly mime: ShelfMaps | undefined;
+  readonly nested: ShelfMaps | undefined;
+  readonly body: ShelfMaps | undefined;
+  /** Bytes of each body part that are looked at. */
+  readonly bodyLimit: number;
+  /** Longest piece of a line that is looked at. */
+  readonly lineLimit: number;
+  /** Parts are looked into. */
+  readonly parseMime: boolean;
+  readonly nestingLimit: number;
+}
+
+/** Opens the tables; undefined when there is nothing to check. */
+export function openContentChecks(settings: CheckParameters, shelf: Shelf): ContentChecks | undefined {
+  if (splitList(settings.receive_override_options).includes("no_header_body_checks")) return undefined;
+  const header = shelf.maps(settings.header_checks, "header_checks");
+  const mime = shelf.maps(settings.mime_header_checks, "mime_header_checks");
+  const nested = shelf.maps(settings.nested_header_checks, "nested_header_checks");
+  const body = shelf.maps(settings.body_checks, "body_checks");
+  if (header === undefined && mime === undefined && nested === undefined && body === undefined) {
+    return undefined;
+  }
+  return {
+    header,
+    mime,
+    nested,
+    body,
+    bodyLimit: settings.body_checks_size_limit,
+    lineLimit: settings.line_length_limit,
+    parseMime: !settings.disable_mime_input_processing,
+    nestingLimit: settings.mime_nesting_limit,
+  };
+}
+
+/** Whether a header is one of MIME's own (RFC 2045 §3). */
+export function isMimeHeader(name: string): boolean {
+  return name.startsWith("content-") || name === "mime-version";
+}

@@ -1,0 +1,9 @@
+/** Text with letters beyond ASCII as its UTF-8 bytes, one character each: the form in which content is handled here. */
+export function toBytesText(text: string): string {
+  return /[^\x00-\x7f]/.test(text) ? Buffer.from(text, "utf8").toString("latin1") : text;
+}
+
+/** The inverse: UTF-8 bytes that stand as one character each become letters. */
+export function fromBytesText(text: string): string {
+  return /[^\x00-\x7f]/.test(text) ? Buffer.from(text, "latin1").toString("utf8") : text;
+}

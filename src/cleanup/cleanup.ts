@@ -19,6 +19,10 @@ export interface Submission {
   readonly discard?: boolean;
   readonly redirect?: string;
   readonly bcc?: readonly string[];
+  /**
+   * Absent for mail that comes in, from the network or from a local user. Given for what is made here (`mail`: forwarded by
+   * local(8)): content checks pass it by, but for notices with `bounce` in internal_mail_filter_classes.
+   */
   readonly kind?: "mail" | "bounce" | "probe";
   /** Header lines put on top, newest first: Received, then PREPENDs. Each ends in CR LF. */
   readonly prepend: readonly string[];

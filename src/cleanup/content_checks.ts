@@ -11,6 +11,7 @@ export type CheckParameters = Pick<
   | "body_checks"
   | "body_checks_size_limit"
   | "disable_mime_input_processing"
+  | "internal_mail_filter_classes"
   | "line_length_limit"
   | "mime_nesting_limit"
   | "receive_override_options"
@@ -29,6 +30,8 @@ export interface ContentChecks {
   /** Parts are looked into. */
   readonly parseMime: boolean;
   readonly nestingLimit: number;
+  /** Notices made here are checked too. */
+  readonly notices: boolean;
 }
 
 /** Opens the tables; undefined when there is nothing to check. */
@@ -50,10 +53,19 @@ export function openContentChecks(settings: CheckParameters, shelf: Shelf): Cont
     lineLimit: settings.line_length_limit,
     parseMime: !settings.disable_mime_input_processing,
     nestingLimit: settings.mime_nesting_limit,
+    notices: splitList(settings.internal_mail_filter_classes).includes("bounce"),
   };
 }
 
 /** Whether a header is one of MIME's own (RFC 2045 §3). */
 export function isMimeHeader(name: string): boolean {
   return name.startsWith("content-") || name === "mime-version";
+}
+
+/** The checks that a message is held against: those made here pass by, unless notices are to be checked. */
+export function checksFor(
+  checks: ContentChecks | undefined,
+  kind: "mail" | "bounce" | "probe" | undefined,
+): ContentChecks | undefined {
+  return kind === undefined || (kind === "bounce" && checks?.notices) ? checks : undefined;
 }

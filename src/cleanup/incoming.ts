@@ -11,7 +11,7 @@ import type { Committed, IncomingMessage, LateChanges, Submission } from "./clea
 import type { CleanupHouse } from "./create_cleanup.ts";
 import { BodyChecker } from "./body_checker.ts";
 import { CheckRun } from "./check_run.ts";
-import { isMimeHeader } from "./content_checks.ts";
+import { checksFor, type ContentChecks, isMimeHeader } from "./content_checks.ts";
 import { type HeaderContext, HeaderEditor, type HeaderFindings } from "./header_editor.ts";
 import { fromBytesText, toBytesText } from "./latin1.ts";
 import { LineMeter } from "./line_meter.ts";
@@ -52,6 +52,7 @@ export class Incoming implements IncomingMessage {
   /** Why tables could not be asked for a header address. */
   #trouble: string | undefined;
   #edited = "";
+  readonly #checks: ContentChecks | undefined;
   readonly #run: CheckRun | undefined;
   /** The headers put on top; with content checks they are checked like the others. */
   #prepended: MaybeAsync<string>;
@@ -61,7 +62,8 @@ export class Incoming implements IncomingMessage {
     this.#house = house;
     this.#submission = submission;
     this.#draft = house.store.draft(submission.id);
-    this.#run = house.checks === undefined ? undefined : new CheckRun(submission, house.log);
+    this.#checks = checksFor(house.checks, submission.kind);
+    this.#run = this.#checks === undefined ? undefined : new CheckRun(submission, house.log);
     const context = submission.completeHeaders ? "local" : "remote";
     const { rewriter, settings } = house;
     const rewrites = !settings.noMappings && rewriter.rewritesHeaders(context);
@@ -86,7 +88,7 @@ export class Incoming implements IncomingMessage {
   }
 
   #checkHeader(): HeaderContext["check"] {
-    const { checks } = this.#house;
+    const checks = this.#checks;
     const run = this.#run;
     if (checks === undefined || run === undefined) return undefined;
     return (name, text) => {
@@ -201,8 +203,8 @@ export class Incoming implements IncomingMessage {
       return this.#refuse(TOO_MANY_HOPS);
     }
     this.#logIds(findings);
-    if (house.checks !== undefined && this.#run !== undefined) {
-      this.#body = new BodyChecker(house.checks, this.#run, findings.contentType);
+    if (this.#checks !== undefined && this.#run !== undefined) {
+      this.#body = new BodyChecker(this.#checks, this.#run, findings.contentType);
     }
     // A body that does not begin with the blank line gets one.
     const blank = body.length > 0 && body[0] !== 13 ? "\r\n" : "";

@@ -2,11 +2,13 @@ import { createAccessPolicy } from "../access/create_policy.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Cleanup } from "../cleanup/cleanup.ts";
 import { createCleanup } from "../cleanup/create_cleanup.ts";
+import { openContentChecks } from "../cleanup/content_checks.ts";
 import type { Configuration, Service } from "../config/service.ts";
 import { createClientLookup } from "../dns/reverse.ts";
 import type { Log } from "../observe/log.ts";
 import { openClientLists } from "../smtpd/client_lists.ts";
 import { createSmtpd, type Smtpd } from "../smtpd/smtpd.ts";
+import { openSmtpdTables } from "../smtpd/tables.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import type { MailWorld } from "./_mail_world.ts";
 import { overlay } from "./_overlay.ts";
@@ -28,10 +30,12 @@ export function cleanupFor(
   const entry = cleanupEntry(configuration, settings.cleanup_service_name);
   const base = entry?.settings ?? configuration.settings;
   const { receive_override_options } = settings;
+  const effective = receive_override_options === base.receive_override_options
+    ? base
+    : overlay(base, { receive_override_options });
   return createCleanup({
-    settings: receive_override_options === base.receive_override_options
-      ? base
-      : overlay(base, { receive_override_options }),
+    settings: effective,
+    checks: openContentChecks(effective, world.shelf),
     store,
     rewriter: entry === undefined ? world.rewriter : world.rewriterFor(base),
     log: logFor(base),
@@ -67,6 +71,7 @@ export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
     clock: systemClock,
     clientLookup: createClientLookup(world),
     listed: openClientLists(settings, world.shelf, log),
+    ...openSmtpdTables(settings, world.shelf, log),
     anvil,
   });
 }

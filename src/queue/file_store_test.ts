@@ -207,7 +207,7 @@ test("retryNow makes deferred mail due, delete takes any, and ids that are not t
 test("a second owner of a shard is refused while the first lives", async () => {
   await start();
   const after = (_: number, call: () => void) => (queueMicrotask(call), () => {});
-  await expect(start({ after })).rejects.toThrow("another process has it open");
+  await expect(start({ after })).rejects.toThrow("another process holds its lock");
 });
 
 test("a damaged record is set aside and its neighbours are unharmed", async () => {

@@ -241,6 +241,6 @@ export async function openOwnShard(
   }
   throw new QueueFault(
     `open the queue in ${shardPaths(options.directory, options.name).own}`,
-    "another process has it open",
+    "another process holds its lock",
   );
 }

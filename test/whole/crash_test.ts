@@ -1,0 +1,159 @@
+// The first promise: a message that got its 250 is delivered, whatever happens to the processes.
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { type CountingSink, startCountingSink } from "../kit/counting_sink.ts";
+import { type Accepted, startLoad } from "../kit/load.ts";
+import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+
+const LONG = process.env.MTA_LONG_TESTS === "1";
+const ROUNDS = LONG ? 200 : 10;
+const LANES = 12;
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** A process and all that it started. */
+function family(pid: number): number[] {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "latin1");
+      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
+    } catch { /* it ended meanwhile */ }
+  }
+  const members = [pid];
+  for (let at = 0; at < members.length; at++) {
+    for (const [child, parent] of parents) if (parent === members[at]) members.push(child);
+  }
+  return members;
+}
+
+function kill(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch { /* it ended meanwhile */ }
+  }
+}
+
+/** Stops every process of a server at once, in the middle of whatever it does. */
+async function cutPower(server: Server): Promise<void> {
+  const pids = family(server.pid);
+  server.signal("SIGSTOP"); // so that master starts no worker in between
+  kill([...pids.slice(1), server.pid]);
+  await server.exited;
+  for (let tries = 0; tries < 500 && pids.some(isRunning); tries++) await pause(2);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
+}
+
+interface World {
+  readonly sink: CountingSink;
+  readonly accepted: Accepted[];
+  directory: string | undefined;
+  server: Server | undefined;
+}
+
+async function start(world: World): Promise<Server> {
+  return world.server = await startServer({
+    directory: world.directory,
+    patience: 30_000,
+    mainCf: [
+      "mydestination =",
+      `relayhost = [127.0.0.1]:${world.sink.port}`,
+      "smtpd_relay_restrictions = permit_mynetworks, reject",
+      "worker_processes = 2",
+      "minimal_backoff_time = 1s",
+      "maximal_backoff_time = 2s",
+      "queue_run_delay = 1s",
+      "smtpd_client_connection_count_limit = 0",
+    ],
+  });
+}
+
+/** Load for a while, then every process dies; or only one worker does, and then all. */
+async function round(world: World): Promise<void> {
+  const server = await start(world);
+  world.directory = server.directory;
+  const load = startLoad(server.port, LANES, (message) => void world.accepted.push(message));
+  await pause(100 + Math.random() * (LONG ? 500 : 900));
+  if (Math.random() < 0.3) {
+    kill(family(server.pid).slice(1, 2));
+    await pause(100 + Math.random() * 400);
+  }
+  const stopped = load.stop();
+  await cutPower(server);
+  await stopped;
+}
+
+function missing({ accepted, sink }: World): Accepted[] {
+  return accepted.filter(({ id, recipients }) => {
+    const counted = sink.messages.get(id);
+    return counted === undefined || recipients.some((recipient) => !counted.recipients.has(recipient));
+  });
+}
+
+/** Waits until everything is there, as long as there is progress. */
+async function settle(world: World): Promise<Accepted[]> {
+  let left = missing(world);
+  for (let idle = 0; left.length > 0 && idle < 200;) {
+    await pause(100);
+    const now = missing(world);
+    idle = now.length < left.length ? 0 : idle + 1;
+    left = now;
+  }
+  return left;
+}
+
+describe.skipIf(!HAVE_BINARY)("the server dies in the middle of its work", () => {
+  test(`after ${ROUNDS} deaths every message that got a 250 is delivered, whole`, async () => {
+    const refused = new Set<string>();
+    const sink = await startCountingSink((recipient) => {
+      // Every tenth recipient is put off once, so that deferred mail lives through deaths too.
+      if (!/[05][0-9a-f]@/.test(recipient) || refused.has(recipient)) return false;
+      refused.add(recipient);
+      return true;
+    });
+    const world: World = { sink, accepted: [], directory: undefined, server: undefined };
+    try {
+      for (let rounds = 0; rounds < ROUNDS; rounds++) await round(world);
+      const server = await start(world);
+      const left = await settle(world);
+      if (left.length > 0) throw new Error(await report(world, left, server));
+      const damaged = world.accepted.filter(({ id, digest }) => {
+        const { digests } = sink.messages.get(id)!;
+        return digests.size !== 1 || !digests.has(digest);
+      });
+      expect(damaged).toEqual([]);
+      expect(world.accepted.length).toBeGreaterThan(ROUNDS * 10);
+      expect(refused.size).toBeGreaterThan(0);
+      expect(server.log()).not.toContain("corrupt");
+      let deliveries = 0;
+      for (const { recipients } of sink.messages.values()) {
+        for (const times of recipients.values()) deliveries += times;
+      }
+      const wanted = world.accepted.reduce((sum, { recipients }) => sum + recipients.length, 0);
+      console.log(
+        `crash: ${world.accepted.length} messages accepted, ${wanted} recipients, ${deliveries} deliveries`,
+      );
+      expect(await server.stop({ keep: true })).toBe(0);
+    } finally {
+      if (world.server !== undefined) kill(family(world.server.pid).filter(isRunning));
+      await sink.close();
+      if (world.directory !== undefined) rmSync(world.directory, { recursive: true, force: true });
+    }
+  }, LONG ? 1_800_000 : 120_000);
+});
+
+async function report(world: World, left: readonly Accepted[], server: Server): Promise<string> {
+  const queue = (await server.mta("postqueue", "-p")).stdout.split("\n").slice(-20).join("\n");
+  const ids = left.slice(0, 5).map(({ id }) => id).join(" ");
+  const log = server.log().split("\n").slice(-30).join("\n");
+  return `${left.length} of ${world.accepted.length} messages are lost: ${ids}\n${queue}\n${log}`;
+}

@@ -38,6 +38,12 @@ function mboxLineAt(text: string, at: number): Field | undefined {
   return match === null ? undefined : { name: MBOX_FROM, start: at, value: at, end: at + match[0].length };
 }
 
+/** Whether the next line, not there yet or not whole yet, may be a continuation of the field. */
+function mayGoOn(text: string, { name, end }: Field): boolean {
+  if (end === text.length) return true;
+  return name !== MBOX_FROM && (text[end] === " " || text[end] === "\t");
+}
+
 /**
  * Goes through the fields at the start of a message (RFC 5322 §2.2), from `from` on. A field counts as complete when the first
  * character of the next line is there, or when `whole` says that no more text will come.
@@ -52,7 +58,7 @@ export function scanHeader(text: string, from: number, whole: boolean, top: bool
       const lineComplete = whole || text.indexOf("\n", at) >= 0;
       return { fields, end: lineComplete ? at : undefined, resume: at };
     }
-    if (field.end === text.length && !whole) return { fields, end: undefined, resume: at };
+    if (!whole && mayGoOn(text, field)) return { fields, end: undefined, resume: at };
     mbox &&= field.name === MBOX_FROM;
     fields.push(field);
     at = field.end;

@@ -1,0 +1,26 @@
+import { expect, test } from "bun:test";
+import { readStructure } from "./body_checker.ts";
+import { parseCheckAction } from "./check_action.ts";
+
+test("parseCheckAction() reads every action, and says what is wrong with the others", () => {
+  const rows = [
+    ["REJECT", { is: "reject", status: "5.7.1", text: "message content rejected" }],
+    ["reject 5.1.9 no", { is: "reject", status: "5.1.9", text: "no" }],
+    ["REJECT 4.2.0", { is: "reject", status: "4.2.0", text: "message content rejected" }],
+    ["WARN x  y", { is: "note", verb: "warning", text: "x  y" }],
+    ["PREPEND A: b", { is: "prepend", text: "A: b" }],
+    ["PREPEND", { is: "flawed", why: "PREPEND action without text in t map" }],
+    ["REDIRECT nobody", { is: "flawed", why: 'bad REDIRECT target "nobody" in t map -- need user@domain' }],
+    ["toString", { is: "flawed", why: "unknown command in t map: toString" }],
+    ["ok", { is: "keep" }],
+  ] as const;
+  for (const [value, action] of rows) expect<unknown>(parseCheckAction(value, "t")).toEqual(action);
+});
+
+test("readStructure() finds boundaries and attached messages", () => {
+  expect(readStructure(' multipart/mixed; charset=x; Boundary="a\\"b c"')).toEqual({ boundary: 'a"b c' });
+  expect(readStructure(" multipart/mixed;\r\n boundary=q1 ; x=y")).toEqual({ boundary: "q1" });
+  expect(readStructure(" multipart/mixed")).toEqual({});
+  expect(readStructure("message/RFC822; x")).toEqual({ message: true });
+  expect(readStructure("text/plain; boundary=q")).toEqual({});
+});

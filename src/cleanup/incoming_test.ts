@@ -1,0 +1,177 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { memoryLog } from "../../test/kit/memory_log.ts";
+import { configurationOf } from "../../test/kit/memory_smtpd.ts";
+import { memoryStore } from "../../test/kit/memory_store.ts";
+import type { QueueId } from "../queue/envelope.ts";
+import { createLocalDomains } from "../rewrite/local_domains.ts";
+import { createRewriter } from "../rewrite/rewriter.ts";
+import { createShelf } from "../rewrite/shelf.ts";
+import type { Submission } from "./cleanup.ts";
+import { openContentChecks } from "./content_checks.ts";
+import { createCleanup } from "./create_cleanup.ts";
+
+const ARRIVAL = Date.UTC(2026, 10, 25, 1, 54, 39);
+
+function house(main: Readonly<Record<string, string>> = {}) {
+  const configuration = configurationOf(main);
+  const { settings } = configuration;
+  const log = memoryLog();
+  const store = memoryStore(() => ARRIVAL);
+  const shelf = createShelf({
+    directory: "/nonexistent",
+    parameter: (name) => configuration.parameter(name),
+    warn: (text) => log.note("cleanup", "warning", text),
+    clock: () => ARRIVAL,
+  });
+  const rewriter = createRewriter(settings, createLocalDomains(settings, ["127.0.0.1"], shelf), shelf);
+  const checks = openContentChecks(settings, shelf);
+  return { cleanup: createCleanup({ settings, store, rewriter, log, checks }), store, log };
+}
+
+const SUBMISSION: Submission = {
+  id: "ABCDEF" as QueueId,
+  arrival: ARRIVAL,
+  sender: "a@example.org",
+  recipients: [{ address: "b@example.com", original: "b@example.com", notify: 0 }],
+  origin: {},
+  prepend: ["Received: by mail.example.com\r\n"],
+  completeHeaders: true,
+};
+
+async function take(
+  main: Readonly<Record<string, string>>,
+  content: string,
+  cuts: readonly number[] = [],
+  changes: Partial<Submission> = {},
+) {
+  const { cleanup, store, log } = house(main);
+  const message = cleanup.begin({ ...SUBMISSION, ...changes });
+  const bytes = Buffer.from(content, "latin1");
+  const edges = [0, ...cuts.map((cut) => Math.min(cut, bytes.length)).sort((a, b) => a - b), bytes.length];
+  for (let i = 1; i < edges.length; i++) {
+    const written = message.write(bytes.subarray(edges[i - 1], edges[i]));
+    if (written instanceof Promise) await written;
+  }
+  const committed = await message.commit();
+  const [stored] = store.messages.values();
+  return {
+    committed,
+    text: stored === undefined ? undefined : Buffer.from(stored.bytes).toString("latin1"),
+    envelope: stored?.envelope,
+    log: log.lines,
+  };
+}
+
+const CHECKS = {
+  header_checks: "regexp:{{/^A:/ REPLACE Q: new}, {/^B/ IGNORE}, {/^C/ PREPEND P: p}}",
+  mime_header_checks: "regexp:{{/^X/ IGNORE}, {/^Y/ REPLACE Z: z}}",
+  body_checks: "regexp:{{/^a/ REPLACE line}, {/^b/ IGNORE}, {/^c/ PREPEND before}}",
+};
+
+const content = fc.array(
+  fc.constantFrom(
+    "A: 1\r\n",
+    "B: 2\r\n folded\r\n",
+    "Bcc: x\r\n",
+    "C : y\r\n",
+    "Content-Type: multipart/mixed; boundary=q\r\n",
+    "Content-Type: message/rfc822\r\n",
+    "X: 1\r\n y\r\n",
+    "Y: 2\r\n",
+    "From me\r\n",
+    "\r\n",
+    "--q\r\n",
+    "--q--\r\n",
+    "a line\r\n",
+    "b line\r\n",
+    "c\r\n",
+    "é: \0\r\n",
+    "\t\r\n",
+  ),
+  { maxLength: 14 },
+).map((lines) => lines.join(""));
+
+test("where the pieces are cut makes no difference, with and without content checks", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      content,
+      fc.array(fc.nat(200), { maxLength: 6 }),
+      fc.boolean(),
+      async (text, cuts, checked) => {
+        const main = checked ? CHECKS : {};
+        expect(await take(main, text, cuts)).toEqual(await take(main, text));
+      },
+    ),
+    { numRuns: 600 },
+  );
+}, 60_000);
+
+test("a message over message_size_limit leaves nothing behind, whatever its size", async () => {
+  const main = { message_size_limit: "1000", mailbox_size_limit: "1000", virtual_mailbox_limit: "1000" };
+  const { committed, text } = await take(main, `S: x\r\n\r\n${"x".repeat(2_000)}\r\n`, [500, 900, 1_200]);
+  expect(committed).toEqual({
+    is: "refused",
+    reply: { code: 552, status: "5.3.4", lines: ["Error: message file too big"] },
+  });
+  expect(text).toBeUndefined();
+});
+
+test("a header without end is refused before it fills the memory", async () => {
+  const { cleanup } = house({ message_size_limit: "0", mailbox_size_limit: "0", virtual_mailbox_limit: "0" });
+  const message = cleanup.begin(SUBMISSION);
+  await message.write(Buffer.from("Subject: x\r\n"));
+  for (let i = 0; i < 40; i++) await message.write(Buffer.from(` ${"y".repeat(65_000)}\r\n`));
+  expect(await message.commit()).toMatchObject({ is: "refused", reply: { code: 552 } });
+});
+
+test("a single header over header_size_limit is cut", async () => {
+  const { text } = await take({ header_size_limit: "100" }, `Subject: ${"x".repeat(500)}\r\n\r\nbody\r\n`);
+  expect(text).toContain(`Subject: ${"x".repeat(91)}\r\n`);
+  expect(text).toEndWith("\r\n\r\nbody\r\n");
+});
+
+test("longest line, 8-bit content and Message-ID are kept with the envelope", async () => {
+  const short = await take({}, "Message-ID: <1@x>\r\n\r\nabc\r\n");
+  expect(short.envelope).toMatchObject({ longestLine: 998, eightBit: undefined, messageId: "<1@x>" });
+  const long = await take({}, `\r\n${"x".repeat(2_000)}\r\n\xff\r\n`, [1_200]);
+  expect(long.envelope).toMatchObject({ longestLine: 2_000, eightBit: true });
+});
+
+test("always_bcc, the access action BCC and REDIRECT change the recipients", async () => {
+  const addresses = async (main: Record<string, string>, changes: Partial<Submission>) =>
+    (await take(main, "S: x\r\n", [], changes)).envelope?.recipients.map(({ address }) => address);
+  expect(await addresses({ always_bcc: "log@example.com" }, {})).toEqual([
+    "b@example.com",
+    "log@example.com",
+  ]);
+  expect(await addresses({}, { bcc: ["c@example.com"] })).toEqual(["b@example.com", "c@example.com"]);
+  expect(await addresses({}, { redirect: "d@example.com" })).toEqual(["d@example.com"]);
+  expect(
+    await addresses({ always_bcc: "log@example.com", receive_override_options: "no_address_mappings" }, {}),
+  )
+    .toEqual(["b@example.com"]);
+});
+
+test("an alias loop is answered for now and queues nothing", async () => {
+  const { committed, text } = await take({
+    virtual_alias_maps: "inline:{{b@example.com = b+x@example.com}}",
+    recipient_delimiter: "+",
+    virtual_alias_recursion_limit: "3",
+  }, "S: x\r\n");
+  expect(committed).toMatchObject({ is: "refused", reply: { code: 451 } });
+  expect(text).toBeUndefined();
+});
+
+test("notices made here pass by the content checks, unless they are asked for", async () => {
+  const main = { header_checks: "regexp:{{/^Subject/ REJECT}}" };
+  const notice = { kind: "bounce", sender: "" } as const;
+  expect((await take(main, "Subject: x\r\n", [], notice)).committed.is).toBe("queued");
+  const asked = { ...main, internal_mail_filter_classes: "bounce" };
+  expect((await take(asked, "Subject: x\r\n", [], notice)).committed.is).toBe("refused");
+});
+
+test("access DISCARD queues nothing and says it did", async () => {
+  const { committed, text } = await take({}, "S: x\r\n", [], { discard: true });
+  expect([committed.is, text]).toEqual(["queued", undefined]);
+});

@@ -57,7 +57,6 @@ export function factsOf(session: Session, subject: Subject = {}): Facts {
     smtputf8: subject.smtputf8 ?? transaction?.parameters.smtputf8,
     discarding: transaction?.effects.discard,
     held: transaction?.effects.hold,
-    instance: session.instance,
   };
 }
 

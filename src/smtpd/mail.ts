@@ -18,11 +18,6 @@ const TOO_BIG = refuse(552, "5.3.4", "Message size exceeds fixed limit");
 const NO_ROOM = defer(452, "4.3.1", "Insufficient system storage");
 const DECLARE_UTF8 = outcomeOf(refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address"));
 
-/** What Postfix shows between angle brackets in replies: the internal form, as the client meant it. */
-export function asGiven(address: string): string {
-  return address;
-}
-
 function transactionFor(
   session: Session,
   { from, parameters }: MailCommand,
@@ -30,7 +25,7 @@ function transactionFor(
 ): Transaction {
   return {
     sender: from,
-    senderAsGiven: asGiven(from),
+    senderAsGiven: from,
     parameters,
     arrival: session.house.deps.clock.now(),
     localHeaders,
@@ -112,7 +107,7 @@ function judge(session: Session, command: MailCommand): MaybeAsync<Outcome> {
   const { access } = session.house.deps;
   const subject = {
     sender: command.from,
-    senderAsGiven: asGiven(command.from),
+    senderAsGiven: command.from,
     size: command.parameters.size ?? 0,
     smtputf8: command.parameters.smtputf8,
   };

@@ -2,7 +2,7 @@ import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { parseRcpt, type RcptCommand } from "../smtp/command.ts";
 import { accept, defer, refuse, type Reply } from "../smtp/reply.ts";
 import { check } from "./check.ts";
-import { acceptable, asGiven, misread, openMessage } from "./mail.ts";
+import { acceptable, misread, openMessage } from "./mail.ts";
 import { withheldParameter } from "./helo.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import type { Transaction } from "./phase.ts";
@@ -48,7 +48,7 @@ function take(session: Session, transaction: Transaction, { to, parameters }: Rc
 }
 
 function judge(session: Session, transaction: Transaction, command: RcptCommand): MaybeAsync<Outcome> {
-  const subject = { recipient: command.to, recipientAsGiven: asGiven(command.to) };
+  const subject = { recipient: command.to, recipientAsGiven: command.to };
   return then(check(session, "RCPT", subject, transaction.effects), (refusal) => {
     if (refusal !== undefined) return outcomeOf(refusal);
     return take(session, transaction, command);

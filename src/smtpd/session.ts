@@ -117,11 +117,6 @@ export class Session implements ConnectionHandler {
     return this.#input;
   }
 
-  /** The policy protocol's name for this session. */
-  get instance(): string | undefined {
-    return undefined;
-  }
-
   /** Whether the session is between messages and waits for the client. */
   get idle(): boolean {
     return this.phase === READY && !this.#busy;

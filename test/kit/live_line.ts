@@ -73,14 +73,15 @@ export async function liveLine(transcript: Transcript, port: number, log: () => 
     },
     end: () => Promise.resolve(void socket.end()),
     wait: (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000)),
-    async finish() {
+    async finish(enough) {
       socket.end();
+      const lines = () => log().slice(before).split("\n").map((line) => line.replace(/^.*?\[\d+\]: /, ""));
       const until = Date.now() + PATIENCE;
-      while (!/disconnect from/.test(log().slice(before)) && Date.now() < until) {
+      while (!(log().slice(before).includes("disconnect from") && enough(lines())) && Date.now() < until) {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       socket.destroy();
-      return log().slice(before).split("\n").map((line) => line.replace(/^.*?\[\d+\]: /, ""));
+      return lines();
     },
   };
 }

@@ -123,8 +123,8 @@ export interface Line {
   isClosed(): Promise<boolean>;
   end(): Promise<void>;
   wait(seconds: number): Promise<void>;
-  /** Closes, and answers what the log has got since the start, without time and tag. */
-  finish(): Promise<readonly string[]>;
+  /** Closes, and answers what the log has got since the start, without time and tag; waits a moment until that is `enough`. */
+  finish(enough: (lines: readonly string[]) => boolean): Promise<readonly string[]>;
 }
 
 class Player {
@@ -193,21 +193,28 @@ class Player {
     const last = steps.at(-1);
     const more = last?.is === "expect" || last?.is === "closed" ? await this.#ahead : undefined;
     if (more !== undefined) this.#fail(last!, `unexpected "${more}"`);
-    checkLog(await this.#line.finish(), logs, `${file}: ${title}`);
+    const name = `${file}: ${title}`;
+    checkLog(await this.#line.finish((lines) => missingFrom(lines, logs) === undefined), logs, name);
   }
 }
 
-function checkLog(lines: readonly string[], patterns: readonly string[], title: string): void {
+/** The first line that the log should have and has not, in order. */
+function missingFrom(lines: readonly string[], patterns: readonly string[]): string | undefined {
   let at = 0;
-  for (const pattern of patterns) {
-    if (pattern.startsWith("!")) {
-      const bad = lines.find((line) => matchesPattern(pattern.slice(1), line));
-      if (bad !== undefined) throw new Error(`${title}: the log must not have "${bad}"`);
-      continue;
-    }
+  for (const pattern of patterns.filter((pattern) => !pattern.startsWith("!"))) {
     const found = lines.findIndex((line, index) => index >= at && matchesPattern(pattern, line));
-    if (found < 0) throw new Error(`${title}: no log line "${pattern}" in\n${lines.join("\n")}`);
+    if (found < 0) return pattern;
     at = found + 1;
+  }
+  return undefined;
+}
+
+function checkLog(lines: readonly string[], patterns: readonly string[], title: string): void {
+  const missing = missingFrom(lines, patterns);
+  if (missing !== undefined) throw new Error(`${title}: no log line "${missing}" in\n${lines.join("\n")}`);
+  for (const pattern of patterns.filter((pattern) => pattern.startsWith("!"))) {
+    const bad = lines.find((line) => matchesPattern(pattern.slice(1), line));
+    if (bad !== undefined) throw new Error(`${title}: the log must not have "${bad}"`);
   }
 }
 

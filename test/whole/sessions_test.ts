@@ -1,0 +1,31 @@
+// The session transcripts against the compiled binary, one service of master.cf for each.
+import { afterAll, beforeAll, test } from "bun:test";
+import { liveLine, masterLines } from "../kit/live_line.ts";
+import { BASE_MAIN_CF } from "../kit/memory_smtpd.ts";
+import { freePort, HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { allTranscripts, play } from "../kit/transcript.ts";
+
+const transcripts = allTranscripts().filter(({ only }) => only === undefined || only === "mta");
+const ports: number[] = [];
+let server: Server | undefined;
+
+beforeAll(async () => {
+  if (!HAVE_BINARY) return;
+  while (ports.length < transcripts.length) {
+    const port = await freePort();
+    if (!ports.includes(port)) ports.push(port);
+  }
+  server = await startServer({
+    mainCf: Object.entries({ ...BASE_MAIN_CF, smtpd_client_connection_count_limit: "0" })
+      .map(([name, value]) => `${name} = ${value}`),
+    masterCf: transcripts.map((transcript, i) => masterLines(transcript, ports[i]!, BASE_MAIN_CF)),
+  });
+}, 60_000);
+
+afterAll(async () => void await server?.stop());
+
+transcripts.forEach((transcript, i) => {
+  test.skipIf(!HAVE_BINARY)(`${transcript.file}: ${transcript.title}`, async () => {
+    await play(transcript, await liveLine(transcript, ports[i]!, () => server!.log()));
+  }, 20_000);
+});

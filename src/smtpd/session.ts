@@ -11,6 +11,7 @@ import { connectFacts, factsOf } from "./facts.ts";
 import { takeData } from "./data.ts";
 import { greet } from "./greeting.ts";
 import type { House } from "./house.ts";
+import { Input } from "./input.ts";
 import { endsSession, type Outcome, softened } from "./outcome.ts";
 import { type Phase, READY } from "./phase.ts";
 import type { SessionSettings } from "./session_settings.ts";
@@ -76,8 +77,7 @@ export class Session implements ConnectionHandler {
   /** Started a session, so that the end is logged. */
   #greeted = false;
   #statistics: Statistics | undefined;
-  #input: Buffer | undefined;
-  #skippingLine = false;
+  readonly #input = new Input();
   /** When the request under way must be complete; only with smtpd_per_request_deadline. */
   #deadline: number | undefined;
   #out = "";
@@ -114,7 +114,7 @@ export class Session implements ConnectionHandler {
 
   /** Bytes that have come and were not looked at yet. */
   get pendingInput(): Buffer | undefined {
-    return this.#input;
+    return this.#input.pending;
   }
 
   /** Whether the session is between messages and waits for the client. */
@@ -211,9 +211,9 @@ export class Session implements ConnectionHandler {
   data(chunk: Buffer): void {
     if (this.#closing) return;
     if (this.settings.perRequestDeadline && this.#isLate(chunk.length)) return this.timeout();
-    this.#input = this.#input === undefined ? chunk : Buffer.concat([this.#input, chunk]);
+    this.#input.add(chunk);
     if (!this.#busy && !this.#blocked) return this.#run();
-    if (this.#input.length > QUEUED_INPUT && !this.#paused) {
+    if (this.#input.size > QUEUED_INPUT && !this.#paused) {
       this.#paused = true;
       this.connection.pause();
     }
@@ -227,7 +227,7 @@ export class Session implements ConnectionHandler {
     if (this.#busy) return false;
     const { timeout, minDataRate } = this.settings;
     const now = this.house.deps.clock.now();
-    if (this.#deadline === undefined || this.#input === undefined && !this.#inContent) {
+    if (this.#deadline === undefined || this.#input.size === 0 && !this.#inContent) {
       this.#deadline = now + timeout;
     }
     if (now > this.#deadline) return true;
@@ -298,10 +298,9 @@ export class Session implements ConnectionHandler {
   }
 
   #takeContent(): boolean {
-    const input = this.#input;
+    const input = this.#input.takeAll();
     if (input === undefined) return false;
-    this.#input = undefined;
-    const unread = (rest: Buffer) => void (this.#input = rest.length === 0 ? undefined : rest);
+    const unread = (rest: Buffer) => this.#input.putBack(rest);
     this.#await(this.phase.at === "data" ? takeData(this, input, unread) : takeChunk(this, input, unread));
     return true;
   }
@@ -361,37 +360,16 @@ export class Session implements ConnectionHandler {
     );
   }
 
-  /** The next line without its LF, cut at the limit; undefined when none is complete. */
   #takeLine(): Buffer | undefined {
-    const input = this.#input;
-    if (input === undefined) return undefined;
-    const end = input.indexOf(10);
-    const limit = this.settings.lineLimit;
-    if (end < 0) {
-      if (input.length > limit) this.#cutLine(input, limit);
-      return undefined;
+    const { line, tooLong } = this.#input.takeLine(this.settings.lineLimit);
+    if (tooLong !== undefined) {
+      this.house.deps.log.emit("smtpd", "longRequest", {
+        client: this.clientText,
+        limit: this.settings.lineLimit,
+        start: tooLong.toString("latin1", 0, 30),
+      });
     }
-    this.#input = end + 1 === input.length ? undefined : input.subarray(end + 1);
-    const line = input.subarray(0, end);
-    const cut = this.#skippingLine || end > limit;
-    if (cut && !this.#skippingLine) this.#warnLongLine(line);
-    this.#skippingLine = false;
-    return cut ? Buffer.concat([line.subarray(0, limit), Buffer.from("\r")]) : line;
-  }
-
-  /** Forgets what is over the limit, so that a line without end costs no memory. */
-  #cutLine(input: Buffer, limit: number): void {
-    if (!this.#skippingLine) this.#warnLongLine(input);
-    this.#skippingLine = true;
-    this.#input = Buffer.from(input.subarray(0, limit));
-  }
-
-  #warnLongLine(line: Buffer): void {
-    this.house.deps.log.emit("smtpd", "longRequest", {
-      client: this.clientText,
-      limit: this.settings.lineLimit,
-      start: line.toString("latin1", 0, 30),
-    });
+    return line;
   }
 
   /** Waits for work that is not done yet, and goes on by itself afterwards. */
@@ -462,7 +440,7 @@ export class Session implements ConnectionHandler {
     if (this.#released) return;
     this.#released = true;
     this.#closing = true;
-    this.#input = undefined;
+    this.#input.takeAll();
     this.abandonMessage();
     if (this.#greeted) {
       this.house.deps.log.emit("smtpd", "disconnect", {

@@ -96,18 +96,23 @@ class NoticeWriter implements Bouncer {
     return await this.#send({ subject, entries, kind: "failure", to, returned: "headers" });
   }
 
+  /** Nobody is warned of a delay of mail without a sender: it has no warning time (cleanup(8)). */
   async delayed(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean> {
     const { sender } = subject.envelope;
-    if (this.#isDoubleBounce(sender)) return true;
+    if (sender === "" || this.#isDoubleBounce(sender)) return true;
     const wanted = entries.filter(({ recipient: { notify } }) =>
       notify === 0 || (notify & NOTIFY.delay) !== 0
     );
-    const told = sender === "" ||
-      await this.#send({ subject, entries: wanted, kind: "delay", to: "sender", returned: "headers" });
+    const told = await this.#send({
+      subject,
+      entries: wanted,
+      kind: "delay",
+      to: "sender",
+      returned: "headers",
+    });
     if (!told || !this.#classes.has("delay")) return told;
     const to = this.#deps.settings.delay_notice_recipient;
-    const returned = sender === "" ? this.#returned(subject, false) : "headers";
-    return await this.#send({ subject, entries, kind: "delay", to, returned });
+    return await this.#send({ subject, entries, kind: "delay", to, returned: "headers" });
   }
 
   async succeeded(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean> {

@@ -295,12 +295,16 @@ test("an expanded recipient shows where it came from", async () => {
   );
 });
 
-test("without smtputf8_enable an ASCII message's notice is 7bit and us-ascii", async () => {
+test("without smtputf8_enable an ASCII message's notice is us-ascii and has no encoding lines; an 8-bit message's is 8bit", async () => {
   const { bouncer, cleanup } = rig({ smtputf8_enable: false });
   await bouncer.failed(subject(), [own()]);
   const text = lf(cleanup.submitted[0].text);
   expect(text).toContain("Content-Type: text/plain; charset=us-ascii\n\nThis is");
-  expect(text.match(/Content-Transfer-Encoding: 7bit/g)).toHaveLength(2);
+  expect(text).not.toContain("Content-Transfer-Encoding");
+  await bouncer.failed(subject({ eightBit: true }), [own()]);
+  expect(lf(cleanup.submitted[1].text)).toContain(
+    "charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nThis is",
+  );
 });
 
 test("header_from_format and enable_threaded_bounces change the header", async () => {

@@ -89,19 +89,18 @@ function statusEntry(entry: ReportedRecipient, parts: NoticeParts, mailName: str
   ];
 }
 
-/** Encoding and character set of the notice (dsn-format, section 3). */
-function encoding(parts: NoticeParts): { readonly transfer: "7bit" | "8bit"; readonly charset: string } {
-  const eightBit = parts.smtputf8Enabled || parts.subject.envelope.eightBit === true ||
-    parts.subject.envelope.smtputf8 === true;
+/** Encoding and character set of the notice; 7bit is what no encoding line means (dsn-format, section 3). */
+function encoding(parts: NoticeParts): { readonly eightBit: boolean; readonly charset: string } {
+  const { envelope } = parts.subject;
+  const eightBit = parts.smtputf8Enabled || envelope.eightBit === true || envelope.smtputf8 === true;
   const { charset } = parts.template;
-  const own = charset.toLowerCase() !== "us-ascii";
-  return {
-    transfer: eightBit ? "8bit" : "7bit",
-    charset: own ? charset : parts.smtputf8Enabled ? "utf-8" : charset,
-  };
+  return { eightBit, charset: eightBit && charset.toLowerCase() === "us-ascii" ? "utf-8" : charset };
 }
 
-function headers(parts: NoticeParts, boundary: string, transfer: string): string[] {
+/** The encoding line of a part, where there is one. */
+const encodingLine = (eightBit: boolean) => eightBit ? ["Content-Transfer-Encoding: 8bit"] : [];
+
+function headers(parts: NoticeParts, boundary: string, eightBit: boolean): string[] {
   const { messageId } = parts.subject.envelope;
   const threaded = parts.threaded && messageId !== undefined && messageId !== "";
   return [
@@ -115,19 +114,19 @@ function headers(parts: NoticeParts, boundary: string, transfer: string): string
     "Content-Type: multipart/report; report-type=" +
     `${parts.subject.envelope.smtputf8 === true ? "global-delivery-status" : "delivery-status"};`,
     `\tboundary="${boundary}"`,
-    `Content-Transfer-Encoding: ${transfer}`,
+    ...encodingLine(eightBit),
     "",
     "This is a MIME-encapsulated message.",
     "",
   ];
 }
 
-function notification(parts: NoticeParts, boundary: string, transfer: string, charset: string): string[] {
+function notification(parts: NoticeParts, boundary: string, eightBit: boolean, charset: string): string[] {
   return [
     `--${boundary}`,
     "Content-Description: Notification",
     `Content-Type: text/plain; charset=${charset}`,
-    ...transfer === "8bit" ? ["Content-Transfer-Encoding: 8bit"] : [],
+    ...encodingLine(eightBit),
     "",
     ...parts.text === "" ? [] : parts.text.replace(/\n$/, "").split("\n"),
     ...parts.entries.flatMap(textEntry),
@@ -155,7 +154,7 @@ function report(parts: NoticeParts, boundary: string): string[] {
   ];
 }
 
-function returned(parts: NoticeParts, boundary: string, transfer: string): string[] {
+function returned(parts: NoticeParts, boundary: string, eightBit: boolean): string[] {
   const global = parts.subject.envelope.smtputf8 === true;
   const whole = parts.returned === "message";
   const type = whole
@@ -167,7 +166,7 @@ function returned(parts: NoticeParts, boundary: string, transfer: string): strin
     `--${boundary}`,
     `Content-Description: ${parts.returnedName}${whole ? "" : " Headers"}`,
     `Content-Type: ${type}`,
-    `Content-Transfer-Encoding: ${transfer}`,
+    ...encodingLine(eightBit),
     "",
     `Return-Path: <${quoteAddress(parts.shownSender)}>`,
   ];
@@ -181,14 +180,14 @@ export interface PrintedNotice {
 
 /** Prints a notice around the original message, byte for byte as Postfix does. */
 export function printNotice(parts: NoticeParts): PrintedNotice {
-  const { transfer, charset } = encoding(parts);
+  const { eightBit, charset } = encoding(parts);
   const boundary = `${parts.subject.envelope.id}.${Math.floor(parts.now / 1000)}/${parts.hostname}`;
   return {
     before: crlf([
-      ...headers(parts, boundary, transfer),
-      ...notification(parts, boundary, transfer, charset),
+      ...headers(parts, boundary, eightBit),
+      ...notification(parts, boundary, eightBit, charset),
       ...report(parts, boundary),
-      ...returned(parts, boundary, transfer),
+      ...returned(parts, boundary, eightBit),
     ]),
     after: `\r\n--${boundary}--\r\n`,
   };

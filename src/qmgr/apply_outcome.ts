@@ -5,7 +5,8 @@ import type { ActiveMessage } from "./active_message.ts";
 
 /** What a success report says of a delivery: how, then the agent's words (dsn-format, section 3). */
 function successDetail(outcome: Outcome): RecipientDetail {
-  return { ...outcome.detail, text: `delivery via ${outcome.relay}: ${outcome.detail.text}` };
+  const { relay, detail } = outcome;
+  return relay === "none" ? detail : { ...detail, text: `delivery via ${relay}: ${detail.text}` };
 }
 
 /** With soft_bounce a permanent failure is deferred, its status turned temporary (postconf(5)). */

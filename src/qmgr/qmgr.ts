@@ -11,6 +11,7 @@ import type { ActiveMessage } from "./active_message.ts";
 import { assign, type Assignment, delayed, destinationKey } from "./assign.ts";
 import { ActiveQueue } from "./active_queue.ts";
 import { allDone, endRun, removeMessage, type RunEnd, type RunWorld } from "./end_run.ts";
+import { sortRecipients } from "./sort_recipients.ts";
 import { type Recorded, recordOutcomes, runDelivery } from "./run_delivery.ts";
 import type { QmgrSettings } from "./settings.ts";
 import type { Share } from "./job.ts";
@@ -281,6 +282,7 @@ class Manager implements Qmgr {
     for (const [transport, byKey] of groups) {
       const share: Share = transport.share(message);
       for (const [key, { nexthop, recipients }] of byKey) {
+        sortRecipients(recipients, message);
         if (!this.#isDead(transport, key, message, recipients)) {
           transport.add(share, key, nexthop, recipients);
         }
@@ -451,10 +453,8 @@ class Manager implements Qmgr {
     const now = this.#deps.clock.now();
     if ((this.#warnedUntil.get(transport) ?? 0) > now) return;
     this.#warnedUntil.set(transport, now + this.#deps.settings.transport_retry_time * 1000);
-    this.#deps.log.note(
-      "qmgr",
-      "warning",
-      `connect to transport private/${transport}: No such file or directory (master.cf has no "${transport} unix" entry)`,
-    );
+    const warn = (text: string) => this.#deps.log.note("qmgr", "warning", text);
+    warn(`connect to transport private/${transport}: No such file or directory`);
+    warn(`master.cf has no entry "${transport} unix"; its mail waits`);
   }
 }

@@ -1,3 +1,4 @@
+import { quoteAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Settings } from "../config/settings.ts";
 import { NOTIFY, type Recipient } from "../queue/envelope.ts";
@@ -87,7 +88,7 @@ class Run {
   recipient(recipient: Recipient): MaybeAsync<Trouble | undefined> {
     return then(this.#clean(recipient.address), (address) => {
       if (isTrouble(address)) return lookupTrouble(address);
-      const orcpt = recipient.orcpt ?? (address === "" ? undefined : `rfc822;${address}`);
+      const orcpt = recipient.orcpt ?? (address === "" ? undefined : `rfc822;${quoteAddress(address)}`);
       return then(
         this.#aliases({ ...recipient, address, orcpt }),
         (failed) => failed ?? this.#recipientCopy(address),

@@ -52,7 +52,7 @@ class Memory implements MemoryStore {
   }
 
   newId(): QueueId {
-    return `${(this.#next++).toString(16).toUpperCase()}ABCDE` as QueueId;
+    return `${(this.#next++).toString(16).toUpperCase()}ABCDEF` as QueueId;
   }
 
   hasRoom(): boolean {

@@ -351,7 +351,7 @@ test("propagate_unmatched_extensions hands the extension on", async () => {
 test("commands get the message on standard input, and their exit decides", async () => {
   const { deliver } = rig({
     aliases: {
-      cat: `|cat > ${root}/out`,
+      cat: `"|cat > ${root}/out"`,
       plain: "|/bin/true",
       noprog: "|/nonexistent/prog",
       fail: '"|exit 67"',

@@ -80,15 +80,9 @@ function targetOf({ text, hasDomain }: Item): Target {
   return { is: "address", address: text, direct: false };
 }
 
-/** An unquoted `|command args` takes the rest of its line; the grammar of addresses has no such thing. */
-function bareCommand(line: string): Target | undefined {
-  return line.startsWith("|") ? { is: "command", command: line.slice(1).trim() } : undefined;
-}
-
-/** The destinations on the right-hand side of an alias. */
+/** The destinations on the right-hand side of an alias. A command with blanks must be quoted, else they end it (aliases(5)). */
 export function parseTargets(text: string): Target[] {
-  const command = bareCommand(text.trim());
-  return command === undefined ? items(text).map(targetOf) : [command];
+  return items(text).map(targetOf);
 }
 
 /** The destinations in an :include: or .forward file: a list on each line, `#` begins a comment line. */

@@ -1,0 +1,207 @@
+// Runs the same mail through the real Postfix and through our mail path, and brings what came of it into one form.
+import fs from "node:fs";
+import net from "node:net";
+import { type MailSystem, startMailSystem } from "./mail_system.ts";
+import { type PostfixInstance, startPostfix } from "./postfix.ts";
+import { freePort } from "./server.ts";
+import { talk } from "./talk.ts";
+
+/** One message of a comparison. */
+export interface Mail {
+  readonly from: string;
+  readonly to: readonly string[];
+  /** ESMTP parameters of MAIL and of each RCPT. */
+  readonly mail?: string;
+  readonly rcpt?: string;
+  /** LF line ends. */
+  readonly text?: string;
+}
+
+/** What came of all mail: log lines sorted, and the messages of each file sorted. */
+export interface Result {
+  readonly lines: readonly string[];
+  readonly files: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Both systems, each with a root folder of its own (`$root` in main.cf and in the files). */
+export interface Pair {
+  /** Sends the same mail to both; answers Postfix's result, then ours. `until` must be in both logs before that. */
+  compare(mails: readonly Mail[], until?: RegExp): Promise<readonly [Result, Result]>;
+  stop(): Promise<void>;
+}
+
+const TEXT = "From: <a@example.com>\nTo: <x@example.com>\nSubject: test\nMessage-Id: <id1@c.example>\n" +
+  "Date: Wed, 25 Nov 2026 01:54:39 +0000\n\nhello\nFrom me\n.dot\n";
+
+async function send(port: number, { from, to, mail = "", rcpt = "", text = TEXT }: Mail): Promise<void> {
+  const session = await talk(port);
+  const expect = async (line: string, code: string) => {
+    const reply = await session.say(line);
+    if (!reply.startsWith(code)) throw new Error(`${line}: ${reply}`);
+  };
+  await expect("EHLO client.example.org", "250");
+  await expect(`MAIL FROM:<${from}> ${mail}`.trim(), "250");
+  for (const each of to) await expect(`RCPT TO:<${each}> ${rcpt}`.trim(), "250");
+  await expect("DATA", "354");
+  session.send(text.replace(/^\./gm, "..").replaceAll("\n", "\r\n"));
+  await expect(".", "250");
+  await session.say("QUIT");
+  session.end();
+}
+
+/** Ids, times and names of temporary folders become words; addresses of helpers and process ids too. */
+function plain(text: string, root: string): string {
+  return text.replaceAll(root, "ROOT")
+    .replace(/\b[0-9A-F]{9,12}\b(?:\.\d+)?/g, "ID")
+    .replace(/\d{14}\.ID@/g, "ID@")
+    .replace(/\w{3}, \d+ \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4} \(\w+\)/g, "DATE")
+    .replace(/^(>?From \S+) {2}\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$/gm, "$1  DATE")
+    .replace(/delay=[\d.]+, delays=[\d./]+/g, "DELAYS")
+    .replace(/(tmp|new)\/\d+\.[\w]+\.[\w.]+/g, "$1/NAME");
+}
+
+const KEPT =
+  /^(?:\w+): (?:warning: |ID: (?:to=|from=.*(?:status=|queue active)|removed|[a-z ]*notification))/;
+
+/** Remarks that go with a delivery line which says the same; only one of the two systems makes them. */
+const REMARKS = /pipe_command_read: read time limit|unable to create lock file|delay template|for instructions see the bounce|master\.cf has no entry/;
+
+function linesOf(log: string, root: string): string[] {
+  return plain(log, root).split("\n").filter((line) => KEPT.test(line) && !REMARKS.test(line)).sort();
+}
+
+/** Postfix's file lines as ours: the program's name in front. */
+function bare(log: string): string {
+  return log.replace(/^.*? postfix\/(\w+)\[\d+\]: /gm, "$1: ");
+}
+
+function filesOf(root: string): Record<string, string[]> {
+  const out: Record<string, string[]> = {};
+  for (const entry of fs.readdirSync(`${root}/mail`, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = `${entry.parentPath}/${entry.name}`;
+    const text = fs.readFileSync(path, "latin1");
+    const messages = plain(text, root).split(/(?=^From \S+ {2}DATE$)/m);
+    const name = entry.parentPath.endsWith("/new") ? "new" : entry.name;
+    (out[`${entry.parentPath.slice(root.length)}/${name}`] ??= []).push(...messages);
+  }
+  for (const messages of Object.values(out)) messages.sort();
+  return out;
+}
+
+async function quiet(log: () => string, done: (log: string) => boolean): Promise<void> {
+  let last = -1;
+  for (const end = Date.now() + 20_000; Date.now() < end;) {
+    const text = log();
+    if (text.length === last && done(text)) return;
+    last = text.length;
+    await new Promise((resolve) => setTimeout(resolve, 400));
+  }
+  throw new Error(`the mail system does not come to rest:\n${log().slice(-2000)}`);
+}
+
+/** Every message that became active has been removed or deferred. */
+function settled(log: string): boolean {
+  const active = new Set([...log.matchAll(/(\w+): from=.*queue active/g)].map(([, id]) => id));
+  const over = new Set([...log.matchAll(/(\w+): (?:removed|to=.*status=deferred)/g)].map(([, id]) => id));
+  return [...active].every((id) => over.has(id));
+}
+
+function folders(name: string, files: Readonly<Record<string, string>>): string {
+  const root = fs.mkdtempSync(`/tmp/pair-${name}-`);
+  fs.chmodSync(root, 0o755);
+  fs.mkdirSync(`${root}/mail`);
+  fs.chmodSync(`${root}/mail`, 0o1777);
+  for (const [file, text] of Object.entries(files)) {
+    fs.writeFileSync(`${root}/${file}`, text.replaceAll("$root", root));
+  }
+  return root;
+}
+
+/** Starts both systems on the same lines of main.cf. */
+export async function startPair(
+  main: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, string>> = {},
+  master = "",
+): Promise<Pair> {
+  const roots = [folders("theirs", files), folders("ourown", files)] as const;
+  const at = (root: string) =>
+    Object.fromEntries(
+      Object.entries({ ...COMMON, ...main }).map(([k, v]) => [k, v.replaceAll("$root", root)]),
+    );
+  const port = await freePort();
+  const postfix: PostfixInstance = startPostfix({
+    main: at(roots[0]),
+    master: `127.0.0.1:${port} inet n - n - - smtpd\n${master.replaceAll("$root", roots[0])}`,
+  });
+  const ours: MailSystem = await startMailSystem(
+    { ...at(roots[1]), queue_directory: roots[1], data_directory: roots[1], allow_open_relay: "yes" },
+    roots[1],
+    master.replaceAll("$root", roots[1]),
+  );
+  await reachable(port);
+  return {
+    async compare(mails, until = /^/) {
+      const from = { theirs: postfix.log().length, ours: ours.log.lines.length };
+      for (const mail of mails) {
+        await send(port, mail);
+        await send(ours.port, mail);
+      }
+      const theirLog = () => bare(postfix.log().slice(from.theirs));
+      const ourLog = () => ours.log.lines.slice(from.ours).join("\n");
+      const done = (text: string) => until.test(text) && settled(text);
+      await quiet(theirLog, done);
+      await quiet(ourLog, done);
+      const results = [
+        { lines: linesOf(theirLog(), roots[0]), files: filesOf(roots[0]) },
+        { lines: linesOf(ourLog(), roots[1]), files: filesOf(roots[1]) },
+      ] as const;
+      for (const root of roots) {
+        for (const name of fs.readdirSync(`${root}/mail`)) {
+          fs.rmSync(`${root}/mail/${name}`, { recursive: true });
+        }
+      }
+      return results;
+    },
+    async stop() {
+      postfix.stop();
+      await ours.stop();
+      for (const root of roots) fs.rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
+
+async function reachable(port: number): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = net.connect(port, "127.0.0.1", () => (socket.destroy(), resolve(true)));
+      socket.on("error", () => resolve(false));
+    });
+    if (open) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`nothing listens on port ${port}`);
+}
+
+const COMMON: Readonly<Record<string, string>> = {
+  compatibility_level: "3.6",
+  mail_name: "Postfix",
+  myhostname: "mail.example.com",
+  mydomain: "example.com",
+  myorigin: "example.com",
+  mydestination: "example.com",
+  mynetworks: "127.0.0.0/8",
+  inet_interfaces: "127.0.0.1",
+  inet_protocols: "ipv4",
+  local_recipient_maps: "",
+  mail_spool_directory: "$root/mail",
+  recipient_delimiter: "+",
+  alias_maps: "",
+  alias_database: "",
+  default_privs: "nobody",
+  smtpd_relay_restrictions: "permit_mynetworks, reject",
+  smtpd_recipient_restrictions: "",
+  deliver_lock_delay: "1",
+  deliver_lock_attempts: "2",
+  command_time_limit: "3",
+};

@@ -1,0 +1,73 @@
+// The mail path of one worker in this process, over a queue in memory: what the real Postfix is compared with.
+import { loadConfiguration } from "../../src/config/load.ts";
+import { assemble } from "../../src/master/_assemble.ts";
+import { Metrics } from "../../src/observe/metrics.ts";
+import { listen } from "../../src/platform/connection.ts";
+import { type MemoryLog, memoryLog } from "./memory_log.ts";
+import { type MemoryStore, memoryStore } from "./memory_store.ts";
+
+/** A running system. */
+export interface MailSystem {
+  readonly port: number;
+  readonly log: MemoryLog;
+  readonly store: MemoryStore;
+  stop(): Promise<void>;
+}
+
+const SERVICES = `2525 inet n - n - - smtpd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
+local unix - n n - - local
+virtual unix - n n - - virtual
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+`;
+
+/** Starts a system with these lines of main.cf; `directory` is its $config_directory, `master` adds services. */
+export async function startMailSystem(
+  main: Readonly<Record<string, string>>,
+  directory: string,
+  master = "",
+): Promise<MailSystem> {
+  const text = Object.entries(main).map(([name, value]) => `${name} = ${value}\n`).join("");
+  const loaded = loadConfiguration({
+    directory,
+    texts: { main: text, master: SERVICES + master, overrides: [] },
+  });
+  if (loaded.is === "bad") throw new Error(loaded.errors.map((error) => JSON.stringify(error)).join("\n"));
+  const { configuration } = loaded;
+  const log = memoryLog();
+  const store = memoryStore();
+  const assembly = await assemble({
+    configuration,
+    store,
+    metrics: new Metrics(),
+    logFor: () => log,
+    index: 0,
+    workers: 1,
+    helpers: false,
+    request: () => Promise.reject(new Error("no master")),
+  });
+  const service = configuration.services.find(({ program }) => program === "smtpd")!;
+  const listener = await listen(
+    { host: "127.0.0.1", port: 0 },
+    { maxConnections: 100 },
+    (connection) => assembly.accept(service, connection),
+  );
+  assembly.start();
+  return {
+    port: listener.port,
+    log,
+    store,
+    async stop() {
+      listener.close();
+      await assembly.drain(1000);
+      await assembly.close();
+    },
+  };
+}

@@ -52,6 +52,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "tell whether it runs (--json: with workers)",
     load: async () => (await import("./status.ts")).status,
   },
+  check: {
+    group: "service",
+    summary: "tell what is wrong in configuration and tables",
+    load: async () => (await import("./check.ts")).check,
+  },
   flush: {
     group: "service",
     summary: "try all deferred mail now",

@@ -29,6 +29,12 @@ export interface Finished {
   readonly stderr: string;
 }
 
+/** The environment for the executable: ours without MTA_BINARY, which is no parameter. */
+function environmentWith(more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  const { MTA_BINARY: _ours, ...rest } = process.env;
+  return { ...rest, ...more };
+}
+
 /** Runs the executable with arguments and waits for its end. */
 export function runMta(
   args: readonly string[],
@@ -39,7 +45,7 @@ export function runMta(
   } = {},
 ): Promise<Finished> {
   return new Promise((done, fail) => {
-    const child = spawn(BINARY, args, { cwd: options.cwd, env: { ...process.env, ...options.env } });
+    const child = spawn(BINARY, args, { cwd: options.cwd, env: environmentWith(options.env) });
     const [out, err]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on("data", (chunk) => out.push(chunk));
     child.stderr.on("data", (chunk) => err.push(chunk));
@@ -213,7 +219,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const configDirectory = join(directory, "config");
   const started = performance.now();
   const child = spawn(BINARY, [...(options.args ?? []), "-c", configDirectory, "serve"], {
-    env: { ...process.env, ...options.env },
+    env: environmentWith(options.env),
     stdio: ["ignore", "pipe", "pipe"],
   });
   const exited = new Promise<number | null>((done) => child.on("exit", (code) => done(code)));

@@ -1,0 +1,121 @@
+import { createAccessPolicy } from "../access/create_policy.ts";
+import { isPromise } from "../base/maybe_async.ts";
+import { splitList } from "../config/list.ts";
+import { parameters } from "../config/parameters.ts";
+import type { Configuration, Service } from "../config/service.ts";
+import { createLog } from "../observe/create_log.ts";
+import { memoryWriter } from "../observe/log_writer.ts";
+import { readSmallFile, systemErrorText } from "../platform/config_files.ts";
+import { neverMatches } from "../table/never_matching.ts";
+import { openTable, TABLE_TYPES } from "../table/registry.ts";
+import { readSource } from "../table/source_records.ts";
+import { LISTENING_PROGRAMS } from "./endpoints.ts";
+import { type MailWorld, openMailWorld } from "./_mail_world.ts";
+
+/** Something `mta check` found beyond the files' syntax. */
+export interface Finding {
+  readonly level: "fatal" | "warning";
+  readonly text: string;
+}
+
+/** Types whose source is a text file of keys and values beside the index. */
+const INDEXED = new Set(["hash", "btree", "lmdb", "cdb", "dbm", "sdbm", "texthash"]);
+/** Types that answer without asking another program. */
+const LOCAL = new Set([...INDEXED, "cidr", "inline", "pcre", "regexp", "static"]);
+const LISTS = new Set(["list", "maps", "restriction-list"]);
+/** Caches that come into being by themselves, and lists of what others name. */
+const NOT_SOURCES =
+  /^(?:proxy_(?:read|write)_maps|address_verify_map|\w+_cache(?:_map|_database)?|\w+_session_cache_database)$/;
+
+/** What opening and reading everything that a configuration names brings to light: tables, keys, restrictions. */
+export function checkConfigured(configuration: Configuration): Finding[] {
+  const writer = memoryWriter();
+  const world = openMailWorld(configuration, createLog({ syslogName: "postfix", writer }));
+  const findings = [...checkTables(configuration, world), ...checkPolicies(configuration, world)];
+  world.close();
+  const noted = writer.entries.map(({ text }): Finding => ({ level: "warning", text }));
+  const seen = new Set<string>();
+  return [...findings, ...noted].filter(({ text }) => !seen.has(text) && seen.add(text));
+}
+
+/** The restrictions of every smtpd, as at the start of the service. */
+function checkPolicies(configuration: Configuration, world: MailWorld): Finding[] {
+  const listening = configuration.services.filter(({ program }) => LISTENING_PROGRAMS.has(program));
+  return listening.flatMap((service) => {
+    const { router, local, shelf, resolver: dns } = { ...world, router: world.routerFor(service.settings) };
+    const policy = createAccessPolicy(service, { router, local, shelf, dns, clock: () => 0 });
+    policy.close();
+    return policy.problems.map(({ level, text }) => ({
+      level,
+      text: `${place(service, configuration)}: ${text}`,
+    }));
+  });
+}
+
+function place({ name, type, line }: Service, { directory }: Configuration): string {
+  return `${directory}/master.cf, line ${line}, service ${name}/${type}`;
+}
+
+/** Every `type:name` that a parameter holds, with the first parameter that does. */
+function specsOf(configuration: Configuration): Map<string, string> {
+  const specs = new Map<string, string>();
+  const take = (parameter: string, value: string) => {
+    for (const word of splitList(value)) {
+      const type = /^!?(?:proxy:)?([a-z_]+):./.exec(word)?.[1];
+      const spec = word.replace(/^!/, "").replace(/^proxy:/, "");
+      if (type !== undefined && Object.hasOwn(TABLE_TYPES, type) && !specs.has(spec)) {
+        specs.set(spec, parameter);
+      }
+    }
+  };
+  const scopes = [configuration, ...configuration.services];
+  for (const scope of scopes) {
+    for (const [name, row] of Object.entries(parameters)) {
+      if (LISTS.has(row.type) && !NOT_SOURCES.test(name)) take(name, scope.parameter(name) ?? "");
+    }
+    for (const name of splitList(scope.parameter("smtpd_restriction_classes") ?? "")) {
+      take(name, scope.parameter(name) ?? "");
+    }
+  }
+  return specs;
+}
+
+function checkTables(configuration: Configuration, world: MailWorld): Finding[] {
+  return [...specsOf(configuration)].flatMap(([spec, parameter]) => {
+    const findings: Finding[] = [];
+    const warn = (text: string) => void findings.push({ level: "warning", text });
+    const type = spec.slice(0, spec.indexOf(":"));
+    if (!LOCAL.has(type)) return findings;
+    const table = openTable(spec, { ...world.tables, warn });
+    const answer = table.lookup("mta-check.invalid");
+    if (!isPromise(answer) && answer.is === "trouble") warn(`${parameter}: ${answer.why}`);
+    table.close();
+    if (INDEXED.has(type)) checkKeys(spec, configuration.directory, warn);
+    return findings;
+  });
+}
+
+/** Keys that no lookup can match, and what to write instead (access(5)). */
+function checkKeys(spec: string, directory: string, warn: (text: string) => void): void {
+  const name = spec.slice(spec.indexOf(":") + 1);
+  const path = name.startsWith("/") ? name : `${directory}/${name}`;
+  let bytes: Buffer;
+  try {
+    bytes = Buffer.from(readSmallFile(path));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT") warn(`table ${spec}: open ${path}: ${systemErrorText(error)}`);
+    return; // an index without its source can be used as it is
+  }
+  const records = readSource(bytes, path, {
+    format: "auto",
+    fold: true,
+    encoding: "utf8",
+    warn,
+    duplicate: () => {},
+  });
+  for (const [key, { value, line }] of records) {
+    const instead = neverMatches(key, value);
+    if (instead !== undefined) warn(`${path}, line ${line}: key "${key}" never matches: ${instead}`);
+  }
+}

@@ -38,15 +38,17 @@ function withoutComments(source: string): string {
   return source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/[^\n]*/g, "$1");
 }
 
-/** Names used in one file: `x.name`, `"name"`, `{ name }` of a destructured settings object, `${prefix}_suffix`. */
+/**
+ * Names used in one file: `x.name`, `"name"`, any word with `_` that is a parameter's name; `${prefix}_suffix`; and for
+ * `<transport>_...` what follows the transport's name.
+ */
 function usedIn(source: string): string[] {
   const found: string[] = [];
   for (const match of source.matchAll(/\.([A-Za-z0-9_]+)\b|(["'`])([^"'`\s]+)\2/g)) {
-    found.push(match[1] ?? match[3]!);
+    const name = match[1] ?? match[3]!;
+    found.push(name, `<transport>_${name}`);
   }
-  for (const match of source.matchAll(/\{([\w\s,:]+)\}\s*=\s*[\w.]*[sS]ettings\b/g)) {
-    found.push(...match[1]!.split(",").map((part) => part.split(":")[0]!.trim()));
-  }
+  for (const [word] of source.matchAll(/\b[A-Za-z0-9]+_[A-Za-z0-9_]+\b/g)) found.push(word);
   for (const match of source.matchAll(/\$\{[^{}]*\}(_[a-z0-9_]+)[`"$]/gi)) {
     found.push(...["smtp", "lmtp", "<transport>"].map((prefix) => `${prefix}${match[1]}`));
   }

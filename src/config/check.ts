@@ -37,7 +37,7 @@ export function checkConfiguration({ light, services, master, users }: Checkable
   const ownLists = (each: ScopedService) =>
     each.entry.options.some(({ name }) => restrictionOptions.has(name) && name.endsWith("_restrictions"));
   return [
-    ...checkValues(scope, main),
+    ...checkValues(scope, main, new Set(services.map(({ service }) => service.program))),
     ...checkMain({ scope, path: light.mainCf.path, users }),
     ...checkOwn(scope),
     ...checkRestrictionLists(scope),

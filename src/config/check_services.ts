@@ -86,7 +86,10 @@ function checkProgram(master: MasterCf, scoped: ScopedService): Diagnostic[] {
 export function checkService(master: MasterCf, scoped: ScopedService, checkLists: boolean): Diagnostic[] {
   const { scope, service } = scoped;
   const name = nameOf(scoped);
-  const found = [...checkProgram(master, scoped), ...checkValues(scope, optionsOf(scoped))];
+  const found = [
+    ...checkProgram(master, scoped),
+    ...checkValues(scope, optionsOf(scoped), new Set([service.program])),
+  ];
   if (listensForMail(scoped)) {
     found.push(...checkRelayGuard(scope, name), ...checkCertificate(scope, name));
     if (checkLists) found.push(...checkRestrictionLists(scope));

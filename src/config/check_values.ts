@@ -8,7 +8,7 @@ export function valueProblems(scope: Scope, name: string): readonly Diagnostic[]
   try {
     const value = scope.value(name);
     if (typeof value !== "string") return [];
-    const problem = enumProblem(name, value);
+    const problem = enumProblem(name, value, `${scope.directory}/main.cf`);
     return problem === undefined ? [] : [scope.complaint(name, value, problem.text, problem.expected)];
   } catch (error) {
     if (error instanceof ConfigurationFault) return error.diagnostics;
@@ -16,8 +16,15 @@ export function valueProblems(scope: Scope, name: string): readonly Diagnostic[]
   }
 }
 
-/** All wrong values among those set at one place, and among the defaults that build on them. */
-export function checkValues(scope: Scope, settings: Iterable<Setting>): Diagnostic[] {
+/**
+ * All wrong values among those set at one place, and among the defaults that build on them, as far as one of these programs
+ * reads them: five processes are too few for postscreen's queue only where there is a postscreen.
+ */
+export function checkValues(
+  scope: Scope,
+  settings: Iterable<Setting>,
+  programs: ReadonlySet<string>,
+): Diagnostic[] {
   const diagnostics: Diagnostic[] = [];
   const wrong = new Set<string>();
   let touched = 0;
@@ -27,7 +34,7 @@ export function checkValues(scope: Scope, settings: Iterable<Setting>): Diagnost
     if (problems.length > 0) wrong.add(name);
     diagnostics.push(...problems);
   }
-  return [...diagnostics, ...(touched === 0 ? [] : checkDefaults(scope, wrong))];
+  return [...diagnostics, ...(touched === 0 ? [] : checkDefaults(scope, wrong, programs))];
 }
 
 /** The names that the built-in defaults mention, where they do. */
@@ -42,10 +49,10 @@ const MENTIONS: ReadonlyMap<string, readonly string[]> = new Map(
 export const MENTIONED_BY_DEFAULTS: ReadonlySet<string> = new Set([...MENTIONS.values()].flat());
 
 /** Defaults such as `$smtp_tls_ciphers` go wrong with what they mention; the cause is reported once. */
-function checkDefaults(scope: Scope, wrong: Set<string>): Diagnostic[] {
+function checkDefaults(scope: Scope, wrong: Set<string>, programs: ReadonlySet<string>): Diagnostic[] {
   const diagnostics: Diagnostic[] = [];
   for (const [name, mentioned] of MENTIONS) {
-    if (scope.setting(name) !== undefined) continue;
+    if (scope.setting(name) !== undefined || !isRead(name, programs)) continue;
     const problems = valueProblems(scope, name);
     if (problems.length === 0) continue;
     wrong.add(name);
@@ -54,6 +61,10 @@ function checkDefaults(scope: Scope, wrong: Set<string>): Diagnostic[] {
     }
   }
   return diagnostics;
+}
+
+function isRead(name: string, programs: ReadonlySet<string>): boolean {
+  return ROWS.get(name)!.daemons.split(",").some((program) => program === "all" || programs.has(program));
 }
 
 /** Points to the setting that spoils a default. */

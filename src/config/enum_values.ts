@@ -7,6 +7,8 @@ export interface EnumRow {
   readonly anyCase?: boolean;
   /** Empty passes. */
   readonly mayBeEmpty?: boolean;
+  /** The complaint begins with the file's path. */
+  readonly withPath?: boolean;
   /** Postfix's complaint. */
   readonly complaint: (name: string, word: string, value: string) => string;
 }
@@ -137,6 +139,7 @@ export const ENUMS: Readonly<Record<string, EnumRow>> = {
       ...["user", "uucp", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"],
     ),
     anyCase: false,
+    withPath: true,
   },
   unknown_address_tempfail_action: tempfail,
   unknown_helo_hostname_tempfail_action: tempfail,
@@ -144,10 +147,11 @@ export const ENUMS: Readonly<Record<string, EnumRow>> = {
   unverified_sender_tempfail_action: tempfail,
 };
 
-/** The complaint about a value, if there is one. */
+/** The complaint about a value, if there is one; `path` is main.cf's. */
 export function enumProblem(
   name: string,
   value: string,
+  path: string,
 ): { readonly text: string; readonly expected: string } | undefined {
   const row = Object.hasOwn(ENUMS, name) ? ENUMS[name]! : undefined;
   if (row === undefined) return undefined;
@@ -156,8 +160,9 @@ export function enumProblem(
   const strange = words.find((each) => !known(each) && !(each === "" && row.mayBeEmpty));
   if (strange === undefined) return undefined;
   const choices = row.words.map((each) => `"${each}"`).join(", ");
+  const complaint = row.complaint(name, strange, value);
   return {
-    text: row.complaint(name, strange, value),
+    text: row.withPath ? `file ${path}: ${complaint}` : complaint,
     expected: `${row.list ? "any of" : "one of"} ${choices}${row.mayBeEmpty ? ", or nothing" : ""}`,
   };
 }

@@ -107,7 +107,9 @@ describe("settings", () => {
   test("myorigin takes the first line of a file", () => {
     const files = { "/etc/mailname": " example.net \nrest\n" };
     expect(loaded("myorigin = /etc/mailname\n", { files }).settings.myorigin).toBe("example.net");
-    expect(errors("myorigin = /etc/mailname\n")[0]).toContain("/etc/mailname: No such file or directory");
+    expect(errors("myorigin = /etc/mailname\n")[0]).toContain(
+      "/etc/mailname: cannot open file: No such file or directory",
+    );
     expect(errors("myorigin = /f\n", { files: { "/f": "\n" } })[0]).toContain("myorigin file /f is empty");
   });
 

@@ -13,7 +13,7 @@ const LARGEST_INT = 2_147_483_647;
 const LARGEST_LONG = 9_223_372_036_854_775_807n;
 const BLANKS_AND_SIGN = "[ \\t\\n\\v\\f\\r]*([+-]?)";
 const WHOLE_NUMBER = new RegExp(`^${BLANKS_AND_SIGN}(\\d+)$`);
-const TIME = new RegExp(`^${BLANKS_AND_SIGN}(\\d+)(.?)`, "s");
+const TIME = new RegExp(`^(?:${BLANKS_AND_SIGN}(\\d+))?(.?)`, "s");
 
 /** Range of a row in its base unit: `1..`, `..10`, `200..599`; `len` and `non-empty` count characters. */
 interface Range {
@@ -61,14 +61,17 @@ function checkNumber(name: string, text: string, row: ParameterRow): Checked {
   return good(Object.is(value, -0) ? 0 : value);
 }
 
-/** Seconds of a time value; undefined when it is none. Only the first letter of a unit counts (postconf(5)). */
+/**
+ * Seconds of a time value; undefined when it is none. Only the first letter of a unit counts, and a unit alone is 0
+ * (postconf(5)).
+ */
 export function parseTime(text: string, defaultUnit: string): number | undefined {
-  const match = TIME.exec(text);
-  if (match === null || (match[1] === "-" && Number(match[2]) > 0)) return undefined;
-  const unit = SECONDS[match[3] === "" ? defaultUnit : match[3]!];
-  if (unit === undefined || Number(match[2]) > LARGEST_INT) return undefined;
-  const seconds = Number(match[2]) * unit;
-  return unit > 1 && Number(match[2]) >= Math.trunc(LARGEST_INT / unit) ? undefined : seconds;
+  if (text === "") return undefined;
+  const [, sign, digits = "0", letter = ""] = TIME.exec(text)!;
+  const unit = SECONDS[letter === "" ? defaultUnit : letter];
+  const number = Number(digits);
+  if (unit === undefined || number > LARGEST_INT || (sign === "-" && number > 0)) return undefined;
+  return unit > 1 && number >= Math.trunc(LARGEST_INT / unit) ? undefined : number * unit;
 }
 
 function checkTime(name: string, text: string, row: ParameterRow, defaultUnit: string): Checked {

@@ -74,7 +74,13 @@ export class FinalDelivery {
   async file(place: Place, path: string): Promise<Outcome> {
     if (this.#probe) return sent(this.#relay, `delivers to file: ${path}`);
     if (path.endsWith("/")) return await this.#maildir(place, path, place.identity, "file");
-    const task = this.#mboxTask(path, true, false);
+    // A mailbox of the spool directory named by an alias is one like any other there.
+    const spool = `${this.#deps.settings.mail_spool_directory.replace(/\/+$/, "")}/`;
+    const task = this.#mboxTask(
+      path,
+      true,
+      path.startsWith(spool) && !path.slice(spool.length).includes("/"),
+    );
     const result = await this.#perform(place.identity, task, this.#copy(place, true, true, "file"));
     const what = `cannot append message to file ${path}: `;
     return written(this.#relay, result, `delivered to file: ${path}`, what);

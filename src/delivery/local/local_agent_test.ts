@@ -70,6 +70,7 @@ interface Rig {
   readonly settings?: Partial<LocalSettings>;
   readonly agents?: (transport: string) => Agent | undefined;
   readonly own?: { uid: number; gid: number };
+  readonly defaultPrivs?: { uid: number; gid: number };
   readonly userMaps?: Readonly<Record<string, string>>;
 }
 
@@ -90,7 +91,7 @@ function rig(options: Rig = {}) {
       : mapsOf([memoryTable(options.userMaps)], { warn: () => {} }),
     fallbackTransportMaps: undefined,
     users: createUserLookup([passwd], OWN),
-    defaultPrivs: OWN,
+    defaultPrivs: options.defaultPrivs ?? OWN,
     writer: createOwnWriter(options.own ?? OWN),
     ownership: ownershipOf,
     standardForm: (address) => address.includes("@") ? address : `${address}@example.com`,
@@ -567,13 +568,24 @@ test("a mailbox that cannot be written says why", async () => {
 });
 
 test("without root's rights the spool directory serves all users, anything else of theirs is deferred and says so", async () => {
-  const { deliver } = rig({ own: { uid: 99998, gid: 99998 }, aliases: { cmd: "|/bin/true" } });
+  const { deliver } = rig({
+    own: { uid: 99998, gid: 99998 },
+    defaultPrivs: { uid: 54321, gid: 54321 },
+    aliases: { cmd: "|/bin/true", webmaster: `${root}/mail/webmaster`, deep: `${root}/mail/../x` },
+  });
+  fs.chmodSync(root, 0o755);
+  fs.chmodSync(`${root}/mail`, 0o777);
+  expect((await deliver("webmaster@example.com"))[1]).toContain("delivered to file");
+  expect((await deliver("deep@example.com"))[1]).toContain("runs without root");
+  expect((await deliver("cmd@example.com"))[1]).toBe(
+    'deferred cmd@example.com 4.3.0 cannot run command "/bin/true": this needs the rights of uid 54321, but the mail system runs without root as uid 99998',
+  );
   expect(await deliver("stranger@example.com")).toEqual([
     "sent stranger@example.com 2.0.0 delivered to mailbox",
   ]);
   const home = rig({ own: { uid: 99998, gid: 99998 }, settings: { home_mailbox: "Maildir/" } });
   expect(await home.deliver("stranger@example.com")).toEqual([
-    "deferred stranger@example.com 4.3.0 maildir delivery failed: this needs the rights of uid 54321, and the mail system runs as uid 99998",
+    "deferred stranger@example.com 4.3.0 maildir delivery failed: this needs the rights of uid 54321, but the mail system runs without root as uid 99998",
   ]);
 });
 

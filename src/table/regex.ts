@@ -1,7 +1,7 @@
-import { Backtracker } from "./regex_backtrack.ts";
-import { isAnchored, isRegular, type ParsedRegex } from "./regex_ast.ts";
+import { Backtracker, MatchLimitFault } from "./regex_backtrack.ts";
+import { isAnchored, isRegular, type Node, type ParsedRegex } from "./regex_ast.ts";
 import { LazyDfa } from "./regex_dfa.ts";
-import { compileProgram } from "./regex_program.ts";
+import { compileProgram, type Program } from "./regex_program.ts";
 import { type Captures, findByThreads, type Preference } from "./regex_threads.ts";
 
 /** A compiled pattern over bytes, one a character. Both methods may throw MatchLimitFault. */
@@ -24,11 +24,31 @@ export function compileRegex({ node, groups }: ParsedRegex, preference: Preferen
       find: (subject) => backtracker.find(subject),
     };
   }
-  const program = compileProgram(node, groups);
+  const program = compileProgram(node, groups, preference === "first");
   const dfa = new LazyDfa(program, isAnchored(node));
+  const groupsOf = preference === "first"
+    ? groupsByTrying(node, groups, program)
+    : (subject: string) => findByThreads(program, subject, preference);
   return {
     groups,
     test: (subject) => dfa.test(subject),
-    find: (subject) => dfa.test(subject) ? findByThreads(program, subject, preference) : undefined,
+    find: (subject) => dfa.test(subject) ? groupsOf(subject) : undefined,
+  };
+}
+
+/** Perl's groups exactly, as its own way of searching finds them; when that takes too long, by threads. */
+function groupsByTrying(
+  node: Node,
+  groups: number,
+  program: Program,
+): (subject: string) => Captures | undefined {
+  const backtracker = new Backtracker(node, groups);
+  return (subject) => {
+    try {
+      return backtracker.find(subject);
+    } catch (error) {
+      if (!(error instanceof MatchLimitFault)) throw error;
+      return findByThreads(program, subject, "first");
+    }
   };
 }

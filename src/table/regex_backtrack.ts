@@ -1,4 +1,4 @@
-import type { Node } from "./regex_ast.ts";
+import { isLetter, type Node } from "./regex_ast.ts";
 import { BESIDE, holdsAt, kindOf } from "./regex_program.ts";
 import type { Captures } from "./regex_threads.ts";
 
@@ -150,8 +150,7 @@ function repeatAny({ item, min, max, greedy }: Node & { readonly is: "repeat" })
     step(state);
     const again = () =>
       done < max &&
-      restoring(state, () =>
-        one(state, at, (to) => (to > at || done < min) && from(state, to, done + 1, next)));
+      restoring(state, () => one(state, at, (to) => to === at ? next(to) : from(state, to, done + 1, next)));
     if (done < min) return again();
     return greedy ? again() || next(at) : next(at) || again();
   };
@@ -162,13 +161,20 @@ function lengthOf(state: State, index: number): number {
   return state.captures[2 * index + 1]! - state.captures[2 * index]!;
 }
 
+/** Compares byte by byte, and long texts count as many steps. */
 function backReference(state: State, at: number, node: Node & { readonly is: "back" }): boolean {
+  const { subject, captures } = state;
+  const start = captures[2 * node.index]!;
+  const length = captures[2 * node.index + 1]! - start;
   step(state);
-  const start = state.captures[2 * node.index]!;
-  if (start < 0) return false;
-  const wanted = state.subject.slice(start, state.captures[2 * node.index + 1]!);
-  const there = state.subject.slice(at, at + wanted.length);
-  return node.ignoreCase ? there.toLowerCase() === wanted.toLowerCase() : there === wanted;
+  if (start < 0 || at + length > subject.length) return false;
+  for (let i = 0; i < length; i++) {
+    const wanted = subject.charCodeAt(start + i);
+    const there = subject.charCodeAt(at + i);
+    if (wanted !== there && !(node.ignoreCase && isLetter(there) && (wanted ^ there) === 0x20)) return false;
+    if ((i & 15) === 15) step(state);
+  }
+  return true;
 }
 
 function lookAhead(item: Matcher, negative: boolean): Matcher {

@@ -34,6 +34,11 @@ const instruction = (op: number, fields: Partial<Instruction> = {}): Instruction
 class Compiler {
   readonly code: Instruction[] = [];
   readonly places = new Set<Place>();
+  readonly #perl: boolean;
+
+  constructor(perl: boolean) {
+    this.#perl = perl;
+  }
 
   #emit(op: number, fields?: Partial<Instruction>): Instruction {
     if (this.code.length >= LONGEST_PROGRAM) throw new RegexSyntaxError("Regular expression too big");
@@ -96,7 +101,14 @@ class Compiler {
     const start = this.code.length;
     const split = this.#fork(greedy);
     this.compile(item);
-    this.#emit(OP.jump, { x: start });
+    if (!this.#perl) this.#emit(OP.jump, { x: start });
+    else {
+      // Perl leaves the loop after a turn that took nothing, and keeps that turn's groups
+      const again = this.#emit(OP.split);
+      if (greedy) again.x = start;
+      else again.y = start;
+      this.#leave(again, greedy);
+    }
     this.#leave(split, greedy);
   }
 
@@ -118,9 +130,9 @@ class Compiler {
   }
 }
 
-/** Compiles a regular pattern. Throws RegexSyntaxError when it is too big. */
-export function compileProgram(node: Node, groups: number): Program {
-  const compiler = new Compiler();
+/** Compiles a regular pattern; `perl` for Perl's rule on turns of a loop that take nothing. Throws RegexSyntaxError when it is too big. */
+export function compileProgram(node: Node, groups: number, perl: boolean): Program {
+  const compiler = new Compiler(perl);
   compiler.compile({ is: "group", index: 0, item: node });
   compiler.finish();
   return { code: compiler.code, groups, places: compiler.places };

@@ -15,7 +15,7 @@ export function editDistance(a: string, b: string, limit: number): number {
     if (Math.min(...row) > limit) return limit + 1;
     [before, last] = [last, row];
   }
-  return last[b.length]!;
+  return Math.min(last[b.length]!, limit + 1);
 }
 
 /** The candidate somebody most likely meant: same but for case and separators, else few typing mistakes away. */

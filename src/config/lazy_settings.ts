@@ -12,7 +12,12 @@ class LazySettings {
     this.#scope = scope;
   }
 
-  static {
+  static #ready = false;
+
+  /** One getter a row; made once, and only where somebody asks for settings at all. */
+  static prepare(): void {
+    if (LazySettings.#ready) return;
+    LazySettings.#ready = true;
     for (const [name, row] of ROWS) {
       if (!hasDefault(row)) continue;
       Object.defineProperty(LazySettings.prototype, name, {
@@ -29,5 +34,6 @@ class LazySettings {
 
 /** The settings of a scope. */
 export function lazySettings(scope: Scope): Settings {
+  LazySettings.prepare();
   return new LazySettings(scope) as unknown as Settings; // the getters above are the table's rows, one each
 }

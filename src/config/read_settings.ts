@@ -104,9 +104,12 @@ export function lightConfiguration(
 ): LightConfiguration {
   const context: ScopeContext = { directory: source.directory, world: source.world, main };
   const scope = new Scope(context, new Map());
+  let settings: Settings | undefined;
   return {
     directory: source.directory,
-    settings: lazySettings(scope),
+    get settings() {
+      return settings ??= lazySettings(scope);
+    },
     parameter: (name) => scope.expanded(name),
     isSet: (name) => main.has(name),
     warnings,

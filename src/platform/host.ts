@@ -1,6 +1,5 @@
 import os from "node:os";
 import fs from "node:fs";
-import { isIP } from "node:net";
 import { type Pointer, ptr, read, toBuffer } from "bun:ffi";
 import { libc } from "./libc.ts";
 
@@ -60,7 +59,6 @@ function textOfSocketAddress(at: Pointer, family: number): string {
  * blocks: for start-up only, never on the mail path. Empty when the name is not known.
  */
 export function lookupHostNow(name: string): string[] {
-  if (isIP(name) !== 0) return [name];
   const calls = open();
   const hints = Buffer.alloc(48);
   hints.writeInt32LE(SOCK_STREAM, OFFSET.socktype);

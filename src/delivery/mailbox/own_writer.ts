@@ -15,7 +15,7 @@ export function createOwnWriter(own: Identity): MailWriter {
       const spool = task.do === "mbox" && task.spool;
       if (own.uid !== 0 && own.uid !== identity.uid && !spool) {
         const why =
-          `this needs the rights of uid ${identity.uid}, and the mail system runs as uid ${own.uid}`;
+          `this needs the rights of uid ${identity.uid}, but the mail system runs without root as uid ${own.uid}`;
         return { is: "no right", why };
       }
       return await perform(own.uid === 0 ? identity : own, own, task, message);

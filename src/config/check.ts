@@ -1,5 +1,6 @@
 import type { Diagnostic } from "./diagnostic.ts";
 import { checkMain } from "./check_main.ts";
+import { checkOldDefaults } from "./check_level.ts";
 import { checkDeprecated, checkHonoured } from "./check_honoured.ts";
 import { checkNames } from "./check_names.ts";
 import { checkChroot, checkService } from "./check_services.ts";
@@ -40,6 +41,7 @@ export function checkConfiguration({ light, services, master, users }: Checkable
     ...checkValues(scope, main, new Set(services.map(({ service }) => service.program))),
     ...checkMain({ scope, path: light.mainCf.path, users }),
     ...checkOwn(scope),
+    ...checkOldDefaults(scope),
     ...checkRestrictionLists(scope),
     ...services.flatMap((each) => checkService(master, each, ownLists(each))),
     ...checkChroot(master),

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { fakeUsers, fakeWorld } from "../../test/kit/config_world.ts";
 import { printDiagnostic } from "./diagnostic.ts";
 import { loadConfiguration, type Loaded, type LoadSource } from "./load.ts";
+import { checkReport, configurationWarnings } from "./report.ts";
 import type { Configuration } from "./service.ts";
 
 const GUARD = "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination\n";
@@ -395,9 +396,22 @@ describe("warnings", () => {
     expect(found).toHaveLength(2);
   });
 
+  test("old defaults are named once, as long as a low level keeps them and nothing settles them", () => {
+    const old = (main: string) => warnings(main).filter((text) => text.includes("backwards-compatible"));
+    expect(old("compatibility_level = 3.6\n")).toEqual([]);
+    expect(old("compatibility_level = 2\nrespectful_logging = yes\n")).toEqual([
+      "Postfix is using backwards-compatible default settings (/etc/mta/main.cf, line 2; " +
+      "smtpd_relay_before_recipient_restrictions=no, smtpd_tls_fingerprint_digest=md5, smtp_tls_fingerprint_digest=md5, " +
+      "lmtp_tls_fingerprint_digest=md5; compatibility_level = 3.6 gives today's)",
+    ]);
+    expect(old("")[0]).toContain("append_dot_mydomain=yes, smtputf8_enable=no, smtpd_relay_restrictions=, ");
+    expect(old("")[0]).toContain("mynetworks_style=subnet");
+    expect(old("mynetworks = 10.0.0.0/8\n")[0]).not.toContain("mynetworks_style");
+  });
+
   test("chroot is said to have no effect once", () => {
     const master = "smtp inet n - y - - smtpd\nx unix - - y - - smtp\n";
-    expect(warnings("", { master })).toEqual([
+    expect(warnings("compatibility_level = 3.6\n", { master })).toEqual([
       "/etc/mta/master.cf: chroot = y has no effect: there is no chroot (smtp/inet, x/unix) (/etc/mta/master.cf, line 1)",
     ]);
   });
@@ -432,6 +446,18 @@ describe("the environment", () => {
     expect(all).toContain("did you mean mynetworks?");
     expect(all).not.toContain("hidden");
   });
+});
+
+test("checkReport() and configurationWarnings() tell the same as loading does", () => {
+  const world = fakeWorld({ "/etc/mta/main.cf": `${GUARD}Mynetworks = x\n` });
+  const source = { directory: "/etc/mta", world, users: fakeUsers };
+  const report = checkReport(source);
+  expect(report.errors).toEqual([]);
+  expect(report.warnings.map(({ hint }) => hint)).toContain("did you mean mynetworks?");
+  const result = loadConfiguration(source);
+  if (result.is === "bad") throw new Error("bad");
+  expect(configurationWarnings(result.configuration, source).map(printDiagnostic))
+    .toEqual(report.warnings.map(printDiagnostic));
 });
 
 describe("texts", () => {

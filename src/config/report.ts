@@ -18,7 +18,9 @@ export function checkReport(source: LoadSource): CheckReport {
 }
 
 /** The warnings of a configuration that has been loaded: names unknown, settings without effect, odd entries. */
-export function configurationWarnings(configuration: Configuration): readonly Diagnostic[] {
-  const { directory, texts } = configuration;
-  return texts === undefined ? [] : checkReport({ directory, texts }).warnings;
+export function configurationWarnings(
+  { directory, texts }: Configuration,
+  machine: Pick<LoadSource, "world" | "users"> = {},
+): readonly Diagnostic[] {
+  return texts === undefined ? [] : checkReport({ directory, texts, ...machine }).warnings;
 }

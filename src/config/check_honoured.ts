@@ -5,7 +5,6 @@ import { rowOf, ROWS, type Setting, TRANSPORT_SUFFIXES } from "./scope.ts";
 /** Whether the code acts on a parameter. */
 export function isHonoured(name: string): boolean {
   if (HONOURED.has(name)) return true;
-  if (ROWS.has(name)) return false;
   return TRANSPORT_SUFFIXES.some((suffix) => name.endsWith(suffix) && HONOURED.has(`<transport>${suffix}`));
 }
 

@@ -30,19 +30,26 @@ export class ConfigurationFault extends Error {
 }
 
 /** Where the diagnostic points to: `/etc/postfix/main.cf, line 7`. */
-export function placeOf(diagnostic: Diagnostic): string {
-  const { file, line, service } = diagnostic;
-  if (file === undefined) return "";
-  return [file, line === undefined ? "" : `line ${line}`, service === undefined ? "" : `service ${service}`]
+export function placeOf({ file, line, service }: Pick<Diagnostic, "file" | "line" | "service">): string {
+  return [
+    file ?? "",
+    line === undefined ? "" : `line ${line}`,
+    service === undefined ? "" : `service ${service}`,
+  ]
     .filter((part) => part !== "").join(", ");
+}
+
+/** What Postfix's text names already need not be said again. */
+function alreadySaid({ text, file, line }: Diagnostic): { file?: undefined; line?: undefined } {
+  return {
+    ...(file !== undefined && text.includes(file) && { file: undefined }),
+    ...(line !== undefined && new RegExp(`\\bline ${line}\\b`).test(text) && { line: undefined }),
+  };
 }
 
 /** The diagnostic as a person reads it, without its level: Postfix's text, then place and remedy in parentheses. */
 export function printDiagnostic(diagnostic: Diagnostic): string {
-  const place = diagnostic.file !== undefined && diagnostic.line !== undefined &&
-      new RegExp(`line ${diagnostic.line}\\b`).test(diagnostic.text)
-    ? ""
-    : placeOf(diagnostic);
+  const place = placeOf({ ...diagnostic, ...alreadySaid(diagnostic) });
   const { expected, hint } = diagnostic;
   const notes = [place, expected === undefined ? "" : `specify ${expected}`, hint ?? ""]
     .filter((part) => part !== "");

@@ -17,32 +17,34 @@ export function lockFile(fd: number, kind: keyof typeof LOCK): void {
   }
 }
 
-/** Tells whether another holds an exclusive lock on the file now: it is being rewritten in place. */
-export function isLocked(fd: number): boolean {
-  try {
-    const c = calls ??= open();
-    if (c.flock(fd, LOCK.shared | NO_WAIT) === 0) {
-      c.flock(fd, 8); // LOCK_UN
-      return false;
-    }
-    return errno() === EAGAIN;
-  } catch {
-    return false; // no way to ask: judge by what is read
-  }
-}
+/** Whether a file could be read in peace: `busy` when another rewrites it under its exclusive lock now. */
+export type Peace = "busy" | { readonly release: () => void };
 
-/** The same for a file by its name; false when it cannot be opened. */
-export function isBeingRewritten(path: string): boolean {
+const PEACE: Peace = { release: () => {} };
+
+/**
+ * Takes the shared lock of a file while it is opened and first looked at; with `wait` it waits for a writer to end. A file
+ * that cannot be opened or locked at all is left to the reader to judge.
+ */
+export function sharedLock(path: string, wait: boolean): Peace {
   let fd: number;
   try {
     fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   } catch {
-    return false;
+    return PEACE;
   }
   try {
-    return isLocked(fd);
-  } finally {
+    const c = calls ??= open();
+    while (c.flock(fd, LOCK.shared | (wait ? 0 : NO_WAIT)) !== 0) {
+      const why = errno();
+      if (why === EINTR) continue;
+      fs.closeSync(fd);
+      return why === EAGAIN ? "busy" : PEACE;
+    }
+    return { release: () => fs.closeSync(fd) };
+  } catch {
     fs.closeSync(fd);
+    return PEACE; // no way to ask the system: judge by what is read
   }
 }
 

@@ -23,6 +23,8 @@ export interface IndexFormat {
   readonly title: (name: string) => string;
   /** A new table takes over mode and owner of the one it replaces. */
   readonly keepsFile: boolean;
+  /** Postfix's postmap rewrites such files in place under flock(2). */
+  readonly rewrittenInPlace: boolean;
   /** Can be listed (postmap -s). */
   readonly lists: boolean;
   /** Why it cannot be opened, in Postfix's words. */
@@ -41,6 +43,7 @@ export const INDEX_FORMATS: Readonly<Record<string, IndexFormat>> = {
     terminates: true,
     title: (name) => `${name}.db`,
     keepsFile: true,
+    rewrittenInPlace: true,
     lists: true,
     openProblem: database,
   },
@@ -52,6 +55,7 @@ export const INDEX_FORMATS: Readonly<Record<string, IndexFormat>> = {
     terminates: true,
     title: (name) => `${name}.db`,
     keepsFile: true,
+    rewrittenInPlace: true,
     lists: true,
     openProblem: database,
   },
@@ -63,6 +67,7 @@ export const INDEX_FORMATS: Readonly<Record<string, IndexFormat>> = {
     terminates: false,
     title: (name) => name,
     keepsFile: false,
+    rewrittenInPlace: false,
     lists: false,
     openProblem: (path, why) =>
       why === "Protocol error"
@@ -77,6 +82,7 @@ export const INDEX_FORMATS: Readonly<Record<string, IndexFormat>> = {
     terminates: true,
     title: (name) => `lmdb:${name}`,
     keepsFile: true,
+    rewrittenInPlace: false,
     lists: true,
     openProblem: database,
   },

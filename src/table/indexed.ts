@@ -6,7 +6,7 @@ import {
   sameFile,
   systemWhy,
 } from "../platform/random_access_file.ts";
-import { isBeingRewritten } from "../platform/file_lock.ts";
+import { sharedLock } from "../platform/file_lock.ts";
 import { resolvePath, type TableContext } from "./context.ts";
 import { RECHECK } from "./file_backed.ts";
 import { KeyEncoder } from "./index_key.ts";
@@ -36,6 +36,7 @@ export class IndexedTable implements Table {
   readonly #keys: KeyEncoder;
   #serving: Serving | undefined;
   #checked = -Infinity;
+  #passing: { readonly source: FileIdentity; readonly serving: Serving } | undefined;
   #seenIndex: FileIdentity | undefined;
   #seenSource: FileIdentity | undefined;
   /** The form of the first hit is the only one tried from then on, as in Postfix. */
@@ -149,7 +150,7 @@ export class IndexedTable implements Table {
     const index = lookAt(this.#index);
     const source = lookAt(this.#source);
     const same = sameFile(index, this.#seenIndex) && sameFile(source, this.#seenSource);
-    if (this.#serving !== undefined && same && index !== undefined && !isTransient(this.#serving)) {
+    if (this.#serving !== undefined && same && index !== undefined && !this.#isTransient(this.#serving)) {
       return this.#serving;
     }
     if (this.#serving !== undefined && same && index === undefined) return this.#serving;
@@ -157,6 +158,11 @@ export class IndexedTable implements Table {
     this.#seenSource = source;
     this.#release();
     return this.#serving = this.#choose(index, source, now);
+  }
+
+  /** A failed opening, or one in the way of a writer, is tried again each second: the file may be complete by then. */
+  #isTransient(serving: Serving): boolean {
+    return serving.from === "nothing" || serving === this.#passing?.serving;
   }
 
   #release(): void {
@@ -185,27 +191,45 @@ export class IndexedTable implements Table {
     return { from: "nothing", answer: this.#trouble(why) };
   }
 
+  /**
+   * Opens the index. Postfix's own postmap rewrites .db files in place under a lock, and half of one looks like a table with
+   * fewer keys: meanwhile the source says what the index will say.
+   */
   #openIndex(source: FileIdentity | undefined): Serving {
+    const peace = this.#format.rewrittenInPlace
+      ? sharedLock(this.#index, this.#context.asPostmap === true)
+      : undefined;
+    if (peace === "busy") return this.#meanwhile(source);
+    this.#passing = undefined;
     try {
       return { from: "index", file: this.#format.open(this.#index) };
     } catch (error) {
       const why = error instanceof TableFault ? error.message : systemWhy(error);
-      // Postfix's own postmap rewrites in place under a lock: meanwhile its source says what the index will
-      const rewriting = isBeingRewritten(this.#index);
-      if (rewriting && source !== undefined) return this.#readSource(`${this.#index} is being rewritten`);
-      return this.#nothing(
-        rewriting ? `${this.#index} is being rewritten` : this.#format.openProblem(this.#index, why),
-      );
+      return this.#nothing(this.#format.openProblem(this.#index, why));
+    } finally {
+      peace?.release();
     }
+  }
+
+  /** What to serve while the index is being rewritten; the source is read once, not each second. */
+  #meanwhile(source: FileIdentity | undefined): Serving {
+    if (source === undefined) return this.#nothing(`${this.#index} is being rewritten`);
+    if (this.#passing !== undefined && sameFile(this.#passing.source, source)) return this.#passing.serving;
+    const serving = this.#fromSource();
+    this.#passing = { source, serving };
+    return serving;
   }
 
   /** Reads the source in place of the index, and says how to have an index again. */
   #readSource(why: string): Serving {
+    const tool = this.#context.sourceFormat === "alias" ? "postalias" : "postmap";
+    const remedy = `mta ${tool} ${this.#format.type}:${this.#source}`;
+    this.#context.warn(`${why}; using the source. To make the index anew: ${remedy}`);
+    return this.#fromSource();
+  }
+
+  #fromSource(): Serving {
     const { sourceFormat, warn, fold, encoding } = this.#context;
-    const tool = sourceFormat === "alias" ? "postalias" : "postmap";
-    warn(
-      `${why}; using the source. To make the index anew: mta ${tool} ${this.#format.type}:${this.#source}`,
-    );
     try {
       const records = readSource(readWhole(this.#source), this.#source, {
         format: sourceFormat ?? "auto",
@@ -219,11 +243,6 @@ export class IndexedTable implements Table {
       return this.#nothing(`open ${this.#source}: ${systemWhy(error)}`);
     }
   }
-}
-
-/** A failed opening is tried again each second: the file may be complete by then. */
-function isTransient(serving: Serving): boolean {
-  return serving.from === "nothing";
 }
 
 function lookAt(path: string): FileIdentity | undefined {

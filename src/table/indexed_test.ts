@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import {
+  closeSync,
   copyFileSync,
   mkdtempSync,
+  openSync,
   renameSync,
   rmSync,
   truncateSync,
@@ -10,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { lockFile } from "../platform/file_lock.ts";
 import { testContext } from "./_test_context.ts";
 import { openTable } from "./registry.ts";
 
@@ -121,4 +124,23 @@ test("non-ASCII keys are folded and found", () => {
   copy("utf8.hash.db", "t.db");
   const table = openTable(`hash:${at("t")}`, testContext());
   expect(table.lookup("JOSÉ@EXAMPLE.COM")).toEqual(table.lookup("josé@example.com"));
+});
+
+test("while an index is rewritten in place under its lock, the source answers; then the index again", () => {
+  copy("tiny.hash.db", "t.db");
+  writeFileSync(at("t"), "foo from-source\n");
+  age("t", 1000);
+  const context = testContext();
+  const table = openTable(`hash:${at("t")}`, context);
+  expect(table.lookup("foo")).toEqual({ is: "found", value: "bar" });
+  const fd = openSync(at("t.db"), "r+");
+  lockFile(fd, "exclusive");
+  copy("empty.hash.db", "t.db"); // a writer begins with an empty table, in place
+  context.now += 1000;
+  expect(table.lookup("foo")).toMatchObject({ value: "from-source", line: 1 });
+  copy("tiny.hash.db", "t.db");
+  closeSync(fd);
+  context.now += 1000;
+  expect(table.lookup("foo")).toEqual({ is: "found", value: "bar" });
+  expect(context.warnings).toEqual([]);
 });

@@ -38,7 +38,7 @@ export interface DomainList {
 
 /** A list of client patterns: `mynetworks`, `debug_peer_list`. */
 export interface AddressList {
-  /** Addresses are canonical text; `name` is the client's name, where there is one. */
+  /** Addresses are canonical text; `name` is the client's name, `unknown` where it has none (`!unknown` must match that). */
   matches(address: string, name?: string): MaybeAsync<Match>;
   readonly isEmpty: boolean;
   close(): void;
@@ -243,8 +243,7 @@ export function openAddressList(text: string, options: MatchOptions, context: Ta
   return {
     isEmpty: patterns.length === 0,
     matches: (address, name) => {
-      const known = name === undefined || name === "unknown" ? undefined : foldKey(name);
-      return answerOf(patterns, { name: known, address });
+      return answerOf(patterns, { name: name === undefined ? undefined : foldKey(name), address });
     },
     close: () => reader.close(),
   };

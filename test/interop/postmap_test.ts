@@ -1,10 +1,12 @@
 // postmap and postalias beside the real ones: same output, same messages, same exit status, files that either can use.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openTable } from "../../src/table/registry.ts";
 
 const available = fs.existsSync("/usr/sbin/postmap") && process.getuid?.() === 0;
 const runner = join(import.meta.dir, "../kit/run_command.ts");
@@ -392,4 +394,38 @@ describe.if(available)("beside the real postmap", () => {
       listed.split("\n"),
     );
   });
+
+  test.each(["hash", "btree", "cdb", "lmdb"])(
+    "%s: a table in use never misses a key while postmap makes it anew",
+    async (type) => {
+      const source = join(root, `busy-${type}`);
+      fs.writeFileSync(
+        source,
+        Array.from({ length: 20_000 }, (_, at) => `user${at}@example.com v\n`).join(""),
+      );
+      const build = () =>
+        spawn("/usr/sbin/postmap", ["-c", join(root, "etc"), `${type}:${source}`], { env, stdio: "ignore" });
+      await once(build(), "exit");
+      const context = { directory: "", parameter: () => undefined, warn: () => {}, clock: Date.now };
+      const table = openTable(`${type}:${source}`, context);
+      let building = true;
+      const builds = (async () => {
+        for (let at = 0; at < 12; at++) await once(build(), "exit");
+        building = false;
+      })();
+      const answers = new Set<string>();
+      for (let at = 0; building; await new Promise((resolve) => setTimeout(resolve, 1))) {
+        for (let n = 0; n < 200; n++) {
+          const answer = await table.lookup(`user${at++ * 7919 % 20_000}@example.com`);
+          answers.add(
+            answer.is === "found" ? answer.value : `${answer.is} ${"why" in answer ? answer.why : ""}`,
+          );
+        }
+      }
+      await builds;
+      table.close();
+      expect([...answers]).toEqual(["v"]);
+    },
+    30_000,
+  );
 });

@@ -1,5 +1,4 @@
 import type { Log } from "../observe/log.ts";
-import type { Recipient } from "../queue/envelope.ts";
 import type { QueueStore } from "../queue/store.ts";
 import type { Rewriter } from "../rewrite/rewriter.ts";
 import type { Cleanup } from "./cleanup.ts";
@@ -15,14 +14,6 @@ export interface CleanupDeps {
   readonly log: Log;
   /** header_checks, body_checks and their kin (`openContentChecks`); undefined when there are none. */
   readonly checks?: ContentChecks;
-  /** A recipient was expanded that asked for a success notice (RFC 3461 §5.2.7.2). */
-  readonly expanded?: (subject: ExpandedNotice) => void;
-}
-
-/** A message of which aliases were expanded that asked to hear of it. */
-export interface ExpandedNotice {
-  readonly id: string;
-  readonly recipients: readonly Recipient[];
 }
 
 /** What its messages share. */

@@ -283,7 +283,10 @@ export class Incoming implements IncomingMessage {
     };
   }
 
-  #envelope(late: LateChanges, { sender, recipients }: Pick<Envelope, "sender" | "recipients">): Envelope {
+  #envelope(
+    late: LateChanges,
+    { sender, recipients, expanded }: Pick<Envelope, "sender" | "recipients" | "expanded">,
+  ): Envelope {
     const { id, arrival, origin, ret, envid, eightBit, smtputf8, contentFilter, hold, kind } =
       this.#submission;
     return {
@@ -291,6 +294,7 @@ export class Incoming implements IncomingMessage {
       arrival,
       sender,
       recipients,
+      expanded,
       origin,
       ret,
       envid,

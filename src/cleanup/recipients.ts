@@ -8,7 +8,13 @@ import type { CleanupHouse } from "./create_cleanup.ts";
 
 /** Sender and recipients as they go into the queue, or what is answered instead. */
 export type Addressed =
-  | { readonly is: "addressed"; readonly sender: string; readonly recipients: readonly Recipient[] }
+  | {
+    readonly is: "addressed";
+    readonly sender: string;
+    readonly recipients: readonly Recipient[];
+    /** Aliases that asked for a success notice; undefined when there are none. */
+    readonly expanded: readonly Recipient[] | undefined;
+  }
   | { readonly is: "refused"; readonly reply: Reply };
 
 const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
@@ -63,8 +69,8 @@ export function settleRecipients(
       if (recipients.length === 0) {
         return refused(house, id, "no recipients are left after rewriting", NO_RECIPIENT);
       }
-      if (expanded.expanded.length > 0) house.expanded?.({ id, recipients: expanded.expanded });
-      return { is: "addressed", sender, recipients };
+      const told = expanded.expanded.length > 0 ? expanded.expanded : undefined;
+      return { is: "addressed", sender, recipients, expanded: told };
     });
   });
 }

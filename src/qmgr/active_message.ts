@@ -32,6 +32,8 @@ export interface ActiveMessage {
   readonly successes: Reported[];
   /** Failures below a recipient that itself is deferred: reported, but the recipient stays. */
   readonly partFailures: ReportedRecipient[];
+  /** Aliases that the message came by and that asked to hear of it; told at the end of the first run. */
+  readonly expanded: readonly ReportedRecipient[];
   /** Addresses that routing changed, by index. */
   resolved?: Map<number, string>;
   /** Reasons of the last deferral, kept for forced expiration only. */
@@ -61,6 +63,16 @@ function reasons(states: readonly RecipientState[]): Map<number, RecipientDetail
   return out;
 }
 
+const isFirstRun = (states: readonly RecipientState[]) =>
+  states.every((state) => state.is === "pending" && state.why === undefined);
+
+function expandedEntries({ expanded = [] }: Envelope): ReportedRecipient[] {
+  return expanded.map((recipient) => ({
+    recipient,
+    detail: { status: "2.0.0", text: "alias expanded", action: "expanded" },
+  }));
+}
+
 /** Makes a stored message active; notices that an earlier run could not send are due again. */
 export function activate(stored: StoredMessage, pending: number, now: number): ActiveMessage {
   const failures: Reported[] = [];
@@ -87,6 +99,7 @@ export function activate(stored: StoredMessage, pending: number, now: number): A
     failures,
     successes,
     partFailures: [],
+    expanded: isFirstRun(stored.states) ? expandedEntries(stored.envelope) : [],
     ...forcedExpire && { why: reasons(stored.states) },
   };
 }

@@ -26,7 +26,7 @@ export type RunEnd = { readonly is: "removed" } | { readonly is: "deferred"; rea
 /** Nothing is left to try, tell or keep: the common end. */
 export function allDone(message: ActiveMessage): boolean {
   return message.deferred.length === 0 && message.failures.length === 0 && message.successes.length === 0 &&
-    message.partFailures.length === 0;
+    message.partFailures.length === 0 && message.expanded.length === 0;
 }
 
 /** Removes a message from the queue. */
@@ -48,7 +48,10 @@ export async function endRun(message: ActiveMessage, world: RunWorld): Promise<R
     ...entries(message, message.failures),
     ...message.partFailures,
   ]);
-  const succeeded = await tell(message, world, "succeeded", entries(message, message.successes));
+  const succeeded = await tell(message, world, "succeeded", [
+    ...message.expanded,
+    ...entries(message, message.successes),
+  ]);
   const late = message.deferred.length > 0 && isLate(message, world, now);
   const warned = late && await tell(message, world, "delayed", entries(message, message.deferred));
   if (failed && succeeded && message.deferred.length === 0) return removeMessage(message, world);

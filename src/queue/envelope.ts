@@ -39,6 +39,8 @@ export interface Envelope {
   /** Internal form; "" is the null sender. */
   readonly sender: string;
   readonly recipients: readonly Recipient[];
+  /** Aliases that became some of the recipients and asked for a success notice: reported as expanded (RFC 3461 §5.2.7.2). */
+  readonly expanded?: readonly Recipient[];
   readonly origin: Origin;
   /** DSN RET; undefined when not given. */
   readonly ret?: "FULL" | "HDRS";

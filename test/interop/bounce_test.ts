@@ -12,6 +12,8 @@ const MAIN: Readonly<Record<string, string>> = {
   smtpd_reject_unlisted_recipient: "no",
   smtpd_recipient_restrictions: "permit",
   bounce_size_limit: "3000",
+  virtual_alias_maps:
+    "inline:{ {many@example.com = games@example.com, news@example.com}, {bad@example.com = nobodyhere, games} }",
 };
 
 /** irc sends and gets the notices, postmaster's go to news. */
@@ -97,6 +99,9 @@ test.skipIf(!postfixAvailable())(
       mail("list", { rcpt: "NOTIFY=SUCCESS,FAILURE" }),
       { from: "irc@example.com", to: ["a@discard.example"], rcpt: "NOTIFY=SUCCESS" },
       mail("games", { rcpt: "NOTIFY=SUCCESS", from: "" }),
+      mail("many", { rcpt: "NOTIFY=SUCCESS" }),
+      mail("many", { rcpt: "NOTIFY=SUCCESS,FAILURE", mail: "ENVID=V1" }),
+      mail("bad", { rcpt: "NOTIFY=SUCCESS,FAILURE" }),
     ]),
 );
 

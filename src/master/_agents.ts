@@ -1,6 +1,7 @@
 import { systemClock } from "../base/clock.ts";
 import { splitList } from "../config/list.ts";
 import type { Service } from "../config/service.ts";
+import { parseTime } from "../config/value.ts";
 import type { Agent } from "../delivery/agent.ts";
 import { createDiscardAgent } from "../delivery/discard_agent.ts";
 import { createErrorAgent } from "../delivery/error_agent.ts";
@@ -97,7 +98,7 @@ function pipe(service: Service, { context, writer }: AgentParts): Agent {
     service: name,
     args,
     settings,
-    timeLimit: Number.parseInt(limit, 10),
+    timeLimit: parseTime(limit, "s") ?? settings.command_time_limit,
     identityOf: (user, group) => {
       try {
         return identityOf(user, group, "user");

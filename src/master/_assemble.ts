@@ -1,14 +1,17 @@
 import { systemClock } from "../base/clock.ts";
 import { createBouncer } from "../bounce/create_bouncer.ts";
+import { openTemplates } from "../bounce/open_templates.ts";
 import { createQmgr, type Qmgr } from "../qmgr/qmgr.ts";
 import type { Service } from "../config/service.ts";
 import { createOwnWriter } from "../delivery/mailbox/own_writer.ts";
 import type { MailWriter } from "../delivery/mailbox/writer.ts";
+import { readSmallFile } from "../platform/config_files.ts";
 import { ownershipOf } from "../platform/mail_files.ts";
+import { every } from "../platform/timer.ts";
 import { ownIds } from "../platform/users.ts";
 import type { Smtpd } from "../smtpd/smtpd.ts";
 import { Agents } from "./_agents.ts";
-import { LocalAnvil } from "./anvil.ts";
+import { WorkerAnvil } from "./anvil.ts";
 import type { Assembly, AssemblyContext } from "./assembly.ts";
 import { deliveryHooks } from "./delivery_metrics.ts";
 import { LISTENING_PROGRAMS } from "./endpoints.ts";
@@ -23,10 +26,12 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const world = openMailWorld(configuration, log);
   const agents = new Agents(configuration.services, { context, world, writer: mailWriter(context) });
   const qmgr = openQmgr(context, world, agents);
-  const smtpds = openSmtpds(context, world);
+  const anvil = openAnvil(context);
+  const smtpds = openSmtpds(context, world, anvil);
   const stopSmtpds = () => smtpds.forEach((smtpd) => smtpd.stop());
   return Promise.resolve({
     accept: (service, connection) => smtpds.get(service)!.accept(connection),
+    anvil,
     start: () => qmgr.start(),
     wake: () => qmgr.wake(),
     pickup: () => {},
@@ -62,8 +67,27 @@ function inTime(work: Promise<unknown>, milliseconds: number): Promise<void> {
   });
 }
 
-function openSmtpds(context: AssemblyContext, world: MailWorld): ReadonlyMap<Service, Smtpd> {
-  const anvil = new LocalAnvil(context.configuration.settings.anvil_rate_time_unit, systemClock);
+/** How often workers tell each other what their clients did, in milliseconds. */
+const GOSSIP = 100;
+
+function openAnvil(
+  { configuration: { settings }, index, workers, tellAnvil, logFor }: AssemblyContext,
+): WorkerAnvil {
+  const anvil = new WorkerAnvil(settings.anvil_rate_time_unit, systemClock);
+  every(GOSSIP, () => {
+    const deltas = anvil.takeChanges();
+    if (workers > 1 && deltas.length > 0) tellAnvil(deltas);
+  });
+  const log = logFor(settings);
+  if (index === 0) every(settings.anvil_status_update_time * 1000, () => anvil.logStatus(log));
+  return anvil;
+}
+
+function openSmtpds(
+  context: AssemblyContext,
+  world: MailWorld,
+  anvil: WorkerAnvil,
+): ReadonlyMap<Service, Smtpd> {
   const { services } = context.configuration;
   return new Map(
     services.filter(({ type, program }) => type === "inet" && LISTENING_PROGRAMS.has(program))
@@ -83,6 +107,7 @@ function openQmgr(context: AssemblyContext, world: MailWorld, agents: Agents): Q
     now: () => systemClock.now(),
     settings,
     parameter: (name) => configuration.parameter(name),
+    templates: openTemplates(settings.bounce_template_file, readSmallFile),
   });
   return createQmgr({
     store,

@@ -12,6 +12,7 @@ import { openSmtpdTables } from "../smtpd/tables.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import type { MailWorld } from "./_mail_world.ts";
 import { overlay } from "./_overlay.ts";
+import { countRefusals, countReplies } from "./smtpd_metrics.ts";
 import type { Anvil } from "../smtpd/deps.ts";
 
 /** What is shared by the smtpd services of a worker. */
@@ -48,7 +49,7 @@ function cleanupEntry({ services }: Configuration, name: string): Service | unde
 
 /** Builds the smtpd of one line of master.cf; throws when its restrictions forbid to serve. */
 export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
-  const { context: { logFor, store, workers, index }, world, anvil } = parts;
+  const { context: { logFor, store, workers, index, metrics }, world, anvil } = parts;
   const { settings, stressed } = service;
   const log = logFor(settings);
   const access = createAccessPolicy(service, {
@@ -63,7 +64,7 @@ export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
   return createSmtpd({
     service: { ...service, processLimit: share(service.processLimit, workers) },
     ...(stressed !== undefined && { stressed: { ...service, settings: stressed } }),
-    access,
+    access: countRefusals(access, metrics),
     cleanup: cleanupFor(settings, parts),
     newId: () => store.newId(),
     hasRoom: (size) => store.hasRoom(size),
@@ -73,6 +74,7 @@ export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
     listed: openClientLists(settings, world.shelf, log),
     ...openSmtpdTables(settings, world.shelf, log),
     anvil,
+    replied: countReplies(metrics),
   });
 }
 

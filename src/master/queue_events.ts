@@ -20,6 +20,10 @@ export function queueReporter(log: Log, metrics: Metrics): (event: QueueEvent) =
     BATCH_MESSAGES,
   );
   const bytes = metrics.counter("mta_queue_written_bytes_total", "Bytes of messages made durable");
+  const received = metrics.counter(
+    "mta_queue_received_total",
+    "Messages made durable: received, submitted or made here",
+  );
   const faults = metrics.counter(
     "mta_queue_faults_total",
     "Times that the queue could not be written",
@@ -29,7 +33,8 @@ export function queueReporter(log: Log, metrics: Metrics): (event: QueueEvent) =
     switch (event.is) {
       case "sync":
         seconds.observe(event.milliseconds / 1000);
-        batch.observe(event.messages);
+        if (event.messages > 0) batch.observe(event.messages);
+        received.add(event.messages);
         return bytes.add(event.bytes);
       case "fault":
         faults.add(1, event.full ? "full" : "error");

@@ -12,15 +12,28 @@ export function countEvents(
 }
 
 function rulesFor(metrics: Metrics): Rules {
-  const sessions = metrics.counter("mta_smtpd_sessions_total", "SMTP sessions begun");
-  const removed = metrics.counter(
-    "mta_queue_removed_total",
-    "Messages that left the queue, all recipients done",
+  const count = (name: string, help: string) => {
+    const counter = metrics.counter(name, help);
+    return () => counter.add(1);
+  };
+  const broken = metrics.counter(
+    "mta_smtpd_broken_sessions_total",
+    "Sessions that ended before QUIT",
+    "reason",
   );
-  const bugs = metrics.counter("mta_bugs_total", "Errors in the program itself");
+  const notices = metrics.counter("mta_bounce_notices_total", "Notices sent by kind", "kind");
+  const limits = metrics.counter("mta_smtpd_limit_exceeded_total", "Clients over a limit", "kind");
+  const checks = metrics.counter("mta_cleanup_checks_total", "Header and body checks that acted", "verb");
   return {
-    connect: () => sessions.add(1),
-    removed: () => removed.add(1),
-    bug: () => bugs.add(1),
+    connect: count("mta_smtpd_sessions_total", "SMTP sessions begun"),
+    client: count("mta_smtpd_messages_total", "Mail transactions with an accepted recipient"),
+    sessionBroken: ({ reason }) => broken.add(1, reason),
+    limitExceeded: ({ kind }) => limits.add(1, kind),
+    contentCheck: ({ verb }) => checks.add(1, verb),
+    notification: ({ kind }) => notices.add(1, kind),
+    connectFailed: count("mta_smtp_connect_failures_total", "Connections to other servers that failed"),
+    expired: count("mta_qmgr_expired_total", "Messages returned because they were too old"),
+    removed: count("mta_queue_removed_total", "Messages that left the queue, all recipients done"),
+    bug: count("mta_bugs_total", "Errors in the program itself"),
   };
 }

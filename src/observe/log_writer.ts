@@ -2,6 +2,7 @@ import type { LogEntry } from "./log_line.ts";
 import { jsonLine, levelPrefix, printable, textLine, timeStamp } from "./log_line.ts";
 import type { Level } from "./event.ts";
 import { writeFully } from "../platform/process.ts";
+import { blockFor } from "../platform/timer.ts";
 import { FACILITIES, openSyslog, type SyslogSocket } from "../platform/syslog.ts";
 
 /** Where log entries go. Writers gather lines and write many at once. */
@@ -78,6 +79,8 @@ const SEVERITY: Readonly<Record<Level, number>> = { info: 6, warning: 4, error: 
 /** Lines kept while the log daemon is busy; beyond it the oldest are dropped and counted. */
 const BACKLOG = 10_000;
 const RETRY = 20;
+/** A process that ends waits for a busy log daemon this many times. */
+const LAST_TRIES = 50;
 
 /** Sends lines to the system's log daemon (syslog(3)): the datagram format of /dev/log, without a host. */
 export function syslogWriter(
@@ -115,7 +118,16 @@ export function syslogWriter(
     waiting.push(line);
     timer ??= setTimeout(drain, RETRY);
   };
-  return { flush: drain, write };
+  const flush = () => {
+    clearTimeout(timer);
+    drain();
+    for (let tries = 0; waiting.length > 0 && tries < LAST_TRIES; tries++) {
+      blockFor(RETRY);
+      clearTimeout(timer);
+      drain();
+    }
+  };
+  return { flush, write };
 }
 
 /** Collects entries: for tests, and for lines that come before the log is open. */

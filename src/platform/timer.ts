@@ -4,3 +4,8 @@ export function every(milliseconds: number, call: () => void): () => void {
   timer.unref();
   return () => clearInterval(timer);
 }
+
+/** Stops everything for a moment: only for the last lines of a process that ends. */
+export function blockFor(milliseconds: number): void {
+  Bun.sleepSync(milliseconds);
+}

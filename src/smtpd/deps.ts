@@ -64,6 +64,8 @@ export interface SmtpdDeps {
   /** smtpd_reject_footer. */
   readonly rejectFooter?: (reply: Reply, facts: Facts) => MaybeAsync<Reply>;
   readonly anvil?: Anvil;
+  /** Hears the code of every reply, for metrics. On the hot path: must not throw or wait. */
+  readonly replied?: (code: number) => void;
 }
 
 /** Parameters that list clients. */

@@ -147,6 +147,7 @@ export class Session implements ConnectionHandler {
   }
 
   #send(reply: Reply): MaybeAsync<void> {
+    this.house.deps.replied?.(reply.code);
     const { softErrorLimit, errorSleep } = this.settings;
     if (this.errors < softErrorLimit || errorSleep === 0) {
       this.#out += printReply(reply);
@@ -397,6 +398,7 @@ export class Session implements ConnectionHandler {
     this.house.fault(error);
     if (this.#released) return;
     const reply = defer(421, "4.3.0", `${this.settings.myhostname} Error: internal trouble, try again later`);
+    this.house.deps.replied?.(reply.code);
     this.#out += printReply(reply);
     this.#closing = true;
   }

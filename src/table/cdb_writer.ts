@@ -69,7 +69,7 @@ export function writeCdb(records: RecordSet, sink: ByteSink): void {
 function writeTables(hashes: Int32Array, positions: Uint32Array, stream: Stream): Buffer {
   const header = Buffer.alloc(HEADER);
   const starts = new Uint32Array(257);
-  for (const hash of hashes) starts[(hash & 255) + 1]++;
+  for (let at = 0; at < hashes.length; at++) starts[(hashes[at]! & 255) + 1]++;
   for (let table = 0; table < 256; table++) starts[table + 1] += starts[table]!;
   const members = new Uint32Array(hashes.length);
   const next = starts.slice(0, 256);
@@ -86,12 +86,14 @@ function writeTables(hashes: Int32Array, positions: Uint32Array, stream: Stream)
 function writeTable(own: Uint32Array, hashes: Int32Array, positions: Uint32Array, stream: Stream): void {
   const slots = 2 * own.length;
   const table = new Int32Array(slots).fill(-1);
-  for (const at of own) {
+  for (let n = 0; n < own.length; n++) {
+    const at = own[n]!;
     let slot = (hashes[at]! >>> 8) % slots;
     while (table[slot]! >= 0) slot = slot + 1 === slots ? 0 : slot + 1;
     table[slot] = at;
   }
-  for (const at of table) {
+  for (let slot = 0; slot < slots; slot++) {
+    const at = table[slot]!;
     if (at < 0) stream.u32(0, 0);
     else stream.u32(hashes[at]!, positions[at]!);
   }

@@ -37,7 +37,8 @@ export function writeHash(records: RecordSet, sink: ByteSink, options: WriteOpti
 
 function bucketCount(records: RecordSet, order: Uint32Array, pageSize: number): number {
   let bytes = 0;
-  for (const index of order) {
+  for (let at = 0; at < order.length; at++) { // an iterator over a million numbers takes a fifth of the build
+    const index = order[at]!;
     bytes += itemSize(records.keyLength[index]!, pageSize) + itemSize(records.valueLength[index]!, pageSize) +
       4;
   }
@@ -49,11 +50,11 @@ function bucketCount(records: RecordSet, order: Uint32Array, pageSize: number): 
 function byBucket(records: RecordSet, order: Uint32Array, buckets: number) {
   const mask = buckets - 1;
   const starts = new Uint32Array(buckets + 1);
-  for (const index of order) starts[(records.hash[index]! & mask) + 1]++;
+  for (let at = 0; at < order.length; at++) starts[(records.hash[order[at]!]! & mask) + 1]++;
   for (let bucket = 0; bucket < buckets; bucket++) starts[bucket + 1] += starts[bucket]!;
   const next = starts.slice(0, buckets);
   const members = new Uint32Array(order.length);
-  for (const index of order) members[next[records.hash[index]! & mask]!++] = index;
+  for (let at = 0; at < order.length; at++) members[next[records.hash[order[at]!]! & mask]!++] = order[at]!;
   return { members, starts };
 }
 
@@ -128,8 +129,10 @@ class HashWriter {
     const number = this.#main.next;
     this.#begin(this.#main.page(), number, 0, true);
     const { arena, keyStart, keyLength, valueStart, valueLength } = this.#records;
-    for (const index of members) {
-      const [keySize, valueSize] = [keyLength[index]!, valueLength[index]!];
+    for (let at = 0; at < members.length; at++) {
+      const index = members[at]!;
+      const keySize = keyLength[index]!;
+      const valueSize = valueLength[index]!;
       const need = itemSize(keySize, this.#pageSize) + itemSize(valueSize, this.#pageSize) + 4;
       if (PAGE.size + 2 * this.#entries + need > this.#offset) this.#continue();
       this.#put(arena, keyStart[index]!, keySize);

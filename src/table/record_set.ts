@@ -154,7 +154,8 @@ export class RecordSet {
     const old = this.#slots;
     this.#slots = new Int32Array(old.length * 4);
     const mask = this.#slots.length - 1;
-    for (const entry of old) {
+    for (let at = 0; at < old.length; at++) {
+      const entry = old[at]!;
       if (entry === 0) continue;
       let slot = spread(this.hash[entry - 1]!) & mask;
       while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;

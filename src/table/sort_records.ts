@@ -46,11 +46,11 @@ class RadixSort {
   /** Groups by the byte at `depth`; 0 stands for a key that has ended. */
   #distribute(order: Uint32Array, depth: number): Uint32Array {
     const starts = new Uint32Array(258);
-    for (const index of order) starts[this.#byte(index, depth) + 1]++;
+    for (let at = 0; at < order.length; at++) starts[this.#byte(order[at]!, depth) + 1]++;
     for (let byte = 0; byte < 257; byte++) starts[byte + 1] += starts[byte]!;
     const next = starts.slice(0, 257);
     const spare = this.#spare.subarray(0, order.length);
-    for (const index of order) spare[next[this.#byte(index, depth)]!++] = index;
+    for (let at = 0; at < order.length; at++) spare[next[this.#byte(order[at]!, depth)]!++] = order[at]!;
     order.set(spare);
     return starts;
   }

@@ -44,6 +44,14 @@ interface Pending {
   parts: Buffer[] | undefined;
 }
 
+/** A loop, since a native search costs more to set up than most lines are long. */
+function beforeNul(bytes: Uint8Array, start: number, end: number): number {
+  for (let at = start; at < end; at++) {
+    if (bytes[at] === 0) return at;
+  }
+  return end;
+}
+
 function emit(pending: Pending, each: EachLine, stray: (text: string) => void): void {
   let { bytes, start, end } = pending;
   if (pending.parts !== undefined) {
@@ -51,8 +59,7 @@ function emit(pending: Pending, each: EachLine, stray: (text: string) => void): 
     start = 0;
     end = bytes.length;
   }
-  const nul = bytes.subarray(start, end).indexOf(0);
-  if (nul >= 0) end = start + nul;
+  end = beforeNul(bytes, start, end);
   if (start < end && isBlank(bytes[start]!)) stray(strayContinuation(bytes.subarray(start, end)));
   else if (start < end) each(bytes, start, end, pending.line);
 }

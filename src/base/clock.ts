@@ -8,9 +8,23 @@ export interface Clock {
 
 const DAY = 86_400_000;
 
+/** Milliseconds by which the fine clock may differ from the wall clock, whose ticks are whole milliseconds. */
+const TOLERANCE = 2;
+
+let offset = Date.now() - performance.now();
+
+/** The wall clock with fractions: the monotonic clock gives them, but stands still while the machine sleeps. */
+function wallClock(): number {
+  const wall = Date.now();
+  const fine = offset + performance.now();
+  if (Math.abs(fine - wall) <= TOLERANCE) return fine;
+  offset = wall - performance.now();
+  return wall;
+}
+
 /** The runtime's own clock. */
 export const systemClock: Clock = {
-  now: () => performance.timeOrigin + performance.now(),
+  now: wallClock,
   after(milliseconds, call) {
     const timer = setTimeout(call, Math.min(Math.max(milliseconds, 0), DAY));
     return () => clearTimeout(timer);

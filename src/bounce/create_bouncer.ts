@@ -217,15 +217,18 @@ class NoticeWriter implements Bouncer {
     return address.includes("@") ? address : `${address}@${this.#deps.settings.myorigin}`;
   }
 
-  /** From: with the template's name, in the form of header_from_format. */
-  #from(template: Template): string {
-    const match = /^(\S+)\s+\((.*)\)$/.exec(template.from) ?? /^(.*?)\s*<(.*)>$/.exec(template.from);
-    if (match === null) return this.#qualified(template.from);
-    const [address, name] = template.from.endsWith(">") ? [match[2], match[1]] : [match[1], match[2]];
-    const qualified = this.#qualified(address);
-    return this.#deps.settings.header_from_format === "obsolete"
-      ? `${qualified} (${name})`
-      : `${name} <${qualified}>`;
+  /** From: of a template as it is written, its address completed; else our own name in the form of header_from_format. */
+  #from({ from }: Template): string {
+    if (from === undefined) {
+      const [name, address] = ["Mail Delivery System", this.#qualified("MAILER-DAEMON")];
+      return this.#deps.settings.header_from_format === "obsolete"
+        ? `${address} (${name})`
+        : `${name} <${address}>`;
+    }
+    if (/<[^<>]*>\s*$/.test(from)) {
+      return from.replace(/<([^<>]*)>\s*$/, (_whole, address: string) => `<${this.#qualified(address)}>`);
+    }
+    return from.replace(/^\S+/, (address) => this.#qualified(address));
   }
 }
 

@@ -338,7 +338,7 @@ test("a template file replaces texts and headers of its sections only", async ()
   const { bouncer, cleanup } = rig({}, templates);
   await bouncer.failed(subject(), [own()]);
   const text = lf(cleanup.submitted[0].text);
-  expect(text).toContain("From: The Post <postman@example.com>\nSubject: Returned\n");
+  expect(text).toContain("From: postman@example.com (The Post)\nSubject: Returned\n");
   expect(text).toContain("charset=iso-8859-1\n");
   expect(text).toContain("\n\nfrom mail.example.com in example.com: $5, 120 h\n\n<x@example.com>");
   await bouncer.delayed(subject(), [own()]);

@@ -1,7 +1,8 @@
 /** One text of a notice: headers, and the body with `$name` in it (bounce(5)). */
 export interface Template {
   readonly charset: string;
-  readonly from: string;
+  /** As written; undefined: the mail system's own, in the form of header_from_format. */
+  readonly from: string | undefined;
   readonly subject: string;
   readonly postmasterSubject: string;
   /** LF line ends, the last one included. */
@@ -34,7 +35,7 @@ delete your own text from the attached returned message.
 
 const text = (subject: string, postmasterSubject: string, body: string): Template => ({
   charset: "us-ascii",
-  from: "MAILER-DAEMON (Mail Delivery System)",
+  from: undefined,
   subject,
   postmasterSubject,
   body: `${HOST}\n${body}${SIGNED}`,

@@ -260,7 +260,7 @@ export async function deliverToMaildir(
     }
     await sync(fd);
     const { dev, ino } = fs.fstatSync(fd, { bigint: true });
-    const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000) % 1_000_000;
+    const micros = Math.floor(performance.now() * 1000) % 1_000_000;
     const final = `${folder}/new/${seconds}.V${dev.toString(16)}I${ino.toString(16)}M${micros}.${hostname}`;
     as(() => {
       fs.linkSync(temporary, final);

@@ -127,6 +127,11 @@ class Manager implements Qmgr {
   }
 
   start(): void {
+    if (this.#world.bounceLifetime > this.#world.lifetime) {
+      const text =
+        "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime";
+      this.#deps.log.note("qmgr", "warning", text);
+    }
     this.#deps.store.onArrival(() => this.#active.wake());
     this.#queueRun();
   }

@@ -28,6 +28,24 @@ long-name-of-a-list-that-makes-the-line-of-the-notice-wrap-somewhere nobodyhere
 const MASTER =
   "fails unix - n n - - pipe user=nobody argv=/bin/sh -c {cat >/dev/null; echo no such box; exit 67}\n";
 
+const TEMPLATES = `# Ours.
+failure_template = <<EOF
+Charset: us-ascii
+From: MAILER-DAEMON (The Post)
+Subject: Mail came back
+Postmaster-Subject: Copy of what came back
+
+\$myhostname of \${mydomain} kept it \$maximal_queue_lifetime_hours hours (\$(maximal_queue_lifetime_days) days), \$\$5.
+EOF
+success_template = <<END
+Charset: utf-8
+From: postman@example.com (Post)
+Subject: It is there
+
+Gr\u00fc\u00dfe.
+END
+`;
+
 const pairs: Pair[] = [];
 afterAll(async () => {
   for (const pair of pairs) await pair.stop();
@@ -39,7 +57,7 @@ async function same(
   mails: readonly Mail[],
   until?: RegExp,
 ): Promise<void> {
-  const pair = await startPair({ ...MAIN, ...main }, { aliases: ALIASES }, MASTER);
+  const pair = await startPair({ ...MAIN, ...main }, { aliases: ALIASES, "bounce.cf": TEMPLATES }, MASTER);
   pairs.push(pair);
   const [theirs, ours] = await pair.compare(mails, until);
   expect(theirs.lines.length).toBeGreaterThan(0);
@@ -137,4 +155,16 @@ test.skipIf(!postfixAvailable())(
       { from: "irc@example.com", to: ["a@err.example", "games@example.com"] },
       { from: "", to: ["a@err.example"] },
     ]),
+);
+
+test.skipIf(!postfixAvailable())(
+  "texts of a template file",
+  () =>
+    same(
+      { notify_classes: "bounce", bounce_template_file: "$root/bounce.cf", maximal_queue_lifetime: "3d" },
+      [
+        mail("nobodyhere"),
+        mail("games", { rcpt: "NOTIFY=SUCCESS" }),
+      ],
+    ),
 );

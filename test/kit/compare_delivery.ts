@@ -64,7 +64,8 @@ const KEPT =
   /^(?:\w+): (?:warning: |ID: (?:to=|from=.*(?:status=|queue active)|removed|[a-z ]*notification))/;
 
 /** Remarks that go with a delivery line which says the same; only one of the two systems makes them. */
-const REMARKS = /pipe_command_read: read time limit|unable to create lock file|delay template|for instructions see the bounce|master\.cf has no entry/;
+const REMARKS =
+  /pipe_command_read: read time limit|unable to create lock file|delay template|bounce_queue_lifetime is larger|for instructions see the bounce|master\.cf has no entry/;
 
 function linesOf(log: string, root: string): string[] {
   return plain(log, root).split("\n").filter((line) => KEPT.test(line) && !REMARKS.test(line)).sort();

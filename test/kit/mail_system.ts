@@ -51,6 +51,7 @@ export async function startMailSystem(
     index: 0,
     workers: 1,
     helpers: false,
+    tellAnvil: () => {},
     request: () => Promise.reject(new Error("no master")),
   });
   const service = configuration.services.find(({ program }) => program === "smtpd")!;

@@ -8,7 +8,10 @@ export interface DiskFile {
   read(into: Uint8Array, position: number): Promise<number>;
   /** fdatasync: resolves when content and size are on stable storage. */
   sync(): Promise<void>;
-  /** Reserves space, so that the syncs of later writes need no metadata; the reserved bytes read as zero. False where the file system cannot. */
+  /**
+   * Reserves space, so that the syncs of later writes need no metadata; the reserved bytes read as zero. False where the file
+   * system cannot; throws when there is no space.
+   */
   preallocate(position: number, length: number): boolean;
   truncate(size: number): void;
   size(): number;

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
-import { libc } from "./libc.ts";
+import { libc, systemError } from "./libc.ts";
 import { lockFile } from "./lock.ts";
 
 const IOV_MAX = 1024;
@@ -87,16 +87,20 @@ function syncFd(fd: number, how: "fsync" | "fdatasync"): Promise<void> {
   });
 }
 
-/** fallocate(2), or false where C library or file system has none. */
+const NO_SPACE: ReadonlySet<number> = new Set([28, 122]); // ENOSPC, EDQUOT
+
+/** posix_fallocate(3): false where C library or file system has none; throws when there is no space. */
 const reserve = (() => {
-  let call: ((fd: number, mode: number, at: number, length: number) => number) | undefined;
+  let call: ((fd: number, at: number, length: number) => number) | undefined;
   return (fd: number, at: number, size: number): boolean => {
     try {
-      call ??= libc({ fallocate: { args: ["int", "int", "i64", "i64"], returns: "int" } }).fallocate;
-      return call(fd, 0, at, size) === 0;
+      call ??= libc({ posix_fallocate: { args: ["int", "i64", "i64"], returns: "int" } }).posix_fallocate;
     } catch {
       return false;
     }
+    const failed = call(fd, at, size);
+    if (NO_SPACE.has(failed)) throw systemError("posix_fallocate", 28);
+    return failed === 0;
   };
 })();
 

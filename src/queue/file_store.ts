@@ -149,7 +149,7 @@ class FileStore implements QueueStore {
   }
 
   hasRoom(size: number): boolean {
-    return this.#commits.fault?.full !== true && this.#hasRoom(size);
+    return !(this.#commits.fault?.full === true && this.#commits.refusing) && this.#hasRoom(size);
   }
 
   draft(id: QueueId): Draft {

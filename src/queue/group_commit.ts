@@ -79,6 +79,15 @@ export class Batch {
 
 /** A disk in trouble is tried again at least this often, in milliseconds. */
 const LONGEST_PAUSE = 10_000;
+/** After this long without trouble the next one counts as a new one. */
+const FORGOTTEN_AFTER = 60_000;
+
+/** Keeps some space for outcomes, if there is any. */
+function keepRoom(segment: Segment): void {
+  try {
+    segment.makeRoom(0);
+  } catch { /* outcomes are written all the same, if they find room */ }
+}
 
 /** Where records come from: new mail, outcomes, compaction. */
 export interface Source {
@@ -115,7 +124,7 @@ export class GroupCommit {
   #number = 1;
   #fault: QueueFault | undefined;
   #pause = 0;
-  #pausedUntil = 0;
+  #pausedUntil = -Infinity;
   #cancelRetry: (() => void) | undefined;
   #flushers: Waiter[] = [];
 
@@ -126,6 +135,11 @@ export class GroupCommit {
   /** The trouble that keeps the log from being written, if any. */
   get fault(): QueueFault | undefined {
     return this.#fault;
+  }
+
+  /** Whether nothing is accepted for now. */
+  get refusing(): boolean {
+    return this.#fault !== undefined && this.#options.now() < this.#pausedUntil;
   }
 
   /** Starts a round soon, so that what arrives in the same turn of the event loop shares its sync. */
@@ -180,34 +194,59 @@ export class GroupCommit {
     const flushers = this.#flushers;
     this.#flushers = [];
     try {
-      await this.#write();
-      for (const { resolve } of flushers) resolve();
+      const all = await this.#write();
+      if (all) { for (const { resolve } of flushers) resolve(); }
+      else this.#flushers.unshift(...flushers);
     } catch (error) {
       const fault = queueFault("write to the queue", error);
       for (const { reject } of flushers) reject(fault);
     }
   }
 
-  async #write(): Promise<void> {
+  /** Writes what waits; false when one batch could not take it all. */
+  async #write(): Promise<boolean> {
     const { sources } = this.#options;
-    if (!sources.some((source) => source.waiting)) return;
-    const segment = await this.#writable();
-    const batch = new Batch(segment, this.#number++);
-    for (const source of sources) source.fill(batch);
-    if (batch.entries.length === 0) return batch.placed();
-    await this.#commit(batch);
+    if (!sources.some((source) => source.waiting)) return true;
+    if (this.#fault !== undefined) await this.#retry();
+    return await this.#writeFrom(sources);
   }
 
-  /** A segment to write to; while there is none, everything is refused. */
-  async #writable(): Promise<Segment> {
+  /**
+   * After a fault, what nobody waits for goes first and alone: outcomes are small, and they make room on a full disk. What
+   * asks for an answer meanwhile is refused.
+   */
+  async #retry(): Promise<void> {
     const { log, now, sources } = this.#options;
     try {
       if (this.#fault !== undefined && now() < this.#pausedUntil) throw this.#fault;
-      return await log.writable();
+      await log.reclaim().catch(() => {});
+      await this.#writeFrom(sources.filter((source) => !source.asking));
     } catch (error) {
-      const fault = this.#faulted(error);
-      for (const source of sources) source.refuse(fault);
-      throw fault;
+      throw this.#refuse(error);
+    }
+  }
+
+  #refuse(error: unknown): QueueFault {
+    const fault = this.#faulted(error);
+    for (const source of this.#options.sources) source.refuse(fault);
+    return fault;
+  }
+
+  async #writeFrom(sources: readonly Source[]): Promise<boolean> {
+    const segment = await this.#writable();
+    const batch = new Batch(segment, this.#number++);
+    for (const source of sources) source.fill(batch);
+    const all = !sources.some((source) => source.waiting);
+    if (batch.entries.length === 0) batch.placed();
+    else await this.#commit(batch);
+    return all;
+  }
+
+  async #writable(): Promise<Segment> {
+    try {
+      return await this.#options.log.writable();
+    } catch (error) {
+      throw this.#refuse(error);
     }
   }
 
@@ -227,9 +266,10 @@ export class GroupCommit {
     committed(batch);
   }
 
-  async #makeDurable({ segment, buffers, bytes }: Batch): Promise<void> {
+  async #makeDurable({ segment, buffers, bytes, messages }: Batch): Promise<void> {
+    if (messages > 0) segment.makeRoom(bytes);
     try {
-      segment.write(buffers, bytes);
+      segment.write(buffers);
     } catch (error) {
       await this.#takeBack(segment);
       throw error;
@@ -247,6 +287,7 @@ export class GroupCommit {
     try {
       segment.cut();
       await segment.sync();
+      keepRoom(segment);
     } catch {
       await this.#abandon(segment);
     }
@@ -271,7 +312,8 @@ export class GroupCommit {
     if (this.#fault === undefined) {
       report({ is: "fault", what: "write to the queue", why: fault.message, full: fault.full });
     }
-    this.#pause = this.#fault === undefined ? faultPause : Math.min(this.#pause * 2, LONGEST_PAUSE);
+    const rested = now() - this.#pausedUntil > FORGOTTEN_AFTER;
+    this.#pause = rested ? faultPause : Math.min(this.#pause * 2, LONGEST_PAUSE);
     this.#pausedUntil = now() + this.#pause;
     return this.#fault = fault;
   }

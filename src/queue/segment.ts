@@ -54,15 +54,27 @@ export class Segment {
     return this.#file;
   }
 
-  /** Puts records behind the durable end; they count only after `sync`. */
-  write(buffers: readonly Uint8Array[], bytes: number): void {
-    if (this.#step > 0 && this.end + bytes > this.#reserved) this.#reserve(this.end + bytes);
-    this.#file.write(buffers, this.end);
+  /**
+   * Reserves space for so many more bytes, and for some outcomes behind them: on a full disk it must still be possible to
+   * write down what was delivered. Throws when there is none.
+   */
+  makeRoom(bytes: number): void {
+    const needed = this.end + bytes + this.#step / 8;
+    if (this.#step === 0 || needed <= this.#reserved) return;
+    try {
+      this.#reserve(Math.ceil(needed / this.#step) * this.#step);
+    } catch {
+      this.#reserve(Math.ceil(needed));
+    }
   }
 
   #reserve(end: number): void {
-    const wanted = Math.ceil(end / this.#step) * this.#step;
-    this.#reserved = this.#file.preallocate(this.#reserved, wanted - this.#reserved) ? wanted : Infinity;
+    this.#reserved = this.#file.preallocate(this.#reserved, end - this.#reserved) ? end : Infinity;
+  }
+
+  /** Puts records behind the durable end; they count only after `sync`. */
+  write(buffers: readonly Uint8Array[]): void {
+    this.#file.write(buffers, this.end);
   }
 
   sync(): Promise<void> {

@@ -147,7 +147,7 @@ export class SegmentLog {
       nonce: segment.nonce,
       batch: 0,
     });
-    segment.write([header], header.length);
+    segment.write([header]);
     await segment.sync();
     segment.end = header.length;
   }

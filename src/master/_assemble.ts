@@ -16,8 +16,9 @@ import type { Assembly, AssemblyContext } from "./assembly.ts";
 import { deliveryHooks } from "./delivery_metrics.ts";
 import { LISTENING_PROGRAMS } from "./endpoints.ts";
 import { createHelperWriter } from "./helper_writer.ts";
+import { partOf, sharedParameter, sharedSettings } from "./shared_limits.ts";
 import { type MailWorld, openMailWorld } from "./_mail_world.ts";
-import { cleanupFor, openSmtpd, share } from "./_smtpd_services.ts";
+import { cleanupFor, openSmtpd } from "./_smtpd_services.ts";
 
 /** Builds all objects of a worker and joins them. Throws an Error, with words for the operator, when the configuration forbids to serve. */
 export function assemble(context: AssemblyContext): Promise<Assembly> {
@@ -96,7 +97,7 @@ function openSmtpds(
 }
 
 function openQmgr(context: AssemblyContext, world: MailWorld, agents: Agents): Qmgr {
-  const { configuration, store, logFor, workers, metrics } = context;
+  const { configuration, store, logFor, metrics } = context;
   const { settings, services } = configuration;
   const logOf = (program: string) =>
     logFor(services.find((each) => each.program === program)?.settings ?? settings);
@@ -113,15 +114,15 @@ function openQmgr(context: AssemblyContext, world: MailWorld, agents: Agents): Q
     store,
     router: world.router,
     agents: (transport) => agents.of(transport),
-    processLimit: (transport) => share(agents.service(transport)?.processLimit ?? 0, workers),
+    processLimit: (transport) => partOf(agents.service(transport)?.processLimit ?? 0, context),
     bounce,
     log: logOf("qmgr"),
     transportLog: (transport) => logFor(agents.service(transport)?.settings ?? settings),
     transports: agents.names,
     clock: systemClock,
     random: Math.random,
-    settings,
-    parameter: (name) => configuration.parameter(name),
+    settings: sharedSettings(settings, context),
+    parameter: sharedParameter((name) => configuration.parameter(name), context),
     hooks: deliveryHooks(metrics),
   });
 }

@@ -11,6 +11,7 @@ import { createSmtpd, type Smtpd } from "../smtpd/smtpd.ts";
 import { openSmtpdTables } from "../smtpd/tables.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import type { MailWorld } from "./_mail_world.ts";
+import { partOf } from "./shared_limits.ts";
 import { overlay } from "./_overlay.ts";
 import { countRefusals, countReplies } from "./smtpd_metrics.ts";
 import type { Anvil } from "../smtpd/deps.ts";
@@ -62,7 +63,7 @@ export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
   });
   reportProblems(access.problems, service, log);
   return createSmtpd({
-    service: { ...service, processLimit: share(service.processLimit, workers) },
+    service: { ...service, processLimit: partOf(service.processLimit, { index, workers }) },
     ...(stressed !== undefined && { stressed: { ...service, settings: stressed } }),
     access: countRefusals(access, metrics),
     cleanup: cleanupFor(settings, parts),
@@ -76,11 +77,6 @@ export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
     anvil,
     replied: countReplies(metrics),
   });
-}
-
-/** A worker's part of a limit that holds for the whole service; at least one. */
-export function share(limit: number, workers: number): number {
-  return limit === 0 ? 0 : Math.max(1, Math.ceil(limit / workers));
 }
 
 function reportProblems(

@@ -60,8 +60,8 @@ async function serve(boot: HelperBoot, end: (code: number) => void): Promise<voi
   });
 }
 
-/** One task of a worker. */
-class HelperSession implements ConnectionHandler {
+/** One task of a worker; without a writer the peer is a stranger and is cut off. */
+export class HelperSession implements ConnectionHandler {
   readonly #connection: Connection;
   readonly #writer: MailWriter | undefined;
   readonly #over: () => void;

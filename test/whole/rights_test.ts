@@ -1,0 +1,141 @@
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { sendMessage } from "../kit/talk.ts";
+
+setDefaultTimeout(60_000);
+const asRoot = test.skipIf(!HAVE_BINARY || process.getuid!() !== 0);
+
+let server: Server | undefined;
+afterEach(async () => void await server?.stop());
+
+/** A folder that everybody may enter. */
+function folder(uid: number, gid: number, mode: number): string {
+  const path = mkdtempSync(join(tmpdir(), "mta-rights-"));
+  chownSync(path, uid, gid);
+  chmodSync(path, mode);
+  return path;
+}
+
+const numberOf = (file: string, name: string, field: number) =>
+  Number(new RegExp(`^${name}:(.*)$`, "m").exec(readFileSync(file, "utf8"))![1]!.split(":")[field]);
+
+asRoot(
+  "a local user's mailbox is the user's own, made in a spool folder that its group may write to",
+  async () => {
+    const mail = numberOf("/etc/group", "mail", 1);
+    const spool = folder(0, mail, 0o2775);
+    server = await startServer({
+      mainCf: ["mydestination = example.com", "local_recipient_maps =", `mail_spool_directory = ${spool}`],
+    });
+    expect(await sendMessage(server.port, { from: "", to: "daemon@example.com" })).toStartWith("250");
+    await server.logged(/to=<daemon@example\.com>.*status=sent \(delivered to mailbox\)/);
+    const { uid, mode } = statSync(join(spool, "daemon"));
+    expect([uid, mode & 0o777]).toEqual([numberOf("/etc/passwd", "daemon", 1), 0o600]);
+    expect(readFileSync(join(spool, "daemon"), "utf8")).toContain("\n\nhello\n");
+  },
+);
+
+asRoot("virtual mailboxes belong to the numbers that the tables give", async () => {
+  const base = folder(12_345, 12_346, 0o755);
+  server = await startServer({
+    mainCf: [
+      "virtual_mailbox_domains = virt.example",
+      "virtual_mailbox_maps = inline:{x@virt.example=x/Maildir/}",
+      `virtual_mailbox_base = ${base}`,
+      "virtual_uid_maps = static:12345",
+      "virtual_gid_maps = static:12346",
+    ],
+  });
+  await sendMessage(server.port, { from: "", to: "x@virt.example" });
+  await server.logged(/to=<x@virt\.example>.*status=sent \(delivered to maildir\)/);
+  const [name] = readdirSync(join(base, "x/Maildir/new"));
+  const { uid, gid } = statSync(join(base, "x/Maildir/new", name!));
+  expect([uid, gid]).toEqual([12_345, 12_346]);
+});
+
+asRoot("a pipe's command runs as its user, with no other group and no privilege", async () => {
+  const out = folder(0, 0, 0o777);
+  server = await startServer({
+    mainCf: ["relay_domains = p.example", "transport_maps = inline:{p.example=p:}"],
+    masterCf: [
+      `p unix - n n - - pipe user=daemon argv=/bin/sh -c {cat > ${out}/mail; cat /proc/self/status > ${out}/status}`,
+    ],
+  });
+  await sendMessage(server.port, { from: "", to: "x@p.example" });
+  await server.logged(/to=<x@p\.example>.*status=sent \(delivered via p service\)/);
+  const status = readFileSync(join(out, "status"), "utf8");
+  const [uid, gid] = [numberOf("/etc/passwd", "daemon", 1), numberOf("/etc/passwd", "daemon", 2)];
+  expect(/^Uid:\t(.*)$/m.exec(status)![1]).toBe([uid, uid, uid, uid].join("\t"));
+  expect(/^Gid:\t(.*)$/m.exec(status)![1]).toBe([gid, gid, gid, gid].join("\t"));
+  expect(/^Groups:\t(.*)$/m.exec(status)![1]!.trim()).toBe("");
+  expect(/^CapEff:\t(.*)$/m.exec(status)![1]).toBe("0000000000000000");
+  expect(readFileSync(join(out, "mail"), "utf8")).toContain("hello");
+});
+
+asRoot("root has no mailbox by delivery: it waits, with the reason in the log", async () => {
+  const spool = folder(0, 0, 0o1777);
+  server = await startServer({
+    mainCf: ["mydestination = example.com", "local_recipient_maps =", `mail_spool_directory = ${spool}`],
+  });
+  await sendMessage(server.port, { from: "", to: "root@example.com" });
+  await server.logged(/to=<root@example\.com>.*status=(?:deferred|bounced|sent)/);
+  expect(readdirSync(spool).filter((name) => name === "root" && statSync(join(spool, name)).uid === 0))
+    .toEqual([]);
+});
+
+asRoot("the helpers' sockets are out of reach for everybody but mail_owner", async () => {
+  const base = folder(12_345, 12_346, 0o755);
+  server = await startServer({
+    mainCf: [
+      "virtual_mailbox_domains = virt.example",
+      "virtual_mailbox_maps = inline:{x@virt.example=x/}",
+      `virtual_mailbox_base = ${base}`,
+      "virtual_uid_maps = static:12345",
+      "virtual_gid_maps = static:12346",
+      "max_idle = 1s",
+    ],
+  });
+  await sendMessage(server.port, { from: "", to: "x@virt.example" });
+  await server.logged(/to=<x@virt\.example>.*status=sent/);
+  const { uid, gid, mode } = statSync(join(server.queueDirectory, "helpers"));
+  expect([uid, mode & 0o7777]).toEqual([0, 0o710]);
+  expect(gid).not.toBe(0);
+  for (
+    const deadline = Date.now() + 10_000;
+    readdirSync(join(server.queueDirectory, "helpers")).length > 0;
+  ) {
+    if (Date.now() > deadline) throw new Error("the idle helper does not end");
+    await new Promise((done) => setTimeout(done, 50));
+  }
+});
+
+asRoot("mail arrives whole with several workers, each with its share of the limits", async () => {
+  const base = folder(12_345, 12_346, 0o755);
+  mkdirSync(join(base, "x"), { recursive: true });
+  chownSync(join(base, "x"), 12_345, 12_346);
+  server = await startServer({
+    mainCf: [
+      "worker_processes = 3",
+      "virtual_mailbox_domains = virt.example",
+      "virtual_mailbox_maps = inline:{x@virt.example=x/}",
+      `virtual_mailbox_base = ${base}`,
+      "virtual_uid_maps = static:12345",
+      "virtual_gid_maps = static:12346",
+    ],
+  });
+  const { port } = server;
+  const answers = await Promise.all(
+    Array.from({ length: 60 }, () => sendMessage(port, { from: "", to: "x@virt.example" })),
+  );
+  expect(answers.filter((answer) => !answer.startsWith("250"))).toEqual([]);
+  expect(new Set(answers).size).toBe(60);
+  for (const deadline = Date.now() + 20_000; readdirSync(join(base, "x/new")).length < 60;) {
+    if (Date.now() > deadline) {
+      throw new Error(`only ${readdirSync(join(base, "x/new")).length} of 60 arrived:\n${server.log()}`);
+    }
+    await new Promise((done) => setTimeout(done, 50));
+  }
+});

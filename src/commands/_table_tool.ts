@@ -3,13 +3,14 @@ import { configurationDirectory } from "../config/directory.ts";
 import { readSettings } from "../config/read_settings.ts";
 import { realWorld } from "../config/world.ts";
 import { ownProcessId } from "../platform/host.ts";
-import { environment, environmentVariables, rawArguments, writeErr } from "../platform/process.ts";
+import { environment, environmentVariables, rawArguments, writeErr, writeOut } from "../platform/process.ts";
 import type { TableContext } from "../table/context.ts";
 import type { CommandContext } from "./command.ts";
 import type { ToolRun } from "./_table_run.ts";
 import { parseToolOptions, ToolFault, type ToolStyle } from "./_table_options.ts";
 import { createTables } from "./_table_create.ts";
 import { deleteKeys } from "./_table_delete.ts";
+import { toolHelp } from "./_table_help.ts";
 import { listTable } from "./_table_list.ts";
 import { queryTables } from "./_table_query.ts";
 
@@ -51,6 +52,10 @@ const MODES = { create: createTables, query: queryTables, delete: deleteKeys, li
 
 /** Runs the tool; exit status 0 or 1, nothing else (postmap(1)). */
 export function runTableTool(style: ToolStyle, context: CommandContext): number {
+  if (context.args[0] === "--help") {
+    writeOut(toolHelp(style));
+    return 0;
+  }
   try {
     const run = prepare(style, context);
     return MODES[run.options.mode](run);

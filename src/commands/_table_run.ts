@@ -19,8 +19,3 @@ export function splitSpec(run: ToolRun, argument: string): { readonly type: stri
   if (colon < 0) return { type: run.parameter("default_database_type") ?? "hash", name: argument };
   return { type: argument.slice(0, colon), name: argument.slice(colon + 1) };
 }
-
-/** The warning about a table whose type is not built from source files, in Postfix's words. */
-export function isOtherType(type: string, types: Readonly<Record<string, unknown>>): boolean {
-  return Object.hasOwn(types, type);
-}

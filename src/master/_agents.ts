@@ -113,7 +113,7 @@ function pipe(service: Service, { context, writer }: AgentParts): Agent {
 }
 
 /** A user's numbers, and those of a group when it is another than the user's own. Throws with words for the operator. */
-function identityOf(user: string, group: string | undefined, what: string): Identity {
+export function identityOf(user: string, group: string | undefined, what: string): Identity {
   const account = userByName(user);
   if (account === undefined) throw new Error(`${what}: unknown user: ${user}`);
   const other = group === undefined ? undefined : groupByName(group);

@@ -10,7 +10,7 @@ import { ownershipOf } from "../platform/mail_files.ts";
 import { every } from "../platform/timer.ts";
 import { ownIds } from "../platform/users.ts";
 import type { Smtpd } from "../smtpd/smtpd.ts";
-import { Agents } from "./_agents.ts";
+import { Agents, identityOf } from "./_agents.ts";
 import { WorkerAnvil } from "./anvil.ts";
 import type { Assembly, AssemblyContext } from "./assembly.ts";
 import { deliveryHooks } from "./delivery_metrics.ts";
@@ -49,13 +49,14 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
 }
 
 /** Deliveries with the rights of users: this process's own, and for others a helper's. */
-function mailWriter({ helpers, request }: AssemblyContext): MailWriter {
+function mailWriter({ helpers, request, configuration: { settings } }: AssemblyContext): MailWriter {
   const own = ownIds();
   const ownWriter = createOwnWriter(own);
   if (!helpers) return ownWriter;
   return createHelperWriter({
     own,
     ownWriter,
+    standIn: identityOf(settings.default_privs, undefined, "default_privs"),
     helper: async ({ uid, gid }) => String(await request("helper", { uid, gid })),
     ownership: ownershipOf,
   });

@@ -45,6 +45,7 @@ export class HelperProcesses {
     if (owner === undefined) {
       throw new Error("the mail system does not run as root, so it cannot deliver as another user");
     }
+    if (uid === 0) throw new Error("mail is not delivered as root: give root an alias (aliases(5))");
     if (!isId(uid) || !isId(gid)) {
       throw new Error(`mail is not delivered with user id ${uid} and group id ${gid}`);
     }

@@ -73,11 +73,15 @@ async function helperAt(perform: (message: () => AsyncIterable<Uint8Array>) => P
   };
 }
 
-function writerTo(helper: () => Promise<string>, folder?: { gid: number; groupWrites: boolean }) {
+function writerTo(
+  helper: () => Promise<string>,
+  folder?: { uid: number; gid: number; groupWrites: boolean },
+) {
   return createHelperWriter({
     own: { uid: 102, gid: 105 },
     ownWriter: { deliverTo: () => Promise.resolve({ is: "failed", code: "X", why: "own" }) },
     helper,
+    standIn: { uid: 65_534, gid: 65_534 },
     ownership: () => folder,
   });
 }
@@ -156,11 +160,13 @@ test("a mailbox in a spool folder that its group may write to is made with that 
         asked.push(identity);
         return Promise.reject(new Error("enough"));
       },
-      ownership: () => ({ gid: 8, groupWrites }),
+      standIn: { uid: 65_534, gid: 65_534 },
+      ownership: () => ({ uid: 0, gid: 8, groupWrites }),
     });
   await writer(true).deliverTo({ uid: 1000, gid: 1000 }, mbox, () => pieces());
   await writer(false).deliverTo({ uid: 1000, gid: 1000 }, mbox, () => pieces());
-  expect(asked).toEqual([{ uid: 1000, gid: 8 }, { uid: 1000, gid: 1000 }]);
+  await writer(true).deliverTo({ uid: 0, gid: 0 }, mbox, () => pieces());
+  expect(asked).toEqual([{ uid: 1000, gid: 8 }, { uid: 1000, gid: 1000 }, { uid: 65_534, gid: 8 }]);
 });
 
 function helpersOf(owner: { uid: number; gid: number } | undefined) {
@@ -195,8 +201,9 @@ test("one helper for each user, with that user's identity; it is forgotten when 
 
 test("no helper is root's or anything but a number's, and there is none without root", () => {
   const { helpers } = helpersOf({ uid: 102, gid: 105 });
+  expect(() => helpers.socketFor(0, 8)).toThrow("mail is not delivered as root: give root an alias");
   for (
-    const [uid, gid] of [[0, 0], [0, 8], [1000, 0], [-1, 5], [1.5, 5], ["1000", 5], [undefined, 5], [
+    const [uid, gid] of [[1000, 0], [-1, 5], [1.5, 5], ["1000", 5], [undefined, 5], [
       4294967295,
       5,
     ]]

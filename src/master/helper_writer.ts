@@ -10,8 +10,12 @@ export interface HelperWriterOptions {
   readonly ownWriter: MailWriter;
   /** Path of the socket of a helper with that identity; rejects when master will not start one. */
   readonly helper: (identity: Identity) => Promise<string>;
-  /** Owner of a folder; undefined when it is not there. */
-  readonly ownership: (path: string) => { readonly gid: number; readonly groupWrites: boolean } | undefined;
+  /** Who keeps root's mailbox in the spool folder: no helper is root (default_privs). */
+  readonly standIn: Identity;
+  /** Whose a folder is. */
+  readonly ownership: (
+    path: string,
+  ) => { readonly gid: number; readonly groupWrites: boolean } | "hidden" | undefined;
 }
 
 /** A helper may have ended for lack of work just when it was asked. */
@@ -42,13 +46,20 @@ export function createHelperWriter(options: HelperWriterOptions): MailWriter {
   };
 }
 
-/** In a spool folder that its group may write to (/var/mail) the user's mailbox is made with that group. */
-function spoolIdentity(identity: Identity, task: MailTask, { ownership }: HelperWriterOptions): Identity {
+/**
+ * In a spool folder that its group may write to (/var/mail) the user's mailbox is made with that group; root's is made by
+ * the stand-in, and root can read it.
+ */
+function spoolIdentity(
+  identity: Identity,
+  task: MailTask,
+  { ownership, standIn }: HelperWriterOptions,
+): Identity {
   if (task.do !== "mbox" || !task.spool) return identity;
+  const { uid, gid } = identity.uid === 0 ? standIn : identity;
   const folder = ownership(task.path.slice(0, task.path.lastIndexOf("/")) || "/");
-  return folder !== undefined && folder.groupWrites && folder.gid !== 0
-    ? { uid: identity.uid, gid: folder.gid }
-    : identity;
+  const shared = folder !== undefined && folder !== "hidden" && folder.groupWrites && folder.gid !== 0;
+  return { uid, gid: shared ? folder.gid : gid };
 }
 
 /** One task; undefined when there was no helper at the socket. */

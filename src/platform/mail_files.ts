@@ -275,14 +275,18 @@ export async function deliverToMaildir(
   }
 }
 
-/** Reads a small file with a user's rights; undefined when it is not there. Throws MailFileFault. */
-export function readMailFile(path: string, owner: FileOwner, limit: number): string | undefined {
+/** Reads a small file with a user's rights, and whose it is; undefined when it is not there. Throws MailFileFault. */
+export function readMailFile(
+  path: string,
+  owner: FileOwner,
+  limit: number,
+): { readonly text: string; readonly owner: number } | undefined {
   try {
     return asOwner(owner.uid, owner.gid, () => {
       const stat = fs.statSync(path);
       if (!stat.isFile()) throw new MailFileFault(`${path} is not a regular file`, "EINVAL");
       if (stat.size > limit) throw new MailFileFault(`${path} is larger than ${limit} bytes`, "EFBIG");
-      return fs.readFileSync(path, "utf8");
+      return { text: fs.readFileSync(path, "utf8"), owner: stat.uid };
     });
   } catch (error) {
     if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return undefined;
@@ -290,12 +294,23 @@ export function readMailFile(path: string, owner: FileOwner, limit: number): str
   }
 }
 
-/** Owner and group of a file or folder, and whether the group may write; undefined when it is not there. */
-export function ownershipOf(
-  path: string,
-): { readonly uid: number; readonly gid: number; readonly groupWrites: boolean } | undefined {
-  const stat = fs.statSync(path, { throwIfNoEntry: false });
-  return stat === undefined
-    ? undefined
-    : { uid: stat.uid, gid: stat.gid, groupWrites: (stat.mode & 0o020) !== 0 };
+/** Whose a file or folder is, and whether its group may write. */
+export interface Ownership {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groupWrites: boolean;
+}
+
+/** Whose a file or folder is; undefined when it is not there, `hidden` when this process may not look (a home of mode 0700). */
+export function ownershipOf(path: string): Ownership | "hidden" | undefined {
+  try {
+    const stat = fs.statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return undefined;
+    return { uid: stat.uid, gid: stat.gid, groupWrites: (stat.mode & 0o020) !== 0 };
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "EACCES") return "hidden";
+    if (code === "ENOTDIR" || code === "ELOOP" || code === "ENAMETOOLONG") return undefined;
+    throw error;
+  }
 }

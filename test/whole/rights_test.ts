@@ -1,5 +1,14 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
@@ -75,15 +84,35 @@ asRoot("a pipe's command runs as its user, with no other group and no privilege"
   expect(readFileSync(join(out, "mail"), "utf8")).toContain("hello");
 });
 
-asRoot("root has no mailbox by delivery: it waits, with the reason in the log", async () => {
-  const spool = folder(0, 0, 0o1777);
+asRoot(
+  "root's mail is kept in the spool folder by default_privs, as nothing is delivered with root's rights",
+  async () => {
+    const spool = folder(0, 0, 0o1777);
+    server = await startServer({
+      mainCf: ["mydestination = example.com", "local_recipient_maps =", `mail_spool_directory = ${spool}`],
+    });
+    await sendMessage(server.port, { from: "", to: "root@example.com" });
+    await server.logged(/to=<root@example\.com>.*status=sent \(delivered to mailbox\)/);
+    expect(statSync(join(spool, "root")).uid).toBe(numberOf("/etc/passwd", "nobody", 1));
+  },
+);
+
+asRoot("a .forward file counts in a home that only its owner may enter", async () => {
+  const [uid, gid] = [numberOf("/etc/passwd", "daemon", 1), numberOf("/etc/passwd", "daemon", 2)];
+  const home = folder(uid, gid, 0o700);
+  writeFileSync(join(home, ".forward"), `${home}/kept\n`);
+  chownSync(join(home, ".forward"), uid, gid);
   server = await startServer({
-    mainCf: ["mydestination = example.com", "local_recipient_maps =", `mail_spool_directory = ${spool}`],
+    mainCf: [
+      "mydestination = example.com",
+      "local_recipient_maps =",
+      `forward_path = ${home}/.forward`,
+      "allow_mail_to_files = alias,forward",
+    ],
   });
-  await sendMessage(server.port, { from: "", to: "root@example.com" });
-  await server.logged(/to=<root@example\.com>.*status=(?:deferred|bounced|sent)/);
-  expect(readdirSync(spool).filter((name) => name === "root" && statSync(join(spool, name)).uid === 0))
-    .toEqual([]);
+  await sendMessage(server.port, { from: "", to: "daemon@example.com" });
+  await server.logged(/to=<daemon@example\.com>.*status=sent \(delivered to file: /);
+  expect(statSync(join(home, "kept")).uid).toBe(uid);
 });
 
 asRoot("the helpers' sockets are out of reach for everybody but mail_owner", async () => {

@@ -28,7 +28,7 @@ function filesOf(spec: string): string[] {
 /** Finds out whose an alias table is. */
 export function aliasSource(
   table: Table,
-  ownership: (path: string) => Identity | undefined,
+  ownership: (path: string) => Identity | "hidden" | undefined,
 ): AliasSource {
   const files = filesOf(table.spec.replace(/^proxy:/, ""));
   return {
@@ -36,7 +36,9 @@ export function aliasSource(
     owner() {
       for (const file of files) {
         const owner = ownership(file);
-        if (owner !== undefined) return owner.uid === 0 ? undefined : { uid: owner.uid, gid: owner.gid };
+        if (owner !== undefined && owner !== "hidden") {
+          return owner.uid === 0 ? undefined : { uid: owner.uid, gid: owner.gid };
+        }
       }
       return undefined;
     },

@@ -24,10 +24,10 @@ export interface LocalDeps extends ForwardWorld {
   /** Rights of commands and files that root's aliases name (default_privs). */
   readonly defaultPrivs: Identity;
   readonly writer: MailWriter;
-  /** Owner of a file or folder; undefined when it is not there. */
+  /** Whose a file or folder is; undefined when it is not there, `hidden` when only its owner may look. */
   readonly ownership: (
     path: string,
-  ) => { readonly uid: number; readonly gid: number; readonly groupWrites: boolean } | undefined;
+  ) => { readonly uid: number; readonly gid: number; readonly groupWrites: boolean } | "hidden" | undefined;
   /** The standard form user@full.domain of an address in an alias (trivial-rewrite(8)). */
   readonly standardForm: (address: string) => string;
   readonly route: (sender: string, recipient: string) => MaybeAsync<Route>;

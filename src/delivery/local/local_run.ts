@@ -261,9 +261,9 @@ export class LocalRun {
     if (!path.startsWith("/")) return this.#misconfigured(base, `:include:${path} uses a relative path`);
     if (!this.#descend(base)) return this.#fail(base, "5.4.6", `:include: loop for ${path}`);
     const owner = this.#deps.ownership(path);
-    if (owner === undefined) {
-      const why = `unable to lookup :include: file ${path}: No such file or directory`;
-      return this.#misconfigured(base, why);
+    if (owner === undefined || owner === "hidden") {
+      const why = owner === undefined ? "No such file or directory" : "Permission denied";
+      return this.#misconfigured(base, `unable to lookup :include: file ${path}: ${why}`);
     }
     const identity = owner.uid === 0 ? base.identity : { uid: owner.uid, gid: owner.gid };
     const result = await this.#final.read(path, identity);
@@ -289,12 +289,11 @@ export class LocalRun {
   async #asForward(place: Place, name: Name, user: LocalUser): Promise<boolean> {
     for (const path of this.#forwardPaths(place, name, user)) {
       const owner = this.#deps.ownership(path);
-      if (owner === undefined) continue;
-      if (owner.uid !== 0 && owner.uid !== user.uid) {
-        this.#warn(`file ${path} has bad owner uid ${owner.uid}`);
-        continue;
-      }
+      if (owner === undefined || (owner === "hidden" && user.uid === 0)) continue;
+      if (owner !== "hidden" && this.#badOwner(path, owner.uid, user)) continue;
       const result = await this.#final.read(path, user);
+      if (result.is === "read" && result.text === undefined) continue;
+      if (result.is === "read" && this.#badOwner(path, result.owner ?? user.uid, user)) continue;
       if (result.is !== "read") {
         this.#fail(place, "4.3.0", `cannot read ${path}: ${"why" in result ? result.why : result.is}`);
         return true;
@@ -305,6 +304,13 @@ export class LocalRun {
       return true;
     }
     return false;
+  }
+
+  /** A .forward file must be the user's own, or root's. */
+  #badOwner(path: string, owner: number, user: LocalUser): boolean {
+    if (owner === 0 || owner === user.uid) return false;
+    this.#warn(`file ${path} has bad owner uid ${owner}`);
+    return true;
   }
 
   /** The names of forward_path for a user, each once; those with an extension only when there is one. */

@@ -38,7 +38,7 @@ async function perform(
         await deliverToMaildir(task.path, message(), { ...task, owner });
         return { is: "done" };
       case "read":
-        return { is: "read", text: readMailFile(task.path, owner, task.limit) };
+        return { is: "read", text: undefined, ...readMailFile(task.path, owner, task.limit) };
       case "command":
         return await command(task, own.uid === 0 && owner.uid !== 0 ? owner : undefined, message);
     }

@@ -60,7 +60,11 @@ export type TaskResult =
   /** Written and synced. */
   | { readonly is: "done" }
   /** What the file says; undefined when there is none. */
-  | { readonly is: "read"; readonly text: string | undefined }
+  | {
+    readonly is: "read";
+    readonly text: string | undefined; /** Whose the file is. */
+    readonly owner?: number;
+  }
   /** `code` is the system's (EACCES, ENOSPC, ...). */
   | { readonly is: "failed"; readonly code: string; readonly why: string }
   | { readonly is: "exit"; readonly code: number; readonly output: string }

@@ -169,3 +169,25 @@ export const USAGE =
   " [-n (non-default parameters)] [-o name=value (override parameter value)] [-p (main.cf, default)]" +
   " [-P (master.cf parameters)] [-t (bounce templates)] [-T compile-version|run-version|public-key-algorithms]" +
   " [-v (verbose)] [-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]";
+
+/** What `--help` prints: all of it, on one screen. */
+export const HELP = `usage: mta postconf [-c config_dir] [options] [name | name=value ...]
+
+main.cf
+  postconf [name ...]            show parameters (-n set ones, -d defaults, -x expanded, -f folded,
+                                 -h values only, -H names only, -C builtin,service,user,all)
+  postconf -o name=value ...     as if main.cf said so
+  postconf name=value ...        change main.cf (-e); -X name removes, -# name comments out
+master.cf
+  postconf -M [service[/type]]   show entries; -Me service/type=entry, -MX, -M# change them
+  postconf -F [service[/type[/field]]]      show fields; -Fe service/type/field=value
+  postconf -P [service[/type[/parameter]]]  show -o settings; -Pe service/type/parameter=value, -PX
+built in
+  -m table types   -l lock types   -a, -A server and client SASL types
+  -T compile-version | run-version | public-key-algorithms
+  -b [file] bounce texts, expanded   -t [file] bounce templates
+ours
+  --explain name ...   value, default, type, range, and whether a setting has effect here
+  --json [-n] [name ...]         the same for programs
+  -v verbose
+`;

@@ -158,9 +158,11 @@ export class ParameterTable {
 
   #scanClasses(text: string, entry: MasterLine | undefined): void {
     const own = expand(text, (name) => (entry?.parameters ?? this.#source.main).get(name));
-    for (
-      const name of (own.is === "text" ? own.text : "").split(/[, \t\r\n]+/).filter((word) => word !== "")
-    ) {
+    if (own.is === "error") {
+      this.#source.warn(own.why);
+      fatal(`dictionary ${entry?.place ?? "mail_dict"}: macro processing error`);
+    }
+    for (const name of own.text.split(/[, \t\r\n]+/).filter((word) => word !== "")) {
       if (entry === undefined) this.#classes.add(name);
       this.#use(name, entry);
     }

@@ -25,17 +25,17 @@ function templatesOf(file: string, world: ReturnType<typeof realWorld>): Templat
   return "is" in parsed ? fatal(`${file}, line ${parsed.line}: ${parsed.why}`) : parsed;
 }
 
-/** The sender as header_from_format = standard writes it. */
-function standardFrom(from: string): string {
-  const match = /^(\S+) \(([^()]*)\)$/.exec(from);
-  return match === null ? from : `${match[2]} <${match[1]}>`;
-}
+/** The sender of a template that names none, as Postfix shows it. */
+const OWN_SENDER = {
+  standard: "Mail Delivery System <MAILER-DAEMON>",
+  obsolete: "MAILER-DAEMON (Mail Delivery System)",
+};
 
-function headersOf(template: Template): string {
+function headersOf(template: Template, format: string): string {
+  const from = template.from ??
+    (format.toLowerCase() === "obsolete" ? OWN_SENDER.obsolete : OWN_SENDER.standard);
   const copy = template.postmasterSubject === "" ? "" : `Postmaster-Subject: ${template.postmasterSubject}\n`;
-  return `Charset: ${template.charset}\nFrom: ${
-    standardFrom(template.from)
-  }\nSubject: ${template.subject}\n${copy}\n`;
+  return `Charset: ${template.charset}\nFrom: ${from}\nSubject: ${template.subject}\n${copy}\n`;
 }
 
 function read(directory: string, world: ReturnType<typeof realWorld>): LightConfiguration {
@@ -53,7 +53,9 @@ export function showTemplates(request: TemplateRequest, output: Output): number 
   const { settings, parameter } = read(request.directory, world);
   const templates = templatesOf(request.file ?? settings.bounce_template_file, world);
   const parts = Object.entries(templates).map(([name, template]: [string, Template]) => {
-    if (!request.expand) return `${name} = <<EOF\n${headersOf(template)}${template.body}EOF\n`;
+    if (!request.expand) {
+      return `${name} = <<EOF\n${headersOf(template, settings.header_from_format)}${template.body}EOF\n`;
+    }
     return `expanded_${name.replace("_template", "_text")} = <<EOF\n${
       expandBody(template.body, settings, parameter)
     }EOF\n`;

@@ -8,7 +8,7 @@ import { editMain, type EditMode } from "./_postconf_edit.ts";
 import { MasterEditor } from "./_postconf_edit_master.ts";
 import { fatal, PostconfFault } from "./_postconf_fault.ts";
 import { type MasterLine, parseMaster } from "./_postconf_master.ts";
-import { type PostconfOptions, readOptions, USAGE, UsageFault } from "./_postconf_options.ts";
+import { HELP, type PostconfOptions, readOptions, USAGE, UsageFault } from "./_postconf_options.ts";
 import { type Output, showMaster, showParameters } from "./_postconf_show.ts";
 import { applyOverrides, ParameterTable } from "./_postconf_table.ts";
 import type { CommandContext } from "./command.ts";
@@ -160,9 +160,12 @@ function byteArguments(args: readonly string[]): string[] {
 
 /** `mta postconf`: shows and changes main.cf and master.cf (postconf(1)). */
 export async function postconf(context: CommandContext): Promise<number> {
-  let run: Postconf | undefined;
+  if (context.args[0] === "--help") {
+    writeOut(HELP);
+    return 0;
+  }
   try {
-    run = new Postconf(readOptions(byteArguments(context.args)), context.configDirectory);
+    const run = new Postconf(readOptions(byteArguments(context.args)), context.configDirectory);
     const status = await run.run();
     run.flush();
     return status;

@@ -295,6 +295,28 @@ describe.skipIf(theirs === null)("mta postconf against Postfix's own", () => {
     await compareAll([["-l"], ["-a"], ["-A"]]);
   });
 
+  test("bounce templates", async () => {
+    const directory = configuration(
+      "templates",
+      "myhostname = mail.example.com\ndelay_warning_time = 4h\n",
+      MASTER,
+    );
+    const old = configuration("templates-old", "header_from_format = obsolete\n", MASTER);
+    const file = join(folder, "bounce.cf");
+    writeFileSync(
+      file,
+      "failure_template = <<END\nCharset: utf-8\nFrom: Me <me@example.com>\nSubject: No\nPostmaster-Subject: Copy\n\n" +
+        "Sorry, says $myhostname after ${maximal_queue_lifetime_hours} $$\nEND\n",
+    );
+    await compareAll(
+      [directory, old].flatMap((each) =>
+        ["-b", "-t"].flatMap((
+          option,
+        ) => [["-c", each, option], ["-c", each, option, file], ["-c", each, option, ""]])
+      ),
+    );
+  }, 60_000);
+
   /** Runs the same edit on two copies and compares the files. */
   let edits = 0;
   async function compareEdit(
@@ -422,5 +444,57 @@ last = end
       const directory = configuration(`generated-${at}`, lines.join("\n") + end, MASTERS.tight!);
       return [["-c", directory, "-n"], ["-c", directory, "-nx"]];
     }));
+  }, 120_000);
+
+  test("generated master.cf files", async () => {
+    const option = fc.constantFrom(
+      ...[["-o", "a=b"], ["-o", "{ c = d e }"], ["-v"], ["-vo", "x=y"], ["-oa=c"], ["-o", "{g"], [
+        "-o",
+        "{a}b",
+      ], ["-D"]],
+      ...[["-o{f = g}"], ["-o", "smtpd_x=$a"], ["-o", "y=${a?{b}:{c}}"], ["-o", "nothing"]],
+    );
+    // Postfix forgets the braces of the first word after the options; we keep them, so no such word comes first here.
+    const word = fc.constantFrom(
+      "{x y}",
+      "{",
+      "}",
+      "{a}b",
+      "$mail_name",
+      "-o",
+      "mail_name=z",
+      "-v",
+      "{ p q }",
+    );
+    const rest = fc.constantFrom<string[]>([], ["flags=R"], ["--"]).chain((first) =>
+      fc.array(word, { maxLength: first.length * 4 }).map((words) => [...first, ...words])
+    );
+    const words = fc.tuple(fc.array(option, { maxLength: 4 }), rest).map((
+      [options, more],
+    ) => [...options.flat(), ...more]);
+    const fields = fc.tuple(
+      fc.constantFrom("smtp", "a", "10025", "127.0.0.1:25", "relay"),
+      fc.constantFrom("inet", "unix", "pass"),
+      ...[1, 2, 3].map(() => fc.constantFrom("-", "n", "y")),
+      fc.constantFrom("-", "0", "60?"),
+      fc.constantFrom("-", "1", "100"),
+      fc.constantFrom("smtpd", "smtp", "pipe"),
+    ).map((each) => each.join(" "));
+    const gap = fc.constantFrom(" ", "\n  ", "\n# in\n\t");
+    const entry = fc.tuple(fields, words, gap).map(([head, more, between]) =>
+      `${[head, ...more].join(between)}\n`
+    );
+    const files = fc.sample(fc.array(entry, { minLength: 1, maxLength: 4 }), {
+      numRuns: 40,
+      seed: 20_261_125,
+    });
+    await compareAll(files.flatMap((entries, at) => {
+      const directory = configuration(`generated-master-${at}`, "mail_name = m\n", entries.join(""));
+      return ["-M", "-Mfx", "-F", "-P", "-n"].map((option) => ["-c", directory, option]);
+    }));
+    for (const entries of files.slice(0, 20)) {
+      await compareEdit({ main: "", master: entries.join("") }, ["-Pe", "*/inet/added=1", "*/*/a=new"]);
+      await compareEdit({ main: "", master: entries.join("") }, ["-PX", "*/*/a"]);
+    }
   }, 120_000);
 });

@@ -5,8 +5,9 @@ import type { Entry } from "./group_commit.ts";
 import { type Location, QUEUE } from "./message_index.ts";
 import { type DecodedRecord, FLAG, RECORD } from "./record.ts";
 import { dropMessage } from "./replay.ts";
-import type { Shard } from "./shard.ts";
+import { listShards, Shard } from "./shard.ts";
 import { readChunks, SpoolWriter } from "./spool.ts";
+import type { StoreWorld } from "./store_world.ts";
 import { freshStates, parseStates, printStates } from "./states.ts";
 import { QueueFault } from "./store.ts";
 
@@ -21,10 +22,44 @@ export interface Adopter {
   readonly syncSpool: () => Promise<void>;
   /** Whether the store is about to close. */
   readonly stopped: () => boolean;
+  /** Messages came in. */
+  readonly announce: () => void;
+}
+
+/**
+ * Takes over every shard of the queue directory that no process owns; answers how many messages came in. A shard that cannot
+ * be taken over does not keep the others from it: its fault comes at the end.
+ */
+export async function adoptOrphans(world: StoreWorld, adopter: Adopter): Promise<number> {
+  let count = 0;
+  let fault: unknown;
+  for (const name of listShards(world.disk, world.directory)) {
+    if (name === adopter.shard.name || adopter.stopped()) continue;
+    try {
+      count += await adoptNamed(name, world, adopter);
+    } catch (error) {
+      fault ??= error;
+    }
+  }
+  if (fault !== undefined) throw fault;
+  return count;
+}
+
+async function adoptNamed(name: string, world: StoreWorld, adopter: Adopter): Promise<number> {
+  const orphan = await Shard.open({ ...world, name, mode: "write" });
+  if (orphan === undefined) return 0;
+  try {
+    const messages = await adoptShard(orphan, adopter);
+    if (messages > 0) world.report({ is: "adopted", shard: name, messages });
+    return messages;
+  } finally {
+    orphan.close();
+    adopter.announce();
+  }
 }
 
 /** Takes over all messages of a shard whose owner is gone: durable here before they go there, oldest segment first. */
-export async function adoptShard(orphan: Shard, adopter: Adopter): Promise<number> {
+async function adoptShard(orphan: Shard, adopter: Adopter): Promise<number> {
   let count = 0;
   for (const segment of [...orphan.log.segments]) {
     const spooled: QueueId[] = [];

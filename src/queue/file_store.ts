@@ -1,24 +1,24 @@
-import { systemDisk } from "../platform/durable_file.ts";
 import type { Disk } from "../platform/disk.ts";
-import { adoptShard } from "./adopt.ts";
+import { adoptOrphans } from "./adopt.ts";
 import { Appends } from "./appends.ts";
 import { Compaction } from "./compaction.ts";
-import { memoryContent, spooledContent } from "./content.ts";
 import { type FinishedContent, StoreDraft } from "./draft.ts";
 import type { Envelope, QueueId } from "./envelope.ts";
-import { queueFault } from "./fault.ts";
-import { type FileStoreOptions, QUEUE_LIMITS, type QueueLimits } from "./file_store_options.ts";
+import type { FileStoreOptions } from "./file_store_options.ts";
 import { GroupCommit } from "./group_commit.ts";
-import { listShard, readStates } from "./listing.ts";
+import { listShard } from "./listing.ts";
 import { type Location, QUEUE } from "./message_index.ts";
+import { MessageOpener } from "./message_opener.ts";
+import { Operator } from "./operator.ts";
 import { MAX_SHARD, queueIdSource } from "./queue_id.ts";
+import { probeDisk } from "./probe.ts";
 import { RecentMessages } from "./recent.ts";
 import { FLAG, RECORD } from "./record.ts";
 import { roomCheck } from "./room.ts";
-import { listShards, openOwnShard, Shard, shardName } from "./shard.ts";
+import { openOwnShard, type Shard, shardName } from "./shard.ts";
 import { SharedSync, SpoolWriter } from "./spool.ts";
+import { type StoreWorld, storeWorld } from "./store_world.ts";
 import {
-  type Content,
   type Draft,
   type QueueCounts,
   QueueFault,
@@ -28,37 +28,8 @@ import {
   type StoredMessage,
 } from "./store.ts";
 
-/** Options with every default filled in. */
-export interface StoreWorld extends Required<Omit<FileStoreOptions, "limits">> {
-  readonly limits: QueueLimits;
-}
-
 /** After trouble in compaction it rests for so many milliseconds. */
 const COMPACTION_PAUSE = 30_000;
-
-function waitThen(milliseconds: number, call: () => void): () => void {
-  const timer = setTimeout(call, milliseconds);
-  return () => clearTimeout(timer);
-}
-
-function randomWord(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0];
-}
-
-/** The options as the store uses them. */
-export function storeWorld(options: FileStoreOptions): StoreWorld {
-  return {
-    directory: options.directory,
-    shard: options.shard,
-    settings: options.settings,
-    report: options.report,
-    limits: { ...QUEUE_LIMITS, ...options.limits },
-    disk: options.disk ?? systemDisk,
-    now: options.now ?? Date.now,
-    random: options.random ?? randomWord,
-    after: options.after ?? waitThen,
-  };
-}
 
 /** Opens the store of one worker: takes the shard's lock, replays its log. Rejects with QueueFault. */
 export async function openFileStore(options: FileStoreOptions): Promise<QueueStore> {
@@ -82,6 +53,8 @@ class FileStore implements QueueStore {
   readonly #compaction: Compaction;
   readonly #commits: GroupCommit;
   readonly #recent: RecentMessages;
+  readonly #opener: MessageOpener;
+  readonly #operator: Operator;
   readonly #spoolSync: SharedSync;
   readonly #newId: () => QueueId;
   readonly #hasRoom: (size: number) => boolean;
@@ -101,6 +74,14 @@ class FileStore implements QueueStore {
     this.#world = world;
     this.#disk = disk;
     this.#recent = new RecentMessages(limits.cacheBytes);
+    this.#opener = new MessageOpener(shard, this.#recent, () => this.#recordSoon());
+    this.#operator = new Operator({
+      shard,
+      recent: this.#recent,
+      now,
+      changed: () => this.#recordSoon(),
+      announce: () => this.#announce(),
+    });
     this.#spoolSync = new SharedSync(() => disk.syncDirectory(shard.paths.spool));
     this.#hasRoom = roomCheck({ disk, path: shard.paths.own, now, settings });
     this.#newId = queueIdSource({
@@ -126,7 +107,7 @@ class FileStore implements QueueStore {
       slack: limits.slack,
       slackBytes: limits.slackBytes,
       kick: () => this.#commits.kick(),
-      readMessage: (slot) => this.#readWhole(slot),
+      readMessage: (slot) => this.#opener.readWhole(slot),
       readState: (slot) => this.#shard.readState(slot),
     });
   }
@@ -291,66 +272,8 @@ class FileStore implements QueueStore {
     return late === undefined ? index.due[fresh] : Math.min(index.due[fresh], index.due[late]);
   }
 
-  async open(id: QueueId): Promise<StoredMessage> {
-    const slot = this.#shard.index.find(id);
-    if (slot < 0) throw new QueueFault(`open message ${id}`, "it is not in the queue");
-    try {
-      return await this.#open(slot);
-    } catch (error) {
-      throw queueFault(`open message ${id}`, error);
-    }
-  }
-
-  async #open(slot: number): Promise<StoredMessage> {
-    const { index, outcomes } = this.#shard;
-    const stamp = index.stamp[slot];
-    const { envelope, content } = this.#fromMemory(slot) ?? await this.#fromDisk(slot);
-    const read = await readStates(this.#shard, slot, envelope.recipients.length);
-    if (index.stamp[slot] !== stamp || index.queue[slot] === QUEUE.free) throw new Error("it is gone");
-    const states = index.queue[slot] === QUEUE.active ? outcomes.load(slot, [...read]) : read;
-    const flags = index.flags[slot];
-    return {
-      envelope,
-      states: [...states],
-      content,
-      warned: (flags & FLAG.warned) !== 0,
-      forcedExpire: (flags & FLAG.expire) !== 0,
-    };
-  }
-
-  #fromMemory(slot: number): { envelope: Envelope; content: Content } | undefined {
-    const recent = this.#recent.get(slot);
-    if (recent === undefined) return undefined;
-    const { envelope, bytes } = recent;
-    return { envelope, content: bytes === undefined ? this.#spooled(slot) : memoryContent(bytes) };
-  }
-
-  async #fromDisk(slot: number): Promise<{ envelope: Envelope; content: Content }> {
-    const record = await this.#readWhole(slot);
-    if (record === undefined) throw new Error("its record is damaged and was set aside");
-    const envelope = JSON.parse(record.meta.toString()) as Envelope;
-    const spooled = (record.head.flags & FLAG.spooled) !== 0;
-    return { envelope, content: spooled ? this.#spooled(slot) : memoryContent(record.content) };
-  }
-
-  #spooled(slot: number): Content {
-    const { index, paths } = this.#shard;
-    return spooledContent(this.#disk, `${paths.spool}/${index.idOf(slot)}`, index.size[slot]);
-  }
-
-  /** Reads a record twice before it counts as damaged. */
-  async #readWhole(slot: number) {
-    const { index } = this.#shard;
-    const stamp = index.stamp[slot];
-    const same = () => index.stamp[slot] === stamp && index.queue[slot] !== QUEUE.free;
-    for (let tries = 0; tries < 2 && same(); tries++) {
-      const record = await this.#shard.readMessage(slot);
-      if (record !== undefined) return record;
-    }
-    if (!same()) return undefined;
-    await this.#shard.quarantine(slot, "its checksum is wrong");
-    this.#recordSoon();
-    return undefined;
+  open(id: QueueId): Promise<StoredMessage> {
+    return this.#opener.open(id);
   }
 
   record(id: QueueId, changes: readonly RecipientChange[]): void {
@@ -386,10 +309,7 @@ class FileStore implements QueueStore {
 
   remove(id: QueueId): void {
     const slot = this.#shard.index.find(id);
-    if (slot >= 0) this.#remove(slot);
-  }
-
-  #remove(slot: number): void {
+    if (slot < 0) return;
     this.#recent.drop(slot);
     this.#shard.remove(slot);
     this.#recordSoon();
@@ -416,79 +336,23 @@ class FileStore implements QueueStore {
   }
 
   hold(ids?: readonly QueueId[]): number {
-    const { index } = this.#shard;
-    return this.#each(ids, (slot) => {
-      if ((index.flags[slot] & FLAG.hold) !== 0) return false;
-      index.flags[slot] |= FLAG.hold;
-      if (index.queue[slot] !== QUEUE.active) index.move(slot, QUEUE.hold);
-      this.#recent.drop(slot);
-      return true;
-    });
+    return this.#operator.hold(ids);
   }
 
   unhold(ids?: readonly QueueId[]): number {
-    const { index } = this.#shard;
-    const now = this.#world.now();
-    const count = this.#each(ids, (slot) => {
-      if ((index.flags[slot] & FLAG.hold) === 0) return false;
-      index.flags[slot] &= ~FLAG.hold;
-      if (index.queue[slot] === QUEUE.hold) {
-        index.flags[slot] |= FLAG.deferred;
-        index.move(slot, QUEUE.deferred, now);
-      }
-      return true;
-    });
-    if (count > 0) this.#announce();
-    return count;
+    return this.#operator.unhold(ids);
   }
 
   expire(ids?: readonly QueueId[]): number {
-    const { index } = this.#shard;
-    return this.#each(ids, (slot) => {
-      if ((index.flags[slot] & FLAG.expire) !== 0) return false;
-      index.flags[slot] |= FLAG.expire;
-      return true;
-    });
-  }
-
-  /** Calls `change` for each message; where it answers true, the message's marks are written and it counts. */
-  #each(ids: readonly QueueId[] | undefined, change: (slot: number) => boolean): number {
-    let count = 0;
-    for (const slot of this.#slots(ids)) {
-      if (!change(slot)) continue;
-      this.#shard.outcomes.touch(slot);
-      count++;
-    }
-    if (count > 0) this.#recordSoon();
-    return count;
-  }
-
-  #slots(ids: readonly QueueId[] | undefined): Iterable<number> {
-    const { index } = this.#shard;
-    if (ids === undefined) return index.slots();
-    return new Set(ids.map((id) => index.find(id)).filter((slot) => slot >= 0));
+    return this.#operator.expire(ids);
   }
 
   delete(ids?: readonly QueueId[]): number {
-    let count = 0;
-    for (const slot of this.#slots(ids)) {
-      this.#remove(slot);
-      count++;
-    }
-    return count;
+    return this.#operator.delete(ids);
   }
 
   retryNow(ids?: readonly QueueId[]): number {
-    const { index } = this.#shard;
-    const now = this.#world.now();
-    let count = 0;
-    for (const slot of this.#slots(ids)) {
-      if (index.queue[slot] !== QUEUE.deferred) continue;
-      index.move(slot, QUEUE.deferred, Math.min(now, index.due[slot]));
-      count++;
-    }
-    if (count > 0) this.#announce();
-    return count;
+    return this.#operator.retryNow(ids);
   }
 
   counts(): QueueCounts {
@@ -507,43 +371,16 @@ class FileStore implements QueueStore {
     return listShard(this.#shard);
   }
 
+  /** In a fault the log itself is tried first; then a file beside it, which costs mail in progress nothing. */
   async probe(): Promise<number> {
-    const { paths } = this.#shard;
     const started = this.#world.now();
-    try {
-      if (this.#commits.fault !== undefined) await this.#commits.flush();
-      const file = this.#disk.exists(paths.probe)
-        ? this.#disk.open(paths.probe, "write")
-        : this.#disk.create(paths.probe);
-      try {
-        file.write([Buffer.from(`${started}\n`)], 0);
-        await file.sync();
-      } finally {
-        file.close();
-      }
-    } catch (error) {
-      throw queueFault("write to the queue", error);
-    }
+    if (this.#commits.fault !== undefined) await this.#commits.flush();
+    await probeDisk(this.#disk, this.#shard.paths.probe);
     return this.#world.now() - started;
   }
 
-  async adoptOrphans(): Promise<number> {
-    let count = 0;
-    for (const name of listShards(this.#disk, this.#world.directory)) {
-      if (name === this.#shard.name || this.#closing) continue;
-      const orphan = await Shard.open({ ...this.#world, name, mode: "write" });
-      if (orphan === undefined) continue;
-      try {
-        count += await this.#adopt(orphan);
-      } finally {
-        orphan.close();
-      }
-    }
-    return count;
-  }
-
-  async #adopt(orphan: Shard): Promise<number> {
-    const messages = await adoptShard(orphan, {
+  adoptOrphans(): Promise<number> {
+    return adoptOrphans(this.#world, {
       shard: this.#shard,
       appends: this.#appends,
       kick: () => this.#commits.kick(),
@@ -551,12 +388,8 @@ class FileStore implements QueueStore {
       step: this.#world.limits.compactionStep,
       syncSpool: () => this.#spoolSync.request(),
       stopped: () => this.#closing,
+      announce: () => this.#announce(),
     });
-    if (messages > 0) {
-      this.#world.report({ is: "adopted", shard: orphan.name, messages });
-      this.#announce();
-    }
-    return messages;
   }
 
   async close(): Promise<void> {

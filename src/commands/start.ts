@@ -1,7 +1,10 @@
 import { environmentVariables } from "../platform/process.ts";
 import { spawnDetached } from "../platform/spawn.ts";
+import { isThere } from "../platform/system_path.ts";
 import type { CommandContext } from "./command.ts";
 import { directoryOf, runningPid, say, settingsOf } from "./_service_control.ts";
+
+const SYSLOG = "/dev/log";
 
 /** `mta start`: the service in the background; returns when it serves, or says why it does not (postfix(1)). */
 export async function start(context: CommandContext): Promise<number> {
@@ -12,6 +15,9 @@ export async function start(context: CommandContext): Promise<number> {
     return 1;
   }
   say("starting the Postfix mail system");
+  if (configuration.settings.maillog_file === "" && !isThere(SYSLOG)) {
+    say(`warning: no system log daemon at ${SYSLOG}: log lines are lost; set maillog_file to keep them`);
+  }
   const environment = Object.fromEntries(
     Object.entries(environmentVariables()).filter((entry): entry is [string, string] =>
       entry[1] !== undefined

@@ -16,6 +16,7 @@ import type { Assembly, AssemblyContext } from "./assembly.ts";
 import { deliveryHooks } from "./delivery_metrics.ts";
 import { LISTENING_PROGRAMS } from "./endpoints.ts";
 import { createHelperWriter } from "./helper_writer.ts";
+import { smtpdBehind } from "./unserved.ts";
 import { partOf, sharedParameter, sharedSettings } from "./shared_limits.ts";
 import { type MailWorld, openMailWorld } from "./_mail_world.ts";
 import { cleanupFor, openSmtpd } from "./_smtpd_services.ts";
@@ -93,7 +94,7 @@ function openSmtpds(
   const { services } = context.configuration;
   return new Map(
     services.filter(({ type, program }) => type === "inet" && LISTENING_PROGRAMS.has(program))
-      .map((service) => [service, openSmtpd(service, { context, world, anvil })]),
+      .map((service) => [service, openSmtpd(smtpdBehind(service, services), { context, world, anvil })]),
   );
 }
 

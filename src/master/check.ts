@@ -10,6 +10,7 @@ import { neverMatches } from "../table/never_matching.ts";
 import { openTable, TABLE_TYPES } from "../table/registry.ts";
 import { readSource } from "../table/source_records.ts";
 import { LISTENING_PROGRAMS } from "./endpoints.ts";
+import { smtpdBehind, unservedEntries } from "./unserved.ts";
 import { type MailWorld, openMailWorld } from "./_mail_world.ts";
 
 /** Something `mta check` found beyond the files' syntax. */
@@ -31,7 +32,12 @@ const NOT_SOURCES =
 export function checkConfigured(configuration: Configuration): Finding[] {
   const writer = memoryWriter();
   const world = openMailWorld(configuration, createLog({ syslogName: "postfix", writer }));
-  const findings = [...checkTables(configuration, world), ...checkPolicies(configuration, world)];
+  const unserved = unservedEntries(configuration).map((text): Finding => ({ level: "warning", text }));
+  const findings = [
+    ...unserved,
+    ...checkTables(configuration, world),
+    ...checkPolicies(configuration, world),
+  ];
   world.close();
   const noted = writer.entries.map(({ text }): Finding => ({ level: "warning", text }));
   const seen = new Set<string>();
@@ -41,7 +47,8 @@ export function checkConfigured(configuration: Configuration): Finding[] {
 /** The restrictions of every smtpd, as at the start of the service. */
 function checkPolicies(configuration: Configuration, world: MailWorld): Finding[] {
   const listening = configuration.services.filter(({ program }) => LISTENING_PROGRAMS.has(program));
-  return listening.flatMap((service) => {
+  return listening.flatMap((entry) => {
+    const service = smtpdBehind(entry, configuration.services);
     const { router, local, shelf, resolver: dns } = { ...world, router: world.routerFor(service.settings) };
     const policy = createAccessPolicy(service, { router, local, shelf, dns, clock: () => 0 });
     policy.close();

@@ -18,6 +18,7 @@ import { isOwnFile, lineStyle, openLogTarget, writerFor } from "./log_target.ts"
 import { MetricsCollector } from "./metrics_collector.ts";
 import { workerPrivileges } from "./privileges.ts";
 import { askAll } from "./queue_questions.ts";
+import { unservedEntries } from "./unserved.ts";
 import { ShardNumbers } from "./shard_numbers.ts";
 import type { LogTarget, WorkerArguments } from "./worker_protocol.ts";
 
@@ -152,7 +153,9 @@ export class Master {
   /** Opens the log and the sockets and starts the workers; resolves when all serve. Throws StartFault. */
   async start(warnings: readonly string[]): Promise<void> {
     const prepared = this.#prepare(this.#configuration);
-    for (const warning of warnings) this.log.note("master", "warning", warning);
+    for (const warning of [...warnings, ...unservedEntries(this.#configuration)]) {
+      this.log.note("master", "warning", warning);
+    }
     prepared.plan.sockets.commit();
     const generation = new Generation(prepared.plan, this.#host());
     this.#current = generation;

@@ -10,7 +10,7 @@ import { createLocalAgent } from "../delivery/local/local_agent.ts";
 import { createUserLookup } from "../delivery/local/users.ts";
 import type { Identity, MailWriter } from "../delivery/mailbox/writer.ts";
 import { createPipeAgent } from "../delivery/pipe/pipe_agent.ts";
-import { createSmtpAgent } from "../delivery/smtp/agent.ts";
+import { createSmtpAgent, type SmtpAgentOptions } from "../delivery/smtp/agent.ts";
 import { createVirtualAgent } from "../delivery/virtual/virtual_agent.ts";
 import { ownershipOf } from "../platform/mail_files.ts";
 import { environment } from "../platform/process.ts";
@@ -35,7 +35,7 @@ type OpenAgent = (service: Service, parts: AgentParts) => Agent;
 const now = () => systemClock.now();
 
 function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
-  return (service, { context, world }) =>
+  return (service, { context, world, agents }) =>
     createSmtpAgent({
       program,
       settings: service.settings,
@@ -46,7 +46,21 @@ function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
       proxyAddresses: world.proxyAddresses,
       flags: flagsOf(service.args),
       rewriting: { shelf: world.shelf, find: world.rewriter.find },
+      ...bestMxOf(service, agents),
     });
+}
+
+/** Who takes mail of which this machine is the best mail exchanger (best_mx_transport, `transport:nexthop`). */
+function bestMxOf({ name, settings }: Service, agents: AgentParts["agents"]): Pick<SmtpAgentOptions, "bestMx"> {
+  const [transport = "", ...nexthop] = settings.best_mx_transport.split(":");
+  if (transport === "" || transport === name) return {};
+  return {
+    bestMx(job, signal) {
+      const agent = agents(transport);
+      if (agent === undefined) throw new Error(`best_mx_transport: no transport "${transport}" in master.cf`);
+      return agent.deliver({ ...job, transport, nexthop: nexthop.join(":") || job.nexthop }, signal);
+    },
+  };
 }
 
 /** `flags=DORF` of a transport's arguments (smtp(8), pipe(8)). */

@@ -2,7 +2,7 @@ import { systemClock } from "../base/clock.ts";
 import { splitList } from "../config/list.ts";
 import type { Service } from "../config/service.ts";
 import { parseTime } from "../config/value.ts";
-import type { Agent } from "../delivery/agent.ts";
+import type { Agent, DeliveryJob } from "../delivery/agent.ts";
 import { createDiscardAgent } from "../delivery/discard_agent.ts";
 import { createErrorAgent } from "../delivery/error_agent.ts";
 import { aliasSource } from "../delivery/local/alias_source.ts";
@@ -17,6 +17,7 @@ import { environment } from "../platform/process.ts";
 import { groupByName, ownIds, userByName } from "../platform/users.ts";
 import type { Maps } from "../table/maps.ts";
 import type { AssemblyContext } from "./assembly.ts";
+import { leasedAgent, type SharedLimit } from "./leased_agent.ts";
 import type { MailWorld } from "./_mail_world.ts";
 import { cleanupFor } from "./_smtpd_services.ts";
 
@@ -51,7 +52,10 @@ function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
 }
 
 /** Who takes mail of which this machine is the best mail exchanger (best_mx_transport, `transport:nexthop`). */
-function bestMxOf({ name, settings }: Service, agents: AgentParts["agents"]): Pick<SmtpAgentOptions, "bestMx"> {
+function bestMxOf(
+  { name, settings }: Service,
+  agents: AgentParts["agents"],
+): Pick<SmtpAgentOptions, "bestMx"> {
   const [transport = "", ...nexthop] = settings.best_mx_transport.split(":");
   if (transport === "" || transport === name) return {};
   return {
@@ -178,9 +182,35 @@ export class Agents {
     if (known !== undefined) return known;
     const service = this.#services.get(transport);
     if (service === undefined) return undefined;
-    const agent = AGENTS[service.program]!(service, this.#parts);
+    const agent = this.#leased(service, AGENTS[service.program]!(service, this.#parts));
     this.#open.set(transport, agent);
     return agent;
+  }
+
+  /** Limits below the number of workers cannot be split: master counts them (partOf gives each worker one). */
+  #leased(service: Service, agent: Agent): Agent {
+    const { configuration, workers, request } = this.#parts.context;
+    const scarce = (limit: number) => limit > 0 && limit < workers;
+    const limits: SharedLimit[] = [];
+    if (scarce(service.processLimit)) {
+      limits.push({ limit: service.processLimit, key: ({ transport }) => transport });
+    }
+    const number = (rest: string, fallback: number) =>
+      Number(configuration.parameter(`${service.name}_${rest}`) ?? fallback);
+    const { settings } = configuration;
+    const perDestination = number(
+      "destination_concurrency_limit",
+      settings.default_destination_concurrency_limit,
+    );
+    if (scarce(perDestination)) {
+      // With one recipient a delivery, each recipient is a destination of its own (qmgr(8)).
+      const single =
+        number("destination_recipient_limit", settings.default_destination_recipient_limit) === 1;
+      const key = ({ transport, nexthop, recipients }: DeliveryJob) =>
+        `${transport} ${single ? recipients[0]?.recipient.address : nexthop}`;
+      limits.push({ limit: perDestination, key });
+    }
+    return limits.length === 0 ? agent : leasedAgent(agent, limits, request);
   }
 
   async close(): Promise<void> {

@@ -30,7 +30,10 @@ export interface GenerationHost {
   crashed(pid: number | undefined, how: WorkerExit, restartIn: number): void;
   /** Metrics of one worker; `last` when it is gone. */
   metrics(worker: number, snapshot: MetricsSnapshot, last: boolean): void;
-  request(what: string, args: WorkerArguments): Promise<unknown>;
+  /** Something that a worker, known by its number, asks for. */
+  request(what: string, args: WorkerArguments, worker: number): Promise<unknown>;
+  /** A worker is gone, with everything that it had asked for. */
+  forget(worker: number): void;
 }
 
 /** A worker as `mta status` shows it. */
@@ -184,24 +187,29 @@ export class Generation {
     member.startedAt = this.#host.now();
     const { sockets, fds } = this.#socketsOf(member.index);
     const { plan } = this;
-    const worker = new WorkerProcess((options, handler) => this.#host.spawn(options, handler), {
-      args: ["--worker"],
-      shownAs: "mta: worker",
-      ...(plan.identity !== undefined && { identity: plan.identity }),
-      inherit: [plan.log.fd, ...fds],
-      environment: plan.environment,
-    }, {
-      ready: () => this.#ready(member),
-      unfit: (why) => this.#first.reject(new Error(why)),
-      shardTaken: () => this.#otherShard(member),
-      metrics: ({ snapshot }) => {
-        member.snapshot = snapshot;
-        this.#host.metrics(this.#serials.get(worker)!, snapshot, false);
+    const worker: WorkerProcess = new WorkerProcess(
+      (options, handler) => this.#host.spawn(options, handler),
+      {
+        args: ["--worker"],
+        shownAs: "mta: worker",
+        ...(plan.identity !== undefined && { identity: plan.identity }),
+        inherit: [plan.log.fd, ...fds],
+        environment: plan.environment,
       },
-      anvil: ({ deltas }) => this.#gossip({ is: "anvil", from: this.#serials.get(worker)!, deltas }, worker),
-      request: (what, args) => this.#host.request(what, args),
-      exit: (how) => this.#exited(member, worker, how),
-    });
+      {
+        ready: () => this.#ready(member),
+        unfit: (why) => this.#first.reject(new Error(why)),
+        shardTaken: () => this.#otherShard(member),
+        metrics: ({ snapshot }) => {
+          member.snapshot = snapshot;
+          this.#host.metrics(this.#serials.get(worker)!, snapshot, false);
+        },
+        anvil: ({ deltas }) =>
+          this.#gossip({ is: "anvil", from: this.#serials.get(worker)!, deltas }, worker),
+        request: (what, args) => this.#host.request(what, args, this.#serials.get(worker)!),
+        exit: (how) => this.#exited(member, worker, how),
+      },
+    );
     this.#serials.set(worker, ++serial);
     member.worker = worker;
     worker.send({ is: "boot", boot: this.#boot(member, sockets) });
@@ -257,6 +265,7 @@ export class Generation {
     member.worker = undefined;
     if (member.snapshot !== undefined) this.#host.metrics(this.#serials.get(worker)!, member.snapshot, true);
     member.snapshot = undefined;
+    this.#host.forget(this.#serials.get(worker)!);
     this.#gossip({ is: "anvil gone", from: this.#serials.get(worker)! }, worker);
     if (this.#over) {
       this.#release(member);

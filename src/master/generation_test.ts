@@ -41,6 +41,7 @@ function house(workers: number) {
     crashed: (_pid, _how, restartIn) => void crashes.push(restartIn),
     metrics: () => {},
     request: () => Promise.resolve(undefined),
+    forget: () => {},
   };
   const plan: GenerationPlan = {
     configuration: { directory: "/etc/mta", texts: { main: "", master: "", overrides: [] } },

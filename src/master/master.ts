@@ -13,6 +13,7 @@ import type { ControlRequest } from "./control_protocol.ts";
 import { type Endpoint, listeningEndpoints } from "./endpoints.ts";
 import { Generation, type GenerationHost, type GenerationPlan } from "./generation.ts";
 import { HelperProcesses } from "./helper_processes.ts";
+import { Leases } from "./leases.ts";
 import { ListeningSockets, type PreparedSockets, type SocketCalls } from "./listening_sockets.ts";
 import { isOwnFile, lineStyle, openLogTarget, writerFor } from "./log_target.ts";
 import { MetricsCollector } from "./metrics_collector.ts";
@@ -81,6 +82,7 @@ export class Master {
   readonly #sockets: ListeningSockets;
   readonly #shards = new ShardNumbers();
   readonly #helpers: HelperProcesses;
+  readonly #leases = new Leases();
   readonly #startedAt: number;
   readonly #draining = new Set<Generation>();
   readonly #restarts = this.metrics.counter(
@@ -398,7 +400,8 @@ export class Master {
         });
       },
       metrics: (worker, snapshot, last) => this.collector.take(worker, snapshot, last),
-      request: (what, args) => this.#request(what, args),
+      request: (what, args, worker) => this.#request(what, args, worker),
+      forget: (worker) => this.#leases.forget(worker),
     };
   }
 
@@ -414,10 +417,18 @@ export class Master {
     return child;
   }
 
-  /** What workers ask for: today only the sockets of delivery helpers. */
-  async #request(what: string, args: WorkerArguments): Promise<unknown> {
-    if (what === "helper") return this.#helpers.socketFor(args.uid, args.gid);
-    throw new Error(`master does not know the request "${what}"`);
+  /** What workers ask for: sockets of delivery helpers, and leases of what is too scarce to be split. */
+  async #request(what: string, args: WorkerArguments, worker: number): Promise<unknown> {
+    switch (what) {
+      case "helper":
+        return this.#helpers.socketFor(args.uid, args.gid);
+      case "lease":
+        return await this.#leases.take(String(args.key), Number(args.limit), worker);
+      case "release":
+        return this.#leases.release(String(args.key), worker);
+      default:
+        throw new Error(`master does not know the request "${what}"`);
+    }
   }
 }
 

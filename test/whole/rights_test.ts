@@ -2,6 +2,7 @@ import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -168,3 +169,31 @@ asRoot("mail arrives whole with several workers, each with its share of the limi
     await new Promise((done) => setTimeout(done, 50));
   }
 });
+
+asRoot(
+  "a transport with one process runs one command at a time, however many workers there are",
+  async () => {
+    const out = folder(0, 0, 0o777);
+    const command = `echo start >> ${out}/log; sleep 0.1; echo end >> ${out}/log`;
+    server = await startServer({
+      mainCf: [
+        "worker_processes = 3",
+        "relay_domains = p.example",
+        "transport_maps = inline:{p.example=p:}",
+        "p_destination_recipient_limit = 1",
+      ],
+      masterCf: [`p unix - n n - 1 pipe user=daemon argv=/bin/sh -c {${command}}`],
+    });
+    const { port } = server;
+    await Promise.all(
+      Array.from({ length: 12 }, (_, i) => sendMessage(port, { from: "", to: `x${i}@p.example` })),
+    );
+    const lines = () =>
+      existsSync(join(out, "log")) ? readFileSync(join(out, "log"), "utf8").trimEnd().split("\n") : [];
+    for (const deadline = Date.now() + 20_000; lines().length < 24;) {
+      if (Date.now() > deadline) throw new Error(`only ${lines().length} of 24 lines:\n${server.log()}`);
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    expect(lines()).toEqual(Array.from({ length: 24 }, (_, i) => i % 2 === 0 ? "start" : "end"));
+  },
+);

@@ -45,7 +45,7 @@ export function rewrittenSender(
 ): MaybeAsync<Rewritten> {
   if (sender === "") return "";
   const { rewriter, settings } = house;
-  return settings.noMappings ? rewriter.standardForm(sender, "local") : rewriter.envelopeSender(sender);
+  return rewriter.envelopeSender(sender, { noMappings: settings.noMappings });
 }
 
 /** Rewrites the sender, expands the recipients, adds copies (cleanup(8), ADDRESS_REWRITING_README). */

@@ -1,4 +1,5 @@
 import { createAccessPolicy } from "../access/create_policy.ts";
+import { createServiceFooter } from "../access/reject_footer.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Cleanup } from "../cleanup/cleanup.ts";
 import { createCleanup } from "../cleanup/create_cleanup.ts";
@@ -72,6 +73,7 @@ export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
     log,
     clock: systemClock,
     clientLookup: createClientLookup(world),
+    rejectFooter: createServiceFooter(settings, world.shelf, () => systemClock.now()),
     listed: openClientLists(settings, world.shelf, log),
     ...openSmtpdTables(settings, world.shelf, log),
     anvil,

@@ -3,6 +3,7 @@ import type { Committed } from "../cleanup/cleanup.ts";
 import { DataDecoder } from "../smtp/data_decoder.ts";
 import { accept, refuse, type Reply } from "../smtp/reply.ts";
 import { check } from "./check.ts";
+import { onlyRecipient } from "./facts.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { type Content, READY, type Transaction } from "./phase.ts";
 import type { Session } from "./session.ts";
@@ -37,7 +38,7 @@ export function data(session: Session, words: readonly string[]): MaybeAsync<Out
   const place = contentPlace(session);
   if ("counts" in place) return place;
   if (words.length > 1) return SYNTAX;
-  return then(check(session, "DATA"), (refusal) => {
+  return then(check(session, "DATA", onlyRecipient(session)), (refusal) => {
     if (refusal !== undefined) return outcomeOf(refusal);
     const message = beginMessage(session, place, place.id!);
     session.phase = {
@@ -62,7 +63,7 @@ async function judgeAndCommit(session: Session, content: Content): Promise<Commi
     session.abandonMessage();
     return { is: "refused", reply: session.bareNewlineReply() };
   }
-  const asked = check(session, "END-OF-MESSAGE", { size: message.size });
+  const asked = check(session, "END-OF-MESSAGE", { ...onlyRecipient(session), size: message.size });
   const refusal = isPromise(asked) ? await asked : asked;
   if (session.gone) return undefined;
   if (refusal !== undefined) {

@@ -31,6 +31,16 @@ export interface Subject {
   readonly smtputf8?: boolean;
 }
 
+/**
+ * What DATA and end-of-data restrictions see of the recipients: the one there is, or none where there are several (postconf(5),
+ * smtpd_data_restrictions).
+ */
+export function onlyRecipient(session: Session): Pick<Subject, "recipient" | "recipientAsGiven"> {
+  const transaction = transactionOf(session.phase);
+  const recipient = transaction?.recipients.length === 1 ? transaction.lastRecipient : undefined;
+  return recipient === undefined ? {} : { recipient, recipientAsGiven: quoteAddress(recipient) };
+}
+
 /** All that restrictions may look at, as of now. */
 export function factsOf(session: Session, subject: Subject = {}): Facts {
   const transaction = transactionOf(session.phase);

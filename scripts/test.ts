@@ -9,9 +9,6 @@ const root = resolve(import.meta.dirname!, "..");
 /** What runs in one `bun test`, and how long a single test of it may take. */
 const SUITES = [
   { path: "src", timeout: 30_000 },
-  { path: "test/sessions", timeout: 60_000 },
-  { path: "test/access", timeout: 60_000 },
-  { path: "test/vectors", timeout: 60_000 },
   { path: "test/whole", timeout: 120_000 },
   { path: "test/interop", timeout: 180_000 },
 ] as const;

@@ -61,7 +61,11 @@ async function main(): Promise<void> {
     for (let i = 0; i < 5; i++) starts.push(await firstBanner(root, 19_025));
     console.log(`first greeting after start        ${median(starts).toFixed(0)} ms (median of 5)`);
 
-    const lines = ["worker_processes = 1", `default_process_limit = ${count + 1000}`];
+    const lines = [
+      "worker_processes = 1",
+      `default_process_limit = ${count + 1000}`,
+      "smtpd_peername_lookup = no",
+    ];
     const peer = await startMta(BINARY, join(root, "idle"), 19_026, lines);
     await Bun.sleep(1500);
     const idle = pssMebibytes(peer.pid);

@@ -1,5 +1,5 @@
 // `deno task start`: serves config/dev on port 2525 with all state under ./var, and says what to try next.
-import { copyFileSync, lstatSync, mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { chmodSync, copyFileSync, lstatSync, mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname!, "..");
@@ -45,9 +45,10 @@ function openPlace(): { readonly program: string; readonly home: string } {
 
 function prepare(home: string): void {
   for (const name of ["queue", "data", "mail"]) mkdirSync(join(home, name), { recursive: true });
-  if (process.getuid?.() === 0) {
-    Bun.spawnSync(["chown", "-R", "nobody", join(home, "queue"), join(home, "data"), join(home, "mail")]);
-  }
+  if (process.getuid?.() !== 0) return;
+  Bun.spawnSync(["chown", "-R", "nobody", join(home, "queue"), join(home, "data")]);
+  // Like /var/mail: whoever delivers may make a mailbox, and only its owner may remove it.
+  chmodSync(join(home, "mail"), 0o1777);
 }
 
 const { program, home } = openPlace();

@@ -1,0 +1,73 @@
+// The founding scenario, served by the compiled binary: the tutorial's files, `mta postmap`, its session, the mailbox.
+import { expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { playScenario, SCENARIO_FILES, SCENARIO_MAIN_CF, typed } from "../kit/scenario.ts";
+import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+
+async function scenarioServer(): Promise<Server> {
+  const server = await startServer({
+    mainCf: [
+      ...Object.entries(SCENARIO_MAIN_CF).map(([name, value]) => `${name} = ${value}`),
+      "alias_maps = inline:{ webmaster=$mail_spool_directory/webmaster }",
+      "smtpd_authorized_xclient_hosts = 127.0.0.1",
+      "default_privs = daemon",
+    ],
+    files: SCENARIO_FILES,
+  });
+  for (const name of Object.keys(SCENARIO_FILES)) {
+    const made = await server.mta("postmap", `hash:${join(server.configDirectory, name)}`);
+    expect(made.code).toBe(0);
+    // `* REJECT` does not lock the world out, and the operator is told so with the line.
+    expect(made.stderr).toMatch(/_access, line 2: .*\*/);
+  }
+  return server;
+}
+
+async function mailbox(server: Server, name: string): Promise<string> {
+  const path = join(server.directory, "mail", name);
+  for (let tries = 0; tries < 500 && !existsSync(path); tries++) await Bun.sleep(10);
+  return readFileSync(path, "latin1");
+}
+
+test.skipIf(!HAVE_BINARY)(
+  "the tutorial's session gets the tutorial's replies, and the message lies in the mailbox",
+  async () => {
+    const server = await scenarioServer();
+    try {
+      expect(await playScenario(server.port, "220 mail.example.com ESMTP mta")).toEqual([]);
+      expect(await mailbox(server, "webmaster")).toMatch(/^From test@gmail\.com {2}[^]*\nhello!!!!!!\n\n$/);
+      expect(server.log()).toContain(
+        "NOQUEUE: reject: RCPT from client.example.org[192.0.2.7]: 554 5.7.1 <haha@example.com>: ",
+      );
+    } finally {
+      await server.stop();
+    }
+  },
+);
+
+test.skipIf(!HAVE_BINARY)("the tutorial's own networks are not restricted", async () => {
+  const server = await scenarioServer();
+  try {
+    const replies = await typed(server.port, [
+      "helo localhost",
+      "mail from:a@example.com",
+      "rcpt to:b@elsewhere.example",
+      "quit",
+    ]);
+    expect(replies.slice(2)).toEqual(["250 2.1.0 Ok", "250 2.1.5 Ok", "221 2.0.0 Bye"]);
+  } finally {
+    await server.stop();
+  }
+});
+
+test.skipIf(!HAVE_BINARY)("mta check names the keys that never match and what to write instead", async () => {
+  const server = await scenarioServer();
+  try {
+    const { stderr } = await server.mta("check");
+    expect(stderr).toMatch(/sender_access.*line 2.*"\*"/);
+    expect(stderr).toMatch(/recipient_access.*line 2.*"\*@smalltreemedia\.com"/);
+  } finally {
+    await server.stop();
+  }
+});

@@ -108,10 +108,8 @@ async function stream(
   for await (const piece of message()) {
     for (let at = 0; at < piece.length; at += FRAME_LIMIT) {
       const frame = piece.subarray(at, at + FRAME_LIMIT);
-      connection.cork();
       connection.write(frameHead(frame.length));
       const free = connection.write(frame);
-      connection.uncork();
       if (!free) await drain();
     }
   }

@@ -25,11 +25,11 @@ export interface ConnectionHandler {
 export interface Connection {
   readonly local: Endpoint;
   readonly remote: Endpoint;
-  /** Queues bytes; false asks to wait for `drain`. Strings are sent as UTF-8. */
+  /**
+   * Queues bytes, which leave together with all others written in this turn of the event loop; false asks to wait for `drain`.
+   * Strings are sent as UTF-8.
+   */
   write(bytes: Uint8Array | string): boolean;
-  /** Several writes leave as one packet: between cork and uncork they are gathered. */
-  cork(): void;
-  uncork(): void;
   pause(): void;
   resume(): void;
   /** Idle time limit in milliseconds, 0 = none; clamped to one day. */
@@ -49,70 +49,133 @@ export function canonicalPeer(address: string | undefined): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }
 
-/** Wraps a runtime socket; `bind` gives it its handler. */
+/** Bytes that may gather before they are sent at once. */
+const GATHER_LIMIT = 65_536;
+
+/** Connections with gathered writes, sent together when the event loop has handed out all that came in. */
+let gathering: StreamConnection[] = [];
+
+/**
+ * Sends what this turn of the event loop has written. Answering many peers in one go wakes each of them once, and the first
+ * wake-up is the expensive one: on a virtual machine it costs more than all the rest of a reply.
+ */
+function sendGathered(): void {
+  const turn = gathering;
+  gathering = [];
+  for (const connection of turn) connection.send();
+}
+
+class StreamConnection implements Connection {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly socket: net.Socket;
+  #handler: ConnectionHandler | undefined;
+  #gathered: (Uint8Array | string)[] = [];
+  #bytes = 0;
+  #full = false;
+  #failure: NodeJS.ErrnoException | undefined;
+  /**
+   * The idle limit. The runtime's own socket time-out stays silent while written bytes wait for a peer that does not read
+   * (Bun 1.4.5), which is just when it is needed.
+   */
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(socket: net.Socket) {
+    this.socket = socket;
+    const { localPort = 0, remotePort = 0 } = socket;
+    this.local = { address: canonicalPeer(socket.localAddress), port: localPort };
+    this.remote = { address: canonicalPeer(socket.remoteAddress), port: remotePort };
+  }
+
+  /** Starts to listen to the socket on behalf of the handler. */
+  bind(handler: ConnectionHandler): void {
+    const { socket } = this;
+    this.#handler = handler;
+    socket.on("data", (chunk: Buffer) => this.#guarded(() => (this.#moved(), handler.data(chunk))));
+    socket.on("end", () => this.#guarded(() => handler.end()));
+    socket.on("drain", () => this.#guarded(() => this.#drained()));
+    socket.on("error", (error) => this.#failure ??= error);
+    socket.on("close", () => this.#guarded(() => (this.setTimeout(0), handler.close(this.#failure))));
+  }
+
+  #guarded(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#failure ??= error as NodeJS.ErrnoException;
+      this.socket.destroy();
+      reportBug(error);
+    }
+  }
+
+  #drained(): void {
+    this.#full = false;
+    this.#moved();
+    this.#handler!.drain();
+  }
+
+  #moved(): void {
+    this.#timer?.refresh();
+  }
+
+  write(bytes: Uint8Array | string): boolean {
+    this.#moved();
+    if (this.#gathered.length === 0 && gathering.push(this) === 1) setImmediate(sendGathered);
+    this.#gathered.push(bytes);
+    this.#bytes += bytes.length;
+    if (this.#bytes >= GATHER_LIMIT) this.send();
+    return !this.#full;
+  }
+
+  /** Hands what is gathered to the system. */
+  send(): void {
+    const gathered = this.#gathered;
+    if (gathered.length === 0) return;
+    this.#gathered = [];
+    this.#bytes = 0;
+    const { socket } = this;
+    if (gathered.length > 1) socket.cork();
+    let free = true;
+    for (const bytes of gathered) free = socket.write(bytes);
+    if (gathered.length > 1) socket.uncork();
+    if (!free) this.#full = true;
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  setTimeout(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    const limit = Math.min(milliseconds, DAY);
+    this.#timer = limit > 0
+      ? setTimeout(() => this.#guarded(() => this.#handler?.timeout()), limit)
+      : undefined;
+  }
+
+  end(): void {
+    this.send();
+    this.socket.end();
+  }
+
+  destroy(): void {
+    this.send();
+    this.socket.destroy();
+  }
+}
+
+/** Wraps a runtime socket; `handlerOf` gives it its handler. */
 export function wrapSocket(
   socket: net.Socket,
   handlerOf: (connection: Connection) => ConnectionHandler,
 ): Connection {
-  const local = { address: canonicalPeer(socket.localAddress), port: socket.localPort ?? 0 };
-  const remote = { address: canonicalPeer(socket.remoteAddress), port: socket.remotePort ?? 0 };
-  const connection: Connection = {
-    local,
-    remote,
-    socket,
-    write: (bytes) => {
-      idle.moved();
-      return socket.write(bytes);
-    },
-    cork: () => socket.cork(),
-    uncork: () => socket.uncork(),
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
-    setTimeout: (ms) => idle.limit(ms),
-    end: () => void socket.end(),
-    destroy: () => void socket.destroy(),
-  };
-  const idle = new IdleTimer(() => timedOut());
-  const handler = handlerOf(connection);
-  let failure: NodeJS.ErrnoException | undefined;
-  const guarded = <A extends unknown[]>(call: (...args: A) => void) => (...args: A) => {
-    try {
-      call(...args);
-    } catch (error) {
-      failure ??= error as NodeJS.ErrnoException;
-      socket.destroy();
-      reportBug(error);
-    }
-  };
-  const timedOut = guarded(() => handler.timeout());
-  socket.on("data", guarded((chunk: Buffer) => (idle.moved(), handler.data(chunk))));
-  socket.on("end", guarded(() => handler.end()));
-  socket.on("drain", guarded(() => (idle.moved(), handler.drain())));
-  socket.on("error", (error) => failure ??= error);
-  socket.on("close", guarded(() => (idle.limit(0), handler.close(failure))));
+  const connection = new StreamConnection(socket);
+  connection.bind(handlerOf(connection));
   return connection;
-}
-
-/**
- * Calls once when a connection has been idle for its limit. The runtime's own socket time-out stays silent while written
- * bytes wait for a peer that does not read (Bun 1.4.5), which is just when it is needed.
- */
-class IdleTimer {
-  readonly #call: () => void;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(call: () => void) {
-    this.#call = call;
-  }
-
-  limit(milliseconds: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = milliseconds > 0 ? setTimeout(this.#call, Math.min(milliseconds, DAY)) : undefined;
-  }
-
-  moved(): void {
-    this.#timer?.refresh();
-  }
 }
 
 let reportBug: (error: unknown) => void = (error) => {

@@ -89,8 +89,6 @@ function connection(smtpd: Smtpd, address: string): MemoryConnection {
       out += typeof bytes === "string" ? bytes : Buffer.from(bytes).toString("utf8");
       return true;
     },
-    cork() {},
-    uncork() {},
     pause: () => void (state.paused = true),
     resume: () => void (state.paused = false),
     setTimeout: (ms: number) => void (state.idleLimit = ms),

@@ -45,12 +45,10 @@ export function sendContent(session: Session, plan: ContentPlan): MaybeAsync<Con
     return sendInPieces(session, plan);
   }
   const stuffer = new DotStuffer(plan.lineLimit);
-  session.cork();
   if (plan.prefix !== undefined) { for (const piece of stuffer.push(plan.prefix)) session.write(piece); }
   for (const piece of stuffer.push(asBuffer(bytes))) session.write(piece);
   for (const piece of stuffer.end()) session.write(piece);
   const written = session.write(END_OF_DATA + plan.trailer);
-  session.uncork();
   const sent = stuffer.folded ? { folded: true } : SENT;
   return isPromise(written) ? written.then(() => sent) : sent;
 }
@@ -58,10 +56,8 @@ export function sendContent(session: Session, plan: ContentPlan): MaybeAsync<Con
 async function sendInPieces(session: Session, plan: ContentPlan): Promise<ContentSent> {
   const stuffer = new DotStuffer(plan.lineLimit);
   const out = async (pieces: readonly Buffer[]) => {
-    session.cork();
     let written: MaybeAsync<void> = undefined;
     for (const piece of pieces) written = session.write(piece);
-    session.uncork();
     if (isPromise(written)) await written;
   };
   if (plan.prefix !== undefined) await out(stuffer.push(plan.prefix));

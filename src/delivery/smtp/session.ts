@@ -153,15 +153,6 @@ export class Session {
     return this.#drained.promise;
   }
 
-  /** Gathers the writes until `uncork` into one. */
-  cork(): void {
-    this.#connection.cork();
-  }
-
-  uncork(): void {
-    this.#connection.uncork();
-  }
-
   /** Says QUIT and closes; waits for the answer only when told so (smtp_skip_quit_response). */
   quit(): void {
     this.reusable = false;

@@ -1,6 +1,8 @@
 // `deno task bench`: receive and relay, ours beside the installed Postfix on this machine, both durable, interleaved.
 // Prints rates, the ratio of medians, and CPU seconds per 1,000 messages. Load goes to loopback only.
-//   --messages N   per run (3000)     --rounds N   counted rounds of each (5)     --brief   one small round, to keep it alive
+//   --messages N   per run (10000)    --rounds N   counted rounds of each (5)     --brief   one small round, to keep it alive
+//   --workers N    our worker_processes (auto)      --only TEXT  scenarios whose name has it
+// Before the counted rounds each server gets as many messages as one round, uncounted: what is measured is the steady state.
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -46,6 +48,11 @@ interface Sample {
 function option(name: string, fallback: number): number {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? fallback : Number(process.argv[at + 1]);
+}
+
+function workers(): string[] {
+  const at = process.argv.indexOf("--workers");
+  return at < 0 ? [] : [`worker_processes = ${process.argv[at + 1]}`];
 }
 
 function freePort(): number {
@@ -131,8 +138,8 @@ async function compare(
     if (Bun.which("postfix") !== null) {
       peers.push(await startPostfix(join(home, "postfix"), freePort(), scenario.main));
     }
-    peers.push(await startMta(BINARY, join(home, "mta"), freePort(), scenario.main));
-    for (const peer of peers) await measure(peer, scenario, Math.min(200, messages), sink);
+    peers.push(await startMta(BINARY, join(home, "mta"), freePort(), [...scenario.main, ...workers()]));
+    for (const peer of peers) await measure(peer, scenario, messages, sink);
     for (let round = 0; round < rounds; round++) {
       for (const peer of peers) samples[peer.name].push(await measure(peer, scenario, messages, sink));
     }
@@ -171,7 +178,7 @@ async function main(): Promise<void> {
   if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: deno task build`);
   const brief = process.argv.includes("--brief");
   const rounds = option("rounds", brief ? 1 : 5);
-  const messages = option("messages", brief ? 300 : 3000);
+  const messages = option("messages", brief ? 300 : 10_000);
   const only = process.argv.indexOf("--only");
   const root = mkdtempSync(join(tmpdir(), "mta-bench-"));
   mkdirSync(root, { recursive: true });

@@ -933,7 +933,7 @@ export const parameters = {
   smtpd_per_record_deadline: { type: "bool", fallback: "(legacy, no default)", since: "2.9", daemons: "smtpd", area: "receive", fit: "full", note: "default of smtpd_per_request_deadline when set", instead: "smtpd_per_request_deadline" },
   tlsproxy_client_level: { type: "enum", fallback: "(legacy, no default)", since: "3.4", daemons: "tlsproxy", area: "tls-out", fit: "rare", note: "quirk before 3.7.16: setting it empties tlsproxy_client_security_level", instead: "tlsproxy_client_security_level" },
   tlsproxy_client_policy: { type: "maps", fallback: "(legacy, no default)", since: "3.4", daemons: "tlsproxy", area: "tls-out", fit: "rare", note: "quirk before 3.7.16: setting it empties tlsproxy_client_policy_maps", instead: "tlsproxy_client_policy_maps" },
-  worker_processes: { type: "string", fallback: "auto", since: "mta", daemons: "master", area: "process", fit: "core", range: "non-empty", note: "processes that do the mail work; auto: one a processor" },
+  worker_processes: { type: "string", fallback: "auto", since: "mta", daemons: "master", area: "process", fit: "core", range: "non-empty", note: "processes that do the mail work; auto: one a processor, less one for the system" },
 } as const satisfies Readonly<Record<string, ParameterRow>>;
 
 /** Names that are made from another name: `<transport>` is a master.cf service, the rest are user-defined (postconf(5)). */

@@ -432,9 +432,12 @@ export class Master {
   }
 }
 
-/** worker_processes as a number. */
+/**
+ * worker_processes as a number. `auto` leaves one processor to the system: its network and disk work, and the runtime's own
+ * threads, cost about as much as a worker (docs/decisions.md).
+ */
 export function workerCount(value: string, processors: number): number {
-  if (value === "auto") return Math.max(1, processors);
+  if (value === "auto") return Math.max(1, processors - 1);
   if (!/^[1-9]\d{0,2}$/.test(value) || Number(value) > 128) {
     throw new StartFault(`bad worker_processes value "${value}"; specify "auto" or a number from 1 to 128`);
   }

@@ -49,6 +49,13 @@ export function canonicalPeer(address: string | undefined): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }
 
+let inputs = 0;
+
+/** How often bytes have come in over all connections: what has grown since the last turn of the event loop says that it is busy. */
+export function inputsSeen(): number {
+  return inputs;
+}
+
 /** Bytes that may gather before they are sent at once. */
 const GATHER_LIMIT = 65_536;
 
@@ -91,7 +98,7 @@ class StreamConnection implements Connection {
   bind(handler: ConnectionHandler): void {
     const { socket } = this;
     this.#handler = handler;
-    socket.on("data", (chunk: Buffer) => this.#guarded(() => (this.#moved(), handler.data(chunk))));
+    socket.on("data", (chunk: Buffer) => this.#guarded(() => this.#arrived(chunk)));
     socket.on("end", () => this.#guarded(() => handler.end()));
     socket.on("drain", () => this.#guarded(() => this.#drained()));
     socket.on("error", (error) => this.#failure ??= error);
@@ -106,6 +113,12 @@ class StreamConnection implements Connection {
       this.socket.destroy();
       reportBug(error);
     }
+  }
+
+  #arrived(chunk: Buffer): void {
+    inputs++;
+    this.#moved();
+    this.#handler!.data(chunk);
   }
 
   #drained(): void {

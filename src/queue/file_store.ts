@@ -113,13 +113,15 @@ class FileStore implements QueueStore {
   }
 
   #makeCommits(): GroupCommit {
-    const { now, report, after, limits } = this.#world;
+    const { now, inputs, report, after, limits } = this.#world;
     return new GroupCommit({
       log: this.#shard.log,
       sources: [this.#shard.outcomes, this.#compaction, this.#appends],
       now,
       report,
       after,
+      inputs,
+      gatherTime: limits.gatherTime,
       faultPause: limits.faultPause,
       committed: () => this.#committed(),
     });

@@ -30,6 +30,8 @@ export interface QueueLimits {
   readonly preallocate: number;
   /** Contents of new messages kept in memory for their first delivery. */
   readonly cacheBytes: number;
+  /** Longest time a message waits for others to share its sync while input keeps coming, in milliseconds. */
+  readonly gatherTime: number;
   /** Longest time an outcome waits for its sync when nothing is appended, in milliseconds. */
   readonly outcomeDelay: number;
   /** Bytes moved by compaction in one group commit. */
@@ -49,6 +51,7 @@ export const QUEUE_LIMITS: QueueLimits = {
   segmentSize: 64 * 1024 * 1024,
   preallocate: 4 * 1024 * 1024,
   cacheBytes: 32 * 1024 * 1024,
+  gatherTime: 2,
   outcomeDelay: 50,
   compactionStep: 1024 * 1024,
   slack: 2,
@@ -69,6 +72,8 @@ export interface FileStoreOptions {
   readonly disk?: Disk;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** Grows with the process's network input; tells a busy event loop from an idle one. */
+  readonly inputs?: () => number;
   /** 32 random bits. */
   readonly random?: () => number;
   /** Calls once after so many milliseconds, unless the answer is called first. */

@@ -106,6 +106,10 @@ export interface GroupCommitOptions {
   readonly log: SegmentLog;
   readonly sources: readonly Source[];
   readonly now: () => number;
+  /** Grows as long as there is input to work on (`inputsSeen`). */
+  readonly inputs: () => number;
+  /** Longest time that a batch gathers while there is, in milliseconds. */
+  readonly gatherTime: number;
   readonly report: (event: QueueEvent) => void;
   /** After a fault nothing is tried for so many milliseconds. */
   readonly faultPause: number;
@@ -142,10 +146,22 @@ export class GroupCommit {
     return this.#fault !== undefined && this.#options.now() < this.#pausedUntil;
   }
 
-  /** Starts a round soon, so that what arrives in the same turn of the event loop shares its sync. */
+  /** Starts a round soon. */
   kick(): void {
-    if (this.#running !== undefined) return;
-    this.#running = new Promise((resolve) => setImmediate(resolve)).then(() => this.#run());
+    this.#running ??= this.#run();
+  }
+
+  /**
+   * Waits for company: as long as each turn of the event loop brings input there may be more messages on their way, and one
+   * sync for all costs less than the turns. On an idle server that is one turn.
+   */
+  async #gather(): Promise<void> {
+    const { inputs, gatherTime, now } = this.#options;
+    const started = now();
+    for (let before = inputs();; before = inputs()) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (inputs() === before || now() - started >= gatherTime) return;
+    }
   }
 
   /** Resolves when all that waits now is durable. */
@@ -169,7 +185,10 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
-    do await this.#round(); while (this.#fault === undefined ? this.#waiting() : this.#asked());
+    do {
+      await this.#gather();
+      await this.#round();
+    } while (this.#fault === undefined ? this.#waiting() : this.#asked());
     this.#running = undefined;
     if (this.#waiting()) this.#retryLater();
   }

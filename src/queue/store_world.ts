@@ -1,3 +1,4 @@
+import { inputsSeen } from "../platform/connection.ts";
 import { systemDisk } from "../platform/durable_file.ts";
 import { type FileStoreOptions, QUEUE_LIMITS, type QueueLimits } from "./file_store_options.ts";
 
@@ -25,6 +26,7 @@ export function storeWorld(options: FileStoreOptions): StoreWorld {
     limits: { ...QUEUE_LIMITS, ...options.limits },
     disk: options.disk ?? systemDisk,
     now: options.now ?? Date.now,
+    inputs: options.inputs ?? inputsSeen,
     random: options.random ?? randomWord,
     after: options.after ?? waitThen,
   };

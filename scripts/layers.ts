@@ -38,7 +38,6 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["http"],
   zod: ["http", "config"],
   "dns-packet": ["dns"],
-  "prom-client": ["observe", "http"],
 };
 
 /** Modules of the runtime that are plain computation and may be used anywhere. */

@@ -1,4 +1,6 @@
+import type { CommandRow } from "./commands/command.ts";
 import { COMMANDS } from "./commands/registry.ts";
+
 import { calledAs, exit, programArguments, writeErr, writeOut } from "./platform/process.ts";
 
 const GROUPS = ["service", "tables", "queue", "mail", "configuration"] as const;
@@ -18,6 +20,22 @@ async function internal(name: string | undefined): Promise<(() => Promise<number
   if (name === "--worker") return (await import("./master/worker.ts")).runWorker;
   if (name === "--helper") return (await import("./master/helper.ts")).runHelper;
   return undefined;
+}
+
+/** A simple command's own help, or its refusal of words it does not know: the exit status, undefined to go on. */
+function answerOptions(name: string, row: CommandRow, args: readonly string[]): number | undefined {
+  const { options, summary } = row;
+  if (options === undefined) return undefined;
+  const lines = Object.entries(options).map(([option, what]) => `  ${option.padEnd(12)} ${what}\n`);
+  const words = Object.keys(options).map((option) => ` [${option}]`).join("");
+  const help = `usage: mta [-c config_dir] ${name}${words}\n\n${summary}\n${lines.length > 0 ? "\n" : ""}${
+    lines.join("")
+  }`;
+  if (args.some((arg) => arg === "--help" || arg === "-h")) return (writeOut(help), 0);
+  const unknown = args.find((arg) => !(arg in options));
+  if (unknown === undefined) return undefined;
+  writeErr(`mta ${name}: fatal: unknown argument: "${unknown}"\n${help}`);
+  return 1;
 }
 
 interface Called {
@@ -56,6 +74,8 @@ async function main(): Promise<number> {
     writeErr(`mta: fatal: unknown command: "${name}". Try "mta --help".\n`);
     return 1;
   }
+  const answered = answerOptions(name, row, args);
+  if (answered !== undefined) return answered;
   const command = await row.load();
   return await command({ name, configDirectory, verbose, args });
 }

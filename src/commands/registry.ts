@@ -20,51 +20,61 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   serve: {
     group: "service",
     summary: "run in the foreground, log on standard output",
+    options: { "--detached": "how `start` runs it: away from the terminal" },
     load: async () => (await import("./serve.ts")).serve,
   },
   "start-fg": {
     group: "service",
     summary: "the same, by Postfix's name",
+    options: {},
     load: async () => (await import("./serve.ts")).serve,
   },
   start: {
     group: "service",
     summary: "run in the background",
+    options: {},
     load: async () => (await import("./start.ts")).start,
   },
   stop: {
     group: "service",
     summary: "stop, letting what is in flight end",
+    options: {},
     load: async () => (await import("./stop.ts")).stop,
   },
   abort: {
     group: "service",
     summary: "stop at once",
+    options: {},
     load: async () => (await import("./stop.ts")).abort,
   },
   reload: {
     group: "service",
     summary: "take over the changed configuration",
+    options: {},
     load: async () => (await import("./reload.ts")).reload,
   },
   status: {
     group: "service",
     summary: "tell whether it runs (--json: with workers)",
+    options: { "--json": "pid, uptime, version and workers as one JSON object" },
     load: async () => (await import("./status.ts")).status,
   },
   check: {
     group: "service",
     summary: "tell what is wrong in configuration and tables",
+    options: { "--json": "findings as one JSON object" },
     load: async () => (await import("./check.ts")).check,
   },
   flush: {
     group: "service",
     summary: "try all deferred mail now",
+    options: {},
     load: async () => (await import("./flush.ts")).flush,
   },
   version: {
     group: "service",
     summary: "print the version",
+    options: {},
     load: async () => (await import("./version.ts")).version,
   },
   postconf: {

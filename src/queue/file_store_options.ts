@@ -51,7 +51,7 @@ export const QUEUE_LIMITS: QueueLimits = {
   segmentSize: 64 * 1024 * 1024,
   preallocate: 4 * 1024 * 1024,
   cacheBytes: 32 * 1024 * 1024,
-  gatherTime: 2,
+  gatherTime: 3,
   outcomeDelay: 50,
   compactionStep: 1024 * 1024,
   slack: 2,

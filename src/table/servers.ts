@@ -1,0 +1,131 @@
+import { systemErrorText } from "../platform/system_error.ts";
+import type { TableContext } from "./context.ts";
+import { LookupFault } from "./remote.ts";
+
+/**
+ * This server cannot be asked now, the next one may be: no connection, no answer within the time for one attempt (which has to
+ * be shorter than the deadline of the whole lookup). Whatever else a question throws would be the same on every server.
+ */
+export class ServerFault extends Error {
+  override readonly name = "ServerFault";
+}
+
+/** How servers are chosen and how long one that failed is left alone. */
+export interface ServersOptions<Server> {
+  /** What a server is called in messages: without passwords. */
+  readonly nameOf: (server: Server) => string;
+  /** `listed`: always the first that works (ldap_table(5)). `random`: load is spread (mysql_table(5), pgsql_table(5)). */
+  readonly order: "listed" | "random";
+  /** Milliseconds for which a server is left alone after its first failure; doubles with each more. Default 1 s. */
+  readonly firstRest?: number;
+  /** Longest such rest. Default 60 s (mysql_table(5), pgsql_table(5)). */
+  readonly longestRest?: number;
+  /** From 0 up to 1. */
+  readonly random?: () => number;
+}
+
+interface State<Server> {
+  readonly server: Server;
+  readonly name: string;
+  failures: number;
+  /** Not asked before this time. */
+  restsUntil: number;
+  /** One lookup finds out whether a server that failed is back; the others do not wait for it. */
+  tried: boolean;
+  reason: string;
+}
+
+/**
+ * Servers that hold the same data. One that fails is left alone for a time that grows, and when none is left the lookup fails
+ * at once instead of running into a time-out each time.
+ */
+export class Servers<Server> {
+  readonly #states: readonly State<Server>[];
+  readonly #options: ServersOptions<Server>;
+  readonly #context: Pick<TableContext, "clock" | "warn">;
+  readonly #spec: string;
+
+  constructor(
+    spec: string,
+    servers: readonly Server[],
+    context: Pick<TableContext, "clock" | "warn">,
+    options: ServersOptions<Server>,
+  ) {
+    this.#spec = spec;
+    this.#context = context;
+    this.#options = options;
+    this.#states = servers.map((server) => ({
+      server,
+      name: options.nameOf(server),
+      failures: 0,
+      restsUntil: 0,
+      tried: false,
+      reason: "",
+    }));
+  }
+
+  /** Asks one server after the other until one does not throw a `ServerFault`; throws a LookupFault when none is left. */
+  async ask<Result>(question: (server: Server) => Promise<Result>): Promise<Result> {
+    for (const state of this.#inOrder()) {
+      if (!this.#mayBeAsked(state)) continue;
+      const isTrial = state.failures > 0;
+      if (isTrial) state.tried = true;
+      try {
+        const result = await question(state.server);
+        this.#worked(state);
+        return result;
+      } catch (error) {
+        if (!(error instanceof ServerFault)) throw error;
+        this.#failed(state, error);
+      } finally {
+        if (isTrial) state.tried = false;
+      }
+    }
+    throw new LookupFault(this.#allDown());
+  }
+
+  #mayBeAsked(state: State<Server>): boolean {
+    return state.failures === 0 || (!state.tried && this.#context.clock() >= state.restsUntil);
+  }
+
+  /** Those that work first; of those that failed, the one that has rested longest first. */
+  #inOrder(): readonly State<Server>[] {
+    const { order, random = Math.random } = this.#options;
+    if (this.#states.length === 1) return this.#states;
+    const working = this.#states.filter(({ failures }) => failures === 0);
+    const failed = this.#states.filter(({ failures }) => failures > 0);
+    if (order === "random") shuffle(working, random);
+    return [...working, ...failed.sort((a, b) => a.restsUntil - b.restsUntil)];
+  }
+
+  #worked(state: State<Server>): void {
+    if (state.failures === 0) return;
+    state.failures = 0;
+    this.#context.warn(`table ${this.#spec}: server ${state.name} answers again`);
+  }
+
+  /** Side by side lookups fail together: they count as one failure. */
+  #failed(state: State<Server>, error: ServerFault): void {
+    const now = this.#context.clock();
+    state.reason = systemErrorText(error);
+    if (now < state.restsUntil) return;
+    const { firstRest = 1000, longestRest = 60_000 } = this.#options;
+    const rest = Math.min(firstRest * 2 ** Math.min(state.failures, 30), longestRest);
+    state.failures++;
+    state.restsUntil = now + rest;
+    if (state.failures === 1) {
+      this.#context.warn(`table ${this.#spec}: server ${state.name}: ${state.reason}`);
+    }
+  }
+
+  #allDown(): string {
+    return this.#states.map(({ name, reason }) => reason === "" ? name : `${name}: ${reason}`).join("; ");
+  }
+}
+
+function shuffle<T>(items: T[], random: () => number): void {
+  for (let at = items.length - 1; at > 0; at--) {
+    const other = Math.floor(random() * (at + 1));
+    [items[at], items[other]] = [items[other]!, items[at]!];
+  }
+}

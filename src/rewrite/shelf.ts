@@ -55,9 +55,13 @@ export function createShelf(context: TableContext): Shelf {
       return { title, whole: mapsOf(opened, context, title), partial: mapsOf(fixed, context, title) };
     },
     domains: (text, options) =>
-      splitList(text).length === 0 ? undefined : kept(openDomainList(text, options, context)),
+      splitList(text).length === 0
+        ? undefined
+        : kept(openDomainList(text, options, { context, open: openTable })),
     addresses: (text, options) =>
-      splitList(text).length === 0 ? undefined : kept(openAddressList(text, options, context)),
+      splitList(text).length === 0
+        ? undefined
+        : kept(openAddressList(text, options, { context, open: openTable })),
     close() {
       for (const each of tables.values()) each.close();
       for (const close of closers) close();

@@ -8,8 +8,10 @@ import { splitExtension } from "./extension.ts";
 import { openMaps } from "./maps.ts";
 import { openAddressList, openDomainList } from "./match_list.ts";
 import { neverMatches } from "./never_matching.ts";
+import { openTable } from "./registry.ts";
 import { ABSENT, type Answer } from "./table.ts";
 
+const listTables = () => ({ context: testContext(), open: openTable });
 const folder = mkdtempSync(join(tmpdir(), "lookups-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -34,7 +36,7 @@ describe("openMaps()", () => {
 });
 
 const domain = (list: string, name: string, parentMatches = false) =>
-  Object(openDomainList(list, { parentMatches }, testContext()).matches(name)).is;
+  Object(openDomainList(list, { parentMatches }, listTables()).matches(name)).is;
 
 describe("openDomainList()", () => {
   writeFileSync(join(folder, "domains"), "# mine\nfile.example,\n  more.example\n");
@@ -92,11 +94,11 @@ describe("openAddressList()", () => {
     ["static:all", "192.0.2.1", undefined, "yes"],
     ["junk 1.2.3 1.2.3.4", "1.2.3.4", undefined, "yes"],
   ])("%p matches %s (%p): %s", (list, address, name, wanted) => {
-    const opened = openAddressList(list, { parentMatches: true }, testContext());
+    const opened = openAddressList(list, { parentMatches: true }, listTables());
     expect(Object(opened.matches(address, name)).is).toBe(wanted);
   });
   test("host bits are named with the network that was meant", () => {
-    const opened = openAddressList("10.0.0.1/8", { parentMatches: true, title: "mynetworks" }, testContext());
+    const opened = openAddressList("10.0.0.1/8", { parentMatches: true, title: "mynetworks" }, listTables());
     expect(opened.matches("10.1.1.1")).toEqual({
       is: "trouble",
       why:

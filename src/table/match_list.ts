@@ -3,10 +3,9 @@ import { contains, parseNetwork } from "../address/network.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import { splitList } from "../config/list.ts";
 import { readWhole, systemWhy } from "../platform/random_access_file.ts";
-import type { TableContext } from "./context.ts";
+import type { OpenTable, TableContext } from "./context.ts";
 import { fileBacked } from "./file_backed.ts";
 import { foldKey } from "./fold.ts";
-import { openTable } from "./registry.ts";
 import { logicalLines } from "./source_lines.ts";
 import type { Answer, Table } from "./table.ts";
 
@@ -18,6 +17,12 @@ export type Match =
 
 const YES: Match = { is: "yes" };
 const NO: Match = { is: "no" };
+
+/** How a list opens the tables that it names. */
+export interface ListTables {
+  readonly context: TableContext;
+  readonly open: OpenTable;
+}
 
 /** How a list treats domains. */
 export interface MatchOptions {
@@ -63,12 +68,12 @@ const DEEPEST_INCLUDE = 20;
 
 class ListReader {
   readonly #options: MatchOptions;
-  readonly #context: TableContext;
+  readonly #from: ListTables;
   readonly #tables: Table[] = [];
 
-  constructor(options: MatchOptions, context: TableContext) {
+  constructor(options: MatchOptions, from: ListTables) {
     this.#options = options;
-    this.#context = context;
+    this.#from = from;
   }
 
   read(text: string, depth = 0): Pattern[] {
@@ -105,12 +110,12 @@ class ListReader {
         return [() => trouble(why)];
       }
     };
-    const content = fileBacked(path, this.#context.clock, load);
+    const content = fileBacked(path, this.#from.context.clock, load);
     return (subject) => firstOf(content.current(), 0, subject);
   }
 
   #table(spec: string): Pattern {
-    const table = openTable(spec, this.#context);
+    const table = this.#from.open(spec, this.#from.context);
     this.#tables.push(table);
     const { parentMatches, exact } = this.#options;
     return ({ name, address }) => {
@@ -226,8 +231,8 @@ function answerOf(patterns: readonly Pattern[], subject: Subject): MaybeAsync<Ma
 }
 
 /** Opens a list of domain patterns (main.cf lists: `!item`, `/file`, `type:name`, `.domain`; first match wins). */
-export function openDomainList(text: string, options: MatchOptions, context: TableContext): DomainList {
-  const reader = new ListReader(options, context);
+export function openDomainList(text: string, options: MatchOptions, tables: ListTables): DomainList {
+  const reader = new ListReader(options, tables);
   const patterns = reader.read(text);
   return {
     isEmpty: patterns.length === 0,
@@ -237,8 +242,8 @@ export function openDomainList(text: string, options: MatchOptions, context: Tab
 }
 
 /** Opens a list of client patterns: addresses, networks, and names; `mynetworks` takes all three. */
-export function openAddressList(text: string, options: MatchOptions, context: TableContext): AddressList {
-  const reader = new ListReader(options, context);
+export function openAddressList(text: string, options: MatchOptions, tables: ListTables): AddressList {
+  const reader = new ListReader(options, tables);
   const patterns = reader.read(text);
   return {
     isEmpty: patterns.length === 0,

@@ -1,0 +1,33 @@
+import type { MaybeAsync } from "../base/maybe_async.ts";
+import { type ListTables, type Match, openDomainList } from "./match_list.ts";
+import type { QueryFile } from "./query_file.ts";
+
+/** Says whether a key is worth a lookup. */
+export interface DomainFilter {
+  admits(key: string): MaybeAsync<Match>;
+  close(): void;
+}
+
+const YES: Match = { is: "yes" };
+const NO: Match = { is: "no" };
+
+/**
+ * The `domain` attribute of a query file: a list of domains (`type:table` and `/file` too). Only addresses in one of them are
+ * looked up; without the attribute every key is (pgsql_table(5), ldap_table(5), memcache_table(5)).
+ */
+export function openDomainFilter(file: QueryFile, tables: ListTables): DomainFilter {
+  const text = file.text("domain");
+  if (text === undefined) return { admits: () => YES, close: () => {} };
+  const list = openDomainList(
+    text,
+    { parentMatches: false, exact: true, title: file.where("domain") },
+    tables,
+  );
+  return {
+    admits(key) {
+      const at = key.lastIndexOf("@");
+      return at < 0 || at === key.length - 1 ? NO : list.matches(key.slice(at + 1));
+    },
+    close: () => list.close(),
+  };
+}

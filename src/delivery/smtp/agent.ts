@@ -14,12 +14,13 @@ import type { Connect } from "./connector.ts";
 import { deliver, type DeliveryContext } from "./delivery.ts";
 import { type GenericSettings, openGeneric, type RewritingTools } from "./generic.ts";
 import { systemServices } from "./services_file.ts";
+import { type DemandSettings, openUnmetDemands } from "./unmet_demands.ts";
 
 /** What the SMTP and LMTP clients are made of. */
 export interface SmtpAgentOptions {
   readonly program: "smtp" | "lmtp";
   /** Settings of the service (master.cf `-o` on top). */
-  readonly settings: Pick<Settings, SmtpClientParameters> & GenericSettings;
+  readonly settings: Pick<Settings, SmtpClientParameters> & GenericSettings & DemandSettings;
   readonly resolver: Resolver;
   readonly log: Log;
   /** Addresses that inet_interfaces stands for. */
@@ -66,6 +67,7 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     service: options.service ?? systemServices(),
     cache,
     ...openTables(options, warn),
+    unmet: openUnmetDemands(options.program, options.settings, options.rewriting?.shelf),
     bestMx: options.bestMx,
     warn,
   };

@@ -19,6 +19,7 @@ import { Progress } from "./progress.ts";
 import { type Peer, Session } from "./session.ts";
 import { outgoingMessage } from "./outgoing_message.ts";
 import { transact, type TransactionContext, type TransactionEnd } from "./transaction.ts";
+import type { UnmetDemands } from "./unmet_demands.ts";
 
 /** All that a delivery needs beside its job. */
 export interface DeliveryContext extends LookupContext, ConnectContext {
@@ -29,6 +30,8 @@ export interface DeliveryContext extends LookupContext, ConnectContext {
   readonly generic: ((address: string) => MaybeAsync<string>) | undefined;
   readonly rewriteHeader: RewriteHeader | undefined;
   readonly discardKeywords: ((address: string) => MaybeAsync<string | undefined>) | undefined;
+  /** What the operator demands of a destination and this client cannot do. */
+  readonly unmet: UnmetDemands;
   readonly bestMx: ((job: DeliveryJob, signal: AbortSignal) => Promise<DeliveryReport>) | undefined;
 }
 
@@ -132,6 +135,8 @@ class Delivery {
       service,
     });
     if (destination.is !== "host") return this.#badDestination(destination);
+    const unmet = await this.#context.unmet.nexthop(site, this.#job.envelope.sender);
+    if (unmet !== undefined) return void (this.#why = unmet);
     const limits = { addresses: 0, sessions: 0 };
     if (first && this.#cachePolicy(destination.host)) {
       this.#nexthopKey = nexthopKey(destination.text);
@@ -281,6 +286,8 @@ class Delivery {
 
   async #hello(session: Session, nexthop: string, detectLoop: boolean): Promise<Failure | undefined> {
     const { settings, warn, discardKeywords, log } = this.#context;
+    const unmet = await this.#context.unmet.host(session.peer.host);
+    if (unmet !== undefined) return unmet;
     const listed = await discardKeywords?.(session.peer.address);
     return await hello(session, {
       settings,

@@ -1,0 +1,108 @@
+import { then } from "../../base/maybe_async.ts";
+import type { MaybeAsync } from "../../base/maybe_async.ts";
+import type { Settings } from "../../config/settings.ts";
+import { queryName } from "../../dns/name.ts";
+import type { Shelf } from "../../rewrite/shelf.ts";
+import type { Maps } from "../../table/maps.ts";
+import type { Answer } from "../../table/table.ts";
+import { type Failure, localFailure } from "./failure.ts";
+
+/** Parameters by which an operator demands TLS or a login of the client. */
+export type DemandSettings = Pick<
+  Settings,
+  | `${"smtp" | "lmtp"}_tls_security_level`
+  | `${"smtp" | "lmtp"}_enforce_tls`
+  | `${"smtp" | "lmtp"}_tls_policy_maps`
+  | `${"smtp" | "lmtp"}_tls_per_site`
+  | `${"smtp" | "lmtp"}_sasl_auth_enable`
+  | `${"smtp" | "lmtp"}_sasl_password_maps`
+>;
+
+/**
+ * Why mail must not go out over this client, which has neither TLS nor SASL: an operator who demands them would rather have
+ * it wait than see it sent in the clear, or refused for good by a relay that wants a login.
+ */
+export interface UnmetDemands {
+  /** For a next hop, as written (`example.com`, `[host]:587`), and the sender. */
+  nexthop(nexthop: string, sender: string): MaybeAsync<Failure | undefined>;
+  /** For a host that was found. */
+  host(name: string): MaybeAsync<Failure | undefined>;
+}
+
+/** Levels that allow no clear text (postconf(5), smtp_tls_security_level). `dane` alone may fall back to it. */
+const MANDATORY = new Set(["encrypt", "dane-only", "fingerprint", "verify", "secure"]);
+
+const NO_TLS = localFailure("4.7.5", "TLS is required, but our TLS engine is unavailable");
+
+/** Reads the demands of one client service. */
+export function openUnmetDemands(
+  program: "smtp" | "lmtp",
+  settings: DemandSettings,
+  shelf: Shelf | undefined,
+): UnmetDemands {
+  const level = settings[`${program}_tls_security_level`];
+  const always = MANDATORY.has(level) || (level === "" && settings[`${program}_enforce_tls`]);
+  const policies = shelf?.maps(settings[`${program}_tls_policy_maps`], `${program}_tls_policy_maps`)?.whole;
+  const perSite = policies !== undefined || level !== ""
+    ? undefined
+    : shelf?.maps(settings[`${program}_tls_per_site`], `${program}_tls_per_site`)?.whole;
+  const passwords = settings[`${program}_sasl_auth_enable`]
+    ? shelf?.maps(settings[`${program}_sasl_password_maps`], `${program}_sasl_password_maps`)?.whole
+    : undefined;
+  return {
+    nexthop: (nexthop, sender) =>
+      then(
+        tlsDemand(nexthop, always, policies, perSite),
+        (unmet) =>
+          unmet ?? then(loginDemand(passwords, sender), (first) => first ?? loginDemand(passwords, nexthop)),
+      ),
+    host: (name) => loginDemand(passwords, name),
+  };
+}
+
+/** The policy of a next hop decides alone where there is one; then the level of all (smtp_tls_policy_maps). */
+function tlsDemand(
+  nexthop: string,
+  always: boolean,
+  policies: Maps | undefined,
+  perSite: Maps | undefined,
+): MaybeAsync<Failure | undefined> {
+  const table = policies ?? perSite;
+  if (table === undefined) return always ? NO_TLS : undefined;
+  return then(firstOf(table, policyKeys(nexthop)), (answer) => {
+    if (answer.is === "trouble") return localFailure("4.7.5", `TLS policy lookup error: ${answer.why}`);
+    const mandatory = answer.is === "found" ? isMandatory(answer.value) : always;
+    return mandatory ? NO_TLS : undefined;
+  });
+}
+
+function isMandatory(policy: string): boolean {
+  const word = policy.trim().split(/[\s,]/)[0].toLowerCase();
+  return MANDATORY.has(word) || word === "must" || word === "must_nopeermatch";
+}
+
+/** The next hop as written, then each parent domain with a leading dot. */
+function policyKeys(nexthop: string): readonly string[] {
+  const keys = [nexthop.toLowerCase()];
+  if (queryName(nexthop) === undefined) return keys;
+  for (let dot = nexthop.indexOf(".", 1); dot >= 0; dot = nexthop.indexOf(".", dot + 1)) {
+    keys.push(nexthop.slice(dot).toLowerCase());
+  }
+  return keys;
+}
+
+function firstOf(table: Maps, [key, ...rest]: readonly string[]): MaybeAsync<Answer> {
+  return then(
+    table.find(key),
+    (answer) => answer.is === "absent" && rest.length > 0 ? firstOf(table, rest) : answer,
+  );
+}
+
+function loginDemand(passwords: Maps | undefined, key: string): MaybeAsync<Failure | undefined> {
+  if (passwords === undefined || key === "") return undefined;
+  return then(passwords.find(key), (answer) => {
+    if (answer.is === "trouble") return localFailure("4.7.0", `SASL password lookup error: ${answer.why}`);
+    if (answer.is === "absent") return undefined;
+    return localFailure("4.7.0", `SASL authentication failed; this client cannot log in, as ${key} demands`);
+  });
+}

@@ -1,0 +1,66 @@
+import { expect, test } from "bun:test";
+import { outcomeLines, testAgent } from "../../../test/kit/smtp_delivery.ts";
+import { startSmtpPeer } from "../../../test/kit/smtp_peer.ts";
+import type { FindAddress } from "../../rewrite/find_address.ts";
+import { createShelf } from "../../rewrite/shelf.ts";
+import { ABSENT } from "../../table/table.ts";
+import type { DemandSettings } from "./unmet_demands.ts";
+
+/** What becomes of a message to a server that would take it, PORT standing for the server's port. */
+async function fate(settings: Partial<DemandSettings>): Promise<string> {
+  const peer = await startSmtpPeer({}, {});
+  const filled = Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [
+      name,
+      typeof value === "string" ? value.replaceAll("PORT", String(peer.port)) : value,
+    ]),
+  );
+  const shelf = createShelf({ directory: "", parameter: () => undefined, warn: () => {}, clock: () => 0 });
+  const find: FindAddress = () => ({ answer: ABSENT, key: "", extension: "" });
+  const { agent, deliver } = testAgent(filled, { rewriting: { shelf, find } });
+  const report = await deliver({ nexthop: `[127.0.0.1]:${peer.port}` });
+  await agent.close();
+  await peer.close();
+  return `${outcomeLines(report)[0]!.replace(/\d{4,5}/g, "N")}, ${peer.connections} connections`;
+}
+
+const SENT = "sent 2.0.0 127.0.0.1[127.0.0.1]:N (250 2.0.0 Ok: queued as N), 1 connections";
+const NO_TLS = "deferred 4.7.5 none (TLS is required, but our TLS engine is unavailable), 0 connections";
+const login = (key: string, connections: number) =>
+  `deferred 4.7.0 ${
+    connections > 0 ? "127.0.0.1[127.0.0.1]:N" : "none"
+  } (SASL authentication failed; this client cannot log in, as ${key} demands), ${connections} connections`;
+
+test.each<[Partial<DemandSettings>, string]>([
+  [{ smtp_tls_security_level: "may" }, SENT],
+  [{ smtp_tls_security_level: "none", smtp_enforce_tls: true }, SENT],
+  [{ smtp_enforce_tls: true }, NO_TLS],
+  [{ smtp_tls_security_level: "encrypt" }, NO_TLS],
+  [{ smtp_tls_security_level: "dane-only" }, NO_TLS],
+  [{ smtp_tls_security_level: "verify" }, NO_TLS],
+  [{ smtp_tls_security_level: "secure" }, NO_TLS],
+  [{ smtp_tls_security_level: "fingerprint" }, NO_TLS],
+  [{ smtp_tls_policy_maps: "inline:{ [127.0.0.1]:PORT=encrypt }" }, NO_TLS],
+  [{ smtp_tls_policy_maps: "inline:{ { [127.0.0.1]:PORT = secure match=nexthop } }" }, NO_TLS],
+  [{ smtp_tls_policy_maps: "static:none", smtp_tls_security_level: "encrypt" }, SENT],
+  [{ smtp_tls_policy_maps: "inline:{ other.example=encrypt }" }, SENT],
+  [{ smtp_tls_per_site: "static:MUST" }, NO_TLS],
+])("TLS that is demanded and not there keeps the mail: %j", async (settings, want) => {
+  expect(await fate(settings)).toBe(want);
+});
+
+test("a policy table in trouble keeps the mail", async () => {
+  expect(await fate({ smtp_tls_policy_maps: "fail:down" })).toMatch(
+    /^deferred 4\.7\.5 none \(TLS policy lookup error: .*, 0 connections$/,
+  );
+});
+
+test("a login that is demanded keeps the mail, by next hop, sender or host", async () => {
+  const withPasswords = (spec: string) =>
+    fate({ smtp_sasl_auth_enable: true, smtp_sasl_password_maps: `inline:{ ${spec}=user:secret }` });
+  expect(await withPasswords("[127.0.0.1]:PORT")).toBe(login("[127.0.0.1]:N", 0));
+  expect(await withPasswords("ann@example.com")).toBe(login("ann@example.com", 0));
+  expect(await withPasswords("127.0.0.1")).toBe(login("127.0.0.1", 1));
+  expect(await withPasswords("elsewhere.example")).toBe(SENT);
+  expect(await fate({ smtp_sasl_password_maps: "static:user:secret" })).toBe(SENT);
+});

@@ -2,6 +2,30 @@ import type { Diagnostic } from "./diagnostic.ts";
 import { HONOURED } from "./honoured.ts";
 import { rowOf, ROWS, type Setting, TRANSPORT_SUFFIXES } from "./scope.ts";
 
+const CLIENT_LEVEL =
+  "this client has no TLS yet: where TLS is mandatory, mail waits instead of going out in the clear";
+const CLIENT_LOGIN = "this client cannot log in yet: mail for destinations with a password waits";
+const NO_STARTTLS = "STARTTLS is not offered yet: where TLS is mandatory, the service takes no mail";
+
+/** Settings that cannot be honoured and that the code fails safe on: what comes of them instead. */
+export const CONSEQUENCES: Readonly<Record<string, string>> = {
+  smtpd_tls_security_level: NO_STARTTLS,
+  smtpd_enforce_tls: NO_STARTTLS,
+  smtpd_tls_wrappermode: "wrapper mode is not served yet: the service takes no mail",
+  smtp_tls_security_level: CLIENT_LEVEL,
+  smtp_enforce_tls: CLIENT_LEVEL,
+  smtp_tls_policy_maps: CLIENT_LEVEL,
+  smtp_tls_per_site: CLIENT_LEVEL,
+  smtp_sasl_auth_enable: CLIENT_LOGIN,
+  smtp_sasl_password_maps: CLIENT_LOGIN,
+  lmtp_tls_security_level: CLIENT_LEVEL,
+  lmtp_enforce_tls: CLIENT_LEVEL,
+  lmtp_tls_policy_maps: CLIENT_LEVEL,
+  lmtp_tls_per_site: CLIENT_LEVEL,
+  lmtp_sasl_auth_enable: CLIENT_LOGIN,
+  lmtp_sasl_password_maps: CLIENT_LOGIN,
+};
+
 /** Whether the code acts on a parameter. */
 export function isHonoured(name: string): boolean {
   if (HONOURED.has(name)) return true;
@@ -13,10 +37,14 @@ export function checkHonoured(settings: readonly Setting[]): Diagnostic[] {
   return settings.flatMap((setting) => {
     const row = rowOf(setting.name);
     if (row === undefined || isHonoured(setting.name)) return [];
-    const why = row.fit === "moot" && row.note !== undefined ? row.note : "not supported yet";
+    const consequence = CONSEQUENCES[setting.name];
+    const why = consequence ??
+      (row.fit === "moot" && row.note !== undefined ? row.note : "not supported yet");
     return [{
       level: "warning" as const,
-      text: `${setting.file}: parameter ${setting.name} has no effect: ${why}`,
+      text: `${setting.file}: parameter ${setting.name} ${
+        consequence === undefined ? "has no effect" : "is not honoured"
+      }: ${why}`,
       file: setting.file,
       ...(setting.line !== undefined && { line: setting.line }),
       ...(setting.service !== undefined && { service: setting.service }),

@@ -32,25 +32,27 @@ interface CommandRow {
   readonly last?: boolean;
   /** Counts against smtpd_junk_command_limit. */
   readonly junk?: boolean;
+  /** Allowed before STARTTLS where TLS is demanded. */
+  readonly preTls?: boolean;
 }
 
 /** The commands, as Postfix 3.7 knows them; EXPN, HELP and TURN are unknown to it. */
 const COMMANDS: Readonly<Record<string, CommandRow>> = {
-  HELO: { run: helo, counted: "helo", last: true, junk: true },
-  EHLO: { run: ehlo, counted: "ehlo", last: true, junk: true },
-  XCLIENT: { run: xclient, counted: "xclient", last: true },
+  HELO: { run: helo, counted: "helo", last: true, junk: true, preTls: true },
+  EHLO: { run: ehlo, counted: "ehlo", last: true, junk: true, preTls: true },
+  XCLIENT: { run: xclient, counted: "xclient", last: true, preTls: true },
   XFORWARD: { run: xforward, counted: "xforward", last: true },
-  STARTTLS: { run: starttls, counted: "starttls" },
+  STARTTLS: { run: starttls, counted: "starttls", preTls: true },
   AUTH: { run: auth, counted: "auth" },
   MAIL: { run: mail, counted: "mail" },
   RCPT: { run: rcpt, counted: "rcpt" },
   DATA: { run: data, counted: "data", last: true },
   BDAT: { run: bdat, counted: "bdat" },
   RSET: { run: rset, counted: "rset", junk: true },
-  NOOP: { run: noop, counted: "noop", last: true, junk: true },
+  NOOP: { run: noop, counted: "noop", last: true, junk: true, preTls: true },
   VRFY: { run: vrfy, counted: "vrfy", last: true, junk: true },
   ETRN: { run: etrn, counted: "etrn", junk: true },
-  QUIT: { run: quit, counted: "quit" },
+  QUIT: { run: quit, counted: "quit", preTls: true },
 };
 
 const HEADER_LIKE = /^[!-9;-~]+:/;
@@ -71,6 +73,11 @@ function countJunk(session: Session): void {
 }
 
 const UNKNOWN = outcomeOf(refuse(500, "5.5.2", "Error: command not recognized"));
+
+const NEEDS_TLS: Outcome = {
+  reply: refuse(530, "5.7.0", "Must issue a STARTTLS command first"),
+  counts: "bad",
+};
 
 const BROKEN_RULES: Outcome = {
   reply: refuse(221 as number, undefined, "2.7.0 Error: I can break rules, too. Goodbye."),
@@ -102,6 +109,7 @@ function runKnown(
 ): MaybeAsync<void> {
   if (session.denied && row.run !== quit) return session.finish(accessDenied(session), row.counted);
   session.where = row.counted.toUpperCase();
+  if (session.settings.tlsDemanded && !row.preTls) return session.finish(NEEDS_TLS, row.counted);
   if (row.last || !session.esmtp) {
     const broken = row.run === quit ? undefined : noteEarlyInput(session, session.where);
     if (broken !== undefined) {

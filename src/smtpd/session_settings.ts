@@ -27,6 +27,8 @@ export interface SessionSettings {
   readonly smtputf8: boolean;
   readonly strictSmtputf8: boolean;
   readonly path: PathOptions;
+  /** Nothing but a greeting is taken in the clear. There is no STARTTLS yet, so that such a service serves nobody. */
+  readonly tlsDemanded: boolean;
   readonly vrfyDisabled: boolean;
   readonly discarded: ReadonlySet<EhloKeyword>;
   readonly noopCommands: ReadonlySet<string>;
@@ -56,6 +58,13 @@ function readBareNewline(text: string): SessionSettings["bareNewline"] {
 }
 
 const upperSet = (text: string) => new Set(splitList(text).map((word) => word.toUpperCase()));
+
+/** smtpd_tls_security_level, else the older smtpd_enforce_tls; wrapper mode demands TLS whatever they say (postconf(5)). */
+function demandsTls(settings: Settings): boolean {
+  const level = settings.smtpd_tls_security_level;
+  if (settings.smtpd_tls_wrappermode) return true;
+  return level === "" ? settings.smtpd_enforce_tls : level !== "none" && level !== "may";
+}
 
 function readPath(settings: Settings): PathOptions {
   return {
@@ -88,6 +97,7 @@ export function readSessionSettings({ name, settings }: Service): SessionSetting
     smtputf8: settings.smtputf8_enable,
     strictSmtputf8: settings.strict_smtputf8,
     path: readPath(settings),
+    tlsDemanded: demandsTls(settings),
     vrfyDisabled: settings.disable_vrfy_command,
     discarded: keywordsIn(settings.smtpd_discard_ehlo_keywords),
     noopCommands: upperSet(settings.smtpd_noop_commands),

@@ -5,6 +5,8 @@ import { rowOf, ROWS, type Setting, TRANSPORT_SUFFIXES } from "./scope.ts";
 const CLIENT_LEVEL =
   "this client has no TLS yet: where TLS is mandatory, mail waits instead of going out in the clear";
 const CLIENT_LOGIN = "this client cannot log in yet: mail for destinations with a password waits";
+const NO_AUTH = "clients cannot log in yet: AUTH is not offered";
+const NO_POSTSCREEN = "postscreen's own tests are not there yet";
 const NO_STARTTLS = "STARTTLS is not offered yet: where TLS is mandatory, the service takes no mail";
 
 /** Settings that cannot be honoured and that the code fails safe on: what comes of them instead. */
@@ -24,7 +26,18 @@ export const CONSEQUENCES: Readonly<Record<string, string>> = {
   lmtp_tls_per_site: CLIENT_LEVEL,
   lmtp_sasl_auth_enable: CLIENT_LOGIN,
   lmtp_sasl_password_maps: CLIENT_LOGIN,
+  smtpd_sasl_auth_enable: NO_AUTH,
+  smtpd_sasl_authenticated_header: NO_AUTH,
+  smtpd_sender_login_maps: NO_AUTH,
+  smtpd_tls_ask_ccert: "clients are not asked for certificates yet",
+  relay_clientcerts: "clients are not asked for certificates yet",
+  smtpd_proxy_filter: "before-queue filters are not asked yet: the service answers MAIL with 451",
+  postscreen_reject_footer: NO_POSTSCREEN,
+  postscreen_expansion_filter: NO_POSTSCREEN,
 };
+
+/** Values that ask for nothing. */
+const NOTHING = new Set(["", "no", "none"]);
 
 /** Whether the code acts on a parameter. */
 export function isHonoured(name: string): boolean {
@@ -38,6 +51,7 @@ export function checkHonoured(settings: readonly Setting[]): Diagnostic[] {
     const row = rowOf(setting.name);
     if (row === undefined || isHonoured(setting.name)) return [];
     const consequence = CONSEQUENCES[setting.name];
+    if (consequence !== undefined && NOTHING.has(setting.value)) return [];
     const why = consequence ??
       (row.fit === "moot" && row.note !== undefined ? row.note : "not supported yet");
     return [{

@@ -4,7 +4,6 @@ import type { ExtensionSettings } from "../rewrite/find_address.ts";
 import { splitExtension } from "../table/extension.ts";
 import { isHostAddress } from "../rewrite/hostname.ts";
 import { ABSENT, type Answer, type Table } from "../table/table.ts";
-import type { TraceLookup } from "./policy.ts";
 
 /** How access tables are searched. */
 export interface AccessLookup extends ExtensionSettings {
@@ -15,41 +14,19 @@ export interface AccessLookup extends ExtensionSettings {
 }
 
 /** Asks for the keys in order until one is there, or cannot be looked up. Pattern tables get the first `whole` keys only. */
-export function firstFound(
-  table: Table,
-  keys: readonly string[],
-  lookups: TraceLookup[] | undefined,
-  whole = 1,
-): MaybeAsync<Answer> {
-  return ask(table, keys, table.pattern ? Math.min(whole, keys.length) : keys.length, 0, lookups);
+export function firstFound(table: Table, keys: readonly string[], whole = 1): MaybeAsync<Answer> {
+  return ask(table, keys, table.pattern ? Math.min(whole, keys.length) : keys.length, 0);
 }
 
-function ask(
-  table: Table,
-  keys: readonly string[],
-  end: number,
-  from: number,
-  lookups: TraceLookup[] | undefined,
-): MaybeAsync<Answer> {
+function ask(table: Table, keys: readonly string[], end: number, from: number): MaybeAsync<Answer> {
   for (let at = from; at < end; at++) {
     const answer = table.lookup(keys[at]);
     if (isPromise(answer)) {
-      return answer.then((late) => {
-        note(table, keys[at], late, lookups);
-        return late.is === "absent" ? ask(table, keys, end, at + 1, lookups) : late;
-      });
+      return answer.then((late) => late.is === "absent" ? ask(table, keys, end, at + 1) : late);
     }
-    if (lookups !== undefined) note(table, keys[at], answer, lookups);
     if (answer.is !== "absent") return answer;
   }
   return ABSENT;
-}
-
-function note(table: Table, key: string, answer: Answer, lookups: TraceLookup[] | undefined): void {
-  if (lookups === undefined) return;
-  const source = table.spec;
-  if (answer.is === "found") lookups.push({ source, key, answer: answer.value, line: answer.line });
-  else lookups.push({ source, key, answer: answer.is === "trouble" ? `trouble: ${answer.why}` : undefined });
 }
 
 /** A domain and its parents, as keys; an IP address has no parents (access(5), HOST NAME/ADDRESS PATTERNS). */

@@ -58,7 +58,7 @@ export function checkAddressAccess(
       const datum = shop.settings.smtpd_null_access_lookup_key;
       const question = { table, datum, about, query, defaultCheck };
       return then(
-        firstFound(table, [datum], query.lookups),
+        firstFound(table, [datum]),
         (answer) => lookupVerdict(shop, question, answer),
       );
     }
@@ -68,7 +68,7 @@ export function checkAddressAccess(
       const question = { table, datum, about, query, defaultCheck };
       const suspicious = whose === "recipient" && resolution.routed && !shop.settings.allow_untrusted_routing;
       const settle = (verdict: Verdict) => suspicious ? ignoringPermit(verdict) : verdict;
-      return then(firstFound(table, keys, query.lookups, whole), (answer) => {
+      return then(firstFound(table, keys, whole), (answer) => {
         if (answer.is !== "absent") return settle(lookupVerdict(shop, question, answer));
         return then(atDomain(shop, question), settle);
       });
@@ -81,7 +81,7 @@ function atDomain(shop: Workshop, question: AccessQuestion): MaybeAsync<Verdict>
   if (!shop.lookup.access_at_domain_keys || question.table.pattern) return DUNNO;
   const key = question.datum.slice(question.datum.lastIndexOf("@"));
   return then(
-    firstFound(question.table, [key], question.query.lookups),
+    firstFound(question.table, [key]),
     (answer) => withoutRelaying(lookupVerdict(shop, question, answer)),
   );
 }
@@ -110,7 +110,7 @@ export function rejectUnknownDomain(shop: Workshop, whose: Whose): Restriction {
       const { domain } = splitAddress(resolution.recipient.toLowerCase());
       if (isFinal(resolution) || domain.startsWith("[")) return DUNNO;
       return then(
-        mailDomainExists(shop, domain, query),
+        mailDomainExists(shop, domain),
         (exists) => exists === "yes" ? DUNNO : unknownDomain(shop, whose, address, domain, exists),
       );
     });

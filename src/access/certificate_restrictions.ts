@@ -89,7 +89,7 @@ function byFingerprints(
   const [first, ...rest] = prints;
   if (first === undefined) return DUNNO;
   const about = { name: subject, class: "Client certificate" as const };
-  return then(firstFound(table, [first], query.lookups), (answer) => {
+  return then(firstFound(table, [first]), (answer) => {
     const verdict = lookupVerdict(shop, { table, datum: first, about, query, defaultCheck }, answer);
     return verdict.is === "dunno" ? byFingerprints(shop, table, rest, subject, query, defaultCheck) : verdict;
   });

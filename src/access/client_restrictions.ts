@@ -113,11 +113,11 @@ function nameOrAddress(
   name: string,
   address: string,
 ): MaybeAsync<Verdict> {
-  const { table, query } = question;
-  const byName = firstFound(table, domainKeys(name, shop.lookup.parentMatches), query.lookups);
+  const { table } = question;
+  const byName = firstFound(table, domainKeys(name, shop.lookup.parentMatches));
   return then(byName, (answer): MaybeAsync<Verdict> => {
     if (answer.is !== "absent") return lookupVerdict(shop, { ...question, datum: name }, answer);
-    const byAddress: MaybeAsync<Answer> = firstFound(table, addressKeys(address), query.lookups);
+    const byAddress: MaybeAsync<Answer> = firstFound(table, addressKeys(address));
     return then(byAddress, (late) => lookupVerdict(shop, { ...question, datum: address }, late));
   });
 }

@@ -69,7 +69,7 @@ export function rejectListed(shop: Workshop, spec: string, listed: Listed): Rest
   return (query) => {
     const what = listed.what(query);
     if (what === undefined) return DUNNO;
-    return then(listing(shop, list, listed.labels(what), query), (found): MaybeAsync<Verdict> => {
+    return then(listing(shop, list, listed.labels(what)), (found): MaybeAsync<Verdict> => {
       if (found.is === "later") return warned(found.warning);
       if (found.is === "clean") return DUNNO;
       const about = listed.about(query, what);
@@ -94,7 +94,7 @@ export function permitListed(
     return then(mayPermit(shop, query), (may): MaybeAsync<Verdict> => {
       if (typeof may === "object") return may;
       if (!may) return DUNNO;
-      return then(listing(shop, list, listed.labels(what), query), (found): Verdict => {
+      return then(listing(shop, list, listed.labels(what)), (found): Verdict => {
         if (found.is === "listed") return permit(query);
         if (found.is === "clean") return DUNNO;
         const { class: kind } = listed.about(query, what);
@@ -129,13 +129,12 @@ function listing(
   shop: Workshop,
   list: DnsList,
   labels: string | undefined,
-  query: Query,
 ): MaybeAsync<Listing> {
-  return labels === undefined ? { is: "clean" } : question(shop, list, `${labels}.${list.domain}`, query);
+  return labels === undefined ? { is: "clean" } : question(shop, list, `${labels}.${list.domain}`);
 }
 
-async function question(shop: Workshop, list: DnsList, name: string, query: Query): Promise<Listing> {
-  const answer = await ask(shop, name, "A", query);
+async function question(shop: Workshop, list: DnsList, name: string): Promise<Listing> {
+  const answer = await ask(shop, name, "A");
   if (answer.is === "trouble") {
     return { is: "later", warning: `${name}: RBL lookup error: ${troubleText(name, answer.why)}` };
   }
@@ -144,7 +143,7 @@ async function question(shop: Workshop, list: DnsList, name: string, query: Quer
   if (filter !== undefined && !answer.records.some(({ address }) => matchesAddress(filter, address))) {
     return { is: "clean" };
   }
-  const texts = await ask(shop, name, "TXT", query);
+  const texts = await ask(shop, name, "TXT");
   const reason = texts.is === "records" ? texts.records.map(({ text }) => text).join(" / ") : "";
   return { is: "listed", reason: reason.slice(0, MAX_REASON) };
 }

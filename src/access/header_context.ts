@@ -43,7 +43,6 @@ function questionOf(facts: Facts): Query {
     stage: "MAIL",
     about: { name: "", class: "Client host" },
     resolve: () => ({ is: "trouble", why: "no address is looked at" }),
-    lookups: undefined,
   };
 }
 
@@ -71,7 +70,7 @@ function compile(shop: Workshop, items: readonly string[]): Restriction[] {
 function addressTable(shop: Workshop, spec: string): Restriction {
   const table = shop.shelf.table(spec);
   return ({ facts }) =>
-    then(firstFound(table, [facts.client.address], undefined), (answer): Verdict => {
+    then(firstFound(table, [facts.client.address]), (answer): Verdict => {
       if (answer.is === "absent") return DUNNO;
       if (answer.is === "trouble") return serverError(answer.why);
       return { is: "permit", action: spec, about: { name: facts.client.address, class: "Client host" } };

@@ -64,8 +64,8 @@ export function rejectNonFqdnHelo(shop: Workshop): Restriction {
 
 /** reject_unknown_helo_hostname: neither address nor MX record. */
 export function rejectUnknownHelo(shop: Workshop): Restriction {
-  return ofHelo(shop, (helo, query) =>
-    then(hostExists(shop, helo, query), (exists): Verdict => {
+  return ofHelo(shop, (helo) =>
+    then(hostExists(shop, helo), (exists): Verdict => {
       if (exists === "yes") return DUNNO;
       const text = rejectedText(heloSubject(helo), "Host not found");
       if (exists === "no") return reject(shop.settings.unknown_hostname_reject_code, "4.7.1", text);
@@ -123,7 +123,7 @@ function checkDomainAccess(
     if (name === undefined) return DUNNO;
     const question = { table, datum: name, about: { name, class: kind }, query, defaultCheck };
     return then(
-      firstFound(table, domainKeys(name, shop.lookup.parentMatches), query.lookups),
+      firstFound(table, domainKeys(name, shop.lookup.parentMatches)),
       (answer) => lookupVerdict(shop, question, answer),
     );
   };

@@ -75,7 +75,7 @@ export function checkSaslAccess(
     const about = { name: shown, class: "SASL login name" as const };
     const question = { table, datum: saslUsername, about, query, defaultCheck };
     return then(
-      firstFound(table, [saslUsername], query.lookups),
+      firstFound(table, [saslUsername]),
       (answer) => lookupVerdict(shop, question, answer),
     );
   };

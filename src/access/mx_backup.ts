@@ -5,7 +5,7 @@ import { asciiDomain } from "../rewrite/hostname.ts";
 import { addressSubject } from "./address_restrictions.ts";
 import { authorizeDestination, permitRecipient } from "./destination_restrictions.ts";
 import { ask } from "./dns_checks.ts";
-import type { Query, Restriction } from "./restriction.ts";
+import type { Restriction } from "./restriction.ts";
 import { ownFamilies } from "./server_access.ts";
 import { DUNNO, rejectedText, type Verdict } from "./verdict.ts";
 import type { Workshop } from "./workshop.ts";
@@ -25,7 +25,7 @@ export function permitMxBackup(shop: Workshop, name: string): Restriction {
         if (resolution.is === "trouble" || resolution.malformed) return DUNNO;
         if (resolution.routed && !shop.settings.allow_untrusted_routing) return DUNNO;
         const { domain } = splitAddress(resolution.recipient.toLowerCase());
-        return domain.startsWith("[") ? DUNNO : backup(shop, name, recipient, domain, query);
+        return domain.startsWith("[") ? DUNNO : backup(shop, name, recipient, domain);
       });
     });
   };
@@ -38,9 +38,8 @@ async function backup(
   name: string,
   recipient: string,
   domain: string,
-  query: Query,
 ): Promise<Verdict> {
-  const answer = await ask(shop, asciiDomain(domain) || domain, "MX", query);
+  const answer = await ask(shop, asciiDomain(domain) || domain, "MX");
   if (answer.is === "trouble" && answer.retry) {
     return uncertain(recipient, `Unable to look up mail exchanger information: ${answer.why}`);
   }
@@ -48,9 +47,9 @@ async function backup(
   const best = Math.min(...answer.records.map((mx) => mx.preference));
   const primaries = answer.records.filter((mx) => mx.preference === best);
   const backups = answer.records.filter((mx) => mx.preference !== best);
-  const primary = await amAmong(shop, recipient, primaries, query);
+  const primary = await amAmong(shop, recipient, primaries);
   if (primary !== false) return primary === true ? DUNNO : primary;
-  const secondary = await amAmong(shop, recipient, backups, query);
+  const secondary = await amAmong(shop, recipient, backups);
   if (secondary !== true) return secondary === false ? DUNNO : secondary;
   const trusted = await allInNetworks(shop, recipient, primaries);
   if (trusted !== true) return trusted === false ? DUNNO : trusted;
@@ -67,7 +66,6 @@ async function amAmong(
   shop: Workshop,
   recipient: string,
   hosts: readonly Mx[],
-  query: Query,
 ): Promise<boolean | Verdict> {
   for (const { exchange } of hosts) {
     if (await shop.local.isLocal(exchange) === true) return true;
@@ -80,11 +78,6 @@ async function amAmong(
       doubt ??= uncertain(recipient, `Unable to look up mail exchanger host ${exchange}: ${why}`);
       continue;
     }
-    query.lookups?.push({
-      source: "dns:A",
-      key: exchange,
-      answer: found.addresses.map((a) => a.address).join(" "),
-    });
     if (found.addresses.some(({ address }) => shop.local.isOurAddress(address))) return true;
   }
   return doubt ?? false;

@@ -125,33 +125,42 @@ export interface Decision {
 /** Nothing to say: go on. */
 export const PASS: Decision = { effects: [], notes: [] };
 
+/** A list whose evaluation begins. */
+export interface TraceList {
+  /** `smtpd_recipient_restrictions`, a restriction class, or the table whose result named restrictions. */
+  readonly list: string;
+  /** Nesting: 1 for a parameter's own list. */
+  readonly depth: number;
+  /** Its restrictions as written, reached or not. */
+  readonly restrictions: readonly string[];
+}
+
 /** One step of an evaluation, for `mta explain`: what was tried and what came of it. */
 export interface TraceStep {
-  /** `smtpd_recipient_restrictions`, a restriction class, or the table whose result named restrictions. */
   readonly list: string;
   /** As written: `check_recipient_access hash:/etc/postfix/recipient_access`. */
   readonly restriction: string;
-  /** Nesting: 1 in the parameter's own list. */
   readonly depth: number;
-  /** Table keys in the order they were tried, and questions to the DNS or a policy service. */
-  readonly lookups: readonly TraceLookup[];
+  /** What the restriction itself says; what was deferred or only warned about before may change the outcome. */
   readonly verdict: "permit" | "reject" | "defer_if_permit" | "defer_if_reject" | "dunno";
   readonly reply?: Reply;
+  /** warn_if_reject is in force: a refusal is only logged. */
+  readonly warn?: true;
+  /** The permit is logged, not granted: the address would be routed on from here (allow_untrusted_routing). */
+  readonly ignored?: true;
+  /** The list that is evaluated in place: a class, or restrictions that a table named. */
+  readonly applies?: string;
+  readonly effect?: Effect;
+  readonly note?: AccessNote;
+  /** Seconds of `sleep`. */
+  readonly sleep?: number;
 }
 
-/** One question that a restriction asked. */
-export interface TraceLookup {
-  /** `hash:/etc/postfix/access`, `dns:A`, `inet:127.0.0.1:10023`. */
-  readonly source: string;
-  readonly key: string;
-  /** Undefined: not there. */
-  readonly answer?: string;
-  /** Line of the table's source. */
-  readonly line?: number;
+/** Hears how an evaluation goes. What a step looked up, the tables, lists and resolver that the policy was built with know. */
+export interface Tracer {
+  readonly list?: (begun: TraceList) => void;
+  readonly step: (step: TraceStep) => void;
 }
-
-/** Hears every step of an evaluation. */
-export type Tracer = (step: TraceStep) => void;
 
 /** Which rules complete the headers of a client's mail (local_header_rewrite_clients). */
 export type HeaderContext =

@@ -85,8 +85,6 @@ export function checkPolicyService(
   const shown = parsed.endpoint === spec ? spec : `{ ${spec} }`;
   return async (query) => {
     const reply = await server.ask(policyRequest(query, parsed.context, shop.settings.stress));
-    const answer = reply.is === "action" ? reply.action : reply.warnings.at(-1);
-    query.lookups?.push({ source: parsed.endpoint, key: "policy query", answer });
     const value = reply.is === "action" ? reply.action : parsed.defaultAction;
     const found = { table: shown, value, datum: "policy query", about: query.about, query };
     const verdict = actionVerdict(found, shop.actions, defaultCheck);

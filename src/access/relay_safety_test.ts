@@ -104,7 +104,9 @@ test("a foreign recipient is accepted only after an explicit permit in the relay
       const policy = build(relay, recipient);
       fc.pre(policy.problems.every(({ level }) => level !== "fatal"));
       const steps: TraceStep[] = [];
-      const { refusal } = await policy.check("RCPT", facts({ recipient: to }), (step) => steps.push(step));
+      const { refusal } = await policy.check("RCPT", facts({ recipient: to }), {
+        step: (step) => steps.push(step),
+      });
       if (refusal === undefined) expect(steps.some(({ verdict }) => verdict === "permit")).toBe(true);
     }),
     { numRuns: 800 },

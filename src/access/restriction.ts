@@ -1,6 +1,6 @@
 import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { Resolution } from "../routing/route.ts";
-import type { Facts, Stage, TraceLookup } from "./policy.ts";
+import type { Facts, Stage } from "./policy.ts";
 import type { Subject, Verdict } from "./verdict.ts";
 
 /** What a restriction may look at: the facts, and what it is evaluated for. */
@@ -11,8 +11,6 @@ export interface Query {
   readonly about: Subject;
   /** An address by the resolver; asked once per check for each pair. */
   resolve(other: string | undefined, address: string): MaybeAsync<Resolution>;
-  /** Where questions are written down for `mta explain`; undefined when nobody listens. */
-  readonly lookups: TraceLookup[] | undefined;
 }
 
 /** Facts in, verdict out: writes nothing, logs nothing, closes nothing. */

@@ -54,7 +54,7 @@ export function checkServerAccess(
 function literalAccess(shop: Workshop, type: "A" | "MX" | "NS", domain: string, question: AccessQuestion) {
   const address = type === "NS" || !domain.endsWith("]") ? undefined : literalAddress(domain.slice(1, -1));
   if (address === undefined) return DUNNO;
-  const answer = firstFound(question.table, addressKeys(address), question.query.lookups);
+  const answer = firstFound(question.table, addressKeys(address));
   return then(answer, (known) => lookupVerdict(shop, { ...question, datum: address }, known));
 }
 
@@ -64,7 +64,7 @@ async function serverAccess(
   target: { readonly who: string; readonly domain: string },
   question: AccessQuestion,
 ): Promise<Verdict> {
-  const servers = type === "A" ? [target.domain] : await serversOf(shop, type, target, question.query);
+  const servers = type === "A" ? [target.domain] : await serversOf(shop, type, target);
   if (!Array.isArray(servers)) return servers;
   const run: Run = { addresses: MAX_ADDRESSES, warnings: [] };
   for (const server of servers) {
@@ -86,10 +86,9 @@ async function serversOf(
   shop: Workshop,
   type: "MX" | "NS",
   { who, domain }: { readonly who: string; readonly domain: string },
-  query: Query,
 ): Promise<string[] | Verdict> {
   if (type === "MX") {
-    const answer = await ask(shop, domain, "MX", query);
+    const answer = await ask(shop, domain, "MX");
     if (answer.is === "records") {
       const hosts = answer.records.map((mx) => mx.exchange);
       return hosts.length === 1 && hosts[0] === "" ? DUNNO : hosts;
@@ -97,7 +96,7 @@ async function serversOf(
     return answer.is === "trouble" ? unknown(type, domain, answer.why) : [domain];
   }
   for (let name = domain; name !== ""; name = name.includes(".") ? name.slice(name.indexOf(".") + 1) : "") {
-    const answer = await ask(shop, name, "NS", query);
+    const answer = await ask(shop, name, "NS");
     if (answer.is === "records") return answer.records.map((ns) => ns.target);
     if (answer.is === "trouble") return unknown(type, name, answer.why);
   }
@@ -116,14 +115,13 @@ async function oneServer(
   question: AccessQuestion,
   run: Run,
 ): Promise<Verdict | undefined> {
-  const { table, query } = question;
+  const { table } = question;
   const settle = (answer: Answer, datum: string) =>
     answer.is === "absent" ? undefined : lookupVerdict(shop, { ...question, datum }, answer);
-  const byAddress = async (address: string) =>
-    settle(await firstFound(table, addressKeys(address), query.lookups), address);
+  const byAddress = async (address: string) => settle(await firstFound(table, addressKeys(address)), address);
   if (isHostAddress(server)) return await byAddress(server);
   if (type !== "A") {
-    const answer = await firstFound(table, domainKeys(server, shop.lookup.parentMatches), query.lookups);
+    const answer = await firstFound(table, domainKeys(server, shop.lookup.parentMatches));
     const verdict = settle(answer, server);
     if (verdict !== undefined) return verdict;
   }

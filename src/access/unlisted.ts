@@ -50,7 +50,7 @@ export function createUnlisted(shop: Workshop): Unlisted {
       query,
       whose,
       address,
-      (resolution) => validate(shop, known, whose, address, resolution, query),
+      (resolution) => validate(shop, known, whose, address, resolution),
     );
   };
 }
@@ -61,15 +61,14 @@ function validate(
   whose: Whose,
   address: string,
   resolution: Resolved,
-  query: Query,
 ): MaybeAsync<Verdict> {
   const key = resolution.recipient.toLowerCase();
   const first = whose === "sender" ? known.senderRewritten : known.rewritten;
-  return then(isListed(shop, first, key, query), (listed): MaybeAsync<Verdict> => {
+  return then(isListed(shop, first, key), (listed): MaybeAsync<Verdict> => {
     if (typeof listed === "object") return troubled(address, listed);
     if (listed) return DUNNO;
     return byTransport(shop, whose, address, resolution) ??
-      byClass(shop, known, whose, address, resolution, query);
+      byClass(shop, known, whose, address, resolution);
   });
 }
 
@@ -87,16 +86,13 @@ function isListed(
   shop: Workshop,
   tables: readonly ShelfMaps[],
   key: string,
-  query: Query,
   at = 0,
 ): MaybeAsync<boolean | Failed> {
   if (at >= tables.length) return false;
   const maps = tables[at];
-  return then(shop.find(maps, key), ({ answer, key: found }) => {
-    const shown = answer.is === "found" ? answer.value : undefined;
-    query.lookups?.push({ source: maps.title, key: found === "" ? key : found, answer: shown });
+  return then(shop.find(maps, key), ({ answer }) => {
     if (answer.is === "trouble") return { retry: answer.retry, why: answer.why };
-    return answer.is === "found" ? true : isListed(shop, tables, key, query, at + 1);
+    return answer.is === "found" ? true : isListed(shop, tables, key, at + 1);
   });
 }
 
@@ -126,13 +122,12 @@ function byClass(
   whose: Whose,
   address: string,
   resolution: Resolved,
-  query: Query,
 ): MaybeAsync<Verdict> {
   const { settings } = shop;
   const key = resolution.recipient.toLowerCase();
   const unless = (maps: ShelfMaps | undefined, code: number, table: string): MaybeAsync<Verdict> => {
     if (maps === undefined) return DUNNO;
-    return then(isListed(shop, [maps], key, query), (listed) => {
+    return then(isListed(shop, [maps], key), (listed) => {
       if (typeof listed === "object") return troubled(address, listed);
       return listed ? DUNNO : unknownUser(shop, whose, address, code, table);
     });

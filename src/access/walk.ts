@@ -1,10 +1,10 @@
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Resolution } from "../routing/route.ts";
 import type { Reply, Status } from "../smtp/reply.ts";
-import type { AccessNote, Decision, Effect, Facts, Stage, TraceLookup, Tracer, TraceStep } from "./policy.ts";
+import type { AccessNote, Decision, Effect, Facts, Stage, Tracer, TraceStep } from "./policy.ts";
 import type { Query, RestrictionList, Step } from "./restriction.ts";
 import { isStatus } from "./status.ts";
-import { type Refusal, rejectedText, serverError, type Subject, type Verdict } from "./verdict.ts";
+import { DUNNO, type Refusal, rejectedText, serverError, type Subject, type Verdict } from "./verdict.ts";
 
 /** How a list, or one restriction of it, ended. */
 export type Outcome = "dunno" | "permit" | "reject";
@@ -102,20 +102,31 @@ export class Walk {
   }
 
   #nonEmpty(list: RestrictionList, about: Subject): MaybeAsync<Outcome> {
-    return list.steps.length === 0 ? "dunno" : this.#list(list, about);
+    if (list.steps.length > 0) return this.#list(list, about);
+    this.#tracer?.list?.({ list: list.name, depth: 1, restrictions: [] });
+    return "dunno";
   }
 
   /** Applies a verdict outside any list: implicit validation at the end of a stage. */
   settle(name: string, verdict: Verdict, about: Subject): MaybeAsync<Outcome> {
     this.#by = name;
-    return this.#absorb(verdict, about);
+    if (this.#tracer === undefined || verdict.is !== "unlisted") return this.#absorb(verdict, about);
+    const step = { name: `reject_unlisted_${verdict.whose}` };
+    this.#tracer.list?.({ list: name, depth: 1, restrictions: [step.name] });
+    return then(this.#unlisted(verdict.whose, about), (known) => {
+      this.#trace(name, 1, step, known);
+      return this.#absorb(known, about);
+    });
   }
 
   /** Where a permit was no leave to relay, asks whether the client or the recipient's domain has one. */
   checkRelaying(outcome: Outcome, about: Subject): MaybeAsync<Outcome> {
     if (outcome === "reject" || !this.#relayDoubt || this.#discarding) return outcome;
+    const name = "access_at_domain_keys";
+    this.#tracer?.list?.({ list: name, depth: 1, restrictions: ["reject_unauth_destination"] });
     return then(this.#rules.mayRelay(this.query(about)), (verdict) => {
-      this.#by = "access_at_domain_keys";
+      this.#by = name;
+      this.#trace(name, 1, { name: "reject_unauth_destination" }, verdict);
       return then(this.#absorb(verdict, about), (late) => late === "reject" ? late : outcome);
     });
   }
@@ -139,17 +150,18 @@ export class Walk {
   }
 
   /** The question put to a restriction. */
-  query(about: Subject, lookups?: TraceLookup[]): Query {
+  query(about: Subject): Query {
     return {
       facts: this.#held && this.facts.held !== true ? { ...this.facts, held: true } : this.facts,
       stage: this.stage,
       about,
       resolve: (other, address) => this.#resolve(other, address),
-      lookups,
     };
   }
 
+  /** Asked once for each pair; when traced, each restriction asks for itself, so that its step shows why. */
   #resolve(other: string | undefined, address: string): MaybeAsync<Resolution> {
+    if (this.#tracer !== undefined) return this.#rules.resolve(other, address);
     const key = `${other ?? ""}\n${address}`;
     const known = this.#resolved.get(key);
     if (known !== undefined) return known;
@@ -159,8 +171,12 @@ export class Walk {
   }
 
   #list(list: RestrictionList, about: Subject): MaybeAsync<Outcome> {
-    const query = this.#tracer === undefined ? this.query(about) : undefined;
+    const query = this.query(about);
     this.#depth++;
+    if (this.#tracer?.list !== undefined) {
+      const restrictions = list.steps.map(({ name, warn }) => warn ? `warn_if_reject ${name}` : name);
+      this.#tracer.list({ list: list.name, depth: this.#depth, restrictions });
+    }
     return then(this.#steps(list, about, query, 0), (outcome) => {
       this.#depth--;
       return outcome;
@@ -168,7 +184,7 @@ export class Walk {
   }
 
   /** The loop. It goes on by itself as long as the answers are there, and resumes behind a pending one. */
-  #steps(list: RestrictionList, about: Subject, query: Query | undefined, from: number): MaybeAsync<Outcome> {
+  #steps(list: RestrictionList, about: Subject, query: Query, from: number): MaybeAsync<Outcome> {
     for (let at = from; at < list.steps.length; at++) {
       if (this.#discarding) return "dunno";
       const outcome = this.#step(list, list.steps[at], about, query);
@@ -185,15 +201,33 @@ export class Walk {
     return outcome !== "dunno" || (this.deferIfPermit !== undefined && this.#deferIfReject !== undefined);
   }
 
-  #step(list: RestrictionList, step: Step, about: Subject, shared: Query | undefined): MaybeAsync<Outcome> {
+  #step(list: RestrictionList, step: Step, about: Subject, query: Query): MaybeAsync<Outcome> {
     if (step.warn && this.#warnDepth === 0) this.#warnDepth = this.#depth;
     this.#by = `${list.name}/${step.name}`;
-    const lookups: TraceLookup[] | undefined = shared === undefined ? [] : undefined;
-    const verdict = step.evaluate(shared ?? this.query(about, lookups));
-    if (lookups === undefined && isSilent(verdict)) return this.#after("dunno");
+    const verdict = step.evaluate(query);
+    if (this.#tracer !== undefined) return this.#tracedStep(list, step, about, verdict);
+    if (isSilent(verdict)) return this.#after("dunno");
     return then(verdict, (known) => {
       this.#by = `${list.name}/${step.name}`;
-      this.#trace(list, step, known, lookups);
+      return then(this.#absorb(known, about), (outcome) => this.#after(outcome));
+    });
+  }
+
+  /** The same, told to the tracer; what reject_unlisted_recipient and its kin find out belongs to their step. */
+  #tracedStep(
+    list: RestrictionList,
+    step: Step,
+    about: Subject,
+    verdict: MaybeAsync<Verdict>,
+  ): MaybeAsync<Outcome> {
+    const depth = this.#depth;
+    const found = then(
+      verdict,
+      (known) => known.is === "unlisted" ? this.#unlisted(known.whose, about) : known,
+    );
+    return then(found, (known) => {
+      this.#by = `${list.name}/${step.name}`;
+      this.#trace(list.name, depth, step, known);
       return then(this.#absorb(known, about), (outcome) => this.#after(outcome));
     });
   }
@@ -224,7 +258,7 @@ export class Walk {
       case "apply":
         return this.#apply(verdict);
       case "unlisted":
-        return this.#unlisted(verdict.whose, about);
+        return then(this.#unlisted(verdict.whose, about), (known) => this.#absorb(known, about));
       case "sleep":
         return this.#rules.sleep(verdict.seconds).then(() => "dunno");
     }
@@ -268,10 +302,10 @@ export class Walk {
     });
   }
 
-  #unlisted(whose: "sender" | "recipient", about: Subject): MaybeAsync<Outcome> {
-    if (this.#checkedUnlisted.has(whose)) return "dunno";
+  #unlisted(whose: "sender" | "recipient", about: Subject): MaybeAsync<Verdict> {
+    if (this.#checkedUnlisted.has(whose)) return DUNNO;
     if (this.#warnDepth === 0) this.#checkedUnlisted.add(whose);
-    return then(this.#rules.unlisted(whose, this.query(about)), (verdict) => this.#absorb(verdict, about));
+    return this.#rules.unlisted(whose, this.query(about));
   }
 
   /** Refuses, or does what stands in for it: a warning (warn_if_reject), or the deferral asked for before. */
@@ -315,15 +349,19 @@ export class Walk {
     return withCode({ code: refusal.code, lines: [text.slice(0, room)] }, refusal.code, refusal.status);
   }
 
-  #trace(list: RestrictionList, step: Step, verdict: Verdict, lookups: TraceLookup[] | undefined): void {
-    if (this.#tracer === undefined || lookups === undefined) return;
-    this.#tracer({
-      list: list.name,
+  #trace(list: string, depth: number, step: Pick<Step, "name">, verdict: Verdict): void {
+    if (this.#tracer === undefined) return;
+    const said = this.#warnings.length;
+    const reply = "refusal" in verdict ? this.#reply(verdict.refusal) : undefined;
+    this.#warnings.length = said; // it will be said when the refusal counts
+    this.#tracer.step({
+      list,
       restriction: step.name,
-      depth: this.#depth,
-      lookups,
+      depth,
       verdict: tracedVerdict(verdict),
-      reply: "refusal" in verdict ? this.#reply(verdict.refusal) : undefined,
+      ...(reply !== undefined && { reply }),
+      ...(this.#warnDepth > 0 && { warn: true }),
+      ...tracedDetails(verdict),
     });
   }
 }
@@ -345,6 +383,28 @@ function tracedVerdict(verdict: Verdict): TraceStep["verdict"] {
       return verdict.permit === undefined ? "dunno" : "permit";
     default:
       return "dunno";
+  }
+}
+
+/** What a trace shows beside the verdict. */
+function tracedDetails(verdict: Verdict): Partial<TraceStep> {
+  switch (verdict.is) {
+    case "permit":
+      return verdict.counts === false ? { ignored: true } : {};
+    case "apply":
+      return { applies: verdict.list.name };
+    case "act": {
+      const { effect, note, permit } = verdict;
+      return {
+        ...(effect !== undefined && { effect }),
+        ...(note !== undefined && { note }),
+        ...(permit?.counts === false && { ignored: true }),
+      };
+    }
+    case "sleep":
+      return { sleep: verdict.seconds };
+    default:
+      return {};
   }
 }
 

@@ -64,6 +64,21 @@ function withoutHostBits(pattern: string, ip: Ip, length: number): Network | Mal
   return { family: ip.family, bytes, length };
 }
 
+/**
+ * The block of so many leading bits that an address lies in, as smtpd counts its clients by: without a length where the block is
+ * one address. Undefined when the text is no address.
+ */
+export function networkTop(
+  address: string,
+  lengths: { readonly ipv4: number; readonly ipv6: number },
+): string | undefined {
+  const ip = parseIp(address);
+  if (ip === undefined) return undefined;
+  const length = ip.family === 4 ? lengths.ipv4 : lengths.ipv6;
+  if (length >= ip.bytes.length * 8) return formatIp(ip);
+  return `${formatIp({ family: ip.family, bytes: masked(ip.bytes, length) })}/${length}`;
+}
+
 /** Tells whether the address lies in the network; another family never does. */
 export function contains(network: Network, ip: Ip): boolean {
   if (network.family !== ip.family) return false;

@@ -9,9 +9,11 @@ import { readSmallFile } from "../platform/config_files.ts";
 import { ownershipOf } from "../platform/mail_files.ts";
 import { every } from "../platform/timer.ts";
 import { ownIds } from "../platform/users.ts";
+import type { Anvil } from "../smtpd/deps.ts";
 import type { Smtpd } from "../smtpd/smtpd.ts";
 import { Agents, identityOf } from "./_agents.ts";
-import { WorkerAnvil } from "./anvil.ts";
+import { AnvilLedger } from "./anvil.ts";
+import { ownAnvil, SharedAnvil } from "./anvil_access.ts";
 import type { Assembly, AssemblyContext } from "./assembly.ts";
 import { deliveryHooks } from "./delivery_metrics.ts";
 import { LISTENING_PROGRAMS } from "./endpoints.ts";
@@ -33,7 +35,6 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const stopSmtpds = () => smtpds.forEach((smtpd) => smtpd.stop());
   return Promise.resolve({
     accept: (service, connection) => smtpds.get(service)!.accept(connection),
-    anvil,
     start: () => qmgr.start(),
     wake: () => qmgr.wake(),
     pickup: () => {},
@@ -70,26 +71,19 @@ function inTime(work: Promise<unknown>, milliseconds: number): Promise<void> {
   });
 }
 
-/** How often workers tell each other what their clients did, in milliseconds. */
-const GOSSIP = 100;
-
-function openAnvil(
-  { configuration: { settings }, index, workers, tellAnvil, logFor }: AssemblyContext,
-): WorkerAnvil {
-  const anvil = new WorkerAnvil(settings.anvil_rate_time_unit, systemClock);
-  every(GOSSIP, () => {
-    const deltas = anvil.takeChanges();
-    if (workers > 1 && deltas.length > 0) tellAnvil(deltas);
-  });
+/** Several workers share master's account of clients; one alone keeps its own, and nobody has to be asked. */
+function openAnvil({ configuration: { settings }, workers, request, logFor }: AssemblyContext): Anvil {
+  if (workers > 1) return new SharedAnvil((events) => request("anvil", { events }));
+  const ledger = new AnvilLedger(settings.anvil_rate_time_unit, () => systemClock.now());
   const log = logFor(settings);
-  if (index === 0) every(settings.anvil_status_update_time * 1000, () => anvil.logStatus(log));
-  return anvil;
+  every(settings.anvil_status_update_time * 1000, () => ledger.logStatus(log));
+  return ownAnvil(ledger);
 }
 
 function openSmtpds(
   context: AssemblyContext,
   world: MailWorld,
-  anvil: WorkerAnvil,
+  anvil: Anvil,
 ): ReadonlyMap<Service, Smtpd> {
   const { services } = context.configuration;
   return new Map(

@@ -1,33 +1,37 @@
-import type { Clock } from "../base/clock.ts";
 import type { Log } from "../observe/log.ts";
 import { timeStamp } from "../observe/log_line.ts";
-import type { Anvil } from "../smtpd/deps.ts";
+import type { RatedEvent } from "../smtpd/deps.ts";
 
-/** What changed about a client since the last telling: key, connections open, and what was begun. */
-export type AnvilDelta = readonly [
-  key: string,
-  open: number,
-  connects: number,
-  mails: number,
-  recipients: number,
-];
+/** What a worker tells of a client: a connection opened or closed, or something that has a rate. The key is `service:range`. */
+export type AnvilEvent = readonly [what: "connect" | "disconnect" | RatedEvent, key: string];
 
 /** What a client did within the current time unit, and how many connections it has open; all workers together. */
 interface Client {
   open: number;
+  /** When the time unit began, in whole seconds. */
   since: number;
-  connects: number;
-  mails: number;
-  recipients: number;
-  /** Open connections that other workers hold. */
-  elsewhere?: Map<number, number>;
+  connect: number;
+  mail: number;
+  recipient: number;
+  newTls: number;
+  auth: number;
 }
 
-/** Clients beyond this many: those without a connection whose time unit is over are forgotten first. */
-const MOST_CLIENTS = 10_000;
+/** Clients without a connection that are remembered; past that the one that left first is forgotten early. */
+const MOST_IDLE = 65_536;
 
 /** Highest values since the last status line, in the order and words of anvil(8)'s log. */
-const PEAKS = ["connection rate", "connection count", "message rate", "recipient rate"] as const;
+const PEAKS = {
+  connect: "connection rate",
+  open: "connection count",
+  mail: "message rate",
+  recipient: "recipient rate",
+  newTls: "newtls rate",
+  auth: "auth rate",
+} as const satisfies Partial<Record<keyof Client, string>>;
+
+type PeakName = keyof typeof PEAKS;
+const PEAK_NAMES = ["connect", "open", "mail", "recipient", "newTls", "auth"] as const;
 
 interface Peak {
   readonly value: number;
@@ -36,90 +40,87 @@ interface Peak {
 }
 
 /**
- * Counts of what clients do, per service and address (anvil(8)); rates are per anvil_rate_time_unit. Each worker counts its own
- * at once; what others count comes in by `hear` a moment later.
+ * The one account of what clients do, per service and range of addresses (anvil(8)); rates are per anvil_rate_time_unit. Master
+ * keeps it for all its workers, old and new ones of a reload alike; a worker that is alone keeps its own.
  */
-export class WorkerAnvil implements Anvil {
-  readonly #clients = new Map<string, Client>();
-  readonly #changed = new Map<string, [open: number, connects: number, mails: number, recipients: number]>();
-  readonly #peaks = new Map<(typeof PEAKS)[number], Peak>();
-  readonly #unit: number;
-  readonly #clock: Pick<Clock, "now">;
+export class AnvilLedger {
+  /** With a connection; there are never more than there are connections. */
+  readonly #connected = new Map<string, Client>();
+  /** Without one, in the order in which they left. */
+  readonly #idle = new Map<string, Client & { readonly left: number }>();
+  /** Open connections by worker and key, to be given back when the worker dies. */
+  readonly #held = new Map<number, Map<string, number>>();
+  readonly #peaks = new Map<PeakName, Peak>();
+  readonly #now: () => number;
+  #unit: number;
   #mostClients = { value: 0, at: 0 };
 
-  constructor(unitSeconds: number, clock: Pick<Clock, "now">) {
-    this.#unit = unitSeconds * 1000;
-    this.#clock = clock;
+  constructor(unitSeconds: number, now: () => number) {
+    this.#unit = unitSeconds;
+    this.#now = now;
   }
 
-  connect(service: string, address: string): { readonly count: number; readonly rate: number } {
-    const key = `${service}:${address}`;
-    const client = this.#add(key, 1, 1, 0, 0);
-    this.#peak("connection rate", client.connects, key);
-    this.#peak("connection count", client.open, key);
-    return { count: client.open, rate: client.connects };
+  /** anvil_rate_time_unit of the configuration in force. */
+  set unit(seconds: number) {
+    this.#unit = seconds;
   }
 
-  disconnect(service: string, address: string): void {
-    const key = `${service}:${address}`;
-    if ((this.#clients.get(key)?.open ?? 0) > 0) this.#add(key, -1, 0, 0, 0);
+  /** Takes a worker's events in order; answers each with the counts that it led to: connections and their rate, or a rate. */
+  take(worker: number, events: readonly AnvilEvent[]): (readonly [number, number])[] {
+    return events.map(([what, key]) => {
+      if (what === "connect") return this.connect(worker, key);
+      if (what === "disconnect") this.disconnect(worker, key);
+      return what === "disconnect" ? [0, 0] : [this.count(what, key), 0];
+    });
   }
 
-  mail(service: string, address: string): number {
-    const key = `${service}:${address}`;
-    const { mails } = this.#add(key, 0, 0, 1, 0);
-    this.#peak("message rate", mails, key);
-    return mails;
-  }
-
-  recipient(service: string, address: string): number {
-    const key = `${service}:${address}`;
-    const { recipients } = this.#add(key, 0, 0, 0, 1);
-    this.#peak("recipient rate", recipients, key);
-    return recipients;
-  }
-
-  /** What is to be told to the other workers; empty when nothing happened. */
-  takeChanges(): AnvilDelta[] {
-    const deltas = [...this.#changed].map(([key, counts]): AnvilDelta => [key, ...counts]);
-    this.#changed.clear();
-    return deltas;
-  }
-
-  /** Another worker's changes. */
-  hear(from: number, deltas: readonly AnvilDelta[]): void {
-    for (const [key, open, connects, mails, recipients] of deltas) {
-      const client = this.#current(key);
-      client.open += open;
-      client.connects += connects;
-      client.mails += mails;
-      client.recipients += recipients;
-      if (open !== 0) {
-        client.elsewhere ??= new Map();
-        client.elsewhere.set(from, (client.elsewhere.get(from) ?? 0) + open);
-      }
+  connect(worker: number, key: string): readonly [open: number, rate: number] {
+    const client = this.#current(key);
+    if (client.open++ === 0) {
+      this.#idle.delete(key);
+      this.#connected.set(key, client);
     }
+    client.connect++;
+    const held = this.#heldBy(worker);
+    held.set(key, (held.get(key) ?? 0) + 1);
+    this.#notePopulation();
+    this.#peak("connect", client.connect, key);
+    this.#peak("open", client.open, key);
+    return [client.open, client.connect];
   }
 
-  /** Another worker is gone, and its connections with it. */
-  forget(from: number): void {
-    for (const client of this.#clients.values()) {
-      client.open -= client.elsewhere?.get(from) ?? 0;
-      client.elsewhere?.delete(from);
-    }
+  disconnect(worker: number, key: string): void {
+    const held = this.#held.get(worker);
+    const count = held?.get(key) ?? 0;
+    if (held === undefined || count === 0) return;
+    if (count === 1) held.delete(key);
+    else held.set(key, count - 1);
+    this.#close(key, 1);
+  }
+
+  /** Counts something that has a rate; answers the rate. */
+  count(what: RatedEvent, key: string): number {
+    const client = this.#current(key);
+    const value = ++client[what];
+    if (client.open === 0) this.#remember(key, client);
+    this.#peak(what, value, key);
+    return value;
+  }
+
+  /** A worker is gone, and its connections with it; what its clients did still counts. */
+  forget(worker: number): void {
+    for (const [key, count] of this.#held.get(worker) ?? []) this.#close(key, count);
+    this.#held.delete(worker);
   }
 
   /** The lines of anvil_status_update_time, then a new beginning. */
   logStatus(log: Log): void {
-    for (const what of PEAKS) {
+    for (const what of PEAK_NAMES) {
       const peak = this.#peaks.get(what);
       if (peak === undefined) continue;
-      const per = what === "connection count" ? "" : `/${this.#unit / 1000}s`;
-      log.note(
-        "anvil",
-        "info",
-        `statistics: max ${what} ${peak.value}${per} for (${peak.key}) at ${timeStamp(peak.at)}`,
-      );
+      const per = what === "open" ? "" : `/${this.#unit}s`;
+      const text = `max ${PEAKS[what]} ${peak.value}${per} for (${peak.key}) at ${timeStamp(peak.at)}`;
+      log.note("anvil", "info", `statistics: ${text}`);
     }
     const { value, at } = this.#mostClients;
     if (value > 0) log.note("anvil", "info", `statistics: max cache size ${value} at ${timeStamp(at)}`);
@@ -127,55 +128,60 @@ export class WorkerAnvil implements Anvil {
     this.#mostClients = { value: 0, at: 0 };
   }
 
-  #add(key: string, open: number, connects: number, mails: number, recipients: number): Client {
-    const client = this.#current(key);
-    client.open += open;
-    client.connects += connects;
-    client.mails += mails;
-    client.recipients += recipients;
-    const changed = this.#changed.get(key);
-    if (changed === undefined) {
-      this.#changed.set(key, [open, connects, mails, recipients]);
-      return client;
-    }
-    changed[0] += open;
-    changed[1] += connects;
-    changed[2] += mails;
-    changed[3] += recipients;
-    return client;
+  #heldBy(worker: number): Map<string, number> {
+    const known = this.#held.get(worker);
+    if (known !== undefined) return known;
+    const made = new Map<string, number>();
+    this.#held.set(worker, made);
+    return made;
   }
 
-  #peak(what: (typeof PEAKS)[number], value: number, key: string): void {
-    if (value > (this.#peaks.get(what)?.value ?? 0)) {
-      this.#peaks.set(what, { value, key, at: this.#clock.now() });
+  #close(key: string, count: number): void {
+    const client = this.#connected.get(key);
+    if (client === undefined) return;
+    client.open -= count;
+    if (client.open > 0) return;
+    client.open = 0;
+    this.#connected.delete(key);
+    this.#remember(key, client);
+  }
+
+  /** Puts a client behind all others that have left; makes room for it. */
+  #remember(key: string, client: Client): void {
+    const now = this.#seconds();
+    this.#idle.delete(key);
+    this.#idle.set(key, { ...client, left: now });
+    for (const [oldest, { left }] of this.#idle) {
+      if (this.#idle.size <= MOST_IDLE && left + this.#unit >= now) break;
+      this.#idle.delete(oldest);
     }
   }
 
-  /** The client's counts, begun anew when its time unit is over. */
+  #notePopulation(): void {
+    const value = this.#connected.size + this.#idle.size;
+    if (value > this.#mostClients.value) this.#mostClients = { value, at: this.#now() };
+  }
+
+  #peak(what: PeakName, value: number, key: string): void {
+    if (value > (this.#peaks.get(what)?.value ?? 0)) this.#peaks.set(what, { value, key, at: this.#now() });
+  }
+
+  #seconds(): number {
+    return Math.floor(this.#now() / 1000);
+  }
+
+  /** The client's counts; rates begin anew when the time unit is over, as in anvil(8) in whole seconds. */
   #current(key: string): Client {
-    const now = this.#clock.now();
-    let client = this.#clients.get(key);
-    if (client === undefined) {
-      if (this.#clients.size >= MOST_CLIENTS) this.#forgetIdle(now);
-      client = { open: 0, since: now, connects: 0, mails: 0, recipients: 0 };
-      this.#clients.set(key, client);
-      if (this.#clients.size > this.#mostClients.value) {
-        this.#mostClients = { value: this.#clients.size, at: now };
-      }
-    } else if (now - client.since >= this.#unit) {
-      Object.assign(client, { since: now, connects: 0, mails: 0, recipients: 0 });
+    const now = this.#seconds();
+    const idle = this.#idle.get(key);
+    const known = this.#connected.get(key) ??
+      (idle !== undefined && idle.left + this.#unit < now ? undefined : idle);
+    if (known === undefined) {
+      return { open: 0, since: now, connect: 0, mail: 0, recipient: 0, newTls: 0, auth: 0 };
     }
-    return client;
-  }
-
-  #forgetIdle(now: number): void {
-    for (const [key, { open, since }] of this.#clients) {
-      if (open === 0 && now - since >= this.#unit) this.#clients.delete(key);
+    if (known.since + this.#unit < now) {
+      Object.assign(known, { since: now, connect: 0, mail: 0, recipient: 0, newTls: 0, auth: 0 });
     }
-    // Still full: the oldest entries go, whoever they are; their open connections count no more.
-    for (const key of this.#clients.keys()) {
-      if (this.#clients.size < MOST_CLIENTS) break;
-      this.#clients.delete(key);
-    }
+    return known;
   }
 }

@@ -3,7 +3,6 @@ import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Connection, ConnectionHandler } from "../platform/connection.ts";
 import type { QueueStore } from "../queue/store.ts";
-import type { AnvilDelta, WorkerAnvil } from "./anvil.ts";
 import type { WorkerArguments } from "./worker_protocol.ts";
 
 /** What a worker's services are built from. */
@@ -16,8 +15,6 @@ export interface AssemblyContext {
   /** Number of this worker and how many there are: limits of the whole service are divided by it. */
   readonly index: number;
   readonly workers: number;
-  /** Tells the other workers what clients did. */
-  readonly tellAnvil: (deltas: readonly AnvilDelta[]) => void;
   /** Whether master starts delivery helpers with other users' rights. */
   readonly helpers: boolean;
   /** Asks master for what only it can do. */
@@ -34,8 +31,6 @@ export interface Assembly {
   wake(): void;
   /** Looks into the maildrop now. */
   pickup(): void;
-  /** Counts of clients, to be kept in step with those of other workers. */
-  readonly anvil: Pick<WorkerAnvil, "hear" | "forget">;
   /** Finishes what is in flight; sessions that wait for a command are told to go (421). Resolves when all is quiet, or after so many milliseconds. */
   drain(within: number): Promise<void>;
   /** Releases tables, connections, caches. */

@@ -3,7 +3,7 @@ import type { MetricsSnapshot } from "../observe/metrics.ts";
 import type { Endpoint } from "./endpoints.ts";
 import type { PreparedSockets } from "./listening_sockets.ts";
 import { type WorkerExit, WorkerProcess } from "./worker_process.ts";
-import type { Boot, ConfigurationText, LogTarget, ToWorker, WorkerArguments } from "./worker_protocol.ts";
+import type { Boot, ConfigurationText, LogTarget, WorkerArguments } from "./worker_protocol.ts";
 
 /** What a generation of workers is made of: one configuration and how to start processes with it. */
 export interface GenerationPlan {
@@ -204,8 +204,6 @@ export class Generation {
           member.snapshot = snapshot;
           this.#host.metrics(this.#serials.get(worker)!, snapshot, false);
         },
-        anvil: ({ deltas }) =>
-          this.#gossip({ is: "anvil", from: this.#serials.get(worker)!, deltas }, worker),
         request: (what, args) => this.#host.request(what, args, this.#serials.get(worker)!),
         exit: (how) => this.#exited(member, worker, how),
       },
@@ -213,11 +211,6 @@ export class Generation {
     this.#serials.set(worker, ++serial);
     member.worker = worker;
     worker.send({ is: "boot", boot: this.#boot(member, sockets) });
-  }
-
-  /** Tells all other workers. */
-  #gossip(message: ToWorker, except: WorkerProcess): void {
-    for (const { worker } of this.#members) if (worker !== except) worker?.send(message);
   }
 
   /** Each worker's share of every endpoint's sockets. */
@@ -266,7 +259,6 @@ export class Generation {
     if (member.snapshot !== undefined) this.#host.metrics(this.#serials.get(worker)!, member.snapshot, true);
     member.snapshot = undefined;
     this.#host.forget(this.#serials.get(worker)!);
-    this.#gossip({ is: "anvil gone", from: this.#serials.get(worker)! }, worker);
     if (this.#over) {
       this.#release(member);
       return member.onGone?.();

@@ -10,6 +10,8 @@ import { Metrics } from "../observe/metrics.ts";
 import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/spawn.ts";
 import type { SystemUser } from "../platform/users.ts";
 import type { ControlRequest } from "./control_protocol.ts";
+import { AnvilLedger } from "./anvil.ts";
+import { anvilEvents } from "./anvil_access.ts";
 import { type Endpoint, listeningEndpoints } from "./endpoints.ts";
 import { Generation, type GenerationHost, type GenerationPlan } from "./generation.ts";
 import { HelperProcesses } from "./helper_processes.ts";
@@ -83,6 +85,8 @@ export class Master {
   readonly #shards = new ShardNumbers();
   readonly #helpers: HelperProcesses;
   readonly #leases = new Leases();
+  readonly #anvil: AnvilLedger;
+  #cancelStatus = () => {};
   readonly #startedAt: number;
   readonly #draining = new Set<Generation>();
   readonly #restarts = this.metrics.counter(
@@ -106,6 +110,7 @@ export class Master {
     this.#configuration = configuration;
     this.#sockets = new ListeningSockets(world.sockets);
     this.#startedAt = world.now();
+    this.#anvil = new AnvilLedger(configuration.settings.anvil_rate_time_unit, () => world.now());
     this.#helpers = new HelperProcesses({
       owner: () => this.#current?.plan.identity,
       queueDirectory: configuration.settings.queue_directory,
@@ -167,6 +172,7 @@ export class Master {
       throw new StartFault((error as Error).message, { cause: error });
     }
     generation.adopt();
+    this.#reportClients();
     const { mail_version: version } = this.#configuration.settings;
     this.log.emit("master", "daemonStarted", { version, configuration: this.#configuration.directory });
   }
@@ -288,8 +294,21 @@ export class Master {
     this.#current = generation;
     this.#configuration = configuration;
     this.#useLog(log, configuration);
+    this.#reportClients();
     if (oldTarget !== undefined) this.#closeLog(oldTarget);
     if (old !== undefined) void this.#drainOld(old, generation);
+  }
+
+  /** anvil(8)'s statistics every anvil_status_update_time, where master counts for several workers. */
+  #reportClients(): void {
+    const { anvil_rate_time_unit, anvil_status_update_time } = this.#configuration.settings;
+    this.#anvil.unit = anvil_rate_time_unit;
+    this.#cancelStatus();
+    const again = () => {
+      this.#anvil.logStatus(this.log);
+      this.#cancelStatus = this.#world.after(anvil_status_update_time * 1000, again);
+    };
+    this.#cancelStatus = this.#world.after(anvil_status_update_time * 1000, again);
   }
 
   #closeLog(target: LogTarget): void {
@@ -307,6 +326,7 @@ export class Master {
   async stop(abort: boolean): Promise<void> {
     const again = this.#stopping;
     this.#stopping = true;
+    this.#cancelStatus();
     this.#sockets.close();
     const generations = [...this.#draining, ...(this.#current === undefined ? [] : [this.#current])];
     const within = this.#configuration.settings.shutdown_deadline * 1000;
@@ -401,7 +421,10 @@ export class Master {
       },
       metrics: (worker, snapshot, last) => this.collector.take(worker, snapshot, last),
       request: (what, args, worker) => this.#request(what, args, worker),
-      forget: (worker) => this.#leases.forget(worker),
+      forget: (worker) => {
+        this.#leases.forget(worker);
+        this.#anvil.forget(worker);
+      },
     };
   }
 
@@ -426,6 +449,8 @@ export class Master {
         return await this.#leases.take(String(args.key), Number(args.limit), worker);
       case "release":
         return this.#leases.release(String(args.key), worker);
+      case "anvil":
+        return this.#anvil.take(worker, anvilEvents(args.events));
       default:
         throw new Error(`master does not know the request "${what}"`);
     }

@@ -83,10 +83,6 @@ class Worker {
         return void this.#adopt();
       case "ask":
         return void this.#answer(message);
-      case "anvil":
-        return this.#assembly?.anvil.hear(message.from, message.deltas);
-      case "anvil gone":
-        return this.#assembly?.anvil.forget(message.from);
       case "answer":
         return this.#settle(message.id, message.value);
     }
@@ -115,7 +111,6 @@ class Worker {
       index: boot.index,
       workers: boot.workers,
       helpers: boot.helpers,
-      tellAnvil: (deltas) => this.#send({ is: "anvil", deltas }),
       request: (what, args) => this.#request(what, args),
     });
     this.#listeners = await this.#listen(boot, configuration, assembly);

@@ -21,7 +21,6 @@ export interface WorkerHandler {
   unfit(why: string): void;
   shardTaken(): void;
   metrics(message: Extract<FromWorker, { is: "metrics" }>): void;
-  anvil(message: Extract<FromWorker, { is: "anvil" }>): void;
   /** Something only master can do; the promise's value goes back. */
   request(what: string, args: WorkerArguments): Promise<unknown>;
   exit(how: WorkerExit): void;
@@ -99,8 +98,6 @@ export class WorkerProcess {
         return this.#handler.shardTaken();
       case "metrics":
         return this.#handler.metrics(message);
-      case "anvil":
-        return this.#handler.anvil(message);
       case "rows":
         return this.#pending.get(message.id)?.rows(message.rows);
       case "done":

@@ -1,6 +1,5 @@
 import type { ConfigurationTexts } from "../config/service.ts";
 import type { MetricsSnapshot } from "../observe/metrics.ts";
-import type { AnvilDelta } from "./anvil.ts";
 import type { Verb } from "./control_protocol.ts";
 
 /** A configuration as text: read once by master (secrets included), parsed the same way by every worker. */
@@ -52,9 +51,6 @@ export type ToWorker =
   /** Take over shards without an owner. */
   | { readonly is: "adopt" }
   | { readonly is: "ask"; readonly id: number; readonly verb: WorkerVerb; readonly args: WorkerArguments }
-  /** What another worker's clients did; its connections are gone with it when there is nothing to hear any more. */
-  | { readonly is: "anvil"; readonly from: number; readonly deltas: readonly AnvilDelta[] }
-  | { readonly is: "anvil gone"; readonly from: number }
   /** The answer to `request`. */
   | { readonly is: "answer"; readonly id: number; readonly value: unknown };
 
@@ -72,8 +68,6 @@ export type FromWorker =
   | { readonly is: "unfit"; readonly why: string }
   /** The shard's lock is held by a process that is not ours to know: another number, please. */
   | { readonly is: "shard taken" }
-  /** What this worker's clients did since the last telling. */
-  | { readonly is: "anvil"; readonly deltas: readonly AnvilDelta[] }
   | { readonly is: "metrics"; readonly snapshot: MetricsSnapshot }
   | { readonly is: "rows"; readonly id: number; readonly rows: readonly unknown[] }
   | { readonly is: "done"; readonly id: number; readonly value: unknown }

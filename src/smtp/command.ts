@@ -61,7 +61,8 @@ export function malformed(reply: Reply, badPath?: string): Malformed {
 
 const syntax = (text: string) => malformed(refuse(501, "5.5.4", `Syntax: ${text}`));
 
-function pathAfter(keyword: string, words: readonly string[]): boolean {
+/** Whether a command has the form `VERB keyword:path ...`; what follows the keyword may still be no path. */
+export function pathAfter(keyword: string, words: readonly string[]): boolean {
   return words.length >= 3 && words[1]!.toLowerCase() === keyword;
 }
 

@@ -25,12 +25,14 @@ export const NAMELESS: ClientName = {
   reverseNameStatus: 5,
 };
 
-/** Counts of what clients do, across sessions and workers (anvil(8)). Each call answers the count for the client. */
+/** What a client does that has a rate: smtpd_client_message_rate_limit and its kin. */
+export type RatedEvent = "mail" | "recipient" | "newTls" | "auth";
+
+/** Counts of what clients do, across sessions and workers (anvil(8)), by service and range of addresses. Each call answers the count. */
 export interface Anvil {
-  connect(service: string, address: string): MaybeAsync<{ readonly count: number; readonly rate: number }>;
-  disconnect(service: string, address: string): void;
-  mail(service: string, address: string): MaybeAsync<number>;
-  recipient(service: string, address: string): MaybeAsync<number>;
+  connect(service: string, range: string): MaybeAsync<{ readonly count: number; readonly rate: number }>;
+  disconnect(service: string, range: string): void;
+  count(what: RatedEvent, service: string, range: string): MaybeAsync<number>;
 }
 
 /** A client as the lists of main.cf name it. */

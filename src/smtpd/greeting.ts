@@ -1,9 +1,9 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import { accept, defer, type Reply } from "../smtp/reply.ts";
+import { accept } from "../smtp/reply.ts";
 import { check } from "./check.ts";
+import { overConnectionLimit } from "./client_limits.ts";
 import { type ClientName, NAMELESS } from "./deps.ts";
 import { keywordsIn } from "./ehlo_keywords.ts";
-import { mayUse } from "./helo.ts";
 import { noteEarlyInput } from "./pipelining.ts";
 import type { Session } from "./session.ts";
 
@@ -17,40 +17,6 @@ function admit(session: Session, { warning, ...name }: ClientName): void {
   session.client = { ...session.client, ...name };
   if (warning !== undefined) session.house.deps.log.note("smtpd", "warning", warning);
   session.greeted();
-}
-
-/** Whether a client's doings are counted: not those of listed clients, nor of ones that may speak for others (XCLIENT). */
-function isCounted(session: Session): MaybeAsync<boolean> {
-  const { connectionCountLimit, connectionRateLimit, messageRateLimit, recipientRateLimit } =
-    session.settings;
-  const limited = connectionCountLimit + connectionRateLimit + messageRateLimit + recipientRateLimit > 0;
-  if (session.house.deps.anvil === undefined || !limited) return false;
-  return then(
-    session.house.deps.listed("smtpd_client_event_limit_exceptions", session.client),
-    (excepted) => {
-      return excepted ? false : then(mayUse(session, "xclient"), (may) => !may);
-    },
-  );
-}
-
-/** smtpd_client_connection_count_limit and smtpd_client_connection_rate_limit. */
-function overLimit(session: Session): MaybeAsync<Reply | undefined> {
-  const { anvil, log } = session.house.deps;
-  const { connectionCountLimit: most, connectionRateLimit: fastest, service, myhostname } = session.settings;
-  const { address } = session.client;
-  return then(isCounted(session), (counted) => {
-    if (!counted || anvil === undefined) return undefined;
-    session.counted = true;
-    session.countedAddress = address;
-    return then(anvil.connect(service, address), ({ count, rate }) => {
-      const tooMany = most > 0 && count > most;
-      if (!tooMany && (fastest === 0 || rate <= fastest)) return undefined;
-      const kind = tooMany ? "Connection concurrency" : "Connection rate";
-      const number = tooMany ? count : rate;
-      log.emit("smtpd", "limitExceeded", { kind, number, client: session.clientText, service });
-      return defer(421, "4.7.0", `${myhostname} Error: too many connections from ${address}`);
-    });
-  });
 }
 
 /** What is kept from this client: by its address, else by the general list. */
@@ -89,15 +55,11 @@ export function welcomeAgain(session: Session): MaybeAsync<void> {
 export function greet(session: Session): MaybeAsync<void> {
   return then(lookUp(session), (name) => {
     admit(session, name);
-    return then(overLimit(session), (refusal) => {
+    const ended = session.pendingInput === undefined ? undefined : noteEarlyInput(session, "CONNECT");
+    if (ended !== undefined) return session.dismiss(ended, undefined);
+    return then(overConnectionLimit(session), (refusal) => {
       if (refusal !== undefined) return session.dismiss(refusal, undefined);
-      return then(then(learnKeywords(session), () => learnLists(session)), () => {
-        if (session.pendingInput !== undefined) {
-          const ended = noteEarlyInput(session, "CONNECT");
-          if (ended !== undefined) return session.dismiss(ended, undefined);
-        }
-        return welcome(session);
-      });
+      return then(then(learnKeywords(session), () => learnLists(session)), () => welcome(session));
     });
   });
 }

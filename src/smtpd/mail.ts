@@ -1,8 +1,9 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { quoteAddress } from "../address/address.ts";
-import { type MailCommand, parseMail } from "../smtp/command.ts";
+import { type MailCommand, parseMail, pathAfter } from "../smtp/command.ts";
 import { accept, defer, refuse, type Reply, replyText } from "../smtp/reply.ts";
 import { check } from "./check.ts";
+import { overRate } from "./client_limits.ts";
 import { factsOf } from "./facts.ts";
 import { withheldParameter } from "./helo.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
@@ -56,18 +57,11 @@ export function misread(
   return outcomeOf(reply);
 }
 
-/** smtpd_client_message_rate_limit. */
-function overRate(session: Session): MaybeAsync<Reply | undefined> {
-  const { anvil, log } = session.house.deps;
-  const { messageRateLimit: most, service } = session.settings;
-  if (anvil === undefined || most === 0 || !session.counted) return undefined;
-  const { client } = session;
-  return then(anvil.mail(service, client.address), (number) => {
-    if (number <= most) return undefined;
-    const fields = { kind: "Message delivery request rate", number, client: session.clientText, service };
-    log.emit("smtpd", "limitExceeded", fields);
-    return defer(450, "4.7.1", `Error: too much mail from ${client.address}`);
-  });
+const FILTER_MISSING = defer(451, "4.3.0", "Error: queue file write error");
+
+/** Before-queue filters cannot be asked yet: mail that must pass one waits at the client, as when the filter is down. */
+function unfit(session: Session, size: number): Reply | undefined {
+  return session.settings.proxyFilter ? FILTER_MISSING : tooBig(session, size);
 }
 
 function tooBig(session: Session, size: number): Reply | undefined {
@@ -116,10 +110,10 @@ function judge(session: Session, command: MailCommand): MaybeAsync<Outcome> {
     const transaction = transactionFor(session, command, context.is === "local");
     return then(check(session, "MAIL", subject, transaction.effects), (refusal) => {
       if (refusal !== undefined) return outcomeOf(refusal);
-      const big = tooBig(session, subject.size);
-      if (big === undefined) return enter(session, transaction);
-      session.house.logReject(session, "MAIL", replyText(big), subject);
-      return outcomeOf(big);
+      const refused = unfit(session, subject.size);
+      if (refused === undefined) return enter(session, transaction);
+      session.house.logReject(session, "MAIL", replyText(refused), subject);
+      return outcomeOf(refused);
     });
   });
 }
@@ -138,10 +132,17 @@ export function acceptable(
   return session.house.deps.access.acceptsAddress(address, other, utf8);
 }
 
-/** MAIL FROM starts a transaction (RFC 5321 §4.1.1.2). */
+/** MAIL FROM starts a transaction (RFC 5321 §4.1.1.2). Whatever has its form counts against the client's limit. */
 export function mail(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
   const misplaced = outOfPlace(session);
   if (misplaced !== undefined) return misplaced;
+  if (!pathAfter("from:", words)) return read(session, words);
+  return then(overRate(session, "mail"), (slow) => {
+    return slow === undefined ? read(session, words) : outcomeOf(slow);
+  });
+}
+
+function read(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
   const withheld = withheldParameter(session, words);
   if (withheld !== undefined) return outcomeOf(withheld);
   const command = parseMail(words, session.settings.path);
@@ -153,6 +154,6 @@ export function mail(session: Session, words: readonly string[]): MaybeAsync<Out
   const { from, parameters: { smtputf8 = false } } = command;
   return then(acceptable(session, from, undefined, smtputf8), (may) => {
     if (!may) return misread(session, { reply: BAD_SENDER, badPath: words[2] });
-    return then(overRate(session), (slow) => slow === undefined ? judge(session, command) : outcomeOf(slow));
+    return judge(session, command);
   });
 }

@@ -1,7 +1,8 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import { parseRcpt, type RcptCommand } from "../smtp/command.ts";
-import { accept, defer, refuse, type Reply } from "../smtp/reply.ts";
+import { parseRcpt, pathAfter, type RcptCommand } from "../smtp/command.ts";
+import { accept, defer, refuse } from "../smtp/reply.ts";
 import { check } from "./check.ts";
+import { overRate } from "./client_limits.ts";
 import { acceptable, misread, openMessage } from "./mail.ts";
 import { withheldParameter } from "./helo.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
@@ -14,20 +15,6 @@ const AFTER_BDAT = outcomeOf(refuse(503, "5.5.1", "Error: RCPT after BDAT"));
 const BAD_RECIPIENT = refuse(501, "5.1.3", "Bad recipient address syntax");
 const TOO_MANY = defer(452, "4.5.3", "Error: too many recipients");
 const DECLARE_UTF8 = outcomeOf(refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address"));
-
-/** smtpd_client_recipient_rate_limit. */
-function overRate(session: Session): MaybeAsync<Reply | undefined> {
-  const { anvil, log } = session.house.deps;
-  const { recipientRateLimit: most, service } = session.settings;
-  if (anvil === undefined || most === 0 || !session.counted) return undefined;
-  const { client } = session;
-  return then(anvil.recipient(service, client.address), (number) => {
-    if (number <= most) return undefined;
-    const fields = { kind: "Recipient address rate", number, client: session.clientText, service };
-    log.emit("smtpd", "limitExceeded", fields);
-    return defer(450, "4.7.1", `Error: too many recipients from ${client.address}`);
-  });
-}
 
 /** One recipient too many; the first ones over the limit are no error, a sender may split its mail on them. */
 function overshoot(session: Session, transaction: Transaction): Outcome {
@@ -55,12 +42,20 @@ function judge(session: Session, transaction: Transaction, command: RcptCommand)
   });
 }
 
-/** RCPT TO adds a recipient (RFC 5321 §4.1.1.3). */
+/** RCPT TO adds a recipient (RFC 5321 §4.1.1.3). Whatever has its form counts against the client's limit. */
 export function rcpt(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
-  const { phase, settings } = session;
+  const { phase } = session;
   if (phase.at === "bdat") return phase.content === undefined ? NEED_MAIL : AFTER_BDAT;
   if (phase.at !== "transaction") return NEED_MAIL;
   const { transaction } = phase;
+  if (!pathAfter("to:", words)) return read(session, transaction, words);
+  return then(overRate(session, "recipient"), (slow) => {
+    return slow === undefined ? read(session, transaction, words) : outcomeOf(slow);
+  });
+}
+
+function read(session: Session, transaction: Transaction, words: readonly string[]): MaybeAsync<Outcome> {
+  const { settings } = session;
   const utf8 = transaction.parameters.smtputf8;
   const withheld = withheldParameter(session, words);
   if (withheld !== undefined) return outcomeOf(withheld);
@@ -73,8 +68,6 @@ export function rcpt(session: Session, words: readonly string[]): MaybeAsync<Out
   if (transaction.recipients.length >= settings.recipientLimit) return overshoot(session, transaction);
   return then(acceptable(session, command.to, transaction.sender, utf8 ?? false), (may) => {
     if (!may) return misread(session, { reply: BAD_RECIPIENT, badPath: words[2] });
-    return then(overRate(session), (slow) => {
-      return slow === undefined ? judge(session, transaction, command) : outcomeOf(slow);
-    });
+    return judge(session, transaction, command);
   });
 }

@@ -66,10 +66,8 @@ export class Session implements ConnectionHandler {
   denied = false;
   /** EHLO keywords kept from this client: their parameters are unknown to it. */
   withheld: ReadonlySet<EhloKeyword> = NONE_WITHHELD;
-  /** Counted by anvil: not in smtpd_client_event_limit_exceptions. */
-  counted = false;
-  /** The address it was counted under. */
-  countedAddress = "";
+  /** The range of addresses that anvil counts it under; undefined for who is not counted (smtpd_client_event_limit_exceptions). */
+  countedAs: string | undefined;
   /** What answers the BDAT chunk that is being thrown away. */
   pendingReply: Reply | undefined;
   /** The client is in smtpd_forbid_bare_newline_exclusions, or the check is off. */

@@ -2,6 +2,7 @@ import { splitList } from "../config/list.ts";
 import type { Service } from "../config/service.ts";
 import type { Settings } from "../config/settings.ts";
 import type { PathOptions } from "../address/path.ts";
+import type { RatedEvent } from "./deps.ts";
 import { type EhloKeyword, keywordsIn } from "./ehlo_keywords.ts";
 import { type ForbiddenCommands, readForbiddenCommands } from "./forbidden_commands.ts";
 
@@ -42,13 +43,17 @@ export interface SessionSettings {
   readonly portLogging: boolean;
   readonly hideClientSession: boolean;
   readonly contentFilter: string | undefined;
+  /** Mail must pass a before-queue filter (smtpd_proxy_filter). */
+  readonly proxyFilter: boolean;
   readonly saslHeader: boolean;
   readonly xclient: boolean;
   readonly xforward: boolean;
   readonly connectionCountLimit: number;
   readonly connectionRateLimit: number;
-  readonly messageRateLimit: number;
-  readonly recipientRateLimit: number;
+  /** Per anvil_rate_time_unit; 0 is no limit. */
+  readonly rateLimits: Readonly<Record<RatedEvent, number>>;
+  /** How much of a client's address counts as the client. */
+  readonly prefixLengths: { readonly ipv4: number; readonly ipv6: number };
 }
 
 function readBareNewline(text: string): SessionSettings["bareNewline"] {
@@ -111,12 +116,21 @@ export function readSessionSettings({ name, settings }: Service): SessionSetting
     portLogging: settings.smtpd_client_port_logging,
     hideClientSession: settings.smtpd_hide_client_session,
     contentFilter: settings.content_filter || undefined,
+    proxyFilter: settings.smtpd_proxy_filter !== "",
     saslHeader: settings.smtpd_sasl_authenticated_header,
     xclient: settings.smtpd_authorized_xclient_hosts !== "",
     xforward: settings.smtpd_authorized_xforward_hosts !== "",
     connectionCountLimit: settings.smtpd_client_connection_count_limit,
     connectionRateLimit: settings.smtpd_client_connection_rate_limit,
-    messageRateLimit: settings.smtpd_client_message_rate_limit,
-    recipientRateLimit: settings.smtpd_client_recipient_rate_limit,
+    rateLimits: {
+      mail: settings.smtpd_client_message_rate_limit,
+      recipient: settings.smtpd_client_recipient_rate_limit,
+      newTls: settings.smtpd_client_new_tls_session_rate_limit,
+      auth: settings.smtpd_client_auth_rate_limit,
+    },
+    prefixLengths: {
+      ipv4: settings.smtpd_client_ipv4_prefix_length,
+      ipv6: settings.smtpd_client_ipv6_prefix_length,
+    },
   };
 }

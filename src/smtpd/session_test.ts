@@ -329,8 +329,7 @@ test("connection limits count per client, spare the exceptions, and are given ba
       return { count: counts.get(address)!, rate: 1 };
     },
     disconnect: (_service: string, address: string) => void counts.set(address, counts.get(address)! - 1),
-    mail: () => 1,
-    recipient: () => 1,
+    count: () => 1,
   };
   const house = memorySmtpd({ smtpd_client_connection_count_limit: "1", mynetworks: "192.0.2.9" }, { anvil });
   const first = house.connect("192.0.2.1");

@@ -68,7 +68,8 @@ class SmtpdService implements Smtpd, House {
   leave(session: Session): void {
     this.#waiting.delete(session);
     if (!this.#sessions.delete(session)) return;
-    if (session.counted) this.deps.anvil?.disconnect(session.settings.service, session.countedAddress);
+    const { countedAs, settings } = session;
+    if (countedAs !== undefined) this.deps.anvil?.disconnect(settings.service, countedAs);
     const [next] = this.#waiting;
     if (next !== undefined) {
       this.#waiting.delete(next);

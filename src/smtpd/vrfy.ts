@@ -2,6 +2,7 @@ import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { parsePath } from "../address/path.ts";
 import { accept, refuse } from "../smtp/reply.ts";
 import { check } from "./check.ts";
+import { overRate } from "./client_limits.ts";
 import { misread } from "./mail.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { noEffects } from "./phase.ts";
@@ -11,11 +12,20 @@ const DISABLED = outcomeOf(refuse(502, "5.5.1", "VRFY command is disabled"));
 const SYNTAX = outcomeOf(refuse(501, "5.5.4", "Syntax: VRFY address [SMTPUTF8]"));
 const BAD_ADDRESS = refuse(501, "5.1.3", "Bad recipient address syntax");
 
-/** VRFY says whether the address would be taken, by the restrictions that hold for recipients (RFC 5321 §3.5.1). */
+/**
+ * VRFY says whether the address would be taken, by the restrictions that hold for recipients (RFC 5321 §3.5.1); it counts as a
+ * recipient.
+ */
 export function vrfy(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
-  const { settings } = session;
-  if (settings.vrfyDisabled) return DISABLED;
+  if (session.settings.vrfyDisabled) return DISABLED;
   if (words.length < 2) return SYNTAX;
+  return then(overRate(session, "recipient"), (slow) => {
+    return slow === undefined ? read(session, words) : outcomeOf(slow);
+  });
+}
+
+function read(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
+  const { settings } = session;
   const utf8 = words.length > 2 && words.at(-1)!.toUpperCase() === "SMTPUTF8";
   const given = words.slice(1, utf8 ? -1 : undefined).join(" ");
   const recipient = words.length - Number(utf8) > 2

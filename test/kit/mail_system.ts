@@ -51,7 +51,6 @@ export async function startMailSystem(
     index: 0,
     workers: 1,
     helpers: false,
-    tellAnvil: () => {},
     request: () => Promise.reject(new Error("no master")),
   });
   const service = configuration.services.find(({ program }) => program === "smtpd")!;

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import { standardInputLines, wholeStandardInput } from "../platform/standard_input.ts";
 import { INDEX_FORMATS } from "../table/index_formats.ts";
 import { openTable } from "../table/registry.ts";
@@ -30,9 +31,9 @@ class Tables {
     this.#open = this.#specs.map(() => undefined);
   }
 
-  /** The first table's value for the key; undefined when none has it. */
-  find(key: Buffer): Hit | undefined {
-    for (let at = 0; at < this.#specs.length; at++) {
+  /** The first table's value for the key; undefined when none has it. Tables on servers answer later, all others at once. */
+  find(key: Buffer, from = 0): MaybeAsync<Hit | undefined> {
+    for (let at = from; at < this.#specs.length; at++) {
       const spec = this.#specs[at]!;
       const table = this.#open[at] ??= openTable(spec, this.#run.context);
       if (this.#run.encoding === "utf8" && !isUtf8(key)) {
@@ -42,10 +43,23 @@ class Tables {
         continue;
       }
       const text = key.toString(this.#run.encoding);
-      const answer = settled(table.lookup(text), spec);
-      if (answer.is === "found") return this.#hit(spec, text, answer);
-      if (answer.is === "trouble") throw this.#fault(spec, answer.why);
+      const answer = table.lookup(text);
+      if (isPromise(answer)) {
+        return answer.then((later) => this.#hitOf(spec, text, later) ?? this.find(key, at + 1));
+      }
+      const hit = this.#hitOf(spec, text, answer);
+      if (hit !== undefined) return hit;
     }
+    return undefined;
+  }
+
+  close(): void {
+    for (const table of this.#open) table?.close();
+  }
+
+  #hitOf(spec: string, key: string, answer: Answer): Hit | undefined {
+    if (answer.is === "found") return this.#hit(spec, key, answer);
+    if (answer.is === "trouble") throw this.#fault(spec, answer.why);
     return undefined;
   }
 
@@ -66,9 +80,10 @@ class Tables {
   #fault(spec: string, why: string): ToolFault {
     const unavailable = /^.+? is unavailable\. /s.exec(why);
     if (unavailable !== null) return new ToolFault(why.slice(unavailable[0].length));
-    if (why.startsWith("table ")) return new ToolFault(why);
+    if (/^table .+: query error/s.test(why)) return new ToolFault(why);
     this.#run.warn(why);
-    return new ToolFault(`table ${spec}: query error`);
+    const reason = /^table .+ lookup error(: .+)$/s.exec(why)?.[1] ?? "";
+    return new ToolFault(`table ${spec}: query error${reason}`);
   }
 }
 
@@ -80,34 +95,34 @@ function withSuffix(spec: string): string {
   return format === undefined || format.type === "lmdb" ? spec : spec + format.suffix;
 }
 
-function settled(answer: Answer | Promise<Answer>, spec: string): Answer {
-  if (answer instanceof Promise) {
-    throw new ToolFault(`table ${spec}: only in-process tables can be queried here`);
-  }
-  return answer;
-}
-
 function jsonLine(key: Buffer, { value, table, line }: Hit): string {
   return `${JSON.stringify({ key: key.toString(), value: value.toString(), table, line })}\n`;
 }
 
-/** `-q key` prints the value; `-q -` prints key and value of every line that is found. */
-export function queryTables(run: ToolRun): number {
-  const { options, style } = run;
+/** `-q key` prints the value; `-q -` prints key and value of every line that is found, in the order of the keys. */
+export async function queryTables(run: ToolRun): Promise<number> {
   const tables = new Tables(run);
   const output = new Output();
   let found = 0;
-  const single = !isStandardInput(options);
-  for (const key of keysOf(run)) {
-    const hit = tables.find(key);
-    if (hit === undefined) continue;
-    found++;
-    if (options.json) output.write(jsonLine(key, hit));
-    else if (single) output.write(hit.value, "\n");
-    else output.write(Buffer.from(key), style.separator, hit.value, "\n");
+  try {
+    for (const key of keysOf(run)) {
+      const answer = tables.find(key);
+      const hit = isPromise(answer) ? await answer : answer;
+      if (hit === undefined) continue;
+      found++;
+      print(run, output, key, hit);
+    }
+    output.flush();
+  } finally {
+    tables.close();
   }
-  output.flush();
   return found > 0 ? 0 : 1;
+}
+
+function print({ options, style }: ToolRun, output: Output, key: Buffer, hit: Hit): void {
+  if (options.json) output.write(jsonLine(key, hit));
+  else if (!isStandardInput(options)) output.write(hit.value, "\n");
+  else output.write(Buffer.from(key), style.separator, hit.value, "\n");
 }
 
 function keysOf({ options, warn }: ToolRun): Iterable<Buffer> {

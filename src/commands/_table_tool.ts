@@ -51,14 +51,14 @@ function prepare(style: ToolStyle, context: CommandContext): ToolRun {
 const MODES = { create: createTables, query: queryTables, delete: deleteKeys, list: listTable } as const;
 
 /** Runs the tool; exit status 0 or 1, nothing else (postmap(1)). */
-export function runTableTool(style: ToolStyle, context: CommandContext): number {
+export async function runTableTool(style: ToolStyle, context: CommandContext): Promise<number> {
   if (context.args[0] === "--help") {
     writeOut(toolHelp(style));
     return 0;
   }
   try {
     const run = prepare(style, context);
-    return MODES[run.options.mode](run);
+    return await MODES[run.options.mode](run);
   } catch (error) {
     const { program } = style;
     if (error instanceof ToolFault) {

@@ -11,13 +11,15 @@ import { postalias } from "./postalias.ts";
 const IGNORED = /^-(?:v+|o.*|C.*|I|bi)$/;
 
 /** `mta newaliases`: makes the tables of `alias_database` anew (newaliases(1), sendmail -bi). */
-export function newaliases(context: CommandContext): number {
+export async function newaliases(context: CommandContext): Promise<number> {
   const { args } = context;
   const at = args.indexOf("-c");
   const directory = configurationDirectory(at < 0 ? context.configDirectory : args[at + 1], environment);
   const rest = args.filter((_, place) => at < 0 || (place !== at && place !== at + 1));
   const stray = rest.find((arg) => !IGNORED.test(arg));
-  if (stray !== undefined) return postalias({ ...context, args: [stray.startsWith("-") ? stray : "-?"] });
+  if (stray !== undefined) {
+    return await postalias({ ...context, args: [stray.startsWith("-") ? stray : "-?"] });
+  }
   const { parameter } = readSettings({
     directory,
     world: realWorld(ownProcessId(), "postalias"),
@@ -25,5 +27,5 @@ export function newaliases(context: CommandContext): number {
   });
   const tables = splitList(parameter("alias_database") ?? "");
   if (tables.length === 0) return 0;
-  return postalias({ ...context, configDirectory: directory, args: ["--", ...tables] });
+  return await postalias({ ...context, configDirectory: directory, args: ["--", ...tables] });
 }

@@ -2,7 +2,7 @@ import type { CommandContext } from "./command.ts";
 import { runTableTool } from "./_table_tool.ts";
 
 /** `mta postalias`: makes, asks and changes alias tables (postalias(1)). */
-export function postalias(context: CommandContext): number {
+export function postalias(context: CommandContext): Promise<number> {
   return runTableTool({
     program: "postalias",
     letters: "c:d:fNinopq:rsuvw",

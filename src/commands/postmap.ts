@@ -2,7 +2,7 @@ import type { CommandContext } from "./command.ts";
 import { runTableTool } from "./_table_tool.ts";
 
 /** `mta postmap`: makes, asks and changes lookup tables (postmap(1)). */
-export function postmap(context: CommandContext): number {
+export function postmap(context: CommandContext): Promise<number> {
   return runTableTool({
     program: "postmap",
     letters: "bc:d:fFhimnNopq:rsuUvw",

@@ -12,10 +12,10 @@ import { exists, type FileOwner, removeIfEmpty, sourceOwner } from "../platform/
 import { errorIsTerminal, standardInputFile, wholeStandardInput } from "../platform/standard_input.ts";
 import { writeErr, writeOut } from "../platform/process.ts";
 import { hostName } from "../platform/host.ts";
-import { INDEX_FORMATS, type IndexFormat } from "../table/index_formats.ts";
+import type { IndexFormat } from "../table/index_formats.ts";
 import { type OnDuplicate, RecordSet } from "../table/record_set.ts";
 import { TableFault } from "../table/record_file.ts";
-import { TABLE_TYPES } from "../table/registry.ts";
+import { tableType } from "../table/registry.ts";
 import { pageSizeFor, readIndex, writeIndex } from "../table/table_build.ts";
 import { takeSource } from "../table/table_source.ts";
 import { ToolFault } from "./_table_options.ts";
@@ -50,8 +50,9 @@ function readSourceOf(run: ToolRun, name: string): Source {
 
 /** The format to build, or Postfix's refusal. */
 export function formatToBuild(type: string): IndexFormat {
-  if (Object.hasOwn(INDEX_FORMATS, type)) return INDEX_FORMATS[type]!;
-  if (Object.hasOwn(TABLE_TYPES, type)) {
+  const row = tableType(type);
+  if (row?.index !== undefined) return row.index;
+  if (row !== undefined) {
     throw new ToolFault(`unsupported dictionary type: ${type} does not support bulk-mode creation.`);
   }
   throw new ToolFault(`unsupported dictionary type: ${type}. Is the postfix-${type} package installed?`);
@@ -74,12 +75,12 @@ function createTable(run: ToolRun, argument: string): void {
 
 function buildIndex(run: ToolRun, format: IndexFormat, name: string, source: Source): number {
   const path = name + format.suffix;
-  if (format.suffix === ".db" && removeIfEmpty(path)) run.warn(`removing zero-length database file: ${path}`);
+  if (format.rewrittenInPlace && removeIfEmpty(path)) run.warn(`removing zero-length database file: ${path}`);
   if (!run.options.incremental) {
     const records = new RecordSet(source.bytes.length);
     return fill(run, format, name, path, source, records);
   }
-  if (format.type === "cdb") throw new ToolFault(CDB_FLAGS);
+  if (format.constant) throw new ToolFault(CDB_FLAGS);
   return lockedForUpdate(
     path,
     (exists) => fill(run, format, name, path, source, exists ? existing(format, path) : new RecordSet()),
@@ -133,7 +134,7 @@ function fill(
 function duplicatePolicy(run: ToolRun, format: IndexFormat): OnDuplicate {
   const { onDuplicate } = run.options;
   if (onDuplicate === "replace") return "replace";
-  return onDuplicate === "ignore" && format.type === "cdb" ? "both" : "keep";
+  return onDuplicate === "ignore" && format.constant ? "both" : "keep";
 }
 
 /** On a terminal a long build says now and then how far it is. */
@@ -187,7 +188,7 @@ export function writeRecords(
 }
 
 function openFailure(format: IndexFormat, path: string, error: unknown): string {
-  return exists(path) && format.suffix === ".db"
+  return exists(path) && format.rewrittenInPlace
     ? `open ${path}: ${systemWhy(error)}`
     : format.openProblem(path, systemWhy(error));
 }

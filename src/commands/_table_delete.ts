@@ -2,9 +2,9 @@ import { lockedForUpdate } from "../platform/file_lock.ts";
 import { sourceOwner } from "../platform/source_file.ts";
 import { standardInputLines } from "../platform/standard_input.ts";
 import { foldAscii, foldKey } from "../table/fold.ts";
-import { INDEX_FORMATS, type IndexFormat } from "../table/index_formats.ts";
+import type { IndexFormat } from "../table/index_formats.ts";
 import { RecordSet } from "../table/record_set.ts";
-import { TABLE_TYPES } from "../table/registry.ts";
+import { tableType } from "../table/registry.ts";
 import { CDB_FLAGS, existing, writeRecords } from "./_table_create.ts";
 import { ToolFault } from "./_table_options.ts";
 import { splitSpec, type ToolRun } from "./_table_run.ts";
@@ -26,12 +26,11 @@ function formatToChange(
   argument: string,
 ): { readonly format: IndexFormat; readonly name: string } {
   const { type, name } = splitSpec(run, argument);
-  if (Object.hasOwn(INDEX_FORMATS, type)) {
-    if (type === "cdb") throw new ToolFault(CDB_FLAGS);
-    return { format: INDEX_FORMATS[type]!, name };
-  }
-  if (!Object.hasOwn(TABLE_TYPES, type)) throw new ToolFault(`unsupported dictionary type: ${type}`);
-  if (type === "static") throw new ToolFault(`table ${type}:${name}: delete operation is not supported`);
+  const row = tableType(type);
+  if (row === undefined) throw new ToolFault(`unsupported dictionary type: ${type}`);
+  if (row.index?.constant === true) throw new ToolFault(CDB_FLAGS);
+  if (row.index !== undefined) return { format: row.index, name };
+  if (row.writable === true) throw new ToolFault(`table ${type}:${name}: delete operation is not supported`);
   throw new ToolFault(`${type}:${name} map requires O_RDONLY access mode`);
 }
 
@@ -47,9 +46,9 @@ function deleteFrom(run: ToolRun, argument: string, keys: readonly Buffer[]): nu
   });
 }
 
-/** lmdb makes the table when it opens it for writing; the others refuse. */
+/** Some types make the table when they open it for a change; the others refuse. */
 function deleteFromNothing(run: ToolRun, format: IndexFormat, path: string): number {
-  if (format.type !== "lmdb") throw new ToolFault(format.openProblem(path, "No such file or directory"));
+  if (!format.madeByChange) throw new ToolFault(format.openProblem(path, "No such file or directory"));
   writeRecords(run, format, path, new RecordSet(), { uid: 0, gid: 0, mode: 0o644 });
   return 0;
 }

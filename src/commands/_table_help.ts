@@ -1,4 +1,24 @@
+import { TABLE_TYPES } from "../table/registry.ts";
 import type { ToolStyle } from "./_table_options.ts";
+
+const WIDTH = 100;
+
+function typesWith(index: boolean): string {
+  return Object.keys(TABLE_TYPES).filter((type) => (TABLE_TYPES[type]!.index !== undefined) === index).join(
+    " ",
+  );
+}
+
+/** A text in lines that fit the screen. */
+function wrapped(text: string): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1)!;
+    if (line.length + word.length + 1 > WIDTH) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines;
+}
 
 /** What `--help` prints; fits a screen. */
 export function toolHelp({ program, usage, format }: ToolStyle): string {
@@ -9,8 +29,8 @@ export function toolHelp({ program, usage, format }: ToolStyle): string {
     only
       ? "Makes a lookup table from a text file, or asks and changes one."
       : "Makes an alias table from an alias file, or asks and changes one.",
-    "Types that can be made: hash btree cdb lmdb; that can be asked also: texthash regexp pcre cidr",
-    "static inline unionmap pipemap randmap environ unix proxy. Without a type: default_database_type.",
+    `Types that can be made: ${typesWith(true)}; default_database_type when none is given.`,
+    ...wrapped(`Types that can only be asked: ${typesWith(false)}`),
     "",
     "  FILE         make the table anew; readers see the old one until the new one is whole",
     "  -i           add the entries on standard input to the table",

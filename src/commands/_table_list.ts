@@ -1,8 +1,7 @@
 import { systemWhy } from "../platform/random_access_file.ts";
-import { INDEX_FORMATS, type IndexFormat } from "../table/index_formats.ts";
+import type { IndexFormat } from "../table/index_formats.ts";
 import { type StoredRecord, TableFault } from "../table/record_file.ts";
-import { TABLE_TYPES } from "../table/registry.ts";
-import { openTable } from "../table/registry.ts";
+import { openTable, tableType } from "../table/registry.ts";
 import { Output } from "./_output.ts";
 import { ToolFault } from "./_table_options.ts";
 import { splitSpec, type ToolRun } from "./_table_run.ts";
@@ -11,11 +10,12 @@ import { decodeValue } from "./_table_values.ts";
 /** Lists key and value of the first table, in the file's order. */
 export function listTable(run: ToolRun): number {
   const { type, name } = splitSpec(run, run.options.tables[0]!);
-  if (Object.hasOwn(INDEX_FORMATS, type) && INDEX_FORMATS[type]!.lists) {
-    listIndex(run, INDEX_FORMATS[type]!, name);
+  const row = tableType(type);
+  if (row?.index !== undefined && !row.index.constant) {
+    listIndex(run, row.index, name);
     return 0;
   }
-  if (!Object.hasOwn(TABLE_TYPES, type)) throw new ToolFault(`unsupported dictionary type: ${type}`);
+  if (row === undefined) throw new ToolFault(`unsupported dictionary type: ${type}`);
   if (type === "proxy") throw new ToolFault("can't sequence maps via the proxy service");
   listEntries(run, `${type}:${name}`);
   return 0;

@@ -1,8 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import { standardInputLines, wholeStandardInput } from "../platform/standard_input.ts";
-import { INDEX_FORMATS } from "../table/index_formats.ts";
-import { openTable } from "../table/registry.ts";
+import { openTable, tableType } from "../table/registry.ts";
 import type { Answer, Table } from "../table/table.ts";
 import { isStandardInput, ToolFault } from "./_table_options.ts";
 import { Output } from "./_output.ts";
@@ -91,8 +90,8 @@ const shown = (key: Buffer) => key.toString("latin1").replace(/[\x00-\x1f\x7f-\x
 
 /** Postfix calls an opened hash, btree or cdb table by its file. */
 function withSuffix(spec: string): string {
-  const format = INDEX_FORMATS[spec.slice(0, spec.indexOf(":"))];
-  return format === undefined || format.type === "lmdb" ? spec : spec + format.suffix;
+  const format = tableType(spec.slice(0, spec.indexOf(":")))?.index;
+  return format === undefined || format.calledByName ? spec : spec + format.suffix;
 }
 
 function jsonLine(key: Buffer, { value, table, line }: Hit): string {

@@ -7,7 +7,7 @@ import { createLog } from "../observe/create_log.ts";
 import { memoryWriter } from "../observe/log_writer.ts";
 import { readSmallFile, systemErrorText } from "../platform/config_files.ts";
 import { neverMatches } from "../table/never_matching.ts";
-import { openTable, TABLE_TYPES } from "../table/registry.ts";
+import { openTable, tableType } from "../table/registry.ts";
 import { readSource } from "../table/source_records.ts";
 import { LISTENING_PROGRAMS } from "./endpoints.ts";
 import { smtpdBehind, unservedEntries } from "./unserved.ts";
@@ -19,10 +19,6 @@ export interface Finding {
   readonly text: string;
 }
 
-/** Types whose source is a text file of keys and values beside the index. */
-const INDEXED = new Set(["hash", "btree", "lmdb", "cdb", "dbm", "sdbm", "texthash"]);
-/** Types that answer without asking another program. */
-const LOCAL = new Set([...INDEXED, "cidr", "inline", "pcre", "regexp", "static"]);
 const LISTS = new Set(["list", "maps", "restriction-list"]);
 /** Caches that come into being by themselves, and lists of what others name. */
 const NOT_SOURCES =
@@ -70,9 +66,7 @@ function specsOf(configuration: Configuration): Map<string, string> {
     for (const word of splitList(value)) {
       const type = /^!?(?:proxy:)?([a-z_]+):./.exec(word)?.[1];
       const spec = word.replace(/^!/, "").replace(/^proxy:/, "");
-      if (type !== undefined && Object.hasOwn(TABLE_TYPES, type) && !specs.has(spec)) {
-        specs.set(spec, parameter);
-      }
+      if (type !== undefined && tableType(type) !== undefined && !specs.has(spec)) specs.set(spec, parameter);
     }
   };
   const scopes = [configuration, ...configuration.services];
@@ -91,13 +85,13 @@ function checkTables(configuration: Configuration, world: MailWorld): Finding[] 
   return [...specsOf(configuration)].flatMap(([spec, parameter]) => {
     const findings: Finding[] = [];
     const warn = (text: string) => void findings.push({ level: "warning", text });
-    const type = spec.slice(0, spec.indexOf(":"));
-    if (!LOCAL.has(type)) return findings;
+    const type = tableType(spec.slice(0, spec.indexOf(":")));
+    if (type?.local !== true) return findings;
     const table = openTable(spec, { ...world.tables, warn });
     const answer = table.lookup("mta-check.invalid");
     if (!isPromise(answer) && answer.is === "trouble") warn(`${parameter}: ${answer.why}`);
     table.close();
-    if (INDEXED.has(type)) checkKeys(spec, configuration.directory, warn);
+    if (type.keyed === true) checkKeys(spec, configuration.directory, warn);
     return findings;
   });
 }

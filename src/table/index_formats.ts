@@ -19,71 +19,85 @@ export interface IndexFormat {
   readonly write: (records: RecordSet, sink: ByteSink, options: WriteOptions) => void;
   /** Whether keys and values end with a NUL when postmap is not told. */
   readonly terminates: boolean;
-  /** How messages call the table of that name. */
+  /** How messages about making it call the table of that name. */
   readonly title: (name: string) => string;
+  /** Messages about an opened table call it `type:name`, without the suffix. */
+  readonly calledByName: boolean;
   /** A new table takes over mode and owner of the one it replaces. */
   readonly keepsFile: boolean;
-  /** Postfix's postmap rewrites such files in place under flock(2). */
+  /** Postfix's postmap rewrites such files in place under flock(2), and leaves an empty one when it fails at once. */
   readonly rewrittenInPlace: boolean;
-  /** Can be listed (postmap -s). */
-  readonly lists: boolean;
+  /** Made once and for all: Postfix's tools neither change nor list such a table (postmap -i, -d, -s). */
+  readonly constant: boolean;
+  /** Opening it for a change makes it when there is none. */
+  readonly madeByChange: boolean;
   /** Why it cannot be opened, in Postfix's words. */
   readonly openProblem: (path: string, why: string) => string;
 }
 
 const database = (path: string, why: string) => `open database ${path}: ${why}`;
 
+const BERKELEY_DB = {
+  suffix: ".db",
+  terminates: true,
+  title: (name: string) => `${name}.db`,
+  calledByName: false,
+  keepsFile: true,
+  rewrittenInPlace: true,
+  constant: false,
+  madeByChange: false,
+  openProblem: database,
+} as const;
+
+const HASH: IndexFormat = {
+  ...BERKELEY_DB,
+  type: "hash",
+  open: (path) => new HashFile(path),
+  write: writeHash,
+};
+
+const BTREE: IndexFormat = {
+  ...BERKELEY_DB,
+  type: "btree",
+  open: (path) => new BtreeFile(path),
+  write: writeBtree,
+};
+
+const CDB: IndexFormat = {
+  type: "cdb",
+  suffix: ".cdb",
+  open: (path) => new CdbFile(path),
+  write: writeCdb,
+  terminates: false,
+  title: (name) => name,
+  calledByName: false,
+  keepsFile: false,
+  rewrittenInPlace: false,
+  constant: true,
+  madeByChange: false,
+  openProblem: (path, why) =>
+    why === "Protocol error" ? `dict_cdbq_open: unable to init ${path}: Protocol error` : database(path, why),
+};
+
+const LMDB: IndexFormat = {
+  type: "lmdb",
+  suffix: ".lmdb",
+  open: (path) => new LmdbFile(path),
+  write: writeLmdb,
+  terminates: true,
+  title: (name) => `lmdb:${name}`,
+  calledByName: true,
+  keepsFile: true,
+  rewrittenInPlace: false,
+  constant: false,
+  madeByChange: true,
+  openProblem: database,
+};
+
 /** The index formats, by type. */
 export const INDEX_FORMATS: Readonly<Record<string, IndexFormat>> = {
-  hash: {
-    type: "hash",
-    suffix: ".db",
-    open: (path) => new HashFile(path),
-    write: writeHash,
-    terminates: true,
-    title: (name) => `${name}.db`,
-    keepsFile: true,
-    rewrittenInPlace: true,
-    lists: true,
-    openProblem: database,
-  },
-  btree: {
-    type: "btree",
-    suffix: ".db",
-    open: (path) => new BtreeFile(path),
-    write: writeBtree,
-    terminates: true,
-    title: (name) => `${name}.db`,
-    keepsFile: true,
-    rewrittenInPlace: true,
-    lists: true,
-    openProblem: database,
-  },
-  cdb: {
-    type: "cdb",
-    suffix: ".cdb",
-    open: (path) => new CdbFile(path),
-    write: writeCdb,
-    terminates: false,
-    title: (name) => name,
-    keepsFile: false,
-    rewrittenInPlace: false,
-    lists: false,
-    openProblem: (path, why) =>
-      why === "Protocol error"
-        ? `dict_cdbq_open: unable to init ${path}: Protocol error`
-        : database(path, why),
-  },
-  lmdb: {
-    type: "lmdb",
-    suffix: ".lmdb",
-    open: (path) => new LmdbFile(path),
-    write: writeLmdb,
-    terminates: true,
-    title: (name) => `lmdb:${name}`,
-    keepsFile: true,
-    rewrittenInPlace: false,
-    lists: true,
-    openProblem: database,
-  },
+  hash: HASH,
+  btree: BTREE,
+  cdb: CDB,
+  lmdb: LMDB,
 };

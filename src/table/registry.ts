@@ -4,6 +4,7 @@ import { openPcre } from "./pcre.ts";
 import { openRegexp } from "./regexp.ts";
 import { openEnviron } from "./environ.ts";
 import { openFail } from "./fail.ts";
+import { openInternal } from "./internal.ts";
 import { openNis } from "./nis.ts";
 import { openPipemap } from "./pipemap.ts";
 import { openProxy } from "./proxy.ts";
@@ -11,37 +12,57 @@ import { openRandmap } from "./randmap.ts";
 import { openUnionmap } from "./unionmap.ts";
 import { openUnix } from "./unix.ts";
 import { IndexedTable } from "./indexed.ts";
-import { INDEX_FORMATS } from "./index_formats.ts";
+import { INDEX_FORMATS, type IndexFormat } from "./index_formats.ts";
 import { openInline } from "./inline.ts";
 import { openStatic } from "./static.ts";
 import type { Table } from "./table.ts";
 import { openTexthash } from "./texthash.ts";
 import { unavailable } from "./unavailable.ts";
 
-const indexed = (type: string): OpenType => (name, spec, context) =>
-  new IndexedTable(name, spec, INDEX_FORMATS[type]!, context);
+/** A table type: all that the rest of the program wants to know of it. */
+export interface TableType {
+  readonly open: OpenType;
+  /** How its file is made, for the types that postmap(1) makes. */
+  readonly index?: IndexFormat;
+  /** Answers from files and words of the configuration alone: `mta check` may ask it. */
+  readonly local?: boolean;
+  /** Its file, or the file it is made from, is a text of keys and values, which can be read for keys that never match. */
+  readonly keyed?: boolean;
+  /** Of a deletion it says that there is none, where other types cannot be opened for writing (postmap -d). */
+  readonly writable?: boolean;
+}
 
-/** Every table type, by the word before the colon. */
-export const TABLE_TYPES: Readonly<Record<string, OpenType>> = {
-  btree: indexed("btree"),
-  cdb: indexed("cdb"),
-  cidr: openCidr,
-  environ: openEnviron,
-  fail: openFail,
-  hash: indexed("hash"),
-  inline: openInline,
-  lmdb: indexed("lmdb"),
-  nis: openNis,
-  pcre: openPcre,
-  pipemap: openPipemap,
-  proxy: openProxy,
-  randmap: openRandmap,
-  regexp: openRegexp,
-  static: openStatic,
-  texthash: openTexthash,
-  unionmap: openUnionmap,
-  unix: openUnix,
+const indexed = (index: IndexFormat): TableType => ({
+  open: (name, spec, context) => new IndexedTable(name, spec, index, context),
+  index,
+  local: true,
+  keyed: true,
+});
+
+/** Every table type, by the word before the colon; those with an index are the rows of INDEX_FORMATS. */
+export const TABLE_TYPES: Readonly<Record<string, TableType>> = {
+  ...Object.fromEntries(Object.values(INDEX_FORMATS).map((format) => [format.type, indexed(format)])),
+  cidr: { open: openCidr, local: true },
+  environ: { open: openEnviron, writable: true },
+  fail: { open: openFail },
+  inline: { open: openInline, local: true },
+  internal: { open: openInternal, writable: true },
+  nis: { open: openNis },
+  pcre: { open: openPcre, local: true },
+  pipemap: { open: openPipemap },
+  proxy: { open: openProxy },
+  randmap: { open: openRandmap },
+  regexp: { open: openRegexp, local: true },
+  static: { open: openStatic, local: true, writable: true },
+  texthash: { open: openTexthash, local: true, keyed: true },
+  unionmap: { open: openUnionmap },
+  unix: { open: openUnix },
 };
+
+/** The row of a type, if there is such a type. */
+export function tableType(type: string): TableType | undefined {
+  return Object.hasOwn(TABLE_TYPES, type) ? TABLE_TYPES[type] : undefined;
+}
 
 /**
  * Opens `type:name`. Never throws: what cannot be opened answers trouble to every lookup and is reported to `context.warn`
@@ -58,6 +79,7 @@ export function openTable(spec: string, context: TableContext): Table {
   if (type === "" || name === "") {
     return refuse(`open dictionary: expecting "type:name" form instead of "${spec}"`);
   }
-  if (!Object.hasOwn(TABLE_TYPES, type)) return refuse(`unsupported dictionary type: ${type}`);
-  return TABLE_TYPES[type]!(name, spec, context, openTable);
+  const row = tableType(type);
+  if (row === undefined) return refuse(`unsupported dictionary type: ${type}`);
+  return row.open(name, spec, context, openTable);
 }

@@ -1,6 +1,6 @@
 import type { Settings } from "../config/settings.ts";
 import { splitList } from "../config/list.ts";
-import type { TableContext } from "../table/context.ts";
+import type { OpenTable, TableContext } from "../table/context.ts";
 import { type Maps, mapsOf } from "../table/maps.ts";
 import {
   type AddressList,
@@ -31,14 +31,14 @@ export interface ShelfMaps {
   readonly partial: Maps;
 }
 
-/** Opens tables on demand; `close` releases them all. */
-export function createShelf(context: TableContext): Shelf {
+/** Opens tables on demand, with `open` where somebody wants to see what they are asked; `close` releases them all. */
+export function createShelf(context: TableContext, open: OpenTable = openTable): Shelf {
   const tables = new Map<string, Table>();
   const closers: (() => void)[] = [];
   const table = (spec: string): Table => {
     const known = tables.get(spec);
     if (known !== undefined) return known;
-    const opened = openTable(spec, context);
+    const opened = open(spec, context);
     tables.set(spec, opened);
     return opened;
   };
@@ -55,13 +55,9 @@ export function createShelf(context: TableContext): Shelf {
       return { title, whole: mapsOf(opened, context, title), partial: mapsOf(fixed, context, title) };
     },
     domains: (text, options) =>
-      splitList(text).length === 0
-        ? undefined
-        : kept(openDomainList(text, options, { context, open: openTable })),
+      splitList(text).length === 0 ? undefined : kept(openDomainList(text, options, { context, open })),
     addresses: (text, options) =>
-      splitList(text).length === 0
-        ? undefined
-        : kept(openAddressList(text, options, { context, open: openTable })),
+      splitList(text).length === 0 ? undefined : kept(openAddressList(text, options, { context, open })),
     close() {
       for (const each of tables.values()) each.close();
       for (const close of closers) close();

@@ -77,6 +77,23 @@ describe("openDomainList()", () => {
 });
 
 describe("openAddressList()", () => {
+  test("a match names the item that decided, with its place when that is in a file", () => {
+    const path = join(folder, "nets");
+    writeFileSync(path, "# ours\n10.0.0.0/8\n!192.0.2.9\n192.0.2.0/24\n");
+    const opened = openAddressList(`127.0.0.1 ${path}`, { parentMatches: false }, listTables());
+    expect(opened.matches("127.0.0.1")).toEqual({ is: "yes", by: { item: "127.0.0.1" } });
+    expect(opened.matches("10.1.2.3")).toEqual({
+      is: "yes",
+      by: { item: "10.0.0.0/8", file: path, line: 2 },
+    });
+    expect(opened.matches("192.0.2.9")).toEqual({
+      is: "no",
+      by: { item: "!192.0.2.9", file: path, line: 3 },
+    });
+    expect(opened.matches("198.51.100.1")).toEqual({ is: "no" });
+    opened.close();
+  });
+
   test.each([
     ["127.0.0.1 10.0.0.2/32 10.0.0.4/32", "10.0.0.2", undefined, "yes"],
     ["127.0.0.1 10.0.0.2/32 10.0.0.4/32", "10.0.0.3", undefined, "no"],

@@ -11,11 +11,17 @@ import type { Answer, Table } from "./table.ts";
 
 /** What a match list says of a name or address. Trouble comes only when the matching reaches a broken item. */
 export type Match =
-  | { readonly is: "yes" }
-  | { readonly is: "no" }
+  | { readonly is: "yes"; readonly by?: MatchedItem }
+  | { readonly is: "no"; readonly by?: MatchedItem }
   | { readonly is: "trouble"; readonly why: string };
 
-const YES: Match = { is: "yes" };
+/** The item that decided, and where it stands when that is a file the list names. */
+export interface MatchedItem {
+  readonly item: string;
+  readonly file?: string;
+  readonly line?: number;
+}
+
 const NO: Match = { is: "no" };
 
 /** How a list opens the tables that it names. */
@@ -76,26 +82,27 @@ class ListReader {
     this.#from = from;
   }
 
-  read(text: string, depth = 0): Pattern[] {
-    return splitList(text).map((item) => this.#pattern(item, depth));
+  read(text: string, depth = 0, place: Omit<MatchedItem, "item"> = {}): Pattern[] {
+    return splitList(text).map((item) => this.#pattern(item, depth, place));
   }
 
   close(): void {
     for (const table of this.#tables) table.close();
   }
 
-  #pattern(item: string, depth: number): Pattern {
+  #pattern(item: string, depth: number, place: Omit<MatchedItem, "item">): Pattern {
     const bare = item.replace(/^!+/, "");
     const negated = (item.length - bare.length) % 2 === 1;
     if (bare === "") return () => trouble(`no pattern after '!' in ${this.#options.title ?? "match list"}`);
-    const pattern = this.#positive(bare, depth);
-    return negated ? negate(pattern) : pattern;
+    const yes: Match = { is: "yes", by: { item: bare, ...place } };
+    const pattern = this.#positive(bare, depth, yes);
+    return negated ? negate(pattern, { item, ...place }) : pattern;
   }
 
-  #positive(item: string, depth: number): Pattern {
+  #positive(item: string, depth: number, yes: Match): Pattern {
     if (item.startsWith("/")) return this.#file(item, depth);
-    if (isTable(item)) return this.#table(item);
-    return literal(foldKey(item), this.#options);
+    if (isTable(item)) return this.#table(item, yes);
+    return literal(foldKey(item), this.#options, yes);
   }
 
   #file(path: string, depth: number): Pattern {
@@ -104,7 +111,9 @@ class ListReader {
     }
     const load = (name: string): Pattern[] => {
       try {
-        return linesOf(readWhole(name)).flatMap((line) => this.read(line, depth + 1));
+        return linesOf(readWhole(name)).flatMap(({ text, line }) => {
+          return this.read(text, depth + 1, { file: name, line });
+        });
       } catch (error) {
         const why = `open file ${name}: ${systemWhy(error)}`;
         return [() => trouble(why)];
@@ -114,26 +123,29 @@ class ListReader {
     return (subject) => firstOf(content.current(), 0, subject);
   }
 
-  #table(spec: string): Pattern {
+  #table(spec: string, yes: Match): Pattern {
     const table = this.#from.open(spec, this.#from.context);
     this.#tables.push(table);
     const { parentMatches, exact } = this.#options;
     return ({ name, address }) => {
       const keys = name === undefined ? [] : namesToTry(name, table.pattern || exact === true, parentMatches);
       if (address !== undefined && address !== "") keys.push(address);
-      return inTable(table, keys, 0);
+      return inTable(table, keys, 0, yes);
     };
   }
 }
 
-function linesOf(bytes: Buffer): string[] {
-  const lines: string[] = [];
-  logicalLines(bytes, (line, start, end) => lines.push(line.toString("utf8", start, end)), () => {});
+function linesOf(bytes: Buffer): { readonly text: string; readonly line: number }[] {
+  const lines: { text: string; line: number }[] = [];
+  const each = (bytes: Buffer, start: number, end: number, line: number) =>
+    void lines.push({ text: bytes.toString("utf8", start, end), line });
+  logicalLines(bytes, each, () => {});
   return lines;
 }
 
-function negate(pattern: Pattern): Pattern {
-  const flip = (match: Match | undefined) => match?.is === "yes" ? NO : match?.is === "no" ? YES : match;
+function negate(pattern: Pattern, by: MatchedItem): Pattern {
+  const [yes, no]: readonly [Match, Match] = [{ is: "yes", by }, { is: "no", by }];
+  const flip = (match: Match | undefined) => match?.is === "yes" ? no : match?.is === "no" ? yes : match;
   return (subject) => {
     const match = pattern(subject);
     return isPromise(match) ? match.then(flip) : flip(match);
@@ -151,31 +163,36 @@ function namesToTry(name: string, wholeOnly: boolean, parentMatches: boolean): s
   return names;
 }
 
-function inTable(table: Table, keys: readonly string[], start: number): MaybeAsync<Match | undefined> {
+function inTable(
+  table: Table,
+  keys: readonly string[],
+  start: number,
+  yes: Match,
+): MaybeAsync<Match | undefined> {
   for (let at = start; at < keys.length; at++) {
     const answer = table.lookup(keys[at]!);
     if (isPromise(answer)) {
-      return answer.then((later) => ofAnswer(later, table) ?? inTable(table, keys, at + 1));
+      return answer.then((later) => ofAnswer(later, table, yes) ?? inTable(table, keys, at + 1, yes));
     }
-    const match = ofAnswer(answer, table);
+    const match = ofAnswer(answer, table, yes);
     if (match !== undefined) return match;
   }
   return undefined;
 }
 
-function ofAnswer(answer: Answer, table: Table): Match | undefined {
-  if (answer.is === "found") return YES;
+function ofAnswer(answer: Answer, table: Table, yes: Match): Match | undefined {
+  if (answer.is === "found") return yes;
   return answer.is === "absent" ? undefined : trouble(`${table.spec}: table lookup problem: ${answer.why}`);
 }
 
 /** A name, `.domain`, address or network written into the list itself. */
-function literal(pattern: string, options: MatchOptions): Pattern {
+function literal(pattern: string, options: MatchOptions, yes: Match): Pattern {
   const name = options.exact === true
     ? (text: string) => text === pattern
     : namePattern(pattern, options.parentMatches);
-  const address = addressPattern(pattern, options.title);
+  const address = addressPattern(pattern, options.title, yes);
   return (subject) => {
-    if (subject.name !== undefined && name(subject.name)) return YES;
+    if (subject.name !== undefined && name(subject.name)) return yes;
     return subject.address === undefined ? undefined : address(subject.address);
   };
 }
@@ -192,7 +209,11 @@ const COULD_BE_ADDRESS = /^[0-9a-f.:[\]/]*$/;
  * A broken network is trouble only for an address of its family that reaches it; a plain word that merely is no address
  * says nothing, so that names may stand in the same list.
  */
-function addressPattern(pattern: string, title: string | undefined): (address: string) => Match | undefined {
+function addressPattern(
+  pattern: string,
+  title: string | undefined,
+  yes: Match,
+): (address: string) => Match | undefined {
   const isNetwork = pattern.includes("/") || pattern.includes(":") || parseIp(pattern) !== undefined;
   if (
     !COULD_BE_ADDRESS.test(pattern) || !isNetwork ||
@@ -208,7 +229,7 @@ function addressPattern(pattern: string, title: string | undefined): (address: s
   }
   return (address) => {
     const ip = parseIp(address);
-    return ip !== undefined && contains(network, ip) ? YES : undefined;
+    return ip !== undefined && contains(network, ip) ? yes : undefined;
   };
 }
 

@@ -8,6 +8,8 @@ import type { Connection, ConnectionHandler } from "../../src/platform/connectio
 import { createLocalDomains } from "../../src/rewrite/local_domains.ts";
 import { createRewriter } from "../../src/rewrite/rewriter.ts";
 import { createShelf } from "../../src/rewrite/shelf.ts";
+import { AnvilLedger } from "../../src/master/anvil.ts";
+import { ownAnvil } from "../../src/master/anvil_access.ts";
 import { createRouter } from "../../src/routing/router.ts";
 import { openClientLists } from "../../src/smtpd/client_lists.ts";
 import type { ClientName, SmtpdDeps } from "../../src/smtpd/deps.ts";
@@ -152,6 +154,7 @@ export function memorySmtpd(
     clientLookup: () =>
       clientName ?? { name: "unknown", reverseName: "unknown", nameStatus: 5, reverseNameStatus: 5 },
     listed: openClientLists(settings, shelf, log),
+    anvil: ownAnvil(new AnvilLedger(settings.anvil_rate_time_unit, () => clock.now())),
     ...openSmtpdTables(settings, shelf, log),
     ...overrides,
   });

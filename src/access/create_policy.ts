@@ -15,7 +15,7 @@ import { type CompileContext, compileList } from "./compile.ts";
 import { createHeaderContext } from "./header_context.ts";
 import type { AccessPolicy, PolicyProblem } from "./policy.ts";
 import { type Connect, createPolicyServer, policyEndpoint, type PolicyServer } from "./policy_server.ts";
-import { parsePolicySpec } from "./policy_service.ts";
+import { parsePolicySpec, type PolicySpec } from "./policy_service.ts";
 import type { DefaultCheck } from "./restriction.ts";
 import { relayFlaw } from "./relay_safety.ts";
 import { createSessions } from "./sessions.ts";
@@ -38,6 +38,8 @@ export interface PolicyDeps {
   readonly sleep?: (seconds: number) => Promise<void>;
   /** Opens connections to policy servers; platform/connection.ts when left out. */
   readonly connect?: Connect;
+  /** Stands before each policy server, to see what it is asked or to answer in its place (`mta explain`). */
+  readonly watchServer?: (server: PolicyServer, spec: PolicySpec) => PolicyServer;
   /** A name for policy requests that differs between workers. */
   readonly instancePrefix?: string;
 }
@@ -87,11 +89,12 @@ export function createAccessPolicy(service: PolicyService, deps: PolicyDeps): Ac
 function createServers(settings: PolicyService["settings"], deps: PolicyDeps) {
   const servers = new Map<string, PolicyServer>();
   const world = { connect: deps.connect ?? platformConnect, clock: deps.clock, sleep: sleepOf(deps) };
+  const watch = deps.watchServer ?? ((server: PolicyServer) => server);
   return {
     get(spec: string): PolicyServer {
       const known = servers.get(spec);
       if (known !== undefined) return known;
-      const opened = openServer(spec, settings, world);
+      const opened = openServer(spec, settings, world, watch);
       servers.set(spec, opened);
       return opened;
     },
@@ -105,6 +108,7 @@ function openServer(
   spec: string,
   settings: PolicyService["settings"],
   world: Parameters<typeof createPolicyServer>[3],
+  watch: NonNullable<PolicyDeps["watchServer"]>,
 ): PolicyServer {
   const parsed = parsePolicySpec(spec, settings);
   const endpoint = typeof parsed === "string"
@@ -114,7 +118,7 @@ function openServer(
     const text = typeof parsed === "string" ? parsed : `bad policy service endpoint: ${spec}`;
     return { ask: () => Promise.resolve({ is: "failed", warnings: [text] }), close: () => {} };
   }
-  return createPolicyServer(parsed.endpoint, endpoint, parsed.options, world);
+  return watch(createPolicyServer(parsed.endpoint, endpoint, parsed.options, world), parsed);
 }
 
 function sleepOf(deps: PolicyDeps): (seconds: number) => Promise<void> {

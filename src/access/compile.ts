@@ -1,7 +1,8 @@
 import { splitListChecked } from "../config/list.ts";
 import type { PolicyProblem } from "./policy.ts";
-import { restrictionNames, type RestrictionRow, restrictionRow } from "./registry.ts";
+import { type Item, restrictionNames, type RestrictionRow, restrictionRow } from "./registry.ts";
 import type { DefaultCheck, Restriction, RestrictionList, Step } from "./restriction.ts";
+import { CLOSES, NEVER, type Passage } from "./stranger.ts";
 import { serverError, type Verdict, warned } from "./verdict.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -78,8 +79,7 @@ class Compilation {
     }
     if (row.argument === undefined) {
       const own = { name: item, argument: "", defaultCheck: this.#defaultCheck };
-      const evaluate = row.build(this.#context.shop, own);
-      return { step: { name: item, evaluate }, used: 0, final: row.final === true };
+      return { step: this.#built(item, row, own), used: 0, final: row.final === true };
     }
     return this.#withArgument(item, row, row.argument, this.#items[at + 1]);
   }
@@ -93,13 +93,19 @@ class Compilation {
     const flaw = argumentFlaw(item, kind, argument);
     if (flaw === undefined && argument !== undefined) {
       const own = { name: item, argument, defaultCheck: this.#defaultCheck };
-      const evaluate = row.build(this.#context.shop, own);
-      return { step: { name: `${item} ${argument}`, evaluate }, used: 1, final: false };
+      return { step: this.#built(`${item} ${argument}`, row, own), used: 1, final: false };
     }
     const text = flaw ?? "";
     this.#say(text);
     const verdict: Verdict = kind === "domain" ? warned(text) : serverError(text);
-    return { step: { name: item, evaluate: () => verdict }, used: 0, final: false };
+    const stranger = kind === "domain" ? NEVER : CLOSES;
+    return { step: { name: item, evaluate: () => verdict, stranger }, used: 0, final: false };
+  }
+
+  #built(name: string, row: RestrictionRow, own: Item): Omit<Step, "warn"> {
+    const { shop } = this.#context;
+    const stranger = typeof row.stranger === "function" ? row.stranger(own, shop) : row.stranger;
+    return { name, evaluate: row.build(shop, own), stranger };
   }
 
   /** `type:table` alone stands for the check that its list is about (access(5)). */
@@ -111,21 +117,22 @@ class Compilation {
         "specify one of (check_client_access, check_reverse_client_hostname_access, check_helo_access, " +
         `check_sender_access, check_recipient_access, check_etrn_access) before ${list} restriction "${item}"`;
       this.#say(text(this.#name));
-      return { name: item, evaluate: ({ about }) => serverError(text(about.class)) };
+      return { name: item, evaluate: ({ about }) => serverError(text(about.class)), stranger: CLOSES };
     }
     const own = { name: check, argument: item, defaultCheck: check };
-    return { name: `${check} ${item}`, evaluate: row.build(this.#context.shop, own) };
+    return this.#built(`${check} ${item}`, row, own);
   }
 
   #classOrUnknown(item: string): Omit<Step, "warn"> {
     const list = this.#context.classNamed(item, this.#defaultCheck);
     if (list !== undefined) {
-      return { name: item, evaluate: ({ about }) => ({ is: "apply", list: list(), about }) };
+      const stranger: Passage = { is: "list", list };
+      return { name: item, evaluate: ({ about }) => ({ is: "apply", list: list(), about }), stranger };
     }
     const text = `unknown smtpd restriction: "${item}"`;
     const meant = suggestion(item);
     this.#say(meant === undefined ? text : `${text}; did you mean ${meant}?`);
-    return { name: item, evaluate: unknownRestriction(text) };
+    return { name: item, evaluate: unknownRestriction(text), stranger: CLOSES };
   }
 }
 

@@ -47,6 +47,20 @@ import { rejectMapsRbl } from "./maps_rbl.ts";
 import type { DefaultCheck, Restriction } from "./restriction.ts";
 import { checkServerAccess, type ServerTarget } from "./server_access.ts";
 import { rejectUnverified } from "./verify_restrictions.ts";
+import {
+  asks,
+  asksCertificate,
+  CLOSES,
+  CLOSES_RELAY,
+  DEFERS,
+  DESTINATION,
+  dnsList,
+  mxBackup,
+  NEVER,
+  ownCertificate,
+  type Passage,
+  trustedCertificate,
+} from "./stranger.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** A restriction by name. */
@@ -57,6 +71,8 @@ export interface RestrictionRow {
   readonly final?: true;
   /** Has a successor; evaluated all the same. */
   readonly obsolete?: string;
+  /** What it can do for a stranger who wants to relay: the proof against open relay reads it. */
+  readonly stranger: Passage | ((own: Item, shop: Workshop) => Passage);
   readonly build: (shop: Workshop, own: Item) => Restriction;
 }
 
@@ -105,6 +121,7 @@ function serverRows(
 ): Record<string, RestrictionRow> {
   const row = (type: "A" | "MX" | "NS"): RestrictionRow => ({
     argument: "table",
+    stranger: NEVER,
     build: (shop, own) =>
       checkServerAccess(shop, type, own.argument, targetOf(shop), own.defaultCheck, own.name),
   });
@@ -120,18 +137,26 @@ const addressTarget = (whose: Whose) => (): ServerTarget => ({
   about: (_query, name) => addressSubject(whose, name),
 });
 
-const rejectUnknownAddress: RestrictionRow = { build: (shop) => rejectUnknownDomain(shop, "sender") };
-const unknownClient: RestrictionRow = { build: rejectUnknownClient };
-const invalidHelo: RestrictionRow = { build: rejectInvalidHelo };
-const nonFqdnHelo: RestrictionRow = { build: rejectNonFqdnHelo };
-const unknownHelo: RestrictionRow = { build: rejectUnknownHelo };
-const unlistedRecipient: RestrictionRow = { build: () => () => ({ is: "unlisted", whose: "recipient" }) };
+const rejectUnknownAddress: RestrictionRow = {
+  stranger: NEVER,
+  build: (shop) => rejectUnknownDomain(shop, "sender"),
+};
+const unknownClient: RestrictionRow = { stranger: NEVER, build: rejectUnknownClient };
+const invalidHelo: RestrictionRow = { stranger: NEVER, build: rejectInvalidHelo };
+const nonFqdnHelo: RestrictionRow = { stranger: NEVER, build: rejectNonFqdnHelo };
+const unknownHelo: RestrictionRow = { stranger: NEVER, build: rejectUnknownHelo };
+const unlistedRecipient: RestrictionRow = {
+  stranger: NEVER,
+  build: () => () => ({ is: "unlisted", whose: "recipient" }),
+};
 const rblClient: RestrictionRow = {
   argument: "domain",
+  stranger: NEVER,
   build: (shop, own) => rejectListed(shop, own.argument, client),
 };
 const rhsbl = (listed: Listed): RestrictionRow => ({
   argument: "domain",
+  stranger: NEVER,
   build: (shop, own) => rejectListed(shop, own.argument, listed),
 });
 
@@ -145,42 +170,65 @@ const BOTH_MISMATCHES = [
 const ROWS: Readonly<Record<string, RestrictionRow>> = {
   permit: {
     final: true,
+    stranger: { is: "permits" },
     build: (_shop, { name }) => ({ about }) => ({ is: "permit", action: name, about }),
   },
-  reject: { final: true, build: (shop) => rejectAll(shop.settings.reject_code, "5.7.1", "Access denied") },
-  defer: { final: true, build: (shop) => rejectAll(shop.settings.defer_code, "4.3.2", "Try again later") },
-  defer_if_permit: { build: () => deferIf("defer_if_permit") },
-  defer_if_reject: { build: () => deferIf("defer_if_reject") },
-  sleep: { argument: "seconds", build: (_shop, own) => sleepFor(Number(own.argument)) },
-  reject_unauth_pipelining: { build: () => rejectUnauthPipelining },
-  reject_plaintext_session: { build: rejectPlaintextSession },
+  reject: {
+    final: true,
+    stranger: CLOSES,
+    build: (shop) => rejectAll(shop.settings.reject_code, "5.7.1", "Access denied"),
+  },
+  defer: {
+    final: true,
+    stranger: CLOSES,
+    build: (shop) => rejectAll(shop.settings.defer_code, "4.3.2", "Try again later"),
+  },
+  defer_if_permit: { stranger: DEFERS, build: () => deferIf("defer_if_permit") },
+  defer_if_reject: { stranger: NEVER, build: () => deferIf("defer_if_reject") },
+  sleep: { argument: "seconds", stranger: NEVER, build: (_shop, own) => sleepFor(Number(own.argument)) },
+  reject_unauth_pipelining: { stranger: NEVER, build: () => rejectUnauthPipelining },
+  reject_plaintext_session: { stranger: NEVER, build: rejectPlaintextSession },
   check_policy_service: {
     argument: "server",
+    stranger: ({ argument }) => ({ is: "unknown", why: `the policy server ${argument} may permit` }),
     build: (shop, own) => checkPolicyService(shop, own.argument, own.defaultCheck),
   },
 
-  permit_mynetworks: { build: (shop, own) => permitMynetworks(shop, own.name) },
-  permit_inet_interfaces: { build: (shop, own) => permitInetInterfaces(shop, own.name) },
-  permit_sasl_authenticated: { build: (shop, own) => permitSaslAuthenticated(shop, own.name) },
-  permit_tls_clientcerts: { build: (shop, own) => permitTlsClientcerts(shop, own.name, false) },
-  permit_tls_all_clientcerts: { build: (shop, own) => permitTlsClientcerts(shop, own.name, true) },
+  permit_mynetworks: { stranger: { is: "networks" }, build: (shop, own) => permitMynetworks(shop, own.name) },
+  permit_inet_interfaces: { stranger: NEVER, build: (shop, own) => permitInetInterfaces(shop, own.name) },
+  permit_sasl_authenticated: {
+    stranger: NEVER,
+    build: (shop, own) => permitSaslAuthenticated(shop, own.name),
+  },
+  permit_tls_clientcerts: {
+    stranger: ownCertificate,
+    build: (shop, own) => permitTlsClientcerts(shop, own.name, false),
+  },
+  permit_tls_all_clientcerts: {
+    stranger: trustedCertificate,
+    build: (shop, own) => permitTlsClientcerts(shop, own.name, true),
+  },
   reject_unknown_client_hostname: unknownClient,
   reject_unknown_client: unknownClient,
-  reject_unknown_reverse_client_hostname: { build: rejectUnknownReverseClient },
+  reject_unknown_reverse_client_hostname: { stranger: NEVER, build: rejectUnknownReverseClient },
   check_client_access: {
     argument: "table",
+    stranger: asks("client"),
     build: (shop, own) => checkClientAccess(shop, own.argument, own.defaultCheck),
   },
   check_reverse_client_hostname_access: {
     argument: "table",
+    stranger: NEVER,
     build: (shop, own) => checkReverseClientAccess(shop, own.argument, own.defaultCheck, own.name),
   },
   check_ccert_access: {
     argument: "table",
+    stranger: asksCertificate,
     build: (shop, own) => checkCcertAccess(shop, own.argument, own.defaultCheck, own.name),
   },
   check_sasl_access: {
     argument: "table",
+    stranger: NEVER,
     build: (shop, own) => checkSaslAccess(shop, own.argument, own.defaultCheck, own.name),
   },
   ...serverRows("client", (shop) => ({
@@ -193,22 +241,25 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
   })),
   reject_rbl_client: rblClient,
   reject_rbl: rblClient,
-  reject_maps_rbl: { obsolete: "reject_rbl_client", build: rejectMapsRbl },
+  reject_maps_rbl: { obsolete: "reject_rbl_client", stranger: NEVER, build: rejectMapsRbl },
   reject_rhsbl_client: rhsbl(clientName),
   reject_rhsbl_reverse_client: rhsbl(reverseName),
   permit_dnswl_client: {
     argument: "domain",
+    stranger: dnsList,
     build: (shop, own) =>
       permitListed(shop, own.argument, client, ({ facts }) => permitClient(shop, facts, own.name)),
   },
   permit_rhswl_client: {
     argument: "domain",
+    stranger: dnsList,
     build: (shop, own) =>
       permitListed(shop, own.argument, clientName, ({ facts }) => permitClient(shop, facts, own.name)),
   },
 
   check_helo_access: {
     argument: "table",
+    stranger: asks("helo"),
     build: (shop, own) => checkHeloAccess(shop, own.argument, own.defaultCheck),
   },
   reject_invalid_helo_hostname: invalidHelo,
@@ -219,6 +270,7 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
   reject_unknown_hostname: unknownHelo,
   permit_naked_ip_address: {
     obsolete: "permit_mynetworks",
+    stranger: { is: "session", want: { helo: "198.51.100.77" }, text: "HELO with an IP address" },
     build: (shop, own) => permitNakedIpAddress(shop, own.name),
   },
   ...serverRows("helo", () => ({
@@ -229,14 +281,16 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
 
   check_sender_access: {
     argument: "table",
+    stranger: asks("sender"),
     build: (shop, own) => checkAddressAccess(shop, "sender", own.argument, own.defaultCheck),
   },
   reject_unknown_sender_domain: rejectUnknownAddress,
   reject_unknown_address: rejectUnknownAddress,
-  reject_non_fqdn_sender: { build: (shop) => rejectNonFqdnAddress(shop, "sender") },
-  reject_unlisted_sender: { build: () => () => ({ is: "unlisted", whose: "sender" }) },
-  reject_unverified_sender: { build: (shop) => rejectUnverified(shop, "sender") },
+  reject_non_fqdn_sender: { stranger: NEVER, build: (shop) => rejectNonFqdnAddress(shop, "sender") },
+  reject_unlisted_sender: { stranger: NEVER, build: () => () => ({ is: "unlisted", whose: "sender" }) },
+  reject_unverified_sender: { stranger: NEVER, build: (shop) => rejectUnverified(shop, "sender") },
   reject_sender_login_mismatch: {
+    stranger: NEVER,
     build: (shop) =>
       rejectLoginMismatch(shop, BOTH_MISMATCHES, {
         loggedIn: true,
@@ -245,14 +299,17 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
       }),
   },
   reject_authenticated_sender_login_mismatch: {
+    stranger: NEVER,
     build: (shop, own) =>
       rejectLoginMismatch(shop, [own.name], { loggedIn: true, loggedOut: false, unknownSender: "refused" }),
   },
   reject_known_sender_login_mismatch: {
+    stranger: NEVER,
     build: (shop, own) =>
       rejectLoginMismatch(shop, [own.name], { loggedIn: true, loggedOut: true, unknownSender: "allowed" }),
   },
   reject_unauthenticated_sender_login_mismatch: {
+    stranger: NEVER,
     build: (shop, own) =>
       rejectLoginMismatch(shop, [own.name], { loggedIn: false, loggedOut: true, unknownSender: "refused" }),
   },
@@ -261,28 +318,43 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
 
   check_recipient_access: {
     argument: "table",
+    stranger: asks("recipient"),
     build: (shop, own) => checkAddressAccess(shop, "recipient", own.argument, own.defaultCheck),
   },
-  permit_auth_destination: { build: (shop, own) => permitAuthDestination(shop, own.name) },
-  permit_mx_backup: { build: (shop, own) => permitMxBackup(shop, own.name) },
-  reject_unauth_destination: { build: (shop) => refuseUnauthDestination(shop, "reject") },
-  defer_unauth_destination: { build: (shop) => refuseUnauthDestination(shop, "defer") },
+  permit_auth_destination: {
+    stranger: DESTINATION,
+    build: (shop, own) => permitAuthDestination(shop, own.name),
+  },
+  permit_mx_backup: { stranger: mxBackup, build: (shop, own) => permitMxBackup(shop, own.name) },
+  reject_unauth_destination: {
+    stranger: CLOSES_RELAY,
+    build: (shop) => refuseUnauthDestination(shop, "reject"),
+  },
+  defer_unauth_destination: {
+    stranger: CLOSES_RELAY,
+    build: (shop) => refuseUnauthDestination(shop, "defer"),
+  },
   check_relay_domains: {
     final: true,
     obsolete: "reject_unauth_destination",
+    stranger: CLOSES_RELAY,
     build: (shop, own) => checkRelayDomains(shop, own.name),
   },
-  reject_unknown_recipient_domain: { build: (shop) => rejectUnknownDomain(shop, "recipient") },
-  reject_non_fqdn_recipient: { build: (shop) => rejectNonFqdnAddress(shop, "recipient") },
+  reject_unknown_recipient_domain: {
+    stranger: NEVER,
+    build: (shop) => rejectUnknownDomain(shop, "recipient"),
+  },
+  reject_non_fqdn_recipient: { stranger: NEVER, build: (shop) => rejectNonFqdnAddress(shop, "recipient") },
   reject_unlisted_recipient: unlistedRecipient,
   check_recipient_maps: unlistedRecipient,
-  reject_unverified_recipient: { build: (shop) => rejectUnverified(shop, "recipient") },
-  reject_multi_recipient_bounce: { build: rejectMultiRecipientBounce },
+  reject_unverified_recipient: { stranger: NEVER, build: (shop) => rejectUnverified(shop, "recipient") },
+  reject_multi_recipient_bounce: { stranger: NEVER, build: rejectMultiRecipientBounce },
   ...serverRows("recipient", addressTarget("recipient")),
   reject_rhsbl_recipient: rhsbl(address("recipient")),
 
   check_etrn_access: {
     argument: "table",
+    stranger: NEVER,
     build: (shop, own) => checkEtrnAccess(shop, own.argument, own.defaultCheck),
   },
 };

@@ -14,7 +14,9 @@ import { createClasses } from "./classes.ts";
 import { type CompileContext, compileList } from "./compile.ts";
 import { createHeaderContext } from "./header_context.ts";
 import type { AccessPolicy, PolicyProblem } from "./policy.ts";
-import { type Connect, createPolicyServer, policyEndpoint, type PolicyServer } from "./policy_server.ts";
+import type { Connect } from "../platform/connection_pool.ts";
+import { parseEndpoint } from "../table/endpoint.ts";
+import { createPolicyServer, type PolicyServer } from "./policy_server.ts";
 import { parsePolicySpec, type PolicySpec } from "./policy_service.ts";
 import type { DefaultCheck } from "./restriction.ts";
 import { relayFlaw } from "./relay_safety.ts";
@@ -111,14 +113,14 @@ function openServer(
   watch: NonNullable<PolicyDeps["watchServer"]>,
 ): PolicyServer {
   const parsed = parsePolicySpec(spec, settings);
-  const endpoint = typeof parsed === "string"
-    ? undefined
-    : policyEndpoint(parsed.endpoint, settings.queue_directory);
-  if (typeof parsed === "string" || endpoint === undefined) {
-    const text = typeof parsed === "string" ? parsed : `bad policy service endpoint: ${spec}`;
-    return { ask: () => Promise.resolve({ is: "failed", warnings: [text] }), close: () => {} };
-  }
-  return watch(createPolicyServer(parsed.endpoint, endpoint, parsed.options, world), parsed);
+  if (typeof parsed === "string") return brokenServer(parsed);
+  const endpoint = parseEndpoint(parsed.endpoint, settings.queue_directory);
+  if (endpoint.is === "bad") return brokenServer(`bad policy service endpoint: ${spec}`);
+  return watch(createPolicyServer(parsed.endpoint, endpoint.to, parsed.options, world), parsed);
+}
+
+function brokenServer(warning: string): PolicyServer {
+  return { ask: () => Promise.resolve({ is: "failed", warnings: [warning] }), close: () => {} };
 }
 
 function sleepOf(deps: PolicyDeps): (seconds: number) => Promise<void> {

@@ -8,6 +8,13 @@ import { LookupFault } from "./remote.ts";
  */
 export class ServerFault extends Error {
   override readonly name = "ServerFault";
+  /** What the operator reads when the server fails for the first time; default: table, server and message. */
+  readonly warning: string | undefined;
+
+  constructor(why: string, options: ErrorOptions & { readonly warning?: string } = {}) {
+    super(why, options);
+    this.warning = options.warning;
+  }
 }
 
 /** How servers are chosen and how long one that failed is left alone. */
@@ -28,6 +35,8 @@ interface State<Server> {
   readonly server: Server;
   readonly name: string;
   failures: number;
+  /** When it answered last. */
+  workedAt: number;
   /** Not asked before this time. */
   restsUntil: number;
   /** One lookup finds out whether a server that failed is back; the others do not wait for it. */
@@ -58,16 +67,21 @@ export class Servers<Server> {
       server,
       name: options.nameOf(server),
       failures: 0,
+      workedAt: -Infinity,
       restsUntil: 0,
       tried: false,
       reason: "",
     }));
   }
 
-  /** Asks one server after the other until one does not throw a `ServerFault`; throws a LookupFault when none is left. */
-  async ask<Result>(question: (server: Server) => Promise<Result>): Promise<Result> {
+  /**
+   * Asks one server after the other until one does not throw a `ServerFault`; throws a LookupFault when none is left. A question
+   * that is still open when `signal` is aborted (the deadline of the lookup) is a failure of the server it was put to.
+   */
+  async ask<Result>(question: (server: Server) => Promise<Result>, signal?: AbortSignal): Promise<Result> {
     for (const state of this.#inOrder()) {
       if (!this.#mayBeAsked(state)) continue;
+      const started = this.#context.clock();
       const isTrial = state.failures > 0;
       if (isTrial) state.tried = true;
       try {
@@ -75,8 +89,12 @@ export class Servers<Server> {
         this.#worked(state);
         return result;
       } catch (error) {
+        if (signal?.aborted === true) {
+          this.#failed(state, faultOf(signal.reason), started);
+          throw error;
+        }
         if (!(error instanceof ServerFault)) throw error;
-        this.#failed(state, error);
+        this.#failed(state, error, started);
       } finally {
         if (isTrial) state.tried = false;
       }
@@ -99,29 +117,37 @@ export class Servers<Server> {
   }
 
   #worked(state: State<Server>): void {
+    state.workedAt = this.#context.clock();
     if (state.failures === 0) return;
     state.failures = 0;
     this.#context.warn(`table ${this.#spec}: server ${state.name} answers again`);
   }
 
-  /** Side by side lookups fail together: they count as one failure. */
-  #failed(state: State<Server>, error: ServerFault): void {
+  /** Lookups side by side fail together: they count as one failure. A server that answered another one meanwhile is not down. */
+  #failed(state: State<Server>, error: ServerFault, started: number): void {
     const now = this.#context.clock();
-    state.reason = systemErrorText(error);
+    if (state.workedAt > started) return;
+    state.reason = error.message;
     if (now < state.restsUntil) return;
     const { firstRest = 1000, longestRest = 60_000 } = this.#options;
     const rest = Math.min(firstRest * 2 ** Math.min(state.failures, 30), longestRest);
     state.failures++;
     state.restsUntil = now + rest;
-    if (state.failures === 1) {
-      this.#context.warn(`table ${this.#spec}: server ${state.name}: ${state.reason}`);
-    }
+    if (state.failures > 1) return;
+    this.#context.warn(error.warning ?? `table ${this.#spec}: server ${state.name}: ${state.reason}`);
   }
 
   #allDown(): string {
-    return this.#states.map(({ name, reason }) => reason === "" ? name : `${name}: ${reason}`).join("; ");
+    const { length } = this.#states;
+    return this.#states.map(({ name, reason }) =>
+      length === 1 || reason === "" ? reason || name : `${name}: ${reason}`
+    )
+      .join("; ");
   }
 }
+
+const faultOf = (reason: unknown) =>
+  reason instanceof ServerFault ? reason : new ServerFault(systemErrorText(reason), { cause: reason });
 
 function shuffle<T>(items: T[], random: () => number): void {
   for (let at = items.length - 1; at > 0; at--) {

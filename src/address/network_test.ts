@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { parseIp } from "./ip.ts";
-import { contains, formatNetwork, parseNetwork } from "./network.ts";
+import { contains, formatNetwork, networkTop, parseNetwork } from "./network.ts";
 
 test.each([
   ["10.0.0.0/8", "10.1.2.3", true],
@@ -41,4 +41,19 @@ test.each([
 test("formatNetwork() brackets IPv6 as mynetworks wants it", () => {
   const network = parseNetwork("::1/128");
   expect("malformed" in network ? "" : formatNetwork(network)).toBe("[::1]/128");
+});
+
+test.each([
+  ["192.0.2.200", 32, 84, "192.0.2.200"],
+  ["192.0.2.200", 24, 84, "192.0.2.0/24"],
+  ["255.255.255.255", 28, 84, "255.255.255.240/28"],
+  ["255.255.255.255", 0, 84, "0.0.0.0/0"],
+  ["2001:DB8::abcd", 32, 128, "2001:db8::abcd"],
+  ["2001:db8:1:2:3:ffff::1", 32, 84, "2001:db8:1:2:3:f000::/84"],
+  ["ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 32, 124, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0/124"],
+  ["ffff::1", 32, 4, "f000::/4"],
+  ["ffff::1", 32, 0, "::/0"],
+  ["unknown", 32, 84, undefined],
+])("networkTop() of %s is with /%i and /%i %s", (address, ipv4, ipv6, top) => {
+  expect(networkTop(address, { ipv4, ipv6 })).toBe(top);
 });

@@ -348,6 +348,26 @@ test("connection limits count per client, spare the exceptions, and are given ba
   expect(counts).toEqual(new Map([["192.0.2.1", 0]]));
 });
 
+test("clients count by their range of addresses: IPv6 by /84, IPv4 one by one, unless told otherwise", async () => {
+  const allowed = async (main: Record<string, string>, addresses: readonly string[]) => {
+    const house = memorySmtpd({ smtpd_client_connection_count_limit: "1", inet_protocols: "all", ...main });
+    const open = addresses.map((address) => house.connect(address));
+    await settle();
+    return open.map((each) => each.read().slice(0, 3)).join(" ");
+  };
+  const v6 = ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:0:1000::1", "::ffff:192.0.2.1"];
+  expect(await allowed({}, v6)).toBe("220 421 220 220");
+  expect(await allowed({ smtpd_client_ipv6_prefix_length: "128" }, v6)).toBe("220 220 220 220");
+  expect(await allowed({ smtpd_client_ipv6_prefix_length: "64" }, v6)).toBe("220 421 421 220");
+  const v4 = ["192.0.2.1", "192.0.2.2", "192.0.3.1", "192.0.2.1"];
+  expect(await allowed({}, v4)).toBe("220 220 220 421");
+  expect(await allowed({ smtpd_client_ipv4_prefix_length: "24" }, v4)).toBe("220 421 220 421");
+  const house = memorySmtpd({ smtpd_client_connection_rate_limit: "1", inet_protocols: "all" });
+  const open = [house.connect("2001:db8::1"), house.connect("2001:db8::2")];
+  await settle();
+  expect(open[1]!.read()).toBe("421 4.7.0 mail.example.com Error: too many connections from 2001:db8::2\r\n");
+});
+
 test("with smtpd_per_request_deadline a command in drops and a message in drops run out of time", async () => {
   const main = { smtpd_per_request_deadline: "yes", smtpd_timeout: "10s", smtpd_min_data_rate: "10" };
   const late = "421 4.4.2 mail.example.com Error: timeout exceeded\r\n";

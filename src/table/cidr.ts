@@ -6,7 +6,7 @@ import { resolvePath, type TableContext } from "./context.ts";
 import { fileBacked } from "./file_backed.ts";
 import { inlineLines } from "./pattern_table.ts";
 import { logicalLines } from "./source_lines.ts";
-import { ABSENT, type Answer, type Table } from "./table.ts";
+import { ABSENT, type Answer, type Possible, type Table } from "./table.ts";
 import { unavailable } from "./unavailable.ts";
 
 type CidrRule =
@@ -90,6 +90,13 @@ function firstMatch(rules: readonly CidrRule[], ip: Ip): Answer {
   return ABSENT;
 }
 
+/** A rule inside IF counts as if it stood outside: more than can happen, never less. */
+function possibleOf(rule: CidrRule): Possible[] {
+  if (rule.is !== "match" || rule.answer.is !== "found") return [];
+  const { network, negative, answer: { value, line } } = rule;
+  return [{ is: "network", network, negative, value, line }];
+}
+
 function read(path: string, spec: string, { warn }: TableContext): Rules {
   let bytes: Buffer;
   try {
@@ -135,6 +142,10 @@ export function openCidr(name: string, spec: string, context: TableContext): Tab
       if ("trouble" in rules) return rules.trouble;
       const ip = parseIp(key);
       return ip === undefined ? ABSENT : firstMatch(rules, ip);
+    },
+    possible: () => {
+      const rules = current();
+      return "trouble" in rules ? undefined : rules.flatMap(possibleOf);
     },
     close: () => {},
   };

@@ -10,6 +10,8 @@ export interface TableContext {
   readonly warn: (text: string) => void;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  /** What to open in place of a table, by its type and `type:name`; undefined: the table itself. */
+  readonly standIn?: (type: string, spec: string) => Table | undefined;
   /** default_database_type: for commands that take bare file names. */
   readonly defaultType?: string;
   /** How to read the source of an index that is missing or old; found out from the text when not given. */

@@ -12,8 +12,8 @@ import { RECHECK } from "./file_backed.ts";
 import { KeyEncoder } from "./index_key.ts";
 import type { IndexFormat } from "./index_formats.ts";
 import { type RecordFile, TableFault } from "./record_file.ts";
-import { readSource, type SourceRecord } from "./source_records.ts";
-import { ABSENT, type Answer, type Table } from "./table.ts";
+import { possibleIn, readSource, type SourceRecord } from "./source_records.ts";
+import { ABSENT, type Answer, type Possible, type Table } from "./table.ts";
 import { foldAscii, foldKey } from "./fold.ts";
 
 /** What lookups are answered from at the moment. */
@@ -59,6 +59,19 @@ export class IndexedTable implements Table {
     const serving = this.#current();
     if (serving.from === "index") return this.#inIndex(serving.file, key, true);
     return serving.from === "source" ? this.#inSource(serving.records, key) : serving.answer;
+  }
+
+  /** What lookups would find at the moment, without the line: the index does not know it. */
+  possible(): Iterable<Possible> | undefined {
+    const serving = this.#current();
+    if (serving.from === "nothing") return undefined;
+    return serving.from === "source" ? possibleIn(serving.records) : this.#possibleIn(serving.file);
+  }
+
+  *#possibleIn(file: RecordFile): Iterable<Possible> {
+    for (const { key, value } of file.records()) {
+      yield { is: "key", key: textOf(key), value: textOf(value) };
+    }
   }
 
   close(): void {
@@ -243,6 +256,13 @@ export class IndexedTable implements Table {
       return this.#nothing(`open ${this.#source}: ${systemWhy(error)}`);
     }
   }
+}
+
+/** A stored key or value without the NUL that may end it. */
+function textOf(stored: Uint8Array): string {
+  const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+  const end = bytes.indexOf(0);
+  return bytes.toString("utf8", 0, end < 0 ? bytes.length : end);
 }
 
 function lookAt(path: string): FileIdentity | undefined {

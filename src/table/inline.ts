@@ -38,5 +38,11 @@ export function openInline(name: string, spec: string, context: TableContext): T
     ...plainTable(spec, (key) => values.get(fold(key)) ?? ABSENT),
     entries: () =>
       [...values].map(([key, answer]) => [key, answer.is === "found" ? answer.value : ""] as const),
+    possible: () =>
+      [...values].map(([key, answer]) => ({
+        is: "key",
+        key,
+        value: answer.is === "found" ? answer.value : "",
+      })),
   };
 }

@@ -1,3 +1,5 @@
+import { type ParsedRegex, RegexSyntaxError } from "./regex_ast.ts";
+import { samplesOf } from "./regex_samples.ts";
 import { namesGroups, parseReplacement, type Replacement } from "./replacement.ts";
 
 /** A compiled pattern: what a dialect makes of it. */
@@ -16,6 +18,8 @@ export interface Dialect {
   readonly flags: Readonly<Record<string, boolean>>;
   /** Compiles, or answers what is wrong in the library's words. */
   readonly compile: (pattern: string, flags: Readonly<Record<string, boolean>>) => Matcher | string;
+  /** Reads a pattern without compiling it. Throws RegexSyntaxError. */
+  readonly parse: (pattern: string, flags: Readonly<Record<string, boolean>>) => ParsedRegex;
   /** How the message for an unclosed pattern goes on. */
   readonly unclosed: string;
 }
@@ -28,6 +32,10 @@ export type Rule =
     readonly negative: boolean;
     readonly replacement: Replacement;
     readonly line: number;
+    /** As written, delimiters and flags included. */
+    readonly pattern: string;
+    /** Texts that the rule may be for: guesses, to be tried. */
+    samples(): readonly string[];
   }
   | { readonly is: "if"; readonly matcher: Matcher; readonly negative: boolean; endif: number }
   | { readonly is: "endif" };
@@ -36,6 +44,8 @@ interface Pattern {
   readonly matcher: Matcher;
   readonly negative: boolean;
   readonly rest: string;
+  readonly written: string;
+  readonly parse: () => ParsedRegex;
 }
 
 /** Reads the lines of a pattern table; what is wrong goes to `warn` and its rule is skipped, as in Postfix. */
@@ -67,7 +77,7 @@ export class RuleReader {
   #match(text: string, line: number): void {
     const pattern = this.#pattern(text, line);
     if (pattern === undefined) return;
-    const { matcher, negative, rest } = pattern;
+    const { matcher, negative, rest, written, parse } = pattern;
     if (rest === "") this.#warn(line, "no replacement text: using empty string");
     const replacement = parseReplacement(rest, negative ? Infinity : matcher.groups);
     if ("problems" in replacement) {
@@ -76,7 +86,8 @@ export class RuleReader {
     if (negative && namesGroups(replacement)) {
       return this.#warn(line, "$number found in negative match replacement text: skipping this rule");
     }
-    this.rules.push({ is: "match", matcher, negative, replacement, line });
+    const samples = () => negative ? [] : guesses(parse);
+    this.rules.push({ is: "match", matcher, negative, replacement, line, pattern: written, samples });
   }
 
   #if(text: string, line: number): void {
@@ -118,7 +129,23 @@ export class RuleReader {
     }
     const matcher = this.#dialect.compile(text.slice(sign.length + 1, end), flags);
     if (typeof matcher === "string") return skip(matcher);
-    return { matcher, negative, rest: text.slice(end + 1 + letters.length).trim() };
+    const source = text.slice(sign.length + 1, end);
+    return {
+      matcher,
+      negative,
+      rest: text.slice(end + 1 + letters.length).trim(),
+      written: text.slice(0, end + 1 + letters.length),
+      parse: () => this.#dialect.parse(source, flags),
+    };
+  }
+}
+
+function guesses(parse: () => ParsedRegex): readonly string[] {
+  try {
+    return samplesOf(parse());
+  } catch (error) {
+    if (error instanceof RegexSyntaxError) return []; // libpcre2 knows more than our own reading
+    throw error;
   }
 }
 

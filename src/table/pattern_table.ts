@@ -6,7 +6,7 @@ import { insideBraces } from "./inline.ts";
 import { type Dialect, type Rule, RuleReader } from "./pattern_rules.ts";
 import { MatchLimitFault } from "./regex_backtrack.ts";
 import { logicalLines } from "./source_lines.ts";
-import { ABSENT, type Answer, type Table } from "./table.ts";
+import { ABSENT, type Answer, type Possible, type Table } from "./table.ts";
 import { unavailable } from "./unavailable.ts";
 
 type Rules = readonly Rule[] | { readonly trouble: Answer };
@@ -60,6 +60,10 @@ export function openPatternTable(name: string, spec: string, context: TableConte
       const rules = current();
       return "trouble" in rules ? rules.trouble : firstMatch(rules, encode(key), spec, decode);
     },
+    possible: () => {
+      const rules = current();
+      return "trouble" in rules ? undefined : rules.flatMap((rule) => possibleOf(rule, decode));
+    },
     close: () => {},
   };
 }
@@ -100,6 +104,20 @@ function readRules(path: string, spec: string, { warn }: TableContext, dialect: 
   );
   reader.finish();
   return reader.rules;
+}
+
+/** A rule inside IF counts as if it stood outside: more than can happen, never less. */
+function possibleOf(rule: Rule, decode: (bytes: string) => string): Possible[] {
+  if (rule.is !== "match") return [];
+  const { replacement, line } = rule;
+  return [{
+    is: "pattern",
+    pattern: decode(rule.pattern),
+    samples: rule.samples().map(decode),
+    varies: replacement.some((piece) => typeof piece === "number"),
+    value: decode(replacement.filter((piece) => typeof piece === "string").join("")),
+    line,
+  }];
 }
 
 function firstMatch(

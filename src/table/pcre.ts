@@ -3,7 +3,7 @@ import type { TableContext } from "./context.ts";
 import type { Dialect, Matcher } from "./pattern_rules.ts";
 import { openPatternTable } from "./pattern_table.ts";
 import { MatchLimitFault } from "./regex_backtrack.ts";
-import { parsePerl } from "./regex_perl.ts";
+import { parsePerl, type PerlFlags } from "./regex_perl.ts";
 import { ownMatcher } from "./regexp.ts";
 import type { Table } from "./table.ts";
 
@@ -31,9 +31,13 @@ function compile(pattern: string, flags: Flags): Matcher | string {
   return { groups: found.groups, test: (subject) => run(subject) !== undefined, groupsOf: run };
 }
 
+function perlFlags(flags: Flags): PerlFlags {
+  return { i: flags.i!, m: flags.m!, s: flags.s!, x: flags.x!, A: flags.A!, E: flags.E!, U: flags.U! };
+}
+
 /** Where libpcre2 is not installed: our own reading of the syntax, linear where the pattern is regular. */
 export function compileOurselves(pattern: string, flags: Flags): Matcher | string {
-  const read = { i: flags.i!, m: flags.m!, s: flags.s!, x: flags.x!, A: flags.A!, E: flags.E!, U: flags.U! };
+  const read = perlFlags(flags);
   return ownMatcher(
     () => parsePerl(pattern, read),
     "first",
@@ -45,6 +49,7 @@ const PERL: Dialect = {
   name: "pcre",
   flags: { i: true, m: false, s: true, x: false, A: false, E: false, U: false },
   compile,
+  parse: (pattern, flags) => parsePerl(pattern, perlFlags(flags)),
   unclosed: "ignoring this rule",
 };
 

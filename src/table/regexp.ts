@@ -40,6 +40,8 @@ const POSIX: Dialect = {
     const read = { ignoreCase: flags.i!, newline: flags.m!, extended: flags.x! };
     return ownMatcher(() => parsePosix(pattern, read), "longest", (error) => error.message);
   },
+  parse: (pattern, flags) =>
+    parsePosix(pattern, { ignoreCase: flags.i!, newline: flags.m!, extended: flags.x! }),
   unclosed: "skipping this rule",
 };
 

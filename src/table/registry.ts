@@ -79,6 +79,8 @@ export function openTable(spec: string, context: TableContext): Table {
   if (type === "" || name === "") {
     return refuse(`open dictionary: expecting "type:name" form instead of "${spec}"`);
   }
+  const instead = context.standIn?.(type, spec);
+  if (instead !== undefined) return instead;
   const row = tableType(type);
   if (row === undefined) return refuse(`unsupported dictionary type: ${type}`);
   return row.open(name, spec, context, openTable);

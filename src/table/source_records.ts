@@ -3,6 +3,7 @@ import { parseAliasLine } from "./alias_line.ts";
 import { foldAscii, foldKey } from "./fold.ts";
 import { aliasSuspicion, notUtf8, splitKeyValue } from "./key_value.ts";
 import { logicalLines } from "./source_lines.ts";
+import type { Possible } from "./table.ts";
 
 /** A record of a source, with the line where it began. */
 export interface SourceRecord {
@@ -47,6 +48,11 @@ export function readSource(bytes: Buffer, name: string, reading: SourceReading):
   };
   logicalLines(bytes, each, (text) => reading.warn(`${name}: ${text}`));
   return records;
+}
+
+/** The records as possible results. */
+export function* possibleIn(records: ReadonlyMap<string, SourceRecord>): Iterable<Possible> {
+  for (const [key, { value, line }] of records) yield { is: "key", key, value, line };
 }
 
 type Pair = readonly [key: string, value: string];

@@ -12,5 +12,5 @@ export function openStatic(name: string, spec: string): Table {
     value = name.slice(1, -1).trim();
   }
   const answer = { is: "found", value } as const;
-  return plainTable(spec, () => answer);
+  return { ...plainTable(spec, () => answer), possible: () => [{ is: "any", value }] };
 }

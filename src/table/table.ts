@@ -1,3 +1,4 @@
+import type { Network } from "../address/network.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
 
 /** "Not there" and "could not look" lead to different mail fates, so the type keeps them apart. */
@@ -13,6 +14,27 @@ export type Answer =
 /** The shared "not there". */
 export const ABSENT: Answer = { is: "absent" };
 
+/** A result that a table may give, and for which keys, for those who read a table instead of asking it. */
+export type Possible =
+  & {
+    readonly value: string;
+    /** Line of the source, where the type knows it. */
+    readonly line?: number;
+  }
+  & (
+    | { readonly is: "key"; readonly key: string }
+    /** Addresses of a network, or with `negative` those outside. */
+    | { readonly is: "network"; readonly network: Network; readonly negative: boolean }
+    /** What a pattern matches; samples are guesses. `varies`: the value holds parts of the key. */
+    | {
+      readonly is: "pattern";
+      readonly pattern: string;
+      readonly samples: readonly string[];
+      readonly varies: boolean;
+    }
+    | { readonly is: "any" }
+  );
+
 /** A lookup table: `type:name` of main.cf, opened. In-process types answer at once, never by a promise. */
 export interface Table {
   /** As written in the configuration: `hash:/etc/postfix/access`. */
@@ -22,6 +44,8 @@ export interface Table {
   lookup(key: string): MaybeAsync<Answer>;
   /** Keys and values of a table that is in memory, for listings (postmap -s); undefined or missing where there is no such thing. */
   entries?(): Iterable<readonly [key: string, value: string]> | undefined;
+  /** All results that it may give, in the order of lookups where that counts; undefined or missing where nobody can tell. */
+  possible?(): Iterable<Possible> | undefined;
   /** Releases descriptors; the table answers trouble afterwards. */
   close(): void;
 }

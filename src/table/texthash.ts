@@ -2,7 +2,7 @@ import { readWhole, systemWhy } from "../platform/random_access_file.ts";
 import { resolvePath, type TableContext } from "./context.ts";
 import { fileBacked } from "./file_backed.ts";
 import { foldAscii, foldKey } from "./fold.ts";
-import { readSource, type SourceRecord } from "./source_records.ts";
+import { possibleIn, readSource, type SourceRecord } from "./source_records.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
 
 type Content = { readonly records: Map<string, SourceRecord> } | { readonly trouble: Answer };
@@ -49,6 +49,10 @@ export function openTexthash(name: string, spec: string, context: TableContext):
     entries: () => {
       const now = content.current();
       return "records" in now ? [...now.records].map(([key, { value }]) => [key, value] as const) : undefined;
+    },
+    possible: () => {
+      const now = content.current();
+      return "records" in now ? possibleIn(now.records) : undefined;
     },
     close: () => {},
   };

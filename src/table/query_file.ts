@@ -13,6 +13,8 @@ export interface QueryFile {
   readonly name: string;
   /** Undefined when it is not set at all, or set to nothing. */
   text(attribute: string): string | undefined;
+  /** Whether it is set, be it to nothing. */
+  isSet(attribute: string): boolean;
   /** Refuses what is no whole number within the bounds. */
   integer(attribute: string, fallback: number, min?: number, max?: number): number;
   /** `yes` or `no`, in any case. */
@@ -131,6 +133,7 @@ function typed(name: string, { get, where }: Source): QueryFile {
   return {
     name,
     text,
+    isSet: (attribute) => get(attribute) !== undefined,
     where,
     refuse,
     integer(attribute, fallback, min = 0, max = 2 ** 31 - 1) {

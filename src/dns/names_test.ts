@@ -97,6 +97,9 @@ beforeAll(async () => {
     "4.2.0.192.in-addr.arpa": { PTR: ["broken.example.com"] },
     "broken.example.com": "SERVFAIL",
     "5.2.0.192.in-addr.arpa": "SERVFAIL",
+    "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa": { PTR: ["six.example.com"] },
+    "six.example.com": { AAAA: ["2001:db8:0:0::1"] },
+    "2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa": { PTR: ["mail.example.com"] },
     "7.2.0.192.in-addr.arpa": { PTR: ["192.0.2.7"] },
     "8.2.0.192.in-addr.arpa": { PTR: ["empty.example.com"] },
     "empty.example.com": { TXT: ["x"] },
@@ -149,7 +152,15 @@ test("a client's name is what leads back to its address", async () => {
   ]);
   expect(await row("192.0.2.5")).toEqual([U, U, 4, 4, undefined]);
   expect(await row("192.0.2.6")).toEqual([U, U, 5, 5, undefined]);
-  expect(await row("192.0.2.7")).toEqual([U, U, 5, 5, undefined]);
+  expect(await row("192.0.2.7")).toEqual([U, U, 5, 5, "numeric hostname: 192.0.2.7"]);
+  expect(await row("2001:db8::1")).toEqual(["six.example.com", "six.example.com", 2, 2, undefined]);
+  expect(await row("2001:db8::2")).toEqual([
+    U,
+    "mail.example.com",
+    5,
+    2,
+    w("mail.example.com", "2001:db8::2", ": No address associated with hostname"),
+  ]);
 });
 
 test("a client in the hosts file is known at once, without a server", () => {

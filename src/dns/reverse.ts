@@ -1,7 +1,7 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { AddressAnswer, DnsAnswer, Families } from "./answer.ts";
 import { type Hosts, nativeAddresses } from "./hosts.ts";
-import { queryName, sameAddress } from "./name.ts";
+import { queryName, reverseName, sameAddress } from "./name.ts";
 import type { Resolver } from "./resolver.ts";
 
 /** A client's name as smtpd knows it; the fields are those of the access facts. */
@@ -13,18 +13,19 @@ export interface ClientName {
   /** 2 verified, 4 could not be looked up now, 5 there is none or it lies. */
   readonly nameStatus: 2 | 4 | 5;
   readonly reverseNameStatus: 2 | 4 | 5;
-  /** What smtpd logs as a warning: `hostname H does not resolve to address A: why`. */
+  /** What smtpd logs as a warning: `hostname H does not resolve to address A: why`, or why H is no host name. */
   readonly warning?: string;
 }
 
 /** Finds a client's name. */
 export type LookupClient = (address: string, signal?: AbortSignal) => MaybeAsync<ClientName>;
 
-const nameless = (status: 4 | 5): ClientName => ({
+const nameless = (status: 4 | 5, warning?: string): ClientName => ({
   name: "unknown",
   reverseName: "unknown",
   nameStatus: status,
   reverseNameStatus: status,
+  ...(warning !== undefined && { warning }),
 });
 
 /**
@@ -46,18 +47,27 @@ export function createClientLookup(
     if (listed !== undefined) return verified(listed, address, signal);
     return resolver.ptr(address, signal).then((answer) => {
       const name = ptrName(answer);
-      if (typeof name === "number") return nameless(name);
+      if (typeof name !== "string") return name;
       return then(verified(name, address, signal), (result) => result);
     });
   };
 }
 
-/** The PTR name, or the status of its absence. A name that is no host name counts as none. */
-function ptrName(answer: DnsAnswer<"PTR">): string | 4 | 5 {
-  if (answer.is === "trouble") return answer.retry ? 4 : 5;
-  if (answer.is !== "records") return 5;
+/** The PTR name, or what there is without one. A name that is no host name counts as none. */
+function ptrName(answer: DnsAnswer<"PTR">): string | ClientName {
+  if (answer.is === "trouble") return nameless(answer.retry ? 4 : 5);
+  if (answer.is !== "records") return nameless(5);
   const target = answer.records[0].target;
-  return queryName(target) === undefined ? 5 : target;
+  return queryName(target) === undefined ? nameless(5, flawOf(target)) : target;
+}
+
+/** What Postfix says of a name that the C library lets through and it does not; the library's own refusals are silent. */
+function flawOf(name: string): string | undefined {
+  const short = name.slice(0, 100);
+  if (reverseName(name) !== undefined) return `numeric hostname: ${short}`;
+  if (/^[0-9.]+$/.test(name)) return `valid_hostname: numeric hostname: ${short}`;
+  const passes = /^(?!-)[A-Za-z0-9_.-]+$/.test(name) && !/\.-|\.\./.test(name);
+  return passes && /-(?:\.|$)/.test(name) ? `valid_hostname: misplaced hyphen: ${short}` : undefined;
 }
 
 /** What the forward lookup says about the claimed name. */

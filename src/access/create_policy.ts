@@ -56,6 +56,18 @@ const DAY = 86_400;
 
 /** Builds the access policy of one smtpd service (SMTPD_ACCESS_README). */
 export function createAccessPolicy(service: PolicyService, deps: PolicyDeps): AccessPolicy {
+  return assembleAccess(service, deps).policy;
+}
+
+/** A policy and what it is made of, for those who read the lists instead of asking them (relay proof). */
+export interface AccessParts {
+  readonly policy: AccessPolicy;
+  readonly lists: Lists;
+  readonly shop: Workshop;
+}
+
+/** Builds the access policy of one smtpd service, and hands its parts out too. */
+export function assembleAccess(service: PolicyService, deps: PolicyDeps): AccessParts {
   const { settings } = service;
   const problems: PolicyProblem[] = [];
   const servers = createServers(settings, deps);
@@ -79,13 +91,14 @@ export function createAccessPolicy(service: PolicyService, deps: PolicyDeps): Ac
   }
   const rules = createRules(settings, deps, shop);
   const stages = createStages(settings, lists, rules, createSessions(deps.instancePrefix ?? "0"));
-  return {
+  const policy: AccessPolicy = {
     check: (stage, facts, trace) => stages.check(stage, facts, trace),
     acceptsAddress: (address, other, smtputf8) => acceptsAddress(rules, address, other, smtputf8),
     headerContext: createHeaderContext(shop),
     problems,
     close: () => servers.close(),
   };
+  return { policy, lists, shop };
 }
 
 function createServers(settings: PolicyService["settings"], deps: PolicyDeps) {

@@ -10,7 +10,7 @@ export const BANDS: readonly (readonly string[])[] = [
   ["table", "tls", "sasl", "milter", "mailauth", "queue"],
   ["rewrite", "routing", "access"],
   ["cleanup", "bounce", "pickup", "smtpd", "delivery", "qmgr"],
-  ["http", "master", "commands", "main.ts"],
+  ["http", "explain", "master", "commands", "main.ts"],
 ];
 
 /** Inside a band only this is allowed: room -> rooms of its band, each listed earlier. */
@@ -28,8 +28,8 @@ export const WITHIN: Readonly<Record<string, readonly string[]>> = {
   smtpd: ["cleanup"],
   delivery: ["cleanup"],
   qmgr: ["bounce", "delivery"],
-  master: ["http"],
-  commands: ["master", "http"],
+  master: ["http", "explain"],
+  commands: ["master", "http", "explain"],
   "main.ts": ["commands", "master"],
 };
 
@@ -38,6 +38,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["http"],
   zod: ["http", "config"],
   "dns-packet": ["dns"],
+  ldapts: ["table"],
 };
 
 /** Modules of the runtime that are plain computation and may be used anywhere. */

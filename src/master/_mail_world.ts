@@ -14,7 +14,8 @@ import { createRewriter, type Rewriter } from "../rewrite/rewriter.ts";
 import { createShelf, type Shelf } from "../rewrite/shelf.ts";
 import { createRouter } from "../routing/router.ts";
 import type { Router } from "../routing/route.ts";
-import type { TableContext } from "../table/context.ts";
+import type { OpenTable, TableContext } from "../table/context.ts";
+import { openTable } from "../table/registry.ts";
 
 /** What all services of a worker share: tables, names, ways. */
 export interface MailWorld {
@@ -35,8 +36,29 @@ export interface MailWorld {
   close(): void;
 }
 
+/** Stands before the world's parts, to see what they are asked (`mta explain`). */
+export interface WorldWatch {
+  open(open: OpenTable): OpenTable;
+  shelf(shelf: Shelf): Shelf;
+  resolver(resolver: Resolver): Resolver;
+  hosts(hosts: Hosts): Hosts;
+  router(router: Router): Router;
+}
+
+const UNWATCHED: WorldWatch = {
+  open: (open) => open,
+  shelf: (shelf) => shelf,
+  resolver: (resolver) => resolver,
+  hosts: (hosts) => hosts,
+  router: (router) => router,
+};
+
 /** Opens the tables of main.cf and builds what stands on them. */
-export function openMailWorld(configuration: Configuration, log: Log): MailWorld {
+export function openMailWorld(
+  configuration: Configuration,
+  log: Log,
+  watch: WorldWatch = UNWATCHED,
+): MailWorld {
   const { settings } = configuration;
   const tables: TableContext = {
     directory: configuration.directory,
@@ -44,19 +66,19 @@ export function openMailWorld(configuration: Configuration, log: Log): MailWorld
     warn: (text) => log.note("trivial-rewrite", "warning", text),
     clock: () => systemClock.now(),
   };
-  const shelf = createShelf(tables);
+  const shelf = watch.shelf(createShelf(tables, watch.open(openTable)));
   const own = ownAddresses(settings, realWorld(ownPid(), "master"));
   if (own.is === "bad") throw new Error(own.text);
   const addresses = own.addresses.map(({ address }) => address);
   const local = createLocalDomains(settings, addresses, shelf);
-  const routerFor = (of: Settings) => createRouter(of, local, shelf);
+  const routerFor = (of: Settings) => watch.router(createRouter(of, local, shelf));
   const rewriterFor = (of: Settings) => createRewriter(of, local, shelf);
   return {
     shelf,
     tables,
     local,
-    resolver: createSystemResolver(splitList(settings.dns_servers)),
-    hosts: systemHosts(),
+    resolver: watch.resolver(createSystemResolver(splitList(settings.dns_servers))),
+    hosts: watch.hosts(systemHosts()),
     ownAddresses: addresses,
     proxyAddresses: splitList(settings.proxy_interfaces),
     router: routerFor(settings),

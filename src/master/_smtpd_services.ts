@@ -1,4 +1,4 @@
-import { createAccessPolicy } from "../access/create_policy.ts";
+import { createAccessPolicy, type PolicyDeps } from "../access/create_policy.ts";
 import { createServiceFooter } from "../access/reject_footer.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Cleanup } from "../cleanup/cleanup.ts";
@@ -13,7 +13,7 @@ import { openSmtpdTables } from "../smtpd/tables.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import type { MailWorld } from "./_mail_world.ts";
 import { partOf } from "./shared_limits.ts";
-import { overlay } from "./_overlay.ts";
+import { overlay } from "../config/overlay.ts";
 import { countRefusals, countReplies } from "./smtpd_metrics.ts";
 import type { Anvil } from "../smtpd/deps.ts";
 
@@ -49,17 +49,35 @@ function cleanupEntry({ services }: Configuration, name: string): Service | unde
   return services.find((service) => service.program === "cleanup" && service.name === name);
 }
 
+/** What a session asks for its decisions: policy, names, lists and tables. A session that is only explained asks the same. */
+export function openSessionParts(
+  { settings, ...service }: Service,
+  world: MailWorld,
+  log: Log,
+  more: Partial<PolicyDeps> = {},
+) {
+  return {
+    access: createAccessPolicy({ settings, ...service }, {
+      router: world.routerFor(settings),
+      local: world.local,
+      shelf: world.shelf,
+      dns: world.resolver,
+      clock: () => systemClock.now(),
+      ...more,
+    }),
+    clientLookup: createClientLookup(world),
+    rejectFooter: createServiceFooter(settings, world.shelf, () => systemClock.now()),
+    listed: openClientLists(settings, world.shelf, log),
+    ...openSmtpdTables(settings, world.shelf, log),
+  };
+}
+
 /** Builds the smtpd of one line of master.cf; throws when its restrictions forbid to serve. */
 export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
   const { context: { logFor, store, workers, index, metrics }, world, anvil } = parts;
   const { settings, stressed } = service;
   const log = logFor(settings);
-  const access = createAccessPolicy(service, {
-    router: world.routerFor(settings),
-    local: world.local,
-    shelf: world.shelf,
-    dns: world.resolver,
-    clock: () => systemClock.now(),
+  const { access, ...asked } = openSessionParts(service, world, log, {
     instancePrefix: `${index.toString(16)}.${Math.floor(systemClock.now()).toString(16)}`,
   });
   reportProblems(access.problems, service, log);
@@ -72,10 +90,7 @@ export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
     hasRoom: (size) => store.hasRoom(size),
     log,
     clock: systemClock,
-    clientLookup: createClientLookup(world),
-    rejectFooter: createServiceFooter(settings, world.shelf, () => systemClock.now()),
-    listed: openClientLists(settings, world.shelf, log),
-    ...openSmtpdTables(settings, world.shelf, log),
+    ...asked,
     anvil,
     replied: countReplies(metrics),
   });

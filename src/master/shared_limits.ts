@@ -1,6 +1,6 @@
 import type { Settings } from "../config/settings.ts";
 import { parseTime } from "../config/value.ts";
-import { overlay } from "./_overlay.ts";
+import { overlay } from "../config/overlay.ts";
 
 /** Which worker this is, of how many that share the load evenly (SO_REUSEPORT). */
 export interface Share {

@@ -1,0 +1,34 @@
+import { listenAddresses } from "../config/endpoint.ts";
+import { realWorld } from "../config/world.ts";
+import type { House, HousePlan } from "../explain/house.ts";
+import { ownPid } from "../platform/signals.ts";
+import { openMailWorld } from "./_mail_world.ts";
+import { openSessionParts } from "./_smtpd_services.ts";
+
+/** Builds what a session is explained with: the parts of the service as a worker has them, with every question watched. */
+export function openExplainHouse({ configuration, service, watch, log }: HousePlan): House {
+  const world = openMailWorld(configuration, log, watch);
+  const parts = openSessionParts(service, world, log, {
+    watchServer: watch.server,
+    sleep: () => Promise.resolve(),
+  });
+  return {
+    parts,
+    local: localOf({ configuration, service }, world.ownAddresses),
+    close() {
+      parts.access.close();
+      world.close();
+    },
+  };
+}
+
+/** Where a client of the service connects to: its first address, the machine's own where it listens on all. */
+function localOf(
+  { configuration: { settings }, service }: Pick<HousePlan, "configuration" | "service">,
+  own: readonly string[],
+): House["local"] {
+  const found = listenAddresses(service.name, settings, realWorld(ownPid(), "explain"));
+  const { host, port } = found.is === "addresses" ? found.addresses[0]! : { host: "0.0.0.0", port: 25 };
+  const any = host === "0.0.0.0" || host === "::";
+  return { address: any ? own[0] ?? "127.0.0.1" : host, port };
+}

@@ -74,11 +74,11 @@ export class RandomAccessFile {
     return identityOf(fs.fstatSync(this.#fd));
   }
 
-  /** Reads up to `into.length` bytes from `position`; fewer at the end of the file. */
-  read(into: Uint8Array, position: number): number {
+  /** Reads up to `length` bytes from `position`, as many as there is room for when not told; fewer at the end of the file. */
+  read(into: Uint8Array, position: number, length = into.length): number {
     let got = 0;
-    while (got < into.length) {
-      const n = fs.readSync(this.#fd, into, got, into.length - got, position + got);
+    while (got < length) {
+      const n = fs.readSync(this.#fd, into, got, length - got, position + got);
       if (n === 0) break;
       got += n;
     }

@@ -1,5 +1,5 @@
 import { RandomAccessFile } from "../platform/random_access_file.ts";
-import { BTREE_MAGIC, HASH_MAGIC, ITEM, META, PAGE, TYPE } from "./bdb_format.ts";
+import { BTREE_MAGIC, HASH_MAGIC, META, PAGE, TYPE } from "./bdb_format.ts";
 import { PageCache, readFully, unchangedSinceOpened } from "./page_cache.ts";
 import { TableFault } from "./record_file.ts";
 
@@ -15,6 +15,11 @@ const KINDS = {
   },
 } as const;
 
+function isItemPage(type: number): boolean {
+  return type === TYPE.hash || type === TYPE.hashUnsorted || type === TYPE.btreeLeaf ||
+    type === TYPE.btreeInternal;
+}
+
 /** A Berkeley DB file: its metadata, its pages in the file's byte order, and its overflow chains. */
 export class BdbFile {
   readonly file: RandomAccessFile;
@@ -23,6 +28,7 @@ export class BdbFile {
   readonly lastPage: number;
   readonly meta: Buffer;
   readonly pages: PageCache;
+  #overflow: Buffer | undefined;
 
   constructor(path: string, kind: keyof typeof KINDS) {
     this.file = new RandomAccessFile(path);
@@ -72,63 +78,43 @@ export class BdbFile {
     }
   }
 
-  /** Offsets come from the file: nothing is believed before it is checked. */
+  /** What can be said of a page at once; its items are checked when they are looked at. */
   #checkPage(page: Buffer, number: number): void {
     const type = page[PAGE.type]!;
     const own = this.u32(page, PAGE.number);
     if (own === 0 && type === 0) return; // a page never touched
     if (own !== number) throw this.fault(`page ${number} says it is page ${own}`);
-    if (type === TYPE.hash || type === TYPE.hashUnsorted) this.#checkHashItems(page, number);
-    else if (type === TYPE.btreeLeaf || type === TYPE.btreeInternal) {
-      this.#checkBtreeItems(page, number, type);
-    } else if (type === TYPE.overflow) {
+    if (type === TYPE.overflow) {
       if (this.u16(page, PAGE.offset) > this.pageSize - PAGE.size) {
         throw this.fault(`page ${number} holds too much`);
       }
-    } else if (type !== TYPE.free) throw this.fault(`page ${number} is of unknown type ${type}`);
+    } else if (isItemPage(type)) this.#checkEntries(page, number, type);
+    else if (type !== TYPE.free) throw this.fault(`page ${number} is of unknown type ${type}`);
   }
 
-  #checkHashItems(page: Buffer, number: number): void {
+  #checkEntries(page: Buffer, number: number, type: number): void {
     const entries = this.u16(page, PAGE.entries);
-    const lowest = PAGE.size + 2 * entries;
-    let end = this.pageSize;
-    if (entries % 2 !== 0) throw this.fault(`page ${number} has a key without value`);
-    for (let at = 0; at < entries; at++) {
-      const start = this.u16(page, PAGE.size + 2 * at);
-      if (start >= end || start < lowest) {
-        throw this.fault(`item ${at} of page ${number} lies outside its page`);
-      }
-      this.#checkHashItem(page, start, end, `item ${at} of page ${number}`);
-      end = start;
-    }
-  }
-
-  #checkHashItem(page: Buffer, start: number, end: number, what: string): void {
-    const type = page[start];
-    if (type === ITEM.offPage ? end - start !== 12 : type !== ITEM.data && type !== ITEM.duplicate) {
-      throw this.fault(`${what} is of unknown type ${type}`);
-    }
-  }
-
-  #checkBtreeItems(page: Buffer, number: number, type: number): void {
-    const entries = this.u16(page, PAGE.entries);
-    const lowest = PAGE.size + 2 * entries;
-    const head = type === TYPE.btreeLeaf ? 3 : 12;
-    if (type === TYPE.btreeLeaf && entries % 2 !== 0) {
+    if (type !== TYPE.btreeInternal && entries % 2 !== 0) {
       throw this.fault(`page ${number} has a key without value`);
     }
-    for (let at = 0; at < entries; at++) {
-      const start = this.u16(page, PAGE.size + 2 * at);
-      const kind = page[start + 2]! & 0x7f;
-      const length = kind === ITEM.offPage ? 12 : this.u16(page, start);
-      const end = type === TYPE.btreeLeaf && kind === ITEM.offPage ? start + 12 : start + head + length;
-      if (start < lowest || end > this.pageSize) {
-        throw this.fault(`item ${at} of page ${number} lies outside its page`);
-      }
-      if (kind !== ITEM.data && kind !== ITEM.offPage) {
-        throw this.fault(`item ${at} of page ${number} is of unknown type ${kind}`);
-      }
-    }
+    if (PAGE.size + 2 * entries > this.pageSize) throw this.fault(`page ${number} has too many items`);
+  }
+
+  /** Where an item starts, in a page whose items must lie between its index and `end`. */
+  start(page: Buffer, index: number, end: number): number {
+    const start = this.u16(page, PAGE.size + 2 * index);
+    if (start >= end || start < PAGE.size + 2 * this.u16(page, PAGE.entries)) throw this.outside(page, index);
+    return start;
+  }
+
+  /** The complaint about an item that lies elsewhere. */
+  outside(page: Buffer, index: number): TableFault {
+    return this.fault(`item ${index} of page ${this.u32(page, PAGE.number)} lies outside its page`);
+  }
+
+  /** The complaint about an item that is none. */
+  unknown(page: Buffer, index: number, type: number | undefined): TableFault {
+    return this.fault(`item ${index} of page ${this.u32(page, PAGE.number)} is of unknown type ${type}`);
   }
 
   /** The page of that number, which must be of one of the types. */
@@ -142,7 +128,15 @@ export class BdbFile {
     return page;
   }
 
-  /** The content of an overflow chain of `length` bytes. */
+  #overflowPage(number: number): Buffer {
+    if (number === 0 || number > this.lastPage) throw this.fault(`it points to page ${number}, past its end`);
+    const page = this.#overflow ??= Buffer.allocUnsafeSlow(this.pageSize);
+    this.pages.read(number, page);
+    if (page[PAGE.type] !== TYPE.overflow) throw this.fault(`page ${number} is of type ${page[PAGE.type]}`);
+    return page;
+  }
+
+  /** The content of an overflow chain of `length` bytes; the page in hand stays as it is. */
   chain(first: number, length: number): Buffer {
     if (length > this.file.size) throw this.fault(`an item claims ${length} bytes`);
     const out = Buffer.allocUnsafe(length);
@@ -150,7 +144,7 @@ export class BdbFile {
     let number = first;
     for (let steps = 0; filled < length; steps++) {
       if (steps > this.lastPage) throw this.fault("an overflow chain has no end");
-      const page = this.typed(number, TYPE.overflow);
+      const page = this.#overflowPage(number);
       const size = this.u16(page, PAGE.offset);
       if (size === 0 || size > length - filled) {
         throw this.fault(`overflow page ${number} has the wrong size`);
@@ -167,6 +161,7 @@ export class BdbFile {
   }
 
   close(): void {
+    this.pages.close();
     this.file.close();
   }
 }

@@ -5,6 +5,10 @@ import { compareBytes, type RecordFile, type StoredRecord } from "./record_file.
 /** A tree deeper than this has a loop. */
 const DEEPEST = 64;
 
+/** An item's type byte: what it is, and a flag. */
+const KIND = 0x7f;
+const DELETED = 0x80;
+
 /** A Berkeley DB btree file, read (`btree:`). */
 export class BtreeFile implements RecordFile {
   readonly #bdb: BdbFile;
@@ -27,8 +31,26 @@ export class BtreeFile implements RecordFile {
     return this.#bdb.u16(page, PAGE.entries);
   }
 
-  #start(page: Buffer, index: number): number {
-    return this.#bdb.u16(page, PAGE.size + 2 * index);
+  /** Where an item of a leaf starts; its bytes are in the page, or it points to a chain. */
+  #leafItem(page: Buffer, index: number): number {
+    const { pageSize } = this.#bdb;
+    const start = this.#bdb.start(page, index, pageSize - 2);
+    const kind = page[start + 2]! & KIND;
+    if (kind !== ITEM.data && kind !== ITEM.offPage) throw this.#bdb.unknown(page, index, kind);
+    const end = start + (kind === ITEM.data ? 3 + this.#bdb.u16(page, start) : 12);
+    if (end > pageSize) throw this.#bdb.outside(page, index);
+    return start;
+  }
+
+  /** Where an item of an internal page starts. */
+  #internalItem(page: Buffer, index: number): number {
+    const { pageSize } = this.#bdb;
+    const start = this.#bdb.start(page, index, pageSize - 11);
+    const kind = page[start + 2]! & KIND;
+    if (kind !== ITEM.data && kind !== ITEM.offPage) throw this.#bdb.unknown(page, index, kind);
+    const end = start + (kind === ITEM.data ? 12 + this.#bdb.u16(page, start) : 24);
+    if (end > pageSize) throw this.#bdb.outside(page, index);
+    return start;
   }
 
   find(key: Uint8Array, length: number): Uint8Array | undefined {
@@ -50,15 +72,14 @@ export class BtreeFile implements RecordFile {
       if (this.#compareInternal(page, middle, key, length) <= 0) low = middle;
       else high = middle - 1;
     }
-    return this.#bdb.u32(page, this.#start(page, low) + 4);
+    return this.#bdb.u32(page, this.#internalItem(page, low) + 4);
   }
 
   #compareInternal(page: Buffer, index: number, key: Uint8Array, length: number): number {
-    const start = this.#start(page, index);
-    if ((page[start + 2]! & 0x7f) === ITEM.data) {
+    const start = this.#internalItem(page, index);
+    if ((page[start + 2]! & KIND) === ITEM.data) {
       return compareBytes(page, start + 12, start + 12 + this.#bdb.u16(page, start), key, 0, length);
     }
-    if (start + 24 > this.#bdb.pageSize) throw this.#bdb.fault("a large key lies outside its page");
     const stored = this.#bdb.chain(this.#bdb.u32(page, start + 16), this.#bdb.u32(page, start + 20));
     return compareBytes(stored, 0, stored.length, key, 0, length);
   }
@@ -79,13 +100,13 @@ export class BtreeFile implements RecordFile {
   }
 
   #isDeleted(page: Buffer, index: number): boolean {
-    return (page[this.#start(page, index) + 2]! & 0x80) !== 0 ||
-      (page[this.#start(page, index + 1) + 2]! & 0x80) !== 0;
+    return (page[this.#leafItem(page, index) + 2]! & DELETED) !== 0 ||
+      (page[this.#leafItem(page, index + 1) + 2]! & DELETED) !== 0;
   }
 
   #compareLeaf(page: Buffer, index: number, key: Uint8Array, length: number): number {
-    const start = this.#start(page, index);
-    if ((page[start + 2]! & 0x7f) === ITEM.data) {
+    const start = this.#leafItem(page, index);
+    if ((page[start + 2]! & KIND) === ITEM.data) {
       return compareBytes(page, start + 3, start + 3 + this.#bdb.u16(page, start), key, 0, length);
     }
     const stored = this.#item(page, index);
@@ -93,8 +114,8 @@ export class BtreeFile implements RecordFile {
   }
 
   #item(page: Buffer, index: number): Uint8Array {
-    const start = this.#start(page, index);
-    if ((page[start + 2]! & 0x7f) === ITEM.data) {
+    const start = this.#leafItem(page, index);
+    if ((page[start + 2]! & KIND) === ITEM.data) {
       return page.subarray(start + 3, start + 3 + this.#bdb.u16(page, start));
     }
     return this.#bdb.chain(this.#bdb.u32(page, start + 4), this.#bdb.u32(page, start + 8));
@@ -104,7 +125,7 @@ export class BtreeFile implements RecordFile {
     let page = this.#page(this.#root);
     for (let depth = 0; page[PAGE.type] === TYPE.btreeInternal; depth++) {
       if (depth > DEEPEST || this.#entries(page) === 0) throw this.#bdb.fault("its tree has no leaves");
-      page = this.#page(this.#bdb.u32(page, this.#start(page, 0) + 4));
+      page = this.#page(this.#bdb.u32(page, this.#internalItem(page, 0) + 4));
     }
     for (let steps = 0;; steps++) {
       if (steps > this.#bdb.lastPage) throw this.#bdb.fault("its leaves have no end");

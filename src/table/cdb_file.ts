@@ -1,6 +1,5 @@
 import { RandomAccessFile } from "../platform/random_access_file.ts";
-import { readFully, unchangedSinceOpened } from "./page_cache.ts";
-import { PageCache } from "./page_cache.ts";
+import { PageCache, readFully, unchangedSinceOpened } from "./page_cache.ts";
 import { type RecordFile, type StoredRecord, TableFault } from "./record_file.ts";
 
 const HEADER = 2048;
@@ -14,24 +13,31 @@ export function cdbHash(key: Uint8Array, start: number, end: number): number {
   return h;
 }
 
-/** A constant database, read (`cdb:`). Small files are kept whole, larger ones are read page by page. */
+/** Bytes read along with a record's head: most keys and values fit. */
+const AHEAD = 96;
+
+/**
+ * A constant database, read (`cdb:`). Its hash tables are kept page by page, its records too where the memory suffices for the
+ * whole file; else a record is read by itself, which costs less than a page.
+ */
 export class CdbFile implements RecordFile {
   readonly #file: RandomAccessFile;
   readonly #header = Buffer.alloc(HEADER);
   readonly #tables: Uint32Array;
   readonly #endOfRecords: number;
   readonly #pages: PageCache;
-  readonly #lastPage: Buffer;
-  readonly #lastPageNumber: number;
+  #piece = Buffer.allocUnsafeSlow(1024);
+  #pieces = 0;
+  /** Where the bytes last asked for are: at `#from` of `#bytes`. */
+  #bytes: Buffer;
+  #from = 0;
 
   constructor(path: string) {
     this.#file = new RandomAccessFile(path);
     try {
       this.#tables = this.#readHeader();
       this.#endOfRecords = this.#checkHeader();
-      this.#lastPageNumber = Math.floor(this.#file.size / PAGE);
-      this.#lastPage = Buffer.alloc(this.#file.size - this.#lastPageNumber * PAGE);
-      readFully(this.#file, this.#lastPage, this.#lastPageNumber * PAGE);
+      this.#bytes = this.#header;
       this.#pages = new PageCache(this.#file, PAGE, () => {});
     } catch (error) {
       this.#file.close();
@@ -62,40 +68,37 @@ export class CdbFile implements RecordFile {
   }
 
   get diskReads(): number {
-    return this.#pages.diskReads;
-  }
-
-  #page(number: number): Buffer {
-    if (number < this.#lastPageNumber) return this.#pages.page(number);
-    if (number === this.#lastPageNumber) return this.#lastPage;
-    throw this.#fault(`it points past its end`);
+    return this.#pages.diskReads + this.#pieces;
   }
 
   #fault(why: string): TableFault {
     return new TableFault(`${this.#file.path} is damaged: ${why}`);
   }
 
-  /** Bytes that cross pages, put together. */
-  #joined(position: number, length: number): Buffer {
+  /** Makes `#bytes` from `#from` on hold a piece of the file: in its page if that is in memory or shall be, else by itself. */
+  #look(position: number, length: number, keep: boolean): void {
     if (position + length > this.#file.size) throw this.#fault("it points past its end");
-    const joined = Buffer.allocUnsafe(length);
-    for (let done = 0; done < length;) {
-      const from = (position + done) & (PAGE - 1);
-      const part = this.#page((position + done) >>> PAGE_BITS);
-      const size = Math.min(length - done, part.length - from);
-      part.copy(joined, done, from, from + size);
-      done += size;
+    const at = position & (PAGE - 1);
+    if (at + length <= PAGE) {
+      const number = position >>> PAGE_BITS;
+      const page = keep ? this.#pages.page(number) : this.#pages.kept(number);
+      if (page !== undefined) {
+        this.#bytes = page;
+        this.#from = at;
+        return;
+      }
     }
-    return joined;
+    if (length > this.#piece.length) this.#piece = Buffer.allocUnsafeSlow(length);
+    readFully(this.#file, this.#piece, position, length);
+    this.#pieces++;
+    this.#bytes = this.#piece;
+    this.#from = 0;
   }
 
-  #u32(position: number): number {
-    const at = position & (PAGE - 1);
-    const page = this.#page(position >>> PAGE_BITS);
-    if (at + 4 <= page.length) {
-      return (page[at]! | page[at + 1]! << 8 | page[at + 2]! << 16 | page[at + 3]! << 24) >>> 0;
-    }
-    return this.#joined(position, 4).readUInt32LE(0);
+  #u32(after: number): number {
+    const at = this.#from + after;
+    const bytes = this.#bytes;
+    return (bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16 | bytes[at + 3]! << 24) >>> 0;
   }
 
   find(key: Uint8Array, length: number): Uint8Array | undefined {
@@ -105,10 +108,10 @@ export class CdbFile implements RecordFile {
     const slots = this.#tables[table + 1]!;
     let slot = slots === 0 ? 0 : (hash >>> 8) % slots;
     for (let step = 0; step < slots; step++) {
-      const at = position + 8 * slot;
-      const record = this.#u32(at + 4);
+      this.#look(position + 8 * slot, 8, true);
+      const record = this.#u32(4);
       if (record === 0) return undefined;
-      if (this.#u32(at) === hash >>> 0) {
+      if (this.#u32(0) === hash >>> 0) {
         const value = this.#valueIfKey(record, key, length);
         if (value !== undefined) return value;
       }
@@ -118,47 +121,42 @@ export class CdbFile implements RecordFile {
   }
 
   #valueIfKey(record: number, key: Uint8Array, length: number): Uint8Array | undefined {
-    if (record < HEADER || record + 8 > this.#endOfRecords) {
-      throw this.#fault("a record lies outside the records");
-    }
-    if (this.#u32(record) !== length) return undefined;
-    const start = record + 8;
-    const valueLength = this.#u32(record + 4);
-    if (start + length + valueLength > this.#endOfRecords) throw this.#fault("a record is too long");
-    const at = start & (PAGE - 1);
-    const page = this.#page(start >>> PAGE_BITS);
-    const inPlace = at + length + valueLength <= page.length;
-    const bytes = inPlace ? page : this.#joined(start, length + valueLength);
-    const from = inPlace ? at : 0;
+    const keep = this.#pages.holdsAll;
+    const read = this.#lookAtRecord(record, keep ? 8 : 8 + length + AHEAD, keep);
+    if (this.#u32(0) !== length) return undefined;
+    const valueLength = this.#u32(4);
+    const whole = 8 + length + valueLength;
+    if (record + whole > this.#endOfRecords) throw this.#fault("a record is too long");
+    if (whole > read) this.#look(record, whole, keep);
+    const bytes = this.#bytes;
+    const start = this.#from + 8;
     for (let i = 0; i < length; i++) {
-      if (bytes[from + i] !== key[i]) return undefined;
+      if (bytes[start + i] !== key[i]) return undefined;
     }
-    return bytes.subarray(from + length, from + length + valueLength);
+    return bytes.subarray(start + length, start + length + valueLength);
   }
 
-  #lengths(record: number): { readonly keyLength: number; readonly valueLength: number } {
+  /** Looks at a record and up to so many of its bytes; answers how many there are to see. */
+  #lookAtRecord(record: number, length: number, keep: boolean): number {
     if (record < HEADER || record + 8 > this.#endOfRecords) {
       throw this.#fault("a record lies outside the records");
     }
-    const keyLength = this.#u32(record);
-    const valueLength = this.#u32(record + 4);
-    if (record + 8 + keyLength + valueLength > this.#endOfRecords) throw this.#fault("a record is too long");
-    return { keyLength, valueLength };
-  }
-
-  #slice(position: number, length: number): Uint8Array {
-    if (length === 0) return new Uint8Array(0);
-    const at = position & (PAGE - 1);
-    const page = this.#page(position >>> PAGE_BITS);
-    return at + length <= page.length ? page.subarray(at, at + length) : this.#joined(position, length);
+    const there = Math.min(length, this.#endOfRecords - record);
+    this.#look(record, there, keep);
+    return there;
   }
 
   *records(): IterableIterator<StoredRecord> {
     for (let at = HEADER; at < this.#endOfRecords;) {
-      const { keyLength, valueLength } = this.#lengths(at);
-      const key = this.#slice(at + 8, keyLength);
-      yield { key, value: this.#slice(at + 8 + keyLength, valueLength) };
-      at += 8 + keyLength + valueLength;
+      this.#lookAtRecord(at, 8, true);
+      const keyLength = this.#u32(0);
+      const valueLength = this.#u32(4);
+      const whole = 8 + keyLength + valueLength;
+      if (at + whole > this.#endOfRecords) throw this.#fault("a record is too long");
+      this.#look(at, whole, true);
+      const bytes = Buffer.from(this.#bytes.subarray(this.#from + 8, this.#from + whole));
+      yield { key: bytes.subarray(0, keyLength), value: bytes.subarray(keyLength) };
+      at += whole;
     }
   }
 
@@ -167,6 +165,7 @@ export class CdbFile implements RecordFile {
   }
 
   close(): void {
+    this.#pages.close();
     this.#file.close();
   }
 }

@@ -59,63 +59,52 @@ export class HashFile implements RecordFile {
     return this.#bdb.typed(number, TYPE.hash, TYPE.hashUnsorted);
   }
 
-  #start(page: Buffer, index: number): number {
-    return this.#bdb.u16(page, PAGE.size + 2 * index);
-  }
-
+  /** Items lie one below the other, from the end of the page down. */
   #end(page: Buffer, index: number): number {
-    return index === 0 ? this.#bdb.pageSize : this.#bdb.u16(page, PAGE.size + 2 * index - 2);
+    return index === 0 ? this.#bdb.pageSize : this.#bdb.start(page, index - 1, this.#bdb.pageSize + 1);
   }
 
-  /** Index of the key's item, or -1. A damaged order must not hide a key, so a miss looks at every pair. */
+  /** Index of the key's item, or -1. */
   #search(page: Buffer, key: Uint8Array, length: number): number {
     const pairs = this.#bdb.u16(page, PAGE.entries) >> 1;
-    if (page[PAGE.type] === TYPE.hash) {
-      let low = 0;
-      let high = pairs - 1;
-      while (low <= high) {
-        const middle = (low + high) >> 1;
-        const order = this.#compare(page, 2 * middle, key, length);
-        if (order === 0) return 2 * middle;
-        if (order < 0) low = middle + 1;
-        else high = middle - 1;
-      }
+    if (page[PAGE.type] !== TYPE.hash) return this.#searchUnsorted(page, pairs, key, length);
+    let low = 0;
+    let high = pairs - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const order = this.#compare(page, 2 * middle, key, length);
+      if (order === 0) return 2 * middle;
+      if (order < 0) low = middle + 1;
+      else high = middle - 1;
     }
-    for (let pair = 0; pair < pairs; pair++) {
-      if (this.#equal(page, 2 * pair, key, length)) return 2 * pair;
+    return -1;
+  }
+
+  #searchUnsorted(page: Buffer, pairs: number, key: Uint8Array, length: number): number {
+    for (let index = 0; index < 2 * pairs; index += 2) {
+      if (this.#compare(page, index, key, length) === 0) return index;
     }
     return -1;
   }
 
   #compare(page: Buffer, index: number, key: Uint8Array, length: number): number {
-    const start = this.#start(page, index);
-    if (page[start] === ITEM.data) {
-      return compareBytes(page, start + 1, this.#end(page, index), key, 0, length);
-    }
+    const end = this.#end(page, index);
+    const start = this.#bdb.start(page, index, end);
+    if (page[start] === ITEM.data) return compareBytes(page, start + 1, end, key, 0, length);
     const stored = this.#item(page, index);
     return compareBytes(stored, 0, stored.length, key, 0, length);
   }
 
-  #equal(page: Buffer, index: number, key: Uint8Array, length: number): boolean {
-    const start = this.#start(page, index);
-    if (page[start] === ITEM.data) {
-      if (this.#end(page, index) - start - 1 !== length) return false;
-      for (let at = 0; at < length; at++) {
-        if (page[start + 1 + at] !== key[at]) return false;
-      }
-      return true;
-    }
-    return this.#bdb.u32(page, start + 8) === length && this.#compare(page, index, key, length) === 0;
-  }
-
   #item(page: Buffer, index: number): Uint8Array {
-    const start = this.#start(page, index);
     const end = this.#end(page, index);
-    if (page[start] === ITEM.data) return page.subarray(start + 1, end);
-    if (page[start] === ITEM.offPage) {
+    const start = this.#bdb.start(page, index, end);
+    const type = page[start];
+    if (type === ITEM.data) return page.subarray(start + 1, end);
+    if (type === ITEM.offPage && end - start === 12) {
       return this.#bdb.chain(this.#bdb.u32(page, start + 4), this.#bdb.u32(page, start + 8));
     }
-    return this.#firstDuplicate(page, start, end);
+    if (type === ITEM.duplicate) return this.#firstDuplicate(page, start, end);
+    throw this.#bdb.unknown(page, index, type);
   }
 
   /** A set of duplicates: u16 length, data, u16 length, one after the other; the first counts. */

@@ -34,6 +34,8 @@ export class LmdbFile implements RecordFile {
   readonly #file: RandomAccessFile;
   readonly #meta: Meta;
   readonly #pages: PageCache;
+  /** The first page and the head of the second. */
+  #metas = Buffer.alloc(0);
 
   constructor(path: string) {
     this.#file = new RandomAccessFile(path);
@@ -55,8 +57,7 @@ export class LmdbFile implements RecordFile {
   }
 
   #metaAt(position: number): Meta | undefined {
-    const page = Buffer.alloc(LMDB.metaEnd);
-    if (this.#file.read(page, position) < page.length) return undefined;
+    const page = this.#metas.subarray(position);
     if (u32(page, LMDB.metaMagic) !== LMDB.magic || u32(page, LMDB.metaVersion) !== LMDB.version) {
       return undefined;
     }
@@ -69,15 +70,23 @@ export class LmdbFile implements RecordFile {
     };
   }
 
+  /** Reads both metas, of pages of a size that is not known yet or known by now. */
+  #loadMetas(pageSize: number): void {
+    const length = pageSize + LMDB.metaEnd;
+    if (this.#metas.length < length) this.#metas = Buffer.alloc(length);
+    if (this.#file.read(this.#metas, 0, length) < length) throw new TableFault(INVALID);
+  }
+
   /** The newer of the two metas counts. */
   #readMeta(): Meta {
-    const first = this.#metaAt(0);
-    const pageSize = first?.pageSize ?? 0;
-    if (first === undefined || pageSize < 512 || pageSize > 65536 || (pageSize & (pageSize - 1)) !== 0) {
+    this.#loadMetas(0);
+    const pageSize = this.#metaAt(0)?.pageSize ?? 0;
+    if (pageSize < 512 || pageSize > 65536 || (pageSize & (pageSize - 1)) !== 0) {
       throw new TableFault(INVALID);
     }
-    const second = this.#metaAt(pageSize);
-    if (second === undefined || second.pageSize !== pageSize) throw new TableFault(INVALID);
+    this.#loadMetas(pageSize);
+    const [first, second] = [this.#metaAt(0), this.#metaAt(pageSize)];
+    if (first === undefined || second?.pageSize !== pageSize) throw new TableFault(INVALID);
     const meta = second.transaction > first.transaction ? second : first;
     if (meta.flags !== 0) throw new TableFault(INVALID);
     if ((meta.lastPage + 1) * pageSize > this.#file.size && meta.root < NONE) {
@@ -86,11 +95,21 @@ export class LmdbFile implements RecordFile {
     return meta;
   }
 
+  /** The number of the last transaction now; transactions write the two metas in turn. */
+  #lastTransaction(): number {
+    const { pageSize } = this.#meta;
+    this.#loadMetas(pageSize);
+    return Math.max(
+      u64(this.#metas, LMDB.transaction),
+      u64(this.#metas, pageSize + LMDB.transaction),
+    );
+  }
+
   #fault(why: string): TableFault {
     return new TableFault(`${this.#file.path} is damaged: ${why}`);
   }
 
-  /** Offsets come from the file: nothing is believed before it is checked. */
+  /** What can be said of a page at once; its nodes are checked when they are looked at. */
   #check(page: Buffer, number: number): void {
     const flags = u16(page, LMDB.flags);
     if (flags !== LMDB.branch && flags !== LMDB.leaf) {
@@ -98,28 +117,22 @@ export class LmdbFile implements RecordFile {
     }
     if (u64(page, 0) !== number) throw this.#fault(`page ${number} says it is another`);
     const lower = u16(page, LMDB.lower);
-    const { pageSize } = this.#meta;
-    if (lower < LMDB.header || lower > pageSize || (lower & 1) !== 0) {
+    if (lower < LMDB.header || lower > this.#meta.pageSize || (lower & 1) !== 0) {
       throw this.#fault(`page ${number} has a bad size`);
-    }
-    for (let at = LMDB.header; at < lower; at += 2) {
-      this.#checkNode(page, number, u16(page, at), lower, flags);
     }
   }
 
-  #checkNode(page: Buffer, number: number, node: number, lower: number, flags: number): void {
-    const outside = () => this.#fault(`a node of page ${number} lies outside its page`);
-    if (node < lower || node + LMDB.node > page.length) throw outside();
-    const keyEnd = node + LMDB.node + u16(page, node + 6);
-    if (flags === LMDB.branch) {
-      if (keyEnd > page.length) throw outside();
-      return;
+  #outside(page: Buffer): TableFault {
+    return this.#fault(`a node of page ${u64(page, 0)} lies outside its page`);
+  }
+
+  /** Where a node starts; the node and its key lie in the page. */
+  #node(page: Buffer, index: number): number {
+    const node = u16(page, LMDB.header + 2 * index);
+    if (node < u16(page, LMDB.lower) || node + LMDB.node + u16(page, node + 6) > page.length) {
+      throw this.#outside(page);
     }
-    const kind = u16(page, node + 4);
-    if (kind !== 0 && kind !== LMDB.bigValue) {
-      throw this.#fault(`a node of page ${number} is of unknown type ${kind}`);
-    }
-    if (keyEnd + (kind === LMDB.bigValue ? 8 : u32(page, node)) > page.length) throw outside();
+    return node;
   }
 
   #page(number: number): Buffer {
@@ -158,10 +171,10 @@ export class LmdbFile implements RecordFile {
     if (high < 0) throw this.#fault("a branch page is empty");
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (this.#compare(page, u16(page, LMDB.header + 2 * middle), key, length) <= 0) low = middle;
+      if (this.#compare(page, this.#node(page, middle), key, length) <= 0) low = middle;
       else high = middle - 1;
     }
-    return u16(page, LMDB.header + 2 * low);
+    return this.#node(page, low);
   }
 
   #inLeaf(page: Buffer, key: Uint8Array, length: number): Uint8Array | undefined {
@@ -169,7 +182,7 @@ export class LmdbFile implements RecordFile {
     let high = this.#nodes(page) - 1;
     while (low <= high) {
       const middle = (low + high) >> 1;
-      const node = u16(page, LMDB.header + 2 * middle);
+      const node = this.#node(page, middle);
       const order = this.#compare(page, node, key, length);
       if (order === 0) return this.#value(page, node);
       if (order < 0) low = middle + 1;
@@ -179,10 +192,13 @@ export class LmdbFile implements RecordFile {
   }
 
   #value(page: Buffer, node: number): Uint8Array {
+    const kind = u16(page, node + 4);
     const size = u32(page, node);
     const start = node + LMDB.node + u16(page, node + 6);
-    if (u16(page, node + 4) === 0) return page.subarray(start, start + size);
-    return this.#overflow(u64(page, start), size);
+    if (start + (kind === LMDB.bigValue ? 8 : size) > page.length) throw this.#outside(page);
+    if (kind === 0) return page.subarray(start, start + size);
+    if (kind === LMDB.bigValue) return this.#overflow(u64(page, start), size);
+    throw this.#fault(`a node of page ${u64(page, 0)} is of unknown type ${kind}`);
   }
 
   /** A value in a run of pages, of which only the first has a header. */
@@ -206,10 +222,10 @@ export class LmdbFile implements RecordFile {
 
   *#below(number: number, seen: { pages: number }, depth: number): Generator<StoredRecord> {
     if (depth > DEEPEST || seen.pages++ > this.#meta.lastPage) throw this.#fault("its tree has no end");
-    const page = this.#page(number);
+    const page = Buffer.from(this.#page(number)); // the pages below take its place in memory
     const isBranch = u16(page, LMDB.flags) === LMDB.branch;
     for (let at = 0; at < this.#nodes(page); at++) {
-      const node = u16(page, LMDB.header + 2 * at);
+      const node = this.#node(page, at);
       if (isBranch) yield* this.#below(this.#child(page, node), seen, depth + 1);
       else {
         const start = node + LMDB.node;
@@ -221,10 +237,11 @@ export class LmdbFile implements RecordFile {
   /** In place, real postmap writes new pages and then one meta: the tree we read is whole until pages are used again. */
   unchanged(): boolean {
     if (!unchangedSinceOpened(this.#file)) return false;
-    return this.#readMeta().transaction === this.#meta.transaction;
+    return this.#lastTransaction() === this.#meta.transaction;
   }
 
   close(): void {
+    this.#pages.close();
     this.#file.close();
   }
 }

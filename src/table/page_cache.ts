@@ -1,69 +1,108 @@
 import { RandomAccessFile, sameFile, systemWhy } from "../platform/random_access_file.ts";
 import { TableFault } from "./record_file.ts";
 
-/** Most bytes of pages kept per open file. */
-const CACHE_BYTES = 16 << 20;
+/** Most bytes of pages kept of one file. */
+const OF_ONE_FILE = 16 << 20;
+/** Most bytes of pages kept of all files of this process together, beside the least that each file gets. */
+const OF_ALL_FILES = 64 << 20;
+const LEAST = 256 << 10;
+
+/** What the open files of this process may keep; memory is the process's, so is this number. */
+let granted = 0;
+
+function grant(wanted: number): number {
+  const given = Math.max(LEAST, Math.min(wanted, OF_ONE_FILE, OF_ALL_FILES - granted));
+  granted += given;
+  return given;
+}
+
+/** The highest power of two that is not above `most`. */
+function powerOfTwo(most: number): number {
+  return 2 ** Math.floor(Math.log2(most));
+}
 
 /**
- * Pages of a file, read one by one and kept in two generations: when the young one is full it becomes the old one, and
- * what is asked for again moves back. Each page is checked once, when it comes from disk.
+ * Pages of a file, read one by one. Each has one place where it can be kept, by its number, and takes the place of the page
+ * that was there: with more pages than places a lookup of a random key costs a read anyhow, and this costs nothing beside it.
  */
 export class PageCache {
   readonly #file: RandomAccessFile;
   readonly #pageSize: number;
   readonly #check: (page: Buffer, number: number) => void;
-  readonly #most: number;
-  #young = new Map<number, Buffer>();
-  #old = new Map<number, Buffer>();
-  readonly #free: Buffer[] = [];
+  readonly #mask: number;
+  readonly #granted: number;
+  /** The page that each place holds, -1 for none. */
+  readonly #numbers: Int32Array;
+  readonly #pages: (Buffer | undefined)[];
+  /** Whether there is a place for each page of the file. */
+  readonly holdsAll: boolean;
   diskReads = 0;
 
   constructor(file: RandomAccessFile, pageSize: number, check: (page: Buffer, number: number) => void) {
     this.#file = file;
     this.#pageSize = pageSize;
     this.#check = check;
-    this.#most = Math.max(8, CACHE_BYTES / pageSize >> 1);
+    const pages = Math.max(1, Math.ceil(file.size / pageSize));
+    const wanted = 2 ** Math.ceil(Math.log2(pages)) * pageSize;
+    this.#granted = grant(wanted);
+    const places = powerOfTwo(Math.max(1, Math.min(this.#granted, wanted) / pageSize));
+    this.#mask = places - 1;
+    this.#numbers = new Int32Array(places).fill(-1);
+    this.#pages = Array.from({ length: places }, () => undefined);
+    this.holdsAll = places >= pages;
   }
 
-  /** The page of that number; its bytes stay valid while fewer pages are read than half the cache holds. */
+  /** The page of that number; its bytes stay valid until the next call. */
   page(number: number): Buffer {
-    return this.#young.get(number) ?? this.#fetch(number);
+    const place = number & this.#mask;
+    return this.#numbers[place] === number ? this.#pages[place]! : this.#fetch(number, place);
   }
 
-  #fetch(number: number): Buffer {
-    const kept = this.#old.get(number);
-    if (kept !== undefined) this.#old.delete(number);
-    const page = kept ?? this.#read(number);
-    if (this.#young.size >= this.#most) this.#turn();
-    this.#young.set(number, page);
+  /** The page if it is in memory; the same holds for its bytes. */
+  kept(number: number): Buffer | undefined {
+    const place = number & this.#mask;
+    return this.#numbers[place] === number ? this.#pages[place] : undefined;
+  }
+
+  #fetch(number: number, place: number): Buffer {
+    const page = this.#pages[place] ??= Buffer.allocUnsafeSlow(this.#pageSize);
+    this.#numbers[place] = -1;
+    this.read(number, page);
+    this.#numbers[place] = number;
     return page;
   }
 
-  /** The young generation becomes the old one; the buffers of the former old one are used again. */
-  #turn(): void {
-    for (const page of this.#old.values()) this.#free.push(page);
-    this.#old = this.#young;
-    this.#young = new Map();
-  }
-
-  #read(number: number): Buffer {
-    const page = this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#pageSize);
-    readFully(this.#file, page, number * this.#pageSize);
+  /** Reads a page to a place of the caller's, past the memory. The file's last page may be shorter than the others. */
+  read(number: number, into: Buffer): void {
+    const position = number * this.#pageSize;
+    const there = this.#file.size - position;
+    readFully(this.#file, into, position, Math.max(0, Math.min(there, this.#pageSize)));
     this.diskReads++;
-    this.#check(page, number);
-    return page;
+    this.#check(into, number);
+  }
+
+  /** Gives its share of the memory back. */
+  close(): void {
+    granted -= this.#granted;
+    this.#numbers.fill(-1);
+    this.#pages.fill(undefined);
   }
 }
 
-/** Reads exactly that many bytes; a file that ends before is damaged. */
-export function readFully(file: RandomAccessFile, into: Uint8Array, position: number): void {
+/** Reads exactly `length` bytes, as many as there is room for when not told; a file that ends before is damaged. */
+export function readFully(
+  file: RandomAccessFile,
+  into: Uint8Array,
+  position: number,
+  length = into.length,
+): void {
   let got: number;
   try {
-    got = file.read(into, position);
+    got = file.read(into, position, length);
   } catch (error) {
     throw new TableFault(`read ${file.path}: ${systemWhy(error)}`);
   }
-  if (got < into.length) throw new TableFault(`${file.path} ends at byte ${position + got}: truncated`);
+  if (got < length) throw new TableFault(`${file.path} ends at byte ${position + got}: truncated`);
 }
 
 /** False when the open file has changed since it was opened or lost its name. */

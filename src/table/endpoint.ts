@@ -31,6 +31,7 @@ export function parseHostPort(place: string): Endpoint {
   const parts = /^(?:(?:\[([^\]]*)\]|([^:[\]]*)):)?([^:[\]]+)$/.exec(place);
   if (parts === null) return bad(`${place}: valid hostname or network address required`);
   const [, bracketed, plain, service] = parts;
+  if (/^\d+\D/.test(service!)) return bad(`${service}: garbage after numerical service`);
   const port = /^\d+$/.test(service!) ? Number(service) : tcpPort(service!);
   if (port === undefined) return bad(`host or service ${place} not found: Servname not supported`);
   if (port < 1 || port > 65_535) return bad(`${place}: bad port ${port}: specify 1 to 65535`);

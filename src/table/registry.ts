@@ -14,8 +14,10 @@ import { openUnix } from "./unix.ts";
 import { IndexedTable } from "./indexed.ts";
 import { INDEX_FORMATS, type IndexFormat } from "./index_formats.ts";
 import { openInline } from "./inline.ts";
+import { openSocketmap } from "./socketmap.ts";
 import { openStatic } from "./static.ts";
 import type { Table } from "./table.ts";
+import { openTcp } from "./tcp.ts";
 import { openTexthash } from "./texthash.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -53,7 +55,9 @@ export const TABLE_TYPES: Readonly<Record<string, TableType>> = {
   proxy: { open: openProxy },
   randmap: { open: openRandmap },
   regexp: { open: openRegexp, local: true },
+  socketmap: { open: openSocketmap },
   static: { open: openStatic, local: true, writable: true },
+  tcp: { open: openTcp },
   texthash: { open: openTexthash, local: true, keyed: true },
   unionmap: { open: openUnionmap },
   unix: { open: openUnix },

@@ -9,10 +9,16 @@ import type { Answer, Table } from "./table.ts";
 export class LookupFault extends Error {
   override readonly name = "LookupFault";
   readonly retry: boolean;
+  /** The message says all, the table's name too; else it is a reason to be put behind the name. */
+  readonly isWhole: boolean;
 
-  constructor(why: string, options: ErrorOptions & { readonly retry?: boolean } = {}) {
+  constructor(
+    why: string,
+    options: ErrorOptions & { readonly retry?: boolean; readonly isWhole?: boolean } = {},
+  ) {
     super(why, options);
     this.retry = options.retry ?? true;
+    this.isWhole = options.isWhole ?? false;
   }
 }
 
@@ -28,8 +34,10 @@ export interface RemoteOptions {
   readonly deadline: number;
   /** Different keys that are looked up at a time; one more is trouble at once. Default 1000. */
   readonly limit?: number;
-  /** The server sees whole keys only, no parts of addresses and names (DICT_FLAG_PATTERN); such keys are not folded either. */
+  /** The server sees whole keys only, no parts of addresses and names (DICT_FLAG_PATTERN). */
   readonly pattern?: boolean;
+  /** The server gets keys as they are, not folded to lower case: it may have its own mind about them. */
+  readonly asWritten?: boolean;
   /** Ends connections. */
   readonly close?: () => void;
 }
@@ -53,7 +61,7 @@ function keyForm(
   context: Pick<TableContext, "fold" | "encoding">,
   options: RemoteOptions,
 ): (key: string) => string {
-  if (options.pattern === true || context.fold === false) return (key) => key;
+  if (options.asWritten === true || context.fold === false) return (key) => key;
   return context.encoding === "latin1" ? foldAscii : foldKey;
 }
 
@@ -131,7 +139,8 @@ class RemoteTable implements Table {
   }
 
   #trouble(error: unknown): Answer {
-    const retry = error instanceof LookupFault ? error.retry : true;
-    return { is: "trouble", retry, why: `table ${this.spec} lookup error: ${systemErrorText(error)}` };
+    const [retry, isWhole] = error instanceof LookupFault ? [error.retry, error.isWhole] : [true, false];
+    const reason = systemErrorText(error);
+    return { is: "trouble", retry, why: isWhole ? reason : `table ${this.spec} lookup error: ${reason}` };
   }
 }

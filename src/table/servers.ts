@@ -51,13 +51,13 @@ interface State<Server> {
 export class Servers<Server> {
   readonly #states: readonly State<Server>[];
   readonly #options: ServersOptions<Server>;
-  readonly #context: Pick<TableContext, "clock" | "warn">;
+  readonly #context: Pick<TableContext, "clock" | "warn" | "asPostmap">;
   readonly #spec: string;
 
   constructor(
     spec: string,
     servers: readonly Server[],
-    context: Pick<TableContext, "clock" | "warn">,
+    context: Pick<TableContext, "clock" | "warn" | "asPostmap">,
     options: ServersOptions<Server>,
   ) {
     this.#spec = spec;
@@ -133,7 +133,7 @@ export class Servers<Server> {
     const rest = Math.min(firstRest * 2 ** Math.min(state.failures, 30), longestRest);
     state.failures++;
     state.restsUntil = now + rest;
-    if (state.failures > 1) return;
+    if (state.failures > 1 || (this.#context.asPostmap === true && error.warning === undefined)) return;
     this.#context.warn(error.warning ?? `table ${this.#spec}: server ${state.name}: ${state.reason}`);
   }
 

@@ -1,9 +1,20 @@
+import type { TableContext } from "./context.ts";
 import type { Answer, Table } from "./table.ts";
 
 /** A table that could not be opened: every lookup is trouble, so mail waits instead of taking a wrong way. */
 export function unavailable(spec: string, why: string, retry: boolean): Table {
   const answer: Answer = { is: "trouble", retry, why: `${spec} is unavailable. ${why}` };
   return { spec, pattern: false, lookup: () => answer, close: () => {} };
+}
+
+/** The same for a table whose name or rights are wrong, with a warning now; postmap(1) says it when it asks. */
+export function refused(
+  spec: string,
+  why: string,
+  context: Pick<TableContext, "warn" | "asPostmap">,
+): Table {
+  if (context.asPostmap !== true) context.warn(`${spec} is unavailable. ${why}`);
+  return unavailable(spec, why, false);
 }
 
 /** A table whose answer depends on nothing but the key. */

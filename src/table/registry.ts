@@ -5,6 +5,7 @@ import { openRegexp } from "./regexp.ts";
 import { openEnviron } from "./environ.ts";
 import { openFail } from "./fail.ts";
 import { openInternal } from "./internal.ts";
+import { openLdap } from "./ldap.ts";
 import { openNis } from "./nis.ts";
 import { openPipemap } from "./pipemap.ts";
 import { openProxy } from "./proxy.ts";
@@ -49,6 +50,7 @@ export const TABLE_TYPES: Readonly<Record<string, TableType>> = {
   fail: { open: openFail },
   inline: { open: openInline, local: true },
   internal: { open: openInternal, writable: true },
+  ldap: { open: openLdap },
   nis: { open: openNis },
   pcre: { open: openPcre, local: true },
   pipemap: { open: openPipemap },

@@ -1,0 +1,178 @@
+import { isUtf8 } from "node:buffer";
+import type { LdapEntry, LdapSearch } from "./ldap_codec.ts";
+import type { LdapFound } from "./ldap_connection.ts";
+import { type LdapFilter, parseFilter } from "./ldap_filter.ts";
+import { LdapFault, NO_SUCH_OBJECT, resultText } from "./ldap_result_codes.ts";
+import type { LdapSettings } from "./ldap_settings.ts";
+import { isLdapUrl, type LdapUrl, parseLdapUrl } from "./ldap_url.ts";
+import type { ResultGatherer } from "./query_result.ts";
+import { LookupFault } from "./remote.ts";
+
+/** What one lookup works with. */
+export interface LdapLookupWorld {
+  readonly settings: LdapSettings;
+  readonly gatherer: ResultGatherer;
+  /** Rejects with an LdapFault. */
+  readonly search: (search: LdapSearch) => Promise<LdapFound>;
+  readonly warn: (text: string) => void;
+  /** Values are text in UTF-8, or bytes. */
+  readonly encoding: "utf8" | "latin1";
+}
+
+const ANY_ENTRY: LdapFilter = { is: "present", attribute: "objectClass" };
+/** Members of a group that are fetched at a time. */
+const AHEAD = 16;
+
+/** Gathers the results of the entries that a search has found, and of those that they refer to (ldap_table(5)). */
+export class LdapLookup {
+  readonly #world: LdapLookupWorld;
+  readonly #kinds: readonly (readonly [kind: Kind, attribute: string])[];
+  readonly #wanted: readonly string[];
+
+  constructor(world: LdapLookupWorld) {
+    this.#world = world;
+    const { terminal, leaf, ordinary, special } = world.settings.attributes;
+    const named = (kind: Kind, names: readonly string[]) => names.map((name) => [kind, name] as const);
+    this.#kinds = [
+      ...named("terminal", terminal),
+      ...named("leaf", leaf),
+      ...named("ordinary", ordinary),
+      ...named("special", special),
+    ];
+    this.#wanted = this.#kinds.map(([, name]) => name);
+  }
+
+  /** A search of this table. */
+  request(
+    base: string,
+    scope: LdapSearch["scope"],
+    filter: LdapFilter,
+    attributes = this.#wanted,
+  ): LdapSearch {
+    const { sizeLimit, timeout, dereference } = this.#world.settings;
+    return { base, scope, filter, attributes, sizeLimit, timeLimit: Math.ceil(timeout / 1000), dereference };
+  }
+
+  /** Takes the entries' results; false when there are too many. `path` is where we are: what led to these entries. */
+  async take(entries: readonly LdapEntry[], path: readonly string[] = []): Promise<boolean> {
+    const { sizeLimit } = this.#world.settings;
+    if (sizeLimit > 0 && entries.length > sizeLimit) {
+      throw new LookupFault(`Query size limit (${sizeLimit}) exceeded`);
+    }
+    for (const entry of entries) {
+      if (!await this.#takeEntry(entry, path)) return false;
+    }
+    return true;
+  }
+
+  async #takeEntry({ attributes }: LdapEntry, path: readonly string[]): Promise<boolean> {
+    const has = (kind: Kind) =>
+      attributes.some(({ name, values }) => values.length > 0 && this.#kindOf(name) === kind);
+    const isTerminal = has("terminal");
+    const isLeaf = !has("special");
+    for (const { name, values } of attributes) {
+      const kind = this.#kindOf(name);
+      if (kind === undefined || values.length === 0) continue;
+      if (isTerminal ? kind !== "terminal" : kind === "leaf" && !isLeaf) continue;
+      const goOn = kind === "special" ? await this.#follow(name, values, path) : this.#add(values);
+      if (!goOn) return false;
+    }
+    return true;
+  }
+
+  #kindOf(attribute: string): Kind | undefined {
+    return this.#kinds.find(([, wanted]) => isSubtype(attribute, wanted))?.[0];
+  }
+
+  #add(values: readonly Buffer[]): boolean {
+    return values.every((value) => this.#world.gatherer.add(this.#text(value)));
+  }
+
+  /** Postfix sees a value up to its first NUL. */
+  #text(value: Buffer): string {
+    const end = value.indexOf(0);
+    const bytes = end < 0 ? value : value.subarray(0, end);
+    const { encoding } = this.#world;
+    if (encoding === "utf8" && !isUtf8(bytes)) {
+      throw new LookupFault("non-UTF-8 value: malformed UTF-8 or invalid codepoint", { retry: false });
+    }
+    return bytes.toString(encoding);
+  }
+
+  /** Looks at the entries that DNs and URLs refer to, some of them ahead, in the order in which they stand. */
+  async #follow(attribute: string, values: readonly Buffer[], path: readonly string[]): Promise<boolean> {
+    const targets = values.map((value) => value.toString());
+    this.#checkDepth(attribute, targets, path);
+    const ahead: Promise<LdapFound | undefined>[] = [];
+    for (let at = 0; at < targets.length; at++) {
+      while (ahead.length < AHEAD && at + ahead.length < targets.length) {
+        const search = this.#fetch(targets[at + ahead.length]!);
+        search.catch(() => {}); // whoever gets there hears of it; if nobody does, nobody needs it
+        ahead.push(search);
+      }
+      const found = await ahead.shift()!;
+      if (found !== undefined && !await this.take(found.entries, [...path, targets[at]!.toLowerCase()])) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** An entry inside itself would go on until the limit is reached: it is told at once. */
+  #checkDepth(attribute: string, targets: readonly string[], path: readonly string[]): void {
+    const { recursionLimit } = this.#world.settings;
+    const again = targets.find((target) => path.includes(target.toLowerCase()));
+    if (path.length + 1 < recursionLimit && again === undefined) return;
+    const loop = again === undefined ? "" : ` (it contains itself)`;
+    throw new LookupFault(
+      `Recursion limit exceeded for special attribute ${attribute}=${again ?? targets[0]}${loop}`,
+    );
+  }
+
+  /** The entries that a DN or URL refers to; undefined when there are none and that is no fault. */
+  async #fetch(target: string): Promise<LdapFound | undefined> {
+    const search = isLdapUrl(target) ? this.#urlSearch(target) : this.request(target, "base", ANY_ENTRY);
+    if (search === undefined) return undefined;
+    try {
+      return await this.#world.search(search);
+    } catch (error) {
+      if (!(error instanceof LdapFault)) throw error;
+      if (error.code !== NO_SUCH_OBJECT) throw error;
+      this.#world.warn(`DN ${target} not found, skipping`);
+      return undefined;
+    }
+  }
+
+  #urlSearch(text: string): LdapSearch | undefined {
+    const url = parseLdapUrl(text);
+    if (typeof url === "string") throw new LookupFault(`malformed URL ${text}: ${url}`);
+    const attributes = this.#urlAttributes(url);
+    if (attributes.length === 0) return undefined;
+    const filter = url.filter === undefined ? ANY_ENTRY : parseFilter(url.filter);
+    return this.request(url.dn, url.scope ?? "base", filter, attributes);
+  }
+
+  /** What both the URL and the table want; of two that differ in options, the one with options. */
+  #urlAttributes(url: LdapUrl): readonly string[] {
+    if (url.attributes.length === 0) return this.#wanted;
+    return url.attributes.flatMap((asked) =>
+      this.#wanted.flatMap((wanted) =>
+        isSubtype(wanted, asked) ? [wanted] : isSubtype(asked, wanted) ? [asked] : []
+      )
+    );
+  }
+}
+
+type Kind = "terminal" | "leaf" | "ordinary" | "special";
+
+/** Whether a description is the wanted one, or that with options (RFC 4512 §2.5). */
+function isSubtype(description: string, wanted: string): boolean {
+  const [a, b] = [description.toLowerCase(), wanted.toLowerCase()];
+  return a === b || a.startsWith(`${b};`);
+}
+
+/** Postfix's words for a search that failed. */
+export function searchFault(error: LdapFault): LookupFault {
+  const detail = error.message.slice(resultText(error.code).length);
+  return new LookupFault(`Search error ${error.code}: ${resultText(error.code)}${detail}`, { cause: error });
+}

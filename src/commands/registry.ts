@@ -77,6 +77,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     options: {},
     load: async () => (await import("./version.ts")).version,
   },
+  explain: {
+    group: "configuration",
+    summary: "tell what a session would be answered, and why",
+    load: async () => (await import("./explain.ts")).explain,
+  },
   postconf: {
     group: "configuration",
     summary: "show and change main.cf and master.cf",

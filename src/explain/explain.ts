@@ -11,15 +11,10 @@ import { decisive, outcomeOf } from "./outcome.ts";
 import { createPlaces } from "./places.ts";
 import { Recorder } from "./recorder.ts";
 import { play, type Played } from "./run.ts";
-import { type ExplainOptions, flawOf, type SessionDescription } from "./session.ts";
+import { ExplainFault, type ExplainOptions, flawOf, type SessionDescription } from "./session.ts";
 import { SourceFiles } from "./source_files.ts";
 import { createWatch, type Watch, watchHosts } from "./watch.ts";
 import { NO_RESOLVER, watchResolver } from "./watch_dns.ts";
-
-/** The description, or the configuration, does not allow a session: words for the operator. */
-export class ExplainFault extends Error {
-  override readonly name = "ExplainFault";
-}
 
 /** The smtpd of master.cf that a description means: by name, else the first that listens. */
 export function serviceOf({ services, settings }: Configuration, name: string | undefined): Service {

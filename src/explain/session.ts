@@ -2,6 +2,11 @@ import { canonicalIp } from "../address/ip.ts";
 import { isHostname } from "../address/hostname.ts";
 import type { Facts } from "../access/policy.ts";
 
+/** The description makes no session, or not with this configuration: words for the operator. */
+export class ExplainFault extends Error {
+  override readonly name = "ExplainFault";
+}
+
 /** The client of a session to be explained. */
 export interface DescribedClient {
   /** Canonical text. */

@@ -1,6 +1,5 @@
 import type { PolicyServer } from "../access/policy_server.ts";
 import type { PolicySpec } from "../access/policy_service.ts";
-import type { AddressVerifier } from "../access/verifier.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { Hosts } from "../dns/hosts.ts";
 import type { Resolver } from "../dns/resolver.ts";
@@ -21,7 +20,6 @@ export interface Watch {
   hosts(hosts: Hosts): Hosts;
   router(router: Router): Router;
   server(server: PolicyServer, spec: PolicySpec): PolicyServer;
-  verifier(verifier: AddressVerifier): AddressVerifier;
 }
 
 /** Lists that are asked for the log's or the listener's sake, not for a decision. */
@@ -133,13 +131,6 @@ export function createWatch(
     shelf: (shelf) => watchShelf(shelf, hear),
     router: (router) => watchRouter(router, hear),
     server: (server, spec) => askPolicy ? askedServer(server, spec, hear) : silentServer(spec, recorder),
-    verifier: (verifier) => ({
-      verify: (address) =>
-        heard(verifier.verify(address), (found) => {
-          const why = "why" in found ? `: ${found.why}` : "";
-          hear({ kind: "verify", source: "address verification", key: address, answer: `${found.is}${why}` });
-        }),
-    }),
   };
 }
 

@@ -46,6 +46,8 @@ export const VERBS = {
   requeue: { mayUse: "owner", by: "workers" },
   /** {id} -> rows: {envelope, states} first, then {content: base64} pieces (postcat -q); no rows when it is not there. */
   cat: { mayUse: "owner", by: "workers" },
+  /** A session as `mta explain` is given it, {words: [...]}, by what the service has loaded -> Explanation; one worker answers. */
+  explain: { mayUse: "owner", by: "master" },
   /** New mail in the maildrop. */
   pickup: { mayUse: "authorized_flush_users", by: "workers" },
 } as const satisfies Readonly<Record<string, VerbRow>>;

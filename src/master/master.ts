@@ -20,7 +20,7 @@ import { ListeningSockets, type PreparedSockets, type SocketCalls } from "./list
 import { isOwnFile, lineStyle, openLogTarget, writerFor } from "./log_target.ts";
 import { MetricsCollector } from "./metrics_collector.ts";
 import { workerPrivileges } from "./privileges.ts";
-import { askAll } from "./queue_questions.ts";
+import { askAll, askOne } from "./queue_questions.ts";
 import { unservedEntries } from "./unserved.ts";
 import { ShardNumbers } from "./shard_numbers.ts";
 import type { LogTarget, WorkerArguments } from "./worker_protocol.ts";
@@ -354,6 +354,8 @@ export class Master {
         return {};
       case "metrics":
         return await this.metricsText();
+      case "explain":
+        return await askOne(this.#current?.serving ?? [], request);
       default:
         return await askAll(this.#current?.serving ?? [], request, row);
     }

@@ -21,6 +21,15 @@ function isRecord(value: unknown): value is { readonly [name: string]: unknown }
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Asks one worker: what it is asked has one answer, whoever gives it. */
+export async function askOne(
+  [worker]: readonly WorkerProcess[],
+  { verb, args }: ControlRequest,
+): Promise<unknown> {
+  if (worker === undefined) throw new Error("no worker is serving at the moment; try again");
+  return await worker.ask(verb, args, PATIENCE);
+}
+
 /** Asks every worker and puts the answers together: each acts on its own shard of the queue. */
 export async function askAll(
   workers: readonly WorkerProcess[],

@@ -50,6 +50,7 @@ class Worker {
   #log?: Log;
   #store?: QueueStore;
   #assembly?: Assembly;
+  #configuration?: Configuration;
   #listeners: readonly Listener[] = [];
   #draining = false;
 
@@ -89,7 +90,7 @@ class Worker {
   }
 
   async #boot(boot: Boot): Promise<void> {
-    const configuration = configurationOf(boot);
+    const configuration = this.#configuration = configurationOf(boot);
     const { settings } = configuration;
     const writer = writerFor(boot.log, settings, lineStyle(settings, hostName(), ownPid()));
     this.#writer = writer;
@@ -186,10 +187,11 @@ class Worker {
   }
 
   #parts(): WorkerParts | undefined {
-    const [store, assembly] = [this.#store, this.#assembly];
-    if (store === undefined || assembly === undefined) return undefined;
+    const [store, assembly, configuration] = [this.#store, this.#assembly, this.#configuration];
+    if (store === undefined || assembly === undefined || configuration === undefined) return undefined;
     return {
       store,
+      configuration,
       snapshot: () => this.#snapshot(),
       pickup: () => assembly.pickup(),
       wake: () => assembly.wake(),

@@ -1,3 +1,4 @@
+import type { Configuration } from "../config/service.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import type { QueueStore } from "../queue/store.ts";
 import type { WorkerArguments, WorkerVerb } from "./worker_protocol.ts";
@@ -14,6 +15,8 @@ export interface WorkerParts {
   readonly pickup: () => void;
   /** Lets the queue manager see that something has become due. */
   readonly wake: () => void;
+  /** What the worker was started with. */
+  readonly configuration: Configuration;
 }
 
 type Answer = (parts: WorkerParts, args: WorkerArguments, rows: SendRows) => unknown | Promise<unknown>;
@@ -71,6 +74,22 @@ async function cat({ store }: WorkerParts, args: WorkerArguments, rows: SendRows
   return 0;
 }
 
+/** Sessions that are explained at a time: mail goes first. */
+const MOST_EXPLAINED = 4;
+let explained = 0;
+
+/** `mta explain --running`. */
+async function explainFor({ configuration }: WorkerParts, { words }: WorkerArguments): Promise<unknown> {
+  if (explained >= MOST_EXPLAINED) throw new Error("too many sessions are being explained; try again");
+  explained++;
+  try {
+    const { explainRunning } = await import("./explain_running.ts");
+    return await explainRunning(configuration, words);
+  } finally {
+    explained--;
+  }
+}
+
 function woken(move: (store: QueueStore, ids: readonly QueueId[] | undefined) => number): Answer {
   return ({ store, wake }, args) => {
     const moved = move(store, idsOf(args));
@@ -84,6 +103,7 @@ export const WORKER_ANSWERS: Partial<Readonly<Record<WorkerVerb, Answer>>> = {
   list,
   cat,
   counts: ({ store }) => store.counts(),
+  explain: explainFor,
   flush: woken((store, ids) => store.retryNow(ids)),
   flush_site: flushSite,
   hold: woken((store, ids) => store.hold(ids)),

@@ -23,6 +23,11 @@ export function writeErr(data: string | Uint8Array): void {
   writeFully(2, data);
 }
 
+/** Whether a person sees what is written to a descriptor. */
+export function isTerminal(fd: 1 | 2): boolean {
+  return (fd === 1 ? process.stdout : process.stderr).isTTY === true;
+}
+
 /** Environment variable, or undefined. */
 export function environment(name: string): string | undefined {
   return process.env[name];

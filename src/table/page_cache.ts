@@ -3,18 +3,30 @@ import { TableFault } from "./record_file.ts";
 
 /** Most bytes of pages kept of one file. */
 const OF_ONE_FILE = 16 << 20;
-/** Most bytes of pages kept of all files of this process together, beside the least that each file gets. */
-const OF_ALL_FILES = 64 << 20;
+/** What a file gets when there is nothing left. */
 const LEAST = 256 << 10;
 
-/** What the open files of this process may keep; memory is the process's, so is this number. */
-let granted = 0;
+/** What all open files together may keep in memory, and what each of them gets of it. */
+export class PageBudget {
+  #left: number;
 
-function grant(wanted: number): number {
-  const given = Math.max(LEAST, Math.min(wanted, OF_ONE_FILE, OF_ALL_FILES - granted));
-  granted += given;
-  return given;
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+
+  take(wanted: number): number {
+    const given = Math.max(LEAST, Math.min(wanted, OF_ONE_FILE, this.#left));
+    this.#left -= given;
+    return given;
+  }
+
+  giveBack(bytes: number): void {
+    this.#left += bytes;
+  }
 }
+
+/** Memory is the process's, and so is this: most bytes of pages kept, beside the least that each file gets. */
+const OF_ALL_FILES = new PageBudget(64 << 20);
 
 /** The highest power of two that is not above `most`. */
 function powerOfTwo(most: number): number {
@@ -30,6 +42,7 @@ export class PageCache {
   readonly #pageSize: number;
   readonly #check: (page: Buffer, number: number) => void;
   readonly #mask: number;
+  readonly #budget: PageBudget;
   readonly #granted: number;
   /** The page that each place holds, -1 for none. */
   readonly #numbers: Int32Array;
@@ -38,13 +51,19 @@ export class PageCache {
   readonly holdsAll: boolean;
   diskReads = 0;
 
-  constructor(file: RandomAccessFile, pageSize: number, check: (page: Buffer, number: number) => void) {
+  constructor(
+    file: RandomAccessFile,
+    pageSize: number,
+    check: (page: Buffer, number: number) => void,
+    budget = OF_ALL_FILES,
+  ) {
+    this.#budget = budget;
     this.#file = file;
     this.#pageSize = pageSize;
     this.#check = check;
     const pages = Math.max(1, Math.ceil(file.size / pageSize));
     const wanted = 2 ** Math.ceil(Math.log2(pages)) * pageSize;
-    this.#granted = grant(wanted);
+    this.#granted = budget.take(wanted);
     const places = powerOfTwo(Math.max(1, Math.min(this.#granted, wanted) / pageSize));
     this.#mask = places - 1;
     this.#numbers = new Int32Array(places).fill(-1);
@@ -83,7 +102,7 @@ export class PageCache {
 
   /** Gives its share of the memory back. */
   close(): void {
-    granted -= this.#granted;
+    this.#budget.giveBack(this.#granted);
     this.#numbers.fill(-1);
     this.#pages.fill(undefined);
   }

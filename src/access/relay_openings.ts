@@ -1,0 +1,322 @@
+import { parseIp } from "../address/ip.ts";
+import { contains, formatNetwork, type Network } from "../address/network.ts";
+import { isPromise } from "../base/maybe_async.ts";
+import type { Possible, Table } from "../table/table.ts";
+import { actionVerdict } from "./action.ts";
+import type { Facts } from "./policy.ts";
+import type { Stranger } from "./relay_session.ts";
+import type { Query, RestrictionList } from "./restriction.ts";
+import { type AskedAbout, OWN_CERTIFICATE, type Stated, type Want } from "./stranger.ts";
+import type { Subject } from "./verdict.ts";
+import type { Workshop } from "./workshop.ts";
+
+/**
+ * How sure a way in is: open to any stranger; open to those whom the operator has named; or nobody can tell beforehand.
+ */
+export type Certainty = "open" | Stated | "unknown";
+
+/** An entry of an access table that lets somebody through. */
+export interface Opening {
+  readonly certainty: Certainty;
+  /** Sessions that should get through by it; the first that does is as good as the others. */
+  readonly wants: readonly Want[];
+  readonly text: string;
+  /** The entry names restrictions, which decide in the end. */
+  readonly list?: RestrictionList;
+}
+
+/** What openings are looked for with. */
+export interface Ground {
+  readonly shop: Workshop;
+  readonly stranger: Stranger;
+  /** A recipient whom we are no destination for. */
+  readonly foreign: string;
+  /** An address that mynetworks trusts with a good part of the internet. */
+  readonly wideClient: string | undefined;
+  /** A recipient in somebody else's domain, which relay_domains has with a good part of all domains. */
+  readonly wideRecipient: string | undefined;
+  /** False when the time for reading tables is over. */
+  hasTime(): boolean;
+}
+
+/** Openings of one table that are looked into; the others are counted. */
+const MOST_OPENINGS = 40;
+/** How often the clock is looked at while a table is read. */
+const CLOCK_EVERY = 4096;
+
+/** What the entries of an access table can do for a stranger (access(5)). */
+export function openingsOf(spec: string, about: AskedAbout, ground: Ground): Opening[] {
+  const table = ground.shop.shelf.table(spec);
+  const possible = table.possible?.();
+  if (possible === undefined) {
+    return [{ certainty: "unknown", wants: [], text: "its entries cannot be read beforehand" }];
+  }
+  const effects = effectsOf(spec, ground);
+  const found: Opening[] = [];
+  const left = { open: 0, surely: 0, loosely: 0, unknown: 0 };
+  let read = 0;
+  for (const each of possible) {
+    if (++read % CLOCK_EVERY === 0 && !ground.hasTime()) {
+      const text = `only the first ${read} entries were read`;
+      return [...found, { certainty: "unknown", wants: [], text }];
+    }
+    const effect = effects(each);
+    if (effect !== "none") {
+      const opening = openingOf(each, effect, about, table, ground);
+      if (opening === undefined) continue;
+      if (++left[opening.certainty] <= MOST_OPENINGS) found.push(opening);
+    }
+    if (isForAll(each)) break;
+  }
+  return found;
+}
+
+/** Patterns that match every key: what stands behind them is dead. */
+const UNIVERSAL = /^\/(?:\^?(?:\.[*+]?)?\$?)\/[imsx]*$/;
+
+function isForAll(possible: Possible): boolean {
+  return possible.is === "any" || (possible.is === "pattern" && UNIVERSAL.test(possible.pattern));
+}
+
+type Effect = "none" | "permits" | "varies" | RestrictionList;
+
+/** What a result does; results repeat, so each text is looked at once. */
+function effectsOf(spec: string, { shop, stranger }: Ground): (possible: Possible) => Effect {
+  const known = new Map<string, Effect>();
+  const about: Subject = { name: stranger.name, class: "Sender address" };
+  const query: Query = { facts: someFacts(stranger), stage: "RCPT", about, resolve: () => UNRESOLVED };
+  return (possible) => {
+    if (possible.is === "pattern" && possible.varies) return "varies";
+    const { value } = possible;
+    const before = known.get(value);
+    if (before !== undefined) return before;
+    const verdict = actionVerdict({ table: spec, value, datum: "", about, query }, shop.actions, undefined);
+    const permit = verdict.is === "permit" ||
+      (verdict.is === "act" && verdict.permit !== undefined && verdict.effect?.is !== "discard");
+    const effect = verdict.is === "apply" ? verdict.list : permit ? "permits" : "none";
+    if (known.size < CLOCK_EVERY) known.set(value, effect);
+    return effect;
+  };
+}
+
+const UNRESOLVED = { is: "trouble", why: "nothing is resolved while tables are read" } as const;
+
+function someFacts({ address, name }: Stranger): Facts {
+  return {
+    service: "smtp",
+    client: { address, port: 0, name, reverseName: name, nameStatus: 2, reverseNameStatus: 2 },
+    server: { address: "", port: 25 },
+    peerAddress: address,
+    protocol: "ESMTP",
+    sender: "",
+    recipientCount: 0,
+    size: 0,
+  };
+}
+
+function openingOf(
+  possible: Possible,
+  effect: Exclude<Effect, "none">,
+  about: AskedAbout,
+  table: Table,
+  ground: Ground,
+): Opening | undefined {
+  const where = possible.line === undefined ? "" : `line ${possible.line}: `;
+  const text = `${where}${keyText(possible)} ${possible.value}`;
+  const list = typeof effect === "string" ? undefined : effect;
+  const found = effect === "varies"
+    ? { certainty: "unknown" as const, wants: [] }
+    : whoPasses(possible, about, table, ground);
+  return found === undefined ? undefined : { ...found, text, ...(list !== undefined && { list }) };
+}
+
+function keyText(possible: Possible): string {
+  switch (possible.is) {
+    case "key":
+      return possible.key;
+    case "network":
+      return `${possible.negative ? "!" : ""}${formatNetwork(possible.network)}`;
+    case "pattern":
+      return possible.pattern;
+    case "any":
+      return "(every key)";
+  }
+}
+
+type Passing = Pick<Opening, "certainty" | "wants">;
+
+const open = (...wants: Want[]): Passing => ({ certainty: "open", wants });
+const stated = (certainty: Stated, ...wants: Want[]): Passing => ({ certainty, wants });
+const UNTOLD: Passing = { certainty: "unknown", wants: [] };
+
+/** Who gets through by an entry; undefined: nobody who is a stranger. */
+function whoPasses(possible: Possible, about: AskedAbout, table: Table, ground: Ground): Passing | undefined {
+  switch (possible.is) {
+    case "any":
+      return about === "certificate" ? open({ tls: OWN_CERTIFICATE }) : open({});
+    case "network":
+      return about === "client" ? byNetwork(possible.network, possible.negative, ground) : undefined;
+    case "key":
+      return BY_KEY[about](possible.key, ground);
+    case "pattern":
+      return byPattern(possible, about, table, ground);
+  }
+}
+
+/** A network this size is no longer one that somebody knows. */
+const WIDE = { 4: 7, 6: 16 } as const;
+
+function byNetwork(network: Network, negative: boolean, { stranger }: Ground): Passing | undefined {
+  const ip = parseIp(stranger.address);
+  if (negative) {
+    const outside = ip !== undefined && ip.family === network.family && !contains(network, ip);
+    return outside ? open({}) : UNTOLD;
+  }
+  if (network.length > WIDE[network.family]) return stated("surely");
+  const inside = [...PUBLIC_V4, ...PUBLIC_V6].find((address) => {
+    const candidate = parseIp(address);
+    return candidate !== undefined && contains(network, candidate);
+  });
+  return inside === undefined ? stated("surely") : open({ client: { address: inside } });
+}
+
+/** An address in each part of the internet that registries have handed out. */
+export const PUBLIC_V4: readonly string[] = Array.from({ length: 223 }, (_, at) => at + 1)
+  .filter((octet) => ![10, 100, 127].includes(octet)).map((octet) => `${octet}.77.77.77`);
+export const PUBLIC_V6: readonly string[] = ["2001", "2400", "2600", "2800", "2a00", "2c00"].map((head) =>
+  `${head}:77::77`
+);
+
+const IS_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){0,3}|[0-9a-f]*:[0-9a-f:.]*)$/i;
+
+const BY_KEY: Readonly<Record<AskedAbout, (key: string, ground: Ground) => Passing | undefined>> = {
+  certificate: () => stated("surely"),
+  client: (key, { shop, stranger }) => {
+    if (IS_ADDRESS.test(key)) return stated("surely");
+    if (key === "unknown") return open({ client: { name: "unknown", nameStatus: 5 } });
+    const top = topLevel(key, shop);
+    return top === undefined
+      ? stated("surely")
+      : open({ client: { name: `mail.${stranger.domain.replace(/\.[^.]*$/, top)}` } });
+  },
+  helo: (key) => open({ helo: key.startsWith(".") ? `mail${key}` : key }),
+  sender: (key, { shop, stranger }) => {
+    if (key === shop.settings.smtpd_null_access_lookup_key) return open({ sender: "" });
+    return bySender(key, stranger.domain);
+  },
+  recipient: (key, { shop, foreign, stranger }) => {
+    if (key.startsWith("@")) return undefined;
+    if (key.endsWith("@")) return open({ recipient: `${key}${domainOf(foreign)}` });
+    if (key.includes("@")) return stated("loosely", { recipient: key });
+    const top = topLevel(key, shop);
+    if (top !== undefined) return open({ recipient: `victim@${stranger.domain.replace(/\.[^.]*$/, top)}` });
+    return stated("loosely", { recipient: key.startsWith(".") ? `victim@host${key}` : `victim@${key}` });
+  },
+};
+
+/** An `@domain` key's permit is no leave to relay (access_at_domain_keys). */
+function bySender(key: string, ownDomain: string): Passing | undefined {
+  if (key.startsWith("@")) return undefined;
+  if (key.endsWith("@")) return open({ sender: `${key}${ownDomain}` });
+  if (key.includes("@")) return open({ sender: key });
+  return open({ sender: key.startsWith(".") ? `someone@host${key}` : `someone@${key}` });
+}
+
+/** `.com` of a key for all that ends so; undefined for a key that names a domain somebody owns. */
+function topLevel(key: string, { lookup }: Workshop): string | undefined {
+  const bare = key.startsWith(".") ? key.slice(1) : key;
+  const matchesBelow = key.startsWith(".") !== lookup.parentMatches;
+  return matchesBelow && /^[a-z][a-z0-9-]+$/i.test(bare) && bare !== "localhost" ? `.${bare}` : undefined;
+}
+
+function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf("@") + 1);
+}
+
+/** Guesses at keys that a pattern matches: those open to anybody come first. */
+function byPattern(
+  possible: Possible & { readonly is: "pattern" },
+  about: AskedAbout,
+  table: Table,
+  ground: Ground,
+): Passing {
+  const matches = (key: string) => {
+    const answer = table.lookup(key);
+    return !isPromise(answer) && answer.is === "found" && answer.value === possible.value;
+  };
+  const { anybody, named } = GUESSES[about](possible.samples, ground);
+  const wants = anybody.filter(({ key }) => matches(key)).map(({ want }) => want);
+  if (wants.length > 0) return open(...wants.slice(0, 3));
+  const one = named.find(({ key }) => matches(key));
+  if (one === undefined) return UNTOLD;
+  return about === "client" ? stated("surely", one.want) : stated("loosely", one.want);
+}
+
+interface Guess {
+  readonly key: string;
+  readonly want: Want;
+}
+
+interface Guesses {
+  readonly anybody: readonly Guess[];
+  /** Whoever the pattern names: a guess that needs somebody else's domain. */
+  readonly named: readonly Guess[];
+}
+
+const sender = (key: string): Guess => ({ key, want: { sender: key } });
+const recipient = (key: string): Guess => ({ key, want: { recipient: key } });
+const helo = (key: string): Guess => ({ key, want: { helo: key } });
+const clientName = (key: string): Guess => ({ key, want: { client: { name: key } } });
+
+const GUESSES: Readonly<Record<AskedAbout, (samples: readonly string[], ground: Ground) => Guesses>> = {
+  certificate: () => {
+    const { fingerprint = "", publicKeyFingerprint = "" } = OWN_CERTIFICATE.peer ?? {};
+    const want = { tls: OWN_CERTIFICATE };
+    return { anybody: [fingerprint, publicKeyFingerprint].map((key) => ({ key, want })), named: [] };
+  },
+  helo: (samples, { stranger: { name } }) => ({
+    anybody: [name, ...samples.flatMap((text) => [text, `${text}${name}`, `mail.${text}`])].map(helo),
+    named: [],
+  }),
+  sender: (samples, { stranger: { domain } }) => ({
+    anybody: [
+      `someone@${domain}`,
+      ...samples.flatMap((text) =>
+        addresses(text, domain).concat(addresses(text, `x.${text.replace(/^.*@/, "")}`))
+      ),
+    ].map(sender),
+    named: [],
+  }),
+  recipient: (samples, { foreign }) => {
+    const domain = domainOf(foreign);
+    return {
+      anybody: [foreign, ...samples.flatMap((text) => foreignForms(text, domain))].map(recipient),
+      named: samples.flatMap((text) => addresses(text, text.replace(/^.*@/, ""))).map(recipient),
+    };
+  },
+  client: (samples, { stranger: { name, domain, address } }) => ({
+    anybody: [
+      { key: "unknown", want: { client: { name: "unknown", nameStatus: 5 as const } } },
+      clientName(name),
+      { key: address, want: {} },
+      ...samples.flatMap((text) => [`${text}${domain}`, `${text}.${domain}`, `x${text}.${domain}`]).map(
+        clientName,
+      ),
+    ],
+    named: samples.flatMap((text) => [text, `mail${text}`, `${text}1`, `${text}.1.1`].map(clientName)),
+  }),
+};
+
+/** Addresses that a text may be, or be part of. */
+function addresses(text: string, domain: string): string[] {
+  if (text.includes("@")) {
+    return [text, `a${text}`, `${text}${domain}`, `a${text}${domain}`, `${text}.${domain}`];
+  }
+  return [`a@${text}`, `${text}@${domain}`, `a${text}@${domain}`, `a@${text}.${domain}`, `a@x${text}`];
+}
+
+/** Addresses of a domain with the text before the domain, where anybody's mailbox may have it. */
+function foreignForms(text: string, domain: string): string[] {
+  const local = text.replace(/[@%!]/g, "");
+  return [`${text}${domain}`, `${local}@${domain}`, `victim+${local}@${domain}`, `${local}.victim@${domain}`];
+}

@@ -1,0 +1,219 @@
+import { isPromise } from "../base/maybe_async.ts";
+import { type Certainty, type Ground, type Opening, openingsOf } from "./relay_openings.ts";
+import { attempts } from "./relay_session.ts";
+import type { Query, RestrictionList, Step } from "./restriction.ts";
+import type { Passage, Want } from "./stranger.ts";
+
+/** A way through a restriction list without a refusal. */
+export interface Way {
+  readonly certainty: Certainty;
+  /** Sessions that should take it. */
+  readonly wants: readonly Want[];
+  /** Restriction and entry. */
+  readonly through: string;
+  /** What closes it. */
+  readonly fix: string;
+  /** The DNS of others decides: no session can be tried. */
+  readonly untried?: true;
+}
+
+/** What a list is in for: whether it knows the recipient, and whether deferrals count in it. */
+export interface ListNature {
+  readonly knowsRecipient: boolean;
+  readonly defers: boolean;
+}
+
+/** How a list ends: by a permit on one of the ways, or without a word. */
+interface Traversal {
+  readonly ways: readonly Way[];
+  readonly falls: boolean;
+}
+
+/** Restrictions looked at: classes may name each other. */
+const MOST_STEPS = 20_000;
+/** How often a list may be inside itself; further in, nothing new can come of it. */
+const MOST_NESTED = 3;
+/** Sessions kept for a way that leads through several entries. */
+const MOST_WANTS = 6;
+
+const AT_THE_END = (list: string) => `put reject_unauth_destination at the end of ${list}`;
+const BEFORE = (what: string, list: string) => `put reject_unauth_destination before ${what} in ${list}`;
+
+/**
+ * All ways through a list for a stranger who writes to a foreign recipient. More ways than there are may be found, never
+ * fewer: each restriction counts with the most that its row says it can do, whatever came before.
+ */
+export function waysThrough(list: RestrictionList, nature: ListNature, ground: Ground): Way[] {
+  const walk = new AbstractWalk(list.name, nature, ground);
+  const { ways, falls } = walk.list(list, false);
+  if (!falls) return [...ways];
+  const through = list.steps.length === 0 ? "it is empty" : "no restriction in it refuses him";
+  return [...ways, { certainty: "open", wants: [{}], through, fix: AT_THE_END(list.name) }];
+}
+
+class AbstractWalk {
+  readonly #top: string;
+  readonly #nature: ListNature;
+  readonly #ground: Ground;
+  readonly #inside: string[] = [];
+  #steps = 0;
+
+  constructor(top: string, nature: ListNature, ground: Ground) {
+    this.#top = top;
+    this.#nature = nature;
+    this.#ground = ground;
+  }
+
+  list(list: RestrictionList, warn: boolean): Traversal {
+    const key = `${list.name} ${list.steps.length} ${list.steps[0]?.name ?? ""}`;
+    if (this.#inside.filter((each) => each === key).length >= MOST_NESTED) return { ways: [], falls: false };
+    this.#inside.push(key);
+    const ways: Way[] = [];
+    let falls = true;
+    for (const step of list.steps) {
+      const found = this.#step(step, warn || step.warn);
+      ways.push(...found.ways);
+      falls = found.falls;
+      if (!falls) break;
+    }
+    this.#inside.pop();
+    return { ways, falls };
+  }
+
+  #step(step: Step, warn: boolean): Traversal {
+    if (++this.#steps > MOST_STEPS) {
+      return { ways: [this.#way("unknown", step, "too many restrictions")], falls: true };
+    }
+    const { stranger } = step;
+    const { wideClient, wideRecipient } = this.#ground;
+    switch (stranger.is) {
+      case "never":
+        return { ways: [], falls: true };
+      case "closes":
+        return this.#closing(stranger, step, warn);
+      case "permits":
+        return { ways: [this.#open(step, {}, BEFORE(`"${step.name}"`, this.#top))], falls: false };
+      case "networks":
+        return this.#open1(
+          step,
+          wideClient === undefined ? undefined : { client: { address: wideClient } },
+          NETWORKS,
+        );
+      case "destination":
+        return this.#open1(
+          step,
+          wideRecipient === undefined ? undefined : { recipient: wideRecipient },
+          DOMAINS,
+        );
+      case "asks":
+        return this.#asked(stranger, step, warn);
+      case "session":
+        return { ways: [this.#session(stranger, step)], falls: true };
+      case "tried":
+        return this.#open1(
+          step,
+          this.#permitsNow(step, stranger.want) ? stranger.want : undefined,
+          stranger.text,
+        );
+      case "unknown":
+        return { ways: [{ ...this.#way("unknown", step, ""), through: stranger.why }], falls: true };
+      case "list":
+        return this.list(stranger.list(), warn);
+    }
+  }
+
+  #closing(stranger: Passage & { readonly is: "closes" }, step: Step, warn: boolean): Traversal {
+    if (warn) return { ways: [], falls: true };
+    if (stranger.by === "deferral") return { ways: [], falls: !this.#nature.defers };
+    if (stranger.by === undefined) return { ways: [], falls: false };
+    if (!this.#nature.knowsRecipient) return { ways: [], falls: true };
+    const { wideRecipient } = this.#ground;
+    if (wideRecipient === undefined) return { ways: [], falls: false };
+    return { ways: [this.#open(step, { recipient: wideRecipient }, DOMAINS)], falls: false };
+  }
+
+  #asked({ spec, about }: Passage & { readonly is: "asks" }, step: Step, warn: boolean): Traversal {
+    const openings = openingsOf(spec, about, this.#ground);
+    return { ways: openings.flatMap((opening) => this.#entry(opening, step, warn)), falls: true };
+  }
+
+  #entry(opening: Opening, step: Step, warn: boolean): Way[] {
+    const { certainty, wants, text, list } = opening;
+    const own: Way = {
+      certainty,
+      wants,
+      through: `${step.name}: ${text}`,
+      fix: BEFORE(`"${step.name}"`, this.#top),
+    };
+    if (list === undefined) return [own];
+    return this.list(list, warn).ways.map((inner) => ({
+      ...together(own, inner),
+      through: `${own.through}: ${inner.through}`,
+    }));
+  }
+
+  #session({ want, text, stated }: Passage & { readonly is: "session" }, step: Step): Way {
+    const way = this.#open(step, want, BEFORE(`"${step.name}"`, this.#top));
+    return { ...way, through: text, ...(stated !== undefined && { certainty: stated, untried: true }) };
+  }
+
+  #permitsNow(step: Step, want: Want): boolean {
+    const { facts } = attempts(this.#ground.stranger, want, this.#ground.foreign)[0];
+    const about = { name: facts.recipient, class: "Recipient address" } as const;
+    const query: Query = { facts, stage: "RCPT", about, resolve: () => ({ is: "trouble", why: "" }) };
+    const verdict = step.evaluate(query);
+    return !isPromise(verdict) && verdict.is === "permit";
+  }
+
+  #open1(step: Step, want: Want | undefined, fix: string): Traversal {
+    return { ways: want === undefined ? [] : [this.#open(step, want, fix)], falls: true };
+  }
+
+  #open(step: Step, want: Want, fix: string): Way {
+    return { certainty: "open", wants: [want], through: step.name, fix };
+  }
+
+  #way(certainty: Certainty, step: Step, why: string): Way {
+    return {
+      certainty,
+      wants: [],
+      through: `${step.name}: ${why}`,
+      fix: BEFORE(`"${step.name}"`, this.#top),
+    };
+  }
+}
+
+const NETWORKS = "name your own networks in mynetworks, not the whole internet";
+const DOMAINS = "name the domains that you relay for in relay_domains";
+
+const RANK: Readonly<Record<Certainty, number>> = { open: 0, unknown: 1, loosely: 2, surely: 3 };
+
+/** Both ways in one session, if there is one that takes both: where their wishes differ, each is tried. */
+export function together(first: Way, second: Way): Way {
+  const certainty = RANK[first.certainty] >= RANK[second.certainty] ? first.certainty : second.certainty;
+  const wants = first.wants.flatMap((one) =>
+    second.wants.flatMap((other) =>
+      clash(one, other) ? [over(one, other), over(other, one)] : [over(one, other)]
+    )
+  );
+  return {
+    certainty,
+    wants: wants.slice(0, MOST_WANTS),
+    through: `${first.through}; ${second.through}`,
+    fix: first.fix,
+    ...((first.untried ?? second.untried) && { untried: true }),
+  };
+}
+
+function clash(one: Want, other: Want): boolean {
+  const differ = (a: string | undefined, b: string | undefined) =>
+    a !== undefined && b !== undefined && a !== b;
+  return (["sender", "recipient", "helo"] as const).some((name) => differ(one[name], other[name])) ||
+    (["address", "name"] as const).some((name) => differ(one.client?.[name], other.client?.[name]));
+}
+
+/** One session's wishes over another's. */
+function over(below: Want, above: Want): Want {
+  const client = { ...below.client, ...above.client };
+  return { ...below, ...above, ...(Object.keys(client).length > 0 && { client }) };
+}

@@ -109,3 +109,9 @@ export function ownIds(): { readonly uid: number; readonly gid: number; readonly
 export function chown(path: string, uid: number, gid: number): void {
   fs.chownSync(path, uid, gid);
 }
+
+/** The name this process's user has, or its number where it has none. */
+export function ownUserName(): string {
+  const { uid } = ownIds();
+  return userById(uid)?.name ?? String(uid);
+}

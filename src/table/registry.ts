@@ -6,7 +6,9 @@ import { openEnviron } from "./environ.ts";
 import { openFail } from "./fail.ts";
 import { openInternal } from "./internal.ts";
 import { openLdap } from "./ldap.ts";
+import { openMysql } from "./mysql.ts";
 import { openNis } from "./nis.ts";
+import { openPgsql } from "./pgsql.ts";
 import { openPipemap } from "./pipemap.ts";
 import { openProxy } from "./proxy.ts";
 import { openRandmap } from "./randmap.ts";
@@ -16,6 +18,7 @@ import { IndexedTable } from "./indexed.ts";
 import { INDEX_FORMATS, type IndexFormat } from "./index_formats.ts";
 import { openInline } from "./inline.ts";
 import { openSocketmap } from "./socketmap.ts";
+import { openSqliteTable } from "./sqlite.ts";
 import { openStatic } from "./static.ts";
 import type { Table } from "./table.ts";
 import { openTcp } from "./tcp.ts";
@@ -51,13 +54,16 @@ export const TABLE_TYPES: Readonly<Record<string, TableType>> = {
   inline: { open: openInline, local: true },
   internal: { open: openInternal, writable: true },
   ldap: { open: openLdap },
+  mysql: { open: openMysql },
   nis: { open: openNis },
   pcre: { open: openPcre, local: true },
+  pgsql: { open: openPgsql },
   pipemap: { open: openPipemap },
   proxy: { open: openProxy },
   randmap: { open: openRandmap },
   regexp: { open: openRegexp, local: true },
   socketmap: { open: openSocketmap },
+  sqlite: { open: openSqliteTable },
   static: { open: openStatic, local: true, writable: true },
   tcp: { open: openTcp },
   texthash: { open: openTexthash, local: true, keyed: true },

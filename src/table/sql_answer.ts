@@ -1,0 +1,55 @@
+import { isUtf8 } from "node:buffer";
+import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
+import type { TableContext } from "./context.ts";
+import type { Match } from "./match_list.ts";
+import { ResultGatherer, type ResultRules } from "./query_result.ts";
+import type { Parts } from "./query_template.ts";
+import { LookupFault } from "./remote.ts";
+import { ABSENT, type Answer } from "./table.ts";
+
+/** Rows of one answer; more are an error, not memory. */
+export const MOST_ROWS = 10_000;
+
+/** The rows of an answer, as bytes of text. */
+export type Rows = readonly (readonly (Uint8Array | null)[])[];
+
+/** The answer that rows amount to: all their columns, each in `result_format`. */
+export function sqlAnswer(
+  rows: Rows,
+  { rules, key, context }: {
+    readonly rules: ResultRules;
+    readonly key: Parts;
+    readonly context: TableContext;
+  },
+): Answer {
+  if (rows.length > MOST_ROWS) throw new LookupFault(`more than ${MOST_ROWS} rows for key '${key.whole}'`);
+  const gatherer = new ResultGatherer(rules, key);
+  for (const row of rows) {
+    for (const value of row) {
+      if (!gatherer.add(value === null ? null : textOf(value, key, context))) return gatherer.answer();
+    }
+  }
+  return gatherer.answer();
+}
+
+/** A value ends at a NUL, as C's strings do. One that is no text would be a wrong one, whatever is made of it. */
+function textOf(value: Uint8Array, key: Parts, { encoding }: TableContext): string {
+  const nul = value.indexOf(0);
+  const length = nul < 0 ? value.byteLength : nul;
+  const bytes = Buffer.from(value.buffer, value.byteOffset, length);
+  if (encoding === "latin1") return bytes.toString("latin1");
+  if (!isUtf8(bytes)) throw new LookupFault(`key "${key.whole}": non-UTF-8 value`);
+  return bytes.toString("utf8");
+}
+
+/** Looks up what the `domain` attribute lets pass. */
+export function whenAdmitted(
+  match: MaybeAsync<Match>,
+  key: string,
+  lookup: () => MaybeAsync<Answer>,
+): MaybeAsync<Answer> {
+  if (isPromise(match)) return match.then((later) => whenAdmitted(later, key, lookup));
+  if (match.is === "yes") return lookup();
+  if (match.is === "no") return ABSENT;
+  throw new LookupFault(`'domain' pattern match failed for '${key}': ${match.why}`);
+}

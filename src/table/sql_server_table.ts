@@ -1,0 +1,104 @@
+import { systemClock } from "../base/clock.ts";
+import { type SqlConnection, SqlFault, type SqlServer } from "../platform/sql_client.ts";
+import type { TableContext } from "./context.ts";
+import type { QueryFile } from "./query_file.ts";
+import type { Parts } from "./query_template.ts";
+import { LookupFault, remoteTable } from "./remote.ts";
+import { ServerFault, Servers } from "./servers.ts";
+import { SqlPool } from "./sql_pool.ts";
+import { type Rows, sqlAnswer, whenAdmitted } from "./sql_answer.ts";
+import { isAskable, type SqlTemplate, valuesFor } from "./sql_template.ts";
+import { ABSENT, type Answer, type Table } from "./table.ts";
+
+/** Milliseconds to connect and log in. */
+export const CONNECT_TIME = 5000;
+/** Milliseconds for a statement; the server is told to stop then, and if it does not, its connection is given up. */
+export const STATEMENT_TIME = 20_000;
+const LOOKUP_TIME = 30_000;
+/** The server gets this long beyond a statement's time to say so itself. */
+const GRACE = 1000;
+/** Connections to a server that one table of one process has at most. */
+const MOST_CONNECTIONS = 4;
+
+/** What varies between PostgreSQL and MySQL. */
+export interface SqlTableType {
+  /** Opens a connection and prepares its session. */
+  readonly connect: (server: SqlServer, signal: AbortSignal) => Promise<SqlConnection>;
+  /** Runs the query once. */
+  readonly ask: (connection: SqlConnection, values: readonly string[]) => Promise<Rows>;
+}
+
+interface PooledServer {
+  readonly server: SqlServer;
+  readonly pool: SqlPool;
+}
+
+/** The table of one or several SQL servers that hold the same data. */
+export function openSqlServerTable(
+  spec: string,
+  options: {
+    readonly file: QueryFile;
+    readonly context: TableContext;
+    readonly template: SqlTemplate;
+    readonly servers: readonly SqlServer[];
+    readonly type: SqlTableType;
+  },
+): Table {
+  const { file, context, template, type } = options;
+  const idle = file.integer("idle_interval", 60, 1) * 1000;
+  const longestRest = file.integer("retry_interval", 60, 1) * 1000;
+  const pooled = options.servers.map((server): PooledServer => ({
+    server,
+    pool: new SqlPool({ connect: (signal) => type.connect(server, signal), most: MOST_CONNECTIONS, idle }),
+  }));
+  const servers = new Servers(spec, pooled, context, {
+    nameOf: ({ server }) => serverName(server),
+    order: "random",
+    longestRest,
+  });
+  const close = () => {
+    template.domain.close();
+    for (const { pool } of pooled) pool.close();
+  };
+  const lookup = async (parts: Parts, signal: AbortSignal): Promise<Answer> => {
+    const values = valuesFor(template.bound, parts);
+    const rows = await servers.ask(
+      ({ pool }) => attempt(signal, (within) => pool.use(within, (one) => type.ask(one, values))),
+      signal,
+    );
+    return sqlAnswer(rows, { rules: template.rules, key: parts, context });
+  };
+  return remoteTable(spec, context, { deadline: LOOKUP_TIME, close }, (key, signal) => {
+    const parts = isAskable(key) ? template.rules.needs.ofKey(key) : undefined;
+    if (parts === undefined) return ABSENT;
+    return whenAdmitted(template.domain.admits(key), key, () => lookup(parts, signal));
+  });
+}
+
+/** How messages call a server. */
+export function serverName({ path, host, port }: SqlServer): string {
+  if (path !== undefined) return `unix:${path}`;
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** One try on one server: what it does not do in time or cannot do now is a ServerFault, what it refuses a LookupFault. */
+async function attempt<Result>(
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const late = new AbortController();
+  const seconds = STATEMENT_TIME / 1000;
+  const why = new ServerFault(`no answer within ${seconds} seconds`);
+  const cancel = systemClock.after(CONNECT_TIME + STATEMENT_TIME + GRACE, () => late.abort(why));
+  try {
+    return await work(AbortSignal.any([signal, late.signal]));
+  } catch (error) {
+    if (late.signal.aborted) throw why;
+    if (signal.aborted || !(error instanceof SqlFault)) throw error;
+    throw error.is === "lost"
+      ? new ServerFault(error.message, { cause: error })
+      : new LookupFault(error.message, { cause: error });
+  } finally {
+    cancel();
+  }
+}

@@ -1,0 +1,163 @@
+import { systemClock } from "../base/clock.ts";
+import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
+import { type FileIdentity, fileIdentity } from "../platform/random_access_file.ts";
+import { openSqlite, SqliteFault, type SqliteFile, type SqliteQuery } from "../platform/sqlite.ts";
+import { type OpenType, resolvePath, type TableContext } from "./context.ts";
+import { RECHECK } from "./file_backed.ts";
+import { withQueryFile } from "./query_file.ts";
+import { remoteTable } from "./remote.ts";
+import type { BoundQuery } from "./sql_query.ts";
+import { MOST_ROWS, sqlAnswer, whenAdmitted } from "./sql_answer.ts";
+import {
+  isAskable,
+  readSqlTemplate,
+  SQL_TEMPLATE_ATTRIBUTES,
+  statementText,
+  valuesFor,
+} from "./sql_template.ts";
+import { ABSENT } from "./table.ts";
+
+const ATTRIBUTES = ["dbpath", ...SQL_TEMPLATE_ATTRIBUTES] as const;
+
+const LOOKUP_TIME = 10_000;
+/** A locked database is tried again after so many milliseconds, then it is trouble. */
+const PATIENCE = [5, 10, 20, 50, 100, 200, 500, 1000];
+
+/** `sqlite:/etc/postfix/file.cf`: an SQLite database file, read in this process (sqlite_table(5)). */
+export const openSqliteTable: OpenType = (name, spec, context, open) =>
+  withQueryFile(name, spec, { context, attributes: ATTRIBUTES }, (file) => {
+    const dbpath = file.text("dbpath") ?? file.refuse("dbpath", "dbpath is not set; name the database file");
+    const template = readSqlTemplate(file, { spec, dialect: "sqlite", tables: { context, open } });
+    if (!template.bound.isPlainSelect) file.refuse("query", "expected one SELECT statement");
+    const source = new SqliteSource(resolvePath(dbpath, context), template.bound, context);
+    source.warnIfUnusable(spec);
+    const close = () => {
+      template.domain.close();
+      source.close();
+    };
+    return remoteTable(spec, context, { deadline: LOOKUP_TIME, close }, (key, signal) => {
+      const parts = isAskable(key) ? template.rules.needs.ofKey(key) : undefined;
+      if (parts === undefined) return ABSENT;
+      return whenAdmitted(template.domain.admits(key), key, () => {
+        const rows = source.query(valuesFor(template.bound, parts), signal);
+        const answer = (values: readonly (Uint8Array | null)[]) =>
+          sqlAnswer(values.map((value) => [value]), { rules: template.rules, key: parts, context });
+        return isPromise(rows) ? rows.then(answer) : answer(rows);
+      });
+    });
+  });
+
+interface Opened {
+  readonly file: SqliteFile;
+  readonly query: SqliteQuery;
+  readonly identity: FileIdentity | undefined;
+}
+
+/** The database file and the query on it; a file that was replaced is opened anew, looked at no more than once a second. */
+class SqliteSource {
+  readonly #path: string;
+  readonly #bound: BoundQuery;
+  readonly #context: TableContext;
+  #opened?: Opened;
+  #checked = -Infinity;
+
+  constructor(path: string, bound: BoundQuery, context: TableContext) {
+    this.#path = path;
+    this.#bound = bound;
+    this.#context = context;
+  }
+
+  /** The operator hears at the start what every lookup would say. */
+  warnIfUnusable(spec: string): void {
+    try {
+      this.#ready();
+    } catch (error) {
+      if (!(error instanceof SqliteFault)) throw error;
+      if (error.is !== "busy" && this.#context.asPostmap !== true) {
+        this.#context.warn(`${spec}: ${error.message}`);
+      }
+    }
+  }
+
+  /** The first column of the rows (sqlite_table(5)); at once unless the database is locked. */
+  query(values: readonly string[], signal: AbortSignal): MaybeAsync<readonly (Uint8Array | null)[]> {
+    try {
+      return this.#ready().query.firstColumn(values);
+    } catch (error) {
+      if (!(error instanceof SqliteFault)) throw error;
+      if (error.is === "busy") return this.#patiently(values, signal);
+      if (error.is === "broken") this.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#opened?.file.close();
+    this.#opened = undefined;
+  }
+
+  async #patiently(
+    values: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly (Uint8Array | null)[]> {
+    for (const [at, wait] of PATIENCE.entries()) {
+      await new Promise<void>((resolve) => systemClock.after(wait, resolve));
+      signal.throwIfAborted();
+      try {
+        return this.#ready().query.firstColumn(values);
+      } catch (error) {
+        const isBusy = error instanceof SqliteFault && error.is === "busy";
+        if (!isBusy || at === PATIENCE.length - 1) throw error;
+      }
+    }
+    return [];
+  }
+
+  #ready(): Opened {
+    const now = this.#context.clock();
+    if (this.#opened !== undefined && now - this.#checked < RECHECK && now >= this.#checked) {
+      return this.#opened;
+    }
+    this.#checked = now;
+    const identity = identityOrNone(this.#path);
+    const before = this.#opened?.identity;
+    if (before !== undefined && before.inode === identity?.inode && before.device === identity.device) {
+      return this.#opened!;
+    }
+    this.close();
+    return this.#opened = this.#open(identity);
+  }
+
+  #open(identity: FileIdentity | undefined): Opened {
+    let file: SqliteFile;
+    try {
+      file = openSqlite(this.#path);
+    } catch (error) {
+      if (!(error instanceof SqliteFault)) throw error;
+      throw new SqliteFault(error.is, `open database ${this.#path}: ${error.message}`, { cause: error });
+    }
+    try {
+      return { file, query: file.prepare(this.#statement(file)), identity };
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** In brackets, whatever type the first column has comes as text, and too many rows are cut off. */
+  #statement(file: SqliteFile): string {
+    const text = statementText(this.#bound, (hole) => `?${hole + 1}`);
+    const names = file.columns(text).map((_, at) => `c${at}`);
+    return `WITH mta(${names.join(",")}) AS (${text}\n) SELECT CAST(c0 AS TEXT) FROM mta LIMIT ${
+      MOST_ROWS + 1
+    }`;
+  }
+}
+
+function identityOrNone(path: string): FileIdentity | undefined {
+  try {
+    return fileIdentity(path);
+  } catch {
+    return undefined; // opening says what is wrong
+  }
+}

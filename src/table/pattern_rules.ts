@@ -37,7 +37,13 @@ export type Rule =
     /** Texts that the rule may be for: guesses, to be tried. */
     samples(): readonly string[];
   }
-  | { readonly is: "if"; readonly matcher: Matcher; readonly negative: boolean; endif: number }
+  | {
+    readonly is: "if";
+    readonly matcher: Matcher;
+    readonly negative: boolean;
+    readonly line: number;
+    endif: number;
+  }
   | { readonly is: "endif" };
 
 interface Pattern {
@@ -98,10 +104,9 @@ export class RuleReader {
       this.#warn(line, `ignoring extra text after IF statement: "${rest}"`);
       this.#warn(line, "do not prepend whitespace to statements between IF and ENDIF");
     }
-    const rule = { is: "if", matcher, negative, endif: 0 } as const satisfies Rule;
-    const open: Rule & { readonly is: "if" } = { ...rule };
-    this.rules.push(open);
-    this.#open.push({ rule: open, line });
+    const rule: Rule & { readonly is: "if" } = { is: "if", matcher, negative, line, endif: 0 };
+    this.rules.push(rule);
+    this.#open.push({ rule, line });
   }
 
   #endif(rest: string, line: number): void {

@@ -43,6 +43,8 @@ export function openPatternTable(name: string, spec: string, context: TableConte
   if (typeof inline === "string") return unavailable(spec, `${dialect.name} map: ${inline}`, false);
   const decode = encoding === "latin1" ? (bytes: string) => bytes : fromBytes;
   const encode = encoding === "latin1" ? (text: string) => text : toBytes;
+  const where = inline === undefined ? ` ${resolvePath(name, context)}` : "";
+  const judge = new Judge((line, why) => context.warn(`${dialect.name} map${where}, line ${line}: ${why}`));
   let current: () => Rules;
   if (inline !== undefined) {
     const rules = readLines(inline, context, dialect, encode);
@@ -58,7 +60,7 @@ export function openPatternTable(name: string, spec: string, context: TableConte
     pattern: true,
     lookup: (key) => {
       const rules = current();
-      return "trouble" in rules ? rules.trouble : firstMatch(rules, encode(key), spec, decode);
+      return "trouble" in rules ? rules.trouble : firstMatch(rules, encode(key), judge, decode);
     },
     possible: () => {
       const rules = current();
@@ -120,31 +122,63 @@ function possibleOf(rule: Rule, decode: (bytes: string) => string): Possible[] {
   }];
 }
 
-function firstMatch(
-  rules: readonly Rule[],
-  subject: string,
-  spec: string,
-  decode: (bytes: string) => string,
-): Answer {
-  try {
-    for (let at = 0; at < rules.length; at++) {
-      const rule = rules[at]!;
-      if (rule.is === "endif") continue;
-      if (rule.is === "if") {
-        if (rule.matcher.test(subject) === rule.negative) at = rule.endif;
-        continue;
-      }
-      const value = rule.negative ? negativeValue(rule, subject) : valueOf(rule, subject);
-      if (value !== undefined) return { is: "found", value: decode(value), line: rule.line };
+/**
+ * Rules applied to texts. Where a pattern takes too much on a text the rule does not apply, as in Postfix; it is named once.
+ */
+class Judge {
+  readonly #warn: (line: number, why: string) => void;
+  readonly #named = new WeakSet<Rule>();
+
+  constructor(warn: (line: number, why: string) => void) {
+    this.#warn = warn;
+  }
+
+  holds(rule: IfRule, subject: string): boolean {
+    try {
+      return rule.matcher.test(subject) !== rule.negative;
+    } catch (error) {
+      this.#note(rule, error);
+      return false;
     }
-    return ABSENT;
-  } catch (error) {
+  }
+
+  result(rule: MatchRule, subject: string): string | undefined {
+    try {
+      return rule.negative ? negativeValue(rule, subject) : valueOf(rule, subject);
+    } catch (error) {
+      this.#note(rule, error);
+      return undefined;
+    }
+  }
+
+  #note(rule: IfRule | MatchRule, error: unknown): void {
     if (!(error instanceof MatchLimitFault)) throw error;
-    return { is: "trouble", retry: true, why: `${spec}: ${error.message}` };
+    if (!this.#named.has(rule)) this.#warn(rule.line, error.message);
+    this.#named.add(rule);
   }
 }
 
+function firstMatch(
+  rules: readonly Rule[],
+  subject: string,
+  judge: Judge,
+  decode: (bytes: string) => string,
+): Answer {
+  for (let at = 0; at < rules.length; at++) {
+    const rule = rules[at]!;
+    if (rule.is === "endif") continue;
+    if (rule.is === "if") {
+      if (!judge.holds(rule, subject)) at = rule.endif;
+      continue;
+    }
+    const value = judge.result(rule, subject);
+    if (value !== undefined) return { is: "found", value: decode(value), line: rule.line };
+  }
+  return ABSENT;
+}
+
 type MatchRule = Rule & { readonly is: "match" };
+type IfRule = Rule & { readonly is: "if" };
 
 function negativeValue({ matcher, replacement }: MatchRule, subject: string): string | undefined {
   return matcher.test(subject) ? undefined : replacement.join("");

@@ -26,10 +26,12 @@ function apply(effects: Effects, effect: Effect): void {
 
 function record(session: Session, stage: Stage, subject: Subject, decision: Decision): Reply | undefined {
   const { house } = session;
+  // A client that XCLIENT makes is checked as if it had just connected; the log has the command.
+  const where = stage === "CONNECT" ? session.where : stage;
   for (const warning of decision.warnings ?? []) house.deps.log.note("smtpd", "warning", warning);
-  for (const { verb, text } of decision.notes) house.logNote(session, verb, stage, text, subject);
+  for (const { verb, text } of decision.notes) house.logNote(session, verb, where, text, subject);
   const { refusal } = decision;
-  if (refusal !== undefined) house.logReject(session, stage, replyText(refusal), subject);
+  if (refusal !== undefined) house.logReject(session, where, replyText(refusal), subject);
   return refusal;
 }
 

@@ -38,7 +38,8 @@ export interface Subject {
 export function onlyRecipient(session: Session): Pick<Subject, "recipient" | "recipientAsGiven"> {
   const transaction = transactionOf(session.phase);
   const recipient = transaction?.recipients.length === 1 ? transaction.lastRecipient : undefined;
-  return recipient === undefined ? {} : { recipient, recipientAsGiven: quoteAddress(recipient) };
+  if (recipient === undefined) return { recipient, recipientAsGiven: undefined };
+  return { recipient, recipientAsGiven: quoteAddress(recipient) };
 }
 
 /** All that restrictions may look at, as of now. */
@@ -67,6 +68,7 @@ export function factsOf(session: Session, subject: Subject = {}): Facts {
     smtputf8: subject.smtputf8 ?? transaction?.parameters.smtputf8,
     discarding: transaction?.effects.discard,
     held: transaction?.effects.hold,
+    stressed: session.settings.stressed,
   };
 }
 
@@ -74,10 +76,11 @@ const attribute = (name: string, value: string | undefined) =>
   value === undefined ? "" : ` ${name}=<${value}>`;
 
 /** `from=<s> to=<r> proto=ESMTP helo=<h>`: what ends a reject line; absent attributes are left out. */
-export function envelopeText(session: Session, { sender, recipient, helo }: Subject = {}): string {
+export function envelopeText(session: Session, subject: Subject = {}): string {
   const transaction = transactionOf(session.phase);
-  const from = sender ?? transaction?.sender;
-  const to = recipient ?? transaction?.lastRecipient;
+  const { helo } = subject;
+  const from = subject.sender ?? transaction?.sender;
+  const to = "recipient" in subject ? subject.recipient : transaction?.lastRecipient;
   const text = attribute("from", from === undefined ? undefined : quoteAddress(from)) +
     attribute("to", to === undefined ? undefined : quoteAddress(to)) +
     ` proto=${session.esmtp ? "ESMTP" : "SMTP"}` +

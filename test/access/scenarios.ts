@@ -1,6 +1,6 @@
 // Facts and verdicts: configurations, clients and commands whose replies are Postfix's. The interop test plays them
 // against the real one; the replies are then compared code by code and letter by letter.
-import type { ScriptClient } from "../kit/policy_session.ts";
+import type { ScriptClient } from "../kit/play_session.ts";
 
 export interface Scenario {
   readonly name: string;

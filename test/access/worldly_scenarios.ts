@@ -1,5 +1,5 @@
 // Scenarios that need the world: the DNS, a policy server, logins. Placeholders: %POLICY% is the policy server.
-import type { ScriptClient } from "../kit/policy_session.ts";
+import type { ScriptClient } from "../kit/play_session.ts";
 import type { Scenario } from "./scenarios.ts";
 
 /** The DNS that both sides see. */

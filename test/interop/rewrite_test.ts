@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import type { Recipient } from "../../src/queue/envelope.ts";
 import type { Rewriter } from "../../src/rewrite/rewriter.ts";
-import { Dialogue, freePorts } from "../kit/compare_scenarios.ts";
+import { freePorts } from "../kit/compare_scenarios.ts";
+import { ask, dial } from "../kit/play_session.ts";
 import { policyKit } from "../kit/policy.ts";
 import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
 
@@ -124,7 +125,7 @@ for (const [name, settings] of Object.entries(VARIANTS)) {
     }
 
     async function real(sender: string, recipients: readonly string[]): Promise<Queued | string> {
-      const dialogue = new Dialogue(port);
+      const dialogue = dial(port);
       await dialogue.reply();
       for (
         const line of [
@@ -134,9 +135,9 @@ for (const [name, settings] of Object.entries(VARIANTS)) {
           "DATA",
         ]
       ) {
-        expect(await dialogue.ask(line)).toMatch(/^[23]/);
+        expect(await ask(dialogue, line)).toMatch(/^[23]/);
       }
-      const end = await dialogue.ask("Subject: x\r\n\r\nbody\r\n.");
+      const end = await ask(dialogue, "Subject: x\r\n\r\nbody\r\n.");
       dialogue.close();
       const id = /queued as (\w+)/.exec(end)?.[1];
       if (id === undefined) return end;

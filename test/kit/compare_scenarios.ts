@@ -1,11 +1,11 @@
-// Plays scenarios against a private real Postfix and against our policy, and compares replies, log notes and warnings.
+// Plays scenarios against a private real Postfix and against our smtpd in memory, and compares replies, log lines and warnings.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fs from "node:fs";
 import net from "node:net";
-import { quoteAddress } from "../../src/address/address.ts";
 import { COMMON, type Scenario } from "../access/scenarios.ts";
+import { memorySmtpd } from "./memory_smtpd.ts";
+import { dial, enter, playSession } from "./play_session.ts";
 import { type KitOptions, policyKit } from "./policy.ts";
-import { clientOf, type NotedLine, playScript, type ScriptClient } from "./policy_session.ts";
 import { postfixAvailable, type PostfixInstance, startPostfix } from "./postfix.ts";
 
 /** What both sides live in beside the scenarios. */
@@ -35,8 +35,10 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-const PLAIN_SERVER: Readonly<Record<string, string>> = {
-  smtpd_authorized_xclient_hosts: "127.0.0.1",
+/** Settings that keep the server out of the policy's way. */
+export const PLAIN_SERVER: Readonly<Record<string, string>> = {
+  smtpd_authorized_xclient_hosts: "127.0.0.0/8",
+  smtpd_forbid_bare_newline: "no",
   smtpd_error_sleep_time: "0",
   smtpd_soft_error_limit: "1000",
   smtpd_hard_error_limit: "1000",
@@ -69,107 +71,17 @@ function masterLines(scenarios: readonly Scenario[], ports: readonly number[]): 
   }).join("\n");
 }
 
-/** A blocking dialogue over a socket. */
-export class Dialogue {
-  readonly #socket: net.Socket;
-  #buffer = "";
-  #wake: (() => void) | undefined;
-  #closed = false;
-
-  constructor(port: number) {
-    this.#socket = net.connect(port, "127.0.0.1");
-    this.#socket.on("data", (chunk) => {
-      this.#buffer += chunk.toString("latin1");
-      this.#wake?.();
-    });
-    this.#socket.on("close", () => {
-      this.#closed = true;
-      this.#wake?.();
-    });
-    this.#socket.on("error", () => {});
-  }
-
-  /** The next reply, its lines joined by a newline. */
-  async reply(): Promise<string> {
-    for (;;) {
-      const match = /^(?:\d{3}-.*\r\n)*\d{3} .*\r\n/.exec(this.#buffer);
-      if (match !== null) {
-        this.#buffer = this.#buffer.slice(match[0].length);
-        return match[0].trimEnd();
-      }
-      if (this.#closed) return "(closed)";
-      await new Promise<void>((resolve) => this.#wake = resolve);
-    }
-  }
-
-  async ask(line: string): Promise<string> {
-    this.#socket.write(`${line}\r\n`);
-    return await this.reply();
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-}
-
-function xclient(client: ScriptClient): string {
-  const facts = clientOf(client);
-  const missing = (status: number) => status === 4 ? "[TEMPUNAVAIL]" : "[UNAVAILABLE]";
-  const name = facts.nameStatus === 2 ? facts.name : missing(facts.nameStatus);
-  const reverse = facts.reverseNameStatus === 2 ? facts.reverseName : missing(facts.reverseNameStatus);
-  const address = facts.address.includes(":") ? `IPV6:${facts.address}` : facts.address;
-  const login = client.login === undefined ? "" : ` LOGIN=${client.login}`;
-  return `XCLIENT NAME=${name} REVERSE_NAME=${reverse} ADDR=${address} PORT=40000${login}`;
-}
-
-function written(address: string): string {
-  return /[ "]/.test(address) ? quoteAddress(address) : address;
-}
-
-function wireForm(command: string): string {
-  const [verb, ...rest] = command.split(" ");
-  if (verb === "MAIL") return `MAIL FROM:<${written(rest.join(" "))}>`;
-  if (verb === "RCPT") return `RCPT TO:<${written(rest.join(" "))}>`;
-  return command;
-}
-
-/** A reply as policy sees it: greetings and EHLO by their code, the queue id left out. */
-function essence(reply: string, command: string): string {
-  if (/^220/.test(reply)) return "220";
-  if (/^(EHLO|HELO)/.test(command) && reply.startsWith("250")) return "250";
-  if (command === "DATA" && reply.startsWith("354")) return "354";
-  return reply.replace(/Ok: queued as \w+/, "Ok: queued");
-}
-
-async function playReal(port: number, client: ScriptClient, commands: readonly string[]): Promise<string[]> {
-  const dialogue = new Dialogue(port);
-  await dialogue.reply();
-  const replies = [essence(await dialogue.ask(xclient(client)), "")];
-  for (const command of commands) {
-    const text = command === "." ? "Subject: x\r\n\r\nbody\r\n." : wireForm(command);
-    replies.push(essence(await dialogue.ask(text), command));
-  }
-  dialogue.close();
-  return replies;
-}
-
-const TAIL = /;(?: from=<.*?>)?(?: to=<.*>)?(?: proto=\w+)?(?: helo=<.*>)?$/;
-
-/** Postfix's notes of one scenario, in order. */
-function notesOf(log: string, at: number): NotedLine[] {
-  const pattern = new RegExp(
-    `sc${at}/smtpd\\[\\d+\\]: \\w+: (\\w+): (CONNECT|XCLIENT|HELO|EHLO|MAIL|RCPT|DATA|VRFY|ETRN|END-OF-MESSAGE) from \\S+: (.*)$`,
-  );
-  return log.split("\n").flatMap((line) => {
-    const match = pattern.exec(line);
-    if (match === null) return [];
-    // XCLIENT makes a new client, whose connection is checked at that command.
-    const stage = match[2] === "XCLIENT" ? "CONNECT" : match[2];
-    return [{ verb: match[1], stage, text: match[3].replace(TAIL, "") }];
+/** The lines of smtpd's log that access rules are the cause of: `reject: RCPT from ...`, in order, without the queue id. */
+export function notesIn(lines: readonly string[]): string[] {
+  return lines.flatMap((line) => {
+    const match =
+      /(?:^smtpd|\/smtpd\[\d+\]): (?:NOQUEUE|[0-9A-F]{6,}|[0-9B-Zb-z]{12,}): (\w+): (CONNECT|XCLIENT|HELO|EHLO|MAIL|RCPT|DATA|VRFY|ETRN|END-OF-MESSAGE) (from .*)$/
+        .exec(line);
+    return match === null ? [] : [`${match[1]}: ${match[2]} ${match[3]}`];
   });
 }
 
-/** What Postfix says of obsolete words at each use and we once at the start; what the grammar says, not the policy. */
+/** What Postfix says of obsolete words at each use and we once at the start; and what is said of the grammar, not the policy. */
 const AT_START = /^support for restriction|is deprecated|is ignored$|^Illegal address syntax/;
 
 /** Lookup errors: which table and key; the reasons are worded by each. */
@@ -177,20 +89,17 @@ function warningEssence(text: string): string {
   return text.replace(/(lookup error for "[^"]*"|^mynetworks: .*instead).*$/, "$1").slice(0, 1900);
 }
 
-/** Postfix's warnings of one scenario, in order. */
-function warningsOf(log: string, at: number): string[] {
-  const pattern = new RegExp(`sc${at}/smtpd\\[\\d+\\]: warning: (.*)$`);
-  return log.split("\n").flatMap((line) => pattern.exec(line)?.[1] ?? []).filter((text) =>
-    !AT_START.test(text)
-  )
-    .map(warningEssence);
+/** The warnings of smtpd's log, in order. */
+export function warningsIn(lines: readonly string[]): string[] {
+  return lines.flatMap((line) => /(?:^smtpd|\/smtpd\[\d+\]): warning: (.*)$/.exec(line)?.[1] ?? [])
+    .filter((text) => !AT_START.test(text)).map(warningEssence);
 }
 
-/** Declares a test for each scenario. `start` sets the world up before Postfix starts. */
+/** Declares a test for each scenario. `start` sets the world up before Postfix starts; without one they run side by side. */
 export function compareScenarios(
   title: string,
   scenarios: readonly Scenario[],
-  start: () => Promise<ScenarioWorld> = () => Promise.resolve({}),
+  start?: () => Promise<ScenarioWorld>,
 ): void {
   describe.skipIf(!postfixAvailable())(title, () => {
     let postfix: PostfixInstance;
@@ -203,7 +112,7 @@ export function compareScenarios(
       Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, named(value)]));
 
     beforeAll(async () => {
-      world = await start();
+      world = await start?.() ?? {};
       ports = await freePorts(scenarios.length);
       const known = scenarios.map((scenario) => ({ ...scenario, settings: settingsOf(scenario.settings) }));
       const main = { ...instanceSettings(known), ...settingsOf(world.settings ?? {}) };
@@ -217,27 +126,31 @@ export function compareScenarios(
       console.log(`${compared} replies compared with Postfix`);
     });
 
+    const declare = start === undefined ? test.concurrent : test;
     scenarios.forEach((scenario, at) => {
-      test(scenario.name, async () => {
-        const main = { ...COMMON, access_at_domain_keys: "no", ...world.settings, ...scenario.settings };
-        const text = Object.entries(settingsOf(main)).map(([name, value]) => `${name} = ${value}\n`).join("");
+      declare(scenario.name, async () => {
+        const main = settingsOf({
+          ...COMMON,
+          access_at_domain_keys: "no",
+          ...world.settings,
+          ...scenario.settings,
+        });
+        const text = Object.entries(main).map(([name, value]) => `${name} = ${value}\n`).join("");
         const { policy } = policyKit(text, world.deps);
-        const log: NotedLine[] = [];
-        const warnings: string[] = [];
+        const house = memorySmtpd({ ...main, ...PLAIN_SERVER }, { access: policy });
         for (const { client = {}, commands } of scenario.sessions) {
-          const real = await playReal(ports[at], client, commands);
-          const ours = await playScript(policy, client, commands);
+          const real = await playSession(dial(ports[at]!, client.peer), client, commands);
+          const ours = await playSession(enter(house, client.peer), client, commands);
           const lines = (replies: readonly string[]) =>
             replies.map((reply, i) => `${["(connect)", ...commands][i]} -> ${reply}`);
           compared += real.length;
-          expect(lines(ours.replies), JSON.stringify(client)).toEqual(lines(real));
-          log.push(...ours.log);
-          warnings.push(...ours.warnings.map(warningEssence));
+          expect(lines(ours), JSON.stringify(client)).toEqual(lines(real));
         }
         policy.close();
         await new Promise((wake) => setTimeout(wake, 150));
-        expect(log).toEqual(notesOf(postfix.log(), at));
-        expect(warnings).toEqual(warningsOf(postfix.log(), at));
+        const log = postfix.log().split("\n").filter((line) => line.includes(`sc${at}/smtpd`));
+        expect(notesIn(house.log.lines)).toEqual(notesIn(log));
+        expect(warningsIn(house.log.lines)).toEqual(warningsIn(log));
       }, 60_000);
     });
   });

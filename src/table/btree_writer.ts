@@ -98,8 +98,10 @@ class BtreeWriter {
         this.#end(next);
         begin(this.#separator(order[at - 1]!, index), next);
       }
-      this.#putLeaf(this.#records.keyStart[index]!, this.#records.keyLength[index]!);
-      this.#putLeaf(this.#records.valueStart[index]!, this.#records.valueLength[index]!);
+      const start = this.#records.keyStart[index]!;
+      const length = this.#records.keyLength[index]!;
+      this.#putLeaf(start, length);
+      this.#putLeaf(start + length, this.#records.valueLength[index]!);
     });
     this.#end(0);
     return children;

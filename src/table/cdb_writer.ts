@@ -57,8 +57,7 @@ export function writeCdb(records: RecordSet, sink: ByteSink): void {
     hashes[at] = cdbHash(records.arena, keyStart, keyStart + keyLength);
     positions[at] = stream.position;
     stream.u32(keyLength, records.valueLength[index]!);
-    stream.bytes(records.arena, keyStart, keyLength);
-    stream.bytes(records.arena, records.valueStart[index]!, records.valueLength[index]!);
+    stream.bytes(records.arena, keyStart, keyLength + records.valueLength[index]!);
   });
   const header = writeTables(hashes, positions, stream);
   if (stream.position > 0xffffffff) throw new TableFault("a cdb file can hold 4 GiB at most");

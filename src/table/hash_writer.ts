@@ -50,11 +50,12 @@ function bucketCount(records: RecordSet, order: Uint32Array, pageSize: number): 
 function byBucket(records: RecordSet, order: Uint32Array, buckets: number) {
   const mask = buckets - 1;
   const starts = new Uint32Array(buckets + 1);
-  for (let at = 0; at < order.length; at++) starts[(records.hash[order[at]!]! & mask) + 1]++;
+  const hash = records.hashes();
+  for (let at = 0; at < order.length; at++) starts[(hash[order[at]!]! & mask) + 1]++;
   for (let bucket = 0; bucket < buckets; bucket++) starts[bucket + 1] += starts[bucket]!;
   const next = starts.slice(0, buckets);
   const members = new Uint32Array(order.length);
-  for (let at = 0; at < order.length; at++) members[next[records.hash[order[at]!]! & mask]!++] = order[at]!;
+  for (let at = 0; at < order.length; at++) members[next[hash[order[at]!]! & mask]!++] = order[at]!;
   return { members, starts };
 }
 
@@ -128,7 +129,7 @@ class HashWriter {
     insertionSort(members, this.#records);
     const number = this.#main.next;
     this.#begin(this.#main.page(), number, 0, true);
-    const { arena, keyStart, keyLength, valueStart, valueLength } = this.#records;
+    const { arena, keyStart, keyLength, valueLength } = this.#records;
     for (let at = 0; at < members.length; at++) {
       const index = members[at]!;
       const keySize = keyLength[index]!;
@@ -136,7 +137,7 @@ class HashWriter {
       const need = itemSize(keySize, this.#pageSize) + itemSize(valueSize, this.#pageSize) + 4;
       if (PAGE.size + 2 * this.#entries + need > this.#offset) this.#continue();
       this.#put(arena, keyStart[index]!, keySize);
-      this.#put(arena, valueStart[index]!, valueSize);
+      this.#put(arena, keyStart[index]! + keySize, valueSize);
     }
     this.#end(0);
   }

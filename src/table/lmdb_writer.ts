@@ -120,16 +120,17 @@ class LmdbWriter {
   }
 
   #putLeaf(index: number, size: number, isBig: boolean): void {
-    const { arena, keyStart, keyLength, valueStart, valueLength } = this.#records;
+    const { arena, keyStart, keyLength, valueLength } = this.#records;
     const at = this.#place(size);
     const [keySize, valueSize] = [keyLength[index]!, valueLength[index]!];
     this.#page.writeUInt32LE(valueSize, at);
     this.#page.writeUInt16LE(isBig ? LMDB.bigValue : 0, at + 4);
     this.#page.writeUInt16LE(keySize, at + 6);
-    copyBytes(arena, keyStart[index]!, keySize, this.#page, at + LMDB.node);
-    const to = at + LMDB.node + keySize;
-    if (isBig) this.#page.writeUInt32LE(this.#overflow(valueStart[index]!, valueSize), to);
-    else copyBytes(arena, valueStart[index]!, valueSize, this.#page, to);
+    const start = keyStart[index]!;
+    const to = at + LMDB.node;
+    if (!isBig) return copyBytes(arena, start, keySize + valueSize, this.#page, to);
+    copyBytes(arena, start, keySize, this.#page, to);
+    this.#page.writeUInt32LE(this.#overflow(start + keySize, valueSize), to + keySize);
   }
 
   /** A run of pages behind one header. */

@@ -5,6 +5,32 @@ export interface ByteSink {
 
 const CHUNK = 1 << 20;
 
+/** Gathers small pieces that follow each other, so that a million records are some dozen writes. */
+export class Gathering implements ByteSink {
+  readonly #sink: ByteSink;
+  readonly #chunk = Buffer.allocUnsafeSlow(CHUNK);
+  #position = 0;
+  #filled = 0;
+
+  constructor(sink: ByteSink) {
+    this.#sink = sink;
+  }
+
+  write(bytes: Uint8Array, position: number): void {
+    const follows = position === this.#position + this.#filled;
+    if (!follows || this.#filled + bytes.length > CHUNK) this.flush();
+    if (bytes.length > CHUNK >> 1) return this.#sink.write(bytes, position);
+    if (this.#filled === 0) this.#position = position;
+    this.#chunk.set(bytes, this.#filled);
+    this.#filled += bytes.length;
+  }
+
+  flush(): void {
+    if (this.#filled > 0) this.#sink.write(this.#chunk.subarray(0, this.#filled), this.#position);
+    this.#filled = 0;
+  }
+}
+
 /** Gathers pages that follow each other and hands them on by the megabyte. */
 export class PageSink {
   readonly #sink: ByteSink;

@@ -1,43 +1,50 @@
 import { hashBytes } from "./bdb_format.ts";
+import { compareBytes } from "./record_file.ts";
 
 /** What to do with a key that is there already (postmap(1)): keep the first, or take the last, or (cdb -w) keep both. */
 export type OnDuplicate = "keep" | "replace" | "both";
 
 /**
  * Records in memory by the million: bytes lie one after the other in an arena, numbers in typed columns, and an open
- * addressing table finds a key again. Objects would take ten times the room.
+ * addressing table finds a key again. Objects would take ten times the room. As long as keys come in ascending order no key
+ * can be there already, and the table is not made.
  */
 export class RecordSet {
   arena: Uint8Array;
+  /** A record is its key and behind it its value. */
   keyStart: Uint32Array;
   keyLength: Uint32Array;
-  valueStart: Uint32Array;
   valueLength: Uint32Array;
-  /** Hash of the key, signed. */
-  hash: Int32Array;
   /** Records added, the dead ones included; valid indexes are below. */
   length = 0;
   /** Records that live. */
   count = 0;
   #filled = 0;
   #dead: Uint8Array;
-  /** Index + 1 of a record, 0 for an empty slot. */
-  #slots: Int32Array;
+  #ascending = true;
+  /** Hash of each key, signed; of the first `#hashed` records so far. */
+  #hash: Int32Array;
+  #hashed = 0;
+  /** Index + 1 of a record, 0 for an empty slot; no slots while there was nothing to find. */
+  #slots = new Int32Array(0);
 
   constructor(expectedBytes = 1 << 16) {
-    const records = Math.max(1024, expectedBytes >> 6);
+    const records = Math.max(1024, expectedBytes >> 5);
     this.arena = new Uint8Array(expectedBytes + (expectedBytes >> 3) + 1024);
     this.keyStart = new Uint32Array(records);
     this.keyLength = new Uint32Array(records);
-    this.valueStart = new Uint32Array(records);
     this.valueLength = new Uint32Array(records);
-    this.hash = new Int32Array(records);
+    this.#hash = new Int32Array(records);
     this.#dead = new Uint8Array(records);
-    this.#slots = new Int32Array(4096);
   }
 
   isDead(index: number): boolean {
     return this.#dead[index] === 1;
+  }
+
+  /** Whether the records came in ascending order of their keys, all different. */
+  get isAscending(): boolean {
+    return this.#ascending;
   }
 
   /** Room for `bytes` more; answers where they may be written. */
@@ -68,26 +75,46 @@ export class RecordSet {
   /** Makes a record of the bytes that were written to the reserved place: key, then value. */
   commit(keyLength: number, valueLength: number, onDuplicate: OnDuplicate): boolean {
     const start = this.#filled;
+    const ascends = this.#ascending && this.#isAboveLast(start, keyLength);
+    if (this.#slots.length === 0 && (ascends || onDuplicate === "both")) {
+      this.#append(start, keyLength, valueLength);
+      this.#ascending = ascends;
+      return true;
+    }
+    this.#ascending = ascends;
+    return this.#commitIndexed(keyLength, valueLength, onDuplicate);
+  }
+
+  #isAboveLast(start: number, length: number): boolean {
+    if (this.length === 0) return true;
+    const last = this.keyStart[this.length - 1]!;
+    const { arena } = this;
+    return compareBytes(arena, last, last + this.keyLength[this.length - 1]!, arena, start, start + length) <
+      0;
+  }
+
+  #commitIndexed(keyLength: number, valueLength: number, onDuplicate: OnDuplicate): boolean {
+    const start = this.#filled;
+    if (2 * (this.length + 1) > this.#slots.length) this.#index();
     const hash = hashBytes(this.arena, start, start + keyLength);
-    if (2 * (this.length + 1) > this.#slots.length) this.#rehash();
     const slot = this.#slot(hash, start, keyLength);
     const there = this.#slots[slot]! - 1;
     const fresh = there < 0 || this.#dead[there] === 1;
     if (!fresh && onDuplicate === "keep") return false;
     if (!fresh && onDuplicate === "replace") this.#kill(there);
-    const index = this.#append(start, keyLength, valueLength, hash);
+    const index = this.#append(start, keyLength, valueLength);
+    this.#hash[index] = hash;
+    this.#hashed = this.length;
     if (fresh || onDuplicate === "replace") this.#slots[slot] = index + 1;
     return fresh;
   }
 
-  #append(start: number, keyLength: number, valueLength: number, hash: number): number {
-    if (this.length === this.hash.length) this.#growColumns();
+  #append(start: number, keyLength: number, valueLength: number): number {
+    if (this.length === this.keyStart.length) this.#growColumns();
     const index = this.length++;
     this.keyStart[index] = start;
     this.keyLength[index] = keyLength;
-    this.valueStart[index] = start + keyLength;
     this.valueLength[index] = valueLength;
-    this.hash[index] = hash;
     this.#filled = start + keyLength + valueLength;
     this.count++;
     return index;
@@ -95,6 +122,7 @@ export class RecordSet {
 
   /** Index of the living record with that key, or -1. */
   find(key: Uint8Array): number {
+    if (this.#slots.length === 0) this.#index();
     const at = this.reserve(key.length);
     this.arena.set(key, at);
     const there = this.#slots[this.#slot(hashBytes(key, 0, key.length), at, key.length)]! - 1;
@@ -121,7 +149,7 @@ export class RecordSet {
       const there = this.#slots[slot]! - 1;
       if (there < 0) return slot;
       if (
-        this.hash[there] === hash && this.keyLength[there] === length &&
+        this.#hash[there] === hash && this.keyLength[there] === length &&
         this.#same(this.keyStart[there]!, start, length)
       ) {
         return slot;
@@ -137,29 +165,42 @@ export class RecordSet {
   }
 
   #growColumns(): void {
-    const size = this.hash.length * 2;
+    const size = this.keyStart.length * 2;
     const grown = <T extends Uint32Array | Int32Array | Uint8Array>(
       column: T,
       larger: T,
     ): T => (larger.set(column), larger);
     this.keyStart = grown(this.keyStart, new Uint32Array(size));
     this.keyLength = grown(this.keyLength, new Uint32Array(size));
-    this.valueStart = grown(this.valueStart, new Uint32Array(size));
     this.valueLength = grown(this.valueLength, new Uint32Array(size));
-    this.hash = grown(this.hash, new Int32Array(size));
+    this.#hash = grown(this.#hash, new Int32Array(size));
     this.#dead = grown(this.#dead, new Uint8Array(size));
   }
 
-  #rehash(): void {
-    const old = this.#slots;
-    this.#slots = new Int32Array(old.length * 4);
-    const mask = this.#slots.length - 1;
-    for (let at = 0; at < old.length; at++) {
-      const entry = old[at]!;
-      if (entry === 0) continue;
-      let slot = spread(this.hash[entry - 1]!) & mask;
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
-      this.#slots[slot] = entry;
+  /** The hash of each key, signed. */
+  hashes(): Int32Array {
+    const { arena, keyStart, keyLength } = this;
+    for (; this.#hashed < this.length; this.#hashed++) {
+      const start = keyStart[this.#hashed]!;
+      this.#hash[this.#hashed] = hashBytes(arena, start, start + keyLength[this.#hashed]!);
+    }
+    return this.#hash;
+  }
+
+  /** Makes the slots anew, for all records so far and as many more. Of equal keys the first that lives is found. */
+  #index(): void {
+    let size = 4096;
+    while (size < 2 * this.keyStart.length || size < 4 * (this.length + 1)) size *= 2;
+    this.#slots = new Int32Array(size);
+    const hash = this.hashes();
+    const distinct = this.#ascending;
+    const mask = size - 1;
+    for (let index = 0; index < this.length; index++) {
+      if (this.#dead[index] === 1) continue;
+      let slot = spread(hash[index]!) & mask;
+      if (distinct) { while (this.#slots[slot] !== 0) slot = (slot + 1) & mask; }
+      else slot = this.#slot(hash[index]!, this.keyStart[index]!, this.keyLength[index]!);
+      if (this.#slots[slot] === 0) this.#slots[slot] = index + 1;
     }
   }
 
@@ -178,7 +219,8 @@ export class RecordSet {
   }
 
   value(index: number): Uint8Array {
-    return this.arena.subarray(this.valueStart[index]!, this.valueStart[index]! + this.valueLength[index]!);
+    const start = this.keyStart[index]! + this.keyLength[index]!;
+    return this.arena.subarray(start, start + this.valueLength[index]!);
   }
 
   /** Frees what only adding needs, before a file is written. */

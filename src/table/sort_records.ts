@@ -6,6 +6,7 @@ const SMALL = 24;
 /** The living records in bytewise order of their keys, shorter first: radix sort from the first byte on. */
 export function sortedRecords(records: RecordSet): Uint32Array {
   const order = records.living();
+  if (records.isAscending) return order;
   new RadixSort(records, order.length).sort(order, 0);
   return order;
 }

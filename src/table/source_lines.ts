@@ -18,6 +18,12 @@ function textStart(bytes: Uint8Array, start: number, end: number): number {
   return at < end && bytes[at] !== HASH ? at : end;
 }
 
+/**
+ * Takes a line in one go where it can, being the plain kind of which there may be millions; answers where the next line starts,
+ * or -1 when the line is to be read in the usual way. What it takes must be the whole logical line.
+ */
+export type PlainLine = (bytes: Buffer, start: number, line: number) => number;
+
 /** A logical line that starts with white space has nothing to continue; Postfix's words for it. */
 function strayContinuation(bytes: Buffer): string {
   const shown = lineText(bytes, 0, Math.min(bytes.length, 30));
@@ -68,10 +74,25 @@ function emit(pending: Pending, each: EachLine, stray: (text: string) => void): 
  * Takes a table source apart into logical lines: blank lines and comments vanish, a line that starts with white space
  * continues the one before, a NUL ends the text (postmap(1)). `stray` hears of lines with nothing to continue.
  */
-export function logicalLines(bytes: Buffer, each: EachLine, stray: (text: string) => void): void {
+export function logicalLines(
+  bytes: Buffer,
+  each: EachLine,
+  stray: (text: string) => void,
+  plain: PlainLine = () => -1,
+): void {
   let pending: Pending | undefined;
   let line = 0;
   for (let at = 0; at < bytes.length;) {
+    if (bytes[at]! > HASH) {
+      if (pending !== undefined) emit(pending, each, stray);
+      pending = undefined;
+      const next = plain(bytes, at, line + 1);
+      if (next >= 0) {
+        line++;
+        at = next;
+        continue;
+      }
+    }
     const newline = bytes.indexOf(NEWLINE, at);
     const end = newline < 0 ? bytes.length : newline;
     line++;

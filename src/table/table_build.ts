@@ -1,5 +1,6 @@
 import type { FileReplacement } from "../platform/file_replacement.ts";
 import type { IndexFormat } from "./index_formats.ts";
+import { Gathering } from "./page_sink.ts";
 import { RecordSet } from "./record_set.ts";
 
 /** What writing an index needs from the world. */
@@ -21,12 +22,14 @@ export function pageSizeFor(blockSize: number): number {
 export function writeIndex(format: IndexFormat, path: string, records: RecordSet, world: BuildWorld): void {
   records.seal();
   const file = world.replace(path);
+  const sink = new Gathering(file);
   try {
-    format.write(records, file, {
+    format.write(records, sink, {
       pageSize: world.pageSize,
       uniqueId: world.uniqueId(),
       mapSize: world.mapSize,
     });
+    sink.flush();
   } catch (error) {
     file.abandon();
     throw error;

@@ -4,7 +4,7 @@ import { isUtf8 } from "node:buffer";
 import { aliasSuspicion, type KeyValue, notUtf8, splitKeyValue } from "./key_value.ts";
 import { neverMatches } from "./never_matching.ts";
 import type { OnDuplicate, RecordSet } from "./record_set.ts";
-import { logicalLines, printable } from "./source_lines.ts";
+import { isBlank, logicalLines, printable } from "./source_lines.ts";
 
 /** How records are taken from a source into an index. */
 export interface TakeOptions {
@@ -34,27 +34,105 @@ export function takeSource(bytes: Buffer, records: RecordSet, options: TakeOptio
       ? (line, start, end, number) => taker.alias(line, start, end, number)
       : (line, start, end, number) => taker.map(line, start, end, number),
     (text) => options.warn(`${options.name}: ${text}`),
+    options.format === "map" && options.storedValue === undefined
+      ? (line, start) => taker.plain(line, start)
+      : undefined,
   );
+}
+
+const NEWLINE = 0x0a;
+const HASH = 0x23;
+const STAR = 0x2a;
+const SLASH = 0x2f;
+const COLON = 0x3a;
+const BLANK = 1;
+
+/** What a byte of a key becomes: itself or its lower case; BLANK ends the key, 0 is no matter for the plain way. */
+function keyBytes(fold: boolean): Uint8Array {
+  const table = new Uint8Array(256);
+  for (let byte = 0x21; byte < 0x7f; byte++) {
+    table[byte] = fold && byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+  }
+  for (const odd of '"\\') table[odd.charCodeAt(0)] = 0;
+  for (const blank of " \t\v\f\r") table[blank.charCodeAt(0)] = BLANK;
+  return table;
 }
 
 /** Bytes with which a key must begin to be worth a closer look by neverMatches. */
 const SUSPICIOUS = new Set([..."*/0123456789"].map((char) => char.charCodeAt(0)));
 const PROGRESS_EVERY = 1 << 14;
 
+/** Whether what follows a line may belong to it: more of it, or lines that do not count, behind which more may come. */
+function mayGoOn(bytes: Uint8Array, next: number): boolean {
+  const first = bytes[next];
+  return first !== undefined && (first === HASH || isBlank(first));
+}
+
 class Taker {
   readonly #records: RecordSet;
   readonly #options: TakeOptions;
   readonly #foldText: (text: string) => string;
+  readonly #keyBytes: Uint8Array;
   #taken = 0;
 
   constructor(records: RecordSet, options: TakeOptions) {
     this.#records = records;
     this.#options = options;
+    this.#keyBytes = keyBytes(options.fold);
     this.#foldText = !options.fold ? (text) => text : options.encoding === "latin1" ? foldAscii : foldKey;
   }
 
   #warn(line: number, text: string): void {
     this.#options.warn(`${this.#options.name}, line ${line}: ${text}`);
+  }
+
+  /**
+   * The common line: an ASCII key without quotes, a value, and nothing to warn of. It goes straight into the arena, each byte
+   * looked at once. Answers where the next line starts, or -1, having taken nothing, when the line wants a closer look.
+   */
+  plain(bytes: Buffer, start: number): number {
+    const { terminate, encoding, onDuplicate } = this.#options;
+    const end = bytes.length;
+    const table = this.#keyBytes;
+    const nul = terminate ? 1 : 0;
+    const from = this.#records.reserve(end - start + 2); // what is left of the source is room enough for what becomes of it
+    const { arena } = this.#records;
+    let at = start;
+    let to = from;
+    let folded = 0;
+    for (; at < end; at++) {
+      folded = table[bytes[at]!]!;
+      if (folded <= BLANK) break;
+      arena[to++] = folded;
+    }
+    if (at === end || folded !== BLANK || this.#isSuspicious(arena, from, to)) return -1;
+    const keyLength = to - from + nul;
+    if (terminate) arena[to++] = 0;
+    while (at < end && table[bytes[at]!] === BLANK) at++;
+    if (at === end || bytes[at] === NEWLINE) return -1;
+    const valueStart = to;
+    let valueEnd = to;
+    let high = 0;
+    for (; at < end; at++) {
+      const byte = bytes[at]!;
+      if (byte === NEWLINE) break;
+      if (byte === 0) return -1;
+      high |= byte;
+      arena[to++] = byte;
+      if (byte > 0x20 || table[byte] !== BLANK) valueEnd = to;
+    }
+    if ((high > 127 && encoding === "utf8") || mayGoOn(bytes, at + 1)) return -1;
+    if (terminate) arena[valueEnd] = 0;
+    const fresh = this.#records.commit(keyLength, valueEnd - valueStart + nul, onDuplicate);
+    this.#after(fresh, arena, from, keyLength - nul);
+    return at + 1;
+  }
+
+  /** Whether a key may be one that earns a warning. */
+  #isSuspicious(arena: Uint8Array, start: number, end: number): boolean {
+    const first = arena[start]!;
+    if (arena[end - 1] === COLON || first === STAR || first === SLASH) return true;
+    return first <= 0x39 && first >= 0x30 && arena.subarray(start, end).includes(SLASH);
   }
 
   map(bytes: Buffer, start: number, end: number, line: number): void {
@@ -112,19 +190,23 @@ class Taker {
     for (let i = valueStart; i < valueEnd; i++) arena[to++] = bytes[i]!;
     if (terminate) arena[to] = 0;
     const fresh = this.#records.commit(keyLength + nul, valueLength + nul, this.#options.onDuplicate);
-    this.#after(fresh, () => Buffer.from(arena.buffer, at, keyLength).toString("latin1"));
+    this.#after(fresh, arena, at, keyLength);
     return true;
   }
 
-  #addText(key: string, value: Uint8Array): void {
+  #addText(text: string, value: Uint8Array): void {
     const { encoding, terminate, onDuplicate } = this.#options;
-    const folded = this.#foldText(key);
-    const fresh = this.#records.add(Buffer.from(folded, encoding), value, terminate, onDuplicate);
-    this.#after(fresh, () => folded);
+    const folded = this.#foldText(text);
+    const key = Buffer.from(folded, encoding);
+    const fresh = this.#records.add(key, value, terminate, onDuplicate);
+    this.#after(fresh, key, 0, key.length);
   }
 
-  #after(fresh: boolean, key: () => string): void {
-    if (!fresh) this.#options.duplicate(key());
+  #after(fresh: boolean, key: Uint8Array, start: number, length: number): void {
+    if (!fresh) {
+      const bytes = Buffer.from(key.buffer, key.byteOffset + start, length);
+      this.#options.duplicate(bytes.toString(this.#options.encoding));
+    }
     if (++this.#taken % PROGRESS_EVERY === 0) this.#options.progress?.(this.#records.count);
   }
 

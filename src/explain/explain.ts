@@ -1,18 +1,25 @@
+import { DEFAULT_MASTER_CF } from "../config/default_master_cf.ts";
 import { endpointKey } from "../config/endpoint.ts";
 import type { Configuration, Service } from "../config/service.ts";
 import { realWorld } from "../config/world.ts";
 import { createLog } from "../observe/create_log.ts";
 import { memoryWriter } from "../observe/log_writer.ts";
 import { ownPid } from "../platform/signals.ts";
-import type { Explanation } from "./explanation.ts";
+import { ConfigEditor } from "./config_edit.ts";
+import type { Change } from "./edit.ts";
+import type { ExplainedCommand, Explanation } from "./explanation.ts";
+import { findEdits } from "./find_edits.ts";
 import type { OpenHouse } from "./house.ts";
 import { Notebook } from "./notebook.ts";
-import { decisive, outcomeOf } from "./outcome.ts";
+import { deciding, decisive, outcomeOf } from "./outcome.ts";
 import { createPlaces } from "./places.ts";
+import { type Proof, proveEdits, type Trial } from "./prove_edits.ts";
 import { Recorder } from "./recorder.ts";
 import { play, type Played } from "./run.ts";
 import { ExplainFault, type ExplainOptions, flawOf, type SessionDescription } from "./session.ts";
 import { SourceFiles } from "./source_files.ts";
+import { TableEditor } from "./table_edits.ts";
+import { trailsOf } from "./trail.ts";
 import { createWatch, type Watch, watchHosts } from "./watch.ts";
 import { NO_RESOLVER, watchResolver } from "./watch_dns.ts";
 
@@ -32,25 +39,32 @@ export function serviceOf({ services, settings }: Configuration, name: string | 
 }
 
 /** One run of a session under a configuration. */
-export interface Run extends Played {
+interface Run extends Played {
   readonly assumptions: readonly string[];
+  /** The service must not start like this. */
+  readonly fatal: boolean;
+}
+
+/** What stays the same when a session is played again with an edit. */
+interface Stage {
+  readonly session: SessionDescription;
+  readonly options: ExplainOptions;
+  readonly openHouse: OpenHouse;
+  readonly sources: SourceFiles;
 }
 
 /** Plays the session once. */
-export async function run(
+async function run(
   configuration: Configuration,
-  session: SessionDescription,
-  options: ExplainOptions,
-  openHouse: OpenHouse,
+  { session, options, openHouse, sources }: Stage,
+  change?: Change,
 ): Promise<Run> {
-  const flaw = flawOf(session);
-  if (flaw !== undefined) throw new ExplainFault(flaw);
   const service = serviceOf(configuration, session.service);
   const recorder = new Recorder();
   const hear = recorder.note.bind(recorder);
   const log = createLog({ syslogName: "explain", writer: memoryWriter() });
   const watch: Watch = {
-    ...createWatch(recorder, new SourceFiles(configuration.directory), options.askPolicy),
+    ...createWatch(recorder, sources, options.askPolicy, change),
     resolver: (resolver) => watchResolver(options.dns ? resolver : NO_RESOLVER, hear),
     hosts: (hosts) => watchHosts(hosts, hear),
   };
@@ -58,7 +72,8 @@ export async function run(
   try {
     const notebook = new Notebook(recorder, createPlaces(configuration, service));
     const played = await play(session, { service, house, notebook, log });
-    return { ...played, assumptions: recorder.assumptions };
+    const fatal = house.parts.access.problems.some(({ level }) => level === "fatal");
+    return { ...played, fatal, assumptions: recorder.assumptions };
   } finally {
     house.close();
   }
@@ -74,20 +89,73 @@ export async function explain(
   options: ExplainOptions,
   openHouse: OpenHouse,
 ): Promise<Explanation> {
-  const played = await run(configuration, session, options, openHouse);
+  const flaw = flawOf(session);
+  if (flaw !== undefined) throw new ExplainFault(flaw);
+  const stage: Stage = { session, options, openHouse, sources: new SourceFiles(configuration.directory) };
+  const played = await run(configuration, stage);
   const service = serviceOf(configuration, session.service);
+  const { proven, tried, partial }: Proof = options.edits
+    ? await editsFor(played, configuration, service, stage)
+    : { proven: [], tried: 0 };
   return {
     version: 1,
     configuration: configuration.directory,
     from: "disk",
-    service: { name: service.name, line: service.line },
+    service: {
+      name: service.name,
+      ...(configuration.texts?.master !== DEFAULT_MASTER_CF && { line: service.line }),
+    },
     session,
     client: played.client,
     commands: played.commands,
     outcome: outcomeOf(played.commands),
     decidedBy: decisive(played.commands),
-    edits: [],
-    tried: 0,
+    edits: proven,
+    tried,
+    ...(partial !== undefined && { partial }),
     assumptions: played.assumptions,
   };
+}
+
+/** Edits that turn the deciding command's answer round. */
+async function editsFor(played: Run, configuration: Configuration, service: Service, stage: Stage) {
+  const command = deciding(played.commands);
+  if (command === undefined || command.command === "") return { proven: [], tried: 0 };
+  const at = played.commands.indexOf(command);
+  const found = findEdits(command, {
+    tables: new TableEditor(stage.sources),
+    configuration: new ConfigEditor(
+      configuration,
+      createPlaces(configuration, service),
+      (name) => service.parameter(name),
+    ),
+    client: played.client,
+    foreign: isForeign(command),
+  });
+  // The client is the same in every trial; what the DNS says of it need not be asked again.
+  const { name, reverseName } = played.client;
+  const session = { ...stage.session, client: { ...stage.session.client, name, reverseName } };
+  return await proveEdits(command, found, {
+    configuration,
+    try: (changed, change) => attempt(run(changed, { ...stage, session }, change), at),
+  });
+}
+
+async function attempt(running: Promise<Run>, at: number): Promise<Trial | undefined> {
+  try {
+    const { commands, fatal } = await running;
+    return { command: commands[at], opensRelay: fatal };
+  } catch {
+    return undefined; // whatever is wrong with the edited configuration, it is no remedy
+  }
+}
+
+/** Whether the recipient is none of ours, as far as the command's restrictions asked. */
+function isForeign(command: ExplainedCommand): boolean {
+  const recipient = /^RCPT TO:<(.*)>/.exec(command.command)?.[1]?.toLowerCase();
+  return trailsOf(command).some(({ step }) =>
+    step.lookups.some(({ kind, key, answer }) =>
+      kind === "class" && key.toLowerCase() === recipient && answer?.startsWith("default") === true
+    )
+  );
 }

@@ -102,7 +102,8 @@ export interface Explanation {
   readonly configuration: string;
   /** The files as they are, or what the running service has loaded. */
   readonly from: "disk" | "running";
-  readonly service: { readonly name: string; readonly line: number };
+  /** `line` of master.cf; absent where there is no such file. */
+  readonly service: { readonly name: string; readonly line?: number };
   readonly session: SessionDescription;
   readonly client: KnownClient;
   readonly commands: readonly ExplainedCommand[];
@@ -113,6 +114,8 @@ export interface Explanation {
   readonly edits: readonly ProvenEdit[];
   /** Edits that were tried. */
   readonly tried: number;
+  /** Where one edit is not enough: one that leads to the next refusal. */
+  readonly partial?: ProvenEdit;
   /** What was assumed rather than asked. */
   readonly assumptions: readonly string[];
 }

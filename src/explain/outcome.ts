@@ -9,7 +9,7 @@ export function meaningOf({ code }: Pick<ExplainedCommand, "code">): Outcome {
 }
 
 /** The command that decides: the worst refusal, the first of equals; the last command when all is well. */
-function deciding(commands: readonly ExplainedCommand[]): ExplainedCommand | undefined {
+export function deciding(commands: readonly ExplainedCommand[]): ExplainedCommand | undefined {
   return commands.reduce<ExplainedCommand | undefined>((worst, each) => {
     if (worst === undefined || meaningOf(each) === "permit" && meaningOf(worst) === "permit") return each;
     return RANK[meaningOf(each)] > RANK[meaningOf(worst)] ? each : worst;

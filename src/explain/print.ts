@@ -31,7 +31,8 @@ export function printExplanation(explanation: Explanation, style: PrintStyle): s
 
 function printHead(sheet: Sheet, { configuration, from, service, client }: Explanation): void {
   const where = from === "running" ? "as the running service has it" : "as it is on disk";
-  sheet.line(0, `${configuration}, ${where}: service ${service.name} (master.cf line ${service.line})`);
+  const line = service.line === undefined ? "built in" : `master.cf line ${service.line}`;
+  sheet.line(0, `${configuration}, ${where}: service ${service.name} (${line})`);
   const reverse = client.reverseName === client.name || client.reverseName === "unknown"
     ? ""
     : `; its PTR name is ${client.reverseName}`;
@@ -146,7 +147,7 @@ function verdictTone({ verdict, warn, ignored }: ExplainedStep): "good" | "bad" 
 const WORDS = { permit: "accepted", reject: "rejected", defer: "deferred" } as const;
 
 function printEnd(sheet: Sheet, explanation: Explanation): void {
-  const { outcome, decidedBy, edits, tried, assumptions } = explanation;
+  const { outcome, decidedBy, edits, tried, partial, assumptions } = explanation;
   sheet.gap();
   const by = decidedBy.refusedBy === undefined ? "" : ` by ${decidedBy.refusedBy}`;
   const tone = outcome === "permit" ? "good" : outcome === "reject" ? "bad" : "later";
@@ -159,7 +160,11 @@ function printEnd(sheet: Sheet, explanation: Explanation): void {
     sheet.line(0, edits.length === 1 ? `${how}:` : `${how} (the smallest first):`);
     for (const edit of edits) printEdit(sheet, edit);
   } else if (tried > 0) {
-    sheet.line(0, `No single edit turns this round (${tried} tried).`);
+    sheet.line(
+      0,
+      `No single edit turns this round (${tried} tried).${partial === undefined ? "" : " A first step:"}`,
+    );
+    if (partial !== undefined) printEdit(sheet, partial);
   }
 }
 

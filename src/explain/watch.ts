@@ -8,6 +8,7 @@ import type { Router } from "../routing/route.ts";
 import type { OpenTable } from "../table/context.ts";
 import type { AddressList, DomainList, Match } from "../table/match_list.ts";
 import type { Answer, Table } from "../table/table.ts";
+import { type Change, withRecord } from "./edit.ts";
 import type { Lookup } from "./explanation.ts";
 import type { Recorder } from "./recorder.ts";
 import type { SourceFiles } from "./source_files.ts";
@@ -119,15 +120,19 @@ export function watchRouter(router: Router, hear: Hear): Router {
   };
 }
 
-/** Puts the watches together. */
+/** Puts the watches together; `change` is an edit under trial. */
 export function createWatch(
   recorder: Recorder,
   sources: SourceFiles,
   askPolicy: boolean,
+  change: Change | undefined,
 ): Omit<Watch, "resolver" | "hosts"> {
   const hear: Hear = (lookup) => recorder.note(lookup);
   return {
-    open: (open) => (spec, context) => watchTable(open(spec, context), hear, sources),
+    open(open) {
+      const changed = change?.is === "record" ? withRecord(open, change) : open;
+      return (spec, context) => watchTable(changed(spec, context), hear, sources);
+    },
     shelf: (shelf) => watchShelf(shelf, hear),
     router: (router) => watchRouter(router, hear),
     server: (server, spec) => askPolicy ? askedServer(server, spec, hear) : silentServer(spec, recorder),

@@ -64,7 +64,9 @@ export function openingsOf(spec: string, about: AskedAbout, ground: Ground): Ope
     if (effect !== "none") {
       const opening = openingOf(each, effect, about, table, ground);
       if (opening === undefined) continue;
-      if (++left[opening.certainty] <= MOST_OPENINGS) found.push(opening);
+      if (++left[opening.certainty] <= MOST_OPENINGS) {
+        found.push(withLine(opening, each, table, found.length));
+      }
     }
     if (isForAll(each)) break;
   }
@@ -128,6 +130,15 @@ function openingOf(
     ? { certainty: "unknown" as const, wants: [] }
     : whoPasses(possible, about, table, ground);
   return found === undefined ? undefined : { ...found, text, ...(list !== undefined && { list }) };
+}
+
+/** Whoever reads the first few entries wants to find them. */
+const MOST_LINES = 3;
+
+function withLine(opening: Opening, possible: Possible, table: Table, before: number): Opening {
+  if (possible.is !== "key" || possible.line !== undefined || before >= MOST_LINES) return opening;
+  const line = table.lineOf?.(possible.key);
+  return line === undefined ? opening : { ...opening, text: `line ${line}: ${opening.text}` };
 }
 
 function keyText(possible: Possible): string {

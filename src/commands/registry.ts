@@ -62,7 +62,10 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   check: {
     group: "service",
     summary: "tell what is wrong in configuration and tables",
-    options: { "--json": "findings as one JSON object" },
+    options: {
+      "-v": "also who may relay because an entry names him",
+      "--json": "findings as one JSON object",
+    },
     load: async () => (await import("./check.ts")).check,
   },
   flush: {

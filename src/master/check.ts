@@ -10,12 +10,14 @@ import { neverMatches } from "../table/never_matching.ts";
 import { openTable, tableType } from "../table/registry.ts";
 import { readSource } from "../table/source_records.ts";
 import { LISTENING_PROGRAMS } from "./endpoints.ts";
+import { proveServices } from "./relay_proof.ts";
 import { smtpdBehind, unservedEntries } from "./unserved.ts";
 import { type MailWorld, openMailWorld } from "./_mail_world.ts";
 
 /** Something `mta check` found beyond the files' syntax. */
 export interface Finding {
-  readonly level: "fatal" | "warning";
+  /** `info`: what is right, and worth knowing (`mta check -v`). */
+  readonly level: "fatal" | "warning" | "info";
   readonly text: string;
 }
 
@@ -25,7 +27,7 @@ const NOT_SOURCES =
   /^(?:proxy_(?:read|write)_maps|address_verify_map|\w+_cache(?:_map|_database)?|\w+_session_cache_database)$/;
 
 /** What opening and reading everything that a configuration names brings to light: tables, keys, restrictions. */
-export function checkConfigured(configuration: Configuration): Finding[] {
+export async function checkConfigured(configuration: Configuration): Promise<Finding[]> {
   const writer = memoryWriter();
   const world = openMailWorld(configuration, createLog({ syslogName: "postfix", writer }));
   const unserved = unservedEntries(configuration).map((text): Finding => ({ level: "warning", text }));
@@ -33,6 +35,7 @@ export function checkConfigured(configuration: Configuration): Finding[] {
     ...unserved,
     ...checkTables(configuration, world),
     ...checkPolicies(configuration, world),
+    ...await proveServices(configuration),
   ];
   world.close();
   const noted = writer.entries.map(({ text }): Finding => ({ level: "warning", text }));

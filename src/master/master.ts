@@ -163,6 +163,7 @@ export class Master {
     for (const warning of [...warnings, ...unservedEntries(this.#configuration)]) {
       this.log.note("master", "warning", warning);
     }
+    await this.#proveRelay(this.#configuration);
     prepared.plan.sockets.commit();
     const generation = new Generation(prepared.plan, this.#host());
     this.#current = generation;
@@ -245,12 +246,16 @@ export class Master {
     if (this.#stopping) throw new Error("the mail system is stopping");
     const before = this.#configuration;
     try {
-      await this.#replaceWorkers(this.#readAgain());
+      const configuration = await this.#readAgain();
+      await this.#proveRelay(configuration);
+      await this.#replaceWorkers(configuration);
       this.#reloads.add(1, "done");
     } catch (error) {
       const why = (error as Error).message;
       this.#reloads.add(1, "failed");
-      this.log.emit("master", "reloadFailed", { why });
+      const [first, ...rest] = why.split("\n");
+      for (const line of rest.length === 0 ? [] : [first, ...rest]) this.log.note("master", "error", line);
+      this.log.emit("master", "reloadFailed", { why: first });
       throw new Error(why, { cause: error });
     }
     const { settings: { mail_version: version }, directory } = this.#configuration;
@@ -258,15 +263,18 @@ export class Master {
     await this.afterReload(before);
   }
 
-  #readAgain(): Configuration {
-    const loaded = loadConfiguration({
+  async #readAgain(): Promise<Configuration> {
+    const source = {
       directory: this.#options.configDirectory,
       environment: this.#world.environment,
       world: this.#world.world,
-    });
+    };
+    const loaded = loadConfiguration(source);
     for (const warning of loaded.warnings) this.log.note("master", "warning", printDiagnostic(warning));
     if (loaded.is === "bad") {
-      for (const each of loaded.errors) this.log.note("master", "error", printDiagnostic(each));
+      const { witnessesOf } = await import("./relay_proof.ts");
+      const why = [...loaded.errors.map(printDiagnostic), ...await witnessesOf(source)];
+      for (const line of why.join("\n").split("\n")) this.log.note("master", "error", line);
       throw new Error(loaded.errors.map(printDiagnostic).join("; "));
     }
     const { queue_directory: now } = this.#configuration.settings;
@@ -297,6 +305,18 @@ export class Master {
     this.#reportClients();
     if (oldTarget !== undefined) this.#closeLog(oldTarget);
     if (old !== undefined) void this.#drainOld(old, generation);
+  }
+
+  /** Throws StartFault with the session in which a stranger relays, if there is one; says what cannot be known beforehand. */
+  async #proveRelay(configuration: Configuration): Promise<void> {
+    const { proveServices } = await import("./relay_proof.ts");
+    const findings = await proveServices(configuration, this.#world.world);
+    const fatal = findings.filter(({ level }) => level === "fatal").map(({ text }) => text);
+    if (fatal.length > 0) throw new StartFault(fatal.join("\n"));
+    for (const { level, text } of findings) {
+      if (level === "info") continue;
+      for (const line of text.split("\n")) this.log.note("master", "warning", line);
+    }
   }
 
   /** anvil(8)'s statistics every anvil_status_update_time, where master counts for several workers. */

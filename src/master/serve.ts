@@ -48,11 +48,16 @@ function lockQueue(configuration: Configuration): Lock {
   throw new StartFault(`the Postfix mail system is already running (${pid} holds the lock ${path})`);
 }
 
-function readConfiguration(directory: string, environment: Readonly<Record<string, string | undefined>>) {
-  const loaded = loadConfiguration({ directory, environment });
+async function readConfiguration(
+  directory: string,
+  environment: Readonly<Record<string, string | undefined>>,
+) {
+  const source = { directory, environment };
+  const loaded = loadConfiguration(source);
   const warnings = loaded.warnings.map(printDiagnostic);
   if (loaded.is === "loaded") return { configuration: loaded.configuration, warnings };
-  throw new StartFault(loaded.errors.map(printDiagnostic).join("\n"));
+  const { witnessesOf } = await import("./relay_proof.ts");
+  throw new StartFault([...loaded.errors.map(printDiagnostic), ...await witnessesOf(source)].join("\n"));
 }
 
 /** Runs the service until it is told to stop; answers the exit status (`mta serve`). */
@@ -61,7 +66,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   let lock: Lock | undefined;
   let master: Master | undefined;
   try {
-    const { configuration, warnings } = readConfiguration(options.configDirectory, world.environment);
+    const { configuration, warnings } = await readConfiguration(options.configDirectory, world.environment);
     lock = lockQueue(configuration);
     const journal = world.environment.JOURNAL_STREAM !== undefined;
     const running = new Master({ ...options, journal }, world, configuration);

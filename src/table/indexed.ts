@@ -22,6 +22,9 @@ type Serving =
   | { readonly from: "source"; readonly records: Map<string, SourceRecord> }
   | { readonly from: "nothing"; readonly answer: Answer };
 
+/** A source of more bytes is not read for the sake of a line number. */
+const LONGEST_SOURCE = 1_000_000;
+
 /** Real postmap and the daemons wait this long before they call an index old: somebody may still be editing. */
 const STILL_EDITING = 100_000;
 
@@ -66,6 +69,14 @@ export class IndexedTable implements Table {
     const serving = this.#current();
     if (serving.from === "nothing") return undefined;
     return serving.from === "source" ? possibleIn(serving.records) : this.#possibleIn(serving.file);
+  }
+
+  /** The key's line in the source; undefined when there is none, or it is too long to be read for that. */
+  lineOf(key: string): number | undefined {
+    const source = lookAt(this.#source);
+    if (source === undefined || source.size > LONGEST_SOURCE) return undefined;
+    const serving = this.#serving?.from === "source" ? this.#serving : this.#fromSource();
+    return serving.from === "source" ? serving.records.get(foldKey(key))?.line : undefined;
   }
 
   *#possibleIn(file: RecordFile): Iterable<Possible> {

@@ -14,6 +14,7 @@ export function openProxy(name: string, spec: string, context: TableContext, ope
     lookup: (key) => inner.lookup(key),
     entries: () => inner.entries?.(),
     possible: () => inner.possible?.(),
+    lineOf: (key) => inner.lineOf?.(key),
     close: () => inner.close(),
   };
 }

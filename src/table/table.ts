@@ -46,6 +46,12 @@ export interface Table {
   entries?(): Iterable<readonly [key: string, value: string]> | undefined;
   /** All results that it may give, in the order of lookups where that counts; undefined or missing where nobody can tell. */
   possible?(): Iterable<Possible> | undefined;
+  /** Deletes a key, for tables whose server does that (postmap -d); says whether there was one. */
+  remove?(key: string): Promise<boolean>;
+  /** The table that this one is a cache of: listings and deletions are its matter too (memcache_table(5)). */
+  readonly backup?: string;
+  /** The line of the source that a key stands in, where a text is beside an index; it is read for that, so not on the mail path. */
+  lineOf?(key: string): number | undefined;
   /** Releases descriptors; the table answers trouble afterwards. */
   close(): void;
 }

@@ -1,0 +1,101 @@
+import { createRelayWords } from "../access/relay_words.ts";
+import { proveRelay, type RelayProof } from "../access/relay_proof.ts";
+import { systemClock } from "../base/clock.ts";
+import { listenAddresses } from "../config/endpoint.ts";
+import { loadConfiguration, type LoadSource } from "../config/load.ts";
+import { ownAddresses } from "../config/own_addresses.ts";
+import type { Configuration, Service } from "../config/service.ts";
+import { realWorld, type World } from "../config/world.ts";
+import { ownPid } from "../platform/signals.ts";
+import { createLocalDomains } from "../rewrite/local_domains.ts";
+import { createShelf } from "../rewrite/shelf.ts";
+import { createRouter } from "../routing/router.ts";
+import { isInProcess } from "../table/in_process.ts";
+import { ABSENT, type Table } from "../table/table.ts";
+import { LISTENING_PROGRAMS } from "./endpoints.ts";
+import { smtpdBehind } from "./unserved.ts";
+
+/** What the proof against open relay says of a configuration; a `fatal` finding forbids to serve it. */
+export interface RelayFinding {
+  readonly level: "fatal" | "warning" | "info";
+  readonly text: string;
+}
+
+/**
+ * Proves for every smtpd that strangers can reach that none of them relays, or shows the session in which one does. Tables on
+ * other hosts are not asked.
+ */
+export async function proveServices(configuration: Configuration, world?: World): Promise<RelayFinding[]> {
+  const here = world ?? realWorld(ownPid(), "master");
+  const services = reachable(configuration, here);
+  if (services.length === 0) return [];
+  const ground = openGround(configuration, here);
+  const seen = new Set<string>();
+  const findings: RelayFinding[] = [];
+  try {
+    for (const service of services) {
+      const proof = await proveRelay(service, { ...ground, router: ground.routerFor(service.settings) });
+      findings.push(...findingsOf(proof, service).filter(({ text }) => !seen.has(text) && seen.add(text)));
+    }
+  } finally {
+    ground.shelf.close();
+  }
+  return findings;
+}
+
+/** The same where the configuration does not even load because nothing in it refuses strangers: what one of them could do. */
+export async function witnessesOf(source: LoadSource): Promise<string[]> {
+  const loaded = loadConfiguration({
+    ...source,
+    overrides: { ...source.overrides, allow_open_relay: "yes" },
+  });
+  if (loaded.is === "bad") return [];
+  const findings = await proveServices(loaded.configuration, source.world);
+  return findings.filter(({ text }) => text.includes("open relay")).map(({ text }) => text);
+}
+
+/** The smtpd services that listen on more than the machine's own loopback. */
+function reachable({ services, settings }: Configuration, world: World): Service[] {
+  return services.filter(({ type, program }) => type === "inet" && LISTENING_PROGRAMS.has(program))
+    .filter(({ name }) => {
+      const found = listenAddresses(name, settings, world);
+      return found.is === "bad" || found.addresses.some(({ host }) => !isLoopback(host));
+    })
+    .map((entry) => smtpdBehind(entry, services));
+}
+
+const isLoopback = (host: string) => host.startsWith("127.") || host === "::1";
+
+function openGround(configuration: Configuration, world: World) {
+  const { settings, directory } = configuration;
+  const shelf = createShelf({
+    directory,
+    parameter: (name) => configuration.parameter(name),
+    warn: () => {}, // whoever serves from the table says it
+    clock: () => systemClock.now(),
+    standIn: (type, spec) => isInProcess(type) ? undefined : silentTable(spec),
+  });
+  const own = ownAddresses(settings, world);
+  const addresses = own.is === "bad" ? [] : own.addresses.map(({ address }) => address);
+  const local = createLocalDomains(settings, addresses, shelf);
+  const routerFor = (of: Service["settings"]) => createRouter(of, local, shelf);
+  return { shelf, local, routerFor, clock: () => systemClock.now() };
+}
+
+/** In place of a table that would have to ask somebody. */
+function silentTable(spec: string): Table {
+  return { spec, pattern: false, lookup: () => ABSENT, close: () => {} };
+}
+
+function findingsOf(proof: RelayProof, service: Service): RelayFinding[] {
+  const { name, type, line, settings } = service;
+  const words = createRelayWords(`service ${name}/${type} (master.cf, line ${line})`);
+  const open = settings.allow_open_relay;
+  const level = open ? "warning" as const : "fatal" as const;
+  return [
+    ...words.witnesses(proof.witnesses, open).map((text) => ({ level, text })),
+    ...words.doubts(proof.doubts).map((text) => ({ level: "warning" as const, text })),
+    ...words.loosely(proof.loosely).map((text) => ({ level: "warning" as const, text })),
+    ...words.surely(proof.surely).map((text) => ({ level: "info" as const, text })),
+  ];
+}

@@ -9,7 +9,7 @@ export const BANDS: readonly (readonly string[])[] = [
   ["address", "smtp", "message", "dns", "config"],
   ["table", "tls", "sasl", "milter", "mailauth", "queue"],
   ["rewrite", "routing", "access"],
-  ["cleanup", "bounce", "pickup", "smtpd", "delivery", "qmgr"],
+  ["cleanup", "bounce", "verify", "pickup", "smtpd", "delivery", "qmgr"],
   ["http", "explain", "master", "commands", "main.ts"],
 ];
 
@@ -24,6 +24,7 @@ export const WITHIN: Readonly<Record<string, readonly string[]>> = {
   routing: ["rewrite"],
   access: ["rewrite", "routing"],
   bounce: ["cleanup"],
+  verify: ["cleanup"],
   pickup: ["cleanup"],
   smtpd: ["cleanup"],
   delivery: ["cleanup"],

@@ -49,6 +49,7 @@ export interface PolicyDeps {
 /** The part of a service that its access policy depends on. */
 export type PolicyService = {
   readonly settings: AccessSettings & { readonly queue_directory: string };
+  readonly stressed?: AccessSettings;
   parameter(name: string): string | undefined;
 } | Service;
 
@@ -73,7 +74,7 @@ export function assembleAccess(service: PolicyService, deps: PolicyDeps): Access
   const servers = createServers(settings, deps);
   const classNames = splitList(settings.smtpd_restriction_classes);
   const shop = createWorkshop(
-    settings,
+    service,
     deps,
     servers.get,
     (value, table, check) => classes.inline(value, table, check),
@@ -141,7 +142,7 @@ function sleepOf(deps: PolicyDeps): (seconds: number) => Promise<void> {
 }
 
 function createWorkshop(
-  settings: AccessSettings,
+  { settings, stressed }: PolicyService,
   deps: PolicyDeps,
   policyServer: (spec: string) => PolicyServer,
   compile: Workshop["actions"]["compile"],
@@ -151,6 +152,7 @@ function createWorkshop(
     shelf.addresses(text, { parentMatches: parentMatches(settings, name), title: name });
   return {
     settings,
+    stressed,
     shelf,
     router,
     local,

@@ -70,6 +70,8 @@ export interface Facts {
   readonly discarding?: boolean;
   /** An earlier check of this transaction answered HOLD: it is noted once. */
   readonly held?: boolean;
+  /** The session runs under stress: all slots of its service were taken when it began (STRESS_README). */
+  readonly stressed?: boolean;
   /** The policy protocol's `instance`: one text per delivery request; made up when absent. */
   readonly instance?: string;
 }

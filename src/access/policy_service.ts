@@ -84,7 +84,8 @@ export function checkPolicyService(
   const server = shop.policyServer(spec);
   const shown = parsed.endpoint === spec ? spec : `{ ${spec} }`;
   return async (query) => {
-    const reply = await server.ask(policyRequest(query, parsed.context, shop.settings.stress));
+    const { stress } = query.facts.stressed === true ? shop.stressed ?? shop.settings : shop.settings;
+    const reply = await server.ask(policyRequest(query, parsed.context, stress));
     const value = reply.is === "action" ? reply.action : parsed.defaultAction;
     const found = { table: shown, value, datum: "policy query", about: query.about, query };
     const verdict = actionVerdict(found, shop.actions, defaultCheck);

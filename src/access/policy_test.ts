@@ -209,7 +209,12 @@ test.each(
   const setting = code === "" ? "" : `unverified_recipient_reject_code = ${code}\n`;
   const { policy } = policyKit(
     `${BASE}${setting}smtpd_recipient_restrictions = reject_unverified_recipient\n`,
-    { verifier: { verify: () => is === "deliverable" ? { is } : { is, why: "no such user" } } },
+    {
+      verifier: {
+        verify: () => is === "deliverable" ? { is } : { is, why: "no such user" },
+        known: () => undefined,
+      },
+    },
   );
   expect(first(await policy.check("RCPT", facts()))).toBe(want);
 });

@@ -1,9 +1,10 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { addressSubject, type Whose } from "./address_restrictions.ts";
 import { tempfail } from "./helo_restrictions.ts";
+import type { Facts } from "./policy.ts";
 import type { Restriction } from "./restriction.ts";
 import { DUNNO, reject, rejectedText, type Verdict } from "./verdict.ts";
-import type { Verification } from "./verifier.ts";
+import type { Patience, Verification } from "./verifier.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** reject_unverified_sender, reject_unverified_recipient: a probe says that mail cannot be delivered. */
@@ -11,10 +12,16 @@ export function rejectUnverified(shop: Workshop, whose: Whose): Restriction {
   return ({ facts }) => {
     const address = facts[whose];
     if (address === undefined || address === "") return DUNNO;
-    const answer: MaybeAsync<Verification> = shop.verifier?.verify(address) ??
+    const answer: MaybeAsync<Verification> = shop.verifier?.verify(address, patienceOf(shop, facts)) ??
       { is: "trouble", why: "no address verification service" };
     return then(answer, (verification) => judged(shop, whose, address, verification));
   };
+}
+
+/** How long this session may wait; under stress less (STRESS_README). */
+function patienceOf({ settings, stressed }: Workshop, facts: Facts): Patience {
+  const of = facts.stressed === true ? stressed ?? settings : settings;
+  return { count: of.address_verify_poll_count, delay: of.address_verify_poll_delay };
 }
 
 /** The longest explanation that a deferral repeats. */
@@ -28,8 +35,7 @@ function judged(shop: Workshop, whose: Whose, address: string, verification: Ver
   if (verification.is === "deliverable") return DUNNO;
   if (verification.is === "trouble") {
     const text = rejectedText(about, "address verification problem");
-    const verdict = tempfail(action, { code: 450, status, text });
-    return verdict;
+    return tempfail(action, { code: 450, status, text });
   }
   const own = settings[`unverified_${whose}_reject_reason`];
   const why = own === "" ? verification.why : own;

@@ -17,6 +17,8 @@ export type AccessSettings = Pick<
   | "access_at_domain_keys"
   | "access_map_defer_code"
   | "access_map_reject_code"
+  | "address_verify_poll_count"
+  | "address_verify_poll_delay"
   | "allow_open_relay"
   | "allow_untrusted_routing"
   | "default_rbl_reply"
@@ -110,6 +112,8 @@ export type PolicyDns = Pick<Resolver, "query" | "addresses">;
 /** What restrictions are built with. */
 export interface Workshop {
   readonly settings: AccessSettings;
+  /** The same with `stress = yes`; undefined where a service has no limit to come near to. */
+  readonly stressed: AccessSettings | undefined;
   readonly shelf: Shelf;
   readonly lookup: AccessLookup;
   readonly actions: ActionRules;

@@ -57,9 +57,12 @@ export function settleRecipients(
   const { id } = submission;
   return then(rewrittenSender(house, submission.sender), (sender) => {
     if (isTrouble(sender)) return refused(house, id, sender.trouble, WRITE_ERROR);
+    const { noMappings } = house.settings;
+    const noCopies = submission.kind !== undefined;
     const expansion = house.rewriter.expandRecipients(sender, redirected(submission, late), {
-      noMappings: house.settings.noMappings,
-      bcc: house.settings.noMappings ? [] : copies(house, submission, late),
+      noMappings,
+      noCopies,
+      bcc: noMappings || noCopies ? [] : copies(house, submission, late),
     });
     return then(expansion, (expanded): Addressed => {
       if (expanded.is === "trouble") {

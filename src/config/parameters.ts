@@ -8,6 +8,7 @@ export const parameters = {
   access_map_defer_code: { type: "int", fallback: "450", since: "2.6", daemons: "smtpd", area: "access", fit: "full" },
   access_map_reject_code: { type: "int", fallback: "554", since: "1.0", daemons: "smtpd", area: "access", fit: "full" },
   address_verify_cache_cleanup_interval: { type: "time", fallback: "12h", since: "2.7", daemons: "verify", area: "access", fit: "full" },
+  address_verify_cache_limit: { type: "int", fallback: "100000", since: "mta", daemons: "verify", area: "access", fit: "full", range: "1..", note: "addresses that address_verify_map holds at most; the oldest failures go first" },
   address_verify_default_transport: { type: "string", fallback: "$default_transport", since: "2.1", daemons: "trivial-rewrite", area: "access", fit: "full", range: "non-empty" },
   address_verify_local_transport: { type: "string", fallback: "$local_transport", since: "2.1", daemons: "trivial-rewrite", area: "access", fit: "full", range: "non-empty" },
   address_verify_map: { type: "maps", fallback: "btree:$data_directory/verify_cache", since: "2.1", daemons: "proxymap,verify", area: "access", fit: "full", note: "persistent cache file; default under data_directory", newer: "$default_cache_db_type:$data_directory/verify_cache" },

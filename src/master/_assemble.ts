@@ -21,7 +21,8 @@ import { createHelperWriter } from "./helper_writer.ts";
 import { smtpdBehind } from "./unserved.ts";
 import { partOf, sharedParameter, sharedSettings } from "./shared_limits.ts";
 import { type MailWorld, openMailWorld } from "./_mail_world.ts";
-import { cleanupFor, openSmtpd } from "./_smtpd_services.ts";
+import { openAddressVerification } from "./_address_verification.ts";
+import { cleanupFor, openSmtpd, type SmtpdParts } from "./_smtpd_services.ts";
 
 /** Builds all objects of a worker and joins them. Throws an Error, with words for the operator, when the configuration forbids to serve. */
 export function assemble(context: AssemblyContext): Promise<Assembly> {
@@ -31,7 +32,8 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const agents = new Agents(configuration.services, { context, world, writer: mailWriter(context) });
   const qmgr = openQmgr(context, world, agents);
   const anvil = openAnvil(context);
-  const smtpds = openSmtpds(context, world, anvil);
+  const verification = openAddressVerification(context, world, () => qmgr);
+  const smtpds = openSmtpds({ context, world, anvil, verification });
   const stopSmtpds = () => smtpds.forEach((smtpd) => smtpd.stop());
   return Promise.resolve({
     accept: (service, connection) => smtpds.get(service)!.accept(connection),
@@ -45,6 +47,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
     },
     async close() {
       await agents.close();
+      verification.close();
       world.close();
     },
   });
@@ -80,15 +83,11 @@ function openAnvil({ configuration: { settings }, workers, request, logFor }: As
   return ownAnvil(ledger);
 }
 
-function openSmtpds(
-  context: AssemblyContext,
-  world: MailWorld,
-  anvil: Anvil,
-): ReadonlyMap<Service, Smtpd> {
-  const { services } = context.configuration;
+function openSmtpds(parts: SmtpdParts): ReadonlyMap<Service, Smtpd> {
+  const { services } = parts.context.configuration;
   return new Map(
     services.filter(({ type, program }) => type === "inet" && LISTENING_PROGRAMS.has(program))
-      .map((service) => [service, openSmtpd(smtpdBehind(service, services), { context, world, anvil })]),
+      .map((service) => [service, openSmtpd(smtpdBehind(service, services), parts)]),
   );
 }
 
@@ -109,6 +108,7 @@ function openQmgr(context: AssemblyContext, world: MailWorld, agents: Agents): Q
   return createQmgr({
     store,
     router: world.router,
+    probeRouter: world.probeRouter,
     agents: (transport) => agents.of(transport),
     processLimit: (transport) => partOf(agents.service(transport)?.processLimit ?? 0, context),
     bounce,

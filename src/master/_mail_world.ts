@@ -12,7 +12,7 @@ import { ownPid } from "../platform/signals.ts";
 import { createLocalDomains, type LocalDomains } from "../rewrite/local_domains.ts";
 import { createRewriter, type Rewriter } from "../rewrite/rewriter.ts";
 import { createShelf, type Shelf } from "../rewrite/shelf.ts";
-import { createRouter } from "../routing/router.ts";
+import { createRouter, probeSettings } from "../routing/router.ts";
 import type { Router } from "../routing/route.ts";
 import type { OpenTable, TableContext } from "../table/context.ts";
 import { openTable } from "../table/registry.ts";
@@ -30,6 +30,8 @@ export interface MailWorld {
   /** Of main.cf. */
   readonly router: Router;
   readonly rewriter: Rewriter;
+  /** The ways of address verification probes (address_verify_transport_maps and its kin). */
+  readonly probeRouter: Pick<Router, "route">;
   /** The same for a service's own settings. */
   routerFor(settings: Settings): Router;
   rewriterFor(settings: Settings): Rewriter;
@@ -73,6 +75,8 @@ export function openMailWorld(
   const local = createLocalDomains(settings, addresses, shelf);
   const routerFor = (of: Settings) => watch.router(createRouter(of, local, shelf));
   const rewriterFor = (of: Settings) => createRewriter(of, local, shelf);
+  let forProbes: Router | undefined;
+  const probeRouter = () => forProbes ??= createRouter(probeSettings(settings), local, shelf);
   return {
     shelf,
     tables,
@@ -82,6 +86,7 @@ export function openMailWorld(
     ownAddresses: addresses,
     proxyAddresses: splitList(settings.proxy_interfaces),
     router: routerFor(settings),
+    probeRouter: { route: (sender, recipient) => probeRouter().route(sender, recipient) },
     rewriter: rewriterFor(settings),
     routerFor,
     rewriterFor,

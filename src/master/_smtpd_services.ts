@@ -10,6 +10,8 @@ import type { Log } from "../observe/log.ts";
 import { openClientLists } from "../smtpd/client_lists.ts";
 import { createSmtpd, type Smtpd } from "../smtpd/smtpd.ts";
 import { openSmtpdTables } from "../smtpd/tables.ts";
+import type { QueueStore } from "../queue/store.ts";
+import type { AddressVerification } from "./_address_verification.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import type { MailWorld } from "./_mail_world.ts";
 import { partOf } from "./shared_limits.ts";
@@ -22,14 +24,16 @@ export interface SmtpdParts {
   readonly context: AssemblyContext;
   readonly world: MailWorld;
   readonly anvil: Anvil;
+  readonly verification: AddressVerification;
 }
 
 /** The cleanup that a service names (cleanup_service_name), under the service's own receive_override_options. */
 export function cleanupFor(
   settings: Service["settings"],
-  { context, world }: Omit<SmtpdParts, "anvil">,
+  { context, world }: Pick<SmtpdParts, "context" | "world">,
+  drafts: Pick<QueueStore, "draft"> = context.store,
 ): Cleanup {
-  const { configuration, store, logFor } = context;
+  const { configuration, logFor } = context;
   const entry = cleanupEntry(configuration, settings.cleanup_service_name);
   const base = entry?.settings ?? configuration.settings;
   const { receive_override_options } = settings;
@@ -39,7 +43,7 @@ export function cleanupFor(
   return createCleanup({
     settings: effective,
     checks: openContentChecks(effective, world.shelf),
-    store,
+    store: drafts,
     rewriter: entry === undefined ? world.rewriter : world.rewriterFor(base),
     log: logFor(base),
   });
@@ -74,10 +78,11 @@ export function openSessionParts(
 
 /** Builds the smtpd of one line of master.cf; throws when its restrictions forbid to serve. */
 export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
-  const { context: { logFor, store, workers, index, metrics }, world, anvil } = parts;
+  const { context: { logFor, store, workers, index, metrics }, world, anvil, verification } = parts;
   const { settings, stressed } = service;
   const log = logFor(settings);
   const { access, ...asked } = openSessionParts(service, world, log, {
+    verifier: verification.verifier,
     instancePrefix: `${index.toString(16)}.${Math.floor(systemClock.now()).toString(16)}`,
   });
   reportProblems(access.problems, service, log);
@@ -92,6 +97,7 @@ export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
     clock: systemClock,
     ...asked,
     anvil,
+    probeSender: verification.probeSender,
     replied: countReplies(metrics),
   });
 }

@@ -7,6 +7,7 @@ import type {
   StoredMessage,
 } from "../queue/store.ts";
 import type { ReportedRecipient } from "../bounce/bouncer.ts";
+import type { Probe } from "./probe.ts";
 
 /** A message of the active queue: one run over its recipients that are still to be delivered. */
 export interface ActiveMessage {
@@ -38,6 +39,8 @@ export interface ActiveMessage {
   resolved?: Map<number, string>;
   /** Reasons of the last deferral, kept for forced expiration only. */
   readonly why?: ReadonlyMap<number, RecipientDetail>;
+  /** It is a probe: nothing of it is in the store. */
+  readonly probe?: Probe;
   /** The service is stopping: the message goes back as it was. */
   putBack?: boolean;
 }
@@ -101,5 +104,28 @@ export function activate(stored: StoredMessage, pending: number, now: number): A
     partFailures: [],
     expanded: isFirstRun(stored.states) ? expandedEntries(stored.envelope) : [],
     ...forcedExpire && { why: reasons(stored.states) },
+  };
+}
+
+/** Makes a probe active: all its recipients are to be asked about. */
+export function activateProbe(probe: Probe, now: number): ActiveMessage {
+  const { envelope, content } = probe;
+  return {
+    id: envelope.id,
+    envelope,
+    size: content.size,
+    warned: false,
+    forcedExpire: false,
+    activeSince: now,
+    content,
+    outstanding: envelope.recipients.length,
+    inFlight: 0,
+    deferred: [],
+    unrecorded: [],
+    failures: [],
+    successes: [],
+    partFailures: [],
+    expanded: [],
+    probe,
   };
 }

@@ -2,7 +2,8 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../observe/log.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import type { Content, QueueStore, StoredMessage } from "../queue/store.ts";
-import { activate, type ActiveMessage, pendingIndexes } from "./active_message.ts";
+import { activate, activateProbe, type ActiveMessage, pendingIndexes } from "./active_message.ts";
+import type { Probe } from "./probe.ts";
 
 /** What the active queue is built from. Times are milliseconds. */
 export interface ActiveQueueOptions {
@@ -100,7 +101,9 @@ export class ActiveQueue {
   remove(message: ActiveMessage): void {
     if (!this.#messages.delete(message.id)) return;
     this.#recipients -= message.outstanding;
-    if (message.content !== undefined) this.#heldBytes -= message.content.bytes?.length ?? 0;
+    if (message.content !== undefined && message.probe === undefined) {
+      this.#heldBytes -= message.content.bytes?.length ?? 0;
+    }
     if (this.#more) this.wake();
     this.#tellEmpty();
   }
@@ -151,6 +154,14 @@ export class ActiveQueue {
     this.#recipients += pending.length;
     this.#options.begin(message, pending);
     if (this.#more && this.#opening === 0) this.wake();
+  }
+
+  /** Takes in a probe beside the messages of the store; how many there are is for who sends them to limit. */
+  admit(probe: Probe): void {
+    const message = activateProbe(probe, this.#options.clock.now());
+    this.#messages.set(message.id, message);
+    this.#recipients += message.outstanding;
+    this.#options.begin(message, message.envelope.recipients.map((_recipient, index) => index));
   }
 
   #failed(id: QueueId, error: unknown): void {

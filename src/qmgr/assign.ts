@@ -53,7 +53,7 @@ export function assign(
     const text = "undeliverable postmaster notification discarded";
     return { is: "discard", detail: { status: "2.0.0", text, action: "delivered" } };
   }
-  const filtered = envelope.contentFilter === undefined
+  const filtered = envelope.contentFilter === undefined || envelope.kind === "probe"
     ? route
     : filterRoute(envelope.contentFilter, route.recipient, settings.default_filter_nexthop);
   if (deferTransports.has(filtered.transport)) {

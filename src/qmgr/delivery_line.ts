@@ -38,11 +38,15 @@ export interface LineContext {
   readonly delays: string;
   readonly connectionUse: number | undefined;
   readonly softBounce: boolean;
-  readonly probe: boolean;
+  /** It is a probe: whether its failures are remembered (address_verify_negative_cache). */
+  readonly probe: "cached" | "only successes cached" | undefined;
 }
 
 function statusWord(outcome: Outcome, context: LineContext): string {
-  if (context.probe) return outcome.is === "sent" ? "deliverable" : "undeliverable";
+  if (context.probe !== undefined) {
+    if (outcome.is === "sent") return "deliverable";
+    return context.probe === "cached" ? "undeliverable" : "undeliverable-but-not-cached";
+  }
   return outcome.is === "bounced" && context.softBounce ? "SOFTBOUNCE" : outcome.is;
 }
 
@@ -54,7 +58,8 @@ export function deliveryFields(
   outcome: Outcome,
 ): DeliveryFields {
   const { relay, detail } = outcome;
-  const soft = outcome.is === "bounced" && context.softBounce && detail.status.startsWith("5");
+  const soft = outcome.is === "bounced" && context.softBounce && context.probe === undefined &&
+    detail.status.startsWith("5");
   return {
     id: context.id,
     to: quoteAddress(address),

@@ -31,7 +31,8 @@ export function allDone(message: ActiveMessage): boolean {
 
 /** Removes a message from the queue. */
 export function removeMessage(message: ActiveMessage, world: Pick<RunWorld, "store" | "log">): RunEnd {
-  world.store.remove(message.id);
+  if (message.probe === undefined) world.store.remove(message.id);
+  else message.probe.ended();
   world.log.emit("qmgr", "removed", { id: message.id });
   return { is: "removed" };
 }
@@ -41,7 +42,6 @@ export function removeMessage(message: ActiveMessage, world: Pick<RunWorld, "sto
  * is taken off the message: after a crash in between it comes twice, never not at all.
  */
 export async function endRun(message: ActiveMessage, world: RunWorld): Promise<RunEnd> {
-  if (message.envelope.kind === "probe") return removeMessage(message, world);
   const now = world.now();
   expire(message, world, now);
   const failed = await tell(message, world, "failed", [

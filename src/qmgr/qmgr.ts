@@ -5,12 +5,14 @@ import type { Bouncer } from "../bounce/bouncer.ts";
 import { splitList } from "../config/list.ts";
 import type { Agent, Outcome } from "../delivery/agent.ts";
 import type { Log } from "../observe/log.ts";
+import type { Envelope } from "../queue/envelope.ts";
 import type { QueueStore } from "../queue/store.ts";
 import type { Route, Router } from "../routing/route.ts";
 import type { ActiveMessage } from "./active_message.ts";
 import { assign, type Assignment, delayed, destinationKey } from "./assign.ts";
 import { ActiveQueue } from "./active_queue.ts";
 import { allDone, endRun, removeMessage, type RunEnd, type RunWorld } from "./end_run.ts";
+import type { Probe } from "./probe.ts";
 import { sortRecipients } from "./sort_recipients.ts";
 import { type Recorded, recordOutcomes, runDelivery } from "./run_delivery.ts";
 import type { QmgrSettings } from "./settings.ts";
@@ -22,6 +24,8 @@ import { type TransportLimits, transportLimits } from "./transport_limits.ts";
 export interface QmgrDeps {
   readonly store: QueueStore;
   readonly router: Pick<Router, "route">;
+  /** The ways of address verification probes (address_verify_relayhost and its kin); without it `router`. */
+  readonly probeRouter?: Pick<Router, "route">;
   /** The agent of a transport (master.cf service name), or undefined: mail transport unavailable. */
   readonly agents: (transport: string) => Agent | undefined;
   /** Concurrent deliveries of a transport (master.cf, field 7); 0 = no limit. */
@@ -41,12 +45,10 @@ export interface QmgrDeps {
   readonly hooks?: QmgrHooks;
 }
 
-/** What metrics and address verification hear. Called on the hot path: must not throw or wait. */
+/** What metrics hear. Called on the hot path: must not throw or wait. */
 export interface QmgrHooks {
   /** One recipient's outcome, and how long it took since arrival in milliseconds. */
   readonly outcome?: (transport: string, is: Outcome["is"], delay: number) => void;
-  /** A probe's outcome (verify(8)). */
-  readonly probed?: (recipient: string, outcome: Outcome) => void;
 }
 
 /** How full the queue manager is. */
@@ -65,6 +67,8 @@ export interface Qmgr {
   start(): void;
   /** Takes in nothing more, lets what is with an agent finish within `milliseconds`, puts the rest back. */
   stop(milliseconds: number): Promise<void>;
+  /** Routes and tries a probe; it does not touch the store. */
+  probe(probe: Probe): void;
   /** Makes deferred mail due now and forgets dead destinations (`postqueue -f`); answers how many messages. */
   flush(): number;
   /** Looks for due messages now (after an unhold, an expire, an adoption). */
@@ -140,6 +144,11 @@ class Manager implements Qmgr {
     this.#active.wake();
   }
 
+  probe(probe: Probe): void {
+    if (this.#stopping) return probe.ended("lost");
+    this.#active.admit(probe);
+  }
+
   flush(): number {
     const count = this.#deps.store.retryNow();
     for (const transport of this.#transports.values()) transport.sweep(true);
@@ -209,7 +218,7 @@ class Manager implements Qmgr {
     if (pending.length === 0) return this.#end(message);
     const routes: Route[] = [];
     for (let i = 0; i < pending.length; i++) {
-      const route = this.#route(envelope.sender, envelope.recipients[pending[i]].address);
+      const route = this.#route(envelope, pending[i]);
       if (isPromise(route)) return void this.#beginLater(message, pending, routes, route);
       routes.push(route);
     }
@@ -217,9 +226,11 @@ class Manager implements Qmgr {
   }
 
   /** A router that throws has a bug; the recipient waits for its repair. */
-  #route(sender: string, recipient: string): MaybeAsync<Route> {
+  #route({ sender, recipients, kind }: Envelope, index: number): MaybeAsync<Route> {
+    const { router, probeRouter } = this.#deps;
+    const recipient = recipients[index].address;
     try {
-      return this.#deps.router.route(sender, recipient);
+      return (kind === "probe" ? probeRouter ?? router : router).route(sender, recipient);
     } catch (error) {
       this.#deps.log.note("qmgr", "warning", `cannot route ${recipient}: ${String(error)}`);
       return { is: "trouble", why: String(error) };
@@ -235,8 +246,7 @@ class Manager implements Qmgr {
     try {
       routes.push(await first);
       while (routes.length < pending.length) {
-        const { address } = message.envelope.recipients[pending[routes.length]];
-        routes.push(await this.#route(message.envelope.sender, address));
+        routes.push(await this.#route(message.envelope, pending[routes.length]));
       }
     } catch (error) {
       this.#deps.log.note("qmgr", "warning", `${message.id}: cannot route: ${String(error)}`);
@@ -443,6 +453,10 @@ class Manager implements Qmgr {
   }
 
   #release(message: ActiveMessage): void {
+    if (message.probe !== undefined) {
+      message.probe.ended("lost");
+      return this.#left(message, { is: "removed" });
+    }
     try {
       if (message.unrecorded.length > 0) {
         this.#deps.store.record(message.id, message.unrecorded.splice(0));

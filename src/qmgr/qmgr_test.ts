@@ -4,8 +4,9 @@ import type { Agent, DeliveryJob, DeliveryReport, Outcome } from "../delivery/ag
 import type { Envelope, QueueId, Recipient } from "../queue/envelope.ts";
 import { fakeClock, settle } from "../../test/kit/fake_clock.ts";
 import { memoryLog } from "../../test/kit/memory_log.ts";
-import { memoryStore } from "../../test/kit/memory_store.ts";
+import { contentOf, memoryStore } from "../../test/kit/memory_store.ts";
 import { createQmgr, type QmgrDeps } from "./qmgr.ts";
+import type { Probe } from "./probe.ts";
 import type { QmgrSettings } from "./settings.ts";
 
 const SETTINGS: QmgrSettings = {
@@ -22,6 +23,7 @@ const SETTINGS: QmgrSettings = {
   transport_retry_time: 60,
   recipient_delimiter: "+",
   double_bounce_sender: "double-bounce",
+  address_verify_negative_cache: true,
   soft_bounce: false,
   default_filter_nexthop: "",
   delay_logging_resolution_limit: 2,
@@ -545,18 +547,64 @@ test("a success report is due only when asked for and not passed on", async () =
   ]);
 });
 
-test("a probe is told of and never answered by a notice", async () => {
+function probeOf(address: string, heard: string[]): Probe {
+  return {
+    envelope: {
+      id: "P1" as QueueId,
+      arrival: 0,
+      sender: "double-bounce@example.org",
+      origin: {},
+      kind: "probe",
+      recipients: [{ address, original: address, notify: 0 }],
+    },
+    content: contentOf("Date: today\r\n"),
+    outcome: (recipient, { is }) => heard.push(`${recipient.address} ${is}`),
+    ended: (lost) => heard.push(lost ?? "ended"),
+  };
+}
+
+test("a probe is told of, never answered by a notice, and nothing of it reaches the store", async () => {
+  for (
+    const [outcome, settings, want] of [
+      [BOUNCED, {}, "dsn=5.1.1, status=undeliverable (no such user)"],
+      [BOUNCED, { soft_bounce: true }, "dsn=5.1.1, status=undeliverable (no such user)"],
+      [
+        BOUNCED,
+        { address_verify_negative_cache: false },
+        "status=undeliverable-but-not-cached (no such user)",
+      ],
+      [SENT, { address_verify_negative_cache: false }, "status=deliverable (250 Ok)"],
+    ] as const
+  ) {
+    const heard: string[] = [];
+    const { qmgr, told, store, log } = rig({ answer: (job) => all(job, outcome), settings });
+    const touched: string[] = [];
+    const spy = (name: "remove" | "record" | "defer" | "release") =>
+      store[name] = () => void touched.push(name);
+    (["remove", "record", "defer", "release"] as const).forEach(spy);
+    qmgr.probe(probeOf("a@x.example", heard));
+    await settle();
+    expect(heard).toEqual([`a@x.example ${outcome.is}`, "ended"]);
+    expect([told.length, ...touched]).toEqual([0]);
+    expect(log.lines.slice(0, 1)).toEqual([
+      "qmgr: P1: from=<double-bounce@example.org>, size=13, nrcpt=1 (queue active)",
+    ]);
+    expect(log.lines[1]).toContain(want);
+    expect(log.lines[2]).toBe("qmgr: P1: removed");
+    expect(qmgr.counts()).toMatchObject({ active: 0, recipients: 0 });
+  }
+});
+
+test("a probe that the end of the service finds under way is lost, and says so", async () => {
   const heard: string[] = [];
-  const { put, told, store, log } = rig({
-    answer: (job) => all(job, BOUNCED),
-    hooks: { probed: (recipient, outcome) => heard.push(`${recipient} ${outcome.is}`) },
-  });
-  put(["a@x.example"], { kind: "probe" });
+  const { qmgr } = rig();
+  qmgr.probe(probeOf("a@x.example", heard));
   await settle();
-  expect(heard).toEqual(["a@x.example bounced"]);
-  expect(told).toHaveLength(0);
-  expect(store.messages.size).toBe(0);
-  expect(log.lines[1]).toContain("status=undeliverable (no such user)");
+  const stopped = qmgr.stop(0);
+  await settle();
+  qmgr.probe(probeOf("b@x.example", heard));
+  expect(heard).toContain("lost");
+  void stopped;
 });
 
 test("a bad transport parameter stops the start and names itself", () => {

@@ -67,10 +67,12 @@ export async function runDelivery(
 /** What recording needs of the manager's surroundings. */
 interface RecordingWorld {
   readonly clock: { now(): number };
-  readonly settings: OutcomeRules & { readonly delay_logging_resolution_limit: number };
+  readonly settings: OutcomeRules & {
+    readonly delay_logging_resolution_limit: number;
+    readonly address_verify_negative_cache: boolean;
+  };
   readonly hooks?: {
     readonly outcome?: (transport: string, is: Outcome["is"], delay: number) => void;
-    readonly probed?: (recipient: string, outcome: Outcome) => void;
   };
 }
 
@@ -98,14 +100,21 @@ export function recordOutcomes(
     ...texts,
     connectionUse: report.connectionUse,
     softBounce: soft_bounce,
-    probe: message.envelope.kind === "probe",
+    probe: message.probe === undefined
+      ? undefined
+      : world.settings.address_verify_negative_cache
+      ? "cached"
+      : "only successes cached",
   };
   for (let i = 0; i < recipients.length; i++) {
     const recipient = resolvedRecipient(message, recipients[i]);
     const outcome = report.outcomes[i] ?? missingOutcome();
     logLines(recorded, context, recipient, outcome);
-    if (context.probe) world.hooks?.probed?.(recipient.address, outcome);
-    else applyOutcome(message, recipients[i], recipient, outcome, world.settings);
+    if (message.probe !== undefined) {
+      message.probe.outcome(recipient, outcome);
+      continue;
+    }
+    applyOutcome(message, recipients[i], recipient, outcome, world.settings);
     world.hooks?.outcome?.(recorded.transport, outcome.is, done - arrival);
   }
 }

@@ -19,6 +19,7 @@ export type QmgrSettings =
     | "transport_retry_time"
     | "recipient_delimiter"
     | "double_bounce_sender"
+    | "address_verify_negative_cache"
     | "soft_bounce"
     | "default_filter_nexthop"
     | "delay_logging_resolution_limit"

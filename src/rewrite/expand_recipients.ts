@@ -15,6 +15,8 @@ export type ExpandSettings =
 export interface ExpansionOptions {
   /** `no_address_mappings`: no canonical tables, no aliases, no automatic copies. */
   readonly noMappings?: boolean;
+  /** No sender_bcc_maps, no recipient_bcc_maps: mail that was made here (always_bcc: "to avoid mailer loops"). */
+  readonly noCopies?: boolean;
   /** Copies by always_bcc and the access action BCC: addresses as written. */
   readonly bcc?: readonly string[];
 }
@@ -55,7 +57,8 @@ export function expandRecipients(
   options: ExpansionOptions,
   tools: ExpandTools,
 ): MaybeAsync<Expansion> {
-  const run = new Run(tools, options.noMappings === true);
+  const plain = options.noMappings === true;
+  const run = new Run(tools, { plain, copies: !plain && options.noCopies !== true });
   const steps: readonly (() => MaybeAsync<Trouble | undefined>)[] = [
     () => run.senderCopy(sender),
     () => inTurn<Recipient, Trouble>(recipients, (recipient) => run.recipient(recipient)),
@@ -67,13 +70,15 @@ export function expandRecipients(
 class Run {
   readonly #tools: ExpandTools;
   readonly #plain: boolean;
+  readonly #copies: boolean;
   readonly #out: Recipient[] = [];
   readonly #expanded: Recipient[] = [];
   readonly #seen = new Set<string>();
 
-  constructor(tools: ExpandTools, plain: boolean) {
+  constructor(tools: ExpandTools, how: { readonly plain: boolean; readonly copies: boolean }) {
     this.#tools = tools;
-    this.#plain = plain;
+    this.#plain = how.plain;
+    this.#copies = how.copies;
   }
 
   result(): Expansion {
@@ -81,7 +86,7 @@ class Run {
   }
 
   senderCopy(sender: string): MaybeAsync<Trouble | undefined> {
-    if (this.#plain || sender === "" || this.#tools.senderBcc === undefined) return undefined;
+    if (!this.#copies || sender === "" || this.#tools.senderBcc === undefined) return undefined;
     return then(this.#tools.senderBcc(sender), (bcc) => this.#copyOf(bcc));
   }
 
@@ -109,7 +114,7 @@ class Run {
   }
 
   #recipientCopy(address: string): MaybeAsync<Trouble | undefined> {
-    if (this.#plain || this.#tools.recipientBcc === undefined) return undefined;
+    if (!this.#copies || this.#tools.recipientBcc === undefined) return undefined;
     return then(this.#tools.recipientBcc(address), (bcc) => this.#copyOf(bcc));
   }
 

@@ -41,6 +41,14 @@ export interface ListedClient {
   readonly address: string;
 }
 
+/** The sender of our own address verification probes, as others use it who verify it in turn (address_verify_sender). */
+export interface ProbeSender {
+  /** Without its part that changes with time; undefined for any other address. */
+  recognize(address: string): string | undefined;
+  /** Whether its mail would be for us to take: it is accepted before any restriction is asked. */
+  isOurs(): MaybeAsync<boolean>;
+}
+
 /** What smtpd is built from. Only `master/` has all of it; tests bring fakes. */
 export interface SmtpdDeps {
   readonly service: Service;
@@ -66,6 +74,7 @@ export interface SmtpdDeps {
   /** smtpd_reject_footer. */
   readonly rejectFooter?: (reply: Reply, facts: Facts) => MaybeAsync<Reply>;
   readonly anvil?: Anvil;
+  readonly probeSender?: ProbeSender;
   /** Hears the code of every reply, for metrics. On the hot path: must not throw or wait. */
   readonly replied?: (code: number) => void;
 }

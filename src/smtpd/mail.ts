@@ -97,8 +97,10 @@ function originalClient({ forwarded }: Session): string | undefined {
   return `${forwarded.NAME ?? "unknown"}[${forwarded.ADDR ?? "unknown"}]`;
 }
 
-function judge(session: Session, command: MailCommand): MaybeAsync<Outcome> {
-  const { access } = session.house.deps;
+function judge(session: Session, given: MailCommand): MaybeAsync<Outcome> {
+  const { access, probeSender } = session.house.deps;
+  // A host that shares our address_verify_sender asks: what of it changes with time is nothing to judge by.
+  const command = { ...given, from: probeSender?.recognize(given.from) ?? given.from };
   const subject = {
     sender: command.from,
     senderAsGiven: command.from,

@@ -34,6 +34,21 @@ function take(session: Session, transaction: Transaction, { to, parameters }: Rc
   return OK;
 }
 
+/**
+ * The address that our probes come from is taken unseen: two sites that verify each other's senders must not refuse each
+ * other's probes (smtpd_rcpt_cmd). Only where it is ours: it is no way around the relay restrictions.
+ */
+function admit(session: Session, transaction: Transaction, command: RcptCommand): MaybeAsync<Outcome> {
+  const { probeSender } = session.house.deps;
+  const plain = command.to === "" ? undefined : probeSender?.recognize(command.to);
+  if (probeSender === undefined || plain === undefined) return judge(session, transaction, command);
+  const named = { ...command, to: plain };
+  return then(
+    probeSender.isOurs(),
+    (ours) => ours ? take(session, transaction, named) : judge(session, transaction, named),
+  );
+}
+
 function judge(session: Session, transaction: Transaction, command: RcptCommand): MaybeAsync<Outcome> {
   const subject = { recipient: command.to, recipientAsGiven: command.to };
   return then(check(session, "RCPT", subject, transaction.effects), (refusal) => {
@@ -68,6 +83,6 @@ function read(session: Session, transaction: Transaction, words: readonly string
   if (transaction.recipients.length >= settings.recipientLimit) return overshoot(session, transaction);
   return then(acceptable(session, command.to, transaction.sender, utf8 ?? false), (may) => {
     if (!may) return misread(session, { reply: BAD_RECIPIENT, badPath: words[2] });
-    return judge(session, transaction, command);
+    return admit(session, transaction, command);
   });
 }

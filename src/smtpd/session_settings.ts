@@ -14,6 +14,8 @@ export interface SessionSettings {
   readonly banner: string;
   readonly timeout: number;
   readonly perRequestDeadline: boolean;
+  /** The service is told of stress (STRESS_README). */
+  readonly stressed: boolean;
   readonly minDataRate: number;
   readonly heloRequired: boolean;
   readonly softErrorLimit: number;
@@ -88,6 +90,7 @@ export function readSessionSettings({ name, settings }: Service): SessionSetting
     banner: settings.smtpd_banner,
     timeout: settings.smtpd_timeout * 1000,
     perRequestDeadline: settings.smtpd_per_request_deadline,
+    stressed: settings.stress !== "",
     minDataRate: settings.smtpd_min_data_rate,
     heloRequired: settings.smtpd_helo_required,
     softErrorLimit: settings.smtpd_soft_error_limit,

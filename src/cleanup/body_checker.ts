@@ -1,3 +1,4 @@
+import { breather } from "../base/breather.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Checked, CheckRun } from "./check_run.ts";
 import { type ContentChecks, isMimeHeader } from "./content_checks.ts";
@@ -86,6 +87,8 @@ export class BodyChecker {
 
   #lines(lines: readonly string[], from: number, done: string): MaybeAsync<string> {
     for (let i = from; i < lines.length; i++) {
+      const pause = i > from ? breather() : undefined;
+      if (pause !== undefined) return pause.then(() => this.#lines(lines, i, done));
       const line = this.#line(lines[i]!);
       if (isPromise(line)) return line.then((text) => this.#lines(lines, i + 1, done + text));
       done += line;

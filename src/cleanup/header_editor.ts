@@ -1,4 +1,5 @@
 import { quoteAddress } from "../address/address.ts";
+import { breather } from "../base/breather.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import { compactDate, mailDate } from "../message/date.ts";
 import { type Field, fieldValue, MBOX_FROM, scanHeader } from "../message/header.ts";
@@ -33,7 +34,15 @@ export interface HeaderFindings {
   readonly additions: string;
 }
 
+/** Fields between two looks at the time. */
+const STRETCH = 64;
+
 const RECIPIENT_HEADERS = ["to", "cc", "bcc", "apparently-to", "resent-to", "resent-cc", "resent-bcc"];
+
+/** Headers whose absence matters, also with `resent-` in front. */
+const COMPLETING: ReadonlySet<string> = new Set(
+  [...RECIPIENT_HEADERS, ...["message-id", "date", "from"].flatMap((name) => [name, `resent-${name}`])],
+);
 
 /** Goes over header fields as they come, and says what has to be added after the last. */
 export class HeaderEditor {
@@ -62,6 +71,8 @@ export class HeaderEditor {
     kept: number,
   ): MaybeAsync<string> {
     for (let i = index; i < fields.length; i++) {
+      const pause = i > index && i % STRETCH === 0 ? breather() : undefined;
+      if (pause !== undefined) return pause.then(() => this.#editFrom(text, fields, i, done, kept));
       const field = fields[i]!;
       const changed = this.#field(text, field);
       if (changed === undefined) continue;
@@ -130,7 +141,7 @@ export class HeaderEditor {
 
   #note(text: string, field: Field): void {
     const { name } = field;
-    this.#seen.add(name);
+    if (COMPLETING.has(name)) this.#seen.add(name);
     if (name === "received") this.#received++;
     else if (name === "content-type") this.#contentType = text.slice(field.value, field.end);
     else if (name === "message-id") this.#messageId = fieldValue(text, field);

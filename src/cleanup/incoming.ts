@@ -22,8 +22,10 @@ const TOO_MANY_HOPS = refuse(554, "5.4.0", "Error: too many hops");
 const NO_SPACE = defer(452, "4.3.1", "Insufficient system storage");
 const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
 
-// The headers are held in memory until they are complete. No honest message comes near this.
-const MOST_HEADER_BYTES = 1_048_576;
+/** A header field is held in memory until it is complete. No honest one comes near this. */
+const MOST_FIELD_BYTES = 1_048_576;
+/** Edited headers beyond this go to the store before the last one has come: memory does not grow with them. */
+const MOST_EDITED = 65_536;
 
 /** What the sender is told when the store fails: 452 for lack of space, 451 for anything else. */
 function replyToFault(error: unknown): Reply {
@@ -150,7 +152,7 @@ export class Incoming implements IncomingMessage {
     const before = this.#header!.length;
     this.#header += bytes.toString("latin1");
     const scan = scanHeader(this.#header!, this.#scanned, false, this.#top);
-    if (scan.end === undefined && this.#header!.length > MOST_HEADER_BYTES) return this.#refuse(TOO_BIG);
+    if (scan.end === undefined && this.#header!.length > MOST_FIELD_BYTES) return this.#refuse(TOO_BIG);
     return this.#take(
       scan,
       scan.end === undefined ? undefined : bytes.subarray(Math.max(scan.end - before, 0)),
@@ -168,7 +170,7 @@ export class Incoming implements IncomingMessage {
       if (body === undefined) {
         this.#header = text.slice(scan.resume);
         this.#scanned = 0;
-        return;
+        return this.#edited.length > MOST_EDITED ? this.#storeEdited("") : undefined;
       }
       // What was gathered before this piece and is no field belongs to the body too.
       const early = text.length - body.length - scan.end!;
@@ -208,14 +210,19 @@ export class Incoming implements IncomingMessage {
     }
     // A body that does not begin with the blank line gets one.
     const blank = body.length > 0 && body[0] !== 13 ? "\r\n" : "";
+    return then(
+      this.#storeEdited(`${toBytesText(findings.additions)}${blank}`),
+      () => body.length === 0 || this.#over ? undefined : this.#storeBody(body),
+    );
+  }
+
+  /** Stores the edited headers that have come together, once those on top of them, and what follows. */
+  #storeEdited(more: string): MaybeAsync<void> {
     return then(this.#prepended, (top) => {
       if (this.#over) return;
-      const head = `${top}${this.#edited}${toBytesText(findings.additions)}${blank}`;
-      this.#edited = "";
-      return then(
-        this.#store(Buffer.from(head, "latin1")),
-        () => body.length === 0 || this.#over ? undefined : this.#storeBody(body),
-      );
+      const head = `${top}${this.#edited}${more}`;
+      this.#edited = this.#prepended = "";
+      return this.#store(Buffer.from(head, "latin1"));
     });
   }
 

@@ -4,6 +4,7 @@ import { memoryLog } from "../../test/kit/memory_log.ts";
 import { configurationOf } from "../../test/kit/memory_smtpd.ts";
 import { memoryStore } from "../../test/kit/memory_store.ts";
 import type { QueueId } from "../queue/envelope.ts";
+import type { Draft } from "../queue/store.ts";
 import { createLocalDomains } from "../rewrite/local_domains.ts";
 import { createRewriter } from "../rewrite/rewriter.ts";
 import { createShelf } from "../rewrite/shelf.ts";
@@ -174,4 +175,28 @@ test("notices made here pass by the content checks, unless they are asked for", 
 test("access DISCARD queues nothing and says it did", async () => {
   const { committed, text } = await take({}, "S: x\r\n", [], { discard: true });
   expect([committed.is, text]).toEqual(["queued", undefined]);
+});
+
+test("endless headers go to the store as they come, and come out whole, with checks or without", async () => {
+  const fields = Array.from({ length: 20_000 }, (_, i) => `X-Field-${i}: ${"v".repeat(i % 40)}\r\n`).join("");
+  const content = `${fields}\r\nbody\r\n`;
+  const cuts = Array.from({ length: 40 }, (_, i) => i * 20_011);
+  for (const header_checks of ["", "regexp:{{/^nothing/ IGNORE}}"]) {
+    const { cleanup, store } = house({ header_checks });
+    const seen: number[] = [];
+    const draft = store.draft.bind(store);
+    let drafted: Draft | undefined;
+    store.draft = (id) => drafted = draft(id);
+    const message = cleanup.begin({ ...SUBMISSION });
+    for (const [i, cut] of cuts.entries()) {
+      await message.write(Buffer.from(content.slice(cut, cuts[i + 1] ?? content.length), "latin1"));
+      seen.push(drafted!.size);
+    }
+    await message.commit();
+    expect(seen[10]).toBeGreaterThan(100_000);
+    const [stored] = store.messages.values();
+    const text = Buffer.from(stored!.bytes).toString("latin1");
+    expect(text).toStartWith("Received: by mail.example.com\r\nX-Field-0: \r\n");
+    expect(text.replace(/^Received:.*\r\n/, "").replace(/Message-Id: [^]*?\r\n\r\n/, "\r\n")).toBe(content);
+  }
 });

@@ -1,24 +1,60 @@
 import { lockedForUpdate } from "../platform/file_lock.ts";
 import { sourceOwner } from "../platform/source_file.ts";
+import { systemErrorText } from "../platform/system_error.ts";
 import { standardInputLines } from "../platform/standard_input.ts";
 import { foldAscii, foldKey } from "../table/fold.ts";
 import type { IndexFormat } from "../table/index_formats.ts";
 import { RecordSet } from "../table/record_set.ts";
-import { tableType } from "../table/registry.ts";
+import { openTable, tableType } from "../table/registry.ts";
+import type { Table } from "../table/table.ts";
 import { CDB_FLAGS, existing, writeRecords } from "./_table_create.ts";
 import { ToolFault } from "./_table_options.ts";
 import { splitSpec, type ToolRun } from "./_table_run.ts";
 
 /** Deletes the key, or each line of standard input, from every table named; 0 when anything was deleted. */
-export function deleteKeys(run: ToolRun): number {
+export async function deleteKeys(run: ToolRun): Promise<number> {
   const { options } = run;
   const isList = options.key!.length === 1 && options.key![0] === 0x2d;
   const keys = isList
     ? [...standardInputLines()].map((line) => Buffer.from(line))
     : [Buffer.from(options.key!)];
   let deleted = 0;
-  for (const argument of options.tables) deleted += deleteFrom(run, argument, keys);
+  for (const argument of options.tables) {
+    const { type, name } = splitSpec(run, argument);
+    deleted += tableType(type)?.removes === true
+      ? await deleteOnServer(run, `${type}:${name}`, keys)
+      : deleteFrom(run, argument, keys);
+  }
   return deleted > 0 ? 0 : 1;
+}
+
+/** Deletes from a cache, and from what it is a cache of, where the number is told. */
+async function deleteOnServer(run: ToolRun, spec: string, keys: readonly Buffer[]): Promise<number> {
+  const table = openTable(spec, run.context);
+  let deleted = 0;
+  try {
+    for (const key of keys) {
+      if (await removed(run, table, key)) deleted++;
+    }
+  } finally {
+    table.close();
+  }
+  return table.backup === undefined ? deleted : deleteFrom(run, table.backup, keys);
+}
+
+async function removed(run: ToolRun, table: Table, key: Buffer): Promise<boolean> {
+  if (table.remove === undefined) throw new ToolFault(await openProblem(table));
+  try {
+    return await table.remove(key.toString(run.encoding));
+  } catch (error) {
+    throw new ToolFault(`table ${table.spec}: delete error: ${systemErrorText(error)}`);
+  }
+}
+
+/** A table that could not be opened says at every lookup why. */
+async function openProblem(table: Table): Promise<string> {
+  const answer = await table.lookup("");
+  return answer.is === "trouble" ? answer.why.replace(/^.+? is unavailable\. /s, "") : `open ${table.spec}`;
 }
 
 function formatToChange(

@@ -9,7 +9,11 @@ import { decodeValue } from "./_table_values.ts";
 
 /** Lists key and value of the first table, in the file's order. */
 export function listTable(run: ToolRun): number {
-  const { type, name } = splitSpec(run, run.options.tables[0]!);
+  return listNamed(run, run.options.tables[0]!);
+}
+
+function listNamed(run: ToolRun, argument: string): number {
+  const { type, name } = splitSpec(run, argument);
   const row = tableType(type);
   if (row?.index !== undefined && !row.index.constant) {
     listIndex(run, row.index, name);
@@ -17,6 +21,7 @@ export function listTable(run: ToolRun): number {
   }
   if (row === undefined) throw new ToolFault(`unsupported dictionary type: ${type}`);
   if (type === "proxy") throw new ToolFault("can't sequence maps via the proxy service");
+  if (row.removes === true) return listBackup(run, `${type}:${name}`);
   listEntries(run, `${type}:${name}`);
   return 0;
 }
@@ -55,6 +60,15 @@ function print(run: ToolRun, output: Output, spec: string, record: StoredRecord)
   const shown = run.options.valuesAreFiles ? decodeValue(run, spec, key.toString(), value.toString()) : value;
   if (run.options.json) output.write(`${JSON.stringify({ key: key.toString(), value: shown.toString() })}\n`);
   else output.write(Buffer.from(key), run.style.separator, Buffer.from(shown), "\n");
+}
+
+/** What is in a cache nobody can tell; what it is a cache of can be listed. */
+function listBackup(run: ToolRun, spec: string): number {
+  const { backup, close } = openTable(spec, run.context);
+  close();
+  if (backup !== undefined) return listNamed(run, backup);
+  run.warn(`database ${spec}: first/next support requires backup database`);
+  return 0;
 }
 
 /** Tables in memory that know their keys: inline, texthash, environ. */

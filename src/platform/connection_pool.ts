@@ -36,10 +36,15 @@ export class ExchangeFault extends Error {
   }
 }
 
+/** A reply, how many bytes it takes, and whether the connection is of no use after it. */
+export interface Reading<Reply> {
+  readonly reply: Reply;
+  readonly length: number;
+  readonly isLast?: boolean;
+}
+
 /** Finds a reply at the start of what has come in; undefined when more has to come. A throw ends the request and the connection. */
-export type ReadReply<Reply> = (
-  received: Buffer,
-) => { readonly reply: Reply; readonly length: number } | undefined;
+export type ReadReply<Reply> = (received: Buffer) => Reading<Reply> | undefined;
 
 /** Something to say to a server: the bytes, how its reply is read, and who may give up on it. */
 export interface Request<Reply> {
@@ -249,7 +254,7 @@ class Channel implements ConnectionHandler {
         take: (received) => {
           const found = read(received);
           if (found === undefined) return false;
-          if (found.length < received.length) this.destroy();
+          if (found.isLast === true || found.length < received.length) this.destroy();
           resolve(found.reply);
           return true;
         },

@@ -21,6 +21,11 @@ export interface TableContext {
    * twice in a texthash file only earns a warning, and what cannot be opened is left to the caller to report.
    */
   readonly asPostmap?: boolean;
+  /**
+   * The table says what is run, where files are written or whose rights are used (`alias_maps`, `virtual_uid_maps`): tables
+   * whose server proves nothing, and rules that put parts of the key into the value, are refused (DICT_FLAG_PARANOID).
+   */
+  readonly paranoid?: boolean;
   /** `latin1`: keys and values are bytes, one a character, and fold as ASCII (postmap -u). Default `utf8`. */
   readonly encoding?: "utf8" | "latin1";
   /** Fold keys to lower case; default true (postmap -f turns it off). */

@@ -1,5 +1,6 @@
 import type { ConnectTo } from "../platform/connection.ts";
 import { tcpPort } from "../platform/host.ts";
+import type { TableContext } from "./context.ts";
 
 /** What a text says about a server's place. */
 export type Endpoint = { readonly is: "endpoint"; readonly to: ConnectTo } | {
@@ -37,4 +38,9 @@ export function parseHostPort(place: string): Endpoint {
   if (port < 1 || port > 65_535) return bad(`${place}: bad port ${port}: specify 1 to 65535`);
   const host = (bracketed ?? plain ?? "").replace(/^ipv6:/i, "");
   return { is: "endpoint", to: { host: host === "" ? "localhost" : host, port } };
+}
+
+/** Sockets of daemons are named from the queue directory, those of commands from the working directory. */
+export function serverDirectory(context: TableContext): string {
+  return context.asPostmap === true ? "" : context.parameter("queue_directory") ?? "";
 }

@@ -22,3 +22,11 @@ export function foldKey(key: string): string {
 export function foldAscii(key: string): string {
   return ASCII.test(key) ? key.toLowerCase() : key.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
+
+/** How keys are folded where a table is opened: not at all (postmap -f), bytes, or text. */
+export function foldingOf(
+  { fold, encoding }: { readonly fold?: boolean; readonly encoding?: "utf8" | "latin1" },
+): (key: string) => string {
+  if (fold === false) return (key) => key;
+  return encoding === "latin1" ? foldAscii : foldKey;
+}

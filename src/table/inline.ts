@@ -1,6 +1,6 @@
 import { balancedLength, splitListRaw } from "../config/list.ts";
 import type { TableContext } from "./context.ts";
-import { foldAscii, foldKey } from "./fold.ts";
+import { foldingOf } from "./fold.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
 import { plainTable, unavailable } from "./unavailable.ts";
 
@@ -21,11 +21,7 @@ function pairOf(item: string): readonly [string, string] | string {
 /** `inline:{ key=value, { key = text with blanks } }`: a table written into main.cf (DATABASE_README). */
 export function openInline(name: string, spec: string, context: TableContext): Table {
   const need = `"${spec}"; need "inline:{name=value...}"`;
-  const fold = context.fold === false
-    ? (key: string) => key
-    : context.encoding === "latin1"
-    ? foldAscii
-    : foldKey;
+  const fold = foldingOf(context);
   const items = splitListRaw(insideBraces(name) ?? "");
   if (items.length === 0) return unavailable(spec, `bad syntax: ${need}`, false);
   const values = new Map<string, Answer>();

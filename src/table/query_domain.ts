@@ -1,6 +1,7 @@
-import type { MaybeAsync } from "../base/maybe_async.ts";
+import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { type ListTables, type Match, openDomainList } from "./match_list.ts";
 import type { QueryFile } from "./query_file.ts";
+import { LookupFault } from "./remote.ts";
 
 /** Says whether a key is worth a lookup. */
 export interface DomainFilter {
@@ -30,4 +31,19 @@ export function openDomainFilter(file: QueryFile, tables: ListTables): DomainFil
     },
     close: () => list.close(),
   };
+}
+
+/** Goes on when the filter admits a key, else gives `otherwise`; throws when the filter cannot tell. */
+export function whenAdmitted<Result>(
+  filter: DomainFilter,
+  key: string,
+  next: () => MaybeAsync<Result>,
+  otherwise: Result,
+): MaybeAsync<Result> {
+  return then(filter.admits(key), (match) => {
+    if (match.is === "trouble") {
+      throw new LookupFault(`'domain' pattern match failed for '${key}': ${match.why}`);
+    }
+    return match.is === "yes" ? next() : otherwise;
+  });
 }

@@ -34,6 +34,11 @@ export function isDynamic(pieces: readonly Piece[]): boolean {
   return pieces.some((piece) => typeof piece !== "string");
 }
 
+/** Whether a query shows its server only parts of a key: then parts of addresses are not looked up one by one (DICT_FLAG_PATTERN). */
+export function isPartial(pieces: readonly Piece[]): boolean {
+  return pieces.some((piece) => typeof piece !== "string" && piece.of === "key" && piece.part !== "whole");
+}
+
 /** A key or value taken apart as far as the templates need it. */
 export interface Parts {
   readonly whole: string;

@@ -7,6 +7,7 @@ import { openFail } from "./fail.ts";
 import { openInternal } from "./internal.ts";
 import { openLdap } from "./ldap.ts";
 import { openMysql } from "./mysql.ts";
+import { openMemcache } from "./memcache.ts";
 import { openNis } from "./nis.ts";
 import { openPgsql } from "./pgsql.ts";
 import { openPipemap } from "./pipemap.ts";
@@ -34,6 +35,8 @@ export interface TableType {
   readonly local?: boolean;
   /** Its file, or the file it is made from, is a text of keys and values, which can be read for keys that never match. */
   readonly keyed?: boolean;
+  /** Its server deletes keys (postmap -d). */
+  readonly removes?: boolean;
   /** Of a deletion it says that there is none, where other types cannot be opened for writing (postmap -d). */
   readonly writable?: boolean;
 }
@@ -55,6 +58,7 @@ export const TABLE_TYPES: Readonly<Record<string, TableType>> = {
   internal: { open: openInternal, writable: true },
   ldap: { open: openLdap },
   mysql: { open: openMysql },
+  memcache: { open: openMemcache, removes: true },
   nis: { open: openNis },
   pcre: { open: openPcre, local: true },
   pgsql: { open: openPgsql },

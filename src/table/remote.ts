@@ -2,7 +2,7 @@ import { systemClock } from "../base/clock.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import { systemErrorText } from "../platform/system_error.ts";
 import type { TableContext } from "./context.ts";
-import { foldAscii, foldKey } from "./fold.ts";
+import { foldingOf } from "./fold.ts";
 import type { Answer, Table } from "./table.ts";
 
 /** A lookup that could not be made: the server does not answer (worth a retry) or refuses the question (not). */
@@ -54,20 +54,18 @@ export function remoteTable(
   options: RemoteOptions,
   ask: Ask,
 ): Table {
-  return new RemoteTable(spec, keyForm(context, options), options, ask);
+  const form = options.asWritten === true ? (key: string) => key : foldingOf(context);
+  const table = new RemoteTable(spec, form, options, ask);
+  return {
+    spec,
+    pattern: options.pattern ?? false,
+    lookup: (key) => table.lookup(key),
+    close: () => table.close(),
+  };
 }
 
-function keyForm(
-  context: Pick<TableContext, "fold" | "encoding">,
-  options: RemoteOptions,
-): (key: string) => string {
-  if (options.asWritten === true || context.fold === false) return (key) => key;
-  return context.encoding === "latin1" ? foldAscii : foldKey;
-}
-
-class RemoteTable implements Table {
-  readonly spec: string;
-  readonly pattern: boolean;
+class RemoteTable {
+  readonly #spec: string;
   readonly #form: (key: string) => string;
   readonly #options: RemoteOptions;
   readonly #ask: Ask;
@@ -76,8 +74,7 @@ class RemoteTable implements Table {
   #asking = 0;
 
   constructor(spec: string, form: (key: string) => string, options: RemoteOptions, ask: Ask) {
-    this.spec = spec;
-    this.pattern = options.pattern ?? false;
+    this.#spec = spec;
     this.#form = form;
     this.#options = options;
     this.#ask = ask;
@@ -141,6 +138,6 @@ class RemoteTable implements Table {
   #trouble(error: unknown): Answer {
     const [retry, isWhole] = error instanceof LookupFault ? [error.retry, error.isWhole] : [true, false];
     const reason = systemErrorText(error);
-    return { is: "trouble", retry, why: isWhole ? reason : `table ${this.spec} lookup error: ${reason}` };
+    return { is: "trouble", retry, why: isWhole ? reason : `table ${this.#spec} lookup error: ${reason}` };
   }
 }

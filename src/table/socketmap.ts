@@ -1,14 +1,14 @@
 import { ConnectionPool } from "../platform/connection_pool.ts";
 import type { ConnectTo } from "../platform/connection.ts";
 import type { TableContext } from "./context.ts";
-import { parseEndpoint } from "./endpoint.ts";
+import { parseEndpoint, serverDirectory } from "./endpoint.ts";
 import { exchange } from "./_exchange.ts";
 import { netstring, readNetstring } from "./netstring.ts";
 import { remoteTable } from "./remote.ts";
 import { printable, toWire, valueFromWire } from "./remote_text.ts";
 import { Servers } from "./servers.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
-import { refused } from "./unavailable.ts";
+import { refused, unproven } from "./unavailable.ts";
 
 /** Limits of socketmap_table(5), in bytes and milliseconds. */
 const MAX_QUERY = 10_000;
@@ -19,16 +19,12 @@ const MAX_TTL = 100_000;
 
 /** `socketmap:inet:host:port:name`, `socketmap:unix:path:name`: Sendmail's socketmap protocol (socketmap_table(5)). */
 export function openSocketmap(name: string, spec: string, context: TableContext): Table {
+  if (context.paranoid === true) return unproven(spec, context);
   const colon = name.lastIndexOf(":");
   if (colon < 0) return refused(spec, "socketmap requires server:socketmap argument", context);
   const endpoint = parseEndpoint(name.slice(0, colon), serverDirectory(context));
   if (endpoint.is === "bad") return refused(spec, endpoint.why, context);
   return socketmap({ spec, server: name.slice(0, colon), map: name.slice(colon + 1) }, endpoint.to, context);
-}
-
-/** Sockets of daemons are named from the queue directory, those of commands from the working directory. */
-export function serverDirectory(context: TableContext): string {
-  return context.asPostmap === true ? "" : context.parameter("queue_directory") ?? "";
 }
 
 interface Names {

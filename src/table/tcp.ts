@@ -6,7 +6,7 @@ import { LookupFault, remoteTable } from "./remote.ts";
 import { printable, toWire, valueFromWire } from "./remote_text.ts";
 import { Servers } from "./servers.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
-import { refused } from "./unavailable.ts";
+import { refused, unproven } from "./unavailable.ts";
 
 /** Limits of tcp_table(5), in bytes and milliseconds; a line's length is without its newline. */
 const MAX_REPLY = 4096;
@@ -16,6 +16,7 @@ const MAX_IDLE = 100_000;
 
 /** `tcp:host:port`: one line for a question, one for the answer (tcp_table(5)). */
 export function openTcp(name: string, spec: string, context: TableContext): Table {
+  if (context.paranoid === true) return unproven(spec, context);
   const endpoint = parseHostPort(name);
   if (endpoint.is === "bad") return refused(spec, endpoint.why, context);
   const pool = new ConnectionPool(endpoint.to, { timeout: TIMEOUT, maxIdle: MAX_IDLE, maxTtl: Infinity });

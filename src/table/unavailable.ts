@@ -17,6 +17,11 @@ export function refused(
   return unavailable(spec, why, false);
 }
 
+/** The same for a type that must not say what is run or whose rights are used: nobody knows who is behind its server. */
+export function unproven(spec: string, context: Pick<TableContext, "warn" | "asPostmap">): Table {
+  return refused(spec, `${spec} map is not allowed for security-sensitive data`, context);
+}
+
 /** A table whose answer depends on nothing but the key. */
 export function plainTable(spec: string, lookup: (key: string) => Answer, pattern = false): Table {
   return { spec, pattern, lookup, close: () => {} };

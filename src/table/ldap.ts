@@ -1,4 +1,5 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import { TABLE_PARAMETERS } from "../config/table_parameters.ts";
 import type { OpenTable, TableContext } from "./context.ts";
 import { parseFilter, quoteForDn, quoteForFilter } from "./ldap_filter.ts";
 import type { LdapSearch } from "./ldap_codec.ts";
@@ -17,7 +18,7 @@ import {
   UNAVAILABLE,
 } from "./ldap_result_codes.ts";
 import type { LdapServer } from "./ldap_servers.ts";
-import { LDAP_ATTRIBUTES, type LdapSettings, ldapSettings } from "./ldap_settings.ts";
+import { type LdapSettings, ldapSettings } from "./ldap_settings.ts";
 import { type DomainFilter, openDomainFilter } from "./query_domain.ts";
 import { type QueryFile, withQueryFile } from "./query_file.ts";
 import { ResultGatherer, type ResultRules } from "./query_result.ts";
@@ -29,7 +30,7 @@ import type { ListTables } from "./match_list.ts";
 
 /** `ldap:/file`, or `ldap:name` with `name_server_host` and so on in main.cf (ldap_table(5)). */
 export function openLdap(name: string, spec: string, context: TableContext, open: OpenTable): Table {
-  return withQueryFile(name, spec, { context, attributes: LDAP_ATTRIBUTES }, (file) => {
+  return withQueryFile(name, spec, { context, attributes: TABLE_PARAMETERS["ldap"]! }, (file) => {
     const directory = new LdapTable(file, spec, { context, open });
     const { settings } = directory;
     return remoteTable(spec, context, {

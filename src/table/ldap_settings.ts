@@ -6,25 +6,6 @@ import type { LdapScope } from "./ldap_url.ts";
 import type { QueryFile } from "./query_file.ts";
 import { isDynamic, parseTemplate, type Piece } from "./query_template.ts";
 
-/** The attributes of ldap_table(5). */
-export const LDAP_ATTRIBUTES = [
-  ...[
-    "server_host",
-    "server_port",
-    "timeout",
-    "search_base",
-    "query_filter",
-    "result_format",
-    "result_filter",
-  ],
-  ...["domain", "result_attribute", "special_result_attribute", "terminal_result_attribute"],
-  ...["leaf_result_attribute", "scope", "bind", "bind_dn", "bind_pw", "cache", "cache_expiry", "cache_size"],
-  ...["recursion_limit", "expansion_limit", "size_limit", "dereference", "chase_referrals", "version"],
-  ...["debuglevel", "sasl_mechs", "sasl_realm", "sasl_authz_id", "sasl_minssf", "start_tls"],
-  ...["tls_ca_cert_dir", "tls_ca_cert_file", "tls_cert", "tls_key", "tls_require_cert", "tls_random_file"],
-  "tls_cipher_suite",
-];
-
 /** How connections are secured (ldap_table(5), SSL and STARTTLS). */
 export interface LdapTls {
   readonly startTls: boolean;

@@ -18,7 +18,7 @@ const lines = (name: string, values: string | readonly string[]) =>
   (typeof values === "string" ? [values] : values).map((value) => line(name, value));
 
 const line = (name: string, value: string) =>
-  /^[\x21-\x39\x3b\x3d-\x7e][\x20-\x7e]*$/.test(value) && !value.endsWith(" ")
+  name.endsWith(":") || /^[\x21-\x39\x3b\x3d-\x7e][\x20-\x7e]*$/.test(value) && !value.endsWith(" ")
     ? `${name}: ${value}`
     : `${name}:: ${Buffer.from(value, "utf8").toString("base64")}`;
 
@@ -27,6 +27,22 @@ const group = (more: Entry): Entry => ({ objectClass: ["groupOfNames", "mailThin
 const people = `ou=people,${SUFFIX}`;
 const groups = `ou=groups,${SUFFIX}`;
 const url = (filter: string, attributes = "") => `ldap:///${people}?${attributes}?one?${filter}`;
+
+/** Another server that has some of the people; `URL` is where it is. */
+export const referral = (url: string) =>
+  ldif({
+    [`ou=far,${SUFFIX}`]: {
+      objectClass: ["referral", "extensibleObject"],
+      ou: "far",
+      ref: `${url}/ou=far,${SUFFIX}??sub`,
+    },
+  });
+
+/** What that other server holds. */
+export const FAR = ldif({
+  [`ou=far,${SUFFIX}`]: { objectClass: "organizationalUnit" },
+  [`cn=fay,ou=far,${SUFFIX}`]: person({ mail: "fay@example.org", maildrop: "fay@far.example" }),
+});
 
 /** What the directory holds. */
 export const DIRECTORY = ldif({
@@ -76,6 +92,24 @@ export const DIRECTORY = ldif({
     member: `cn=bob,${people}`,
     memberURL: [url("(mail=cat@*)"), url("(cn=ann)", "mail,maildrop"), url("(cn=bob)", "description")],
   }),
+  [`ou=example.net,${groups}`]: { objectClass: "organizationalUnit" },
+  [`cn=dan,ou=example.net,${groups}`]: person({ mail: "dan@example.net", maildrop: "dan@net.example" }),
+  [`cn=nick,${people}`]: {
+    objectClass: ["alias", "extensibleObject"],
+    cn: "nick",
+    aliasedObjectName: `cn=dan,ou=example.net,${groups}`,
+  },
+  [`cn=both1,${people}`]: person({
+    mail: "both@example.org",
+    maildrop: "first@host.example",
+    mailHost: "terminal.example",
+  }),
+  [`cn=both2,${people}`]: person({ mail: "both@example.org", maildrop: "second@host.example" }),
+  [`cn=utf,${people}`]: person({
+    mailacceptinggeneralid: "jörg@bücher.example",
+    maildrop: "jörg@höst.example",
+  }),
+  [`cn=raw,${people}`]: { ...person({ mail: "raw@example.org" }), "octets:": "/wD+" },
   [`cn=badurl,${groups}`]: group({
     mail: "badurl@example.org",
     member: `cn=bob,${people}`,

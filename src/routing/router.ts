@@ -1,4 +1,5 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import { overlay } from "../config/overlay.ts";
 import type { Settings } from "../config/settings.ts";
 import { type AddressFormSettings, createAddressForm } from "../rewrite/address_form.ts";
 import { createFindAddress, type ExtensionSettings } from "../rewrite/find_address.ts";
@@ -76,11 +77,8 @@ export function createResolve(
 }
 
 /** The settings for address verification probes, which take ways of their own (ADDRESS_VERIFICATION_README). */
-export function probeSettings<Given extends HopSettings>(
-  settings: Given & ProbeSettings,
-): Given & HopSettings {
-  return {
-    ...settings,
+export function probeSettings(settings: Settings): Settings {
+  return overlay(settings, {
     local_transport: settings.address_verify_local_transport,
     virtual_transport: settings.address_verify_virtual_transport,
     relay_transport: settings.address_verify_relay_transport,
@@ -89,21 +87,8 @@ export function probeSettings<Given extends HopSettings>(
     transport_maps: settings.address_verify_transport_maps,
     sender_dependent_relayhost_maps: settings.address_verify_sender_dependent_relayhost_maps,
     sender_dependent_default_transport_maps: settings.address_verify_sender_dependent_default_transport_maps,
-  };
+  });
 }
-
-/** The twins of HopSettings. */
-export type ProbeSettings = Pick<
-  Settings,
-  | "address_verify_local_transport"
-  | "address_verify_virtual_transport"
-  | "address_verify_relay_transport"
-  | "address_verify_default_transport"
-  | "address_verify_relayhost"
-  | "address_verify_transport_maps"
-  | "address_verify_sender_dependent_relayhost_maps"
-  | "address_verify_sender_dependent_default_transport_maps"
->;
 
 /** What delivery does with a resolution: a malformed address bounces as qmgr(8) words it. */
 function routeOf(resolution: Resolution): Route {

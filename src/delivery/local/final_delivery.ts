@@ -72,7 +72,7 @@ export class FinalDelivery {
 
   /** Appends to a file, or delivers into a maildir when the name ends in a slash. */
   async file(place: Place, path: string): Promise<Outcome> {
-    if (this.#probe) return sent(this.#relay, `delivers to file: ${path}`);
+    if (this.#probe && !path.endsWith("/")) return sent(this.#relay, `delivers to file: ${path}`);
     if (path.endsWith("/")) return await this.#maildir(place, path, place.identity, "file");
     // A mailbox of the spool directory named by an alias is one like any other there.
     const spool = `${this.#deps.settings.mail_spool_directory.replace(/\/+$/, "")}/`;
@@ -88,7 +88,6 @@ export class FinalDelivery {
 
   /** Delivers to the user's mailbox: below the home directory, or in the spool directory. */
   async mailbox(place: Place, user: LocalUser): Promise<Outcome> {
-    if (this.#probe) return sent(this.#relay, "delivers to mailbox");
     const { home_mailbox, mail_spool_directory } = this.#deps.settings;
     const inHome = home_mailbox !== "";
     const spool = mail_spool_directory.replace(/\/+$/, "");
@@ -97,6 +96,7 @@ export class FinalDelivery {
     if (path.endsWith("/") || (!inHome && mail_spool_directory.endsWith("/"))) {
       return await this.#maildir(place, path, identity, "mailbox");
     }
+    if (this.#probe) return sent(this.#relay, "delivers to mailbox");
     const task = this.#mboxTask(path, false, !inHome);
     const result = await this.#perform(identity, task, this.#copy(place, true, true, "mailbox"));
     if (result.is === "failed" && result.why.includes("not owned by recipient")) {
@@ -149,6 +149,7 @@ export class FinalDelivery {
     identity: Identity | undefined,
     kind: CopyKind,
   ): Promise<Outcome> {
+    if (this.#probe) return sent(this.#relay, "delivers to maildir");
     const { myhostname, mailbox_size_limit } = this.#deps.settings;
     const task: MailTask = {
       do: "maildir",

@@ -290,6 +290,11 @@ export class LocalRun {
     for (const path of this.#forwardPaths(place, name, user)) {
       const owner = this.#deps.ownership(path);
       if (owner === undefined || (owner === "hidden" && user.uid === 0)) continue;
+      if (this.#probe && (owner !== "hidden" || await this.#isThere(path, user))) {
+        this.#say(place, sent(this.#relay, `forward via file: ${path}`));
+        return true;
+      }
+      if (this.#probe) continue;
       if (owner !== "hidden" && this.#badOwner(path, owner.uid, user)) continue;
       const result = await this.#final.read(path, user);
       if (result.is === "read" && result.text === undefined) continue;
@@ -304,6 +309,12 @@ export class LocalRun {
       return true;
     }
     return false;
+  }
+
+  /** Whether the user has a file where only the user may look. */
+  async #isThere(path: string, user: LocalUser): Promise<boolean> {
+    const result = await this.#final.read(path, user);
+    return result.is === "read" && result.text !== undefined;
   }
 
   /** A .forward file must be the user's own, or root's. */

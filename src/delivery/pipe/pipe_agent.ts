@@ -71,7 +71,7 @@ async function deliver(
     return {
       is: "sent",
       relay: service,
-      detail: { status: "2.0.0", text: `delivers to ${service}`, action: "relayed" },
+      detail: { status: "2.0.0", text: `delivers to command: ${config.argv[0]}`, action: "relayed" },
     };
   }
   const argv = pipeArguments(

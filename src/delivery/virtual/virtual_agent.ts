@@ -119,7 +119,9 @@ async function deliverOne(
   if (typeof uid !== "number") return uid;
   const gid = await numberOf(deps.gidMaps, "gid", recipient, relay, deps);
   if (typeof gid !== "number") return gid;
-  if (job.envelope.kind === "probe") return sent(relay, "delivers to mailbox");
+  if (job.envelope.kind === "probe") {
+    return sent(relay, mailbox.value.endsWith("/") ? "delivers to maildir" : "delivers to mailbox");
+  }
   const path = `${deps.settings.virtual_mailbox_base}/${mailbox.value}`;
   return await write(job, recipient, path, { uid, gid }, deps);
 }

@@ -1,70 +1,87 @@
 import { compareBytes } from "./record_file.ts";
 import type { RecordSet } from "./record_set.ts";
 
-const SMALL = 24;
+const SMALL = 16;
+/** Bytes of a key that are sorted by at a time. */
+const STEP = 4;
 
-/** The living records in bytewise order of their keys, shorter first: radix sort from the first byte on. */
+/** The living records in bytewise order of their keys, shorter first. */
 export function sortedRecords(records: RecordSet): Uint32Array {
   const order = records.living();
-  if (records.isAscending) return order;
-  new RadixSort(records, order.length).sort(order, 0);
+  if (!records.isAscending) new KeySort(records, order).sort(0, order.length, 0);
   return order;
 }
 
-class RadixSort {
+/**
+ * Sorts by four bytes of the keys at a time, then each group that agrees in them by the next four. Those bytes and the record's
+ * index make a 64-bit number, and numbers are sorted natively; the keys themselves lie too far apart to be compared one by one.
+ */
+class KeySort {
   readonly #arena: Uint8Array;
   readonly #start: Uint32Array;
   readonly #length: Uint32Array;
-  readonly #spare: Uint32Array;
+  readonly #order: Uint32Array;
+  /** Of each place, the record's index (low word) and its bytes at the depth in hand (high word). */
+  readonly #pairs: BigUint64Array;
+  readonly #words: Uint32Array;
 
-  constructor(records: RecordSet, count: number) {
+  constructor(records: RecordSet, order: Uint32Array) {
     this.#arena = records.arena;
     this.#start = records.keyStart;
     this.#length = records.keyLength;
-    this.#spare = new Uint32Array(count);
+    this.#order = order;
+    this.#pairs = new BigUint64Array(order.length);
+    this.#words = new Uint32Array(this.#pairs.buffer);
   }
 
-  /** Sorts indexes whose keys agree before `depth`. */
-  sort(order: Uint32Array, depth: number): void {
+  /** Sorts the places `from` to `to`, whose keys agree before `depth`. */
+  sort(from: number, to: number, depth: number): void {
     for (;;) {
-      if (order.length <= SMALL) return this.#insertion(order, depth);
-      const starts = this.#distribute(order, depth);
-      const only = starts.findIndex((start, at) => at < 257 && starts[at + 1]! - start === order.length);
-      if (only === 0) return; // all keys end here: equal
-      if (only > 0) {
-        depth++; // all agree in this byte: no copy, no recursion
-        continue;
-      }
-      for (let byte = 1; byte < 257; byte++) {
-        if (starts[byte + 1]! - starts[byte]! > 1) {
-          this.sort(order.subarray(starts[byte]!, starts[byte + 1]!), depth + 1);
-        }
-      }
-      return;
+      if (to - from <= SMALL || !this.#load(from, to, depth)) return this.#insertion(from, to, depth);
+      this.#pairs.subarray(from, to).sort();
+      if (this.#words[2 * from + 1] !== this.#words[2 * to - 1]) break;
+      depth += STEP; // all agree: no recursion, however long the common beginning
+    }
+    for (let at = from; at < to; at++) this.#order[at] = this.#words[2 * at]!;
+    for (let start = from; start < to;) {
+      const bytes = this.#words[2 * start + 1];
+      let end = start + 1;
+      while (end < to && this.#words[2 * end + 1] === bytes) end++;
+      if (end - start > 1) this.sort(start, end, depth + STEP);
+      start = end;
     }
   }
 
-  /** Groups by the byte at `depth`; 0 stands for a key that has ended. */
-  #distribute(order: Uint32Array, depth: number): Uint32Array {
-    const starts = new Uint32Array(258);
-    for (let at = 0; at < order.length; at++) starts[this.#byte(order[at]!, depth) + 1]++;
-    for (let byte = 0; byte < 257; byte++) starts[byte + 1] += starts[byte]!;
-    const next = starts.slice(0, 257);
-    const spare = this.#spare.subarray(0, order.length);
-    for (let at = 0; at < order.length; at++) spare[next[this.#byte(order[at]!, depth)]!++] = order[at]!;
-    order.set(spare);
-    return starts;
+  /** False when all keys have ended before that depth: only their lengths differ, and there are few such keys. */
+  #load(from: number, to: number, depth: number): boolean {
+    let longest = 0;
+    for (let at = from; at < to; at++) {
+      const index = this.#order[at]!;
+      const length = this.#length[index]! - depth;
+      if (length > longest) longest = length;
+      this.#words[2 * at] = index;
+      this.#words[2 * at + 1] = this.#bytes(this.#start[index]! + depth, length);
+    }
+    return longest > 0;
   }
 
-  #byte(index: number, depth: number): number {
-    return depth < this.#length[index]! ? this.#arena[this.#start[index]! + depth]! + 1 : 0;
+  /** Four bytes, the first the highest; zero stands behind the end of a key. */
+  #bytes(at: number, length: number): number {
+    const arena = this.#arena;
+    if (length >= STEP) {
+      return (arena[at]! << 24 | arena[at + 1]! << 16 | arena[at + 2]! << 8 | arena[at + 3]!) >>> 0;
+    }
+    let bytes = 0;
+    for (let i = 0; i < STEP; i++) bytes = bytes << 8 | (i < length ? arena[at + i]! : 0);
+    return bytes >>> 0;
   }
 
-  #insertion(order: Uint32Array, depth: number): void {
-    for (let at = 1; at < order.length; at++) {
+  #insertion(from: number, to: number, depth: number): void {
+    const order = this.#order;
+    for (let at = from + 1; at < to; at++) {
       const index = order[at]!;
       let hole = at;
-      while (hole > 0 && this.#compare(order[hole - 1]!, index, depth) > 0) {
+      while (hole > from && this.#compare(order[hole - 1]!, index, depth) > 0) {
         order[hole] = order[hole - 1]!;
         hole--;
       }

@@ -19,11 +19,11 @@ export function isLdapUrl(text: string): boolean {
 }
 
 const URL_FORM =
-  /^<?(?:URL:)?(ldap[si]?):\/\/(\[[0-9A-Fa-f:.]+\]|[^\/?:\[\]]*)(?::([0-9]{1,5}))?(?:\/([^?]*)(?:\?([^?]*))?(?:\?([^?]*))?(?:\?([^?]*))?(?:\?([^?]*))?)?>?$/i;
+  /^(?:URL:)?(ldap[si]?):\/\/(\[[0-9A-Fa-f:.]+\]|[^\/?:\[\]]*)(?::([0-9]{1,5}))?(?:\/([^?]*)(?:\?([^?]*))?(?:\?([^?]*))?(?:\?([^?]*))?(?:\?([^?]*))?)?$/i;
 
 /** Takes a URL apart; a text says what is wrong with it. */
 export function parseLdapUrl(text: string): LdapUrl | string {
-  const match = URL_FORM.exec(text);
+  const match = URL_FORM.exec(text.startsWith("<") && text.endsWith(">") ? text.slice(1, -1) : text);
   if (match === null) return "it is no LDAP URL";
   const [, scheme, host, port, dn, attributes, scope, filter, extensions] = match.map((part) => part ?? "");
   if (port !== "" && Number(port) > 65_535) return `port ${port} is too large`;

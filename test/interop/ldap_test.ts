@@ -1,6 +1,7 @@
 // ldap tables on a real OpenLDAP server, beside the real postmap(1): same values, same exit status, same reasons.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +15,7 @@ const runner = join(import.meta.dir, "../kit/run_command.ts");
 let slapd: Slapd;
 let far: Slapd;
 let root = "";
+let files = 0;
 
 beforeAll(async () => {
   root = fs.mkdtempSync(join(tmpdir(), "ldap-"));
@@ -46,7 +48,7 @@ function file(lines: readonly string[]): string {
     ...(has("search_base") ? [] : [`search_base = ${SUFFIX}`]),
     ...lines,
   ];
-  return `ldap:${write("table.cf", all)}`;
+  return `ldap:${write(`table${++files}.cf`, all)}`;
 }
 
 interface Run {
@@ -55,9 +57,13 @@ interface Run {
   readonly err: string;
 }
 
-function run(command: string, args: readonly string[]): Run {
-  const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
-  return { status, out: stdout, err: stderr };
+async function run(command: string, args: readonly string[]): Promise<Run> {
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const texts = { out: "", err: "" };
+  child.stdout.on("data", (chunk) => texts.out += chunk);
+  child.stderr.on("data", (chunk) => texts.err += chunk);
+  const [status] = await once(child, "close");
+  return { status, ...texts };
 }
 
 const real = (spec: string, key: string) => run("/usr/sbin/postmap", ["-c", root, "-q", key, spec]);
@@ -275,11 +281,11 @@ const CASES: Readonly<Record<string, Case>> = {
 
 describe("beside the real postmap", () => {
   for (const [title, { lines, keys, why }] of Object.entries(CASES)) {
-    test(title, async () => {
+    test.concurrent(title, async () => {
       const spec = file(lines);
       await withTable(spec, async (table) => {
         for (const key of keys) {
-          const [theirs, ours] = [real(spec, key), await table.lookup(key)];
+          const [theirs, ours] = await Promise.all([real(spec, key), table.lookup(key)]);
           expect({ key, out: shown(ours) }).toEqual({ key, out: theirs.out });
           expect({ key, trouble: ours.is === "trouble" }).toEqual({
             key,
@@ -304,7 +310,7 @@ describe("beside the real postmap", () => {
     ) {
       const spec = file([`server_host = ${host}`, MAIL]);
       const answer = await withTable(spec, async (table) => await table.lookup("bob@example.org"));
-      expect([host, shown(answer)]).toEqual([host, real(spec, "bob@example.org").out]);
+      expect([host, shown(answer)]).toEqual([host, (await real(spec, "bob@example.org")).out]);
       expect(answer.is).toBe("found");
     }
   });
@@ -317,20 +323,20 @@ describe("beside the real postmap", () => {
     ];
     writeMain(lines);
     const args = ["-c", root, "-q", "ann@example.org", "ldap:people"];
-    const ours = run(process.execPath, [runner, "postmap", ...args]);
-    expect(ours).toEqual(run("/usr/sbin/postmap", args));
+    const ours = await run(process.execPath, [runner, "postmap", ...args]);
+    expect(ours).toEqual(await run("/usr/sbin/postmap", args));
     expect(ours.out).toBe("ann@host.example,ann@second.example\n");
   });
 
-  test("the command says the same, with the reason in its last line", () => {
+  test("the command says the same, with the reason in its last line", async () => {
     for (const [lines, key] of [[[MAIL], "ann@example.org"], [[MAIL], "nobody@example.org"]] as const) {
       const spec = file(lines);
-      expect(run(process.execPath, [runner, "postmap", "-c", root, "-q", key, spec])).toEqual(
-        real(spec, key),
+      expect(await run(process.execPath, [runner, "postmap", "-c", root, "-q", key, spec])).toEqual(
+        await real(spec, key),
       );
     }
     const spec = file(["search_base = dc=nowhere", MAIL]);
-    const ours = run(process.execPath, [runner, "postmap", "-c", root, "-q", "x", spec]);
+    const ours = await run(process.execPath, [runner, "postmap", "-c", root, "-q", "x", spec]);
     expect(ours.status).toBe(1);
     expect(ours.err).toMatch(
       /^postmap: fatal: table ldap:\S+: query error: Search base 'dc=nowhere' not found/m,

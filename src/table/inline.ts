@@ -9,13 +9,28 @@ export function insideBraces(text: string): string | undefined {
   return text.startsWith("{") && balancedLength(text) === text.length ? text.slice(1, -1) : undefined;
 }
 
-/** One `name = value`, in braces when it contains blanks. */
+/** One `key = value`, in braces when it contains blanks; quotes and backslashes in the key are part of it. */
 function pairOf(item: string): readonly [string, string] | string {
   const text = item.startsWith("{") ? insideBraces(item)?.trim() : item;
   if (text === undefined) return `syntax error after '}' in "${item}"`;
-  const pair = /^([^\s=]+)\s*=\s*([^]*)$/.exec(text);
-  if (pair !== null) return [pair[1]!, pair[2]!.trim()];
-  return text.startsWith("=") ? "missing attribute name" : "missing '=' after attribute name";
+  if (text === "") return "no key found; expected format: key = value";
+  const end = keyEnd(text);
+  if (end === undefined) return "unbalanced '\"'";
+  const rest = text.slice(end).trimStart();
+  if (!rest.startsWith("=")) return "missing '=' after attribute name";
+  return [text.slice(0, end), rest.slice(1).trim()];
+}
+
+/** Where the key ends: at a blank or `=` that is neither quoted nor escaped; undefined inside a quotation. */
+function keyEnd(text: string): number | undefined {
+  let quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at]!;
+    if (char === "\\") at++;
+    else if (char === '"') quoted = !quoted;
+    else if (!quoted && /[\s=]/.test(char)) return at;
+  }
+  return quoted ? undefined : text.length;
 }
 
 /** `inline:{ key=value, { key = text with blanks } }`: a table written into main.cf (DATABASE_README). */

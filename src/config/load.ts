@@ -62,7 +62,13 @@ function gather(source: LoadSource, world: World): Gathered {
   const overrides = [...settings.values()].filter((each) => each.file !== parsed.path)
     .map(({ name, value, file, secret }) => ({ name, value, file, ...(secret && { secret }) }));
   const master = texts?.master ?? readMaster(directory, world);
-  return { settings, diagnostics, source: base, main: parsed, texts: { main, master, overrides } };
+  return {
+    settings,
+    diagnostics,
+    source: base,
+    main: parsed,
+    texts: { main, master, overrides, ...(texts?.lent !== undefined && { lent: texts.lent }) },
+  };
 }
 
 function readMain(directory: string, world: World): string {

@@ -47,6 +47,8 @@ export interface ConfigurationTexts {
   readonly main: string;
   readonly master: string;
   readonly overrides: readonly OverridingText[];
+  /** Files of tables that only master may read: their bytes, one a character, by absolute path. */
+  readonly lent?: Readonly<Record<string, string>>;
 }
 
 /** A configuration that has been read and found good. */

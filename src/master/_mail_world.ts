@@ -67,6 +67,7 @@ export function openMailWorld(
     parameter: (name) => configuration.parameter(name),
     warn: (text) => log.note("trivial-rewrite", "warning", text),
     clock: () => systemClock.now(),
+    ...(configuration.texts?.lent !== undefined && { lent: configuration.texts.lent }),
   };
   const shelf = watch.shelf(createShelf(tables, watch.open(openTable)));
   const own = ownAddresses(settings, realWorld(ownPid(), "master"));

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { Configuration } from "../config/service.ts";
+import type { Configuration, ConfigurationTexts } from "../config/service.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { printDiagnostic } from "../config/diagnostic.ts";
 import type { World } from "../config/world.ts";
@@ -19,6 +19,7 @@ import { Leases } from "./leases.ts";
 import { ListeningSockets, type PreparedSockets, type SocketCalls } from "./listening_sockets.ts";
 import { isOwnFile, lineStyle, openLogTarget, writerFor } from "./log_target.ts";
 import { MetricsCollector } from "./metrics_collector.ts";
+import { lentFiles } from "./lent_files.ts";
 import { workerPrivileges } from "./privileges.ts";
 import { askAll, askOne } from "./queue_questions.ts";
 import { unservedEntries } from "./unserved.ts";
@@ -45,6 +46,8 @@ export interface MasterWorld {
   /** Makes queue_directory and data_directory what the workers need; throws an Error that says what is wrong. */
   prepareDirectories(configuration: Configuration, identity: Identity | undefined): void;
   closeFile(fd: number): void;
+  /** A file's bytes, one a character, when the reader cannot read it and we can. */
+  bytesToLend(path: string, reader: Identity): string | undefined;
   after(milliseconds: number, call: () => void): () => void;
   now(): number;
 }
@@ -190,7 +193,7 @@ export class Master {
     const workers = workerCount(settings.worker_processes, this.#world.processors);
     const endpoints = this.#endpoints(configuration);
     const plan: GenerationPlan = {
-      configuration: { directory: configuration.directory, texts: configuration.texts! },
+      configuration: { directory: configuration.directory, texts: this.#textsFor(configuration, identity) },
       workers,
       endpoints,
       sockets: this.#openSockets(endpoints, workers),
@@ -200,6 +203,14 @@ export class Master {
       openFiles: this.#world.raiseOpenFiles(OPEN_FILES),
     };
     return { configuration, plan, log };
+  }
+
+  /** What the workers read the configuration from, with the files that they cannot read themselves. */
+  #textsFor(configuration: Configuration, identity: Identity | undefined): ConfigurationTexts {
+    const texts = configuration.texts!;
+    if (identity === undefined) return texts;
+    const lent = lentFiles(configuration, (path) => this.#world.bytesToLend(path, identity));
+    return Object.keys(lent).length === 0 ? texts : { ...texts, lent };
   }
 
   #endpoints(configuration: Configuration): readonly Endpoint[] {

@@ -5,6 +5,7 @@ import { realWorld } from "../config/world.ts";
 import { hostName, processorCount } from "../platform/host.ts";
 import { closeDescriptor, openListeningSocket } from "../platform/inherited_sockets.ts";
 import { environmentVariables } from "../platform/process.ts";
+import { bytesToLend } from "../platform/lendable.ts";
 import { raiseOpenFiles } from "../platform/rlimit.ts";
 import { ownPid } from "../platform/signals.ts";
 import { type Identity, spawnSelf } from "../platform/spawn.ts";
@@ -18,6 +19,7 @@ import {
 } from "../platform/system_path.ts";
 import { openUnixListener } from "../platform/unix_listener.ts";
 import { chown, ownIds, userByName } from "../platform/users.ts";
+import { LARGEST_LOAN } from "./lent_files.ts";
 import type { MasterWorld } from "./master.ts";
 
 /** Our own folder below queue_directory: the shards. */
@@ -98,6 +100,7 @@ export function masterWorld(): MasterWorld {
       removeIfThere(path);
     },
     closeFile,
+    bytesToLend: (path, reader) => bytesToLend(path, reader, LARGEST_LOAN),
     after: (milliseconds, call) => systemClock.after(milliseconds, call),
     now: () => systemClock.now(),
   };

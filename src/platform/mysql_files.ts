@@ -1,15 +1,6 @@
 import fs from "node:fs";
 import { join } from "node:path";
 
-/** The text of an option file; undefined when it cannot be read. */
-export function optionFileText(path: string): string | undefined {
-  try {
-    return fs.readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
-}
-
 /** The option files of a folder, in the order of their names; none when it cannot be read. */
 export function listCnfFiles(folder: string): string[] {
   try {

@@ -1,7 +1,8 @@
 import { parseIp } from "../address/ip.ts";
 import type { Ip } from "../address/ip.ts";
 import { contains, type Network, parseNetwork } from "../address/network.ts";
-import { readWhole, systemWhy } from "../platform/random_access_file.ts";
+import { systemWhy } from "../platform/random_access_file.ts";
+import { readTableFile } from "./lent_files.ts";
 import { resolvePath, type TableContext } from "./context.ts";
 import { fileBacked } from "./file_backed.ts";
 import { inlineLines } from "./pattern_table.ts";
@@ -97,10 +98,11 @@ function possibleOf(rule: CidrRule): Possible[] {
   return [{ is: "network", network, negative, value, line }];
 }
 
-function read(path: string, spec: string, { warn }: TableContext): Rules {
+function read(path: string, spec: string, context: TableContext): Rules {
+  const { warn } = context;
   let bytes: Buffer;
   try {
-    bytes = readWhole(path);
+    bytes = readTableFile(path, context);
   } catch (error) {
     return {
       trouble: {

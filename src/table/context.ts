@@ -10,6 +10,8 @@ export interface TableContext {
   readonly warn: (text: string) => void;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  /** Files that master has read for processes that may not: the bytes of each, one a character, by its absolute path. */
+  readonly lent?: Readonly<Record<string, string>>;
   /** What to open in place of a table, by its type and `type:name`; undefined: the table itself. */
   readonly standIn?: (type: string, spec: string) => Table | undefined;
   /** default_database_type: for commands that take bare file names. */

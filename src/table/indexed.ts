@@ -1,15 +1,11 @@
 import { isUtf8 } from "node:buffer";
-import {
-  type FileIdentity,
-  fileIdentity,
-  readWhole,
-  sameFile,
-  systemWhy,
-} from "../platform/random_access_file.ts";
+import { type FileIdentity, fileIdentity, sameFile, systemWhy } from "../platform/random_access_file.ts";
+import { errorCode } from "../platform/system_error.ts";
 import { sharedLock } from "../platform/file_lock.ts";
 import { resolvePath, type TableContext } from "./context.ts";
 import { RECHECK } from "./file_backed.ts";
 import { KeyEncoder } from "./index_key.ts";
+import { readTableFile } from "./lent_files.ts";
 import type { IndexFormat } from "./index_formats.ts";
 import { type RecordFile, TableFault } from "./record_file.ts";
 import { possibleIn, readSource, type SourceRecord } from "./source_records.ts";
@@ -206,6 +202,7 @@ export class IndexedTable implements Table {
   }
 
   #withoutIndex(source: FileIdentity | undefined): Serving {
+    if (this.#context.lent?.[this.#source] !== undefined) return this.#fromSource();
     const why = `open database ${this.#index}: No such file or directory`;
     if (source === undefined || this.#context.asPostmap === true) return this.#nothing(why);
     return this.#readSource(why);
@@ -228,11 +225,17 @@ export class IndexedTable implements Table {
     try {
       return { from: "index", file: this.#format.open(this.#index) };
     } catch (error) {
+      if (this.#isLent(error)) return this.#fromSource();
       const why = error instanceof TableFault ? error.message : systemWhy(error);
       return this.#nothing(this.#format.openProblem(this.#index, why));
     } finally {
       peace?.release();
     }
+  }
+
+  /** An index that only root may read (a file of passwords) is stood in for by its source, which master has read. */
+  #isLent(error: unknown): boolean {
+    return errorCode(error) === "EACCES" && this.#context.lent?.[this.#source] !== undefined;
   }
 
   /** What to serve while the index is being rewritten; the source is read once, not each second. */
@@ -255,7 +258,7 @@ export class IndexedTable implements Table {
   #fromSource(): Serving {
     const { sourceFormat, warn, fold, encoding } = this.#context;
     try {
-      const records = readSource(readWhole(this.#source), this.#source, {
+      const records = readSource(readTableFile(this.#source, this.#context), this.#source, {
         format: sourceFormat ?? "auto",
         fold: fold !== false,
         encoding: encoding ?? "utf8",

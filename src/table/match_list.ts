@@ -2,10 +2,11 @@ import { parseIp } from "../address/ip.ts";
 import { contains, parseNetwork } from "../address/network.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import { splitList } from "../config/list.ts";
-import { readWhole, systemWhy } from "../platform/random_access_file.ts";
+import { systemWhy } from "../platform/random_access_file.ts";
 import type { OpenTable, TableContext } from "./context.ts";
 import { fileBacked } from "./file_backed.ts";
 import { foldKey } from "./fold.ts";
+import { readTableFile } from "./lent_files.ts";
 import { logicalLines } from "./source_lines.ts";
 import type { Answer, Table } from "./table.ts";
 
@@ -111,7 +112,7 @@ class ListReader {
     }
     const load = (name: string): Pattern[] => {
       try {
-        return linesOf(readWhole(name)).flatMap(({ text, line }) => {
+        return linesOf(readTableFile(name, this.#from.context)).flatMap(({ text, line }) => {
           return this.read(text, depth + 1, { file: name, line });
         });
       } catch (error) {

@@ -1,3 +1,4 @@
+import { TABLE_PARAMETERS } from "../config/table_parameters.ts";
 import {
   connectSql,
   type SqlConnection,
@@ -12,33 +13,16 @@ import { withQueryFile } from "./query_file.ts";
 import { LookupFault } from "./remote.ts";
 import { MOST_ROWS, type Rows } from "./sql_answer.ts";
 import { CONNECT_TIME, openSqlServerTable, STATEMENT_TIME } from "./sql_server_table.ts";
-import { readSqlTemplate, SQL_TEMPLATE_ATTRIBUTES, statementText } from "./sql_template.ts";
+import { readSqlTemplate, statementText } from "./sql_template.ts";
 
-const ATTRIBUTES = [
-  "hosts",
-  "user",
-  "password",
-  "dbname",
-  "charset",
-  "idle_interval",
-  "retry_interval",
-  "option_file",
-  "option_group",
-  "require_result_set",
-  "tls_cert_file",
-  "tls_key_file",
-  "tls_CAfile",
-  "tls_CApath",
-  "tls_ciphers",
-  "tls_verify_cert",
-  ...SQL_TEMPLATE_ATTRIBUTES,
-] as const;
+/** Those of Postfix 3.7, and what later versions added. */
+const ATTRIBUTES = [...TABLE_PARAMETERS.mysql!, "charset", "idle_interval", "retry_interval"];
 
 /** `mysql:/etc/postfix/file.cf`: a MySQL or MariaDB database (mysql_table(5)). */
 export const openMysql: OpenType = (name, spec, context, open) =>
   withQueryFile(name, spec, { context, attributes: ATTRIBUTES }, (file) => {
     const template = readSqlTemplate(file, { spec, dialect: "mysql", tables: { context, open } });
-    const { servers, charset } = mysqlServers(file);
+    const { servers, charset } = mysqlServers(file, context);
     const text = statementText(template.bound, () => "?");
     const needsResult = file.flag("require_result_set", true);
     return openSqlServerTable(spec, {

@@ -1,10 +1,12 @@
-import { listCnfFiles, optionFileText, socketExists } from "../platform/mysql_files.ts";
+import { listCnfFiles, socketExists } from "../platform/mysql_files.ts";
 import { tcpPort } from "../platform/host.ts";
-import { readWhole, systemWhy } from "../platform/random_access_file.ts";
+import { systemWhy } from "../platform/random_access_file.ts";
 import type { SqlServer, SqlTls } from "../platform/sql_client.ts";
 import { caFolder, systemCa } from "../platform/tls_client.ts";
 import { ownUserName } from "../platform/users.ts";
 import { type MysqlOption, readMysqlOptions } from "./mysql_options.ts";
+import type { TableContext } from "./context.ts";
+import { readTableFile } from "./lent_files.ts";
 import type { QueryFile } from "./query_file.ts";
 
 const PORT = 3306;
@@ -21,12 +23,12 @@ export interface MysqlServers {
 type Options = ReadonlyMap<string, MysqlOption>;
 
 /** The servers of a query file's `hosts`: `unix:/path`, `inet:host:port`, `host`; `localhost` is the socket (mysql_table(5)). */
-export function mysqlServers(file: QueryFile): MysqlServers {
-  const options = clientOptions(file);
+export function mysqlServers(file: QueryFile, context: TableContext): MysqlServers {
+  const options = clientOptions(file, context);
   const hosts = file.list("hosts");
   const distinct = [...new Set(hosts.length === 0 ? ["localhost"] : hosts)];
   const login = loginOf(file, options);
-  const tls = tlsOf(file, options);
+  const tls = tlsOf(file, options, context);
   const charset = file.text("charset") ?? options.get("default-character-set")?.value ?? "utf8mb4";
   if (!/^[A-Za-z0-9_]+$/.test(charset)) file.refuse("charset", `bad character set: ${charset}`);
   return {
@@ -36,14 +38,18 @@ export function mysqlServers(file: QueryFile): MysqlServers {
 }
 
 /** Options come from the default files unless a file is named; an empty group without a file means none (mysql_table(5)). */
-function clientOptions(file: QueryFile): Options {
+function clientOptions(file: QueryFile, context: TableContext): Options {
   const path = file.text("option_file");
   const group = file.isSet("option_group") ? file.text("option_group") ?? "" : "client";
   if (path === undefined && group === "") return new Map();
-  const reader = { text: optionFileText, folder: listCnfFiles };
-  if (path !== undefined && optionFileText(path) === undefined) {
-    file.refuse("option_file", `cannot read ${path}`);
-  }
+  const text = (name: string) => {
+    try {
+      return readTableFile(name, context).toString("utf8");
+    } catch (error) {
+      return name === path ? file.refuse("option_file", `open ${name}: ${systemWhy(error)}`) : undefined;
+    }
+  };
+  const reader = { text, folder: listCnfFiles };
   return readMysqlOptions(path === undefined ? DEFAULT_OPTION_FILES : [path], group, reader);
 }
 
@@ -89,7 +95,7 @@ function defaultSocket(): string {
 }
 
 /** TLS is used when one of its attributes or options is set, and then it is demanded: a server without it is not asked. */
-function tlsOf(file: QueryFile, options: Options): SqlTls | undefined {
+function tlsOf(file: QueryFile, options: Options, context: TableContext): SqlTls | undefined {
   const setting = (attribute: string, option: string) => file.text(attribute) ?? options.get(option)?.value;
   const caFile = setting("tls_CAfile", "ssl-ca");
   const caPath = setting("tls_CApath", "ssl-capath");
@@ -110,7 +116,7 @@ function tlsOf(file: QueryFile, options: Options): SqlTls | undefined {
     }
   };
   const text = (attribute: string, path: string | undefined) =>
-    path === undefined ? undefined : read(attribute, () => readWhole(path).toString("utf8"));
+    path === undefined ? undefined : read(attribute, () => readTableFile(path, context).toString("utf8"));
   const ca = text("tls_CAfile", caFile) ??
     (caPath === undefined ? undefined : read("tls_CApath", () => caFolder(caPath)));
   const [certText, keyText] = [text("tls_cert_file", cert), text("tls_key_file", key)];

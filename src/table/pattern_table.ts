@@ -1,10 +1,11 @@
 import { balancedLength, splitListRaw } from "../config/list.ts";
-import { readWhole, systemWhy } from "../platform/random_access_file.ts";
+import { systemWhy } from "../platform/random_access_file.ts";
 import { resolvePath, type TableContext } from "./context.ts";
 import { fileBacked } from "./file_backed.ts";
 import { insideBraces } from "./inline.ts";
 import { type Dialect, type Rule, RuleReader } from "./pattern_rules.ts";
 import { MatchLimitFault } from "./regex_backtrack.ts";
+import { readTableFile } from "./lent_files.ts";
 import { logicalLines } from "./source_lines.ts";
 import { ABSENT, type Answer, type Possible, type Table } from "./table.ts";
 import { unavailable } from "./unavailable.ts";
@@ -82,10 +83,11 @@ function readLines(
   return reader.rules;
 }
 
-function readRules(path: string, spec: string, { warn }: TableContext, dialect: Dialect): Rules {
+function readRules(path: string, spec: string, context: TableContext, dialect: Dialect): Rules {
+  const { warn } = context;
   let bytes: Buffer;
   try {
-    bytes = readWhole(path);
+    bytes = readTableFile(path, context);
   } catch (error) {
     return {
       trouble: {

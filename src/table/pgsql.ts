@@ -1,3 +1,4 @@
+import { TABLE_PARAMETERS } from "../config/table_parameters.ts";
 import { connectSql, type SqlConnection, SqlFault } from "../platform/sql_client.ts";
 import type { OpenType } from "./context.ts";
 import { pgsqlServers } from "./pgsql_servers.ts";
@@ -5,19 +6,10 @@ import { withQueryFile } from "./query_file.ts";
 import type { BoundQuery } from "./sql_query.ts";
 import { MOST_ROWS, type Rows } from "./sql_answer.ts";
 import { CONNECT_TIME, openSqlServerTable, STATEMENT_TIME } from "./sql_server_table.ts";
-import { readSqlTemplate, SQL_TEMPLATE_ATTRIBUTES, statementText } from "./sql_template.ts";
+import { readSqlTemplate, statementText } from "./sql_template.ts";
 
-const ATTRIBUTES = [
-  "hosts",
-  "user",
-  "password",
-  "dbname",
-  "encoding",
-  "idle_interval",
-  "retry_interval",
-  "select_function",
-  ...SQL_TEMPLATE_ATTRIBUTES,
-] as const;
+/** Those of Postfix 3.7, and what later versions added. */
+const ATTRIBUTES = [...TABLE_PARAMETERS.pgsql!, "encoding", "idle_interval", "retry_interval"];
 
 /** What every session is told: how long a statement may take, and that strings are as the standard says. */
 const SESSION = { statement_timeout: String(STATEMENT_TIME), standard_conforming_strings: "on" };
@@ -34,7 +26,7 @@ export const openPgsql: OpenType = (name, spec, context, open) =>
       file,
       context,
       template,
-      servers: pgsqlServers(file).map((server) => ({
+      servers: pgsqlServers(file, context).map((server) => ({
         ...server,
         parameters: { ...server.parameters, ...parameters },
       })),

@@ -1,19 +1,21 @@
 import { ownUserName } from "../platform/users.ts";
-import { readWhole, systemWhy } from "../platform/random_access_file.ts";
+import { systemWhy } from "../platform/random_access_file.ts";
 import type { SqlServer, SqlTls } from "../platform/sql_client.ts";
 import { systemCa } from "../platform/tls_client.ts";
 import { parseHostPort } from "./endpoint.ts";
+import type { TableContext } from "./context.ts";
+import { readTableFile } from "./lent_files.ts";
 import type { QueryFile } from "./query_file.ts";
 
 const PORT = 5432;
 const MODES = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const;
 
 /** The servers of a query file's `hosts`: `unix:/folder`, `inet:host:port`, `host`, connection URIs (pgsql_table(5)). */
-export function pgsqlServers(file: QueryFile): SqlServer[] {
+export function pgsqlServers(file: QueryFile, context: TableContext): SqlServer[] {
   const hosts = file.list("hosts");
   const distinct = [...new Set(hosts.length === 0 ? ["localhost"] : hosts)];
   return distinct.flatMap((host) =>
-    /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(host) ? uriServers(host, file) : [plainServer(host, file)]
+    /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(host) ? uriServers(host, file, context) : [plainServer(host, file)]
   );
 }
 
@@ -67,7 +69,7 @@ const PARAMETERS = [
 ];
 
 /** `postgresql://user:password@host:port,host:port/database?parameters` (libpq's connection URIs). */
-function uriServers(uri: string, file: QueryFile): SqlServer[] {
+function uriServers(uri: string, file: QueryFile, context: TableContext): SqlServer[] {
   const refuse = (why: string): never => file.refuse("hosts", `connection URI: ${why}`);
   const match = /^postgres(?:ql)?:\/\/(?:([^@/?]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(uri);
   if (match === null) return refuse("expected postgresql://user:password@host:port/database");
@@ -86,7 +88,7 @@ function uriServers(uri: string, file: QueryFile): SqlServer[] {
     database: database === "" ? name : database,
     parameters: sessionParameters(parameters),
   };
-  const tls = uriTls(parameters, file, refuse);
+  const tls = uriTls(parameters, { file, context, refuse });
   return placesOf(places, parameters, refuse).map(({ host, port }) =>
     host.startsWith("/") ? { ...base, path: host, host: "localhost", port } : { ...base, host, port, tls }
   );
@@ -148,8 +150,11 @@ function decoded(text: string, refuse: (why: string) => never): string {
 
 function uriTls(
   parameters: ReadonlyMap<string, string>,
-  file: QueryFile,
-  refuse: (why: string) => never,
+  { file, context, refuse }: {
+    readonly file: QueryFile;
+    readonly context: TableContext;
+    readonly refuse: (why: string) => never;
+  },
 ): SqlTls {
   const asked = parameters.get("sslmode") ?? (parameters.get("ssl") === "true" ? "require" : "prefer");
   const mode = MODES.find((each) => each === asked) ?? refuse(`invalid sslmode value: "${asked}"`);
@@ -157,7 +162,7 @@ function uriTls(
     const path = parameters.get(name);
     if (path === undefined || path === "" || path === "system") return undefined;
     try {
-      return readWhole(path).toString("utf8");
+      return readTableFile(path, context).toString("utf8");
     } catch (error) {
       return file.refuse("hosts", `${name}: open ${path}: ${systemWhy(error)}`);
     }

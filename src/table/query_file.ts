@@ -2,8 +2,9 @@ import { trimAscii } from "../config/logical_lines.ts";
 import { parseMainCf } from "../config/main_cf.ts";
 import { nearest } from "../config/nearest.ts";
 import { splitList } from "../config/list.ts";
-import { readWhole, systemWhy } from "../platform/random_access_file.ts";
+import { systemWhy } from "../platform/random_access_file.ts";
 import { resolvePath, type TableContext } from "./context.ts";
+import { readTableFile } from "./lent_files.ts";
 import type { Table } from "./table.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -95,7 +96,7 @@ function fileSource(path: string, attributes: readonly string[], context: TableC
 
 function textOf(path: string, context: TableContext): string {
   try {
-    return readWhole(resolvePath(path, context)).toString("utf8");
+    return readTableFile(resolvePath(path, context), context).toString("utf8");
   } catch (error) {
     throw new QueryFileFault(`open ${path}: ${systemWhy(error)}`);
   }

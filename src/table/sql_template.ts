@@ -5,18 +5,6 @@ import { expandTemplate, parseTemplate, type Parts, type Piece, TemplateNeeds } 
 import type { ResultRules } from "./query_result.ts";
 import { bindQuery, type BoundQuery, type SqlDialect, SqlTemplateFault } from "./sql_query.ts";
 
-/** The attributes that say what is asked and what becomes of the answer, the same for every SQL table. */
-export const SQL_TEMPLATE_ATTRIBUTES = [
-  "query",
-  "result_format",
-  "domain",
-  "expansion_limit",
-  "table",
-  "select_field",
-  "where_field",
-  "additional_conditions",
-] as const;
-
 /** What is asked and what becomes of the answer. */
 export interface SqlTemplate {
   readonly bound: BoundQuery;

@@ -1,3 +1,4 @@
+import { TABLE_PARAMETERS } from "../config/table_parameters.ts";
 import { systemClock } from "../base/clock.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import { type FileIdentity, fileIdentity } from "../platform/random_access_file.ts";
@@ -8,16 +9,10 @@ import { withQueryFile } from "./query_file.ts";
 import { remoteTable } from "./remote.ts";
 import type { BoundQuery } from "./sql_query.ts";
 import { MOST_ROWS, sqlAnswer, whenAdmitted } from "./sql_answer.ts";
-import {
-  isAskable,
-  readSqlTemplate,
-  SQL_TEMPLATE_ATTRIBUTES,
-  statementText,
-  valuesFor,
-} from "./sql_template.ts";
+import { isAskable, readSqlTemplate, statementText, valuesFor } from "./sql_template.ts";
 import { ABSENT } from "./table.ts";
 
-const ATTRIBUTES = ["dbpath", ...SQL_TEMPLATE_ATTRIBUTES] as const;
+const ATTRIBUTES = TABLE_PARAMETERS.sqlite!;
 
 const LOOKUP_TIME = 10_000;
 /** A locked database is tried again after so many milliseconds, then it is trouble. */

@@ -1,4 +1,5 @@
-import { readWhole, systemWhy } from "../platform/random_access_file.ts";
+import { systemWhy } from "../platform/random_access_file.ts";
+import { readTableFile } from "./lent_files.ts";
 import { resolvePath, type TableContext } from "./context.ts";
 import { fileBacked } from "./file_backed.ts";
 import { foldAscii, foldKey } from "./fold.ts";
@@ -15,7 +16,7 @@ const trouble = (spec: string, why: string): Content => ({
 function load(path: string, spec: string, context: TableContext): Content {
   let twice: string | undefined;
   try {
-    const records = readSource(readWhole(path), path, {
+    const records = readSource(readTableFile(path, context), path, {
       format: "map",
       fold: context.fold !== false,
       encoding: context.encoding ?? "utf8",

@@ -1,7 +1,7 @@
 // Plays the commands of a scenario in SMTP, with the client's facts by XCLIENT: against an smtpd in memory, or over TCP.
 import net from "node:net";
 import { quoteAddress } from "../../src/address/address.ts";
-import type { MemorySmtpd } from "./memory_smtpd.ts";
+import type { MemoryConnection, MemorySmtpd } from "./memory_smtpd.ts";
 
 /** The client as XCLIENT presents it. */
 export interface ScriptClient {
@@ -71,7 +71,11 @@ const PATIENCE = 30_000;
 
 /** A dialogue with an smtpd in memory. */
 export function enter(house: MemorySmtpd, peer = "127.0.0.1"): Dialogue {
-  const connection = house.connect(peer);
+  return dialogueOver(house.connect(peer), house);
+}
+
+/** A dialogue over a connection in memory. */
+export function dialogueOver(connection: MemoryConnection, house: MemorySmtpd): Dialogue {
   let buffer = "";
   return {
     async reply() {

@@ -30,7 +30,7 @@ export interface Slapd {
   /** Starts it again on the same port. */
   start(): Promise<void>;
   /** Stops (SIGSTOP) or resumes it: connections are taken by the kernel, nobody answers. */
-  freeze(on: boolean): void;
+  freeze(on: boolean): Promise<void>;
   /** Ends it and removes the folder. */
   stop(): Promise<void>;
 }
@@ -42,6 +42,8 @@ export interface SlapdOptions {
   /** More lines for its database. */
   readonly database?: readonly string[];
   readonly tls?: boolean;
+  /** Names in its certificate; default `DNS:localhost,IP:127.0.0.1`. */
+  readonly names?: string;
 }
 
 export const SUFFIX = "dc=example,dc=org";
@@ -66,8 +68,8 @@ function run(command: string, args: readonly string[], cwd: string): string {
   return stdout;
 }
 
-/** A CA, a certificate for localhost and 127.0.0.1, and one for a client. */
-function makeCertificates(folder: string): void {
+/** A CA, a certificate for the server, and one for a client. */
+function makeCertificates(folder: string, names: string): void {
   mkdirSync(join(folder, "ca.d"));
   const request = (name: string, subject: string) =>
     run("openssl", [
@@ -85,8 +87,8 @@ function makeCertificates(folder: string): void {
     ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"],
     ...["-subj", "/CN=Test CA", "-keyout", "ca.key", "-out", "ca.pem"],
   ], folder);
-  request("server", "/CN=localhost");
-  sign("server", "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
+  request("server", "/CN=server");
+  sign("server", `subjectAltName=${names}\n`);
   request("client", "/CN=postfix client");
   sign("client", "extendedKeyUsage=clientAuth\n");
   const hash = run("openssl", ["x509", "-hash", "-noout", "-in", "ca.pem"], folder).trim();
@@ -137,7 +139,7 @@ export async function startSlapd(options: SlapdOptions): Promise<Slapd> {
   const folder = mkdtempSync(join(tmpdir(), "slapd-"));
   mkdirSync(join(folder, "db"));
   writeFileSync(join(folder, "test.schema"), SCHEMA);
-  if (options.tls === true) makeCertificates(folder);
+  if (options.tls === true) makeCertificates(folder, options.names ?? "DNS:localhost,IP:127.0.0.1");
   writeFileSync(join(folder, "slapd.conf"), configuration(folder, options));
   const root = `dn: ${SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: Example\n\n`;
   writeFileSync(join(folder, "data.ldif"), root + options.ldif);
@@ -179,7 +181,11 @@ export async function startSlapd(options: SlapdOptions): Promise<Slapd> {
     clientKey: join(folder, "client.key"),
     kill,
     start,
-    freeze: (on) => void child?.kill(on ? "SIGSTOP" : "SIGCONT"),
+    freeze: async (on) => {
+      child?.kill(on ? "SIGSTOP" : "SIGCONT");
+      const isFrozen = () => /\) T/.test(readFileSync(`/proc/${child?.pid}/stat`, "utf8"));
+      while (isFrozen() !== on) await new Promise((resolve) => setTimeout(resolve, 1));
+    },
     stop: async () => {
       await kill();
       rmSync(folder, { recursive: true, force: true });

@@ -1,6 +1,7 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { clientText } from "../access/client_text.ts";
 import type { ClientFacts } from "../access/policy.ts";
+import { breather } from "../base/breather.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { Connection, ConnectionHandler } from "../platform/connection.ts";
 import { defer, printReply, refuse, type Reply } from "../smtp/reply.ts";
@@ -36,6 +37,10 @@ const NONE_WITHHELD: ReadonlySet<EhloKeyword> = new Set();
 
 // While a command waits, this much input may queue up before the socket is paused.
 const QUEUED_INPUT = 65_536;
+/** Replies beyond this leave at once: a client that does not read them is then waited for. */
+const MOST_OUTPUT = 16_384;
+/** Commands of one client between two looks at the time: others wait for their turn. */
+const STRETCH = 64;
 // How long a peer may take to close its side after ours.
 const LINGER = 5_000;
 
@@ -212,10 +217,14 @@ export class Session implements ConnectionHandler {
     if (this.settings.perRequestDeadline && this.#isLate(chunk.length)) return this.timeout();
     this.#input.add(chunk);
     if (!this.#busy && !this.#blocked) return this.#run();
-    if (this.#input.size > QUEUED_INPUT && !this.#paused) {
-      this.#paused = true;
-      this.connection.pause();
-    }
+    this.#holdBack();
+  }
+
+  /** What cannot be worked on now stays with the peer. */
+  #holdBack(): void {
+    if (this.#input.size <= QUEUED_INPUT || this.#paused) return;
+    this.#paused = true;
+    this.connection.pause();
   }
 
   /**
@@ -269,12 +278,15 @@ export class Session implements ConnectionHandler {
   /** Works on what has come until it runs out, something must be waited for, or the session ends. */
   #run(): void {
     try {
-      while (!this.#busy && !this.#blocked && !this.#closing && this.#step()) { /* one step at a time */ }
+      for (let steps = 1; !this.#busy && !this.#blocked && !this.#closing && this.#step(); steps++) {
+        if (this.#out.length > MOST_OUTPUT) this.#flush();
+        if (steps % STRETCH === 0 && !this.#busy) this.#await(breather());
+      }
     } catch (error) {
       this.#trouble(error);
     }
     this.#flush();
-    if (this.#busy || this.#blocked) return;
+    if (this.#busy || this.#blocked) return this.#holdBack();
     if (this.#closing) this.#hangUp();
     else if (this.#peerEnded) this.#break("lost connection");
     else if (this.#paused) {

@@ -13,6 +13,7 @@ import { openPgsql } from "./pgsql.ts";
 import { openPipemap } from "./pipemap.ts";
 import { openProxy } from "./proxy.ts";
 import { openRandmap } from "./randmap.ts";
+import { openRedis } from "./redis.ts";
 import { openUnionmap } from "./unionmap.ts";
 import { openUnix } from "./unix.ts";
 import { IndexedTable } from "./indexed.ts";
@@ -65,6 +66,7 @@ export const TABLE_TYPES: Readonly<Record<string, TableType>> = {
   pipemap: { open: openPipemap },
   proxy: { open: openProxy },
   randmap: { open: openRandmap },
+  redis: { open: openRedis },
   regexp: { open: openRegexp, local: true },
   socketmap: { open: openSocketmap },
   sqlite: { open: openSqliteTable },

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
 import { lockFile } from "./file_lock.ts";
+import { giveName, openNameless } from "./nameless_file.ts";
 
 /** How a replaced file shall look when there was none before. */
 export interface NewFile {
@@ -8,6 +9,8 @@ export interface NewFile {
   readonly mode: number;
   /** An existing file's mode and owner are kept unless this is false. */
   readonly keepExisting?: boolean;
+  /** Be written under its temporary name from the start, as where the system has no files without a name. */
+  readonly named?: boolean;
 }
 
 /** A file that is being written and takes its name only when it is whole. */
@@ -37,8 +40,8 @@ function existing(path: string): fs.Stats | undefined {
 }
 
 /**
- * Begins to replace a file: a temporary one beside it, renamed over it when whole, so that readers see the old or the new
- * one and a crash leaves the old one. Where the folder may not be written but the file may, it is rewritten in place
+ * Begins to replace a file: another one, without a name where the system has such files, takes its place when whole, so that
+ * readers see the old or the new one and a crash leaves the old one. Where the folder may not be written but the file may, it is rewritten in place
  * under its lock, as Postfix does. Throws the system's error.
  */
 export function replaceFile(path: string, look: NewFile): FileReplacement {
@@ -68,32 +71,53 @@ function openLocked(name: string): number {
 
 function beside(target: string, before: fs.Stats | undefined, look: NewFile): FileReplacement {
   const name = `${target}.tmp`;
-  const fd = openLocked(name);
-  fs.ftruncateSync(fd, 0);
-  const keep = before !== undefined && look.keepExisting !== false;
-  if (keep && (before.uid !== process.geteuid!() || before.gid !== process.getegid!())) {
-    try {
-      fs.fchownSync(fd, before.uid, before.gid);
-    } catch (error) {
-      fs.unlinkSync(name);
-      fs.closeSync(fd);
-      throw error; // the owner cannot be kept this way
-    }
+  const nameless = look.named === true ? undefined : openNameless(dirname(target));
+  const fd = nameless ?? openLocked(name);
+  const abandon = () => {
+    if (nameless === undefined) fs.unlinkSync(name);
+    fs.closeSync(fd);
+  };
+  try {
+    dress(fd, before, look);
+  } catch (error) {
+    abandon();
+    throw error; // the owner cannot be kept this way
   }
-  fs.fchmodSync(fd, keep ? before.mode & 0o7777 : look.mode);
   return {
     write: (bytes, position) => writeAll(fd, bytes, position),
     commit: () => {
-      fs.fsyncSync(fd);
-      fs.renameSync(name, target);
-      syncFolder(dirname(target));
+      try {
+        fs.fsyncSync(fd);
+        if (nameless !== undefined) giveName(fd, name);
+      } catch (error) {
+        abandon();
+        throw error;
+      }
+      takeOver(name, target);
       fs.closeSync(fd);
     },
-    abandon: () => {
-      fs.unlinkSync(name);
-      fs.closeSync(fd);
-    },
+    abandon,
   };
+}
+
+/** Gives the new file the mode and owner it shall have. */
+function dress(fd: number, before: fs.Stats | undefined, look: NewFile): void {
+  fs.ftruncateSync(fd, 0);
+  const keep = before !== undefined && look.keepExisting !== false;
+  if (keep && (before.uid !== process.geteuid!() || before.gid !== process.getegid!())) {
+    fs.fchownSync(fd, before.uid, before.gid);
+  }
+  fs.fchmodSync(fd, keep ? before.mode & 0o7777 : look.mode);
+}
+
+function takeOver(name: string, target: string): void {
+  try {
+    fs.renameSync(name, target);
+  } catch (error) {
+    fs.unlinkSync(name);
+    throw error;
+  }
+  syncFolder(dirname(target));
 }
 
 function syncFolder(path: string): void {

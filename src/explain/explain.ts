@@ -11,7 +11,7 @@ import type { ExplainedCommand, Explanation } from "./explanation.ts";
 import { findEdits } from "./find_edits.ts";
 import type { OpenHouse } from "./house.ts";
 import { Notebook } from "./notebook.ts";
-import { deciding, decisive, outcomeOf } from "./outcome.ts";
+import { decisive, outcomeOf, turnable } from "./outcome.ts";
 import { createPlaces } from "./places.ts";
 import { type Proof, proveEdits, type Trial } from "./prove_edits.ts";
 import { Recorder } from "./recorder.ts";
@@ -119,7 +119,7 @@ export async function explain(
 
 /** Edits that turn the deciding command's answer round. */
 async function editsFor(played: Run, configuration: Configuration, service: Service, stage: Stage) {
-  const command = deciding(played.commands);
+  const command = turnable(played.commands);
   if (command === undefined || command.command === "") return { proven: [], tried: 0 };
   const at = played.commands.indexOf(command);
   const found = findEdits(command, {

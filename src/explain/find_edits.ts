@@ -20,25 +20,32 @@ const UNLISTED = /^(?:reject_unlisted_(?:sender|recipient)|check_recipient_maps)
 const NEVER_WARN =
   /^(?:reject|defer|permit|reject_unlisted_\w+|(?:reject|defer)_unauth_destination|check_relay_domains)$/i;
 
-/** Edits that may turn the answer to a command round, the smallest first. They have to be tried. */
-export function findEdits(command: ExplainedCommand, editors: Editors): Edit[] {
+/**
+ * Edits that may turn the answer to a command round: first those of a table's line, then those of a parameter, which mean more.
+ * They have to be tried.
+ */
+export function findEdits(command: ExplainedCommand, editors: Editors): Edit[][] {
   const found = meaningOf(command) === "permit" ? toRefuse(command, editors) : toPermit(command, editors);
-  return found.filter((edit) => edit !== undefined);
+  return found.map((tier) => tier.filter((edit) => edit !== undefined));
 }
 
 type Found = (Edit | undefined)[];
 
-function toPermit(command: ExplainedCommand, editors: Editors): Found {
+function toPermit(command: ExplainedCommand, editors: Editors): Found[] {
   const refusing = refusingTrail(command);
-  if (refusing === undefined) return toEnlarge(command, editors);
+  if (refusing === undefined) return [toEnlarge(command, editors)];
   const before = trailsBefore(command, refusing);
   return [
-    ...exceptions(refusing, editors),
-    ...knownAddress(refusing, editors),
-    ...earlierTables(before, editors),
-    ...trust(refusing, before, editors),
-    ...warnOnly(refusing, editors),
-    ...permitFirst(refusing, editors),
+    [
+      ...exceptions(refusing, editors),
+      ...knownAddress(refusing, editors),
+      ...earlierTables(before, editors),
+    ],
+    [
+      ...warnOnly(refusing, editors),
+      ...permitFirst(refusing, editors),
+      ...trust(refusing, before, editors),
+    ],
   ];
 }
 
@@ -54,7 +61,7 @@ function exceptions({ step }: Trail, { tables, client, foreign }: Editors): Foun
   const match = matchOf(step);
   if (match === undefined) return [];
   const own = ownKey(step, client.address);
-  const exact = own === match.key && match.line !== undefined;
+  const exact = own === match.key && tables.isKeyed(match.source);
   const add = (value: string) =>
     own === undefined || exact ? undefined : tables.add(match.source, own, value, match.line);
   const permits = (foreign ? KNOWS_CLIENT : MAY_PERMIT).test(step.restriction);
@@ -174,19 +181,21 @@ function inWords(found: LineEdit | undefined, edit: string, caution?: string): E
   return { edit, ...found, then: ["mta reload"], ...(caution !== undefined && { caution }) };
 }
 
-function toRefuse(command: ExplainedCommand, editors: Editors): Found {
+function toRefuse(command: ExplainedCommand, editors: Editors): Found[] {
   const { tables, configuration, client } = editors;
   const trails = trailsOf(command).reverse();
   const permits = trails.flatMap(({ step }) => step.verdict === "permit" ? [matchOf(step)] : []);
   const asked = trails.filter(({ step }) => MAY_PERMIT.test(step.restriction));
   const recipient = /^RCPT TO:<(.*)>/.exec(command.command)?.[1];
-  return [
+  const lines = [
     ...permits.map((match: Lookup | undefined) => match === undefined ? undefined : tables.remove(match)),
     ...asked.map(({ step }) => {
       const key = ownKey(step, client.address);
       const spec = step.restriction.slice(step.restriction.indexOf(" ") + 1);
       return key === undefined || matchOf(step)?.key === key ? undefined : tables.add(spec, key, "REJECT");
     }),
+  ];
+  return [lines, [
     recipient === undefined || /[\s{},=$]/.test(recipient) ? undefined : inWords(
       configuration.prepend(
         "smtpd_recipient_restrictions",
@@ -194,5 +203,5 @@ function toRefuse(command: ExplainedCommand, editors: Editors): Found {
       ),
       `refuse ${recipient} at the head of smtpd_recipient_restrictions`,
     ),
-  ];
+  ]];
 }

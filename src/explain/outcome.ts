@@ -9,11 +9,18 @@ export function meaningOf({ code }: Pick<ExplainedCommand, "code">): Outcome {
 }
 
 /** The command that decides: the worst refusal, the first of equals; the last command when all is well. */
-export function deciding(commands: readonly ExplainedCommand[]): ExplainedCommand | undefined {
+function deciding(commands: readonly ExplainedCommand[]): ExplainedCommand | undefined {
   return commands.reduce<ExplainedCommand | undefined>((worst, each) => {
     if (worst === undefined || meaningOf(each) === "permit" && meaningOf(worst) === "permit") return each;
     return RANK[meaningOf(each)] > RANK[meaningOf(worst)] ? each : worst;
   }, undefined);
+}
+
+/** The command whose answer an edit could turn round: the refused one; of a session that is accepted the last recipient. */
+export function turnable(commands: readonly ExplainedCommand[]): ExplainedCommand | undefined {
+  const command = deciding(commands);
+  if (command === undefined || meaningOf(command) !== "permit") return command;
+  return commands.findLast((each) => each.command.startsWith("RCPT ")) ?? command;
 }
 
 /** How the session ends. */

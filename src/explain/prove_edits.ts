@@ -33,18 +33,25 @@ const MOST_TRIED = 24;
 /** Longest search, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** Tries edits one after the other and keeps those that turn a command's answer round and open no relay. */
+/**
+ * Tries edits one after the other and keeps those that turn a command's answer round and open no relay. What a smaller edit
+ * does needs no larger one: the first tier with a result is the last.
+ */
 export async function proveEdits(
   command: ExplainedCommand,
-  edits: readonly Edit[],
+  tiers: readonly (readonly Edit[])[],
   laboratory: Laboratory,
 ): Promise<Proof> {
   const proven: ProvenEdit[] = [];
   let partial: ProvenEdit | undefined;
   const end = systemClock.now() + PATIENCE;
   let tried = 0;
-  for (const edit of unique(edits).slice(0, MOST_TRIED)) {
+  let lastTier = 0;
+  for (const { edit, tier } of unique(tiers).slice(0, MOST_TRIED)) {
     if (proven.length >= MOST_PROVEN || systemClock.now() > end) break;
+    if (proven.length > 0 && tier !== lastTier) break;
+    lastTier = tier;
+    if (proven.some((other) => other.edit === edit.edit)) continue; // the same place, with a weaker word
     await breathe();
     tried++;
     const answered = await answerWith(edit, laboratory);
@@ -61,9 +68,10 @@ function isTurned(before: ExplainedCommand, after: ExplainedCommand): boolean {
   return (meaningOf(before) === "permit") !== (meaningOf(after) === "permit");
 }
 
-function unique(edits: readonly Edit[]): Edit[] {
+function unique(tiers: readonly (readonly Edit[])[]): { readonly edit: Edit; readonly tier: number }[] {
   const seen = new Set<string>();
-  return edits.filter(({ edit, after = "" }) => {
+  const all = tiers.flatMap((edits, tier) => edits.map((edit) => ({ edit, tier })));
+  return all.filter(({ edit: { edit, after = "" } }) => {
     const key = `${edit}\n${after}`;
     return !seen.has(key) && seen.add(key);
   });

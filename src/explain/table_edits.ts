@@ -45,6 +45,11 @@ export class TableEditor {
     };
   }
 
+  /** Whether a table's text is keys and values, so that a line stands for one key. */
+  isKeyed(spec: string): boolean {
+    return this.#sources.of(spec)?.keyed === true;
+  }
+
   /** The tables of a lookup that a person can edit. */
   isEditable(spec: string): boolean {
     return this.#sources.of(spec) !== undefined;

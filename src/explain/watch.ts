@@ -89,6 +89,7 @@ export function watchShelf(shelf: Shelf, hear: Hear): Shelf {
   return {
     table: (spec) => shelf.table(spec),
     maps: (text, title) => shelf.maps(text, title),
+    paranoid: shelf.paranoid,
     domains(text, options) {
       const list = shelf.domains(text, options);
       const title = options.title ?? "list";

@@ -35,6 +35,10 @@ export interface Ground {
   readonly wideClient: string | undefined;
   /** A recipient in somebody else's domain, which relay_domains has with a good part of all domains. */
   readonly wideRecipient: string | undefined;
+  /** Whether a permit from an `@domain` key counts: in the lists for recipients it is no leave to relay (access_at_domain_keys). */
+  readonly atDomainCounts: boolean;
+  /** Whether we are a destination for a recipient. */
+  isOurs(recipient: string): boolean;
   /** False when the time for reading tables is over. */
   hasTime(): boolean;
 }
@@ -74,10 +78,11 @@ export function openingsOf(spec: string, about: AskedAbout, ground: Ground): Ope
 }
 
 /** Patterns that match every key: what stands behind them is dead. */
-const UNIVERSAL = /^\/(?:\^?(?:\.[*+]?)?\$?)\/[imsx]*$/;
+const UNIVERSAL = /^\/(?:\^?(?:\.[*+]?)?|(?:\.[*+]?)?\$|\^\.[*+]\$)\/[imsx]*$/;
 
 function isForAll(possible: Possible): boolean {
-  return possible.is === "any" || (possible.is === "pattern" && UNIVERSAL.test(possible.pattern));
+  if (possible.is === "any") return true;
+  return possible.is === "pattern" && !possible.inside && UNIVERSAL.test(possible.pattern);
 }
 
 type Effect = "none" | "permits" | "varies" | RestrictionList;
@@ -211,23 +216,27 @@ const BY_KEY: Readonly<Record<AskedAbout, (key: string, ground: Ground) => Passi
       : open({ client: { name: `mail.${stranger.domain.replace(/\.[^.]*$/, top)}` } });
   },
   helo: (key) => open({ helo: key.startsWith(".") ? `mail${key}` : key }),
-  sender: (key, { shop, stranger }) => {
+  sender: (key, { shop, stranger, atDomainCounts }) => {
     if (key === shop.settings.smtpd_null_access_lookup_key) return open({ sender: "" });
+    if (key.startsWith("@")) return atDomainCounts ? open({ sender: `someone${key}` }) : undefined;
     return bySender(key, stranger.domain);
   },
-  recipient: (key, { shop, foreign, stranger }) => {
-    if (key.startsWith("@")) return undefined;
+  recipient: (key, { shop, foreign, stranger, atDomainCounts, isOurs }) => {
+    if (key.startsWith("@")) {
+      return atDomainCounts ? stated("loosely", { recipient: `victim${key}` }) : undefined;
+    }
     if (key.endsWith("@")) return open({ recipient: `${key}${domainOf(foreign)}` });
-    if (key.includes("@")) return stated("loosely", { recipient: key });
+    if (key.includes("@")) return isOurs(key) ? undefined : stated("loosely", { recipient: key });
     const top = topLevel(key, shop);
     if (top !== undefined) return open({ recipient: `victim@${stranger.domain.replace(/\.[^.]*$/, top)}` });
-    return stated("loosely", { recipient: key.startsWith(".") ? `victim@host${key}` : `victim@${key}` });
+    const named = key.startsWith(".") ? `victim@host${key}` : `victim@${key}`;
+    if (!isOurs(named)) return stated("loosely", { recipient: named });
+    const below = !key.startsWith(".") && shop.lookup.parentMatches && !isOurs(`victim@host.${key}`);
+    return below ? stated("surely") : undefined;
   },
 };
 
-/** An `@domain` key's permit is no leave to relay (access_at_domain_keys). */
-function bySender(key: string, ownDomain: string): Passing | undefined {
-  if (key.startsWith("@")) return undefined;
+function bySender(key: string, ownDomain: string): Passing {
   if (key.endsWith("@")) return open({ sender: `${key}${ownDomain}` });
   if (key.includes("@")) return open({ sender: key });
   return open({ sender: key.startsWith(".") ? `someone@host${key}` : `someone@${key}` });

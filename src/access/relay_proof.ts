@@ -1,8 +1,10 @@
+import { isPromise } from "../base/maybe_async.ts";
 import type { LocalDomains } from "../rewrite/local_domains.ts";
 import type { Shelf } from "../rewrite/shelf.ts";
 import { parentMatches } from "../rewrite/shelf.ts";
 import type { Router } from "../routing/route.ts";
 import type { AddressList } from "../table/match_list.ts";
+import type { AccessPolicy } from "./policy.ts";
 import { type AccessParts, assembleAccess, type PolicyService } from "./create_policy.ts";
 import { type Ground, PUBLIC_V4, PUBLIC_V6 } from "./relay_openings.ts";
 import {
@@ -14,7 +16,7 @@ import {
   SILENT_SERVER,
   type Stranger,
 } from "./relay_session.ts";
-import { type ListNature, together, type Way, waysThrough } from "./relay_ways.ts";
+import { type ListNature, RANK, together, type Way, waysThrough } from "./relay_ways.ts";
 import type { RestrictionList } from "./restriction.ts";
 import type { Want } from "./stranger.ts";
 
@@ -54,8 +56,8 @@ export interface ProofDeps {
 const PATIENCE = 150;
 /** Witnesses that are shown; one is enough to refuse. */
 const MOST_WITNESSES = 3;
-/** Pairs of ways that are tried. */
-const MOST_PAIRS = 400;
+/** Ways that are tried. */
+const MOST_TRIED = 400;
 
 const NO_PROOF: RelayProof = { witnesses: [], doubts: [], loosely: [], surely: [] };
 
@@ -64,12 +66,21 @@ const NO_PROOF: RelayProof = { witnesses: [], doubts: [], loosely: [], surely: [
  * way through the restriction lists has a refusal on it for him.
  */
 export async function proveRelay(service: PolicyService, deps: ProofDeps): Promise<RelayProof> {
-  const parts = assemble(service, deps);
+  const { prove, policy } = assembleProof(service, deps);
   try {
-    return await prove(parts, service, deps);
+    return await prove();
   } finally {
-    parts.policy.close();
+    policy.close();
   }
+}
+
+/** The proof before it is made, and the policy that its sessions are played through: the server's, in a favourable world. */
+export function assembleProof(
+  service: PolicyService,
+  deps: ProofDeps,
+): { readonly policy: AccessPolicy; prove(): Promise<RelayProof> } {
+  const parts = assemble(service, deps);
+  return { policy: parts.policy, prove: () => prove(parts, service, deps) };
 }
 
 function assemble(service: PolicyService, deps: ProofDeps): AccessParts {
@@ -90,8 +101,7 @@ async function prove(parts: AccessParts, service: PolicyService, deps: ProofDeps
   const ground = await layGround(parts, deps);
   const claimed = await claims(parts, service, ground, deps);
   if (ground.foreign === "") return { ...NO_PROOF, witnesses: claimed };
-  const ways = pairs(parts, service, ground);
-  const found = await judge(ways, parts, ground, deps);
+  const found = await judge(routes(parts, service, ground), parts, ground, deps);
   return { ...found, witnesses: [...claimed, ...found.witnesses] };
 }
 
@@ -116,6 +126,8 @@ async function layGround({ shop }: AccessParts, deps: ProofDeps): Promise<Ground
     foreign,
     wideRecipient,
     wideClient: await wideAddress(shop.mynetworks),
+    isOurs: oursBy(router),
+    atDomainCounts: false,
     hasTime: () => clock() < end,
   };
 }
@@ -137,6 +149,20 @@ async function wideAddress(list: AddressList | undefined): Promise<string | unde
     if (inside.length > known) return inside[0];
   }
   return undefined;
+}
+
+/** Whether we are a destination for a recipient; asked once for each domain, as tables of recipients are long. */
+function oursBy(router: Router): (recipient: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (recipient) => {
+    const domain = recipient.slice(recipient.lastIndexOf("@") + 1);
+    const before = known.get(domain);
+    if (before !== undefined) return before;
+    const resolution = router.resolve("", `someone@${domain}`);
+    const ours = !isPromise(resolution) && resolution.is === "resolved" && resolution.class !== "default";
+    known.set(domain, ours);
+    return ours;
+  };
 }
 
 /** Second-level names that are nobody's, in domains that a list may have by its top level. */
@@ -163,60 +189,87 @@ async function foreignRecipients(
   return { foreign: foreign === "" ? wideRecipient ?? "" : foreign, wideRecipient };
 }
 
-/** Both lists have to let a recipient pass, and none of the others may always refuse. */
-function pairs({ lists }: AccessParts, { settings }: PolicyService, ground: Ground): Pair[] {
-  const forRecipients: ListNature = { knowsRecipient: true, defers: true };
+/** A way through all lists. */
+type Route = Way & { readonly passes: readonly string[] };
+
+/** Ways through all lists that are kept. */
+const MOST_ROUTES = 4000;
+
+/** Both lists for recipients have to let him pass, and of the others those that refuse whoever comes to their end. */
+function routes({ lists }: AccessParts, { settings }: PolicyService, ground: Ground): Route[] {
+  // whoever may relay anyway, may by an @domain key, too
+  const atDomainCounts = ground.wideClient !== undefined || ground.wideRecipient !== undefined;
+  const forRecipients: ListNature = { knowsRecipient: true, defers: true, atDomainCounts };
   const relay = waysThrough(lists.relay, forRecipients, ground);
   if (relay.length === 0) return [];
   const recipient = waysThrough(lists.recipient, forRecipients, ground);
-  if (recipient.length === 0) return [];
-  const others: [RestrictionList, ListNature][] = [
-    [lists.client, { knowsRecipient: settings.smtpd_delay_reject, defers: false }],
-    [lists.sender, { knowsRecipient: settings.smtpd_delay_reject, defers: false }],
-    [lists.data, { knowsRecipient: false, defers: true }],
-    [lists.endOfData, { knowsRecipient: false, defers: true }],
-  ];
-  if (settings.smtpd_helo_required) {
-    others.push([lists.helo, { knowsRecipient: settings.smtpd_delay_reject, defers: false }]);
+  const through = relay.map((way) => routeBy("smtpd_relay_restrictions", way));
+  let all = across(through, "smtpd_recipient_restrictions", recipient);
+  for (const [list, nature] of otherLists(lists, settings)) {
+    if (all.length === 0) return [];
+    const ways = waysThrough(list, nature, ground);
+    if (!ways.some(({ demands }) => !demands)) all = across(all, list.name, ways);
   }
-  if (others.some(([list, nature]) => waysThrough(list, nature, ground).length === 0)) return [];
-  return relay.flatMap((first) => recipient.map((second) => both(first, second)));
+  return all;
 }
 
-/** A way through both lists. */
-type Pair = Way & { readonly passes: readonly string[] };
-
-function both(relay: Way, recipient: Way): Pair {
-  const way = together(relay, recipient);
-  return {
-    ...way,
-    fix: recipient.fix,
-    passes: [
-      `smtpd_relay_restrictions: ${relay.through}`,
-      `smtpd_recipient_restrictions: ${recipient.through}`,
-    ],
+function otherLists(
+  lists: AccessParts["lists"],
+  settings: PolicyService["settings"],
+): readonly (readonly [RestrictionList, ListNature])[] {
+  const before: ListNature = {
+    knowsRecipient: settings.smtpd_delay_reject,
+    defers: false,
+    atDomainCounts: true,
   };
+  const after: ListNature = { knowsRecipient: false, defers: true, atDomainCounts: true };
+  return [
+    [lists.client, before],
+    ...(settings.smtpd_helo_required ? [[lists.helo, before] as const] : []),
+    [lists.sender, before],
+    [lists.data, after],
+    [lists.endOfData, after],
+  ];
+}
+
+function routeBy(list: string, way: Way): Route {
+  return { ...way, passes: [`${list}: ${way.through}`] };
+}
+
+function across(routes: readonly Route[], list: string, ways: readonly Way[]): Route[] {
+  return routes.flatMap((route) =>
+    ways.map((way) => ({
+      ...together(route, way),
+      fix: list === "smtpd_recipient_restrictions" ? way.fix : route.fix,
+      passes: [...route.passes, `${list}: ${way.through}`],
+    }))
+  ).sort((a, b) => RANK[a.certainty] - RANK[b.certainty]).slice(0, MOST_ROUTES);
 }
 
 async function judge(
-  ways: readonly Pair[],
+  all: readonly Route[],
   parts: AccessParts,
   ground: Ground,
   deps: ProofDeps,
 ): Promise<RelayProof> {
-  const by = (certainty: Way["certainty"]) => ways.filter((way) => way.certainty === certainty);
+  const by = (certainty: Way["certainty"]) => all.filter((way) => way.certainty === certainty);
   const witnesses: Witness[] = [];
   const unconfirmed: string[] = [];
-  for (const pair of by("open").slice(0, MOST_PAIRS)) {
-    const attempt = await confirmed(pair.wants, parts, ground, deps);
-    if (attempt === undefined) unconfirmed.push(words(pair));
-    else witnesses.push({ attempt, through: pair.passes, fix: pair.fix });
+  for (const [at, route] of by("open").entries()) {
+    if (at >= MOST_TRIED) unconfirmed.push(words(route));
+    if (at >= MOST_TRIED) break;
+    const { taken } = await tried(route.wants, parts, ground, deps);
+    if (taken === undefined) unconfirmed.push(words(route));
+    else witnesses.push({ attempt: taken, through: route.passes, fix: route.fix });
     if (witnesses.length >= MOST_WITNESSES) break;
   }
   const loosely: string[] = [];
-  for (const pair of by("loosely").slice(0, MOST_PAIRS)) {
-    const passes = pair.untried ?? await confirmed(pair.wants, parts, ground, deps) !== undefined;
-    if (passes) loosely.push(words(pair));
+  for (const [at, route] of by("loosely").entries()) {
+    if (at >= MOST_TRIED) loosely.push(words(route));
+    if (at >= MOST_TRIED) break;
+    const { taken, foreign } = await tried(route.wants, parts, ground, deps);
+    if (taken !== undefined || route.untried) loosely.push(words(route));
+    else if (foreign) unconfirmed.push(words(route));
   }
   return {
     witnesses,
@@ -226,27 +279,29 @@ async function judge(
   };
 }
 
-function words({ passes }: Pair): string {
+function words({ passes }: Route): string {
   return passes.join("; ");
 }
 
-/** The first session on a way that is taken, and that reaches somebody who is none of ours. */
-async function confirmed(
+/** What came of the sessions on a way: the first that is taken, and whether any was for somebody who is none of ours. */
+async function tried(
   wants: readonly Want[],
   { policy }: AccessParts,
-  { stranger, foreign, wideRecipient }: Ground,
+  { stranger, foreign: anybody, wideRecipient }: Ground,
   { router }: ProofDeps,
-): Promise<Attempt | undefined> {
+): Promise<{ readonly taken?: Attempt; readonly foreign: boolean }> {
+  let foreign = false;
   for (const want of wants) {
-    for (const attempt of attempts(stranger, want, foreign)) {
+    for (const attempt of attempts(stranger, want, anybody)) {
       const { sender, recipient } = attempt.facts;
       const resolution = await router.resolve(sender, recipient);
       if (resolution.is !== "resolved") continue;
       if (resolution.class !== "default" && recipient !== wideRecipient) continue;
-      if (await isTaken(policy, attempt)) return attempt;
+      foreign = true;
+      if (await isTaken(policy, attempt)) return { taken: attempt, foreign };
     }
   }
-  return undefined;
+  return { foreign };
 }
 
 /** Whoever may use XCLIENT says that he is anybody: where strangers may, they are in mynetworks and logged in. */
@@ -270,7 +325,7 @@ async function claims(
       saslUsername: "anybody",
       saslMethod: "XCLIENT",
     };
-    const attempt = await confirmed([want], parts, ground, deps);
+    const { taken: attempt } = await tried([want], parts, ground, deps);
     if (attempt === undefined) continue;
     const through = [`${name}: ${address} is in it, and may claim to be any client`];
     const fix = `name the addresses of your proxies in ${name}`;

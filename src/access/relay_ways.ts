@@ -13,14 +13,19 @@ export interface Way {
   readonly through: string;
   /** What closes it. */
   readonly fix: string;
+  /** Not every session takes it. */
+  readonly demands: boolean;
   /** The DNS of others decides: no session can be tried. */
   readonly untried?: true;
 }
 
-/** What a list is in for: whether it knows the recipient, and whether deferrals count in it. */
+/** What a list is in for. */
 export interface ListNature {
   readonly knowsRecipient: boolean;
+  /** The check that it belongs to ends by turning a permit into the refusal that defer_if_permit asked for. */
   readonly defers: boolean;
+  /** A permit from an `@domain` key counts. */
+  readonly atDomainCounts: boolean;
 }
 
 /** How a list ends: by a permit on one of the ways, or without a word. */
@@ -48,7 +53,7 @@ export function waysThrough(list: RestrictionList, nature: ListNature, ground: G
   const { ways, falls } = walk.list(list, false);
   if (!falls) return [...ways];
   const through = list.steps.length === 0 ? "it is empty" : "no restriction in it refuses him";
-  return [...ways, { certainty: "open", wants: [{}], through, fix: AT_THE_END(list.name) }];
+  return [...ways, { certainty: "open", wants: [{}], demands: false, through, fix: AT_THE_END(list.name) }];
 }
 
 class AbstractWalk {
@@ -61,7 +66,7 @@ class AbstractWalk {
   constructor(top: string, nature: ListNature, ground: Ground) {
     this.#top = top;
     this.#nature = nature;
-    this.#ground = ground;
+    this.#ground = { ...ground, atDomainCounts: nature.atDomainCounts };
   }
 
   list(list: RestrictionList, warn: boolean): Traversal {
@@ -142,6 +147,7 @@ class AbstractWalk {
     const own: Way = {
       certainty,
       wants,
+      demands: true,
       through: `${step.name}: ${text}`,
       fix: BEFORE(`"${step.name}"`, this.#top),
     };
@@ -154,7 +160,8 @@ class AbstractWalk {
 
   #session({ want, text, stated }: Passage & { readonly is: "session" }, step: Step): Way {
     const way = this.#open(step, want, BEFORE(`"${step.name}"`, this.#top));
-    return { ...way, through: text, ...(stated !== undefined && { certainty: stated, untried: true }) };
+    if (stated === undefined) return { ...way, through: text };
+    return { ...way, through: text, certainty: stated, demands: true, untried: true };
   }
 
   #permitsNow(step: Step, want: Want): boolean {
@@ -170,13 +177,15 @@ class AbstractWalk {
   }
 
   #open(step: Step, want: Want, fix: string): Way {
-    return { certainty: "open", wants: [want], through: step.name, fix };
+    const demands = Object.keys(want).length > 0;
+    return { certainty: "open", wants: [want], demands, through: step.name, fix };
   }
 
   #way(certainty: Certainty, step: Step, why: string): Way {
     return {
       certainty,
       wants: [],
+      demands: true,
       through: `${step.name}: ${why}`,
       fix: BEFORE(`"${step.name}"`, this.#top),
     };
@@ -186,7 +195,8 @@ class AbstractWalk {
 const NETWORKS = "name your own networks in mynetworks, not the whole internet";
 const DOMAINS = "name the domains that you relay for in relay_domains";
 
-const RANK: Readonly<Record<Certainty, number>> = { open: 0, unknown: 1, loosely: 2, surely: 3 };
+/** The stronger the condition, the higher: a way through two lists is as sure as the surer of them. */
+export const RANK: Readonly<Record<Certainty, number>> = { open: 0, unknown: 1, loosely: 2, surely: 3 };
 
 /** Both ways in one session, if there is one that takes both: where their wishes differ, each is tried. */
 export function together(first: Way, second: Way): Way {
@@ -201,6 +211,7 @@ export function together(first: Way, second: Way): Way {
     wants: wants.slice(0, MOST_WANTS),
     through: `${first.through}; ${second.through}`,
     fix: first.fix,
+    demands: first.demands || second.demands,
     ...((first.untried ?? second.untried) && { untried: true }),
   };
 }

@@ -65,7 +65,7 @@ export function openPatternTable(name: string, spec: string, context: TableConte
     },
     possible: () => {
       const rules = current();
-      return "trouble" in rules ? undefined : rules.flatMap((rule) => possibleOf(rule, decode));
+      return "trouble" in rules ? undefined : possibleOf(rules, decode);
     },
     close: () => {},
   };
@@ -110,18 +110,27 @@ function readRules(path: string, spec: string, context: TableContext, dialect: D
   return reader.rules;
 }
 
-/** A rule inside IF counts as if it stood outside: more than can happen, never less. */
-function possibleOf(rule: Rule, decode: (bytes: string) => string): Possible[] {
-  if (rule.is !== "match") return [];
+/** A rule inside IF counts as if the condition held: more than can happen, never less. */
+function* possibleOf(rules: readonly Rule[], decode: (bytes: string) => string): Iterable<Possible> {
+  let depth = 0;
+  for (const rule of rules) {
+    if (rule.is === "if") depth++;
+    else if (rule.is === "endif") depth--;
+    else yield possibleBy(rule, depth > 0, decode);
+  }
+}
+
+function possibleBy(rule: MatchRule, inside: boolean, decode: (bytes: string) => string): Possible {
   const { replacement, line } = rule;
-  return [{
+  return {
     is: "pattern",
     pattern: decode(rule.pattern),
     samples: rule.samples().map(decode),
     varies: replacement.some((piece) => typeof piece === "number"),
+    inside,
     value: decode(replacement.filter((piece) => typeof piece === "string").join("")),
     line,
-  }];
+  };
 }
 
 /**

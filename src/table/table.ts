@@ -31,6 +31,8 @@ export type Possible =
       readonly pattern: string;
       readonly samples: readonly string[];
       readonly varies: boolean;
+      /** Inside IF: not every key comes to it. */
+      readonly inside: boolean;
     }
     | { readonly is: "any" }
   );

@@ -1,5 +1,6 @@
-// The proof against open relay for the text of a main.cf, as master makes it.
-import { proveRelay, type RelayProof } from "../../src/access/relay_proof.ts";
+// The proof against open relay for the text of a main.cf, as master makes it, and sessions against the same policy.
+import { assembleProof, type RelayProof } from "../../src/access/relay_proof.ts";
+import { type Attempt, isTaken } from "../../src/access/relay_session.ts";
 import { readSettings } from "../../src/config/read_settings.ts";
 import type { World } from "../../src/config/world.ts";
 import { realWorld } from "../../src/config/world.ts";
@@ -16,8 +17,18 @@ const world: World = {
   lookupHost: () => [],
 };
 
-/** What the proof says of a main.cf. */
-export async function proofOf(main: string, directory = "/nonexistent"): Promise<RelayProof> {
+export type Verdict = "open" | "doubt" | "loose" | "closed";
+
+/** A proof, and the policy that it was made for. */
+export interface BuiltProof {
+  readonly proof: RelayProof;
+  readonly verdict: Verdict;
+  /** The address that a session's mail goes to when that is none of ours; undefined when it is refused. */
+  relaysTo(attempt: Attempt): Promise<string | undefined>;
+}
+
+/** Makes the proof for a main.cf. */
+export async function buildProof(main: string, directory = "/nonexistent"): Promise<BuiltProof> {
   const { settings, parameter } = readSettings({ directory, world, main });
   const shelf = createShelf({
     directory,
@@ -29,13 +40,29 @@ export async function proofOf(main: string, directory = "/nonexistent"): Promise
   });
   const local = createLocalDomains(settings, ["127.0.0.1"], shelf);
   const router = createRouter(settings, local, shelf);
-  const proof = await proveRelay({ settings, parameter }, { router, local, shelf, clock: () => 0 });
-  shelf.close();
-  return proof;
+  const { prove, policy } = assembleProof({ settings, parameter }, { router, local, shelf, clock: () => 0 });
+  const proof = await prove();
+  return {
+    proof,
+    verdict: verdictOf(proof),
+    relaysTo: async (attempt) => {
+      const { sender, recipient } = attempt.facts;
+      const resolution = await router.resolve(sender, recipient);
+      if (resolution.is !== "resolved" || resolution.malformed || resolution.class !== "default") {
+        return undefined;
+      }
+      return await isTaken(policy, attempt) ? resolution.recipient : undefined;
+    },
+  };
+}
+
+/** What the proof says of a main.cf. */
+export async function proofOf(main: string, directory?: string): Promise<RelayProof> {
+  return (await buildProof(main, directory)).proof;
 }
 
 /** The proof in one word. */
-export function verdictOf({ witnesses, doubts, loosely }: RelayProof): "open" | "doubt" | "loose" | "closed" {
+export function verdictOf({ witnesses, doubts, loosely }: RelayProof): Verdict {
   return witnesses.length > 0
     ? "open"
     : doubts.length > 0

@@ -74,11 +74,12 @@ export function flagsOf(args: readonly string[]): string {
 
 function local({ settings }: Service, parts: AgentParts): Agent {
   const { context, world, writer, agents } = parts;
+  const { paranoid } = world.shelf;
   const maps = (text: string, title: string): Maps | undefined => world.shelf.maps(text, title)?.whole;
   return createLocalAgent({
     settings,
-    aliases: splitList(settings.alias_maps).map((spec) => aliasSource(world.shelf.table(spec), ownershipOf)),
-    mailboxCommandMaps: maps(settings.mailbox_command_maps, "mailbox_command_maps"),
+    aliases: splitList(settings.alias_maps).map((spec) => aliasSource(paranoid.table(spec), ownershipOf)),
+    mailboxCommandMaps: paranoid.maps(settings.mailbox_command_maps, "mailbox_command_maps")?.whole,
     mailboxTransportMaps: maps(settings.mailbox_transport_maps, "mailbox_transport_maps"),
     fallbackTransportMaps: maps(settings.fallback_transport_maps, "fallback_transport_maps"),
     users: createUserLookup([world.shelf.table("unix:passwd.byname")], ownIds()),
@@ -97,12 +98,12 @@ function local({ settings }: Service, parts: AgentParts): Agent {
 }
 
 function virtual({ settings }: Service, { context, world, writer }: AgentParts): Agent {
-  const maps = (text: string, title: string): Maps | undefined => world.shelf.maps(text, title)?.whole;
+  const { paranoid } = world.shelf;
   return createVirtualAgent({
     settings,
-    mailboxMaps: maps(settings.virtual_mailbox_maps, "virtual_mailbox_maps"),
-    uidMaps: maps(settings.virtual_uid_maps, "virtual_uid_maps"),
-    gidMaps: maps(settings.virtual_gid_maps, "virtual_gid_maps"),
+    mailboxMaps: paranoid.maps(settings.virtual_mailbox_maps, "virtual_mailbox_maps"),
+    uidMaps: paranoid.maps(settings.virtual_uid_maps, "virtual_uid_maps"),
+    gidMaps: paranoid.maps(settings.virtual_gid_maps, "virtual_gid_maps"),
     writer,
     now,
     log: context.logFor(settings),

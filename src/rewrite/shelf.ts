@@ -21,6 +21,8 @@ export interface Shelf {
   maps(text: string, title: string): ShelfMaps | undefined;
   domains(text: string, options: MatchOptions): DomainList | undefined;
   addresses(text: string, options: MatchOptions): AddressList | undefined;
+  /** The same for tables that say what is run, where files are written or whose rights are used (DICT_FLAG_PARANOID). */
+  readonly paranoid: Pick<Shelf, "table" | "maps">;
   close(): void;
 }
 
@@ -33,18 +35,35 @@ export interface ShelfMaps {
 
 /** Opens tables on demand, with `open` where somebody wants to see what they are asked; `close` releases them all. */
 export function createShelf(context: TableContext, open: OpenTable = openTable): Shelf {
-  const tables = new Map<string, Table>();
   const closers: (() => void)[] = [];
+  const shared = drawer(context, open);
+  const paranoid = drawer({ ...context, paranoid: true }, open);
+  closers.push(shared.close, paranoid.close);
+  const kept = <List extends { close(): void }>(list: List): List => {
+    closers.push(() => list.close());
+    return list;
+  };
+  return {
+    table: shared.table,
+    maps: shared.maps,
+    paranoid,
+    domains: (text, options) =>
+      splitList(text).length === 0 ? undefined : kept(openDomainList(text, options, { context, open })),
+    addresses: (text, options) =>
+      splitList(text).length === 0 ? undefined : kept(openAddressList(text, options, { context, open })),
+    close: () => closers.forEach((close) => close()),
+  };
+}
+
+/** Tables that are opened the same way. */
+function drawer(context: TableContext, open: OpenTable): Pick<Shelf, "table" | "maps" | "close"> {
+  const tables = new Map<string, Table>();
   const table = (spec: string): Table => {
     const known = tables.get(spec);
     if (known !== undefined) return known;
     const opened = open(spec, context);
     tables.set(spec, opened);
     return opened;
-  };
-  const kept = <List extends { close(): void }>(list: List): List => {
-    closers.push(() => list.close());
-    return list;
   };
   return {
     table,
@@ -54,14 +73,7 @@ export function createShelf(context: TableContext, open: OpenTable = openTable):
       const fixed = opened.filter((each) => !each.pattern);
       return { title, whole: mapsOf(opened, context, title), partial: mapsOf(fixed, context, title) };
     },
-    domains: (text, options) =>
-      splitList(text).length === 0 ? undefined : kept(openDomainList(text, options, { context, open })),
-    addresses: (text, options) =>
-      splitList(text).length === 0 ? undefined : kept(openAddressList(text, options, { context, open })),
-    close() {
-      for (const each of tables.values()) each.close();
-      for (const close of closers) close();
-    },
+    close: () => tables.forEach((each) => each.close()),
   };
 }
 

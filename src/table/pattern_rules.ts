@@ -20,6 +20,8 @@ export interface Dialect {
   readonly compile: (pattern: string, flags: Readonly<Record<string, boolean>>) => Matcher | string;
   /** Reads a pattern without compiling it. Throws RegexSyntaxError. */
   readonly parse: (pattern: string, flags: Readonly<Record<string, boolean>>) => ParsedRegex;
+  /** Rules that put parts of the key into the value are skipped (DICT_FLAG_NO_REGSUB). */
+  readonly noSubstitution?: boolean;
   /** How the message for an unclosed pattern goes on. */
   readonly unclosed: string;
 }
@@ -91,6 +93,9 @@ export class RuleReader {
     }
     if (negative && namesGroups(replacement)) {
       return this.#warn(line, "$number found in negative match replacement text: skipping this rule");
+    }
+    if (this.#dialect.noSubstitution === true && namesGroups(replacement)) {
+      return this.#warn(line, "regular expression substitution is not allowed: skipping this rule");
     }
     const samples = () => negative ? [] : guesses(parse);
     this.rules.push({ is: "match", matcher, negative, replacement, line, pattern: written, samples });

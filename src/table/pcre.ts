@@ -55,5 +55,5 @@ const PERL: Dialect = {
 
 /** `pcre:file` or `pcre:{ {rule}, ... }`: Perl-compatible regular expressions (pcre_table(5)). */
 export function openPcre(name: string, spec: string, context: TableContext): Table {
-  return openPatternTable(name, spec, context, PERL);
+  return openPatternTable(name, spec, context, { ...PERL, noSubstitution: context.paranoid === true });
 }

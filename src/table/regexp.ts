@@ -47,5 +47,5 @@ const POSIX: Dialect = {
 
 /** `regexp:file` or `regexp:{ {rule}, ... }`: POSIX regular expressions (regexp_table(5)). */
 export function openRegexp(name: string, spec: string, context: TableContext): Table {
-  return openPatternTable(name, spec, context, POSIX);
+  return openPatternTable(name, spec, context, { ...POSIX, noSubstitution: context.paranoid === true });
 }

@@ -4,8 +4,8 @@ import { splitList } from "../../config/list.ts";
 import type { Settings } from "../../config/settings.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Recipient } from "../../queue/envelope.ts";
+import type { ShelfMaps } from "../../rewrite/shelf.ts";
 import { splitExtension } from "../../table/extension.ts";
-import type { Maps } from "../../table/maps.ts";
 import type { Answer } from "../../table/table.ts";
 import type { Agent, DeliveryJob, DeliveryReport, Outcome } from "../agent.ts";
 import { topLines } from "../local/headers.ts";
@@ -29,12 +29,15 @@ export type VirtualSettings = Pick<
   | "myhostname"
 >;
 
+/** A list of tables, for whole addresses and for parts of them. */
+type MailboxMaps = Pick<ShelfMaps, "whole" | "partial">;
+
 /** What the virtual mailbox agent is built from. */
 export interface VirtualDeps {
   readonly settings: VirtualSettings;
-  readonly mailboxMaps: Maps | undefined;
-  readonly uidMaps: Maps | undefined;
-  readonly gidMaps: Maps | undefined;
+  readonly mailboxMaps: MailboxMaps | undefined;
+  readonly uidMaps: MailboxMaps | undefined;
+  readonly gidMaps: MailboxMaps | undefined;
   readonly writer: MailWriter;
   readonly now: () => number;
   readonly log: Log;
@@ -60,14 +63,14 @@ export function createVirtualAgent(deps: VirtualDeps): Agent {
   };
 }
 
-/** Looks an address up: whole, without its extension, then `@domain` (virtual_mailbox_maps). */
-async function find(maps: Maps | undefined, address: string, delimiters: string): Promise<Answer> {
+/** Looks an address up: whole, without its extension, then `@domain`; pattern tables see it whole only (virtual(8)). */
+async function find(maps: MailboxMaps | undefined, address: string, delimiters: string): Promise<Answer> {
   if (maps === undefined) return ABSENT;
   const { local, domain } = splitAddress(address);
   const { base, extension } = splitExtension(local, delimiters);
   const keys = [address, ...extension === undefined ? [] : [`${base}@${domain}`], `@${domain}`];
   for (const key of keys) {
-    const answer: MaybeAsync<Answer> = maps.find(key.toLowerCase());
+    const answer: MaybeAsync<Answer> = (key === address ? maps.whole : maps.partial).find(key.toLowerCase());
     const found = await answer;
     if (found.is !== "absent") return found;
   }
@@ -76,7 +79,7 @@ async function find(maps: Maps | undefined, address: string, delimiters: string)
 
 /** A user's or group's number for a recipient, or the outcome when there is none. */
 async function numberOf(
-  maps: Maps | undefined,
+  maps: MailboxMaps | undefined,
   what: "uid" | "gid",
   recipient: Recipient,
   relay: string,

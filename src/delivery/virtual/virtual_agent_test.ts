@@ -7,7 +7,10 @@ import { mapsOf } from "../../table/maps.ts";
 import type { Identity, MailTask, TaskResult } from "../mailbox/writer.ts";
 import { createVirtualAgent } from "./virtual_agent.ts";
 
-const maps = (rows: Parameters<typeof memoryTable>[0]) => mapsOf([memoryTable(rows)], { warn: () => {} });
+const maps = (rows: Parameters<typeof memoryTable>[0]) => {
+  const whole = mapsOf([memoryTable(rows)], { warn: () => {} });
+  return { whole, partial: whole };
+};
 
 async function deliver(
   address: string,

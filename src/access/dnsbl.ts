@@ -17,6 +17,7 @@ import {
   type Subject,
   type Verdict,
   warned,
+  withWarnings,
 } from "./verdict.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -176,7 +177,9 @@ function reply(
   const own = answer?.is === "found" ? [answer.value] : [];
   for (const template of [...own, shop.settings.default_rbl_reply]) {
     const expanded = expandTemplate(template, query.facts, shop.templates, macros);
-    if (expanded.is === "text") return { is: "reject", ...asRefusal(expanded.text, about) };
+    if (expanded.is === "text") {
+      return withWarnings({ is: "reject", ...asRefusal(expanded.text, about) }, expanded.warnings);
+    }
   }
   return serverError(`bad default rbl reply template: ${shop.settings.default_rbl_reply}`);
 }

@@ -1,7 +1,8 @@
 import { splitAddress } from "../address/address.ts";
 import { then } from "../base/maybe_async.ts";
 import type { RecordOf } from "../dns/record.ts";
-import { asciiDomain } from "../rewrite/hostname.ts";
+import { whyNot } from "../dns/reverse.ts";
+import { asciiDomain, isHostAddress } from "../rewrite/hostname.ts";
 import { addressSubject } from "./address_restrictions.ts";
 import { authorizeDestination, permitRecipient } from "./destination_restrictions.ts";
 import { ask } from "./dns_checks.ts";
@@ -47,13 +48,10 @@ async function backup(
   const best = Math.min(...answer.records.map((mx) => mx.preference));
   const primaries = answer.records.filter((mx) => mx.preference === best);
   const backups = answer.records.filter((mx) => mx.preference !== best);
-  const primary = await amAmong(shop, recipient, primaries);
-  if (primary !== false) return primary === true ? DUNNO : primary;
-  const secondary = await amAmong(shop, recipient, backups);
-  if (secondary !== true) return secondary === false ? DUNNO : secondary;
-  const trusted = await allInNetworks(shop, recipient, primaries);
-  if (trusted !== true) return trusted === false ? DUNNO : trusted;
-  return permitRecipient(recipient, name);
+  const exchangers = new Exchangers(shop, recipient);
+  const permitted = !await exchangers.includeUs(primaries) && await exchangers.includeUs(backups) &&
+    await exchangers.areTrusted(primaries);
+  return permitted ? permitRecipient(recipient, name) : exchangers.doubt ?? DUNNO;
 }
 
 function uncertain(recipient: string, why: string): Verdict {
@@ -61,48 +59,61 @@ function uncertain(recipient: string, why: string): Verdict {
   return { is: "defer_if_reject", refusal: { code: 450, status: "4.4.4", text } };
 }
 
-/** Whether one of the hosts is this machine, by name or else by address. */
-async function amAmong(
-  shop: Workshop,
-  recipient: string,
-  hosts: readonly Mx[],
-): Promise<boolean | Verdict> {
-  for (const { exchange } of hosts) {
-    if (await shop.local.isLocal(exchange) === true) return true;
-  }
-  let doubt: Verdict | undefined;
-  for (const { exchange } of hosts) {
-    const found = await shop.dns?.addresses(exchange, ownFamilies(shop));
-    if (found?.is !== "records") {
-      const why = found?.is === "trouble" ? found.why : "Host not found";
-      doubt ??= uncertain(recipient, `Unable to look up mail exchanger host ${exchange}: ${why}`);
-      continue;
-    }
-    if (found.addresses.some(({ address }) => shop.local.isOurAddress(address))) return true;
-  }
-  return doubt ?? false;
-}
+/** Questions about a domain's mail exchangers. What cannot be looked up counts as no, and leaves a doubt. */
+class Exchangers {
+  readonly #shop: Workshop;
+  readonly #recipient: string;
+  /** The first thing that could not be looked up: a later reject is only for now. */
+  doubt: Verdict | undefined;
 
-/** Whether every address of the hosts is in permit_mx_backup_networks; no list, no condition. */
-async function allInNetworks(
-  shop: Workshop,
-  recipient: string,
-  hosts: readonly Mx[],
-): Promise<boolean | Verdict> {
-  if (shop.mxBackupNetworks === undefined) return true;
-  for (const { exchange } of hosts) {
-    const found = await shop.dns?.addresses(exchange, ownFamilies(shop));
-    if (found?.is !== "records") {
-      const why = found?.is === "trouble" ? found.why : "Host not found";
-      return uncertain(recipient, `Unable to look up host ${exchange} as mail exchanger: ${why}`);
-    }
-    for (const { address } of found.addresses) {
-      const match = await shop.mxBackupNetworks.matches(address, exchange);
-      if (match.is === "trouble") {
-        return uncertain(recipient, `Unable to verify host ${exchange} as mail exchanger`);
-      }
-      if (match.is === "no") return false;
-    }
+  constructor(shop: Workshop, recipient: string) {
+    this.#shop = shop;
+    this.#recipient = recipient;
   }
-  return true;
+
+  /** Whether one of the hosts is this machine, by name or else by address. */
+  async includeUs(hosts: readonly Mx[]): Promise<boolean> {
+    const { local } = this.#shop;
+    for (const { exchange } of hosts) {
+      if (await local.isLocal(exchange) === true) return true;
+    }
+    for (const { exchange } of hosts) {
+      const found = await this.#addresses(exchange);
+      if (typeof found === "string") {
+        this.#doubt(`Unable to look up mail exchanger host ${exchange}: ${found}`);
+      } else if (found.some((address) => local.isOurAddress(address))) return true;
+    }
+    return false;
+  }
+
+  /** Whether every address of the hosts is in permit_mx_backup_networks; no list, no condition. */
+  async areTrusted(hosts: readonly Mx[]): Promise<boolean> {
+    const { mxBackupNetworks: networks } = this.#shop;
+    if (networks === undefined) return true;
+    for (const { exchange } of hosts) {
+      const found = await this.#addresses(exchange);
+      if (typeof found === "string") {
+        this.#doubt(`Unable to look up host ${exchange} as mail exchanger: ${found}`);
+        return false;
+      }
+      for (const address of found) {
+        const match = await networks.matches(address, exchange);
+        if (match.is === "trouble") this.#doubt(`Unable to verify host ${exchange} as mail exchanger`);
+        if (match.is !== "yes") return false;
+      }
+    }
+    return true;
+  }
+
+  /** A host's addresses, or why there are none in the C library's words. */
+  async #addresses(host: string): Promise<readonly string[] | string> {
+    if (isHostAddress(host)) return [host];
+    const found = await this.#shop.dns?.addresses(host, ownFamilies(this.#shop));
+    if (found === undefined) return "Temporary failure in name resolution";
+    return found.is === "records" ? found.addresses.map(({ address }) => address) : whyNot(found);
+  }
+
+  #doubt(why: string): void {
+    this.doubt ??= uncertain(this.#recipient, why);
+  }
 }

@@ -12,11 +12,10 @@ export interface TemplateRules {
   clock(): number;
 }
 
-/** An expanded template, or why it cannot be. */
-export type Expanded = { readonly is: "text"; readonly text: string } | {
-  readonly is: "error";
-  readonly why: string;
-};
+/** An expanded template and what is to be said of it, or why it cannot be expanded. */
+export type Expanded =
+  | { readonly is: "text"; readonly text: string; readonly warnings: readonly string[] }
+  | { readonly is: "error"; readonly why: string };
 
 const ESCAPES: Readonly<Record<string, string>> = {
   a: "\x07",
@@ -51,10 +50,13 @@ export function expandTemplate(
   more: Readonly<Record<string, string>> = {},
 ): Expanded {
   const allowed = new Set(unescape(rules.smtpd_expansion_filter));
-  return expand(template, (name) => {
+  const warnings: string[] = [];
+  const expanded = expand(template, (name) => {
     const value = Object.hasOwn(more, name) ? more[name] : sessionValue(name, facts, rules);
+    if (value === undefined) warnings.push(`unknown macro name "${name}" in expansion request`);
     return value === undefined ? undefined : filtered(value, allowed).replaceAll("$", "$$$$");
   });
+  return expanded.is === "text" ? { ...expanded, warnings } : expanded;
 }
 
 /** A macro of smtpd_reject_footer and default_rbl_reply (postconf(5)). */

@@ -1,6 +1,7 @@
 // The scenarios that need the DNS, policy servers and logins, against a private real Postfix in the same world.
 import { afterAll, describe, expect, test } from "bun:test";
 import { createSystemResolver } from "../../src/dns/system_resolver.ts";
+import { ROW_ZONE, WORLDLY_ROWS } from "../access/worldly_row_scenarios.ts";
 import { WORLDLY, ZONE } from "../access/worldly_scenarios.ts";
 import { compareScenarios } from "../kit/compare_scenarios.ts";
 import { startDnsServer } from "../kit/dns_server.ts";
@@ -38,19 +39,23 @@ function rule(attributes: Attributes): string {
 
 let policy: PolicyDaemon | undefined;
 
-compareScenarios("the access policy answers as Postfix does in the same world", WORLDLY, async () => {
-  const dns = await startDnsServer(ZONE, { host: NAME_SERVER, port: 53 });
-  policy = await startPolicyDaemon(rule);
-  const auth = await startAuthDaemon();
-  return {
-    nameServer: NAME_SERVER,
-    deps: { dns: createSystemResolver([`${NAME_SERVER}:53`]) },
-    names: { POLICY: `127.0.0.1:${policy.port}`, AUTH: `127.0.0.1:${auth.port}` },
-    close: async () => {
-      await Promise.all([dns.close(), auth.close()]);
-    },
-  };
-});
+compareScenarios(
+  "the access policy answers as Postfix does in the same world",
+  [...WORLDLY, ...WORLDLY_ROWS],
+  async () => {
+    const dns = await startDnsServer({ ...ZONE, ...ROW_ZONE }, { host: NAME_SERVER, port: 53 });
+    policy = await startPolicyDaemon(rule);
+    const auth = await startAuthDaemon();
+    return {
+      nameServer: NAME_SERVER,
+      deps: { dns: createSystemResolver([`${NAME_SERVER}:53`]) },
+      names: { POLICY: `127.0.0.1:${policy.port}`, AUTH: `127.0.0.1:${auth.port}` },
+      close: async () => {
+        await Promise.all([dns.close(), auth.close()]);
+      },
+    };
+  },
+);
 
 describe.skipIf(!postfixAvailable())("policy requests", () => {
   afterAll(() => policy?.close());

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { TABLE_PARAMETERS } from "../config/table_parameters.ts";
 import type { OpenTable, TableContext } from "./context.ts";
@@ -81,16 +82,23 @@ class LdapTable {
         : this.#servers.ask((server) => this.#put(server, question, signal));
     });
 
-  /** Undefined for a key that lacks what the templates need: then nothing is looked up. */
+  /** Undefined for a key that lacks what the templates need, and for one that is no text in UTF-8: then nothing is looked up. */
   #question(whole: string): Question | undefined {
     const key = this.#rules.needs.ofKey(whole);
-    if (key === undefined) return undefined;
-    const base = expandTemplate(this.settings.base, { key, quote: quoteForDn });
-    const filter = expandTemplate(this.settings.filter, { key, quote: quoteForFilter });
+    const asked = this.#context.encoding === "latin1" ? this.#asUtf8(whole) : key;
+    if (key === undefined || asked === undefined) return undefined;
+    const base = expandTemplate(this.settings.base, { key: asked, quote: quoteForDn });
+    const filter = expandTemplate(this.settings.filter, { key: asked, quote: quoteForFilter });
     if (base.length + filter.length > QUESTION_LIMIT) {
       throw new LookupFault(`a key of ${whole.length} characters is too long`, { retry: false });
     }
     return { key, base, filter };
+  }
+
+  /** A key of bytes (smtputf8_enable = no) as the text that a directory compares. */
+  #asUtf8(key: string): Parts | undefined {
+    const bytes = Buffer.from(key, "latin1");
+    return isUtf8(bytes) ? this.#rules.needs.ofKey(bytes.toString()) : undefined;
   }
 
   /** A connection that was open already may have died unnoticed: then the question is put once more on a new one. */

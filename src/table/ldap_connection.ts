@@ -22,7 +22,9 @@ interface Pending {
 /** Searches of one connection that the server works on at a time; OpenLDAP ends connections with more than 100 waiting. */
 const AT_A_TIME = 32;
 /** Bytes that a search may return. */
-const SEARCH_LIMIT = 64 << 20;
+const SEARCH_LIMIT = 32 << 20;
+/** Milliseconds without a question after which the connection is closed, before something between us and the server forgets it. */
+const IDLE_LIMIT = 120_000;
 
 /**
  * A connection to a directory server. Several searches may be under way; each ends with its result, its time or the connection.
@@ -38,6 +40,7 @@ export class LdapConnection implements ConnectionHandler {
   #running = 0;
   #heard = 0;
   #ended: LdapFault | undefined;
+  #idle: NodeJS.Timeout | undefined;
 
   /** `timeout`: milliseconds for one operation. */
   constructor(timeout: number) {
@@ -47,12 +50,18 @@ export class LdapConnection implements ConnectionHandler {
   /** Takes the connection that this is the handler of. */
   attach(connection: Connection): this {
     this.#connection = connection;
+    this.#rest();
     return this;
   }
 
   /** False when a new connection is needed. */
   get usable(): boolean {
     return this.#ended === undefined;
+  }
+
+  #rest(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.release(), IDLE_LIMIT);
   }
 
   /** Says who we are; rejects with an LdapFault when the server does not believe it. */
@@ -99,6 +108,7 @@ export class LdapConnection implements ConnectionHandler {
     const timer = setTimeout(() => this.#late(id, heard), this.#timeout);
     signal.addEventListener("abort", aborted, { once: true });
     this.#pending.set(id, { entries: [], urls: [], resolve, reject, bytes: 0 });
+    clearTimeout(this.#idle);
     try {
       this.#connection.write(encode(id));
     } catch (error) {
@@ -108,6 +118,7 @@ export class LdapConnection implements ConnectionHandler {
     return promise.finally(() => {
       clearTimeout(timer);
       signal.removeEventListener("abort", aborted);
+      if (this.usable && this.#pending.size === 0) this.#rest();
     });
   }
 
@@ -179,6 +190,7 @@ export class LdapConnection implements ConnectionHandler {
 
   #fail(fault: LdapFault): void {
     this.#ended ??= fault;
+    clearTimeout(this.#idle);
     const pending = [...this.#pending.values()];
     this.#pending.clear();
     for (const { reject } of pending) reject(fault);
@@ -189,7 +201,8 @@ export class LdapConnection implements ConnectionHandler {
   release(): void {
     if (!this.usable) return;
     this.#connection?.write(codec.encodeUnbind(this.#nextId()));
-    this.#ended = new LdapFault(SERVER_DOWN, "the table is closed");
+    this.#ended = new LdapFault(SERVER_DOWN, "the connection has been closed");
+    clearTimeout(this.#idle);
     this.#connection?.end();
   }
 }

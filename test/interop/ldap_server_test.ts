@@ -172,6 +172,17 @@ describe("SASL", () => {
   });
 });
 
+test("keys and values of bytes, where SMTPUTF8 is off", async () => {
+  const path = join(root, "bytes.cf");
+  fs.writeFileSync(path, `server_host = ${slapd.url}\nsearch_base = ${SUFFIX}\nresult_format = %s for %S\n`);
+  const table = openTable(`ldap:${path}`, testContext({ clock: Date.now, encoding: "latin1" }));
+  const bytes = (text: string) => Buffer.from(text).toString("latin1");
+  const answer = await table.lookup(bytes("jörg@bücher.example"));
+  expect(said(answer)).toBe(bytes("jörg@höst.example for jörg@bücher.example"));
+  expect((await table.lookup("j\xf6rg@b\xfccher.example")).is).toBe("absent");
+  table.close();
+});
+
 describe("settings that cannot be honoured", () => {
   test.each([
     ["bind = perhaps", "unsupported parameter value: bind = perhaps"],

@@ -1,6 +1,6 @@
 import { asOwner, isRoot } from "../platform/effective_ids.ts";
 import { lockedForUpdate } from "../platform/file_lock.ts";
-import { replaceFile } from "../platform/file_replacement.ts";
+import { type FileReplacement, replaceFile } from "../platform/file_replacement.ts";
 import {
   blockSizeAt,
   isNotThere,
@@ -9,8 +9,8 @@ import {
   systemWhy,
 } from "../platform/random_access_file.ts";
 import { exists, type FileOwner, removeIfEmpty, sourceOwner } from "../platform/source_file.ts";
-import { errorIsTerminal, standardInputFile, wholeStandardInput } from "../platform/standard_input.ts";
-import { writeErr, writeOut } from "../platform/process.ts";
+import { standardInputFile, wholeStandardInput } from "../platform/standard_input.ts";
+import { writeOut } from "../platform/process.ts";
 import { hostName } from "../platform/host.ts";
 import type { IndexFormat } from "../table/index_formats.ts";
 import { type OnDuplicate, RecordSet } from "../table/record_set.ts";
@@ -18,7 +18,9 @@ import { TableFault } from "../table/record_file.ts";
 import { tableType } from "../table/registry.ts";
 import { pageSizeFor, readIndex, writeIndex } from "../table/table_build.ts";
 import { takeSource } from "../table/table_source.ts";
+import { jsonLine } from "./_table_json.ts";
 import { ToolFault } from "./_table_options.ts";
+import type { Progress } from "./_table_progress.ts";
 import { splitSpec, type ToolRun } from "./_table_run.ts";
 import { fileValues } from "./_table_values.ts";
 
@@ -61,6 +63,7 @@ export function formatToBuild(type: string): IndexFormat {
 function createTable(run: ToolRun, argument: string): void {
   const { type, name } = splitSpec(run, argument);
   if (type === "proxy") throw new ToolFault("can't create maps via the proxy service");
+  run.progress.begin(name);
   const source = readSourceOf(run, name);
   const format = formatToBuild(type);
   const { uid, gid } = source.owner;
@@ -68,8 +71,9 @@ function createTable(run: ToolRun, argument: string): void {
   const count = run.options.keepOwner && isRoot() && !run.options.incremental
     ? asOwner(uid, gid, build)
     : build();
+  run.progress.clear();
   if (run.options.json) {
-    writeOut(`${JSON.stringify({ table: `${type}:${name}`, file: name + format.suffix, records: count })}\n`);
+    writeOut(jsonLine({ table: `${type}:${name}`, file: name + format.suffix, records: count }));
   }
 }
 
@@ -124,9 +128,10 @@ function fill(
       ? (key) => run.warn(`${format.title(name)}: duplicate entry: "${key}"`)
       : () => {},
     ...(options.valuesAreFiles && { storedValue: fileValues(run, source.name) }),
-    ...(errorIsTerminal() && { progress: progressOf(run, name) }),
+    progress: (count) => run.progress.records(count),
   });
   if (style.format === "alias") addYellowPages(run, records, terminate);
+  run.progress.records(records.count);
   writeRecords(run, format, path, records, source.owner);
   return records.count;
 }
@@ -137,14 +142,15 @@ function duplicatePolicy(run: ToolRun, format: IndexFormat): OnDuplicate {
   return onDuplicate === "ignore" && format.constant ? "both" : "keep";
 }
 
-/** On a terminal a long build says now and then how far it is. */
-function progressOf(run: ToolRun, name: string): (records: number) => void {
-  let last = Date.now();
-  return (records) => {
-    const now = Date.now();
-    if (now - last < 1000) return;
-    last = now;
-    writeErr(`${run.style.program}: ${name}: ${records} records\r`);
+/** The same file, whose growth is told. */
+function watched(file: FileReplacement, progress: Progress): FileReplacement {
+  let written = 0;
+  return {
+    ...file,
+    write: (bytes, position) => {
+      file.write(bytes, position);
+      progress.written(written += bytes.length);
+    },
   };
 }
 
@@ -172,7 +178,8 @@ export function writeRecords(
       uniqueId: () => randomBytes(20),
       pageSize: pageSizeFor(blockSizeAt(path)),
       mapSize,
-      replace: (target) => replaceFile(target, { mode, keepExisting: format.keepsFile }),
+      replace: (target) =>
+        watched(replaceFile(target, { mode, keepExisting: format.keepsFile }), run.progress),
     });
   } catch (error) {
     if (error instanceof TableFault) {

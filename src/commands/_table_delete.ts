@@ -1,4 +1,5 @@
 import { lockedForUpdate } from "../platform/file_lock.ts";
+import { writeOut } from "../platform/process.ts";
 import { sourceOwner } from "../platform/source_file.ts";
 import { systemErrorText } from "../platform/system_error.ts";
 import { standardInputLines } from "../platform/standard_input.ts";
@@ -8,6 +9,7 @@ import { RecordSet } from "../table/record_set.ts";
 import { openTable, tableType } from "../table/registry.ts";
 import type { Table } from "../table/table.ts";
 import { CDB_FLAGS, existing, writeRecords } from "./_table_create.ts";
+import { jsonLine } from "./_table_json.ts";
 import { ToolFault } from "./_table_options.ts";
 import { splitSpec, type ToolRun } from "./_table_run.ts";
 
@@ -21,9 +23,11 @@ export async function deleteKeys(run: ToolRun): Promise<number> {
   let deleted = 0;
   for (const argument of options.tables) {
     const { type, name } = splitSpec(run, argument);
-    deleted += tableType(type)?.removes === true
+    const count = tableType(type)?.removes === true
       ? await deleteOnServer(run, `${type}:${name}`, keys)
       : deleteFrom(run, argument, keys);
+    if (options.json) writeOut(jsonLine({ table: `${type}:${name}`, deleted: count }));
+    deleted += count;
   }
   return deleted > 0 ? 0 : 1;
 }

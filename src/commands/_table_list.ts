@@ -3,6 +3,7 @@ import type { IndexFormat } from "../table/index_formats.ts";
 import { type StoredRecord, TableFault } from "../table/record_file.ts";
 import { openTable, tableType } from "../table/registry.ts";
 import { Output } from "./_output.ts";
+import { jsonBytes, jsonLine } from "./_table_json.ts";
 import { ToolFault } from "./_table_options.ts";
 import { splitSpec, type ToolRun } from "./_table_run.ts";
 import { decodeValue } from "./_table_values.ts";
@@ -58,8 +59,7 @@ function print(run: ToolRun, output: Output, spec: string, record: StoredRecord)
     run.warn(`table ${spec} should return NO RESULT in case of NOT FOUND`);
   }
   const shown = run.options.valuesAreFiles ? decodeValue(run, spec, key.toString(), value.toString()) : value;
-  if (run.options.json) output.write(`${JSON.stringify({ key: key.toString(), value: shown.toString() })}\n`);
-  else output.write(Buffer.from(key), run.style.separator, Buffer.from(shown), "\n");
+  printPair(run, output, key, shown);
 }
 
 /** What is in a cache nobody can tell; what it is a cache of can be listed. */
@@ -69,6 +69,11 @@ function listBackup(run: ToolRun, spec: string): number {
   if (backup !== undefined) return listNamed(run, backup);
   run.warn(`database ${spec}: first/next support requires backup database`);
   return 0;
+}
+
+function printPair({ options, style }: ToolRun, output: Output, key: Buffer, value: Buffer): void {
+  if (options.json) output.write(jsonLine({ ...jsonBytes("key", key), ...jsonBytes("value", value) }));
+  else output.write(Buffer.from(key), style.separator, Buffer.from(value), "\n");
 }
 
 /** Tables in memory that know their keys: inline, texthash, environ. */
@@ -81,7 +86,7 @@ function listEntries(run: ToolRun, spec: string): void {
   }
   const output = new Output();
   for (const [key, value] of entries) {
-    output.write(Buffer.from(key, run.encoding), run.style.separator, Buffer.from(value, run.encoding), "\n");
+    printPair(run, output, Buffer.from(key, run.encoding), Buffer.from(value, run.encoding));
   }
   output.flush();
 }

@@ -3,6 +3,7 @@ import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import { standardInputLines, wholeStandardInput } from "../platform/standard_input.ts";
 import { openTable, tableType } from "../table/registry.ts";
 import type { Answer, Table } from "../table/table.ts";
+import { jsonBytes, jsonLine } from "./_table_json.ts";
 import { isStandardInput, ToolFault } from "./_table_options.ts";
 import { Output } from "./_output.ts";
 import { splitSpec, type ToolRun } from "./_table_run.ts";
@@ -94,10 +95,6 @@ function withSuffix(spec: string): string {
   return format === undefined || format.calledByName ? spec : spec + format.suffix;
 }
 
-function jsonLine(key: Buffer, { value, table, line }: Hit): string {
-  return `${JSON.stringify({ key: key.toString(), value: value.toString(), table, line })}\n`;
-}
-
 /** `-q key` prints the value; `-q -` prints key and value of every line that is found, in the order of the keys. */
 export async function queryTables(run: ToolRun): Promise<number> {
   const tables = new Tables(run);
@@ -119,9 +116,11 @@ export async function queryTables(run: ToolRun): Promise<number> {
 }
 
 function print({ options, style }: ToolRun, output: Output, key: Buffer, hit: Hit): void {
-  if (options.json) output.write(jsonLine(key, hit));
-  else if (!isStandardInput(options)) output.write(hit.value, "\n");
-  else output.write(Buffer.from(key), style.separator, hit.value, "\n");
+  const { value, table, line } = hit;
+  if (options.json) {
+    output.write(jsonLine({ ...jsonBytes("key", key), ...jsonBytes("value", value), table, line }));
+  } else if (!isStandardInput(options)) output.write(value, "\n");
+  else output.write(Buffer.from(key), style.separator, value, "\n");
 }
 
 function keysOf({ options, warn }: ToolRun): Iterable<Buffer> {

@@ -1,4 +1,5 @@
 import type { TableContext } from "../table/context.ts";
+import type { Progress } from "./_table_progress.ts";
 import type { ToolOptions, ToolStyle } from "./_table_options.ts";
 
 /** A run of postmap or postalias: what was asked, and the configuration it is asked under. */
@@ -9,6 +10,7 @@ export interface ToolRun {
   readonly encoding: "utf8" | "latin1";
   readonly parameter: (name: string) => string | undefined;
   readonly warn: (text: string) => void;
+  readonly progress: Progress;
   /** How tables are opened for -q. */
   readonly context: TableContext;
 }

@@ -4,6 +4,7 @@ import { readSettings } from "../config/read_settings.ts";
 import { realWorld } from "../config/world.ts";
 import { ownProcessId } from "../platform/host.ts";
 import { environment, environmentVariables, rawArguments, writeErr, writeOut } from "../platform/process.ts";
+import { errorIsTerminal } from "../platform/standard_input.ts";
 import type { TableContext } from "../table/context.ts";
 import type { CommandContext } from "./command.ts";
 import type { ToolRun } from "./_table_run.ts";
@@ -11,7 +12,9 @@ import { parseToolOptions, ToolFault, type ToolStyle } from "./_table_options.ts
 import { createTables } from "./_table_create.ts";
 import { deleteKeys } from "./_table_delete.ts";
 import { toolHelp } from "./_table_help.ts";
+import { jsonLine } from "./_table_json.ts";
 import { listTable } from "./_table_list.ts";
+import { Progress } from "./_table_progress.ts";
 import { queryTables } from "./_table_query.ts";
 
 /** The arguments of this call as bytes; the decoded ones where the system cannot tell. */
@@ -22,10 +25,20 @@ function argumentBytes(args: readonly string[]): Uint8Array[] {
   return args.length === 0 ? [] : raw.slice(-args.length);
 }
 
+/** Says what is wrong: Postfix's line, or with --json an object a line. */
+function complain(program: string, json: boolean, level: string, text: string): void {
+  writeErr(json ? jsonLine({ program, level, text }) : `${program}: ${level}: ${text}\n`);
+}
+
 function prepare(style: ToolStyle, context: CommandContext): ToolRun {
   const options = parseToolOptions(argumentBytes(context.args), style, context.configDirectory);
   const directory = configurationDirectory(options.configDirectory, environment);
-  const warn = (text: string) => writeErr(`${style.program}: warning: ${text}\n`);
+  const isWatched = errorIsTerminal() && !options.json;
+  const progress = new Progress(style.program, Date.now, isWatched ? writeErr : undefined);
+  const warn = (text: string) => {
+    progress.clear();
+    complain(style.program, options.json, "warning", text);
+  };
   const { parameter, warnings } = readSettings({
     directory,
     world: realWorld(ownProcessId(), style.program),
@@ -45,7 +58,7 @@ function prepare(style: ToolStyle, context: CommandContext): ToolRun {
     fold: options.fold,
     nul: options.nul,
   };
-  return { style, options, encoding, parameter, warn, context: tableContext };
+  return { style, options, encoding, parameter, warn, progress, context: tableContext };
 }
 
 const MODES = { create: createTables, query: queryTables, delete: deleteKeys, list: listTable } as const;
@@ -56,17 +69,29 @@ export async function runTableTool(style: ToolStyle, context: CommandContext): P
     writeOut(toolHelp(style));
     return 0;
   }
+  let run: ToolRun | undefined;
   try {
-    const run = prepare(style, context);
-    return await MODES[run.options.mode](run);
+    run = prepare(style, context);
+    const status = await MODES[run.options.mode](run);
+    run.progress.clear();
+    return status;
   } catch (error) {
-    const { program } = style;
-    if (error instanceof ToolFault) {
-      for (const line of error.before) writeErr(`${program}: ${line}\n`);
-      writeErr(`${program}: fatal: ${error.message}\n`);
-    } else if (error instanceof ConfigurationFault) {
-      for (const { level, text } of error.diagnostics) writeErr(`${program}: ${level}: ${text}\n`);
-    } else throw error;
+    run?.progress.clear();
+    report(style.program, context.args.includes("--json"), error);
     return 1;
+  }
+}
+
+/** Says why the tool ends; our own mistakes go on. */
+function report(program: string, json: boolean, error: unknown): void {
+  if (error instanceof ConfigurationFault) {
+    for (const { level, text } of error.diagnostics) complain(program, json, level, text);
+  } else if (!(error instanceof ToolFault)) {
+    throw error;
+  } else if (json) {
+    complain(program, json, "fatal", [...error.before, error.message].join("; "));
+  } else {
+    for (const line of error.before) writeErr(`${program}: ${line}\n`);
+    complain(program, json, "fatal", error.message);
   }
 }

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { INDEX_FORMATS } from "../table/index_formats.ts";
 
 const runner = join(import.meta.dir, "../../test/kit/run_command.ts");
 let folder = "";
@@ -21,7 +23,7 @@ beforeAll(() => {
 });
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-function run(tool: string, args: readonly string[], input = "") {
+function run(tool: string, args: readonly string[], input: string | Uint8Array = "") {
   const done = spawnSync(process.execPath, [runner, tool, "-c", folder, ...args], { cwd: folder, input });
   return { status: done.status, out: done.stdout.toString(), err: done.stderr.toString() };
 }
@@ -58,6 +60,104 @@ test("--json answers in lines of JSON", () => {
     line: 1,
   });
 });
+
+test("--json: what was deleted, what is listed, and what went wrong", () => {
+  fs.writeFileSync(join(folder, "changes"), "a 1\nb 2\nb 3\nc: 4\n");
+  const made = run("postmap", ["--json", "btree:changes"]);
+  expect(made.err.trim().split("\n").map((line) => JSON.parse(line))).toEqual([
+    {
+      program: "postmap",
+      level: "warning",
+      text: 'changes, line 4: record is in "key: value" format; is this an alias file?',
+    },
+    { program: "postmap", level: "warning", text: 'changes.db: duplicate entry: "b"' },
+  ].toSorted((x, y) => made.err.indexOf(x.text.slice(0, 12)) - made.err.indexOf(y.text.slice(0, 12))));
+  const deleted = run("postmap", ["--json", "-d", "-", "btree:changes"], "a\nnone\n");
+  expect(JSON.parse(deleted.out)).toEqual({ table: "btree:changes", deleted: 1 });
+  const none = run("postmap", ["--json", "-d", "none", "btree:changes"]);
+  expect([JSON.parse(none.out), none.status]).toEqual([{ table: "btree:changes", deleted: 0 }, 1]);
+  const listed = run("postmap", ["--json", "-s", "btree:changes"]).out.trim().split("\n");
+  expect(listed.map((line) => JSON.parse(line))).toEqual([{ key: "b", value: "2" }, {
+    key: "c:",
+    value: "4",
+  }]);
+  const failed = run("postmap", ["--json", "hash:none"]);
+  expect([failed.status, JSON.parse(failed.err)]).toEqual([
+    1,
+    { program: "postmap", level: "fatal", text: "open none: No such file or directory" },
+  ]);
+  expect(JSON.parse(run("postmap", ["--json", "-z"]).err).text).toStartWith(
+    "invalid option -- 'z'; usage: postmap",
+  );
+});
+
+test("--json: bytes that are no UTF-8 are told in base64", () => {
+  fs.writeFileSync(join(folder, "bytes"), Buffer.from("caf\xe9 \xff\n", "latin1"));
+  expect(run("postmap", ["-u", "hash:bytes"]).status).toBe(0);
+  expect(JSON.parse(run("postmap", ["--json", "-u", "-s", "hash:bytes"]).out)).toEqual({
+    key_base64: "Y2Fm6Q==",
+    value_base64: "/w==",
+  });
+  const asked = run("postmap", ["--json", "-u", "-q", "-", "hash:bytes"], Buffer.from("caf\xe9\n", "latin1"));
+  expect(JSON.parse(asked.out)).toEqual({
+    key_base64: "Y2Fm6Q==",
+    value_base64: "/w==",
+    table: "hash:bytes",
+  });
+});
+
+test("on a terminal a long build says how far it is, and the line is gone at the end", () => {
+  const source = Array.from({ length: 40_000 }, (_, at) => `key${at} value\n`).join("");
+  fs.writeFileSync(join(folder, "many"), source);
+  const quoted = [process.execPath, runner, "postmap", "-c", folder, "-i", "hash:progress"].join(" ");
+  const typed = spawnSync("script", ["-qec", `(sleep 1.1; cat many) | ${quoted}`, "/dev/null"], {
+    cwd: folder,
+  });
+  const seen = typed.stdout.toString();
+  expect(seen).toMatch(/\rpostmap: progress: [\d,]+ records, [\d,]+\/s/);
+  expect(seen).toMatch(/\r +\r$/);
+  const quiet = spawnSync("sh", ["-c", `(sleep 1.1; cat many) | ${quoted} -r`], { cwd: folder });
+  expect(quiet.stderr.toString()).not.toContain("records");
+}, 20_000);
+
+test(
+  "a build that is interrupted or killed leaves the old table or the new one, whole, and no other file",
+  async () => {
+    const name = join(folder, "broken/t");
+    const count = 200_000;
+    const records = () => {
+      const file = INDEX_FORMATS["btree"]!.open(`${name}.db`);
+      const found = [...file.records()].length;
+      file.close();
+      return found;
+    };
+    fs.mkdirSync(join(folder, "broken"));
+    fs.writeFileSync(name, "old value\n");
+    expect(run("postmap", [`btree:${name}`]).status).toBe(0);
+    const old = fs.readFileSync(`${name}.db`);
+    fs.writeFileSync(
+      name,
+      Array.from({ length: count }, (_, at) => `key${at * 7919 % count} value ${at}\n`).join(""),
+    );
+    let interrupted = 0;
+    for (const signal of ["SIGINT", "SIGKILL", "SIGTERM"] as const) {
+      for (const delay of [120, 200, 280, 360]) {
+        fs.writeFileSync(`${name}.db`, old);
+        const args = [runner, "postmap", "-c", folder, `btree:${name}`];
+        const child = spawn(process.execPath, args, { stdio: "ignore" });
+        setTimeout(() => child.kill(signal), delay);
+        const [code] = await once(child, "exit");
+        if (code === null) interrupted++;
+        if (!fs.readFileSync(`${name}.db`).equals(old)) expect(records()).toBe(count);
+        expect(fs.readdirSync(join(folder, "broken")).sort()).toEqual(["t", "t.db"]);
+      }
+    }
+    expect(interrupted).toBeGreaterThan(2);
+    expect(run("postmap", [`btree:${name}`]).status).toBe(0);
+    expect(records()).toBe(count);
+  },
+  30_000,
+);
 
 test("a build that fails leaves the old table and nothing else", () => {
   fs.writeFileSync(join(folder, "long"), "a b\n");

@@ -40,6 +40,7 @@ const WORDS = {
   w_unknown: "reject_unknown_client, permit",
   w_reverse: "reject_unknown_reverse_client_hostname, permit",
   w_helo: "reject_invalid_hostname, reject_non_fqdn_hostname, permit_naked_ip_address, reject",
+  w_naked: "permit_naked_ip_address, reject",
   w_maps: "check_recipient_maps, permit",
   w_relay: "check_relay_domains",
   w_auth: "permit_auth_destination, reject",
@@ -100,6 +101,10 @@ export const ROW_SCENARIOS: readonly Scenario[] = [
       ...HELOS.map((helo) => ({
         client: STRANGER,
         commands: [`EHLO ${helo}`, "MAIL w_helo@c.example", "RCPT bob@example.com"],
+      })),
+      ...HELOS.map((helo) => ({
+        client: STRANGER,
+        commands: [`EHLO ${helo}`, "MAIL w_naked@c.example", ...BOTH.map((to) => `RCPT ${to}`)],
       })),
       ...HELOS.map((helo) => ({
         client: STRANGER,

@@ -1,4 +1,5 @@
 // Scenarios that need the world: the DNS, a policy server, logins. Placeholders: %POLICY% is the policy server.
+import type { Attributes } from "../kit/policy_daemon.ts";
 import type { ScriptClient } from "../kit/play_session.ts";
 import type { Scenario } from "./scenarios.ts";
 
@@ -317,3 +318,25 @@ export const WORLDLY: readonly Scenario[] = [
     sessions: [{ commands: rcpts("a@b.example", "bob@example.com") }],
   },
 ];
+
+/** What the policy server answers: rules by sender. */
+export function policyRule(attributes: Attributes): string {
+  const sender = attributes.sender ?? "";
+  if (attributes.protocol_state === "END-OF-MESSAGE") {
+    return sender === "eod@p.example" ? "REJECT at the end" : "DUNNO";
+  }
+  if (attributes.policy_context !== "rcpt") return "DUNNO";
+  const actions: Record<string, string> = {
+    ok: "OK",
+    reject: "REJECT policy says no",
+    defer: "450 4.7.1 later",
+    dip: "DEFER_IF_PERMIT maybe later",
+    hold: "HOLD for review",
+    prepend: "PREPEND X-Policy: yes",
+    class: "polite",
+    junk: "junk",
+    unknown: "whatever",
+    table: "check_client_access hash:/x",
+  };
+  return actions[sender.slice(0, sender.indexOf("@"))] ?? "dunno";
+}

@@ -2,40 +2,13 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { createSystemResolver } from "../../src/dns/system_resolver.ts";
 import { ROW_ZONE, WORLDLY_ROWS } from "../access/worldly_row_scenarios.ts";
-import { WORLDLY, ZONE } from "../access/worldly_scenarios.ts";
+import { policyRule, WORLDLY, ZONE } from "../access/worldly_scenarios.ts";
 import { compareScenarios } from "../kit/compare_scenarios.ts";
 import { startDnsServer } from "../kit/dns_server.ts";
-import {
-  type Attributes,
-  type PolicyDaemon,
-  startAuthDaemon,
-  startPolicyDaemon,
-} from "../kit/policy_daemon.ts";
+import { type PolicyDaemon, startAuthDaemon, startPolicyDaemon } from "../kit/policy_daemon.ts";
 import { postfixAvailable } from "../kit/postfix.ts";
 
 const NAME_SERVER = "127.0.0.77";
-
-/** Rules by sender: what is asked decides what is answered. */
-function rule(attributes: Attributes): string {
-  const sender = attributes.sender ?? "";
-  if (attributes.protocol_state === "END-OF-MESSAGE") {
-    return sender === "eod@p.example" ? "REJECT at the end" : "DUNNO";
-  }
-  if (attributes.policy_context !== "rcpt") return "DUNNO";
-  const actions: Record<string, string> = {
-    ok: "OK",
-    reject: "REJECT policy says no",
-    defer: "450 4.7.1 later",
-    dip: "DEFER_IF_PERMIT maybe later",
-    hold: "HOLD for review",
-    prepend: "PREPEND X-Policy: yes",
-    class: "polite",
-    junk: "junk",
-    unknown: "whatever",
-    table: "check_client_access hash:/x",
-  };
-  return actions[sender.slice(0, sender.indexOf("@"))] ?? "dunno";
-}
 
 let policy: PolicyDaemon | undefined;
 
@@ -44,7 +17,7 @@ compareScenarios(
   [...WORLDLY, ...WORLDLY_ROWS],
   async () => {
     const dns = await startDnsServer({ ...ZONE, ...ROW_ZONE }, { host: NAME_SERVER, port: 53 });
-    policy = await startPolicyDaemon(rule);
+    policy = await startPolicyDaemon(policyRule);
     const auth = await startAuthDaemon();
     return {
       nameServer: NAME_SERVER,

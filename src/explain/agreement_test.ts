@@ -178,7 +178,6 @@ const plain = fc.constantFrom(
   "permit_dnswl_client wl.example",
   "check_sender_mx_access static:REJECT",
   "check_policy_service inet:127.0.0.1:1",
-  "reject_unverified_recipient",
   "reject_multi_recipient_bounce",
   "sleep 0",
   "defer_if_permit",

@@ -61,9 +61,9 @@ const ROWS: readonly Row[] = [
   {
     what: "relaying: the domain, or the client, is made one of ours",
     main: "smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n",
-    session: { recipients: ["x@elsewhere.example"] },
+    session: { recipients: ["x@partner.example"] },
     edits: [
-      "add elsewhere.example to relay_domains | relay_domains = elsewhere.example",
+      "add partner.example to relay_domains | relay_domains = partner.example",
       "add 192.0.2.7 to mynetworks | mynetworks = 10.0.0.0/8 192.0.2.7",
     ],
   },
@@ -162,6 +162,35 @@ smtpd_helo_restrictions = strict
     ],
   },
 ];
+
+test("no edit is named that would let strangers relay", async () => {
+  const kit = explainKit(
+    `smtpd_relay_restrictions =
+smtpd_recipient_restrictions = check_sender_access texthash:%DIR%/senders, reject_unauth_destination
+`,
+    { senders: "other@example.org OK\n" },
+  );
+  kits.push(kit);
+  const explanation = await kit.explain({ recipients: ["x@partner.example"] }, { edits: true });
+  expect(explanation.tried).toBeGreaterThan(0);
+  const named = explanation.edits.map(({ edit }) => edit);
+  // Who writes as ann@example.org, or from anywhere, must not reach the whole world by it.
+  expect(named).toEqual(["add partner.example to relay_domains"]);
+});
+
+test("what cannot be done by one edit is begun with", async () => {
+  const kit = explainKit(
+    "smtpd_recipient_restrictions = check_recipient_access texthash:%DIR%/recipients, reject\n",
+    { recipients: "ann@example.com OK\n" },
+  );
+  kits.push(kit);
+  const { edits, partial } = await kit.explain({ recipients: ["new@example.com"] }, { edits: true });
+  expect(edits).toEqual([]);
+  expect(partial).toMatchObject({
+    after: "new@example.com OK",
+    reply: "550 5.1.1 <new@example.com>: Recipient address rejected: User unknown in local recipient table",
+  });
+});
 
 describe("edits that turn an answer round", () => {
   for (const { what, main, files = {}, session = {}, edits } of ROWS) {

@@ -6,7 +6,7 @@ import { createLog } from "../observe/create_log.ts";
 import { memoryWriter } from "../observe/log_writer.ts";
 import { ownPid } from "../platform/signals.ts";
 import { ConfigEditor } from "./config_edit.ts";
-import type { Change } from "./edit.ts";
+import { type Change, withRecord } from "./edit.ts";
 import type { ExplainedCommand, Explanation } from "./explanation.ts";
 import { findEdits } from "./find_edits.ts";
 import type { OpenHouse } from "./house.ts";
@@ -16,11 +16,12 @@ import { createPlaces } from "./places.ts";
 import { type Proof, proveEdits, type Trial } from "./prove_edits.ts";
 import { Recorder } from "./recorder.ts";
 import { play, type Played } from "./run.ts";
+import type { OpenTable } from "../table/context.ts";
 import { ExplainFault, type ExplainOptions, flawOf, type SessionDescription } from "./session.ts";
 import { SourceFiles } from "./source_files.ts";
 import { TableEditor } from "./table_edits.ts";
 import { trailsOf } from "./trail.ts";
-import { createWatch, type Watch, watchHosts } from "./watch.ts";
+import { createWatch, type Watch, watchHosts, watchTables } from "./watch.ts";
 import { NO_RESOLVER, watchResolver } from "./watch_dns.ts";
 
 /** The smtpd of master.cf that a description means: by name, else the first that listens. */
@@ -41,8 +42,8 @@ export function serviceOf({ services, settings }: Configuration, name: string | 
 /** One run of a session under a configuration. */
 interface Run extends Played {
   readonly assumptions: readonly string[];
-  /** The service must not start like this. */
-  readonly fatal: boolean;
+  /** What the proof against open relay says under this configuration. */
+  relayFindings(): Promise<readonly string[]>;
 }
 
 /** What stays the same when a session is played again with an edit. */
@@ -62,18 +63,19 @@ async function run(
   const service = serviceOf(configuration, session.service);
   const recorder = new Recorder();
   const hear = recorder.note.bind(recorder);
+  const edited = (open: OpenTable) => change?.is === "record" ? withRecord(open, change) : open;
   const log = createLog({ syslogName: "explain", writer: memoryWriter() });
   const watch: Watch = {
-    ...createWatch(recorder, sources, options.askPolicy, change),
+    ...createWatch(recorder, options.askPolicy),
+    open: (open) => watchTables(edited(open), hear, sources),
     resolver: (resolver) => watchResolver(options.dns ? resolver : NO_RESOLVER, hear),
     hosts: (hosts) => watchHosts(hosts, hear),
   };
-  const house = openHouse({ configuration, service, watch, log });
+  const house = openHouse({ configuration, service, watch, log, edited });
   try {
     const notebook = new Notebook(recorder, createPlaces(configuration, service));
     const played = await play(session, { service, house, notebook, log });
-    const fatal = house.parts.access.problems.some(({ level }) => level === "fatal");
-    return { ...played, fatal, assumptions: recorder.assumptions };
+    return { ...played, relayFindings: house.relayFindings, assumptions: recorder.assumptions };
   } finally {
     house.close();
   }
@@ -135,16 +137,28 @@ async function editsFor(played: Run, configuration: Configuration, service: Serv
   // The client is the same in every trial; what the DNS says of it need not be asked again.
   const { name, reverseName } = played.client;
   const session = { ...stage.session, client: { ...stage.session.client, name, reverseName } };
+  let known: Promise<readonly string[]> | undefined;
+  const before = () => known ??= played.relayFindings();
   return await proveEdits(command, found, {
     configuration,
-    try: (changed, change) => attempt(run(changed, { ...stage, session }, change), at),
+    try: (changed, change) => attempt(run(changed, { ...stage, session }, change), at, before),
   });
 }
 
-async function attempt(running: Promise<Run>, at: number): Promise<Trial | undefined> {
+async function attempt(
+  running: Promise<Run>,
+  at: number,
+  before: () => Promise<readonly string[]>,
+): Promise<Trial | undefined> {
   try {
-    const { commands, fatal } = await running;
-    return { command: commands[at], opensRelay: fatal };
+    const { commands, relayFindings } = await running;
+    return {
+      command: commands[at],
+      async opensRelay() {
+        const known = await before();
+        return (await relayFindings()).some((finding) => !known.includes(finding));
+      },
+    };
   } catch {
     return undefined; // whatever is wrong with the edited configuration, it is no remedy
   }

@@ -435,3 +435,12 @@ test("a description that makes no session is refused in words", async () => {
   await bad({ recipients: ["a\r\nDATA"] }).toThrow("control characters");
   await bad({ client: { address: "300.1.1.1", port: 1 } }).toThrow("no IP address");
 });
+
+test("no address probe is sent: the answer is that of a first session", async () => {
+  const { explain } = kit("smtpd_recipient_restrictions = reject_unverified_recipient\n");
+  const explanation = await explain({});
+  expect(lastReply(explanation)).toBe(
+    "450 4.1.1 <bob@example.com>: Recipient address rejected: unverified address: Address verification in progress",
+  );
+  expect(explanation.assumptions[0]).toStartWith("no probe was sent for bob@example.com: ");
+});

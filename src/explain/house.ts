@@ -1,6 +1,7 @@
 import type { Configuration, Service } from "../config/service.ts";
 import type { Log } from "../observe/log.ts";
 import type { SmtpdDeps } from "../smtpd/deps.ts";
+import type { OpenTable } from "../table/context.ts";
 import type { Watch } from "./watch.ts";
 
 /** What a session is explained with: the parts of a real smtpd, each question to the world watched. */
@@ -8,6 +9,8 @@ export interface House {
   readonly parts: Omit<SmtpdDeps, "cleanup" | "newId" | "log" | "clock" | "service">;
   /** Where the client could have connected to. */
   readonly local: { readonly address: string; readonly port: number };
+  /** What the proof against open relay has against the service, in sentences. */
+  relayFindings(): Promise<readonly string[]>;
   close(): void;
 }
 
@@ -17,6 +20,8 @@ export interface HousePlan {
   readonly service: Service;
   readonly watch: Watch;
   readonly log: Log;
+  /** Opens tables with an edit under trial in force; as they are when left out. */
+  readonly edited?: (open: OpenTable) => OpenTable;
 }
 
 /** Builds the parts as the running server does, and nothing beside them. Throws an Error, with words for the operator. */

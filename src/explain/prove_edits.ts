@@ -5,10 +5,10 @@ import type { Change, Edit } from "./edit.ts";
 import type { ExplainedCommand, ProvenEdit } from "./explanation.ts";
 import { meaningOf } from "./outcome.ts";
 
-/** A trial: what the command is answered with the change in force, and whether strangers could relay then. */
+/** A trial: what the command is answered with the change in force, and whether a stranger could relay who cannot now. */
 export interface Trial {
   readonly command: ExplainedCommand | undefined;
-  readonly opensRelay: boolean;
+  opensRelay(): Promise<boolean>;
 }
 
 /** What edits are tried with. */
@@ -54,12 +54,15 @@ export async function proveEdits(
     if (proven.some((other) => other.edit === edit.edit)) continue; // the same place, with a weaker word
     await breathe();
     tried++;
-    const answered = await answerWith(edit, laboratory);
-    if (answered === undefined) continue;
+    const trial = await trialOf(edit, laboratory);
+    const answered = trial?.command;
+    if (trial === undefined || answered === undefined) continue;
     const { change: _change, ...words } = edit;
     const result = { ...words, command: command.command, reply: answered.reply.join(" / ") };
+    const isStep = partial === undefined && result.reply !== command.reply.join(" / ");
+    if (!(isTurned(command, answered) || isStep) || await trial.opensRelay()) continue;
     if (isTurned(command, answered)) proven.push(result);
-    else if (result.reply !== command.reply.join(" / ")) partial ??= result;
+    else partial = result;
   }
   return { proven, tried, ...(proven.length === 0 && partial !== undefined && { partial }) };
 }
@@ -82,12 +85,11 @@ function breathe(): Promise<void> {
   return new Promise((resolve) => void systemClock.after(0, resolve));
 }
 
-/** The command with its new answer; undefined where the edited configuration must not serve. */
-async function answerWith({ change }: Edit, laboratory: Laboratory): Promise<ExplainedCommand | undefined> {
+/** The trial of an edit; undefined where the edited configuration cannot serve. */
+async function trialOf({ change }: Edit, laboratory: Laboratory): Promise<Trial | undefined> {
   const configuration = changedConfiguration(laboratory.configuration, change);
   if (configuration === undefined) return undefined;
-  const trial = await laboratory.try(configuration, change);
-  return trial === undefined || trial.opensRelay ? undefined : trial.command;
+  return await laboratory.try(configuration, change);
 }
 
 function changedConfiguration(configuration: Configuration, change: Change): Configuration | undefined {

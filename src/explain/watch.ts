@@ -1,5 +1,6 @@
 import type { PolicyServer } from "../access/policy_server.ts";
 import type { PolicySpec } from "../access/policy_service.ts";
+import type { AddressVerifier, Verification } from "../access/verifier.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { Hosts } from "../dns/hosts.ts";
 import type { Resolver } from "../dns/resolver.ts";
@@ -8,7 +9,6 @@ import type { Router } from "../routing/route.ts";
 import type { OpenTable } from "../table/context.ts";
 import type { AddressList, DomainList, Match } from "../table/match_list.ts";
 import type { Answer, Table } from "../table/table.ts";
-import { type Change, withRecord } from "./edit.ts";
 import type { Lookup } from "./explanation.ts";
 import type { Recorder } from "./recorder.ts";
 import type { SourceFiles } from "./source_files.ts";
@@ -21,6 +21,8 @@ export interface Watch {
   hosts(hosts: Hosts): Hosts;
   router(router: Router): Router;
   server(server: PolicyServer, spec: PolicySpec): PolicyServer;
+  /** Answers from what probes have found, if anything, and sends none. */
+  verifier(known: AddressVerifier["known"] | undefined): AddressVerifier;
 }
 
 /** Lists that are asked for the log's or the listener's sake, not for a decision. */
@@ -36,7 +38,7 @@ function heard<T>(answer: MaybeAsync<T>, tell: (answer: T) => void): MaybeAsync<
 }
 
 /** A table that tells what it is asked, with the line of its source that answered. */
-export function watchTable(table: Table, hear: Hear, sources: SourceFiles): Table {
+function watchTable(table: Table, hear: Hear, sources: SourceFiles): Table {
   const { spec } = table;
   const tell = (key: string) => (answer: Answer) => {
     const asked = { kind: "table", source: spec, key } as const;
@@ -54,6 +56,11 @@ export function watchTable(table: Table, hear: Hear, sources: SourceFiles): Tabl
     entries: () => table.entries?.(),
     close: () => table.close(),
   };
+}
+
+/** Opens tables that tell what they are asked. */
+export function watchTables(open: OpenTable, hear: Hear, sources: SourceFiles): OpenTable {
+  return (spec, context) => watchTable(open(spec, context), hear, sources);
 }
 
 function tellMatch(hear: Hear, source: string, key: string): (match: Match) => void {
@@ -121,22 +128,17 @@ export function watchRouter(router: Router, hear: Hear): Router {
   };
 }
 
-/** Puts the watches together; `change` is an edit under trial. */
+/** Puts the watches together that need nothing but the recorder. */
 export function createWatch(
   recorder: Recorder,
-  sources: SourceFiles,
   askPolicy: boolean,
-  change: Change | undefined,
-): Omit<Watch, "resolver" | "hosts"> {
+): Omit<Watch, "open" | "resolver" | "hosts"> {
   const hear: Hear = (lookup) => recorder.note(lookup);
   return {
-    open(open) {
-      const changed = change?.is === "record" ? withRecord(open, change) : open;
-      return (spec, context) => watchTable(changed(spec, context), hear, sources);
-    },
     shelf: (shelf) => watchShelf(shelf, hear),
     router: (router) => watchRouter(router, hear),
     server: (server, spec) => askPolicy ? askedServer(server, spec, hear) : silentServer(spec, recorder),
+    verifier: (known) => knowingVerifier(known, recorder),
   };
 }
 
@@ -178,6 +180,29 @@ function silentServer({ endpoint, defaultAction }: PolicySpec, recorder: Recorde
       return Promise.resolve({ is: "action", action: "DUNNO" });
     },
     close: () => {},
+  };
+}
+
+/** What a session is told while the first probe for an address is out (verify(8)). */
+const IN_PROGRESS = "Address verification in progress";
+
+function knowingVerifier(known: AddressVerifier["known"] | undefined, recorder: Recorder): AddressVerifier {
+  const ask = (address: string): Verification | undefined => {
+    const found = known?.(address);
+    const asked = { kind: "verify", source: "address verification", key: address } as const;
+    if (found === undefined) recorder.note(asked);
+    else recorder.note({ ...asked, answer: "why" in found ? `${found.is}: ${found.why}` : found.is });
+    return found;
+  };
+  return {
+    known: ask,
+    verify(address) {
+      const found = ask(address);
+      if (found !== undefined) return found;
+      const where = known === undefined ? "; what the running service has found out, --running tells" : "";
+      recorder.assume(`no probe was sent for ${address}: the answer is that of a first session${where}`);
+      return { is: "unknown", why: IN_PROGRESS };
+    },
   };
 }
 

@@ -39,6 +39,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
     accept: (service, connection) => smtpds.get(service)!.accept(connection),
     start: () => qmgr.start(),
     wake: () => qmgr.wake(),
+    known: (address) => verification.verifier.known(address),
     pickup: () => {},
     async drain(within) {
       stopSmtpds();

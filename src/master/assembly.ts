@@ -1,3 +1,4 @@
+import type { AddressVerifier } from "../access/verifier.ts";
 import type { Configuration, Service } from "../config/service.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -29,6 +30,8 @@ export interface Assembly {
   start(): void;
   /** Something in the queue has become due. */
   wake(): void;
+  /** What address probes have found. */
+  readonly known: AddressVerifier["known"];
   /** Looks into the maildrop now. */
   pickup(): void;
   /** Finishes what is in flight; sessions that wait for a command are told to go (421). Resolves when all is quiet, or after so many milliseconds. */

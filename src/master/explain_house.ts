@@ -1,19 +1,31 @@
+import type { AddressVerifier } from "../access/verifier.ts";
 import { listenAddresses } from "../config/endpoint.ts";
 import { realWorld } from "../config/world.ts";
-import type { House, HousePlan } from "../explain/house.ts";
+import type { House, HousePlan, OpenHouse } from "../explain/house.ts";
 import { ownPid } from "../platform/signals.ts";
+import { findingsAgainst } from "./relay_proof.ts";
 import { openMailWorld } from "./_mail_world.ts";
 import { openSessionParts } from "./_smtpd_services.ts";
 
 /** Builds what a session is explained with: the parts of the service as a worker has them, with every question watched. */
-export function openExplainHouse({ configuration, service, watch, log }: HousePlan): House {
+export const openExplainHouse: OpenHouse = (plan) => openHouse(plan, undefined);
+
+/** The same inside a worker, which knows what address probes have found. */
+export function openHouseWith(known: AddressVerifier["known"]): OpenHouse {
+  return (plan) => openHouse(plan, known);
+}
+
+function openHouse(plan: HousePlan, known: AddressVerifier["known"] | undefined): House {
+  const { configuration, service, watch, log, edited = (open) => open } = plan;
   const world = openMailWorld(configuration, log, watch);
   const parts = openSessionParts(service, world, log, {
     watchServer: watch.server,
+    verifier: watch.verifier(known),
     sleep: () => Promise.resolve(),
   });
   return {
     parts,
+    relayFindings: () => findingsAgainst(configuration, service, edited),
     local: localOf({ configuration, service }, world.ownAddresses),
     close() {
       parts.access.close();

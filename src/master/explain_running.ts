@@ -1,14 +1,19 @@
+import type { AddressVerifier } from "../access/verifier.ts";
 import type { Configuration } from "../config/service.ts";
 import { parseExplain } from "../explain/arguments.ts";
 import { explain } from "../explain/explain.ts";
 import type { Explanation } from "../explain/explanation.ts";
-import { openExplainHouse } from "./explain_house.ts";
+import { openHouseWith } from "./explain_house.ts";
 
 /** Words of one request; a session of more is none that a person wrote. */
 const MOST_WORDS = 1000;
 
 /** Explains a session with the configuration that this process serves with, and with its rights. */
-export async function explainRunning(configuration: Configuration, words: unknown): Promise<Explanation> {
+export async function explainRunning(
+  configuration: Configuration,
+  known: AddressVerifier["known"],
+  words: unknown,
+): Promise<Explanation> {
   if (
     !Array.isArray(words) || words.length > MOST_WORDS || !words.every((word) => typeof word === "string")
   ) {
@@ -16,6 +21,6 @@ export async function explainRunning(configuration: Configuration, words: unknow
   }
   const request = parseExplain(words);
   if (request === "help") throw new Error("explain: malformed request");
-  const explanation = await explain(configuration, request.session, request, openExplainHouse);
+  const explanation = await explain(configuration, request.session, request, openHouseWith(known));
   return { ...explanation, from: "running" };
 }

@@ -1,6 +1,7 @@
 import { createRelayWords } from "../access/relay_words.ts";
 import { proveRelay, type RelayProof } from "../access/relay_proof.ts";
 import { systemClock } from "../base/clock.ts";
+import { hiddenGateways } from "../config/container_gateway.ts";
 import { listenAddresses } from "../config/endpoint.ts";
 import { loadConfiguration, type LoadSource } from "../config/load.ts";
 import { ownAddresses } from "../config/own_addresses.ts";
@@ -8,9 +9,11 @@ import type { Configuration, Service } from "../config/service.ts";
 import { realWorld, type World } from "../config/world.ts";
 import { ownPid } from "../platform/signals.ts";
 import { createLocalDomains } from "../rewrite/local_domains.ts";
-import { createShelf } from "../rewrite/shelf.ts";
+import { createShelf, type Shelf } from "../rewrite/shelf.ts";
 import { createRouter } from "../routing/router.ts";
+import type { OpenTable } from "../table/context.ts";
 import { isInProcess } from "../table/in_process.ts";
+import { openTable } from "../table/registry.ts";
 import { ABSENT, type Table } from "../table/table.ts";
 import { LISTENING_PROGRAMS } from "./endpoints.ts";
 import { smtpdBehind } from "./unserved.ts";
@@ -33,6 +36,7 @@ export async function proveServices(configuration: Configuration, world?: World)
   const seen = new Set<string>();
   const findings: RelayFinding[] = [];
   try {
+    findings.push(...await gatewaysIn(configuration, here, ground.shelf));
     for (const service of services) {
       const proof = await proveRelay(service, { ...ground, router: ground.routerFor(service.settings) });
       findings.push(...findingsOf(proof, service).filter(({ text }) => !seen.has(text) && seen.add(text)));
@@ -41,6 +45,21 @@ export async function proveServices(configuration: Configuration, world?: World)
     ground.shelf.close();
   }
   return findings;
+}
+
+/** What the proof has against one service, wherever it listens; `open` opens its tables, perhaps with an edit in them. */
+export async function findingsAgainst(
+  configuration: Configuration,
+  service: Service,
+  open: (open: OpenTable) => OpenTable,
+): Promise<readonly string[]> {
+  const ground = openGround(configuration, realWorld(ownPid(), "master"), open(openTable));
+  try {
+    const proof = await proveRelay(service, { ...ground, router: ground.routerFor(service.settings) });
+    return findingsOf(proof, service).filter(({ level }) => level !== "info").map(({ text }) => text);
+  } finally {
+    ground.shelf.close();
+  }
 }
 
 /** The same where the configuration does not even load because nothing in it refuses strangers: what one of them could do. */
@@ -64,9 +83,27 @@ function reachable({ services, settings }: Configuration, world: World): Service
     .map((entry) => smtpdBehind(entry, services));
 }
 
+/** Gateways of this container that a table in mynetworks contains; the configuration's own check knows those in networks. */
+async function gatewaysIn(configuration: Configuration, world: World, shelf: Shelf): Promise<RelayFinding[]> {
+  const written = configuration.settings.mynetworks.replace(/^(?:![0-9a-f.:]+, )+/, "");
+  const options = { parentMatches: false, title: "mynetworks" };
+  const findings: RelayFinding[] = [];
+  for (const { address, mention } of hiddenGateways(written, world)) {
+    if (mention !== "perhaps" || configuration.settings.trust_container_gateway) continue;
+    const match = await shelf.addresses(written, options)?.matches(address);
+    if (match?.is === "yes") findings.push({ level: "warning", text: gatewayText(address) });
+  }
+  return findings;
+}
+
+function gatewayText(address: string): string {
+  return `mynetworks contains ${address}, this container's default gateway: a proxy there lends its address to every client, ` +
+    `so it is not trusted; ${address} in mynetworks, by itself, or trust_container_gateway = yes would trust it`;
+}
+
 const isLoopback = (host: string) => host.startsWith("127.") || host === "::1";
 
-function openGround(configuration: Configuration, world: World) {
+function openGround(configuration: Configuration, world: World, open: OpenTable = openTable) {
   const { settings, directory } = configuration;
   const shelf = createShelf({
     directory,
@@ -74,7 +111,7 @@ function openGround(configuration: Configuration, world: World) {
     warn: () => {}, // whoever serves from the table says it
     clock: () => systemClock.now(),
     standIn: (type, spec) => isInProcess(type) ? undefined : silentTable(spec),
-  });
+  }, open);
   const own = ownAddresses(settings, world);
   const addresses = own.is === "bad" ? [] : own.addresses.map(({ address }) => address);
   const local = createLocalDomains(settings, addresses, shelf);

@@ -192,6 +192,7 @@ class Worker {
     return {
       store,
       configuration,
+      known: (address) => assembly.known(address),
       snapshot: () => this.#snapshot(),
       pickup: () => assembly.pickup(),
       wake: () => assembly.wake(),

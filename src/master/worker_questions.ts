@@ -1,3 +1,4 @@
+import type { AddressVerifier } from "../access/verifier.ts";
 import type { Configuration } from "../config/service.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import type { QueueStore } from "../queue/store.ts";
@@ -17,6 +18,8 @@ export interface WorkerParts {
   readonly wake: () => void;
   /** What the worker was started with. */
   readonly configuration: Configuration;
+  /** What address probes have found. */
+  readonly known: AddressVerifier["known"];
 }
 
 type Answer = (parts: WorkerParts, args: WorkerArguments, rows: SendRows) => unknown | Promise<unknown>;
@@ -79,12 +82,15 @@ const MOST_EXPLAINED = 4;
 let explained = 0;
 
 /** `mta explain --running`. */
-async function explainFor({ configuration }: WorkerParts, { words }: WorkerArguments): Promise<unknown> {
+async function explainFor(
+  { configuration, known }: WorkerParts,
+  { words }: WorkerArguments,
+): Promise<unknown> {
   if (explained >= MOST_EXPLAINED) throw new Error("too many sessions are being explained; try again");
   explained++;
   try {
     const { explainRunning } = await import("./explain_running.ts");
-    return await explainRunning(configuration, words);
+    return await explainRunning(configuration, known, words);
   } finally {
     explained--;
   }

@@ -1,6 +1,7 @@
 import type { Diagnostic } from "./diagnostic.ts";
 import { checkMain } from "./check_main.ts";
 import { checkOldDefaults } from "./check_level.ts";
+import { checkGateway } from "./check_gateway.ts";
 import { checkDeprecated, checkHonoured } from "./check_honoured.ts";
 import { checkNames } from "./check_names.ts";
 import { checkChroot, checkService } from "./check_services.ts";
@@ -42,6 +43,7 @@ export function checkConfiguration({ light, services, master, users }: Checkable
     ...checkMain({ scope, path: light.mainCf.path, users }),
     ...checkOwn(scope),
     ...checkOldDefaults(scope),
+    ...checkGateway(scope),
     ...checkRestrictionLists(scope),
     ...services.flatMap((each) => checkService(master, each, ownLists(each))),
     ...checkChroot(master),

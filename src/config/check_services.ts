@@ -1,5 +1,6 @@
 import type { Diagnostic } from "./diagnostic.ts";
 import { checkRelayGuard, checkRestrictionLists } from "./check_restrictions.ts";
+import { checkGateway } from "./check_gateway.ts";
 import { textOf } from "./check_main.ts";
 import { checkValues } from "./check_values.ts";
 import type { MasterCf } from "./master_cf.ts";
@@ -92,6 +93,7 @@ export function checkService(master: MasterCf, scoped: ScopedService, checkLists
   ];
   if (listensForMail(scoped)) {
     found.push(...checkRelayGuard(scope, name), ...checkCertificate(scope, name));
+    if (scoped.entry.options.some(({ name }) => name === "mynetworks")) found.push(...checkGateway(scope));
     if (checkLists) found.push(...checkRestrictionLists(scope));
   }
   if (service.program === "smtp" || service.program === "lmtp") {

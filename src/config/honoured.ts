@@ -380,6 +380,7 @@ export const HONOURED: ReadonlySet<string> = new Set([
   "syslog_name",
   "transport_maps",
   "transport_retry_time",
+  "trust_container_gateway",
   "undisclosed_recipients_header",
   "unknown_address_reject_code",
   "unknown_address_tempfail_action",

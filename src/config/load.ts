@@ -96,7 +96,7 @@ function load(source: LoadSource): Loaded {
   const world = source.world ?? realWorld(ownProcessId(), "mta");
   const { settings, diagnostics, source: base, main, texts } = gather(source, world);
   const master = parseMasterCf(texts.master, `${base.directory}/master.cf`);
-  const light = lightConfiguration(base, main, settings, []);
+  const light = lightConfiguration(base, main, settings, [], true);
   const found: Diagnostic[] = [...diagnostics, ...master.diagnostics];
   const built = attempt(found, () => buildServices(master, light.context, light.scope));
   if (built !== undefined) found.push(...built.diagnostics);

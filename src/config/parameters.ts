@@ -886,6 +886,7 @@ export const parameters = {
   transport_maps: { type: "maps", fallback: "", since: "1.0", daemons: "proxymap,trivial-rewrite", area: "rewrite", fit: "core", note: "user+ext, user, domain, .parent, * order; empty transport keeps nexthop" },
   transport_retry_time: { type: "time", fallback: "60s", since: "1.0", daemons: "qmgr", area: "queue", fit: "core", range: "1.." },
   trigger_timeout: { type: "time", fallback: "10s", since: "1.0", daemons: "all", area: "process", fit: "moot", range: "1..", note: "tunes daemon processes and their IPC; there is one process" },
+  trust_container_gateway: { type: "bool", fallback: "no", since: "mta", daemons: "smtpd", area: "access", fit: "core", note: "inside a container its default gateway is not in mynetworks, unless it stands there by itself or this is yes: behind its address userland proxies hide every client" },
   undisclosed_recipients_header: { type: "string", fallback: "", since: "1.0", daemons: "cleanup", area: "receive", fit: "full" },
   unknown_address_reject_code: { type: "int", fallback: "450", since: "1.0", daemons: "smtpd", area: "access", fit: "full" },
   unknown_address_tempfail_action: { type: "enum", fallback: "$reject_tempfail_action", since: "2.6", daemons: "smtpd", area: "access", fit: "full", range: "non-empty" },

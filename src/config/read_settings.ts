@@ -101,8 +101,14 @@ export function lightConfiguration(
   mainCf: MainCf,
   main: ReadonlyMap<string, Setting>,
   warnings: readonly Diagnostic[],
+  serves?: true,
 ): LightConfiguration {
-  const context: ScopeContext = { directory: source.directory, world: source.world, main };
+  const context: ScopeContext = {
+    directory: source.directory,
+    world: source.world,
+    main,
+    ...(serves && { serves }),
+  };
   const scope = new Scope(context, new Map());
   let settings: Settings | undefined;
   return {

@@ -3,6 +3,7 @@ import { expand } from "./expand.ts";
 import { trimAscii } from "./logical_lines.ts";
 import type { ParameterRow } from "./parameter.ts";
 import { parameters, patterns } from "./parameters.ts";
+import { hiddenGateways } from "./container_gateway.ts";
 import { computeMynetworks } from "./own_addresses.ts";
 import { POSTFIX_VERSION } from "../base/version.ts";
 import { checkValue, unitOf } from "./value.ts";
@@ -102,6 +103,8 @@ export interface ScopeContext {
   readonly world: World;
   /** main.cf with what overrides it. */
   readonly main: ReadonlyMap<string, Setting>;
+  /** Serving: a container's own default gateway is not in mynetworks unless somebody says so. */
+  readonly serves?: true;
 }
 
 /**
@@ -114,6 +117,7 @@ export class Scope {
   /** Defaults under computation, so that `mydomain` and `myhostname` may mention each other. */
   readonly #computing = new Set<string>();
   readonly #defaults = new Map<string, string>();
+  #networks: string | undefined;
 
   constructor(context: ScopeContext, own: ReadonlyMap<string, Setting>) {
     this.#context = context;
@@ -135,6 +139,11 @@ export class Scope {
 
   /** The unexpanded value: set or built in. */
   raw(name: string): string | undefined {
+    if (name === "mynetworks" && this.#context.serves) return this.#withoutGateways();
+    return this.#asWritten(name);
+  }
+
+  #asWritten(name: string): string | undefined {
     const set = this.setting(name)?.value;
     if (set === undefined) return this.builtin(name);
     return name === "myorigin" && set.startsWith("/") ? this.#firstLine(set) : set;
@@ -199,6 +208,26 @@ export class Scope {
 
   #unit(row: ParameterRow): string {
     return unitOf(this.expandText(hasDefault(row) ? row.fallback : "s"));
+  }
+
+  /** mynetworks without the container's gateways that it does not name (trust_container_gateway). */
+  #withoutGateways(): string | undefined {
+    return this.#networks ??= this.#networksNow();
+  }
+
+  #networksNow(): string | undefined {
+    const written = this.#asWritten("mynetworks");
+    const hidden = this.hiddenGateways();
+    return hidden.length === 0
+      ? written
+      : `${hidden.map(({ address }) => `!${address}`).join(", ")}, ${written}`;
+  }
+
+  /** The default gateways that mynetworks contains without naming them, where that matters. */
+  hiddenGateways(): ReturnType<typeof hiddenGateways> {
+    if (this.expanded("trust_container_gateway")?.toLowerCase() === "yes") return [];
+    const text = this.#expand("mynetworks", this.#asWritten("mynetworks") ?? "");
+    return hiddenGateways(text, this.world);
   }
 
   /** The default of mynetworks. */

@@ -6,6 +6,7 @@ import type { Explanation, Outcome } from "../explain/explanation.ts";
 import { printExplanation } from "../explain/print.ts";
 import { ExplainFault } from "../explain/session.ts";
 import { askService } from "../master/control_client.ts";
+import type { RunningAnswer } from "../master/explain_running.ts";
 import { openExplainHouse } from "../master/explain_house.ts";
 import { environmentVariables, isTerminal, writeErr, writeOut } from "../platform/process.ts";
 import type { CommandContext } from "./command.ts";
@@ -73,8 +74,11 @@ async function fromService(context: CommandContext): Promise<Explanation | numbe
     timeout: PATIENCE,
   });
   switch (answer.is) {
-    case "done":
-      return answer.value as Explanation; // our own program's, over its own socket
+    case "done": {
+      const value = answer.value as RunningAnswer; // our own program's, over its own socket
+      if (value.is === "fault") throw new ExplainFault(value.why);
+      return value.explanation;
+    }
     case "down":
       return fail(
         "the mail system is not running; without --running the files on disk are asked",

@@ -46,7 +46,7 @@ function printCommand(
   style: PrintStyle,
 ): void {
   sheet.gap();
-  sheet.line(0, command.command === "" ? "(connection)" : command.command, "strong");
+  sheet.line(0, commandText(command.command), "strong");
   const named = command.lookups.filter(({ kind }) => style.all || kind === "dns" || kind === "hosts");
   printLookups(sheet, 1, named);
   for (const list of command.lists) {
@@ -58,6 +58,11 @@ function printCommand(
   for (const { verb, text } of command.notes) sheet.line(1, `log: ${verb}: ${text}`);
   for (const effect of command.effects) sheet.line(1, `does: ${effectText(effect)}`);
   for (const line of shortReply(command.reply)) sheet.line(1, line, toneOf(command.code));
+}
+
+/** The command as it is sent; what is none gets a name. */
+function commandText(command: string): string {
+  return command === "" ? "(connection)" : command === "." ? "(end of the message)" : command;
 }
 
 /** Of an EHLO reply the first line; of others all. */
@@ -151,7 +156,7 @@ function printEnd(sheet: Sheet, explanation: Explanation): void {
   sheet.gap();
   const by = decidedBy.refusedBy === undefined ? "" : ` by ${decidedBy.refusedBy}`;
   const tone = outcome === "permit" ? "good" : outcome === "reject" ? "bad" : "later";
-  const on = decidedBy.command === "" || outcome === "permit" ? "" : ` at ${decidedBy.command}`;
+  const on = outcome === "permit" ? "" : ` at ${commandText(decidedBy.command)}`;
   sheet.line(0, `${WORDS[outcome]}${on}${by}`, tone);
   for (const text of assumptions) sheet.line(0, `note: ${text}`);
   if (edits.length > 0) {
@@ -174,6 +179,6 @@ function printEdit(sheet: Sheet, edit: ProvenEdit): void {
   if (edit.before !== undefined) sheet.line(2, `- ${edit.before}`);
   if (edit.after !== undefined) sheet.line(2, `+ ${edit.after}`);
   for (const command of edit.then) sheet.line(2, `then: ${command}`);
-  sheet.line(2, `${edit.command} is then answered: ${edit.reply}`);
+  sheet.line(2, `${commandText(edit.command)} is then answered: ${edit.reply}`);
   if (edit.caution !== undefined) sheet.line(2, `mind: ${edit.caution}`);
 }

@@ -57,12 +57,7 @@ export function misread(
   return outcomeOf(reply);
 }
 
-const FILTER_MISSING = defer(451, "4.3.0", "Error: queue file write error");
-
-/** Before-queue filters cannot be asked yet: mail that must pass one waits at the client, as when the filter is down. */
-function unfit(session: Session, size: number): Reply | undefined {
-  return session.settings.proxyFilter ? FILTER_MISSING : tooBig(session, size);
-}
+const FILTER_MISSING = outcomeOf(defer(451, "4.3.0", "Error: queue file write error"));
 
 function tooBig(session: Session, size: number): Reply | undefined {
   const limit = session.settings.messageSizeLimit;
@@ -71,13 +66,18 @@ function tooBig(session: Session, size: number): Reply | undefined {
 }
 
 function enter(session: Session, transaction: Transaction): Outcome {
+  const failed = session.settings.delayOpen ? undefined : openMessage(session, transaction);
+  if (failed !== undefined) return failed;
   session.phase = { at: "transaction", transaction };
-  if (!session.settings.delayOpen) openMessage(session, transaction);
   return OK;
 }
 
-/** Gives the transaction its queue id, and tells the log whose it is. */
-export function openMessage(session: Session, transaction: Transaction): void {
+/**
+ * Gives the transaction its queue id, and tells the log whose it is. Before-queue filters cannot be asked yet: mail that must pass
+ * one waits at the client, as when the filter is down.
+ */
+export function openMessage(session: Session, transaction: Transaction): Outcome | undefined {
+  if (session.settings.proxyFilter) return FILTER_MISSING;
   transaction.id = session.house.deps.newId();
   session.house.deps.log.emit("smtpd", "client", {
     id: transaction.id,
@@ -112,10 +112,10 @@ function judge(session: Session, given: MailCommand): MaybeAsync<Outcome> {
     const transaction = transactionFor(session, command, context.is === "local");
     return then(check(session, "MAIL", subject, transaction.effects), (refusal) => {
       if (refusal !== undefined) return outcomeOf(refusal);
-      const refused = unfit(session, subject.size);
-      if (refused === undefined) return enter(session, transaction);
-      session.house.logReject(session, "MAIL", replyText(refused), subject);
-      return outcomeOf(refused);
+      const big = tooBig(session, subject.size);
+      if (big === undefined) return enter(session, transaction);
+      session.house.logReject(session, "MAIL", replyText(big), subject);
+      return outcomeOf(big);
     });
   });
 }

@@ -23,7 +23,8 @@ function overshoot(session: Session, transaction: Transaction): Outcome {
 }
 
 function take(session: Session, transaction: Transaction, { to, parameters }: RcptCommand): Outcome {
-  if (transaction.id === undefined) openMessage(session, transaction);
+  const failed = transaction.id === undefined ? openMessage(session, transaction) : undefined;
+  if (failed !== undefined) return failed;
   const { notify, orcpt } = parameters;
   transaction.recipients.push(
     orcpt === undefined

@@ -220,7 +220,7 @@ export class Scope {
     const hidden = this.hiddenGateways();
     return hidden.length === 0
       ? written
-      : `${hidden.map(({ address }) => `!${address}`).join(", ")}, ${written}`;
+      : `${hidden.map(({ address }) => `!${inBrackets(address)}`).join(", ")}, ${written}`;
   }
 
   /** The default gateways that mynetworks contains without naming them, where that matters. */
@@ -270,3 +270,6 @@ export class Scope {
     };
   }
 }
+
+/** An address as match lists take it: without brackets, one of IPv6 would be a table. */
+const inBrackets = (address: string) => address.includes(":") ? `[${address}]` : address;

@@ -54,12 +54,12 @@ function untilNul(bytes: Uint8Array): Buffer {
 function print(run: ToolRun, output: Output, spec: string, record: StoredRecord): void {
   const [key, value] = [untilNul(record.key), untilNul(record.value)];
   if (key.length === 0) run.warn(`table ${spec}: empty lookup key value is not allowed`);
-  if (value.length === 0) {
+  else if (value.length === 0) {
     run.warn(`table ${spec}: key ${key.toString()}: empty string result is not allowed`);
     run.warn(`table ${spec} should return NO RESULT in case of NOT FOUND`);
   }
   const shown = run.options.valuesAreFiles ? decodeValue(run, spec, key.toString(), value.toString()) : value;
-  printPair(run, output, key, shown);
+  if (shown !== undefined) printPair(run, output, key, shown);
 }
 
 /** What is in a cache nobody can tell; what it is a cache of can be listed. */

@@ -73,6 +73,7 @@ class Tables {
     const bytes = options.valuesAreFiles
       ? decodeValue(this.#run, spec, key, value)
       : Buffer.from(value, encoding);
+    if (bytes === undefined) throw new ToolFault(`table ${spec}: query error`);
     return { value: bytes, table: spec, ...(line !== undefined && { line }) };
   }
 

@@ -6,6 +6,7 @@ import { ownProcessId } from "../platform/host.ts";
 import { environment, environmentVariables, rawArguments, writeErr, writeOut } from "../platform/process.ts";
 import { errorIsTerminal } from "../platform/standard_input.ts";
 import type { TableContext } from "../table/context.ts";
+import { printable } from "../table/source_lines.ts";
 import type { CommandContext } from "./command.ts";
 import type { ToolRun } from "./_table_run.ts";
 import { parseToolOptions, ToolFault, type ToolStyle } from "./_table_options.ts";
@@ -27,7 +28,7 @@ function argumentBytes(args: readonly string[]): Uint8Array[] {
 
 /** Says what is wrong: Postfix's line, or with --json an object a line. */
 function complain(program: string, json: boolean, level: string, text: string): void {
-  writeErr(json ? jsonLine({ program, level, text }) : `${program}: ${level}: ${text}\n`);
+  writeErr(json ? jsonLine({ program, level, text }) : `${program}: ${level}: ${printable(text)}\n`);
 }
 
 function prepare(style: ToolStyle, context: CommandContext): ToolRun {

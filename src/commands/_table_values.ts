@@ -1,6 +1,5 @@
 import { readWhole, systemWhy } from "../platform/random_access_file.ts";
 import { splitList } from "../config/list.ts";
-import { ToolFault } from "./_table_options.ts";
 import type { ToolRun } from "./_table_run.ts";
 
 /** For -F: a value is a list of file names, replaced by the base64 of their contents joined with newlines. */
@@ -25,9 +24,13 @@ export function fileValues(
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-/** For -F -q and -F -s: the bytes behind a base64 value. */
-export function decodeValue(run: ToolRun, table: string, key: string, value: string): Buffer {
-  if (BASE64.test(value)) return Buffer.from(value, "base64");
+/** For -F -q and -F -s: the bytes behind a base64 value, up to the first NUL as Postfix shows them; undefined, with a warning, when it is none. */
+export function decodeValue(run: ToolRun, table: string, key: string, value: string): Buffer | undefined {
+  if (BASE64.test(value)) {
+    const content = Buffer.from(value, "base64");
+    const nul = content.indexOf(0);
+    return nul < 0 ? content : content.subarray(0, nul);
+  }
   run.warn(`table ${table}: key ${key}: malformed BASE64 value: ${value.slice(0, 30)}`);
-  throw new ToolFault(`table ${table}: query error`);
+  return undefined;
 }

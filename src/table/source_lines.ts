@@ -8,7 +8,7 @@ export function isBlank(byte: number): boolean {
   return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
 }
 
-/** Hears each logical line: its bytes are `bytes[start..end)`, and it began at line `line`. */
+/** Hears each logical line: its bytes are `bytes[start..end)`, none when it starts with a NUL; it began at line `line`. */
 export type EachLine = (bytes: Buffer, start: number, end: number, line: number) => void;
 
 /** First byte of the physical line that is not blank; `end` when there is none or the line is a comment. */
@@ -67,7 +67,7 @@ function emit(pending: Pending, each: EachLine, stray: (text: string) => void): 
   }
   end = beforeNul(bytes, start, end);
   if (start < end && isBlank(bytes[start]!)) stray(strayContinuation(bytes.subarray(start, end)));
-  else if (start < end) each(bytes, start, end, pending.line);
+  else each(bytes, start, end, pending.line);
 }
 
 /**

@@ -12,7 +12,8 @@ type Token =
 const SPECIALS = '|%!()<>@,;:\\".[]';
 const CLOSING = { '"': "quoted", "(": "comment", "[": "literal" } as const;
 
-const isSpace = (char: string) => char === " " || (char >= "\t" && char <= "\r");
+/** Vertical tabs and form feeds are white space to the lines of a source, but not to RFC 822. */
+const isSpace = (char: string) => char === " " || char === "\t" || char === "\r" || char === "\n";
 const flat = (char: string) => char === "\t" || char === "\r" || char === "\n" ? " " : char;
 
 /** Reads what is between `"` `"`, `(` `)` (nested) or `[` `]`; a backslash takes the next character along. */

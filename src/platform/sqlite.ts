@@ -25,7 +25,7 @@ export interface SqliteFile {
 /** A prepared statement. */
 export interface SqliteQuery {
   /** The first column of all rows, as the bytes of texts; null is NULL. */
-  firstColumn(values: readonly string[]): readonly (Uint8Array | null)[];
+  firstColumn(values: readonly (string | number)[]): readonly (Uint8Array | null)[];
 }
 
 /** The database file must be there already; nothing is ever written, and no lock is waited for. Throws a SqliteFault. */

@@ -8,6 +8,8 @@ export interface Hole {
   readonly pieces: readonly Piece[];
   /** The type that the template names before the string: `inet '%s'`. */
   readonly type?: string;
+  /** It stands without quotes, where Postfix has a number: SQLite tells `5` from `'5'`. */
+  readonly bare?: true;
 }
 
 /** A statement with holes for values. */
@@ -154,7 +156,8 @@ class Reader {
       unit === undefined || (typeof unit === "string" && BESIDE_VALUE.test(unit))
     );
     if (!isApart) throw new SqlTemplateFault(partOfName());
-    this.#hole([expansion]);
+    this.#holes.push({ pieces: [expansion], bare: true });
+    this.#text.push("");
     this.#at++;
   }
 

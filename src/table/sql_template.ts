@@ -27,7 +27,8 @@ export function readSqlTemplate(
   const query = parsed(file, attribute, text, "query");
   const format = parsed(file, "result_format", file.text("result_format") ?? "%s", "result");
   const needs = new TemplateNeeds(query, format);
-  const limit = file.integer("expansion_limit", 0);
+  // A negative limit is none, as it is in Postfix.
+  const limit = file.integer("expansion_limit", 0, -(2 ** 31));
   return {
     bound: bound(file, attribute, query, dialect),
     rules: { spec, format, needs, limit, warn: tables.context.warn },

@@ -6,6 +6,7 @@ import { openSqlite, SqliteFault, type SqliteFile, type SqliteQuery } from "../p
 import { type OpenType, resolvePath, type TableContext } from "./context.ts";
 import { RECHECK } from "./file_backed.ts";
 import { withQueryFile } from "./query_file.ts";
+import type { Parts } from "./query_template.ts";
 import { remoteTable } from "./remote.ts";
 import type { BoundQuery } from "./sql_query.ts";
 import { MOST_ROWS, sqlAnswer, whenAdmitted } from "./sql_answer.ts";
@@ -34,7 +35,7 @@ export const openSqliteTable: OpenType = (name, spec, context, open) =>
       const parts = isAskable(key) ? template.rules.needs.ofKey(key) : undefined;
       if (parts === undefined) return ABSENT;
       return whenAdmitted(template.domain.admits(key), key, () => {
-        const rows = source.query(valuesFor(template.bound, parts), signal);
+        const rows = source.query(source.values(parts), signal);
         const answer = (values: readonly (Uint8Array | null)[]) =>
           sqlAnswer(values.map((value) => [value]), { rules: template.rules, key: parts, context });
         return isPromise(rows) ? rows.then(answer) : answer(rows);
@@ -74,8 +75,18 @@ class SqliteSource {
     }
   }
 
+  /** What is written without quotes is a number where it looks like one. */
+  values(key: Parts): (string | number)[] {
+    return valuesFor(this.#bound, key).map((value, hole) =>
+      this.#bound.holes[hole]!.bare === true && /^\d{1,15}$/.test(value) ? Number(value) : value
+    );
+  }
+
   /** The first column of the rows (sqlite_table(5)); at once unless the database is locked. */
-  query(values: readonly string[], signal: AbortSignal): MaybeAsync<readonly (Uint8Array | null)[]> {
+  query(
+    values: readonly (string | number)[],
+    signal: AbortSignal,
+  ): MaybeAsync<readonly (Uint8Array | null)[]> {
     try {
       return this.#ready().query.firstColumn(values);
     } catch (error) {
@@ -92,7 +103,7 @@ class SqliteSource {
   }
 
   async #patiently(
-    values: readonly string[],
+    values: readonly (string | number)[],
     signal: AbortSignal,
   ): Promise<readonly (Uint8Array | null)[]> {
     for (const [at, wait] of PATIENCE.entries()) {

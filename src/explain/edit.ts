@@ -1,6 +1,6 @@
 import { foldKey } from "../table/fold.ts";
 import type { OpenTable } from "../table/context.ts";
-import type { Answer, Table } from "../table/table.ts";
+import type { Answer, Possible, Table } from "../table/table.ts";
 import type { ProvenEdit } from "./explanation.ts";
 
 /** What an edit changes, as far as a trial in memory needs to know. */
@@ -35,6 +35,20 @@ function changed(table: Table, { key, value }: Extract<Change, { is: "record" }>
     spec: table.spec,
     pattern: table.pattern,
     lookup: (asked) => foldKey(asked) === folded ? own : table.lookup(asked),
+    possible: () => possibleWith(table, key, value),
+    lineOf: (asked) => table.lineOf?.(asked),
     close: () => table.close(),
   };
+}
+
+/** All that the changed table may answer; the new line stands before the rules of a pattern table. */
+function possibleWith(table: Table, key: string, value: string | undefined): Iterable<Possible> | undefined {
+  const known = table.possible?.();
+  if (known === undefined) return undefined;
+  const folded = foldKey(key);
+  const isOther = (each: Possible) => each.is !== "key" || foldKey(each.key) !== folded;
+  return function* (): Iterable<Possible> {
+    if (value !== undefined) yield { is: "key", key, value };
+    for (const each of known) if (isOther(each)) yield each;
+  }();
 }

@@ -154,6 +154,15 @@ smtpd_helo_restrictions = strict
     edits: ["add a line to clients | 192.0.2.7 REJECT"],
   },
   {
+    what: "an entry that leads to the restrictions that refuse",
+    main: `smtpd_restriction_classes = staff
+staff = permit_mynetworks, reject
+smtpd_recipient_restrictions = check_recipient_access texthash:%DIR%/recipients
+`,
+    files: { recipients: "bob@example.com staff\n" },
+    edits: ["remove line 1 of recipients"],
+  },
+  {
     what: "what no table has a say in is refused by its address",
     main: "",
     edits: [

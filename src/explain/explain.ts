@@ -7,7 +7,7 @@ import { memoryWriter } from "../observe/log_writer.ts";
 import { ownPid } from "../platform/signals.ts";
 import { ConfigEditor } from "./config_edit.ts";
 import { type Change, withRecord } from "./edit.ts";
-import type { ExplainedCommand, Explanation } from "./explanation.ts";
+import type { ExplainedCommand, Explanation, Place } from "./explanation.ts";
 import { findEdits } from "./find_edits.ts";
 import type { OpenHouse } from "./house.ts";
 import { Notebook } from "./notebook.ts";
@@ -73,7 +73,7 @@ async function run(
   };
   const house = openHouse({ configuration, service, watch, log, edited });
   try {
-    const notebook = new Notebook(recorder, createPlaces(configuration, service));
+    const notebook = new Notebook(recorder, placesOfLists(configuration, service));
     const played = await play(session, { service, house, notebook, log });
     return { ...played, relayFindings: house.relayFindings, assumptions: recorder.assumptions };
   } finally {
@@ -117,6 +117,12 @@ export async function explain(
     ...(partial !== undefined && { partial }),
     assumptions: played.assumptions,
   };
+}
+
+/** Where lists stand: parameters and classes. What a table names has its place beside the key that matched. */
+function placesOfLists(configuration: Configuration, service: Service): (list: string) => Place | undefined {
+  const placeOf = createPlaces(configuration, service);
+  return (list) => /^\w+$/.test(list) ? placeOf(list) : undefined;
 }
 
 /** Edits that turn the deciding command's answer round. */

@@ -37,7 +37,7 @@ function toPermit(command: ExplainedCommand, editors: Editors): Found[] {
   const before = trailsBefore(command, refusing);
   return [
     [
-      ...exceptions(refusing, editors),
+      ...[refusing.step, ...refusing.into.toReversed()].flatMap((step) => exceptions(step, editors)),
       ...knownAddress(refusing, editors),
       ...earlierTables(before, editors),
     ],
@@ -53,11 +53,14 @@ function toPermit(command: ExplainedCommand, editors: Editors): Found[] {
 function trailsBefore(command: ExplainedCommand, refusing: Trail): Trail[] {
   const trails = trailsOf(command);
   const at = trails.findIndex(({ step }) => step === refusing.step);
-  return trails.slice(0, at).filter(({ lists }) => lists[0] === refusing.lists[0]).reverse();
+  return trails.slice(0, at).filter(({ lists, step }) =>
+    lists[0] === refusing.lists[0] && !refusing.into.includes(step)
+  )
+    .reverse();
 }
 
-/** The table entry that refuses, less; or an exception to it, where it means more than this one. */
-function exceptions({ step }: Trail, { tables, client, foreign }: Editors): Found {
+/** The table entry that refuses, or leads to the refusal, less; or an exception to it, where it means more than this one. */
+function exceptions(step: ExplainedStep, { tables, client, foreign }: Editors): Found {
   const match = matchOf(step);
   if (match === undefined) return [];
   const own = ownKey(step, client.address);

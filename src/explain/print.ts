@@ -31,7 +31,7 @@ export function printExplanation(explanation: Explanation, style: PrintStyle): s
 
 function printHead(sheet: Sheet, { configuration, from, service, client }: Explanation): void {
   const where = from === "running" ? "as the running service has it" : "as it is on disk";
-  const line = service.line === undefined ? "built in" : `master.cf line ${service.line}`;
+  const line = service.line === undefined ? "built-in master.cf" : `master.cf line ${service.line}`;
   sheet.line(0, `${configuration}, ${where}: service ${service.name} (${line})`);
   const reverse = client.reverseName === client.name || client.reverseName === "unknown"
     ? ""

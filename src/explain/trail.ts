@@ -3,19 +3,25 @@ import type { ExplainedCommand, ExplainedList, ExplainedStep, Lookup } from "./e
 /** A step with the lists around it, the parameter's own list first. */
 export interface Trail {
   readonly lists: readonly ExplainedList[];
+  /** The steps that led into the inner lists: a class, or a table that named restrictions. */
+  readonly into: readonly ExplainedStep[];
   readonly step: ExplainedStep;
 }
 
 /** Every step of a command in the order of its evaluation, those of nested lists behind the step they are in. */
 export function trailsOf(command: ExplainedCommand): Trail[] {
-  return command.lists.flatMap((list) => trailsIn(list, []));
+  return command.lists.flatMap((list) => trailsIn(list, [], []));
 }
 
-function trailsIn(list: ExplainedList, around: readonly ExplainedList[]): Trail[] {
+function trailsIn(
+  list: ExplainedList,
+  around: readonly ExplainedList[],
+  into: readonly ExplainedStep[],
+): Trail[] {
   const lists = [...around, list];
   return list.steps.flatMap((step) => [
-    { lists, step },
-    ...(step.inside === undefined ? [] : trailsIn(step.inside, lists)),
+    { lists, into, step },
+    ...(step.inside === undefined ? [] : trailsIn(step.inside, lists, [...into, step])),
   ]);
 }
 

@@ -44,7 +44,7 @@ function watchTable(table: Table, hear: Hear, sources: SourceFiles): Table {
     const asked = { kind: "table", source: spec, key } as const;
     if (answer.is === "absent") return hear(asked);
     if (answer.is === "trouble") return hear({ ...asked, trouble: answer.why });
-    const line = answer.line ?? sources.record(spec, key)?.line;
+    const line = answer.line ?? table.lineOf?.(key);
     const file = sources.of(spec)?.path;
     const place = line === undefined || file === undefined ? {} : { file, line };
     hear({ ...asked, answer: answer.value, ...place });
@@ -53,7 +53,6 @@ function watchTable(table: Table, hear: Hear, sources: SourceFiles): Table {
     spec,
     pattern: table.pattern,
     lookup: (key) => heard(table.lookup(key), tell(key)),
-    entries: () => table.entries?.(),
     close: () => table.close(),
   };
 }

@@ -41,8 +41,12 @@ export const STRANGER: SessionDescription = {
   recipients: ["bob@example.com"],
 };
 
-/** Opens a directory with these files; main.cf gets a base that the test need not repeat. */
-export function explainKit(main: string, files: Readonly<Record<string, string>> = {}): ExplainKit {
+/** Opens a directory with these files; main.cf gets a base that the test need not repeat, unless it brings all of it. */
+export function explainKit(
+  main: string,
+  files: Readonly<Record<string, string>> = {},
+  base = true,
+): ExplainKit {
   const directory = mkdtempSync(join(tmpdir(), "explain-"));
   const path = (name: string) => name.startsWith("/") ? name : join(directory, name);
   const write = (name: string, text: string) => {
@@ -50,7 +54,7 @@ export function explainKit(main: string, files: Readonly<Record<string, string>>
     writeFileSync(path(name), text.replaceAll("%DIR%", directory));
   };
   const read = (name: string) => readFileSync(path(name), "utf8");
-  write("main.cf", BASE + main);
+  write("main.cf", (base ? BASE : "") + main);
   for (const [name, text] of Object.entries(files)) write(name, text);
   const configuration = () => {
     const loaded = loadConfiguration({ directory });
@@ -70,10 +74,8 @@ export function explainKit(main: string, files: Readonly<Record<string, string>>
     explain: explainHere,
     async print(session, options) {
       const explanation = await explainHere(session, options);
-      return printExplanation(explanation, { colour: false, all: false }).replaceAll(
-        directory,
-        "/etc/postfix",
-      );
+      const text = JSON.stringify(explanation).replaceAll(directory, "/etc/postfix");
+      return printExplanation(JSON.parse(text), { colour: false, all: false });
     },
     write,
     read,

@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import { standardInputLines, wholeStandardInput } from "../platform/standard_input.ts";
 import { openTable, tableType } from "../table/registry.ts";
+import { lineText } from "../table/source_lines.ts";
 import type { Answer, Table } from "../table/table.ts";
 import { jsonBytes, jsonLine } from "./_table_json.ts";
 import { isStandardInput, ToolFault } from "./_table_options.ts";
@@ -66,8 +67,9 @@ class Tables {
   #hit(spec: string, key: string, { value, line }: Answer & { readonly is: "found" }): Hit {
     const { options, encoding, warn } = this.#run;
     if (value === "") {
+      const shown = lineText(Buffer.from(key, encoding), 0, Buffer.byteLength(key, encoding));
       const title = isStandardInput(options) ? withSuffix(spec) : spec;
-      warn(`table ${title}: key ${key}: empty string result is not allowed`);
+      warn(`table ${title}: key ${shown}: empty string result is not allowed`);
       warn(`table ${title} should return NO RESULT in case of NOT FOUND`);
     }
     const bytes = options.valuesAreFiles

@@ -4,7 +4,7 @@ import { isUtf8 } from "node:buffer";
 import { aliasSuspicion, type KeyValue, notUtf8, splitKeyValue } from "./key_value.ts";
 import { neverMatches } from "./never_matching.ts";
 import type { OnDuplicate, RecordSet } from "./record_set.ts";
-import { isBlank, logicalLines, printable } from "./source_lines.ts";
+import { isBlank, lineText, logicalLines } from "./source_lines.ts";
 
 /** How records are taken from a source into an index. */
 export interface TakeOptions {
@@ -154,7 +154,10 @@ class Taker {
       bytes.toString(encoding, split.valueStart, Math.min(split.valueEnd, split.valueStart + 64)),
     );
     if (instead !== undefined) {
-      this.#warn(line, `the key "${printable(key)}" never matches in an indexed table; ${instead}`);
+      this.#warn(
+        line,
+        `the key "${lineText(bytes, start, split.keyEnd)}" never matches in an indexed table; ${instead}`,
+      );
     }
   }
 
@@ -205,7 +208,7 @@ class Taker {
   #after(fresh: boolean, key: Uint8Array, start: number, length: number): void {
     if (!fresh) {
       const bytes = Buffer.from(key.buffer, key.byteOffset + start, length);
-      this.#options.duplicate(bytes.toString(this.#options.encoding));
+      this.#options.duplicate(lineText(bytes, 0, length));
     }
     if (++this.#taken % PROGRESS_EVERY === 0) this.#options.progress?.(this.#records.count);
   }

@@ -197,8 +197,8 @@ function restrictions(found: Found, rules: ActionRules, defaultCheck: DefaultChe
   }
   const list = rules.compile(found.value, found.table, defaultCheck);
   if (list.steps.length > 0) return { is: "apply", list, about: found.about };
-  const warnings = [`access table ${found.table} has entry with empty value: ${found.value}`];
-  return { is: "act", permit: permit(found), warnings };
+  const warnings = [`access table ${found.table} entry ${found.value} has empty value`];
+  return { is: "act", permit: { ...permit(found), logged: false }, warnings };
 }
 
 /** The refusal inside a verdict, for those that keep it. */

@@ -1,7 +1,15 @@
 import type { Answer, Table } from "../table/table.ts";
 import { actionVerdict } from "./action.ts";
 import type { DefaultCheck, Query } from "./restriction.ts";
-import { DUNNO, reject, rejectedText, serverError, type Subject, type Verdict } from "./verdict.ts";
+import {
+  DUNNO,
+  reject,
+  rejectedText,
+  serverError,
+  type Subject,
+  type Verdict,
+  withWarnings,
+} from "./verdict.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** An access table lookup: what was asked, and for whom. */
@@ -25,7 +33,10 @@ export function lookupVerdict(shop: Workshop, question: AccessQuestion, answer: 
   return actionVerdict(found, shop.actions, defaultCheck);
 }
 
-/** Takes a permit away from a check of what a client can forge: a configuration error, not a way in (smtpd(8)). */
+/**
+ * Takes a permit away from a check of what a client can forge: a configuration error, not a way in (smtpd(8)). What is discarded
+ * may pass.
+ */
 export function withoutPermit(verdict: Verdict, restriction: string, target: string): Verdict {
   const error = () =>
     serverError(
@@ -33,7 +44,10 @@ export function withoutPermit(verdict: Verdict, restriction: string, target: str
       "this is not allowed for security reasons",
       "use DUNNO instead of OK if you want to make an exception",
     );
-  if (verdict.is === "permit") return error();
+  if (verdict.is === "permit") return { ...error(), denied: verdict };
+  if (verdict.is === "act" && verdict.permit !== undefined && verdict.effect?.is !== "discard") {
+    return withWarnings({ ...error(), denied: verdict.permit }, verdict.warnings ?? []);
+  }
   return verdict.is === "apply" ? { ...verdict, onPermit: error() } : verdict;
 }
 

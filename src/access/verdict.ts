@@ -36,8 +36,8 @@ export type Verdict = Decided & { readonly warnings?: readonly string[] };
 type Decided =
   | { readonly is: "dunno" }
   /**
-   * Go on to the next list. `from` names the table; `counts: false` logs the permit but does not grant it; `relays: false`
-   * grants it only as far as the client or the recipient's domain would have been allowed anyway.
+   * Go on to the next list. `from` names the table; `counts: false` logs the permit but does not grant it, `logged: false` grants
+   * it without a line; `relays: false` grants it only as far as the client or the recipient's domain would have been allowed anyway.
    */
   | {
     readonly is: "permit";
@@ -45,9 +45,15 @@ type Decided =
     readonly about: Subject;
     readonly from?: string;
     readonly counts?: false;
+    readonly logged?: false;
     readonly relays?: false;
   }
-  | { readonly is: "reject"; readonly refusal: Refusal }
+  /** `denied`: the permit that a table gave where none may be given; it is logged all the same. */
+  | {
+    readonly is: "reject";
+    readonly refusal: Refusal;
+    readonly denied?: Extract<Verdict, { readonly is: "permit" }>;
+  }
   | { readonly is: "defer_if_permit" | "defer_if_reject"; readonly refusal: Refusal }
   /** Something to log or to do, then on to what follows; `permit` for DISCARD. */
   | {

@@ -245,7 +245,8 @@ export class Walk {
       case "permit":
         return this.#permit(verdict);
       case "reject":
-        return this.#refuse(verdict.refusal);
+        if (verdict.denied === undefined) return this.#refuse(verdict.refusal);
+        return then(this.#permit(verdict.denied), () => this.#refuse(verdict.refusal));
       case "defer_if_permit":
         if (this.#warnDepth > 0) return this.#refuse(verdict.refusal);
         this.deferIfPermit ??= { refusal: verdict.refusal, by: this.#by };
@@ -267,7 +268,8 @@ export class Walk {
   #permit(verdict: Extract<Verdict, { is: "permit" }>): MaybeAsync<Outcome> {
     const outcome = verdict.counts === false ? "dunno" : "permit";
     if (verdict.relays === false && outcome === "permit") this.#relayDoubt = true;
-    if (this.#rules.logsPermit === undefined || this.deferIfPermit !== undefined) return outcome;
+    const unlogged = verdict.logged === false || this.deferIfPermit !== undefined;
+    if (this.#rules.logsPermit === undefined || unlogged) return outcome;
     return then(this.#rules.logsPermit(verdict.action), (logs) => {
       const from = verdict.from === undefined ? "" : `from ${verdict.from}`;
       const text = `action=${verdict.action} for ${verdict.about.class}=${verdict.about.name} ${from}`;

@@ -4,6 +4,7 @@ import { EXPLAIN_HELP, type ExplainRequest, parseExplain } from "../explain/argu
 import { explain as explainSession } from "../explain/explain.ts";
 import type { Explanation, Outcome } from "../explain/explanation.ts";
 import { printExplanation } from "../explain/print.ts";
+import { PatienceFault } from "../explain/run.ts";
 import { ExplainFault } from "../explain/session.ts";
 import { askService } from "../master/control_client.ts";
 import type { RunningAnswer } from "../master/explain_running.ts";
@@ -16,6 +17,7 @@ const STATUS: Readonly<Record<Outcome, number>> = { permit: 0, reject: 1, defer:
 /** sysexits(3). */
 const USAGE = 64;
 const UNAVAILABLE = 69;
+const TEMPORARY = 75;
 const NO_PERMISSION = 77;
 const CONFIGURATION = 78;
 
@@ -57,6 +59,7 @@ async function fromDisk(context: CommandContext, request: ExplainRequest): Promi
     return await explainSession(loaded.configuration, request.session, request, openExplainHouse);
   } catch (error) {
     if (error instanceof ExplainFault || !(error instanceof Error)) throw error;
+    if (error instanceof PatienceFault) return fail(error.message, TEMPORARY);
     return fail(error.message, CONFIGURATION);
   }
 }

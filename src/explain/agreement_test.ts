@@ -6,12 +6,14 @@ import { ACTION_SCENARIOS } from "../../test/access/action_scenarios.ts";
 import { COMMON, type Scenario, SCENARIOS } from "../../test/access/scenarios.ts";
 import { type MemorySmtpd, memorySmtpd } from "../../test/kit/memory_smtpd.ts";
 import { ask, type Dialogue, dialogueOver, enter, type ScriptClient } from "../../test/kit/play_session.ts";
+import { explainKit } from "../../test/kit/explain.ts";
 import { quoteAddress } from "../address/address.ts";
 import { openExplainHouse } from "../master/explain_house.ts";
 import { Session } from "../smtpd/session.ts";
 import type { ClientName } from "../smtpd/deps.ts";
 import { explain } from "./explain.ts";
 import type { Explanation } from "./explanation.ts";
+import { meaningOf } from "./outcome.ts";
 import type { SessionDescription } from "./session.ts";
 
 const PLAIN: Readonly<Record<string, string>> = {
@@ -297,4 +299,39 @@ test("random lists, tables and sessions are explained as they are answered", asy
     { numRuns: 250 },
   );
   expect(refused).toBeGreaterThan(50);
+}, 60_000);
+
+/** A list over several lines of main.cf, as people write them. */
+const overLines = (items: string) => items.replaceAll(", ", ",\n  # and\n  ");
+
+test("edits for random lists and sessions do what they say when they are made", async () => {
+  let made = 0;
+  await fc.assert(
+    fc.asyncProperty(settings, session, fc.boolean(), async (lists, described, long) => {
+      const entries = Object.entries({
+        ...COMMON,
+        ...CLASSES,
+        ...lists,
+        smtpd_policy_service_try_limit: "1",
+      });
+      const main = entries.map(([name, value]) => `${name} = ${long ? overLines(value) : value}\n`).join("");
+      const kit = explainKit(main, {}, false);
+      try {
+        const { edits, outcome } = await kit.explain(described, { ...HOW, askPolicy: false, edits: true });
+        for (const edit of edits) {
+          kit.write("main.cf", main);
+          kit.make(edit);
+          const again = await kit.explain(described, { ...HOW, askPolicy: false });
+          const command = again.commands.find((each) => each.command === edit.command)!;
+          expect(command.reply.join(" / ")).toBe(edit.reply);
+          expect(meaningOf(command) === "permit").toBe(outcome !== "permit");
+          made++;
+        }
+      } finally {
+        kit.close();
+      }
+    }),
+    { numRuns: 80 },
+  );
+  expect(made).toBeGreaterThan(20);
 }, 60_000);

@@ -29,8 +29,8 @@ Plays a session through the server's own access policy and says why it ends as i
   --no-edits             do not look for the edit that turns the outcome round
   --json                 one JSON object (docs/access.md); -v before "explain": every lookup
 
-Nothing is sent, queued, counted or logged. Exit status: 0 accepted, 1 rejected (5xx), 2 deferred (4xx),
-64 wrong usage, 69 no running service, 78 the configuration cannot be loaded.
+Nothing is sent, queued, counted or logged. Exit status: 0 accepted, 1 rejected (5xx), 2 deferred
+(4xx), 64 wrong usage, 69 no running service, 75 no answer, 78 the configuration cannot be loaded.
 `;
 
 const FLAGS = [

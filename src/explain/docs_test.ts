@@ -3,6 +3,7 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { postmap } from "../commands/postmap.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { openExplainHouse } from "../master/explain_house.ts";
 import { parseExplain } from "./arguments.ts";
@@ -26,6 +27,15 @@ async function run(command: string): Promise<string> {
   return printExplanation(there<Explanation>(explanation), { colour: false, all: false });
 }
 
+/** Writes a file down, and makes its index where main.cf names one. */
+async function write(path: string, text: string, page: string): Promise<void> {
+  writeFileSync(path, text);
+  const spec = `hash:${path}`;
+  if (!here(page).includes(`${spec}\n`)) return;
+  const made = await postmap({ name: "postmap", configDirectory: directory, verbose: 0, args: [spec] });
+  if (made !== 0) throw new Error(`postmap ${spec}: ${made}`);
+}
+
 /** Files are written down, runs are made; answers the page with what the runs print. */
 async function played(page: string): Promise<string> {
   let out = "";
@@ -34,7 +44,7 @@ async function played(page: string): Promise<string> {
     const [whole, body = ""] = match;
     const file = /^# (\/etc\/postfix\/\S+)\n/.exec(body);
     const command = /^\$ (mta explain .*)\n/.exec(body)?.[1];
-    if (file !== null) writeFileSync(here(file[1]!), here(body));
+    if (file !== null) await write(here(file[1]!), here(body), page);
     out += page.slice(from, match.index);
     out += command === undefined ? whole : `\`\`\`\n$ ${command}\n${await run(command)}\`\`\`\n`;
     from = match.index + whole.length;

@@ -3,6 +3,7 @@ import { endpointKey } from "../config/endpoint.ts";
 import type { Configuration, Service } from "../config/service.ts";
 import { realWorld } from "../config/world.ts";
 import { createLog } from "../observe/create_log.ts";
+import type { LogEntry } from "../observe/log_line.ts";
 import { memoryWriter } from "../observe/log_writer.ts";
 import { ownPid } from "../platform/signals.ts";
 import { ConfigEditor } from "./config_edit.ts";
@@ -42,6 +43,7 @@ export function serviceOf({ services, settings }: Configuration, name: string | 
 /** One run of a session under a configuration. */
 interface Run extends Played {
   readonly assumptions: readonly string[];
+  readonly warnings: readonly string[];
   /** What the proof against open relay says under this configuration. */
   relayFindings(): Promise<readonly string[]>;
 }
@@ -64,7 +66,8 @@ async function run(
   const recorder = new Recorder();
   const hear = recorder.note.bind(recorder);
   const edited = (open: OpenTable) => change?.is === "record" ? withRecord(open, change) : open;
-  const log = createLog({ syslogName: "explain", writer: memoryWriter() });
+  const writer = memoryWriter();
+  const log = createLog({ syslogName: "explain", writer });
   const watch: Watch = {
     ...createWatch(recorder, options.askPolicy),
     open: (open) => watchTables(edited(open), hear, sources),
@@ -75,7 +78,8 @@ async function run(
   try {
     const notebook = new Notebook(recorder, placesOfLists(configuration, service));
     const played = await play(session, { service, house, notebook, log });
-    return { ...played, relayFindings: house.relayFindings, assumptions: recorder.assumptions };
+    const warnings = warningsIn(writer.entries, played);
+    return { ...played, relayFindings: house.relayFindings, assumptions: recorder.assumptions, warnings };
   } finally {
     house.close();
   }
@@ -116,7 +120,18 @@ export async function explain(
     tried,
     ...(partial !== undefined && { partial }),
     assumptions: played.assumptions,
+    warnings: played.warnings,
   };
+}
+
+/** Warnings that are shown; a table with a thousand bad lines says the same thing a thousand times. */
+const MOST_WARNINGS = 20;
+
+/** What the server would have warned of beside what restrictions say: tables, the client's name. */
+function warningsIn(entries: readonly LogEntry[], { commands }: Played): string[] {
+  const said = new Set(commands.flatMap(({ warnings }) => warnings));
+  const texts = entries.filter(({ level }) => level !== "info").map(({ text }) => text);
+  return [...new Set(texts)].filter((text) => !said.has(text)).slice(0, MOST_WARNINGS);
 }
 
 /** Where lists stand: parameters and classes. What a table names has its place beside the key that matched. */

@@ -118,4 +118,6 @@ export interface Explanation {
   readonly partial?: ProvenEdit;
   /** What was assumed rather than asked. */
   readonly assumptions: readonly string[];
+  /** What the server would warn of beside what restrictions say: tables that cannot be opened, names that do not lead back. */
+  readonly warnings: readonly string[];
 }

@@ -152,13 +152,14 @@ function verdictTone({ verdict, warn, ignored }: ExplainedStep): "good" | "bad" 
 const WORDS = { permit: "accepted", reject: "rejected", defer: "deferred" } as const;
 
 function printEnd(sheet: Sheet, explanation: Explanation): void {
-  const { outcome, decidedBy, edits, tried, partial, assumptions } = explanation;
+  const { outcome, decidedBy, edits, tried, partial, assumptions, warnings } = explanation;
   sheet.gap();
   const by = decidedBy.refusedBy === undefined ? "" : ` by ${decidedBy.refusedBy}`;
   const tone = outcome === "permit" ? "good" : outcome === "reject" ? "bad" : "later";
   const on = outcome === "permit" ? "" : ` at ${commandText(decidedBy.command)}`;
   sheet.line(0, `${WORDS[outcome]}${on}${by}`, tone);
   for (const text of assumptions) sheet.line(0, `note: ${text}`);
+  for (const text of warnings) sheet.line(0, `warning: ${text}`);
   if (edits.length > 0) {
     const how = outcome === "permit" ? "An edit that would refuse it" : "An edit that would let it pass";
     sheet.gap();

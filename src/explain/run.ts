@@ -1,4 +1,5 @@
 import type { Facts, Stage } from "../access/policy.ts";
+import { systemClock } from "../base/clock.ts";
 import { overlay } from "../config/overlay.ts";
 import type { Service } from "../config/service.ts";
 import type { Log } from "../observe/log.ts";
@@ -24,8 +25,13 @@ export interface Stagehands {
   readonly log: Log;
 }
 
-/** Longest that one command may take, in milliseconds: name servers and policy servers may be slow. */
+/** Longest that a session may take, in milliseconds: name servers and policy servers may be slow. */
 const PATIENCE = 60_000;
+
+/** Somebody who was asked on the way does not answer. */
+export class PatienceFault extends Error {
+  override readonly name = "PatienceFault";
+}
 
 /** Plays a session against the server's own smtpd; nothing is queued, logged or counted. */
 export async function play(session: SessionDescription, hands: Stagehands): Promise<Played> {
@@ -72,8 +78,9 @@ async function playAll(
   client: () => KnownClient,
 ): Promise<ExplainedCommand[]> {
   const played: ExplainedCommand[] = [];
+  const end = systemClock.now() + PATIENCE;
   const say = async (command: string, reply: Promise<readonly string[]>) => {
-    const lines = await inTime(reply, command);
+    const lines = await inTime(reply, command, end - systemClock.now());
     const code = Number(lines.at(-1)?.slice(0, 3) ?? 0);
     played.push({ command, reply: lines, code, ...notebook.take() });
     return code < 400 && code !== 0;
@@ -136,16 +143,21 @@ function givenName(name: string, reverseName: string): ClientName {
   };
 }
 
-async function inTime<T>(reply: Promise<T>, command: string): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+async function inTime<T>(reply: Promise<T>, command: string, milliseconds: number): Promise<T> {
+  let cancel = () => {};
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`no reply to "${command}" within ${PATIENCE / 1000} seconds`));
-    }, PATIENCE);
+    cancel = systemClock.after(milliseconds, () => {
+      const what = command === "" ? "greeting" : `reply to "${command}"`;
+      reject(
+        new PatienceFault(
+          `no ${what} within ${PATIENCE / 1000} seconds: a name server or policy server is silent`,
+        ),
+      );
+    });
   });
   try {
     return await Promise.race([reply, late]);
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }

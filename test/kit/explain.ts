@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { postmap } from "../../src/commands/postmap.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
 import type { Configuration } from "../../src/config/service.ts";
 import { explain } from "../../src/explain/explain.ts";
@@ -19,6 +20,8 @@ export interface ExplainKit {
   print(session: Partial<SessionDescription>, options?: Partial<ExplainOptions>): Promise<string>;
   write(name: string, text: string): void;
   read(name: string): string;
+  /** `mta postmap hash:NAME`. */
+  index(name: string): Promise<void>;
   /** Does what an edit says, to the files. */
   make(edit: ProvenEdit): void;
   close(): void;
@@ -79,6 +82,11 @@ export function explainKit(
     },
     write,
     read,
+    async index(name) {
+      const args = [`hash:${path(name)}`];
+      const status = await postmap({ name: "postmap", configDirectory: directory, verbose: 0, args });
+      if (status !== 0) throw new Error(`postmap ${name}: ${status}`);
+    },
     make: (edit) => write(edit.file!, made(read(edit.file!), edit)),
     close: () => rmSync(directory, { recursive: true, force: true }),
   };

@@ -85,7 +85,7 @@ function reachable({ services, settings }: Configuration, world: World): Service
 
 /** Gateways of this container that a table in mynetworks contains; the configuration's own check knows those in networks. */
 async function gatewaysIn(configuration: Configuration, world: World, shelf: Shelf): Promise<RelayFinding[]> {
-  const written = configuration.settings.mynetworks.replace(/^(?:![0-9a-f.:]+, )+/, "");
+  const written = configuration.settings.mynetworks.replace(/^(?:!\[?[0-9a-f.:]+\]?, )+/, "");
   const options = { parentMatches: false, title: "mynetworks" };
   const findings: RelayFinding[] = [];
   for (const { address, mention } of hiddenGateways(written, world)) {

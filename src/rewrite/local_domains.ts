@@ -23,11 +23,9 @@ export interface LocalDomains {
 /** The settings that local domains depend on. */
 export type LocalDomainSettings = Pick<Settings, "mydestination" | "proxy_interfaces">;
 
-/** A match as a plain answer; trouble names the parameter. */
-export function matched(match: Match, parameter: string): boolean | Trouble {
-  return match.is === "trouble"
-    ? { trouble: `${parameter} lookup failure: ${match.why}` }
-    : match.is === "yes";
+/** A match as a plain answer. */
+export function matched(match: Match): boolean | Trouble {
+  return match.is === "trouble" ? { trouble: match.why } : match.is === "yes";
 }
 
 /** Builds the test. `ownAddresses` are those of inet_interfaces, as text. */
@@ -59,7 +57,7 @@ export function createLocalDomains(
       if (domain === "" || domain.endsWith(".")) return false;
       if (list === undefined) return isOurLiteral(domain);
       return then(list.matches(domain), (match) => {
-        const found = matched(match, "mydestination");
+        const found = matched(match);
         return found === false ? isOurLiteral(domain) : found;
       });
     },

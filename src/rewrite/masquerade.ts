@@ -27,7 +27,7 @@ export function createMasquerade(settings: MasqueradeSettings, shelf: Shelf): Ma
     if (domain === "") return address;
     if (exceptions === undefined) return cut(address, local, domain, domains);
     return then(exceptions.matches(quoteLocal(local)), (match) => {
-      const excluded = matched(match, title);
+      const excluded = matched(match);
       if (isTrouble(excluded)) return excluded;
       return excluded ? address : cut(address, local, domain, domains);
     });

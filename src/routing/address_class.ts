@@ -16,7 +16,6 @@ export type ClassOf = (domain: string) => MaybeAsync<AddressClass | Trouble>;
 
 interface Row {
   readonly class: AddressClass;
-  readonly parameter: string;
   readonly list: DomainList;
 }
 
@@ -27,27 +26,25 @@ export function createAddressClass(settings: ClassSettings, shelf: Shelf): Class
   const rows = [
     row(
       "virtual alias",
-      "virtual_alias_domains",
       shelf.domains(settings.virtual_alias_domains, { ...whole, title: "virtual_alias_domains" }),
     ),
     row(
       "virtual mailbox",
-      "virtual_mailbox_domains",
       shelf.domains(settings.virtual_mailbox_domains, { ...whole, title: "virtual_mailbox_domains" }),
     ),
-    row("relay", "relay_domains", shelf.domains(settings.relay_domains, relay)),
+    row("relay", shelf.domains(settings.relay_domains, relay)),
   ].flat();
   return (domain) => classFrom(rows, domain, 0);
 }
 
-function row(kind: AddressClass, parameter: string, list: DomainList | undefined): Row[] {
-  return list === undefined ? [] : [{ class: kind, parameter, list }];
+function row(kind: AddressClass, list: DomainList | undefined): Row[] {
+  return list === undefined ? [] : [{ class: kind, list }];
 }
 
 function classFrom(rows: readonly Row[], domain: string, at: number): MaybeAsync<AddressClass | Trouble> {
   if (at >= rows.length) return "default";
   return then(rows[at].list.matches(domain), (match) => {
-    const found = matched(match, rows[at].parameter);
+    const found = matched(match);
     if (typeof found === "object") return found;
     return found ? rows[at].class : classFrom(rows, domain, at + 1);
   });

@@ -44,18 +44,27 @@ function findFrom(
     const answer = table.lookup(key);
     if (isPromise(answer)) {
       return answer.then((later) =>
-        settles(later, table, empty) ? later : findFrom(tables, at + 1, key, empty)
+        settled(later, table, key, empty) ?? findFrom(tables, at + 1, key, empty)
       );
     }
-    if (settles(answer, table, empty)) return answer;
+    const now = settled(answer, table, key, empty);
+    if (now !== undefined) return now;
   }
   return ABSENT;
 }
 
-function settles(answer: Answer, table: Table, empty: (spec: string) => void): boolean {
-  if (answer.is === "found" && answer.value === "") {
-    empty(table.spec);
-    return false;
+/** What the search ends with; undefined when the next table is to be asked. Trouble says which table and key. */
+function settled(
+  answer: Answer,
+  table: Table,
+  key: string,
+  empty: (spec: string) => void,
+): Answer | undefined {
+  if (answer.is === "absent") return undefined;
+  if (answer.is === "trouble") {
+    return { ...answer, why: `${table.spec} lookup error for "${key}": ${answer.why}` };
   }
-  return answer.is !== "absent";
+  if (answer.value !== "") return answer;
+  empty(table.spec);
+  return undefined;
 }

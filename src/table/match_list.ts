@@ -76,7 +76,8 @@ const DEEPEST_INCLUDE = 20;
 class ListReader {
   readonly #options: MatchOptions;
   readonly #from: ListTables;
-  readonly #tables: Table[] = [];
+  /** Tables and included files. */
+  readonly #parts: { close(): void }[] = [];
 
   constructor(options: MatchOptions, from: ListTables) {
     this.#options = options;
@@ -88,7 +89,7 @@ class ListReader {
   }
 
   close(): void {
-    for (const table of this.#tables) table.close();
+    for (const part of this.#parts) part.close();
   }
 
   #pattern(item: string, depth: number, place: Omit<MatchedItem, "item">): Pattern {
@@ -108,30 +109,40 @@ class ListReader {
 
   #file(path: string, depth: number): Pattern {
     if (depth >= DEEPEST_INCLUDE) {
-      return () => trouble(`${path}: files are nested more than ${DEEPEST_INCLUDE} deep`);
+      return () => this.#trouble(`${path}: files are nested more than ${DEEPEST_INCLUDE} deep`);
     }
-    const load = (name: string): Pattern[] => {
-      try {
-        return linesOf(readTableFile(name, this.#from.context)).flatMap(({ text, line }) => {
-          return this.read(text, depth + 1, { file: name, line });
-        });
-      } catch (error) {
-        const why = `open file ${name}: ${systemWhy(error)}`;
-        return [() => trouble(why)];
-      }
-    };
-    const content = fileBacked(path, this.#from.context.clock, load);
+    let inside: ListReader | undefined;
+    this.#parts.push({ close: () => inside?.close() });
+    const { context } = this.#from;
+    const content = fileBacked<readonly Pattern[]>({
+      path,
+      clock: context.clock,
+      load: () => {
+        const lines = linesOf(readTableFile(path, context));
+        inside?.close();
+        const reader = inside = new ListReader(this.#options, this.#from);
+        return lines.flatMap(({ text, line }) => reader.read(text, depth + 1, { file: path, line }));
+      },
+      failed: (error) => [() => trouble(`open file ${path}: ${systemWhy(error)}`)],
+    });
     return (subject) => firstOf(content.current(), 0, subject);
+  }
+
+  /** The list is named first, as in all that Postfix says of one (match_list). */
+  #trouble(why: string): Match {
+    const { title } = this.#options;
+    return trouble(title === undefined ? why : `${title}: ${why}`);
   }
 
   #table(spec: string, yes: Match): Pattern {
     const table = this.#from.open(spec, this.#from.context);
-    this.#tables.push(table);
+    this.#parts.push(table);
     const { parentMatches, exact } = this.#options;
+    const asked: ListTable = { table, yes, trouble: (why) => this.#trouble(why) };
     return ({ name, address }) => {
       const keys = name === undefined ? [] : namesToTry(name, table.pattern || exact === true, parentMatches);
       if (address !== undefined && address !== "") keys.push(address);
-      return inTable(table, keys, 0, yes);
+      return inTable(asked, keys, 0);
     };
   }
 }
@@ -164,26 +175,33 @@ function namesToTry(name: string, wholeOnly: boolean, parentMatches: boolean): s
   return names;
 }
 
+/** A table in a list: what a hit says, and how its troubles are told. */
+interface ListTable {
+  readonly table: Table;
+  readonly yes: Match;
+  readonly trouble: (why: string) => Match;
+}
+
 function inTable(
-  table: Table,
+  list: ListTable,
   keys: readonly string[],
   start: number,
-  yes: Match,
 ): MaybeAsync<Match | undefined> {
   for (let at = start; at < keys.length; at++) {
-    const answer = table.lookup(keys[at]!);
+    const answer = list.table.lookup(keys[at]!);
     if (isPromise(answer)) {
-      return answer.then((later) => ofAnswer(later, table, yes) ?? inTable(table, keys, at + 1, yes));
+      return answer.then((later) => ofAnswer(later, list) ?? inTable(list, keys, at + 1));
     }
-    const match = ofAnswer(answer, table, yes);
+    const match = ofAnswer(answer, list);
     if (match !== undefined) return match;
   }
   return undefined;
 }
 
-function ofAnswer(answer: Answer, table: Table, yes: Match): Match | undefined {
+function ofAnswer(answer: Answer, { table, yes, trouble }: ListTable): Match | undefined {
   if (answer.is === "found") return yes;
-  return answer.is === "absent" ? undefined : trouble(`${table.spec}: table lookup problem: ${answer.why}`);
+  if (answer.is === "absent") return undefined;
+  return trouble(`${table.spec}: table lookup problem: ${answer.why}`);
 }
 
 /** A name, `.domain`, address or network written into the list itself. */

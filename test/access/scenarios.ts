@@ -6,6 +6,8 @@ export interface Scenario {
   readonly name: string;
   /** Settings of smtpd, on top of COMMON. */
   readonly settings: Readonly<Record<string, string>>;
+  /** They are settings of trivial-rewrite(8) too: Postfix gets a service of its own for them, which does the warning. */
+  readonly routing?: boolean;
   readonly sessions: readonly {
     readonly client?: ScriptClient;
     readonly commands: readonly string[];

@@ -382,7 +382,7 @@ export class LocalRun {
     const answer: Answer = await maps?.find(user) ?? { is: "absent" };
     if (answer.is === "found") return answer.value;
     if (answer.is === "absent") return fallback;
-    this.#warn(`lookup of ${user} in ${maps?.tables.map(({ spec }) => spec).join(", ")}: ${answer.why}`);
+    this.#warn(answer.why);
     this.#fail(place, "4.3.0", "table lookup failure");
     return undefined;
   }

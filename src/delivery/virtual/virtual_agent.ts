@@ -93,7 +93,7 @@ async function numberOf(
   const answer = await find(maps, recipient.address, deps.settings.recipient_delimiter);
   if (answer.is === "absent") return bad(`${what} not found`);
   if (answer.is === "trouble") {
-    deps.log.note("virtual", "warning", `${parameter}: lookup of ${recipient.address}: ${answer.why}`);
+    deps.log.note("virtual", "warning", answer.why);
     return failed(relay, "4.3.5", "mail system configuration error");
   }
   const value = /^\d+$/.test(answer.value) ? Number(answer.value) : 0;
@@ -115,7 +115,7 @@ async function deliverOne(
   const mailbox = await find(deps.mailboxMaps, address, deps.settings.recipient_delimiter);
   if (mailbox.is === "absent") return failed(relay, "5.1.1", `unknown user: "${address}"`);
   if (mailbox.is === "trouble") {
-    deps.log.note("virtual", "warning", `virtual_mailbox_maps: lookup of ${address}: ${mailbox.why}`);
+    deps.log.note("virtual", "warning", mailbox.why);
     return failed(relay, "4.3.5", "mail system configuration error");
   }
   const uid = await numberOf(deps.uidMaps, "uid", recipient, relay, deps);

@@ -87,7 +87,7 @@ test("who is in no table is unknown; a table in trouble or a bad number defers",
   expect((await deliver("no@v.example")).said).toBe('bounced 5.1.1 unknown user: "no@v.example"');
   for (
     const [address, warning] of [
-      ["ill@v.example", "virtual_mailbox_maps: lookup of ill@v.example: no server"],
+      ["ill@v.example", 'memory:test lookup error for "ill@v.example": no server'],
       ["low@v.example", "recipient low@v.example: bad uid 5 in virtual_uid_maps"],
       ["odd@v.example", "recipient odd@v.example: bad gid x in virtual_gid_maps"],
     ] as const

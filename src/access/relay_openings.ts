@@ -4,6 +4,7 @@ import { isPromise } from "../base/maybe_async.ts";
 import type { Possible, Table } from "../table/table.ts";
 import { actionVerdict } from "./action.ts";
 import type { Facts } from "./policy.ts";
+import { type Ground, PUBLIC_V4, PUBLIC_V6 } from "./relay_ground.ts";
 import type { Stranger } from "./relay_session.ts";
 import type { Query, RestrictionList } from "./restriction.ts";
 import { type AskedAbout, OWN_CERTIFICATE, type Stated, type Want } from "./stranger.ts";
@@ -23,24 +24,6 @@ export interface Opening {
   readonly text: string;
   /** The entry names restrictions, which decide in the end. */
   readonly list?: RestrictionList;
-}
-
-/** What openings are looked for with. */
-export interface Ground {
-  readonly shop: Workshop;
-  readonly stranger: Stranger;
-  /** A recipient whom we are no destination for. */
-  readonly foreign: string;
-  /** An address that mynetworks trusts with a good part of the internet. */
-  readonly wideClient: string | undefined;
-  /** A recipient in somebody else's domain, which relay_domains has with a good part of all domains. */
-  readonly wideRecipient: string | undefined;
-  /** Whether a permit from an `@domain` key counts: in the lists for recipients it is no leave to relay (access_at_domain_keys). */
-  readonly atDomainCounts: boolean;
-  /** Whether we are a destination for a recipient. */
-  isOurs(recipient: string): boolean;
-  /** False when the time for reading tables is over. */
-  hasTime(): boolean;
 }
 
 /** Openings of one table that are looked into; the others are counted. */
@@ -195,13 +178,6 @@ function byNetwork(network: Network, negative: boolean, { stranger }: Ground): P
   });
   return inside === undefined ? stated("surely") : open({ client: { address: inside } });
 }
-
-/** An address in each part of the internet that registries have handed out. */
-export const PUBLIC_V4: readonly string[] = Array.from({ length: 223 }, (_, at) => at + 1)
-  .filter((octet) => ![10, 100, 127].includes(octet)).map((octet) => `${octet}.77.77.77`);
-export const PUBLIC_V6: readonly string[] = ["2001", "2400", "2600", "2800", "2a00", "2c00"].map((head) =>
-  `${head}:77::77`
-);
 
 const IS_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){0,3}|[0-9a-f]*:[0-9a-f:.]*)$/i;
 

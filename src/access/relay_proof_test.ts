@@ -23,3 +23,14 @@ test.each(MISTAKEN.map(({ name, main, verdict }) => [name, main, verdict] as con
     expect(verdictOf(await proofOf(main))).toBe(verdict);
   },
 );
+
+test("addresses that a relay domain's hosts would route on are warned of (allow_untrusted_routing)", async () => {
+  const main = `${BASE}smtpd_relay_restrictions = reject_unauth_destination\n`;
+  expect(verdictOf(await proofOf(main))).toBe("closed");
+  const { witnesses, loosely } = await proofOf(`${main}allow_untrusted_routing = yes\n`);
+  expect(witnesses).toEqual([]);
+  expect(loosely).toEqual([
+    "allow_untrusted_routing: RCPT TO:<victim%elsewhere.example@relay.example> goes to the hosts of relay.example, " +
+    "who may send it on",
+  ]);
+});

@@ -4,7 +4,7 @@ import { buildProof, type BuiltProof } from "../../test/kit/relay_proof.ts";
 import type { Attempt } from "./relay_session.ts";
 import { OWN_CERTIFICATE } from "./stranger.ts";
 
-const RUNS = Number(process.env.RELAY_RUNS ?? 1500);
+const RUNS = Number(process.env.RELAY_RUNS ?? 1000);
 
 const BASE = `
 myhostname = mail.example.com

@@ -1,5 +1,6 @@
 import { isPromise } from "../base/maybe_async.ts";
-import { type Certainty, type Ground, type Opening, openingsOf } from "./relay_openings.ts";
+import type { Ground } from "./relay_ground.ts";
+import { type Certainty, type Opening, openingsOf } from "./relay_openings.ts";
 import { attempts } from "./relay_session.ts";
 import type { Query, RestrictionList, Step } from "./restriction.ts";
 import type { Passage, Want } from "./stranger.ts";

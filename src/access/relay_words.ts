@@ -1,5 +1,5 @@
 import { clientText } from "./client_text.ts";
-import type { Witness } from "./relay_proof.ts";
+import type { Witness } from "./relay_trial.ts";
 
 /** Says what the proof has found, for the operator. */
 export interface RelayWords {

@@ -1,0 +1,35 @@
+import type { AccessParts } from "./create_policy.ts";
+import type { Ground, ProofDeps } from "./relay_ground.ts";
+import { type Attempt, attempts, isTaken } from "./relay_session.ts";
+import type { Want } from "./stranger.ts";
+
+/** A session in which a stranger relays: it has been played through the policy. */
+export interface Witness {
+  readonly attempt: Attempt;
+  /** How the relay and the recipient restrictions let it through. */
+  readonly through: readonly string[];
+  readonly fix: string;
+  /** It needs XCLIENT: the client says that it is somebody else. */
+  readonly claims?: { readonly address: string };
+}
+
+/** What came of the sessions on a way: the first that is taken, and whether any was for somebody who is none of ours. */
+export async function tried(
+  wants: readonly Want[],
+  { policy }: AccessParts,
+  { stranger, foreign: anybody, wideRecipient }: Ground,
+  { router }: ProofDeps,
+): Promise<{ readonly taken?: Attempt; readonly foreign: boolean }> {
+  let foreign = false;
+  for (const want of wants) {
+    for (const attempt of attempts(stranger, want, anybody)) {
+      const { sender, recipient } = attempt.facts;
+      const resolution = await router.resolve(sender, recipient);
+      if (resolution.is !== "resolved") continue;
+      if (resolution.class !== "default" && recipient !== wideRecipient) continue;
+      foreign = true;
+      if (await isTaken(policy, attempt)) return { taken: attempt, foreign };
+    }
+  }
+  return { foreign };
+}

@@ -51,11 +51,16 @@ const NAMES: Readonly<Record<number, readonly [code: string, text: string]>> = {
   12: ["ENOMEM", "Cannot allocate memory"],
   13: ["EACCES", "Permission denied"],
   20: ["ENOTDIR", "Not a directory"],
+  21: ["EISDIR", "Is a directory"],
   22: ["EINVAL", "Invalid argument"],
   23: ["ENFILE", "Too many open files in system"],
   24: ["EMFILE", "Too many open files"],
+  27: ["EFBIG", "File too large"],
   28: ["ENOSPC", "No space left on device"],
+  29: ["ESPIPE", "Illegal seek"],
   30: ["EROFS", "Read-only file system"],
+  36: ["ENAMETOOLONG", "File name too long"],
+  40: ["ELOOP", "Too many levels of symbolic links"],
   90: ["EMSGSIZE", "Message too long"],
   97: ["EAFNOSUPPORT", "Address family not supported by protocol"],
   98: ["EADDRINUSE", "Address already in use"],
@@ -63,6 +68,7 @@ const NAMES: Readonly<Record<number, readonly [code: string, text: string]>> = {
   105: ["ENOBUFS", "No buffer space available"],
   107: ["ENOTCONN", "Transport endpoint is not connected"],
   111: ["ECONNREFUSED", "Connection refused"],
+  116: ["ESTALE", "Stale file handle"],
 };
 
 /** The system's words for an errno, as strerror(3) gives them. */

@@ -8,7 +8,11 @@ export interface FileIdentity {
   readonly inode: number;
   readonly size: number;
   readonly mtime: number;
+  /** When content or bookkeeping changed last: it moves even where a tool sets mtime back. */
+  readonly ctime: number;
   readonly links: number;
+  /** A plain file: no folder, pipe or device. */
+  readonly isFile: boolean;
 }
 
 /** The system's words for a failed call: `No such file or directory`. */
@@ -24,7 +28,15 @@ export function isNotThere(error: unknown): boolean {
 }
 
 function identityOf(stat: fs.Stats): FileIdentity {
-  return { device: stat.dev, inode: stat.ino, size: stat.size, mtime: stat.mtimeMs, links: stat.nlink };
+  return {
+    device: stat.dev,
+    inode: stat.ino,
+    size: stat.size,
+    mtime: stat.mtimeMs,
+    ctime: stat.ctimeMs,
+    links: stat.nlink,
+    isFile: stat.isFile(),
+  };
 }
 
 /** The state of the file of that name now; undefined when it cannot be looked at. */
@@ -36,7 +48,13 @@ export function fileIdentity(path: string): FileIdentity | undefined {
 /** Tells whether two looks saw the same file in the same state. */
 export function sameFile(a: FileIdentity | undefined, b: FileIdentity | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return a.inode === b.inode && a.device === b.device && a.size === b.size && a.mtime === b.mtime;
+  return a.inode === b.inode && a.device === b.device && a.size === b.size && a.mtime === b.mtime &&
+    a.ctime === b.ctime;
+}
+
+/** Whether a name stands for a pipe, as `<(command)` and /dev/stdin do in a shell. */
+export function isPipe(path: string): boolean {
+  return fs.statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
 }
 
 /** The whole content; a folder reads as empty, as it does to Postfix's tools. Throws the system's error. */
@@ -47,6 +65,44 @@ export function readWhole(path: string): Buffer {
     if ((error as NodeJS.ErrnoException).code === "EISDIR") return Buffer.alloc(0);
     throw error;
   }
+}
+
+const EISDIR = 21;
+
+/**
+ * The content of a plain file of at most `most` bytes. A pipe or device is refused without waiting for its other end, and a file that grows
+ * while it is read ends where it ended at first. Throws the system's error, or says what is wrong.
+ */
+export function readPlain(path: string, most: number): Buffer {
+  const file = new RandomAccessFile(path);
+  try {
+    const { isFile, size } = file.opened;
+    if (!isFile) throw notPlain(path);
+    if (size > most) {
+      throw new Error(`File too large: ${megabytes(size)} where ${megabytes(most)} are the limit`);
+    }
+    return size === 0 ? unknownSize(file, most) : exactly(file, size);
+  } finally {
+    file.close();
+  }
+}
+
+const megabytes = (bytes: number) => `${Math.ceil(bytes / (1 << 20))} MB`;
+
+function notPlain(path: string): Error {
+  if (!fs.statSync(path).isDirectory()) return new Error("Not a plain file");
+  return Object.assign(new Error("Is a directory"), { errno: -EISDIR, code: "EISDIR" });
+}
+
+function exactly(file: RandomAccessFile, size: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(size);
+  return bytes.subarray(0, file.read(bytes, 0));
+}
+
+/** Files of the kernel's say that they are empty and are not. */
+function unknownSize(file: RandomAccessFile, most: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(Math.min(most, 1 << 20));
+  return bytes.subarray(0, file.read(bytes, 0));
 }
 
 /** A file read at chosen places. Not mapped: a file truncated under a mapping would kill the process. */

@@ -8,7 +8,7 @@ import { fileBacked } from "./file_backed.ts";
 import { inlineLines } from "./pattern_table.ts";
 import { logicalLines } from "./source_lines.ts";
 import { ABSENT, type Answer, type Possible, type Table } from "./table.ts";
-import { unavailable } from "./unavailable.ts";
+import { unavailable, unavailableNow } from "./unavailable.ts";
 
 type CidrRule =
   | {
@@ -36,7 +36,7 @@ class CidrReader {
     if (condition !== null) return this.#if(condition[1]!, line);
     if (/^endif(?![A-Za-z0-9])/i.test(text)) return this.#endif(text.slice(5).trim(), line);
     const { negative, pattern, rest } = splitRule(text);
-    const network = parseNetwork(pattern);
+    const network = networkOf(pattern);
     if ("malformed" in network) return this.#warn(line, `${network.malformed}: skipping this rule`);
     if (rest === "") return this.#warn(line, "no lookup result: skipping this rule");
     this.rules.push({ is: "match", network, negative, answer: { is: "found", value: rest, line } });
@@ -44,7 +44,7 @@ class CidrReader {
 
   #if(text: string, line: number): void {
     const { negative, pattern, rest } = splitRule(text);
-    const network = pattern === "" ? { malformed: "no address pattern" } : parseNetwork(pattern);
+    const network = networkOf(pattern);
     if ("malformed" in network) return this.#warn(line, `${network.malformed}: skipping this rule`);
     if (rest !== "") this.#warn(line, `ignoring extra text after IF statement: "${rest}"`);
     const rule: CidrRule & { readonly is: "if" } = { is: "if", network, negative, endif: 0 };
@@ -66,6 +66,10 @@ class CidrReader {
       rule.endif = this.rules.length;
     }
   }
+}
+
+function networkOf(pattern: string): ReturnType<typeof parseNetwork> {
+  return pattern === "" ? { malformed: "no address pattern" } : parseNetwork(pattern);
 }
 
 function splitRule(
@@ -98,20 +102,9 @@ function possibleOf(rule: CidrRule): Possible[] {
   return [{ is: "network", network, negative, value, line }];
 }
 
-function read(path: string, spec: string, context: TableContext): Rules {
+function read(path: string, context: TableContext): Rules {
   const { warn } = context;
-  let bytes: Buffer;
-  try {
-    bytes = readTableFile(path, context);
-  } catch (error) {
-    return {
-      trouble: {
-        is: "trouble",
-        retry: true,
-        why: `${spec} is unavailable. open ${path}: ${systemWhy(error)}`,
-      },
-    };
-  }
+  const bytes = readTableFile(path, context);
   const reader = new CidrReader((line, text) => warn(`cidr map ${path}, line ${line}: ${text}`));
   const each = (line: Buffer, start: number, end: number, number: number) =>
     reader.line(line.toString("utf8", start, end).trimEnd(), number);
@@ -126,8 +119,13 @@ export function openCidr(name: string, spec: string, context: TableContext): Tab
   if (typeof inline === "string") return unavailable(spec, `cidr map: ${inline}`, false);
   let current: () => Rules;
   if (inline === undefined) {
-    const load = (path: string) => read(path, spec, context);
-    const content = fileBacked<Rules>(resolvePath(name, context), context.clock, load);
+    const path = resolvePath(name, context);
+    const content = fileBacked<Rules>({
+      path,
+      clock: context.clock,
+      load: () => read(path, context),
+      failed: (error) => ({ trouble: unavailableNow(spec, `open ${path}: ${systemWhy(error)}`) }),
+    });
     current = () => content.current();
     current();
   } else {

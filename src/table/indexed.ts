@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
-import { type FileIdentity, fileIdentity, sameFile, systemWhy } from "../platform/random_access_file.ts";
+import { type FileIdentity, sameFile, systemWhy } from "../platform/random_access_file.ts";
 import { errorCode } from "../platform/system_error.ts";
 import { sharedLock } from "../platform/file_lock.ts";
 import { resolvePath, type TableContext } from "./context.ts";
-import { RECHECK } from "./file_backed.ts";
+import { lookAt, mayChangeUnseen, Patience, RECHECK } from "./file_backed.ts";
 import { KeyEncoder } from "./index_key.ts";
 import { readTableFile } from "./lent_files.ts";
 import type { IndexFormat } from "./index_formats.ts";
@@ -20,6 +20,12 @@ type Serving =
 
 /** A source of more bytes is not read for the sake of a line number. */
 const LONGEST_SOURCE = 1_000_000;
+
+/** Bytes of a source that stands in for an index that is older: more would hold up everything else for too long. */
+const STANDS_IN = 16 << 20;
+
+/** The same where there is no index at all. */
+const WITHOUT_INDEX = 64 << 20;
 
 /** Real postmap and the daemons wait this long before they call an index old: somebody may still be editing. */
 const STILL_EDITING = 100_000;
@@ -38,6 +44,11 @@ export class IndexedTable implements Table {
   #passing: { readonly source: FileIdentity; readonly serving: Serving } | undefined;
   #seenIndex: FileIdentity | undefined;
   #seenSource: FileIdentity | undefined;
+  /** The files may have changed since without a trace in their times: they are to be read again. */
+  #isHasty = false;
+  readonly #patience = new Patience();
+  /** Warnings about the files as they are now, so that each is said once. */
+  readonly #said = new Set<string>();
   /** The form of the first hit is the only one tried from then on, as in Postfix. */
   #tryWithNul: boolean;
   #tryWithout: boolean;
@@ -111,7 +122,7 @@ export class IndexedTable implements Table {
       if (!(error instanceof TableFault)) throw error;
       answer = this.#trouble(error.message);
     }
-    if (answer.is === "found" || (answer.is === "absent" && file.diskReads === before) || file.unchanged()) {
+    if (answer.is === "found" || (answer.is === "absent" && file.diskReads === before) || isUnchanged(file)) {
       return answer;
     }
     if (!mayRetry) return this.#trouble("it is being rewritten");
@@ -168,21 +179,36 @@ export class IndexedTable implements Table {
     if (this.#checked === Infinity) return this.#serving!;
     this.#checked = now;
     const index = lookAt(this.#index);
-    const source = lookAt(this.#source);
+    const source = plainFile(this.#source);
     const same = sameFile(index, this.#seenIndex) && sameFile(source, this.#seenSource);
-    if (this.#serving !== undefined && same && index !== undefined && !this.#isTransient(this.#serving)) {
-      return this.#serving;
+    if (this.#serving !== undefined) {
+      if (same ? !this.#isTransient(this.#serving) : this.#waits(this.#serving, index, source, now)) {
+        return this.#serving;
+      }
     }
-    if (this.#serving !== undefined && same && index === undefined) return this.#serving;
+    if (!same) this.#said.clear();
+    this.#patience.end();
+    this.#isHasty = mayChangeUnseen(index, now) || (index === undefined && mayChangeUnseen(source, now));
     this.#seenIndex = index;
     this.#seenSource = source;
     this.#release();
     return this.#serving = this.#choose(index, source, now);
   }
 
-  /** A failed opening, or one in the way of a writer, is tried again each second: the file may be complete by then. */
+  /** What failed, was in the way of a writer or was read in haste is tried again each second: it may be complete by then. */
   #isTransient(serving: Serving): boolean {
-    return serving.from === "nothing" || serving === this.#passing?.serving;
+    return serving.from === "nothing" || serving === this.#passing?.serving || this.#isHasty;
+  }
+
+  /** While the source is being written what was served before is served on. */
+  #waits(
+    serving: Serving,
+    index: FileIdentity | undefined,
+    source: FileIdentity | undefined,
+    now: number,
+  ): boolean {
+    return serving.from !== "nothing" && sameFile(index, this.#seenIndex) &&
+      this.#patience.waitsFor(source, now);
   }
 
   #release(): void {
@@ -195,7 +221,13 @@ export class IndexedTable implements Table {
     const isOld = source !== undefined && Math.floor(source.mtime / 1000) > Math.floor(index.mtime / 1000);
     if (!isOld) return this.#openIndex(source);
     const why = `database ${this.#index} is older than source file ${this.#source}`;
-    if (this.#context.asPostmap !== true) return this.#readSource(why);
+    if (this.#context.asPostmap !== true) {
+      if (source.size <= STANDS_IN) return this.#readSource(why, STANDS_IN);
+      this.#warn(
+        `${why}, which is too large to be read in its place. To make the index anew: ${this.#remedy()}`,
+      );
+      return this.#openIndex(source);
+    }
     const serving = this.#openIndex(source);
     if (serving.from === "index" && now - source.mtime > STILL_EDITING) this.#context.warn(why);
     return serving;
@@ -205,7 +237,7 @@ export class IndexedTable implements Table {
     if (this.#context.lent?.[this.#source] !== undefined) return this.#fromSource();
     const why = `open database ${this.#index}: No such file or directory`;
     if (source === undefined || this.#context.asPostmap === true) return this.#nothing(why);
-    return this.#readSource(why);
+    return this.#readSource(why, WITHOUT_INDEX);
   }
 
   #nothing(why: string): Serving {
@@ -247,18 +279,27 @@ export class IndexedTable implements Table {
     return serving;
   }
 
-  /** Reads the source in place of the index, and says how to have an index again. */
-  #readSource(why: string): Serving {
-    const tool = this.#context.sourceFormat === "alias" ? "postalias" : "postmap";
-    const remedy = `mta ${tool} ${this.#format.type}:${this.#source}`;
-    this.#context.warn(`${why}; using the source. To make the index anew: ${remedy}`);
-    return this.#fromSource();
+  #warn(text: string): void {
+    if (!this.#said.has(text)) this.#context.warn(text);
+    this.#said.add(text);
   }
 
-  #fromSource(): Serving {
+  /** The command that makes the index. */
+  #remedy(): string {
+    const tool = this.#context.sourceFormat === "alias" ? "postalias" : "postmap";
+    return `mta ${tool} ${this.#format.type}:${this.#source}`;
+  }
+
+  /** Reads the source in place of the index, and says how to have an index again. */
+  #readSource(why: string, most: number): Serving {
+    this.#warn(`${why}; using the source. To make the index anew: ${this.#remedy()}`);
+    return this.#fromSource(most);
+  }
+
+  #fromSource(most = STANDS_IN): Serving {
     const { sourceFormat, warn, fold, encoding } = this.#context;
     try {
-      const records = readSource(readTableFile(this.#source, this.#context), this.#source, {
+      const records = readSource(readTableFile(this.#source, this.#context, most), this.#source, {
         format: sourceFormat ?? "auto",
         fold: fold !== false,
         encoding: encoding ?? "utf8",
@@ -279,10 +320,17 @@ function textOf(stored: Uint8Array): string {
   return bytes.toString("utf8", 0, end < 0 ? bytes.length : end);
 }
 
-function lookAt(path: string): FileIdentity | undefined {
+/** A table's source; a folder or pipe of that name is none. */
+function plainFile(path: string): FileIdentity | undefined {
+  const identity = lookAt(path);
+  return identity?.isFile === true ? identity : undefined;
+}
+
+/** A file that cannot be looked at any more is not what it was. */
+function isUnchanged(file: RecordFile): boolean {
   try {
-    return fileIdentity(path);
+    return file.unchanged();
   } catch {
-    return undefined;
+    return false;
   }
 }

@@ -8,7 +8,7 @@ import { MatchLimitFault } from "./regex_backtrack.ts";
 import { readTableFile } from "./lent_files.ts";
 import { logicalLines } from "./source_lines.ts";
 import { ABSENT, type Answer, type Possible, type Table } from "./table.ts";
-import { unavailable } from "./unavailable.ts";
+import { unavailable, unavailableNow } from "./unavailable.ts";
 
 type Rules = readonly Rule[] | { readonly trouble: Answer };
 
@@ -51,8 +51,13 @@ export function openPatternTable(name: string, spec: string, context: TableConte
     const rules = readLines(inline, context, dialect, encode);
     current = () => rules;
   } else {
-    const load = (path: string) => readRules(path, spec, context, dialect);
-    const content = fileBacked<Rules>(resolvePath(name, context), context.clock, load);
+    const path = resolvePath(name, context);
+    const content = fileBacked<Rules>({
+      path,
+      clock: context.clock,
+      load: () => readRules(path, context, dialect),
+      failed: (error) => ({ trouble: unavailableNow(spec, `open ${path}: ${systemWhy(error)}`) }),
+    });
     current = () => content.current();
     current(); // the operator hears of bad rules at the start
   }
@@ -83,27 +88,18 @@ function readLines(
   return reader.rules;
 }
 
-function readRules(path: string, spec: string, context: TableContext, dialect: Dialect): Rules {
+function readRules(path: string, context: TableContext, dialect: Dialect): Rules {
   const { warn } = context;
-  let bytes: Buffer;
-  try {
-    bytes = readTableFile(path, context);
-  } catch (error) {
-    return {
-      trouble: {
-        is: "trouble",
-        retry: true,
-        why: `${spec} is unavailable. open ${path}: ${systemWhy(error)}`,
-      },
-    };
-  }
+  const bytes = readTableFile(path, context);
   const reader = new RuleReader(
     dialect,
     (line, text) => warn(`${dialect.name} map ${path}, line ${line}: ${text}`),
   );
   logicalLines(
     bytes,
-    (line, start, end, number) => reader.line(line.toString("latin1", start, end).trimEnd(), number),
+    (line, start, end, number) => {
+      if (start < end) reader.line(line.toString("latin1", start, end).trimEnd(), number);
+    },
     (text) => warn(`${path}: ${text}`),
   );
   reader.finish();

@@ -5,37 +5,38 @@ import { fileBacked } from "./file_backed.ts";
 import { foldAscii, foldKey } from "./fold.ts";
 import { possibleIn, readSource, type SourceRecord } from "./source_records.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
+import { unavailableNow } from "./unavailable.ts";
 
 type Content = { readonly records: Map<string, SourceRecord> } | { readonly trouble: Answer };
 
-const trouble = (spec: string, why: string): Content => ({
-  trouble: { is: "trouble", retry: true, why: `${spec} is unavailable. ${why}` },
-});
+const trouble = (spec: string, why: string): Content => ({ trouble: unavailableNow(spec, why) });
 
 /** Reads the file whole; a key that stands twice disables the table, as it does in Postfix's daemons. */
 function load(path: string, spec: string, context: TableContext): Content {
   let twice: string | undefined;
-  try {
-    const records = readSource(readTableFile(path, context), path, {
-      format: "map",
-      fold: context.fold !== false,
-      encoding: context.encoding ?? "utf8",
-      warn: context.warn,
-      duplicate: (key, line) => {
-        const text = `${path}, line ${line}: duplicate entry: "${key}"`;
-        if (context.asPostmap === true) context.warn(text);
-        else twice ??= text;
-      },
-    });
-    return twice === undefined ? { records } : trouble(spec, twice);
-  } catch (error) {
-    return trouble(spec, `open database ${path}: ${systemWhy(error)}`);
-  }
+  const records = readSource(readTableFile(path, context), path, {
+    format: "map",
+    fold: context.fold !== false,
+    encoding: context.encoding ?? "utf8",
+    warn: context.warn,
+    duplicate: (key, line) => {
+      const text = `${path}, line ${line}: duplicate entry: "${key}"`;
+      if (context.asPostmap === true) context.warn(text);
+      else twice ??= text;
+    },
+  });
+  return twice === undefined ? { records } : trouble(spec, twice);
 }
 
 /** `texthash:file`: the text source itself, read into memory and again when it changes (DATABASE_README). */
 export function openTexthash(name: string, spec: string, context: TableContext): Table {
-  const content = fileBacked(resolvePath(name, context), context.clock, (path) => load(path, spec, context));
+  const path = resolvePath(name, context);
+  const content = fileBacked({
+    path,
+    clock: context.clock,
+    load: () => load(path, spec, context),
+    failed: (error) => trouble(spec, `open database ${path}: ${systemWhy(error)}`),
+  });
   const foldIt = context.encoding === "latin1" ? foldAscii : foldKey;
   content.current(); // the operator hears of bad lines at the start
   return {

@@ -7,6 +7,11 @@ export function unavailable(spec: string, why: string, retry: boolean): Table {
   return { spec, pattern: false, lookup: () => answer, close: () => {} };
 }
 
+/** The trouble of a table that cannot be read now, and may be later. */
+export function unavailableNow(spec: string, why: string): Answer {
+  return { is: "trouble", retry: true, why: `${spec} is unavailable. ${why}` };
+}
+
 /** The same for a table whose name or rights are wrong, with a warning now; postmap(1) says it when it asks. */
 export function refused(
   spec: string,

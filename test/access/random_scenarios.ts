@@ -350,7 +350,8 @@ const client: fc.Arbitrary<ScriptClient> = fc.record({
 const transaction = fc.record({
   sender: fc.constantFrom(...SENDERS),
   recipients: fc.array(fc.constantFrom(...RECIPIENTS), { minLength: 1, maxLength: 4 }),
-  end: fc.constantFrom(["RSET"], ["RSET"], ["DATA", "."], ["DATA", "."], ["DATA", ".", "RSET"]),
+  // RSET always: Postfix 3.7.11 dies of a second DATA after a message that was refused at its end.
+  end: fc.constantFrom(["RSET"], ["DATA", ".", "RSET"]),
 }).map(({ sender, recipients, end }) => [`MAIL ${sender}`, ...recipients.map((to) => `RCPT ${to}`), ...end]);
 
 const aside = fc.oneof(

@@ -1,5 +1,6 @@
 // An smtpd with the real policy, router, rewriter and cleanup in memory: only socket, clock, DNS and queue are fakes.
 import { createAccessPolicy } from "../../src/access/create_policy.ts";
+import { createServiceFooter } from "../../src/access/reject_footer.ts";
 import { createCleanup } from "../../src/cleanup/create_cleanup.ts";
 import { openContentChecks } from "../../src/cleanup/content_checks.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
@@ -155,6 +156,7 @@ export function memorySmtpd(
       clientName ?? { name: "unknown", reverseName: "unknown", nameStatus: 5, reverseNameStatus: 5 },
     listed: openClientLists(settings, shelf, log),
     anvil: ownAnvil(new AnvilLedger(settings.anvil_rate_time_unit, () => clock.now())),
+    rejectFooter: createServiceFooter(settings, shelf, () => clock.now()),
     ...openSmtpdTables(settings, shelf, log),
     ...overrides,
   });

@@ -73,6 +73,7 @@ export class CheckRun {
     if (answer.is === "absent") return KEPT;
     if (answer.is === "found") return this.#carryOut(kind, text, parseCheckAction(answer.value, table));
     const { id } = this.#submission;
+    this.#log.note("cleanup", "warning", answer.why);
     this.#log.note(
       "cleanup",
       "warning",

@@ -194,7 +194,7 @@ export class Incoming implements IncomingMessage {
 
   #writeHeader(findings: HeaderFindings, body: Buffer): MaybeAsync<void> {
     this.#findings = findings;
-    if (this.#trouble !== undefined) return this.#refuse(WRITE_ERROR);
+    if (this.#trouble !== undefined) return this.#refuseForNow(this.#trouble);
     const { house, submission } = { house: this.#house, submission: this.#submission };
     // With checks the headers on top went through the editor, which has counted them.
     const ours = this.#run === undefined
@@ -214,6 +214,11 @@ export class Incoming implements IncomingMessage {
       this.#storeEdited(`${toBytesText(findings.additions)}${blank}`),
       () => body.length === 0 || this.#over ? undefined : this.#storeBody(body),
     );
+  }
+
+  #refuseForNow(why: string): MaybeAsync<void> {
+    this.#house.log.note("cleanup", "warning", `${this.#submission.id}: ${why}`);
+    return this.#refuse(WRITE_ERROR);
   }
 
   /** Stores the edited headers that have come together, once those on top of them, and what follows. */

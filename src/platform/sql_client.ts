@@ -60,7 +60,7 @@ export interface SqlConnection {
   run(text: string): Promise<void>;
   /** One statement with bound values; more than one result is what a MySQL procedure gives. */
   query(text: string, values: readonly string[]): Promise<readonly SqlResult[]>;
-  /** Ends it at once; what is under way fails. */
+  /** Ends it at once; what is under way fails, and PostgreSQL is told to stop it. */
   close(): void;
   readonly isOpen: boolean;
 }
@@ -71,9 +71,11 @@ export async function connectSql(
   { timeout, signal }: { readonly timeout: number; readonly signal: AbortSignal },
 ): Promise<SqlConnection> {
   let isOpen = true;
-  const client = new SQL(optionsOf(server, timeout, () => isOpen = false));
+  let active: Bun.SQL.Query<RawResult | RawResult[]> | undefined;
+  const client = unswayed(() => new SQL(optionsOf(server, timeout, () => isOpen = false)));
   const close = () => {
     isOpen = false;
+    active?.cancel(); // PostgreSQL stops the statement; MySQL has its own time limit
     client.close({ timeout: 0 }).catch(() => {});
   };
   signal.addEventListener("abort", close, { once: true });
@@ -102,11 +104,31 @@ export async function connectSql(
     close,
     run: (text) => guarded(async () => void await client.unsafe(text).simple()),
     query: (text, values) =>
-      guarded(async () => resultsOf(await client.unsafe(text, [...values]).raw() as RawResult | RawResult[])),
+      guarded(async () => {
+        active = client.unsafe<RawResult | RawResult[]>(text, [...values]).raw();
+        try {
+          return resultsOf(await active);
+        } finally {
+          active = undefined;
+        }
+      }),
   };
 }
 
-/** Everything is said, so that nothing of the environment (PGHOST, DATABASE_URL) decides. */
+/** What Bun reads: DATABASE_URL, PGOPTIONS, MYSQL_PASSWORD and so on. */
+const SWAYING = /^(?:PG|POSTGRES|MYSQL|MARIADB|TLS_|DATABASE_URL$|NODE_TLS_)/;
+
+/** Makes a client of what the query file says and nothing else: the environment is out of sight meanwhile. */
+function unswayed<T>(make: () => T): T {
+  const hidden = Object.entries(process.env).filter(([name]) => SWAYING.test(name));
+  for (const [name] of hidden) delete process.env[name];
+  try {
+    return make();
+  } finally {
+    for (const [name, value] of hidden) process.env[name] = value;
+  }
+}
+
 function optionsOf(server: SqlServer, timeout: number, closed: () => void): Bun.SQL.Options {
   const { adapter, path, host, port, user, password, database, parameters } = server;
   return {
@@ -115,8 +137,10 @@ function optionsOf(server: SqlServer, timeout: number, closed: () => void): Bun.
     port,
     ...(path !== undefined && { path }),
     username: user,
-    password,
+    // An empty text would give way to the environment.
+    password: () => password,
     database,
+    channelBinding: "disable",
     tls: path === undefined && server.tls !== undefined ? tlsOf(server.tls) : "disable",
     max: 1,
     connectionTimeout: Math.max(1, Math.ceil(timeout / 1000)),

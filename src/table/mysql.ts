@@ -12,11 +12,11 @@ import { mysqlText } from "./mysql_text.ts";
 import { withQueryFile } from "./query_file.ts";
 import { LookupFault } from "./remote.ts";
 import { MOST_ROWS, type Rows } from "./sql_answer.ts";
-import { CONNECT_TIME, openSqlServerTable, STATEMENT_TIME } from "./sql_server_table.ts";
+import { openSqlServerTable, type SqlLimits } from "./sql_server_table.ts";
 import { readSqlTemplate, statementText } from "./sql_template.ts";
 
-/** Those of Postfix 3.7, and what later versions added. */
-const ATTRIBUTES = [...TABLE_PARAMETERS.mysql!, "charset", "idle_interval", "retry_interval"];
+/** Those of Postfix 3.7, what later versions added, and our own `timeout`. */
+const ATTRIBUTES = [...TABLE_PARAMETERS.mysql!, "charset", "idle_interval", "retry_interval", "timeout"];
 
 /** `mysql:/etc/postfix/file.cf`: a MySQL or MariaDB database (mysql_table(5)). */
 export const openMysql: OpenType = (name, spec, context, open) =>
@@ -31,27 +31,28 @@ export const openMysql: OpenType = (name, spec, context, open) =>
       template,
       servers,
       type: {
-        connect: (server, signal) => connect(server, charset, signal),
+        connect: (server, limits) => connect(server, charset, limits),
         ask: async (connection, values) => rowsOf(await connection.query(text, values), needsResult),
       },
     });
   });
 
 /** MariaDB knows the first variable, MySQL the second. */
-const STATEMENT_LIMITS = [
-  `max_statement_time = ${STATEMENT_TIME / 1000}`,
-  `max_execution_time = ${STATEMENT_TIME}`,
+const statementLimits = (milliseconds: number) => [
+  `max_statement_time = ${milliseconds / 1000}`,
+  `max_execution_time = ${milliseconds}`,
 ];
 const UNKNOWN_VARIABLE = "1193";
 
-async function connect(server: SqlServer, charset: string, signal: AbortSignal): Promise<SqlConnection> {
-  const connection = await connectSql(server, { timeout: CONNECT_TIME, signal });
+async function connect(server: SqlServer, charset: string, limits: SqlLimits): Promise<SqlConnection> {
+  const { signal } = limits;
+  const connection = await connectSql(server, { timeout: limits.connect, signal });
   const giveUp = () => connection.close();
   signal.addEventListener("abort", giveUp, { once: true });
   try {
     if (charset !== "utf8mb4") await connection.run(`SET NAMES ${charset}`);
     await connection.run(`SET SESSION sql_select_limit = ${MOST_ROWS + 1}`);
-    await limitStatements(connection);
+    await limitStatements(connection, limits.statement);
     return connection;
   } catch (error) {
     connection.close();
@@ -64,8 +65,8 @@ async function connect(server: SqlServer, charset: string, signal: AbortSignal):
   }
 }
 
-async function limitStatements(connection: SqlConnection): Promise<void> {
-  for (const limit of STATEMENT_LIMITS) {
+async function limitStatements(connection: SqlConnection, milliseconds: number): Promise<void> {
+  for (const limit of statementLimits(milliseconds)) {
     try {
       return await connection.run(`SET SESSION ${limit}`);
     } catch (error) {

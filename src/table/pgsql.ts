@@ -5,14 +5,14 @@ import { pgsqlServers } from "./pgsql_servers.ts";
 import { withQueryFile } from "./query_file.ts";
 import type { BoundQuery } from "./sql_query.ts";
 import { MOST_ROWS, type Rows } from "./sql_answer.ts";
-import { CONNECT_TIME, openSqlServerTable, STATEMENT_TIME } from "./sql_server_table.ts";
+import { openSqlServerTable } from "./sql_server_table.ts";
 import { readSqlTemplate, statementText } from "./sql_template.ts";
 
-/** Those of Postfix 3.7, and what later versions added. */
-const ATTRIBUTES = [...TABLE_PARAMETERS.pgsql!, "encoding", "idle_interval", "retry_interval"];
+/** Those of Postfix 3.7, what later versions added, and our own `timeout`. */
+const ATTRIBUTES = [...TABLE_PARAMETERS.pgsql!, "encoding", "idle_interval", "retry_interval", "timeout"];
 
-/** What every session is told: how long a statement may take, and that strings are as the standard says. */
-const SESSION = { statement_timeout: String(STATEMENT_TIME), standard_conforming_strings: "on" };
+/** Parameters that connection poolers know too. */
+const SESSION = { standard_conforming_strings: "on" };
 
 /** `pgsql:/etc/postfix/file.cf`: a PostgreSQL database (pgsql_table(5)). */
 export const openPgsql: OpenType = (name, spec, context, open) =>
@@ -31,7 +31,7 @@ export const openPgsql: OpenType = (name, spec, context, open) =>
         parameters: { ...server.parameters, ...parameters },
       })),
       type: {
-        connect: (server, signal) => connectSql(server, { timeout: CONNECT_TIME, signal }),
+        connect: (server, { connect, signal }) => connectSql(server, { timeout: connect, signal }),
         ask: (connection, values) => statement.run(connection, values),
       },
     });

@@ -10,22 +10,26 @@ import { type Rows, sqlAnswer, whenAdmitted } from "./sql_answer.ts";
 import { isAskable, type SqlTemplate, valuesFor } from "./sql_template.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
 
-/** Milliseconds to connect and log in. */
-export const CONNECT_TIME = 5000;
-/** Milliseconds for a statement; the server is told to stop then, and if it does not, its connection is given up. */
-export const STATEMENT_TIME = 20_000;
-const LOOKUP_TIME = 30_000;
-/** The server gets this long beyond a statement's time to say so itself. */
-const GRACE = 1000;
+/** Milliseconds to connect and log in, where a server's time is not shorter. */
+const CONNECT_TIME = 5000;
+/** A server that stops a statement by itself gets this long to say so. */
+const GRACE = 500;
 /** Connections to a server that one table of one process has at most. */
 const MOST_CONNECTIONS = 4;
 
 /** What varies between PostgreSQL and MySQL. */
 export interface SqlTableType {
-  /** Opens a connection and prepares its session. */
-  readonly connect: (server: SqlServer, signal: AbortSignal) => Promise<SqlConnection>;
+  /** Opens a connection and prepares its session, in which no statement may take longer than `limits` say. */
+  readonly connect: (server: SqlServer, limits: SqlLimits) => Promise<SqlConnection>;
   /** Runs the query once. */
   readonly ask: (connection: SqlConnection, values: readonly string[]) => Promise<Rows>;
+}
+
+/** Milliseconds; `signal` gives up. */
+export interface SqlLimits {
+  readonly connect: number;
+  readonly statement: number;
+  readonly signal: AbortSignal;
 }
 
 interface PooledServer {
@@ -47,10 +51,12 @@ export function openSqlServerTable(
   const { file, context, template, type } = options;
   const idle = file.integer("idle_interval", 60, 1) * 1000;
   const longestRest = file.integer("retry_interval", 60, 1) * 1000;
-  const pooled = options.servers.map((server): PooledServer => ({
-    server,
-    pool: new SqlPool({ connect: (signal) => type.connect(server, signal), most: MOST_CONNECTIONS, idle }),
-  }));
+  const statement = file.integer("timeout", 20, 1, 3600) * 1000;
+  const limits = { connect: Math.min(CONNECT_TIME, statement), statement };
+  const pooled = options.servers.map((server): PooledServer => {
+    const connect = (signal: AbortSignal) => type.connect(server, { ...limits, signal });
+    return { server, pool: new SqlPool({ connect, most: MOST_CONNECTIONS, idle }) };
+  });
   const servers = new Servers(spec, pooled, context, {
     nameOf: ({ server }) => serverName(server),
     order: "random",
@@ -63,12 +69,14 @@ export function openSqlServerTable(
   const lookup = async (parts: Parts, signal: AbortSignal): Promise<Answer> => {
     const values = valuesFor(template.bound, parts);
     const rows = await servers.ask(
-      ({ pool }) => attempt(signal, (within) => pool.use(within, (one) => type.ask(one, values))),
+      ({ pool }) => attempt(signal, statement, (within) => pool.use(within, (one) => type.ask(one, values))),
       signal,
     );
     return sqlAnswer(rows, { rules: template.rules, key: parts, context });
   };
-  return remoteTable(spec, context, { deadline: LOOKUP_TIME, close }, (key, signal) => {
+  // Time to find out that one server is dead and to ask another.
+  const deadline = Math.min(pooled.length, 2) * (statement + GRACE) + GRACE;
+  return remoteTable(spec, context, { deadline, close }, (key, signal) => {
     const parts = isAskable(key) ? template.rules.needs.ofKey(key) : undefined;
     if (parts === undefined) return ABSENT;
     return whenAdmitted(template.domain.admits(key), key, () => lookup(parts, signal));
@@ -84,12 +92,12 @@ export function serverName({ path, host, port }: SqlServer): string {
 /** One try on one server: what it does not do in time or cannot do now is a ServerFault, what it refuses a LookupFault. */
 async function attempt<Result>(
   signal: AbortSignal,
+  time: number,
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const late = new AbortController();
-  const seconds = STATEMENT_TIME / 1000;
-  const why = new ServerFault(`no answer within ${seconds} seconds`);
-  const cancel = systemClock.after(CONNECT_TIME + STATEMENT_TIME + GRACE, () => late.abort(why));
+  const why = new ServerFault(`no answer within ${time / 1000} seconds`);
+  const cancel = systemClock.after(time + GRACE, () => late.abort(why));
   try {
     return await work(AbortSignal.any([signal, late.signal]));
   } catch (error) {

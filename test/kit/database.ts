@@ -90,6 +90,8 @@ export async function startPostgres(
     ],
     ready: join(folder, `.s.PGSQL.${port}`),
   }, () => {
+    // The port is in the socket's name, and nothing in a query file says which.
+    fs.symlinkSync(`.s.PGSQL.${port}`, join(folder, ".s.PGSQL.5432"));
     if (options.access !== undefined) {
       fs.writeFileSync(join(data, "pg_hba.conf"), options.access.join("\n") + "\n");
     }
@@ -177,7 +179,11 @@ async function launch(
   const start = async () => {
     fs.rmSync(kind.ready, { force: true });
     const log = fs.openSync(join(folder, "log"), "a");
-    child = spawn(kind.program, kind.serve, { cwd: folder, stdio: ["ignore", log, log], ...identity });
+    child = spawn(kind.program, kind.serve, {
+      cwd: folder,
+      stdio: ["ignore", log, log],
+      ...identity,
+    });
     fs.closeSync(log);
     await untilReady(kind, folder, () => child?.exitCode === null);
   };
@@ -204,12 +210,35 @@ async function launch(
     },
     kill: () => end(atOnce),
     start,
-    freeze: (on) => void child?.kill(on ? "SIGSTOP" : "SIGCONT"),
+    freeze(on) {
+      for (const pid of [child!.pid!, ...childrenOf(child!.pid!)]) {
+        {
+          process.kill(pid, on ? "SIGSTOP" : "SIGCONT");
+          while (on && !allStopped(pid)) { /* the threads of a process stop one after the other */ }
+        }
+      }
+    },
     async stop() {
       await end(atOnce);
       fs.rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function allStopped(pid: number): boolean {
+  return fs.readdirSync(`/proc/${pid}/task`).every((thread) =>
+    /\nState:\t[TtZ]/.test(fs.readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8"))
+  );
+}
+
+function childrenOf(parent: number): number[] {
+  return fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+    try {
+      return fs.readFileSync(`/proc/${pid}/status`, "utf8").includes(`\nPPid:\t${parent}\n`);
+    } catch {
+      return false;
+    }
+  });
 }
 
 async function untilReady(kind: Kind, folder: string, alive: () => boolean): Promise<void> {

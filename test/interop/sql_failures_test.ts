@@ -1,0 +1,264 @@
+// pgsql, mysql and sqlite tables when things go wrong: servers that die, hang, refuse or come back; databases that are locked,
+// replaced or damaged; logins, TLS, and an environment that means ill.
+import { Database as Sqlite } from "bun:sqlite";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openTable } from "../../src/table/registry.ts";
+import type { Answer, Table } from "../../src/table/table.ts";
+import { type Database, startMariadb, startPostgres } from "../kit/database.ts";
+
+const root = fs.mkdtempSync(join(tmpdir(), "sql-"));
+const servers: Record<"pgsql" | "mysql", Database | undefined> = { pgsql: undefined, mysql: undefined };
+const SERVERS = ["pgsql", "mysql"] as const;
+type Type = typeof SERVERS[number];
+const server = (type: Type): Database => servers[type]!;
+
+beforeAll(async () => {
+  fs.chmodSync(root, 0o755);
+  [servers.pgsql, servers.mysql] = await Promise.all([
+    startPostgres({
+      settings: ["ssl=on", "ssl_cert_file=../server.pem", "ssl_key_file=../server.key"],
+      access: [
+        "local all postgres trust",
+        "local all open trust",
+        "local all scram scram-sha-256",
+        "local all md5 md5",
+        "local all plain password",
+        "hostssl all secure 127.0.0.1/32 scram-sha-256",
+        "hostnossl all unsecured 127.0.0.1/32 scram-sha-256",
+        "host all open 127.0.0.1/32 trust",
+      ],
+    }),
+    startMariadb({
+      settings: ["--ssl-cert=../server.pem", "--ssl-key=../server.key", "--ssl-ca=../server.pem"],
+    }),
+  ]);
+  server("pgsql").sql(`CREATE TABLE v (k text, d text); INSERT INTO v VALUES ('a', 'one');
+    SET password_encryption = 'scram-sha-256';
+    CREATE ROLE open LOGIN; CREATE ROLE scram LOGIN PASSWORD 'pass word''"\\é';
+    CREATE ROLE plain LOGIN PASSWORD 'x'; CREATE ROLE secure LOGIN PASSWORD 'x'; CREATE ROLE unsecured LOGIN PASSWORD 'x';
+    SET password_encryption = 'md5'; CREATE ROLE md5 LOGIN PASSWORD 'x'; GRANT ALL ON v TO PUBLIC;`);
+  server("mysql").sql(
+    `CREATE DATABASE mta; USE mta; CREATE TABLE v (k varchar(50), d text); INSERT INTO v VALUES ('a', 'one');
+    CREATE USER open@localhost; CREATE USER open@127.0.0.1;
+    CREATE USER native@localhost IDENTIFIED BY 'pass word''"\\\\é';
+    CREATE USER secure@127.0.0.1 IDENTIFIED BY 'x' REQUIRE SSL;
+    GRANT ALL ON mta.* TO open@localhost, open@127.0.0.1, native@localhost, secure@127.0.0.1;`,
+  );
+}, 60_000);
+
+const closing: { close(): void }[] = [];
+afterAll(async () => {
+  for (const each of closing) each.close();
+  await Promise.all(SERVERS.map((type) => servers[type]?.stop()));
+  fs.rmSync(root, { recursive: true, force: true });
+});
+
+let files = 0;
+
+interface Opened {
+  readonly table: Table;
+  readonly warnings: string[];
+  /** Moves the table's clock on. */
+  later(milliseconds: number): void;
+}
+
+function open(type: string, lines: readonly string[]): Opened {
+  const path = join(root, `q${files++}.cf`);
+  fs.writeFileSync(path, lines.map((line) => `${line}\n`).join(""));
+  const warnings: string[] = [];
+  let ahead = 0;
+  const table = openTable(`${type}:${path}`, {
+    directory: root,
+    parameter: () => undefined,
+    warn: (text) => void warnings.push(text.replaceAll(path, "FILE")),
+    clock: () => Date.now() + ahead,
+  });
+  closing.push(table);
+  return { table, warnings, later: (milliseconds) => void (ahead += milliseconds) };
+}
+
+const place = (type: Type) =>
+  type === "pgsql" ? `unix:${server(type).socket}` : `unix:${server(type).socket}`;
+const dbname = (type: Type) => `dbname = ${type === "pgsql" ? "postgres" : "mta"}`;
+const SELECT = "query = SELECT d FROM v WHERE k = '%s'";
+const lines = (type: Type, more: readonly string[] = []) => [
+  ...more.some((line) => line.startsWith("hosts")) ? [] : [
+    type === "pgsql" ? `hosts = 127.0.0.1:${server(type).port}` : `hosts = ${place(type)}`,
+  ],
+  ...more.some((line) => line.startsWith("user")) ? [] : ["user = open"],
+  dbname(type),
+  ...more.some((line) => line.startsWith("query")) ? [] : [SELECT],
+  ...more,
+];
+
+const why = (answer: Answer) => answer.is === "trouble" ? answer.why : answer.is;
+const FOUND: Answer = { is: "found", value: "one" };
+
+async function timed(table: Table, key: string): Promise<{ answer: Answer; milliseconds: number }> {
+  const start = performance.now();
+  const answer = await table.lookup(key);
+  return { answer, milliseconds: performance.now() - start };
+}
+
+/** A server that takes connections and says nothing. */
+async function silentServer(): Promise<{ readonly port: number; readonly server: Server }> {
+  const silent = createServer((socket) => void socket.on("error", () => {}));
+  await new Promise<void>((ready) => silent.listen(0, "127.0.0.1", ready));
+  const address = silent.address();
+  closing.push(silent);
+  return { server: silent, port: typeof address === "object" ? address!.port : 0 };
+}
+
+const SLEEP = {
+  pgsql: "SELECT 'x' FROM pg_sleep(10) WHERE '%s' = 'slow' OR true",
+  mysql: "SELECT SLEEP('%u'), '%d'",
+};
+
+describe.each([...SERVERS])("a %s server", (type) => {
+  test(
+    "that is killed is trouble with the reason, at once while it is left alone, and found again when it is back",
+    async () => {
+      const { table, warnings, later } = open(type, lines(type));
+      expect(await table.lookup("a")).toEqual(FOUND);
+      await server(type).kill();
+      const first = await timed(table, "a");
+      expect(why(first.answer)).toMatch(/^table (pgsql|mysql):\S+ lookup error: .*(closed|connect|refused)/i);
+      expect(first.milliseconds).toBeLessThan(2000);
+      const second = await timed(table, "a");
+      expect(second.answer.is).toBe("trouble");
+      expect(second.milliseconds).toBeLessThan(50);
+      expect(warnings.filter((text) => text.includes("server"))).toHaveLength(1);
+      await server(type).start();
+      later(1000);
+      expect(await table.lookup("a")).toEqual(FOUND);
+      expect(warnings[warnings.length - 1]).toEndWith("answers again");
+    },
+    20_000,
+  );
+
+  test("that was restarted between two lookups is no trouble at all", async () => {
+    const { table, warnings } = open(type, lines(type));
+    expect(await Promise.all(["a", "b", "c"].map((key) => table.lookup(key)))).toEqual([FOUND, {
+      is: "absent",
+    }, { is: "absent" }]);
+    await server(type).kill();
+    await server(type).start();
+    const keys = Array.from({ length: 20 }, (_, at) => at === 7 ? "a" : `k${at}`);
+    const answers = await Promise.all(keys.map((key) => table.lookup(key)));
+    expect(answers.map(({ is }) => is)).toEqual(keys.map((key) => key === "a" ? "found" : "absent"));
+    expect(warnings).toEqual([]);
+  }, 20_000);
+
+  test("that hangs is given up at its time, and works again afterwards", async () => {
+    const { table, later } = open(type, lines(type, ["timeout = 1"]));
+    expect(await table.lookup("a")).toEqual(FOUND);
+    server(type).freeze(true);
+    try {
+      const { answer, milliseconds } = await timed(table, "b");
+      expect(answer.is).toBe("trouble");
+      expect(milliseconds).toBeLessThan(4000);
+      expect((await timed(table, "c")).milliseconds).toBeLessThan(50);
+    } finally {
+      server(type).freeze(false);
+    }
+    later(1000);
+    expect(await table.lookup("a")).toEqual(FOUND);
+  }, 20_000);
+
+  test("that takes connections and says nothing is given up, and the next one is asked", async () => {
+    const { port } = await silentServer();
+    const { table } = open(type, lines(type, [`hosts = 127.0.0.1:${port}`, "timeout = 1"]));
+    const { answer, milliseconds } = await timed(table, "a");
+    expect(answer.is).toBe("trouble");
+    expect(milliseconds).toBeLessThan(3000);
+    const two = open(
+      type,
+      lines(
+        type,
+        [`hosts = 127.0.0.1:${port} ${place(type)}`, "timeout = 1"].map((line) =>
+          type === "pgsql" ? line.replace(place(type), `127.0.0.1:${server(type).port}`) : line
+        ),
+      ),
+    );
+    const answers: Answer[] = [];
+    for (const key of ["a", "a", "a"]) answers.push(await two.table.lookup(key));
+    expect(answers).toEqual([FOUND, FOUND, FOUND]);
+  }, 20_000);
+
+  test("is told to stop a statement that takes too long; others go on meanwhile", async () => {
+    const { table } = open(type, lines(type, [`query = ${SLEEP[type]}`, "timeout = 1"]));
+    const slow = timed(table, type === "pgsql" ? "slow" : "10@x");
+    const { answer, milliseconds } = await slow;
+    expect(answer.is).toBe("trouble");
+    expect(milliseconds).toBeLessThan(3000);
+    const other = open(type, lines(type));
+    expect(await other.table.lookup("a")).toEqual(FOUND);
+    const check = type === "pgsql"
+      ? "query = SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%pg_sleep%%' AND state = 'active'" +
+        " AND pid <> pg_backend_pid() AND '%s' <> ''"
+      : "query = SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%%' AND '%s' <> ''";
+    const admin = type === "pgsql" ? "user = postgres" : "user = root";
+    const running = open(type, lines(type, [admin, check, `hosts = ${place(type)}`]));
+    expect(await running.table.lookup("a")).toEqual({ is: "found", value: "0" });
+  }, 20_000);
+
+  test("that refuses the login is trouble with the reason, without the password", async () => {
+    const { table, warnings } = open(type, lines(type, ["user = nobody", "password = hush-hush"]));
+    expect(why(await table.lookup("a"))).toMatch(
+      /role "nobody" does not exist|pg_hba|Access denied for user 'nobody'/,
+    );
+    expect(JSON.stringify(warnings)).not.toContain("hush");
+  });
+
+  test("is asked by some connections at a time only, and identical lookups once", async () => {
+    const query = type === "pgsql"
+      ? "query = SELECT pg_backend_pid() FROM pg_sleep(0.02) WHERE '%s' <> ''"
+      : "query = SELECT CONNECTION_ID(), SLEEP(0.02) FROM DUAL WHERE '%s' <> ''";
+    const { table } = open(type, lines(type, [query]));
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, at) => table.lookup(`k${at}`)));
+    const processes = new Set(answers.map((answer) => answer.is === "found" ? answer.value : why(answer)));
+    expect(processes.size).toBeLessThanOrEqual(4);
+    const same = await Promise.all(Array.from({ length: 50 }, () => timed(table, "same")));
+    expect(Math.max(...same.map(({ milliseconds }) => milliseconds))).toBeLessThan(1000);
+    expect(new Set(same.map(({ answer }) => answer)).size).toBe(1);
+  });
+
+  test("cannot be chosen by the environment", () => {
+    const script = `
+      import { openTable } from ${JSON.stringify(join(import.meta.dir, "../../src/table/registry.ts"))};
+      const table = openTable(${JSON.stringify(`${type}:${join(root, "environment.cf")}`)},
+        { directory: "", parameter: () => undefined, warn: () => {}, clock: Date.now });
+      console.log(JSON.stringify(await table.lookup("a")));
+      process.exit(0);`;
+    fs.writeFileSync(join(root, "environment.cf"), lines(type).map((line) => `${line}\n`).join(""));
+    const evil = "postgres://evil:evil@127.0.0.1:1/evil?sslmode=verify-full";
+    const names = [
+      ..."HOST PORT USER PASSWORD DATABASE SSLMODE SERVICE OPTIONS CLIENTENCODING CHANNELBINDING".split(" "),
+    ];
+    const env: Record<string, string> = {
+      PATH: process.env.PATH ?? "",
+      DATABASE_URL: type === "pgsql" ? evil : evil.replace("postgres", "mysql"),
+      POSTGRES_URL: evil,
+      PGURL: evil,
+      PG_URL: evil,
+      MYSQL_URL: evil.replace("postgres", "mysql"),
+      TLS_DATABASE_URL: evil,
+      TLS_POSTGRES_DATABASE_URL: evil,
+      TLS_MYSQL_DATABASE_URL: evil.replace("postgres", "mysql"),
+      NODE_TLS_REJECT_UNAUTHORIZED: "0",
+    };
+    for (const name of names) {
+      for (const prefix of ["PG", "POSTGRES_", "MYSQL_", "MARIADB_"]) {
+        env[prefix + name] = ({ PORT: "1", SSLMODE: "verify-full", CHANNELBINDING: "require" })[name] ??
+          "evil";
+      }
+    }
+    const { stdout, stderr } = spawnSync(process.execPath, ["-e", script], { env, encoding: "utf8" });
+    expect([stdout.trim(), stderr]).toEqual([JSON.stringify(FOUND), ""]);
+  });
+});

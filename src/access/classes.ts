@@ -1,3 +1,4 @@
+import { classCycles } from "./class_cycles.ts";
 import { type CompileContext, compileList } from "./compile.ts";
 import type { PolicyProblem } from "./policy.ts";
 import type { DefaultCheck, RestrictionList } from "./restriction.ts";
@@ -27,6 +28,12 @@ export function createClasses(
       const parameter = "smtpd_restriction_classes";
       report({ level: "fatal", parameter, text: `restriction class \`${name}' needs a definition` });
     } else texts.set(name, text);
+  }
+  for (const cycle of classCycles(texts)) {
+    const text = `restriction class contains itself: ${
+      cycle.join(" -> ")
+    }; whoever gets there is deferred with 451`;
+    report({ level: "warning", parameter: cycle[0]!, text });
   }
   const compiled = new Map<string, RestrictionList>();
   const context: CompileContext = {

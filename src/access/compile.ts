@@ -1,4 +1,5 @@
 import { splitListChecked } from "../config/list.ts";
+import { filterFlaw } from "./dnsbl_filter.ts";
 import type { PolicyProblem } from "./policy.ts";
 import { type Item, restrictionNames, type RestrictionRow, restrictionRow } from "./registry.ts";
 import type { DefaultCheck, Restriction, RestrictionList, Step } from "./restriction.ts";
@@ -92,6 +93,8 @@ class Compilation {
   ) {
     const flaw = argumentFlaw(item, kind, argument);
     if (flaw === undefined && argument !== undefined) {
+      const wrong = kind === "domain" ? filterFlaw(argument) : undefined;
+      if (wrong !== undefined) this.#say(`restriction ${item} ${argument}: ${wrong}`);
       const own = { name: item, argument, defaultCheck: this.#defaultCheck };
       return { step: this.#built(`${item} ${argument}`, row, own), used: 1, final: false };
     }

@@ -14,6 +14,13 @@ export function parseAddressPattern(text: string): AddressPattern | string {
   return octets;
 }
 
+/** What is wrong with the `=d.d.d.d` behind the domain of a list; undefined when there is none, or it is right. */
+export function filterFlaw(spec: string): string | undefined {
+  const equals = spec.indexOf("=");
+  const pattern = equals < 0 ? undefined : parseAddressPattern(spec.slice(equals + 1));
+  return typeof pattern === "string" ? `${pattern}; whoever gets there is deferred with 451` : undefined;
+}
+
 function parseField(field: string): ((octet: number) => boolean) | undefined {
   const bracketed = /^\[([^\]]+)\]$/.exec(field);
   if (bracketed === null) {

@@ -175,6 +175,56 @@ smtpd_recipient_restrictions = loop
   expect((await policy.check("RCPT", facts())).refusal).toMatchObject({ code: 451, status: "4.3.5" });
 });
 
+test("classes that reach themselves end, whatever they contain beside, and are named before", async () => {
+  const { policy } = policyKit(`${BASE}
+smtpd_restriction_classes = a, b, c, d
+a = warn_if_reject b, permit_mynetworks, b
+b = warn_if_reject reject, c, c
+c = check_client_access inline:{192.0.2.7=a}, a
+d = permit
+smtpd_recipient_restrictions = warn_if_reject a, reject
+`);
+  expect(policy.problems.map(({ text }) => text)).toEqual([
+    "restriction class contains itself: a -> b -> c -> a; whoever gets there is deferred with 451",
+  ]);
+  const decision = await policy.check("RCPT", facts());
+  expect(decision.refusal).toMatchObject({ code: 451, status: "4.3.5" });
+  expect(decision.notes.length).toBeLessThan(200);
+});
+
+test("filters of blocklists that are none are named before, and defer; Postfix's smtpd dies of them", async () => {
+  const bad = [
+    "127.0.0",
+    "127.0.0.x",
+    "127.0.0.256",
+    "",
+    "127.0.0.[1;2",
+    "127.0.0.[9..1]",
+    "1.2.3.4.5",
+    "127.0.0.[]",
+  ];
+  for (const filter of bad) {
+    const { policy } = policyKit(
+      `${BASE}smtpd_recipient_restrictions = reject_rbl_client bl.example=${filter}\n`,
+    );
+    expect(policy.problems.map(({ text }) => text)).toEqual([
+      expect.stringMatching(/^restriction reject_rbl_client bl\.example=\S*: (need 4 fields|bad field)/),
+    ]);
+    expect((await policy.check("RCPT", facts())).refusal).toMatchObject({ code: 451, status: "4.3.5" });
+  }
+});
+
+test("an unlisted sender is refused at every recipient, in whatever list; Postfix forgets every other time", async () => {
+  const { policy } = policyKit(`${BASE}
+local_recipient_maps = inline:{bob=x}
+smtpd_client_restrictions = reject_unlisted_sender
+`);
+  const peer = facts({ sender: "nobody@example.com" });
+  for (const _ of [1, 2, 3]) {
+    expect(first(await policy.check("RCPT", peer))).toContain("User unknown in local recipient table");
+  }
+});
+
 test("problems name unknown restrictions with what may be meant, and missing class definitions", () => {
   const { policy } = policyKit(`${BASE}
 smtpd_restriction_classes = nothing

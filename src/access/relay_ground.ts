@@ -13,11 +13,11 @@ export interface ProofDeps {
   /** Of tables in process only: what others would answer is not known beforehand. */
   readonly shelf: Shelf;
   readonly clock: () => number;
-  /** Milliseconds for reading tables; 150 when left out. */
+  /** Milliseconds for reading tables; a second when left out. */
   readonly patience?: number;
 }
 
-const PATIENCE = 150;
+const PATIENCE = 1000;
 
 /** What the proof stands on: the policy's parts, a stranger, and what is foreign to us. */
 export interface Ground {

@@ -34,30 +34,41 @@ const CLOCK_EVERY = 4096;
 /** What the entries of an access table can do for a stranger (access(5)). */
 export function openingsOf(spec: string, about: AskedAbout, ground: Ground): Opening[] {
   const table = ground.shop.shelf.table(spec);
-  const possible = table.possible?.();
+  const effects = effectsOf(spec, ground);
+  let read = 0;
+  let late = false;
+  const wanted = (value: string) => {
+    if (++read % CLOCK_EVERY === 0) late ||= !ground.hasTime();
+    return late || effects(value) !== "none";
+  };
+  const possible = table.possible?.(wanted);
   if (possible === undefined) {
     return [{ certainty: "unknown", wants: [], text: "its entries cannot be read beforehand" }];
   }
-  const effects = effectsOf(spec, ground);
   const found: Opening[] = [];
-  const left = { open: 0, surely: 0, loosely: 0, unknown: 0 };
-  let read = 0;
+  const counts = { open: 0, surely: 0, loosely: 0, unknown: 0 };
   for (const each of possible) {
-    if (++read % CLOCK_EVERY === 0 && !ground.hasTime()) {
-      const text = `only the first ${read} entries were read`;
-      return [...found, { certainty: "unknown", wants: [], text }];
+    const matters = wanted(each.value) || isVarying(each);
+    if (late) {
+      return [...found, {
+        certainty: "unknown",
+        wants: [],
+        text: `only the first ${read} entries were read`,
+      }];
     }
-    const effect = effects(each);
-    if (effect !== "none") {
-      const opening = openingOf(each, effect, about, table, ground);
-      if (opening === undefined) continue;
-      if (++left[opening.certainty] <= MOST_OPENINGS) {
-        found.push(withLine(opening, each, table, found.length));
-      }
+    const effect = isVarying(each) ? "varies" : effects(each.value);
+    const opening = matters && effect !== "none" ? openingOf(each, effect, about, table, ground) : undefined;
+    if (opening !== undefined && ++counts[opening.certainty] <= MOST_OPENINGS) {
+      found.push(withLine(opening, each, table, found.length));
     }
     if (isForAll(each)) break;
   }
   return found;
+}
+
+/** The value holds parts of the key: anything may come of it. */
+function isVarying(possible: Possible): boolean {
+  return possible.is === "pattern" && possible.varies;
 }
 
 /** Patterns that match every key: what stands behind them is dead. */
@@ -71,13 +82,11 @@ function isForAll(possible: Possible): boolean {
 type Effect = "none" | "permits" | "varies" | RestrictionList;
 
 /** What a result does; results repeat, so each text is looked at once. */
-function effectsOf(spec: string, { shop, stranger }: Ground): (possible: Possible) => Effect {
+function effectsOf(spec: string, { shop, stranger }: Ground): (value: string) => Effect {
   const known = new Map<string, Effect>();
   const about: Subject = { name: stranger.name, class: "Sender address" };
   const query: Query = { facts: someFacts(stranger), stage: "RCPT", about, resolve: () => UNRESOLVED };
-  return (possible) => {
-    if (possible.is === "pattern" && possible.varies) return "varies";
-    const { value } = possible;
+  return (value) => {
     const before = known.get(value);
     if (before !== undefined) return before;
     const verdict = actionVerdict({ table: spec, value, datum: "", about, query }, shop.actions, undefined);

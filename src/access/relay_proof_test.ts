@@ -3,34 +3,44 @@ import { MISTAKEN, SANE } from "../../test/access/relay_configurations.ts";
 import { BASE, LISTS } from "../../test/access/relay_lists.ts";
 import { proofOf, verdictOf } from "../../test/kit/relay_proof.ts";
 
-/** With no relay restrictions: what the recipient restrictions do alone. */
-const alone = (recipient: string, more = "") =>
-  proofOf(`${BASE}smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = ${recipient}\n${more}`);
+/** No relay restrictions: the recipient restrictions are alone. */
+const main = (recipient: string) =>
+  `${BASE}smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = ${recipient}\n`;
 
 test.each(LISTS)("smtpd_recipient_restrictions = %s: %s", async (recipient, want) => {
-  expect(verdictOf(await alone(recipient))).toBe(want);
+  expect(verdictOf(await proofOf(main(recipient)))).toBe(want);
 });
 
-test.each(SANE.map(({ name, main }) => [name, main]))("served in silence: %s", async (_name, main) => {
-  const proof = await proofOf(main);
+test.each(SANE.map(({ name, main }) => [name, main]))("served in silence: %s", async (_name, text) => {
+  const proof = await proofOf(text);
   expect(proof.witnesses).toEqual([]);
   expect([...proof.doubts, ...proof.loosely]).toEqual([]);
 });
 
 test.each(MISTAKEN.map(({ name, main, verdict }) => [name, main, verdict] as const))(
   "found out: %s",
-  async (_name, main, verdict) => {
-    expect(verdictOf(await proofOf(main))).toBe(verdict);
+  async (_name, text, verdict) => {
+    expect(verdictOf(await proofOf(text))).toBe(verdict);
   },
 );
 
 test("addresses that a relay domain's hosts would route on are warned of (allow_untrusted_routing)", async () => {
-  const main = `${BASE}smtpd_relay_restrictions = reject_unauth_destination\n`;
-  expect(verdictOf(await proofOf(main))).toBe("closed");
-  const { witnesses, loosely } = await proofOf(`${main}allow_untrusted_routing = yes\n`);
+  const text = `${BASE}smtpd_relay_restrictions = reject_unauth_destination\n`;
+  expect(verdictOf(await proofOf(text))).toBe("closed");
+  const { witnesses, loosely } = await proofOf(`${text}allow_untrusted_routing = yes\n`);
   expect(witnesses).toEqual([]);
   expect(loosely).toEqual([
     "allow_untrusted_routing: RCPT TO:<victim%elsewhere.example@relay.example> goes to the hosts of relay.example, " +
     "who may send it on",
   ]);
+});
+
+test("a table that takes too long to read is not called closed", async () => {
+  const keys = Array.from({ length: 5000 }, (_, at) => `{a${at}@x.example=REJECT}`).join(",");
+  const list = `check_sender_access inline:{${keys},{last.example=OK}}, reject_unauth_destination`;
+  let now = 0;
+  const slow = await proofOf(main(list), { clock: () => now += 2000 });
+  expect(slow.doubts).toHaveLength(1);
+  expect(slow.doubts[0]).toEndWith("only the first 4096 entries were read");
+  expect(verdictOf(await proofOf(main(list)))).toBe("open");
 });

@@ -72,10 +72,10 @@ export class IndexedTable implements Table {
   }
 
   /** What lookups would find at the moment, without the line: the index does not know it. */
-  possible(): Iterable<Possible> | undefined {
+  possible(wanted: (value: string) => boolean): Iterable<Possible> | undefined {
     const serving = this.#current();
     if (serving.from === "nothing") return undefined;
-    return serving.from === "source" ? possibleIn(serving.records) : this.#possibleIn(serving.file);
+    return serving.from === "source" ? possibleIn(serving.records) : this.#possibleIn(serving.file, wanted);
   }
 
   /** The key's line in the source; undefined when there is none, or it is too long to be read for that. */
@@ -86,9 +86,10 @@ export class IndexedTable implements Table {
     return serving.from === "source" ? serving.records.get(foldKey(key))?.line : undefined;
   }
 
-  *#possibleIn(file: RecordFile): Iterable<Possible> {
+  *#possibleIn(file: RecordFile, wanted: (value: string) => boolean): Iterable<Possible> {
     for (const { key, value } of file.records()) {
-      yield { is: "key", key: textOf(key), value: textOf(value) };
+      const text = textOf(value);
+      if (wanted(text)) yield { is: "key", key: textOf(key), value: text };
     }
   }
 
@@ -274,7 +275,7 @@ export class IndexedTable implements Table {
   #meanwhile(source: FileIdentity | undefined): Serving {
     if (source === undefined) return this.#nothing(`${this.#index} is being rewritten`);
     if (this.#passing !== undefined && sameFile(this.#passing.source, source)) return this.#passing.serving;
-    const serving = this.#fromSource();
+    const serving = this.#fromSource(WITHOUT_INDEX);
     this.#passing = { source, serving };
     return serving;
   }

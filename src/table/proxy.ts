@@ -13,7 +13,7 @@ export function openProxy(name: string, spec: string, context: TableContext, ope
     pattern: inner.pattern,
     lookup: (key) => inner.lookup(key),
     entries: () => inner.entries?.(),
-    possible: () => inner.possible?.(),
+    possible: (wanted) => inner.possible?.(wanted),
     lineOf: (key) => inner.lineOf?.(key),
     close: () => inner.close(),
   };

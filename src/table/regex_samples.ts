@@ -14,7 +14,7 @@ const TASTES: readonly Taste[] = [
 ];
 
 /** Characters that names and addresses are made of, the likeliest first. */
-const LIKELY = [..."am1xz0-_.@"].map((char) => char.charCodeAt(0));
+const LIKELY = [..."am1xzbcdefghijklnopqrstuvwy023456789-_.@"].map((char) => char.charCodeAt(0));
 /** Longest sample: repetitions of repetitions would go on for ever. */
 const LONGEST = 300;
 

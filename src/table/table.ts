@@ -46,8 +46,11 @@ export interface Table {
   lookup(key: string): MaybeAsync<Answer>;
   /** Keys and values of a table that is in memory, for listings (postmap -s); undefined or missing where there is no such thing. */
   entries?(): Iterable<readonly [key: string, value: string]> | undefined;
-  /** All results that it may give, in the order of lookups where that counts; undefined or missing where nobody can tell. */
-  possible?(): Iterable<Possible> | undefined;
+  /**
+   * All results that it may give, in the order of lookups where that counts; undefined or missing where nobody can tell. A long
+   * table may leave out those with a value that is not wanted.
+   */
+  possible?(wanted: (value: string) => boolean): Iterable<Possible> | undefined;
   /** Deletes a key, for tables whose server does that (postmap -d); says whether there was one. */
   remove?(key: string): Promise<boolean>;
   /** The table that this one is a cache of: listings and deletions are its matter too (memcache_table(5)). */

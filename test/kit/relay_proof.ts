@@ -27,8 +27,15 @@ export interface BuiltProof {
   relaysTo(attempt: Attempt): Promise<string | undefined>;
 }
 
+/** Where tables are, and what time it is. */
+export interface ProofOptions {
+  readonly directory?: string;
+  readonly clock?: () => number;
+}
+
 /** Makes the proof for a main.cf. */
-export async function buildProof(main: string, directory = "/nonexistent"): Promise<BuiltProof> {
+export async function buildProof(main: string, options: ProofOptions = {}): Promise<BuiltProof> {
+  const { directory = "/nonexistent", clock = () => 0 } = options;
   const { settings, parameter } = readSettings({ directory, world, main });
   const shelf = createShelf({
     directory,
@@ -40,7 +47,7 @@ export async function buildProof(main: string, directory = "/nonexistent"): Prom
   });
   const local = createLocalDomains(settings, ["127.0.0.1"], shelf);
   const router = createRouter(settings, local, shelf);
-  const { prove, policy } = assembleProof({ settings, parameter }, { router, local, shelf, clock: () => 0 });
+  const { prove, policy } = assembleProof({ settings, parameter }, { router, local, shelf, clock });
   const proof = await prove();
   return {
     proof,
@@ -57,8 +64,8 @@ export async function buildProof(main: string, directory = "/nonexistent"): Prom
 }
 
 /** What the proof says of a main.cf. */
-export async function proofOf(main: string, directory?: string): Promise<RelayProof> {
-  return (await buildProof(main, directory)).proof;
+export async function proofOf(main: string, options?: ProofOptions): Promise<RelayProof> {
+  return (await buildProof(main, options)).proof;
 }
 
 /** The proof in one word. */

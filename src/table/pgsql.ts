@@ -1,11 +1,17 @@
 import { TABLE_PARAMETERS } from "../config/table_parameters.ts";
-import { connectSql, type SqlConnection, SqlFault } from "../platform/sql_client.ts";
+import {
+  connectSql,
+  type SqlConnection,
+  SqlFault,
+  type SqlServer,
+  type SqlTls,
+} from "../platform/sql_client.ts";
 import type { OpenType } from "./context.ts";
 import { pgsqlServers } from "./pgsql_servers.ts";
 import { withQueryFile } from "./query_file.ts";
 import type { BoundQuery } from "./sql_query.ts";
 import { MOST_ROWS, type Rows } from "./sql_answer.ts";
-import { openSqlServerTable } from "./sql_server_table.ts";
+import { openSqlServerTable, type SqlLimits } from "./sql_server_table.ts";
 import { readSqlTemplate, statementText } from "./sql_template.ts";
 
 /** Those of Postfix 3.7, what later versions added, and our own `timeout`. */
@@ -31,11 +37,34 @@ export const openPgsql: OpenType = (name, spec, context, open) =>
         parameters: { ...server.parameters, ...parameters },
       })),
       type: {
-        connect: (server, { connect, signal }) => connectSql(server, { timeout: connect, signal }),
+        connect,
         ask: (connection, values) => statement.run(connection, values),
       },
     });
   });
+
+/** "invalid authorization specification": pg_hba.conf has no entry for a connection with, or without, TLS. */
+const NO_ENTRY = "28000";
+/** `prefer` is TLS first, `allow` TLS last, and each the other when the server has no entry for it (libpq's sslmode). */
+const MODES: Readonly<Record<string, readonly SqlTls["mode"][]>> = {
+  prefer: ["prefer", "disable"],
+  allow: ["disable", "require"],
+};
+
+async function connect(server: SqlServer, limits: SqlLimits): Promise<SqlConnection> {
+  const { tls } = server;
+  const options = { timeout: limits.connect, signal: limits.signal };
+  const [first, second] = MODES[tls?.mode ?? ""] ?? [];
+  if (tls === undefined || first === undefined || second === undefined) {
+    return await connectSql(server, options);
+  }
+  try {
+    return await connectSql({ ...server, tls: { ...tls, mode: first } }, options);
+  } catch (error) {
+    if (!(error instanceof SqlFault) || error.code !== NO_ENTRY) throw error;
+    return await connectSql({ ...server, tls: { ...tls, mode: second } }, options);
+  }
+}
 
 const EMPTY = new Uint8Array(0);
 /** "could not determine data type of parameter" */

@@ -262,3 +262,222 @@ describe.each([...SERVERS])("a %s server", (type) => {
     expect([stdout.trim(), stderr]).toEqual([JSON.stringify(FOUND), ""]);
   });
 });
+
+describe("logins to pgsql", () => {
+  const unix = () => `hosts = unix:${server("pgsql").socket}`;
+  const tcp = () => `127.0.0.1:${server("pgsql").port}`;
+  const ask = async (...more: string[]) => why(await open("pgsql", lines("pgsql", more)).table.lookup("a"));
+
+  test.each(["scram", "md5", "plain"])("%s over the socket", async (user) => {
+    const password = user === "scram" ? `password = pass word'"\\é` : "password = x";
+    expect(await ask(unix(), `user = ${user}`, password)).toBe("found");
+    expect(await ask(unix(), `user = ${user}`, "password = wrong")).toMatch(/password authentication failed/);
+    expect(await ask(unix(), `user = ${user}`)).toMatch(/password|authentication/i);
+  });
+
+  test("TLS is used where the server has it, and done without where it wants none", async () => {
+    expect(await ask(`hosts = ${tcp()}`, "user = secure", "password = x")).toBe("found");
+    expect(await ask(`hosts = ${tcp()}`, "user = unsecured", "password = x")).toBe("found");
+  });
+
+  test("connection URIs", async () => {
+    const ca = server("pgsql").certificate;
+    const port = server("pgsql").port;
+    const rows: readonly (readonly [uri: string, want: string | RegExp])[] = [
+      [`postgresql://open@127.0.0.1:${port}/postgres`, "found"],
+      [`postgres://secure:x@127.0.0.1:${port}/postgres?sslmode=require`, "found"],
+      [`postgres://secure:x@127.0.0.1:${port}/postgres?sslmode=disable`, /pg_hba|encryption/],
+      [`postgres://unsecured:x@127.0.0.1:${port}/postgres?sslmode=disable`, "found"],
+      [`postgres://unsecured:x@127.0.0.1:${port}/postgres?sslmode=allow`, "found"],
+      [`postgres://secure:x@127.0.0.1:${port}/postgres?sslmode=allow`, "found"],
+      [`postgres://secure:x@127.0.0.1:${port}/postgres?sslmode=verify-full&sslrootcert=${ca}`, "found"],
+      [`postgres://secure:x@localhost:${port}/postgres?sslmode=verify-full&sslrootcert=${ca}`, "found"],
+      [`postgres://secure:x@127.0.0.1:${port}/postgres?sslmode=verify-full`, /certificate|self.signed/i],
+      [`postgres://secure:x@127.0.0.1:${port}/postgres?sslmode=verify-ca&sslrootcert=${ca}`, "found"],
+      [`postgres://open@${encodeURIComponent(server("pgsql").socket)}/postgres`, "found"],
+      [`postgres:///postgres?host=${server("pgsql").socket}&user=open`, "found"],
+      [`postgresql://open@/postgres?host=127.0.0.1%2C127.0.0.1&port=1%2C${port}`, "found"],
+      [`postgres://open@127.0.0.1:${port}/postgres?application_name=mta`, "found"],
+      [
+        `postgres://open@127.0.0.1:${port}/postgres?sslmode=maybe`,
+        /line 1: connection URI: invalid sslmode value/,
+      ],
+      [
+        `postgres://open@127.0.0.1:${port}/postgres?what=1`,
+        /line 1: connection URI: parameter "what" is not known/,
+      ],
+      [`postgres://open@127.0.0.1:${port}/postgres?target_session_attrs=read-write`, /cannot be honoured/],
+      [`postgres://open@127.0.0.1:99999/postgres`, /invalid port number/],
+      [`postgres://open:%zz@127.0.0.1:${port}/postgres`, /invalid percent-encoded token/],
+    ];
+    for (const [uri, want] of rows) {
+      const answer = why(await open("pgsql", [`hosts = ${uri}`, SELECT]).table.lookup("a"));
+      if (typeof want === "string") expect([uri, answer]).toEqual([uri, want]);
+      else expect([uri, want.test(answer) ? true : answer]).toEqual([uri, true]);
+    }
+  });
+
+  test("a host without dbname, and odd hosts", async () => {
+    const refused = async (...more: string[]) =>
+      why(await open("pgsql", [...more, SELECT]).table.lookup("a"));
+    expect(await refused("hosts = localhost")).toMatch(/host target 'localhost' requires dbname setting/);
+    expect(await refused("hosts = localhost:none", "dbname = x")).toMatch(
+      /line 1: host or service .* not found/,
+    );
+    expect(await refused("hosts = [::1", "dbname = x")).toMatch(/q\d+\.cf.*:/);
+    expect(await ask(`hosts = inet:${tcp()} ${tcp()}, localhost:${server("pgsql").port}`)).toBe("found");
+  });
+
+  test("another encoding", async () => {
+    server("pgsql").sql("INSERT INTO v VALUES ('latin', 'é')");
+    const { table } = open("pgsql", lines("pgsql", ["encoding = LATIN1"]));
+    expect(why(await table.lookup("latin"))).toMatch(/key "latin": non-UTF-8 value/);
+    expect(await ask("encoding = nonsense")).toMatch(/invalid value for parameter "client_encoding"/);
+  });
+});
+
+describe("logins to mysql", () => {
+  const unix = () => `hosts = unix:${server("mysql").socket}`;
+  const tcp = () => `hosts = 127.0.0.1:${server("mysql").port}`;
+  const ask = async (...more: string[]) => why(await open("mysql", lines("mysql", more)).table.lookup("a"));
+
+  test("a password", async () => {
+    expect(await ask(unix(), "user = native", `password = pass word'"\\é`)).toBe("found");
+    expect(await ask(unix(), "user = native", "password = wrong")).toMatch(/Access denied for user 'native'/);
+  });
+
+  test("TLS is used when an attribute asks for it, and verified when that is asked", async () => {
+    const ca = `tls_CAfile = ${server("mysql").certificate}`;
+    const login = [tcp(), "user = secure", "password = x"];
+    expect(await ask(...login)).toMatch(/Access denied/);
+    expect(await ask(...login, ca)).toBe("found");
+    expect(await ask(...login, ca, "tls_verify_cert = yes")).toBe("found");
+    expect(await ask(...login, "tls_verify_cert = yes")).toMatch(/certificate|self.signed/i);
+    expect(await ask(...login, "tls_CAfile = /nosuch.pem")).toMatch(
+      /line \d: cannot read the tls_CAfile: No such file/,
+    );
+    expect(await ask(...login, "tls_verify_cert = maybe")).toMatch(/bad boolean configuration/);
+  });
+
+  test("option files", async () => {
+    const file = join(root, "my.cnf");
+    fs.mkdirSync(join(root, "conf.d"));
+    fs.writeFileSync(
+      join(root, "conf.d/a.cnf"),
+      `[client]\nsocket = "${server("mysql").socket}" # a comment\n`,
+    );
+    fs.writeFileSync(
+      file,
+      `[mysqld]\nuser = wrong\n[client]\nuser = wrong\n[mail]\nuser=native\npassword='pass word\\'"\\\\é'\n` +
+        `default_character_set = utf8\n!includedir ${root}/conf.d\n`,
+    );
+    const attributes = [`option_file = ${file}`, "option_group = mail", "dbname = mta", SELECT];
+    expect(why(await open("mysql", attributes).table.lookup("a"))).toBe("found");
+    const none = ["option_group =", "dbname = mta", SELECT, tcp(), "user = open"];
+    expect(why(await open("mysql", none).table.lookup("a"))).toBe("found");
+    expect(why(await open("mysql", ["option_file = /nosuch", "dbname = x", SELECT]).table.lookup("a")))
+      .toMatch(/line 1: open \/nosuch: No such file or directory/);
+  });
+
+  test("charsets", async () => {
+    expect(await ask(unix(), "charset = latin1")).toBe("found");
+    expect(await ask(unix(), "charset = nonsense")).toMatch(/Unknown character set/);
+    expect(await ask(unix(), "charset = x; DROP")).toMatch(/bad character set/);
+  });
+});
+
+describe("an sqlite database", () => {
+  const file = join(root, "v.db");
+  const attributes = [`dbpath = ${file}`, SELECT];
+  const make = (path: string, value: string, settings: string = "") => {
+    fs.rmSync(path, { force: true });
+    const database = new Sqlite(path);
+    database.run(`${settings} CREATE TABLE v (k TEXT PRIMARY KEY, d TEXT)`);
+    database.run("INSERT INTO v VALUES ('a', ?)", [value]);
+    return database;
+  };
+
+  test("that changes or is replaced is seen within a second", async () => {
+    const writer = make(file, "one");
+    const { table, later } = open("sqlite", attributes);
+    expect(table.lookup("a")).toEqual(FOUND);
+    writer.run("UPDATE v SET d = 'two'");
+    expect(table.lookup("a")).toEqual({ is: "found", value: "two" });
+    writer.close();
+    make(`${file}.new`, "three").close();
+    fs.renameSync(`${file}.new`, file);
+    later(1000);
+    expect(table.lookup("a")).toEqual({ is: "found", value: "three" });
+    fs.rmSync(file);
+    later(1000);
+    expect(why(await table.lookup("a"))).toMatch(/open database .*: unable to open database file/);
+    make(file, "four").close();
+    later(1000);
+    expect(table.lookup("a")).toEqual({ is: "found", value: "four" });
+  });
+
+  test("that is locked is waited for without stopping the loop, then it is trouble", async () => {
+    const writer = make(file, "one");
+    const { table } = open("sqlite", attributes);
+    writer.run("BEGIN EXCLUSIVE");
+    const answer = table.lookup("a");
+    expect(answer).toBeInstanceOf(Promise);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 5);
+    setTimeout(() => writer.run("COMMIT"), 100);
+    expect(await answer).toEqual(FOUND);
+    expect(turns).toBeGreaterThan(5);
+    clearInterval(timer);
+    writer.run("BEGIN EXCLUSIVE");
+    expect(why(await table.lookup("a"))).toMatch(/lookup error: database is locked/);
+    writer.run("COMMIT");
+    expect(table.lookup("a")).toEqual(FOUND);
+    writer.close();
+  });
+
+  test("with a write-ahead log is read too", () => {
+    const writer = make(file, "one", "PRAGMA journal_mode = WAL;");
+    const { table } = open("sqlite", attributes);
+    expect(table.lookup("a")).toEqual(FOUND);
+    writer.run("UPDATE v SET d = 'two'");
+    expect(table.lookup("a")).toEqual({ is: "found", value: "two" });
+    writer.close();
+  });
+
+  test("that is damaged is trouble or answers, but never ends the process or hangs", async () => {
+    const writer = make(file, "one");
+    const insert = writer.prepare("INSERT INTO v VALUES (?, ?)");
+    writer.transaction(() => {
+      for (let at = 0; at < 3000; at++) insert.run(`k${at}`, "x".repeat(at % 50));
+    })();
+    writer.close();
+    const good = fs.readFileSync(file);
+    let seed = 12345;
+    const random = (below: number) => (seed = (seed * 1103515245 + 12345) % 2147483648) % below;
+    let troubles = 0;
+    for (let round = 0; round < 300; round++) {
+      const bad = Buffer.from(good);
+      for (let at = 0; at <= random(40); at++) bad[random(round % 3 === 0 ? 100 : bad.length)] = random(256);
+      const copy = join(root, `damaged-${round}.db`);
+      fs.writeFileSync(copy, round % 5 === 0 ? bad.subarray(0, random(bad.length)) : bad);
+      const { table } = open("sqlite", [`dbpath = ${copy}`, SELECT]);
+      for (const key of ["a", "k7", "k2999", "nosuch"]) {
+        if ((await table.lookup(key)).is === "trouble") troubles++;
+      }
+      table.close();
+      fs.rmSync(copy);
+    }
+    expect(troubles).toBeGreaterThan(50);
+  }, 20_000);
+
+  test("refuses what is no single SELECT, and a query without a file", async () => {
+    const refused = async (...more: string[]) => why(await open("sqlite", more).table.lookup("a"));
+    expect(await refused(`dbpath = ${file}`, "query = DELETE FROM v WHERE k = '%s'")).toMatch(
+      /line 2: expected one SELECT/,
+    );
+    expect(await refused(`dbpath = ${file}`, "query = SELECT 1; SELECT '%s'")).toMatch(
+      /line 2: expected one SELECT/,
+    );
+    expect(await refused(SELECT)).toMatch(/dbpath is not set/);
+  });
+});

@@ -35,15 +35,18 @@ function changed(table: Table, { key, value }: Extract<Change, { is: "record" }>
     spec: table.spec,
     pattern: table.pattern,
     lookup: (asked) => foldKey(asked) === folded ? own : table.lookup(asked),
-    possible: () => possibleWith(table, key, value),
+    possible: (...wanted) => possibleWith(table.possible?.(...wanted), key, value),
     lineOf: (asked) => table.lineOf?.(asked),
     close: () => table.close(),
   };
 }
 
 /** All that the changed table may answer; the new line stands before the rules of a pattern table. */
-function possibleWith(table: Table, key: string, value: string | undefined): Iterable<Possible> | undefined {
-  const known = table.possible?.();
+function possibleWith(
+  known: Iterable<Possible> | undefined,
+  key: string,
+  value: string | undefined,
+): Iterable<Possible> | undefined {
   if (known === undefined) return undefined;
   const folded = foldKey(key);
   const isOther = (each: Possible) => each.is !== "key" || foldKey(each.key) !== folded;

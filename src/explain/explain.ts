@@ -1,6 +1,7 @@
 import { DEFAULT_MASTER_CF } from "../config/default_master_cf.ts";
 import { endpointKey } from "../config/endpoint.ts";
 import type { Configuration, Service } from "../config/service.ts";
+import { smtpdBehind } from "../config/smtpd_behind.ts";
 import { realWorld } from "../config/world.ts";
 import { createLog } from "../observe/create_log.ts";
 import type { LogEntry } from "../observe/log_line.ts";
@@ -27,15 +28,16 @@ import { NO_RESOLVER, watchResolver } from "./watch_dns.ts";
 
 /** The smtpd of master.cf that a description means: by name, else the first that listens. */
 export function serviceOf({ services, settings }: Configuration, name: string | undefined): Service {
-  const smtpds = services.filter(({ type, program }) =>
-    program === "smtpd" && (type === "inet" || type === "pass")
+  const listening = services.filter(({ type, program }) =>
+    type === "inet" && (program === "smtpd" || program === "postscreen") ||
+    type === "pass" && program === "smtpd"
   );
   const world = realWorld(ownPid(), "explain");
   const endpoint = (each: string) => endpointKey(each, settings, world);
-  const found = name === undefined ? smtpds[0] : smtpds.find((each) => each.name === name) ??
-    smtpds.find(({ type, name: own }) => type === "inet" && endpoint(own) === endpoint(name));
-  if (found !== undefined) return found;
-  const known = smtpds.map((each) => each.name).join(", ");
+  const found = name === undefined ? listening[0] : listening.find((each) => each.name === name) ??
+    listening.find(({ type, name: own }) => type === "inet" && endpoint(own) === endpoint(name));
+  if (found !== undefined) return smtpdBehind(found, services);
+  const known = listening.map((each) => each.name).join(", ");
   const what = name === undefined ? "no smtpd service" : `no smtpd service "${name}"`;
   throw new ExplainFault(`${what} in master.cf${known === "" ? "" : `; there is ${known}`}`);
 }

@@ -437,3 +437,15 @@ test("no address probe is sent: the answer is that of a first session", async ()
   );
   expect(explanation.assumptions[0]).toStartWith("no probe was sent for bob@example.com: ");
 });
+
+test("behind postscreen the smtpd of type pass is meant", async () => {
+  const { explain } = kit("", {
+    "master.cf":
+      "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n  -o smtpd_client_restrictions=reject\n",
+  });
+  for (const session of [{}, { service: "25" }, { service: "smtp" }, { service: "smtpd" }]) {
+    const explanation = await explain(session);
+    expect(explanation.service).toEqual({ name: "smtpd", line: 2 });
+    expect(explanation.decidedBy.refusedBy).toBe("smtpd_client_restrictions/reject");
+  }
+});

@@ -113,8 +113,9 @@ function printStep(
   const warn = step.warn === true && list.steps.length > 0 ? "warn_if_reject " : "";
   sheet.row(depth, `${warn}${step.restriction}`, verdictText(step), verdictTone(step));
   printLookups(sheet, depth + 1, style.all ? step.lookups : telling(step), ownTable(step));
-  if (step.reply !== undefined && !command.reply.some((line) => line === step.reply)) {
-    sheet.line(depth + 1, step.reply);
+  const { reply } = step;
+  if (reply !== undefined && !command.reply.some((line) => line.startsWith(reply))) {
+    sheet.line(depth + 1, reply);
   }
   if (step.inside !== undefined) printList(sheet, depth + 1, step.inside, command, style);
 }

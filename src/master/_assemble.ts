@@ -18,7 +18,7 @@ import type { Assembly, AssemblyContext } from "./assembly.ts";
 import { deliveryHooks } from "./delivery_metrics.ts";
 import { LISTENING_PROGRAMS } from "./endpoints.ts";
 import { createHelperWriter } from "./helper_writer.ts";
-import { smtpdBehind } from "./unserved.ts";
+import { smtpdBehind } from "../config/smtpd_behind.ts";
 import { partOf, sharedParameter, sharedSettings } from "./shared_limits.ts";
 import { type MailWorld, openMailWorld } from "./_mail_world.ts";
 import { openAddressVerification } from "./_address_verification.ts";

@@ -11,7 +11,8 @@ import { openTable, tableType } from "../table/registry.ts";
 import { readSource } from "../table/source_records.ts";
 import { LISTENING_PROGRAMS } from "./endpoints.ts";
 import { proveServices } from "./relay_proof.ts";
-import { smtpdBehind, unservedEntries } from "./unserved.ts";
+import { smtpdBehind } from "../config/smtpd_behind.ts";
+import { unservedEntries } from "./unserved.ts";
 import { type MailWorld, openMailWorld } from "./_mail_world.ts";
 
 /** Something `mta check` found beyond the files' syntax. */

@@ -16,7 +16,7 @@ import { isInProcess } from "../table/in_process.ts";
 import { openTable } from "../table/registry.ts";
 import { ABSENT, type Table } from "../table/table.ts";
 import { LISTENING_PROGRAMS } from "./endpoints.ts";
-import { smtpdBehind } from "./unserved.ts";
+import { smtpdBehind } from "../config/smtpd_behind.ts";
 
 /** What the proof against open relay says of a configuration; a `fatal` finding forbids to serve it. */
 export interface RelayFinding {

@@ -19,9 +19,3 @@ function postscreenNote({ program }: Service): string | undefined {
   if (program !== "postscreen") return undefined;
   return "clients go to the smtpd behind it (the entry of type pass) without postscreen's own tests";
 }
-
-/** The smtpd that serves an entry's connections: itself, or for postscreen the one of type pass behind it (postscreen(8)). */
-export function smtpdBehind(service: Service, services: readonly Service[]): Service {
-  if (service.program !== "postscreen") return service;
-  return services.find(({ type, program }) => type === "pass" && program === "smtpd") ?? service;
-}

@@ -161,6 +161,13 @@ smtpd_relay_restrictions = permit_tls_clientcerts, reject_unauth_destination
     expect(explanation.outcome).toBe("permit");
   });
 
+  test("encryption", async () => {
+    const { explain } = kit("smtpd_helo_restrictions = reject_plaintext_session\n");
+    const tls = { protocol: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", keysize: 128 };
+    expect((await explain({})).decidedBy.reply).toContain("Session encryption is required");
+    expect((await explain({ tls })).outcome).toBe("permit");
+  });
+
   test("a table that cannot be asked", async () => {
     const { explain } = kit("smtpd_client_restrictions = check_client_access fail:broken\n");
     const explanation = await explain({});

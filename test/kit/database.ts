@@ -117,7 +117,7 @@ export async function startMariadb(
     serve: [
       ...["--no-defaults", `--datadir=${data}`, `--socket=${socket}`, `--port=${port}`],
       ...["--bind-address=127.0.0.1", "--skip-log-bin", "--innodb-buffer-pool-size=16M"],
-      ...["--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=4M"],
+      ...["--innodb-flush-log-at-trx-commit=2", "--innodb-log-file-size=4M"],
       ...(options.settings ?? []),
     ],
     client: [

@@ -13,7 +13,7 @@ import { readLifetimes } from "../verify/lifetimes.ts";
 import { openVerifyCache } from "../verify/open_cache.ts";
 import { Prober } from "../verify/prober.ts";
 import { createVerifier, type ProbeResult, type Verifier } from "../verify/verifier.ts";
-import { VerifySender } from "../verify/verify_sender.ts";
+import { VerifySender, type VerifySenderSettings } from "../verify/verify_sender.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import type { MailWorld } from "./_mail_world.ts";
 import { partOf } from "./shared_limits.ts";
@@ -22,7 +22,8 @@ import { cleanupFor } from "./_smtpd_services.ts";
 /** Address verification of a worker (ADDRESS_VERIFICATION_README). */
 export interface AddressVerification {
   readonly verifier: AddressVerifier;
-  readonly probeSender: ProbeSender;
+  /** The sender of probes as a service knows it. */
+  probeSenderFor(settings: VerifySenderSettings): ProbeSender;
   close(): void;
 }
 
@@ -37,14 +38,15 @@ export function openAddressVerification(
 ): AddressVerification {
   const { configuration: { settings, services }, logFor } = context;
   const log = logFor(services.find(({ program }) => program === "verify")?.settings ?? settings);
-  const sender = new VerifySender(settings, (address) => world.rewriter.standardForm(address, "local"));
+  const senderFor = (of: VerifySenderSettings) =>
+    new VerifySender(of, (address) => world.rewriter.standardForm(address, "local"));
   let cache: VerifyCache | undefined;
   let made: Verifier | undefined;
   const verifier = (): Verifier => {
     if (made !== undefined) return made;
     cache = openVerifyCache(settings, seconds, (text) => log.note("verify", "warning", text));
     keepClean(context, cache, log);
-    made = openVerifier({ context, world, qmgr, cache, sender, log });
+    made = openVerifier({ context, world, qmgr, cache, sender: senderFor(settings), log });
     countVerification(context, cache, made);
     return made;
   };
@@ -53,7 +55,7 @@ export function openAddressVerification(
       verify: (address, patience) => verifier().verify(address, patience),
       known: (address) => verifier().known(address),
     },
-    probeSender: openProbeSender(sender, world),
+    probeSenderFor: (of) => openProbeSender(senderFor(of), world),
     close: () => cache?.close(),
   };
 }

@@ -97,7 +97,7 @@ export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
     clock: systemClock,
     ...asked,
     anvil,
-    probeSender: verification.probeSender,
+    probeSender: verification.probeSenderFor(settings),
     replied: countReplies(metrics),
   });
 }

@@ -8,7 +8,10 @@ import { type MemoryStore, memoryStore } from "./memory_store.ts";
 
 /** A running system. */
 export interface MailSystem {
+  /** Of the first smtpd service. */
   readonly port: number;
+  /** Of every smtpd service, by its name in master.cf. */
+  readonly ports: ReadonlyMap<string, number>;
   readonly log: MemoryLog;
   readonly store: MemoryStore;
   stop(): Promise<void>;
@@ -53,19 +56,24 @@ export async function startMailSystem(
     helpers: false,
     request: () => Promise.reject(new Error("no master")),
   });
-  const service = configuration.services.find(({ program }) => program === "smtpd")!;
-  const listener = await listen(
-    { host: "127.0.0.1", port: 0 },
-    { maxConnections: 100 },
-    (connection) => assembly.accept(service, connection),
+  const services = configuration.services.filter(({ program, type }) =>
+    type === "inet" && program === "smtpd"
   );
+  const listeners = await Promise.all(services.map((service) =>
+    listen(
+      { host: "127.0.0.1", port: 0 },
+      { maxConnections: 100 },
+      (connection) => assembly.accept(service, connection),
+    )
+  ));
   assembly.start();
   return {
-    port: listener.port,
+    port: listeners[0]!.port,
+    ports: new Map(services.map(({ name }, k) => [name, listeners[k]!.port])),
     log,
     store,
     async stop() {
-      listener.close();
+      for (const listener of listeners) listener.close();
       await assembly.drain(1000);
       await assembly.close();
     },

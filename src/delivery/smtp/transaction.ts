@@ -220,15 +220,14 @@ class Transaction {
       if (this.#accepted.length > 0) this.#refuseAll(reply, COMMANDS.data);
       return await this.#reset();
     }
-    if (this.#context.probe) return this.#probeAnswered();
+    if (this.#context.probe) return this.#probeAnswered(reply);
     return this.#accepted.length > 0 ? await this.#content() : await this.#emptyContent();
   }
 
   /** The server waits for content that a probe does not have: only hanging up takes DATA back. */
-  #probeAnswered(): undefined {
-    const reply = { code: 250, status: "2.0.0", text: "250 2.0.0 Ok", lines: [], garbage: false };
+  #probeAnswered(reply: ServerReply): undefined {
     for (const position of this.#accepted) {
-      this.#progress.deliveredOne(position, reply, this.#session, { final: false });
+      this.#progress.deliveredOne(position, { ...reply, status: "2.0.0" }, this.#session, { final: false });
     }
     this.#progress.completed = true;
     this.#session.abort();

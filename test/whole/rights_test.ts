@@ -12,8 +12,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
-import { sendMessage } from "../kit/talk.ts";
+import { HAVE_BINARY, runMta, type Server, startServer } from "../kit/server.ts";
+import { sendMessage, talk } from "../kit/talk.ts";
 
 setDefaultTimeout(60_000);
 const asRoot = test.skipIf(!HAVE_BINARY || process.getuid!() !== 0);
@@ -195,5 +195,37 @@ asRoot(
       await new Promise((done) => setTimeout(done, 50));
     }
     expect(lines()).toEqual(Array.from({ length: 24 }, (_, i) => i % 2 === 0 ? "start" : "end"));
+  },
+);
+
+asRoot(
+  "tables that only root may read serve the workers, as Postfix's daemons open theirs before they give up root",
+  async () => {
+    const path = folder(0, 0, 0o700);
+    writeFileSync(join(path, "domains"), "secret.example x\n", { mode: 0o600 });
+    writeFileSync(join(path, "rules"), "/^x@/ REJECT a secret rule\n", { mode: 0o600 });
+    const made = await runMta(["postmap", `hash:${join(path, "domains")}`]);
+    expect([made.code, made.stderr]).toEqual([0, ""]);
+    server = await startServer({
+      mainCf: [
+        `secrets = ${path}`,
+        "mynetworks =",
+        "relay_domains = hash:$secrets/domains",
+        "smtpd_sender_restrictions = check_sender_access regexp:${secrets}/rules",
+        "relay_recipient_maps =",
+      ],
+    });
+    const rcpt = async (from: string, to: string) => {
+      const client = await talk(server!.port);
+      await client.say("EHLO client.example");
+      await client.say(`MAIL FROM:<${from}>`);
+      const reply = await client.say(`RCPT TO:<${to}>`);
+      client.end();
+      return reply;
+    };
+    expect(await rcpt("a@b.example", "x@secret.example")).toBe("250 2.1.5 Ok");
+    expect(await rcpt("a@b.example", "x@other.example")).toEndWith("Relay access denied");
+    expect(await rcpt("x@b.example", "x@secret.example")).toEndWith("Sender address rejected: a secret rule");
+    expect(server.log()).not.toContain("Permission denied");
   },
 );

@@ -1,4 +1,4 @@
-import type { PolicyServer } from "../access/policy_server.ts";
+import type { PolicyReply, PolicyServer } from "../access/policy_server.ts";
 import type { PolicySpec } from "../access/policy_service.ts";
 import type { AddressVerifier, Verification } from "../access/verifier.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
@@ -127,26 +127,45 @@ export function watchRouter(router: Router, hear: Hear): Router {
   };
 }
 
+/** How policy servers are asked. */
+export interface PolicyQuestions {
+  /** False: they are not. */
+  readonly ask: boolean;
+  /** What they have answered. */
+  readonly answers: Map<string, PolicyReply>;
+  /** The session is played again: what has been answered is not asked twice. */
+  readonly again: boolean;
+}
+
 /** Puts the watches together that need nothing but the recorder. */
 export function createWatch(
   recorder: Recorder,
-  askPolicy: boolean,
+  policy: PolicyQuestions,
 ): Omit<Watch, "open" | "resolver" | "hosts"> {
   const hear: Hear = (lookup) => recorder.note(lookup);
   return {
     shelf: (shelf) => watchShelf(shelf, hear),
     router: (router) => watchRouter(router, hear),
-    server: (server, spec) => askPolicy ? askedServer(server, spec, hear) : silentServer(spec, recorder),
+    server: (server, spec) =>
+      policy.ask ? askedServer(server, spec, policy, hear) : silentServer(spec, recorder),
     verifier: (known) => knowingVerifier(known, recorder),
   };
 }
 
 const attributes = (request: string) => request.split("\n").filter((line) => line !== "");
 
-function askedServer(server: PolicyServer, { endpoint }: PolicySpec, hear: Hear): PolicyServer {
+function askedServer(
+  server: PolicyServer,
+  { endpoint }: PolicySpec,
+  { answers, again }: PolicyQuestions,
+  hear: Hear,
+): PolicyServer {
   return {
     async ask(request) {
-      const reply = await server.ask(request);
+      const question = `${endpoint}\n${request.replace(/^instance=.*$/m, "")}`;
+      const known = again ? answers.get(question) : undefined;
+      const reply = known ?? await server.ask(request);
+      answers.set(question, reply);
       const asked = {
         kind: "policy",
         source: endpoint,

@@ -1,0 +1,81 @@
+import type { PolicyReply } from "../access/policy_server.ts";
+import type { Configuration, Service } from "../config/service.ts";
+import { createLog } from "../observe/create_log.ts";
+import type { LogEntry } from "../observe/log_line.ts";
+import { memoryWriter } from "../observe/log_writer.ts";
+import type { OpenTable } from "../table/context.ts";
+import { type Change, withRecord } from "./edit.ts";
+import type { Place } from "./explanation.ts";
+import type { OpenHouse } from "./house.ts";
+import { Notebook } from "./notebook.ts";
+import { createPlaces } from "./places.ts";
+import { Recorder } from "./recorder.ts";
+import { play, type Played } from "./run.ts";
+import { serviceOf } from "./service_of.ts";
+import type { ExplainOptions, SessionDescription } from "./session.ts";
+import type { SourceFiles } from "./source_files.ts";
+import { createWatch, type Watch, watchHosts, watchTables } from "./watch.ts";
+import { NO_RESOLVER, watchResolver } from "./watch_dns.ts";
+
+/** One run of a session under a configuration. */
+export interface Run extends Played {
+  readonly assumptions: readonly string[];
+  readonly warnings: readonly string[];
+  /** What the proof against open relay says under this configuration. */
+  relayFindings(): Promise<readonly string[]>;
+}
+
+/** What stays the same when a session is played again with an edit. */
+export interface Stage {
+  readonly session: SessionDescription;
+  readonly options: ExplainOptions;
+  readonly openHouse: OpenHouse;
+  readonly sources: SourceFiles;
+  /** What policy servers have answered: trials of edits do not ask them again. */
+  readonly answers: Map<string, PolicyReply>;
+}
+
+/** Plays the session once. */
+export async function run(
+  configuration: Configuration,
+  { session, options, openHouse, sources, answers }: Stage,
+  change?: Change,
+): Promise<Run> {
+  const service = serviceOf(configuration, session.service);
+  const recorder = new Recorder();
+  const hear = recorder.note.bind(recorder);
+  const edited = (open: OpenTable) => change?.is === "record" ? withRecord(open, change) : open;
+  const writer = memoryWriter();
+  const log = createLog({ syslogName: "explain", writer });
+  const watch: Watch = {
+    ...createWatch(recorder, { ask: options.askPolicy, answers, again: change !== undefined }),
+    open: (open) => watchTables(edited(open), hear, sources),
+    resolver: (resolver) => watchResolver(options.dns ? resolver : NO_RESOLVER, hear),
+    hosts: (hosts) => watchHosts(hosts, hear),
+  };
+  const house = openHouse({ configuration, service, watch, log, edited });
+  try {
+    const notebook = new Notebook(recorder, placesOfLists(configuration, service));
+    const played = await play(session, { service, house, notebook, log });
+    const warnings = warningsIn(writer.entries, played);
+    return { ...played, relayFindings: house.relayFindings, assumptions: recorder.assumptions, warnings };
+  } finally {
+    house.close();
+  }
+}
+
+/** Warnings that are shown; a table with a thousand bad lines says the same thing a thousand times. */
+const MOST_WARNINGS = 20;
+
+/** What the server would have warned of beside what restrictions say: tables, the client's name. */
+function warningsIn(entries: readonly LogEntry[], { commands }: Played): string[] {
+  const said = new Set(commands.flatMap(({ warnings }) => warnings));
+  const texts = entries.filter(({ level }) => level !== "info").map(({ text }) => text);
+  return [...new Set(texts)].filter((text) => !said.has(text)).slice(0, MOST_WARNINGS);
+}
+
+/** Where lists stand: parameters and classes. What a table names has its place beside the key that matched. */
+function placesOfLists(configuration: Configuration, service: Service): (list: string) => Place | undefined {
+  const placeOf = createPlaces(configuration, service);
+  return (list) => /^\w+$/.test(list) ? placeOf(list) : undefined;
+}

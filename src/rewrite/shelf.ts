@@ -48,15 +48,24 @@ export function createShelf(context: TableContext, open: OpenTable = openTable):
     maps: shared.maps,
     paranoid,
     domains: (text, options) =>
-      splitList(text).length === 0 ? undefined : kept(openDomainList(text, options, { context, open })),
+      splitList(text).length === 0
+        ? undefined
+        : kept(openDomainList(text, options, { context, open: shared.lend })),
     addresses: (text, options) =>
-      splitList(text).length === 0 ? undefined : kept(openAddressList(text, options, { context, open })),
+      splitList(text).length === 0
+        ? undefined
+        : kept(openAddressList(text, options, { context, open: shared.lend })),
     close: () => closers.forEach((close) => close()),
   };
 }
 
+interface Drawer extends Pick<Shelf, "table" | "maps" | "close"> {
+  /** For lists, which close the tables that they open. */
+  readonly lend: OpenTable;
+}
+
 /** Tables that are opened the same way. */
-function drawer(context: TableContext, open: OpenTable): Pick<Shelf, "table" | "maps" | "close"> {
+function drawer(context: TableContext, open: OpenTable): Drawer {
   const tables = new Map<string, Table>();
   const table = (spec: string): Table => {
     const known = tables.get(spec);
@@ -67,6 +76,7 @@ function drawer(context: TableContext, open: OpenTable): Pick<Shelf, "table" | "
   };
   return {
     table,
+    lend: (spec) => lent(table(spec)),
     maps(text, title) {
       const opened = splitList(text).map(table);
       if (opened.length === 0) return undefined;
@@ -75,6 +85,11 @@ function drawer(context: TableContext, open: OpenTable): Pick<Shelf, "table" | "
     },
     close: () => tables.forEach((each) => each.close()),
   };
+}
+
+/** A table that somebody else closes. */
+function lent(table: Table): Table {
+  return { spec: table.spec, pattern: table.pattern, lookup: (key) => table.lookup(key), close: () => {} };
 }
 
 /** Whether a list or table feature is named in parent_domain_matches_subdomains (postconf(5)). */

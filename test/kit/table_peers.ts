@@ -40,16 +40,16 @@ const tcpQuestion: Split = (text) => {
   return end < 0 ? undefined : { question: text.slice(0, end), rest: text.slice(end + 1) };
 };
 
-/** Questions are `map key`; the answer is put into a netstring. */
+/** Questions are `map key`; the answer is put into a netstring. `at` is a port or the path of a socket. */
 export function startSocketmap(
   answer: (map: string, key: string) => string | undefined | Promise<string>,
-  path?: string,
+  at: string | number = 0,
 ): Promise<TablePeer> {
   return startPeer(socketmapQuestion, async (question) => {
     const blank = question.indexOf(" ");
     const reply = await answer(question.slice(0, blank), question.slice(blank + 1));
     return reply === undefined ? undefined : netstringOf(reply);
-  }, path);
+  }, at);
 }
 
 /** Answers are sent as they are, for what no socketmap server should say. */
@@ -60,7 +60,7 @@ export const startRawSocketmap = (answer: Answerer): Promise<TablePeer> =>
 export const startTcpTable = (answer: Answerer): Promise<TablePeer> => startPeer(tcpQuestion, answer);
 
 /** Text goes over the wire as bytes, one a character. */
-async function startPeer(split: Split, answer: Answerer, path?: string): Promise<TablePeer> {
+async function startPeer(split: Split, answer: Answerer, at: string | number = 0): Promise<TablePeer> {
   const asked: string[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
@@ -85,8 +85,8 @@ async function startPeer(split: Split, answer: Answerer, path?: string): Promise
   });
   await new Promise<void>((done, fail) => {
     server.once("error", fail);
-    if (path === undefined) server.listen(0, "127.0.0.1", done);
-    else server.listen(path, done);
+    if (typeof at === "string") server.listen(at, done);
+    else server.listen(at, "127.0.0.1", done);
   });
   const address = server.address();
   const drop = () => sockets.forEach((socket) => socket.destroy());

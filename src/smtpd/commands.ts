@@ -146,5 +146,11 @@ export function runCommand(session: Session, line: string): MaybeAsync<void> {
   const text = nul < 0 ? line : line.slice(0, nul);
   const filter = session.house.deps.commandFilter;
   if (filter === undefined) return obey(session, text);
-  return then(filter(text), (changed) => obey(session, changed ?? text));
+  return then(filter(text.replace(/^[ \t]+/, "")), (changed) => {
+    if (changed === undefined) return obey(session, text);
+    const [before, after] = [text.slice(0, 100), changed.slice(0, 100)];
+    const said = `${session.clientText}: replacing command "${before}" with "${after}"`;
+    session.house.deps.log.note("smtpd", "info", said);
+    return obey(session, changed);
+  });
 }

@@ -1,9 +1,10 @@
-import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import { accept } from "../smtp/reply.ts";
 import { check } from "./check.ts";
 import { overConnectionLimit } from "./client_limits.ts";
 import { type ClientName, NAMELESS } from "./deps.ts";
 import { keywordsIn } from "./ehlo_keywords.ts";
+import { LocalDataFault } from "./local_data_fault.ts";
 import { noteEarlyInput } from "./pipelining.ts";
 import type { Session } from "./session.ts";
 
@@ -23,10 +24,23 @@ function admit(session: Session, { warning, ...name }: ClientName): void {
 function learnKeywords(session: Session): MaybeAsync<void> {
   const { discardedKeywords } = session.house.deps;
   session.withheld = session.settings.discarded;
+  session.keywordsUnknown = false;
   if (discardedKeywords === undefined) return;
-  return then(discardedKeywords(session.client.address), (text) => {
+  const learn = (text: string | undefined) => {
     if (text !== undefined) session.withheld = keywordsIn(text);
-  });
+  };
+  // Who does not ask for keywords does not care: the trouble shows at EHLO.
+  const doubt = (error: unknown) => {
+    if (!(error instanceof LocalDataFault)) throw error;
+    session.house.deps.log.note("smtpd", "warning", error.message);
+    session.keywordsUnknown = true;
+  };
+  try {
+    const found = discardedKeywords(session.client.address);
+    return isPromise(found) ? found.then(learn, doubt) : learn(found);
+  } catch (error) {
+    doubt(error);
+  }
 }
 
 function learnLists(session: Session): MaybeAsync<void> {

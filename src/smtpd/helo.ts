@@ -2,6 +2,7 @@ import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { accept, refuse, type Reply } from "../smtp/reply.ts";
 import { check } from "./check.ts";
 import { ehloLines } from "./ehlo_keywords.ts";
+import { LocalDataFault } from "./local_data_fault.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import type { Session } from "./session.ts";
 
@@ -39,6 +40,9 @@ export function mayUse(session: Session, command: "xclient" | "xforward"): Maybe
 function announce(session: Session): MaybeAsync<Outcome> {
   const { myhostname, messageSizeLimit, vrfyDisabled, smtputf8 } = session.settings;
   const discarded = session.withheld;
+  if (session.keywordsUnknown) {
+    throw new LocalDataFault(`don't know what EHLO features to announce to ${session.clientText}`);
+  }
   return then(
     mayUse(session, "xclient"),
     (mayXclient) =>

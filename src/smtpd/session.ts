@@ -14,6 +14,7 @@ import { greet } from "./greeting.ts";
 import type { House } from "./house.ts";
 import { Input } from "./input.ts";
 import { endsSession, type Outcome, softened } from "./outcome.ts";
+import { LocalDataFault } from "./local_data_fault.ts";
 import { type Phase, READY } from "./phase.ts";
 import type { SessionSettings } from "./session_settings.ts";
 import { type Counted, Statistics } from "./statistics.ts";
@@ -71,6 +72,8 @@ export class Session implements ConnectionHandler {
   denied = false;
   /** EHLO keywords kept from this client: their parameters are unknown to it. */
   withheld: ReadonlySet<EhloKeyword> = NONE_WITHHELD;
+  /** The table of keywords could not be asked: EHLO ends the session. */
+  keywordsUnknown = false;
   /** The range of addresses that anvil counts it under; undefined for who is not counted (smtpd_client_event_limit_exceptions). */
   countedAs: string | undefined;
   /** What answers the BDAT chunk that is being thrown away. */
@@ -405,9 +408,12 @@ export class Session implements ConnectionHandler {
 
   /** Our own trouble: the client is told to come back, nothing is lost (our bug or a broken disk). */
   #trouble(error: unknown): void {
-    this.house.fault(error);
+    const data = error instanceof LocalDataFault;
+    if (!data) this.house.fault(error);
     if (this.#released) return;
-    const reply = defer(421, "4.3.0", `${this.settings.myhostname} Error: internal trouble, try again later`);
+    const what = data ? "Server local data error" : "Error: internal trouble, try again later";
+    const reply = defer(421, "4.3.0", `${this.settings.myhostname} ${what}`);
+    if (data) this.house.logDataFault(this, error.message, reply);
     this.house.deps.replied?.(reply.code);
     this.#out += printReply(reply);
     this.#closing = true;

@@ -1,4 +1,5 @@
 import type { Connection, ConnectionHandler } from "../platform/connection.ts";
+import { type Reply, replyText } from "../smtp/reply.ts";
 import { transactionOf } from "./phase.ts";
 import type { SmtpdDeps } from "./deps.ts";
 import { envelopeText, type Subject } from "./facts.ts";
@@ -102,6 +103,14 @@ class SmtpdService implements Smtpd, House {
       text,
       envelope: envelopeText(session, subject),
     });
+  }
+
+  logDataFault(session: Session, warning: string, reply: Reply): void {
+    const { log } = this.deps;
+    log.note("smtpd", "warning", warning);
+    const id = transactionOf(session.phase)?.id ?? "NOQUEUE";
+    const text = `${id}: reject: ${session.where} from ${session.clientText}: ${replyText(reply)}`;
+    log.note("smtpd", "info", text);
   }
 
   fault(error: unknown): void {

@@ -6,6 +6,7 @@ import type { Shelf, ShelfMaps } from "../rewrite/shelf.ts";
 import type { Answer } from "../table/table.ts";
 import type { SmtpdDeps } from "./deps.ts";
 import { isInlinePattern } from "./forbidden_commands.ts";
+import { LocalDataFault } from "./local_data_fault.ts";
 
 /** The parameters that name tables of a session. */
 export type TableSettings = Pick<
@@ -18,26 +19,37 @@ export type SmtpdTables = Pick<SmtpdDeps, "commandFilter" | "discardedKeywords" 
 
 type Lookup = (key: string) => MaybeAsync<string | undefined>;
 
-/** A lookup of the whole key; trouble is "not there", with a warning. */
-function lookupIn(maps: ShelfMaps | undefined, log: Log): Lookup | undefined {
+/** A lookup of the whole key; trouble is what `trouble` makes of it. */
+function lookupIn(
+  maps: ShelfMaps | undefined,
+  trouble: (title: string, key: string, why: string) => undefined,
+): Lookup | undefined {
   if (maps === undefined) return undefined;
-  const valueOf = (answer: Answer) => {
+  const valueOf = (answer: Answer, key: string) => {
     if (answer.is === "found") return answer.value;
-    if (answer.is === "trouble") log.note("smtpd", "warning", `${maps.title}: ${answer.why}`);
-    return undefined;
+    return answer.is === "trouble" ? trouble(maps.title, key, answer.why) : undefined;
   };
   return (key) => {
     const answer = maps.whole.find(key);
-    return isPromise(answer) ? answer.then(valueOf) : valueOf(answer);
+    return isPromise(answer) ? answer.then((late) => valueOf(late, key)) : valueOf(answer, key);
   };
+}
+
+/** Ends the session. */
+function fail(title: string, key: string, why: string): never {
+  throw new LocalDataFault(`${title}: lookup error for "${key.slice(0, 100)}": ${why}`);
 }
 
 /** Opens the tables that a session asks (smtpd_command_filter, smtpd_discard_ehlo_keyword_address_maps, smtpd_forbidden_commands). */
 export function openSmtpdTables(settings: TableSettings, shelf: Shelf, log: Log): SmtpdTables {
-  const open = (text: string, title: string) => lookupIn(shelf.maps(text, title), log);
+  const open = (text: string, title: string) => lookupIn(shelf.maps(text, title), fail);
   const tables = splitList(settings.smtpd_forbidden_commands)
     .filter((item) => item.includes(":") && !isInlinePattern(item)).join(" ");
-  const forbidden = open(tables, "smtpd_forbidden_commands");
+  // Postfix does not mind when these cannot be asked: not critical.
+  const forbidden = lookupIn(shelf.maps(tables, "smtpd_forbidden_commands"), (title, _key, why) => {
+    log.note("smtpd", "warning", `${title}: ${why}`);
+    return undefined;
+  });
   return {
     commandFilter: open(settings.smtpd_command_filter, "smtpd_command_filter"),
     discardedKeywords: open(

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { buildProof, type BuiltProof } from "../../test/kit/relay_proof.ts";
+import { MISTAKEN, SANE } from "../../test/access/relay_configurations.ts";
+import { buildProof, type BuiltProof, itemsOf } from "../../test/kit/relay_proof.ts";
 import type { Attempt } from "./relay_session.ts";
 import { OWN_CERTIFICATE } from "./stranger.ts";
 
@@ -313,3 +314,49 @@ test(
   },
   120_000,
 );
+
+/** One edit of a restriction list, such as somebody makes late at night. */
+const EDITS = [
+  ...["permit", "check_sender_access static:OK", "check_recipient_access static:permit", "warn_if_reject"],
+  ...["check_client_access regexp:{{/example/ OK}}", "check_helo_access inline:{{partner.example = OK}}"],
+  ...[
+    "reject_unauth_destination",
+    "check_sender_access inline:{{partner.example = OK},{example.org = OK}}",
+    "",
+  ],
+];
+
+test("one edit anywhere in a list that people run never opens it unnoticed", async () => {
+  const lists = ["smtpd_relay_restrictions", "smtpd_recipient_restrictions", "smtpd_sender_restrictions"];
+  const verdicts = { open: 0, doubt: 0, loose: 0, closed: 0 };
+  let relayed = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...SANE, ...MISTAKEN),
+      fc.constantFrom(...lists),
+      fc.nat(),
+      fc.boolean(),
+      fc.constantFrom(...EDITS),
+      fc.array(session, { minLength: 20, maxLength: 20 }),
+      async ({ main }, list, at, replaces, edit, sessions) => {
+        const items = itemsOf(main, list).map((item) => item.replaceAll("$", "$$$$"));
+        items.splice(at % (items.length + 1), replaces ? 1 : 0, ...edit === "" ? [] : [edit]);
+        const edited = `${main}\n${list} = ${items.join(", ")}\n`;
+        const built = await buildProof(edited);
+        verdicts[built.verdict]++;
+        for (const each of sessions) {
+          const attempt = attemptOf(each);
+          const to = await built.relaysTo(attempt);
+          if (to === undefined || built.trusts(attempt.facts.client.address)) continue;
+          relayed++;
+          const noticed = built.verdict === "open" || built.verdict === "doubt" ||
+            isStated(built, attempt, to);
+          expect(noticed, `${edited}\n${JSON.stringify(attempt)}`).toBe(true);
+        }
+      },
+    ),
+    { numRuns: RUNS },
+  );
+  console.log(`${RUNS} edits: ${JSON.stringify(verdicts)}; ${relayed} sessions relayed`);
+  expect(relayed).toBeGreaterThan(RUNS / 10);
+}, 120_000);

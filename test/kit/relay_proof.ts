@@ -1,6 +1,8 @@
 // The proof against open relay for the text of a main.cf, as master makes it, and sessions against the same policy.
 import { assembleProof, type RelayProof } from "../../src/access/relay_proof.ts";
 import { type Attempt, isTaken } from "../../src/access/relay_session.ts";
+import { isPromise } from "../../src/base/maybe_async.ts";
+import { splitListRaw } from "../../src/config/list.ts";
 import { readSettings } from "../../src/config/read_settings.ts";
 import type { World } from "../../src/config/world.ts";
 import { realWorld } from "../../src/config/world.ts";
@@ -23,6 +25,8 @@ export type Verdict = "open" | "doubt" | "loose" | "closed";
 export interface BuiltProof {
   readonly proof: RelayProof;
   readonly verdict: Verdict;
+  /** Whether mynetworks has an address. */
+  trusts(address: string): boolean;
   /** The address that a session's mail goes to when that is none of ours; undefined when it is refused. */
   relaysTo(attempt: Attempt): Promise<string | undefined>;
 }
@@ -49,9 +53,14 @@ export async function buildProof(main: string, options: ProofOptions = {}): Prom
   const router = createRouter(settings, local, shelf);
   const { prove, policy } = assembleProof({ settings, parameter }, { router, local, shelf, clock });
   const proof = await prove();
+  const mynetworks = shelf.addresses(settings.mynetworks, { parentMatches: false });
   return {
     proof,
     verdict: verdictOf(proof),
+    trusts: (address) => {
+      const match = mynetworks?.matches(address) ?? { is: "no" };
+      return !isPromise(match) && match.is === "yes";
+    },
     relaysTo: async (attempt) => {
       const { sender, recipient } = attempt.facts;
       const resolution = await router.resolve(sender, recipient);
@@ -61,6 +70,11 @@ export async function buildProof(main: string, options: ProofOptions = {}): Prom
       return await isTaken(policy, attempt) ? resolution.recipient : undefined;
     },
   };
+}
+
+/** The items of a restriction list of a main.cf. */
+export function itemsOf(main: string, list: string): string[] {
+  return splitListRaw(readSettings({ directory: "/nonexistent", world, main }).parameter(list) ?? "");
 }
 
 /** What the proof says of a main.cf. */

@@ -457,3 +457,10 @@ test("behind postscreen the smtpd of type pass is meant", async () => {
     expect(explanation.decidedBy.refusedBy).toBe("smtpd_client_restrictions/reject");
   }
 });
+
+test("the address that probes come from is taken unseen, as in the server", async () => {
+  const { explain } = kit("address_verify_sender = probe@example.com\nsmtpd_client_restrictions = reject\n");
+  const { commands, outcome } = await explain({ recipients: ["probe@example.com"] });
+  expect(commands.find(({ command }) => command.startsWith("RCPT"))).toMatchObject({ code: 250, lists: [] });
+  expect(outcome).toBe("permit");
+});

@@ -1,29 +1,26 @@
 import type { AddressVerifier } from "../access/verifier.ts";
 import { systemClock } from "../base/clock.ts";
-import { then } from "../base/maybe_async.ts";
 import type { Outcome } from "../delivery/agent.ts";
 import type { Log } from "../observe/log.ts";
 import { ownPid, signalProcess } from "../platform/signals.ts";
 import { every } from "../platform/timer.ts";
 import type { Qmgr } from "../qmgr/qmgr.ts";
-import type { ProbeSender } from "../smtpd/deps.ts";
 import type { VerifyCache } from "../verify/cache.ts";
 import { cleanUp } from "../verify/clean_up.ts";
 import { readLifetimes } from "../verify/lifetimes.ts";
 import { openVerifyCache } from "../verify/open_cache.ts";
 import { Prober } from "../verify/prober.ts";
 import { createVerifier, type ProbeResult, type Verifier } from "../verify/verifier.ts";
-import { VerifySender, type VerifySenderSettings } from "../verify/verify_sender.ts";
+import type { VerifySender } from "../verify/verify_sender.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import type { MailWorld } from "./_mail_world.ts";
+import { verifySenderFor } from "./_probe_sender.ts";
 import { partOf } from "./shared_limits.ts";
 import { cleanupFor } from "./_smtpd_services.ts";
 
 /** Address verification of a worker (ADDRESS_VERIFICATION_README). */
 export interface AddressVerification {
   readonly verifier: AddressVerifier;
-  /** The sender of probes as a service knows it. */
-  probeSenderFor(settings: VerifySenderSettings): ProbeSender;
   close(): void;
 }
 
@@ -38,15 +35,13 @@ export function openAddressVerification(
 ): AddressVerification {
   const { configuration: { settings, services }, logFor } = context;
   const log = logFor(services.find(({ program }) => program === "verify")?.settings ?? settings);
-  const senderFor = (of: VerifySenderSettings) =>
-    new VerifySender(of, (address) => world.rewriter.standardForm(address, "local"));
   let cache: VerifyCache | undefined;
   let made: Verifier | undefined;
   const verifier = (): Verifier => {
     if (made !== undefined) return made;
     cache = openVerifyCache(settings, seconds, (text) => log.note("verify", "warning", text));
     keepClean(context, cache, log);
-    made = openVerifier({ context, world, qmgr, cache, sender: senderFor(settings), log });
+    made = openVerifier({ context, world, qmgr, cache, sender: verifySenderFor(settings, world), log });
     countVerification(context, cache, made);
     return made;
   };
@@ -55,7 +50,6 @@ export function openAddressVerification(
       verify: (address, patience) => verifier().verify(address, patience),
       known: (address) => verifier().known(address),
     },
-    probeSenderFor: (of) => openProbeSender(senderFor(of), world),
     close: () => cache?.close(),
   };
 }
@@ -169,15 +163,4 @@ function entriesOf(cache: VerifyCache): number {
   } catch {
     return 0; // the trouble is reported where it hurts: at the next question
   }
-}
-
-function openProbeSender(sender: VerifySender, world: MailWorld): ProbeSender {
-  return {
-    recognize: (address) => sender.recognize(address, seconds()),
-    isOurs: () =>
-      then(
-        world.router.resolve("", sender.template),
-        (found) => found.is === "resolved" && !found.malformed && found.class !== "default",
-      ),
-  };
 }

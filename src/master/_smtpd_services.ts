@@ -14,6 +14,7 @@ import type { QueueStore } from "../queue/store.ts";
 import type { AddressVerification } from "./_address_verification.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import type { MailWorld } from "./_mail_world.ts";
+import { openProbeSender } from "./_probe_sender.ts";
 import { partOf } from "./shared_limits.ts";
 import { overlay } from "../config/overlay.ts";
 import { countRefusals, countReplies } from "./smtpd_metrics.ts";
@@ -73,6 +74,7 @@ export function openSessionParts(
     rejectFooter: createServiceFooter(settings, world.shelf, () => systemClock.now()),
     listed: openClientLists(settings, world.shelf, log),
     ...openSmtpdTables(settings, world.shelf, log),
+    probeSender: openProbeSender(settings, world),
   };
 }
 
@@ -97,7 +99,6 @@ export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
     clock: systemClock,
     ...asked,
     anvil,
-    probeSender: verification.probeSenderFor(settings),
     replied: countReplies(metrics),
   });
 }

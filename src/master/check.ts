@@ -11,6 +11,7 @@ import { openTable, tableType } from "../table/registry.ts";
 import { readSource } from "../table/source_records.ts";
 import { LISTENING_PROGRAMS } from "./endpoints.ts";
 import { proveServices } from "./relay_proof.ts";
+import { checkVerification } from "./check_verification.ts";
 import { smtpdBehind } from "../config/smtpd_behind.ts";
 import { unservedEntries } from "./unserved.ts";
 import { type MailWorld, openMailWorld } from "./_mail_world.ts";
@@ -36,6 +37,7 @@ export async function checkConfigured(configuration: Configuration): Promise<Fin
     ...unserved,
     ...checkTables(configuration, world),
     ...checkPolicies(configuration, world),
+    ...checkVerification(configuration),
     ...await proveServices(configuration),
   ];
   world.close();

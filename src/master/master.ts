@@ -10,6 +10,7 @@ import { Metrics } from "../observe/metrics.ts";
 import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/spawn.ts";
 import type { SystemUser } from "../platform/users.ts";
 import type { ControlRequest } from "./control_protocol.ts";
+import { addressVerification } from "./address_verification_status.ts";
 import { AnvilLedger } from "./anvil.ts";
 import { anvilEvents } from "./anvil_access.ts";
 import { type Endpoint, listeningEndpoints } from "./endpoints.ts";
@@ -402,6 +403,7 @@ export class Master {
       stopping: this.#stopping,
       workers: this.#current?.workers ?? [],
       draining: [...this.#draining].flatMap((each) => each.workers),
+      ...addressVerification(this.collector.merged()),
     };
   }
 

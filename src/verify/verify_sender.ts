@@ -38,6 +38,10 @@ export class VerifySender {
   constructor(settings: VerifySenderSettings, standardForm: (address: string) => string) {
     const given = settings.address_verify_sender === "<>" ? "" : settings.address_verify_sender;
     const at = given.indexOf("@");
+    if (at === 0 || (at > 0 && at === given.length - 1)) {
+      const where = at === 0 ? "start" : "end";
+      throw new Error(`parameter address_verify_sender: value "${given}" must not ${where} with '@'`);
+    }
     this.#local = at < 0 ? given : given.slice(0, at);
     this.#domain = at < 0 ? "" : given.slice(at);
     this.#ttl = settings.address_verify_sender_ttl;

@@ -36,6 +36,7 @@ export function openLdap(name: string, spec: string, context: TableContext, open
     const { settings } = directory;
     return remoteTable(spec, context, {
       deadline: settings.timeout * (settings.servers.length + 2),
+      pattern: directory.isPartial,
       close: () => directory.close(),
     }, directory.ask);
   });
@@ -52,6 +53,11 @@ interface Question {
 }
 
 class LdapTable {
+  /** The directory sees parts of keys only: those of addresses are not looked up one by one. */
+  get isPartial(): boolean {
+    return this.#rules.needs.isPartial || this.#domains.restricts;
+  }
+
   readonly settings: LdapSettings;
   readonly #context: TableContext;
   readonly #rules: ResultRules;

@@ -5,7 +5,7 @@ import { foldingOf } from "./fold.ts";
 import { MemcacheClient } from "./memcache_client.ts";
 import { type DomainFilter, openDomainFilter, whenAdmitted } from "./query_domain.ts";
 import { type QueryFile, withQueryFile } from "./query_file.ts";
-import { expandTemplate, isPartial, parseTemplate, type Piece, TemplateNeeds } from "./query_template.ts";
+import { expandTemplate, parseTemplate, type Piece, TemplateNeeds } from "./query_template.ts";
 import { remoteTable } from "./remote.ts";
 import { toWire, valueFromWire } from "./remote_text.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
@@ -94,12 +94,17 @@ class Cache {
   }
 
   table(): Table {
-    const { client, backup, format } = this.#parts;
+    const { client, backup, domain } = this.#parts;
     const deadline = client.longest + (backup === undefined ? 1000 : client.longest + BACKUP_TIME);
     const { spec, pattern, lookup, close } = remoteTable(
       this.#spec,
       this.#context,
-      { deadline, pattern: isPartial(format), asWritten: true, close: () => this.#close() },
+      {
+        deadline,
+        pattern: this.#needs.isPartial || domain.restricts,
+        asWritten: true,
+        close: () => this.#close(),
+      },
       (key, signal) => this.#admitted(key, (wire) => this.#lookup(key, wire, signal), ABSENT),
     );
     return {

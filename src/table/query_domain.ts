@@ -6,6 +6,8 @@ import { LookupFault } from "./remote.ts";
 /** Says whether a key is worth a lookup. */
 export interface DomainFilter {
   admits(key: string): MaybeAsync<Match>;
+  /** There is a list: only whole addresses come through, so no table needs to be asked for parts of them (DICT_FLAG_PATTERN). */
+  readonly restricts: boolean;
   close(): void;
 }
 
@@ -18,16 +20,17 @@ const NO: Match = { is: "no" };
  */
 export function openDomainFilter(file: QueryFile, tables: ListTables): DomainFilter {
   const text = file.text("domain");
-  if (text === undefined) return { admits: () => YES, close: () => {} };
+  if (text === undefined) return { admits: () => YES, restricts: false, close: () => {} };
   const list = openDomainList(
     text,
     { parentMatches: false, exact: true, title: file.where("domain") },
     tables,
   );
   return {
+    restricts: true,
     admits(key) {
       const at = key.lastIndexOf("@");
-      return at < 0 || at === key.length - 1 ? NO : list.matches(key.slice(at + 1));
+      return at < 1 || at === key.length - 1 ? NO : list.matches(key.slice(at + 1));
     },
     close: () => list.close(),
   };

@@ -34,11 +34,6 @@ export function isDynamic(pieces: readonly Piece[]): boolean {
   return pieces.some((piece) => typeof piece !== "string");
 }
 
-/** Whether a query shows its server only parts of a key: then parts of addresses are not looked up one by one (DICT_FLAG_PATTERN). */
-export function isPartial(pieces: readonly Piece[]): boolean {
-  return pieces.some((piece) => typeof piece !== "string" && piece.of === "key" && piece.part !== "whole");
-}
-
 /** A key or value taken apart as far as the templates need it. */
 export interface Parts {
   readonly whole: string;
@@ -60,6 +55,11 @@ export class TemplateNeeds {
       new Set(wanted.filter((piece) => piece.of === which).map(({ part }) => part));
     [this.#key, this.#value] = [of("key"), of("value")];
     this.#labels = Math.max(0, ...[...this.#key].filter((part) => typeof part === "number"));
+  }
+
+  /** Whether a template shows its server only parts of a key: then parts of addresses are not looked up one by one. */
+  get isPartial(): boolean {
+    return this.#key.size > (this.#key.has("whole") ? 1 : 0);
   }
 
   /** The key's parts; undefined when it lacks one that a template asks for: then nothing is looked up. */

@@ -8,7 +8,7 @@ import { readTableFile } from "./lent_files.ts";
 import { openDomainFilter, whenAdmitted } from "./query_domain.ts";
 import { type QueryFile, withQueryFile } from "./query_file.ts";
 import { ResultGatherer, type ResultRules } from "./query_result.ts";
-import { isPartial, parseTemplate, type Parts, TemplateNeeds } from "./query_template.ts";
+import { parseTemplate, type Parts, TemplateNeeds } from "./query_template.ts";
 import { readRedisQuery, type RedisQuery, redisWords } from "./redis_command.ts";
 import { RedisLine } from "./redis_server.ts";
 import { LookupFault, remoteTable } from "./remote.ts";
@@ -68,7 +68,7 @@ function redisTable(
     return answerOf(values, rules, key, context);
   };
   const deadline = timeout * 2 * lines.length + 1000;
-  const pattern = query.args.some(isPartial);
+  const pattern = rules.needs.isPartial || domain.restricts;
   return remoteTable(spec, context, { deadline, pattern, close }, (key, signal) => {
     const parts = rules.needs.ofKey(key);
     return parts === undefined ? ABSENT : whenAdmitted(domain, key, () => lookup(parts, signal), ABSENT);

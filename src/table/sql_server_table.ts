@@ -76,7 +76,8 @@ export function openSqlServerTable(
   };
   // Time to find out that one server is dead and to ask another.
   const deadline = Math.min(pooled.length, 2) * (statement + GRACE) + GRACE;
-  return remoteTable(spec, context, { deadline, close }, (key, signal) => {
+  const pattern = template.rules.needs.isPartial || template.domain.restricts;
+  return remoteTable(spec, context, { deadline, pattern, close }, (key, signal) => {
     const parts = isAskable(key) ? template.rules.needs.ofKey(key) : undefined;
     if (parts === undefined) return ABSENT;
     return whenAdmitted(template.domain.admits(key), key, () => lookup(parts, signal));

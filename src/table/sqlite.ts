@@ -31,7 +31,8 @@ export const openSqliteTable: OpenType = (name, spec, context, open) =>
       template.domain.close();
       source.close();
     };
-    return remoteTable(spec, context, { deadline: LOOKUP_TIME, close }, (key, signal) => {
+    const pattern = template.rules.needs.isPartial || template.domain.restricts;
+    return remoteTable(spec, context, { deadline: LOOKUP_TIME, pattern, close }, (key, signal) => {
       const parts = isAskable(key) ? template.rules.needs.ofKey(key) : undefined;
       if (parts === undefined) return ABSENT;
       return whenAdmitted(template.domain.admits(key), key, () => {

@@ -58,13 +58,13 @@ const COMMANDS: Readonly<Record<string, CommandRow>> = {
 const HEADER_LIKE = /^[!-9;-~]+:/;
 
 function isForbidden(verb: string, { names, patterns }: ForbiddenCommands): boolean {
-  return HEADER_LIKE.test(verb) || names.has(verb.toUpperCase()) ||
-    patterns.some((pattern) => pattern.test(verb));
+  return names.has(verb.toUpperCase()) || patterns.some((pattern) => pattern.test(verb));
 }
 
 function breaksRules(session: Session, verb: string): MaybeAsync<boolean> {
-  if (isForbidden(verb, session.settings.forbiddenCommands)) return true;
-  return session.house.deps.forbiddenCommand?.(verb) ?? false;
+  if (HEADER_LIKE.test(verb)) return true;
+  const { forbiddenCommand } = session.house.deps;
+  return forbiddenCommand?.(verb) ?? isForbidden(verb, session.settings.forbiddenCommands);
 }
 
 /** One command cannot reset the junk count's effect: the count is checked before it grows, as Postfix does. */
@@ -132,12 +132,18 @@ function obey(session: Session, line: string): MaybeAsync<void> {
     return session.say(refuse(500, "5.5.2", "Error: bad syntax"));
   }
   const upper = verb.toUpperCase();
-  if (session.settings.noopCommands.has(upper)) {
-    countJunk(session);
-    return session.say(accept(250, "2.0.0", "Ok"));
-  }
-  const row = Object.hasOwn(COMMANDS, upper) ? COMMANDS[upper] : undefined;
-  return row === undefined ? runUnknown(session, verb, line) : runKnown(session, row, words, line);
+  const noop = session.house.deps.noopCommand?.(verb) ?? session.settings.noopCommands.has(upper);
+  return then(noop, (is) => {
+    if (is) return doNothing(session);
+    const row = Object.hasOwn(COMMANDS, upper) ? COMMANDS[upper] : undefined;
+    return row === undefined ? runUnknown(session, verb, line) : runKnown(session, row, words, line);
+  });
+}
+
+/** smtpd_noop_commands. */
+function doNothing(session: Session): MaybeAsync<void> {
+  countJunk(session);
+  return session.say(accept(250, "2.0.0", "Ok"));
 }
 
 /** Runs a command line, without its line end; a NUL ends it early. */

@@ -67,7 +67,9 @@ export interface SmtpdDeps {
   readonly discardedKeywords?: (address: string) => MaybeAsync<string | undefined>;
   /** smtpd_command_filter. */
   readonly commandFilter?: (line: string) => MaybeAsync<string | undefined>;
-  /** Tables in smtpd_forbidden_commands, asked for commands that are unknown. */
+  /** smtpd_noop_commands where it is more than names; the names are in the settings. */
+  readonly noopCommand?: (verb: string) => MaybeAsync<boolean>;
+  /** smtpd_forbidden_commands where it is more than names and a pattern; asked for commands that are unknown. */
   readonly forbiddenCommand?: (verb: string) => MaybeAsync<boolean>;
   /** Whether the queue can take a message of that many bytes (queue_minfree). */
   readonly hasRoom?: (size: number) => boolean;

@@ -11,23 +11,27 @@ import { LocalDataFault } from "./local_data_fault.ts";
 /** The parameters that name tables of a session. */
 export type TableSettings = Pick<
   Settings,
-  "smtpd_command_filter" | "smtpd_discard_ehlo_keyword_address_maps" | "smtpd_forbidden_commands"
+  | "smtpd_command_filter"
+  | "smtpd_discard_ehlo_keyword_address_maps"
+  | "smtpd_forbidden_commands"
+  | "smtpd_noop_commands"
 >;
 
 /** What a session looks up in tables; each is undefined when its parameter names none. */
-export type SmtpdTables = Pick<SmtpdDeps, "commandFilter" | "discardedKeywords" | "forbiddenCommand">;
+export type SmtpdTables = Pick<
+  SmtpdDeps,
+  "commandFilter" | "discardedKeywords" | "forbiddenCommand" | "noopCommand"
+>;
 
 type Lookup = (key: string) => MaybeAsync<string | undefined>;
 
-/** A lookup of the whole key; trouble is what `trouble` makes of it. */
-function lookupIn(
-  maps: ShelfMaps | undefined,
-  trouble: (title: string, key: string, why: string) => undefined,
-): Lookup | undefined {
+/** A lookup of the whole key. A table that cannot be asked ends the session. */
+function lookupIn(maps: ShelfMaps | undefined): Lookup | undefined {
   if (maps === undefined) return undefined;
   const valueOf = (answer: Answer, key: string) => {
     if (answer.is === "found") return answer.value;
-    return answer.is === "trouble" ? trouble(maps.title, key, answer.why) : undefined;
+    if (answer.is === "absent") return undefined;
+    throw new LocalDataFault(`${maps.title}: lookup error for "${key.slice(0, 100)}": ${answer.why}`);
   };
   return (key) => {
     const answer = maps.whole.find(key);
@@ -35,29 +39,34 @@ function lookupIn(
   };
 }
 
-/** Ends the session. */
-function fail(title: string, key: string, why: string): never {
-  throw new LocalDataFault(`${title}: lookup error for "${key.slice(0, 100)}": ${why}`);
+/** A list of commands that has more than names and one pattern written in place: `!name`, `/file`, `type:table`. */
+function needsList(text: string): boolean {
+  return splitList(text).some((item) => /[:/!]/.test(item) && !isInlinePattern(item));
 }
 
-/** Opens the tables that a session asks (smtpd_command_filter, smtpd_discard_ehlo_keyword_address_maps, smtpd_forbidden_commands). */
+/** Whether a verb is in such a list. What cannot be asked is in none, with a warning: Postfix does not mind either. */
+function commandList(text: string, title: string, shelf: Shelf, log: Log) {
+  const list = needsList(text)
+    ? shelf.domains(text, { parentMatches: false, exact: true, title })
+    : undefined;
+  if (list === undefined) return undefined;
+  return (verb: string) =>
+    then(list.matches(verb), (match) => {
+      if (match.is === "trouble") log.note("smtpd", "warning", `${title}: ${match.why}`);
+      return match.is === "yes";
+    });
+}
+
+/** Opens the tables that a session asks: those of TableSettings. */
 export function openSmtpdTables(settings: TableSettings, shelf: Shelf, log: Log): SmtpdTables {
-  const open = (text: string, title: string) => lookupIn(shelf.maps(text, title), fail);
-  const tables = splitList(settings.smtpd_forbidden_commands)
-    .filter((item) => item.includes(":") && !isInlinePattern(item)).join(" ");
-  // Postfix does not mind when these cannot be asked: not critical.
-  const forbidden = lookupIn(shelf.maps(tables, "smtpd_forbidden_commands"), (title, _key, why) => {
-    log.note("smtpd", "warning", `${title}: ${why}`);
-    return undefined;
-  });
+  const lookup = (name: "smtpd_command_filter" | "smtpd_discard_ehlo_keyword_address_maps") =>
+    lookupIn(shelf.maps(settings[name], name));
+  const list = (name: "smtpd_forbidden_commands" | "smtpd_noop_commands") =>
+    commandList(settings[name], name, shelf, log);
   return {
-    commandFilter: open(settings.smtpd_command_filter, "smtpd_command_filter"),
-    discardedKeywords: open(
-      settings.smtpd_discard_ehlo_keyword_address_maps,
-      "smtpd_discard_ehlo_keyword_address_maps",
-    ),
-    forbiddenCommand: forbidden === undefined
-      ? undefined
-      : (verb) => then(forbidden(verb), (value) => value !== undefined),
+    commandFilter: lookup("smtpd_command_filter"),
+    discardedKeywords: lookup("smtpd_discard_ehlo_keyword_address_maps"),
+    forbiddenCommand: list("smtpd_forbidden_commands"),
+    noopCommand: list("smtpd_noop_commands"),
   };
 }

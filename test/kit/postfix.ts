@@ -79,7 +79,6 @@ export function startPostfix(
   const started = options.nameServer === undefined
     ? spawnSync("/usr/sbin/postfix", ["-c", etc, "start"], { encoding: "utf8" })
     : startWithNameServer(etc, options.nameServer);
-  if (started.status !== 0) throw new Error(`postfix did not start: ${started.stderr}`);
   const log = () => {
     try {
       return fs.readFileSync(path.join(root, "maillog"), "utf8");
@@ -87,6 +86,9 @@ export function startPostfix(
       return "";
     }
   };
+  if (started.status !== 0) {
+    throw new Error(`postfix did not start: ${started.stderr.slice(-2000)}\n${log().slice(-2000)}`);
+  }
   return {
     configDirectory: etc,
     log,

@@ -22,5 +22,5 @@ for (let batch = 0; batch < batches; batch++) {
       deps: { dns: createSystemResolver([`${NAME_SERVER}:53`]) },
       close: () => dns.close(),
     };
-  });
+  }, true);
 }

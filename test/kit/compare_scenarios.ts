@@ -116,11 +116,12 @@ export function warningsIn(lines: readonly string[]): string[] {
     .filter((text, at, all) => !ONCE.test(text) || all.indexOf(text) === at);
 }
 
-/** Declares a test for each scenario. `start` sets the world up before Postfix starts; without one they run side by side. */
+/** Declares a test for each scenario. `start` sets the world up before Postfix starts. */
 export function compareScenarios(
   title: string,
   scenarios: readonly Scenario[],
   start?: () => Promise<ScenarioWorld>,
+  sideBySide = start === undefined,
 ): void {
   describe.skipIf(!postfixAvailable())(title, () => {
     let postfix: PostfixInstance;
@@ -147,7 +148,7 @@ export function compareScenarios(
       console.log(`${compared} replies compared with Postfix`);
     });
 
-    const declare = start === undefined ? test.concurrent : test;
+    const declare = sideBySide ? test.concurrent : test;
     scenarios.forEach((scenario, at) => {
       declare(scenario.name, async () => {
         const main = settingsOf({

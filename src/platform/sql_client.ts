@@ -11,6 +11,11 @@ export interface SqlServer {
   readonly password: string;
   readonly database: string;
   readonly tls?: SqlTls;
+  /**
+   * PostgreSQL: statements are prepared once per connection, which is faster; some types then come in binary form. Otherwise
+   * every value comes as text.
+   */
+  readonly prepares?: boolean;
   /** PostgreSQL: run-time parameters of the session. */
   readonly parameters?: Readonly<Record<string, string>>;
 }
@@ -147,8 +152,7 @@ function optionsOf(server: SqlServer, timeout: number, closed: () => void): Bun.
     idleTimeout: 0,
     maxLifetime: 0,
     onclose: closed,
-    // Unnamed statements pass through connection poolers, and all results come as text.
-    ...(adapter === "postgres" && { prepare: false, connection: { ...parameters } }),
+    ...(adapter === "postgres" && { prepare: server.prepares === true, connection: { ...parameters } }),
   };
 }
 

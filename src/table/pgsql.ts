@@ -9,10 +9,9 @@ import {
 import type { OpenType } from "./context.ts";
 import { pgsqlServers } from "./pgsql_servers.ts";
 import { withQueryFile } from "./query_file.ts";
-import type { BoundQuery } from "./sql_query.ts";
-import { MOST_ROWS, type Rows } from "./sql_answer.ts";
+import { PgsqlStatement } from "./pgsql_statement.ts";
 import { openSqlServerTable, type SqlLimits } from "./sql_server_table.ts";
-import { readSqlTemplate, statementText } from "./sql_template.ts";
+import { readSqlTemplate } from "./sql_template.ts";
 
 /** Those of Postfix 3.7, what later versions added, and our own `timeout`. */
 const ATTRIBUTES = [...TABLE_PARAMETERS.pgsql!, "encoding", "idle_interval", "retry_interval", "timeout"];
@@ -25,7 +24,7 @@ export const openPgsql: OpenType = (name, spec, context, open) =>
   withQueryFile(name, spec, { context, attributes: ATTRIBUTES }, (file) => {
     const tables = { context, open };
     const template = readSqlTemplate(file, { spec, dialect: "pgsql", tables, legacyFunction: true });
-    const statement = new Statement(template.bound);
+    const statement = new PgsqlStatement(template.bound);
     const client_encoding = file.text("encoding") ?? "UTF8";
     const parameters = { ...SESSION, client_encoding };
     return openSqlServerTable(spec, {
@@ -37,7 +36,7 @@ export const openPgsql: OpenType = (name, spec, context, open) =>
         parameters: { ...server.parameters, ...parameters },
       })),
       type: {
-        connect,
+        connect: (server, limits) => connect({ ...server, prepares: statement.prepares }, limits),
         ask: (connection, values) => statement.run(connection, values),
       },
     });
@@ -63,56 +62,5 @@ async function connect(server: SqlServer, limits: SqlLimits): Promise<SqlConnect
   } catch (error) {
     if (!(error instanceof SqlFault) || error.code !== NO_ENTRY) throw error;
     return await connectSql({ ...server, tls: { ...tls, mode: second } }, options);
-  }
-}
-
-const EMPTY = new Uint8Array(0);
-/** "could not determine data type of parameter" */
-const INDETERMINATE = "42P18";
-
-/**
- * The query as this server takes it. A parameter without a type is what a string constant is: it takes the type of what it is
- * compared with. Where there is nothing to tell the type (`concat('%s', 'x')`), a constant is text; a parameter has to be told.
- */
-class Statement {
-  readonly #bound: BoundQuery;
-  readonly #told = new Set<number>();
-  #text: string;
-
-  constructor(bound: BoundQuery) {
-    this.#bound = bound;
-    this.#text = this.#write();
-  }
-
-  async run(connection: SqlConnection, values: readonly string[]): Promise<Rows> {
-    for (;;) {
-      const text = this.#text;
-      try {
-        const results = await connection.query(text, values);
-        // libpq gives NULL as the empty string, which earns a warning.
-        return (results[0]?.rows ?? []).map((row) => row.map((value) => value ?? EMPTY));
-      } catch (error) {
-        if (!this.#tells(error) && text === this.#text) throw error;
-      }
-    }
-  }
-
-  /** Learns from a complaint about a parameter's type; false when there is nothing new to learn. */
-  #tells(error: unknown): boolean {
-    if (!(error instanceof SqlFault) || error.code !== INDETERMINATE) return false;
-    const hole = Number(/\$(\d+)/.exec(error.message)?.[1] ?? 0) - 1;
-    if (hole < 0 || hole >= this.#bound.holes.length || this.#told.has(hole)) return false;
-    this.#told.add(hole);
-    this.#text = this.#write();
-    return true;
-  }
-
-  /** In brackets the server itself can cut off too many rows. */
-  #write(): string {
-    const text = statementText(
-      this.#bound,
-      (hole) => `$${hole + 1}${this.#told.has(hole) ? "::text" : ""}`,
-    );
-    return this.#bound.isPlainSelect ? `SELECT * FROM (${text}) AS mta LIMIT ${MOST_ROWS + 1}` : text;
   }
 }

@@ -106,14 +106,10 @@ export class Servers<Server> {
     return state.failures === 0 || (!state.tried && this.#context.clock() >= state.restsUntil);
   }
 
-  /** Those that work first; of those that failed, the one that has rested longest first. */
+  /** A server that has rested long enough has its place among those that work: one lookup finds out whether it does. */
   #inOrder(): readonly State<Server>[] {
     const { order, random = Math.random } = this.#options;
-    if (this.#states.length === 1) return this.#states;
-    const working = this.#states.filter(({ failures }) => failures === 0);
-    const failed = this.#states.filter(({ failures }) => failures > 0);
-    if (order === "random") shuffle(working, random);
-    return [...working, ...failed.sort((a, b) => a.restsUntil - b.restsUntil)];
+    return order === "listed" || this.#states.length === 1 ? this.#states : shuffled(this.#states, random);
   }
 
   #worked(state: State<Server>): void {
@@ -149,9 +145,11 @@ export class Servers<Server> {
 const faultOf = (reason: unknown) =>
   reason instanceof ServerFault ? reason : new ServerFault(systemErrorText(reason), { cause: reason });
 
-function shuffle<T>(items: T[], random: () => number): void {
+function shuffled<T>(given: readonly T[], random: () => number): readonly T[] {
+  const items = [...given];
   for (let at = items.length - 1; at > 0; at--) {
     const other = Math.floor(random() * (at + 1));
     [items[at], items[other]] = [items[other]!, items[at]!];
   }
+  return items;
 }

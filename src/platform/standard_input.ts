@@ -26,19 +26,34 @@ export function wholeStandardInput(): Buffer {
   return Buffer.concat([...standardInput()]);
 }
 
+const NEWLINE = 10;
+
+/** Standard input in pieces of whole lines; only the last may lack its newline. */
+export function* standardInputBlocks(): Generator<Buffer> {
+  let rest: Buffer[] = [];
+  for (const chunk of standardInput()) {
+    const end = chunk.lastIndexOf(NEWLINE) + 1;
+    rest.push(chunk.subarray(0, end > 0 ? end : chunk.length));
+    if (end === 0) continue;
+    yield rest.length === 1 ? rest[0]! : Buffer.concat(rest);
+    rest = end < chunk.length ? [chunk.subarray(end)] : [];
+  }
+  if (rest.length > 0) yield Buffer.concat(rest);
+}
+
+/** The lines of a piece, without their newlines. */
+export function* linesOf(block: Buffer): Generator<Buffer> {
+  for (let at = 0; at < block.length;) {
+    const newline = block.indexOf(NEWLINE, at);
+    const end = newline < 0 ? block.length : newline;
+    yield block.subarray(at, end);
+    at = end + 1;
+  }
+}
+
 /** Lines of standard input without their newlines; the last may lack its own. */
 export function* standardInputLines(): Generator<Buffer> {
-  let rest = Buffer.alloc(0);
-  for (const chunk of standardInput()) {
-    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    let at = 0;
-    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, at)) {
-      yield bytes.subarray(at, end);
-      at = end + 1;
-    }
-    rest = Buffer.from(bytes.subarray(at));
-  }
-  if (rest.length > 0) yield rest;
+  for (const block of standardInputBlocks()) yield* linesOf(block);
 }
 
 /** Permission bits and owner of standard input when it is a plain file. */

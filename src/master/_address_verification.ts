@@ -2,7 +2,7 @@ import type { AddressVerifier } from "../access/verifier.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Outcome } from "../delivery/agent.ts";
 import type { Log } from "../observe/log.ts";
-import { ownPid, signalProcess } from "../platform/signals.ts";
+import { isRunning, ownPid } from "../platform/signals.ts";
 import { every } from "../platform/timer.ts";
 import type { Qmgr } from "../qmgr/qmgr.ts";
 import type { VerifyCache } from "../verify/cache.ts";
@@ -100,7 +100,7 @@ function openVerifier({ context, world, qmgr, cache, sender, log }: VerifierPart
     pendingLimit: partOf(settings.address_verify_pending_request_limit, context),
     probe: (address, report) => prober.send(address, report),
     pid: ownPid(),
-    isAlive: (pid) => signalProcess(pid, 0),
+    isAlive: isRunning,
     hooks: {
       cacheFault: (why) => warn("cache", `address_verify_map: ${why}`),
       tooMany: (pending) =>

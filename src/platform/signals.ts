@@ -1,3 +1,5 @@
+import fs from "node:fs";
+
 /** A signal that a daemon answers to. */
 export type SignalName = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGUSR1" | "SIGUSR2" | "SIGCHLD";
 
@@ -13,6 +15,17 @@ export function signalProcess(pid: number, signal: "SIGTERM" | "SIGKILL" | "SIGH
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Whether a process of our user still works: one that has ended but was not taken leave of yet does not. */
+export function isRunning(pid: number): boolean {
+  if (!signalProcess(pid, 0)) return false;
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
+    return !stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z");
+  } catch {
+    return true; // no /proc to look at
   }
 }
 

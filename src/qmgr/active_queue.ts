@@ -17,8 +17,8 @@ export interface ActiveQueueOptions {
   readonly retryAfter: number;
   /** Called for each message that enters; `pending` are the recipients to deliver to. */
   begin(message: ActiveMessage, pending: readonly number[]): void;
-  /** Called when the last message has left. */
-  emptied(): void;
+  /** Called when a message has left. */
+  left(): void;
 }
 
 /** Messages read from the store at a time. */
@@ -32,6 +32,7 @@ export class ActiveQueue {
   readonly #options: ActiveQueueOptions;
   readonly #messages = new Map<QueueId, ActiveMessage>();
   #opening = 0;
+  #probes = 0;
   #recipients = 0;
   #heldBytes = 0;
   #scheduled = false;
@@ -47,6 +48,11 @@ export class ActiveQueue {
   /** Messages that are active or being opened. */
   get size(): number {
     return this.#messages.size + this.#opening;
+  }
+
+  /** The same without probes: what must not be lost. */
+  get mail(): number {
+    return this.size - this.#probes;
   }
 
   /** Recipients without an outcome. */
@@ -105,11 +111,8 @@ export class ActiveQueue {
       this.#heldBytes -= message.content.bytes?.length ?? 0;
     }
     if (this.#more) this.wake();
-    this.#tellEmpty();
-  }
-
-  #tellEmpty(): void {
-    if (this.size === 0) this.#options.emptied();
+    if (message.probe !== undefined) this.#probes--;
+    this.#options.left();
   }
 
   #room(): number {
@@ -143,7 +146,7 @@ export class ActiveQueue {
     this.#opening--;
     if (this.#stopped) {
       this.#options.store.release(id);
-      return this.#tellEmpty();
+      return this.#options.left();
     }
     const pending = pendingIndexes(stored.states);
     const message = activate(stored, pending.length, this.#options.clock.now());
@@ -160,6 +163,7 @@ export class ActiveQueue {
   admit(probe: Probe): void {
     const message = activateProbe(probe, this.#options.clock.now());
     this.#messages.set(message.id, message);
+    this.#probes++;
     this.#recipients += message.outstanding;
     this.#options.begin(message, message.envelope.recipients.map((_recipient, index) => index));
   }
@@ -175,6 +179,6 @@ export class ActiveQueue {
       // The store has put it aside; it says so itself.
     }
     if (this.#more) this.wake();
-    this.#tellEmpty();
+    this.#options.left();
   }
 }

@@ -78,6 +78,8 @@ export interface Qmgr {
 
 /** How long agents may take to give in after the deadline of `stop`. */
 const GRACE = 1000;
+/** How long an end of the service waits for address probes: a lost one is sent again when the address is next asked about. */
+const PROBE_GRACE = 3000;
 
 /** Builds the queue manager of one worker. Throws when a transport parameter of main.cf cannot be read. */
 export function createQmgr(deps: QmgrDeps): Qmgr {
@@ -94,7 +96,8 @@ class Manager implements Qmgr {
   readonly #warnedUntil = new Map<string, number>();
   #stopping = false;
   #cancelRun: (() => void) | undefined;
-  #emptied: (() => void) | undefined;
+  /** Who waits for messages to leave, as the service stops. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(deps: QmgrDeps) {
     this.#deps = deps;
@@ -108,7 +111,7 @@ class Manager implements Qmgr {
       recipientLimit: settings.qmgr_message_recipient_limit,
       retryAfter: settings.minimal_backoff_time * 1000,
       begin: (message, pending) => this.#begin(message, pending),
-      emptied: () => this.#emptied?.(),
+      left: () => this.#waiting.forEach((look) => look()),
     });
     this.#world = {
       store,
@@ -173,9 +176,12 @@ class Manager implements Qmgr {
     for (const transport of this.#transports.values()) {
       for (const { message, recipients } of transport.drain()) this.#putBack(message, recipients.length);
     }
-    await this.#empty(milliseconds);
+    await Promise.all([
+      this.#until(() => this.#active.mail === 0, milliseconds),
+      this.#until(() => this.#active.size === 0, Math.min(milliseconds, PROBE_GRACE)),
+    ]);
     this.#abort.abort(new Error("the mail system is stopping"));
-    await this.#empty(GRACE);
+    await this.#until(() => this.#active.size === 0, GRACE);
     for (const message of this.#active.messages()) this.#release(message);
     await this.#deps.store.flush();
   }
@@ -190,18 +196,18 @@ class Manager implements Qmgr {
     this.#active.wake();
   }
 
-  /** Resolves when no message is active, or after that time. */
-  #empty(milliseconds: number): Promise<void> {
-    if (this.#active.size === 0) return Promise.resolve();
+  /** Resolves when that is so, which only messages that leave can bring about, or after that time. */
+  #until(isSo: () => boolean, milliseconds: number): Promise<void> {
+    if (isSo()) return Promise.resolve();
     return new Promise((resolve) => {
-      const cancel = this.#deps.clock.after(milliseconds, () => {
-        this.#emptied = undefined;
-        resolve();
-      });
-      this.#emptied = () => {
+      const end = () => {
         cancel();
+        this.#waiting.delete(look);
         resolve();
       };
+      const look = () => isSo() ? end() : undefined;
+      const cancel = this.#deps.clock.after(milliseconds, end);
+      this.#waiting.add(look);
     });
   }
 

@@ -595,16 +595,23 @@ test("a probe is told of, never answered by a notice, and nothing of it reaches 
   }
 });
 
-test("a probe that the end of the service finds under way is lost, and says so", async () => {
-  const heard: string[] = [];
-  const { qmgr } = rig();
-  qmgr.probe(probeOf("a@x.example", heard));
-  await settle();
-  const stopped = qmgr.stop(0);
-  await settle();
-  qmgr.probe(probeOf("b@x.example", heard));
-  expect(heard).toContain("lost");
-  void stopped;
+test("the end of the service waits for mail up to its deadline, for probes three seconds; then they are lost and say so", async () => {
+  for (const [mail, stopsAt] of [[false, 3000], [true, 20_000]] as const) {
+    const heard: string[] = [];
+    const { qmgr, clock, put, store } = rig();
+    qmgr.probe(probeOf("a@x.example", heard));
+    if (mail) put(["b@y.example"]);
+    await settle();
+    let stopped = false;
+    void qmgr.stop(20_000).then(() => stopped = true);
+    await clock.advance(stopsAt - 1);
+    expect([stopped, heard]).toEqual([false, []]);
+    await clock.advance(1);
+    await settle();
+    expect([stopped, heard, store.messages.size]).toEqual([true, ["lost"], mail ? 1 : 0]);
+    qmgr.probe(probeOf("b@x.example", heard));
+    expect(heard).toEqual(["lost", "lost"]);
+  }
 });
 
 test("a bad transport parameter stops the start and names itself", () => {

@@ -1,8 +1,9 @@
 // The first promise: a message that got its 250 is delivered, whatever happens to the processes.
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { type CountingSink, startCountingSink } from "../kit/counting_sink.ts";
 import { type Accepted, startLoad } from "../kit/load.ts";
+import { cutPower, family, isRunning, kill } from "../kit/power.ts";
 import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
 
 const LONG = process.env.MTA_LONG_TESTS === "1";
@@ -10,48 +11,6 @@ const ROUNDS = LONG ? 200 : 10;
 const LANES = 12;
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** A process and all that it started. */
-function family(pid: number): number[] {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, "latin1");
-      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
-    } catch { /* it ended meanwhile */ }
-  }
-  const members = [pid];
-  for (let at = 0; at < members.length; at++) {
-    for (const [child, parent] of parents) if (parent === members[at]) members.push(child);
-  }
-  return members;
-}
-
-function kill(pids: readonly number[]): void {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch { /* it ended meanwhile */ }
-  }
-}
-
-/** Stops every process of a server at once, in the middle of whatever it does. */
-async function cutPower(server: Server): Promise<void> {
-  const pids = family(server.pid);
-  server.signal("SIGSTOP"); // so that master starts no worker in between
-  kill([...pids.slice(1), server.pid]);
-  await server.exited;
-  for (let tries = 0; tries < 500 && pids.some(isRunning); tries++) await pause(2);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
-  } catch {
-    return false;
-  }
-}
 
 interface World {
   readonly sink: CountingSink;

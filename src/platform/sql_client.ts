@@ -11,11 +11,6 @@ export interface SqlServer {
   readonly password: string;
   readonly database: string;
   readonly tls?: SqlTls;
-  /**
-   * PostgreSQL: statements are prepared once per connection, which is faster; some types then come in binary form. Otherwise
-   * every value comes as text.
-   */
-  readonly prepares?: boolean;
   /** PostgreSQL: run-time parameters of the session. */
   readonly parameters?: Readonly<Record<string, string>>;
 }
@@ -152,7 +147,9 @@ function optionsOf(server: SqlServer, timeout: number, closed: () => void): Bun.
     idleTimeout: 0,
     maxLifetime: 0,
     onclose: closed,
-    ...(adapter === "postgres" && { prepare: server.prepares === true, connection: { ...parameters } }),
+    // Unnamed statements go out in one piece with their values: whatever connection a pooler hands them to, the statement is
+    // ours, where a prepared one might be somebody else's of the same name. All values come as text then.
+    ...(adapter === "postgres" && { prepare: false, connection: { ...parameters } }),
   };
 }
 

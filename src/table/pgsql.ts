@@ -36,7 +36,7 @@ export const openPgsql: OpenType = (name, spec, context, open) =>
         parameters: { ...server.parameters, ...parameters },
       })),
       type: {
-        connect: (server, limits) => connect({ ...server, prepares: statement.prepares }, limits),
+        connect,
         ask: (connection, values) => statement.run(connection, values),
       },
     });

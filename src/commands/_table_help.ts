@@ -1,12 +1,11 @@
 import { TABLE_TYPES } from "../table/registry.ts";
 import type { ToolStyle } from "./_table_options.ts";
 
-const WIDTH = 100;
+const WIDTH = 79;
 
 function typesWith(index: boolean): string {
-  return Object.keys(TABLE_TYPES).filter((type) => (TABLE_TYPES[type]!.index !== undefined) === index).join(
-    " ",
-  );
+  const types = Object.entries(TABLE_TYPES).filter(([, row]) => (row.index !== undefined) === index);
+  return types.map(([type]) => type).join(" ");
 }
 
 /** A text in lines that fit the screen. */
@@ -20,24 +19,21 @@ function wrapped(text: string): string[] {
   return lines;
 }
 
-/** What `--help` prints; fits a screen. */
-export function toolHelp({ program, usage, format }: ToolStyle): string {
+/** What `--help` prints; fits a screen of 24 lines and 80 columns. */
+export function toolHelp({ program, format }: ToolStyle): string {
   const only = format === "map";
   const lines = [
-    `${usage.replace("usage: ", "usage: mta ")}`,
-    "",
-    only
-      ? "Makes a lookup table from a text file, or asks and changes one."
-      : "Makes an alias table from an alias file, or asks and changes one.",
-    `Types that can be made: ${typesWith(true)}; default_database_type when none is given.`,
-    ...wrapped(`Types that can only be asked: ${typesWith(false)}`),
-    "",
-    "  FILE         make the table anew; readers see the old one until the new one is whole",
+    `usage: mta ${program} [options] [map_type:]file...`,
+    ...wrapped(
+      `Makes ${only ? "a lookup table" : "an alias table"} from a text file, or asks and changes one. ` +
+        `Types: ${typesWith(true)}; only asked: ${typesWith(false)}.`,
+    ),
+    "  FILE         make the table anew; readers see the old one until it is whole",
     "  -i           add the entries on standard input to the table",
-    "  -q KEY       print the value of the first table that has KEY; -q - asks each line of standard input",
-    "  -d KEY       delete KEY from all tables; -d - each line of standard input",
+    "  -q KEY       print KEY's first value; -q - for each line of standard input",
+    "  -d KEY       delete KEY from all tables; -d - for each line of standard input",
     "  -s           list the first table",
-    "  -r  -w       a key that is there already: replace it, or keep the first, without a warning",
+    "  -r  -w       a key that is there: replace it, or keep the first, silently",
     "  -f           do not fold keys to lower case",
     "  -N  -n       with, or without, a terminating NUL on keys and values",
     "  -o  -p       do not take over the source's owner (as root), its permissions",
@@ -45,12 +41,15 @@ export function toolHelp({ program, usage, format }: ToolStyle): string {
     ...(only
       ? [
         "  -F           values are names of files, whose content is stored (base64)",
-        '  -h -b -m     with "-q -": ask for the header fields, body lines, MIME parts of a message',
+        '  -h -b -m -U  with "-q -": header fields, body lines, MIME parts of a message',
+        "               as keys; -U: they are UTF-8",
       ]
       : []),
-    "  -c DIR       configuration directory       -v  ignored       --json  results as JSON lines",
-    "",
-    `Exit status: 0 when done or found, 1 otherwise. ${program}(1) describes the same options.`,
+    "  -c DIR       configuration directory; -v is ignored",
+    '  --json       lines of JSON: {"key", "value", "table", "line"} for -q, {"key",',
+    '               "value"} for -s, {"table", "deleted"} for -d, {"table", "file",',
+    '               "records"} for a table made; errors {"program", "level", "text"}',
+    `Exit status: 0 when done or found, 1 otherwise. See also ${program}(1).`,
   ];
   return `${lines.join("\n")}\n`;
 }

@@ -182,7 +182,8 @@ test("newaliases makes every table of alias_database", () => {
 test("--help fits a screen", () => {
   for (const tool of ["postmap", "postalias"]) {
     const help = spawnSync(process.execPath, [runner, tool, "--help"]).stdout.toString();
-    expect(help.split("\n").length).toBeLessThan(25);
+    expect(help.split("\n").length).toBeLessThanOrEqual(25);
+    expect(Math.max(...help.split("\n").map((line) => line.length))).toBeLessThan(80);
     for (const option of ["-i", "-q", "-d", "-s", "--json"]) expect(help).toContain(option);
   }
 });

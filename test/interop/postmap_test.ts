@@ -270,6 +270,13 @@ describe.if(available)("beside the real postmap", () => {
     expect(fs.statSync(join(root, "ours/t-in-roots-folder.db")).uid).toBe(0);
   });
 
+  test("postconf -m lists the real one's types, and ours beside them", () => {
+    const types = (where: "real" | "ours") => run(where, "postconf", ["-m"]).out.trim().split("\n");
+    const real = types("real");
+    expect(types("ours").filter((type) => real.includes(type))).toEqual(real);
+    expect(types("ours").filter((type) => !real.includes(type))).toEqual(["redis"]);
+  });
+
   test("a symbolic link is followed, and no temporary file stays", () => {
     fs.mkdirSync(join(root, "ours/linked"));
     fs.writeFileSync(join(root, "ours/linked/target.db"), "");

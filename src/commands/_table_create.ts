@@ -194,7 +194,9 @@ export function writeRecords(
   }
 }
 
+/** A constant table is made under another name, in Postfix too. */
 function openFailure(format: IndexFormat, path: string, error: unknown): string {
+  if (format.constant) return format.openProblem(`${path}.tmp`, systemWhy(error));
   return exists(path) && format.rewrittenInPlace
     ? `open ${path}: ${systemWhy(error)}`
     : format.openProblem(path, systemWhy(error));

@@ -1,13 +1,14 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
 import { lockFile } from "./file_lock.ts";
+import { waitForLock } from "./record_lock.ts";
 import { giveName, openNameless } from "./nameless_file.ts";
 
 /** How a replaced file shall look when there was none before. */
 export interface NewFile {
   /** Permission bits, whatever the umask says. */
   readonly mode: number;
-  /** An existing file's mode and owner are kept unless this is false. */
+  /** An existing file's mode and owner are kept unless this is false; then it is never written in place either. */
   readonly keepExisting?: boolean;
   /** Be written under its temporary name from the start, as where the system has no files without a name. */
   readonly named?: boolean;
@@ -52,7 +53,8 @@ export function replaceFile(path: string, look: NewFile): FileReplacement {
     return beside(target, before, look);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (before === undefined || (code !== "EACCES" && code !== "EPERM" && code !== "EROFS")) throw error;
+    const mayStay = before !== undefined && look.keepExisting !== false;
+    if (!mayStay || (code !== "EACCES" && code !== "EPERM" && code !== "EROFS")) throw error;
     return inPlace(target);
   }
 }
@@ -128,14 +130,15 @@ function syncFolder(path: string): void {
   } catch { /* a folder that may be written but not read: the rename is as durable as it gets */ }
 }
 
-/** The bytes wait in memory until they are complete: the old content is given up at the last moment. */
+/** Copies of the bytes wait in memory until they are complete: the old content is given up at the last moment. */
 function inPlace(target: string): FileReplacement {
   const pieces: { readonly bytes: Uint8Array; readonly position: number }[] = [];
   return {
-    write: (bytes, position) => void pieces.push({ bytes: bytes.slice(), position }),
+    write: (bytes, position) => void pieces.push({ bytes: new Uint8Array(bytes), position }),
     commit: () => {
       const fd = fs.openSync(target, fs.constants.O_RDWR);
       lockFile(fd, "exclusive");
+      waitForLock(fd);
       fs.ftruncateSync(fd, 0);
       for (const { bytes, position } of pieces) writeAll(fd, bytes, position);
       fs.fdatasyncSync(fd);

@@ -1,6 +1,7 @@
 import { errno, libc, systemError } from "./libc.ts";
 
 const F_SETLK = 6;
+const F_SETLKW = 7;
 const F_WRLCK = 1;
 const SEEK_SET = 0;
 const LOCK_EX = 2;
@@ -35,5 +36,14 @@ export function tryLock(fd: number, how: "fcntl" | "flock"): boolean {
     const why = errno();
     if (why === EAGAIN || why === EACCES) return false;
     if (why !== EINTR) throw systemError(how, why);
+  }
+}
+
+/** Takes an exclusive fcntl(2) lock on a whole open file, waiting for other holders: real readers of .lmdb files hold one for each lookup. */
+export function waitForLock(fd: number): void {
+  const c = calls ??= open();
+  while (c.fcntl(fd, F_SETLKW, wholeFile()) !== 0) {
+    const why = errno();
+    if (why !== EINTR) throw systemError("fcntl", why);
   }
 }

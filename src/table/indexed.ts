@@ -18,6 +18,9 @@ type Serving =
   | { readonly from: "source"; readonly records: Map<string, SourceRecord> }
   | { readonly from: "nothing"; readonly answer: Answer };
 
+/** So often a lookup is made anew when somebody changes the index meanwhile. */
+const TRIES = 4;
+
 /** A source of more bytes is not read for the sake of a line number. */
 const LONGEST_SOURCE = 1_000_000;
 
@@ -67,7 +70,7 @@ export class IndexedTable implements Table {
 
   lookup(key: string): Answer {
     const serving = this.#current();
-    if (serving.from === "index") return this.#inIndex(serving.file, key, true);
+    if (serving.from === "index") return this.#inIndex(serving.file, key, TRIES);
     return serving.from === "source" ? this.#inSource(serving.records, key) : serving.answer;
   }
 
@@ -114,7 +117,7 @@ export class IndexedTable implements Table {
   }
 
   /** Searches the index. A miss or damage on pages fresh from disk counts only if the file is still the one we opened. */
-  #inIndex(file: RecordFile, key: string, mayRetry: boolean): Answer {
+  #inIndex(file: RecordFile, key: string, tries: number): Answer {
     const before = file.diskReads;
     let answer: Answer;
     try {
@@ -126,10 +129,10 @@ export class IndexedTable implements Table {
     if (answer.is === "found" || (answer.is === "absent" && file.diskReads === before) || isUnchanged(file)) {
       return answer;
     }
-    if (!mayRetry) return this.#trouble("it is being rewritten");
+    if (tries <= 1) return this.#trouble("it is being rewritten");
     this.#checked = -Infinity;
     const serving = this.#current();
-    if (serving.from === "index") return this.#inIndex(serving.file, key, false);
+    if (serving.from === "index") return this.#inIndex(serving.file, key, tries - 1);
     return serving.from === "source" ? this.#inSource(serving.records, key) : serving.answer;
   }
 
@@ -247,7 +250,7 @@ export class IndexedTable implements Table {
 
   /**
    * Opens the index. Postfix's own postmap rewrites .db files in place under a lock, and half of one looks like a table with
-   * fewer keys: meanwhile the source says what the index will say.
+   * fewer keys; a new .lmdb file of its is empty until all is in it. Meanwhile the source says what the index will say.
    */
   #openIndex(source: FileIdentity | undefined): Serving {
     const peace = this.#format.rewrittenInPlace
@@ -256,7 +259,12 @@ export class IndexedTable implements Table {
     if (peace === "busy") return this.#meanwhile(source);
     this.#passing = undefined;
     try {
-      return { from: "index", file: this.#format.open(this.#index) };
+      const file = this.#format.open(this.#index);
+      if (file.isUnborn !== true || source === undefined || this.#context.asPostmap === true) {
+        return { from: "index", file };
+      }
+      file.close();
+      return this.#meanwhile(source);
     } catch (error) {
       if (this.#isLent(error)) return this.#fromSource();
       const why = error instanceof TableFault ? error.message : systemWhy(error);

@@ -56,6 +56,10 @@ export class LmdbFile implements RecordFile {
     return this.#pages.diskReads;
   }
 
+  get isUnborn(): boolean {
+    return this.#meta.transaction === 0;
+  }
+
   #metaAt(position: number): Meta | undefined {
     const page = this.#metas.subarray(position);
     if (u32(page, LMDB.metaMagic) !== LMDB.magic || u32(page, LMDB.metaVersion) !== LMDB.version) {

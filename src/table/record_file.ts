@@ -17,6 +17,8 @@ export interface RecordFile {
   records(): IterableIterator<StoredRecord>;
   /** How many pages came from disk so far: an answer from memory alone needs no second look. */
   readonly diskReads: number;
+  /** Nothing has ever been committed to it: its first writer is at work, or never got to anything. */
+  readonly isUnborn?: boolean;
   /** False once the file has changed in place or another has taken its name. */
   unchanged(): boolean;
   close(): void;

@@ -165,6 +165,52 @@ const tableOf = (keys: readonly string[], names: Names) =>
   })
     .map((rows) => `inline:{${rows.map(([key, value]) => `{${key}=${value}}`).join(",")}}`);
 
+/** Patterns see whole keys only; `$$` is a `$` in main.cf. */
+const patternTable = (names: Names) =>
+  fc.tuple(
+    fc.constantFrom("regexp", "pcre"),
+    fc.uniqueArray(
+      fc.tuple(
+        fc.constantFrom(
+          "evil",
+          "^bob@",
+          "example\\.com$$",
+          "^192\\.0\\.2\\.6[67]$$",
+          "@",
+          "^unknown$$",
+          "!/good/",
+          "^(.*)@host$$",
+          "bad",
+        ),
+        action(names),
+      ),
+      { minLength: 1, maxLength: 3, selector: ([pattern]) => pattern },
+    ),
+  ).map(([type, rows]) =>
+    `${type}:{${
+      rows.map(([pattern, value]) => `{${pattern.startsWith("!") ? pattern : `/${pattern}/`} ${value}}`).join(
+        ",",
+      )
+    }}`
+  );
+const cidrTable = (names: Names) =>
+  fc.uniqueArray(
+    fc.tuple(
+      fc.constantFrom(
+        "192.0.2.64/26",
+        "192.0.2.1",
+        "10.0.0.0/8",
+        "!10.0.0.0/8",
+        "2001:db8::/32",
+        "0.0.0.0/0",
+        "198.51.100.68",
+      ),
+      action(names),
+    ),
+    { minLength: 1, maxLength: 3, selector: ([network]) => network },
+  ).map((rows) => `cidr:{${rows.map(([network, value]) => `{${network} ${value}}`).join(",")}}`);
+const staticTable = (names: Names) => action(names).map((value) => `static:{${value}}`);
+
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   check_client_access: CLIENT_KEYS,
   check_reverse_client_hostname_access: CLIENT_KEYS,
@@ -222,6 +268,33 @@ const LISTS = [
   "permit_rhswl_client dom.example",
 ];
 
+/** With a chance of one in weight + 1 not there. */
+const maybe = <Value>(value: fc.Arbitrary<Value>, weight = 1) =>
+  fc.option(value, { nil: undefined, freq: weight });
+
+/** Without SASL they are ignored, with a warning. */
+const LOGINS = [
+  "permit_sasl_authenticated",
+  "check_sasl_access inline:{{bob=REJECT bob},{eve=DEFER_IF_PERMIT eve},{carol=OK}}",
+  "reject_sender_login_mismatch",
+  "reject_authenticated_sender_login_mismatch",
+  "reject_known_sender_login_mismatch",
+  "reject_unauthenticated_sender_login_mismatch",
+];
+const sasl = maybe(
+  fc.constantFrom(
+    "inline:{{bob@example.com=bob},{x@evil.example=eve, bob},{plain=carol}}",
+    "inline:{{@example.com=carol},{ann@example.org=bob}}",
+    "",
+  ).map((maps) => ({
+    smtpd_sasl_auth_enable: "yes",
+    smtpd_sasl_type: "dovecot",
+    smtpd_sasl_path: "inet:%AUTH%",
+    smtpd_sender_login_maps: maps,
+  })),
+  2,
+);
+
 const restriction = (names: Names): fc.Arbitrary<string> =>
   fc.oneof(
     { weight: 10, arbitrary: fc.constantFrom(...PLAIN) },
@@ -239,6 +312,22 @@ const restriction = (names: Names): fc.Arbitrary<string> =>
         tableOf(SERVER_KEYS, names).map((table) => `${check} ${table}`)
       ),
     },
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom(
+        "check_client_access",
+        "check_helo_access",
+        "check_sender_access",
+        "check_recipient_access",
+      )
+        .chain((check) => patternTable(names).map((table) => `${check} ${table}`)),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom("check_client_access", "check_sender_mx_access", "check_helo_a_access")
+        .chain((check) => fc.oneof(cidrTable(names), staticTable(names)).map((table) => `${check} ${table}`)),
+    },
+    { weight: 2, arbitrary: fc.constantFrom(...LOGINS) },
     { weight: 1, arbitrary: tableOf([...CLIENT_KEYS, ...SENDER_KEYS, ...RECIPIENT_KEYS], names) },
     { weight: names.classes.length === 0 ? 0 : 3, arbitrary: fc.constantFrom(...names.classes, "permit") },
   );
@@ -249,8 +338,6 @@ const list = (names: Names, maxLength: number): fc.Arbitrary<string> =>
   })
     .map((items) => items.map(([prefix, item]) => prefix + item).join(", "));
 
-const maybe = <Value>(value: fc.Arbitrary<Value>, weight = 1) =>
-  fc.option(value, { nil: undefined, freq: weight });
 const code = (...codes: string[]) => maybe(fc.constantFrom(...codes), 4);
 
 /** Settings that change what restrictions say. Lookups by trivial-rewrite(8) are shared by all services, and stay out. */
@@ -311,6 +398,7 @@ function settings(prefix: string): fc.Arbitrary<Record<string, string>> {
     list(names, 4).map((text) => text === "" ? "reject_unauth_destination" : text);
   return fc.record({
     more: parameters,
+    logins: sasl,
     one: nonEmpty({ classes: classes.slice(1) }),
     two: nonEmpty({ classes: classes.slice(2) }),
     three: nonEmpty({ classes: [] }),
@@ -327,8 +415,9 @@ function settings(prefix: string): fc.Arbitrary<Record<string, string>> {
       "permit_mynetworks, reject_unauth_destination",
       "permit_auth_destination, defer",
     ),
-  }).map(({ more, one, two, three, relay, ending, ...lists }) => ({
+  }).map(({ more, logins, one, two, three, relay, ending, ...lists }) => ({
     ...present(more),
+    ...logins,
     smtpd_peername_lookup: "no",
     ...lists,
     smtpd_relay_restrictions: relay === "" ? ending : `${relay}, ${ending}`,
@@ -345,6 +434,7 @@ const client: fc.Arbitrary<ScriptClient> = fc.record({
   nameStatus: fc.constantFrom(4 as const, 5 as const),
   reverseName: fc.option(fc.constantFrom(...CLIENT_NAMES), { nil: undefined }),
   reverseNameStatus: fc.constantFrom(4 as const, 5 as const),
+  login: fc.option(fc.constantFrom("bob", "BOB", "carol", "eve"), { nil: undefined }),
 });
 
 const transaction = fc.record({
@@ -370,6 +460,11 @@ const session = fc.record({
   }),
 }).map(({ client, hello, steps }) => ({ client, commands: [hello.join(" "), ...steps.flat()] }));
 
+function firstTransaction(commands: readonly string[]): string[] {
+  const calm = commands.filter((command) => !/^(?:VRFY|ETRN) /.test(command));
+  return calm.includes("RSET") ? calm.slice(0, calm.indexOf("RSET") + 1) : calm;
+}
+
 /** So many configurations with so many sessions each; the same seed gives the same. */
 export function randomScenarios(
   { seed, configurations, sessions }: {
@@ -380,15 +475,16 @@ export function randomScenarios(
 ): Scenario[] {
   return Array.from({ length: configurations }, (_, at) => {
     const [settingsOf] = fc.sample(settings(`r${at}`), { seed: seed + at, numRuns: 1 });
-    // VRFY and ETRN before MAIL leave a reason behind that Postfix then gives for somebody else's deferral.
-    const calm = settingsOf!.smtpd_delay_reject === "no"
-      ? (command: string) => !/^(?:VRFY|ETRN) /.test(command)
-      : () => true;
+    // Without smtpd_delay_reject an earlier list's deferral is later given the reason of whatever list deferred last.
+    const atOnce = settingsOf!.smtpd_delay_reject === "no";
     return {
       name: `seed ${seed}, configuration ${at}`,
       settings: settingsOf!,
       sessions: fc.sample(session, { seed: seed + at, numRuns: sessions })
-        .map((each) => ({ ...each, commands: each.commands.filter(calm) })),
+        .map(({ client, commands }) => ({
+          client: settingsOf!.smtpd_sasl_auth_enable === undefined ? { ...client, login: undefined } : client,
+          commands: atOnce ? firstTransaction(commands) : commands,
+        })),
     };
   });
 }

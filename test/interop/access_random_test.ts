@@ -5,6 +5,7 @@ import { ROW_ZONE } from "../access/worldly_row_scenarios.ts";
 import { ZONE } from "../access/worldly_scenarios.ts";
 import { createSystemResolver } from "../../src/dns/system_resolver.ts";
 import { compareScenarios } from "../kit/compare_scenarios.ts";
+import { startAuthDaemon } from "../kit/policy_daemon.ts";
 import { startDnsServer } from "../kit/dns_server.ts";
 
 const NAME_SERVER = "127.0.0.79";
@@ -17,10 +18,14 @@ for (let batch = 0; batch < batches; batch++) {
   const scenarios = randomScenarios({ seed, configurations: 40, sessions: LONG ? 60 : 30 });
   compareScenarios(`random access policies answer as Postfix does (seed ${seed})`, scenarios, async () => {
     const dns = await startDnsServer({ ...ZONE, ...ROW_ZONE }, { host: NAME_SERVER, port: 53 });
+    const auth = await startAuthDaemon();
     return {
       nameServer: NAME_SERVER,
+      names: { AUTH: `127.0.0.1:${auth.port}` },
       deps: { dns: createSystemResolver([`${NAME_SERVER}:53`]) },
-      close: () => dns.close(),
+      close: async () => {
+        await Promise.all([dns.close(), auth.close()]);
+      },
     };
   }, true);
 }

@@ -102,11 +102,12 @@ function removeStale(lock: string, age: number): boolean {
 }
 
 function openForAppend(path: string, options: AppendOptions): number {
-  const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+  const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
   const { uid, gid } = options.owner;
   const exists = fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   try {
-    if (exists) return asOwner(uid, gid, () => fs.openSync(path, O_WRONLY | O_APPEND));
+    // Nobody waits for the reader of a pipe that a user has put there.
+    if (exists) return asOwner(uid, gid, () => fs.openSync(path, O_WRONLY | O_APPEND | O_NONBLOCK));
     return asOwner(
       options.anyFile ? uid : process.geteuid!(),
       options.anyFile ? gid : process.getegid!(),
@@ -117,16 +118,17 @@ function openForAppend(path: string, options: AppendOptions): number {
       },
     );
   } catch (error) {
+    if (errorCode(error) === "ENXIO") throw notRegular(path);
     throw failed(exists ? "cannot open file" : "cannot create file exclusively", error);
   }
 }
 
+const notRegular = (path: string) => new MailFileFault(`destination ${path} is not a regular file`, "EINVAL");
+
 function check(fd: number, path: string, options: AppendOptions): fs.Stats {
   const stat = fs.fstatSync(fd);
   const device = options.anyFile && stat.isCharacterDevice();
-  if (!stat.isFile() && !device) {
-    throw new MailFileFault(`destination ${path} is not a regular file`, "EINVAL");
-  }
+  if (!stat.isFile() && !device) throw notRegular(path);
   if (options.strictOwner && stat.isFile() && stat.uid !== options.owner.uid) {
     throw new MailFileFault(`destination ${path} is not owned by recipient`, "EAGAIN");
   }
@@ -283,15 +285,29 @@ export function readMailFile(
 ): { readonly text: string; readonly owner: number } | undefined {
   try {
     return asOwner(owner.uid, owner.gid, () => {
-      const stat = fs.statSync(path);
-      if (!stat.isFile()) throw new MailFileFault(`${path} is not a regular file`, "EINVAL");
-      if (stat.size > limit) throw new MailFileFault(`${path} is larger than ${limit} bytes`, "EFBIG");
-      return { text: fs.readFileSync(path, "utf8"), owner: stat.uid };
+      const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+      try {
+        return readOpen(fd, path, limit);
+      } finally {
+        fs.closeSync(fd);
+      }
     });
   } catch (error) {
     if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return undefined;
     throw failed(path, error);
   }
+}
+
+/** What is looked at is what is read, whatever the user puts in its place meanwhile. */
+function readOpen(
+  fd: number,
+  path: string,
+  limit: number,
+): { readonly text: string; readonly owner: number } {
+  const stat = fs.fstatSync(fd);
+  if (!stat.isFile()) throw new MailFileFault(`${path} is not a regular file`, "EINVAL");
+  if (stat.size > limit) throw new MailFileFault(`${path} is larger than ${limit} bytes`, "EFBIG");
+  return { text: fs.readFileSync(fd, "utf8"), owner: stat.uid };
 }
 
 /** Whose a file or folder is, and whether its group may write. */

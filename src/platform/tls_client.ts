@@ -2,6 +2,7 @@ import fs from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import tls from "node:tls";
+import { readPlain } from "./random_access_file.ts";
 import { type Connection, type ConnectionHandler, type ConnectTo, wrapSocket } from "./connection.ts";
 
 /** How a client secures a connection, and what it asks of the server. */
@@ -138,12 +139,14 @@ const SYSTEM_CA_FILES = [
   "/etc/ssl/ca-bundle.pem",
 ];
 const CERTIFICATES_IN_A_FOLDER = 2000;
+/** Bytes of a file with certificates or a key. */
+export const LARGEST_PEM = 4 << 20;
 
 /** PEM text of the authorities in a folder whose files are named by hash (`9d66eef0.0`, c_rehash(1)). Throws the system's error. */
 export function caFolder(folder: string): string {
   const names = fs.readdirSync(folder).filter((name) => /^[0-9a-f]{8}\.[0-9]+$/.test(name)).sort();
   return names.slice(0, CERTIFICATES_IN_A_FOLDER)
-    .map((name) => fs.readFileSync(join(folder, name), "utf8")).join("\n");
+    .map((name) => readPlain(join(folder, name), LARGEST_PEM).toString()).join("\n");
 }
 
 /** PEM text of the authorities that the system trusts; "" when there are none. */

@@ -1,7 +1,7 @@
 import { connect, type Connection } from "../platform/connection.ts";
-import { readWhole } from "../platform/random_access_file.ts";
+import { readPlain } from "../platform/random_access_file.ts";
 import { systemErrorText } from "../platform/system_error.ts";
-import { caFolder, type ClientTls, connectSecurely, systemCa } from "../platform/tls_client.ts";
+import { caFolder, type ClientTls, connectSecurely, LARGEST_PEM, systemCa } from "../platform/tls_client.ts";
 import type { LdapConnection } from "./ldap_connection.ts";
 import type { LdapCredentials } from "./ldap_codec.ts";
 import { LdapFault, resultText, SERVER_DOWN, TIMED_OUT } from "./ldap_result_codes.ts";
@@ -123,7 +123,7 @@ export class LdapPool {
 
 function readPem(attribute: string, path: string): string {
   try {
-    return readWhole(path).toString();
+    return readPlain(path, LARGEST_PEM).toString();
   } catch (error) {
     throw new Error(`${attribute} ${path}: ${systemErrorText(error)}`, { cause: error });
   }

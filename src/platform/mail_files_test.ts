@@ -1,0 +1,63 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type AppendOptions, appendToMailbox, readMailFile } from "./mail_files.ts";
+
+let folder = "";
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "mail-files-"))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const owner = { uid: process.geteuid!(), gid: process.getegid!() };
+const OPTIONS: AppendOptions = {
+  owner,
+  locks: ["fcntl"],
+  lockAttempts: 3,
+  lockDelay: 10,
+  staleLock: 1000,
+  sizeLimit: 0,
+  strictOwner: true,
+  anyFile: false,
+};
+
+async function* message(): AsyncIterable<Uint8Array> {
+  yield Buffer.from("From x\nhello\n\n");
+}
+
+/** A pipe whose other end somebody opens after two seconds, so that a test that waits for it ends all the same. */
+function pipe(name: string): string {
+  const path = join(folder, name);
+  spawnSync("mkfifo", [path]);
+  Bun.spawn(["sh", "-c", 'sleep 2; [ -p "$0" ] && : <>"$0"', path]);
+  return path;
+}
+
+test("a pipe or folder in place of a mailbox is a fault, and nobody waits for it", async () => {
+  const started = performance.now();
+  for (const path of [pipe("pipe"), (mkdirSync(join(folder, "folder")), join(folder, "folder"))]) {
+    for (const anyFile of [false, true]) {
+      const done = appendToMailbox(path, message(), { ...OPTIONS, anyFile });
+      await expect(done).rejects.toThrow(/is not a regular file|Is a directory/);
+    }
+  }
+  expect(performance.now() - started).toBeLessThan(1000);
+});
+
+test("a pipe in place of a .forward file is a fault, and nobody waits for it", () => {
+  const started = performance.now();
+  expect(() => readMailFile(pipe("forward"), owner, 1000)).toThrow("is not a regular file");
+  expect(performance.now() - started).toBeLessThan(1000);
+});
+
+test("files, links to them and what is not there", async () => {
+  const path = join(folder, "box");
+  await appendToMailbox(path, message(), OPTIONS);
+  await appendToMailbox(path, message(), OPTIONS);
+  expect(readFileSync(path, "utf8")).toBe("From x\nhello\n\n".repeat(2));
+  writeFileSync(join(folder, "forward"), "ann\n");
+  symlinkSync("forward", join(folder, "link"));
+  expect(readMailFile(join(folder, "link"), owner, 1000)).toEqual({ text: "ann\n", owner: owner.uid });
+  expect(readMailFile(join(folder, "none"), owner, 1000)).toBeUndefined();
+  expect(() => readMailFile(join(folder, "link"), owner, 3)).toThrow("is larger than 3 bytes");
+});

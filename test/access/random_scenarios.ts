@@ -272,6 +272,23 @@ const LISTS = [
 const maybe = <Value>(value: fc.Arbitrary<Value>, weight = 1) =>
   fc.option(value, { nil: undefined, freq: weight });
 
+/** What the policy server answers by sender. */
+const POLICY: Readonly<Record<string, string>> = {
+  "x@evil.example": "REJECT policy",
+  "": "DEFER_IF_PERMIT policy",
+  plain: "450 4.7.1 policy",
+  "bob@example.com": "OK",
+  "me@bad.example": "PREPEND X-Policy: yes",
+  "x@nosuch.example": "reject_unauth_destination",
+  "user+tag@good.example": "WARN policy",
+  "a@host": "no_such_action",
+};
+
+/** The policy server of the random scenarios. */
+export function randomPolicy({ sender = "" }: Readonly<Record<string, string>>): string {
+  return POLICY[sender] ?? "dunno";
+}
+
 /** Without SASL they are ignored, with a warning. */
 const LOGINS = [
   "permit_sasl_authenticated",
@@ -328,6 +345,7 @@ const restriction = (names: Names): fc.Arbitrary<string> =>
         .chain((check) => fc.oneof(cidrTable(names), staticTable(names)).map((table) => `${check} ${table}`)),
     },
     { weight: 2, arbitrary: fc.constantFrom(...LOGINS) },
+    { weight: 1, arbitrary: fc.constant("check_policy_service inet:%POLICY%") },
     { weight: 1, arbitrary: tableOf([...CLIENT_KEYS, ...SENDER_KEYS, ...RECIPIENT_KEYS], names) },
     { weight: names.classes.length === 0 ? 0 : 3, arbitrary: fc.constantFrom(...names.classes, "permit") },
   );

@@ -1,11 +1,11 @@
 // Random restriction lists, tables and sessions: ours and the real Postfix agree in every reply, log line and warning.
 // MTA_LONG_TESTS=1 plays thousands of sessions with new seeds; MTA_SEED repeats one.
-import { randomScenarios } from "../access/random_scenarios.ts";
+import { randomPolicy, randomScenarios } from "../access/random_scenarios.ts";
 import { ROW_ZONE } from "../access/worldly_row_scenarios.ts";
 import { ZONE } from "../access/worldly_scenarios.ts";
 import { createSystemResolver } from "../../src/dns/system_resolver.ts";
 import { compareScenarios } from "../kit/compare_scenarios.ts";
-import { startAuthDaemon } from "../kit/policy_daemon.ts";
+import { startAuthDaemon, startPolicyDaemon } from "../kit/policy_daemon.ts";
 import { startDnsServer } from "../kit/dns_server.ts";
 
 const NAME_SERVER = "127.0.0.79";
@@ -18,13 +18,13 @@ for (let batch = 0; batch < batches; batch++) {
   const scenarios = randomScenarios({ seed, configurations: 40, sessions: LONG ? 60 : 30 });
   compareScenarios(`random access policies answer as Postfix does (seed ${seed})`, scenarios, async () => {
     const dns = await startDnsServer({ ...ZONE, ...ROW_ZONE }, { host: NAME_SERVER, port: 53 });
-    const auth = await startAuthDaemon();
+    const [auth, policy] = await Promise.all([startAuthDaemon(), startPolicyDaemon(randomPolicy)]);
     return {
       nameServer: NAME_SERVER,
-      names: { AUTH: `127.0.0.1:${auth.port}` },
+      names: { AUTH: `127.0.0.1:${auth.port}`, POLICY: `127.0.0.1:${policy.port}` },
       deps: { dns: createSystemResolver([`${NAME_SERVER}:53`]) },
       close: async () => {
-        await Promise.all([dns.close(), auth.close()]);
+        await Promise.all([dns.close(), auth.close(), policy.close()]);
       },
     };
   }, true);

@@ -67,7 +67,7 @@ export function openSqlServerTable(
     for (const { pool } of pooled) pool.close();
   };
   const lookup = async (parts: Parts, signal: AbortSignal): Promise<Answer> => {
-    const values = valuesFor(template.bound, parts);
+    const values = valuesFor(template.bound, parts, context);
     const rows = await servers.ask(
       ({ pool }) => attempt(signal, statement, (within) => pool.use(within, (one) => type.ask(one, values))),
       signal,
@@ -78,7 +78,7 @@ export function openSqlServerTable(
   const deadline = Math.min(pooled.length, 2) * (statement + GRACE) + GRACE;
   const pattern = template.rules.needs.isPartial || template.domain.restricts;
   return remoteTable(spec, context, { deadline, pattern, close }, (key, signal) => {
-    const parts = isAskable(key) ? template.rules.needs.ofKey(key) : undefined;
+    const parts = isAskable(key, context) ? template.rules.needs.ofKey(key) : undefined;
     if (parts === undefined) return ABSENT;
     return whenAdmitted(template.domain.admits(key), key, () => lookup(parts, signal));
   });

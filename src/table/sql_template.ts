@@ -1,3 +1,5 @@
+import { isUtf8 } from "node:buffer";
+import type { TableContext } from "./context.ts";
 import { type DomainFilter, openDomainFilter } from "./query_domain.ts";
 import type { QueryFile } from "./query_file.ts";
 import type { ListTables } from "./match_list.ts";
@@ -85,13 +87,22 @@ function bound(
  * Whether a key can be asked for at all: values are text without NUL, so anything else is in no table (and Postfix does not
  * look for it either).
  */
-export function isAskable(key: string): boolean {
-  return !key.includes("\0") && key.isWellFormed();
+export function isAskable(key: string, { encoding }: Pick<TableContext, "encoding">): boolean {
+  if (key.includes("\0")) return false;
+  return encoding === "latin1" ? isUtf8(Buffer.from(key, "latin1")) : key.isWellFormed();
 }
 
+/** The text that a key's bytes are, one a character (postmap -u). */
+const textOfBytes = (bytes: string) => Buffer.from(bytes, "latin1").toString("utf8");
+
 /** The values of a statement's holes. */
-export function valuesFor({ holes }: BoundQuery, key: Parts): string[] {
-  return holes.map(({ pieces }) => expandTemplate(pieces, { key }));
+export function valuesFor(
+  { holes }: BoundQuery,
+  key: Parts,
+  { encoding }: Pick<TableContext, "encoding">,
+): string[] {
+  const options = encoding === "latin1" ? { key, quote: textOfBytes } : { key };
+  return holes.map(({ pieces }) => expandTemplate(pieces, options));
 }
 
 /** The statement's text; `parameter` writes the parameter of a hole, counted from 0. */

@@ -33,7 +33,7 @@ export const openSqliteTable: OpenType = (name, spec, context, open) =>
     };
     const pattern = template.rules.needs.isPartial || template.domain.restricts;
     return remoteTable(spec, context, { deadline: LOOKUP_TIME, pattern, close }, (key, signal) => {
-      const parts = isAskable(key) ? template.rules.needs.ofKey(key) : undefined;
+      const parts = isAskable(key, context) ? template.rules.needs.ofKey(key) : undefined;
       if (parts === undefined) return ABSENT;
       return whenAdmitted(template.domain.admits(key), key, () => {
         const rows = source.query(source.values(parts), signal);
@@ -78,7 +78,7 @@ class SqliteSource {
 
   /** What is written without quotes is a number where it looks like one. */
   values(key: Parts): (string | number)[] {
-    return valuesFor(this.#bound, key).map((value, hole) =>
+    return valuesFor(this.#bound, key, this.#context).map((value, hole) =>
       this.#bound.holes[hole]!.bare === true && /^\d{1,15}$/.test(value) ? Number(value) : value
     );
   }

@@ -16,7 +16,7 @@ type Type = typeof TYPES[number];
 
 const ROWS =
   `('a@x.org','one@x.org'), ('a@x.org','two'), ('b@x.org',''), ('c@x.org',NULL), ('%@x.org','percent'),
-  ('o''hara@x.org','quote'), ('back\\\\slash@x.org','backslash'), ('dot.ted@sub.x.org','@empty.local'), ('x.org','domain')`;
+  ('o''hara@x.org','quote'), ('back\\\\slash@x.org','backslash'), ('dot.ted@sub.x.org','@empty.local'), ('x.org','domain'), ('Casé@X.org','upper')`;
 const SCHEMA = "CREATE TABLE v (k varchar(200), d text);";
 
 let root = "";
@@ -245,6 +245,26 @@ describe.each([...TYPES])("%s beside the real postmap", (type) => {
       expect([key, shown(await table.lookup(key))]).toEqual([key, await real(`${type}:legacy`, key)]);
     }
     expect(await real(`${type}:legacy`, "a@any")).toBe("one@x.org,two");
+  });
+
+  test("keys that are bytes (postmap -u), and keys as they are (postmap -f)", async () => {
+    // Postfix 3.7 always speaks LATIN1 with PostgreSQL, so that it finds bytes there that are no UTF-8; we do not look for them.
+    const more = type === "pgsql" ? ["encoding = LATIN1"] : [];
+    const lines = [
+      "query = SELECT d FROM v WHERE k LIKE 'Cas%%@X.org' AND k = '%u@X.org'",
+      "result_format = %s %U",
+    ];
+    const spec = `${type}:${queryFile([...base[type], ...lines, ...more])}`;
+    for (const bytes of ["Cas\xe9@x", "\xff@x", "Cas\xc3\xa9@x"].slice(more.length)) {
+      const { table } = open(spec, { encoding: "latin1", fold: false });
+      const theirs = spawnSync("/usr/sbin/postmap", ["-c", root, "-fuq", "-", spec], {
+        input: Buffer.from(`${bytes}\n`, "latin1"),
+      });
+      const ours = await table.lookup(bytes);
+      const want = theirs.stdout.toString("latin1").split("\t")[1]?.slice(0, -1);
+      expect([bytes, ours.is === "found" ? ours.value : undefined]).toEqual([bytes, want]);
+      table.close();
+    }
   });
 
   test("no key changes the statement or is lost on the way", async () => {

@@ -1,7 +1,7 @@
 import { isPromise } from "../base/maybe_async.ts";
 import type { LocalDomains } from "../rewrite/local_domains.ts";
 import type { Shelf } from "../rewrite/shelf.ts";
-import type { Router } from "../routing/route.ts";
+import type { AddressClass, Router } from "../routing/route.ts";
 import type { AddressList } from "../table/match_list.ts";
 import type { Stranger } from "./relay_session.ts";
 import type { Workshop } from "./workshop.ts";
@@ -67,7 +67,7 @@ export async function layGround(shop: Workshop, deps: ProofDeps): Promise<Ground
     foreign,
     wideRecipient,
     wideClient: await wideAddress(shop.mynetworks),
-    isOurs: oursBy(router),
+    isOurs: oursBy(router, wideRecipient !== undefined),
     atDomainCounts: false,
     hasTime: () => clock() < end,
   };
@@ -93,18 +93,26 @@ export async function wideAddress(list: AddressList | undefined): Promise<string
   return undefined;
 }
 
-/** Whether we are a destination for a recipient; asked once for each domain, as tables of recipients are long. */
-function oursBy(router: Router): (recipient: string) => boolean {
+/**
+ * Whether we are a destination for a recipient; asked once for each domain, as tables of recipients are long. Where relay_domains has
+ * everything it says nothing of anybody.
+ */
+function oursBy(router: Router, relaysAll: boolean): (recipient: string) => boolean {
   const known = new Map<string, boolean>();
   return (recipient) => {
     const domain = recipient.slice(recipient.lastIndexOf("@") + 1);
     const before = known.get(domain);
     if (before !== undefined) return before;
     const resolution = router.resolve("", `someone@${domain}`);
-    const ours = !isPromise(resolution) && resolution.is === "resolved" && resolution.class !== "default";
+    const ours = !isPromise(resolution) && resolution.is === "resolved" && isOwn(resolution.class, relaysAll);
     known.set(domain, ours);
     return ours;
   };
+}
+
+/** Whether mail of a class is for us, or for somebody we relay for by name. */
+export function isOwn(kind: AddressClass, relaysAll: boolean): boolean {
+  return kind !== "default" && (kind !== "relay" || !relaysAll);
 }
 
 /** Second-level names that are nobody's, in domains that a list may have by its top level. */

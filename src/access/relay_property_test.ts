@@ -10,7 +10,6 @@ const RUNS = Number(process.env.RELAY_RUNS ?? 1000);
 const BASE = `
 myhostname = mail.example.com
 mydestination = example.com
-relay_domains = relay.example
 virtual_alias_domains = alias.example
 local_recipient_maps =
 smtpd_tls_ask_ccert = yes
@@ -126,14 +125,20 @@ const indexed = (about: About) =>
       pairs.map(([key, result]) => `{${key} = ${result.replace(/^\{|\}$/g, "")}}`).join(", ")
     } }`
   );
-const patterns = (about: About) =>
-  fc.array(fc.tuple(fc.constantFrom(...PATTERNS[about]), value), { minLength: 1, maxLength: 3 }).map((
-    pairs,
-  ) =>
-    `check_${about}_access regexp:{ ${
-      pairs.map(([key, result]) => `{${key} ${result.replace(/^\{|\}$/g, "")}}`).join(", ")
-    } }`
+const rule = (about: About) =>
+  fc.tuple(fc.constantFrom(...PATTERNS[about]), value).map(([pattern, result]) =>
+    `{${pattern} ${result.replace(/^\{|\}$/g, "")}}`
   );
+const patterns = (about: About) =>
+  fc.tuple(
+    fc.constantFrom("regexp", "pcre"),
+    fc.option(fc.constantFrom(...PATTERNS[about])),
+    fc.array(rule(about), { minLength: 1, maxLength: 3 }),
+    fc.array(rule(about), { maxLength: 2 }),
+  ).map(([type, condition, first, rest]) => {
+    const rules = condition === null ? first : [`{if ${condition}}`, ...first, "{endif}"];
+    return `check_${about}_access ${type}:{ ${[...rules, ...rest].join(", ")} }`;
+  });
 const everyKey = (about: About) => value.map((result) => `check_${about}_access static:${result}`);
 const ABOUTS: readonly About[] = ["client", "helo", "sender", "recipient"];
 
@@ -217,6 +222,22 @@ const configuration = fc.record({
   smtpd_helo_required: yesNo,
   access_at_domain_keys: yesNo,
   compatibility_level: fc.constantFrom("0", "3.6"),
+  relay_domains: fc.constantFrom(...[
+    "relay.example",
+    "relay.example",
+    "relay.example",
+    "!x.example, relay.example",
+  ], ...[
+    "relay.example, example",
+    "relay.example, static:all",
+    "regexp:{{/^relay\\.example$$/ x}}",
+    ".relay.example",
+  ]),
+  parent_domain_matches_subdomains: fc.constantFrom("smtpd_access_maps, relay_domains", "", "relay_domains"),
+  allow_percent_hack: yesNo,
+  swap_bangpath: yesNo,
+  allow_untrusted_routing: fc.constantFrom("no", "no", "yes"),
+  resolve_dequoted_address: fc.constantFrom("yes", "yes", "no"),
   mynetworks: fc.constantFrom("10.0.0.0/8", "10.0.0.0/8", "10.0.0.0/8, 192.0.2.5", "0.0.0.0/0"),
 });
 
@@ -295,7 +316,7 @@ test(
           for (const each of sessions) {
             const attempt = attemptOf(each);
             if (settings.smtpd_helo_required === "yes" && attempt.facts.helo === undefined) continue;
-            const to = await built.relaysTo(attempt);
+            const to = await built.relaysTo(attempt, /[@.]relay\.example$/);
             if (to === undefined) continue;
             if (
               settings.mynetworks.includes("192.0.2.5") && attempt.facts.client.address === "192.0.2.5"

@@ -1,5 +1,5 @@
 import type { AccessParts } from "./create_policy.ts";
-import type { Ground, ProofDeps } from "./relay_ground.ts";
+import { type Ground, isOwn, type ProofDeps } from "./relay_ground.ts";
 import { type Attempt, attempts, isTaken } from "./relay_session.ts";
 import type { Want } from "./stranger.ts";
 
@@ -26,7 +26,7 @@ export async function tried(
       const { sender, recipient } = attempt.facts;
       const resolution = await router.resolve(sender, recipient);
       if (resolution.is !== "resolved") continue;
-      if (resolution.class !== "default" && recipient !== wideRecipient) continue;
+      if (isOwn(resolution.class, wideRecipient !== undefined)) continue;
       foreign = true;
       if (await isTaken(policy, attempt)) return { taken: attempt, foreign };
     }

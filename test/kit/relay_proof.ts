@@ -27,8 +27,11 @@ export interface BuiltProof {
   readonly verdict: Verdict;
   /** Whether mynetworks has an address. */
   trusts(address: string): boolean;
-  /** The address that a session's mail goes to when that is none of ours; undefined when it is refused. */
-  relaysTo(attempt: Attempt): Promise<string | undefined>;
+  /**
+   * The address that a session's mail goes to when that is none of ours; undefined when it is refused. Mail for a relay domain counts
+   * where that is not one of `own`.
+   */
+  relaysTo(attempt: Attempt, own?: RegExp): Promise<string | undefined>;
 }
 
 /** Where tables are, and what time it is. */
@@ -61,12 +64,13 @@ export async function buildProof(main: string, options: ProofOptions = {}): Prom
       const match = mynetworks?.matches(address) ?? { is: "no" };
       return !isPromise(match) && match.is === "yes";
     },
-    relaysTo: async (attempt) => {
+    relaysTo: async (attempt, own = /^/) => {
       const { sender, recipient } = attempt.facts;
       const resolution = await router.resolve(sender, recipient);
-      if (resolution.is !== "resolved" || resolution.malformed || resolution.class !== "default") {
-        return undefined;
-      }
+      if (resolution.is !== "resolved" || resolution.malformed) return undefined;
+      const foreign = resolution.class === "default" ||
+        (resolution.class === "relay" && !own.test(resolution.recipient));
+      if (!foreign) return undefined;
       return await isTaken(policy, attempt) ? resolution.recipient : undefined;
     },
   };

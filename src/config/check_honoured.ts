@@ -31,13 +31,15 @@ export const CONSEQUENCES: Readonly<Record<string, string>> = {
   smtpd_sender_login_maps: NO_AUTH,
   smtpd_tls_ask_ccert: "clients are not asked for certificates yet",
   relay_clientcerts: "clients are not asked for certificates yet",
-  smtpd_proxy_filter: "before-queue filters are not asked yet: the service answers MAIL with 451",
+  smtpd_client_new_tls_session_rate_limit: "STARTTLS is not offered yet: there are no TLS sessions to count",
+  smtpd_proxy_filter:
+    "before-queue filters are not asked yet: the service answers the first good recipient with 451",
   postscreen_reject_footer: NO_POSTSCREEN,
   postscreen_expansion_filter: NO_POSTSCREEN,
 };
 
 /** Values that ask for nothing. */
-const NOTHING = new Set(["", "no", "none"]);
+const NOTHING = new Set(["", "no", "none", "0"]);
 
 /** Whether the code acts on a parameter. */
 export function isHonoured(name: string): boolean {

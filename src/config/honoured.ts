@@ -313,7 +313,6 @@ export const HONOURED: ReadonlySet<string> = new Set([
   "smtpd_client_ipv4_prefix_length",
   "smtpd_client_ipv6_prefix_length",
   "smtpd_client_message_rate_limit",
-  "smtpd_client_new_tls_session_rate_limit",
   "smtpd_client_port_logging",
   "smtpd_client_recipient_rate_limit",
   "smtpd_client_restrictions",

@@ -105,6 +105,9 @@ export class MemcacheClient {
     if (error instanceof ExchangeFault) return serverFault(error, this.#options.called);
     if (!(error instanceof UnexpectedReply)) return error;
     const name = this.#spec.slice(this.#spec.indexOf(":") + 1);
+    if (error.isTooLong) {
+      return new LookupFault(`database ${this.#spec}: I/O error: ${error.message}`, { isWhole: true });
+    }
     return new LookupFault(`${name}: unexpected memcache server reply: ${error.message}`, { isWhole: true });
   }
 }

@@ -4,6 +4,12 @@ import { printable } from "./remote_text.ts";
 /** The server says something that its protocol does not know, or more than it may. */
 export class UnexpectedReply extends Error {
   override readonly name = "UnexpectedReply";
+  readonly isTooLong: boolean;
+
+  constructor(why: string, isTooLong = false) {
+    super(why);
+    this.isTooLong = isTooLong;
+  }
 }
 
 /** Longest line and longest value that are taken from a server (memcache_table(5)). */
@@ -18,7 +24,7 @@ const RETURN = 0x0d;
 /** The first line, without its end, CR LF or LF. */
 export function readLine(received: Buffer, limit: number, start = 0): Reading<string> | undefined {
   const end = received.indexOf(NEWLINE, start);
-  if ((end < 0 ? received.length : end) - start > limit) throw new UnexpectedReply("line too long");
+  if ((end < 0 ? received.length : end) - start > limit) throw new UnexpectedReply("line too long", true);
   if (end < 0) return undefined;
   const bare = end > start && received[end - 1] === RETURN ? end - 1 : end;
   return { reply: received.toString("latin1", start, bare), length: end + 1 };

@@ -102,6 +102,12 @@ function serversOf(file: QueryFile, context: TableContext): readonly NamedServer
     const endpoint = parseEndpoint(withDefaults(host), serverDirectory(context));
     if (endpoint.is === "bad") return file.refuse("hosts", endpoint.why);
     const { to } = endpoint;
+    if ("path" in to && password !== undefined) {
+      return file.refuse(
+        "hosts",
+        `${host}: the client cannot log in over a unix socket; use TCP, or no password`,
+      );
+    }
     if ("path" in to || tls === undefined) return { name: host, server: { ...common, to } };
     return { name: host, server: { ...common, to, tls } };
   });

@@ -17,6 +17,8 @@ export class RedisLine {
   readonly #server: RedisServer;
   readonly #timeout: number;
   #connecting: Promise<RedisConnection> | undefined;
+  /** Connections on which a lookup waited too long. */
+  readonly #late = new WeakSet<Promise<RedisConnection>>();
 
   constructor(name: string, server: RedisServer, timeout: number) {
     this.name = name;
@@ -31,6 +33,7 @@ export class RedisLine {
       try {
         return await this.#on(kept, work);
       } catch (error) {
+        if (this.#late.has(kept)) throw this.#tooLate();
         if (!(error instanceof RedisFault && error.is === "lost")) throw faultOf(error);
       }
     }
@@ -56,7 +59,8 @@ export class RedisLine {
   ): Promise<Result> {
     const late = Promise.withResolvers<never>();
     const cancel = systemClock.after(this.#timeout + GRACE, () => {
-      late.reject(new ServerFault(`no answer within ${this.#timeout / 1000} seconds`));
+      this.#late.add(connecting);
+      late.reject(this.#tooLate());
     });
     try {
       return await Promise.race([connecting.then(work), late.promise]);
@@ -66,6 +70,10 @@ export class RedisLine {
     } finally {
       cancel();
     }
+  }
+
+  #tooLate(): ServerFault {
+    return new ServerFault(`no answer within ${this.#timeout / 1000} seconds`);
   }
 
   /** A connection that failed one lookup is used by no other. */

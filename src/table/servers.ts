@@ -37,6 +37,7 @@ interface State<Server> {
   failures: number;
   /** When it answered last. */
   workedAt: number;
+  failedAt: number;
   /** Not asked before this time. */
   restsUntil: number;
   /** One lookup finds out whether a server that failed is back; the others do not wait for it. */
@@ -68,6 +69,7 @@ export class Servers<Server> {
       name: options.nameOf(server),
       failures: 0,
       workedAt: -Infinity,
+      failedAt: -Infinity,
       restsUntil: 0,
       tried: false,
       reason: "",
@@ -124,7 +126,8 @@ export class Servers<Server> {
     const now = this.#context.clock();
     if (state.workedAt > started) return;
     state.reason = error.message;
-    if (now < state.restsUntil) return;
+    if (started <= state.failedAt) return;
+    state.failedAt = now;
     const { firstRest = 1000, longestRest = 60_000 } = this.#options;
     const rest = Math.min(firstRest * 2 ** Math.min(state.failures, 30), longestRest);
     state.failures++;

@@ -16,6 +16,7 @@ import { createRouter, probeSettings } from "../routing/router.ts";
 import type { Router } from "../routing/route.ts";
 import type { OpenTable, TableContext } from "../table/context.ts";
 import { openTable } from "../table/registry.ts";
+import { SqlPools } from "../table/sql_pools.ts";
 
 /** What all services of a worker share: tables, names, ways. */
 export interface MailWorld {
@@ -67,6 +68,7 @@ export function openMailWorld(
     parameter: (name) => configuration.parameter(name),
     warn: (text) => log.note("trivial-rewrite", "warning", text),
     clock: () => systemClock.now(),
+    sqlPools: new SqlPools(),
     ...(configuration.texts?.lent !== undefined && { lent: configuration.texts.lent }),
   };
   const shelf = watch.shelf(createShelf(tables, watch.open(openTable)));

@@ -1,3 +1,4 @@
+import type { SqlPools } from "./sql_pools.ts";
 import type { Table } from "./table.ts";
 
 /** What a table gets from the world when it is opened. */
@@ -12,6 +13,8 @@ export interface TableContext {
   readonly clock: () => number;
   /** Files that master has read for processes that may not: the bytes of each, one a character, by its absolute path. */
   readonly lent?: Readonly<Record<string, string>>;
+  /** Connections to SQL servers that tables share; each table has its own when left out. */
+  readonly sqlPools?: SqlPools;
   /** What to open in place of a table, by its type and `type:name`; undefined: the table itself. */
   readonly standIn?: (type: string, spec: string) => Table | undefined;
   /** default_database_type: for commands that take bare file names. */

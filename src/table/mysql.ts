@@ -31,6 +31,7 @@ export const openMysql: OpenType = (name, spec, context, open) =>
       template,
       servers,
       type: {
+        session: charset,
         connect: (server, limits) => connect(server, charset, limits),
         ask: async (connection, values) => rowsOf(await connection.query(text, values), needsResult),
       },

@@ -73,7 +73,9 @@ function placeOf(
   if (host.startsWith("unix:")) return { path: host.slice("unix:".length), host: "localhost", port: PORT };
   const place = host.replace(/^inet:/, "");
   const match = /^(?:\[([^\]]*)\]|([^:]*)|([0-9A-Fa-f:]*:[0-9A-Fa-f:]*))(?::([^:]*))?$/.exec(place);
-  if (match === null) return file.refuse("hosts", `${place}: expected host or host:port`);
+  if (match === null) {
+    return file.refuse("hosts", `${place.replace(/.*@/s, "...@")}: expected host or host:port`);
+  }
   const name = match[1] ?? match[2] ?? match[3]!;
   const port = portOf(match[4], file, options);
   if (name.toLowerCase() === "localhost" || name === "") {

@@ -21,7 +21,7 @@ export function pgsqlServers(file: QueryFile, context: TableContext): SqlServer[
 
 function plainServer(host: string, file: QueryFile): SqlServer {
   const database = file.text("dbname") ??
-    file.refuse("dbname", `host target '${host}' requires dbname setting`);
+    file.refuse("dbname", `host target '${host.replace(/.*@/s, "...@")}' requires dbname setting`);
   const login = {
     database,
     user: file.text("user") ?? ownUserName(),
@@ -36,6 +36,9 @@ function plainServer(host: string, file: QueryFile): SqlServer {
 function hostAndPort(place: string, file: QueryFile): { readonly host: string; readonly port: number } {
   const hasPort = /^(?:\[[^\]]*\]|[^:[\]]*):[^:]+$/.test(place);
   if (!hasPort) return { host: place.replace(/^\[(.*)\]$/, "$1"), port: PORT };
+  if (place.includes("@")) {
+    return file.refuse("hosts", "expected host:port, or a connection URI (postgresql://...)");
+  }
   const endpoint = parseHostPort(place);
   if (endpoint.is === "bad") return file.refuse("hosts", endpoint.why);
   if (!("host" in endpoint.to)) return file.refuse("hosts", `${place}: expected host:port`);

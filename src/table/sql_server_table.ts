@@ -5,7 +5,8 @@ import type { QueryFile } from "./query_file.ts";
 import type { Parts } from "./query_template.ts";
 import { LookupFault, remoteTable } from "./remote.ts";
 import { ServerFault, Servers } from "./servers.ts";
-import { SqlPool } from "./sql_pool.ts";
+import type { SqlPool } from "./sql_pool.ts";
+import { SqlPools } from "./sql_pools.ts";
 import { type Rows, sqlAnswer, whenAdmitted } from "./sql_answer.ts";
 import { isAskable, type SqlTemplate, valuesFor } from "./sql_template.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
@@ -14,13 +15,15 @@ import { ABSENT, type Answer, type Table } from "./table.ts";
 const CONNECT_TIME = 5000;
 /** A server that stops a statement by itself gets this long to say so. */
 const GRACE = 500;
-/** Connections to a server that one table of one process has at most. */
-const MOST_CONNECTIONS = 4;
+/** Connections that all tables of one process have at most to a server, with the same login. */
+const MOST_CONNECTIONS = 8;
 
 /** What varies between PostgreSQL and MySQL. */
 export interface SqlTableType {
   /** Opens a connection and prepares its session, in which no statement may take longer than `limits` say. */
   readonly connect: (server: SqlServer, limits: SqlLimits) => Promise<SqlConnection>;
+  /** What makes its sessions differ from others with the same server and limits. */
+  readonly session?: string;
   /** Runs the query once. */
   readonly ask: (connection: SqlConnection, values: readonly string[]) => Promise<Rows>;
 }
@@ -35,6 +38,7 @@ export interface SqlLimits {
 interface PooledServer {
   readonly server: SqlServer;
   readonly pool: SqlPool;
+  readonly key: string;
 }
 
 /** The table of one or several SQL servers that hold the same data. */
@@ -53,18 +57,23 @@ export function openSqlServerTable(
   const longestRest = file.integer("retry_interval", 60, 1) * 1000;
   const statement = file.integer("timeout", 20, 1, 3600) * 1000;
   const limits = { connect: Math.min(CONNECT_TIME, statement), statement };
+  const pools = context.sqlPools ?? new SqlPools();
   const pooled = options.servers.map((server): PooledServer => {
     const connect = (signal: AbortSignal) => type.connect(server, { ...limits, signal });
-    return { server, pool: new SqlPool({ connect, most: MOST_CONNECTIONS, idle }) };
+    const key = JSON.stringify([server, limits, idle, type.session]);
+    return { server, key, pool: pools.take(key, { connect, most: MOST_CONNECTIONS, idle }) };
   });
   const servers = new Servers(spec, pooled, context, {
     nameOf: ({ server }) => serverName(server),
     order: "random",
     longestRest,
   });
+  let closed = false;
   const close = () => {
+    if (closed) return;
+    closed = true;
     template.domain.close();
-    for (const { pool } of pooled) pool.close();
+    for (const { key } of pooled) pools.release(key);
   };
   const lookup = async (parts: Parts, signal: AbortSignal): Promise<Answer> => {
     const values = valuesFor(template.bound, parts, context);

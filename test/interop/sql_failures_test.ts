@@ -7,7 +7,9 @@ import fs from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TableContext } from "../../src/table/context.ts";
 import { openTable } from "../../src/table/registry.ts";
+import { SqlPools } from "../../src/table/sql_pools.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
 import { type Database, startMariadb, startPostgres } from "../kit/database.ts";
 
@@ -67,7 +69,7 @@ interface Opened {
   later(milliseconds: number): void;
 }
 
-function open(type: string, lines: readonly string[]): Opened {
+function open(type: string, lines: readonly string[], more: Partial<TableContext> = {}): Opened {
   const path = join(root, `q${files++}.cf`);
   fs.writeFileSync(path, lines.map((line) => `${line}\n`).join(""));
   const warnings: string[] = [];
@@ -77,6 +79,7 @@ function open(type: string, lines: readonly string[]): Opened {
     parameter: () => undefined,
     warn: (text) => void warnings.push(text.replaceAll(path, "FILE")),
     clock: () => Date.now() + ahead,
+    ...more,
   });
   closing.push(table);
   return { table, warnings, later: (milliseconds) => void (ahead += milliseconds) };
@@ -222,10 +225,25 @@ describe.each([...SERVERS])("a %s server", (type) => {
     const { table } = open(type, lines(type, [query]));
     const answers = await Promise.all(Array.from({ length: 100 }, (_, at) => table.lookup(`k${at}`)));
     const processes = new Set(answers.map((answer) => answer.is === "found" ? answer.value : why(answer)));
-    expect(processes.size).toBeLessThanOrEqual(4);
+    expect(processes.size).toBeLessThanOrEqual(8);
     const same = await Promise.all(Array.from({ length: 50 }, () => timed(table, "same")));
     expect(Math.max(...same.map(({ milliseconds }) => milliseconds))).toBeLessThan(1000);
     expect(new Set(same.map(({ answer }) => answer)).size).toBe(1);
+  });
+
+  test("has one set of connections for all tables of a process", async () => {
+    const query = type === "pgsql"
+      ? "query = SELECT pg_backend_pid() FROM pg_sleep(0.02) WHERE '%s' <> ''"
+      : "query = SELECT CONNECTION_ID(), SLEEP(0.02) FROM DUAL WHERE '%s' <> ''";
+    const sqlPools = new SqlPools();
+    const tables = Array.from({ length: 5 }, () => open(type, lines(type, [query]), { sqlPools }).table);
+    const answers = await Promise.all(
+      tables.flatMap((table) => Array.from({ length: 10 }, (_, at) => table.lookup(`k${at}`))),
+    );
+    const processes = new Set(answers.map((answer) => answer.is === "found" ? answer.value : why(answer)));
+    expect(processes.size).toBeLessThanOrEqual(8);
+    for (const table of tables.slice(1)) table.close();
+    expect((await tables[0]!.lookup("still")).is).toBe("found");
   });
 
   test("cannot be chosen by the environment", () => {

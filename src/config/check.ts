@@ -4,6 +4,7 @@ import { checkOldDefaults } from "./check_level.ts";
 import { checkGateway } from "./check_gateway.ts";
 import { checkDeprecated, checkHonoured } from "./check_honoured.ts";
 import { checkNames } from "./check_names.ts";
+import { checkNeighbours } from "./check_neighbours.ts";
 import { checkChroot, checkService } from "./check_services.ts";
 import { checkRestrictionLists } from "./check_restrictions.ts";
 import type { SystemUsers } from "./check_users.ts";
@@ -44,6 +45,7 @@ export function checkConfiguration({ light, services, master, users }: Checkable
     ...checkOwn(scope),
     ...checkOldDefaults(scope),
     ...checkGateway(scope),
+    ...checkNeighbours(scope),
     ...checkRestrictionLists(scope),
     ...services.flatMap((each) => checkService(master, each, ownLists(each))),
     ...checkChroot(master),

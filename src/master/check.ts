@@ -5,7 +5,8 @@ import { parameters } from "../config/parameters.ts";
 import type { Configuration, Service } from "../config/service.ts";
 import { createLog } from "../observe/create_log.ts";
 import { memoryWriter } from "../observe/log_writer.ts";
-import { readSmallFile, systemErrorText } from "../platform/config_files.ts";
+import { systemErrorText } from "../platform/config_files.ts";
+import { readPlain } from "../platform/random_access_file.ts";
 import { neverMatches } from "../table/never_matching.ts";
 import { openTable, tableType } from "../table/registry.ts";
 import { readSource } from "../table/source_records.ts";
@@ -102,13 +103,16 @@ function checkTables(configuration: Configuration, world: MailWorld): Finding[] 
   });
 }
 
+/** A larger source is not read only to look for keys that cannot match. */
+const LARGEST_SOURCE = 64 << 20;
+
 /** Keys that no lookup can match, and what to write instead (access(5)). */
 function checkKeys(spec: string, directory: string, warn: (text: string) => void): void {
   const name = spec.slice(spec.indexOf(":") + 1);
   const path = name.startsWith("/") ? name : `${directory}/${name}`;
   let bytes: Buffer;
   try {
-    bytes = Buffer.from(readSmallFile(path));
+    bytes = readPlain(path, LARGEST_SOURCE);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "ENOENT") warn(`table ${spec}: open ${path}: ${systemErrorText(error)}`);

@@ -71,7 +71,7 @@ class LdapTable {
     const { base, filter, format, expansionLimit: limit } = settings;
     this.#context = context;
     this.#rules = { spec, format, needs: new TemplateNeeds(base, filter, format), limit, warn: context.warn };
-    this.#pool = new LdapPool(settings);
+    this.#pool = new LdapPool(settings, context);
     this.#domains = openDomainFilter(file, tables);
     this.#servers = new Servers(spec, settings.servers, context, {
       nameOf: ({ name }) => name,

@@ -1,7 +1,8 @@
 import { connect, type Connection } from "../platform/connection.ts";
-import { readPlain } from "../platform/random_access_file.ts";
 import { systemErrorText } from "../platform/system_error.ts";
 import { caFolder, type ClientTls, connectSecurely, LARGEST_PEM, systemCa } from "../platform/tls_client.ts";
+import type { TableContext } from "./context.ts";
+import { readTableFile } from "./lent_files.ts";
 import type { LdapConnection } from "./ldap_connection.ts";
 import type { LdapCredentials } from "./ldap_codec.ts";
 import { LdapFault, resultText, SERVER_DOWN, TIMED_OUT } from "./ldap_result_codes.ts";
@@ -29,11 +30,14 @@ const SERVERS_LIMIT = 16;
 /** One connection for each server that a table talks to, opened when it is needed. */
 export class LdapPool {
   readonly #settings: LdapSettings;
+  readonly #files: Pick<TableContext, "lent">;
   readonly #slots = new Map<string, Slot>();
   readonly #closing = new AbortController();
 
-  constructor(settings: LdapSettings) {
+  /** `files`: those that master has read for us, as keys often are root's alone. */
+  constructor(settings: LdapSettings, files: Pick<TableContext, "lent">) {
     this.#settings = settings;
+    this.#files = files;
   }
 
   /** Whether there is a connection that has been used before; it may be dead without our knowing. */
@@ -94,7 +98,7 @@ export class LdapPool {
   #tls(server: LdapServer, codec: Code): ClientTls {
     const { verify, caFile, caFolder: folder, certificate, key, ciphers, startTls } = this.#settings.tls;
     const pem = (attribute: string, path: string | undefined) =>
-      path === undefined ? undefined : readPem(attribute, path);
+      path === undefined ? undefined : readPem(attribute, path, this.#files);
     const ca = pem("tls_ca_cert_file", caFile) ?? (folder === undefined ? systemCa() : foldersPem(folder));
     if (verify && ca === "") {
       throw new Error("tls_require_cert = yes needs tls_ca_cert_file or tls_ca_cert_dir");
@@ -121,9 +125,9 @@ export class LdapPool {
   }
 }
 
-function readPem(attribute: string, path: string): string {
+function readPem(attribute: string, path: string, files: Pick<TableContext, "lent">): string {
   try {
-    return readPlain(path, LARGEST_PEM).toString();
+    return readTableFile(path, files, LARGEST_PEM).toString();
   } catch (error) {
     throw new Error(`${attribute} ${path}: ${systemErrorText(error)}`, { cause: error });
   }

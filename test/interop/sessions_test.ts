@@ -1,9 +1,9 @@
 // The session transcripts against the real Postfix: what we claim it says is what it says.
 import { afterAll, beforeAll, test } from "bun:test";
+import { freePorts } from "../kit/compare_scenarios.ts";
 import { liveLine, masterLines } from "../kit/live_line.ts";
 import { BASE_MAIN_CF } from "../kit/memory_smtpd.ts";
 import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
-import { freePort } from "../kit/server.ts";
 import { allTranscripts, play } from "../kit/transcript.ts";
 
 const transcripts = allTranscripts().filter(({ only }) => only === undefined || only === "postfix");
@@ -12,14 +12,19 @@ let postfix: PostfixInstance | undefined;
 
 beforeAll(async () => {
   if (!postfixAvailable()) return;
-  while (ports.length < transcripts.length) {
-    const port = await freePort();
-    if (!ports.includes(port)) ports.push(port);
+  for (let attempt = 1; postfix === undefined; attempt++) {
+    ports.splice(0, ports.length, ...await freePorts(transcripts.length));
+    const master = transcripts.map((transcript, i) => masterLines(transcript, ports[i]!, BASE_MAIN_CF));
+    try {
+      postfix = startPostfix({
+        main: { ...BASE_MAIN_CF, default_process_limit: "200" },
+        master: master.join(""),
+      });
+    } catch (error) {
+      // Somebody's outgoing connection may have taken one of the ports meanwhile.
+      if (attempt === 3 || !String(error).includes("Address already in use")) throw error;
+    }
   }
-  const master = transcripts.map((transcript, i) => masterLines(transcript, ports[i]!, BASE_MAIN_CF)).join(
-    "",
-  );
-  postfix = startPostfix({ main: { ...BASE_MAIN_CF, default_process_limit: "200" }, master });
 }, 30_000);
 
 afterAll(() => postfix?.stop());

@@ -124,7 +124,7 @@ export function compareScenarios(
   sideBySide = start === undefined,
 ): void {
   describe.skipIf(!postfixAvailable())(title, () => {
-    let postfix: PostfixInstance;
+    let postfix: PostfixInstance | undefined;
     let world: ScenarioWorld = {};
     let ports: number[] = [];
     let compared = 0;
@@ -135,14 +135,21 @@ export function compareScenarios(
 
     beforeAll(async () => {
       world = await start?.() ?? {};
-      ports = await freePorts(scenarios.length);
       const known = scenarios.map((scenario) => ({ ...scenario, settings: settingsOf(scenario.settings) }));
       const main = { ...instanceSettings(known), ...settingsOf(world.settings ?? {}) };
-      postfix = startPostfix({ main, master: masterLines(known, ports), nameServer: world.nameServer });
+      for (let attempt = 1; postfix === undefined; attempt++) {
+        ports = await freePorts(scenarios.length);
+        try {
+          postfix = startPostfix({ main, master: masterLines(known, ports), nameServer: world.nameServer });
+        } catch (error) {
+          // Somebody's outgoing connection may have taken one of the ports meanwhile.
+          if (attempt === 3 || !String(error).includes("Address already in use")) throw error;
+        }
+      }
     }, 60_000);
 
     afterAll(async () => {
-      if (process.env.KEEP_LOG !== undefined) fs.writeFileSync(process.env.KEEP_LOG, postfix.log());
+      if (process.env.KEEP_LOG !== undefined) fs.writeFileSync(process.env.KEEP_LOG, postfix?.log() ?? "");
       postfix?.stop();
       await world.close?.();
       console.log(`${compared} replies compared with Postfix`);
@@ -170,7 +177,7 @@ export function compareScenarios(
         }
         policy.close();
         await new Promise((wake) => setTimeout(wake, 150));
-        const log = postfix.log().split("\n").filter((line) => line.includes(`sc${at}/smtpd`));
+        const log = postfix!.log().split("\n").filter((line) => line.includes(`sc${at}/smtpd`));
         expect(notesIn(house.log.lines)).toEqual(notesIn(log));
         if (scenario.routing !== true) expect(warningsIn(house.log.lines)).toEqual(warningsIn(log));
       }, 60_000);

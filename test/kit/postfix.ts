@@ -87,7 +87,9 @@ export function startPostfix(
     }
   };
   if (started.status !== 0) {
-    throw new Error(`postfix did not start: ${started.stderr.slice(-2000)}\n${log().slice(-2000)}`);
+    const said = `${started.stderr.slice(-2000)}\n${log().slice(-2000)}`;
+    fs.rmSync(root, { recursive: true, force: true });
+    throw new Error(`postfix did not start: ${said}`);
   }
   return {
     configDirectory: etc,

@@ -1,45 +1,104 @@
-// Lookups per second of the table types, warm, on one core; and builds per type. Run: bun scripts/bench_tables.ts [records]
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+// Tables beside the real postmap: builds (interleaved, with ratios), queries through the tool, and lookups in process.
+// Run: bun scripts/bench_tables.ts [records] [--mta=dist/mta] [--rounds=3]. Builds need the executable (deno task build).
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { replaceFile } from "../src/platform/file_replacement.ts";
-import { INDEX_FORMATS } from "../src/table/index_formats.ts";
-import { RecordSet } from "../src/table/record_set.ts";
-import { openTable } from "../src/table/registry.ts";
+import { join, resolve } from "node:path";
 import type { TableContext } from "../src/table/context.ts";
-import { writeIndex } from "../src/table/table_build.ts";
-import { takeSource } from "../src/table/table_source.ts";
+import { openTable } from "../src/table/registry.ts";
 
-const records = Number(process.argv[2] ?? 100_000);
+const option = (name: string) =>
+  process.argv.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
+const records = Number(process.argv[2]?.match(/^\d+$/)?.[0] ?? 1_000_000);
+const rounds = Number(option("rounds") ?? 3);
+const mta = resolve(option("mta") ?? join(import.meta.dirname!, "../dist/mta"));
+const postmap = "/usr/sbin/postmap";
 const folder = mkdtempSync(join(tmpdir(), "bench-tables-"));
-const keys = Array.from({ length: records }, (_, at) => `user${(at * 7919) % records}@example${at % 97}.com`);
-const source = Buffer.from(keys.map((key, at) => `${key}\tvalue ${at}\n`).join(""));
-const context: TableContext = {
-  directory: "",
-  parameter: () => undefined,
-  warn: (text) => console.error(text),
-  clock: Date.now,
-};
+const TYPES = ["hash", "btree", "cdb", "lmdb"] as const;
 
-function build(type: string): void {
-  const format = INDEX_FORMATS[type]!;
-  const set = new RecordSet(source.length);
-  takeSource(source, set, {
-    format: "map",
-    fold: true,
-    encoding: "utf8",
-    terminate: format.terminates,
-    onDuplicate: "keep",
-    name: "bench",
-    warn: () => {},
-    duplicate: () => {},
-  });
-  writeIndex(format, join(folder, type) + format.suffix, set, {
-    uniqueId: () => new Uint8Array(20),
-    pageSize: 4096,
-    mapSize: 16777216,
-    replace: (path) => replaceFile(path, { mode: 0o644 }),
-  });
+if (!existsSync(mta)) throw new Error(`${mta} is not there: run "deno task build" first, or say --mta=PATH`);
+const tools = existsSync(postmap) ? { ours: [mta, "postmap"], real: [postmap] } : { ours: [mta, "postmap"] };
+if (!("real" in tools)) console.log(`(${postmap} is not there: no ratios)`);
+
+mkdirSync(join(folder, "etc"));
+writeFileSync(join(folder, "etc/main.cf"), "compatibility_level = 3.6\nmyhostname = bench.example.com\n");
+
+const key = (at: number) => `user${String(at).padStart(7, "0")}@example${at % 97}.com`;
+/** A permutation of 0..records-1 that jumps about. */
+const shuffled = Uint32Array.from({ length: records }, (_, at) => at);
+let state = 20261125;
+for (let at = records - 1; at > 0; at--) {
+  state = Math.imul(state, 1664525) + 1013904223 >>> 0;
+  const other = state % (at + 1);
+  [shuffled[at], shuffled[other]] = [shuffled[other]!, shuffled[at]!];
+}
+
+/** Writes a file piece by piece: what this process holds would count as the tools' memory too. */
+function writeLines(name: string, line: (at: number) => string): string {
+  const path = join(folder, name);
+  const fd = openSync(path, "w");
+  for (let from = 0; from < records; from += 10_000) {
+    const lines = Array.from({ length: Math.min(10_000, records - from) }, (_, at) => line(from + at));
+    writeSync(fd, lines.join(""));
+  }
+  closeSync(fd);
+  return path;
+}
+
+const record = (at: number) => `${key(at)}\tvalue number ${at}\n`;
+const sources = {
+  sorted: writeLines("sorted", record),
+  shuffled: writeLines("shuffled", (at) => record(shuffled[at]!)),
+};
+const queries = writeLines("queries", (at) => `${key(shuffled[at]!)}\n`);
+
+interface Run {
+  readonly seconds: number;
+  readonly cpu: number;
+  readonly megabytes: number;
+}
+
+function run(command: readonly string[], input?: string): Run {
+  const start = performance.now();
+  const stdin = input === undefined ? "ignore" : Bun.file(input);
+  const done = Bun.spawnSync([...command], { cwd: folder, stdin, stdout: "ignore", stderr: "pipe" });
+  if (done.exitCode !== 0) throw new Error(`${command.join(" ")}: ${done.stderr}`);
+  const { cpuTime, maxRSS } = done.resourceUsage;
+  return {
+    seconds: (performance.now() - start) / 1000,
+    cpu: Number(cpuTime.total) / 1e6,
+    megabytes: maxRSS / 1e6,
+  };
+}
+
+/** Runs each tool in turn, `rounds` times; the quickest of each counts, since others use the machine too. */
+function race(what: string, command: (tool: readonly string[], who: string) => Run): void {
+  const best = new Map<string, Run>();
+  for (let round = 0; round < rounds; round++) {
+    for (const [who, tool] of Object.entries(tools)) {
+      const one = command([...tool, "-c", "etc"], who);
+      if (one.seconds < (best.get(who)?.seconds ?? Infinity)) best.set(who, one);
+    }
+  }
+  console.log(`${what.padEnd(24)} ${best.get("ours")!.megabytes.toFixed(0)} MB at most, ${compared(best)}`);
+}
+
+function compared(best: ReadonlyMap<string, Run>): string {
+  const [ours, real] = [best.get("ours")!, best.get("real")];
+  const own = `${ours.seconds.toFixed(2)} s (CPU ${ours.cpu.toFixed(2)})`;
+  if (real === undefined) return own;
+  const times = (ours: number, real: number) => (real / ours).toFixed(1);
+  return `${own}, postmap ${real.seconds.toFixed(2)} s (CPU ${real.cpu.toFixed(2)}): ` +
+    `${times(ours.seconds, real.seconds)} times as fast (CPU ${times(ours.cpu, real.cpu)})`;
 }
 
 /** CPU time, so that a busy machine does not count. */
@@ -48,39 +107,67 @@ function cpuSeconds(): number {
   return (user + system) / 1e6;
 }
 
-function rate(lookup: (key: string) => unknown, wanted: readonly string[]): number {
-  for (const key of wanted.slice(0, 20_000)) lookup(key);
-  const start = cpuSeconds();
+function rate(lookup: (key: string) => unknown, wanted: readonly string[]): string {
   let done = 0;
-  while (cpuSeconds() - start < 1) {
-    for (let at = 0; at < 2000; at++) lookup(wanted[done++ % wanted.length]!);
-  }
-  return Math.round(done / (cpuSeconds() - start));
+  const spend = (seconds: number) => {
+    const start = cpuSeconds();
+    const before = done;
+    while (cpuSeconds() - start < seconds) {
+      for (let at = 0; at < 2000; at++) lookup(wanted[done++ % wanted.length]!);
+    }
+    return (done - before) / (cpuSeconds() - start);
+  };
+  spend(2); // until it is warm
+  return `${Math.round(spend(2)).toLocaleString("en")}/s`;
 }
 
-const absent = keys.map((key) => `${key.slice(0, -1)}n`);
-const shuffled = keys.toSorted((a, b) => Bun.hash(a) < Bun.hash(b) ? -1 : 1);
-console.log(`${records} records`);
-for (const type of ["hash", "btree", "cdb", "lmdb"]) {
-  const start = performance.now();
-  build(type);
-  const built = performance.now() - start;
-  const table = openTable(`${type}:${join(folder, type)}`, context);
-  const found = rate((key) => table.lookup(key), shuffled);
-  const missed = rate((key) => table.lookup(key), absent);
-  console.log(`${type.padEnd(8)} build ${(built / 1000).toFixed(2)} s, found ${found}/s, absent ${missed}/s`);
+const context: TableContext = {
+  directory: "",
+  parameter: () => undefined,
+  warn: (text) => console.error(text),
+  clock: Date.now,
+};
+
+console.log(`${records.toLocaleString("en")} records\n\nbuilds`);
+for (const type of TYPES) {
+  for (const [order, source] of Object.entries(sources)) {
+    for (const who of Object.keys(tools)) copyFileSync(source, join(folder, `${who}-${type}`));
+    race(`${type}, ${order} source`, (tool, who) => run([...tool, `${type}:${who}-${type}`]));
+  }
 }
-writeFileSync(join(folder, "texthash"), source);
+
+console.log(`\n${records.toLocaleString("en")} random keys through \`postmap -q -\``);
+for (const type of TYPES) {
+  race(type, (tool, who) => run([...tool, "-q", "-", `${type}:${who}-${type}`], queries));
+}
+
+console.log("\nlookups in process, one core, warm, random keys");
+const keys = Array.from(shuffled, key);
+const absent = Array.from(shuffled, (at) => key(at).replace("@", "_"));
+for (const type of TYPES) {
+  const start = performance.now();
+  const memory = process.memoryUsage.rss();
+  const table = openTable(`${type}:${join(folder, `ours-${type}`)}`, context);
+  table.lookup(keys[0]!);
+  const opened = (performance.now() - start).toFixed(1);
+  const took = Math.max(0, (process.memoryUsage.rss() - memory) / 1e6).toFixed(1);
+  const [found, missed] = [rate((key) => table.lookup(key), keys), rate((key) => table.lookup(key), absent)];
+  console.log(`${type.padEnd(8)} opened in ${opened} ms with ${took} MB; found ${found}, absent ${missed}`);
+  table.close();
+}
+
+console.log("\nother types");
+copyFileSync(sources.shuffled, join(folder, "texthash"));
 const texthash = openTable(`texthash:${join(folder, "texthash")}`, context);
-console.log(`texthash found ${rate((key) => texthash.lookup(key), shuffled)}/s`);
-const rules = Array.from({ length: 100 }, (_, at) => `/^user${at}[0-9]*@spam${at}\\.(com|net)$/ REJECT\n`)
-  .join("");
-writeFileSync(join(folder, "rules"), rules);
+console.log(`texthash found ${rate((key) => texthash.lookup(key), keys)}`);
+texthash.close();
+const rules = Array.from({ length: 100 }, (_, at) => `/^user${at}[0-9]*@spam${at}\\.(com|net)$/ REJECT\n`);
+writeFileSync(join(folder, "rules"), rules.join(""));
 writeFileSync(join(folder, "cidr"), Array.from({ length: 100 }, (_, at) => `10.${at}.0.0/16 OK\n`).join(""));
 for (const type of ["regexp", "pcre"]) {
   const table = openTable(`${type}:${join(folder, "rules")}`, context);
-  console.log(`${type.padEnd(8)} 100 rules, absent ${rate((key) => table.lookup(key), shuffled)}/s`);
+  console.log(`${type.padEnd(8)} 100 rules, absent ${rate((key) => table.lookup(key), keys)}`);
 }
 const cidr = openTable(`cidr:${join(folder, "cidr")}`, context);
-console.log(`cidr     100 rules, absent ${rate((key) => cidr.lookup(key), ["192.0.2.1"])}/s`);
+console.log(`cidr     100 rules, absent ${rate((key) => cidr.lookup(key), ["192.0.2.1"])}`);
 rmSync(folder, { recursive: true });

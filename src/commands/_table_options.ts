@@ -1,3 +1,6 @@
+import { isUtf8 } from "node:buffer";
+import { lineText } from "../table/source_lines.ts";
+
 /** What is the same and what differs between postmap(1) and postalias(1). */
 export interface ToolStyle {
   readonly program: "postmap" | "postalias";
@@ -124,12 +127,19 @@ export function parseToolOptions(
     if (!text.startsWith("-") || text === "-") break;
     at += takeLetters(draft, arg, args[at + 1], style, fail);
   }
-  draft.tables = args.slice(at).map((each) => Buffer.from(each).toString());
+  draft.tables = args.slice(at).map(tableName);
   if ((draft.body || draft.header || draft.mime) && !isStandardInput(draft)) {
     throw new ToolFault('specify -b -h or -m only with "-q -"');
   }
   if (draft.tables.length === 0) throw new ToolFault(style.usage);
   return draft;
+}
+
+/** The runtime opens files by text; a name of other bytes would be another file's. */
+function tableName(bytes: Uint8Array): string {
+  if (isUtf8(bytes)) return Buffer.from(bytes).toString();
+  const name = Buffer.from(bytes);
+  throw new ToolFault(`table name "${lineText(name, 0, name.length)}" is no UTF-8: rename the file`);
 }
 
 /** A cluster of letters; answers 1 when it took the next argument. */

@@ -106,6 +106,19 @@ test("--json: bytes that are no UTF-8 are told in base64", () => {
   });
 });
 
+test("a key on the command line may be any bytes; a table's name that is no UTF-8 is refused", () => {
+  const typed = (args: string) =>
+    spawnSync("sh", ["-c", `${process.execPath} ${runner} postmap -c ${folder} ${args}`], { cwd: folder });
+  expect(typed(`-u -q "$(printf 'CAF\\351')" hash:bytes`).stdout).toEqual(Buffer.from([0xff, 0x0a]));
+  expect(typed(`-u -d "$(printf 'caf\\351')" hash:bytes`).status).toBe(0);
+  expect(typed(`-u -q "$(printf 'caf\\351')" hash:bytes`).status).toBe(1);
+  const refused = typed(`"$(printf 'hash:caf\\351')"`);
+  expect(refused.status).toBe(1);
+  expect(refused.stderr.toString()).toBe(
+    'postmap: fatal: table name "hash:caf?" is no UTF-8: rename the file\n',
+  );
+});
+
 test("on a terminal a long build says how far it is, and the line is gone at the end", () => {
   const source = Array.from({ length: 40_000 }, (_, at) => `key${at} value\n`).join("");
   fs.writeFileSync(join(folder, "many"), source);

@@ -10,7 +10,7 @@ const runner = join(import.meta.dir, "../kit/run_command.ts");
 const binary = process.env["MTA_BINARY"];
 const env = { PATH: process.env["PATH"], MAIL_CONFIG: "" };
 /** More of them for a longer look: `POSTMAP_RUNS=2000 POSTMAP_SEED=7`. */
-const runs = Number(process.env["POSTMAP_RUNS"] ?? 30);
+const runs = Number(process.env["POSTMAP_RUNS"] ?? 24);
 const seed = Number(process.env["POSTMAP_SEED"] ?? 20261125);
 let root = "";
 

@@ -20,6 +20,8 @@ export interface LdapLookupWorld {
 }
 
 const ANY_ENTRY: LdapFilter = { is: "present", attribute: "objectClass" };
+/** An attribute of which there is more: `member;range=0-1499`. */
+const RANGE = /^(.+);range=[0-9]+-([0-9]+|\*)$/i;
 /** Members of a group that are fetched at a time. */
 const AHEAD = 16;
 
@@ -65,7 +67,9 @@ export class LdapLookup {
     return true;
   }
 
-  async #takeEntry({ attributes }: LdapEntry, path: readonly string[]): Promise<boolean> {
+  async #takeEntry(entry: LdapEntry, path: readonly string[]): Promise<boolean> {
+    const isCut = entry.attributes.some(({ name }) => RANGE.test(name));
+    const attributes = isCut ? await this.#withoutRanges(entry) : entry.attributes;
     const has = (kind: Kind) =>
       attributes.some(({ name, values }) => values.length > 0 && this.#kindOf(name) === kind);
     const isTerminal = has("terminal");
@@ -78,6 +82,39 @@ export class LdapLookup {
       if (!goOn) return false;
     }
     return true;
+  }
+
+  /**
+   * Active Directory returns the values of a large group in pieces of 1500, and the rest only to who asks for it (MS-ADTS
+   * 3.1.1.3.1.3.3).
+   */
+  async #withoutRanges({ dn, attributes }: LdapEntry): Promise<LdapEntry["attributes"]> {
+    const whole = [];
+    for (const { name, values } of attributes) {
+      const range = RANGE.exec(name);
+      if (range === null) whole.push({ name, values });
+      else {whole.push({
+          name: range[1]!,
+          values: [...values, ...await this.#rest(dn, range[1]!, range[2]!)],
+        });}
+    }
+    return whole;
+  }
+
+  /** The values after the one of that number; `*` says that there are none. */
+  async #rest(dn: string, attribute: string, last: string): Promise<Buffer[]> {
+    const rest: Buffer[] = [];
+    for (let end = last; end !== "*";) {
+      const wanted = `${attribute};range=${Number(end) + 1}-*`;
+      const { entries } = await this.#world.search(this.request(dn, "base", ANY_ENTRY, [wanted]));
+      const piece = entries[0]?.attributes.find(({ name, values }) => RANGE.test(name) && values.length > 0);
+      if (piece === undefined) {
+        throw new LookupFault(`${dn}: the server does not say what follows ${attribute} ${end}`);
+      }
+      rest.push(...piece.values);
+      end = RANGE.exec(piece.name)![2]!;
+    }
+    return rest;
   }
 
   #kindOf(attribute: string): Kind | undefined {

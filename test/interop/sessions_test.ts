@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => postfix?.stop());
 
 transcripts.forEach((transcript, i) => {
-  test.skipIf(!postfixAvailable())(`${transcript.file}: ${transcript.title}`, async () => {
+  test.concurrent.skipIf(!postfixAvailable())(`${transcript.file}: ${transcript.title}`, async () => {
     await play(transcript, await liveLine(transcript, ports[i]!, () => postfix!.log()));
   }, 20_000);
 });

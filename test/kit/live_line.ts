@@ -2,6 +2,9 @@
 import net from "node:net";
 import type { Line, Transcript } from "./transcript.ts";
 
+/** The transcript's own syslog_name: its lines are found among those of others. */
+const tagOf = (port: number) => `transcript${port}`;
+
 /** `-o` lines for the transcript's service; the service is made of the usual smtpd and a cleanup of its own. */
 export function masterLines(
   transcript: Transcript,
@@ -14,6 +17,7 @@ export function masterLines(
     ...transcript.main,
     ...(transcript.client && { smtpd_authorized_xclient_hosts: "127.0.0.1" }),
     cleanup_service_name: `cleanup${port}`,
+    syslog_name: tagOf(port),
   };
   const options = Object.entries(settings).map(([name, value]) => `\n  -o {${name}=${value}}`).join("");
   return `127.0.0.1:${port} inet n - n - - smtpd${options}\ncleanup${port} unix n - n - 0 cleanup${options}\n`;
@@ -75,9 +79,13 @@ export async function liveLine(transcript: Transcript, port: number, log: () => 
     wait: (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000)),
     async finish(enough) {
       socket.end();
-      const lines = () => log().slice(before).split("\n").map((line) => line.replace(/^.*?\[\d+\]: /, ""));
+      const lines = () =>
+        log().slice(before).split("\n").filter((line) => line.includes(`${tagOf(port)}/`))
+          .map((line) => line.replace(/^.*?\[\d+\]: /, ""));
       const until = Date.now() + PATIENCE;
-      while (!(log().slice(before).includes("disconnect from") && enough(lines())) && Date.now() < until) {
+      while (
+        !(lines().some((line) => line.includes("disconnect from")) && enough(lines())) && Date.now() < until
+      ) {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       socket.destroy();

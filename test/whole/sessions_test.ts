@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(async () => void await server?.stop());
 
 transcripts.forEach((transcript, i) => {
-  test.skipIf(!HAVE_BINARY)(`${transcript.file}: ${transcript.title}`, async () => {
+  test.concurrent.skipIf(!HAVE_BINARY)(`${transcript.file}: ${transcript.title}`, async () => {
     await play(transcript, await liveLine(transcript, ports[i]!, () => server!.log()));
   }, 20_000);
 });

@@ -4,6 +4,7 @@ import type { Shelf } from "../rewrite/shelf.ts";
 import type { AddressClass, Router } from "../routing/route.ts";
 import type { AddressList } from "../table/match_list.ts";
 import type { Stranger } from "./relay_session.ts";
+import type { Stated } from "./stranger.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** What the proof is made with. */
@@ -13,6 +14,8 @@ export interface ProofDeps {
   /** Of tables in process only: what others would answer is not known beforehand. */
   readonly shelf: Shelf;
   readonly clock: () => number;
+  /** Which domains are ours stands in tables that are not asked: a domain that seems foreign may be one of them. */
+  readonly domainsUnknown?: boolean;
   /** Milliseconds for reading tables; a second when left out. */
   readonly patience?: number;
 }
@@ -31,6 +34,8 @@ export interface Ground {
   readonly wideRecipient: string | undefined;
   /** Whether a permit from an `@domain` key counts: in the lists for recipients it is no leave to relay (access_at_domain_keys). */
   readonly atDomainCounts: boolean;
+  /** What a foreign domain in a recipient table is worth: where ours are not all known it is not held against anybody. */
+  readonly namedRecipient: Stated;
   /** Whether we are a destination for a recipient. */
   isOurs(recipient: string): boolean;
   /** False when the time for reading tables is over. */
@@ -69,6 +74,7 @@ export async function layGround(shop: Workshop, deps: ProofDeps): Promise<Ground
     wideClient: await wideAddress(shop.mynetworks),
     isOurs: oursBy(router, wideRecipient !== undefined),
     atDomainCounts: false,
+    namedRecipient: deps.domainsUnknown === true ? "surely" : "loosely",
     hasTime: () => clock() < end,
   };
 }

@@ -206,16 +206,16 @@ const BY_KEY: Readonly<Record<AskedAbout, (key: string, ground: Ground) => Passi
     if (key.startsWith("@")) return atDomainCounts ? open({ sender: `someone${key}` }) : undefined;
     return bySender(key, stranger.domain);
   },
-  recipient: (key, { shop, foreign, stranger, atDomainCounts, isOurs }) => {
+  recipient: (key, { shop, foreign, stranger, atDomainCounts, isOurs, namedRecipient }) => {
     if (key.startsWith("@")) {
-      return atDomainCounts ? stated("loosely", { recipient: `victim${key}` }) : undefined;
+      return atDomainCounts ? stated(namedRecipient, { recipient: `victim${key}` }) : undefined;
     }
     if (key.endsWith("@")) return open({ recipient: `${key}${domainOf(foreign)}` });
-    if (key.includes("@")) return isOurs(key) ? undefined : stated("loosely", { recipient: key });
+    if (key.includes("@")) return isOurs(key) ? undefined : stated(namedRecipient, { recipient: key });
     const top = topLevel(key, shop);
     if (top !== undefined) return open({ recipient: `victim@${stranger.domain.replace(/\.[^.]*$/, top)}` });
     const named = key.startsWith(".") ? `victim@host${key}` : `victim@${key}`;
-    if (!isOurs(named)) return stated("loosely", { recipient: named });
+    if (!isOurs(named)) return stated(namedRecipient, { recipient: named });
     const below = !key.startsWith(".") && shop.lookup.parentMatches && !isOurs(`victim@host.${key}`);
     return below ? stated("surely") : undefined;
   },
@@ -254,7 +254,7 @@ function byPattern(
   if (wants.length > 0) return open(...wants.slice(0, 3));
   const one = named.find(({ key }) => matches(key));
   if (one === undefined) return UNTOLD;
-  return about === "client" ? stated("surely", one.want) : stated("loosely", one.want);
+  return stated(about === "client" ? "surely" : ground.namedRecipient, one.want);
 }
 
 interface Guess {

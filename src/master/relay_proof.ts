@@ -3,6 +3,7 @@ import { proveRelay, type RelayProof } from "../access/relay_proof.ts";
 import { systemClock } from "../base/clock.ts";
 import { hiddenGateways } from "../config/container_gateway.ts";
 import { listenAddresses } from "../config/endpoint.ts";
+import { splitList } from "../config/list.ts";
 import { loadConfiguration, type LoadSource } from "../config/load.ts";
 import { ownAddresses } from "../config/own_addresses.ts";
 import type { Configuration, Service } from "../config/service.ts";
@@ -38,7 +39,12 @@ export async function proveServices(configuration: Configuration, world?: World)
   try {
     findings.push(...await gatewaysIn(configuration, here, ground.shelf));
     for (const service of services) {
-      const proof = await proveRelay(service, { ...ground, router: ground.routerFor(service.settings) });
+      const { settings } = service;
+      const proof = await proveRelay(service, {
+        ...ground,
+        router: ground.routerFor(settings),
+        domainsUnknown: OUR_DOMAINS.some((name) => asksSomebody(settings[name])),
+      });
       findings.push(...findingsOf(proof, service).filter(({ text }) => !seen.has(text) && seen.add(text)));
     }
   } finally {
@@ -99,6 +105,22 @@ async function gatewaysIn(configuration: Configuration, world: World, shelf: She
 function gatewayText(address: string): string {
   return `mynetworks contains ${address}, this container's default gateway: a proxy there lends its address to every client, ` +
     `so it is not trusted; ${address} in mynetworks, by itself, or trust_container_gateway = yes would trust it`;
+}
+
+/** The parameters that say which domains are ours (ADDRESS_CLASS_README). */
+const OUR_DOMAINS = [
+  "mydestination",
+  "relay_domains",
+  "virtual_alias_domains",
+  "virtual_mailbox_domains",
+] as const;
+
+/** Whether a list has a table that would have to ask another program or host. */
+function asksSomebody(list: string): boolean {
+  return splitList(list).some((word) => {
+    const type = /^!?(?:proxy:)?([a-z_]+):/.exec(word)?.[1];
+    return type !== undefined && !isInProcess(type);
+  });
 }
 
 const isLoopback = (host: string) => host.startsWith("127.") || host === "::1";

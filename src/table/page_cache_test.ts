@@ -78,12 +78,12 @@ test("a page past the end of a truncated file is a fault, and is not kept", () =
 describe.each(["hash", "btree", "cdb", "lmdb"])("%s", (type) => {
   const format = INDEX_FORMATS[type]!;
   const path = join(folder, `table-${type}`) + format.suffix;
-  const keys = Array.from({ length: 200_000 }, (_, at) => `user${at * 7919 % 200_000}@example.com`);
+  const keys = Array.from({ length: 60_000 }, (_, at) => `user${at * 7919 % 60_000}@example.com`);
 
   test("a table far larger than what is kept finds each key, and is trouble once truncated", () => {
     const set = new RecordSet();
     for (const key of keys) {
-      set.add(Buffer.from(key), Buffer.from(`value of ${key} `.repeat(3)), format.terminates, "keep");
+      set.add(Buffer.from(key), Buffer.from(`value of ${key} `.repeat(10)), format.terminates, "keep");
     }
     writeIndex(format, path, set, {
       uniqueId: () => new Uint8Array(20),
@@ -107,5 +107,5 @@ describe.each(["hash", "btree", "cdb", "lmdb"])("%s", (type) => {
       return answer instanceof Promise ? "promise" : answer.is;
     }));
     expect([...answers].filter((is) => is !== "found")).toEqual(["trouble"]);
-  });
+  }, 30_000);
 });

@@ -183,7 +183,7 @@ describe.if(available)("beside the real postmap", () => {
       const all = run("ours", "postmap", ["-s", `${type}:grow`]);
       expect(sorted(all.out)).toBe(sorted("b\t2\nc\t33\nd\t4\ne\t5\n"));
     }
-  });
+  }, 60_000);
 
   test("options, files and types that cannot be: the same refusal", () => {
     put("tiny", fs.readFileSync(join(fixtures, "tiny.txt")));

@@ -3,7 +3,7 @@ const SQL = [...DOMAIN, "additional_conditions", "query", "select_field", "table
 
 /**
  * What a table client of that type may be told: in its own file, or in main.cf as `name_...` for `type:name` without a slash
- * (ldap_table(5), mysql_table(5), pgsql_table(5), sqlite_table(5), memcache_table(5)).
+ * (ldap_table(5), mysql_table(5), pgsql_table(5), sqlite_table(5), memcache_table(5); redis is our own).
  */
 export const TABLE_PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   ldap: [
@@ -48,5 +48,9 @@ export const TABLE_PARAMETERS: Readonly<Record<string, readonly string[]>> = {
       "memcache",
     ],
     ...["retry_pause", "timeout", "ttl"],
+  ],
+  redis: [
+    ...[...DOMAIN, "database", "hosts", "password", "query", "timeout", "tls", "tls_CAfile", "tls_cert_file"],
+    ...["tls_key_file", "tls_verify_cert", "user"],
   ],
 };

@@ -1,3 +1,4 @@
+import { TABLE_PARAMETERS } from "../config/table_parameters.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { OpenType, TableContext } from "./context.ts";
 import { parseEndpoint, serverDirectory } from "./endpoint.ts";
@@ -11,27 +12,13 @@ import { toWire, valueFromWire } from "./remote_text.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
 import { unproven } from "./unavailable.ts";
 
-const ATTRIBUTES = [
-  "memcache",
-  "backup",
-  "flags",
-  "ttl",
-  "key_format",
-  "domain",
-  "data_size_limit",
-  "line_size_limit",
-  "max_try",
-  "retry_pause",
-  "timeout",
-] as const;
-
 /** A lookup that has to go on to the backup may take this much longer: milliseconds. */
 const BACKUP_TIME = 100_000;
 
 /** `memcache:/etc/postfix/file.cf`: a memcache server, and the table that it is the cache of (memcache_table(5)). */
 export const openMemcache: OpenType = (name, spec, context, open) => {
   if (context.paranoid === true) return unproven(spec, context);
-  return withQueryFile(name, spec, { context, attributes: ATTRIBUTES }, (file) => {
+  return withQueryFile(name, spec, { context, attributes: TABLE_PARAMETERS.memcache! }, (file) => {
     const backup = file.text("backup");
     const cache = new Cache(spec, context, {
       client: clientOf(spec, file, context),

@@ -1,3 +1,4 @@
+import { TABLE_PARAMETERS } from "../config/table_parameters.ts";
 import { isUtf8 } from "node:buffer";
 import { systemWhy } from "../platform/random_access_file.ts";
 import type { RedisConnection, RedisReply, RedisServer, RedisTls } from "../platform/redis.ts";
@@ -16,23 +17,6 @@ import { Servers } from "./servers.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
 import { unproven } from "./unavailable.ts";
 
-const ATTRIBUTES = [
-  "hosts",
-  "user",
-  "password",
-  "database",
-  "timeout",
-  "tls",
-  "tls_CAfile",
-  "tls_verify_cert",
-  "tls_cert_file",
-  "tls_key_file",
-  "query",
-  "result_format",
-  "domain",
-  "expansion_limit",
-] as const;
-
 /** Longest value, in bytes, and most members of a list or set that are taken for an answer. */
 const MAX_VALUE = 100_000;
 const MAX_VALUES = 10_000;
@@ -42,7 +26,7 @@ const MAX_VALUES = 10_000;
  * have written what it says.
  */
 export const openRedis: OpenType = (name, spec, context, open) =>
-  withQueryFile(name, spec, { context, attributes: ATTRIBUTES }, (file) => {
+  withQueryFile(name, spec, { context, attributes: TABLE_PARAMETERS.redis! }, (file) => {
     if (context.paranoid === true && file.text("password") === undefined) return unproven(spec, context);
     return redisTable(spec, file, context, open);
   });

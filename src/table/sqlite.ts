@@ -56,6 +56,8 @@ class SqliteSource {
   readonly #bound: BoundQuery;
   readonly #context: TableContext;
   #opened?: Opened;
+  /** Why the file cannot be used; nor is it tried again before a second has passed. */
+  #fault?: SqliteFault;
   #checked = -Infinity;
 
   constructor(path: string, bound: BoundQuery, context: TableContext) {
@@ -93,7 +95,7 @@ class SqliteSource {
     } catch (error) {
       if (!(error instanceof SqliteFault)) throw error;
       if (error.is === "busy") return this.#patiently(values, signal);
-      if (error.is === "broken") this.close();
+      if (error.is === "broken") this.#giveUp(error);
       throw error;
     }
   }
@@ -122,17 +124,24 @@ class SqliteSource {
 
   #ready(): Opened {
     const now = this.#context.clock();
-    if (this.#opened !== undefined && now - this.#checked < RECHECK && now >= this.#checked) {
-      return this.#opened;
+    if (now - this.#checked < RECHECK && now >= this.#checked) {
+      if (this.#opened !== undefined) return this.#opened;
+      if (this.#fault !== undefined) throw this.#fault;
     }
     this.#checked = now;
+    this.#fault = undefined;
     const identity = identityOrNone(this.#path);
     const before = this.#opened?.identity;
     if (before !== undefined && before.inode === identity?.inode && before.device === identity.device) {
       return this.#opened!;
     }
     this.close();
-    return this.#opened = this.#open(identity);
+    try {
+      return this.#opened = this.#open(identity);
+    } catch (error) {
+      if (error instanceof SqliteFault && error.is !== "busy") this.#fault = error;
+      throw error;
+    }
   }
 
   #open(identity: FileIdentity | undefined): Opened {
@@ -149,6 +158,11 @@ class SqliteSource {
       file.close();
       throw error;
     }
+  }
+
+  #giveUp(fault: SqliteFault): void {
+    this.close();
+    this.#fault = fault;
   }
 
   /** In brackets, whatever type the first column has comes as text, and too many rows are cut off. */

@@ -44,3 +44,33 @@ test("a table that takes too long to read is not called closed", async () => {
   expect(slow.doubts[0]).toEndWith("only the first 4096 entries were read");
   expect(verdictOf(await proofOf(main(list)))).toBe("open");
 });
+
+test("a permit that nobody can foresee and a named recipient together are in doubt", async () => {
+  const { doubts, loosely } = await proofOf(`${BASE}
+smtpd_relay_restrictions = check_policy_service inet:127.0.0.1:9, reject
+smtpd_recipient_restrictions = check_recipient_access inline:{partner.example=OK}, reject
+`);
+  expect(doubts).toHaveLength(1);
+  expect(doubts[0]).toContain("the policy server inet:127.0.0.1:9 may permit");
+  expect(loosely).toEqual([]);
+});
+
+test("a certificate that anybody makes for himself opens what has them all", async () => {
+  const { witnesses } = await proofOf(`${BASE}relay_clientcerts = static:yes
+smtpd_tls_ask_ccert = yes
+smtpd_relay_restrictions = permit_tls_clientcerts, reject
+smtpd_recipient_restrictions = permit
+`);
+  expect(witnesses[0]!.through[0]).toBe(
+    "smtpd_relay_restrictions: any client certificate is in relay_clientcerts",
+  );
+  expect(witnesses[0]!.attempt.facts.tls?.peer?.subject).toBe("stranger");
+});
+
+test("whoever may use XCLIENT is anybody", async () => {
+  const { witnesses } = await proofOf(`${BASE}smtpd_authorized_xclient_hosts = 0.0.0.0/0
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
+`);
+  expect(witnesses[0]!.claims).toEqual({ address: "198.51.100.77" });
+  expect(witnesses[0]!.attempt.facts.saslUsername).toBe("anybody");
+});

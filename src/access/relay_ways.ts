@@ -3,7 +3,7 @@ import type { Ground } from "./relay_ground.ts";
 import { type Certainty, type Opening, openingsOf } from "./relay_openings.ts";
 import { attempts } from "./relay_session.ts";
 import type { Query, RestrictionList, Step } from "./restriction.ts";
-import type { Passage, Want } from "./stranger.ts";
+import type { Passage, Stated, Want } from "./stranger.ts";
 
 /** A way through a restriction list without a refusal. */
 export interface Way {
@@ -100,13 +100,13 @@ class AbstractWalk {
       case "permits":
         return { ways: [this.#open(step, {}, BEFORE(`"${step.name}"`, this.#top))], falls: false };
       case "networks":
-        return this.#open1(
+        return this.#openIf(
           step,
           wideClient === undefined ? undefined : { client: { address: wideClient } },
           NETWORKS,
         );
       case "destination":
-        return this.#open1(
+        return this.#openIf(
           step,
           wideRecipient === undefined ? undefined : { recipient: wideRecipient },
           DOMAINS,
@@ -116,11 +116,9 @@ class AbstractWalk {
       case "session":
         return { ways: [this.#session(stranger, step)], falls: true };
       case "tried":
-        return this.#open1(
-          step,
-          this.#permitsNow(step, stranger.want) ? stranger.want : undefined,
-          stranger.text,
-        );
+        return this.#permitsNow(step, stranger.want)
+          ? { ways: [this.#session(stranger, step)], falls: true }
+          : { ways: [], falls: true };
       case "unknown":
         return { ways: [{ ...this.#way("unknown", step, ""), through: stranger.why }], falls: true };
       case "list":
@@ -159,7 +157,10 @@ class AbstractWalk {
     }));
   }
 
-  #session({ want, text, stated }: Passage & { readonly is: "session" }, step: Step): Way {
+  #session(
+    { want, text, stated }: { readonly want: Want; readonly text: string; readonly stated?: Stated },
+    step: Step,
+  ): Way {
     const way = this.#open(step, want, BEFORE(`"${step.name}"`, this.#top));
     if (stated === undefined) return { ...way, through: text };
     return { ...way, through: text, certainty: stated, demands: true, untried: true };
@@ -173,7 +174,7 @@ class AbstractWalk {
     return !isPromise(verdict) && verdict.is === "permit";
   }
 
-  #open1(step: Step, want: Want | undefined, fix: string): Traversal {
+  #openIf(step: Step, want: Want | undefined, fix: string): Traversal {
     return { ways: want === undefined ? [] : [this.#open(step, want, fix)], falls: true };
   }
 
@@ -197,7 +198,7 @@ const NETWORKS = "name your own networks in mynetworks, not the whole internet";
 const DOMAINS = "name the domains that you relay for in relay_domains";
 
 /** The stronger the condition, the higher: a way through two lists is as sure as the surer of them. */
-export const RANK: Readonly<Record<Certainty, number>> = { open: 0, unknown: 1, loosely: 2, surely: 3 };
+export const RANK: Readonly<Record<Certainty, number>> = { open: 0, loosely: 1, unknown: 2, surely: 3 };
 
 /** Both ways in one session, if there is one that takes both: where their wishes differ, each is tried. */
 export function together(first: Way, second: Way): Way {

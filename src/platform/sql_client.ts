@@ -70,6 +70,9 @@ export async function connectSql(
   server: SqlServer,
   { timeout, signal }: { readonly timeout: number; readonly signal: AbortSignal },
 ): Promise<SqlConnection> {
+  if (server.path === undefined && server.tls?.ca === "") {
+    throw new SqlFault("lost", "there are no certificates of authorities to verify the server's with", "");
+  }
   let isOpen = true;
   let active: Bun.SQL.Query<RawResult | RawResult[]> | undefined;
   const client = unswayed(() => new SQL(optionsOf(server, timeout, () => isOpen = false)));
@@ -84,7 +87,7 @@ export async function connectSql(
     signal.throwIfAborted();
   } catch (error) {
     close();
-    throw faultOf(error, "lost");
+    throw hinted(faultOf(error, "lost"), server);
   } finally {
     signal.removeEventListener("abort", close);
   }
@@ -113,6 +116,16 @@ export async function connectSql(
         }
       }),
   };
+}
+
+/** MySQL's client says the same of a wrong login and of a server without TLS. */
+function hinted(fault: SqlFault, { adapter, path, tls }: SqlServer): SqlFault {
+  const { code } = (fault.cause ?? {}) as RuntimeFault;
+  const isVague = adapter === "mysql" && path === undefined && tls !== undefined && fault.code === "";
+  if (!isVague || code !== "ERR_MYSQL_AUTHENTICATION_FAILED") return fault;
+  return new SqlFault(fault.is, `${fault.message}; TLS is demanded here: does the server have it?`, "", {
+    cause: fault.cause,
+  });
 }
 
 /** What Bun reads: DATABASE_URL, PGOPTIONS, MYSQL_PASSWORD and so on. */

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { type ExplainKit, explainKit } from "../../test/kit/explain.ts";
 import { SCENARIO_FILES, SCENARIO_MAIN_CF } from "../../test/kit/scenario.ts";
+import fc from "fast-check";
 import type { Explanation } from "./explanation.ts";
 import { printExplanation } from "./print.ts";
+import { ExplainFault } from "./session.ts";
 import { wrapped } from "./sheet.ts";
 
 let kits: ExplainKit[] = [];
@@ -123,6 +125,19 @@ test("no line is wider than 100 columns, whatever is long", async () => {
   expect(printed.split("\n").filter((line) => line.length > 100)).toEqual([]);
 });
 
+test("lists that name each other are shown as deep as they are evaluated", async () => {
+  const kit = explainKit(`smtpd_restriction_classes = a, b
+a = b
+b = a
+smtpd_client_restrictions = a
+`);
+  kits.push(kit);
+  const printed = await kit.print({}, { edits: true });
+  expect(printed).toContain("451 4.3.5 Server configuration error");
+  expect(printed).toContain("causes unreasonable recursion");
+  expect(printed.split("\n").filter((line) => line.length > 100)).toEqual([]);
+});
+
 test("recipients after the first do not repeat what is the same", async () => {
   const kit = explainKit("smtpd_client_restrictions = permit\n");
   kits.push(kit);
@@ -146,3 +161,40 @@ test("wrapped() loses nothing but blanks", () => {
   expect(wrapped("abcdefghij", 4, 0)).toEqual(["abcd", "efgh", "ij"]);
   expect(wrapped("", 4, 0)).toEqual([""]);
 });
+
+const text = fc.oneof(
+  fc.string({ maxLength: 30 }),
+  fc.string({ unit: "grapheme", maxLength: 20 }),
+  fc.constantFrom('"a b"@example.com', "a@[1.2.3.4]", "@a:b@c", "bob", "", "a%b@example.com", "ü@ä.example"),
+);
+
+test("whatever is described, it ends, and prints clean lines of at most 100 columns", async () => {
+  const kit = explainKit(
+    `smtpd_restriction_classes = a, b
+a = b, check_sender_access inline:{x=b}
+b = a, check_policy_service inet:x
+smtpd_client_restrictions = check_client_access texthash:%DIR%/clients
+smtpd_recipient_restrictions = check_recipient_access regexp:%DIR%/rules, nonsense
+virtual_alias_domains = alias.example
+`,
+    { clients: "192.0.2 a\nunknown REJECT\n", rules: "/^b/ a\n/(x)(y)/ REJECT $1\n" },
+  );
+  kits.push(kit);
+  const described = fc.record({
+    helo: text,
+    sender: text,
+    recipients: fc.array(text, { minLength: 1, maxLength: 3 }),
+    smtp: fc.boolean(),
+    client: fc.constantFrom("unknown", "a.example").map((name) => ({ address: "192.0.2.7", port: 1, name })),
+  });
+  await fc.assert(
+    fc.asyncProperty(described, async (session) => {
+      const explanation = await kit.explain(session, { edits: true, dns: false }).catch((error) => error);
+      if (explanation instanceof ExplainFault) return;
+      const printed = printExplanation(explanation, { colour: false, all: true });
+      expect(printed.split("\n").filter((line) => line.length > 100)).toEqual([]);
+      expect(/[\x00-\x09\x0b-\x1f\x7f]/.test(printed)).toBe(false);
+    }),
+    { numRuns: 60 },
+  );
+}, 30_000);

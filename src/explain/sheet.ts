@@ -20,6 +20,10 @@ const WIDTH = 100;
 /** Where the right column begins. */
 const RIGHT = 60;
 const STEP = 2;
+/** Deepest indentation: lists that name each other nest a hundred deep. */
+const MOST_INDENT = 30;
+
+const indentOf = (depth: number) => " ".repeat(Math.min(depth * STEP, MOST_INDENT));
 
 /** A page of at most 100 columns: indented lines, and rows of a left and a right column. */
 export class Sheet {
@@ -35,7 +39,7 @@ export class Sheet {
   }
 
   line(depth: number, text: string, tone: Tone = "plain"): void {
-    const indent = " ".repeat(depth * STEP);
+    const indent = indentOf(depth);
     for (const part of wrapped(text, WIDTH - indent.length, 2)) {
       this.#lines.push(indent + this.#paint(part, tone));
     }
@@ -43,7 +47,7 @@ export class Sheet {
 
   /** Left and right beside each other where the left is short enough, else below each other. */
   row(depth: number, left: string, right: string, tone: Tone = "plain"): void {
-    const indent = " ".repeat(depth * STEP);
+    const indent = indentOf(depth);
     if (right === "") return this.line(depth, left);
     const [first = "", ...rest] = wrapped(right, WIDTH - RIGHT, 0);
     const lefts = wrapped(left, RIGHT - indent.length - 1, 2);
@@ -72,7 +76,7 @@ export function wrapped(text: string, width: number, hang: number): string[] {
   let rest = safe(text);
   for (let room = width; rest.length > room; room = width - hang) {
     const blank = rest.lastIndexOf(" ", room);
-    const cut = blank > room / 3 ? blank : room;
+    const cut = Math.max(blank > room / 3 ? blank : room, 1);
     lines.push(rest.slice(0, cut));
     rest = rest.slice(cut).trimStart();
   }

@@ -35,7 +35,7 @@ function changed(table: Table, { key, value }: Extract<Change, { is: "record" }>
     spec: table.spec,
     pattern: table.pattern,
     lookup: (asked) => foldKey(asked) === folded ? own : table.lookup(asked),
-    possible: (...wanted) => possibleWith(table.possible?.(...wanted), key, value),
+    possible: (wanted) => possibleWith(table.possible?.(wanted), key, value),
     lineOf: (asked) => table.lineOf?.(asked),
     close: () => table.close(),
   };

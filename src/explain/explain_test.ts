@@ -406,6 +406,36 @@ smtpd_end_of_data_restrictions = check_sender_access inline:{example.org=HOLD}
     expect(explanation.commands.at(-1)!.effects).toEqual([{ is: "hold", text: "" }]);
   });
 
+  test("what actions do to the message", async () => {
+    const actions = [
+      "HOLD please",
+      "FILTER smtp:[127.0.0.1]:9",
+      "REDIRECT other@example.com",
+      "BCC watch@example.com",
+      "PREPEND X-Seen: yes",
+      "WARN look",
+      "DISCARD",
+    ];
+    const checks = actions.map((action) => `check_sender_access inline:{{example.org=${action}}}`).join(", ");
+    const made = kit(`smtpd_sender_restrictions = ${checks}\nsmtpd_recipient_restrictions = reject\n`);
+    const explanation = await made.explain({});
+    const rcpt = explanation.commands.find(({ command }) => command.startsWith("RCPT"))!;
+    expect(rcpt.effects.map((effect) => `${effect.is} ${"text" in effect ? effect.text : ""}`.trim()))
+      .toEqual([
+        "hold please",
+        "filter smtp:[127.0.0.1]:9",
+        "redirect other@example.com",
+        "bcc watch@example.com",
+        "prepend X-Seen: yes",
+        "discard",
+      ]);
+    expect(explanation.outcome).toBe("permit"); // what is thrown away is accepted; no list is read after it
+    const printed = await made.print({});
+    expect(printed).toContain("check_sender_access");
+    expect(printed).toContain("  does: PREPEND X-Seen: yes\n  does: DISCARD\n  250 2.1.5 Ok\n");
+    expect(printed).toContain("  log: warn: look\n");
+  });
+
   test("ETRN", async () => {
     const { explain } = kit("smtpd_etrn_restrictions = check_etrn_access inline:{example.com=REJECT}\n");
     const explanation = await explain({ etrn: "example.com" });

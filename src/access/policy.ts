@@ -70,6 +70,8 @@ export interface Facts {
   readonly discarding?: boolean;
   /** An earlier check of this transaction answered HOLD: it is noted once. */
   readonly held?: boolean;
+  /** The command in hand; CONNECT checks are also made for a client that XCLIENT makes, and policy servers are told. */
+  readonly where?: string;
   /** The session runs under stress: all slots of its service were taken when it began (STRESS_README). */
   readonly stressed?: boolean;
   /** The policy protocol's `instance`: one text per delivery request; made up when absent. */

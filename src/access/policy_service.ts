@@ -110,7 +110,7 @@ export function policyRequest(query: Query, context: string, stress: string): st
   const { facts, stage } = query;
   const rows: readonly (readonly [string, string | number])[] = [
     ["request", "smtpd_access_policy"],
-    ["protocol_state", stage],
+    ["protocol_state", stage === "CONNECT" ? facts.where ?? stage : stage],
     ["protocol_name", facts.protocol],
     ["client_address", facts.client.address],
     ["client_name", facts.client.name],

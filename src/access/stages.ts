@@ -86,11 +86,12 @@ function isBarePostmaster(stage: Stage, facts: Facts): boolean {
   return (stage === "RCPT" || stage === "VRFY") && facts.recipient?.toLowerCase() === "postmaster";
 }
 
-/** With several recipients none stands for the message; a transaction has a name for policy servers. */
+/** With several recipients none stands for the message; a transaction has a name for policy servers once MAIL is accepted. */
 function factsFor(stage: Stage, facts: Facts, memory: SessionMemory): Facts {
   const many = (stage === "DATA" || stage === "END-OF-MESSAGE") && facts.recipientCount > 1;
   const recipient = many ? undefined : facts.recipient;
-  return { ...facts, recipient, instance: facts.instance ?? memory.instance };
+  const begun = stage !== "MAIL" && facts.sender !== undefined;
+  return { ...facts, recipient, instance: facts.instance ?? (begun ? memory.instance : "") };
 }
 
 function client({ walk, facts, memory, lists, settings }: Run): MaybeAsync<Outcome> {

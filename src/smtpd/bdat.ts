@@ -2,6 +2,7 @@ import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { type BdatCommand, parseBdat } from "../smtp/command.ts";
 import { accept, refuse, type Reply } from "../smtp/reply.ts";
 import { check } from "./check.ts";
+import { onlyRecipient } from "./facts.ts";
 import { contentPlace, endOfMessage, newDecoder } from "./data.ts";
 import type { Outcome } from "./outcome.ts";
 import { outcomeOf } from "./outcome.ts";
@@ -48,7 +49,7 @@ function receive(session: Session, content: Content, command: BdatCommand): Outc
 function firstChunk(session: Session, command: BdatCommand): MaybeAsync<Outcome> {
   const place = contentPlace(session);
   if ("counts" in place) return discard(session, command, place.reply!);
-  return then(check(session, "DATA"), (refusal) => {
+  return then(check(session, "DATA", onlyRecipient(session)), (refusal) => {
     if (refusal !== undefined) return discard(session, command, refusal);
     const message = beginMessage(session, place, place.id!);
     return receive(session, { transaction: place, decoder: newDecoder(session, true), message }, command);

@@ -10,8 +10,7 @@ const IN_TRANSACTION = outcomeOf(refuse(503, undefined, "Error: MAIL transaction
 const SYNTAX = outcomeOf(refuse(500, undefined, "Syntax: ETRN domain"));
 const BAD_PARAMETER = outcomeOf(refuse(501, undefined, "Error: invalid parameter syntax"));
 
-function isDomain(text: string): boolean {
-  const name = text.startsWith("@") || text.startsWith("#") ? text.slice(1) : text;
+function isDomain(name: string): boolean {
   return name.startsWith("[") ? name.endsWith("]") && isAddressLiteral(name.slice(1, -1)) : isHostname(name);
 }
 
@@ -20,7 +19,8 @@ export function etrn(session: Session, words: readonly string[]): MaybeAsync<Out
   if (session.settings.heloRequired && session.hello === undefined) return HELLO_FIRST;
   if (session.phase.at !== "ready") return IN_TRANSACTION;
   if (words.length !== 2) return SYNTAX;
-  const domain = words[1]!;
+  // `@` asks for a domain and its subdomains, `#` for a queue (RFC 1985 §5.3): Postfix takes both for the domain itself.
+  const domain = words[1]!.replace(/^[@#]/, "");
   if (!isDomain(domain)) return BAD_PARAMETER;
   return then(check(session, "ETRN", { etrnDomain: domain }), (refusal) => {
     if (refusal !== undefined) return outcomeOf(refusal);

@@ -29,6 +29,7 @@ export interface Subject {
   readonly helo?: string;
   readonly etrnDomain?: string;
   readonly smtputf8?: boolean;
+  readonly saslSender?: string;
 }
 
 /**
@@ -62,13 +63,14 @@ export function factsOf(session: Session, subject: Subject = {}): Facts {
     queueId: transaction?.id,
     saslMethod: session.login?.method,
     saslUsername: session.login?.username,
-    saslSender: transaction?.parameters.auth,
+    saslSender: subject.saslSender ?? transaction?.parameters.auth,
     etrnDomain: subject.etrnDomain,
     pipelinedEarly: session.pipelinedEarly,
     smtputf8: subject.smtputf8 ?? transaction?.parameters.smtputf8,
     discarding: transaction?.effects.discard,
     held: transaction?.effects.hold,
     stressed: session.settings.stressed,
+    where: session.where,
   };
 }
 

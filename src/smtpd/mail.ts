@@ -106,6 +106,7 @@ function judge(session: Session, given: MailCommand): MaybeAsync<Outcome> {
     senderAsGiven: command.from,
     size: command.parameters.size ?? 0,
     smtputf8: command.parameters.smtputf8,
+    saslSender: command.parameters.auth,
   };
   return then(access.headerContext(factsOf(session, subject)), (context) => {
     if (context.is === "trouble") return outcomeOf(context.refusal);

@@ -26,10 +26,12 @@ function changeClient(session: Session, change: Partial<ClientFacts>): true {
 const missing = (value: string): 4 | 5 | undefined =>
   value === UNAVAILABLE ? 5 : value === TEMPORARILY_UNAVAILABLE ? 4 : undefined;
 
+/** A name that is known is its own reverse, unless REVERSE_NAME comes after it; one that is not changes nothing else. */
 function changeName(session: Session, value: string): boolean {
   const nameStatus = missing(value);
   if (nameStatus !== undefined) return changeClient(session, { name: "unknown", nameStatus });
-  return isHostname(value) && changeClient(session, { name: value, nameStatus: 2 });
+  return isHostname(value) &&
+    changeClient(session, { name: value, nameStatus: 2, reverseName: value, reverseNameStatus: 2 });
 }
 
 function changeReverseName(session: Session, value: string): boolean {
@@ -106,13 +108,6 @@ const CHANGES: Readonly<Record<string, Change>> = {
   DESTPORT: changeDestinationPort,
 };
 
-/** A name without a NAME's reverse is its own reverse, as with a client that was looked up. */
-function completeNames(session: Session, given: ReadonlySet<string>): void {
-  if (!given.has("NAME") || given.has("REVERSE_NAME")) return;
-  const { name, nameStatus } = session.client;
-  changeClient(session, { reverseName: name, reverseNameStatus: nameStatus });
-}
-
 function become(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
   const command = parseAttributes(words);
   if (command.verb === "malformed") return outcomeOf(command.reply);
@@ -124,7 +119,6 @@ function become(session: Session, words: readonly string[]): MaybeAsync<Outcome>
     }
     if (!change(session, value)) return outcomeOf(refuse(501, "5.5.4", `Bad ${name} syntax: ${value}`));
   }
-  completeNames(session, given);
   session.client = { ...session.client };
   session.abandonMessage();
   if (!given.has("HELO")) session.hello = undefined;

@@ -3,6 +3,7 @@ import { MENTIONED_BY_DEFAULTS } from "./check_values.ts";
 import { references } from "./expand.ts";
 import { splitList, splitListRaw } from "./list.ts";
 import { nearest } from "./nearest.ts";
+import { TABLE_PARAMETERS } from "./table_parameters.ts";
 import type { MasterCf, MasterEntry } from "./master_cf.ts";
 import { RESTRICTION_LISTS, RESTRICTION_NAMES } from "./restriction_names.ts";
 import { isSecret, RAW_PARAMETERS, ROWS, type Scope, type Setting, TRANSPORT_SUFFIXES } from "./scope.ts";
@@ -31,19 +32,20 @@ export function transportParameters(entries: readonly MasterEntry[]): Set<string
   return names;
 }
 
-/** Prefixes `name_` of tables whose settings stand in main.cf: `mysql:name` without a slash (mysql_table(5)). */
-function tablePrefixes(value: string): string[] {
+/** Prefixes `name_` of tables whose settings stand in main.cf, `mysql:name` without a slash (mysql_table(5)), with their types. */
+function tablePrefixes(value: string): [prefix: string, type: string][] {
   return splitListRaw(value.replace(/[{}]/g, " ")).flatMap((item) => {
     const [type, name] = item.replace(/^(?:proxy:)+/, "").split(":", 2);
     const inMainCf = name !== undefined && CLIENT_TABLES.has(type!) && !/^[/.]/.test(name);
-    return inMainCf ? [`${name}_`] : [];
+    return inMainCf ? [[`${name}_`, type!]] : [];
   });
 }
 
 /** Names that somebody uses: `$name`, restriction classes, table prefixes. */
 export interface UsedNames {
   readonly names: ReadonlySet<string>;
-  readonly prefixes: readonly string[];
+  /** Prefixes of tables' attributes, with the tables' types. */
+  readonly prefixes: ReadonlyMap<string, string>;
   /** Names mentioned without any definition, by the setting that mentions them. */
   readonly mentions: readonly { readonly name: string; readonly by: Setting }[];
 }
@@ -51,7 +53,7 @@ export interface UsedNames {
 /** Collects what the values mention (postconf(1), unused parameters). */
 export function usedNames(scope: Scope, settings: readonly Setting[]): UsedNames {
   const names = new Set<string>(MENTIONED_BY_DEFAULTS);
-  const prefixes = new Set<string>();
+  const prefixes = new Map<string, string>();
   const mentions: { name: string; by: Setting }[] = [];
   for (const setting of settings) {
     if (RAW_PARAMETERS.has(setting.name)) continue;
@@ -59,10 +61,10 @@ export function usedNames(scope: Scope, settings: readonly Setting[]): UsedNames
       names.add(name);
       mentions.push({ name, by: setting });
     }
-    for (const prefix of tablePrefixes(safely(scope, setting.value))) prefixes.add(prefix);
+    for (const [prefix, type] of tablePrefixes(safely(scope, setting.value))) prefixes.set(prefix, type);
   }
   for (const name of splitList(safely(scope, "$smtpd_restriction_classes"))) names.add(name);
-  return { names, prefixes: [...prefixes], mentions };
+  return { names, prefixes, mentions };
 }
 
 /** Expands, or gives the text back: a broken value is reported elsewhere. */
@@ -80,15 +82,30 @@ export function checkNames(scope: Scope, settings: readonly Setting[], master: M
   const transports = transportParameters(master.entries);
   const isKnown = (name: string) =>
     BUILT_IN.has(name) || used.names.has(name) || transports.has(name) ||
-    used.prefixes.some((prefix) => name.startsWith(prefix));
+    (attributeOf(name, used.prefixes) !== undefined && meantAttribute(name, used.prefixes) === undefined);
   const unused = settings.filter(({ name }) => !isKnown(name)).map((setting) =>
-    unusedName(setting, transports)
+    unusedName(setting, meantAttribute(setting.name, used.prefixes) ?? unusedHint(setting.name, transports))
   );
   const defined = new Set(settings.map(({ name }) => name));
   const undefinedNames = used.mentions
     .filter(({ name }) => name !== "" && !defined.has(name) && !isDefinedAnyway(name, transports))
     .map(({ name, by }) => undefinedName(name, by, defined));
   return [...unused, ...undefinedNames];
+}
+
+/** The attribute that a name sets for a table, as it is written. */
+function attributeOf(name: string, prefixes: ReadonlyMap<string, string>) {
+  const found = [...prefixes].find(([prefix]) => name.startsWith(prefix));
+  return found && { prefix: found[0], attribute: name.slice(found[0].length), type: found[1] };
+}
+
+/** What a table's attribute was meant to be, where it is none of its type but nearly one. */
+function meantAttribute(name: string, prefixes: ReadonlyMap<string, string>): string | undefined {
+  const written = attributeOf(name, prefixes);
+  const attributes = TABLE_PARAMETERS[written?.type ?? ""] ?? [];
+  if (written === undefined || attributes.includes(written.attribute)) return undefined;
+  const meant = nearest(written.attribute, attributes);
+  return meant === undefined ? undefined : `did you mean ${written.prefix}${meant}?`;
 }
 
 const isDefinedAnyway = (name: string, transports: ReadonlySet<string>) =>
@@ -98,9 +115,8 @@ function place({ file, line, service }: Setting) {
   return { file, ...(line !== undefined && { line }), ...(service !== undefined && { service }) };
 }
 
-function unusedName(setting: Setting, transports: ReadonlySet<string>): Diagnostic {
+function unusedName(setting: Setting, hint: string | undefined): Diagnostic {
   const value = isSecret(setting) || setting.file.startsWith("environment") ? "***" : setting.value;
-  const hint = unusedHint(setting.name, transports);
   return {
     level: "warning",
     text: `${setting.file}: unused parameter: ${setting.name}=${value}`,

@@ -390,6 +390,15 @@ describe("warnings", () => {
     expect(found.filter((text) => text.includes("unused") || text.includes("undefined"))).toEqual([]);
   });
 
+  test("an attribute of a table that is nearly one is named, with what it was meant to be", () => {
+    const found = warnings(
+      "virtual_alias_maps = ldap:foo\nfoo_search_bas = x\nfoo_search_base = y\nfoo_other = z\n",
+    );
+    expect(found.filter((text) => text.includes("foo_")).join("\n")).toMatch(
+      /^.*unused parameter: foo_search_bas=x.*did you mean foo_search_base\?.*$/,
+    );
+  });
+
   test("a setting without effect is named once, be it in main.cf or an -o", () => {
     const master = "smtp inet n - n - - smtpd -o setgid_group=y\n";
     const found = warnings("setgid_group = x\n", { master }).filter((text) => text.includes("setgid_group"));

@@ -21,7 +21,7 @@ interface Idle {
 export class SqlPool {
   readonly #options: SqlPoolOptions;
   readonly #idle: Idle[] = [];
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<PromiseWithResolvers<void>>();
   #open = 0;
   #closed = false;
 
@@ -54,7 +54,8 @@ export class SqlPool {
   close(): void {
     this.#closed = true;
     this.#dropIdle();
-    for (const wake of [...this.#waiting]) wake();
+    for (const place of this.#waiting) place.reject(closedPool());
+    this.#waiting.clear();
   }
 
   async #on<Result>(
@@ -85,28 +86,36 @@ export class SqlPool {
     }
   }
 
-  /** Takes one of the places; waits for one. */
+  /** Takes one of the places; where none is free, waits for its turn. */
   async #turn(signal: AbortSignal): Promise<void> {
-    while (!this.#closed && this.#open >= this.#options.most) {
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          this.#waiting.delete(wake);
-          signal.removeEventListener("abort", wake);
-          resolve();
-        };
-        this.#waiting.add(wake);
-        signal.addEventListener("abort", wake, { once: true });
-      });
-      signal.throwIfAborted();
+    if (this.#closed) throw closedPool();
+    if (this.#open < this.#options.most) {
+      this.#open++;
+      return;
     }
-    if (this.#closed) throw new SqlFault("lost", "the table is closed", "");
-    this.#open++;
+    const place = Promise.withResolvers<void>();
+    const giveUp = () => {
+      this.#waiting.delete(place);
+      place.reject(signal.reason);
+    };
+    this.#waiting.add(place);
+    signal.addEventListener("abort", giveUp, { once: true });
+    try {
+      await place.promise;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
   }
 
+  /** The place goes to who has waited longest. */
   #free(): void {
-    this.#open--;
     const [next] = this.#waiting;
-    next?.();
+    if (next === undefined) {
+      this.#open--;
+      return;
+    }
+    this.#waiting.delete(next);
+    next.resolve();
   }
 
   #takeIdle(): SqlConnection | undefined {
@@ -139,6 +148,8 @@ export class SqlPool {
     }
   }
 }
+
+const closedPool = () => new SqlFault("lost", "the table is closed", "");
 
 function isLost(error: unknown): boolean {
   return error instanceof SqlFault && error.is === "lost";

@@ -138,3 +138,15 @@ test("an idle connection is closed after its time", async () => {
   expect(await pool.use(never, idOf)).toBe(2);
   pool.close();
 });
+
+test("whoever has waited longest is next, and nobody who comes later overtakes", async () => {
+  const server = new FakeServer();
+  const pool = poolOf(server, 1);
+  const order: string[] = [];
+  const ask = (name: string) => pool.use(never, async (one) => (order.push(name), await idOf(one)));
+  const first = ask("first").then(() => ask("late"));
+  await Promise.all([first, ask("second"), ask("third")]);
+  expect(order).toEqual(["first", "second", "third", "late"]);
+  expect(server.opened).toBe(1);
+  pool.close();
+});

@@ -108,15 +108,19 @@ async function attempt<Result>(
   const late = new AbortController();
   const why = new ServerFault(`no answer within ${time / 1000} seconds`);
   const cancel = systemClock.after(time + GRACE, () => late.abort(why));
+  // AbortSignal.any would cost more than a lookup in a file.
+  const giveUp = () => late.abort(signal.reason);
+  signal.addEventListener("abort", giveUp, { once: true });
   try {
-    return await work(AbortSignal.any([signal, late.signal]));
+    return await work(late.signal);
   } catch (error) {
-    if (late.signal.aborted) throw why;
+    if (late.signal.reason === why) throw why;
     if (signal.aborted || !(error instanceof SqlFault)) throw error;
     throw error.is === "lost"
       ? new ServerFault(error.message, { cause: error })
       : new LookupFault(error.message, { cause: error });
   } finally {
     cancel();
+    signal.removeEventListener("abort", giveUp);
   }
 }

@@ -22,6 +22,13 @@ export class LookupFault extends Error {
   }
 }
 
+/** Nobody wants the answer any more: no fault of the server's. */
+export class TableClosed extends LookupFault {
+  constructor() {
+    super("the table is closed");
+  }
+}
+
 /**
  * Asks the server for one key, folded already. Throws (or rejects with) whatever went wrong: it becomes trouble. It must settle
  * soon after `signal` is aborted; until then it counts as a lookup that is under way.
@@ -84,7 +91,7 @@ class RemoteTable {
     const key = this.#form(given);
     const same = this.#underWay.get(key);
     if (same !== undefined) return same;
-    if (this.#closing.signal.aborted) return this.#trouble(new LookupFault("the table is closed"));
+    if (this.#closing.signal.aborted) return this.#trouble(this.#closing.signal.reason);
     const limit = this.#options.limit ?? LOOKUPS_AT_A_TIME;
     if (this.#asking >= limit) {
       return this.#trouble(new LookupFault(`${limit} lookups are waiting for the server already`));
@@ -93,7 +100,7 @@ class RemoteTable {
   }
 
   close(): void {
-    this.#closing.abort(new LookupFault("the table is closed"));
+    this.#closing.abort(new TableClosed());
     this.#options.close?.();
   }
 

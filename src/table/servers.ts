@@ -1,6 +1,6 @@
 import { systemErrorText } from "../platform/system_error.ts";
 import type { TableContext } from "./context.ts";
-import { LookupFault } from "./remote.ts";
+import { LookupFault, TableClosed } from "./remote.ts";
 
 /**
  * This server cannot be asked now, the next one may be: no connection, no answer within the time for one attempt (which has to
@@ -92,7 +92,7 @@ export class Servers<Server> {
         return result;
       } catch (error) {
         if (signal?.aborted === true) {
-          this.#failed(state, faultOf(signal.reason), started);
+          if (!(signal.reason instanceof TableClosed)) this.#failed(state, faultOf(signal.reason), started);
           throw error;
         }
         if (!(error instanceof ServerFault)) throw error;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { testContext } from "./_test_context.ts";
-import { LookupFault } from "./remote.ts";
+import { LookupFault, TableClosed } from "./remote.ts";
 import { ServerFault, Servers, type ServersOptions } from "./servers.ts";
 
 /** Servers of which some are down; `asked` says which were tried. */
@@ -113,6 +113,14 @@ describe("servers that hold the same data", () => {
     const again = servers.ask(() => Promise.reject(new Error("x")), aborted).catch((error: Error) => error);
     expect(await again).toBeInstanceOf(Error);
     expect(await ask()).toBe("too late");
+  });
+
+  test("a lookup that ends because its table is closed says nothing of the server", async () => {
+    const { context, servers, ask } = world(["a"]);
+    const closed = AbortSignal.abort(new TableClosed());
+    await servers.ask(() => Promise.reject(new Error("x")), closed).catch(() => {});
+    expect(context.warnings).toEqual([]);
+    expect(await ask()).toBe("a");
   });
 
   test("load is spread where the order is random", async () => {

@@ -258,14 +258,19 @@ asRoot("a stranger may look at the queue but not stop the service", async () => 
   const each = await server();
   const program = join(temporary(), "mta");
   spawnSync("cp", [BINARY, program]);
-  const as = (command: string) =>
-    spawnSync(program, ["-c", each.configDirectory, command], {
+  const as = (...words: string[]) =>
+    spawnSync(program, ["-c", each.configDirectory, ...words], {
       uid: 65_534,
       gid: 65_534,
       env: { PATH: "/usr/bin" },
     });
   const stop = as("stop");
   expect([stop.status, stop.stderr.toString()]).toEqual([1, expect.stringContaining('may not use "stop"')]);
+  const explained = as("explain", "--running", "--client", "192.0.2.7");
+  expect([explained.status, explained.stderr.toString()]).toEqual([
+    77,
+    expect.stringContaining('may not use "explain"'),
+  ]);
   expect(as("flush").status).toBe(0);
   expect(await banner(each.port)).toStartWith("220 ");
 });

@@ -117,12 +117,13 @@ export class BdbFile {
     return this.fault(`item ${index} of page ${this.u32(page, PAGE.number)} is of unknown type ${type}`);
   }
 
-  /** The page of that number, which must be of one of the types. */
-  typed(number: number, first: number, second = first, third = second): Buffer {
+  /** The page of that number, which must be of one of the types; in `own` memory if given, else as the pages are kept. */
+  typed(number: number, types: readonly number[], own?: Buffer): Buffer {
     if (number === 0 || number > this.lastPage) throw this.fault(`it points to page ${number}, past its end`);
-    const page = this.pages.page(number);
+    if (own !== undefined) this.pages.read(number, own);
+    const page = own ?? this.pages.page(number);
     const type = page[PAGE.type]!;
-    if (type !== first && type !== second && type !== third) {
+    if (type !== types[0] && type !== types[1] && type !== types[2]) {
       throw this.fault(`page ${number} is of type ${type}`);
     }
     return page;

@@ -9,6 +9,9 @@ const DEEPEST = 64;
 const KIND = 0x7f;
 const DELETED = 0x80;
 
+const LEAF = [TYPE.btreeLeaf];
+const ANY = [TYPE.btreeInternal, TYPE.btreeLeaf];
+
 /** A Berkeley DB btree file, read (`btree:`). */
 export class BtreeFile implements RecordFile {
   readonly #bdb: BdbFile;
@@ -23,8 +26,8 @@ export class BtreeFile implements RecordFile {
     return this.#bdb.pages.diskReads;
   }
 
-  #page(number: number): Buffer {
-    return this.#bdb.typed(number, TYPE.btreeInternal, TYPE.btreeLeaf);
+  #page(number: number, own?: Buffer): Buffer {
+    return this.#bdb.typed(number, ANY, own);
   }
 
   #entries(page: Buffer): number {
@@ -122,10 +125,11 @@ export class BtreeFile implements RecordFile {
   }
 
   *records(): IterableIterator<StoredRecord> {
-    let page = this.#page(this.#root);
+    const own = Buffer.allocUnsafeSlow(this.#bdb.pageSize); // lookups meanwhile do not touch it
+    let page = this.#page(this.#root, own);
     for (let depth = 0; page[PAGE.type] === TYPE.btreeInternal; depth++) {
       if (depth > DEEPEST || this.#entries(page) === 0) throw this.#bdb.fault("its tree has no leaves");
-      page = this.#page(this.#bdb.u32(page, this.#internalItem(page, 0) + 4));
+      page = this.#page(this.#bdb.u32(page, this.#internalItem(page, 0) + 4), own);
     }
     for (let steps = 0;; steps++) {
       if (steps > this.#bdb.lastPage) throw this.#bdb.fault("its leaves have no end");
@@ -135,7 +139,7 @@ export class BtreeFile implements RecordFile {
       }
       const next = this.#bdb.u32(page, PAGE.next);
       if (next === 0) return;
-      page = this.#bdb.typed(next, TYPE.btreeLeaf);
+      page = this.#bdb.typed(next, LEAF, own);
     }
   }
 

@@ -2,6 +2,10 @@ import { BdbFile } from "./bdb_file.ts";
 import { CHAR_KEY, hashBytes, ITEM, META, PAGE, sparesIndex, TYPE } from "./bdb_format.ts";
 import { compareBytes, type RecordFile, type StoredRecord, TableFault } from "./record_file.ts";
 
+/** Types of a bucket's first page, where there is one, and of further ones. */
+const BUCKET = [TYPE.hash, TYPE.hashUnsorted, TYPE.free];
+const FURTHER = [TYPE.hash, TYPE.hashUnsorted];
+
 /** A Berkeley DB hash file, read (`hash:`). */
 export class HashFile implements RecordFile {
   readonly #bdb: BdbFile;
@@ -43,20 +47,20 @@ export class HashFile implements RecordFile {
   }
 
   /** A bucket's first page; past the end of the file or never touched it stands for an empty bucket. */
-  #firstPage(bucket: number): Buffer | undefined {
+  #firstPage(bucket: number, own?: Buffer): Buffer | undefined {
     const number = bucket + this.#spares[sparesIndex(bucket)]!;
     if (number > this.#bdb.lastPage) return undefined;
-    const page = this.#bdb.typed(number, TYPE.hash, TYPE.hashUnsorted, TYPE.free);
+    const page = this.#bdb.typed(number, BUCKET, own);
     if (page[PAGE.type] !== TYPE.free) return page;
     if (this.#bdb.u32(page, PAGE.number) !== 0) throw this.#bdb.fault("a bucket holds a free page");
     return undefined;
   }
 
-  #nextPage(page: Buffer, steps: number): Buffer | undefined {
+  #nextPage(page: Buffer, steps: number, own?: Buffer): Buffer | undefined {
     const number = this.#bdb.u32(page, PAGE.next);
     if (number === 0) return undefined;
     if (steps > this.#bdb.lastPage) throw this.#bdb.fault("a bucket has no end");
-    return this.#bdb.typed(number, TYPE.hash, TYPE.hashUnsorted);
+    return this.#bdb.typed(number, FURTHER, own);
   }
 
   /** Items lie one below the other, from the end of the page down. */
@@ -115,16 +119,17 @@ export class HashFile implements RecordFile {
   }
 
   *records(): IterableIterator<StoredRecord> {
+    const own = Buffer.allocUnsafeSlow(this.#bdb.pageSize); // lookups meanwhile do not touch it
     let seen = 0;
     for (let bucket = 0; bucket <= this.#maxBucket; bucket++) {
-      let page = this.#firstPage(bucket);
+      let page = this.#firstPage(bucket, own);
       for (let steps = 0; page !== undefined; steps++) {
         if (++seen > this.#bdb.lastPage) throw this.#bdb.fault("buckets share pages");
         const entries = this.#bdb.u16(page, PAGE.entries);
         for (let at = 0; at < entries; at += 2) {
           yield { key: this.#item(page, at), value: this.#item(page, at + 1) };
         }
-        page = this.#nextPage(page, steps);
+        page = this.#nextPage(page, steps, own);
       }
       if (bucket > this.#bdb.lastPage) return; // the rest cannot have pages
     }

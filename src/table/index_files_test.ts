@@ -29,7 +29,7 @@ describe.each(index)("$file", ({ file, type, expected }) => {
 
   test("lists the records that postmap put in", () => {
     const opened = INDEX_FORMATS[type]!.open(join(fixtures, file));
-    const got = [...opened.records()].map(({ key, value }) => [text(key), text(value)]).sort(byKey);
+    const got = Array.from(opened.records(), ({ key, value }) => [text(key), text(value)]).sort(byKey);
     expect(got).toEqual(wanted);
     opened.close();
   });
@@ -85,8 +85,9 @@ describe.each(["hash", "btree", "cdb", "lmdb"])("%s", (type) => {
         writeRecords(type, path, list, pageSize);
         const wanted = new Map(list.map(([key, value]) => [key.toString("hex"), value.toString("hex")]));
         const opened = format.open(path);
-        const got = [...opened.records()].map(({ key, value }) =>
-          [Buffer.from(key).toString("hex"), Buffer.from(value).toString("hex")] as const
+        const got = Array.from(
+          opened.records(),
+          ({ key, value }) => [Buffer.from(key).toString("hex"), Buffer.from(value).toString("hex")] as const,
         );
         expect(new Map(got)).toEqual(wanted);
         expect(got.length).toBe(wanted.size);

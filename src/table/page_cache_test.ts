@@ -80,7 +80,7 @@ describe.each(["hash", "btree", "cdb", "lmdb"])("%s", (type) => {
   const path = join(folder, `table-${type}`) + format.suffix;
   const keys = Array.from({ length: 60_000 }, (_, at) => `user${at * 7919 % 60_000}@example.com`);
 
-  test("a table far larger than what is kept finds each key, and is trouble once truncated", () => {
+  test("a table far larger than what is kept finds and lists each key, and is trouble once truncated", () => {
     const set = new RecordSet();
     for (const key of keys) {
       set.add(Buffer.from(key), Buffer.from(`value of ${key} `.repeat(10)), format.terminates, "keep");
@@ -100,6 +100,14 @@ describe.each(["hash", "btree", "cdb", "lmdb"])("%s", (type) => {
         expect(`${key}: ${JSON.stringify(answer)}`).toBe("found");
       }
     }
+    const walked = new Set<string>();
+    for (const entry of table.possible?.(() => true) ?? []) {
+      if (entry.is !== "key") continue;
+      walked.add(entry.key);
+      table.lookup(keys[walked.size * 7919 % keys.length]!); // takes the places of other pages
+      if (!entry.value.startsWith(`value of ${entry.key} `)) expect(entry.value).toBe(entry.key);
+    }
+    expect(walked.size).toBe(keys.length);
     expect(table.lookup("nobody@example.com")).toMatchObject({ is: "absent" });
     truncateSync(path, 2048);
     const answers = new Set(keys.map((key) => {

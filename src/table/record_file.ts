@@ -13,7 +13,7 @@ export interface StoredRecord {
 export interface RecordFile {
   /** The value of the key `key[0..length)`; the bytes may be reused by the next call. */
   find(key: Uint8Array, length: number): Uint8Array | undefined;
-  /** All records in the file's own order; a record's bytes are good until the next one. Nothing may be looked up meanwhile. */
+  /** All records in the file's own order; a record's bytes are good until the next one, whatever is looked up meanwhile. */
   records(): IterableIterator<StoredRecord>;
   /** How many pages came from disk so far: an answer from memory alone needs no second look. */
   readonly diskReads: number;

@@ -83,21 +83,25 @@ describe.skipIf(!HAVE_BINARY)("tables under the running server", () => {
     expect([...seen]).toEqual(["250"]);
   });
 
-  test("a pipe in a table's place is 451 and holds nobody up; the table is back when the file is", async () => {
-    const session = await client();
-    spawnSync("mkfifo", [at("pipe")]);
-    renameSync(at("texthash"), at("texthash.kept"));
-    renameSync(at("pipe"), at("texthash"));
-    expect(await until(session, "somebody", "451")).toBe("451");
-    const started = performance.now();
-    expect(await rcpt(session, "somebody")).toBe("451");
-    expect(performance.now() - started).toBeLessThan(500);
-    expect(await server.logged(/texthash:\S+.*Not a plain file/)).toBeTruthy();
-    unlinkSync(at("texthash"));
-    renameSync(at("texthash.kept"), at("texthash"));
-    expect(await until(session, "somebody", "550")).toBe("550");
-    session.end();
-  }, 20_000);
+  test(
+    "a pipe in a table's place is 451 and holds nobody up; the table is back when the file is",
+    async () => {
+      const session = await client();
+      spawnSync("mkfifo", [at("pipe")]);
+      renameSync(at("texthash"), at("texthash.kept"));
+      renameSync(at("pipe"), at("texthash"));
+      expect(await until(session, "somebody", "451")).toBe("451");
+      const started = performance.now();
+      expect(await rcpt(session, "somebody")).toBe("451");
+      expect(performance.now() - started).toBeLessThan(500);
+      expect(await server.logged(/texthash:\S+.*Not a plain file/)).toBeTruthy();
+      unlinkSync(at("texthash"));
+      renameSync(at("texthash.kept"), at("texthash"));
+      expect(await until(session, "somebody", "550")).toBe("550");
+      session.end();
+    },
+    20_000,
+  );
 
   test(
     "half a text file is not believed: who stands in the other half is not refused while it is written",

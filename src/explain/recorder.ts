@@ -11,6 +11,7 @@ export class Recorder {
 
   note(lookup: Lookup): void {
     if (this.#left-- > 0) this.#gathered.push(lookup);
+    else this.assume(`only the first ${MAX_LOOKUPS} lookups are shown`);
   }
 
   /** Something was not asked, and this is taken for its answer. */

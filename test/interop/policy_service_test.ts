@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
 import { startMailSystem } from "../kit/mail_system.ts";
-import { type PolicyDaemon, startPolicyDaemon } from "../kit/policy_daemon.ts";
+import { startPolicyDaemon } from "../kit/policy_daemon.ts";
 import { postfixAvailable, startPostfix } from "../kit/postfix.ts";
 import { freePort } from "../kit/server.ts";
 import { startSmtpPeer } from "../kit/smtp_peer.ts";

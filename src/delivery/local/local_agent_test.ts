@@ -277,6 +277,21 @@ test("a list with an owner sends everything on in the owner's name", async () =>
   });
 });
 
+test("a list whose owner cannot be looked up waits; without owner_request_special nobody looks", async () => {
+  const aliases = {
+    list: "x@else.example",
+    "owner-list": { is: "trouble", retry: true, why: "no server" },
+  } as const;
+  const { deliver, cleanup } = rig({ aliases });
+  expect(await deliver("list@example.com")).toEqual([
+    "deferred list@example.com 4.3.0 alias database unavailable",
+  ]);
+  expect(cleanup.submitted).toEqual([]);
+  const plain = rig({ aliases, settings: { owner_request_special: false } });
+  await plain.deliver("list@example.com");
+  expect(plain.cleanup.submitted).toHaveLength(1);
+});
+
 test("expand_owner_alias uses the owner's own address", async () => {
   const { deliver, cleanup } = rig({
     aliases: { list: "x@else.example", "owner-list": "bob" },

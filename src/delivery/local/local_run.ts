@@ -22,6 +22,15 @@ const MOST_EXPANSIONS = 10_000;
 
 const RESERVED = new Set(["postmaster", "mailer-daemon", "double-bounce"]);
 
+/** Who answers for a list. */
+type Owner = { readonly is: "found"; readonly address: string } | { readonly is: "none" } | {
+  readonly is: "trouble";
+  readonly spec: string;
+  readonly why: string;
+};
+
+const NO_OWNER: Owner = { is: "none" };
+
 /** The delivery of one recipient with all that it expands to (local(8)). */
 export class LocalRun {
   readonly #job: DeliveryJob;
@@ -138,8 +147,7 @@ export class LocalRun {
       const answer = await source.table.lookup(key);
       if (answer.is === "absent") continue;
       if (answer.is === "trouble") {
-        this.#warn(`${source.table.spec}: lookup of ${key}: ${answer.why}`);
-        this.#fail(place, "4.3.0", "alias database unavailable");
+        this.#aliasTrouble(place, source.table.spec, key, answer.why);
       } else await this.#expandAlias(place, name, key, source, answer.value);
       return true;
     }
@@ -163,7 +171,9 @@ export class LocalRun {
       this.#warn(`no recipient in alias lookup result ${value}`);
       return this.#fail(place, "4.2.4", "no recipient in alias lookup result");
     }
-    const base = this.#aliasPlace(place, key, source, await this.#ownerOf(key, source));
+    const owner = await this.#ownerOf(key);
+    if (owner.is === "trouble") return this.#aliasTrouble(place, owner.spec, `owner-${key}`, owner.why);
+    const base = this.#aliasPlace(place, key, source, owner.is === "found" ? owner.address : undefined);
     const extension = key !== name.full && this.#propagates("alias") ? name : undefined;
     for (const target of targets) await this.#target(base, target, extension);
   }
@@ -186,17 +196,27 @@ export class LocalRun {
     };
   }
 
-  /** The address that answers for a list: `owner-name`, when there is such an alias (local(8)). */
-  async #ownerOf(key: string, source: AliasSource): Promise<string | undefined> {
-    const { owner_request_special, expand_owner_alias } = this.#deps.settings;
-    if (owner_request_special && key.startsWith("owner-")) return undefined;
-    const answer = await source.table.lookup(`owner-${key}`);
-    if (answer.is !== "found") return undefined;
-    const [first, ...others] = parseTargets(answer.value);
-    const single = expand_owner_alias && others.length === 0 && first?.is === "address"
-      ? first.address
-      : undefined;
-    return this.#deps.standardForm(single ?? `owner-${key}`);
+  /** The address that answers for a list: `owner-name`, when there is such an alias in any of alias_maps (local(8)). */
+  async #ownerOf(key: string): Promise<Owner> {
+    const { owner_request_special } = this.#deps.settings;
+    if (!owner_request_special || key.startsWith("owner-")) return NO_OWNER;
+    for (const { table } of this.#deps.aliases) {
+      const answer = await table.lookup(`owner-${key}`);
+      if (answer.is === "trouble") return { is: "trouble", spec: table.spec, why: answer.why };
+      if (answer.is === "found") return { is: "found", address: this.#ownerAddress(key, answer.value) };
+    }
+    return NO_OWNER;
+  }
+
+  #ownerAddress(key: string, value: string): string {
+    const [first, ...others] = parseTargets(value);
+    const isSingle = this.#deps.settings.expand_owner_alias && others.length === 0;
+    return this.#deps.standardForm(isSingle && first?.is === "address" ? first.address : `owner-${key}`);
+  }
+
+  #aliasTrouble(place: Place, spec: string, key: string, why: string): void {
+    this.#warn(`${spec}: lookup of ${key}: ${why}`);
+    this.#fail(place, "4.3.0", "alias database unavailable");
   }
 
   #propagates(what: string): boolean {

@@ -1,4 +1,6 @@
 const DOMAIN = ["domain", "expansion_limit", "result_format"];
+/** What later versions of Postfix added to SQL servers, and our own `timeout`. */
+const SERVER = ["idle_interval", "retry_interval", "timeout"];
 const SQL = [...DOMAIN, "additional_conditions", "query", "select_field", "table", "where_field"];
 
 /**
@@ -23,7 +25,8 @@ export const TABLE_PARAMETERS: Readonly<Record<string, readonly string[]>> = {
     ...["tls_cipher_suite", "tls_key", "tls_random_file", "tls_require_cert", "version"],
   ],
   mysql: [
-    ...[...SQL, "dbname", "hosts", "option_file", "option_group", "password", "require_result_set"],
+    ...[...SQL, ...SERVER, "charset", "dbname", "hosts", "option_file", "option_group", "password"],
+    "require_result_set",
     ...[
       "tls_CAfile",
       "tls_CApath",
@@ -34,7 +37,7 @@ export const TABLE_PARAMETERS: Readonly<Record<string, readonly string[]>> = {
       "user",
     ],
   ],
-  pgsql: [...SQL, "dbname", "hosts", "password", "select_function", "user"],
+  pgsql: [...SQL, ...SERVER, "dbname", "encoding", "hosts", "password", "select_function", "user"],
   sqlite: [...SQL, "dbpath"],
   memcache: [
     ...[

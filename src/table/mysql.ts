@@ -15,8 +15,7 @@ import { MOST_ROWS, type Rows } from "./sql_answer.ts";
 import { openSqlServerTable, type SqlLimits } from "./sql_server_table.ts";
 import { readSqlTemplate, statementText } from "./sql_template.ts";
 
-/** Those of Postfix 3.7, what later versions added, and our own `timeout`. */
-const ATTRIBUTES = [...TABLE_PARAMETERS.mysql!, "charset", "idle_interval", "retry_interval", "timeout"];
+const ATTRIBUTES = TABLE_PARAMETERS.mysql!;
 
 /** `mysql:/etc/postfix/file.cf`: a MySQL or MariaDB database (mysql_table(5)). */
 export const openMysql: OpenType = (name, spec, context, open) =>

@@ -13,8 +13,7 @@ import { PgsqlStatement } from "./pgsql_statement.ts";
 import { openSqlServerTable, type SqlLimits } from "./sql_server_table.ts";
 import { readSqlTemplate } from "./sql_template.ts";
 
-/** Those of Postfix 3.7, what later versions added, and our own `timeout`. */
-const ATTRIBUTES = [...TABLE_PARAMETERS.pgsql!, "encoding", "idle_interval", "retry_interval", "timeout"];
+const ATTRIBUTES = TABLE_PARAMETERS.pgsql!;
 
 /** Parameters that connection poolers know too. */
 const SESSION = { standard_conforming_strings: "on" };

@@ -51,6 +51,7 @@ import {
   asks,
   asksCertificate,
   CLOSES,
+  CLOSES_BUT_FOR_CLIENTS,
   CLOSES_RELAY,
   DEFERS,
   DESTINATION,
@@ -337,7 +338,7 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
   check_relay_domains: {
     final: true,
     obsolete: "reject_unauth_destination",
-    stranger: CLOSES_RELAY,
+    stranger: CLOSES_BUT_FOR_CLIENTS,
     build: (shop, own) => checkRelayDomains(shop, own.name),
   },
   reject_unknown_recipient_domain: {

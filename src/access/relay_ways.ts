@@ -127,13 +127,14 @@ class AbstractWalk {
   }
 
   #closing(stranger: Passage & { readonly is: "closes" }, step: Step, warn: boolean): Traversal {
-    if (warn) return { ways: [], falls: true };
-    if (stranger.by === "deferral") return { ways: [], falls: !this.#nature.defers };
-    if (stranger.by === undefined) return { ways: [], falls: false };
-    if (!this.#nature.knowsRecipient) return { ways: [], falls: true };
+    if (stranger.by === "deferral") return { ways: [], falls: warn || !this.#nature.defers };
+    if (stranger.by === undefined) return { ways: [], falls: warn };
     const { wideRecipient } = this.#ground;
-    if (wideRecipient === undefined) return { ways: [], falls: false };
-    return { ways: [this.#open(step, { recipient: wideRecipient }, DOMAINS)], falls: false };
+    const ways = wideRecipient === undefined ? [] : [this.#open(step, { recipient: wideRecipient }, DOMAINS)];
+    if (stranger.unless !== undefined) {
+      ways.push(this.#session({ want: {}, text: stranger.unless, stated: "surely" }, step));
+    }
+    return { ways, falls: warn || !this.#nature.knowsRecipient };
   }
 
   #asked({ spec, about }: Passage & { readonly is: "asks" }, step: Step, warn: boolean): Traversal {

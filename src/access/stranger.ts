@@ -25,7 +25,11 @@ export type Passage =
   /** Never lets him through; it may refuse him. */
   | { readonly is: "never" }
   /** Refuses him, whatever he says; by its recipient, wherever it knows him; by deferral, in the lists for recipients and data. */
-  | { readonly is: "closes"; readonly by?: "recipient" | "deferral" }
+  | {
+    readonly is: "closes";
+    readonly by?: "recipient" | "deferral"; /** Who is excepted by name. */
+    readonly unless?: string;
+  }
   | { readonly is: "permits" }
   /** What mynetworks has lets itself through: a stranger only where it has the whole internet. */
   | { readonly is: "networks" }
@@ -50,6 +54,13 @@ export const CLOSES: Passage = { is: "closes" };
 
 /** Refuses a stranger who writes to a foreign recipient. */
 export const CLOSES_RELAY: Passage = { is: "closes", by: "recipient" };
+
+/** check_relay_domains: the same, but for clients that we relay for. */
+export const CLOSES_BUT_FOR_CLIENTS: Passage = {
+  is: "closes",
+  by: "recipient",
+  unless: "check_relay_domains: clients with a verified name in relay_domains",
+};
 
 /** Has the last word on whoever would be let through. */
 export const DEFERS: Passage = { is: "closes", by: "deferral" };

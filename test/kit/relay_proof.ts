@@ -1,6 +1,7 @@
 // The proof against open relay for the text of a main.cf, as master makes it, and sessions against the same policy.
 import { assembleProof, type RelayProof } from "../../src/access/relay_proof.ts";
-import { type Attempt, isTaken } from "../../src/access/relay_session.ts";
+import { createAccessPolicy } from "../../src/access/create_policy.ts";
+import { type Attempt, FAVOURABLE_VERIFIER, isTaken } from "../../src/access/relay_session.ts";
 import { isPromise } from "../../src/base/maybe_async.ts";
 import { splitListRaw } from "../../src/config/list.ts";
 import { readSettings } from "../../src/config/read_settings.ts";
@@ -10,7 +11,7 @@ import { createLocalDomains } from "../../src/rewrite/local_domains.ts";
 import { createShelf } from "../../src/rewrite/shelf.ts";
 import { createRouter } from "../../src/routing/router.ts";
 import { isInProcess } from "../../src/table/in_process.ts";
-import { ABSENT } from "../../src/table/table.ts";
+import { ABSENT, type Answer } from "../../src/table/table.ts";
 
 const world: World = {
   ...realWorld(1, "test"),
@@ -29,9 +30,9 @@ export interface BuiltProof {
   trusts(address: string): boolean;
   /**
    * The address that a session's mail goes to when that is none of ours; undefined when it is refused. Mail for a relay domain counts
-   * where that is not one of `own`.
+   * where that is not one of `own`. `lenient`: policy servers and tables on other hosts say OK to everything.
    */
-  relaysTo(attempt: Attempt, own?: RegExp): Promise<string | undefined>;
+  relaysTo(attempt: Attempt, own?: RegExp, others?: "silent" | "lenient"): Promise<string | undefined>;
 }
 
 /** Where tables are, and what time it is. */
@@ -44,17 +45,28 @@ export interface ProofOptions {
 export async function buildProof(main: string, options: ProofOptions = {}): Promise<BuiltProof> {
   const { directory = "/nonexistent", clock = () => 0 } = options;
   const { settings, parameter } = readSettings({ directory, world, main });
-  const shelf = createShelf({
-    directory,
-    parameter,
-    warn: () => {},
-    clock: () => 0,
-    standIn: (type, spec) =>
-      isInProcess(type) ? undefined : { spec, pattern: false, lookup: () => ABSENT, close: () => {} },
-  });
-  const local = createLocalDomains(settings, ["127.0.0.1"], shelf);
-  const router = createRouter(settings, local, shelf);
-  const { prove, policy } = assembleProof({ settings, parameter }, { router, local, shelf, clock });
+  const surroundings = (others: Answer) => {
+    const shelf = createShelf({
+      directory,
+      parameter,
+      warn: () => {},
+      clock: () => 0,
+      standIn: (type, spec) =>
+        isInProcess(type) ? undefined : { spec, pattern: false, lookup: () => others, close: () => {} },
+    });
+    const local = createLocalDomains(settings, ["127.0.0.1"], shelf);
+    return { shelf, local, router: createRouter(settings, local, shelf) };
+  };
+  const { shelf, local, router } = surroundings(ABSENT);
+  const service = { settings, parameter };
+  const { prove, policy } = assembleProof(service, { router, local, shelf, clock });
+  const lenient = () => {
+    const around = surroundings({ is: "found", value: "OK" });
+    const ask = () => Promise.resolve({ is: "action", action: "OK" } as const);
+    const watchServer = () => ({ ask, close: () => {} });
+    const deps = { ...around, clock: () => 0, verifier: FAVOURABLE_VERIFIER, watchServer };
+    return { policy: createAccessPolicy(service, deps), router: around.router };
+  };
   const proof = await prove();
   const mynetworks = shelf.addresses(settings.mynetworks, { parentMatches: false });
   return {
@@ -64,14 +76,15 @@ export async function buildProof(main: string, options: ProofOptions = {}): Prom
       const match = mynetworks?.matches(address) ?? { is: "no" };
       return !isPromise(match) && match.is === "yes";
     },
-    relaysTo: async (attempt, own = /^/) => {
+    relaysTo: async (attempt, own = /^/, others = "silent") => {
       const { sender, recipient } = attempt.facts;
-      const resolution = await router.resolve(sender, recipient);
+      const by = others === "silent" ? { policy, router } : lenient();
+      const resolution = await by.router.resolve(sender, recipient);
       if (resolution.is !== "resolved" || resolution.malformed) return undefined;
       const foreign = resolution.class === "default" ||
         (resolution.class === "relay" && !own.test(resolution.recipient));
       if (!foreign) return undefined;
-      return await isTaken(policy, attempt) ? resolution.recipient : undefined;
+      return await isTaken(by.policy, attempt) ? resolution.recipient : undefined;
     },
   };
 }

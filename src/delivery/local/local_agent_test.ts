@@ -284,6 +284,7 @@ test("a list whose owner cannot be looked up waits; without owner_request_specia
   } as const;
   const { deliver, cleanup } = rig({ aliases });
   expect(await deliver("list@example.com")).toEqual([
+    "(deferred)",
     "deferred list@example.com 4.3.0 alias database unavailable",
   ]);
   expect(cleanup.submitted).toEqual([]);

@@ -139,13 +139,16 @@ class ProbingVerifier implements Verifier {
       return entry.status === "todo" ? { is: "unknown", why: TOO_MANY } : verificationOf(entry);
     }
     const key = keyOf(address);
-    this.#out.set(key, []);
     if (entry.updated !== 0 || negativeCache) {
       const marked = { ...entry, probed: now, prober: pid };
       cache.put(key, marked, endOf(marked, lifetimes));
     }
+    this.#out.set(key, []);
     probe(address, {
-      result: (of, result) => this.#take(keyOf(of), result),
+      result: (of, result) => {
+        if (of === address) hooks.probed(result.status);
+        this.#take(keyOf(of), result);
+      },
       ended: (lost) => this.#ended(key, lost !== undefined),
     });
     return verificationOf(entry);
@@ -153,8 +156,7 @@ class ProbingVerifier implements Verifier {
 
   /** A result comes in. A failure does not take back what was good before its time is over: the address is asked about again. */
   #take(key: string, { status, text }: ProbeResult): void {
-    const { cache, negativeCache, lifetimes, hooks } = this.#deps;
-    hooks.probed(status);
+    const { cache, negativeCache, lifetimes } = this.#deps;
     try {
       if (status !== "deliverable" && (!negativeCache || cache.get(key)?.status === "deliverable")) return;
       const entry = { status, probed: 0, updated: this.#now, text: printable(text) };

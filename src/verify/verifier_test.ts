@@ -204,6 +204,33 @@ test("a cache that cannot be used defers, and says why", () => {
   expect([heard, probes.length]).toEqual([["database is locked"], 0]);
 });
 
+test("a cache that cannot be written sends no probes, and counts none", () => {
+  const cache = new MemoryCache(10);
+  cache.put = () => {
+    throw new CacheFault("disk is full");
+  };
+  const { verifier, probes } = rig({ cache });
+  for (let i = 0; i < 20; i++) {
+    expect(verifier.verify(`u${i}@x.example`, PATIENCE)).toMatchObject({
+      why: "Address verification status unavailable",
+    });
+  }
+  expect([probes.length, verifier.pending]).toEqual([0, 0]);
+});
+
+test("the address that a recipient became is remembered too, and one probe counts once", async () => {
+  const { verifier, probes, heard } = rig();
+  void verifier.verify("alias@x.example", PATIENCE);
+  const { report } = probes.shift()!;
+  for (const address of ["alias@x.example", "bob@y.example"]) {
+    report.result(address, { status: "deliverable", text: "Ok" });
+  }
+  report.ended();
+  await settle();
+  expect(verifier.known("bob@y.example")).toEqual({ is: "deliverable" });
+  expect(heard).toEqual(["deliverable"]);
+});
+
 test("a colon in an address does not end its key", async () => {
   const { verifier, answer, cache } = rig();
   void verifier.verify("bob@[IPv6:::1]", PATIENCE);

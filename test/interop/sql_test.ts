@@ -267,6 +267,15 @@ describe.each([...TYPES])("%s beside the real postmap", (type) => {
     }
   });
 
+  test("a domain list may be a database too", async () => {
+    // Not one of the same type: Postfix then puts the domain's value before the result.
+    const other = type === "pgsql" ? "mysql" : "pgsql";
+    const domains = queryFile([...base[other], "query = SELECT d FROM v WHERE k = '%s'"]);
+    await same(type, [SELECT, `domain = ${other}:${domains}`], ["a@x.org", "dot.ted@sub.x.org", "x.org"]);
+    const broken = queryFile([...base[other], "query = SELECT nosuch"]);
+    await same(type, [SELECT, `domain = ${other}:${broken}`], ["a@x.org", "x.org"]);
+  });
+
   test("no key changes the statement or is lost on the way", async () => {
     const lines = ["query = SELECT '<%s>'"];
     const { table } = open(`${type}:${queryFile([...base[type], ...lines])}`, { fold: false });

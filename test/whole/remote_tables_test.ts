@@ -173,10 +173,10 @@ whole("a silent server is given up in time, and then not waited for again", asyn
   expect(first.map(([, reply]) => reply)).toEqual(Array(3).fill(refusal));
   const waited = performance.now() - started;
   expect(waited).toBeGreaterThan(900);
-  expect(waited).toBeLessThan(4000);
+  expect(waited).toBeLessThan(8000);
   const again = performance.now();
   expect((await send("a@silent.example", "ann@local.example"))[1]).toBe(refusal);
-  expect(performance.now() - again).toBeLessThan(500);
+  expect(performance.now() - again).toBeLessThan(900);
   await said(
     'warning: memcache:silent lookup error for "a@silent.example": table memcache:silent lookup error: time limit exceeded',
   );

@@ -140,6 +140,19 @@ recipient_bcc_maps = inline:{a@example.com=copy}
     ]);
 });
 
+test("what is made here, such as a notice, gets no automatic copies", async () => {
+  const { rewriter } = policyKit(`${MAIN}
+sender_bcc_maps = static:audit@example.com
+recipient_bcc_maps = static:copy@example.com
+`);
+  const expansion = await rewriter.expandRecipients("s@example.org", [recipient("a@example.com")], {
+    noCopies: true,
+  });
+  expect(expansion.is === "recipients" ? expansion.recipients.map(({ address }) => address) : []).toEqual([
+    "a@example.com",
+  ]);
+});
+
 test("pattern tables see whole addresses only", async () => {
   const { rewriter } = policyKit(
     `${MAIN}virtual_alias_maps = regexp:{{/^bob$$/ no@x.example},{/^@example/ no@x.example},{/^bob@example/ yes@x.example}}\n`,

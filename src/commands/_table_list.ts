@@ -30,10 +30,12 @@ function listNamed(run: ToolRun, argument: string): number {
 function listIndex(run: ToolRun, format: IndexFormat, name: string): void {
   const path = name + format.suffix;
   const output = new Output();
-  openTable(`${format.type}:${name}`, run.context).close(); // warns of an index older than its source
+  const spec = `${format.type}:${name}`;
+  const names = [spec, format.calledByName ? spec : `${format.type}:${path}`] as const;
+  openTable(spec, run.context).close(); // warns of an index older than its source
   try {
     const file = format.open(path);
-    for (const record of file.records()) print(run, output, `${format.type}:${name}`, record);
+    for (const record of file.records()) print(run, output, names, record);
     file.close();
   } catch (error) {
     output.flush();
@@ -51,14 +53,20 @@ function untilNul(bytes: Uint8Array): Buffer {
   return nul < 0 ? text : text.subarray(0, nul);
 }
 
-function print(run: ToolRun, output: Output, spec: string, record: StoredRecord): void {
+/** `file` is what Postfix calls the opened table where a value cannot be decoded. */
+function print(
+  run: ToolRun,
+  output: Output,
+  [spec, file]: readonly [string, string],
+  record: StoredRecord,
+): void {
   const [key, value] = [untilNul(record.key), untilNul(record.value)];
   if (key.length === 0) run.warn(`table ${spec}: empty lookup key value is not allowed`);
   else if (value.length === 0) {
     run.warn(`table ${spec}: key ${key.toString()}: empty string result is not allowed`);
     run.warn(`table ${spec} should return NO RESULT in case of NOT FOUND`);
   }
-  const shown = run.options.valuesAreFiles ? decodeValue(run, spec, key.toString(), value.toString()) : value;
+  const shown = run.options.valuesAreFiles ? decodeValue(run, file, key.toString(), value.toString()) : value;
   if (shown !== undefined) printPair(run, output, key, shown);
 }
 

@@ -85,9 +85,9 @@ class Tables {
       warn(`table ${title} should return NO RESULT in case of NOT FOUND`);
     }
     const bytes = options.valuesAreFiles
-      ? decodeValue(this.#run, spec, key, value)
+      ? decodeValue(this.#run, withSuffix(spec), key, value)
       : Buffer.from(value, encoding);
-    if (bytes === undefined) throw new ToolFault(`table ${spec}: query error`);
+    if (bytes === undefined) throw new ToolFault(`table ${withSuffix(spec)}: query error`);
     return { value: bytes, table: spec, ...(line !== undefined && { line }) };
   }
 

@@ -9,7 +9,12 @@ export function fileValues(
 ): (value: string, line: number) => Uint8Array | undefined {
   return (value, line) => {
     const parts: Buffer[] = [];
-    for (const name of splitList(value)) {
+    const names = splitList(value);
+    if (names.length === 0) {
+      run.warn(`${source}, line ${line}: empty pathname list: >>${value}<<': skipping this entry`);
+      return undefined;
+    }
+    for (const name of names) {
       try {
         if (parts.length > 0) parts.push(Buffer.from("\n"));
         parts.push(readWhole(name));

@@ -1,11 +1,9 @@
 import { isUtf8 } from "node:buffer";
-import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { TableContext } from "./context.ts";
-import type { Match } from "./match_list.ts";
 import { ResultGatherer, type ResultRules } from "./query_result.ts";
 import type { Parts } from "./query_template.ts";
 import { LookupFault } from "./remote.ts";
-import { ABSENT, type Answer } from "./table.ts";
+import type { Answer } from "./table.ts";
 
 /** Rows of one answer; more are an error, not memory. */
 export const MOST_ROWS = 10_000;
@@ -40,16 +38,4 @@ function textOf(value: Uint8Array, key: Parts, { encoding }: TableContext): stri
   if (encoding === "latin1") return bytes.toString("latin1");
   if (!isUtf8(bytes)) throw new LookupFault(`key "${key.whole}": non-UTF-8 value`);
   return bytes.toString("utf8");
-}
-
-/** Looks up what the `domain` attribute lets pass. */
-export function whenAdmitted(
-  match: MaybeAsync<Match>,
-  key: string,
-  lookup: () => MaybeAsync<Answer>,
-): MaybeAsync<Answer> {
-  if (isPromise(match)) return match.then((later) => whenAdmitted(later, key, lookup));
-  if (match.is === "yes") return lookup();
-  if (match.is === "no") return ABSENT;
-  throw new LookupFault(`'domain' pattern match failed for '${key}': ${match.why}`);
 }

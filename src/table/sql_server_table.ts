@@ -7,7 +7,8 @@ import { LookupFault, remoteTable } from "./remote.ts";
 import { ServerFault, Servers } from "./servers.ts";
 import type { SqlPool } from "./sql_pool.ts";
 import { SqlPools } from "./sql_pools.ts";
-import { type Rows, sqlAnswer, whenAdmitted } from "./sql_answer.ts";
+import { whenAdmitted } from "./query_domain.ts";
+import { type Rows, sqlAnswer } from "./sql_answer.ts";
 import { isAskable, type SqlTemplate, valuesFor } from "./sql_template.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
 
@@ -89,7 +90,7 @@ export function openSqlServerTable(
   return remoteTable(spec, context, { deadline, pattern, close }, (key, signal) => {
     const parts = isAskable(key, context) ? template.rules.needs.ofKey(key) : undefined;
     if (parts === undefined) return ABSENT;
-    return whenAdmitted(template.domain.admits(key), key, () => lookup(parts, signal));
+    return whenAdmitted(template.domain, key, () => lookup(parts, signal), ABSENT);
   });
 }
 

@@ -9,7 +9,8 @@ import { withQueryFile } from "./query_file.ts";
 import type { Parts } from "./query_template.ts";
 import { remoteTable } from "./remote.ts";
 import type { BoundQuery } from "./sql_query.ts";
-import { MOST_ROWS, sqlAnswer, whenAdmitted } from "./sql_answer.ts";
+import { whenAdmitted } from "./query_domain.ts";
+import { MOST_ROWS, sqlAnswer } from "./sql_answer.ts";
 import { isAskable, readSqlTemplate, statementText, valuesFor } from "./sql_template.ts";
 import { ABSENT } from "./table.ts";
 
@@ -35,12 +36,12 @@ export const openSqliteTable: OpenType = (name, spec, context, open) =>
     return remoteTable(spec, context, { deadline: LOOKUP_TIME, pattern, close }, (key, signal) => {
       const parts = isAskable(key, context) ? template.rules.needs.ofKey(key) : undefined;
       if (parts === undefined) return ABSENT;
-      return whenAdmitted(template.domain.admits(key), key, () => {
+      return whenAdmitted(template.domain, key, () => {
         const rows = source.query(source.values(parts), signal);
         const answer = (values: readonly (Uint8Array | null)[]) =>
           sqlAnswer(values.map((value) => [value]), { rules: template.rules, key: parts, context });
         return isPromise(rows) ? rows.then(answer) : answer(rows);
-      });
+      }, ABSENT);
     });
   });
 

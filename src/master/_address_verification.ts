@@ -1,6 +1,7 @@
 import type { AddressVerifier } from "../access/verifier.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Outcome } from "../delivery/agent.ts";
+import type { Settings } from "../config/settings.ts";
 import type { Log } from "../observe/log.ts";
 import { isRunning, ownPid } from "../platform/signals.ts";
 import { every } from "../platform/timer.ts";
@@ -11,7 +12,6 @@ import { readLifetimes } from "../verify/lifetimes.ts";
 import { openVerifyCache } from "../verify/open_cache.ts";
 import { Prober } from "../verify/prober.ts";
 import { createVerifier, type ProbeResult, type Verifier } from "../verify/verifier.ts";
-import type { VerifySender } from "../verify/verify_sender.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import type { MailWorld } from "./_mail_world.ts";
 import { verifySenderFor } from "./_probe_sender.ts";
@@ -33,15 +33,17 @@ export function openAddressVerification(
   world: MailWorld,
   qmgr: () => Qmgr,
 ): AddressVerification {
-  const { configuration: { settings, services }, logFor } = context;
-  const log = logFor(services.find(({ program }) => program === "verify")?.settings ?? settings);
+  const { configuration: { settings: main, services }, logFor } = context;
+  const settings = services.find(({ program }) => program === "verify")?.settings ?? main;
+  const log = logFor(settings);
   let cache: VerifyCache | undefined;
   let made: Verifier | undefined;
   const verifier = (): Verifier => {
     if (made !== undefined) return made;
     cache = openVerifyCache(settings, seconds, (text) => log.note("verify", "warning", text));
-    keepClean(context, cache, log);
-    made = openVerifier({ context, world, qmgr, cache, sender: verifySenderFor(settings, world), log });
+    const interval = settings.address_verify_cache_cleanup_interval;
+    keepClean({ interval, index: context.index }, cache, log);
+    made = openVerifier({ context, settings, world, qmgr, cache, log });
     countVerification(context, cache, made);
     return made;
   };
@@ -58,19 +60,20 @@ const seconds = () => Math.floor(systemClock.now() / 1000);
 
 interface VerifierParts {
   readonly context: AssemblyContext;
+  /** Of the verify service in master.cf, or of main.cf. */
+  readonly settings: Settings;
   readonly world: MailWorld;
   readonly qmgr: () => Qmgr;
   readonly cache: VerifyCache;
-  readonly sender: VerifySender;
   readonly log: Log;
 }
 
-function openVerifier({ context, world, qmgr, cache, sender, log }: VerifierParts): Verifier {
-  const { configuration: { settings }, store, metrics } = context;
+function openVerifier({ context, settings, world, qmgr, cache, log }: VerifierParts): Verifier {
+  const { store, metrics } = context;
   const prober = new Prober({
     cleanup: (drafts) => cleanupFor(settings, { context, world }, drafts),
     newId: () => store.newId(),
-    sender,
+    sender: verifySenderFor(settings, world),
     clock: systemClock,
     log,
     settings,
@@ -130,11 +133,10 @@ function rarely(say: (text: string) => void): (kind: string, text: string) => vo
 
 /** One worker looks after the file of all; what is in memory is each one's own (address_verify_cache_cleanup_interval). */
 function keepClean(
-  { configuration: { settings }, index }: AssemblyContext,
+  { interval, index }: { readonly interval: number; readonly index: number },
   cache: VerifyCache,
   log: Log,
 ): void {
-  const interval = settings.address_verify_cache_cleanup_interval;
   if (interval === 0 || (cache.isShared && index !== 0)) return;
   const report = (text: string) => log.note("verify", "info", text);
   const run = () => cleanUp(cache, systemClock, report);

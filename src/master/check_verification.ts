@@ -3,8 +3,9 @@ import { cachePlace } from "../verify/open_cache.ts";
 import type { Finding } from "./check.ts";
 
 /** What of address verification cannot be done as configured (ADDRESS_VERIFICATION_README). */
-export function checkVerification({ settings, directory }: Configuration): Finding[] {
+export function checkVerification({ settings: main, services, directory }: Configuration): Finding[] {
   const findings: Finding[] = [];
+  const settings = services.find(({ program }) => program === "verify")?.settings ?? main;
   const { address_verify_sender: sender } = settings;
   if (sender.startsWith("@") || sender.endsWith("@")) {
     const where = sender.startsWith("@") ? "start" : "end";

@@ -7,6 +7,7 @@ import { createLog } from "../observe/create_log.ts";
 import type { Log } from "../observe/log.ts";
 import type { LogWriter } from "../observe/log_writer.ts";
 import { Metrics } from "../observe/metrics.ts";
+import type { FileIdentity } from "../platform/random_access_file.ts";
 import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/spawn.ts";
 import type { SystemUser } from "../platform/users.ts";
 import type { ControlRequest } from "./control_protocol.ts";
@@ -21,6 +22,7 @@ import { ListeningSockets, type PreparedSockets, type SocketCalls } from "./list
 import { isOwnFile, lineStyle, openLogTarget, writerFor } from "./log_target.ts";
 import { MetricsCollector } from "./metrics_collector.ts";
 import { lentFiles } from "./lent_files.ts";
+import { type LentIdentities, LentWatch } from "./lent_watch.ts";
 import { workerPrivileges } from "./privileges.ts";
 import { askAll, askOne } from "./queue_questions.ts";
 import { unservedEntries } from "./unserved.ts";
@@ -49,6 +51,8 @@ export interface MasterWorld {
   closeFile(fd: number): void;
   /** A file's bytes, one a character, when the reader cannot read it and we can. */
   bytesToLend(path: string, reader: Identity): string | undefined;
+  /** What tells a file from another or a changed one. */
+  identityOf(path: string): FileIdentity | undefined;
   after(milliseconds: number, call: () => void): () => void;
   now(): number;
 }
@@ -75,6 +79,8 @@ interface Prepared {
   readonly configuration: Configuration;
   readonly plan: GenerationPlan;
   readonly log: LogTarget;
+  /** The files that were read for the workers. */
+  readonly lent: LentIdentities;
 }
 
 /** The supervisor (master(8)): configuration, sockets, workers, and answers about them. */
@@ -90,6 +96,7 @@ export class Master {
   readonly #helpers: HelperProcesses;
   readonly #leases = new Leases();
   readonly #anvil: AnvilLedger;
+  readonly #lentWatch: LentWatch;
   #cancelStatus = () => {};
   readonly #startedAt: number;
   readonly #draining = new Set<Generation>();
@@ -114,6 +121,7 @@ export class Master {
     this.#configuration = configuration;
     this.#sockets = new ListeningSockets(world.sockets);
     this.#startedAt = world.now();
+    this.#lentWatch = new LentWatch(world, (paths) => void this.#renew(paths));
     this.#anvil = new AnvilLedger(configuration.settings.anvil_rate_time_unit, () => world.now());
     this.#helpers = new HelperProcesses({
       owner: () => this.#current?.plan.identity,
@@ -176,6 +184,7 @@ export class Master {
     } catch (error) {
       throw new StartFault((error as Error).message, { cause: error });
     }
+    this.#lentWatch.follow(prepared.lent);
     generation.adopt();
     this.#reportClients();
     const { mail_version: version } = this.#configuration.settings;
@@ -193,8 +202,9 @@ export class Master {
     this.#world.prepareDirectories(configuration, identity);
     const workers = workerCount(settings.worker_processes, this.#world.processors);
     const endpoints = this.#endpoints(configuration);
+    const { texts, lent } = this.#textsFor(configuration, identity);
     const plan: GenerationPlan = {
-      configuration: { directory: configuration.directory, texts: this.#textsFor(configuration, identity) },
+      configuration: { directory: configuration.directory, texts },
       workers,
       endpoints,
       sockets: this.#openSockets(endpoints, workers),
@@ -203,15 +213,38 @@ export class Master {
       environment: workerEnvironment(settings.import_environment, this.#world.environment),
       openFiles: this.#world.raiseOpenFiles(OPEN_FILES),
     };
-    return { configuration, plan, log };
+    return { configuration, plan, log, lent };
   }
 
   /** What the workers read the configuration from, with the files that they cannot read themselves. */
-  #textsFor(configuration: Configuration, identity: Identity | undefined): ConfigurationTexts {
+  #textsFor(
+    configuration: Configuration,
+    identity: Identity | undefined,
+  ): { readonly texts: ConfigurationTexts; readonly lent: LentIdentities } {
+    const seen = new Map<string, FileIdentity | undefined>();
     const texts = configuration.texts!;
-    if (identity === undefined) return texts;
-    const lent = lentFiles(configuration, (path) => this.#world.bytesToLend(path, identity));
-    return Object.keys(lent).length === 0 ? texts : { ...texts, lent };
+    if (identity === undefined) return { texts, lent: seen };
+    const lent = lentFiles(configuration, (path) => {
+      const before = this.#lentWatch.identityOf(path);
+      const bytes = this.#world.bytesToLend(path, identity);
+      if (bytes !== undefined) seen.set(path, before);
+      return bytes;
+    });
+    return { texts: seen.size === 0 ? texts : { ...texts, lent }, lent: seen };
+  }
+
+  /** Lent files are others now: workers of the same configuration get it, the old ones finish what they are at. */
+  #renew(paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      this.log.note("master", "info", `table ${path} has changed -- restarting the workers`);
+    }
+    const next = this.#reloading.then(() =>
+      this.#stopping ? undefined : this.#replaceWorkers(this.#configuration)
+    );
+    this.#reloading = next.catch((error) => {
+      this.log.note("master", "error", `cannot restart the workers: ${(error as Error).message}`);
+    });
+    return this.#reloading;
   }
 
   #endpoints(configuration: Configuration): readonly Endpoint[] {
@@ -300,7 +333,7 @@ export class Master {
   }
 
   async #replaceWorkers(configuration: Configuration): Promise<void> {
-    const { plan, log } = this.#prepare(configuration);
+    const { plan, log, lent } = this.#prepare(configuration);
     const generation = new Generation(plan, this.#host());
     try {
       await generation.start();
@@ -314,6 +347,7 @@ export class Master {
     this.#current = generation;
     this.#configuration = configuration;
     this.#useLog(log, configuration);
+    this.#lentWatch.follow(lent);
     this.#reportClients();
     if (oldTarget !== undefined) this.#closeLog(oldTarget);
     if (old !== undefined) void this.#drainOld(old, generation);
@@ -359,6 +393,7 @@ export class Master {
     const again = this.#stopping;
     this.#stopping = true;
     this.#cancelStatus();
+    this.#lentWatch.stop();
     this.#sockets.close();
     const generations = [...this.#draining, ...(this.#current === undefined ? [] : [this.#current])];
     const within = this.#configuration.settings.shutdown_deadline * 1000;

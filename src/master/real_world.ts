@@ -6,6 +6,7 @@ import { hostName, processorCount } from "../platform/host.ts";
 import { closeDescriptor, openListeningSocket } from "../platform/inherited_sockets.ts";
 import { environmentVariables } from "../platform/process.ts";
 import { bytesToLend } from "../platform/lendable.ts";
+import { fileIdentity } from "../platform/random_access_file.ts";
 import { raiseOpenFiles } from "../platform/rlimit.ts";
 import { ownPid } from "../platform/signals.ts";
 import { type Identity, spawnSelf } from "../platform/spawn.ts";
@@ -100,6 +101,7 @@ export function masterWorld(): MasterWorld {
       removeIfThere(path);
     },
     closeFile,
+    identityOf: fileIdentity,
     bytesToLend: (path, reader) => bytesToLend(path, reader, LARGEST_LOAN),
     after: (milliseconds, call) => systemClock.after(milliseconds, call),
     now: () => systemClock.now(),

@@ -227,5 +227,13 @@ asRoot(
     expect(await rcpt("a@b.example", "x@other.example")).toEndWith("Relay access denied");
     expect(await rcpt("x@b.example", "x@secret.example")).toEndWith("Sender address rejected: a secret rule");
     expect(server.log()).not.toContain("Permission denied");
+    writeFileSync(join(path, "domains"), "other.example x\n", { mode: 0o600 });
+    await server.logged(/table \S+domains has changed -- restarting the workers/);
+    for (const end = Date.now() + 10_000; Date.now() < end;) {
+      if ((await rcpt("a@b.example", "x@other.example")).startsWith("250")) break;
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    expect(await rcpt("a@b.example", "x@other.example")).toBe("250 2.1.5 Ok");
+    expect(await rcpt("a@b.example", "x@secret.example")).toEndWith("Relay access denied");
   },
 );

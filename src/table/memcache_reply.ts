@@ -35,7 +35,7 @@ export function readValue(received: Buffer, limits: ReplyLimits): Reading<Buffer
   const line = readLine(received, limits.line);
   if (line === undefined) return undefined;
   if (line.reply === "END") return { reply: undefined, length: line.length };
-  const size = Number(/^VALUE\s+\S+\s+\S+\s+(\d+)/.exec(line.reply)?.[1] ?? NaN);
+  const size = Number(/^VALUE\s+\S+\s+\S+\s+(\+?\d+)/.exec(line.reply)?.[1] ?? NaN);
   if (!(size <= limits.data)) throw new UnexpectedReply(printable(line.reply, 30));
   return valueAt(received, line.length, line.length + size, limits);
 }

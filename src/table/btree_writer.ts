@@ -5,6 +5,9 @@ import { compareBytes } from "./record_file.ts";
 import type { RecordSet } from "./record_set.ts";
 import { sortedRecords } from "./sort_records.ts";
 
+/** So many records are looked at before they are written. */
+const AHEAD = 256;
+
 /** A finished page of a level: its number and the first key that belongs to it. */
 interface Child {
   readonly number: number;
@@ -93,10 +96,11 @@ class BtreeWriter {
     };
     begin(new Uint8Array(0), single ? 1 : this.#extra.next++);
     order.forEach((index, at) => {
+      if (at % AHEAD === 0) this.#records.touch(order, at, at + AHEAD);
       if (PAGE.size + 2 * this.#entries + this.#pairSize(index) > this.#offset) {
         const next = this.#extra.next++;
         this.#end(next);
-        begin(this.#separator(order[at - 1]!, index), next);
+        begin(separator(this.#records, order[at - 1]!, index), next);
       }
       const start = this.#records.keyStart[index]!;
       const length = this.#records.keyLength[index]!;
@@ -105,17 +109,6 @@ class BtreeWriter {
     });
     this.#end(0);
     return children;
-  }
-
-  /** The shortest beginning of a key that is still greater than the key before it. */
-  #separator(before: number, index: number): Uint8Array {
-    const { arena, keyStart, keyLength } = this.#records;
-    const [a, b] = [keyStart[before]!, keyStart[index]!];
-    let length = 1;
-    while (
-      length < keyLength[index]! && compareBytes(arena, b, b + length, arena, a, a + keyLength[before]!) <= 0
-    ) length++;
-    return arena.slice(b, b + length);
   }
 
   #place(size: number): number {
@@ -186,6 +179,17 @@ class BtreeWriter {
     this.#page[at + 2] = ITEM.offPage;
     this.#putLarge(at + 12, key, 0, key.length);
   }
+}
+
+/** The shortest beginning of a record's key that is still greater than the key before it. */
+export function separator(records: RecordSet, before: number, index: number): Uint8Array {
+  const { arena, keyStart, keyLength } = records;
+  const [a, b] = [keyStart[before]!, keyStart[index]!];
+  let length = 1;
+  while (
+    length < keyLength[index]! && compareBytes(arena, b, b + length, arena, a, a + keyLength[before]!) <= 0
+  ) length++;
+  return arena.slice(b, b + length);
 }
 
 /** A last group of one takes a neighbour over, so that every page has at least two children. */

@@ -126,6 +126,7 @@ class HashWriter {
 
   /** Writes a bucket: sorted, and chained when one page is not enough. */
   bucket(members: Uint32Array): void {
+    this.#records.touch(members, 0, members.length);
     insertionSort(members, this.#records);
     const number = this.#main.next;
     this.#begin(this.#main.page(), number, 0, true);

@@ -1,8 +1,8 @@
-import { evenLast } from "./btree_writer.ts";
+import { evenLast, separator } from "./btree_writer.ts";
 import { copyBytes, type WriteOptions } from "./hash_writer.ts";
 import { largestNode, LMDB } from "./lmdb_format.ts";
 import type { ByteSink } from "./page_sink.ts";
-import { compareBytes, TableFault } from "./record_file.ts";
+import { TableFault } from "./record_file.ts";
 import type { RecordSet } from "./record_set.ts";
 import { sortedRecords } from "./sort_records.ts";
 
@@ -10,6 +10,9 @@ import { sortedRecords } from "./sort_records.ts";
 const PAGE_SIZE = 4096;
 /** Flags of the environment that Postfix uses: one file, no lock file; with 8 as the free database's own. */
 const ENVIRONMENT = 0x4008;
+
+/** So many records are looked at before they are written. */
+const AHEAD = 256;
 
 interface Child {
   readonly number: number;
@@ -92,6 +95,7 @@ class LmdbWriter {
     const largest = largestNode(PAGE_SIZE);
     const children: Child[] = [];
     order.forEach((index, at) => {
+      if (at % AHEAD === 0) this.#records.touch(order, at, at + AHEAD);
       const whole = LMDB.node + keyLength[index]! + valueLength[index]!;
       const isBig = whole > largest;
       const size = even(isBig ? LMDB.node + keyLength[index]! + 8 : whole);
@@ -100,23 +104,13 @@ class LmdbWriter {
         this.#begin(LMDB.leaf);
         children.push({
           number: this.#number,
-          key: at === 0 ? new Uint8Array(0) : this.#separator(order[at - 1]!, index),
+          key: at === 0 ? new Uint8Array(0) : separator(this.#records, order[at - 1]!, index),
         });
       }
       this.#putLeaf(index, size, isBig);
     });
     this.#end();
     return children;
-  }
-
-  #separator(before: number, index: number): Uint8Array {
-    const { arena, keyStart, keyLength } = this.#records;
-    const [a, b] = [keyStart[before]!, keyStart[index]!];
-    let length = 1;
-    while (
-      length < keyLength[index]! && compareBytes(arena, b, b + length, arena, a, a + keyLength[before]!) <= 0
-    ) length++;
-    return arena.slice(b, b + length);
   }
 
   #putLeaf(index: number, size: number, isBig: boolean): void {

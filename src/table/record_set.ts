@@ -22,6 +22,7 @@ export class RecordSet {
   #filled = 0;
   #dead: Uint8Array;
   #ascending = true;
+  #touched = 0;
   /** Hash of each key, signed; of the first `#hashed` records so far. */
   #hash: Int32Array;
   #hashed = 0;
@@ -212,6 +213,21 @@ export class RecordSet {
       if (this.#dead[index] === 0) out[at++] = index;
     }
     return out;
+  }
+
+  /**
+   * Looks at some records that will be asked for next. Records in the order of their keys lie all over the memory; looked at
+   * in a loop that needs none of them for the next, they come from there several at a time.
+   */
+  touch(order: Uint32Array, from: number, to: number): void {
+    const { arena, keyStart, keyLength, valueLength } = this;
+    let sum = 0;
+    for (let at = from; at < to && at < order.length; at++) {
+      const index = order[at]!;
+      const start = keyStart[index]!;
+      sum += arena[start]! + arena[start + keyLength[index]! + valueLength[index]! - 1]!;
+    }
+    this.#touched = sum; // a sum that nobody keeps need not be made
   }
 
   key(index: number): Uint8Array {

@@ -19,7 +19,7 @@ import { parseEndpoint } from "../table/endpoint.ts";
 import { createPolicyServer, type PolicyServer } from "./policy_server.ts";
 import { parsePolicySpec, type PolicySpec } from "./policy_service.ts";
 import type { DefaultCheck } from "./restriction.ts";
-import { relayFlaw } from "./relay_safety.ts";
+import { relayFlaw } from "../config/relay_guard.ts";
 import { createSessions } from "./sessions.ts";
 import { createStages, type Lists } from "./stages.ts";
 import { createUnlisted } from "./unlisted.ts";

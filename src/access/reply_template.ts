@@ -1,3 +1,4 @@
+import { unescape } from "../base/unescape.ts";
 import { expand } from "../config/expand.ts";
 import type { Facts } from "./policy.ts";
 import { clientText } from "./client_text.ts";
@@ -17,26 +18,8 @@ export type Expanded =
   | { readonly is: "text"; readonly text: string; readonly warnings: readonly string[] }
   | { readonly is: "error"; readonly why: string };
 
-const ESCAPES: Readonly<Record<string, string>> = {
-  a: "\x07",
-  b: "\b",
-  f: "\f",
-  n: "\n",
-  r: "\r",
-  t: "\t",
-  v: "\v",
-};
-
-/** Resolves `\t`, `\40` and `\\` in a setting. */
-export function unescape(text: string): string {
-  return text.replace(/\\([0-7]{1,3}|.)/gs, (_all, code: string) => {
-    if (/^[0-7]/.test(code)) return String.fromCharCode(Number.parseInt(code, 8) & 255);
-    return ESCAPES[code] ?? code;
-  });
-}
-
 /** Replaces what the filter does not allow, character by character. */
-export function filtered(value: string, allowed: ReadonlySet<string>): string {
+function filtered(value: string, allowed: ReadonlySet<string>): string {
   let out = "";
   for (const char of value) out += allowed.has(char) ? char : "_";
   return out;

@@ -1,68 +1,33 @@
 import type { Diagnostic } from "./diagnostic.ts";
 import { splitListChecked } from "./list.ts";
 import { nearest } from "./nearest.ts";
+import { relayFlaw } from "./relay_guard.ts";
 import { RESTRICTION_LISTS, RESTRICTION_NAMES, WITH_ARGUMENT } from "./restriction_names.ts";
 import { ROWS, type Scope } from "./scope.ts";
 import { textOf } from "./check_main.ts";
-
-/** Any of these in the relay or recipient restrictions keeps strangers from relaying to strangers. */
-const GUARDS = [
-  "reject_unauth_destination",
-  "defer_unauth_destination",
-  "reject",
-  "defer",
-  "defer_if_permit",
-  "check_relay_domains",
-] as const;
 
 /** A list's items, or nothing when its text cannot be told. */
 function itemsOf(scope: Scope, name: string): readonly string[] {
   return splitListChecked(textOf(scope, name) ?? "").items;
 }
 
-/** Whether a walk through the list meets a guard; classes are looked into, each once on the way. */
-function guards(
-  items: readonly string[],
-  classes: ReadonlyMap<string, readonly string[]>,
-  inside: ReadonlySet<string>,
-): boolean {
-  for (let at = 0; at < items.length; at++) {
-    const item = items[at]!;
-    if (item === "warn_if_reject" && at + 1 < items.length) {
-      at++;
-      continue;
-    }
-    if (item === "permit") return false;
-    if (GUARDS.some((guard) => guard === item)) return true;
-    const inner = inside.has(item) ? undefined : classes.get(item);
-    if (inner !== undefined && guards(inner, classes, new Set([...inside, item]))) return true;
-  }
-  return false;
-}
-
-function restrictionClasses(scope: Scope): Map<string, readonly string[]> {
-  return new Map(
-    itemsOf(scope, "smtpd_restriction_classes").map((name) => [name, itemsOf(scope, name)]),
-  );
-}
-
 /** Refuses a listener that would relay for anybody, unless allow_open_relay says that this is meant. */
 export function checkRelayGuard(scope: Scope, service: string): Diagnostic[] {
-  const classes = restrictionClasses(scope);
-  const guarded = ["smtpd_recipient_restrictions", "smtpd_relay_restrictions"]
-    .some((name) => guards(itemsOf(scope, name), classes, new Set()));
-  if (guarded) return [];
-  const text = "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, " +
-    `specify at least one working instance of: ${GUARDS.slice(0, -1).join(", ")} or ${
-      GUARDS[GUARDS.length - 1]
-    }`;
+  const classes = new Set(itemsOf(scope, "smtpd_restriction_classes"));
+  const listText = (name: string) => textOf(scope, name) ?? "";
+  const flaw = relayFlaw({
+    smtpd_relay_restrictions: listText("smtpd_relay_restrictions"),
+    smtpd_recipient_restrictions: listText("smtpd_recipient_restrictions"),
+    classText: (name) => classes.has(name) ? listText(name) : undefined,
+  });
+  if (flaw === undefined) return [];
   const allowed = textOf(scope, "allow_open_relay")?.toLowerCase() === "yes";
   const value = textOf(scope, "smtpd_recipient_restrictions") ?? "";
   const name = scope.setting("smtpd_recipient_restrictions") === undefined
     ? "smtpd_relay_restrictions"
     : "smtpd_recipient_restrictions";
   return [{
-    ...scope.complaint(name, value, text, undefined),
+    ...scope.complaint(name, value, flaw, undefined),
     level: allowed ? "warning" : "fatal",
     service,
     hint: allowed

@@ -3,7 +3,7 @@ import { checkConfiguration } from "./check.ts";
 import { DEFAULT_MASTER_CF } from "./default_master_cf.ts";
 import { ConfigurationFault, type Diagnostic } from "./diagnostic.ts";
 import { parseMasterCf } from "./master_cf.ts";
-import { gatherSettings, lightConfiguration, type SettingsSource } from "./read_settings.ts";
+import { gatherSettings, lightConfiguration, readMainCf, type SettingsSource } from "./read_settings.ts";
 import type { Setting } from "./scope.ts";
 import type { Configuration, ConfigurationTexts } from "./service.ts";
 import { buildServices } from "./services.ts";
@@ -56,7 +56,7 @@ function gather(source: LoadSource, world: World): Gathered {
   const base: SettingsSource = texts === undefined
     ? { directory, world, environment: source.environment ?? {}, overrides: source.overrides ?? {} }
     : { directory, world, main: texts.main };
-  const main = base.main ?? readMain(directory, world);
+  const main = base.main ?? readMainCf(`${directory}/main.cf`, world);
   const { main: parsed, settings, diagnostics } = gatherSettings({ ...base, main });
   for (const override of texts?.overrides ?? []) settings.set(override.name, override);
   const overrides = [...settings.values()].filter((each) => each.file !== parsed.path)
@@ -69,19 +69,6 @@ function gather(source: LoadSource, world: World): Gathered {
     main: parsed,
     texts: { main, master, overrides, ...(texts?.lent !== undefined && { lent: texts.lent }) },
   };
-}
-
-function readMain(directory: string, world: World): string {
-  const path = `${directory}/main.cf`;
-  const read = world.readText(path);
-  if ("text" in read) return read.text;
-  const expected = "a directory that has a main.cf, with -c or MAIL_CONFIG";
-  throw new ConfigurationFault([{
-    level: "fatal",
-    text: `open ${path}: ${read.error}`,
-    file: path,
-    expected,
-  }]);
 }
 
 function readMaster(directory: string, world: World): string {

@@ -33,12 +33,15 @@ export interface LightConfiguration {
   readonly mainCf: MainCf;
 }
 
-/** The text of main.cf, or a fault with Postfix's words. */
 function mainText(source: SettingsSource, path: string): string {
-  if (source.main !== undefined) return source.main;
-  const read = source.world.readText(path);
+  return source.main ?? readMainCf(path, source.world, source.missing);
+}
+
+/** The text of main.cf; without the file "" where that will do, else a fault in Postfix's words. */
+export function readMainCf(path: string, world: World, missing: SettingsSource["missing"] = "fail"): string {
+  const read = world.readText(path);
   if ("text" in read) return read.text;
-  if (source.missing === "defaults" && read.error === "No such file or directory") return "";
+  if (missing === "defaults" && read.error === "No such file or directory") return "";
   const expected = "a directory that has a main.cf, with -c or MAIL_CONFIG";
   throw new ConfigurationFault([{
     level: "fatal",

@@ -1,4 +1,4 @@
-import type { AccessNote, Effect, Stage, TraceStep } from "../access/policy.ts";
+import type { AccessNote, ClientFacts, Effect, Stage, TraceStep } from "../access/policy.ts";
 import type { SessionDescription } from "./session.ts";
 
 /** One question that was asked on the way, and what came back. */
@@ -85,16 +85,6 @@ export interface ProvenEdit {
   readonly caution?: string;
 }
 
-/** The client as smtpd knows it. */
-export interface KnownClient {
-  readonly address: string;
-  readonly port: number;
-  readonly name: string;
-  readonly reverseName: string;
-  readonly nameStatus: 2 | 4 | 5;
-  readonly reverseNameStatus: 2 | 4 | 5;
-}
-
 /** A session's way through the server's own code, with nothing done (`mta explain --json`). */
 export interface Explanation {
   /** Of this form; it grows when a field changes its meaning. */
@@ -105,7 +95,7 @@ export interface Explanation {
   /** `line` of master.cf; absent where there is no such file. */
   readonly service: { readonly name: string; readonly line?: number };
   readonly session: SessionDescription;
-  readonly client: KnownClient;
+  readonly client: ClientFacts;
   readonly commands: readonly ExplainedCommand[];
   readonly outcome: Outcome;
   /** The command and reply that decide the outcome. */

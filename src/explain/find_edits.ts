@@ -1,6 +1,7 @@
+import type { ClientFacts } from "../access/policy.ts";
 import type { ConfigEditor, LineEdit } from "./config_edit.ts";
 import type { Edit } from "./edit.ts";
-import type { ExplainedCommand, ExplainedStep, KnownClient, Lookup } from "./explanation.ts";
+import type { ExplainedCommand, ExplainedStep, Lookup } from "./explanation.ts";
 import { meaningOf } from "./outcome.ts";
 import { KNOWS_CLIENT, MAY_PERMIT, ownKey, type TableEditor } from "./table_edits.ts";
 import { matchOf, refusingTrail, type Trail, trailsOf } from "./trail.ts";
@@ -9,7 +10,7 @@ import { matchOf, refusingTrail, type Trail, trailsOf } from "./trail.ts";
 export interface Editors {
   readonly tables: TableEditor;
   readonly configuration: ConfigEditor;
-  readonly client: KnownClient;
+  readonly client: ClientFacts;
   /** The recipient is none of ours: what a client can forge must not let mail to it pass. */
   readonly foreign: boolean;
 }

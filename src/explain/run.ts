@@ -1,4 +1,4 @@
-import type { Facts, Stage } from "../access/policy.ts";
+import type { ClientFacts, Facts, Stage } from "../access/policy.ts";
 import { systemClock } from "../base/clock.ts";
 import { overlay } from "../config/overlay.ts";
 import type { Service } from "../config/service.ts";
@@ -6,14 +6,14 @@ import type { Log } from "../observe/log.ts";
 import type { ClientName } from "../smtpd/deps.ts";
 import { createSmtpd } from "../smtpd/smtpd.ts";
 import { type Conversation, converse, impatientClock, NO_ID, paperCleanup } from "./conversation.ts";
-import type { ExplainedCommand, KnownClient } from "./explanation.ts";
+import type { ExplainedCommand } from "./explanation.ts";
 import type { House } from "./house.ts";
 import type { Notebook } from "./notebook.ts";
 import type { SessionDescription } from "./session.ts";
 
 /** A session that has been played. */
 export interface Played {
-  readonly client: KnownClient;
+  readonly client: ClientFacts;
   readonly commands: readonly ExplainedCommand[];
 }
 
@@ -37,7 +37,7 @@ export class PatienceFault extends Error {
 export async function play(session: SessionDescription, hands: Stagehands): Promise<Played> {
   const { house, notebook } = hands;
   const { address, port, name, reverseName } = session.client;
-  let client: KnownClient = { address, port, ...nameless(5) };
+  let client: ClientFacts = { address, port, ...nameless(5) };
   const clientLookup = async (): Promise<ClientName> => {
     const found = name === undefined
       ? await house.parts.clientLookup(address)
@@ -75,7 +75,7 @@ async function playAll(
   session: SessionDescription,
   talk: Conversation,
   notebook: Notebook,
-  client: () => KnownClient,
+  client: () => ClientFacts,
 ): Promise<ExplainedCommand[]> {
   const played: ExplainedCommand[] = [];
   const end = systemClock.now() + PATIENCE;
@@ -109,7 +109,7 @@ function mailOf({ smtp, size, recipients }: SessionDescription, sender: string):
 }
 
 /** What a client says that was not told what to say. */
-function heloOf({ name, address }: KnownClient): string {
+function heloOf({ name, address }: ClientFacts): string {
   if (name !== "unknown") return name;
   return address.includes(":") ? `[IPv6:${address}]` : `[${address}]`;
 }

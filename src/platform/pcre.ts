@@ -6,8 +6,11 @@ export interface PcreFlags {
   readonly m: boolean;
   readonly s: boolean;
   readonly x: boolean;
+  /** Anchored. */
   readonly A: boolean;
+  /** `$` only at the very end. */
   readonly E: boolean;
+  /** Repetitions are lazy unless followed by `?`. */
   readonly U: boolean;
 }
 

@@ -1,9 +1,9 @@
-import { pcreCompile } from "../platform/pcre.ts";
+import { pcreCompile, type PcreFlags } from "../platform/pcre.ts";
 import type { TableContext } from "./context.ts";
 import type { Dialect, Matcher } from "./pattern_rules.ts";
 import { openPatternTable } from "./pattern_table.ts";
 import { MatchLimitFault } from "./regex_backtrack.ts";
-import { parsePerl, type PerlFlags } from "./regex_perl.ts";
+import { parsePerl } from "./regex_perl.ts";
 import { ownMatcher } from "./regexp.ts";
 import type { Table } from "./table.ts";
 
@@ -31,7 +31,7 @@ function compile(pattern: string, flags: Flags): Matcher | string {
   return { groups: found.groups, test: (subject) => run(subject) !== undefined, groupsOf: run };
 }
 
-function perlFlags(flags: Flags): PerlFlags {
+function perlFlags(flags: Flags): PcreFlags {
   return { i: flags.i!, m: flags.m!, s: flags.s!, x: flags.x!, A: flags.A!, E: flags.E!, U: flags.U! };
 }
 

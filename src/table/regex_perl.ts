@@ -1,3 +1,4 @@
+import type { PcreFlags } from "../platform/pcre.ts";
 import {
   type CharSet,
   charSet,
@@ -12,21 +13,7 @@ import {
   withBothCases,
 } from "./regex_ast.ts";
 
-/** Flags of a Perl pattern, as pcre_table(5) names them. */
-export interface PerlFlags {
-  readonly i: boolean;
-  readonly m: boolean;
-  readonly s: boolean;
-  readonly x: boolean;
-  /** Anchored. */
-  readonly A: boolean;
-  /** `$` only at the very end. */
-  readonly E: boolean;
-  /** Repetitions are lazy unless followed by `?`. */
-  readonly U: boolean;
-}
-
-type Inner = Pick<PerlFlags, "i" | "m" | "s" | "x" | "U">;
+type Inner = Pick<PcreFlags, "i" | "m" | "s" | "x" | "U">;
 
 const isHorizontal = (code: number) => code === 32 || code === 9 || code === 0xa0;
 const isVertical = (code: number) => (code >= 10 && code <= 13) || code === 0x85;
@@ -53,14 +40,14 @@ const CONTROLS: Readonly<Record<string, number>> = { t: 9, n: 10, r: 13, f: 12, 
 
 class PerlParser {
   readonly #text: string;
-  readonly #outer: PerlFlags;
+  readonly #outer: PcreFlags;
   #flags: Inner;
   #at = 0;
   #groups = 0;
   readonly #names = new Map<string, number>();
   #highestBack = 0;
 
-  constructor(text: string, flags: PerlFlags) {
+  constructor(text: string, flags: PcreFlags) {
     this.#text = text;
     this.#outer = flags;
     this.#flags = flags;
@@ -383,6 +370,6 @@ function setEscape(char: string): CharSet | undefined {
  * Reads a Perl-compatible pattern without libpcre2 (pcre_table(5)). What is not understood (recursion, conditions,
  * backtracking verbs, \K) is refused, never read as something else. Throws RegexSyntaxError.
  */
-export function parsePerl(pattern: string, flags: PerlFlags): ParsedRegex {
+export function parsePerl(pattern: string, flags: PcreFlags): ParsedRegex {
   return pattern === "" ? { node: EMPTY, groups: 0 } : new PerlParser(pattern, flags).parse();
 }

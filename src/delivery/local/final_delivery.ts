@@ -2,6 +2,7 @@ import { splitList } from "../../config/list.ts";
 import type { Recipient } from "../../queue/envelope.ts";
 import type { DeliveryJob, Outcome } from "../agent.ts";
 import { mailCopy } from "../mailbox/mail_copy.ts";
+import { mboxLocking } from "../mailbox/mbox_locking.ts";
 import { noMessage } from "../mailbox/own_writer.ts";
 import type { Identity, MailTask, TaskResult } from "../mailbox/writer.ts";
 import { commandFailure } from "../sysexits.ts";
@@ -176,16 +177,11 @@ export class FinalDelivery {
 
   #mboxTask(path: string, anyFile: boolean, spool: boolean): MailTask {
     const { settings } = this.#deps;
-    const locks = settings.sun_mailtool_compatibility
-      ? ["dotlock"]
-      : splitList(settings.mailbox_delivery_lock);
+    const locks = settings.sun_mailtool_compatibility ? "dotlock" : settings.mailbox_delivery_lock;
     return {
       do: "mbox",
       path,
-      locks: (["fcntl", "flock", "dotlock"] as const).filter((lock) => locks.includes(lock)),
-      lockAttempts: settings.deliver_lock_attempts,
-      lockDelay: settings.deliver_lock_delay * 1000,
-      staleLock: settings.stale_lock_time * 1000,
+      ...mboxLocking(settings, locks),
       sizeLimit: settings.mailbox_size_limit,
       strictOwner: settings.strict_mailbox_ownership && !anyFile,
       anyFile,

@@ -1,13 +1,12 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import type { Log } from "../../observe/log.ts";
-import type { Recipient } from "../../queue/envelope.ts";
 import type { Route } from "../../routing/route.ts";
 import type { Maps } from "../../table/maps.ts";
-import type { Agent, DeliveryJob, DeliveryReport, Outcome } from "../agent.ts";
+import type { Agent } from "../agent.ts";
+import { eachRecipient } from "../mailbox/each_recipient.ts";
 import type { Identity, MailWriter } from "../mailbox/writer.ts";
 import type { AliasSource } from "./alias_source.ts";
 import type { ForwardWorld } from "./forward_batch.ts";
-import { deliveredTo } from "./headers.ts";
 import { LocalRun } from "./local_run.ts";
 import type { LocalSettings } from "./settings.ts";
 import type { UserLookup } from "./users.ts";
@@ -41,26 +40,13 @@ export interface LocalDeps extends ForwardWorld {
 export function createLocalAgent(deps: LocalDeps): Agent {
   return {
     program: "local",
-    async deliver(job, signal): Promise<DeliveryReport> {
-      const start = deps.now();
-      const seen = await deliveredTo(job.content);
-      const outcomes: Outcome[] = [];
-      for (const { recipient } of job.recipients) {
-        signal.throwIfAborted();
-        outcomes.push(await deliverOne(job, recipient, seen, deps, signal));
-      }
-      return { outcomes, setup: 0, transmission: deps.now() - start };
-    },
+    deliver: (job, signal) =>
+      eachRecipient(
+        job,
+        signal,
+        deps.now,
+        (recipient, seen) => new LocalRun(job, recipient, seen, deps, signal).deliver(),
+      ),
     close: () => Promise.resolve(),
   };
-}
-
-function deliverOne(
-  job: DeliveryJob,
-  recipient: Recipient,
-  seen: ReadonlySet<string>,
-  deps: LocalDeps,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  return new LocalRun(job, recipient, seen, deps, signal).deliver();
 }

@@ -1,22 +1,15 @@
+import type { AppendOptions } from "../../platform/mail_files.ts";
+
 /** A user and group by number. */
 export interface Identity {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** Appending to an mbox file. Times are milliseconds. */
-export interface MboxTask {
+/** Appending to an mbox file. */
+export interface MboxTask extends Omit<AppendOptions, "owner"> {
   readonly do: "mbox";
   readonly path: string;
-  readonly locks: readonly ("fcntl" | "flock" | "dotlock")[];
-  readonly lockAttempts: number;
-  readonly lockDelay: number;
-  readonly staleLock: number;
-  /** 0 = no limit. */
-  readonly sizeLimit: number;
-  readonly strictOwner: boolean;
-  /** `/file/name` of an alias; else a user's mailbox. */
-  readonly anyFile: boolean;
   /**
    * A mailbox in the common spool directory: where this process cannot have the user's identity it may deliver with its own,
    * when the directory lets it.

@@ -1,3 +1,5 @@
+import { unescape } from "../../base/unescape.ts";
+
 /** What a master.cf entry of pipe(8) says. */
 export interface PipeConfig {
   /** Letters of `flags=`. */
@@ -14,25 +16,6 @@ export interface PipeConfig {
 }
 
 const FLAGS = /^[BDFORXhuq.>]*$/;
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  a: "\x07",
-  b: "\b",
-  f: "\f",
-  n: "\n",
-  r: "\r",
-  t: "\t",
-  v: "\v",
-  "\\": "\\",
-};
-
-function unescape(text: string): string {
-  return text.replace(
-    /\\([0-7]{1,3}|.)/gs,
-    (_whole, what: string) =>
-      /^[0-7]/.test(what) ? String.fromCharCode(parseInt(what, 8)) : ESCAPES[what] ?? what,
-  );
-}
 
 /** Reads the arguments of a pipe(8) entry; a text says what is wrong with them. */
 export function parsePipe(service: string, args: readonly string[]): PipeConfig | string {

@@ -1,17 +1,17 @@
 import { splitAddress } from "../../address/address.ts";
 import type { MaybeAsync } from "../../base/maybe_async.ts";
-import { splitList } from "../../config/list.ts";
 import type { Settings } from "../../config/settings.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Recipient } from "../../queue/envelope.ts";
 import type { ShelfMaps } from "../../rewrite/shelf.ts";
 import { splitExtension } from "../../table/extension.ts";
 import type { Answer } from "../../table/table.ts";
-import type { Agent, DeliveryJob, DeliveryReport, Outcome } from "../agent.ts";
+import type { Agent, DeliveryJob, Outcome } from "../agent.ts";
 import { topLines } from "../local/headers.ts";
-import { deliveredTo } from "../local/headers.ts";
 import { failed, sent } from "../local/outcomes.ts";
+import { eachRecipient } from "../mailbox/each_recipient.ts";
 import { mailCopy } from "../mailbox/mail_copy.ts";
+import { mboxLocking } from "../mailbox/mbox_locking.ts";
 import type { Identity, MailTask, MailWriter, TaskResult } from "../mailbox/writer.ts";
 
 /** The main.cf parameters that virtual(8) obeys. */
@@ -49,16 +49,8 @@ const ABSENT: Answer = { is: "absent" };
 export function createVirtualAgent(deps: VirtualDeps): Agent {
   return {
     program: "virtual",
-    async deliver(job, signal): Promise<DeliveryReport> {
-      const start = deps.now();
-      const seen = await deliveredTo(job.content);
-      const outcomes: Outcome[] = [];
-      for (const { recipient } of job.recipients) {
-        signal.throwIfAborted();
-        outcomes.push(await deliverOne(job, recipient, seen, deps));
-      }
-      return { outcomes, setup: 0, transmission: deps.now() - start };
-    },
+    deliver: (job, signal) =>
+      eachRecipient(job, signal, deps.now, (recipient, seen) => deliverOne(job, recipient, seen, deps)),
     close: () => Promise.resolve(),
   };
 }
@@ -163,14 +155,10 @@ function maildirTask(path: string, settings: VirtualSettings): MailTask {
 }
 
 function mboxTask(path: string, settings: VirtualSettings): MailTask {
-  const locks = splitList(settings.virtual_mailbox_lock);
   return {
     do: "mbox",
     path,
-    locks: (["fcntl", "flock", "dotlock"] as const).filter((lock) => locks.includes(lock)),
-    lockAttempts: settings.deliver_lock_attempts,
-    lockDelay: settings.deliver_lock_delay * 1000,
-    staleLock: settings.stale_lock_time * 1000,
+    ...mboxLocking(settings, settings.virtual_mailbox_lock),
     sizeLimit: settings.virtual_mailbox_limit,
     strictOwner: settings.strict_mailbox_ownership,
     anyFile: false,

@@ -1,7 +1,7 @@
-import { splitList } from "../config/list.ts";
+import { splitList } from "./list.ts";
 
 /** Any of these, reached before a `permit`, keeps strangers from relaying. */
-const REQUIRED = [
+const GUARDS = [
   "reject_unauth_destination",
   "defer_unauth_destination",
   "reject",
@@ -23,7 +23,7 @@ export function relayFlaw(lists: RelayLists): string | undefined {
   if (texts.some((text) => closesRelay(splitList(text), lists, []))) return undefined;
   return "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, " +
     "specify at least one working instance of: " +
-    `${REQUIRED.slice(0, -1).join(", ")} or ${REQUIRED[REQUIRED.length - 1]}`;
+    `${GUARDS.slice(0, -1).join(", ")} or ${GUARDS[GUARDS.length - 1]}`;
 }
 
 function closesRelay(items: readonly string[], lists: RelayLists, inside: readonly string[]): boolean {
@@ -34,7 +34,7 @@ function closesRelay(items: readonly string[], lists: RelayLists, inside: readon
       continue;
     }
     if (name === "permit") return false;
-    if (REQUIRED.some((required) => required === name)) return true;
+    if (GUARDS.some((guard) => guard === name)) return true;
     const text = inside.includes(items[at]) ? undefined : lists.classText(items[at]);
     if (text !== undefined && closesRelay(splitList(text), lists, [...inside, items[at]])) return true;
   }

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { facts, policyKit } from "../../test/kit/policy.ts";
-import type { TraceStep } from "./policy.ts";
-import { relayFlaw } from "./relay_safety.ts";
+import type { TraceStep } from "../access/policy.ts";
+import { relayFlaw } from "./relay_guard.ts";
 
 const BASE = `
 compatibility_level = 3.6

@@ -1,0 +1,19 @@
+import { splitList } from "../../config/list.ts";
+import type { Settings } from "../../config/settings.ts";
+import type { MboxTask } from "./writer.ts";
+
+const KINDS = ["fcntl", "flock", "dotlock"] as const;
+
+/** How a mailbox file is locked, with the locks that a parameter lists (mailbox_delivery_lock, virtual_mailbox_lock). */
+export function mboxLocking(
+  settings: Pick<Settings, "deliver_lock_attempts" | "deliver_lock_delay" | "stale_lock_time">,
+  locks: string,
+): Pick<MboxTask, "locks" | "lockAttempts" | "lockDelay" | "staleLock"> {
+  const listed = splitList(locks);
+  return {
+    locks: KINDS.filter((lock) => listed.includes(lock)),
+    lockAttempts: settings.deliver_lock_attempts,
+    lockDelay: settings.deliver_lock_delay * 1000,
+    staleLock: settings.stale_lock_time * 1000,
+  };
+}

@@ -33,6 +33,8 @@ export interface Adopter {
 export async function adoptOrphans(world: StoreWorld, adopter: Adopter): Promise<number> {
   let count = 0;
   let fault: unknown;
+  // What is ours already leaves the other shard: that it is ours must not be hearsay.
+  await adopter.shard.confirm();
   for (const name of listShards(world.disk, world.directory)) {
     if (name === adopter.shard.name || adopter.stopped()) continue;
     try {

@@ -58,6 +58,7 @@ class World {
   readonly events: QueueEvent[] = [];
   #timers: { at: number; call: () => void }[] = [];
   #crashed: Promise<void>;
+  #whenCrashed = () => {};
   #active: QueueId[] = [];
 
   constructor(seed: number) {
@@ -74,7 +75,12 @@ class World {
   async start(shard: number): Promise<void> {
     this.#timers = [];
     this.#active = [];
-    this.#crashed = new Promise((resolve) => this.disk.onCrash = resolve);
+    this.#crashed = new Promise((resolve) =>
+      this.disk.onCrash = () => {
+        resolve();
+        this.#whenCrashed();
+      }
+    );
     const { disk } = this;
     this.store = await openFileStore({
       directory: "/q",
@@ -92,6 +98,24 @@ class World {
       },
     });
     await this.store.adoptOrphans();
+  }
+
+  /** Starts, and again after each end that comes in the middle of it. */
+  async startThrough(ends: readonly End[]): Promise<void> {
+    for (const end of ends) {
+      const { disk } = this;
+      const from = disk.calls;
+      disk.onCall = ({ number }) => number - from >= end.after ? "crash" : undefined;
+      const crashed = new Promise<void>((resolve) => this.#whenCrashed = resolve);
+      const started = this.start(this.below(2)).catch((error) => {
+        if (!disk.dead) throw error;
+      });
+      await Promise.race([started, crashed]);
+      if (!disk.dead) return void (disk.onCall = () => undefined);
+      await this.turns(2);
+      this.end(end.by);
+    }
+    await this.start(this.below(2));
   }
 
   tick(milliseconds: number): void {
@@ -258,9 +282,9 @@ class World {
     else await this.turns(this.below(12));
   }
 
-  /** The disk as it is after the power failed; from now on only what survived is true. */
-  cutPower(): void {
-    this.disk = this.disk.crash();
+  /** The disk as it is after the power failed or the process was killed; from now on only what survived is true. */
+  end(by: End["by"]): void {
+    this.disk = by === "power" ? this.disk.crash() : this.disk.kill();
   }
 
   /** Compares what a store shows with what the test knows, and takes it as the new truth. */
@@ -299,10 +323,18 @@ class World {
   }
 }
 
+/** An end of the process, after so many calls to the disk. */
+interface End {
+  readonly after: number;
+  readonly by: "power" | "signal";
+}
+
 interface Plan {
   readonly seed: number;
-  /** Power cuts, each after so many calls to the disk. */
-  readonly cuts: readonly number[];
+  readonly cuts: readonly (End & {
+    /** Ends in the middle of the start before. */
+    readonly early?: readonly End[];
+  })[];
   /** Calls that fail, and how. */
   readonly faults: readonly { readonly after: number; readonly code: string; readonly times: number }[];
 }
@@ -311,19 +343,19 @@ async function live(plan: Plan): Promise<World> {
   const world = new World(plan.seed);
   const strict = plan.faults.every(({ times }) => times === 1);
   for (const cut of plan.cuts) {
-    await world.start(world.below(2));
+    await world.startThrough(cut.early ?? []);
     await world.verify(strict);
     const { disk } = world;
     const from = disk.calls;
     disk.onCall = ({ number, name }) => {
-      if (number - from >= cut) return "crash";
+      if (number - from >= cut.after) return "crash";
       if (name === "read" || name === "open" || name === "list") return undefined;
       return plan.faults.find(({ after, times }) => number - from > after && number - from <= after + times)
         ?.code;
     };
     for (let steps = 0; steps < 400 && !disk.dead; steps++) await world.step();
     await world.turns(2);
-    world.cutPower();
+    world.end(cut.by);
   }
   await world.start(0);
   await world.verify(strict);
@@ -331,13 +363,34 @@ async function live(plan: Plan): Promise<World> {
 }
 
 const seeds = fc.integer({ min: 0, max: 0x7fffffff });
-const cuts = fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 3 });
+const cuts = fc.array(
+  fc.record({ after: fc.integer({ min: 1, max: 300 }), by: fc.constant("power" as const) }),
+  {
+    minLength: 1,
+    maxLength: 3,
+  },
+);
 const runs = process.env.MTA_LONG_TESTS === "1" ? 5000 : 120;
 
 test(
   "whatever the power failure, what was accepted is there once and whole, and outcomes that were flushed hold",
   async () => {
     const plans = fc.record({ seed: seeds, cuts, faults: fc.constant([]) });
+    await fc.assert(fc.asyncProperty(plans, async (plan) => void await live(plan)), { numRuns: runs });
+  },
+  600_000,
+);
+
+test(
+  "it makes no difference that a process is killed before the power fails, nor that either comes in the middle of a start",
+  async () => {
+    const by = fc.constantFrom("power" as const, "signal" as const);
+    const early = fc.array(fc.record({ after: fc.integer({ min: 1, max: 60 }), by }), { maxLength: 2 });
+    const ends = fc.array(fc.record({ after: fc.integer({ min: 1, max: 300 }), by, early }), {
+      minLength: 1,
+      maxLength: 4,
+    });
+    const plans = fc.record({ seed: seeds, cuts: ends, faults: fc.constant([]) });
     await fc.assert(fc.asyncProperty(plans, async (plan) => void await live(plan)), { numRuns: runs });
   },
   600_000,

@@ -106,6 +106,8 @@ interface Found {
 function replayRecord(bytes: Buffer, at: number, found: Found): void {
   const head = decodeHead(bytes, at, found.segment.nonce)!;
   if (head.version !== RECORD_VERSION) throw newer(found, `record version ${head.version}`);
+  const { segment, offset } = found;
+  if (head.batch !== segment.lastBatch.number) segment.lastBatch = { number: head.batch, offset };
   const length = recordLength(bytes, at);
   const meta = () => {
     const end = at + length - head.contentLength;

@@ -24,6 +24,8 @@ export class Segment {
   end = 0;
   /** Bytes of records that still mean something. */
   live = 0;
+  /** Where the last group commit that replay found begins, and its number. */
+  lastBatch = { number: 0, offset: 0 };
   readonly #file: DiskFile;
   readonly #step: number;
   #reserved = 0;
@@ -79,6 +81,14 @@ export class Segment {
 
   sync(): Promise<void> {
     return this.#file.sync();
+  }
+
+  /** Writes what replay found of the last group commit once more and syncs it: its first sync may have failed or never been. */
+  async writeLastBatchAgain(): Promise<void> {
+    const { offset } = this.lastBatch;
+    const bytes = await this.read(offset, this.end - offset);
+    this.#file.write([bytes], offset);
+    await this.sync();
   }
 
   /** Drops what is behind the durable end, reserved space too; it is sure to be gone after the next sync. */

@@ -88,6 +88,15 @@ export class SegmentLog {
     if (found !== undefined) found.live -= length;
   }
 
+  /**
+   * Makes durable what replay found, as far as a process that was killed may have left it in the system's memory only: its last
+   * group commit, and which segments there are. Before that nothing may be destroyed because of it.
+   */
+  async confirm(): Promise<void> {
+    await this.#segments.at(-1)?.writeLastBatchAgain();
+    await this.#options.disk.syncDirectory(this.#options.directory);
+  }
+
   /** The segment to write to: the active one, or a new one whose directory entry and header are durable. */
   async writable(): Promise<Segment> {
     if (this.#active !== undefined && this.#active.end < this.#options.segmentSize) return this.#active;

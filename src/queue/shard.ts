@@ -54,6 +54,8 @@ export class Shard {
   readonly outcomes: Outcomes;
   /** Damaged records set aside. */
   corrupt = 0;
+  /** Whether all that replay found is durable. */
+  #sure = false;
   readonly #options: ShardOptions;
   #lock: DiskLock | undefined;
 
@@ -114,7 +116,15 @@ export class Shard {
         });
       },
     });
+    if (mode === "write") await this.confirm().catch(() => {}); // a disk in trouble can still be read
     await this.#matchSpool();
+  }
+
+  /** Makes sure that all that replay found is durable. Rejects when the disk fails. */
+  async confirm(): Promise<void> {
+    if (this.#sure) return;
+    await this.log.confirm();
+    this.#sure = true;
   }
 
   /** A stretch without a record: kept for whoever wants to look, unless it is the rest of a write that nobody relied on. */

@@ -91,6 +91,17 @@ export class FakeDisk implements Disk {
     return after;
   }
 
+  /** The disk after the process was killed: all that was written is still there to be read, and no more durable than before. */
+  kill(): FakeDisk {
+    this.#dead = true;
+    const after = new FakeDisk(this.#random);
+    for (const directory of this.#directories) after.#directories.add(directory);
+    for (const [path, inode] of this.#entries) after.#entries.set(path, inode);
+    for (const [path, inode] of this.#durableEntries) after.#durableEntries.set(path, inode);
+    after.#changes = [...this.#changes];
+    return after;
+  }
+
   /** What a power failure leaves of a file. */
   #survivor(inode: Inode): Inode {
     const luck = this.#random();

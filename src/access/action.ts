@@ -1,16 +1,7 @@
 import type { AccessNote, Effect } from "./policy.ts";
 import type { DefaultCheck, Query, RestrictionList } from "./restriction.ts";
 import { splitStatus, statusForSubject } from "./status.ts";
-import {
-  DUNNO,
-  type Refusal,
-  reject,
-  rejectedText,
-  serverError,
-  type Subject,
-  type Verdict,
-  warned,
-} from "./verdict.ts";
+import { DUNNO, reject, rejectedText, serverError, type Subject, type Verdict, warned } from "./verdict.ts";
 
 /** A lookup result of an access table, with all that the answer to it depends on. */
 export interface Found {
@@ -199,11 +190,4 @@ function restrictions(found: Found, rules: ActionRules, defaultCheck: DefaultChe
   if (list.steps.length > 0) return { is: "apply", list, about: found.about };
   const warnings = [`access table ${found.table} entry ${found.value} has empty value`];
   return { is: "act", permit: { ...permit(found), logged: false }, warnings };
-}
-
-/** The refusal inside a verdict, for those that keep it. */
-export function refusalOf(verdict: Verdict): Refusal | undefined {
-  return verdict.is === "reject" || verdict.is === "defer_if_permit" || verdict.is === "defer_if_reject"
-    ? verdict.refusal
-    : undefined;
 }

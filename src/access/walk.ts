@@ -4,7 +4,7 @@ import type { Reply, Status } from "../smtp/reply.ts";
 import type { AccessNote, Decision, Effect, Facts, Stage, Tracer, TraceStep } from "./policy.ts";
 import type { Query, RestrictionList, Step } from "./restriction.ts";
 import { isStatus } from "./status.ts";
-import { DUNNO, type Refusal, rejectedText, serverError, type Subject, type Verdict } from "./verdict.ts";
+import { DUNNO, type Refusal, serverError, type Subject, type Verdict } from "./verdict.ts";
 
 /** How a list, or one restriction of it, ended. */
 export type Outcome = "dunno" | "permit" | "reject";
@@ -427,9 +427,4 @@ function asStatus(text: string | undefined): Status | undefined {
 /** Control characters become blanks, so that a reply stays one line. */
 function printable(text: string): string {
   return text.replace(/[\x00-\x1f\x7f]/g, " ");
-}
-
-/** The subject of a refusal in a list about an address, for callers outside a list. */
-export function refusalFor(about: Subject, code: number, status: string, why: string): Refusal {
-  return { code, status, text: rejectedText(about, why) };
 }

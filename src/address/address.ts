@@ -10,11 +10,6 @@ export function splitAddress(text: string): SplitAddress {
   return at < 0 ? { local: text, domain: "" } : { local: text.slice(0, at), domain: text.slice(at + 1) };
 }
 
-/** Puts the halves of an address together again. */
-export function joinAddress({ local, domain }: SplitAddress): string {
-  return domain === "" ? local : `${local}@${domain}`;
-}
-
 // An atom excludes controls, blanks and specials; letters beyond ASCII pass (RFC 5321 §4.1.2, RFC 6531 §3.3).
 const DOT_STRING = /^[^\x00-\x20\x7f()<>@,;:\\".[\]]+(?:\.[^\x00-\x20\x7f()<>@,;:\\".[\]]+)*$/;
 

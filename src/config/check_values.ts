@@ -1,7 +1,7 @@
 import { ConfigurationFault, type Diagnostic } from "./diagnostic.ts";
 import { enumProblem } from "./enum_values.ts";
 import { references } from "./expand.ts";
-import { hasDefault, rowOf, ROWS, type Scope, type Setting } from "./scope.ts";
+import { hasDefault, ROWS, type Scope, type Setting } from "./scope.ts";
 
 /** What is wrong with one value: its expansion, its type, its range, its words. */
 export function valueProblems(scope: Scope, name: string): readonly Diagnostic[] {
@@ -80,9 +80,4 @@ function blameMentioned(scope: Scope, problem: Diagnostic, mentioned: readonly s
     ...(service !== undefined && { service }),
     hint: `it takes its value from ${cause}`,
   };
-}
-
-/** Whether a name is in the table, be it as a row or as `<transport>_...`. */
-export function isTyped(name: string): boolean {
-  return rowOf(name) !== undefined;
 }

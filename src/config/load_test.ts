@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import { fakeUsers, fakeWorld } from "../../test/kit/config_world.ts";
 import { printDiagnostic } from "./diagnostic.ts";
 import { loadConfiguration, type Loaded, type LoadSource } from "./load.ts";
-import { checkReport, configurationWarnings } from "./report.ts";
 import type { Configuration } from "./service.ts";
 
 const GUARD = "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination\n";
@@ -455,18 +454,6 @@ describe("the environment", () => {
     expect(all).toContain("did you mean mynetworks?");
     expect(all).not.toContain("hidden");
   });
-});
-
-test("checkReport() and configurationWarnings() tell the same as loading does", () => {
-  const world = fakeWorld({ "/etc/mta/main.cf": `${GUARD}Mynetworks = x\n` });
-  const source = { directory: "/etc/mta", world, users: fakeUsers };
-  const report = checkReport(source);
-  expect(report.errors).toEqual([]);
-  expect(report.warnings.map(({ hint }) => hint)).toContain("did you mean mynetworks?");
-  const result = loadConfiguration(source);
-  if (result.is === "bad") throw new Error("bad");
-  expect(configurationWarnings(result.configuration, source).map(printDiagnostic))
-    .toEqual(report.warnings.map(printDiagnostic));
 });
 
 describe("texts", () => {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { fakeWorld } from "../../test/kit/config_world.ts";
 import { configurationDirectory } from "./directory.ts";
-import { parseConfigurationTexts } from "./configuration_texts.ts";
 import { ConfigurationFault } from "./diagnostic.ts";
 import { readSettings } from "./read_settings.ts";
 import { decodeText } from "./world.ts";
@@ -57,15 +56,4 @@ test.each([
 test("decodeText() loses no byte without a word", () => {
   expect(decodeText(Buffer.from("caf\u00e9"))).toBe("caf\u00e9");
   expect(decodeText(Uint8Array.of(0x61, 0xe9, 0xff))).toBe("a\u00e9\u00ff");
-});
-
-test("parseConfigurationTexts() takes what a configuration gives, and nothing else", () => {
-  const texts = {
-    main: "a",
-    master: "b",
-    overrides: [{ name: "x", value: "y", file: "command line", secret: true }],
-  };
-  expect(parseConfigurationTexts(JSON.parse(JSON.stringify(texts)))).toEqual(texts);
-  expect(() => parseConfigurationTexts({ ...texts, more: 1 })).toThrow();
-  expect(() => parseConfigurationTexts({ main: "a" })).toThrow();
 });

@@ -94,12 +94,6 @@ export function groupByName(name: string): SystemGroup | undefined {
   return groupAt(row("getgrnam", () => c.getgrnam(bytesOf(name))));
 }
 
-/** The group with that number. */
-export function groupById(gid: number): SystemGroup | undefined {
-  const c = calls ??= open();
-  return groupAt(row("getgrgid", () => c.getgrgid(gid)));
-}
-
 /** Numeric ids of this process: real uid, real gid, and all its groups. */
 export function ownIds(): { readonly uid: number; readonly gid: number; readonly groups: readonly number[] } {
   return { uid: process.getuid!(), gid: process.getgid!(), groups: process.getgroups!() };

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { groupById, groupByName, userById, userByName } from "./users.ts";
+import { groupByName, userById, userByName } from "./users.ts";
 
 test("users are those of the system's database, whatever field is asked for", () => {
   for (const line of readFileSync("/etc/passwd", "utf8").trim().split("\n")) {
@@ -15,7 +15,7 @@ test("users are those of the system's database, whatever field is asked for", ()
     });
   }
   expect(userById(0)!.name).toBe("root");
-  expect(groupByName("mail")!.gid).toBe(groupById(groupByName("mail")!.gid)!.gid);
+  expect(groupByName("root")!.gid).toBe(0);
 });
 
 test("a name that nobody has is absent, not trouble", () => {

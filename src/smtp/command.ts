@@ -1,10 +1,8 @@
-import { quoteAddress } from "../address/address.ts";
 import { parsePath, type PathOptions } from "../address/path.ts";
-import { type MailParameters, parseMailParameters, printMailParameters } from "./mail_parameters.ts";
-import { parseRcptParameters, printRcptParameters, type RcptParameters } from "./rcpt_parameters.ts";
+import { type MailParameters, parseMailParameters } from "./mail_parameters.ts";
+import { parseRcptParameters, type RcptParameters } from "./rcpt_parameters.ts";
 import { refuse, type Reply } from "./reply.ts";
-import { splitWords } from "./words.ts";
-import { decodeXtext, encodeXtext } from "./xtext.ts";
+import { decodeXtext } from "./xtext.ts";
 
 /** A line that breaks the grammar, with the reply it earns. */
 export interface Malformed {
@@ -41,21 +39,8 @@ export interface AttributesCommand {
   readonly attributes: readonly (readonly [name: string, value: string])[];
 }
 
-/** A command of either side. What parses also prints. */
-export type Command =
-  | { readonly verb: "HELO" | "EHLO" | "LHLO"; readonly name: string }
-  | MailCommand
-  | RcptCommand
-  | { readonly verb: "DATA" | "RSET" | "QUIT" | "STARTTLS" }
-  | { readonly verb: "NOOP"; readonly text?: string }
-  | BdatCommand
-  | { readonly verb: "VRFY"; readonly text: string }
-  | { readonly verb: "ETRN"; readonly domain: string }
-  | { readonly verb: "AUTH"; readonly mechanism: string; readonly initial?: string }
-  | AttributesCommand;
-
 /** The refusal of a line that breaks the grammar. */
-export function malformed(reply: Reply, badPath?: string): Malformed {
+function malformed(reply: Reply, badPath?: string): Malformed {
   return badPath === undefined ? { verb: "malformed", reply } : { verb: "malformed", reply, badPath };
 }
 
@@ -111,83 +96,4 @@ export function parseAttributes(words: readonly string[]): AttributesCommand | M
     attributes.push([word.slice(0, equals).toUpperCase(), decodeXtext(value) ?? value]);
   }
   return { verb, attributes };
-}
-
-function parseHello(verb: "HELO" | "EHLO" | "LHLO", words: readonly string[]): Command | Malformed {
-  if (words.length < 2) return malformed(refuse(501, undefined, `Syntax: ${verb} hostname`));
-  return { verb, name: words.slice(1).join(" ") };
-}
-
-function parseAuth(words: readonly string[]): Command | Malformed {
-  const [, mechanism, initial] = words;
-  if (mechanism === undefined || words.length > 3) return syntax("AUTH mechanism");
-  return initial === undefined ? { verb: "AUTH", mechanism } : { verb: "AUTH", mechanism, initial };
-}
-
-type Parser = (words: readonly string[], options: PathOptions) => Command | Malformed;
-
-function bare(verb: "DATA" | "RSET" | "QUIT" | "STARTTLS"): Parser {
-  return (words) => words.length > 1 ? syntax(verb) : { verb };
-}
-
-const PARSERS: Readonly<Record<Command["verb"], Parser>> = {
-  HELO: (words) => parseHello("HELO", words),
-  EHLO: (words) => parseHello("EHLO", words),
-  LHLO: (words) => parseHello("LHLO", words),
-  MAIL: parseMail,
-  RCPT: parseRcpt,
-  DATA: bare("DATA"),
-  RSET: bare("RSET"),
-  // QUIT works whatever follows it, as in Postfix.
-  QUIT: () => ({ verb: "QUIT" }),
-  STARTTLS: bare("STARTTLS"),
-  NOOP: (words) => words.length > 1 ? { verb: "NOOP", text: words.slice(1).join(" ") } : { verb: "NOOP" },
-  BDAT: parseBdat,
-  VRFY: (words) =>
-    words.length < 2 ? syntax("VRFY address [SMTPUTF8]") : { verb: "VRFY", text: words.slice(1).join(" ") },
-  ETRN: (words) =>
-    words.length === 2
-      ? { verb: "ETRN", domain: words[1]! }
-      : malformed(refuse(500, undefined, "Syntax: ETRN domain")),
-  AUTH: parseAuth,
-  XCLIENT: parseAttributes,
-  XFORWARD: parseAttributes,
-};
-
-/** Reads a whole command line, without its line end. */
-export function parseCommand(line: string, options: PathOptions = {}): Command | Malformed {
-  const words = splitWords(line);
-  const verb = words[0]?.toUpperCase() ?? "";
-  const parser = Object.hasOwn(PARSERS, verb) ? PARSERS[verb as Command["verb"]] : undefined;
-  if (parser !== undefined) return parser(words, options);
-  return malformed(refuse(500, "5.5.2", verb === "" ? "Error: bad syntax" : "Error: command not recognized"));
-}
-
-/** The command line without its line end. */
-export function printCommand(command: Command): string {
-  switch (command.verb) {
-    case "HELO":
-    case "EHLO":
-    case "LHLO":
-      return `${command.verb} ${command.name}`;
-    case "MAIL":
-      return `MAIL FROM:<${quoteAddress(command.from)}>${printMailParameters(command.parameters)}`;
-    case "RCPT":
-      return `RCPT TO:<${quoteAddress(command.to)}>${printRcptParameters(command.parameters)}`;
-    case "BDAT":
-      return `BDAT ${command.size}${command.last ? " LAST" : ""}`;
-    case "NOOP":
-      return command.text === undefined ? "NOOP" : `NOOP ${command.text}`;
-    case "VRFY":
-      return `VRFY ${command.text}`;
-    case "ETRN":
-      return `ETRN ${command.domain}`;
-    case "AUTH":
-      return `AUTH ${command.mechanism}${command.initial === undefined ? "" : ` ${command.initial}`}`;
-    case "XCLIENT":
-    case "XFORWARD":
-      return `${command.verb} ${command.attributes.map(([n, v]) => `${n}=${encodeXtext(v)}`).join(" ")}`;
-    default:
-      return command.verb;
-  }
 }

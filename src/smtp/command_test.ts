@@ -1,7 +1,23 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { type Command, parseCommand, printCommand } from "./command.ts";
+import { quoteAddress } from "../address/address.ts";
+import {
+  type AttributesCommand,
+  type BdatCommand,
+  type MailCommand,
+  type Malformed,
+  parseAttributes,
+  parseBdat,
+  parseMail,
+  parseRcpt,
+  type RcptCommand,
+} from "./command.ts";
+import { printMailParameters } from "./mail_parameters.ts";
+import { printRcptParameters } from "./rcpt_parameters.ts";
 import { splitWords } from "./words.ts";
+import { encodeXtext } from "./xtext.ts";
+
+type Command = MailCommand | RcptCommand | BdatCommand | AttributesCommand;
 
 const atom = fc.stringMatching(/^[a-z0-9!#$&'*+/=?^_{|}~]{1,8}$/);
 const label = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/);
@@ -19,7 +35,6 @@ function lean<T extends object>(value: T): T {
 }
 
 const command: fc.Arbitrary<Command> = fc.oneof(
-  fc.record({ verb: fc.constantFrom("HELO", "EHLO", "LHLO"), name: domain }),
   fc.record({
     verb: fc.constant("MAIL"),
     from: fc.oneof(fc.constant(""), address),
@@ -40,12 +55,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       orcpt: maybe(fc.tuple(word, text).map(([type, value]) => `${type};${value}`)),
     }),
   }),
-  fc.record({ verb: fc.constantFrom("DATA", "RSET", "QUIT", "STARTTLS") }),
-  fc.record({ verb: fc.constant("NOOP"), text: maybe(word) }),
   fc.record({ verb: fc.constant("BDAT"), size: fc.nat(), last: fc.boolean() }),
-  fc.record({ verb: fc.constant("VRFY"), text: address.map((a) => `<x${a}>`).filter((a) => !/\s/.test(a)) }),
-  fc.record({ verb: fc.constant("ETRN"), domain }),
-  fc.record({ verb: fc.constant("AUTH"), mechanism: word, initial: maybe(word) }),
   fc.record({
     verb: fc.constantFrom("XCLIENT", "XFORWARD"),
     attributes: fc.array(fc.tuple(fc.constantFrom("NAME", "ADDR", "HELO"), text), {
@@ -55,16 +65,38 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   }),
 ) as fc.Arbitrary<Command>;
 
-test("what printCommand() prints, parseCommand() reads back", () => {
+function parse(line: string): Command | Malformed {
+  const words = splitWords(line);
+  const verb = words[0]!.toUpperCase();
+  if (verb === "MAIL") return parseMail(words);
+  if (verb === "RCPT") return parseRcpt(words);
+  return verb === "BDAT" ? parseBdat(words) : parseAttributes(words);
+}
+
+/** A command as clients write it. */
+function print(command: Command): string {
+  switch (command.verb) {
+    case "MAIL":
+      return `MAIL FROM:<${quoteAddress(command.from)}>${printMailParameters(command.parameters)}`;
+    case "RCPT":
+      return `RCPT TO:<${quoteAddress(command.to)}>${printRcptParameters(command.parameters)}`;
+    case "BDAT":
+      return `BDAT ${command.size}${command.last ? " LAST" : ""}`;
+    default:
+      return `${command.verb} ${command.attributes.map(([n, v]) => `${n}=${encodeXtext(v)}`).join(" ")}`;
+  }
+}
+
+test("commands with parameters are read as they were written", () => {
   fc.assert(
     fc.property(command, (value) => {
-      expect(lean(parseCommand(printCommand(lean(value))))).toEqual(lean(value));
+      expect(lean(parse(print(lean(value))))).toEqual(lean(value));
     }),
     { numRuns: 5_000 },
   );
 });
 
-test("parseCommand() never throws and never takes more than a moment", () => {
+test("parseMail() never throws and never takes more than a moment", () => {
   const line = fc.array(
     fc.constantFrom("MAIL FROM:", "<", ">", '"', "\\", "(", "[", " ", "a@b", ";", ",", "+"),
     {
@@ -72,9 +104,9 @@ test("parseCommand() never throws and never takes more than a moment", () => {
     },
   ).map((parts) => parts.join(""));
   fc.assert(fc.property(line, (text) => {
-    expect(typeof parseCommand(`MAIL FROM:${text}`).verb).toBe("string");
+    expect(typeof parse(`MAIL FROM:${text}`).verb).toBe("string");
   }));
-  expect(parseCommand(`MAIL FROM:<${'"('.repeat(1_000)}`).verb).toBe("malformed");
+  expect(parse(`MAIL FROM:<${'"('.repeat(1_000)}`).verb).toBe("malformed");
 });
 
 test("splitWords() holds quotes and brackets together and parts FROM: from its path", () => {
@@ -134,18 +166,14 @@ const OBSERVED: readonly (readonly [string, string | undefined])[] = [
   ["BDAT +5", "521 5.5.4 Syntax: BDAT count [LAST]"],
   ["BDAT 5 x", "521 5.5.4 Syntax: BDAT count [LAST]"],
   ["BDAT 5 last", undefined],
-  ["DATA x", "501 5.5.4 Syntax: DATA"],
-  ["QUIT x", undefined],
-  ["HELO", "501 Syntax: HELO hostname"],
   ["XCLIENT", "501 5.5.4 Syntax: XCLIENT attribute=value..."],
   ["XCLIENT FOO", "501 5.5.4 Error: attribute=value expected"],
   ["XCLIENT NAME=", "501 5.5.4 Error: attribute=value expected"],
-  ["HELP", "500 5.5.2 Error: command not recognized"],
 ];
 
-test("parseCommand() refuses what Postfix refuses, in its words", () => {
+test("commands that Postfix refuses are refused in its words", () => {
   const said = OBSERVED.map(([line]) => {
-    const parsed = parseCommand(line);
+    const parsed = parse(line);
     if (parsed.verb !== "malformed") return [line, undefined];
     const { code, status, lines } = parsed.reply;
     return [line, [code, status, ...lines].filter((part) => part !== undefined).join(" ")];

@@ -40,7 +40,6 @@ const TEXTS: Readonly<Record<number, string>> = {
 };
 
 export const NO_SUCH_OBJECT = 32;
-export const SIZE_LIMIT_EXCEEDED = 4;
 export const REFERRAL = 10;
 export const BUSY = 51;
 export const UNAVAILABLE = 52;

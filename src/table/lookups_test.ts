@@ -2,10 +2,11 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { splitList } from "../config/list.ts";
 import { testContext } from "./_test_context.ts";
 import { findAddress, REWRITE_FORMS } from "./email_lookup.ts";
 import { splitExtension } from "./extension.ts";
-import { openMaps } from "./maps.ts";
+import { mapsOf } from "./maps.ts";
 import { openAddressList, openDomainList } from "./match_list.ts";
 import { neverMatches } from "./never_matching.ts";
 import { openTable } from "./registry.ts";
@@ -15,7 +16,11 @@ const listTables = () => ({ context: testContext(), open: openTable });
 const folder = mkdtempSync(join(tmpdir(), "lookups-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe("openMaps()", () => {
+/** A list of main.cf as one map. */
+const openMaps = (text: string, context = testContext(), title?: string) =>
+  mapsOf(splitList(text).map((spec) => openTable(spec, context)), context, title);
+
+describe("mapsOf()", () => {
   test("first hit wins", () => {
     expect(openMaps("inline:{a=1} inline:{a=2,b=3}", testContext()).find("a")).toMatchObject({ value: "1" });
     expect(openMaps("inline:{a=1}, { inline:{a=2,b=3} }", testContext()).find("b")).toMatchObject({

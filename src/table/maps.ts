@@ -1,7 +1,5 @@
-import { splitList } from "../config/list.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { TableContext } from "./context.ts";
-import { openTable } from "./registry.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
 
 /** A parameter's list of tables, such as `canonical_maps`. */
@@ -12,13 +10,7 @@ export interface Maps {
   close(): void;
 }
 
-/** Opens a list of `type:name` (main.cf lists, `{ ... }` groups). `title` names the parameter in warnings. */
-export function openMaps(text: string, context: TableContext, title = "maps"): Maps {
-  const tables = splitList(text).map((spec) => openTable(spec, context));
-  return mapsOf(tables, context, title);
-}
-
-/** The same over tables that are open already. */
+/** The tables of a list as one. `title` names the parameter in warnings. */
 export function mapsOf(tables: readonly Table[], context: Pick<TableContext, "warn">, title = "maps"): Maps {
   return {
     tables,

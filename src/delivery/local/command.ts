@@ -1,4 +1,3 @@
-import { splitAddress } from "../../address/address.ts";
 import { splitList } from "../../config/list.ts";
 import type { Envelope } from "../../queue/envelope.ts";
 import type { CommandTask } from "../mailbox/writer.ts";
@@ -109,9 +108,4 @@ export function commandTask(
   const argv = command.trim().split(/[ \t]+/);
   // A word without a slash that is no program may be one that the shell has built in.
   return argv[0].includes("/") ? { ...common, argv } : { ...common, argv, orElse: bySh };
-}
-
-/** The parts of a recipient's address that commands and templates use. */
-export function domainOf(address: string): string {
-  return splitAddress(address).domain;
 }

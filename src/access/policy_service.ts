@@ -106,7 +106,7 @@ function lastResort(shop: Workshop, table: string, query: Query): Verdict {
 }
 
 /** The protocol's attributes, one a line (SMTPD_POLICY_README). */
-export function policyRequest(query: Query, context: string, stress: string): string {
+function policyRequest(query: Query, context: string, stress: string): string {
   const { facts, stage } = query;
   const rows: readonly (readonly [string, string | number])[] = [
     ["request", "smtpd_access_policy"],

@@ -47,7 +47,7 @@ export function createServiceFooter(
 }
 
 /** Builds the footer from its rules. */
-export function createRejectFooter(rules: FooterRules): RejectFooter | undefined {
+function createRejectFooter(rules: FooterRules): RejectFooter | undefined {
   const { maps } = rules;
   const fallback = rules.smtpd_reject_footer;
   if (maps === undefined) {

@@ -1,7 +1,7 @@
 import { parseIp } from "./ip.ts";
 
 /** Why a text is no hostname (RFC 1035 §2.3.4, RFC 1123 §2.1), or undefined when it is one. Underscores pass, as in Postfix. */
-export function hostnameFault(name: string): string | undefined {
+function hostnameFault(name: string): string | undefined {
   if (name === "") return "empty hostname";
   if (name.length > 255) return "bad length";
   const labels = name.split(".");

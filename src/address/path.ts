@@ -102,7 +102,7 @@ function domainIsGood(domain: string, options: PathOptions): boolean {
 }
 
 /** Whether mail could be routed by this internal address at all; the empty one is for the caller to judge. */
-export function isRoutable(address: string, options: PathOptions): boolean {
+function isRoutable(address: string, options: PathOptions): boolean {
   if (address.startsWith("-") && !options.minUser) return false;
   const at = address.lastIndexOf("@");
   return at < 0 || domainIsGood(address.slice(at + 1), options);

@@ -17,7 +17,7 @@ export interface Style {
 }
 
 /** Words with one blank between them, or folded (postconf(1)). */
-export function wordsLine(text: string, fold: boolean): string {
+function wordsLine(text: string, fold: boolean): string {
   let out = "";
   let column = 0;
   for (const word of text.split(/[ \t\r\n]+/).filter((each) => each !== "")) {

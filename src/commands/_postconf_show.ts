@@ -14,7 +14,7 @@ export interface Output {
 }
 
 /** How the options want lines shown. */
-export function styleOf(options: PostconfOptions, table: ParameterTable): Style {
+function styleOf(options: PostconfOptions, table: ParameterTable): Style {
   const has = (letter: string) => options.given.has(letter);
   return {
     fold: has("f"),

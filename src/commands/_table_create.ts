@@ -51,7 +51,7 @@ function readSourceOf(run: ToolRun, name: string): Source {
 }
 
 /** The format to build, or Postfix's refusal. */
-export function formatToBuild(type: string): IndexFormat {
+function formatToBuild(type: string): IndexFormat {
   const row = tableType(type);
   if (row?.index !== undefined) return row.index;
   if (row !== undefined) {

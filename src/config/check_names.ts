@@ -21,7 +21,7 @@ const TIMED_PROGRAMS: ReadonlySet<string> = new Set(["pipe", "spawn"]);
 const CLIENT_TABLES: ReadonlySet<string> = new Set(["ldap", "mysql", "pgsql", "sqlite", "memcache"]);
 
 /** The `<transport>_...` parameters of the services in master.cf. */
-export function transportParameters(entries: readonly MasterEntry[]): Set<string> {
+function transportParameters(entries: readonly MasterEntry[]): Set<string> {
   const names = new Set<string>();
   for (const { name, program } of entries) {
     for (const suffix of TRANSPORT_SUFFIXES) {
@@ -51,7 +51,7 @@ export interface UsedNames {
 }
 
 /** Collects what the values mention (postconf(1), unused parameters). */
-export function usedNames(scope: Scope, settings: readonly Setting[]): UsedNames {
+function usedNames(scope: Scope, settings: readonly Setting[]): UsedNames {
   const names = new Set<string>(MENTIONED_BY_DEFAULTS);
   const prefixes = new Map<string, string>();
   const mentions: { name: string; by: Setting }[] = [];

@@ -30,7 +30,7 @@ export class ConfigurationFault extends Error {
 }
 
 /** Where the diagnostic points to: `/etc/postfix/main.cf, line 7`. */
-export function placeOf({ file, line, service }: Pick<Diagnostic, "file" | "line" | "service">): string {
+function placeOf({ file, line, service }: Pick<Diagnostic, "file" | "line" | "service">): string {
   return [
     file ?? "",
     line === undefined ? "" : `line ${line}`,

@@ -72,7 +72,7 @@ const haproxy = optional(
 const expansions = list("alias", "forward", "include");
 
 /** Parameters whose values are words of a fixed set. */
-export const ENUMS: Readonly<Record<string, EnumRow>> = {
+const ENUMS: Readonly<Record<string, EnumRow>> = {
   allow_mail_to_commands: expansions,
   allow_mail_to_files: expansions,
   canonical_classes: list(

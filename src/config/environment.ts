@@ -4,7 +4,7 @@ import { RAW_PARAMETERS, type Setting } from "./scope.ts";
 import type { World } from "./world.ts";
 
 /** Environment variables that begin with this override main.cf. */
-export const ENVIRONMENT_PREFIX = "MTA_";
+const ENVIRONMENT_PREFIX = "MTA_";
 const FILE = "file:";
 
 /** What the environment says, and what of it cannot be read. */

@@ -34,7 +34,7 @@ export function splitWords(text: string): string[] {
 }
 
 /** The word without outer braces; a broken one loses what it can, as in Postfix, and earns a warning. */
-export function unbraced(word: string, warnings: string[]): string {
+function unbraced(word: string, warnings: string[]): string {
   const inner = stripBraces(word);
   if (typeof inner === "string") return inner;
   warnings.push(inner.text);

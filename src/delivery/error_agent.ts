@@ -1,7 +1,7 @@
 import type { Agent, Outcome } from "./agent.ts";
 
 /** The enhanced status at the start of a text, and the rest (error(8), "5.2.1 mailbox disabled"). */
-export function splitStatus(
+function splitStatus(
   text: string,
   fallback: string,
 ): { readonly status: string; readonly text: string } {

@@ -96,7 +96,7 @@ function printList(
 }
 
 /** `main.cf line 9`, or where else a value comes from. */
-export function placeText(place: Place): string {
+function placeText(place: Place): string {
   if (place.from === "default") return "default";
   if (place.from !== "file") return place.name;
   return `${place.file.slice(place.file.lastIndexOf("/") + 1)} line ${place.line}`;

@@ -78,7 +78,7 @@ function tellMatch(hear: Hear, source: string, key: string): (match: Match) => v
 }
 
 /** A shelf whose lists tell what they are asked; its tables do already. */
-export function watchShelf(shelf: Shelf, hear: Hear): Shelf {
+function watchShelf(shelf: Shelf, hear: Hear): Shelf {
   const domains = (list: DomainList, title: string): DomainList => ({
     isEmpty: list.isEmpty,
     matches: (domain) => heard(list.matches(domain), tellMatch(hear, title, domain)),
@@ -110,7 +110,7 @@ export function watchShelf(shelf: Shelf, hear: Hear): Shelf {
 }
 
 /** A router that tells what class an address is of and where its mail would go. */
-export function watchRouter(router: Router, hear: Hear): Router {
+function watchRouter(router: Router, hear: Hear): Router {
   return {
     route: (sender, recipient) => router.route(sender, recipient),
     isLocal: (domain) => router.isLocal(domain),

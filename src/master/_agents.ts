@@ -68,7 +68,7 @@ function bestMxOf(
 }
 
 /** `flags=DORF` of a transport's arguments (smtp(8), pipe(8)). */
-export function flagsOf(args: readonly string[]): string {
+function flagsOf(args: readonly string[]): string {
   return args.find((arg) => arg.startsWith("flags="))?.slice("flags=".length) ?? "";
 }
 
@@ -155,7 +155,7 @@ const AGENTS: Readonly<Record<string, OpenAgent>> = {
 };
 
 /** The transports of master.cf: unix services whose program delivers. */
-export function transportsOf(services: readonly Service[]): Service[] {
+function transportsOf(services: readonly Service[]): Service[] {
   return services.filter(({ type, program }) => type === "unix" && Object.hasOwn(AGENTS, program));
 }
 

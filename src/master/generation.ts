@@ -281,5 +281,5 @@ export class Generation {
 }
 
 /** Where a worker finds its log and its first listening socket. */
-export const LOG_DESCRIPTOR = 3;
+const LOG_DESCRIPTOR = 3;
 const FIRST_SOCKET = 4;

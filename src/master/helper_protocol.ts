@@ -21,7 +21,7 @@ export type HelperLine = { readonly message: true } | { readonly result: TaskRes
 };
 
 /** Longest task line: paths, arguments and an environment. */
-export const TASK_LIMIT = 1024 * 1024;
+const TASK_LIMIT = 1024 * 1024;
 /** Longest frame. */
 export const FRAME_LIMIT = 256 * 1024;
 

@@ -44,7 +44,7 @@ export interface Connection {
 const DAY = 86_400_000;
 
 /** Text of an address as the mail world writes it: v4-mapped IPv6 becomes IPv4. */
-export function canonicalPeer(address: string | undefined): string {
+function canonicalPeer(address: string | undefined): string {
   if (address === undefined) return "";
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }

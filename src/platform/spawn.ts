@@ -35,7 +35,7 @@ export interface Child {
 }
 
 /** How this program is started again: the executable on disk now, or the source under Bun. */
-export function ownCommand(): { readonly program: string; readonly args: readonly string[] } {
+function ownCommand(): { readonly program: string; readonly args: readonly string[] } {
   const compiled = Bun.main.startsWith("/$bunfs/");
   return { program: process.execPath, args: compiled ? [] : ["--no-install", Bun.main] };
 }

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 
 /** Reads standard input piece by piece until its end. */
-export function* standardInput(): Generator<Buffer> {
+function* standardInput(): Generator<Buffer> {
   for (;;) {
     const chunk = Buffer.allocUnsafe(1 << 16);
     let got: number;

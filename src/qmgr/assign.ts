@@ -27,7 +27,7 @@ export function delayed(status: string, text: string): RecipientDetail {
 }
 
 /** Where a content filter sends mail: `transport:nexthop`; without next hop default_filter_nexthop or the recipient's domain. */
-export function filterRoute(
+function filterRoute(
   filter: string,
   recipient: string,
   defaultNexthop: string,

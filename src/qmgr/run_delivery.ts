@@ -21,7 +21,7 @@ export interface Recorded {
 }
 
 /** A recipient as the agent sees it: with the address that routing made of it. */
-export function resolvedRecipient(message: ActiveMessage, index: number): Recipient {
+function resolvedRecipient(message: ActiveMessage, index: number): Recipient {
   const recipient = message.envelope.recipients[index];
   const address = message.resolved?.get(index);
   return address === undefined ? recipient : { ...recipient, address };

@@ -7,7 +7,7 @@ export function segmentName(number: number, nonce: number): string {
 }
 
 /** Number and mark from a file name; undefined for other files. */
-export function parseSegmentName(
+function parseSegmentName(
   name: string,
 ): { readonly number: number; readonly nonce: number } | undefined {
   const match = /^([0-9a-f]{8})-([0-9a-f]{8})\.seg$/.exec(name);

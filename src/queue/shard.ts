@@ -11,7 +11,7 @@ import type { Damage } from "./segment_reader.ts";
 import { QueueFault } from "./store.ts";
 
 /** Where things are below the queue directory. */
-export function shardPaths(directory: string, name: string) {
+function shardPaths(directory: string, name: string) {
   const own = `${directory}/mta/${name}`;
   return {
     own,

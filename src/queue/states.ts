@@ -1,7 +1,7 @@
 import type { RecipientChange, RecipientState } from "./store.ts";
 
 /** The state of a recipient about whom nothing is settled. */
-export const PENDING: RecipientState = { is: "pending" };
+const PENDING: RecipientState = { is: "pending" };
 
 /** States of a message that nobody has tried to deliver. */
 export function freshStates(count: number): RecipientState[] {

@@ -22,14 +22,14 @@ export function asciiDomain(domain: string): string {
 const IPV4 = /^\d+(?:\.\d+){3}$/;
 
 /** Whether a text is a dotted IPv4 address: four decimal octets; the first is 0 only in 0.0.0.0. */
-export function isIpv4(text: string): boolean {
+function isIpv4(text: string): boolean {
   if (!IPV4.test(text)) return false;
   const octets = text.split(".").map(Number);
   return octets.every((octet) => octet <= 255) && (octets[0] !== 0 || octets.every((octet) => octet === 0));
 }
 
 /** Whether a text is an IPv6 address (RFC 4291 §2.2). */
-export function isIpv6(text: string): boolean {
+function isIpv6(text: string): boolean {
   const dotted = text.lastIndexOf(":");
   const tail = text.slice(dotted + 1);
   const hex = tail.includes(".") ? (isIpv4(tail) ? `${text.slice(0, dotted + 1)}0:0` : "") : text;

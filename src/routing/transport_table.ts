@@ -42,7 +42,7 @@ function applied(answer: Answer, domain: string, hop: Hop, title: string): Hop |
 }
 
 /** `transport:nexthop`: an empty transport keeps it, an empty next hop resets it to the domain (transport(5)). */
-export function overridden(value: string, domain: string, hop: Hop): Hop {
+function overridden(value: string, domain: string, hop: Hop): Hop {
   const colon = value.indexOf(":");
   const transport = colon < 0 ? value : value.slice(0, colon);
   const nexthop = colon < 0 ? "" : value.slice(colon + 1);

@@ -15,7 +15,7 @@ const BAD_NOTIFY = refuse(501, "5.5.4", "Error: Bad NOTIFY parameter syntax");
 const BAD_ORCPT = refuse(501, "5.5.4", "Error: Bad ORCPT parameter syntax");
 
 /** NOTIFY bits; undefined for an unknown word, or NEVER beside another. Empty words pass, as in Postfix. */
-export function parseNotify(value: string): number | undefined {
+function parseNotify(value: string): number | undefined {
   let bits = 0;
   for (const word of value.toUpperCase().split(",")) {
     if (word === "") continue;
@@ -27,12 +27,12 @@ export function parseNotify(value: string): number | undefined {
 }
 
 /** `NEVER` or a comma-separated list; "" for no bits. */
-export function printNotify(bits: number): string {
+function printNotify(bits: number): string {
   return NOTIFY_WORDS.filter(([, bit]) => bits & bit).map(([name]) => name).join(",");
 }
 
 /** ORCPT `type;xtext`, decoded; undefined when the type is missing or the xtext is bad. */
-export function parseOrcpt(value: string): string | undefined {
+function parseOrcpt(value: string): string | undefined {
   const semicolon = value.indexOf(";");
   if (semicolon < 1) return undefined;
   const address = decodeXtext(value.slice(semicolon + 1));
@@ -40,7 +40,7 @@ export function parseOrcpt(value: string): string | undefined {
 }
 
 /** ORCPT as it goes over the wire. */
-export function printOrcpt(orcpt: string): string {
+function printOrcpt(orcpt: string): string {
   const semicolon = orcpt.indexOf(";");
   return `${orcpt.slice(0, semicolon)};${encodeXtext(orcpt.slice(semicolon + 1))}`;
 }

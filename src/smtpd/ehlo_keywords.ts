@@ -1,7 +1,7 @@
 import { splitList } from "../config/list.ts";
 
 /** EHLO keywords that can be kept from a client (smtpd_discard_ehlo_keywords). */
-export const EHLO_KEYWORDS = [
+const EHLO_KEYWORDS = [
   "PIPELINING",
   "SIZE",
   "VRFY",
@@ -38,9 +38,9 @@ export interface EhloFacts {
 }
 
 /** Attributes that XCLIENT takes (XCLIENT_README). */
-export const XCLIENT_ATTRIBUTES = "NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT";
+const XCLIENT_ATTRIBUTES = "NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT";
 /** Attributes that XFORWARD takes (XFORWARD_README). */
-export const XFORWARD_ATTRIBUTES = "NAME ADDR PROTO HELO SOURCE PORT IDENT";
+const XFORWARD_ATTRIBUTES = "NAME ADDR PROTO HELO SOURCE PORT IDENT";
 
 /** The lines of the EHLO answer, Postfix's order (RFC 5321 §4.1.1.1). */
 export function ehloLines(facts: EhloFacts): string[] {

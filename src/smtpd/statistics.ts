@@ -1,5 +1,5 @@
 /** What the disconnect line counts, in its order (smtpd(8)). */
-export const COUNTED = [
+const COUNTED = [
   "helo",
   "ehlo",
   "xclient",

@@ -51,7 +51,7 @@ interface Candidate {
 }
 
 /** All parents of a domain, nearest first: `a.b.c` gives `b.c`, `c`. */
-export function parentDomains(domain: string): string[] {
+function parentDomains(domain: string): string[] {
   const parents: string[] = [];
   for (let dot = domain.indexOf("."); dot >= 0; dot = domain.indexOf(".", dot + 1)) {
     if (dot + 1 < domain.length) parents.push(domain.slice(dot + 1));

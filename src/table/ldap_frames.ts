@@ -13,7 +13,7 @@ export interface Element {
 const broken = (why: string) => new LdapFault(DECODING_ERROR, why);
 
 /** The element at an offset; undefined when its header is not all there yet. Throws for what LDAP does not use (RFC 4511 §5.1). */
-export function elementAt(bytes: Buffer, at: number): Element | undefined {
+function elementAt(bytes: Buffer, at: number): Element | undefined {
   if (at + 2 > bytes.length) return undefined;
   const tag = bytes[at]!;
   if ((tag & 0x1f) === 0x1f) throw broken("a tag of several bytes");

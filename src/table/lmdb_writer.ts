@@ -37,7 +37,7 @@ export function writeLmdb(records: RecordSet, sink: ByteSink, options: WriteOpti
 }
 
 /** What Postfix says of a key that is too long or empty, after the table's name. */
-export const BAD_SIZE = "MDB_BAD_VALSIZE: Unsupported size of key/DB name/data, or wrong DUPFIXED size";
+const BAD_SIZE = "MDB_BAD_VALSIZE: Unsupported size of key/DB name/data, or wrong DUPFIXED size";
 
 class LmdbWriter {
   readonly #records: RecordSet;

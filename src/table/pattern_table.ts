@@ -14,9 +14,8 @@ type Rules = readonly Rule[] | { readonly trouble: Answer };
 
 /** Subjects and patterns are matched as bytes, one a character, as Postfix does. */
 const ASCII = /^[\x00-\x7f]*$/;
-export const toBytes = (text: string) =>
-  ASCII.test(text) ? text : Buffer.from(text, "utf8").toString("latin1");
-export const fromBytes = (bytes: string) =>
+const toBytes = (text: string) => ASCII.test(text) ? text : Buffer.from(text, "utf8").toString("latin1");
+const fromBytes = (bytes: string) =>
   ASCII.test(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
 
 /** The lines of `{ {rule}, {rule} }` written into main.cf; or what is wrong with it; undefined when it is a file's name. */

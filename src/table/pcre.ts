@@ -36,7 +36,7 @@ function perlFlags(flags: Flags): PcreFlags {
 }
 
 /** Where libpcre2 is not installed: our own reading of the syntax, linear where the pattern is regular. */
-export function compileOurselves(pattern: string, flags: Flags): Matcher | string {
+function compileOurselves(pattern: string, flags: Flags): Matcher | string {
   const read = perlFlags(flags);
   return ownMatcher(
     () => parsePerl(pattern, read),

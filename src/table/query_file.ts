@@ -39,7 +39,7 @@ interface Source {
 }
 
 /** A name that starts with `/` or `.` is a file; any other one is a prefix of parameters in main.cf (cfg_parser). */
-export function isQueryFileName(name: string): boolean {
+function isQueryFileName(name: string): boolean {
   return name.startsWith("/") || name.startsWith(".");
 }
 

@@ -89,7 +89,7 @@ function partsOf(whole: string): Parts {
 }
 
 /** The text that an expansion stands for. */
-export function expansionText({ of, part }: Expansion, key: Parts, value: Parts = key): string {
+function expansionText({ of, part }: Expansion, key: Parts, value: Parts = key): string {
   const parts = of === "key" ? key : value;
   return typeof part === "number" ? parts.labels[part - 1] ?? "" : parts[part];
 }

@@ -23,7 +23,7 @@ export interface SourceReading {
 }
 
 /** In an alias file every first word ends with a colon; in a map hardly any does. */
-export function looksLikeAliases(bytes: Buffer): boolean {
+function looksLikeAliases(bytes: Buffer): boolean {
   let aliases = 0;
   let others = 0;
   logicalLines(bytes, (line, start, end) => {

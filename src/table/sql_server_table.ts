@@ -95,7 +95,7 @@ export function openSqlServerTable(
 }
 
 /** How messages call a server. */
-export function serverName({ path, host, port }: SqlServer): string {
+function serverName({ path, host, port }: SqlServer): string {
   if (path !== undefined) return `unix:${path}`;
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

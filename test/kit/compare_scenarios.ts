@@ -83,7 +83,7 @@ function masterLines(scenarios: readonly Scenario[], ports: readonly number[]): 
 }
 
 /** The lines of smtpd's log that access rules are the cause of: `reject: RCPT from ...`, in order, without the queue id. */
-export function notesIn(lines: readonly string[]): string[] {
+function notesIn(lines: readonly string[]): string[] {
   return lines.flatMap((line) => {
     const match =
       /(?:^smtpd|\/smtpd\[\d+\]): (?:NOQUEUE|[0-9A-F]{6,}|[0-9B-Zb-z]{12,}): (\w+): (CONNECT|XCLIENT|HELO|EHLO|MAIL|RCPT|DATA|VRFY|ETRN|END-OF-MESSAGE) (from .*)$/
@@ -110,7 +110,7 @@ function warningEssence(text: string): string {
 const ONCE = /: RBL lookup error: /;
 
 /** The warnings of smtpd's log, in order. */
-export function warningsIn(lines: readonly string[]): string[] {
+function warningsIn(lines: readonly string[]): string[] {
   return lines.flatMap((line) => /(?:^smtpd|\/smtpd\[\d+\]): warning: (.*)$/.exec(line)?.[1] ?? [])
     .filter((text) => !AT_START.test(text) && !REASON.test(text)).map(warningEssence)
     .filter((text, at, all) => !ONCE.test(text) || all.indexOf(text) === at);

@@ -37,7 +37,7 @@ local_recipient_maps = inline:{bob=x, ann=x}
 `;
 
 /** A stranger who writes to bob. */
-export const STRANGER: SessionDescription = {
+const STRANGER: SessionDescription = {
   client: { address: "192.0.2.7", port: 40_000, name: "client.example.org" },
   helo: "client.example.org",
   sender: "ann@example.org",

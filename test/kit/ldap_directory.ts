@@ -6,7 +6,7 @@ interface Entry {
 }
 
 /** Writes entries as LDIF; values that are no plain ASCII are written as base64. */
-export function ldif(entries: Readonly<Record<string, Entry>>): string {
+function ldif(entries: Readonly<Record<string, Entry>>): string {
   return Object.entries(entries).map(([dn, attributes]) =>
     [line("dn", dn), ...Object.entries(attributes).flatMap(([name, values]) => lines(name, values)), ""].join(
       "\n",

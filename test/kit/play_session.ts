@@ -17,7 +17,7 @@ export interface ScriptClient {
 }
 
 /** What a script's `.` gets when DATA was refused: it is not sent. */
-export const NO_CONTENT = "(no content)";
+const NO_CONTENT = "(no content)";
 const CLOSED = "(closed)";
 
 /** A dialogue, line by line. */

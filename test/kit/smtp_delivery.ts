@@ -41,7 +41,7 @@ export function defaultSettings(changes: Partial<ClientSettingsInput> = {}): Cli
 }
 
 /** A log that keeps its lines, `program: text`. */
-export function memoryLog(): Log & { readonly lines: string[] } {
+function memoryLog(): Log & { readonly lines: string[] } {
   const lines: string[] = [];
   return {
     lines,

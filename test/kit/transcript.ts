@@ -87,7 +87,7 @@ function addFact(draft: Draft, word: string, text: string, line: number): void {
 }
 
 /** Reads the transcripts of a file's text. */
-export function parseTranscripts(text: string, file: string): Transcript[] {
+function parseTranscripts(text: string, file: string): Transcript[] {
   const out: Draft[] = [];
   text.split("\n").forEach((line, index) => {
     if (line.startsWith("# ")) return void out.push(emptyTranscript(line.slice(2).trim(), file));
@@ -110,7 +110,7 @@ export function allTranscripts(folder = join(import.meta.dirname, "../sessions")
 }
 
 /** Whether a line is as the pattern says; `*` stands for any text. */
-export function matchesPattern(pattern: string, line: string): boolean {
+function matchesPattern(pattern: string, line: string): boolean {
   const source = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*");
   return new RegExp(`^${source}$`, "s").test(line);
 }

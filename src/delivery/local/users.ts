@@ -22,7 +22,7 @@ export type UserLookup = (name: string) => MaybeAsync<UserAnswer>;
  * A row in passwd(5)'s form `name:password:uid:gid:gecos:home:shell`. An empty name or `*` is the name asked for; without uid
  * and gid the user is the one that the mail system runs as. Undefined when it is no such row.
  */
-export function parseUser(row: string, asked: string, own: Identity): LocalUser | undefined {
+function parseUser(row: string, asked: string, own: Identity): LocalUser | undefined {
   const [name, _password, uid, gid, _gecos, home, shell] = row.split(":");
   const number = (text: string | undefined, fallback: number) =>
     text === undefined || text === "" ? fallback : /^\d+$/.test(text) ? Number(text) : undefined;

@@ -14,7 +14,7 @@ export interface Peer {
 }
 
 /** `host[address]`, as in `host ... said:`. */
-export function peerName({ host, address }: Peer): string {
+function peerName({ host, address }: Peer): string {
   return `${host}[${address}]`;
 }
 

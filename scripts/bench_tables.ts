@@ -38,7 +38,7 @@ const shuffled = Uint32Array.from({ length: records }, (_, at) => at);
 let state = 20261125;
 for (let at = records - 1; at > 0; at--) {
   state = Math.imul(state, 1664525) + 1013904223 >>> 0;
-  const other = state % (at + 1);
+  const other = Math.floor(state / 2 ** 32 * (at + 1));
   [shuffled[at], shuffled[other]] = [shuffled[other]!, shuffled[at]!];
 }
 

@@ -60,10 +60,14 @@ async function adoptNamed(name: string, world: StoreWorld, adopter: Adopter): Pr
   }
 }
 
-/** Takes over all messages of a shard whose owner is gone: durable here before they go there, oldest segment first. */
+/**
+ * Takes over all messages of a shard whose owner is gone: durable here before they go there, oldest segment first. A segment
+ * that was begun is brought to its end: its first messages would be in two shards.
+ */
 async function adoptShard(orphan: Shard, adopter: Adopter): Promise<number> {
   let count = 0;
   for (const segment of [...orphan.log.segments]) {
+    if (adopter.stopped()) throw new QueueFault(`adopt ${orphan.name}`, "the queue is being closed");
     const spooled: QueueId[] = [];
     const slots = orphan.index.slotsIn(segment.number);
     for (let at = 0; at < slots.length;) {
@@ -71,7 +75,6 @@ async function adoptShard(orphan: Shard, adopter: Adopter): Promise<number> {
       for (let bytes = 0; at < slots.length && bytes < adopter.step; at++) {
         bytes += orphan.index.length[slots[at]];
       }
-      if (adopter.stopped()) throw new QueueFault(`adopt ${orphan.name}`, "the queue is being closed");
       const some = slots.slice(from, at);
       count += await adoptSome(orphan, some, adopter);
       for (const slot of some) leave(orphan, slot, spooled);

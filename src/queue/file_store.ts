@@ -62,7 +62,7 @@ class FileStore implements QueueStore {
   #takeDeferred = false;
   #arrived = false;
   #closing = false;
-  #closed = false;
+  #adoption: Promise<number> | undefined;
   #lastAppend = 0;
   #compactionRests = 0;
   #cancelOutcomes: (() => void) | undefined;
@@ -329,7 +329,7 @@ class FileStore implements QueueStore {
   #recordSoon(): void {
     this.#cancelOutcomes ??= this.#world.after(this.#world.limits.outcomeDelay, () => {
       this.#cancelOutcomes = undefined;
-      if (!this.#closed && this.#shard.outcomes.waiting) this.#commits.kick();
+      if (this.#shard.outcomes.waiting) this.#commits.kick();
     });
   }
 
@@ -382,6 +382,11 @@ class FileStore implements QueueStore {
   }
 
   adoptOrphans(): Promise<number> {
+    if (this.#closing) return Promise.reject(new QueueFault("adopt messages", "the queue is being closed"));
+    return this.#adoption ??= this.#adoptOrphans().finally(() => this.#adoption = undefined);
+  }
+
+  #adoptOrphans(): Promise<number> {
     return adoptOrphans(this.#world, {
       shard: this.#shard,
       appends: this.#appends,
@@ -399,13 +404,13 @@ class FileStore implements QueueStore {
     this.#closing = true;
     this.#cancelIdle?.();
     await this.#compaction.stop();
+    await this.#adoption?.catch(() => {});
     try {
       await this.#commits.flush();
     } catch {
       /* what could not be written stays as the log has it: a message may go out twice, none is lost */
     }
-    await this.#commits.idle();
-    this.#closed = true;
+    await this.#commits.close();
     this.#cancelOutcomes?.();
     this.#shard.close();
   }

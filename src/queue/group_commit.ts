@@ -4,7 +4,7 @@ import type { Location } from "./message_index.ts";
 import { encodeRecord, RECORD, type RecordToWrite } from "./record.ts";
 import type { Segment } from "./segment.ts";
 import type { SegmentLog } from "./segment_log.ts";
-import type { QueueFault } from "./store.ts";
+import { QueueFault } from "./store.ts";
 
 /** A record and who wants to know what became of it. Exactly one of the two is called. */
 export interface Entry {
@@ -131,6 +131,7 @@ export class GroupCommit {
   #pausedUntil = -Infinity;
   #cancelRetry: (() => void) | undefined;
   #flushers: Waiter[] = [];
+  #closed: QueueFault | undefined;
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -148,7 +149,15 @@ export class GroupCommit {
 
   /** Starts a round soon. */
   kick(): void {
+    if (this.#closed !== undefined) return this.#refuseAll(this.#closed);
     this.#running ??= this.#run();
+  }
+
+  #refuseAll(fault: QueueFault): void {
+    for (const source of this.#options.sources) source.refuse(fault);
+    const flushers = this.#flushers;
+    this.#flushers = [];
+    for (const { reject } of flushers) reject(fault);
   }
 
   /**
@@ -177,11 +186,12 @@ export class GroupCommit {
     if (this.#running === undefined) call();
   }
 
-  /** Resolves when no round is running. */
-  async idle(): Promise<void> {
+  /** Resolves when no round is running, and none will be: the log may be another process's from now on. */
+  async close(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
     this.#cancelRetry?.();
-    this.#cancelRetry = undefined;
+    this.#closed = new QueueFault("write to the queue", "it is closed");
+    this.#refuseAll(this.#closed);
   }
 
   async #run(): Promise<void> {

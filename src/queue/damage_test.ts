@@ -130,3 +130,50 @@ test("the queue can be read while the service is down and while it runs, and not
     rmSync(directory, { recursive: true });
   }
 });
+
+/** A message of 300,000 bytes whose record has rotted; `content` tells where the rest of it is. */
+async function rotten(rot: (record: Buffer) => void, sendMore: boolean) {
+  const directory = mkdtempSync(join(tmpdir(), "mta-damage-"));
+  const store = await open(directory);
+  const id = await put(store, "x".repeat(300_000));
+  if (sendMore) await put(store, "another");
+  await store.close();
+  const log = join(directory, "mta/shard-0/log");
+  const path = join(log, readdirSync(log)[0]!);
+  const bytes = readFileSync(path);
+  rot(bytes.subarray(bytes.indexOf(id) - 44));
+  writeFileSync(path, bytes);
+  const content = () => {
+    const corrupt = join(directory, "mta/corrupt");
+    const name = readdirSync(corrupt).find((each) => each === `shard-0.content.${id}`);
+    return name === undefined ? undefined : readFileSync(join(corrupt, name)).length;
+  };
+  return { directory, id, content, end: () => rmSync(directory, { recursive: true }) };
+}
+
+test("the content of a message whose record has rotted is kept, though it is in a file of its own", async () => {
+  const { directory, content, end } = await rotten((record) => void (record[60]! ^= 1), true);
+  const store = await open(directory);
+  expect(store.counts()).toMatchObject({ incoming: 1, corrupt: 1 });
+  expect(content()).toBe(300_000);
+  await store.close();
+  expect((await open(directory)).counts()).toMatchObject({ incoming: 1, corrupt: 1 });
+  end();
+});
+
+test("the same holds when the record rots under a running server", async () => {
+  const { directory, id, content, end } = await rotten(() => {}, false);
+  const store = await open(directory);
+  const log = join(directory, "mta/shard-0/log");
+  const path = join(log, readdirSync(log)[0]!);
+  const bytes = readFileSync(path);
+  bytes[bytes.indexOf(id) + 20]! ^= 1;
+  writeFileSync(path, bytes);
+  expect(store.takeDue(Date.now(), 1)).toEqual([id]);
+  await expect(store.open(id)).rejects.toThrow("damaged and was set aside");
+  await store.flush();
+  expect(content()).toBe(300_000);
+  expect(store.counts()).toMatchObject({ active: 0, corrupt: 1 });
+  await store.close();
+  end();
+});

@@ -33,6 +33,8 @@ export class SegmentLog {
   #headerEnd = 0;
   #headerVoids: readonly (readonly [number: number, from: number])[] = [];
   #reclaiming: Promise<void> | undefined;
+  /** A segment was unlinked and the directory not synced since. */
+  #unlinked = false;
   #voids: (readonly [number: number, from: number])[] = [];
 
   constructor(options: SegmentLogOptions) {
@@ -167,16 +169,25 @@ export class SegmentLog {
   }
 
   async #reclaim(): Promise<void> {
-    const { disk, directory } = this.#options;
+    const { disk } = this.#options;
     for (;;) {
+      await this.#syncUnlinked();
       const oldest = this.#segments[0];
       if (oldest === undefined || oldest === this.#active || oldest.live > 0) return;
       disk.unlink(oldest.path);
+      this.#unlinked = true;
       this.#segments.shift();
       this.#byNumber.delete(oldest.number);
       oldest.retire();
-      await disk.syncDirectory(directory);
     }
+  }
+
+  /** The last unlink is durable before the next is done, also when its first sync failed. */
+  async #syncUnlinked(): Promise<void> {
+    if (!this.#unlinked) return;
+    const { disk, directory } = this.#options;
+    await disk.syncDirectory(directory);
+    this.#unlinked = false;
   }
 
   close(): void {

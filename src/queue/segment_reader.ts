@@ -10,7 +10,7 @@ export interface Damage {
   readonly length: number;
   /** A record's mark stands at its start: it was one, or was about to become one. */
   readonly marked: boolean;
-  /** Nothing intact follows. */
+  /** Nothing intact follows, and all of it could be read: a write that was never finished. */
   readonly tail: boolean;
 }
 
@@ -147,6 +147,7 @@ export class SegmentReader {
   async #damage(offset: number, next: number | undefined): Promise<Damage> {
     const marked = await this.#have(offset, 8) &&
       this.#window.subarray(offset - this.#base).indexOf(recordMark(this.#nonce)) === 0;
-    return { offset, length: (next ?? this.#end) - offset, marked, tail: next === undefined };
+    const tail = next === undefined && !this.unreadable;
+    return { offset, length: (next ?? this.#end) - offset, marked, tail };
   }
 }

@@ -33,6 +33,9 @@ export function listShards(disk: Disk, directory: string): string[] {
   return disk.list(`${directory}/mta`).filter((name) => /^shard-\d+$/.test(name));
 }
 
+/** Stands in the names of contents in corrupt/, between shard and id. */
+const CONTENT = ".content.";
+
 /** What it takes to open a shard. */
 export interface ShardOptions {
   readonly directory: string;
@@ -56,6 +59,8 @@ export class Shard {
   corrupt = 0;
   /** Whether all that replay found is durable. */
   #sure = false;
+  /** Records are missing that were there: content without a message may be theirs. */
+  #damagedLog = false;
   readonly #options: ShardOptions;
   #lock: DiskLock | undefined;
 
@@ -97,8 +102,8 @@ export class Shard {
 
   async #replay(): Promise<void> {
     const { mode } = this.#options;
-    this.corrupt =
-      this.disk.list(this.paths.corrupt).filter((name) => name.startsWith(`${this.name}.`)).length;
+    this.corrupt = this.disk.list(this.paths.corrupt)
+      .filter((name) => name.startsWith(`${this.name}.`) && !name.includes(CONTENT)).length;
     await replay({
       disk: this.disk,
       directory: this.paths.log,
@@ -108,6 +113,7 @@ export class Shard {
       mode,
       damaged: (segment, damage) => this.#damaged(segment, damage),
       missing: (segment, bytes) => {
+        this.#damagedLog = true;
         this.#options.report({
           is: "corrupt",
           where: `${segment.path} (end is missing)`,
@@ -132,6 +138,7 @@ export class Shard {
     const { mode, report } = this.#options;
     const where = `${segment.path} byte ${offset}`;
     if (mode === "read") return;
+    if (!tail) this.#damagedLog = true;
     if (tail && !marked) return report({ is: "torn", where, bytes: length });
     const bytes = Buffer.alloc(tail ? Math.min(length, this.#options.limits.segmentSize) : length);
     await segment.file.read(bytes, offset).catch(() => 0);
@@ -157,7 +164,7 @@ export class Shard {
     return path;
   }
 
-  /** Spool files without a message go; messages without their spool file are set aside. */
+  /** Spool files without a message go, unless they may belong to a damaged one; messages without their spool file are set aside. */
   async #matchSpool(): Promise<void> {
     const { spool } = this.paths;
     const files = new Set(this.disk.list(spool));
@@ -167,7 +174,29 @@ export class Shard {
       if (files.delete(id) && this.#spoolSize(id) >= this.index.size[slot]) continue;
       if (this.#options.mode === "write") await this.quarantine(slot, `${spool}/${id} is missing or cut`);
     }
-    if (this.#options.mode === "write") { for (const name of files) this.dropSpool(name); }
+    if (this.#options.mode === "read" || !this.#sure) return;
+    for (const name of files) {
+      if (this.#damagedLog) await this.#setContentAside(name);
+      else this.dropSpool(name);
+    }
+  }
+
+  /** Moves the content of a message whose record is damaged to corrupt/; at once, and then durably. */
+  async #setContentAside(id: string): Promise<void> {
+    const { corrupt, spool } = this.paths;
+    const [from, savedAs] = [`${spool}/${id}`, `${corrupt}/${this.name}${CONTENT}${id}`];
+    try {
+      this.disk.makeDirectory(corrupt);
+      if (this.disk.exists(savedAs)) return;
+      this.disk.rename(from, savedAs);
+      this.#options.report({
+        is: "corrupt",
+        where: `${from} (content without its record)`,
+        bytes: 0,
+        savedAs,
+      });
+      await this.disk.syncDirectory(corrupt);
+    } catch { /* it was not there, or it stays where it is */ }
   }
 
   #spoolSize(id: string): number {
@@ -217,7 +246,10 @@ export class Shard {
       bytes: length,
       savedAs,
     });
+    const spooled = (index.flags[slot] & FLAG.spooled) !== 0;
+    const kept = spooled ? this.#setContentAside(index.idOf(slot)) : undefined;
     this.remove(slot);
+    await kept;
   }
 
   /** Finishes a message: out of the index at once, out of the log with the next batch, and then its spool file goes. */

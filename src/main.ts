@@ -1,18 +1,17 @@
 import type { CommandRow } from "./commands/command.ts";
 import { COMMANDS } from "./commands/registry.ts";
-
 import { calledAs, exit, programArguments, writeErr, writeOut } from "./platform/process.ts";
 
 const GROUPS = ["service", "tables", "queue", "mail", "configuration"] as const;
 
 function usage(): string {
   const rows = GROUPS.map((group) => {
-    const names = Object.entries(COMMANDS).filter(([, row]) => row.group === group);
+    const names = Object.entries(COMMANDS).filter(([, row]) => row.group === group && !row.hidden);
     if (names.length === 0) return "";
     return `\n${group}\n${names.map(([name, row]) => `  ${name.padEnd(12)} ${row.summary}`).join("\n")}\n`;
   });
   return `usage: mta [-c config_dir] [-v] COMMAND [arguments]\n${rows.join("")}\n` +
-    "Called through a link named after a command (postmap -> mta), it is that command.\n";
+    "COMMAND --help says more. By a link (postmap -> mta) it is that command.\n";
 }
 
 /** What this program is started as by itself. */

@@ -171,23 +171,24 @@ export const USAGE =
   " [-v (verbose)] [-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]";
 
 /** What `--help` prints: all of it, on one screen. */
-export const HELP = `usage: mta postconf [-c config_dir] [options] [name | name=value ...]
-
+export const HELP = `usage: mta postconf [-c config_dir] [-v] [options] [name | name=value ...]
 main.cf
-  postconf [name ...]            show parameters (-n set ones, -d defaults, -x expanded, -f folded,
-                                 -h values only, -H names only, -C builtin,service,user,all)
-  postconf -o name=value ...     as if main.cf said so
-  postconf name=value ...        change main.cf (-e); -X name removes, -# name comments out
+  name ...                  show parameters: -n those set, -d the defaults,
+                            -x expanded, -f folded, -h values only, -H names
+                            only, -C builtin,service,user,all of these
+  -o name=value ...         as if main.cf said so
+  name=value ...            change main.cf (-e); -X name removes a setting,
+                            -# name comments it out
 master.cf
-  postconf -M [service[/type]]   show entries; -Me service/type=entry, -MX, -M# change them
-  postconf -F [service[/type[/field]]]      show fields; -Fe service/type/field=value
-  postconf -P [service[/type[/parameter]]]  show -o settings; -Pe service/type/parameter=value, -PX
+  -M [service[/type]]       show entries; -Me service/type=entry, -MX, -M#
+  -F [service[/type[/field]]]      show fields; -Fe service/type/field=value
+  -P [service[/type[/parameter]]]  show -o settings; -PX removes,
+                                   -Pe service/type/parameter=value
 built in
-  -m table types   -l lock types   -a, -A server and client SASL types
+  -m  table types   -l  lock types   -a, -A  server and client SASL types
   -T compile-version | run-version | public-key-algorithms
-  -b [file] bounce texts, expanded   -t [file] bounce templates
+  -b [file]  bounce texts, expanded   -t [file]  bounce templates
 ours
-  --explain name ...   value, default, type, range, and whether a setting has effect here
-  --json [-n] [name ...]         the same for programs
-  -v verbose
+  --explain name ...        value, default, type, range, and whether it works
+  --json [-n] [name ...]    the same for programs
 `;

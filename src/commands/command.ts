@@ -16,6 +16,8 @@ export type Command = (context: CommandContext) => number | Promise<number>;
 export interface CommandRow {
   readonly group: "service" | "tables" | "queue" | "mail" | "configuration";
   readonly summary: string;
+  /** Another name of a command that is listed. */
+  readonly hidden?: boolean;
   /** All options of a command that has no more than these words; such a command's `--help` and its refusals are made from them. */
   readonly options?: Readonly<Record<string, string>>;
   readonly load: () => Promise<Command>;

@@ -3,12 +3,17 @@ import { splitList } from "../config/list.ts";
 import { readSettings } from "../config/read_settings.ts";
 import { realWorld } from "../config/world.ts";
 import { ownProcessId } from "../platform/host.ts";
-import { environment, environmentVariables } from "../platform/process.ts";
+import { environment, environmentVariables, writeOut } from "../platform/process.ts";
 import type { CommandContext } from "./command.ts";
 import { postalias } from "./postalias.ts";
 
 /** Options of sendmail -bi that change nothing here, with their argument in the same word or none. */
 const IGNORED = /^-(?:v+|o.*|C.*|I|bi)$/;
+
+const HELP = `usage: mta newaliases [-c config_dir]
+Makes the tables of alias_database (main.cf) anew: "mta postalias" for each.
+Options of sendmail(1) are taken and change nothing. See also newaliases(1).
+`;
 
 /** `mta newaliases`: makes the tables of `alias_database` anew (newaliases(1), sendmail -bi). */
 export async function newaliases(context: CommandContext): Promise<number> {
@@ -16,6 +21,7 @@ export async function newaliases(context: CommandContext): Promise<number> {
   const at = args.indexOf("-c");
   const directory = configurationDirectory(at < 0 ? context.configDirectory : args[at + 1], environment);
   const rest = args.filter((_, place) => at < 0 || (place !== at && place !== at + 1));
+  if (rest.includes("--help")) return (writeOut(HELP), 0);
   const stray = rest.find((arg) => !IGNORED.test(arg));
   if (stray !== undefined) {
     return await postalias({ ...context, args: [stray.startsWith("-") ? stray : "-?"] });

@@ -19,13 +19,14 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   },
   serve: {
     group: "service",
-    summary: "run in the foreground, log on standard output",
+    summary: "run in the foreground, log on standard output (also: start-fg)",
     options: { "--detached": "how `start` runs it: away from the terminal" },
     load: async () => (await import("./serve.ts")).serve,
   },
   "start-fg": {
     group: "service",
-    summary: "the same, by Postfix's name",
+    summary: "run in the foreground, by Postfix's name",
+    hidden: true,
     options: {},
     load: async () => (await import("./serve.ts")).serve,
   },
@@ -56,7 +57,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   status: {
     group: "service",
     summary: "tell whether it runs (--json: with workers)",
-    options: { "--json": "pid, uptime, version and workers as one JSON object" },
+    options: { "--json": "pid, uptime (seconds), version and workers as one JSON object" },
     load: async () => (await import("./status.ts")).status,
   },
   check: {

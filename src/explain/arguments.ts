@@ -10,27 +10,26 @@ export interface ExplainRequest extends ExplainOptions {
 
 /** `mta explain --help`. */
 export const EXPLAIN_HELP = `usage: mta [-c config_dir] [-v] explain --client ADDR[,NAME] [options]
-
-Plays a session through the server's own access policy and says why it ends as it does.
-
-  --client ADDR[,NAME]   the client; without NAME the DNS is asked; NAME may be "unknown"
-  --reverse-name NAME    its PTR name, where that does not lead back to it
-  --helo NAME            what it says in EHLO (with --smtp: in HELO); --port NUMBER  its port
-  --from ADDR            envelope sender; "" is the null sender
-  --to ADDR              recipient; give it again for more
-  --size BYTES           size of the message;    --etrn DOMAIN  ETRN instead of mail
-  --sasl-user NAME       it has logged in;       --sasl-method NAME  how (PLAIN)
-  --tls                  it has started TLS;     --cipher NAME  with this cipher
-  --ccert FINGERPRINT    and sent a certificate; --ccert-key FINGERPRINT, --ccert-subject NAME,
-                         --ccert-trusted         more of it
-  --service NAME         master.cf's name of the service (the first smtpd): smtp, submission, 465
-  --running              ask the running service, with what it has loaded
-  --ask-policy           really ask policy servers;  --no-dns  ask no name server
-  --no-edits             do not look for the edit that turns the outcome round
-  --json                 one JSON object (docs/access.md); -v before "explain": every lookup
-
-Nothing is sent, queued, counted or logged. Exit status: 0 accepted, 1 rejected (5xx), 2 deferred
-(4xx), 64 wrong usage, 69 no running service, 75 no answer, 78 the configuration cannot be loaded.
+Plays a session through the server's own access policy and says why it ends as
+it does. Nothing is sent, queued, counted or logged.
+  --client ADDR[,NAME]  the client; without NAME the DNS is asked; NAME may be
+                        "unknown"
+  --reverse-name NAME   its PTR name, where that does not lead back to it
+  --helo NAME           what it says in EHLO (--smtp: HELO); --port NUMBER
+  --from ADDR           envelope sender; "" is the null sender
+  --to ADDR             recipient; give it again for more
+  --size BYTES          size of the message; --etrn DOMAIN  ETRN instead of mail
+  --sasl-user NAME      it has logged in; --sasl-method NAME  how (PLAIN)
+  --tls                 it has started TLS; --cipher NAME  with this cipher
+  --ccert FINGERPRINT   and sent a certificate; more of it with --ccert-trusted,
+                        --ccert-key FINGERPRINT, --ccert-subject NAME
+  --service NAME        as master.cf has it, the first smtpd if not given
+  --running             ask the running service, with what it has loaded
+  --ask-policy          really ask policy servers; --no-dns  ask no name server
+  --no-edits            do not look for the edit that turns the outcome round
+  --json                one JSON object; -v before "explain": every lookup
+Exit status: 0 accepted, 1 rejected (5xx), 2 deferred (4xx), 64 wrong usage,
+69 no running service, 75 no answer, 78 the configuration cannot be loaded.
 `;
 
 const FLAGS = [

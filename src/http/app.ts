@@ -26,7 +26,11 @@ export function createApp(facts: HttpFacts): Hono {
   app.get("/readyz", async (c) => {
     const { ready, reasons, queueProbe } = await facts.readiness();
     return c.json(
-      { status: ready ? "ready" : "not ready", reasons, queue_probe_ms: queueProbe ?? null },
+      {
+        status: ready ? "ready" : "not ready",
+        reasons,
+        queueProbe: queueProbe === undefined ? null : queueProbe / 1000,
+      },
       ready ? 200 : 503,
     );
   });

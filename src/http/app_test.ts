@@ -15,14 +15,16 @@ test("/healthz tells that the process lives", async () => {
 });
 
 test("/readyz is 200 when mail can be taken, else 503 with the reasons", async () => {
-  expect((await createApp(facts).request("/readyz")).status).toBe(200);
+  const up = await createApp(facts).request("/readyz");
+  expect(up.status).toBe(200);
+  expect(await up.json()).toEqual({ status: "ready", reasons: [], queueProbe: 0.002 });
   const down = { ...facts, readiness: () => Promise.resolve({ ready: false, reasons: ["queue: full"] }) };
   const answer = await createApp(down).request("/readyz");
   expect(answer.status).toBe(503);
   expect(await answer.json()).toEqual({
     status: "not ready",
     reasons: ["queue: full"],
-    queue_probe_ms: null,
+    queueProbe: null,
   });
 });
 

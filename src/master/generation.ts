@@ -42,7 +42,7 @@ export interface WorkerStatus {
   readonly index: number;
   readonly shard: number;
   readonly state: "starting" | "ready" | "waiting" | "draining";
-  /** Milliseconds since it started. */
+  /** Seconds since it started. */
   readonly uptime: number;
   readonly restarts: number;
 }
@@ -112,7 +112,7 @@ export class Generation {
       index,
       shard,
       state,
-      uptime: this.#host.now() - startedAt,
+      uptime: Math.round((this.#host.now() - startedAt) / 1000),
       restarts,
     }));
   }

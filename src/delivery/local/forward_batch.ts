@@ -37,7 +37,7 @@ export class ForwardBatch {
     batch.addresses.add(address);
   }
 
-  /** Submits what was collected; an outcome for each message. */
+  /** Submits what was collected, up to the first message that has to be tried again; an outcome for each message. */
   async submit(
     job: DeliveryJob,
     recipient: Recipient,
@@ -47,7 +47,9 @@ export class ForwardBatch {
     const outcomes: Outcome[] = [];
     for (const batch of this.#batches.values()) {
       const committed = await submitOne(job, recipient, batch, world, deliveredHeader);
-      outcomes.push(outcomeOf(job.transport, committed));
+      const outcome = outcomeOf(job.transport, committed);
+      outcomes.push(outcome);
+      if (outcome.is === "deferred") break;
     }
     return outcomes;
   }

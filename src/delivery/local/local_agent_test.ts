@@ -316,6 +316,17 @@ test("forwarding that is refused for now is tried again, for good it bounces", a
   ]);
 });
 
+test("nothing is forwarded as long as a delivery here has to be tried again: members elsewhere would get a copy each time", async () => {
+  const { deliver, cleanup } = rig({
+    aliases: { list: 'x@else.example, "|exit 75"', other: 'x@else.example, "|exit 67"' },
+  });
+  const [state, ...parts] = await deliver("list@example.com");
+  expect([state, parts.length]).toEqual(["(deferred)", 1]);
+  expect(cleanup.submitted).toEqual([]);
+  await deliver("other@example.com");
+  expect(cleanup.submitted).toHaveLength(1);
+});
+
 test("aliases that name each other are a loop; one that names itself is the mailbox", async () => {
   const { deliver, log } = rig({ aliases: { loop1: "loop2", loop2: "loop1", alice: "alice", self: "self" } });
   expect(await deliver("loop1@example.com")).toEqual([
@@ -614,4 +625,16 @@ test("a probe learns what would happen and delivers nothing", async () => {
     "sent list@example.com 2.0.0 aliased to alice",
   );
   expect(fs.readdirSync(`${root}/mail`)).toEqual([]);
+});
+
+test("a probe is never turned into mail: whoever it would be forwarded to gets nothing", async () => {
+  const relay = rig({ settings: { luser_relay: "$local@else.example" } });
+  expect((await relay.deliver("nobody@example.com", {}, { kind: "probe" })).at(-1)).toBe(
+    "sent nobody@else.example 2.0.0 forwards to nobody@else.example",
+  );
+  expect(relay.cleanup.submitted).toEqual([]);
+  fs.writeFileSync(`${root}/home/.forward`, "x@else.example\n");
+  const forward = rig();
+  await forward.deliver("alice@example.com", {}, { kind: "probe" });
+  expect(forward.cleanup.submitted).toEqual([]);
 });

@@ -74,13 +74,19 @@ export class LocalRun {
       delivered: address,
       direct: false,
     });
+    await this.#sendOn(address);
+    const [only] = this.#parts;
+    if (this.#expansions === 0 && this.#parts.length === 1 && only.by === undefined) return only.outcome;
+    return expanded(this.#relay, this.#parts, this.#owner ? "delivered" : "expanded");
+  }
+
+  /** What goes elsewhere goes last, and not while anything here is to be tried again: it would go again each time. */
+  async #sendOn(address: string): Promise<void> {
+    if (this.#parts.some(({ outcome }) => outcome.is === "deferred")) return;
     const header = splitList(this.#deps.settings.prepend_delivered_header).includes("forward");
     for (const outcome of await this.#forward.submit(this.#job, this.#recipient, this.#deps, header)) {
       this.#parts.push({ address, outcome });
     }
-    const [only] = this.#parts;
-    if (this.#expansions === 0 && this.#parts.length === 1 && only.by === undefined) return only.outcome;
-    return expanded(this.#relay, this.#parts, this.#owner ? "delivered" : "expanded");
   }
 
   get #relay(): string {
@@ -238,15 +244,18 @@ export class LocalRun {
 
   async #address(base: Place, written: string, direct: boolean, extension: Name | undefined): Promise<void> {
     const address = this.#extended(this.#deps.standardForm(written), extension);
-    if (base.indirect) return this.#forward.add(address, base.sender, base.delivered, base.owned);
+    if (base.indirect) return this.#forwardTo(base, address);
     const route = await this.#deps.route(base.sender, address);
     if (route.is === "trouble") {
       return this.#fail({ ...base, address }, "4.3.0", "address resolver failure");
     }
-    if (route.transport !== this.#job.transport) {
-      return this.#forward.add(address, base.sender, base.delivered, base.owned);
-    }
+    if (route.transport !== this.#job.transport) return this.#forwardTo(base, address);
     await this.#recipientAt({ ...base, address: route.recipient, direct });
+  }
+
+  #forwardTo(base: Place, address: string): void {
+    if (this.#probe) return this.#say({ ...base, address }, sent(this.#relay, `forwards to ${address}`));
+    this.#forward.add(address, base.sender, base.delivered, base.owned);
   }
 
   /** The address with the extension that no alias or .forward matched, unless it has one. */

@@ -1,6 +1,7 @@
 import type { Recipient } from "../../queue/envelope.ts";
 import type { DeliveryJob, DeliveryReport, Outcome } from "../agent.ts";
 import { deliveredTo } from "../local/headers.ts";
+import { failed } from "../local/outcomes.ts";
 
 /** Delivers to the recipients of a job one after the other; `deliver` is told where the message has been already (local(8), virtual(8)). */
 export async function eachRecipient(
@@ -13,8 +14,13 @@ export async function eachRecipient(
   const seen = await deliveredTo(job.content);
   const outcomes: Outcome[] = [];
   for (const { recipient } of job.recipients) {
-    signal.throwIfAborted();
-    outcomes.push(await deliver(recipient, seen));
+    // Who has the message already must not get it again because the others have not.
+    if (outcomes.length === 0) signal.throwIfAborted();
+    outcomes.push(signal.aborted ? interrupted(job.transport) : await deliver(recipient, seen));
   }
   return { outcomes, setup: 0, transmission: now() - start };
+}
+
+function interrupted(relay: string): Outcome {
+  return failed(relay, "4.3.2", "delivery was interrupted: mail system is stopping");
 }

@@ -1,10 +1,10 @@
 // The plan of the house as a check: which room may import which, no cycles between files, and the runtime only in
 // platform/. Run by `deno task check` and by the tests; exits 1 and names each breach.
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 
 /** Bands from the ground up. A room imports from the bands before its own. */
-export const BANDS: readonly (readonly string[])[] = [
+const BANDS: readonly (readonly string[])[] = [
   ["base", "platform", "observe"],
   ["address", "smtp", "message", "dns", "config"],
   ["table", "tls", "sasl", "milter", "mailauth", "queue"],
@@ -14,7 +14,7 @@ export const BANDS: readonly (readonly string[])[] = [
 ];
 
 /** Inside a band only this is allowed: room -> rooms of its band, each listed earlier. */
-export const WITHIN: Readonly<Record<string, readonly string[]>> = {
+const WITHIN: Readonly<Record<string, readonly string[]>> = {
   platform: ["base"],
   observe: ["base", "platform"],
   smtp: ["address"],
@@ -45,7 +45,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 /** Modules of the runtime that are plain computation and may be used anywhere. */
 const PURE = new Set(["node:buffer", "node:path", "node:util", "node:assert", "node:string_decoder"]);
 
-export interface Breach {
+interface Breach {
   readonly file: string;
   readonly line: number;
   readonly what: string;
@@ -80,6 +80,10 @@ function sources(folder: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name)).sort();
 }
 
+function roomOf(src: string, file: string): string {
+  return relative(src, file).split("/")[0]!;
+}
+
 function bandOf(room: string): number {
   return BANDS.findIndex((band) => band.includes(room));
 }
@@ -91,49 +95,55 @@ function mayImport(from: string, to: string): boolean {
   return there === here && (WITHIN[from] ?? []).includes(to);
 }
 
+const RUNTIME = /(?<![\w.$"'`/])(?:globalThis\.)?(?:(?:Bun|Deno)\.\w+|process\.\w+)/g;
+
+/** What the source of a file touches of the runtime by name. */
+function runtimeUses(source: string): { readonly line: number; readonly what: string }[] {
+  return [...source.matchAll(RUNTIME)].map((match) => ({
+    line: source.slice(0, match.index).split("\n").length,
+    what: `${match[0]}: the runtime belongs to platform/`,
+  }));
+}
+
+/** What is wrong with importing a file of the house, if anything. */
+function fileBreach(src: string, file: string, target: string): string | undefined {
+  const [room, to] = [roomOf(src, file), resolve(dirname(file), target)];
+  if (!to.startsWith(`${src}/`)) return `${target} is outside src/`;
+  if (!mayImport(room, roomOf(src, to))) return `${room}/ may not import ${roomOf(src, to)}/ (${target})`;
+  const isPrivate = basename(to).startsWith("_") && dirname(to) !== dirname(file);
+  return isPrivate ? `${target} is private to its folder` : undefined;
+}
+
+/** What is wrong with importing a module of the runtime or a package, if anything. */
+function moduleBreach(room: string, target: string): string | undefined {
+  if (target === "bun" || /^(bun|node):/.test(target)) {
+    return room === "platform" || PURE.has(target)
+      ? undefined
+      : `"${target}": the runtime belongs to platform/`;
+  }
+  const name = target.split("/").slice(0, target.startsWith("@") ? 2 : 1).join("/");
+  const rooms = PACKAGES[name];
+  if (rooms === undefined) return `package "${name}" has no room; add it to scripts/layers.ts`;
+  return rooms.includes(room) ? undefined : `package "${name}" belongs to ${rooms.join(" and ")}/`;
+}
+
 /** All breaches of the plan below `src`. */
 export function breaches(src: string): Breach[] {
   const out: Breach[] = [];
   const graph = new Map<string, string[]>();
-  const roomOf = (file: string) => relative(src, file).split("/")[0]!;
   for (const file of sources(src)) {
     const source = withoutComments(readFileSync(file, "utf8"));
-    const room = roomOf(file);
+    const room = roomOf(src, file);
     const say = (line: number, what: string) => out.push({ file: relative(dirname(src), file), line, what });
     if (bandOf(room) < 0) say(1, `room "${room}" is in no band; add it to scripts/layers.ts`);
-    if (room !== "platform") {
-      for (const match of source.matchAll(/(?<![\w.$"'`/])(?:Bun|Deno)\.\w+|(?<![\w.$"'`/])process\.\w+/g)) {
-        say(source.slice(0, match.index).split("\n").length, `${match[0]}: the runtime belongs to platform/`);
-      }
+    if (room !== "platform") { for (const { line, what } of runtimeUses(source)) say(line, what); }
+    const imports = importsOf(source);
+    for (const { line, target } of imports) {
+      const breach = target.startsWith(".") ? fileBreach(src, file, target) : moduleBreach(room, target);
+      if (breach !== undefined) say(line, breach);
     }
-    const edges: string[] = [];
-    for (const { line, target, typeOnly } of importsOf(source)) {
-      if (target.startsWith(".")) {
-        const to = resolve(dirname(file), target);
-        if (!to.startsWith(src)) {
-          continue;
-        }
-        if (!mayImport(room, roomOf(to))) say(line, `${room}/ may not import ${roomOf(to)}/ (${target})`);
-        const name = to.split("/").pop()!;
-        if (name.startsWith("_") && dirname(to) !== dirname(file)) {
-          say(line, `${target} is private to its folder`);
-        }
-        if (!typeOnly) edges.push(to);
-        continue;
-      }
-      const isRuntime = target === "bun" || /^(bun|node):/.test(target);
-      if (isRuntime) {
-        if (room !== "platform" && !PURE.has(target)) {
-          say(line, `"${target}": the runtime belongs to platform/`);
-        }
-        continue;
-      }
-      const name = target.startsWith("@") ? target.split("/").slice(0, 2).join("/") : target.split("/")[0]!;
-      const rooms = PACKAGES[name];
-      if (rooms === undefined) say(line, `package "${name}" has no room; add it to scripts/layers.ts`);
-      else if (!rooms.includes(room)) say(line, `package "${name}" belongs to ${rooms.join(" and ")}/`);
-    }
-    graph.set(file, edges);
+    const edges = imports.filter(({ target, typeOnly }) => target.startsWith(".") && !typeOnly);
+    graph.set(file, edges.map(({ target }) => resolve(dirname(file), target)));
   }
   for (const cycle of cycles(graph)) {
     out.push({

@@ -8,6 +8,7 @@ const root = resolve(import.meta.dirname!, "..");
 
 /** What runs in one `bun test`, and how long a single test of it may take. */
 const SUITES = [
+  { path: "scripts", timeout: 30_000 },
   { path: "src", timeout: 30_000 },
   { path: "test/whole", timeout: 120_000 },
   { path: "test/interop", timeout: 180_000 },

@@ -85,7 +85,7 @@ const subject = (more: Partial<Envelope> = {}, text = ORIGINAL) => ({
   content: contentOf(text),
 });
 
-/** dsn-format, section 2; cleanup's Message-Id is not there yet. */
+/** As bounce(8) writes it; cleanup's Message-Id is not there yet. */
 const FAILURE = `Received: by mail.example.com (Postfix)
 	id N1; Wed, 25 Nov 2026 01:54:39 +0000 (UTC)
 Date: Wed, 25 Nov 2026 01:54:39 +0000 (UTC)

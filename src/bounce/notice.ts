@@ -89,7 +89,7 @@ function statusEntry(entry: ReportedRecipient, parts: NoticeParts, mailName: str
   ];
 }
 
-/** Encoding and character set of the notice; 7bit is what no encoding line means (dsn-format, section 3). */
+/** Encoding and character set of the notice; 7bit is what no encoding line means (bounce(8), RFC 6533). */
 function encoding(parts: NoticeParts): { readonly eightBit: boolean; readonly charset: string } {
   const { envelope } = parts.subject;
   const eightBit = parts.smtputf8Enabled || envelope.eightBit === true || envelope.smtputf8 === true;

@@ -1,4 +1,4 @@
-/** How a value is written and checked (main.cf syntax, section 3). The lists are strings that their room splits. */
+/** How a value is written and checked (postconf(5)). The lists are strings that their room splits. */
 export type ParameterType =
   | "bool"
   | "int"

@@ -78,7 +78,7 @@ export function rowOf(name: string): ParameterRow | undefined {
   return suffix === undefined ? undefined : TRANSPORT_ROWS.get(suffix);
 }
 
-/** Built-in values that depend on the machine or on other settings (main.cf syntax, section 5). */
+/** Built-in values that depend on the machine or on other settings (postconf(5)). */
 const DYNAMIC: Readonly<Record<string, (scope: Scope) => string>> = {
   myhostname: (scope) => {
     const name = scope.world.hostName();

@@ -71,7 +71,7 @@ interface Member {
 
 let serial = 0;
 
-/** The workers of one configuration, kept alive until they are drained (DESIGN.md section 4). */
+/** The workers of one configuration, kept alive until they are drained. */
 export class Generation {
   readonly plan: GenerationPlan;
   readonly #host: GenerationHost;

@@ -27,7 +27,7 @@ interface Helper {
 }
 
 /**
- * The delivery helpers: one process for each user that mail is delivered as, started when first needed (DESIGN.md section 4).
+ * The delivery helpers: one process for each user that mail is delivered as, started when first needed.
  * None is root, none is mail_owner's.
  */
 export class HelperProcesses {

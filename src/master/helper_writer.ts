@@ -23,7 +23,7 @@ const ATTEMPTS = 3;
 /** A helper that says nothing for so long does not live: commands have a time limit of their own, below. */
 const SILENCE = 300_000;
 
-/** Does deliveries with other users' rights through delivery helpers (DESIGN.md section 4). */
+/** Does deliveries with other users' rights through delivery helpers. */
 export function createHelperWriter(options: HelperWriterOptions): MailWriter {
   return {
     async deliverTo(identity, task, message) {

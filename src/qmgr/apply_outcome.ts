@@ -3,7 +3,7 @@ import { NOTIFY, type Recipient } from "../queue/envelope.ts";
 import type { RecipientDetail } from "../queue/store.ts";
 import type { ActiveMessage } from "./active_message.ts";
 
-/** What a success report says of a delivery: how, then the agent's words (dsn-format, section 3). */
+/** What a success report says of a delivery: how, then the agent's words (bounce(8)). */
 function successDetail(outcome: Outcome): RecipientDetail {
   const { relay, detail } = outcome;
   return relay === "none" ? detail : { ...detail, text: `delivery via ${relay}: ${detail.text}` };

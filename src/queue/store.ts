@@ -101,7 +101,7 @@ export type QueueCounts = { readonly [name in QueueName]: number } & {
 };
 
 /**
- * The durable store of one worker (DESIGN.md section 5). Nothing outside `queue/` may know that files exist.
+ * The durable store of one worker. Nothing outside `queue/` may know that files exist.
  * Every change is ordered: what was recorded first is replayed first. Changes are made durable in batches, never later than
  * the next append's sync; `flush` waits for all recorded so far.
  */

@@ -46,7 +46,7 @@ export interface CopyHeaders {
   readonly delivered: string;
 }
 
-/** The lines that a final delivery puts on top, LF line ends (dsn-format, section 6). */
+/** The lines that a final delivery puts on top, LF line ends (local(8)). */
 export function topLines(headers: CopyHeaders): string {
   const sender = quoteAddress(headers.sender);
   const from = headers.fromLine

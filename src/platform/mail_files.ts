@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { dirname } from "node:path";
 import { asOwner } from "./effective_ids.ts";
 import { tryLock } from "./record_lock.ts";
 import { errorCode, systemErrorText } from "./system_error.ts";
@@ -34,6 +35,22 @@ function sync(fd: number): Promise<void> {
 
 function writeFully(fd: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) at += fs.writeSync(fd, bytes, at, bytes.length - at);
+}
+
+/** Makes the entries of a folder durable; one that may be written and not read is as durable as it gets. */
+async function syncFolder(path: string, as: <T>(work: () => T) => T): Promise<void> {
+  let fd: number;
+  try {
+    fd = as(() => fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY));
+  } catch (error) {
+    if (errorCode(error) === "EACCES") return;
+    throw error;
+  }
+  try {
+    await sync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
 }
 
 /** How a mailbox file is locked and bounded (mailbox_delivery_lock, deliver_lock_*, mailbox_size_limit). */
@@ -154,7 +171,7 @@ async function writeMessage(
   fd: number,
   stat: fs.Stats,
   message: AsyncIterable<Uint8Array>,
-  options: AppendOptions,
+  options: AppendOptions & { readonly path: string },
 ): Promise<void> {
   const regular = stat.isFile();
   const start = regular ? fs.fstatSync(fd).size : 0;
@@ -168,6 +185,8 @@ async function writeMessage(
       writeFully(fd, piece);
     }
     if (regular) await sync(fd);
+    // The file itself may be new.
+    if (regular && start === 0) await syncFolder(dirname(options.path), (work) => work());
   } catch (error) {
     if (regular) fs.ftruncateSync(fd, start);
     throw failed("error writing message", error);
@@ -191,7 +210,7 @@ export function appendToMailbox(
       try {
         const stat = check(fd, path, options);
         if (stat.isFile()) await lock(fd, options);
-        await writeMessage(fd, stat, message, options);
+        await writeMessage(fd, stat, message, { ...options, path });
       } finally {
         fs.closeSync(fd);
       }
@@ -212,25 +231,17 @@ export interface MaildirOptions {
 
 let counter = 0;
 
-function openTemporary(folder: string, path: string): number {
+/** Makes the temporary file; `made` tells that the folders had to be made first. */
+function openTemporary(folder: string, path: string): { readonly fd: number; readonly made: boolean } {
   const open = () => fs.openSync(path, "wx", 0o600);
   try {
-    return open();
+    return { fd: open(), made: false };
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
     for (const name of ["tmp", "new", "cur"]) {
       fs.mkdirSync(`${folder}/${name}`, { recursive: true, mode: 0o700 });
     }
-    return open();
-  }
-}
-
-async function syncDirectory(path: string, as: <T>(work: () => T) => T): Promise<void> {
-  const fd = as(() => fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY));
-  try {
-    await sync(fd);
-  } finally {
-    fs.closeSync(fd);
+    return { fd: open(), made: true };
   }
 }
 
@@ -247,12 +258,14 @@ export async function deliverToMaildir(
   const now = Date.now();
   const seconds = Math.floor(now / 1000);
   const temporary = `${folder}/tmp/${seconds}.P${process.pid}Q${++counter}.${hostname}`;
-  let fd: number;
+  let opened: ReturnType<typeof openTemporary>;
   try {
-    fd = as(() => openTemporary(folder, temporary));
+    opened = as(() => openTemporary(folder, temporary));
   } catch (error) {
     throw failed(`create maildir file ${temporary}`, error);
   }
+  const { fd, made } = opened;
+  let final: string | undefined;
   try {
     let size = 0;
     for await (const piece of message) {
@@ -263,14 +276,19 @@ export async function deliverToMaildir(
     await sync(fd);
     const { dev, ino } = fs.fstatSync(fd, { bigint: true });
     const micros = Math.floor(performance.now() * 1000) % 1_000_000;
-    const final = `${folder}/new/${seconds}.V${dev.toString(16)}I${ino.toString(16)}M${micros}.${hostname}`;
+    const name = `${folder}/new/${seconds}.V${dev.toString(16)}I${ino.toString(16)}M${micros}.${hostname}`;
     as(() => {
-      fs.linkSync(temporary, final);
+      fs.linkSync(temporary, name);
+      final = name;
       fs.unlinkSync(temporary);
     });
-    await syncDirectory(`${folder}/new`, as);
+    await syncFolder(`${folder}/new`, as);
+    if (made) { for (const path of [folder, dirname(folder)]) await syncFolder(path, as); }
   } catch (error) {
-    as(() => fs.rmSync(temporary, { force: true }));
+    as(() => {
+      // It is tried again: what may have arrived goes too, or there would be two.
+      for (const path of [temporary, final]) if (path !== undefined) fs.rmSync(path, { force: true });
+    });
     throw error instanceof MailFileFault ? error : failed(`create maildir file ${temporary}`, error);
   } finally {
     fs.closeSync(fd);

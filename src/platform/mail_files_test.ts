@@ -1,9 +1,19 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type AppendOptions, appendToMailbox, readMailFile } from "./mail_files.ts";
+import { type AppendOptions, appendToMailbox, deliverToMaildir, readMailFile } from "./mail_files.ts";
 
 let folder = "";
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "mail-files-"))));
@@ -60,4 +70,39 @@ test("files, links to them and what is not there", async () => {
   expect(readMailFile(join(folder, "link"), owner, 1000)).toEqual({ text: "ann\n", owner: owner.uid });
   expect(readMailFile(join(folder, "none"), owner, 1000)).toBeUndefined();
   expect(() => readMailFile(join(folder, "link"), owner, 3)).toThrow("is larger than 3 bytes");
+});
+
+async function* broken(): AsyncIterable<Uint8Array> {
+  yield Buffer.from("From x\nhalf of it");
+  await Promise.resolve();
+  throw new Error("the queue file ends here");
+}
+
+test("a message that breaks off leaves nothing: a mailbox is as it was, a maildir is empty", async () => {
+  const path = join(folder, "box");
+  await appendToMailbox(path, message(), OPTIONS);
+  await expect(appendToMailbox(path, broken(), OPTIONS)).rejects.toThrow("error writing message");
+  expect(readFileSync(path, "utf8")).toBe("From x\nhello\n\n");
+  const maildir = join(folder, "maildir");
+  const options = { owner, hostname: "h.example", sizeLimit: 0 };
+  await expect(deliverToMaildir(maildir, broken(), options)).rejects.toThrow("create maildir file");
+  expect([...readdirSync(join(maildir, "tmp")), ...readdirSync(join(maildir, "new"))]).toEqual([]);
+});
+
+test("a maildir whose folder may be written and not read takes a message, once", async () => {
+  const maildir = join(folder, "maildir");
+  const options = {
+    owner: owner.uid === 0 ? { uid: 65534, gid: 65534 } : owner,
+    hostname: "h.example",
+    sizeLimit: 0,
+  };
+  for (const name of ["", "/tmp", "/new", "/cur"]) {
+    mkdirSync(`${maildir}${name}`);
+    chownSync(`${maildir}${name}`, options.owner.uid, options.owner.gid);
+  }
+  chmodSync(folder, 0o755);
+  chmodSync(join(maildir, "new"), 0o300);
+  await deliverToMaildir(maildir, message(), options);
+  chmodSync(join(maildir, "new"), 0o700);
+  expect(readdirSync(join(maildir, "new"))).toHaveLength(1);
 });

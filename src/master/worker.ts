@@ -29,6 +29,10 @@ import {
 
 /** How often a worker tells master its numbers, in milliseconds. */
 const REPORT = 5000;
+/** How often the first worker looks for shards that have lost their owner since or could not be taken over, in milliseconds. */
+const ADOPT = 10_000;
+/** So many looks are left out after one that failed. */
+const ADOPTION_RESTS = 6;
 /** Descriptors that are not for connections: queue segments, tables, sockets, deliveries. */
 const RESERVED = 512;
 
@@ -53,6 +57,7 @@ class Worker {
   #configuration?: Configuration;
   #listeners: readonly Listener[] = [];
   #draining = false;
+  #adoptionRests = 0;
 
   constructor(channel: ParentChannel) {
     this.#channel = channel;
@@ -118,6 +123,7 @@ class Worker {
     this.#send({ is: "ready" });
     assembly.start();
     every(REPORT, () => this.#snapshot());
+    if (boot.index === 0) every(ADOPT, () => this.#adoptionRests-- > 0 ? undefined : void this.#adopt());
   }
 
   #watchBugs(log: Log): void {
@@ -159,9 +165,11 @@ class Worker {
   }
 
   async #adopt(): Promise<void> {
+    if (this.#draining) return;
     try {
       await this.#store?.adoptOrphans();
     } catch (error) {
+      this.#adoptionRests = ADOPTION_RESTS;
       this.#log?.note(
         "master",
         "error",
@@ -215,18 +223,23 @@ class Worker {
     else request?.resolve(value);
   }
 
+  async #finish(step: () => Promise<void> | undefined): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      this.#log?.emit("master", "bug", { what: errorText(error) });
+    }
+  }
+
   /** Stops accepting, lets what is in flight end, releases the shard, and ends the process. */
   async #drain(within: number): Promise<void> {
     if (this.#draining) return;
     this.#draining = true;
     for (const listener of this.#listeners) listener.close();
-    try {
-      await this.#assembly?.drain(within);
-      await this.#assembly?.close();
-      await this.#store?.close();
-    } catch (error) {
-      this.#log?.emit("master", "bug", { what: errorText(error) });
-    }
+    // Each in turn, whatever comes of the others: what was delivered is to be written down in any case.
+    await this.#finish(() => this.#assembly?.drain(within));
+    await this.#finish(() => this.#assembly?.close());
+    await this.#finish(() => this.#store?.close());
     this.#snapshot();
     this.#ended.resolve(0);
   }

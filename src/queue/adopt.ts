@@ -33,8 +33,6 @@ export interface Adopter {
 export async function adoptOrphans(world: StoreWorld, adopter: Adopter): Promise<number> {
   let count = 0;
   let fault: unknown;
-  // What is ours already leaves the other shard: that it is ours must not be hearsay.
-  await adopter.shard.confirm();
   for (const name of listShards(world.disk, world.directory)) {
     if (name === adopter.shard.name || adopter.stopped()) continue;
     try {
@@ -51,6 +49,8 @@ async function adoptNamed(name: string, world: StoreWorld, adopter: Adopter): Pr
   const orphan = await Shard.open({ ...world, name, mode: "write" });
   if (orphan === undefined) return 0;
   try {
+    // What is ours already leaves the other shard: that it is ours must not be hearsay.
+    if (orphan.index.count > 0) await adopter.shard.confirm();
     const messages = await adoptShard(orphan, adopter);
     if (messages > 0) world.report({ is: "adopted", shard: name, messages });
     return messages;

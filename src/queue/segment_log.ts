@@ -95,7 +95,9 @@ export class SegmentLog {
    * group commit, and which segments there are. Before that nothing may be destroyed because of it.
    */
   async confirm(): Promise<void> {
-    await this.#segments.at(-1)?.writeLastBatchAgain();
+    const last = this.#segments.at(-1);
+    if (last === undefined) return;
+    await last.writeLastBatchAgain();
     await this.#options.disk.syncDirectory(this.#options.directory);
   }
 

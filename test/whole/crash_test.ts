@@ -1,6 +1,6 @@
 // The first promise: a message that got its 250 is delivered, whatever happens to the processes.
 import { describe, expect, test } from "bun:test";
-import { rmSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { type CountingSink, startCountingSink } from "../kit/counting_sink.ts";
 import { type Accepted, startLoad } from "../kit/load.ts";
 import { cutPower, family, isRunning, kill } from "../kit/power.ts";
@@ -108,6 +108,34 @@ describe.skipIf(!HAVE_BINARY)("the server dies in the middle of its work", () =>
       if (world.directory !== undefined) rmSync(world.directory, { recursive: true, force: true });
     }
   }, LONG ? 1_800_000 : 120_000);
+});
+
+describe.skipIf(!HAVE_BINARY)("a shard that has lost its owner", () => {
+  test("is taken over by a running server, whenever it is found", async () => {
+    const sink = await startCountingSink();
+    const accepted: Accepted[] = [];
+    const waiting = await startServer({ mainCf: ["mydestination =", "relayhost = [127.0.0.1]:1"] });
+    const load = startLoad(waiting.port, 2, (message) => void accepted.push(message));
+    await pause(300);
+    await load.stop();
+    await waiting.stop({ keep: true });
+    const server = await startServer({
+      mainCf: ["mydestination =", `relayhost = [127.0.0.1]:${sink.port}`, "minimal_backoff_time = 1s"],
+    });
+    try {
+      await pause(500);
+      renameSync(`${waiting.queueDirectory}/mta/shard-0`, `${server.queueDirectory}/mta/shard-9`);
+      expect((await server.mta("flush")).code).toBe(0);
+      await server.logged(/shard-9/, 25_000);
+      await server.mta("flush");
+      const left = await settle({ sink, accepted, directory: undefined, server });
+      expect([accepted.length > 0, left]).toEqual([true, []]);
+    } finally {
+      await server.stop();
+      await sink.close();
+      rmSync(waiting.directory, { recursive: true, force: true });
+    }
+  }, 60_000);
 });
 
 async function report(world: World, left: readonly Accepted[], server: Server): Promise<string> {

@@ -10,6 +10,7 @@ import { postfixAvailable, startPostfix } from "../kit/postfix.ts";
 import { freePort } from "../kit/server.ts";
 import { startSmtpPeer } from "../kit/smtp_peer.ts";
 import { talk } from "../kit/talk.ts";
+import { reachable } from "../kit/reachable.ts";
 
 if (!postfixAvailable()) throw new Error("these tests need root and the Debian package postfix");
 
@@ -340,19 +341,6 @@ afterAll(() => {
   greylist?.kill();
   fs.rmSync(greylistFolder, { recursive: true, force: true });
 });
-
-/** Waits until something listens there. */
-async function reachable(port: number): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = net.connect(port, "127.0.0.1", () => (socket.destroy(), resolve(true)));
-      socket.on("error", () => resolve(false));
-    });
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`nothing listens on port ${port}`);
-}
 
 test.concurrent(
   "postgrey puts off a stranger's first mail, lets the second one in and marks it",

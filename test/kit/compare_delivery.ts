@@ -1,10 +1,10 @@
 // Runs the same mail through the real Postfix and through our mail path, and brings what came of it into one form.
 import fs from "node:fs";
-import net from "node:net";
 import { type MailSystem, startMailSystem } from "./mail_system.ts";
 import { type PostfixInstance, startPostfix } from "./postfix.ts";
 import { freePort } from "./server.ts";
 import { talk } from "./talk.ts";
+import { reachable } from "./reachable.ts";
 
 /** One message of a comparison. */
 export interface Mail {
@@ -170,18 +170,6 @@ export async function startPair(
       for (const root of roots) fs.rmSync(root, { recursive: true, force: true });
     },
   };
-}
-
-async function reachable(port: number): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = net.connect(port, "127.0.0.1", () => (socket.destroy(), resolve(true)));
-      socket.on("error", () => resolve(false));
-    });
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`nothing listens on port ${port}`);
 }
 
 const COMMON: Readonly<Record<string, string>> = {

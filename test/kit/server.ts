@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { reachable } from "./reachable.ts";
 
 /** The executable under test: dist/mta, or the one that MTA_BINARY names. */
 export const BINARY = resolve(process.env.MTA_BINARY ?? join(import.meta.dirname, "../../dist/mta"));
@@ -230,6 +231,11 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const log = () => text;
   await untilBanner(port, child, log, options.patience ?? 10_000);
   const startedIn = performance.now() - started;
+  for (const line of options.mainCf ?? []) {
+    // Opened when mail is served already.
+    const http = /^http_listen = 127\.0\.0\.1:(\d+)$/.exec(line);
+    if (http !== null) await reachable(Number(http[1]));
+  }
   return {
     port,
     pid: child.pid!,

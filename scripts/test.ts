@@ -14,6 +14,9 @@ const SUITES = [
   { path: "test/interop", timeout: 180_000 },
 ] as const;
 
+/** What a suite may take altogether, so that one that hangs does not hold up the rest, in milliseconds. */
+const PATIENCE = 10 * 60_000;
+
 interface Count {
   readonly passed: number;
   readonly failed: number;
@@ -42,7 +45,12 @@ function runSuite(path: string, timeout: number, folder: string): Count {
     "--reporter=junit",
     `--reporter-outfile=${report}`,
     path,
-  ], { cwd: root, stdin: "ignore", stdout: "inherit", stderr: "inherit" });
+  ], { cwd: root, stdin: "ignore", stdout: "inherit", stderr: "inherit", timeout: PATIENCE });
+  if (run.exitedDueToTimeout) {
+    console.log(
+      `# ${path}: given up after ${PATIENCE / 60_000} minutes; the file that was named last does not end`,
+    );
+  }
   const count = existsSync(report)
     ? countOf(readFileSync(report, "utf8"))
     : { passed: 0, failed: 0, skipped: 0 };

@@ -15,7 +15,7 @@ const SUITES = [
 ] as const;
 
 /** What a suite may take altogether, so that one that hangs does not hold up the rest, in milliseconds. */
-const PATIENCE = 10 * 60_000;
+const PATIENCE = 15 * 60_000;
 
 interface Count {
   readonly passed: number;

@@ -38,6 +38,14 @@ export const CONSEQUENCES: Readonly<Record<string, string>> = {
   postscreen_expansion_filter: NO_POSTSCREEN,
 };
 
+/** Words of a setting that ask for what is not there yet, though the code acts on others. */
+const UNMET_WORDS: Readonly<Record<string, { readonly words: RegExp; readonly why: string }>> = {
+  notify_classes: {
+    words: /\b(?:data|policy|protocol)\b/i,
+    why: "transcripts of SMTP sessions are not sent to the postmaster yet",
+  },
+};
+
 /** Values that ask for nothing. */
 const NOTHING = new Set(["", "no", "none", "0"]);
 
@@ -47,20 +55,26 @@ export function isHonoured(name: string): boolean {
   return TRANSPORT_SUFFIXES.some((suffix) => name.endsWith(suffix) && HONOURED.has(`<transport>${suffix}`));
 }
 
+/** What a setting asks for in vain, in the words of the warning. */
+function unmetBy({ name, value }: Setting): string | undefined {
+  const row = rowOf(name);
+  if (row === undefined) return undefined;
+  if (isHonoured(name)) {
+    const word = UNMET_WORDS[name]?.words.exec(value)?.[0];
+    return word === undefined ? undefined : `is not honoured for "${word}": ${UNMET_WORDS[name]!.why}`;
+  }
+  const consequence = CONSEQUENCES[name];
+  if (consequence !== undefined) return NOTHING.has(value) ? undefined : `is not honoured: ${consequence}`;
+  return `has no effect: ${row.fit === "moot" && row.note !== undefined ? row.note : "not supported yet"}`;
+}
+
 /** Settings that have no effect here, each by name and with the reason (no setting is silently ignored). */
 export function checkHonoured(settings: readonly Setting[]): Diagnostic[] {
   return settings.flatMap((setting) => {
-    const row = rowOf(setting.name);
-    if (row === undefined || isHonoured(setting.name)) return [];
-    const consequence = CONSEQUENCES[setting.name];
-    if (consequence !== undefined && NOTHING.has(setting.value)) return [];
-    const why = consequence ??
-      (row.fit === "moot" && row.note !== undefined ? row.note : "not supported yet");
-    return [{
+    const unmet = unmetBy(setting);
+    return unmet === undefined ? [] : [{
       level: "warning" as const,
-      text: `${setting.file}: parameter ${setting.name} ${
-        consequence === undefined ? "has no effect" : "is not honoured"
-      }: ${why}`,
+      text: `${setting.file}: parameter ${setting.name} ${unmet}`,
       file: setting.file,
       ...(setting.line !== undefined && { line: setting.line }),
       ...(setting.service !== undefined && { service: setting.service }),

@@ -371,6 +371,10 @@ describe("warnings", () => {
       "setgid_group = x",
       "parameter setgid_group has no effect: guards set-gid postdrop; no such helper here",
     ],
+    [
+      "notify_classes = bounce, policy",
+      'parameter notify_classes is not honoured for "policy": transcripts of SMTP sessions are not sent',
+    ],
     ["process_id = 3", "read-only parameter assignment: process_id=3"],
     ["mail_name = a\nmail_name = b", "overriding earlier entry: mail_name=a"],
   ])("%s", (main, text) => {

@@ -2,6 +2,7 @@ import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Committed } from "../cleanup/cleanup.ts";
 import { DataDecoder } from "../smtp/data_decoder.ts";
 import { accept, refuse, type Reply } from "../smtp/reply.ts";
+import { bareNewlineReply, logBareNewline, noteBareNewline } from "./bare_newline.ts";
 import { check } from "./check.ts";
 import { onlyRecipient } from "./facts.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
@@ -51,7 +52,7 @@ export function data(session: Session, words: readonly string[]): MaybeAsync<Out
 
 function tooManyBareNewlines(session: Session, { decoder }: Content): boolean {
   if (!decoder.bareLf || session.lenientNewlines) return false;
-  if (session.settings.bareNewline === "note") session.noteBareNewline();
+  if (session.settings.bareNewline === "note") noteBareNewline(session);
   return session.settings.bareNewline === "reject";
 }
 
@@ -59,9 +60,9 @@ function tooManyBareNewlines(session: Session, { decoder }: Content): boolean {
 async function judgeAndCommit(session: Session, content: Content): Promise<Committed | undefined> {
   const { transaction, message } = content;
   if (tooManyBareNewlines(session, content)) {
-    session.logBareNewline("END-OF-MESSAGE");
+    logBareNewline(session, "END-OF-MESSAGE");
     session.abandonMessage();
-    return { is: "refused", reply: session.bareNewlineReply() };
+    return { is: "refused", reply: bareNewlineReply(session) };
   }
   const asked = check(session, "END-OF-MESSAGE", { ...onlyRecipient(session), size: message.size });
   const refusal = isPromise(asked) ? await asked : asked;

@@ -5,6 +5,7 @@ import { breather } from "../base/breather.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { Connection, ConnectionHandler } from "../platform/connection.ts";
 import { defer, printReply, refuse, type Reply } from "../smtp/reply.ts";
+import { bareNewlineInCommand } from "./bare_newline.ts";
 import { takeChunk } from "./bdat.ts";
 import { runCommand } from "./commands.ts";
 import type { EhloKeyword } from "./ehlo_keywords.ts";
@@ -16,6 +17,7 @@ import { Input } from "./input.ts";
 import { endsSession, type Outcome, softened } from "./outcome.ts";
 import { LocalDataFault } from "./local_data_fault.ts";
 import { type Phase, READY } from "./phase.ts";
+import { RequestDeadline } from "./request_deadline.ts";
 import type { SessionSettings } from "./session_settings.ts";
 import { type Counted, Statistics } from "./statistics.ts";
 
@@ -84,8 +86,8 @@ export class Session implements ConnectionHandler {
   #greeted = false;
   #statistics: Statistics | undefined;
   readonly #input = new Input();
-  /** When the request under way must be complete; only with smtpd_per_request_deadline. */
-  #deadline: number | undefined;
+  /** Only with smtpd_per_request_deadline. */
+  readonly #deadline: RequestDeadline | undefined;
   #out = "";
   /** Until the start, as while a command waits for something, input only queues up. */
   #busy = true;
@@ -99,6 +101,8 @@ export class Session implements ConnectionHandler {
     this.house = house;
     this.connection = connection;
     this.settings = settings;
+    const { perRequestDeadline, timeout, minDataRate } = settings;
+    if (perRequestDeadline) this.#deadline = new RequestDeadline(timeout, minDataRate);
     this.client = connectFacts(connection);
   }
 
@@ -217,7 +221,7 @@ export class Session implements ConnectionHandler {
 
   data(chunk: Buffer): void {
     if (this.#closing) return;
-    if (this.settings.perRequestDeadline && this.#isLate(chunk.length)) return this.timeout();
+    if (this.#isLate(chunk.length)) return this.timeout();
     this.#input.add(chunk);
     if (!this.#busy && !this.#blocked) return this.#run();
     this.#holdBack();
@@ -230,22 +234,11 @@ export class Session implements ConnectionHandler {
     this.connection.pause();
   }
 
-  /**
-   * smtpd_per_request_deadline: a whole command must come within smtpd_timeout; in a message every byte buys time at
-   * smtpd_min_data_rate. Silence is the idle limit's business, so it is enough to look when bytes come.
-   */
+  /** Whether bytes come too late for their request. */
   #isLate(bytes: number): boolean {
-    if (this.#busy) return false;
-    const { timeout, minDataRate } = this.settings;
-    const now = this.house.deps.clock.now();
-    if (this.#deadline === undefined || this.#input.size === 0 && !this.#inContent) {
-      this.#deadline = now + timeout;
-    }
-    if (now > this.#deadline) return true;
-    if (this.#inContent) {
-      this.#deadline = Math.min(now + timeout, this.#deadline + bytes / minDataRate * 1000);
-    }
-    return false;
+    if (this.#deadline === undefined || this.#busy) return false;
+    const begins = this.#input.size === 0 && !this.#inContent;
+    return this.#deadline.isLate(bytes, this.house.deps.clock.now(), begins, this.#inContent);
   }
 
   get #inContent(): boolean {
@@ -334,36 +327,14 @@ export class Session implements ConnectionHandler {
     const crlf = line.length > 0 && line[line.length - 1] === 13;
     const bytes = crlf ? line.subarray(0, -1) : line;
     if (!crlf && !this.lenientNewlines && this.settings.bareNewline !== "normalize") {
-      if (this.settings.bareNewline === "reject") return this.refuseBareNewline(this.where);
-      this.noteBareNewline();
+      const ended = bareNewlineInCommand(this);
+      if (ended !== undefined) return ended.refused;
     }
     if (isAscii(bytes)) return runCommand(this, bytes.toString("latin1"));
     // Without SMTPUTF8 a stray byte is a replacement character from here on, which no address may have.
     if (isUtf8(bytes) || !this.settings.smtputf8) return runCommand(this, bytes.toString("utf8"));
     this.errors++;
     return this.say(refuse(500, "5.5.2", "Error: bad UTF-8 syntax"));
-  }
-
-  /** smtpd_forbid_bare_newline = reject: a command line that ends in a bare LF ends the session. */
-  refuseBareNewline(stage: string): MaybeAsync<void> {
-    this.logBareNewline(stage);
-    return this.dismiss(this.bareNewlineReply(), undefined);
-  }
-
-  bareNewlineReply(): Reply {
-    return refuse(
-      this.settings.bareNewlineCode,
-      "5.5.2",
-      `${this.settings.myhostname} Error: bare <LF> received`,
-    );
-  }
-
-  logBareNewline(stage: string): void {
-    this.house.logReject(this, stage, "bare <LF> received");
-  }
-
-  noteBareNewline(): void {
-    this.house.deps.log.emit("smtpd", "bareNewline", { client: this.clientText, where: this.where });
   }
 
   #checkErrors(): MaybeAsync<void> {

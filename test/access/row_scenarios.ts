@@ -1,24 +1,13 @@
 // What the other scenarios leave out: each restriction's rarer verdicts, key forms of access(5), codes of one's own.
 import type { ScriptClient } from "../kit/play_session.ts";
 import type { Scenario } from "./scenarios.ts";
+import { bySender as classesBySender, rcpts } from "./script.ts";
 
-const rcpts = (sender: string, ...recipients: string[]) => [
-  "EHLO client.example.org",
-  `MAIL ${sender}`,
-  ...recipients.map((recipient) => `RCPT ${recipient}`),
-];
 const STRANGER: ScriptClient = { address: "192.0.2.7", name: "client.example.org" };
 const BOTH = ["bob@example.com", "x@elsewhere.example"] as const;
 
-/** A class that a sender asks for by name, so that one service tries many lists. */
-const bySender = (classes: Readonly<Record<string, string>>) => ({
-  smtpd_restriction_classes: Object.keys(classes).join(", "),
-  ...classes,
-  smtpd_recipient_restrictions: `check_sender_access inline:{${
-    Object.keys(classes).map((name) => `{${name}@c.example=${name}}`).join(",")
-  }}`,
-  smtpd_relay_restrictions: "permit_auth_destination, defer_unauth_destination",
-});
+const bySender = (classes: Readonly<Record<string, string>>) =>
+  classesBySender(classes, "permit_auth_destination, defer_unauth_destination");
 const sessionsBySender = (names: readonly string[], client: ScriptClient = STRANGER) =>
   names.map((name) => ({ client, commands: rcpts(`${name}@c.example`, ...BOTH) }));
 

@@ -1,6 +1,7 @@
 // Facts and verdicts: configurations, clients and commands whose replies are Postfix's. The interop test plays them
 // against the real one; the replies are then compared code by code and letter by letter.
 import type { ScriptClient } from "../kit/play_session.ts";
+import { rcpts } from "./script.ts";
 
 export interface Scenario {
   readonly name: string;
@@ -38,12 +39,6 @@ export const COMMON: Readonly<Record<string, string>> = {
     "inline:{{closed@example.com=error:5.2.1 mailbox closed},{busy@example.com=retry:4.3.3 try later},{dead.example=error:no such place},{odd@example.com=error:4.3.3 odd}}",
   relocated_maps: "inline:{{moved@example.com=moved@new.example}}",
 };
-
-const rcpts = (sender: string, ...recipients: string[]) => [
-  "EHLO client.example.org",
-  `MAIL ${sender}`,
-  ...recipients.map((recipient) => `RCPT ${recipient}`),
-];
 
 const STRANGER: ScriptClient = { address: "192.0.2.7", name: "client.example.org" };
 const TRUSTED: ScriptClient = { address: "10.1.2.3", name: "host.inside.example" };

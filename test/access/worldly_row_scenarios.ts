@@ -1,7 +1,7 @@
 // What the other worldly scenarios leave out: blocklist filters and reply templates, servers of reverse names, mail exchangers in
 // trouble.
-import type { ScriptClient } from "../kit/play_session.ts";
 import type { Scenario } from "./scenarios.ts";
+import { at, bySender as classesBySender, rcpts } from "./script.ts";
 
 /** Names that only these scenarios ask for. */
 export const ROW_ZONE = {
@@ -33,22 +33,8 @@ export const ROW_ZONE = {
   "alias.example.org": { CNAME: ["r-evil.example"] },
 } as const;
 
-const rcpts = (sender: string, ...recipients: string[]) => [
-  "EHLO client.example.org",
-  `MAIL ${sender}`,
-  ...recipients.map((recipient) => `RCPT ${recipient}`),
-];
-const at = (address: string, more: Partial<ScriptClient> = {}): ScriptClient => ({ address, ...more });
-
-/** Lists that a sender asks for by name. */
-const bySender = (classes: Readonly<Record<string, string>>) => ({
-  smtpd_restriction_classes: Object.keys(classes).join(", "),
-  ...classes,
-  smtpd_recipient_restrictions: `check_sender_access inline:{${
-    Object.keys(classes).map((name) => `{${name}@c.example=${name}}`).join(",")
-  }}`,
-  smtpd_relay_restrictions: "reject_unauth_destination",
-});
+const bySender = (classes: Readonly<Record<string, string>>) =>
+  classesBySender(classes, "reject_unauth_destination");
 
 const FILTERS = {
   f_any: "reject_rbl_client f.example",

@@ -1,7 +1,7 @@
 // Scenarios that need the world: the DNS, a policy server, logins. Placeholders: %POLICY% is the policy server.
 import type { Attributes } from "../kit/policy_daemon.ts";
-import type { ScriptClient } from "../kit/play_session.ts";
 import type { Scenario } from "./scenarios.ts";
+import { at, rcpts } from "./script.ts";
 
 /** The DNS that both sides see. */
 export const ZONE = {
@@ -36,13 +36,6 @@ export const ZONE = {
   "helo.bad.example.rhs.example": { A: ["127.0.0.2"] },
   "friend.example.rhs.example": { A: ["127.0.0.2"] },
 } as const;
-
-const rcpts = (sender: string, ...recipients: string[]) => [
-  "EHLO client.example.org",
-  `MAIL ${sender}`,
-  ...recipients.map((recipient) => `RCPT ${recipient}`),
-];
-const at = (address: string, more: Partial<ScriptClient> = {}): ScriptClient => ({ address, ...more });
 
 const DOMAINS = [
   "good.example",

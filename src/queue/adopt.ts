@@ -8,7 +8,7 @@ import { dropMessage } from "./replay.ts";
 import { listShards, Shard } from "./shard.ts";
 import { readChunks, SpoolWriter } from "./spool.ts";
 import type { StoreWorld } from "./store_world.ts";
-import { freshStates, parseStates, printStates } from "./states.ts";
+import { freshStates, parseStates, printInheritance, printStates } from "./states.ts";
 import { QueueFault } from "./store.ts";
 
 /** What adoption needs of the store that takes the messages over. */
@@ -191,15 +191,17 @@ function entryOf(
   own: Shard,
   { resolve, reject }: { readonly resolve: () => void; readonly reject: (fault: QueueFault) => void },
 ): Entry {
-  const { id, record: { head, meta, content }, flags } = message;
+  const { id, record: { head, meta, content }, flags, due } = message;
+  const states = message.states === undefined ? undefined : parseStates(Buffer.from(message.states));
+  const inherits = states !== undefined || (flags & ~FLAG.spooled) !== 0;
   return {
     record: {
       type: RECORD.message,
-      flags: flags & (FLAG.hold | FLAG.spooled),
+      flags: (flags & (FLAG.hold | FLAG.spooled)) | (inherits ? FLAG.inherits : 0),
       time: head.time,
       size: head.size,
       key: id,
-      meta,
+      meta: inherits ? printInheritance(meta, { flags: flags & ~FLAG.spooled, due, states }) : meta,
       content,
     },
     placed: (at) => {
@@ -211,7 +213,7 @@ function entryOf(
   };
 }
 
-/** The state record that goes right behind the message, in the same batch. */
+/** The state record that goes right behind the message, in the same batch, so that later ones need not be read with it. */
 function stateOf({ id, states, flags, due }: Adoption, own: Shard): Entry | undefined {
   const marks = flags & ~FLAG.spooled;
   if (states === undefined && marks === 0) return undefined;

@@ -174,7 +174,7 @@ export class Compaction implements Source {
     batch.add({
       record: {
         type: RECORD.message,
-        flags: (head.flags & ~FLAG.hold) | hold,
+        flags: (head.flags & ~(FLAG.hold | FLAG.inherits)) | hold,
         time: head.time,
         size: head.size,
         key: head.key,

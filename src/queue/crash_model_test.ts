@@ -291,7 +291,7 @@ class World {
   async verify(strict: boolean): Promise<void> {
     const seen = new Map<QueueId, View>();
     for await (const row of this.store.list()) {
-      expect(seen.has(row.id)).toBe(false);
+      if (seen.has(row.id)) continue; // compaction moved it behind what was listed
       const stored = await this.store.open(row.id);
       const bytes: Uint8Array[] = [];
       for await (const chunk of stored.content.chunks()) bytes.push(chunk);
@@ -303,6 +303,8 @@ class World {
         expire: stored.forcedExpire === true,
       });
     }
+    const { incoming, active, deferred, hold } = this.store.counts();
+    expect(seen.size).toBe(incoming + active + deferred + hold);
     for (const known of this.known.values()) this.#verifyMessage(known, seen.get(known.id), strict);
   }
 
@@ -370,6 +372,12 @@ const cuts = fc.array(
     maxLength: 3,
   },
 );
+const by = fc.constantFrom("power" as const, "signal" as const);
+const early = fc.array(fc.record({ after: fc.integer({ min: 1, max: 60 }), by }), { maxLength: 2 });
+const ends = fc.array(fc.record({ after: fc.integer({ min: 1, max: 300 }), by, early }), {
+  minLength: 1,
+  maxLength: 4,
+});
 const runs = process.env.MTA_LONG_TESTS === "1" ? 5000 : 120;
 
 test(
@@ -384,12 +392,6 @@ test(
 test(
   "it makes no difference that a process is killed before the power fails, nor that either comes in the middle of a start",
   async () => {
-    const by = fc.constantFrom("power" as const, "signal" as const);
-    const early = fc.array(fc.record({ after: fc.integer({ min: 1, max: 60 }), by }), { maxLength: 2 });
-    const ends = fc.array(fc.record({ after: fc.integer({ min: 1, max: 300 }), by, early }), {
-      minLength: 1,
-      maxLength: 4,
-    });
     const plans = fc.record({ seed: seeds, cuts: ends, faults: fc.constant([]) });
     await fc.assert(fc.asyncProperty(plans, async (plan) => void await live(plan)), { numRuns: runs });
   },
@@ -412,6 +414,10 @@ test("a disk that fails for a while costs nothing that was accepted", async () =
     code: fc.constantFrom("ENOSPC", "EIO"),
     times: fc.integer({ min: 2, max: 60 }),
   });
-  const plans = fc.record({ seed: seeds, cuts, faults: fc.array(fault, { minLength: 1, maxLength: 2 }) });
+  const plans = fc.record({
+    seed: seeds,
+    cuts: ends,
+    faults: fc.array(fault, { minLength: 1, maxLength: 2 }),
+  });
   await fc.assert(fc.asyncProperty(plans, async (plan) => void await live(plan)), { numRuns: runs });
 }, 600_000);

@@ -22,6 +22,8 @@ export const FLAG = {
   spooled: 16,
   /** The states are those that changed, as pairs of index and state; without it they are all of them. */
   delta: 32,
+  /** The message came from another shard: its meta also says what was known of it there. */
+  inherits: 64,
 } as const;
 
 /** Bytes before the key. */

@@ -14,7 +14,7 @@ import { parseQueueId } from "./queue_id.ts";
 import { Segment } from "./segment.ts";
 import type { SegmentLog, SegmentMeta } from "./segment_log.ts";
 import { type Damage, SegmentReader } from "./segment_reader.ts";
-import { parseChanges } from "./states.ts";
+import { parseChanges, parseInheritance } from "./states.ts";
 import { QueueFault } from "./store.ts";
 
 /** Where replay puts what it finds. */
@@ -115,7 +115,7 @@ function replayRecord(bytes: Buffer, at: number, found: Found): void {
   };
   switch (head.type) {
     case RECORD.message:
-      return replayMessage(head, length, found);
+      return replayMessage(head, length, meta, found);
     case RECORD.state:
       return replayState(head, length, meta, found);
     case RECORD.removed:
@@ -134,9 +134,9 @@ function newer({ segment, offset }: Found, what: string): QueueFault {
   );
 }
 
-function replayMessage(head: RecordHead, length: number, { segment, offset, options }: Found): void {
+function replayMessage(head: RecordHead, length: number, meta: () => Buffer, found: Found): void {
   if (parseQueueId(head.key) === undefined) return;
-  const { index, log } = options;
+  const { segment, offset, options: { index, log, outcomes } } = found;
   const at = { segment: segment.number, offset, length };
   // A copy that compaction made while the original is still there does not count: its state may be missing, and all that was
   // recorded since the original stands before it, in segments that would go too early.
@@ -144,19 +144,26 @@ function replayMessage(head: RecordHead, length: number, { segment, offset, opti
   const spooled = (head.flags & FLAG.spooled) !== 0;
   const slot = index.add({ ...at, id: head.key, arrival: head.time, size: head.size, spooled });
   log.claim(at);
-  if ((head.flags & FLAG.hold) === 0) return;
-  index.flags[slot] |= FLAG.hold;
-  index.move(slot, QUEUE.hold);
+  if ((head.flags & (FLAG.inherits | FLAG.hold)) === 0) return;
+  if ((head.flags & FLAG.inherits) === 0) return mark(slot, FLAG.hold, head.time, index);
+  const { flags, due, states } = parseInheritance(meta());
+  mark(slot, flags, due, index);
+  if (states !== undefined) outcomes.replay(slot, states.map((state, at) => ({ index: at, state })));
+}
+
+/** Enters the flags and the due time of a state, and the queue that follows from them. */
+function mark(slot: number, flags: number, due: number, index: MessageIndex): void {
+  index.flags[slot] = (index.flags[slot] & FLAG.spooled) | (flags & ~(FLAG.spooled | FLAG.delta));
+  const held = (flags & FLAG.hold) !== 0;
+  const deferred = (flags & FLAG.deferred) !== 0;
+  index.move(slot, held ? QUEUE.hold : deferred ? QUEUE.deferred : QUEUE.incoming, due);
 }
 
 function replayState(head: RecordHead, length: number, meta: () => Buffer, found: Found): void {
   const { index, log, outcomes } = found.options;
   const slot = index.find(head.key);
   if (slot < 0) return;
-  index.flags[slot] = (index.flags[slot] & FLAG.spooled) | (head.flags & ~(FLAG.spooled | FLAG.delta));
-  const held = (head.flags & FLAG.hold) !== 0;
-  const deferred = (head.flags & FLAG.deferred) !== 0;
-  index.move(slot, held ? QUEUE.hold : deferred ? QUEUE.deferred : QUEUE.incoming, head.time);
+  mark(slot, head.flags, head.time, index);
   if ((head.flags & FLAG.delta) !== 0) {
     if (head.metaLength > 0) outcomes.replay(slot, parseChanges(meta()));
     return;

@@ -91,13 +91,16 @@ export class SegmentLog {
   }
 
   /**
-   * Makes durable what replay found, as far as a process that was killed may have left it in the system's memory only: its last
-   * group commit, and which segments there are. Before that nothing may be destroyed because of it.
+   * Makes durable what replay found, as far as a process that was killed may have left it in the system's memory only: the
+   * last group commit, headers behind it, and which segments there are. Before that nothing may be destroyed because of it.
    */
   async confirm(): Promise<void> {
-    const last = this.#segments.at(-1);
-    if (last === undefined) return;
-    await last.writeLastBatchAgain();
+    if (this.#segments.length === 0) return;
+    for (const segment of this.#segments.toReversed()) {
+      await segment.writeLastBatchAgain();
+      // No group commit goes into a segment whose header, with all that it says of those before, is not durable.
+      if (segment.lastBatch.number > 0) break;
+    }
     await this.#options.disk.syncDirectory(this.#options.directory);
   }
 
@@ -121,13 +124,16 @@ export class SegmentLog {
     if (segment.end === this.#headerEnd) this.#forget(segment);
   }
 
-  /** Drops a segment that never held a record, so that a failing disk does not leave a file for every attempt. */
+  /**
+   * Drops a segment that never held a record, so that a failing disk does not leave a file for every attempt. One that cannot
+   * be unlinked goes in its turn: until then the header that makes it void must stay.
+   */
   #forget(segment: Segment): void {
+    if (!discard(this.#options.disk, segment.path)) return;
     this.#voids.unshift(...this.#headerVoids);
     this.#segments.pop();
     this.#byNumber.delete(segment.number);
     segment.retire();
-    discard(this.#options.disk, segment.path);
   }
 
   async #create(): Promise<Segment> {
@@ -204,8 +210,12 @@ function trim(segment: Segment): void {
   } catch { /* only reserved space: the next replay cuts it */ }
 }
 
-function discard(disk: Disk, path: string): void {
+/** Unlinks a segment without records, which replay would ignore; false when that fails. */
+function discard(disk: Disk, path: string): boolean {
   try {
     disk.unlink(path);
-  } catch { /* replay ignores a segment without records */ }
+    return true;
+  } catch {
+    return false;
+  }
 }

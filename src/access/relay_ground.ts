@@ -45,6 +45,7 @@ export interface Ground {
 /** An address in each part of the internet that registries have handed out. */
 export const PUBLIC_V4: readonly string[] = Array.from({ length: 223 }, (_, at) => at + 1)
   .filter((octet) => ![10, 100, 127].includes(octet)).map((octet) => `${octet}.77.77.77`);
+/** One address in the part of each registry (IPv6). */
 export const PUBLIC_V6: readonly string[] = ["2001", "2400", "2600", "2800", "2a00", "2c00"].map((head) =>
   `${head}:77::77`
 );

@@ -16,6 +16,7 @@ export interface MasterLine {
 }
 
 const TYPES = ["unix", "fifo", "inet", "pass", "unix-dgram"];
+/** Fields of a master.cf entry, as `postconf -F` names them (postconf(1)). */
 export const FIELD_NAMES = [
   ...["service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command"],
 ];

@@ -91,6 +91,7 @@ function buildIndex(run: ToolRun, format: IndexFormat, name: string, source: Sou
   );
 }
 
+/** What a cdb table that is to be changed in place is refused with, as it can only be made anew (CDB_README). */
 export const CDB_FLAGS = "dict_cdb_open: inappropriate open flags for cdb database - " +
   "specify O_RDONLY or O_WRONLY|O_CREAT|O_TRUNC";
 

@@ -24,6 +24,7 @@ export interface ClientTls {
   readonly first?: { readonly request: Uint8Array; accept(answer: Buffer): boolean };
 }
 
+/** How a connection is made that begins with TLS or turns to it. */
 export interface SecureConnectOptions {
   /** Milliseconds for all of it. */
   readonly timeout: number;

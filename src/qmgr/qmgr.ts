@@ -83,10 +83,10 @@ const PROBE_GRACE = 3000;
 
 /** Builds the queue manager of one worker. Throws when a transport parameter of main.cf cannot be read. */
 export function createQmgr(deps: QmgrDeps): Qmgr {
-  return new Manager(deps);
+  return new QueueManager(deps);
 }
 
-class Manager implements Qmgr {
+class QueueManager implements Qmgr {
   readonly #deps: QmgrDeps;
   readonly #world: RunWorld;
   readonly #active: ActiveQueue;

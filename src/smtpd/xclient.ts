@@ -9,7 +9,9 @@ import { mayUse } from "./helo.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import type { Session } from "./session.ts";
 
+/** Neither XCLIENT nor XFORWARD may come in a transaction (XCLIENT_README). */
 export const IN_TRANSACTION = outcomeOf(refuse(503, "5.5.1", "Error: MAIL transaction in progress"));
+/** The client is not in smtpd_authorized_xclient_hosts or smtpd_authorized_xforward_hosts. */
 export const NOT_AUTHORIZED = outcomeOf(refuse(550, "5.7.0", "Error: insufficient authorization"));
 
 const UNAVAILABLE = "[UNAVAILABLE]";

@@ -6,6 +6,7 @@ export interface TestContext extends TableContext {
   now: number;
 }
 
+/** A context for tests, which keeps its warnings. */
 export function testContext(more: Partial<TableContext> = {}): TestContext {
   const context: TestContext = {
     directory: "",

@@ -52,7 +52,9 @@ export const TYPE = {
 /** Item types. */
 export const ITEM = { data: 1, duplicate: 2, offPage: 3, offDuplicate: 4 } as const;
 
+/** First number of a hash file. */
 export const HASH_MAGIC = 0x061561;
+/** First number of a btree file. */
 export const BTREE_MAGIC = 0x053162;
 
 /** The default hash function's fingerprint; a file with another one cannot be searched. */

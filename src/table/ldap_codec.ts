@@ -91,14 +91,17 @@ export function acceptsStartTls(answer: Buffer): boolean {
   throw new Error(`Unable to set STARTTLS: ${code}: ${resultText(code)}${text === "" ? "" : `: ${text}`}`);
 }
 
+/** The end of a connection (RFC 4511 §4.3). */
 export function encodeUnbind(messageId: number): Buffer {
   return new UnbindRequest({ messageId }).write();
 }
 
+/** Tells the server that nobody waits for that answer any more (RFC 4511 §4.11). */
 export function encodeAbandon(messageId: number, abandonId: number): Buffer {
   return new AbandonRequest({ messageId, abandonId }).write();
 }
 
+/** The login (RFC 4511 §4.2). */
 export function encodeBind(messageId: number, credentials: LdapCredentials): Buffer {
   switch (credentials.by) {
     case "simple":
@@ -119,6 +122,7 @@ export function encodeBind(messageId: number, credentials: LdapCredentials): Buf
 
 const DEREFERENCE = ["never", "search", "find", "always"] as const;
 
+/** A search (RFC 4511 §4.5.1). */
 export function encodeSearch(messageId: number, search: LdapSearch): Buffer {
   return new SearchRequest({
     messageId,

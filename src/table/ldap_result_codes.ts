@@ -39,13 +39,21 @@ const TEXTS: Readonly<Record<number, string>> = {
   [-7]: "Bad search filter",
 };
 
+/** The base of a search is not there (RFC 4511 §A.2, as all above 0). */
 export const NO_SUCH_OBJECT = 32;
+/** Another server has it. */
 export const REFERRAL = 10;
+/** The server asks to come back. */
 export const BUSY = 51;
+/** The server is shutting down or not ready. */
 export const UNAVAILABLE = 52;
+/** No connection (this and all below 0 are libldap's own). */
 export const SERVER_DOWN = -1;
+/** What the server said is no LDAP. */
 export const DECODING_ERROR = -4;
+/** The time limit of the lookup has passed. */
 export const TIMED_OUT = -5;
+/** The query filter breaks the grammar (RFC 4515). */
 export const BAD_FILTER = -7;
 
 /** The words for a result code. */

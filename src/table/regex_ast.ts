@@ -47,6 +47,7 @@ export class RegexSyntaxError extends Error {
   }
 }
 
+/** Matches the empty text. */
 export const EMPTY: Node = { is: "sequence", items: [] };
 
 /** A set of the bytes for which the test holds. */
@@ -54,6 +55,7 @@ export function charSet(test: (code: number) => boolean): CharSet {
   return Uint8Array.from({ length: 256 }, (_, code) => test(code) ? 1 : 0);
 }
 
+/** The set of all other bytes. */
 export function negated(set: CharSet): CharSet {
   return set.map((bit) => 1 - bit);
 }
@@ -63,6 +65,7 @@ export function withBothCases(set: CharSet): CharSet {
   return charSet((code) => set[code] === 1 || (isLetter(code) && set[code ^ 0x20] === 1));
 }
 
+/** Whether a byte is an ASCII letter. */
 export function isLetter(code: number): boolean {
   return (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a);
 }

@@ -95,7 +95,7 @@ export class Generation {
     }));
   }
 
-  /** Starts the workers; resolves when all serve, rejects when one cannot (then none is left). */
+  /** Starts the workers; resolves when all serve, or are told to end meanwhile; rejects when one cannot serve (then none is left). */
   async start(): Promise<void> {
     for (const member of this.#members) this.#startMember(member);
     try {
@@ -174,6 +174,8 @@ export class Generation {
         cancel = how(member, worker);
       });
     }));
+    // A start that still waits waits for nobody.
+    this.#first.resolve();
     this.#gone.resolve();
   }
 

@@ -168,3 +168,13 @@ test("a question to a worker that dies is answered with a failure", async () => 
   pass(0);
   await expect(question).rejects.toThrow("ended");
 });
+
+test("a start that is told to end before all serve waits for nobody", async () => {
+  const { generation, children } = house(2);
+  const started = generation.start();
+  ready(children[0]!);
+  const drained = generation.drain(1000);
+  for (const { handler } of children) handler.exit({ code: 0, signal: null });
+  await Promise.all([started, drained, generation.gone]);
+  expect(generation.serving).toEqual([]);
+});

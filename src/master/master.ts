@@ -107,6 +107,8 @@ export class Master {
   readonly #reloads = this.metrics.counter("mta_reloads_total", "Reloads by result", "result");
   #configuration: Configuration;
   #current?: Generation;
+  /** Started by a reload, and not serving yet. */
+  #rising?: Generation;
   #target?: LogTarget;
   #writer?: LogWriter;
   #log?: Log;
@@ -176,6 +178,7 @@ export class Master {
       this.log.note("master", "warning", warning);
     }
     await this.#proveRelay(this.#configuration);
+    if (this.#stopping) return;
     prepared.plan.sockets.commit();
     const generation = new Generation(prepared.plan, this.#host());
     this.#current = generation;
@@ -184,6 +187,7 @@ export class Master {
     } catch (error) {
       throw new StartFault((error as Error).message, { cause: error });
     }
+    if (this.#stopping) return;
     this.#lentWatch.follow(prepared.lent);
     generation.adopt();
     this.#reportClients();
@@ -335,12 +339,16 @@ export class Master {
   async #replaceWorkers(configuration: Configuration): Promise<void> {
     const { plan, log, lent } = this.#prepare(configuration);
     const generation = new Generation(plan, this.#host());
+    this.#rising = generation;
     try {
       await generation.start();
+      if (this.#stopping) throw new Error("the mail system is stopping");
     } catch (error) {
       plan.sockets.rollback();
       this.#closeLog(log);
       throw error;
+    } finally {
+      this.#rising = undefined;
     }
     plan.sockets.commit();
     const [old, oldTarget] = [this.#current, this.#target];
@@ -395,7 +403,7 @@ export class Master {
     this.#cancelStatus();
     this.#lentWatch.stop();
     this.#sockets.close();
-    const generations = [...this.#draining, ...(this.#current === undefined ? [] : [this.#current])];
+    const generations = [...this.#draining, this.#current, this.#rising].filter((each) => each !== undefined);
     const within = this.#configuration.settings.shutdown_deadline * 1000;
     if (abort || again) generations.forEach((each) => each.kill());
     else {await Promise.all(

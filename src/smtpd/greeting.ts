@@ -68,6 +68,7 @@ export function welcomeAgain(session: Session): MaybeAsync<void> {
 /** Learns who the client is and greets it. */
 export function greet(session: Session): MaybeAsync<void> {
   return then(lookUp(session), (name) => {
+    if (session.gone) return;
     admit(session, name);
     const ended = session.pendingInput === undefined ? undefined : noteEarlyInput(session, "CONNECT");
     if (ended !== undefined) return session.dismiss(ended, undefined);

@@ -212,7 +212,11 @@ export class Session implements ConnectionHandler {
 
   /** Asks the session to end when the message under way is done (shutdown). */
   retire(): void {
-    if (!this.#greeted) return this.connection.destroy();
+    if (!this.#greeted) {
+      this.#out = printReply(shuttingDown(this.settings.myhostname));
+      this.#flush();
+      return this.#hangUp();
+    }
     if (this.idle && !this.#closing) {
       this.#await(this.dismiss(shuttingDown(this.settings.myhostname), undefined));
       this.#run();

@@ -5,6 +5,7 @@ import { settle } from "../../test/kit/fake_clock.ts";
 import { memorySmtpd } from "../../test/kit/memory_smtpd.ts";
 import { createCleanup } from "../cleanup/create_cleanup.ts";
 import { QueueFault } from "../queue/store.ts";
+import { type ClientName, NAMELESS } from "./deps.ts";
 
 const SESSION = [
   "EHLO client.example.org\r\n",
@@ -244,6 +245,20 @@ test("stop() lets a message end, sends the others away, and drained() resolves",
   expect(drained).toBe(true);
   expect(house.store.messages.size).toBe(1);
   expect(house.connect().closed).toBe(true);
+});
+
+test("stop() tells a client whose name is still looked up to come back", async () => {
+  let found = (_: ClientName) => {};
+  const clientLookup = () => new Promise<ClientName>((resolve) => (found = resolve));
+  const house = memorySmtpd({ smtpd_peername_lookup: "yes" }, { clientLookup });
+  const connection = house.connect();
+  await settle();
+  house.smtpd.stop();
+  expect(connection.read()).toStartWith("421 4.3.2 mail.example.com ");
+  expect(connection.closed).toBe(true);
+  found(NAMELESS);
+  await settle();
+  expect(house.log.lines).toEqual([]);
 });
 
 test("stop() during a silent transaction ends it at the next pause, not before", async () => {

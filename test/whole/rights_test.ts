@@ -229,11 +229,16 @@ asRoot(
     expect(server.log()).not.toContain("Permission denied");
     writeFileSync(join(path, "domains"), "other.example x\n", { mode: 0o600 });
     await server.logged(/table \S+domains has changed -- restarting the workers/);
-    for (const end = Date.now() + 10_000; Date.now() < end;) {
-      if ((await rcpt("a@b.example", "x@other.example")).startsWith("250")) break;
-      await new Promise((done) => setTimeout(done, 50));
-    }
-    expect(await rcpt("a@b.example", "x@other.example")).toBe("250 2.1.5 Ok");
-    expect(await rcpt("a@b.example", "x@secret.example")).toEndWith("Relay access denied");
+    // Whoever meets a worker that is about to go is sent away for a moment.
+    const eventually = async (to: string, end: string) => {
+      let reply = "";
+      for (const late = Date.now() + 10_000; !reply.endsWith(end) && Date.now() < late;) {
+        reply = await rcpt("a@b.example", to).catch(() => "");
+        if (!reply.endsWith(end)) await new Promise((done) => setTimeout(done, 50));
+      }
+      return reply;
+    };
+    expect(await eventually("x@other.example", "2.1.5 Ok")).toBe("250 2.1.5 Ok");
+    expect(await eventually("x@secret.example", "access denied")).toEndWith("Relay access denied");
   },
 );

@@ -8,7 +8,7 @@ import type { DeliveryJob, Outcome, Part } from "../agent.ts";
 import type { AliasSource } from "./alias_source.ts";
 import { FinalDelivery } from "./final_delivery.ts";
 import { ForwardBatch } from "./forward_batch.ts";
-import type { LocalDeps } from "./local_agent.ts";
+import type { LocalDeps } from "./local_deps.ts";
 import { expanded, failed, sent } from "./outcomes.ts";
 import { type Name, nameOf, type Place, templateValues } from "./place.ts";
 import { parseTargetFile, parseTargets, type Target } from "./targets.ts";

@@ -1,7 +1,7 @@
 import type { Settings } from "../../config/settings.ts";
 import type { Agent, DeliveryJob, Outcome } from "../agent.ts";
 import { exportedEnvironment } from "../local/command.ts";
-import { deliveredTo, topLines } from "../local/headers.ts";
+import { deliveredTo, topLines } from "../mailbox/headers.ts";
 import { commandFailed, failed } from "../local/outcomes.ts";
 import { mailCopy } from "../mailbox/mail_copy.ts";
 import type { Identity, MailWriter, TaskResult } from "../mailbox/writer.ts";

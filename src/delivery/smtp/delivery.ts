@@ -1,39 +1,15 @@
-import type { MaybeAsync } from "../../base/maybe_async.ts";
 import { splitList } from "../../config/list.ts";
-import type { Log } from "../../observe/log.ts";
 import type { DeliveryJob, DeliveryReport } from "../agent.ts";
-import {
-  type AddressList,
-  domainTargets,
-  hostTargets,
-  type LookupContext,
-  type Target,
-} from "./address_list.ts";
-import type { ConnectionCache } from "./connection_cache.ts";
-import { type ConnectContext, type Endpoint, openSession } from "./connector.ts";
+import { type AddressList, domainTargets, hostTargets, type Target } from "./address_list.ts";
+import { type Endpoint, openSession } from "./connector.ts";
+import type { DeliveryContext } from "./delivery_context.ts";
 import { type Destination, parseDestination } from "./destination.ts";
 import { type Failure, isSoft, localFailure } from "./failure.ts";
-import type { RewriteHeader } from "./header_filter.ts";
 import { hello } from "./hello.ts";
 import { Progress } from "./progress.ts";
 import { type Peer, Session } from "./session.ts";
 import { outgoingMessage } from "./outgoing_message.ts";
 import { transact, type TransactionContext, type TransactionEnd } from "./transaction.ts";
-import type { UnmetDemands } from "./unmet_demands.ts";
-
-/** All that a delivery needs beside its job. */
-export interface DeliveryContext extends LookupContext, ConnectContext {
-  readonly log: Log;
-  readonly cache: ConnectionCache;
-  readonly flags: ReadonlySet<string>;
-  readonly service: (name: string) => number | undefined;
-  readonly generic: ((address: string) => MaybeAsync<string>) | undefined;
-  readonly rewriteHeader: RewriteHeader | undefined;
-  readonly discardKeywords: ((address: string) => MaybeAsync<string | undefined>) | undefined;
-  /** What the operator demands of a destination and this client cannot do. */
-  readonly unmet: UnmetDemands;
-  readonly bestMx: ((job: DeliveryJob, signal: AbortSignal) => Promise<DeliveryReport>) | undefined;
-}
 
 /** Port on which mail systems talk to each other: there a host with our own name or address is a loop. */
 const SMTP_PORT = 25;

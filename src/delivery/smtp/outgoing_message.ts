@@ -4,7 +4,7 @@ import type { Content } from "../../queue/store.ts";
 import type { DeliveryJob } from "../agent.ts";
 import { breaksCommand } from "./commands.ts";
 import type { ContentFilter, ContentPlan } from "./content_sender.ts";
-import type { DeliveryContext } from "./delivery.ts";
+import type { DeliveryContext } from "./delivery_context.ts";
 import { type Failure, localFailure } from "./failure.ts";
 import { HeaderFilter } from "./header_filter.ts";
 import { MimeDowngrade } from "./mime_downgrade.ts";

@@ -7,7 +7,7 @@ import type { ShelfMaps } from "../../rewrite/shelf.ts";
 import { splitExtension } from "../../table/extension.ts";
 import type { Answer } from "../../table/table.ts";
 import type { Agent, DeliveryJob, Outcome } from "../agent.ts";
-import { topLines } from "../local/headers.ts";
+import { topLines } from "../mailbox/headers.ts";
 import { failed, sent } from "../local/outcomes.ts";
 import { eachRecipient } from "../mailbox/each_recipient.ts";
 import { mailCopy } from "../mailbox/mail_copy.ts";

@@ -1,0 +1,22 @@
+import type { MaybeAsync } from "../../base/maybe_async.ts";
+import type { Log } from "../../observe/log.ts";
+import type { DeliveryJob, DeliveryReport } from "../agent.ts";
+import type { LookupContext } from "./address_list.ts";
+import type { ConnectionCache } from "./connection_cache.ts";
+import type { ConnectContext } from "./connector.ts";
+import type { RewriteHeader } from "./header_filter.ts";
+import type { UnmetDemands } from "./unmet_demands.ts";
+
+/** All that a delivery needs beside its job. */
+export interface DeliveryContext extends LookupContext, ConnectContext {
+  readonly log: Log;
+  readonly cache: ConnectionCache;
+  readonly flags: ReadonlySet<string>;
+  readonly service: (name: string) => number | undefined;
+  readonly generic: ((address: string) => MaybeAsync<string>) | undefined;
+  readonly rewriteHeader: RewriteHeader | undefined;
+  readonly discardKeywords: ((address: string) => MaybeAsync<string | undefined>) | undefined;
+  /** What the operator demands of a destination and this client cannot do. */
+  readonly unmet: UnmetDemands;
+  readonly bestMx: ((job: DeliveryJob, signal: AbortSignal) => Promise<DeliveryReport>) | undefined;
+}

@@ -66,9 +66,9 @@ async function adoptNamed(name: string, world: StoreWorld, adopter: Adopter): Pr
  */
 async function adoptShard(orphan: Shard, adopter: Adopter): Promise<number> {
   let count = 0;
+  const spooled: QueueId[] = [];
   for (const segment of [...orphan.log.segments]) {
     if (adopter.stopped()) throw new QueueFault(`adopt ${orphan.name}`, "the queue is being closed");
-    const spooled: QueueId[] = [];
     const slots = orphan.index.slotsIn(segment.number);
     for (let at = 0; at < slots.length;) {
       const from = at;
@@ -80,8 +80,9 @@ async function adoptShard(orphan: Shard, adopter: Adopter): Promise<number> {
       for (const slot of some) leave(orphan, slot, spooled);
     }
     await orphan.log.reclaim();
-    for (const id of spooled) orphan.dropSpool(id);
   }
+  // Last of all: a copy of a message that compaction left in a later segment may have come back until here.
+  for (const id of spooled) orphan.dropSpool(id);
   return count;
 }
 
@@ -119,12 +120,12 @@ async function readOrphan(orphan: Shard, slot: number, adopter: Adopter): Promis
     await orphan.quarantine(slot, "its checksum is wrong");
     return undefined;
   }
-  const id = known >= 0 ? adopter.newId() : from;
+  const id = known >= 0 || adopter.shard.isLeaving(from) ? adopter.newId() : from;
   const spooled = (index.flags[slot] & FLAG.spooled) !== 0;
   if (spooled) await takeSpool(orphan, slot, { own: adopter.shard, id });
   return {
     id,
-    record: known >= 0 ? renamed(record, id) : record,
+    record: id === from ? record : renamed(record, id),
     states: await readOrphanStates(orphan, slot, record),
     flags: index.flags[slot],
     queue: index.queue[slot],
@@ -245,7 +246,7 @@ function enter({ id, record, flags, queue, due, spooled }: Adoption, own: Shard,
   own.index.move(slot, queue, due);
 }
 
-/** Takes a message that is ours now out of the orphan; its spool file goes after the segment that refers to it. */
+/** Takes a message that is ours now out of the orphan; its spool file goes after the segments that refer to it. */
 function leave(orphan: Shard, slot: number, spooled: QueueId[]): void {
   const { index } = orphan;
   if (index.queue[slot] === QUEUE.free) return;

@@ -95,7 +95,6 @@ export class SegmentLog {
    * last group commit, headers behind it, and which segments there are. Before that nothing may be destroyed because of it.
    */
   async confirm(): Promise<void> {
-    if (this.#segments.length === 0) return;
     for (const segment of this.#segments.toReversed()) {
       await segment.writeLastBatchAgain();
       // No group commit goes into a segment whose header, with all that it says of those before, is not durable.

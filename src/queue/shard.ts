@@ -1,4 +1,5 @@
 import type { Disk, DiskLock } from "../platform/disk.ts";
+import type { QueueId } from "./envelope.ts";
 import { queueFault } from "./fault.ts";
 import type { QueueEvent, QueueLimits } from "./file_store_options.ts";
 import { MessageIndex } from "./message_index.ts";
@@ -59,6 +60,7 @@ export class Shard {
   corrupt = 0;
   /** Whether all that replay found is durable. */
   #sure = false;
+  readonly #leaving = new Set<QueueId>();
   /** Records are missing that were there: content without a message may be theirs. */
   #damagedLog = false;
   readonly #options: ShardOptions;
@@ -256,8 +258,19 @@ export class Shard {
   remove(slot: number): void {
     const id = this.index.idOf(slot);
     const spooled = (this.index.flags[slot] & FLAG.spooled) !== 0;
-    this.outcomes.remove(slot, spooled ? () => this.dropSpool(id) : undefined);
+    if (spooled) this.#leaving.add(id);
+    this.outcomes.remove(slot, spooled ? () => this.#gone(id) : undefined);
     dropMessage(slot, this);
+  }
+
+  #gone(id: QueueId): void {
+    this.dropSpool(id);
+    this.#leaving.delete(id);
+  }
+
+  /** Whether a message of that id is finished whose spool file is still to go: no other may take its name. */
+  isLeaving(id: QueueId): boolean {
+    return this.#leaving.has(id);
   }
 
   close(): void {

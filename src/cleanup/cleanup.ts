@@ -1,20 +1,23 @@
 import type { MaybeAsync } from "../base/maybe_async.ts";
-import type { Origin, QueueId, Recipient } from "../queue/envelope.ts";
+import type { Envelope, QueueId } from "../queue/envelope.ts";
 import type { Reply } from "../smtp/reply.ts";
 
 /** What the submitting service knows before the content comes. */
-export interface Submission {
-  readonly id: QueueId;
-  readonly arrival: number;
-  readonly sender: string;
-  readonly recipients: readonly Recipient[];
-  readonly origin: Origin;
-  readonly ret?: "FULL" | "HDRS";
-  readonly envid?: string;
-  readonly eightBit?: boolean;
-  readonly smtputf8?: boolean;
-  readonly contentFilter?: string;
-  readonly hold?: boolean;
+export interface Submission extends
+  Pick<
+    Envelope,
+    | "id"
+    | "arrival"
+    | "sender"
+    | "recipients"
+    | "origin"
+    | "ret"
+    | "envid"
+    | "eightBit"
+    | "smtputf8"
+    | "contentFilter"
+    | "hold"
+  > {
   /** Accept and throw away (access DISCARD). */
   readonly discard?: boolean;
   readonly redirect?: string;

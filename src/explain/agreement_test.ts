@@ -16,7 +16,7 @@ import { quoteAddress } from "../address/address.ts";
 import { createSystemResolver } from "../dns/system_resolver.ts";
 import { openExplainHouse } from "../master/explain_house.ts";
 import { Session } from "../smtpd/session.ts";
-import type { ClientName } from "../smtpd/deps.ts";
+import type { ClientName } from "../dns/reverse.ts";
 import { explain } from "./explain.ts";
 import type { Explanation } from "./explanation.ts";
 import { meaningOf } from "./outcome.ts";

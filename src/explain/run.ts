@@ -3,7 +3,7 @@ import { systemClock } from "../base/clock.ts";
 import { overlay } from "../config/overlay.ts";
 import type { Service } from "../config/service.ts";
 import type { Log } from "../observe/log.ts";
-import type { ClientName } from "../smtpd/deps.ts";
+import type { ClientName } from "../dns/reverse.ts";
 import { createSmtpd } from "../smtpd/smtpd.ts";
 import { type Conversation, converse, impatientClock, NO_ID, paperCleanup } from "./conversation.ts";
 import type { ExplainedCommand } from "./explanation.ts";

@@ -3,19 +3,10 @@ import type { Clock } from "../base/clock.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { Cleanup } from "../cleanup/cleanup.ts";
 import type { Service } from "../config/service.ts";
+import type { ClientName } from "../dns/reverse.ts";
 import type { Log } from "../observe/log.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import type { Reply } from "../smtp/reply.ts";
-
-/** What the DNS says of a client's address (smtpd_peer): names are "unknown" where there is none to trust. */
-export interface ClientName {
-  readonly name: string;
-  readonly reverseName: string;
-  readonly nameStatus: 2 | 4 | 5;
-  readonly reverseNameStatus: 2 | 4 | 5;
-  /** A line of level warning: `hostname forged.example does not resolve to address 192.0.2.60: ...`. */
-  readonly warning?: string;
-}
 
 /** A client without any name. */
 export const NAMELESS: ClientName = {

@@ -5,7 +5,8 @@ import { settle } from "../../test/kit/fake_clock.ts";
 import { memorySmtpd } from "../../test/kit/memory_smtpd.ts";
 import { createCleanup } from "../cleanup/create_cleanup.ts";
 import { QueueFault } from "../queue/store.ts";
-import { type ClientName, NAMELESS } from "./deps.ts";
+import type { ClientName } from "../dns/reverse.ts";
+import { NAMELESS } from "./deps.ts";
 
 const SESSION = [
   "EHLO client.example.org\r\n",

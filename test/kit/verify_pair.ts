@@ -169,10 +169,13 @@ async function account(system: System, questions: readonly Question[]): Promise<
   };
 }
 
+/** Waits until nothing happens any more, and all probes that were begun are over. */
 async function atRest(system: System): Promise<void> {
   let last = -1;
-  for (const end = Date.now() + 10_000; Date.now() < end;) {
-    if (system.log().length === last) return;
+  const count = (pattern: RegExp) => system.log().match(pattern)?.length ?? 0;
+  const under = () => count(/^qmgr: .*\(queue active\)$/gm) > count(/^qmgr: .*: removed$/gm);
+  for (const end = Date.now() + 20_000; Date.now() < end;) {
+    if (system.log().length === last && !under()) return;
     last = system.log().length;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }

@@ -131,3 +131,33 @@ for (const [code, full] of [["EIO", false], ["EROFS", false], ["EDQUOT", true]] 
     });
   }
 }
+
+for (const tail of [true, false]) {
+  test(`a full disk does not keep the queue from being opened, though ${tail ? "a torn write" : "damage"} could not be copied`, async () => {
+    const bench = new Bench();
+    const store = await bench.open();
+    const ids = [
+      await put(store, 100, bench.now),
+      await put(store, 400_000, bench.now),
+      await put(store, 100, bench.now),
+    ];
+    await store.close();
+    const [name] = bench.disk.list("/q/mta/shard-0/log");
+    const path = `/q/mta/shard-0/log/${name}`;
+    const file = bench.disk.open(path);
+    const bytes = Buffer.alloc(file.size());
+    await file.read(bytes, 0);
+    const mark = bytes.subarray(0, 8);
+    if (tail) file.write([mark, Buffer.alloc(60, 7)], bytes.length);
+    else file.write([Buffer.from("rot")], bytes.indexOf(ids[0]!) + 20);
+    bench.disk.unlink(`/q/mta/shard-0/spool/${ids[1]}`);
+    bench.fail(["preallocate", "create", "write", "rename"], "ENOSPC");
+    const again = await bench.open();
+    expect(bench.events.map(({ is }) => is)).toContain(tail ? "torn" : "corrupt");
+    const sound = tail ? [ids[0]!, ids[2]!] : [ids[2]!];
+    const taken = again.takeDue(bench.now, 9);
+    for (const id of sound) expect((await again.open(id)).content.size).toBe(100);
+    // The one whose content is gone stays until it can be set aside.
+    expect(taken.filter((id) => !sound.includes(id))).toEqual([ids[1]!]);
+  });
+}

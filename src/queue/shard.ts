@@ -144,7 +144,8 @@ export class Shard {
     if (tail && !marked) return report({ is: "torn", where, bytes: length });
     const bytes = Buffer.alloc(tail ? Math.min(length, this.#options.limits.segmentSize) : length);
     await segment.file.read(bytes, offset).catch(() => 0);
-    const savedAs = await this.#setAside(segment, offset, bytes);
+    // What cannot be kept now, as on a full disk, must not keep the rest from being delivered.
+    const savedAs = await this.#setAside(segment, offset, bytes).catch(() => "");
     if (savedAs !== undefined) report({ is: tail ? "torn" : "corrupt", where, bytes: length, savedAs });
   }
 
@@ -158,6 +159,9 @@ export class Shard {
     try {
       file.write([bytes], 0);
       await file.sync();
+    } catch (error) {
+      this.disk.unlink(path);
+      throw error;
     } finally {
       file.close();
     }
@@ -174,7 +178,9 @@ export class Shard {
       if ((this.index.flags[slot] & FLAG.spooled) === 0) continue;
       const id = this.index.idOf(slot);
       if (files.delete(id) && this.#spoolSize(id) >= this.index.size[slot]) continue;
-      if (this.#options.mode === "write") await this.quarantine(slot, `${spool}/${id} is missing or cut`);
+      if (this.#options.mode === "read") continue;
+      // Where that fails the message stays, and cannot be opened.
+      await this.quarantine(slot, `${spool}/${id} is missing or cut`).catch(() => {});
     }
     if (this.#options.mode === "read" || !this.#sure) return;
     for (const name of files) {

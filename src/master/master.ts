@@ -2,14 +2,12 @@ import { resolve } from "node:path";
 import type { Configuration, ConfigurationTexts } from "../config/service.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { printDiagnostic } from "../config/diagnostic.ts";
-import type { World } from "../config/world.ts";
 import { createLog } from "../observe/create_log.ts";
 import type { Log } from "../observe/log.ts";
 import type { LogWriter } from "../observe/log_writer.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { FileIdentity } from "../platform/random_access_file.ts";
 import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/spawn.ts";
-import type { SystemUser } from "../platform/users.ts";
 import type { ControlRequest } from "./control_protocol.ts";
 import { addressVerification } from "./address_verification_status.ts";
 import { AnvilLedger } from "./anvil.ts";
@@ -18,7 +16,7 @@ import { type Endpoint, listeningEndpoints } from "./endpoints.ts";
 import { Generation, type GenerationHost, type GenerationPlan } from "./generation.ts";
 import { HelperProcesses } from "./helper_processes.ts";
 import { Leases } from "./leases.ts";
-import { ListeningSockets, type PreparedSockets, type SocketCalls } from "./listening_sockets.ts";
+import { ListeningSockets, type PreparedSockets } from "./listening_sockets.ts";
 import { isOwnFile, lineStyle, openLogTarget, writerFor } from "./log_target.ts";
 import { MetricsCollector } from "./metrics_collector.ts";
 import { lentFiles } from "./lent_files.ts";
@@ -28,45 +26,15 @@ import { askAll, askOne } from "./queue_questions.ts";
 import { unservedEntries } from "./unserved.ts";
 import { ShardNumbers } from "./shard_numbers.ts";
 import type { LogTarget, WorkerArguments } from "./worker_protocol.ts";
-
-/** What master asks of the machine; tests bring their own. */
-export interface MasterWorld {
-  readonly world: World;
-  readonly sockets: SocketCalls;
-  readonly uid: number;
-  readonly gid: number;
-  readonly pid: number;
-  readonly hostName: string;
-  readonly processors: number;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  userByName(name: string): SystemUser | undefined;
-  spawn(options: ChildOptions, handler: ChildHandler): Child;
-  /** Makes the folder of the helpers' sockets, that only this group may enter. */
-  prepareHelperFolder(path: string, gid: number): void;
-  openHelperSocket(path: string): number;
-  closeHelperSocket(fd: number, path: string): void;
-  raiseOpenFiles(wanted: number): number;
-  /** Makes queue_directory and data_directory what the workers need; throws an Error that says what is wrong. */
-  prepareDirectories(configuration: Configuration, identity: Identity | undefined): void;
-  closeFile(fd: number): void;
-  /** A file's bytes, one a character, when the reader cannot read it and we can. */
-  bytesToLend(path: string, reader: Identity): string | undefined;
-  /** What tells a file from another or a changed one. */
-  identityOf(path: string): FileIdentity | undefined;
-  after(milliseconds: number, call: () => void): () => void;
-  now(): number;
-}
+import type { MasterWorld } from "./master_world.ts";
+import { StartFault } from "./start_fault.ts";
+import { workerCount, workerEnvironment } from "./worker_settings.ts";
 
 /** How master was started. */
 export interface MasterOptions {
   readonly configDirectory: string;
   readonly foreground: boolean;
   readonly journal: boolean;
-}
-
-/** Something that keeps the service from starting, in words for the operator. */
-export class StartFault extends Error {
-  override readonly name = "StartFault";
 }
 
 /** Descriptors for a busy server; the system may allow fewer. */
@@ -533,30 +501,4 @@ export class Master {
         throw new Error(`master does not know the request "${what}"`);
     }
   }
-}
-
-/**
- * worker_processes as a number. `auto` leaves one processor to the system: its network and disk work, and the runtime's own
- * threads, cost about as much as a worker (docs/decisions.md).
- */
-export function workerCount(value: string, processors: number): number {
-  if (value === "auto") return Math.max(1, processors - 1);
-  if (!/^[1-9]\d{0,2}$/.test(value) || Number(value) > 128) {
-    throw new StartFault(`bad worker_processes value "${value}"; specify "auto" or a number from 1 to 128`);
-  }
-  return Number(value);
-}
-
-/** The environment that workers get: what import_environment lists (postconf(5)), and nothing that steers the runtime. */
-export function workerEnvironment(
-  importEnvironment: string,
-  environment: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
-  const out: Record<string, string> = { PATH: "/usr/bin:/bin:/usr/sbin:/sbin" };
-  for (const item of importEnvironment.split(/[\s,]+/).filter((word) => word !== "")) {
-    const equals = item.indexOf("=");
-    const value = equals < 0 ? environment[item] : item.slice(equals + 1);
-    if (value !== undefined) out[equals < 0 ? item : item.slice(0, equals)] = value;
-  }
-  return out;
 }

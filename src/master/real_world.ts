@@ -21,7 +21,7 @@ import {
 import { openUnixListener } from "../platform/unix_listener.ts";
 import { chown, ownIds, userByName } from "../platform/users.ts";
 import { LARGEST_LOAN } from "./lent_files.ts";
-import type { MasterWorld } from "./master.ts";
+import type { MasterWorld } from "./master_world.ts";
 
 /** Our own folder below queue_directory: the shards. */
 export function shardsFolder(queueDirectory: string): string {

@@ -14,7 +14,8 @@ import { every } from "../platform/timer.ts";
 import { userById } from "../platform/users.ts";
 import { openControlServer } from "./control_server.ts";
 import { controlSocketPath } from "./control_protocol.ts";
-import { Master, StartFault } from "./master.ts";
+import { Master } from "./master.ts";
+import { StartFault } from "./start_fault.ts";
 import { pidFile } from "./pid_file.ts";
 import { masterWorld } from "./real_world.ts";
 

@@ -1,0 +1,34 @@
+import type { Configuration } from "../config/service.ts";
+import type { World } from "../config/world.ts";
+import type { FileIdentity } from "../platform/random_access_file.ts";
+import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/spawn.ts";
+import type { SystemUser } from "../platform/users.ts";
+import type { SocketCalls } from "./listening_sockets.ts";
+
+/** What master asks of the machine; tests bring their own. */
+export interface MasterWorld {
+  readonly world: World;
+  readonly sockets: SocketCalls;
+  readonly uid: number;
+  readonly gid: number;
+  readonly pid: number;
+  readonly hostName: string;
+  readonly processors: number;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  userByName(name: string): SystemUser | undefined;
+  spawn(options: ChildOptions, handler: ChildHandler): Child;
+  /** Makes the folder of the helpers' sockets, that only this group may enter. */
+  prepareHelperFolder(path: string, gid: number): void;
+  openHelperSocket(path: string): number;
+  closeHelperSocket(fd: number, path: string): void;
+  raiseOpenFiles(wanted: number): number;
+  /** Makes queue_directory and data_directory what the workers need; throws an Error that says what is wrong. */
+  prepareDirectories(configuration: Configuration, identity: Identity | undefined): void;
+  closeFile(fd: number): void;
+  /** A file's bytes, one a character, when the reader cannot read it and we can. */
+  bytesToLend(path: string, reader: Identity): string | undefined;
+  /** What tells a file from another or a changed one. */
+  identityOf(path: string): FileIdentity | undefined;
+  after(milliseconds: number, call: () => void): () => void;
+  now(): number;
+}

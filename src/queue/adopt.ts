@@ -1,10 +1,9 @@
 import { queueFault } from "./fault.ts";
 import type { Appends } from "./appends.ts";
 import type { Envelope, QueueId } from "./envelope.ts";
-import type { Entry } from "./group_commit.ts";
+import { type Entry, GroupCommit } from "./group_commit.ts";
 import { type Location, QUEUE } from "./message_index.ts";
 import { type DecodedRecord, FLAG, RECORD } from "./record.ts";
-import { dropMessage } from "./replay.ts";
 import { listShards, Shard } from "./shard.ts";
 import { readChunks, SpoolWriter } from "./spool.ts";
 import type { StoreWorld } from "./store_world.ts";
@@ -24,6 +23,8 @@ export interface Adopter {
   readonly stopped: () => boolean;
   /** Messages came in. */
   readonly announce: () => void;
+  /** What was taken from shards whose adoption failed: it is not taken again, though it may have left since. */
+  readonly taken: Map<string, Set<QueueId>>;
 }
 
 /**
@@ -53,11 +54,32 @@ async function adoptNamed(name: string, world: StoreWorld, adopter: Adopter): Pr
     if (orphan.index.count > 0) await adopter.shard.confirm();
     const messages = await adoptShard(orphan, adopter);
     if (messages > 0) world.report({ is: "adopted", shard: name, messages });
+    adopter.taken.delete(name);
     return messages;
+  } catch (error) {
+    await writeDown(orphan, world);
+    throw error;
   } finally {
     orphan.close();
     adopter.announce();
   }
+}
+
+/** Says in the log of a shard whose adoption failed what has left it, if that can be written: the next one will not take it again. */
+async function writeDown(orphan: Shard, { now, after, limits }: StoreWorld): Promise<void> {
+  const commits = new GroupCommit({
+    log: orphan.log,
+    sources: [orphan.outcomes],
+    now,
+    inputs: () => 0,
+    gatherTime: 0,
+    report: () => {},
+    faultPause: limits.faultPause,
+    after,
+    committed: () => {},
+  });
+  await commits.flush().catch(() => {}); // then only this process knows
+  await commits.close();
 }
 
 /**
@@ -67,6 +89,8 @@ async function adoptNamed(name: string, world: StoreWorld, adopter: Adopter): Pr
 async function adoptShard(orphan: Shard, adopter: Adopter): Promise<number> {
   let count = 0;
   const spooled: QueueId[] = [];
+  const taken = adopter.taken.get(orphan.name) ?? new Set();
+  adopter.taken.set(orphan.name, taken);
   for (const segment of [...orphan.log.segments]) {
     if (adopter.stopped()) throw new QueueFault(`adopt ${orphan.name}`, "the queue is being closed");
     const slots = orphan.index.slotsIn(segment.number);
@@ -77,7 +101,7 @@ async function adoptShard(orphan: Shard, adopter: Adopter): Promise<number> {
       }
       const some = slots.slice(from, at);
       count += await adoptSome(orphan, some, adopter);
-      for (const slot of some) leave(orphan, slot, spooled);
+      for (const slot of some) leave(orphan, slot, { spooled, taken });
     }
     await orphan.log.reclaim();
   }
@@ -113,6 +137,7 @@ interface Adoption {
 async function readOrphan(orphan: Shard, slot: number, adopter: Adopter): Promise<Adoption | undefined> {
   const { index } = orphan;
   const from = index.idOf(slot);
+  if (adopter.taken.get(orphan.name)?.has(from)) return undefined;
   const known = adopter.shard.index.find(from);
   if (known >= 0 && isSame(orphan, slot, adopter.shard, known)) return undefined;
   const record = await orphan.readMessage(slot);
@@ -247,9 +272,15 @@ function enter({ id, record, flags, queue, due, spooled }: Adoption, own: Shard,
 }
 
 /** Takes a message that is ours now out of the orphan; its spool file goes after the segments that refer to it. */
-function leave(orphan: Shard, slot: number, spooled: QueueId[]): void {
+function leave(
+  orphan: Shard,
+  slot: number,
+  { spooled, taken }: { readonly spooled: QueueId[]; readonly taken: Set<QueueId> },
+): void {
   const { index } = orphan;
   if (index.queue[slot] === QUEUE.free) return;
-  if ((index.flags[slot] & FLAG.spooled) !== 0) spooled.push(index.idOf(slot));
-  dropMessage(slot, orphan);
+  const id = index.idOf(slot);
+  taken.add(id);
+  if ((index.flags[slot] & FLAG.spooled) !== 0) spooled.push(id);
+  orphan.remove(slot);
 }

@@ -63,6 +63,8 @@ class FileStore implements QueueStore {
   #arrived = false;
   #closing = false;
   #adoption: Promise<number> | undefined;
+  /** What was taken from shards whose adoption failed. */
+  readonly #taken = new Map<string, Set<QueueId>>();
   #lastAppend = 0;
   #compactionRests = 0;
   #cancelOutcomes: (() => void) | undefined;
@@ -396,6 +398,7 @@ class FileStore implements QueueStore {
       syncSpool: () => this.#spoolSync.request(),
       stopped: () => this.#closing,
       announce: () => this.#announce(),
+      taken: this.#taken,
     });
   }
 

@@ -1,11 +1,12 @@
 // Other people's clients against the compiled binary, and a real sink behind it that must get every message exactly once.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Subprocess } from "bun";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import nodemailer from "nodemailer";
 import { freePort, HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { mailbox } from "../kit/mailbox.ts";
 
 const LONG = process.env.MTA_LONG_TESTS === "1";
 const has = (tool: string) => HAVE_BINARY && Bun.which(tool) !== null;
@@ -26,12 +27,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.stop();
 });
-
-async function mailbox(name: string): Promise<string> {
-  const path = join(mailboxes, name);
-  for (let tries = 0; tries < 500 && !existsSync(path); tries++) await Bun.sleep(10);
-  return readFileSync(path, "utf8");
-}
 
 async function finish(command: string[]): Promise<{ code: number; out: string }> {
   const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
@@ -56,7 +51,7 @@ test.skipIf(!has("swaks"))("swaks delivers a message", async () => {
   ]);
   expect(out).toContain("250 2.0.0 Ok: queued as ");
   expect(code).toBe(0);
-  expect(await mailbox("swaks")).toContain("\none\n.two\n..three\n");
+  expect(await mailbox(join(mailboxes, "swaks"))).toContain("\none\n.two\n..three\n");
 });
 
 test.skipIf(!has("python3"))("Python's smtplib delivers a message", async () => {
@@ -72,7 +67,7 @@ with smtplib.SMTP("127.0.0.1", int(sys.argv[1])) as s:
   expect(out).toBe("");
   expect(code).toBe(0);
   await server.logged(/to=<smtplib@.*status=sent/);
-  expect(await mailbox("smtplib")).toContain("Subject: from smtplib");
+  expect(await mailbox(join(mailboxes, "smtplib"))).toContain("Subject: from smtplib");
 });
 
 test.skipIf(!HAVE_BINARY)(
@@ -98,12 +93,13 @@ test.skipIf(!HAVE_BINARY)(
     transport.close();
     for (const { response } of replies) expect(response).toMatch(/^250 2\.0\.0 Ok: queued as \w+$/);
     for (let tries = 0; tries < 500; tries++) {
-      if ((await mailbox("nodemailer")).match(/^Subject: number \d$/gm)?.length === 5) break;
+      if ((await mailbox(join(mailboxes, "nodemailer"))).match(/^Subject: number \d$/gm)?.length === 5) break;
       await Bun.sleep(10);
     }
-    expect((await mailbox("nodemailer")).match(/^Subject: number \d$/gm)?.toSorted()).toEqual(
-      [0, 1, 2, 3, 4].map((n) => `Subject: number ${n}`),
-    );
+    expect((await mailbox(join(mailboxes, "nodemailer"))).match(/^Subject: number \d$/gm)?.toSorted())
+      .toEqual(
+        [0, 1, 2, 3, 4].map((n) => `Subject: number ${n}`),
+      );
   },
 );
 

@@ -5,6 +5,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { mailbox } from "../kit/mailbox.ts";
 
 const root = resolve(import.meta.dirname!, "../..");
 const missing = ["buildah", "debootstrap", "chroot"].filter((tool) => Bun.which(tool) === null);
@@ -177,9 +178,7 @@ test.skipIf(!able)(
     expect(answer).toMatch(
       /^220 .*\r\n250 .*\r\n250 2\.1\.0 Ok\r\n250 2\.1\.5 Ok\r\n354 .*\r\n250 2\.0\.0 Ok: queued as \S+\r\n221 2\.0\.0 Bye\r\n$/,
     );
-    const mailbox = join(image, "var/lib/mta/mail/webmaster");
-    for (let tries = 0; tries < 100 && !existsSync(mailbox); tries++) await Bun.sleep(50);
-    expect(readFileSync(mailbox, "utf8")).toContain("from the container");
+    expect(await mailbox(join(image, "var/lib/mta/mail/webmaster"))).toContain("from the container");
     const inside = sh(["pgrep", "-P", String(child.pid)]).split("\n")[0]!;
     process.kill(Number(inside), "SIGTERM");
     expect(await child.exited).toBe(0);

@@ -1,11 +1,11 @@
 // A directory behind the compiled binary: groups are expanded, unknown users refused, and a dead directory loses and bounces nothing.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DIRECTORY } from "../kit/ldap_directory.ts";
 import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
 import { type Slapd, startSlapd, SUFFIX } from "../kit/slapd.ts";
 import { sendMessage, talk } from "../kit/talk.ts";
+import { mailbox } from "../kit/mailbox.ts";
 
 let slapd: Slapd;
 let server: Server;
@@ -38,14 +38,6 @@ afterAll(async () => {
   await slapd?.stop();
 });
 
-/** The mailbox, when a message with that text has come or five seconds have passed. */
-async function mailbox(name: string, text: string): Promise<string> {
-  const path = join(server.directory, "mail", name);
-  const content = () => existsSync(path) ? readFileSync(path, "utf8") : "";
-  for (let tries = 0; tries < 500 && !content().includes(text); tries++) await Bun.sleep(10);
-  return content();
-}
-
 async function reply(recipient: string): Promise<string> {
   const client = await talk(server.port);
   await client.say("EHLO client.example");
@@ -61,7 +53,9 @@ describe.skipIf(!HAVE_BINARY)("virtual_alias_maps and local_recipient_maps in LD
       await sendMessage(server.port, { from: "me@example.com", to: "staff@example.org", body: "to all" }),
     )
       .toStartWith("250 2.0.0 Ok: queued as ");
-    for (const name of people) expect(await mailbox(name, "to all")).toContain("to all");
+    for (const name of people) {
+      expect(await mailbox(join(server.directory, "mail", name), "to all")).toContain("to all");
+    }
   });
 
   test("who is not in the directory is refused, also with a name made to match", async () => {

@@ -1,9 +1,9 @@
 // The founding scenario, served by the compiled binary: the tutorial's files, `mta postmap`, its session, the mailbox.
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { playScenario, SCENARIO_FILES, SCENARIO_MAIN_CF, typed } from "../kit/scenario.ts";
 import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { mailbox } from "../kit/mailbox.ts";
 
 async function scenarioServer(): Promise<Server> {
   const server = await startServer({
@@ -24,19 +24,15 @@ async function scenarioServer(): Promise<Server> {
   return server;
 }
 
-async function mailbox(server: Server, name: string): Promise<string> {
-  const path = join(server.directory, "mail", name);
-  for (let tries = 0; tries < 500 && !existsSync(path); tries++) await Bun.sleep(10);
-  return readFileSync(path, "latin1");
-}
-
 test.skipIf(!HAVE_BINARY)(
   "the tutorial's session gets the tutorial's replies, and the message lies in the mailbox",
   async () => {
     const server = await scenarioServer();
     try {
       expect(await playScenario(server.port, "220 mail.example.com ESMTP mta")).toEqual([]);
-      expect(await mailbox(server, "webmaster")).toMatch(/^From test@gmail\.com {2}[^]*\nhello!!!!!!\n\n$/);
+      expect(await mailbox(join(server.directory, "mail/webmaster"))).toMatch(
+        /^From test@gmail\.com {2}[^]*\nhello!!!!!!\n\n$/,
+      );
       expect(server.log()).toContain(
         "NOQUEUE: reject: RCPT from client.example.org[192.0.2.7]: 554 5.7.1 <haha@example.com>: ",
       );

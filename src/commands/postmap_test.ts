@@ -95,13 +95,13 @@ test("--json: bytes that are no UTF-8 are told in base64", () => {
   fs.writeFileSync(join(folder, "bytes"), Buffer.from("caf\xe9 \xff\n", "latin1"));
   expect(run("postmap", ["-u", "hash:bytes"]).status).toBe(0);
   expect(JSON.parse(run("postmap", ["--json", "-u", "-s", "hash:bytes"]).out)).toEqual({
-    key_base64: "Y2Fm6Q==",
-    value_base64: "/w==",
+    keyBase64: "Y2Fm6Q==",
+    valueBase64: "/w==",
   });
   const asked = run("postmap", ["--json", "-u", "-q", "-", "hash:bytes"], Buffer.from("caf\xe9\n", "latin1"));
   expect(JSON.parse(asked.out)).toEqual({
-    key_base64: "Y2Fm6Q==",
-    value_base64: "/w==",
+    keyBase64: "Y2Fm6Q==",
+    valueBase64: "/w==",
     table: "hash:bytes",
   });
 });

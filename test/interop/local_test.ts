@@ -22,6 +22,8 @@ const ALIASES: Readonly<Record<string, string>> = {
   remote: "x@discard.example",
   remotes: "x@discard.example, y@discard.example",
   mixed: "games, x@discard.example",
+  "remote-later": 'x@discard.example, games, "|exit 75"',
+  "remote-never": 'x@discard.example, games, "|exit 67"',
   owned: "games, x@discard.example",
   "owner-owned": "irc",
   include: ":include:$root/list",
@@ -127,7 +129,7 @@ test.skipIf(!postfixAvailable())(
 
 test.skipIf(!postfixAvailable())(
   "forwarding is the same",
-  () => same(to("remote", "remotes", "mixed", "owned", "include", "gone")),
+  () => same(to("remote", "remotes", "mixed", "remote-later", "remote-never", "owned", "include", "gone")),
 );
 
 test.skipIf(!postfixAvailable())(

@@ -1,4 +1,5 @@
-import net from "node:net";
+import type net from "node:net";
+import { netModule } from "./late_modules.ts";
 
 /** One end of a connection. */
 export interface Endpoint {
@@ -219,7 +220,7 @@ export function listen(
   options: { readonly maxConnections: number; readonly dropped?: () => void },
   accept: (connection: Connection) => ConnectionHandler,
 ): Promise<Listener> {
-  const server = net.createServer(
+  const server = netModule().createServer(
     { noDelay: true, allowHalfOpen: true },
     (socket) => void wrapSocket(socket, accept),
   );
@@ -250,7 +251,7 @@ export function connect(
   handlerOf: (connection: Connection) => ConnectionHandler,
 ): Promise<Connection> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ ...to, noDelay: true, allowHalfOpen: true } as net.NetConnectOpts);
+    const socket = netModule().connect({ ...to, noDelay: true, allowHalfOpen: true } as net.NetConnectOpts);
     const fail = (error: unknown) => {
       socket.destroy();
       reject(error);

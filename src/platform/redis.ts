@@ -1,4 +1,4 @@
-import { RedisClient } from "bun";
+import type { RedisClient } from "bun";
 import { connect, type ConnectTo } from "./connection.ts";
 import { systemErrorText } from "./system_error.ts";
 
@@ -53,7 +53,7 @@ export async function connectRedis(
   server: RedisServer,
   options: { readonly timeout: number; readonly idle: number },
 ): Promise<RedisConnection> {
-  const client = new RedisClient(urlOf(server), {
+  const client = new Bun.RedisClient(urlOf(server), {
     connectionTimeout: options.timeout,
     idleTimeout: options.idle,
     autoReconnect: false,

@@ -1,5 +1,3 @@
-import { SQL } from "bun";
-
 /** A database server and how to log in there. */
 export interface SqlServer {
   readonly adapter: "postgres" | "mysql";
@@ -75,7 +73,7 @@ export async function connectSql(
   }
   let isOpen = true;
   let active: Bun.SQL.Query<RawResult | RawResult[]> | undefined;
-  const client = unswayed(() => new SQL(optionsOf(server, timeout, () => isOpen = false)));
+  const client = unswayed(() => new Bun.SQL(optionsOf(server, timeout, () => isOpen = false)));
   const close = () => {
     isOpen = false;
     active?.cancel(); // PostgreSQL stops the statement; MySQL has its own time limit

@@ -1,7 +1,8 @@
 import fs from "node:fs";
-import net from "node:net";
+import type net from "node:net";
 import { join } from "node:path";
-import tls from "node:tls";
+import type tls from "node:tls";
+import { netModule, tlsModule } from "./late_modules.ts";
 import { readPlain } from "./random_access_file.ts";
 import { type Connection, type ConnectionHandler, type ConnectTo, wrapSocket } from "./connection.ts";
 
@@ -42,7 +43,7 @@ export function connectSecurely(
   handlerOf: (connection: Connection) => ConnectionHandler,
 ): Promise<Connection> {
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
-  const socket = net.connect({ ...to, noDelay: true } as net.NetConnectOpts);
+  const socket = netModule().connect({ ...to, noDelay: true } as net.NetConnectOpts);
   let current: net.Socket = socket;
   const settle = () => {
     clearTimeout(timer);
@@ -63,7 +64,7 @@ export function connectSecurely(
   socket.once("close", () => fail(new Error("the server has closed the connection")));
   const secure = () => {
     try {
-      current = tls.connect({ socket, ...secureOptions(options.tls) });
+      current = tlsModule().connect({ socket, ...secureOptions(options.tls) });
     } catch (error) {
       return fail(error);
     }
@@ -85,12 +86,12 @@ export function connectSecurely(
 function secureOptions(
   { ca, verify, serverName, certificate, key, ciphers }: ClientTls,
 ): tls.ConnectionOptions {
-  const isName = net.isIP(serverName) === 0;
+  const isName = netModule().isIP(serverName) === 0;
   return {
     ca,
     rejectUnauthorized: verify,
     ...(isName && { servername: serverName }),
-    checkServerIdentity: (_, peer) => verify ? tls.checkServerIdentity(serverName, peer) : undefined,
+    checkServerIdentity: (_, peer) => verify ? tlsModule().checkServerIdentity(serverName, peer) : undefined,
     ...(certificate !== undefined && { cert: certificate }),
     ...(key !== undefined && { key }),
     ...(ciphers !== undefined && { ciphers }),
@@ -125,7 +126,7 @@ function inTheClear(
 /** Whether an OpenSSL cipher list names anything that is known here; a text says what is wrong. */
 export function cipherListProblem(ciphers: string): string | undefined {
   try {
-    tls.createSecureContext({ ciphers });
+    tlsModule().createSecureContext({ ciphers });
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

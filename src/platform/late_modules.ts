@@ -1,0 +1,17 @@
+import type NetModule from "node:net";
+import type TlsModule from "node:tls";
+
+// Modules of the runtime that take milliseconds to load and that a `postmap -q` has no use for: loaded at their first use.
+
+let net: typeof NetModule | undefined;
+let tls: typeof TlsModule | undefined;
+
+/** The runtime's sockets. */
+export function netModule(): typeof NetModule {
+  return net ??= process.getBuiltinModule("node:net");
+}
+
+/** The runtime's TLS. */
+export function tlsModule(): typeof TlsModule {
+  return tls ??= process.getBuiltinModule("node:tls");
+}

@@ -45,31 +45,38 @@ function hostAndPort(place: string, file: QueryFile): { readonly host: string; r
   return { host: endpoint.to.host, port: endpoint.to.port };
 }
 
-const PARAMETERS = [
-  "application_name",
-  "connect_timeout",
-  "dbname",
-  "fallback_application_name",
-  "gssencmode",
-  "host",
-  "hostaddr",
-  "keepalives",
-  "keepalives_count",
-  "keepalives_idle",
-  "keepalives_interval",
-  "options",
-  "password",
-  "port",
-  "ssl",
-  "sslcert",
-  "sslkey",
-  "sslmode",
-  "sslrootcert",
-  "sslsni",
-  "target_session_attrs",
-  "tcp_user_timeout",
-  "user",
+/** Parameters of a connection URI that are honoured. */
+const HONOURED = [
+  ...[
+    "application_name",
+    "dbname",
+    "fallback_application_name",
+    "gssencmode",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+  ],
+  ...["port", "ssl", "sslcert", "sslkey", "sslmode", "sslrootcert", "target_session_attrs", "user"],
 ];
+/** Those whose place is taken by something of ours: `timeout`, and connections that nobody keeps for long. */
+const NO_EFFECT = [
+  ...[
+    "connect_timeout",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "sslsni",
+  ],
+  "tcp_user_timeout",
+];
+/** What must be so for a parameter to be honoured. */
+const ONLY: Readonly<Record<string, readonly string[]>> = {
+  gssencmode: ["disable", "prefer"],
+  ssl: ["true"],
+  target_session_attrs: ["any"],
+};
 
 /** `postgresql://user:password@host:port,host:port/database?parameters` (libpq's connection URIs). */
 function uriServers(uri: string, file: QueryFile, context: TableContext): SqlServer[] {
@@ -78,6 +85,9 @@ function uriServers(uri: string, file: QueryFile, context: TableContext): SqlSer
   if (match === null) return refuse("expected postgresql://user:password@host:port/database");
   const [, login = "", places = "", path = "", query = ""] = match;
   const parameters = uriParameters(query, refuse);
+  for (const name of NO_EFFECT.filter((each) => parameters.has(each))) {
+    context.warn(`${file.where("hosts")}: connection URI: ${name} has no effect here`);
+  }
   const colon = login.indexOf(":");
   const user = parameters.get("user") ?? decoded(colon < 0 ? login : login.slice(0, colon), refuse);
   const password = parameters.get("password") ??
@@ -103,17 +113,23 @@ function uriParameters(query: string, refuse: (why: string) => never): Map<strin
     const equals = part.indexOf("=");
     const name = decoded(equals < 0 ? part : part.slice(0, equals), refuse);
     if (equals < 0) refuse(`missing key/value separator "=" after "${name}"`);
-    if (!PARAMETERS.includes(name)) refuse(`parameter "${name}" is not known here`);
+    if (![...HONOURED, ...NO_EFFECT].includes(name)) refuse(`parameter "${name}" is not known here`);
     found.set(name, decoded(part.slice(equals + 1), refuse));
   }
-  const target = found.get("target_session_attrs") ?? "any";
-  if (target !== "any") refuse(`target_session_attrs=${target} cannot be honoured; only "any" can`);
+  for (const [name, allowed] of Object.entries(ONLY)) {
+    const value = found.get(name);
+    if (value === undefined || allowed.includes(value)) continue;
+    refuse(
+      `${name}=${value} cannot be honoured; only ${allowed.map((each) => `"${each}"`).join(" and ")} can`,
+    );
+  }
   return found;
 }
 
 function sessionParameters(parameters: ReadonlyMap<string, string>): Record<string, string> {
   const session: Record<string, string> = {};
-  const [name, options] = [parameters.get("application_name"), parameters.get("options")];
+  const name = parameters.get("application_name") ?? parameters.get("fallback_application_name");
+  const options = parameters.get("options");
   if (name !== undefined) session.application_name = name;
   if (options !== undefined) session.options = options;
   return session;
@@ -151,6 +167,14 @@ function decoded(text: string, refuse: (why: string) => never): string {
   }
 }
 
+/** `sslrootcert=system`: any authority of the system's may have signed, so the name must be right (libpq 16). */
+const trustsSystem = (parameters: ReadonlyMap<string, string>) => parameters.get("sslrootcert") === "system";
+
+function defaultMode(parameters: ReadonlyMap<string, string>): SqlTls["mode"] {
+  if (trustsSystem(parameters)) return "verify-full";
+  return parameters.has("ssl") ? "require" : "prefer";
+}
+
 function uriTls(
   parameters: ReadonlyMap<string, string>,
   { file, context, refuse }: {
@@ -159,8 +183,11 @@ function uriTls(
     readonly refuse: (why: string) => never;
   },
 ): SqlTls {
-  const asked = parameters.get("sslmode") ?? (parameters.get("ssl") === "true" ? "require" : "prefer");
+  const asked = parameters.get("sslmode") ?? defaultMode(parameters);
   const mode = MODES.find((each) => each === asked) ?? refuse(`invalid sslmode value: "${asked}"`);
+  if (trustsSystem(parameters) && mode !== "verify-full") {
+    refuse(`weak sslmode "${mode}" may not be used with sslrootcert=system; use "verify-full"`);
+  }
   const read = (name: string) => {
     const path = parameters.get(name);
     if (path === undefined || path === "" || path === "system") return undefined;

@@ -76,7 +76,7 @@ function serversOf(file: QueryFile, context: TableContext): readonly NamedServer
   const hosts = file.list("hosts");
   const [user, password] = [file.text("user"), file.text("password")];
   if (user !== undefined && password === undefined) file.refuse("user", "there is no password with it");
-  const tls = file.flag("tls", false) ? tlsOf(file, context) : undefined;
+  const tls = tlsOf(file, context);
   const common = {
     database: file.integer("database", 0),
     ...(user !== undefined && { user }),
@@ -92,8 +92,10 @@ function serversOf(file: QueryFile, context: TableContext): readonly NamedServer
         `${host}: the client cannot log in over a unix socket; use TCP, or no password`,
       );
     }
-    if ("path" in to || tls === undefined) return { name: host, server: { ...common, to } };
-    return { name: host, server: { ...common, to, tls } };
+    if ("path" in to && tls !== undefined) {
+      return file.refuse("hosts", `${host}: there is no TLS over a unix socket; use TCP, or tls = no`);
+    }
+    return { name: host, server: { ...common, to, ...(tls !== undefined && { tls }) } };
   });
 }
 
@@ -104,7 +106,14 @@ function withDefaults(host: string): string {
   return /^(?:\[[^\]]*\]|[^:]*)$/.test(place) ? `inet:${place}:6379` : `inet:${place}`;
 }
 
-function tlsOf(file: QueryFile, context: TableContext): RedisTls {
+const TLS_ATTRIBUTES = ["tls_CAfile", "tls_cert_file", "tls_key_file", "tls_verify_cert"];
+
+/** Whoever says how TLS shall be wants it: without `tls = yes` the password would go out in the clear. */
+function tlsOf(file: QueryFile, context: TableContext): RedisTls | undefined {
+  if (!file.flag("tls", false)) {
+    const idle = TLS_ATTRIBUTES.find((attribute) => file.isSet(attribute));
+    return idle === undefined ? undefined : file.refuse(idle, `${idle} has no effect without tls = yes`);
+  }
   const read = (attribute: string): string | undefined => {
     const path = file.text(attribute);
     if (path === undefined) return undefined;

@@ -458,6 +458,8 @@ describe("redis, on a real Redis", () => {
     ["timeout = 0", "invalid timeout parameter value 0 < 1"],
     ["tls = perhaps", "bad boolean configuration: tls = perhaps; expected yes or no"],
     ["tls = yes\ntls_CAfile = /nonexistent", "open /nonexistent: No such file or directory"],
+    ["tls_CAfile = /etc/ssl/cert.pem", "tls_CAfile has no effect without tls = yes"],
+    ["tls = no\ntls_verify_cert = yes", "tls_verify_cert has no effect without tls = yes"],
   ])("%j is refused", async (line, why) => {
     const { table, warnings } = open2(line);
     const at = line.includes("\n") ? 4 : 3;
@@ -485,6 +487,9 @@ describe("redis, on a real Redis", () => {
     const secret = open(queryFile("redis", `hosts = unix:${redis.socket}`, PASSWORD));
     expect(shown(await secret.table.lookup("k"))).toBe("trouble");
     expect(secret.warnings[0]).toContain("the client cannot log in over a unix socket");
+    const secured = open(queryFile("redis", `hosts = unix:${redis.socket}`, "tls = yes"));
+    expect(shown(await secured.table.lookup("k"))).toBe("trouble");
+    expect(secured.warnings[0]).toContain("there is no TLS over a unix socket");
     const { table, warnings } = open(
       queryFile("redis", `hosts = 127.0.0.1:${nobody}, 127.0.0.1:${redis.port}`, PASSWORD, "database = 3"),
     );

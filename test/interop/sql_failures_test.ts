@@ -85,8 +85,7 @@ function open(type: string, lines: readonly string[], more: Partial<TableContext
   return { table, warnings, later: (milliseconds) => void (ahead += milliseconds) };
 }
 
-const place = (type: Type) =>
-  type === "pgsql" ? `unix:${server(type).socket}` : `unix:${server(type).socket}`;
+const place = (type: Type) => `unix:${server(type).socket}`;
 const dbname = (type: Type) => `dbname = ${type === "pgsql" ? "postgres" : "mta"}`;
 const SELECT = "query = SELECT d FROM v WHERE k = '%s'";
 const lines = (type: Type, more: readonly string[] = []) => [
@@ -329,6 +328,18 @@ describe("logins to pgsql", () => {
         /line 1: connection URI: parameter "what" is not known/,
       ],
       [`postgres://open@127.0.0.1:${port}/postgres?target_session_attrs=read-write`, /cannot be honoured/],
+      [`postgres://open@127.0.0.1:${port}/postgres?gssencmode=prefer`, "found"],
+      [
+        `postgres://open@127.0.0.1:${port}/postgres?gssencmode=require`,
+        /gssencmode=require cannot be honoured/,
+      ],
+      [`postgres://secure:x@127.0.0.1:${port}/postgres?ssl=true`, "found"],
+      [`postgres://secure:x@127.0.0.1:${port}/postgres?ssl=false`, /ssl=false cannot be honoured/],
+      [`postgres://secure:x@127.0.0.1:${port}/postgres?sslrootcert=system`, /certificate|self.signed/i],
+      [
+        `postgres://secure:x@127.0.0.1:${port}/postgres?sslrootcert=system&sslmode=require`,
+        /weak sslmode "require" may not be used with sslrootcert=system/,
+      ],
       [`postgres://open@127.0.0.1:99999/postgres`, /invalid port number/],
       [`postgres://open:%zz@127.0.0.1:${port}/postgres`, /invalid percent-encoded token/],
     ];
@@ -337,6 +348,17 @@ describe("logins to pgsql", () => {
       if (typeof want === "string") expect([uri, answer]).toEqual([uri, want]);
       else expect([uri, want.test(answer) ? true : answer]).toEqual([uri, true]);
     }
+  });
+
+  test("parameters of a connection URI that have no effect are named", async () => {
+    const { port } = server("pgsql");
+    const uri = `postgres://open:secret@127.0.0.1:${port}/postgres?connect_timeout=2&keepalives=1`;
+    const { table, warnings } = open("pgsql", [`hosts = ${uri}`, SELECT]);
+    expect(why(await table.lookup("a"))).toBe("found");
+    expect(warnings).toEqual([
+      "FILE, line 1: connection URI: connect_timeout has no effect here",
+      "FILE, line 1: connection URI: keepalives has no effect here",
+    ]);
   });
 
   test("a host without dbname, and odd hosts", async () => {

@@ -10,6 +10,8 @@ export interface OptionFiles {
 export interface MysqlOption {
   readonly value: string;
   readonly where: string;
+  /** Written `loose-name`: it does not matter who does not know it. */
+  readonly isLoose: boolean;
 }
 
 const DEEPEST_INCLUDE = 10;
@@ -57,8 +59,10 @@ function readInto(
 function setOption(line: string, where: string, options: Map<string, MysqlOption>): void {
   const match = /^([^=\s]+)\s*(?:=\s*(.*))?$/.exec(line);
   if (match === null) return;
-  const name = match[1]!.toLowerCase().replaceAll("_", "-").replace(/^loose-/, "");
-  options.set(name, { value: optionValue(match[2] ?? ""), where });
+  const written = match[1]!.toLowerCase().replaceAll("_", "-");
+  const isLoose = written.startsWith("loose-");
+  const name = isLoose ? written.slice("loose-".length) : written;
+  options.set(name, { value: optionValue(match[2] ?? ""), where, isLoose });
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { b: "\b", t: "\t", n: "\n", r: "\r", s: " " };

@@ -22,6 +22,12 @@ export interface MysqlServers {
 
 type Options = ReadonlyMap<string, MysqlOption>;
 
+/** Client options that are honoured. */
+const HONOURED = new Set([
+  ...["database", "default-character-set", "password", "port", "socket", "ssl", "ssl-ca", "ssl-capath"],
+  ...["ssl-cert", "ssl-cipher", "ssl-key", "ssl-verify-server-cert", "user"],
+]);
+
 /** The servers of a query file's `hosts`: `unix:/path`, `inet:host:port`, `host`; `localhost` is the socket (mysql_table(5)). */
 export function mysqlServers(file: QueryFile, context: TableContext): MysqlServers {
   const options = clientOptions(file, context);
@@ -50,7 +56,13 @@ function clientOptions(file: QueryFile, context: TableContext): Options {
     }
   };
   const reader = { text, folder: listCnfFiles };
-  return readMysqlOptions(path === undefined ? DEFAULT_OPTION_FILES : [path], group, reader);
+  const options = readMysqlOptions(path === undefined ? DEFAULT_OPTION_FILES : [path], group, reader);
+  for (const [name, { where, isLoose }] of options) {
+    if (!HONOURED.has(name) && !isLoose) {
+      context.warn(`${where}: the client option ${name} has no effect here`);
+    }
+  }
+  return options;
 }
 
 function loginOf(file: QueryFile, options: Options) {

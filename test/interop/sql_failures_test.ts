@@ -413,10 +413,12 @@ describe("logins to mysql", () => {
     fs.writeFileSync(
       file,
       `[mysqld]\nuser = wrong\n[client]\nuser = wrong\n[mail]\nuser=native\npassword='pass word\\'"\\\\é'\n` +
-        `default_character_set = utf8\n!includedir ${root}/conf.d\n`,
+        `default_character_set = utf8\nssl_mode = VERIFY_CA\nloose-compress\n!includedir ${root}/conf.d\n`,
     );
     const attributes = [`option_file = ${file}`, "option_group = mail", "dbname = mta", SELECT];
-    expect(why(await open("mysql", attributes).table.lookup("a"))).toBe("found");
+    const { table, warnings } = open("mysql", attributes);
+    expect(why(await table.lookup("a"))).toBe("found");
+    expect(warnings).toEqual([`${file}, line 9: the client option ssl-mode has no effect here`]);
     const none = ["option_group =", "dbname = mta", SELECT, tcp(), "user = open"];
     expect(why(await open("mysql", none).table.lookup("a"))).toBe("found");
     expect(why(await open("mysql", ["option_file = /nosuch", "dbname = x", SELECT]).table.lookup("a")))

@@ -1,3 +1,4 @@
+import { Turns } from "../base/turns.ts";
 import { connect, type Connection, type ConnectionHandler, type ConnectTo } from "./connection.ts";
 import { errorCode, systemErrorText } from "./system_error.ts";
 
@@ -64,7 +65,7 @@ export class ConnectionPool {
   readonly #options: PoolOptions;
   readonly #world: { readonly connect: Connect; clock(): number };
   readonly #idle: Channel[] = [];
-  readonly #waiting = new Set<PromiseWithResolvers<void>>();
+  readonly #turns = new Turns();
   #open = 0;
   #closed = false;
 
@@ -92,12 +93,11 @@ export class ConnectionPool {
     }
   }
 
-  /** Ends all connections; requests under way fail. */
+  /** Ends the connections that rest and the waiting for one; a request under way ends as it would, and its connection with it. */
   close(): void {
     this.#closed = true;
     for (const channel of this.#idle.splice(0)) channel.destroy();
-    for (const waiting of this.#waiting) waiting.reject(closedPool());
-    this.#waiting.clear();
+    this.#turns.end(closedPool());
   }
 
   #put(channel: Channel): void {
@@ -108,20 +108,13 @@ export class ConnectionPool {
       this.#open--;
       channel.destroy();
     }
-    this.#wakeNext();
+    this.#turns.next();
   }
 
   #isGoodForMore(channel: Channel): boolean {
     const { requestLimit = Infinity, maxTtl } = this.#options;
     return !this.#closed && channel.isOpen && channel.requests < requestLimit &&
       this.#world.clock() - channel.since < maxTtl;
-  }
-
-  #wakeNext(): void {
-    const [next] = this.#waiting;
-    if (next === undefined) return;
-    this.#waiting.delete(next);
-    next.resolve();
   }
 
   #idleChannel(): Channel | undefined {
@@ -136,7 +129,7 @@ export class ConnectionPool {
   async #newChannel(signal: AbortSignal | undefined): Promise<Channel> {
     const { maxConnections = 100 } = this.#options;
     while (!this.#closed && this.#open >= maxConnections) {
-      await this.#turn(signal);
+      await this.#turns.wait(signal);
       const idle = this.#idleChannel();
       if (idle !== undefined) return idle;
     }
@@ -150,23 +143,8 @@ export class ConnectionPool {
       );
     } catch (error) {
       this.#open--;
-      this.#wakeNext();
+      this.#turns.next();
       throw error;
-    }
-  }
-
-  async #turn(signal: AbortSignal | undefined): Promise<void> {
-    const waiting = Promise.withResolvers<void>();
-    const giveUp = () => {
-      this.#waiting.delete(waiting);
-      waiting.reject(signal?.reason);
-    };
-    this.#waiting.add(waiting);
-    signal?.addEventListener("abort", giveUp, { once: true });
-    try {
-      await waiting.promise;
-    } finally {
-      signal?.removeEventListener("abort", giveUp);
     }
   }
 }

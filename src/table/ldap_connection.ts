@@ -1,3 +1,4 @@
+import { Turns } from "../base/turns.ts";
 import type { Connection, ConnectionHandler } from "../platform/connection.ts";
 import type { LdapCredentials, LdapEntry, LdapResponse, LdapSearch } from "./ldap_codec.ts";
 import * as codec from "./ldap_codec.ts";
@@ -34,7 +35,7 @@ export class LdapConnection implements ConnectionHandler {
   readonly #timeout: number;
   readonly #frames = new FrameSplitter();
   readonly #pending = new Map<number, Pending>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #turns = new Turns();
   #connection: Connection | undefined;
   #lastId = 0;
   #running = 0;
@@ -71,29 +72,14 @@ export class LdapConnection implements ConnectionHandler {
 
   /** Rejects with an LdapFault, or the signal's reason. */
   async search(search: LdapSearch, signal: AbortSignal): Promise<LdapFound> {
-    await this.#turn(signal);
+    while (this.#running >= AT_A_TIME) await this.#turns.wait(signal);
+    this.#running++;
     try {
       return await this.#ask((id) => codec.encodeSearch(id, search), signal);
     } finally {
       this.#running--;
-      this.#waiting.shift()?.();
+      this.#turns.next();
     }
-  }
-
-  /** Waits until fewer than AT_A_TIME searches are under way. */
-  async #turn(signal: AbortSignal): Promise<void> {
-    while (this.#running >= AT_A_TIME) {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const aborted = () => {
-        this.#waiting.splice(this.#waiting.indexOf(resolve), 1);
-        reject(signal.reason);
-      };
-      this.#waiting.push(resolve);
-      signal.addEventListener("abort", aborted, { once: true });
-      await promise;
-      signal.removeEventListener("abort", aborted);
-    }
-    this.#running++;
   }
 
   #ask(encode: (id: number) => Buffer, signal: AbortSignal): Promise<LdapFound> {

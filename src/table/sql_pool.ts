@@ -1,4 +1,5 @@
 import { systemClock } from "../base/clock.ts";
+import { Turns } from "../base/turns.ts";
 import type { SqlConnection } from "../platform/sql_client.ts";
 import { SqlFault } from "../platform/sql_client.ts";
 
@@ -21,7 +22,7 @@ interface Idle {
 export class SqlPool {
   readonly #options: SqlPoolOptions;
   readonly #idle: Idle[] = [];
-  readonly #waiting = new Set<PromiseWithResolvers<void>>();
+  readonly #turns = new Turns();
   #open = 0;
   #closed = false;
 
@@ -54,8 +55,7 @@ export class SqlPool {
   close(): void {
     this.#closed = true;
     this.#dropIdle();
-    for (const place of this.#waiting) place.reject(closedPool());
-    this.#waiting.clear();
+    this.#turns.end(closedPool());
   }
 
   async #on<Result>(
@@ -89,33 +89,13 @@ export class SqlPool {
   /** Takes one of the places; where none is free, waits for its turn. */
   async #turn(signal: AbortSignal): Promise<void> {
     if (this.#closed) throw closedPool();
-    if (this.#open < this.#options.most) {
-      this.#open++;
-      return;
-    }
-    const place = Promise.withResolvers<void>();
-    const giveUp = () => {
-      this.#waiting.delete(place);
-      place.reject(signal.reason);
-    };
-    this.#waiting.add(place);
-    signal.addEventListener("abort", giveUp, { once: true });
-    try {
-      await place.promise;
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-    }
+    if (this.#open >= this.#options.most) return await this.#turns.wait(signal);
+    this.#open++;
   }
 
   /** The place goes to who has waited longest. */
   #free(): void {
-    const [next] = this.#waiting;
-    if (next === undefined) {
-      this.#open--;
-      return;
-    }
-    this.#waiting.delete(next);
-    next.resolve();
+    if (!this.#turns.next()) this.#open--;
   }
 
   #takeIdle(): SqlConnection | undefined {

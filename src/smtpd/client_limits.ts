@@ -37,7 +37,8 @@ export function overConnectionLimit(session: Session): MaybeAsync<Reply | undefi
   const { anvil, log } = session.house.deps;
   const { connectionCountLimit: most, connectionRateLimit: fastest, service, myhostname } = session.settings;
   return then(isCounted(session), (counted) => {
-    if (!counted || anvil === undefined) return undefined;
+    // Who has left while the exceptions were asked has no connection: nobody would ever give it back.
+    if (!counted || anvil === undefined || session.gone) return undefined;
     const { address } = session.client;
     session.countedAs = networkTop(address, session.settings.prefixLengths) ?? address;
     return then(anvil.connect(service, session.countedAs), ({ count, rate }) => {

@@ -364,6 +364,25 @@ test("connection limits count per client, spare the exceptions, and are given ba
   expect(counts).toEqual(new Map([["192.0.2.1", 0]]));
 });
 
+test("a client that leaves while its exception is looked up is not counted", async () => {
+  const told: string[] = [];
+  const anvil = {
+    connect: () => (told.push("connect"), { count: 1, rate: 1 }),
+    disconnect: () => void told.push("disconnect"),
+    count: () => 1,
+  };
+  const asked = Promise.withResolvers<boolean>();
+  const listed = () => asked.promise;
+  const house = memorySmtpd({ smtpd_client_connection_count_limit: "1" }, { anvil, listed });
+  const connection = house.connect("192.0.2.1");
+  await settle();
+  connection.handler.close(undefined);
+  asked.resolve(false);
+  await settle();
+  expect(told).toEqual([]);
+  expect(connection.read()).toBe("");
+});
+
 test("clients count by their range of addresses: IPv6 by /84, IPv4 one by one, unless told otherwise", async () => {
   const allowed = async (main: Record<string, string>, addresses: readonly string[]) => {
     const house = memorySmtpd({ smtpd_client_connection_count_limit: "1", inet_protocols: "all", ...main });

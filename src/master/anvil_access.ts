@@ -15,17 +15,22 @@ export function ownAnvil(ledger: AnvilLedger): Anvil {
 
 type Counts = readonly [number, number];
 
+/** An answer is waited for so long, in milliseconds: a master that is gone gives none, and mail under way is to be ended. */
+const PATIENCE = 5000;
+
 /**
  * smtpd's anvil in one of several workers: master's ledger counts, so that a limit holds exactly whichever workers a client's
  * connections land on. What happens in one turn of the event loop travels in one message.
  */
 export class SharedAnvil implements Anvil {
   readonly #ask: (events: readonly AnvilEvent[]) => Promise<unknown>;
+  readonly #patience: number;
   #events: AnvilEvent[] = [];
   #waiting: ((counts: Counts) => void)[] = [];
 
-  constructor(ask: (events: readonly AnvilEvent[]) => Promise<unknown>) {
+  constructor(ask: (events: readonly AnvilEvent[]) => Promise<unknown>, patience = PATIENCE) {
     this.#ask = ask;
+    this.#patience = patience;
   }
 
   async connect(service: string, range: string): Promise<{ readonly count: number; readonly rate: number }> {
@@ -51,8 +56,10 @@ export class SharedAnvil implements Anvil {
     const [events, waiting] = [this.#events, this.#waiting];
     this.#events = [];
     this.#waiting = [];
-    const answer = await this.#ask(events).catch(() => undefined);
-    waiting.forEach((resolve, at) => resolve(countsIn(answer, at)));
+    const settle = (answer?: unknown) => waiting.forEach((resolve, at) => resolve(countsIn(answer, at)));
+    const timer = setTimeout(settle, this.#patience);
+    settle(await this.#ask(events).catch(() => undefined));
+    clearTimeout(timer);
   }
 }
 

@@ -131,8 +131,11 @@ test("a worker tells of one turn's events in one message, and each hears its own
 });
 
 test("when master does not answer any more nobody is over a limit", async () => {
-  const shared = new SharedAnvil(() => Promise.reject(new Error("gone")));
-  expect(await shared.connect("smtp", "192.0.2.1")).toEqual({ count: 0, rate: 0 });
+  for (const silence of [Promise.reject(new Error("gone")), new Promise<never>(() => {})]) {
+    const shared = new SharedAnvil(() => silence, 20);
+    expect(await shared.connect("smtp", "192.0.2.1")).toEqual({ count: 0, rate: 0 });
+    expect(await shared.count("mail", "smtp", "192.0.2.1")).toBe(0);
+  }
   expect(anvilEvents({ nonsense: 1 })).toEqual([]);
   expect(anvilEvents([["connect", "x"], ["explode", "x"], 7])).toEqual([["connect", "x"]]);
 });

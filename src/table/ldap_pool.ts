@@ -24,10 +24,10 @@ interface Slot {
   connection?: LdapConnection;
 }
 
-/** Servers that referrals may lead to. */
+/** Servers that referrals may lead to at a time. */
 const SERVERS_LIMIT = 16;
 
-/** One connection for each server that a table talks to, opened when it is needed. */
+/** One connection for each server that a table talks to, and for each way of saying there who we are, opened when it is needed. */
 export class LdapPool {
   readonly #settings: LdapSettings;
   readonly #files: Pick<TableContext, "lent">;
@@ -40,25 +40,33 @@ export class LdapPool {
     this.#files = files;
   }
 
-  /** Whether there is a connection that has been used before; it may be dead without our knowing. */
+  /** Whether the table's own connection has been used before; it may be dead without our knowing. */
   has(server: LdapServer): boolean {
-    return this.#slots.get(server.name)?.connection?.usable === true;
+    return this.#slots.get(keyOf(server, this.#settings.credentials))?.connection?.usable === true;
   }
 
   /** A connection on which we have said who we are. Rejects with a ServerFault. */
   get(server: LdapServer, credentials: LdapCredentials | undefined): Promise<LdapConnection> {
-    const slot = this.#slots.get(server.name);
+    const key = keyOf(server, credentials);
+    const slot = this.#slots.get(key);
     if (slot !== undefined && slot.connection?.usable !== false) return slot.connecting;
+    this.#forgetEnded();
     if (this.#slots.size >= SERVERS_LIMIT + this.#settings.servers.length) {
       return Promise.reject(new ServerFault(`referrals lead to more than ${SERVERS_LIMIT} servers`));
     }
     const fresh: Slot = { connecting: this.#open(server, credentials) };
-    this.#slots.set(server.name, fresh);
+    this.#slots.set(key, fresh);
     const forget = () => {
-      if (this.#slots.get(server.name) === fresh) this.#slots.delete(server.name);
+      if (this.#slots.get(key) === fresh) this.#slots.delete(key);
     };
     fresh.connecting.then((connection) => fresh.connection = connection, forget);
     return fresh.connecting;
+  }
+
+  #forgetEnded(): void {
+    for (const [key, { connection }] of this.#slots) {
+      if (connection?.usable === false) this.#slots.delete(key);
+    }
   }
 
   async #open(server: LdapServer, credentials: LdapCredentials | undefined): Promise<LdapConnection> {
@@ -123,6 +131,12 @@ export class LdapPool {
     }
     this.#slots.clear();
   }
+}
+
+/** What one may see whom the server knows, another must not, nor the other way round: a referral may lead to our own server. */
+function keyOf({ name }: LdapServer, credentials: LdapCredentials | undefined): string {
+  const dn = credentials?.by === "simple" ? credentials.dn : "";
+  return [credentials?.by ?? "none", dn, name].join("\n");
 }
 
 function readPem(attribute: string, path: string, files: Pick<TableContext, "lent">): string {

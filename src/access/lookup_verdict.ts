@@ -53,16 +53,24 @@ export function withoutPermit(verdict: Verdict, restriction: string, target: str
 
 /** Lets a permit count as nothing: a recipient that is routed on through us or others is too suspicious. */
 export function ignoringPermit(verdict: Verdict): Verdict {
-  if (verdict.is === "permit") return { ...verdict, counts: false };
-  if (verdict.is === "apply") return { ...verdict, onPermit: "ignore" };
-  if (verdict.is === "act" && verdict.permit !== undefined) {
-    return { ...verdict, permit: { ...verdict.permit, counts: false } };
-  }
-  return verdict;
+  return weakened(verdict, { counts: false }, "ignore");
 }
 
 /** Marks a permit that lets nobody relay who could not without it. */
 export function withoutRelaying(verdict: Verdict): Verdict {
-  if (verdict.is === "permit") return { ...verdict, relays: false };
-  return verdict.is === "apply" ? { ...verdict, onPermit: "no relaying" } : verdict;
+  return weakened(verdict, { relays: false }, "no relaying");
+}
+
+type Permit = Extract<Verdict, { readonly is: "permit" }>;
+
+/** A permit worth less, wherever a verdict has one: its own, that of an action, or that of restrictions which it names. */
+function weakened(
+  verdict: Verdict,
+  less: Pick<Permit, "counts" | "relays">,
+  onPermit: "ignore" | "no relaying",
+): Verdict {
+  if (verdict.is === "permit") return { ...verdict, ...less };
+  if (verdict.is === "apply") return { ...verdict, onPermit };
+  if (verdict.is !== "act" || verdict.permit === undefined) return verdict;
+  return { ...verdict, permit: { ...verdict.permit, ...less } };
 }

@@ -70,6 +70,17 @@ smtpd_recipient_restrictions = check_recipient_access inline:{{@example.com=REJE
   expect(await ask("carol@example.com")).toEndWith("at");
 });
 
+test("an @domain key with an empty list for a value lets nobody relay either", async () => {
+  const { policy } = policyKit(`${BASE}
+smtpd_relay_restrictions =
+smtpd_recipient_restrictions = check_sender_access inline:{{@partner.example = ,}}, reject
+`);
+  const ask = async (recipient: string) =>
+    first(await policy.check("RCPT", facts({ sender: "ann@partner.example", recipient })));
+  expect(await ask("any@example.com")).toBeUndefined();
+  expect(await ask("any@elsewhere.example")).toBe("<any@elsewhere.example>: Relay access denied");
+});
+
 test("access_at_domain_keys = no gives Postfix's keys alone", async () => {
   const { policy } = policyKit(`${BASE}
 access_at_domain_keys = no

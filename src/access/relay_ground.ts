@@ -26,8 +26,10 @@ const PATIENCE = 1000;
 export interface Ground {
   readonly shop: Workshop;
   readonly stranger: Stranger;
-  /** A recipient whom we are no destination for. */
+  /** A recipient whom we are no destination for; "" when there is none, or none can be told from ours. */
   readonly foreign: string;
+  /** Why none can be told from ours. */
+  readonly untold: string | undefined;
   /** An address that mynetworks trusts with a good part of the internet. */
   readonly wideClient: string | undefined;
   /** A recipient in somebody else's domain, which relay_domains has with a good part of all domains. */
@@ -66,11 +68,12 @@ export async function layGround(shop: Workshop, deps: ProofDeps): Promise<Ground
   const { router, clock, patience = PATIENCE } = deps;
   const end = clock() + patience;
   const address = await firstOutside(shop.mynetworks);
-  const { foreign, wideRecipient } = await foreignRecipients(router);
+  const { foreign, wideRecipient, untold } = await foreignRecipients(router);
   return {
     shop,
     stranger: strangerAt(address ?? ADDRESSES[0]),
     foreign,
+    untold,
     wideRecipient,
     wideClient: await wideAddress(shop.mynetworks),
     isOurs: oursBy(router, wideRecipient !== undefined),
@@ -133,15 +136,18 @@ const DOMAINS = ["elsewhere.example", "foreign.example", "far-away.example"]
 /** A recipient who is none of ours; and one in somebody's domain that relay_domains has all the same. */
 async function foreignRecipients(
   router: Router,
-): Promise<{ readonly foreign: string; readonly wideRecipient: string | undefined }> {
+): Promise<Pick<Ground, "foreign" | "untold" | "wideRecipient">> {
   let foreign = "";
   let wideRecipient: string | undefined;
+  let trouble: string | undefined;
   for (const domain of DOMAINS) {
     const recipient = `victim@${domain}`;
     const resolution = await router.resolve("", recipient);
+    if (resolution.is === "trouble") trouble ??= resolution.why;
     if (resolution.is !== "resolved" || resolution.malformed) continue;
     if (resolution.class === "default" && foreign === "") foreign = recipient;
     if (resolution.class === "relay") wideRecipient ??= recipient;
   }
-  return { foreign: foreign === "" ? wideRecipient ?? "" : foreign, wideRecipient };
+  if (foreign === "") foreign = wideRecipient ?? "";
+  return { foreign, wideRecipient, untold: foreign === "" ? trouble : undefined };
 }

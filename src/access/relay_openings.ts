@@ -48,6 +48,7 @@ export function openingsOf(spec: string, about: AskedAbout, ground: Ground): Ope
   const found: Opening[] = [];
   const counts = { open: 0, surely: 0, loosely: 0, unknown: 0 };
   for (const each of possible) {
+    if (each.is === "pattern") late ||= !ground.hasTime(); // each is tried against guesses
     const matters = wanted(each.value) || isVarying(each);
     if (late) {
       return [...found, {
@@ -71,8 +72,8 @@ function isVarying(possible: Possible): boolean {
   return possible.is === "pattern" && possible.varies;
 }
 
-/** Patterns that match every key: what stands behind them is dead. */
-const UNIVERSAL = /^\/(?:\^?(?:\.[*+]?)?|(?:\.[*+]?)?\$|\^\.[*+]\$)\/[imsx]*$/;
+/** Patterns that match every key: what stands behind them is dead. (Of a flag that changes what `+` means nothing is known.) */
+const UNIVERSAL = /^\/(?:\^?(?:\.[*+]?)?|(?:\.[*+]?)?\$|\^\.[*+]\$)\/[ims]*$/;
 
 function isForAll(possible: Possible): boolean {
   if (possible.is === "any") return true;
@@ -188,7 +189,8 @@ function byNetwork(network: Network, negative: boolean, { stranger }: Ground): P
   return inside === undefined ? stated("surely") : open({ client: { address: inside } });
 }
 
-const IS_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){0,3}|[0-9a-f]*:[0-9a-f:.]*)$/i;
+/** An address or its leading part; a lone group of IPv6, such as `fd00`, is no top-level domain where it has a digit. */
+const IS_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){0,3}|[0-9a-f]*:[0-9a-f:.]*|(?=[a-f]*\d)[0-9a-f]{1,4})$/i;
 
 const BY_KEY: Readonly<Record<AskedAbout, (key: string, ground: Ground) => Passing | undefined>> = {
   certificate: () => stated("surely"),
@@ -238,24 +240,29 @@ function domainOf(address: string): string {
   return address.slice(address.lastIndexOf("@") + 1);
 }
 
-/** Guesses at keys that a pattern matches: those open to anybody come first. */
+/** Guesses at keys that a pattern matches: those open to anybody come first. Undefined: it matches none but our own recipients. */
 function byPattern(
   possible: Possible & { readonly is: "pattern" },
   about: AskedAbout,
   table: Table,
   ground: Ground,
-): Passing {
+): Passing | undefined {
   const matches = (key: string) => {
     const answer = table.lookup(key);
     return !isPromise(answer) && answer.is === "found" && answer.value === possible.value;
   };
   const { anybody, named } = GUESSES[about](possible.samples, ground);
   const wants = anybody.filter(({ key }) => matches(key)).map(({ want }) => want);
-  if (wants.length > 0) return open(...wants.slice(0, 3));
-  const one = named.find(({ key }) => matches(key));
-  if (one === undefined) return UNTOLD;
-  return stated(about === "client" ? "surely" : ground.namedRecipient, one.want);
+  if (wants.length > 0) return open(...wants.slice(0, MOST_GUESSES));
+  const matched = named.filter(({ key }) => matches(key)).map(({ want }) => want);
+  if (matched.length === 0) return UNTOLD;
+  if (about === "client") return stated("surely", matched[0]);
+  const foreign = matched.filter(({ recipient }) => recipient !== undefined && !ground.isOurs(recipient));
+  return foreign.length === 0 ? undefined : stated(ground.namedRecipient, ...foreign.slice(0, MOST_GUESSES));
 }
+
+/** Guesses that are tried of those that a pattern matches. */
+const MOST_GUESSES = 3;
 
 interface Guess {
   readonly key: string;

@@ -67,7 +67,7 @@ function assemble(service: PolicyService, deps: ProofDeps): AccessParts {
 async function prove(parts: AccessParts, service: PolicyService, deps: ProofDeps): Promise<RelayProof> {
   const ground = await layGround(parts.shop, deps);
   const claimed = await claims(parts, service, ground, deps);
-  if (ground.foreign === "") return { ...NO_PROOF, witnesses: claimed };
+  if (ground.foreign === "") return { ...NO_PROOF, witnesses: claimed, doubts: untold(ground) };
   const found = await judge(routes(parts, service, ground), parts, ground, deps);
   const routed = await routedOn(parts, service, ground, deps);
   return {
@@ -75,6 +75,10 @@ async function prove(parts: AccessParts, service: PolicyService, deps: ProofDeps
     witnesses: [...claimed, ...found.witnesses, ...routed.witnesses],
     loosely: [...found.loosely, ...routed.loosely],
   };
+}
+
+function untold({ untold: why }: Ground): string[] {
+  return why === undefined ? [] : [`tables of our own domains that cannot be read: ${why}`];
 }
 
 async function judge(
@@ -91,7 +95,7 @@ async function judge(
   for (const [at, route] of by("open").entries()) {
     if (enough(at)) unconfirmed.push(words(route));
     if (enough(at)) break;
-    const { taken } = await tried(route.wants, parts, ground, deps);
+    const taken = await tried(route.wants, parts, ground, deps);
     if (taken === undefined) unconfirmed.push(words(route));
     else witnesses.push({ attempt: taken, through: route.passes, fix: route.fix });
     if (witnesses.length >= MOST_WITNESSES) break;
@@ -100,9 +104,8 @@ async function judge(
   for (const [at, route] of by("loosely").entries()) {
     if (enough(at)) loosely.push(words(route));
     if (enough(at)) break;
-    const { taken, foreign } = await tried(route.wants, parts, ground, deps);
-    if (taken !== undefined || route.untried) loosely.push(words(route));
-    else if (foreign) unconfirmed.push(words(route));
+    const taken = route.untried ? undefined : await tried(route.wants, parts, ground, deps);
+    (route.untried || taken !== undefined ? loosely : unconfirmed).push(words(route));
   }
   return {
     witnesses,

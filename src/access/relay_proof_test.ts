@@ -35,6 +35,74 @@ test("addresses that a relay domain's hosts would route on are warned of (allow_
   ]);
 });
 
+test("the first keys of a table in relay_domains are tried like domains that stand there by name", async () => {
+  const { loosely } = await proofOf(`${BASE}relay_domains = inline:{relay.example=x}
+allow_untrusted_routing = yes
+smtpd_relay_restrictions = reject_unauth_destination
+`);
+  expect(loosely).toHaveLength(1);
+  expect(loosely[0]).toContain("RCPT TO:<victim%elsewhere.example@relay.example>");
+});
+
+test.each(
+  [
+    [
+      "every branch of a client pattern",
+      "check_client_access regexp:{{/^(mail\\.friend\\.example$$|192\\.168\\.|mx\\.friend\\.example$$)/ OK}}, reject",
+      "open",
+    ],
+    [
+      "every branch of a recipient pattern",
+      "check_recipient_access pcre:{{/^ann@(example\\.com|partner\\.example|example\\.com)$$/ OK}}, reject",
+      "loose",
+    ],
+    [
+      "a recipient pattern for our own addresses alone",
+      "check_recipient_access pcre:{{/^(ann|bob)@example\\.com$$/ OK}}, reject",
+      "closed",
+    ],
+    [
+      "what stands behind a pattern whose + is a plain character",
+      "check_client_access regexp:{{/.+/x REJECT},{/friend/ OK}}, reject",
+      "open",
+    ],
+  ] as const,
+)("%s is looked at", async (_name, list, verdict) => {
+  expect(verdictOf(await proofOf(main(list)))).toBe(verdict);
+});
+
+test("a table that leads to itself four times over, by another key each time, is followed to the end", async () => {
+  const table =
+    "inline:{{ann@example.org = permit_mynetworks, byhelo}, {h.example = permit_mynetworks, byclient}, " +
+    "{unknown = permit_mynetworks, byrecipient}, {postmaster@ = permit_mynetworks, permit}}";
+  const { witnesses } = await proofOf(`${main("check_sender_access $table, reject")}
+table = ${table}
+smtpd_restriction_classes = byhelo, byclient, byrecipient
+byhelo = check_helo_access $table
+byclient = check_client_access $table
+byrecipient = check_recipient_access $table
+`);
+  expect(witnesses[0]!.attempt.facts).toMatchObject({
+    sender: "ann@example.org",
+    helo: "h.example",
+    recipient: "postmaster@elsewhere.example",
+  });
+});
+
+test("patterns beyond the time for reading tables are not called closed", async () => {
+  const list = "check_client_access pcre:{{/^mail\\.friend\\.example$$/ OK}}, reject";
+  let now = 0;
+  const { doubts } = await proofOf(main(list), { clock: () => now += 2000 });
+  expect(doubts).toEqual([expect.stringContaining("were read")]);
+  expect(verdictOf(await proofOf(main(list)))).toBe("closed");
+});
+
+test("where no domain can be told from ours, nothing is called closed", async () => {
+  const list = `${main("permit")}virtual_mailbox_domains = hash:/nonexistent/domains\n`;
+  const { doubts } = await proofOf(list);
+  expect(doubts).toEqual([expect.stringContaining("cannot be read: virtual_mailbox_domains: ")]);
+});
+
 test("a table that takes too long to read is not called closed", async () => {
   const keys = Array.from({ length: 5000 }, (_, at) => `{a${at}@x.example=REJECT}`).join(",");
   const list = `check_sender_access inline:{${keys},{last.example=OK}}, reject_unauth_destination`;

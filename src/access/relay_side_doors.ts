@@ -1,5 +1,6 @@
 import { splitList } from "../config/list.ts";
-import { parentMatches } from "../rewrite/shelf.ts";
+import { parentMatches, type Shelf } from "../rewrite/shelf.ts";
+import type { Table } from "../table/table.ts";
 import type { AccessParts, PolicyService } from "./create_policy.ts";
 import { type Ground, has, type ProofDeps, wideAddress } from "./relay_ground.ts";
 import { attempts, isTaken } from "./relay_session.ts";
@@ -29,12 +30,13 @@ export async function routedOn(
   { policy }: AccessParts,
   { settings }: PolicyService,
   { stranger, foreign }: Ground,
-  { router }: ProofDeps,
+  { router, shelf }: ProofDeps,
 ): Promise<{ readonly witnesses: readonly Witness[]; readonly loosely: readonly string[] }> {
-  const relays = splitList(settings.relay_domains).filter((word) => /^[a-z0-9.-]+$/i.test(word));
   const witnesses: Witness[] = [];
   const loosely: string[] = [];
-  for (const ours of [settings.myhostname, ...relays].slice(0, MOST_DOMAINS)) {
+  for (
+    const ours of [settings.myhostname, ...domainsIn(settings.relay_domains, shelf)].slice(0, MOST_DOMAINS)
+  ) {
     for (const recipient of spellings(foreign, ours)) {
       const resolution = await router.resolve("", recipient);
       if (resolution.is !== "resolved" || resolution.malformed) continue;
@@ -50,6 +52,24 @@ export async function routedOn(
   }
   return { witnesses: witnesses.slice(0, 1), loosely: loosely.slice(0, 1) };
 }
+
+/** Domains of a list: those it names, and the first keys of its tables. */
+function* domainsIn(list: string, shelf: Shelf): Iterable<string> {
+  for (const word of splitList(list)) {
+    if (isDomain(word)) yield word;
+    if (/^[a-z]+:/.test(word)) yield* firstDomains(shelf.table(word));
+  }
+}
+
+function* firstDomains(table: Table): Iterable<string> {
+  let left = MOST_DOMAINS;
+  for (const each of table.possible?.(() => true) ?? []) {
+    if (each.is !== "key" || left-- === 0) return;
+    if (isDomain(each.key)) yield each.key;
+  }
+}
+
+const isDomain = (word: string) => /^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i.test(word);
 
 const SPELLING =
   "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination";
@@ -75,7 +95,7 @@ export async function claims(
       saslUsername: "anybody",
       saslMethod: "XCLIENT",
     };
-    const { taken: attempt } = await tried([want], parts, ground, deps);
+    const attempt = await tried([want], parts, ground, deps);
     if (attempt === undefined) continue;
     const through = [`${name}: ${address} is in it, and may claim to be any client`];
     const fix = `name the addresses of your proxies in ${name}`;

@@ -13,23 +13,21 @@ export interface Witness {
   readonly claims?: { readonly address: string };
 }
 
-/** What came of the sessions on a way: the first that is taken, and whether any was for somebody who is none of ours. */
+/** The first of the sessions on a way that is taken for somebody who is none of ours. */
 export async function tried(
   wants: readonly Want[],
   { policy }: AccessParts,
-  { stranger, foreign: anybody, wideRecipient }: Ground,
+  { stranger, foreign, wideRecipient }: Ground,
   { router }: ProofDeps,
-): Promise<{ readonly taken?: Attempt; readonly foreign: boolean }> {
-  let foreign = false;
+): Promise<Attempt | undefined> {
   for (const want of wants) {
-    for (const attempt of attempts(stranger, want, anybody)) {
+    for (const attempt of attempts(stranger, want, foreign)) {
       const { sender, recipient } = attempt.facts;
       const resolution = await router.resolve(sender, recipient);
       if (resolution.is !== "resolved") continue;
       if (isOwn(resolution.class, wideRecipient !== undefined)) continue;
-      foreign = true;
-      if (await isTaken(policy, attempt)) return { taken: attempt, foreign };
+      if (await isTaken(policy, attempt)) return attempt;
     }
   }
-  return { foreign };
+  return undefined;
 }

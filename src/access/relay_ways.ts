@@ -37,8 +37,6 @@ interface Traversal {
 
 /** Restrictions looked at: classes may name each other. */
 const MOST_STEPS = 20_000;
-/** How often a list may be inside itself; further in, nothing new can come of it. */
-const MOST_NESTED = 3;
 /** Sessions kept for a way that leads through several entries. */
 const MOST_WANTS = 6;
 
@@ -61,7 +59,7 @@ class AbstractWalk {
   readonly #top: string;
   readonly #nature: ListNature;
   readonly #ground: Ground;
-  readonly #inside: string[] = [];
+  readonly #inside: RestrictionList[] = [];
   #steps = 0;
 
   constructor(top: string, nature: ListNature, ground: Ground) {
@@ -70,10 +68,10 @@ class AbstractWalk {
     this.#ground = { ...ground, atDomainCounts: nature.atDomainCounts };
   }
 
+  /** Inside itself a list comes to the same place again: nothing new, and 451 in the end. */
   list(list: RestrictionList, warn: boolean): Traversal {
-    const key = `${list.name} ${list.steps.length} ${list.steps[0]?.name ?? ""}`;
-    if (this.#inside.filter((each) => each === key).length >= MOST_NESTED) return { ways: [], falls: false };
-    this.#inside.push(key);
+    if (this.#inside.includes(list)) return { ways: [], falls: false };
+    this.#inside.push(list);
     const ways: Way[] = [];
     let falls = true;
     for (const step of list.steps) {

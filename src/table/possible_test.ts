@@ -99,6 +99,7 @@ describe("samplesOf()", () => {
   test.each([
     ["^friend\\.example$", "friend.example"],
     ["@(one|two)\\.example$", "@two.example"],
+    ["^(one|(two|three|four)x|five)$", "threex"],
     ["^[a-z]+[0-9]{3}\\.", "a111."],
     ["^(mail|mx)?x", "mxx"],
     ["", ""],
@@ -106,6 +107,13 @@ describe("samplesOf()", () => {
     const samples = samplesOf(parsePosix(pattern, { ignoreCase: true, newline: false, extended: true }));
     expect(samples).toContain(want);
     for (const sample of samples) expect(sample).toMatch(new RegExp(pattern, "i"));
+  });
+
+  test("a pattern with more branches than anybody tries has none", () => {
+    const choice = (length: number) => Array.from({ length }, (_, at) => `a${at}`).join("|");
+    const flags = { ignoreCase: true, newline: false, extended: true };
+    expect(samplesOf(parsePosix(choice(100), flags))).toHaveLength(100);
+    expect(samplesOf(parsePosix(choice(101), flags))).toEqual([]);
   });
 
   test("repetitions of repetitions stay short", () => {

@@ -1,17 +1,14 @@
 import type { CharSet, Node, ParsedRegex } from "./regex_ast.ts";
 
-/** How a sample is made: which branch of a choice, and how often what need not be there is. */
+/** How a sample is made: which branches of choices, and how often what need not be there is. */
 interface Taste {
-  readonly last: boolean;
+  /** One digit for each choice on the way in, the outermost the lowest. */
+  readonly branch: number;
   readonly least: number;
 }
 
-const TASTES: readonly Taste[] = [
-  { last: false, least: 0 },
-  { last: false, least: 1 },
-  { last: true, least: 0 },
-  { last: true, least: 1 },
-];
+/** Branches of one pattern; of one with more no sample would speak for all. */
+const MOST_BRANCHES = 100;
 
 /** Characters that names and addresses are made of, the likeliest first. */
 const LIKELY = [..."am1xzbcdefghijklnopqrstuvwy023456789-_.@"].map((char) => char.charCodeAt(0));
@@ -19,11 +16,35 @@ const LIKELY = [..."am1xzbcdefghijklnopqrstuvwy023456789-_.@"].map((char) => cha
 const LONGEST = 300;
 
 /**
- * Some texts that a pattern is likely to match when it is not anchored otherwise: guesses, to be tried. Look-around and back
- * references are not followed.
+ * Some texts that a pattern is likely to match when it is not anchored otherwise, with each branch of its choices in one of them:
+ * guesses, to be tried. Look-around and back references are not followed. None for a pattern with too many branches.
  */
 export function samplesOf({ node }: ParsedRegex): readonly string[] {
-  return [...new Set(TASTES.map((taste) => sample(node, taste)).filter((text) => text.length <= LONGEST))];
+  const branches = branchesOf(node);
+  if (branches > MOST_BRANCHES) return [];
+  const tastes = Array.from(
+    { length: branches },
+    (_, branch) => [{ branch, least: 0 }, { branch, least: 1 }],
+  );
+  return [
+    ...new Set(tastes.flat().map((taste) => sample(node, taste)).filter((text) => text.length <= LONGEST)),
+  ];
+}
+
+/** How many numbers it takes to go through every branch of every choice. */
+function branchesOf(node: Node): number {
+  switch (node.is) {
+    case "choice":
+      return node.items.length * Math.max(...node.items.map(branchesOf));
+    case "sequence":
+      return Math.max(1, ...node.items.map(branchesOf));
+    case "repeat":
+    case "group":
+    case "atomic":
+      return branchesOf(node.item);
+    default:
+      return 1;
+  }
 }
 
 function sample(node: Node, taste: Taste): string {
@@ -32,8 +53,11 @@ function sample(node: Node, taste: Taste): string {
       return oneOf(node.set);
     case "sequence":
       return node.items.map((item) => sample(item, taste)).join("").slice(0, LONGEST + 1);
-    case "choice":
-      return sample(node.items[taste.last ? node.items.length - 1 : 0]!, taste);
+    case "choice": {
+      const { length } = node.items;
+      const branch = Math.floor(taste.branch / length);
+      return sample(node.items[taste.branch % length]!, { ...taste, branch });
+    }
     case "repeat": {
       const times = Math.min(Math.max(node.min, taste.least), node.max, LONGEST);
       return sample(node.item, taste).repeat(times).slice(0, LONGEST + 1);

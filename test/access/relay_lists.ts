@@ -35,6 +35,8 @@ export const LISTS: readonly (readonly [list: string, verdict: "closed" | "loose
   ["check_sender_access inline:{partner.example=OK}, reject_unauth_destination", "open"],
   ["reject_unauth_destination, check_sender_access inline:{partner.example=OK}", "closed"],
   ["check_sender_access inline:{@partner.example=OK}, reject_unauth_destination", "closed"],
+  ["check_sender_access inline:{{@partner.example = ,}}, reject_unauth_destination", "closed"],
+  ["check_client_access inline:{fd00=OK}, reject_unauth_destination", "closed"],
   [
     "check_sender_access inline:{partner.example=DUNNO,x.example=REJECT}, reject_unauth_destination",
     "closed",

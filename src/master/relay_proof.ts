@@ -34,7 +34,6 @@ export async function proveServices(configuration: Configuration, world?: World)
   const services = reachable(configuration, here);
   if (services.length === 0) return [];
   const ground = openGround(configuration, here);
-  const seen = new Set<string>();
   const findings: RelayFinding[] = [];
   try {
     findings.push(...await gatewaysIn(configuration, here, ground.shelf));
@@ -45,7 +44,7 @@ export async function proveServices(configuration: Configuration, world?: World)
         router: ground.routerFor(settings),
         domainsUnknown: OUR_DOMAINS.some((name) => asksSomebody(settings[name])),
       });
-      findings.push(...findingsOf(proof, service).filter(({ text }) => !seen.has(text) && seen.add(text)));
+      findings.push(...findingsOf(proof, service));
     }
   } finally {
     ground.shelf.close();
@@ -79,14 +78,14 @@ export async function witnessesOf(source: LoadSource): Promise<string[]> {
   return findings.filter(({ text }) => text.includes("open relay")).map(({ text }) => text);
 }
 
-/** The smtpd services that listen on more than the machine's own loopback. */
-function reachable({ services, settings }: Configuration, world: World): Service[] {
-  return services.filter(({ type, program }) => type === "inet" && LISTENING_PROGRAMS.has(program))
+/** The smtpd services that listen on more than the machine's own loopback; one behind several doors is there once. */
+function reachable({ services, settings }: Configuration, world: World): readonly Service[] {
+  const doors = services.filter(({ type, program }) => type === "inet" && LISTENING_PROGRAMS.has(program))
     .filter(({ name }) => {
       const found = listenAddresses(name, settings, world);
       return found.is === "bad" || found.addresses.some(({ host }) => !isLoopback(host));
-    })
-    .map((entry) => smtpdBehind(entry, services));
+    });
+  return [...new Set(doors.map((door) => smtpdBehind(door, services)))];
 }
 
 /** Gateways of this container that a table in mynetworks contains; the configuration's own check knows those in networks. */

@@ -39,6 +39,17 @@ function withoutComments(source: string): string {
   return source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/[^\n]*/g, "$1");
 }
 
+/** The code without texts for people: a parameter named in a message is not acted on. What they insert is code. */
+function withoutMessages(source: string): string {
+  const inserted = /\$\{[^{}]*\}/g;
+  const isMessage = (text: string) => /\s/.test(text.replace(inserted, ""));
+  return source.replace(/"(?:[^"\\\n]|\\.)*"/g, (text) => isMessage(text) ? '""' : text)
+    .replace(
+      /`(?:[^`\\\n]|\\.)*`/g,
+      (text) => isMessage(text) ? (text.match(inserted) ?? []).join(" ") : text,
+    );
+}
+
 /**
  * Names used in one file: `x.name`, `"name"`, any word with `_` that is a parameter's name; `${prefix}_suffix`; and for
  * `<transport>_...` what follows the transport's name.
@@ -67,7 +78,9 @@ function withMentioned(used: Set<string>): void {
 function honoured(): string[] {
   const used = new Set<string>(Object.keys(INDIRECT));
   for (const file of sources()) {
-    for (const name of usedIn(withoutComments(readFileSync(join(root, file), "utf8")))) used.add(name);
+    for (const name of usedIn(withoutMessages(withoutComments(readFileSync(join(root, file), "utf8"))))) {
+      used.add(name);
+    }
   }
   for (const name of EXCLUDED) used.delete(name);
   withMentioned(used);

@@ -364,8 +364,6 @@ export const HONOURED: ReadonlySet<string> = new Set([
   "smtpd_sender_restrictions",
   "smtpd_soft_error_limit",
   "smtpd_timeout",
-  "smtpd_tls_CAfile",
-  "smtpd_tls_CApath",
   "smtputf8_enable",
   "soft_bounce",
   "stale_lock_time",

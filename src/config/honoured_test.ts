@@ -19,3 +19,7 @@ test("it names parameters only, and transports' parameters count for every trans
     .toEqual([true, true, true]);
   expect(["proxy_read_maps", "nosuch"].map(isHonoured)).toEqual([false, false]);
 });
+
+test("a parameter that messages mention is not acted on for that", () => {
+  expect(["smtpd_tls_CAfile", "smtpd_tls_CApath"].map(isHonoured)).toEqual([false, false]);
+});

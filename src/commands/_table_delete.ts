@@ -3,7 +3,7 @@ import { writeOut } from "../platform/process.ts";
 import { sourceOwner } from "../platform/source_file.ts";
 import { systemErrorText } from "../platform/system_error.ts";
 import { standardInputLines } from "../platform/standard_input.ts";
-import { foldAscii, foldKey } from "../table/fold.ts";
+import { foldingOf } from "../table/fold.ts";
 import type { IndexFormat } from "../table/index_formats.ts";
 import { RecordSet } from "../table/record_set.ts";
 import { openTable, tableType } from "../table/registry.ts";
@@ -96,7 +96,7 @@ function deleteFromNothing(run: ToolRun, format: IndexFormat, path: string): num
 /** The form of the first key that is there, with NUL or without, is the only one tried from then on. */
 function removeAll(run: ToolRun, records: RecordSet, keys: readonly Buffer[]): number {
   const { options, encoding } = run;
-  const fold = !options.fold ? (text: string) => text : encoding === "latin1" ? foldAscii : foldKey;
+  const fold = foldingOf({ fold: options.fold, encoding });
   let [withNul, without] = [options.nul !== "without", options.nul !== "with"];
   let deleted = 0;
   for (const key of keys) {

@@ -3,8 +3,14 @@ import { configurationDirectory } from "../config/directory.ts";
 import { readSettings } from "../config/read_settings.ts";
 import { realWorld } from "../config/world.ts";
 import { ownProcessId } from "../platform/host.ts";
-import { environment, environmentVariables, rawArguments, writeErr, writeOut } from "../platform/process.ts";
-import { errorIsTerminal } from "../platform/standard_input.ts";
+import {
+  environment,
+  environmentVariables,
+  isTerminal,
+  rawArguments,
+  writeErr,
+  writeOut,
+} from "../platform/process.ts";
 import type { TableContext } from "../table/context.ts";
 import { printable } from "../table/source_lines.ts";
 import type { CommandContext } from "./command.ts";
@@ -34,7 +40,7 @@ function complain(program: string, json: boolean, level: string, text: string): 
 function prepare(style: ToolStyle, context: CommandContext): ToolRun {
   const options = parseToolOptions(argumentBytes(context.args), style, context.configDirectory);
   const directory = configurationDirectory(options.configDirectory, environment);
-  const isWatched = errorIsTerminal() && !options.json;
+  const isWatched = isTerminal(2) && !options.json;
   const progress = new Progress(style.program, Date.now, isWatched ? writeErr : undefined);
   const warn = (text: string) => {
     progress.clear();

@@ -61,8 +61,3 @@ export function standardInputFile(): fs.Stats | undefined {
   const stat = fs.fstatSync(0);
   return stat.isFile() ? stat : undefined;
 }
-
-/** Tells whether standard error is a terminal. */
-export function errorIsTerminal(): boolean {
-  return process.stderr.isTTY === true;
-}

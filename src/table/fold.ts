@@ -19,7 +19,7 @@ export function foldKey(key: string): string {
 }
 
 /** Folds A to Z only, for keys that are bytes (postmap -u). */
-export function foldAscii(key: string): string {
+function foldAscii(key: string): string {
   return ASCII.test(key) ? key.toLowerCase() : key.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 

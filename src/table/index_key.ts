@@ -1,14 +1,16 @@
-import { foldAscii, foldKey } from "./fold.ts";
+import { foldingOf } from "./fold.ts";
 
 /** Turns keys into the bytes that an index holds: folded, with room for a terminating NUL. The buffer is used again. */
 export class KeyEncoder {
   readonly #fold: boolean;
   readonly #encoding: "utf8" | "latin1";
+  readonly #foldText: (text: string) => string;
   bytes = new Uint8Array(1024);
 
   constructor(fold: boolean, encoding: "utf8" | "latin1") {
     this.#fold = fold;
     this.#encoding = encoding;
+    this.#foldText = foldingOf({ fold, encoding });
   }
 
   /** Encodes a key; answers its length, or -1 for a key that no table can hold (a NUL, half a surrogate pair). */
@@ -27,8 +29,7 @@ export class KeyEncoder {
 
   #slow(key: string): number {
     if (key.includes("\0") || !key.isWellFormed()) return -1;
-    const fold = !this.#fold ? (text: string) => text : this.#encoding === "latin1" ? foldAscii : foldKey;
-    const encoded = Buffer.from(fold(key), this.#encoding);
+    const encoded = Buffer.from(this.#foldText(key), this.#encoding);
     if (encoded.length >= this.bytes.length) this.bytes = new Uint8Array(2 * encoded.length);
     this.bytes.set(encoded);
     this.bytes[encoded.length] = 0;

@@ -10,7 +10,8 @@ import type { IndexFormat } from "./index_formats.ts";
 import { type RecordFile, TableFault } from "./record_file.ts";
 import { possibleIn, readSource, type SourceRecord } from "./source_records.ts";
 import { ABSENT, type Answer, type Possible, type Table } from "./table.ts";
-import { foldAscii, foldKey } from "./fold.ts";
+import { foldingOf } from "./fold.ts";
+import { unavailableNow } from "./unavailable.ts";
 
 /** What lookups are answered from at the moment. */
 type Serving =
@@ -86,7 +87,7 @@ export class IndexedTable implements Table {
     const source = lookAt(this.#source);
     if (source === undefined || source.size > LONGEST_SOURCE) return undefined;
     const serving = this.#serving?.from === "source" ? this.#serving : this.#fromSource();
-    return serving.from === "source" ? serving.records.get(foldKey(key))?.line : undefined;
+    return serving.from === "source" ? serving.records.get(foldingOf(this.#context)(key))?.line : undefined;
   }
 
   *#possibleIn(file: RecordFile, wanted: (value: string) => boolean): Iterable<Possible> {
@@ -103,16 +104,11 @@ export class IndexedTable implements Table {
   }
 
   #trouble(why: string): Answer {
-    return { is: "trouble", retry: true, why: `${this.spec} is unavailable. ${why}` };
+    return unavailableNow(this.spec, why);
   }
 
   #inSource(records: Map<string, SourceRecord>, key: string): Answer {
-    const fold = this.#context.fold === false
-      ? (text: string) => text
-      : this.#context.encoding === "latin1"
-      ? foldAscii
-      : foldKey;
-    const record = records.get(fold(key));
+    const record = records.get(foldingOf(this.#context)(key));
     return record === undefined ? ABSENT : { is: "found", value: record.value, line: record.line };
   }
 

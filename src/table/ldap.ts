@@ -1,5 +1,4 @@
 import { isUtf8 } from "node:buffer";
-import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { TABLE_PARAMETERS } from "../config/table_parameters.ts";
 import type { OpenTable, TableContext } from "./context.ts";
 import { parseFilter, quoteForDn, quoteForFilter } from "./ldap_filter.ts";
@@ -20,7 +19,7 @@ import {
 } from "./ldap_result_codes.ts";
 import type { LdapServer } from "./ldap_servers.ts";
 import { type LdapSettings, ldapSettings } from "./ldap_settings.ts";
-import { type DomainFilter, openDomainFilter } from "./query_domain.ts";
+import { type DomainFilter, openDomainFilter, whenAdmitted } from "./query_domain.ts";
 import { type QueryFile, withQueryFile } from "./query_file.ts";
 import { ResultGatherer, type ResultRules } from "./query_result.ts";
 import { expandTemplate, isDynamic, type Parts, TemplateNeeds } from "./query_template.ts";
@@ -80,13 +79,12 @@ class LdapTable {
   }
 
   readonly ask: Ask = (key, signal) =>
-    then(this.#domains.admits(key), (match): MaybeAsync<Answer> => {
-      if (match.is === "trouble") throw new LookupFault(match.why);
-      const question = match.is === "yes" ? this.#question(key) : undefined;
+    whenAdmitted(this.#domains, key, () => {
+      const question = this.#question(key);
       return question === undefined
         ? ABSENT
         : this.#servers.ask((server) => this.#put(server, question, signal));
-    });
+    }, ABSENT);
 
   /** Undefined for a key that lacks what the templates need, and for one that is no text in UTF-8: then nothing is looked up. */
   #question(whole: string): Question | undefined {

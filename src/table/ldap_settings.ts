@@ -4,7 +4,7 @@ import type { LdapCredentials } from "./ldap_codec.ts";
 import { type LdapServer, ldapServers } from "./ldap_servers.ts";
 import type { LdapScope } from "./ldap_url.ts";
 import type { QueryFile } from "./query_file.ts";
-import { isDynamic, parseTemplate, type Piece } from "./query_template.ts";
+import { isDynamic, type Piece, readTemplate } from "./query_template.ts";
 
 /** How connections are secured (ldap_table(5), SSL and STARTTLS). */
 export interface LdapTls {
@@ -78,9 +78,7 @@ export function ldapSettings(file: QueryFile, context: TableContext): LdapSettin
 type Warn = (attribute: string, text: string) => void;
 
 function template(file: QueryFile, attribute: string, fallback: string, kind: "query" | "result") {
-  const text = file.text(attribute) ?? fallback;
-  const pieces = parseTemplate(text, kind);
-  return pieces ?? file.refuse(attribute, `Invalid ${kind} template: ${text}`);
+  return readTemplate(file, attribute, file.text(attribute) ?? fallback, kind);
 }
 
 function scopeOf(file: QueryFile, warn: Warn): LdapScope {

@@ -6,7 +6,7 @@ import { foldingOf } from "./fold.ts";
 import { MemcacheClient } from "./memcache_client.ts";
 import { type DomainFilter, openDomainFilter, whenAdmitted } from "./query_domain.ts";
 import { type QueryFile, withQueryFile } from "./query_file.ts";
-import { expandTemplate, parseTemplate, type Piece, TemplateNeeds } from "./query_template.ts";
+import { expandTemplate, type Piece, readTemplate, TemplateNeeds } from "./query_template.ts";
 import { remoteTable } from "./remote.ts";
 import { toWire, valueFromWire } from "./remote_text.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
@@ -22,7 +22,7 @@ export const openMemcache: OpenType = (name, spec, context, open) => {
     const backup = file.text("backup");
     const cache = new Cache(spec, context, {
       client: clientOf(spec, file, context),
-      format: keyFormat(file),
+      format: readTemplate(file, "key_format", file.text("key_format") ?? "%s", "query"),
       domain: openDomainFilter(file, { context, open }),
       dataLimit: file.integer("data_size_limit", 10_240, 1),
       backup: backup === undefined ? undefined : open(backup, context),
@@ -48,12 +48,6 @@ function clientOf(spec: string, file: QueryFile, context: TableContext): Memcach
       data: file.integer("data_size_limit", 10_240, 1),
     },
   }, context);
-}
-
-function keyFormat(file: QueryFile): readonly Piece[] {
-  const text = file.text("key_format") ?? "%s";
-  return parseTemplate(text, "query") ??
-    file.refuse("key_format", `Invalid query template: ${text}; write %% for a percent sign`);
 }
 
 interface CacheParts {

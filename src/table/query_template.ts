@@ -1,3 +1,5 @@
+import type { QueryFile } from "./query_file.ts";
+
 /** A part of a template: literal text, or what stands for something of the key or of the value. */
 export type Piece = string | Expansion;
 
@@ -19,6 +21,17 @@ export function parseTemplate(text: string, kind: "query" | "result"): readonly 
     pieces.push(piece);
   }
   return pieces;
+}
+
+/** A template of a query file, or of what stands for one; refuses (by a QueryFileFault) one that is none. */
+export function readTemplate(
+  file: QueryFile,
+  attribute: string,
+  text: string,
+  kind: "query" | "result",
+): readonly Piece[] {
+  return parseTemplate(text, kind) ??
+    file.refuse(attribute, `Invalid ${kind} template: ${text}; write %% for a percent sign`);
 }
 
 function expansionOf(char: string, kind: "query" | "result"): Piece | undefined {

@@ -9,7 +9,7 @@ import { readTableFile } from "./lent_files.ts";
 import { openDomainFilter, whenAdmitted } from "./query_domain.ts";
 import { type QueryFile, withQueryFile } from "./query_file.ts";
 import { ResultGatherer, type ResultRules } from "./query_result.ts";
-import { parseTemplate, type Parts, TemplateNeeds } from "./query_template.ts";
+import { type Parts, readTemplate, TemplateNeeds } from "./query_template.ts";
 import { readRedisQuery, type RedisQuery, redisWords } from "./redis_command.ts";
 import { RedisLine } from "./redis_server.ts";
 import { LookupFault, remoteTable } from "./remote.ts";
@@ -60,9 +60,7 @@ function redisTable(
 }
 
 function rulesOf(spec: string, file: QueryFile, { args }: RedisQuery, context: TableContext): ResultRules {
-  const text = file.text("result_format") ?? "%s";
-  const format = parseTemplate(text, "result") ??
-    file.refuse("result_format", `Invalid result template: ${text}; write %% for a percent sign`);
+  const format = readTemplate(file, "result_format", file.text("result_format") ?? "%s", "result");
   const limit = file.integer("expansion_limit", 0);
   return { spec, format, needs: new TemplateNeeds(...args, format), limit, warn: context.warn };
 }

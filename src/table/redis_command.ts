@@ -1,5 +1,5 @@
 import type { QueryFile } from "./query_file.ts";
-import { expandTemplate, parseTemplate, type Parts, type Piece } from "./query_template.ts";
+import { expandTemplate, type Parts, type Piece, readTemplate } from "./query_template.ts";
 
 /** The commands that a table may send, with the number of their arguments: they read, and their replies are values. */
 const COMMANDS: Readonly<Record<string, number>> = {
@@ -32,12 +32,7 @@ export function readRedisQuery(file: QueryFile): RedisQuery {
       `${command} takes ${wanted} argument${wanted > 1 ? "s" : ""}, not ${args.length}`,
     );
   }
-  return { command, args: args.map((arg) => parsed(file, arg)) };
-}
-
-function parsed(file: QueryFile, arg: string): readonly Piece[] {
-  return parseTemplate(arg, "query") ??
-    file.refuse("query", `Invalid query template: ${arg}; write %% for a percent sign`);
+  return { command, args: args.map((arg) => readTemplate(file, "query", arg, "query")) };
 }
 
 /** The words to send for a key. */

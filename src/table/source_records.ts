@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { parseAliasLine } from "./alias_line.ts";
-import { foldAscii, foldKey } from "./fold.ts";
+import { foldingOf } from "./fold.ts";
 import { aliasSuspicion, notUtf8, splitKeyValue } from "./key_value.ts";
 import { logicalLines } from "./source_lines.ts";
 import type { Possible } from "./table.ts";
@@ -38,11 +38,11 @@ function looksLikeAliases(bytes: Buffer): boolean {
 export function readSource(bytes: Buffer, name: string, reading: SourceReading): Map<string, SourceRecord> {
   const records = new Map<string, SourceRecord>();
   const alias = reading.format === "auto" ? looksLikeAliases(bytes) : reading.format === "alias";
-  const foldIt = reading.encoding === "latin1" ? foldAscii : foldKey;
+  const fold = foldingOf(reading);
   const each = (line: Buffer, start: number, end: number, number: number) => {
     const pair = alias ? aliasPair(line, start, end, reading) : mapPair(line, start, end, reading);
     if (typeof pair === "string") return reading.warn(`${name}, line ${number}: ${pair}`);
-    const key = reading.fold ? foldIt(pair[0]) : pair[0];
+    const key = fold(pair[0]);
     if (records.has(key)) reading.duplicate(key, number);
     else records.set(key, { value: pair[1], line: number });
   };

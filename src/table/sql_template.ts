@@ -3,7 +3,7 @@ import type { TableContext } from "./context.ts";
 import { type DomainFilter, openDomainFilter } from "./query_domain.ts";
 import type { QueryFile } from "./query_file.ts";
 import type { ListTables } from "./match_list.ts";
-import { expandTemplate, parseTemplate, type Parts, type Piece, TemplateNeeds } from "./query_template.ts";
+import { expandTemplate, type Parts, type Piece, readTemplate, TemplateNeeds } from "./query_template.ts";
 import type { ResultRules } from "./query_result.ts";
 import { bindQuery, type BoundQuery, type SqlDialect, SqlTemplateFault } from "./sql_query.ts";
 
@@ -26,8 +26,8 @@ export function readSqlTemplate(
 ): SqlTemplate {
   const { spec, dialect, tables } = options;
   const { attribute, text } = queryText(file, options.legacyFunction === true);
-  const query = parsed(file, attribute, text, "query");
-  const format = parsed(file, "result_format", file.text("result_format") ?? "%s", "result");
+  const query = readTemplate(file, attribute, text, "query");
+  const format = readTemplate(file, "result_format", file.text("result_format") ?? "%s", "result");
   const needs = new TemplateNeeds(query, format);
   // A negative limit is none, as it is in Postfix.
   const limit = file.integer("expansion_limit", 0, -(2 ** 31));
@@ -57,16 +57,6 @@ function queryText(
     attribute: "where_field",
     text: `SELECT ${field} FROM ${table} WHERE ${where}='%s' ${conditions}`,
   };
-}
-
-function parsed(
-  file: QueryFile,
-  attribute: string,
-  text: string,
-  kind: "query" | "result",
-): readonly Piece[] {
-  const pieces = parseTemplate(text, kind);
-  return pieces ?? file.refuse(attribute, `Invalid ${kind} template: ${text}; write %% for a percent sign`);
 }
 
 function bound(

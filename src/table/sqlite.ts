@@ -1,10 +1,10 @@
 import { TABLE_PARAMETERS } from "../config/table_parameters.ts";
 import { systemClock } from "../base/clock.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
-import { type FileIdentity, fileIdentity } from "../platform/random_access_file.ts";
+import type { FileIdentity } from "../platform/random_access_file.ts";
 import { openSqlite, SqliteFault, type SqliteFile, type SqliteQuery } from "../platform/sqlite.ts";
 import { type OpenType, resolvePath, type TableContext } from "./context.ts";
-import { RECHECK } from "./file_backed.ts";
+import { lookAt, RECHECK } from "./file_backed.ts";
 import { withQueryFile } from "./query_file.ts";
 import type { Parts } from "./query_template.ts";
 import { remoteTable } from "./remote.ts";
@@ -131,7 +131,7 @@ class SqliteSource {
     }
     this.#checked = now;
     this.#fault = undefined;
-    const identity = identityOrNone(this.#path);
+    const identity = lookAt(this.#path);
     const before = this.#opened?.identity;
     if (before !== undefined && before.inode === identity?.inode && before.device === identity.device) {
       return this.#opened!;
@@ -173,13 +173,5 @@ class SqliteSource {
     return `WITH mta(${names.join(",")}) AS (${text}\n) SELECT CAST(c0 AS TEXT) FROM mta LIMIT ${
       MOST_ROWS + 1
     }`;
-  }
-}
-
-function identityOrNone(path: string): FileIdentity | undefined {
-  try {
-    return fileIdentity(path);
-  } catch {
-    return undefined; // opening says what is wrong
   }
 }

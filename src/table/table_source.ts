@@ -1,4 +1,4 @@
-import { foldAscii, foldKey } from "./fold.ts";
+import { foldingOf } from "./fold.ts";
 import { parseAliasLine } from "./alias_line.ts";
 import { isUtf8 } from "node:buffer";
 import { aliasSuspicion, type KeyValue, notUtf8, splitKeyValue } from "./key_value.ts";
@@ -79,7 +79,7 @@ class Taker {
     this.#records = records;
     this.#options = options;
     this.#keyBytes = keyBytes(options.fold);
-    this.#foldText = !options.fold ? (text) => text : options.encoding === "latin1" ? foldAscii : foldKey;
+    this.#foldText = foldingOf(options);
   }
 
   #warn(line: number, text: string): void {

@@ -2,7 +2,7 @@ import { systemWhy } from "../platform/random_access_file.ts";
 import { readTableFile } from "./lent_files.ts";
 import { resolvePath, type TableContext } from "./context.ts";
 import { fileBacked } from "./file_backed.ts";
-import { foldAscii, foldKey } from "./fold.ts";
+import { foldingOf } from "./fold.ts";
 import { possibleIn, readSource, type SourceRecord } from "./source_records.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
 import { unavailableNow } from "./unavailable.ts";
@@ -37,7 +37,7 @@ export function openTexthash(name: string, spec: string, context: TableContext):
     load: () => load(path, spec, context),
     failed: (error) => trouble(spec, `open database ${path}: ${systemWhy(error)}`),
   });
-  const foldIt = context.encoding === "latin1" ? foldAscii : foldKey;
+  const fold = foldingOf(context);
   content.current(); // the operator hears of bad lines at the start
   return {
     spec,
@@ -45,7 +45,7 @@ export function openTexthash(name: string, spec: string, context: TableContext):
     lookup: (key) => {
       const now = content.current();
       if ("trouble" in now) return now.trouble;
-      const record = now.records.get(context.fold === false ? key : foldIt(key));
+      const record = now.records.get(fold(key));
       return record === undefined ? ABSENT : { is: "found", value: record.value, line: record.line };
     },
     entries: () => {

@@ -1,4 +1,4 @@
-import { createRelayWords } from "../access/relay_words.ts";
+import { createRelayWords, type RelayWords } from "../access/relay_words.ts";
 import { proveRelay, type RelayProof } from "../access/relay_proof.ts";
 import { systemClock } from "../base/clock.ts";
 import { hiddenGateways } from "../config/container_gateway.ts";
@@ -34,22 +34,13 @@ export async function proveServices(configuration: Configuration, world?: World)
   const services = reachable(configuration, here);
   if (services.length === 0) return [];
   const ground = openGround(configuration, here);
-  const findings: RelayFinding[] = [];
   try {
-    findings.push(...await gatewaysIn(configuration, here, ground.shelf));
-    for (const service of services) {
-      const { settings } = service;
-      const proof = await proveRelay(service, {
-        ...ground,
-        router: ground.routerFor(settings),
-        domainsUnknown: OUR_DOMAINS.some((name) => asksSomebody(settings[name])),
-      });
-      findings.push(...findingsOf(proof, service));
-    }
+    const findings = await gatewaysIn(configuration, here, ground.shelf);
+    for (const service of services) findings.push(...findingsOf(await ground.prove(service), service));
+    return findings;
   } finally {
     ground.shelf.close();
   }
-  return findings;
 }
 
 /** What the proof has against one service, wherever it listens; `open` opens its tables, perhaps with an edit in them. */
@@ -60,8 +51,8 @@ export async function findingsAgainst(
 ): Promise<readonly string[]> {
   const ground = openGround(configuration, realWorld(ownPid(), "master"), open(openTable));
   try {
-    const proof = await proveRelay(service, { ...ground, router: ground.routerFor(service.settings) });
-    return findingsOf(proof, service).filter(({ level }) => level !== "info").map(({ text }) => text);
+    const findings = findingsOf(await ground.prove(service), service);
+    return findings.filter(({ level }) => level !== "info").map(({ text }) => text);
   } finally {
     ground.shelf.close();
   }
@@ -69,13 +60,20 @@ export async function findingsAgainst(
 
 /** The same where the configuration does not even load because nothing in it refuses strangers: what one of them could do. */
 export async function witnessesOf(source: LoadSource): Promise<string[]> {
-  const loaded = loadConfiguration({
-    ...source,
-    overrides: { ...source.overrides, allow_open_relay: "yes" },
-  });
+  const overrides = { ...source.overrides, allow_open_relay: "yes" };
+  const loaded = loadConfiguration({ ...source, overrides });
   if (loaded.is === "bad") return [];
-  const findings = await proveServices(loaded.configuration, source.world);
-  return findings.filter(({ text }) => text.includes("open relay")).map(({ text }) => text);
+  const here = source.world ?? realWorld(ownPid(), "master");
+  const ground = openGround(loaded.configuration, here);
+  try {
+    const texts: string[] = [];
+    for (const service of reachable(loaded.configuration, here)) {
+      texts.push(...wordsFor(service).witnesses((await ground.prove(service)).witnesses, false));
+    }
+    return texts;
+  } finally {
+    ground.shelf.close();
+  }
 }
 
 /** The smtpd services that listen on more than the machine's own loopback; one behind several doors is there once. */
@@ -124,6 +122,7 @@ function asksSomebody(list: string): boolean {
 
 const isLoopback = (host: string) => host.startsWith("127.") || host === "::1";
 
+/** The tables of a configuration, and the proof for each of its services. */
 function openGround(configuration: Configuration, world: World, open: OpenTable = openTable) {
   const { settings, directory } = configuration;
   const shelf = createShelf({
@@ -136,8 +135,15 @@ function openGround(configuration: Configuration, world: World, open: OpenTable 
   const own = ownAddresses(settings, world);
   const addresses = own.is === "bad" ? [] : own.addresses.map(({ address }) => address);
   const local = createLocalDomains(settings, addresses, shelf);
-  const routerFor = (of: Service["settings"]) => createRouter(of, local, shelf);
-  return { shelf, local, routerFor, clock: () => systemClock.now() };
+  const prove = (service: Service): Promise<RelayProof> =>
+    proveRelay(service, {
+      shelf,
+      local,
+      router: createRouter(service.settings, local, shelf),
+      clock: () => systemClock.now(),
+      domainsUnknown: OUR_DOMAINS.some((name) => asksSomebody(service.settings[name])),
+    });
+  return { shelf, prove };
 }
 
 /** In place of a table that would have to ask somebody. */
@@ -146,9 +152,8 @@ function silentTable(spec: string): Table {
 }
 
 function findingsOf(proof: RelayProof, service: Service): RelayFinding[] {
-  const { name, type, line, settings } = service;
-  const words = createRelayWords(`service ${name}/${type} (master.cf, line ${line})`);
-  const open = settings.allow_open_relay;
+  const words = wordsFor(service);
+  const open = service.settings.allow_open_relay;
   const level = open ? "warning" as const : "fatal" as const;
   return [
     ...words.witnesses(proof.witnesses, open).map((text) => ({ level, text })),
@@ -156,4 +161,8 @@ function findingsOf(proof: RelayProof, service: Service): RelayFinding[] {
     ...words.loosely(proof.loosely).map((text) => ({ level: "warning" as const, text })),
     ...words.surely(proof.surely).map((text) => ({ level: "info" as const, text })),
   ];
+}
+
+function wordsFor({ name, type, line }: Service): RelayWords {
+  return createRelayWords(`service ${name}/${type} (master.cf, line ${line})`);
 }

@@ -84,6 +84,7 @@ test("a configuration that does not load for want of any refusal still has its w
   expect(loadConfiguration(source).is).toBe("bad");
   const [witness] = await witnessesOf(source);
   expect(witness).toContain("RCPT TO:<victim@elsewhere.example>  is accepted");
+  expect(witness).toEndWith("allow_open_relay = yes would serve it all the same");
 });
 
 test("a gateway that a table of mynetworks contains is not trusted, with a warning", async () => {

@@ -1,10 +1,11 @@
 // memcached and Redis servers for tests (packages memcached and redis-server): loopback ports of their own, nothing on disk.
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./server.ts";
+import { spawnTied } from "./tied_child.ts";
 
 /** A running cache server. */
 export interface CacheServer {
@@ -57,7 +58,7 @@ async function launch(
   chmodSync(folder, 0o755);
   let child: ChildProcess | undefined;
   const start = async () => {
-    child = spawn(program, args(folder), { stdio: "ignore" });
+    child = spawnTied(program, args(folder), { stdio: "ignore" });
     for (const deadline = Date.now() + 10_000; !await answers(port); await pause(10)) {
       if (Date.now() > deadline) throw new Error(`${needs} did not start`);
     }

@@ -1,10 +1,11 @@
 // PostgreSQL and MariaDB servers for tests (packages postgresql and mariadb-server): a temporary folder, a loopback port and a
 // unix socket of their own. Neither runs as root: root starts them as the users that the packages make.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./server.ts";
+import { spawnTied } from "./tied_child.ts";
 
 /** A running database server. */
 export interface Database {
@@ -179,7 +180,7 @@ async function launch(
   const start = async () => {
     fs.rmSync(kind.ready, { force: true });
     const log = fs.openSync(join(folder, "log"), "a");
-    child = spawn(kind.program, kind.serve, {
+    child = spawnTied(kind.program, kind.serve, {
       cwd: folder,
       stdio: ["ignore", log, log],
       ...identity,

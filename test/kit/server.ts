@@ -1,10 +1,11 @@
 // Starts the compiled binary with given main.cf lines in a temporary directory, waits for its banner, stops it at the end.
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { reachable } from "./reachable.ts";
+import { spawnTied } from "./tied_child.ts";
 
 /** The executable under test: dist/mta, or the one that MTA_BINARY names. */
 export const BINARY = resolve(process.env.MTA_BINARY ?? join(import.meta.dirname, "../../dist/mta"));
@@ -46,12 +47,12 @@ export function runMta(
   } = {},
 ): Promise<Finished> {
   return new Promise((done, fail) => {
-    const child = spawn(BINARY, args, { cwd: options.cwd, env: environmentWith(options.env) });
+    const child = spawnTied(BINARY, args, { cwd: options.cwd, env: environmentWith(options.env) });
     const [out, err]: [Buffer[], Buffer[]] = [[], []];
-    child.stdout.on("data", (chunk) => out.push(chunk));
-    child.stderr.on("data", (chunk) => err.push(chunk));
-    child.stdin.on("error", () => {});
-    child.stdin.end(options.input ?? "");
+    child.stdout!.on("data", (chunk) => out.push(chunk));
+    child.stderr!.on("data", (chunk) => err.push(chunk));
+    child.stdin!.on("error", () => {});
+    child.stdin!.end(options.input ?? "");
     child.on("error", fail);
     child.on(
       "close",
@@ -219,7 +220,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const directory = prepare(options, port);
   const configDirectory = join(directory, "config");
   const started = performance.now();
-  const child = spawn(BINARY, [...(options.args ?? []), "-c", configDirectory, "serve"], {
+  const child = spawnTied(BINARY, [...(options.args ?? []), "-c", configDirectory, "serve"], {
     env: environmentWith(options.env),
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,11 +1,12 @@
 // An OpenLDAP server for tests (packages slapd and ldap-utils): a temporary folder, a loopback port of its own and a unix socket,
 // data loaded by slapadd; with TLS it has a certificate of a CA made for the occasion.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./server.ts";
+import { spawnTied } from "./tied_child.ts";
 
 /** A running directory server. */
 export interface Slapd {
@@ -152,7 +153,7 @@ export async function startSlapd(options: SlapdOptions): Promise<Slapd> {
   let child: ChildProcess | undefined;
   const start = async () => {
     const urls = [url, ldapi, ...(options.tls === true ? [ldaps] : [])].join(" ");
-    child = spawn("/usr/sbin/slapd", ["-f", "slapd.conf", "-h", urls, "-d", "0"], {
+    child = spawnTied("/usr/sbin/slapd", ["-f", "slapd.conf", "-h", urls, "-d", "0"], {
       cwd: folder,
       stdio: ["ignore", "ignore", "ignore"],
     });

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import nodemailer from "nodemailer";
 import { freePort, HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
 import { mailbox } from "../kit/mailbox.ts";
+import { tied } from "../kit/tied_child.ts";
 
 const LONG = process.env.MTA_LONG_TESTS === "1";
 const has = (tool: string) => HAVE_BINARY && Bun.which(tool) !== null;
@@ -29,7 +30,7 @@ afterAll(async () => {
 });
 
 async function finish(command: string[]): Promise<{ code: number; out: string }> {
-  const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
+  const child = Bun.spawn(tied(command), { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
   const out = await new Response(child.stdout).text() + await new Response(child.stderr).text();
   return { code: await child.exited, out };
 }

@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { mailbox } from "../kit/mailbox.ts";
+import { tied } from "../kit/tied_child.ts";
 
 const root = resolve(import.meta.dirname!, "../..");
 const missing = ["buildah", "debootstrap", "chroot"].filter((tool) => Bun.which(tool) === null);
@@ -161,7 +162,11 @@ test.skipIf(!able)(
     };
     const master = readFileSync(join(image, "etc/mta/master.cf"), "utf8").replace(/^2525 /m, `${port} `);
     await Bun.write(join(image, "etc/mta/master.cf"), master);
-    const child = Bun.spawn(inImage("mta", "serve"), { env: environment, stdout: "pipe", stderr: "pipe" });
+    const child = Bun.spawn(tied(inImage("mta", "serve")), {
+      env: environment,
+      stdout: "pipe",
+      stderr: "pipe",
+    });
     const log = new Response(child.stdout).text();
     let answer = "";
     for (let tries = 0; tries < 200 && !answer.startsWith("220"); tries++) {

@@ -6,6 +6,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BINARY, HAVE_BINARY } from "../kit/server.ts";
+import { tied } from "../kit/tied_child.ts";
 
 setDefaultTimeout(60_000);
 const inside = test.skipIf(!HAVE_BINARY || process.getuid!() !== 0);
@@ -63,10 +64,14 @@ function askFromGateway(settings: readonly string[]): { readonly dialogue: strin
   ];
   writeFileSync(join(directory, "config/main.cf"), `${main.join("\n")}\n`);
   writeFileSync(join(directory, "config/master.cf"), "2525 inet n - n - - smtpd\n");
-  const { stdout } = spawnSync("unshare", ["--net", "sh", "-c", HOST], {
+  // In a namespace of processes, so that its end is the end of all.
+  const world = ["--net", "--pid", "--fork", "--mount-proc", "--kill-child"];
+  const [program, ...args] = tied(["unshare", ...world, "sh", "-c", HOST]);
+  const { stdout } = spawnSync(program!, args, {
     env: { ...process.env, DIRECTORY: directory, BINARY, CONTAINER },
     encoding: "utf8",
     timeout: 40_000,
+    killSignal: "SIGKILL",
   });
   return { dialogue: stdout, log: readFileSync(join(directory, "log"), "utf8") };
 }

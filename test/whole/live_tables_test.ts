@@ -1,11 +1,12 @@
 // Tables that are edited, made anew, broken and mended under the running server: who is there is never refused meanwhile.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
 import { type Talk, talk } from "../kit/talk.ts";
+import { spawnTied } from "../kit/tied_child.ts";
 
 const USERS = 2000;
 const people = (note: string) =>
@@ -56,7 +57,7 @@ async function until(to: Talk, user: string, code: string): Promise<string> {
 }
 
 function loop(script: string): ChildProcess {
-  return spawn("bash", ["-c", `while :; do ${script}; done`], {
+  return spawnTied("bash", ["-c", `while :; do ${script}; done`], {
     cwd: server.configDirectory,
     detached: true,
     stdio: "ignore",
@@ -70,15 +71,18 @@ describe.skipIf(!HAVE_BINARY)("tables under the running server", () => {
       `cp people.${note} n.${type} && touch -d 2001-01-01 n.${type} && mv n.${type} ${type} && /usr/sbin/postmap ${type}:${type}`;
     const writers = ["hash", "lmdb"].map((type) => loop(`${put(type, "b")}; ${put(type, "a")}`));
     const seen = new Set<string>();
-    const session = await client();
-    for (const end = Date.now() + 2500; Date.now() < end;) {
-      seen.add(await rcpt(session, `user${Math.floor(Math.random() * USERS)}`));
-    }
-    session.end();
-    for (const writer of writers) {
-      const gone = once(writer, "exit");
-      process.kill(-writer.pid!, "SIGKILL");
-      await gone;
+    try {
+      const session = await client();
+      for (const end = Date.now() + 2500; Date.now() < end;) {
+        seen.add(await rcpt(session, `user${Math.floor(Math.random() * USERS)}`));
+      }
+      session.end();
+    } finally {
+      for (const writer of writers) {
+        const gone = once(writer, "exit");
+        process.kill(-writer.pid!, "SIGKILL");
+        await gone;
+      }
     }
     // A postmap that was killed may have left half a table.
     for (const type of ["hash", "lmdb"]) spawnSync("/usr/sbin/postmap", [`${type}:${at(type)}`]);

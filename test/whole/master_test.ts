@@ -318,8 +318,12 @@ whole(
       0,
       "postfix/postfix-script: starting the Postfix mail system\n",
     ]);
-    expect(await banner(each.port)).toStartWith("220 ");
-    expect((await each.mta("stop")).code).toBe(0);
+    try {
+      expect(await banner(each.port)).toStartWith("220 ");
+      expect((await each.mta("stop")).code).toBe(0);
+    } finally {
+      await each.mta("abort"); // nobody else ends what is in the background
+    }
     each.writeMainCf(["smtpd_timeout = soon"]);
     const bad = await each.mta("start");
     expect(bad.code).toBe(1);

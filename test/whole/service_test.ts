@@ -1,5 +1,5 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -24,6 +24,7 @@ import {
   startServer,
 } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";
+import { spawnTied } from "../kit/tied_child.ts";
 
 setDefaultTimeout(60_000);
 const whole = test.skipIf(!HAVE_BINARY);
@@ -123,7 +124,7 @@ asRoot("without root everything runs as the own user, and mail is taken", async 
   const program = join(temporary(), "mta");
   spawnSync("cp", [BINARY, program]);
   const { MTA_BINARY: _ours, ...env } = process.env;
-  const child = spawn(program, ["-c", directory, "serve"], {
+  const child = spawnTied(program, ["-c", directory, "serve"], {
     uid: 65_534,
     gid: 65_534,
     env,
@@ -168,7 +169,15 @@ asRoot(
     const { MTA_BINARY: _ours, ...env } = process.env;
     // The shell leaves an orphan behind, then becomes the service: the orphan's end is process 1's to see to.
     const script = `(sleep 0.3 & sleep 0.4 &) ; exec ${BINARY} -c ${directory} serve`;
-    const child = spawn("unshare", ["--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", script], {
+    const child = spawnTied("unshare", [
+      "--pid",
+      "--fork",
+      "--mount-proc",
+      "--kill-child",
+      "sh",
+      "-c",
+      script,
+    ], {
       env,
       stdio: ["ignore", "pipe", "pipe"],
     });

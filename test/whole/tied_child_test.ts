@@ -1,0 +1,27 @@
+// What a test has started ends with the run, whatever ends the run.
+import { expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { HAVE_BINARY } from "../kit/server.ts";
+
+const KIT = join(import.meta.dirname, "../kit/server.ts");
+
+test.skipIf(!HAVE_BINARY)(
+  "a server and its workers end when the run that started them is killed",
+  async () => {
+    const script = `
+    const { startServer } = await import(${JSON.stringify(KIT)});
+    const { pid, directory, mta } = await startServer({ mainCf: ["worker_processes = 2"] });
+    const { workers } = JSON.parse((await mta("status", "--json")).stdout);
+    console.log(JSON.stringify({ directory, pids: [pid, ...workers.map((each) => each.pid)] }));
+    process.kill(process.pid, "SIGKILL");`;
+    const run = spawnSync(process.execPath, ["--no-install", "-e", script], { encoding: "utf8" });
+    expect([run.signal, run.stderr]).toEqual(["SIGKILL", ""]);
+    const { directory, pids } = JSON.parse(run.stdout);
+    const left = () => pids.filter((pid: number) => existsSync(`/proc/${pid}`));
+    for (const end = Date.now() + 12_000; left().length > 0 && Date.now() < end;) await Bun.sleep(20);
+    expect([pids.length, left()]).toEqual([3, []]);
+    rmSync(directory, { recursive: true });
+  },
+);

@@ -4,7 +4,7 @@ import { EXPLAIN_HELP, type ExplainRequest, parseExplain } from "../explain/argu
 import { explain as explainSession } from "../explain/explain.ts";
 import type { Explanation, Outcome } from "../explain/explanation.ts";
 import { printExplanation } from "../explain/print.ts";
-import { PatienceFault } from "../explain/run.ts";
+import { PatienceFault } from "../explain/play.ts";
 import { ExplainFault } from "../explain/session.ts";
 import { askService } from "../master/control_client.ts";
 import type { RunningAnswer } from "../master/explain_running.ts";

@@ -5,7 +5,7 @@ import { findEdits } from "./find_edits.ts";
 import { turnable } from "./outcome.ts";
 import { createPlaces } from "./places.ts";
 import { type Proof, proveEdits, type Trial } from "./prove_edits.ts";
-import { type Run, run, type Stage } from "./stage.ts";
+import { type Run, run, type RunPlan } from "./run.ts";
 import { TableEditor } from "./table_edits.ts";
 import { trailsOf } from "./trail.ts";
 
@@ -14,13 +14,13 @@ export async function editsFor(
   played: Run,
   configuration: Configuration,
   service: Service,
-  stage: Stage,
+  plan: RunPlan,
 ): Promise<Proof> {
   const command = turnable(played.commands);
   if (command === undefined || command.command === "") return { proven: [], tried: 0 };
   const at = played.commands.indexOf(command);
   const found = findEdits(command, {
-    tables: new TableEditor(stage.sources),
+    tables: new TableEditor(plan.sources),
     configuration: new ConfigEditor(
       configuration,
       createPlaces(configuration, service),
@@ -32,12 +32,12 @@ export async function editsFor(
   // The client is the same in every trial; what the DNS says of it need not be asked again.
   const { name, nameStatus, reverseName, reverseNameStatus } = played.client;
   const names = { name: asGiven(name, nameStatus), reverseName: asGiven(reverseName, reverseNameStatus) };
-  const session = { ...stage.session, client: { ...stage.session.client, ...names } };
+  const session = { ...plan.session, client: { ...plan.session.client, ...names } };
   let known: Promise<readonly string[]> | undefined;
   const before = () => known ??= played.relayFindings();
   return await proveEdits(command, found, {
     configuration,
-    try: (changed, change) => attempt(run(changed, { ...stage, session }, change), at, before),
+    try: (changed, change) => attempt(run(changed, { ...plan, session }, change), at, before),
   });
 }
 

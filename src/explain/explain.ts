@@ -8,7 +8,7 @@ import type { Proof } from "./prove_edits.ts";
 import { serviceOf } from "./service_of.ts";
 import { ExplainFault, type ExplainOptions, flawOf, type SessionDescription } from "./session.ts";
 import { SourceFiles } from "./source_files.ts";
-import { run, type Stage } from "./stage.ts";
+import { run, type RunPlan } from "./run.ts";
 
 /**
  * Explains a session: plays it through the server's own smtpd and access policy, with every list, restriction, lookup and
@@ -23,11 +23,11 @@ export async function explain(
   const flaw = flawOf(session);
   if (flaw !== undefined) throw new ExplainFault(flaw);
   const sources = new SourceFiles(configuration.directory);
-  const stage: Stage = { session, options, openHouse, sources, answers: new Map() };
-  const played = await run(configuration, stage);
+  const plan: RunPlan = { session, options, openHouse, sources, answers: new Map() };
+  const played = await run(configuration, plan);
   const service = serviceOf(configuration, session.service);
   const { proven, tried, partial }: Proof = options.edits
-    ? await editsFor(played, configuration, service, stage)
+    ? await editsFor(played, configuration, service, plan)
     : { proven: [], tried: 0 };
   return {
     version: 1,

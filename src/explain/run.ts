@@ -1,163 +1,81 @@
-import type { ClientFacts, Facts, Stage } from "../access/policy.ts";
-import { systemClock } from "../base/clock.ts";
-import { overlay } from "../config/overlay.ts";
-import type { Service } from "../config/service.ts";
-import type { Log } from "../observe/log.ts";
-import type { ClientName } from "../dns/reverse.ts";
-import { createSmtpd } from "../smtpd/smtpd.ts";
-import { type Conversation, converse, impatientClock, NO_ID, paperCleanup } from "./conversation.ts";
-import type { ExplainedCommand } from "./explanation.ts";
-import type { House } from "./house.ts";
-import type { Notebook } from "./notebook.ts";
-import type { SessionDescription } from "./session.ts";
+import type { PolicyReply } from "../access/policy_server.ts";
+import type { Configuration, Service } from "../config/service.ts";
+import { createLog } from "../observe/create_log.ts";
+import type { LogEntry } from "../observe/log_line.ts";
+import { memoryWriter } from "../observe/log_writer.ts";
+import type { OpenTable } from "../table/context.ts";
+import { type Change, withRecord } from "./edit.ts";
+import type { Place } from "./explanation.ts";
+import type { OpenHouse } from "./house.ts";
+import { Notebook } from "./notebook.ts";
+import { createPlaces } from "./places.ts";
+import { Recorder } from "./recorder.ts";
+import { play, type Played } from "./play.ts";
+import { serviceOf } from "./service_of.ts";
+import type { ExplainOptions, SessionDescription } from "./session.ts";
+import type { SourceFiles } from "./source_files.ts";
+import { createWatch, type Watch, watchHosts, watchTables } from "./watch.ts";
+import { NO_RESOLVER, watchResolver } from "./watch_dns.ts";
 
-/** A session that has been played. */
-export interface Played {
-  readonly client: ClientFacts;
-  readonly commands: readonly ExplainedCommand[];
+/** One run of a session under a configuration. */
+export interface Run extends Played {
+  readonly assumptions: readonly string[];
+  readonly warnings: readonly string[];
+  /** What the proof against open relay says under this configuration. */
+  relayFindings(): Promise<readonly string[]>;
 }
 
-/** What a session is played with. */
-export interface Stagehands {
-  readonly service: Service;
-  readonly house: House;
-  readonly notebook: Notebook;
-  readonly log: Log;
+/** What stays the same when a session is played again with an edit. */
+export interface RunPlan {
+  readonly session: SessionDescription;
+  readonly options: ExplainOptions;
+  readonly openHouse: OpenHouse;
+  readonly sources: SourceFiles;
+  /** What policy servers have answered: trials of edits do not ask them again. */
+  readonly answers: Map<string, PolicyReply>;
 }
 
-/** Longest that a session may take, in milliseconds: name servers and policy servers may be slow. */
-const PATIENCE = 60_000;
-
-/** Somebody who was asked on the way does not answer. */
-export class PatienceFault extends Error {
-  override readonly name = "PatienceFault";
-}
-
-/** Plays a session against the server's own smtpd; nothing is queued, logged or counted. */
-export async function play(session: SessionDescription, hands: Stagehands): Promise<Played> {
-  const { house, notebook } = hands;
-  const { address, port, name, reverseName } = session.client;
-  let client: ClientFacts = { address, port, ...nameless(5) };
-  const clientLookup = async (): Promise<ClientName> => {
-    const found = name === undefined
-      ? await house.parts.clientLookup(address)
-      : givenName(name, reverseName ?? name);
-    const { warning: _warning, ...names } = found;
-    client = { ...client, ...names };
-    return found;
+/** Plays the session once. */
+export async function run(
+  configuration: Configuration,
+  { session, options, openHouse, sources, answers }: RunPlan,
+  change?: Change,
+): Promise<Run> {
+  const service = serviceOf(configuration, session.service);
+  const recorder = new Recorder();
+  const hear = recorder.note.bind(recorder);
+  const edited = (open: OpenTable) => change?.is === "record" ? withRecord(open, change) : open;
+  const writer = memoryWriter();
+  const log = createLog({ syslogName: "explain", writer });
+  const watch: Watch = {
+    ...createWatch(recorder, { ask: options.askPolicy, answers, again: change !== undefined }),
+    open: (open) => watchTables(edited(open), hear, sources),
+    resolver: (resolver) => watchResolver(options.dns ? resolver : NO_RESOLVER, hear),
+    hosts: (hosts) => watchHosts(hosts, hear),
   };
-  const smtpd = createSmtpd({
-    ...house.parts,
-    service: { ...hands.service, processLimit: 0, settings: settingsFor(session, hands.service) },
-    access: notebook.over(house.parts.access, (stage) => laterFacts(session, stage)),
-    clientLookup,
-    cleanup: paperCleanup(session.size ?? 0),
-    newId: () => NO_ID,
-    log: hands.log,
-    clock: impatientClock,
-  });
-  const talk = converse(smtpd, house.local, { address, port });
+  const house = openHouse({ configuration, service, watch, log, edited });
   try {
-    const commands = await playAll(session, talk, notebook, () => client);
-    return { client, commands };
+    const notebook = new Notebook(recorder, placesOfLists(configuration, service));
+    const played = await play(session, { service, house, notebook, log });
+    const warnings = warningsIn(writer.entries, played);
+    return { ...played, relayFindings: house.relayFindings, assumptions: recorder.assumptions, warnings };
   } finally {
-    talk.hangUp();
+    house.close();
   }
 }
 
-/** A client whose name is given is not looked up, and has that name all the same (smtpd_peername_lookup). */
-function settingsFor({ client }: SessionDescription, { settings }: Service): Service["settings"] {
-  return client.name === undefined ? settings : overlay(settings, { smtpd_peername_lookup: true });
+/** Warnings that are shown; a table with a thousand bad lines says the same thing a thousand times. */
+const MOST_WARNINGS = 20;
+
+/** What the server would have warned of beside what restrictions say: tables, the client's name. */
+function warningsIn(entries: readonly LogEntry[], { commands }: Played): string[] {
+  const said = new Set(commands.flatMap(({ warnings }) => warnings));
+  const texts = entries.filter(({ level }) => level !== "info").map(({ text }) => text);
+  return [...new Set(texts)].filter((text) => !said.has(text)).slice(0, MOST_WARNINGS);
 }
 
-/** The session's commands until one ends it. */
-async function playAll(
-  session: SessionDescription,
-  talk: Conversation,
-  notebook: Notebook,
-  client: () => ClientFacts,
-): Promise<ExplainedCommand[]> {
-  const played: ExplainedCommand[] = [];
-  const end = systemClock.now() + PATIENCE;
-  const say = async (command: string, reply: Promise<readonly string[]>) => {
-    const lines = await inTime(reply, command, end - systemClock.now());
-    const code = Number(lines.at(-1)?.slice(0, 3) ?? 0);
-    played.push({ command, reply: lines, code, ...notebook.take() });
-    return code < 400 && code !== 0;
-  };
-  const line = (command: string) => talk.over ? Promise.resolve(false) : say(command, talk.say(command));
-  if (!await say("", talk.greeting())) return played;
-  if (!await line(`${session.smtp ? "HELO" : "EHLO"} ${session.helo ?? heloOf(client())}`)) return played;
-  if (session.etrn !== undefined) return (await line(`ETRN ${session.etrn}`), played);
-  if (session.sender === undefined || !await line(mailOf(session, session.sender))) return played;
-  let taken = 0;
-  for (const recipient of session.recipients) {
-    if (await line(`RCPT TO:<${recipient}>`)) taken++;
-  }
-  if (taken > 0 && await line("DATA")) await line(".");
-  return played;
-}
-
-const UTF8 = /[^\x00-\x7f]/;
-
-function mailOf({ smtp, size, recipients }: SessionDescription, sender: string): string {
-  const parameters = [
-    size === undefined ? "" : ` SIZE=${size}`,
-    [sender, ...recipients].some((address) => UTF8.test(address)) ? " SMTPUTF8" : "",
-  ];
-  return `MAIL FROM:<${sender}>${smtp === true ? "" : parameters.join("")}`;
-}
-
-/** What a client says that was not told what to say. */
-function heloOf({ name, address }: ClientFacts): string {
-  if (name !== "unknown") return name;
-  return address.includes(":") ? `[IPv6:${address}]` : `[${address}]`;
-}
-
-/** What a session has only after AUTH or STARTTLS; both stand before MAIL, and encryption before the last EHLO. */
-function laterFacts({ login, tls }: SessionDescription, stage: Stage): Partial<Facts> {
-  const secured = stage === "CONNECT" || tls === undefined ? {} : { tls };
-  const early = stage === "CONNECT" || stage === "HELO" || stage === "EHLO";
-  return early || login === undefined
-    ? secured
-    : { ...secured, saslUsername: login.username, saslMethod: login.method };
-}
-
-const nameless = (status: 4 | 5) => ({
-  name: "unknown",
-  reverseName: "unknown",
-  nameStatus: status,
-  reverseNameStatus: status,
-});
-
-/** A client's names as they are given, in XCLIENT's words. */
-function givenName(name: string, reverseName: string): ClientName {
-  const status = (given: string) =>
-    given === "[TEMPUNAVAIL]" ? 4 : given === "[UNAVAILABLE]" || given.toLowerCase() === "unknown" ? 5 : 2;
-  const text = (given: string) => status(given) === 2 ? given : "unknown";
-  return {
-    name: text(name),
-    nameStatus: status(name),
-    reverseName: text(reverseName),
-    reverseNameStatus: status(reverseName),
-  };
-}
-
-async function inTime<T>(reply: Promise<T>, command: string, milliseconds: number): Promise<T> {
-  let cancel = () => {};
-  const late = new Promise<never>((_resolve, reject) => {
-    cancel = systemClock.after(milliseconds, () => {
-      const what = command === "" ? "greeting" : `reply to "${command}"`;
-      reject(
-        new PatienceFault(
-          `no ${what} within ${PATIENCE / 1000} seconds: a name server or policy server is silent`,
-        ),
-      );
-    });
-  });
-  try {
-    return await Promise.race([reply, late]);
-  } finally {
-    cancel();
-  }
+/** Where lists stand: parameters and classes. What a table names has its place beside the key that matched. */
+function placesOfLists(configuration: Configuration, service: Service): (list: string) => Place | undefined {
+  const placeOf = createPlaces(configuration, service);
+  return (list) => /^\w+$/.test(list) ? placeOf(list) : undefined;
 }

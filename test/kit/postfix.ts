@@ -1,5 +1,5 @@
 // A private instance of the real Postfix, for interop tests: own configuration, queue, log and ports; needs root.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -91,6 +91,7 @@ export function startPostfix(
     fs.rmSync(root, { recursive: true, force: true });
     throw new Error(`postfix did not start: ${said}`);
   }
+  const release = guard(etc, root);
   return {
     configDirectory: etc,
     log,
@@ -103,10 +104,23 @@ export function startPostfix(
       throw new Error(`no ${pattern} in the log:\n${log().slice(-3000)}`);
     },
     stop: () => {
+      release();
       spawnSync("/usr/sbin/postfix", ["-c", etc, "stop"]);
       fs.rmSync(root, { recursive: true, force: true });
     },
   };
+}
+
+/** Who ends the instance when this process is gone, however that came: its end of the pipe is closed then. */
+function guard(etc: string, root: string): () => void {
+  const script = 'read -r released || { /usr/sbin/postfix -c "$0" stop; rm -rf "$1"; }';
+  const child = spawn("sh", ["-c", script, etc, root], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  child.unref();
+  child.stdin.on("error", () => {});
+  return () => void child.stdin.end("released\n");
 }
 
 /** Starts in a mount namespace of its own, with another resolv.conf. */

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { idsIn, put as putContent } from "../../test/kit/queue_shard.ts";
 import type { QueueId } from "./envelope.ts";
 import { openFileStore } from "./file_store.ts";
 import { openReadOnly } from "./read_only.ts";
@@ -17,13 +18,8 @@ function open(directory: string): Promise<QueueStore> {
   });
 }
 
-async function put(store: QueueStore, text: string): Promise<QueueId> {
-  const id = store.newId();
-  const draft = store.draft(id);
-  await draft.write(Buffer.from(text));
-  const recipients = [{ address: "b@x", original: "b@x", notify: 0 }];
-  await draft.commit({ id, arrival: Date.now(), sender: "a@x", recipients, origin: {} });
-  return id;
+function put(store: QueueStore, text: string): Promise<QueueId> {
+  return putContent(store, Buffer.from(text), Date.now());
 }
 
 function textOf(id: string, at: number): string {
@@ -34,12 +30,6 @@ function textOf(id: string, at: number): string {
 function recordsOf(bytes: Buffer, ids: readonly QueueId[]): { id: QueueId; from: number; to: number }[] {
   const starts = ids.map((id) => bytes.indexOf(id) - 44);
   return ids.map((id, at) => ({ id, from: starts[at]!, to: starts[at + 1] ?? bytes.length }));
-}
-
-async function presentIn(list: AsyncIterable<{ readonly id: QueueId }>): Promise<QueueId[]> {
-  const out: QueueId[] = [];
-  for await (const { id } of list) out.push(id);
-  return out;
 }
 
 test(
@@ -75,17 +65,17 @@ test(
             to <= end && !given.some(({ at }) => at >= from && at < to && changed(at))
           ).map(({ id }) => id);
           const reader = await openReadOnly(directory);
-          expect(await presentIn(reader.list())).toEqual(whole);
+          expect(await idsIn(reader.list())).toEqual(whole);
           reader.close();
           const again = await open(directory);
-          expect(await presentIn(again.list())).toEqual(whole);
+          expect(await idsIn(again.list())).toEqual(whole);
           for (const id of whole) {
             const { content } = await again.open(id);
             expect(content.bytes?.toString()).toBe(textOf("message", ids.indexOf(id)));
           }
           await again.close();
           const third = await open(directory);
-          expect(await presentIn(third.list())).toEqual(whole);
+          expect(await idsIn(third.list())).toEqual(whole);
           await third.close();
         }),
         { numRuns: 60 },

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { FakeDisk } from "../../test/kit/fake_disk.ts";
+import { put as putContent } from "../../test/kit/queue_shard.ts";
 import type { QueueId } from "./envelope.ts";
 import { openFileStore } from "./file_store.ts";
 import type { QueueEvent } from "./file_store_options.ts";
@@ -49,13 +50,8 @@ class Bench {
   }
 }
 
-async function put(store: QueueStore, size: number, now: number): Promise<QueueId> {
-  const id = store.newId();
-  const draft = store.draft(id);
-  await draft.write(Buffer.alloc(size, 97));
-  const recipients = [{ address: "b@x", original: "b@x", notify: 0 }];
-  await draft.commit({ id, arrival: now, sender: "a@x", recipients, origin: {} });
-  return id;
+function put(store: QueueStore, size: number, now: number): Promise<QueueId> {
+  return putContent(store, Buffer.alloc(size, 97), now);
 }
 
 async function faultOf(work: Promise<unknown>): Promise<QueueFault> {

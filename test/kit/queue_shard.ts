@@ -1,0 +1,46 @@
+// Stores of workers on a disk in memory, and messages for them.
+import type { QueueId } from "../../src/queue/envelope.ts";
+import { openFileStore } from "../../src/queue/file_store.ts";
+import type { QueueStore } from "../../src/queue/store.ts";
+import type { FakeDisk } from "./fake_disk.ts";
+
+/** Opens a worker's store; a queue of a few messages has several segments and spool files already. No timer ever fires. */
+export function openShard(disk: FakeDisk, shard: number, segmentSize: number): Promise<QueueStore> {
+  return openFileStore({
+    directory: "/q",
+    shard,
+    disk,
+    settings: { queue_minfree: 0, message_size_limit: 0, enable_long_queue_ids: false },
+    limits: { preallocate: 1024, segmentSize, compactionStep: 1000, spoolThreshold: 2000 },
+    report: () => {},
+    after: () => () => {},
+  });
+}
+
+/** Queues a message to one recipient. */
+export async function put(
+  store: QueueStore,
+  content: Uint8Array,
+  arrival = 1_700_000_000_000,
+): Promise<QueueId> {
+  const id = store.newId();
+  const draft = store.draft(id);
+  await draft.write(content);
+  const recipients = [{ address: "b@x", original: "b@x", notify: 0 }];
+  await draft.commit({ id, arrival, sender: "a@x", recipients, origin: {} });
+  return id;
+}
+
+/** Queues twenty messages, every seventh with a spool file. */
+export async function putTwenty(store: QueueStore): Promise<QueueId[]> {
+  const ids: QueueId[] = [];
+  for (let at = 0; at < 20; at++) ids.push(await put(store, Buffer.alloc(at % 7 === 0 ? 3000 : 400, 97)));
+  return ids;
+}
+
+/** What is in a queue, in its order. */
+export async function idsIn(list: AsyncIterable<{ readonly id: QueueId }>): Promise<QueueId[]> {
+  const ids: QueueId[] = [];
+  for await (const { id } of list) ids.push(id);
+  return ids;
+}

@@ -60,7 +60,7 @@ export async function startPostgres(
   const [folder, port] = [makeFolder("pg"), await freePort()];
   const data = join(folder, "data");
   const settings = options.settings ?? [];
-  const database = await launch(folder, port, folder, {
+  return await launch(folder, port, folder, {
     user: "postgres",
     needs: "postgresql",
     program: join(bin, "postgres"),
@@ -97,7 +97,6 @@ export async function startPostgres(
       fs.writeFileSync(join(data, "pg_hba.conf"), options.access.join("\n") + "\n");
     }
   });
-  return database;
 }
 
 /** MariaDB; `settings` are options of the server. */
@@ -213,10 +212,8 @@ async function launch(
     start,
     freeze(on) {
       for (const pid of [child!.pid!, ...childrenOf(child!.pid!)]) {
-        {
-          process.kill(pid, on ? "SIGSTOP" : "SIGCONT");
-          while (on && !allStopped(pid)) { /* the threads of a process stop one after the other */ }
-        }
+        process.kill(pid, on ? "SIGSTOP" : "SIGCONT");
+        while (on && !allStopped(pid)) { /* the threads of a process stop one after the other */ }
       }
     },
     async stop() {

@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import type { LdapEntry, LdapSearch } from "./ldap_codec.ts";
 import type { LdapFound } from "./ldap_connection.ts";
 import { type LdapFilter, parseFilter } from "./ldap_filter.ts";
@@ -7,6 +6,7 @@ import type { LdapSettings } from "./ldap_settings.ts";
 import { isLdapUrl, type LdapUrl, parseLdapUrl } from "./ldap_url.ts";
 import type { ResultGatherer } from "./query_result.ts";
 import { LookupFault } from "./remote.ts";
+import { textFromWire } from "./remote_text.ts";
 
 /** What one lookup works with. */
 export interface LdapLookupWorld {
@@ -125,15 +125,10 @@ export class LdapLookup {
     return values.every((value) => this.#world.gatherer.add(this.#text(value)));
   }
 
-  /** Postfix sees a value up to its first NUL. */
   #text(value: Buffer): string {
-    const end = value.indexOf(0);
-    const bytes = end < 0 ? value : value.subarray(0, end);
-    const { encoding } = this.#world;
-    if (encoding === "utf8" && !isUtf8(bytes)) {
-      throw new LookupFault("non-UTF-8 value: malformed UTF-8 or invalid codepoint", { retry: false });
-    }
-    return bytes.toString(encoding);
+    const text = textFromWire(value, this.#world);
+    if (text !== undefined) return text;
+    throw new LookupFault("non-UTF-8 value: malformed UTF-8 or invalid codepoint", { retry: false });
   }
 
   /** Looks at the entries that DNs and URLs refer to, some of them ahead, in the order in which they stand. */

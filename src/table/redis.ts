@@ -1,5 +1,4 @@
 import { TABLE_PARAMETERS } from "../config/table_parameters.ts";
-import { isUtf8 } from "node:buffer";
 import { systemWhy } from "../platform/random_access_file.ts";
 import type { RedisConnection, RedisReply, RedisServer, RedisTls } from "../platform/redis.ts";
 import { systemCa } from "../platform/tls_client.ts";
@@ -13,6 +12,7 @@ import { type Parts, readTemplate, TemplateNeeds } from "./query_template.ts";
 import { readRedisQuery, type RedisQuery, redisWords } from "./redis_command.ts";
 import { RedisLine } from "./redis_server.ts";
 import { LookupFault, remoteTable } from "./remote.ts";
+import { textFromWire } from "./remote_text.ts";
 import { Servers } from "./servers.ts";
 import { ABSENT, type Answer, type Table } from "./table.ts";
 import { unproven } from "./unavailable.ts";
@@ -157,12 +157,11 @@ function answerOf(values: readonly Buffer[], rules: ResultRules, key: Parts, con
 const REPLACEMENT = Buffer.from("\ufffd");
 
 /** A value that is no text would be a wrong one; all but GET's come with U+FFFD where the bytes are none. */
-function textOf(value: Buffer, key: Parts, { encoding = "utf8" }: TableContext): string {
+function textOf(value: Buffer, key: Parts, context: TableContext): string {
   if (value.length > MAX_VALUE) {
     throw new LookupFault(`key "${key.whole}": value longer than ${MAX_VALUE} bytes`);
   }
-  if ((encoding === "utf8" && !isUtf8(value)) || value.includes(REPLACEMENT)) {
-    throw new LookupFault(`key "${key.whole}": non-UTF-8 value`, { retry: false });
-  }
-  return value.toString(encoding);
+  const text = value.includes(REPLACEMENT) ? undefined : textFromWire(value, context);
+  if (text !== undefined) return text;
+  throw new LookupFault(`key "${key.whole}": non-UTF-8 value`, { retry: false });
 }

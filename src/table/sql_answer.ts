@@ -1,8 +1,8 @@
-import { isUtf8 } from "node:buffer";
 import type { TableContext } from "./context.ts";
 import { ResultGatherer, type ResultRules } from "./query_result.ts";
 import type { Parts } from "./query_template.ts";
 import { LookupFault } from "./remote.ts";
+import { textFromWire } from "./remote_text.ts";
 import type { Answer } from "./table.ts";
 
 /** Rows of one answer; more are an error, not memory. */
@@ -30,12 +30,9 @@ export function sqlAnswer(
   return gatherer.answer();
 }
 
-/** A value ends at a NUL, as C's strings do. One that is no text would be a wrong one, whatever is made of it. */
-function textOf(value: Uint8Array, key: Parts, { encoding }: TableContext): string {
-  const nul = value.indexOf(0);
-  const length = nul < 0 ? value.byteLength : nul;
-  const bytes = Buffer.from(value.buffer, value.byteOffset, length);
-  if (encoding === "latin1") return bytes.toString("latin1");
-  if (!isUtf8(bytes)) throw new LookupFault(`key "${key.whole}": non-UTF-8 value`);
-  return bytes.toString("utf8");
+/** A value that is no text would be a wrong one, whatever is made of it. */
+function textOf(value: Uint8Array, key: Parts, context: TableContext): string {
+  const text = textFromWire(Buffer.from(value.buffer, value.byteOffset, value.byteLength), context);
+  if (text !== undefined) return text;
+  throw new LookupFault(`key "${key.whole}": non-UTF-8 value`, { retry: false });
 }

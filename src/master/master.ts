@@ -1,54 +1,35 @@
-import { resolve } from "node:path";
-import type { Configuration, ConfigurationTexts } from "../config/service.ts";
-import { loadConfiguration } from "../config/load.ts";
-import { printDiagnostic } from "../config/diagnostic.ts";
+import type { Configuration } from "../config/service.ts";
+import type { Readiness } from "../http/app.ts";
 import { createLog } from "../observe/create_log.ts";
 import type { Log } from "../observe/log.ts";
 import type { LogWriter } from "../observe/log_writer.ts";
 import { Metrics } from "../observe/metrics.ts";
-import type { FileIdentity } from "../platform/random_access_file.ts";
-import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/spawn.ts";
+import type { Child, ChildHandler, ChildOptions } from "../platform/spawn.ts";
 import type { ControlRequest } from "./control_protocol.ts";
 import { addressVerification } from "./address_verification_status.ts";
 import { AnvilLedger } from "./anvil.ts";
 import { anvilEvents } from "./anvil_access.ts";
-import { type Endpoint, listeningEndpoints } from "./endpoints.ts";
-import { Generation, type GenerationHost, type GenerationPlan } from "./generation.ts";
+import { Generation, type GenerationHost } from "./generation.ts";
 import { HelperProcesses } from "./helper_processes.ts";
 import { Leases } from "./leases.ts";
-import { ListeningSockets, type PreparedSockets } from "./listening_sockets.ts";
+import { ListeningSockets } from "./listening_sockets.ts";
 import { isOwnFile, lineStyle, openLogTarget, writerFor } from "./log_target.ts";
 import { MetricsCollector } from "./metrics_collector.ts";
-import { lentFiles } from "./lent_files.ts";
-import { type LentIdentities, LentWatch } from "./lent_watch.ts";
-import { workerPrivileges } from "./privileges.ts";
+import { LentWatch } from "./lent_watch.ts";
+import { orStartFault, prepare, type Prepared, readAgain } from "./preparation.ts";
 import { askAll, askOne } from "./queue_questions.ts";
+import { readinessOf } from "./readiness.ts";
 import { unservedEntries } from "./unserved.ts";
 import { ShardNumbers } from "./shard_numbers.ts";
 import type { LogTarget, WorkerArguments } from "./worker_protocol.ts";
 import type { MasterWorld } from "./master_world.ts";
 import { StartFault } from "./start_fault.ts";
-import { workerCount, workerEnvironment } from "./worker_settings.ts";
 
 /** How master was started. */
 export interface MasterOptions {
   readonly configDirectory: string;
   readonly foreground: boolean;
   readonly journal: boolean;
-}
-
-/** Descriptors for a busy server; the system may allow fewer. */
-const OPEN_FILES = 65_536;
-/** How long a worker's probe of the queue may take for the service to be ready. */
-const PROBE_PATIENCE = 5000;
-
-/** One configuration, read and prepared, with its workers not yet started. */
-interface Prepared {
-  readonly configuration: Configuration;
-  readonly plan: GenerationPlan;
-  readonly log: LogTarget;
-  /** The files that were read for the workers. */
-  readonly lent: LentIdentities;
 }
 
 /** The supervisor (master(8)): configuration, sockets, workers, and answers about them. */
@@ -139,8 +120,14 @@ export class Master {
     this.#writer?.flush();
   }
 
-  /** Opens the log and the sockets and starts the workers; resolves when all serve. Throws StartFault. */
-  async start(warnings: readonly string[]): Promise<void> {
+  /** Opens the log and the sockets and starts the workers; resolves when all serve. Rejects with StartFault. A reload waits until then. */
+  start(warnings: readonly string[]): Promise<void> {
+    const started = this.#start(warnings);
+    this.#reloading = started.catch(() => {});
+    return started;
+  }
+
+  async #start(warnings: readonly string[]): Promise<void> {
     const prepared = this.#prepare(this.#configuration);
     for (const warning of [...warnings, ...unservedEntries(this.#configuration)]) {
       this.log.note("master", "warning", warning);
@@ -163,46 +150,22 @@ export class Master {
     this.log.emit("master", "daemonStarted", { version, configuration: this.#configuration.directory });
   }
 
-  /** Everything of a configuration that can fail before a process is started. Throws StartFault with nothing changed but the log's target. */
+  /** Everything of a configuration that can fail before a process is started. Throws StartFault with nothing changed. */
   #prepare(configuration: Configuration): Prepared {
-    const { settings } = configuration;
-    const log = this.#openLog(configuration);
-    const privileges = workerPrivileges(settings, configuration.isSet("mail_owner"), this.#world);
-    if (privileges.is === "bad") throw new StartFault(privileges.why);
-    if (privileges.warning !== undefined) this.log.note("master", "warning", privileges.warning);
-    const { identity } = privileges;
-    this.#world.prepareDirectories(configuration, identity);
-    const workers = workerCount(settings.worker_processes, this.#world.processors);
-    const endpoints = this.#endpoints(configuration);
-    const { texts, lent } = this.#textsFor(configuration, identity);
-    const plan: GenerationPlan = {
-      configuration: { directory: configuration.directory, texts },
-      workers,
-      endpoints,
-      sockets: this.#openSockets(endpoints, workers),
-      log,
-      ...(identity !== undefined && { identity }),
-      environment: workerEnvironment(settings.import_environment, this.#world.environment),
-      openFiles: this.#world.raiseOpenFiles(OPEN_FILES),
-    };
-    return { configuration, plan, log, lent };
-  }
-
-  /** What the workers read the configuration from, with the files that they cannot read themselves. */
-  #textsFor(
-    configuration: Configuration,
-    identity: Identity | undefined,
-  ): { readonly texts: ConfigurationTexts; readonly lent: LentIdentities } {
-    const seen = new Map<string, FileIdentity | undefined>();
-    const texts = configuration.texts!;
-    if (identity === undefined) return { texts, lent: seen };
-    const lent = lentFiles(configuration, (path) => {
-      const before = this.#lentWatch.identityOf(path);
-      const bytes = this.#world.bytesToLend(path, identity);
-      if (bytes !== undefined) seen.set(path, before);
-      return bytes;
-    });
-    return { texts: seen.size === 0 ? texts : { ...texts, lent }, lent: seen };
+    const log = orStartFault(() => openLogTarget(configuration.settings, this.#options));
+    if (this.#writer === undefined) this.#useLog(log, configuration);
+    try {
+      return prepare(configuration, {
+        world: this.#world,
+        sockets: this.#sockets,
+        log,
+        warn: (text) => this.log.note("master", "warning", text),
+        identityOf: (path) => this.#lentWatch.identityOf(path),
+      });
+    } catch (error) {
+      this.#closeLog(log);
+      throw error;
+    }
   }
 
   /** Lent files are others now: workers of the same configuration get it, the old ones finish what they are at. */
@@ -217,32 +180,6 @@ export class Master {
       this.log.note("master", "error", `cannot restart the workers: ${(error as Error).message}`);
     });
     return this.#reloading;
-  }
-
-  #endpoints(configuration: Configuration): readonly Endpoint[] {
-    const found = listeningEndpoints(configuration, this.#world.world);
-    if (found.is === "bad") throw new StartFault(found.why);
-    return found.endpoints;
-  }
-
-  #openSockets(endpoints: readonly Endpoint[], workers: number): PreparedSockets {
-    try {
-      return this.#sockets.prepare(endpoints, workers);
-    } catch (error) {
-      throw new StartFault((error as Error).message, { cause: error });
-    }
-  }
-
-  #openLog(configuration: Configuration): LogTarget {
-    const { settings } = configuration;
-    let target: LogTarget;
-    try {
-      target = openLogTarget(settings, this.#options);
-    } catch (error) {
-      throw new StartFault((error as Error).message, { cause: error });
-    }
-    if (this.#writer === undefined) this.#useLog(target, configuration);
-    return target;
   }
 
   #useLog(target: LogTarget, { settings }: Configuration): void {
@@ -263,7 +200,10 @@ export class Master {
     if (this.#stopping) throw new Error("the mail system is stopping");
     const before = this.#configuration;
     try {
-      const configuration = await this.#readAgain();
+      const configuration = await readAgain(this.#options.configDirectory, before, {
+        world: this.#world,
+        log: this.log,
+      });
       await this.#proveRelay(configuration);
       await this.#replaceWorkers(configuration);
       this.#reloads.add(1, "done");
@@ -280,32 +220,9 @@ export class Master {
     await this.afterReload(before);
   }
 
-  async #readAgain(): Promise<Configuration> {
-    const source = {
-      directory: this.#options.configDirectory,
-      environment: this.#world.environment,
-      world: this.#world.world,
-    };
-    const loaded = loadConfiguration(source);
-    for (const warning of loaded.warnings) this.log.note("master", "warning", printDiagnostic(warning));
-    if (loaded.is === "bad") {
-      const { witnessesOf } = await import("./relay_proof.ts");
-      const why = [...loaded.errors.map(printDiagnostic), ...await witnessesOf(source)];
-      for (const line of why.join("\n").split("\n")) this.log.note("master", "error", line);
-      throw new Error(loaded.errors.map(printDiagnostic).join("; "));
-    }
-    const { queue_directory: now } = this.#configuration.settings;
-    const { queue_directory: then } = loaded.configuration.settings;
-    if (resolve(now) !== resolve(then)) {
-      throw new Error(
-        `queue_directory cannot change from ${now} to ${then} while mail is in it: stop and start instead`,
-      );
-    }
-    return loaded.configuration;
-  }
-
   async #replaceWorkers(configuration: Configuration): Promise<void> {
-    const { plan, log, lent } = this.#prepare(configuration);
+    const { plan, lent } = this.#prepare(configuration);
+    const { log } = plan;
     const generation = new Generation(plan, this.#host());
     this.#rising = generation;
     try {
@@ -430,21 +347,11 @@ export class Master {
   }
 
   /** Whether mail can be taken: all workers serve, and each can write to its queue. */
-  async readiness(): Promise<{ ready: boolean; reasons: string[]; queueProbe?: number }> {
+  async readiness(): Promise<Readiness> {
     const generation = this.#current;
     if (this.#stopping) return { ready: false, reasons: ["the mail system is stopping"] };
     if (generation === undefined) return { ready: false, reasons: ["no workers"] };
-    const reasons = generation.workers.filter(({ state }) => state !== "ready")
-      .map(({ index, state }) => `worker ${index} is ${state}`);
-    const probes = await Promise.allSettled(
-      generation.serving.map((each) => each.ask("probe", {}, PROBE_PATIENCE)),
-    );
-    let queueProbe: number | undefined;
-    for (const probe of probes) {
-      if (probe.status === "rejected") reasons.push(`queue: ${(probe.reason as Error).message}`);
-      else queueProbe = Math.max(queueProbe ?? 0, Number(probe.value));
-    }
-    return { ready: reasons.length === 0, reasons, ...(queueProbe !== undefined && { queueProbe }) };
+    return await readinessOf(generation);
   }
 
   #host(): GenerationHost {

@@ -6,11 +6,14 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -84,6 +87,53 @@ whole("a renamed maillog_file is followed by a new one at reload, and no line is
   expect(readFileSync(`${file}.1`, "utf8")).toContain("daemon started");
   expect(readFileSync(file, "utf8")).toContain("reload -- version");
   spawnSync("rm", ["-f", file, `${file}.1`]);
+});
+
+whole("a reload that fails leaves no descriptor open", async () => {
+  const file = join("/var/tmp", `mta-log-${process.pid}-${Math.floor(Math.random() * 1e9)}`);
+  const each = await server({ mainCf: [`maillog_file = ${file}`] });
+  const open = () => readdirSync(`/proc/${each.pid}/fd`).length;
+  await each.mta("status");
+  const before = open();
+  const stranger = createServer().listen(0, "127.0.0.1");
+  const { port } = stranger.address() as AddressInfo;
+  const taken = `127.0.0.1:${port} inet n - n - - smtpd\n`;
+  writeFileSync(join(each.configDirectory, "master.cf"), taken);
+  for (let tries = 0; tries < 5; tries++) {
+    expect((await each.mta("reload")).stderr).toContain(`bind 127.0.0.1 port ${port}`);
+  }
+  stranger.close();
+  expect(open()).toBeLessThanOrEqual(before);
+  unlinkSync(file);
+});
+
+asRoot("a reload during the start is carried out after it", async () => {
+  const directory = temporary();
+  const port = await freePort();
+  writeFileSync(
+    join(directory, "main.cf"),
+    `compatibility_level = 3.6\nqueue_directory = ${directory}/q\ndata_directory = ${directory}/d\nmail_owner = daemon\n` +
+      "inet_interfaces = 127.0.0.1\nmaillog_file = /dev/stdout\nworker_processes = 2\nhttp_listen =\n",
+  );
+  // An entry that is not served is warned of as the start begins: from then on signals are obeyed.
+  writeFileSync(
+    join(directory, "master.cf"),
+    `127.0.0.1:${port} inet n - n - - smtpd\nold unix - n n - - spawn\n`,
+  );
+  const child = spawnTied(BINARY, ["-c", directory, "serve"], { stdio: ["ignore", "pipe", "pipe"] });
+  let log = "";
+  child.stderr!.on("data", (chunk) => log += chunk);
+  child.stdout!.on("data", (chunk) => {
+    if (log === "") child.kill("SIGHUP");
+    log += chunk;
+  });
+  await until("reload", () => log.includes("reload -- version"));
+  expect(log.indexOf("daemon started")).toBeLessThan(log.indexOf("reload -- version"));
+  expect(log.indexOf("daemon started")).toBeGreaterThan(0);
+  expect(log).not.toMatch(/error|fatal/);
+  const exited = new Promise((done) => child.on("exit", done));
+  child.kill("SIGTERM");
+  expect(await exited).toBe(0);
 });
 
 whole("a maillog_file outside maillog_file_prefixes is refused by name", async () => {

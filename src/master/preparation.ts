@@ -1,0 +1,124 @@
+import { resolve } from "node:path";
+import { printDiagnostic } from "../config/diagnostic.ts";
+import { loadConfiguration } from "../config/load.ts";
+import type { Configuration, ConfigurationTexts } from "../config/service.ts";
+import type { Log } from "../observe/log.ts";
+import type { FileIdentity } from "../platform/random_access_file.ts";
+import type { Identity } from "../platform/spawn.ts";
+import { listeningEndpoints } from "./endpoints.ts";
+import type { GenerationPlan } from "./generation.ts";
+import { lentFiles } from "./lent_files.ts";
+import type { LentIdentities } from "./lent_watch.ts";
+import type { ListeningSockets } from "./listening_sockets.ts";
+import type { MasterWorld } from "./master_world.ts";
+import { workerPrivileges } from "./privileges.ts";
+import { StartFault } from "./start_fault.ts";
+import type { LogTarget } from "./worker_protocol.ts";
+import { workerCount, workerEnvironment } from "./worker_settings.ts";
+
+/** Descriptors for a busy server; the system may allow fewer. */
+const OPEN_FILES = 65_536;
+
+/** One configuration, read and prepared, with its workers not yet started. */
+export interface Prepared {
+  readonly plan: GenerationPlan;
+  /** The files that were read for the workers. */
+  readonly lent: LentIdentities;
+}
+
+/** What a preparation needs of the master around it. */
+export interface Preparation {
+  readonly world: MasterWorld;
+  readonly sockets: ListeningSockets;
+  /** Where the workers are to log, opened. */
+  readonly log: LogTarget;
+  readonly warn: (text: string) => void;
+  /** How a file is at the moment. */
+  readonly identityOf: (path: string) => FileIdentity | undefined;
+}
+
+/** Everything of a configuration that can fail before a process is started. Throws StartFault with nothing changed. */
+export function prepare(
+  configuration: Configuration,
+  { world, sockets, log, warn, identityOf }: Preparation,
+): Prepared {
+  const { settings } = configuration;
+  const privileges = workerPrivileges(settings, configuration.isSet("mail_owner"), world);
+  if (privileges.is === "bad") throw new StartFault(privileges.why);
+  if (privileges.warning !== undefined) warn(privileges.warning);
+  const { identity } = privileges;
+  world.prepareDirectories(configuration, identity);
+  const workers = workerCount(settings.worker_processes, world.processors);
+  const found = listeningEndpoints(configuration, world.world);
+  if (found.is === "bad") throw new StartFault(found.why);
+  const { endpoints } = found;
+  const { texts, lent } = textsFor(configuration, identity, (path, reader) => {
+    const before = identityOf(path);
+    return { before, bytes: world.bytesToLend(path, reader) };
+  });
+  const plan: GenerationPlan = {
+    configuration: { directory: configuration.directory, texts },
+    workers,
+    endpoints,
+    log,
+    ...(identity !== undefined && { identity }),
+    environment: workerEnvironment(settings.import_environment, world.environment),
+    openFiles: world.raiseOpenFiles(OPEN_FILES),
+    sockets: orStartFault(() => sockets.prepare(endpoints, workers)),
+  };
+  return { plan, lent };
+}
+
+/** What the workers read the configuration from, with the files that they cannot read themselves. */
+function textsFor(
+  configuration: Configuration,
+  identity: Identity | undefined,
+  read: (
+    path: string,
+    reader: Identity,
+  ) => { readonly before: FileIdentity | undefined; readonly bytes: string | undefined },
+): { readonly texts: ConfigurationTexts; readonly lent: LentIdentities } {
+  const seen = new Map<string, FileIdentity | undefined>();
+  const texts = configuration.texts!;
+  if (identity === undefined) return { texts, lent: seen };
+  const lent = lentFiles(configuration, (path) => {
+    const { before, bytes } = read(path, identity);
+    if (bytes !== undefined) seen.set(path, before);
+    return bytes;
+  });
+  return { texts: seen.size === 0 ? texts : { ...texts, lent }, lent: seen };
+}
+
+/** The answer; what goes wrong is why the service does not start. */
+export function orStartFault<Answer>(ask: () => Answer): Answer {
+  try {
+    return ask();
+  } catch (error) {
+    throw new StartFault((error as Error).message, { cause: error });
+  }
+}
+
+/** Reads the configuration anew for a reload; what is wrong with it is logged. Throws an Error when it cannot be in force. */
+export async function readAgain(
+  directory: string,
+  inForce: Configuration,
+  { world, log }: { readonly world: MasterWorld; readonly log: Log },
+): Promise<Configuration> {
+  const source = { directory, environment: world.environment, world: world.world };
+  const loaded = loadConfiguration(source);
+  for (const warning of loaded.warnings) log.note("master", "warning", printDiagnostic(warning));
+  if (loaded.is === "bad") {
+    const { witnessesOf } = await import("./relay_proof.ts");
+    const why = [...loaded.errors.map(printDiagnostic), ...await witnessesOf(source)];
+    for (const line of why.join("\n").split("\n")) log.note("master", "error", line);
+    throw new Error(loaded.errors.map(printDiagnostic).join("; "));
+  }
+  const { queue_directory: now } = inForce.settings;
+  const { queue_directory: then } = loaded.configuration.settings;
+  if (resolve(now) !== resolve(then)) {
+    throw new Error(
+      `queue_directory cannot change from ${now} to ${then} while mail is in it: stop and start instead`,
+    );
+  }
+  return loaded.configuration;
+}

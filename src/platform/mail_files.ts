@@ -231,23 +231,32 @@ export interface MaildirOptions {
 
 let counter = 0;
 
-/** Makes the temporary file; `made` tells that the folders had to be made first. */
-function openTemporary(folder: string, path: string): { readonly fd: number; readonly made: boolean } {
-  const open = () => fs.openSync(path, "wx", 0o600);
+/** Makes the temporary file, and the folders first where they are missing. */
+async function openTemporary(folder: string, path: string, as: <T>(work: () => T) => T): Promise<number> {
+  const open = () => as(() => fs.openSync(path, "wx", 0o600));
   try {
-    return { fd: open(), made: false };
+    return open();
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
-    for (const name of ["tmp", "new", "cur"]) {
-      fs.mkdirSync(`${folder}/${name}`, { recursive: true, mode: 0o700 });
-    }
-    return { fd: open(), made: true };
+    await makeMaildir(folder, as);
+    return open();
+  }
+}
+
+/** Makes a maildir, and durable at once with all that had to be made above it: the next delivery finds it there and does not ask. */
+async function makeMaildir(folder: string, as: <T>(work: () => T) => T): Promise<void> {
+  const make = (name: string) => fs.mkdirSync(`${folder}/${name}`, { recursive: true, mode: 0o700 });
+  const [first = `${folder}/tmp`] = as(() => ["tmp", "new", "cur"].map(make));
+  const above = dirname(first).length;
+  for (let path = folder;; path = dirname(path)) {
+    await syncFolder(path, as);
+    if (path.length <= above) return;
   }
 }
 
 /**
  * Delivers a message into a maildir: written to tmp/, synced, moved to new/ under its final name, and new/ synced. The folders
- * are made when they are missing. Throws MailFileFault.
+ * are made, and synced, when they are missing. Throws MailFileFault.
  */
 export async function deliverToMaildir(
   folder: string,
@@ -258,13 +267,12 @@ export async function deliverToMaildir(
   const now = Date.now();
   const seconds = Math.floor(now / 1000);
   const temporary = `${folder}/tmp/${seconds}.P${process.pid}Q${++counter}.${hostname}`;
-  let opened: ReturnType<typeof openTemporary>;
+  let fd: number;
   try {
-    opened = as(() => openTemporary(folder, temporary));
+    fd = await openTemporary(folder, temporary, as);
   } catch (error) {
     throw failed(`create maildir file ${temporary}`, error);
   }
-  const { fd, made } = opened;
   let final: string | undefined;
   try {
     let size = 0;
@@ -283,7 +291,6 @@ export async function deliverToMaildir(
       fs.unlinkSync(temporary);
     });
     await syncFolder(`${folder}/new`, as);
-    if (made) { for (const path of [folder, dirname(folder)]) await syncFolder(path, as); }
   } catch (error) {
     as(() => {
       // It is tried again: what may have arrived goes too, or there would be two.

@@ -1,12 +1,13 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import {
+import fs, {
   chmodSync,
   chownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -87,6 +88,29 @@ test("a message that breaks off leaves nothing: a mailbox is as it was, a maildi
   const options = { owner, hostname: "h.example", sizeLimit: 0 };
   await expect(deliverToMaildir(maildir, broken(), options)).rejects.toThrow("create maildir file");
   expect([...readdirSync(join(maildir, "tmp")), ...readdirSync(join(maildir, "new"))]).toEqual([]);
+});
+
+test("a maildir that has to be made is durable with all folders above it, even if the message then breaks off", async () => {
+  const synced: string[] = [];
+  const record = (fd: number, done: fs.NoParamCallback) => {
+    synced.push(readlinkSync(`/proc/self/fd/${fd}`).slice(folder.length));
+    done(null);
+  };
+  const { __promisify__ } = fs.fsync;
+  const spy = spyOn(fs, "fsync").mockImplementation(Object.assign(record, { __promisify__ }));
+  try {
+    const maildir = join(folder, "example.org/ann/maildir");
+    const options = { owner, hostname: "h.example", sizeLimit: 0 };
+    await expect(deliverToMaildir(maildir, broken(), options)).rejects.toThrow("create maildir file");
+    expect(synced.splice(0)).toEqual(["/example.org/ann/maildir", "/example.org/ann", "/example.org", ""]);
+    await deliverToMaildir(maildir, message(), options);
+    expect(synced.map((path) => path.replace(/[^/]+\.h\.example$/, "message"))).toEqual([
+      "/example.org/ann/maildir/tmp/message",
+      "/example.org/ann/maildir/new",
+    ]);
+  } finally {
+    spy.mockRestore();
+  }
 });
 
 test("a maildir whose folder may be written and not read takes a message, once", async () => {

@@ -45,6 +45,8 @@ export const openSqliteTable: OpenType = (name, spec, context, open) =>
     });
   });
 
+const isBusy = (error: unknown) => error instanceof SqliteFault && error.is === "busy";
+
 interface Opened {
   readonly file: SqliteFile;
   readonly query: SqliteQuery;
@@ -92,11 +94,18 @@ class SqliteSource {
     signal: AbortSignal,
   ): MaybeAsync<readonly (Uint8Array | null)[]> {
     try {
+      return this.#once(values);
+    } catch (error) {
+      if (isBusy(error)) return this.#patiently(values, signal);
+      throw error;
+    }
+  }
+
+  #once(values: readonly (string | number)[]): readonly (Uint8Array | null)[] {
+    try {
       return this.#ready().query.firstColumn(values);
     } catch (error) {
-      if (!(error instanceof SqliteFault)) throw error;
-      if (error.is === "busy") return this.#patiently(values, signal);
-      if (error.is === "broken") this.#giveUp(error);
+      if (error instanceof SqliteFault && error.is === "broken") this.#giveUp(error);
       throw error;
     }
   }
@@ -110,17 +119,18 @@ class SqliteSource {
     values: readonly (string | number)[],
     signal: AbortSignal,
   ): Promise<readonly (Uint8Array | null)[]> {
-    for (const [at, wait] of PATIENCE.entries()) {
+    let busy: unknown;
+    for (const wait of PATIENCE) {
       await new Promise<void>((resolve) => systemClock.after(wait, resolve));
       signal.throwIfAborted();
       try {
-        return this.#ready().query.firstColumn(values);
+        return this.#once(values);
       } catch (error) {
-        const isBusy = error instanceof SqliteFault && error.is === "busy";
-        if (!isBusy || at === PATIENCE.length - 1) throw error;
+        if (!isBusy(error)) throw error;
+        busy = error;
       }
     }
-    return [];
+    throw busy;
   }
 
   #ready(): Opened {

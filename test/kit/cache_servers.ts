@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { answers } from "./reachable.ts";
 import { freePort } from "./server.ts";
 import { spawnTied } from "./tied_child.ts";
 
@@ -83,14 +84,6 @@ async function launch(
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("error", () => done(false));
-    socket.once("connect", () => (socket.destroy(), done(true)));
-  });
 }
 
 function talk(port: number, text: string, until: RegExp): Promise<string> {

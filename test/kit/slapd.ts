@@ -2,9 +2,9 @@
 // data loaded by slapadd; with TLS it has a certificate of a CA made for the occasion.
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { answers } from "./reachable.ts";
 import { freePort } from "./server.ts";
 import { spawnTied } from "./tied_child.ts";
 
@@ -122,14 +122,6 @@ function configuration(folder: string, { config = [], database = [], tls }: Slap
     ...database,
     "",
   ].join("\n");
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.on("connect", () => (socket.destroy(), done(true)));
-    socket.on("error", () => done(false));
-  });
 }
 
 /** Starts a server with the given entries below `dc=example,dc=org`. */

@@ -101,7 +101,7 @@ export class Generation {
     try {
       await this.#first.promise;
     } catch (error) {
-      await this.stop();
+      await (this.#over ? this.gone : this.stop());
       throw error;
     }
   }
@@ -135,6 +135,7 @@ export class Generation {
 
   /** Lets all finish what is in flight within so many milliseconds; resolves when all are gone. */
   async drain(within: number): Promise<void> {
+    if (this.#over) return await this.gone;
     await this.#end((member, worker) => {
       member.state = "draining";
       worker.send({ is: "drain", within });

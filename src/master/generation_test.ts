@@ -169,6 +169,33 @@ test("a question to a worker that dies is answered with a failure", async () => 
   await expect(question).rejects.toThrow("ended");
 });
 
+test("a start that fails while it is told to end keeps nobody waiting", async () => {
+  const { generation, children } = house(2);
+  const started = generation.start().catch((error: Error) => error.message);
+  ready(children[0]!);
+  const drained = generation.drain(1000);
+  children[1]!.handler.message({ is: "unfit", why: "no table" });
+  await Promise.resolve();
+  for (const { handler } of children) handler.exit({ code: 0, signal: null });
+  await Promise.all([drained, generation.gone]);
+  expect(await started).toBe("no table");
+});
+
+test("a generation that is told to end while its failed start is being ended keeps nobody waiting", async () => {
+  const { generation, children } = house(1);
+  // Killed, and not gone yet.
+  const started = generation.start().catch((error: Error) => error.message);
+  const { handler } = children[0]!;
+  const exit = handler.exit.bind(handler);
+  handler.exit = () => {};
+  handler.message({ is: "unfit", why: "no table" });
+  await Promise.resolve();
+  const drained = generation.drain(1000);
+  exit({ code: null, signal: "SIGKILL" });
+  await Promise.all([drained, generation.gone]);
+  expect(await started).toBe("no table");
+});
+
 test("a start that is told to end before all serve waits for nobody", async () => {
   const { generation, children } = house(2);
   const started = generation.start();

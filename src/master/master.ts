@@ -221,6 +221,8 @@ export class Master {
   }
 
   async #replaceWorkers(configuration: Configuration): Promise<void> {
+    // A stop ends those that it finds: nothing is started after it.
+    if (this.#stopping) throw new Error("the mail system is stopping");
     const { plan, lent } = this.#prepare(configuration);
     const { log } = plan;
     const generation = new Generation(plan, this.#host());

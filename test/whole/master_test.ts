@@ -1,5 +1,5 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -304,6 +304,28 @@ whole("status, flush, stop and their exit statuses are postfix(1)'s", async () =
     const answer = await each.mta(command);
     expect([command, answer.code, answer.stderr])
       .toEqual([command, 1, "postfix/postfix-script: fatal: the Postfix mail system is not running\n"]);
+  }
+});
+
+whole("a stop at any moment of a reload ends the service and every worker", async () => {
+  for (const moment of [0, 5, 20, 50, 90, 140]) {
+    const each = await server({ mainCf: ["worker_processes = 2"] });
+    const seen = new Set<string>();
+    const note = () => {
+      try {
+        const text = readFileSync(`/proc/${each.pid}/task/${each.pid}/children`, "latin1");
+        for (const pid of text.trim().split(" ").filter((word) => word !== "")) seen.add(pid);
+      } catch { /* it has ended */ }
+    };
+    note();
+    const watch = setInterval(note, 1);
+    each.signal("SIGHUP");
+    await pause(moment);
+    each.signal("SIGTERM");
+    const code = await each.exited;
+    clearInterval(watch);
+    expect([moment, code, [...seen].filter((pid) => existsSync(`/proc/${pid}`))]).toEqual([moment, 0, []]);
+    expect([moment, seen.size >= 2]).toEqual([moment, true]);
   }
 });
 

@@ -72,6 +72,7 @@ export function ldapSettings(file: QueryFile, context: TableContext): LdapSettin
     tls,
   };
   warnOfUseless(settings, warn);
+  warnOfIdleTls(settings, file, warn);
   return settings;
 }
 
@@ -203,5 +204,23 @@ function warnOfUseless({ filter, attributes, base }: LdapSettings, warn: Warn): 
       "search_base",
       "search_base is not set: the search starts at the root of the directory, where most servers have nothing",
     );
+  }
+}
+
+const TLS_ATTRIBUTES = [
+  "tls_ca_cert_dir",
+  "tls_ca_cert_file",
+  "tls_cert",
+  "tls_cipher_suite",
+  "tls_key",
+  "tls_require_cert",
+];
+
+/** Postfix does not say that a connection is in the clear whose certificate somebody wants to be verified. */
+function warnOfIdleTls({ servers, tls, chaseReferrals }: LdapSettings, file: QueryFile, warn: Warn): void {
+  if (tls.startTls || chaseReferrals || servers.some((server) => server.tls)) return;
+  const isWanted = (attribute: string) => !/^no$/i.test(file.text(attribute) ?? "no");
+  for (const attribute of TLS_ATTRIBUTES.filter(isWanted)) {
+    warn(attribute, `${attribute} has no effect without start_tls = yes or ldaps://`);
   }
 }

@@ -37,11 +37,22 @@ export function mysqlServers(file: QueryFile, context: TableContext): MysqlServe
   const tls = tlsOf(file, options, context);
   const charset = file.text("charset") ?? options.get("default-character-set")?.value ?? "utf8mb4";
   if (!/^[A-Za-z0-9_]+$/.test(charset)) file.refuse("charset", `bad character set: ${charset}`);
-  return {
-    servers: distinct.map((host) => ({ ...login, ...placeOf(host, file, options, tls) })),
-    charset,
-  };
+  const servers = distinct.map((host) => ({ ...login, ...placeOf(host, file, options, tls) }));
+  const idle = servers.every(({ path }) => path !== undefined) ? TLS_ATTRIBUTES : [];
+  for (const attribute of idle.filter((each) => !/^no$/i.test(file.text(each) ?? "no"))) {
+    context.warn(`${file.where(attribute)}: ${attribute} has no effect over a unix socket`);
+  }
+  return { servers, charset };
 }
+
+const TLS_ATTRIBUTES = [
+  "tls_CAfile",
+  "tls_CApath",
+  "tls_cert_file",
+  "tls_key_file",
+  "tls_ciphers",
+  "tls_verify_cert",
+];
 
 /** Options come from the default files unless a file is named; an empty group without a file means none (mysql_table(5)). */
 function clientOptions(file: QueryFile, context: TableContext): Options {

@@ -211,6 +211,7 @@ describe("settings that cannot be honoured", () => {
     ["tls_random_file = /dev/urandom", "tls_random_file has no effect"],
     ["cache = yes", "ignoring cache"],
     ["sasl_realm = X", "sasl_realm has no effect"],
+    ["tls_require_cert = yes", "tls_require_cert has no effect without start_tls = yes or ldaps://"],
     ["scope = tree", "Unrecognized value tree specified for scope; using sub"],
     ["dereference = 7", "Unrecognized value 7 specified for dereference; using 0"],
     ["result_attribute =", "nothing will ever be found"],

@@ -404,6 +404,9 @@ describe("logins to mysql", () => {
       /line \d: cannot read the tls_CAfile: No such file/,
     );
     expect(await ask(...login, "tls_verify_cert = maybe")).toMatch(/bad boolean configuration/);
+    const local = open("mysql", [unix(), "user = open", "dbname = mta", SELECT, ca]);
+    expect(why(await local.table.lookup("a"))).toBe("found");
+    expect(local.warnings).toEqual(["FILE, line 5: tls_CAfile has no effect over a unix socket"]);
   });
 
   test("option files", async () => {

@@ -12,7 +12,7 @@ export function unavailableNow(spec: string, why: string): Answer {
   return { is: "trouble", retry: true, why: `${spec} is unavailable. ${why}` };
 }
 
-/** The same for a table whose name or rights are wrong, with a warning now; postmap(1) says it when it asks. */
+/** A table whose name or rights are wrong: unavailable, with a warning now; postmap(1) says it when it asks. */
 export function refused(
   spec: string,
   why: string,
@@ -22,7 +22,7 @@ export function refused(
   return unavailable(spec, why, false);
 }
 
-/** The same for a type that must not say what is run or whose rights are used: nobody knows who is behind its server. */
+/** A table of a type that must not say what is run or whose rights are used: nobody knows who is behind its server. */
 export function unproven(spec: string, context: Pick<TableContext, "warn" | "asPostmap">): Table {
   return refused(spec, `${spec} map is not allowed for security-sensitive data`, context);
 }

@@ -68,7 +68,7 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     service: options.service ?? systemServices(),
     cache,
     ...openTables(options, warn),
-    unmet: openUnmetDemands(options.program, options.settings, options.rewriting?.shelf),
+    unmet: openUnmetDemands(options.program, options.settings, options.rewriting),
     bestMx: options.bestMx,
     warn,
   };

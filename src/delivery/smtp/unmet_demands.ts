@@ -2,10 +2,12 @@ import { then } from "../../base/maybe_async.ts";
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import type { Settings } from "../../config/settings.ts";
 import { queryName } from "../../dns/name.ts";
-import type { Shelf } from "../../rewrite/shelf.ts";
+import type { FindAddress } from "../../rewrite/find_address.ts";
+import type { ShelfMaps } from "../../rewrite/shelf.ts";
 import type { Maps } from "../../table/maps.ts";
 import type { Answer } from "../../table/table.ts";
 import { type Failure, localFailure } from "./failure.ts";
+import type { RewritingTools } from "./generic.ts";
 
 /** Parameters by which an operator demands TLS or a login of the client. */
 export type DemandSettings = Pick<
@@ -16,6 +18,7 @@ export type DemandSettings = Pick<
   | `${"smtp" | "lmtp"}_tls_per_site`
   | `${"smtp" | "lmtp"}_sasl_auth_enable`
   | `${"smtp" | "lmtp"}_sasl_password_maps`
+  | `${"smtp" | "lmtp"}_sender_dependent_authentication`
 >;
 
 /**
@@ -38,8 +41,9 @@ const NO_TLS = localFailure("4.7.5", "TLS is required, but our TLS engine is una
 export function openUnmetDemands(
   program: "smtp" | "lmtp",
   settings: DemandSettings,
-  shelf: Shelf | undefined,
+  tools: RewritingTools | undefined,
 ): UnmetDemands {
+  const shelf = tools?.shelf;
   const level = settings[`${program}_tls_security_level`];
   const always = MANDATORY.has(level) || (level === "" && settings[`${program}_enforce_tls`]);
   const policies = shelf?.maps(settings[`${program}_tls_policy_maps`], `${program}_tls_policy_maps`)?.whole;
@@ -47,14 +51,18 @@ export function openUnmetDemands(
     ? undefined
     : shelf?.maps(settings[`${program}_tls_per_site`], `${program}_tls_per_site`)?.whole;
   const passwords = settings[`${program}_sasl_auth_enable`]
-    ? shelf?.maps(settings[`${program}_sasl_password_maps`], `${program}_sasl_password_maps`)?.whole
+    ? shelf?.maps(settings[`${program}_sasl_password_maps`], `${program}_sasl_password_maps`)
     : undefined;
+  const bySender = settings[`${program}_sender_dependent_authentication`] ? tools?.find : undefined;
   return {
     nexthop: (nexthop, sender) =>
       then(
         tlsDemand(nexthop, always, policies, perSite),
         (unmet) =>
-          unmet ?? then(loginDemand(passwords, sender), (first) => first ?? loginDemand(passwords, nexthop)),
+          unmet ?? then(
+            senderDemand(passwords, bySender, sender),
+            (first) => first ?? loginDemand(passwords, nexthop),
+          ),
       ),
     host: (name) => loginDemand(passwords, name),
   };
@@ -98,11 +106,23 @@ function firstOf(table: Maps, [key, ...rest]: readonly string[]): MaybeAsync<Ans
   );
 }
 
-function loginDemand(passwords: Maps | undefined, key: string): MaybeAsync<Failure | undefined> {
+/** A password for the sender or its domain, where those are asked for at all (smtp_sender_dependent_authentication). */
+function senderDemand(
+  passwords: ShelfMaps | undefined,
+  find: FindAddress | undefined,
+  sender: string,
+): MaybeAsync<Failure | undefined> {
+  if (passwords === undefined || find === undefined || sender === "") return undefined;
+  return then(find(passwords, sender), ({ answer }) => demandOf(answer, sender));
+}
+
+function loginDemand(passwords: ShelfMaps | undefined, key: string): MaybeAsync<Failure | undefined> {
   if (passwords === undefined || key === "") return undefined;
-  return then(passwords.find(key), (answer) => {
-    if (answer.is === "trouble") return localFailure("4.7.0", `SASL password lookup error: ${answer.why}`);
-    if (answer.is === "absent") return undefined;
-    return localFailure("4.7.0", `SASL authentication failed; this client cannot log in, as ${key} demands`);
-  });
+  return then(passwords.whole.find(key), (answer) => demandOf(answer, key));
+}
+
+function demandOf(answer: Answer, who: string): Failure | undefined {
+  if (answer.is === "trouble") return localFailure("4.7.0", `SASL password lookup error: ${answer.why}`);
+  if (answer.is === "absent") return undefined;
+  return localFailure("4.7.0", `SASL authentication failed; this client cannot log in, as ${who} demands`);
 }

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { outcomeLines, testAgent } from "../../../test/kit/smtp_delivery.ts";
 import { startSmtpPeer } from "../../../test/kit/smtp_peer.ts";
-import type { FindAddress } from "../../rewrite/find_address.ts";
+import type { Settings } from "../../config/settings.ts";
+import { createFindAddress } from "../../rewrite/find_address.ts";
+import type { LocalDomains } from "../../rewrite/local_domains.ts";
 import { createShelf } from "../../rewrite/shelf.ts";
-import { ABSENT } from "../../table/table.ts";
 import type { DemandSettings } from "./unmet_demands.ts";
 
 /** What becomes of a message to a server that would take it, PORT standing for the server's port. */
@@ -16,7 +17,8 @@ async function fate(settings: Partial<DemandSettings>): Promise<string> {
     ]),
   );
   const shelf = createShelf({ directory: "", parameter: () => undefined, warn: () => {}, clock: () => 0 });
-  const find: FindAddress = () => ({ answer: ABSENT, key: "", extension: "" });
+  const form = { recipient_delimiter: "+", owner_request_special: false, myorigin: "mail.example.com" };
+  const find = createFindAddress(form as Settings, { isLocal: () => false } as unknown as LocalDomains);
   const { agent, deliver } = testAgent(filled, { rewriting: { shelf, find } });
   const report = await deliver({ nexthop: `[127.0.0.1]:${peer.port}` });
   await agent.close();
@@ -55,12 +57,16 @@ test("a policy table in trouble keeps the mail", async () => {
   );
 });
 
-test("a login that is demanded keeps the mail, by next hop, sender or host", async () => {
-  const withPasswords = (spec: string) =>
-    fate({ smtp_sasl_auth_enable: true, smtp_sasl_password_maps: `inline:{ ${spec}=user:secret }` });
+test("a login that is demanded keeps the mail, by next hop or host; by sender only where that is asked for", async () => {
+  const withPasswords = (key: string, more: Partial<DemandSettings> = {}) =>
+    fate({ smtp_sasl_auth_enable: true, smtp_sasl_password_maps: `inline:{ ${key}=user:secret }`, ...more });
+  const bySender = { smtp_sender_dependent_authentication: true };
   expect(await withPasswords("[127.0.0.1]:PORT")).toBe(login("[127.0.0.1]:N", 0));
-  expect(await withPasswords("ann@example.com")).toBe(login("ann@example.com", 0));
   expect(await withPasswords("127.0.0.1")).toBe(login("127.0.0.1", 1));
   expect(await withPasswords("elsewhere.example")).toBe(SENT);
+  expect(await withPasswords("ann@example.com")).toBe(SENT);
+  expect(await withPasswords("ann@example.com", bySender)).toBe(login("ann@example.com", 0));
+  expect(await withPasswords("@example.com", bySender)).toBe(login("ann@example.com", 0));
+  expect(await withPasswords("[127.0.0.1]:PORT", bySender)).toBe(login("[127.0.0.1]:N", 0));
   expect(await fate({ smtp_sasl_password_maps: "static:user:secret" })).toBe(SENT);
 });

@@ -39,6 +39,9 @@ export function notUtf8(bytes: Buffer, start: number, end: number): string | und
   return `non-UTF-8 input "${lineText(bytes, start, end)}" -- ignoring this line`;
 }
 
+/** The complaint about a line without a value. */
+export const NO_VALUE = "expected format: key whitespace value";
+
 /** Splits `key whitespace value` (postmap(1)); quotes and backslashes stay in the key. Answers Postfix's complaint when it is not that. */
 export function splitKeyValue(bytes: Buffer, start: number, end: number): KeyValue | string {
   const keyEnd = endOfKey(bytes, start, end);
@@ -47,12 +50,15 @@ export function splitKeyValue(bytes: Buffer, start: number, end: number): KeyVal
   let valueEnd = end;
   while (valueStart < valueEnd && isBlank(bytes[valueStart]!)) valueStart++;
   while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1]!)) valueEnd--;
-  if (keyEnd === start || valueStart === valueEnd) return "expected format: key whitespace value";
+  if (keyEnd === start || valueStart === valueEnd) return NO_VALUE;
   return { keyEnd, valueStart, valueEnd };
 }
+
+/** What is said of a key that ends with a colon. */
+export const ALIAS_SUSPICION = 'record is in "key: value" format; is this an alias file?';
 
 /** The warning for a key that ends with a colon; the record is stored all the same. */
 export function aliasSuspicion(bytes: Uint8Array, keyEnd: number): string | undefined {
   if (bytes[keyEnd - 1] !== COLON) return undefined;
-  return 'record is in "key: value" format; is this an alias file?';
+  return ALIAS_SUSPICION;
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { parseAliasLine } from "./alias_line.ts";
 import { foldingOf } from "./fold.ts";
-import { aliasSuspicion, notUtf8, splitKeyValue } from "./key_value.ts";
+import { ALIAS_SUSPICION, aliasSuspicion, NO_VALUE, notUtf8, splitKeyValue } from "./key_value.ts";
 import { logicalLines } from "./source_lines.ts";
 import type { Possible } from "./table.ts";
 
@@ -18,8 +18,10 @@ export interface SourceReading {
   readonly encoding: "utf8" | "latin1";
   /** Hears what is wrong, with its place: `FILE, line 3: ...`. */
   readonly warn: (text: string) => void;
-  /** Hears of a key that is there already; the first one stays. */
-  readonly duplicate: (key: string, line: number) => void;
+  /** Hears of a key that is there already, folded and as it is written; the first one stays. */
+  readonly duplicate: (key: string, line: number, written: string) => void;
+  /** The text is the table itself: nobody has heard from postmap what is odd in it, so that is said as texthash says it. */
+  readonly isTable?: boolean;
 }
 
 /** In an alias file every first word ends with a colon; in a map hardly any does. */
@@ -41,9 +43,11 @@ export function readSource(bytes: Buffer, name: string, reading: SourceReading):
   const fold = foldingOf(reading);
   const each = (line: Buffer, start: number, end: number, number: number) => {
     const pair = alias ? aliasPair(line, start, end, reading) : mapPair(line, start, end, reading);
-    if (typeof pair === "string") return reading.warn(`${name}, line ${number}: ${pair}`);
+    const odd = reading.isTable === true ? oddInTable(pair) : typeof pair === "string" ? pair : undefined;
+    if (odd !== undefined) reading.warn(`${name}, line ${number}: ${odd}`);
+    if (typeof pair === "string") return;
     const key = fold(pair[0]);
-    if (records.has(key)) reading.duplicate(key, number);
+    if (records.has(key)) reading.duplicate(key, number, pair[0]);
     else records.set(key, { value: pair[1], line: number });
   };
   logicalLines(bytes, each, (text) => reading.warn(`${name}: ${text}`));
@@ -56,6 +60,11 @@ export function* possibleIn(records: ReadonlyMap<string, SourceRecord>): Iterabl
 }
 
 type Pair = readonly [key: string, value: string];
+
+function oddInTable(pair: Pair | string): string | undefined {
+  if (typeof pair !== "string") return pair[0].endsWith(":") ? ALIAS_SUSPICION : undefined;
+  return pair === NO_VALUE ? `${pair} -- ignoring this line` : pair;
+}
 
 function mapPair(line: Buffer, start: number, end: number, { encoding }: SourceReading): Pair | string {
   const bad = encoding === "utf8" ? notUtf8(line, start, end) : undefined;

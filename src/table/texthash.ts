@@ -19,8 +19,9 @@ function load(path: string, spec: string, context: TableContext): Content {
     fold: context.fold !== false,
     encoding: context.encoding ?? "utf8",
     warn: context.warn,
-    duplicate: (key, line) => {
-      const text = `${path}, line ${line}: duplicate entry: "${key}"`;
+    isTable: true,
+    duplicate: (_key, line, written) => {
+      const text = `${path}, line ${line}: duplicate entry: "${written}"`;
       if (context.asPostmap === true) context.warn(text);
       else twice ??= text;
     },

@@ -84,7 +84,7 @@ describe("texthash", () => {
     expect(openTable(`texthash:${at("twice")}`, testContext()).lookup("b")).toEqual({
       is: "trouble",
       retry: true,
-      why: `texthash:${at("twice")} is unavailable. ${at("twice")}, line 3: duplicate entry: "a"`,
+      why: `texthash:${at("twice")} is unavailable. ${at("twice")}, line 3: duplicate entry: "A"`,
     });
   });
 });

@@ -260,6 +260,23 @@ describe.if(available)("beside the real postmap", () => {
     }
   }, 60_000);
 
+  test("texthash says of the lines of its text what the real one says", async () => {
+    for (const name of ["syntax", "badsyntax", "dup-warn", "utf8", "aliases"]) {
+      put(name, fs.readFileSync(join(fixtures, `${name}.txt`)));
+      // The real one reads a text that was just written again and again until it is still.
+      for (const where of ["real", "ours"]) fs.utimesSync(join(root, where, name), 1e9, 1e9);
+      for (const flags of ["-q", "-fq"]) {
+        const { real, ours } = await bothBeside([flags, "Upper", `texthash:${name}`]);
+        expect({ name, flags, ...ours, err: blind(ours.err) }).toEqual({
+          name,
+          flags,
+          ...real,
+          err: blind(real.err),
+        });
+      }
+    }
+  }, 60_000);
+
   test("modes: 0644 less what the source denies, -p for 0644, an existing table's kept", () => {
     for (
       const [source, flags] of [[0o640, []], [0o600, []], [0o400, []], [0o666, []], [0o755, []], [0o640, [

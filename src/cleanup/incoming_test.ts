@@ -154,6 +154,16 @@ test("always_bcc, the access action BCC and REDIRECT change the recipients", asy
     .toEqual(["b@example.com"]);
 });
 
+test("REDIRECT overrides all recipients and copies, is not looked up, and leaves the first one's original", async () => {
+  const main = {
+    always_bcc: "log@example.com",
+    virtual_alias_maps: "inline:{{b@example.com=c@example.com,e@example.com},{d@example.com=f@example.com}}",
+    recipient_canonical_maps: "inline:{{d@example.com=g@example.com}}",
+  };
+  const { envelope } = await take(main, "S: x\r\n", [], { redirect: "d@example.com" });
+  expect(envelope?.recipients).toMatchObject([{ address: "d@example.com", original: "b@example.com" }]);
+});
+
 test("an alias loop is answered for now and queues nothing", async () => {
   const { committed, text } = await take({
     virtual_alias_maps: "inline:{{b@example.com = b+x@example.com}}",

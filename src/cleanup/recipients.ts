@@ -25,11 +25,18 @@ function refused(house: CleanupHouse, id: string, why: string, reply: Reply): Ad
   return { is: "refused", reply };
 }
 
-/** Access REDIRECT sends the whole message to one address instead (access(5)). */
-function redirected(submission: Submission, late: LateChanges): readonly Recipient[] {
-  const redirect = late.redirect ?? submission.redirect;
-  if (redirect === undefined) return submission.recipients;
-  return [{ address: redirect, original: redirect, notify: 0 }];
+/**
+ * REDIRECT sends the whole message to one address in place of all others, copies included (access(5)). It is not looked up in
+ * tables; the first recipient's original and notices stay, as Postfix's queue manager has it.
+ */
+function redirected(
+  house: CleanupHouse,
+  redirect: string | undefined,
+  recipients: readonly Recipient[],
+): readonly Recipient[] {
+  const [first] = recipients;
+  if (redirect === undefined || first === undefined) return recipients;
+  return [{ ...first, address: house.rewriter.standardForm(redirect, "local") }];
 }
 
 function copies(house: CleanupHouse, submission: Submission, late: LateChanges): readonly string[] {
@@ -59,7 +66,7 @@ export function settleRecipients(
     if (isTrouble(sender)) return refused(house, id, sender.trouble, WRITE_ERROR);
     const { noMappings } = house.settings;
     const noCopies = submission.kind !== undefined;
-    const expansion = house.rewriter.expandRecipients(sender, redirected(submission, late), {
+    const expansion = house.rewriter.expandRecipients(sender, submission.recipients, {
       noMappings,
       noCopies,
       bcc: noMappings || noCopies ? [] : copies(house, submission, late),
@@ -68,7 +75,7 @@ export function settleRecipients(
       if (expanded.is === "trouble") {
         return refused(house, id, expanded.why, defer(451, expanded.status, expanded.text));
       }
-      const { recipients } = expanded;
+      const recipients = redirected(house, late.redirect ?? submission.redirect, expanded.recipients);
       if (recipients.length === 0) {
         return refused(house, id, "no recipients are left after rewriting", NO_RECIPIENT);
       }

@@ -129,7 +129,7 @@ export function openCidr(name: string, spec: string, context: TableContext): Tab
     current = () => content.current();
     current();
   } else {
-    const reader = new CidrReader((line, text) => context.warn(`cidr map, line ${line}: ${text}`));
+    const reader = new CidrReader((line, text) => context.warn(`cidr map ${name}, line ${line}: ${text}`));
     inline.forEach((line, at) => reader.line(line, at + 1));
     reader.finish();
     current = () => reader.rules;

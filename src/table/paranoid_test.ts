@@ -27,7 +27,9 @@ describe("a table that says what is run", () => {
     expect(table.lookup("list")).toMatchObject({ is: "found", value: "ann" });
     expect(table.lookup("xy")).toMatchObject({ is: "found", value: "plain" });
     expect(context.warnings).toEqual([
-      `${type} map, line 1: regular expression substitution is not allowed: skipping this rule`,
+      `${type} map ${
+        rules.slice(type.length + 1)
+      }, line 1: regular expression substitution is not allowed: skipping this rule`,
     ]);
     expect(openTable(rules, testContext()).lookup("rm-now")).toMatchObject({ value: "|run rm" });
   });

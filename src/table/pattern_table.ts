@@ -43,11 +43,13 @@ export function openPatternTable(name: string, spec: string, context: TableConte
   if (typeof inline === "string") return unavailable(spec, `${dialect.name} map: ${inline}`, false);
   const decode = encoding === "latin1" ? (bytes: string) => bytes : fromBytes;
   const encode = encoding === "latin1" ? (text: string) => text : toBytes;
-  const where = inline === undefined ? ` ${resolvePath(name, context)}` : "";
-  const judge = new Judge((line, why) => context.warn(`${dialect.name} map${where}, line ${line}: ${why}`));
+  const where = inline === undefined ? resolvePath(name, context) : name;
+  const warn = (line: number, text: string) =>
+    context.warn(`${dialect.name} map ${where}, line ${line}: ${text}`);
+  const judge = new Judge(warn);
   let current: () => Rules;
   if (inline !== undefined) {
-    const rules = readLines(inline, context, dialect, encode);
+    const rules = readLines(inline, warn, dialect, encode);
     current = () => rules;
   } else {
     const path = resolvePath(name, context);
@@ -77,11 +79,11 @@ export function openPatternTable(name: string, spec: string, context: TableConte
 
 function readLines(
   lines: readonly string[],
-  { warn }: TableContext,
+  warn: (line: number, text: string) => void,
   dialect: Dialect,
   encode: (text: string) => string,
 ): Rules {
-  const reader = new RuleReader(dialect, (line, text) => warn(`${dialect.name} map, line ${line}: ${text}`));
+  const reader = new RuleReader(dialect, warn);
   lines.forEach((line, at) => reader.line(encode(line), at + 1));
   reader.finish();
   return reader.rules;

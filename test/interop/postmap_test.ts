@@ -260,6 +260,18 @@ describe.if(available)("beside the real postmap", () => {
     }
   }, 60_000);
 
+  test.each([
+    "regexp:{{/^X/ }}",
+    "regexp:{{/(a/ x}}",
+    "pcre:{{/(a/ x}}",
+    "pcre:{{/a/ $3} {/b/ y}}",
+    "cidr:{{10.0.0.1/8 x}}",
+    "cidr:{junk}",
+  ])("a rule of %s that is odd is warned of by the table's whole name", async (spec) => {
+    const { real, ours } = await bothBeside(["-q", "Xb", spec]);
+    expect(ours).toEqual(real);
+  });
+
   test("texthash says of the lines of its text what the real one says", async () => {
     for (const name of ["syntax", "badsyntax", "dup-warn", "utf8", "aliases"]) {
       put(name, fs.readFileSync(join(fixtures, `${name}.txt`)));

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { TableContext } from "../src/table/context.ts";
-import { openTable } from "../src/table/registry.ts";
+import { openTable } from "../src/table/table_types.ts";
 
 const option = (name: string) =>
   process.argv.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);

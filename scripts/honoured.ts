@@ -1,19 +1,19 @@
-// Finds the parameters that the code acts on and writes src/config/honoured.ts, from which the program warns of settings
+// Finds the parameters that the code acts on and writes src/config/parameters/honoured.ts, from which the program warns of settings
 // without effect. `--check` writes nothing and exits 1 when the file is out of date.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { CONSEQUENCES } from "../src/config/check_honoured.ts";
-import { references } from "../src/config/expand.ts";
-import { parameters, patterns } from "../src/config/parameters.ts";
+import { CONSEQUENCES } from "../src/config/check/check_honoured.ts";
+import { references } from "../src/config/syntax/expand.ts";
+import { parameters, patterns } from "../src/config/parameters/parameters.ts";
 
 const root = resolve(import.meta.dirname!, "..");
-const target = join(root, "src/config/honoured.ts");
+const target = join(root, "src/config/parameters/honoured.ts");
 
 /** Files in which a name is data, not use: the table itself, its checks, and postconf. */
 const NOT_USE: readonly RegExp[] = [
   /_test\.tsx?$/,
-  /^src\/config\/(parameters|honoured|enum_values|restriction_names|own_parameters|check(_\w+)?|check)\.ts$/,
-  /^src\/commands\/(_postconf_\w+|postconf)\.ts$/,
+  /^src\/config\/(parameters|check)\//,
+  /^src\/commands\/postconf\//,
 ];
 
 /** Acted on without being named in the code, and why. */
@@ -98,7 +98,7 @@ const text = print(honoured());
 if (process.argv.includes("--check")) {
   if (readFileSync(target, "utf8") !== text) {
     console.error(
-      "src/config/honoured.ts is out of date; run: ./node_modules/.bin/bun --no-install scripts/honoured.ts",
+      "src/config/parameters/honoured.ts is out of date; run: ./node_modules/.bin/bun --no-install scripts/honoured.ts",
     );
     process.exit(1);
   }

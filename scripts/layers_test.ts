@@ -110,6 +110,26 @@ const BREACHES: readonly (readonly [string, Readonly<Record<string, string>>, st
     "src/base/a.ts:1: ../../test/kit/kit.ts is outside src/",
   ],
   [
+    "a sub-room that is listed later",
+    { "table/text/a.ts": 'import { b } from "../sql/b.ts";', "table/sql/b.ts": "" },
+    "src/table/text/a.ts:1: table/text/ may not import table/sql/ (../sql/b.ts)",
+  ],
+  [
+    "an inner sub-room, from outside",
+    { "access/a.ts": 'import { b } from "../table/ldap/b.ts";', "table/ldap/b.ts": "" },
+    "src/access/a.ts:1: table/ldap/ is private to table/ (../table/ldap/b.ts)",
+  ],
+  [
+    "a sub-room without a place in the plan",
+    { "table/a.ts": 'import { b } from "./drawer/b.ts";', "table/drawer/b.ts": "" },
+    "src/table/a.ts:1: table/drawer/ is no sub-room; add it to scripts/layers.ts (./drawer/b.ts)",
+  ],
+  [
+    "a part of a room of the same band that is not named",
+    { "worker/a.ts": 'import { b } from "../master/lending/b.ts";', "master/lending/b.ts": "" },
+    "src/worker/a.ts:1: worker/ may not import master/ (../master/lending/b.ts)",
+  ],
+  [
     "a room that is in no band",
     { "attic/a.ts": "" },
     'src/attic/a.ts:1: room "attic" is in no band; add it to scripts/layers.ts',

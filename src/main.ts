@@ -1,6 +1,6 @@
 import type { CommandRow } from "./commands/command.ts";
-import { COMMANDS } from "./commands/registry.ts";
-import { calledAs, exit, programArguments, writeErr, writeOut } from "./platform/process.ts";
+import { COMMANDS } from "./commands/command_rows.ts";
+import { calledAs, exit, programArguments, writeErr, writeOut } from "./platform/process/this_process.ts";
 
 const GROUPS = ["service", "tables", "queue", "mail", "configuration"] as const;
 
@@ -16,8 +16,8 @@ function usage(): string {
 
 /** What this program is started as by itself. */
 async function internal(name: string | undefined): Promise<(() => Promise<number>) | undefined> {
-  if (name === "--worker") return (await import("./master/worker.ts")).runWorker;
-  if (name === "--helper") return (await import("./master/helper.ts")).runHelper;
+  if (name === "--worker") return (await import("./worker/run_worker.ts")).runWorker;
+  if (name === "--helper") return (await import("./master/helper/helper.ts")).runHelper;
   return undefined;
 }
 

@@ -1,31 +1,31 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import { splitList } from "../config/list.ts";
+import { splitList } from "../config/syntax/list.ts";
 import type { Service } from "../config/service.ts";
-import { connect as platformConnect } from "../platform/connection.ts";
+import { connect as platformConnect } from "../platform/socket/connection.ts";
 import { createFindAddress } from "../rewrite/find_address.ts";
 import type { LocalDomains } from "../rewrite/local_domains.ts";
-import { parentMatches, type Shelf } from "../rewrite/shelf.ts";
+import { parentMatches, type Shelf } from "../rewrite/open_tables.ts";
 import type { Resolution, Router } from "../routing/route.ts";
-import { permitMynetworks, permitSaslAuthenticated } from "./client_restrictions.ts";
-import { refuseUnauthDestination } from "./destination_restrictions.ts";
+import { permitMynetworks, permitSaslAuthenticated } from "./restrictions/client_restrictions.ts";
+import { refuseUnauthDestination } from "./restrictions/destination_restrictions.ts";
 import { inTurn } from "../rewrite/in_turn.ts";
 import { DUNNO } from "./verdict.ts";
-import { createClasses } from "./classes.ts";
-import { type CompileContext, compileList } from "./compile.ts";
+import { createClasses } from "./engine/classes.ts";
+import { type CompileContext, compileList } from "./engine/compile.ts";
 import { createHeaderContext } from "./header_context.ts";
 import type { AccessPolicy, PolicyProblem } from "./policy.ts";
-import type { Connect } from "../platform/connection_pool.ts";
-import { parseEndpoint } from "../table/endpoint.ts";
+import type { Connect } from "../platform/socket/connection_pool.ts";
+import { parseEndpoint } from "../table/remote/server_endpoint.ts";
 import { createPolicyServer, type PolicyServer } from "./policy_server.ts";
-import { parsePolicySpec, type PolicySpec } from "./policy_service.ts";
+import { parsePolicySpec, type PolicySpec } from "./restrictions/policy_service.ts";
 import type { DefaultCheck } from "./restriction.ts";
-import { relayFlaw } from "../config/relay_guard.ts";
-import { createSessions } from "./sessions.ts";
-import { createStages, type Lists } from "./stages.ts";
-import { createUnlisted } from "./unlisted.ts";
+import { relayFlaw } from "../config/check/relay_guard.ts";
+import { createSessions } from "./engine/session_memory.ts";
+import { createStages, type Lists } from "./engine/stages.ts";
+import { createUnlisted } from "./restrictions/unlisted.ts";
 import type { AddressVerifier } from "./verifier.ts";
-import type { WalkRules } from "./walk.ts";
-import type { AccessSettings, PolicyDns, Workshop } from "./workshop.ts";
+import type { WalkRules } from "./engine/walk.ts";
+import type { AccessSettings, PolicyDns, Workshop } from "./restriction_deps.ts";
 
 /** What the policy asks of the rest of the house and of the world. */
 export interface PolicyDeps {
@@ -38,7 +38,7 @@ export interface PolicyDeps {
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   readonly sleep?: (seconds: number) => Promise<void>;
-  /** Opens connections to policy servers; platform/connection.ts when left out. */
+  /** Opens connections to policy servers; platform/socket/connection.ts when left out. */
   readonly connect?: Connect;
   /** Stands before each policy server, to see what it is asked or to answer in its place (`mta explain`). */
   readonly watchServer?: (server: PolicyServer, spec: PolicySpec) => PolicyServer;

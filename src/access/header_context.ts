@@ -1,12 +1,16 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import { splitList } from "../config/list.ts";
-import { permitTlsClientcerts } from "./certificate_restrictions.ts";
-import { permitInetInterfaces, permitMynetworks, permitSaslAuthenticated } from "./client_restrictions.ts";
-import { firstFound } from "./access_table.ts";
+import { splitList } from "../config/syntax/list.ts";
+import { permitTlsClientcerts } from "./restrictions/certificate_restrictions.ts";
+import {
+  permitInetInterfaces,
+  permitMynetworks,
+  permitSaslAuthenticated,
+} from "./restrictions/client_restrictions.ts";
+import { firstFound } from "./table/access_table.ts";
 import type { Facts, HeaderContext } from "./policy.ts";
 import type { Query, Restriction } from "./restriction.ts";
 import { DUNNO, serverError, type Verdict } from "./verdict.ts";
-import type { Workshop } from "./workshop.ts";
+import type { Workshop } from "./restriction_deps.ts";
 
 /** Answers whether a client's headers are completed like our own. */
 export type HeaderContextOf = (facts: Facts) => MaybeAsync<HeaderContext>;

@@ -1,5 +1,5 @@
-import type { ConnectTo } from "../platform/connection.ts";
-import { type Connect, ConnectionPool, ExchangeFault } from "../platform/connection_pool.ts";
+import type { ConnectTo } from "../platform/socket/connection.ts";
+import { type Connect, ConnectionPool, ExchangeFault } from "../platform/socket/connection_pool.ts";
 import { systemErrorText } from "../platform/system_error.ts";
 
 /** How a policy server is talked to (smtpd_policy_service_*); times in seconds. */

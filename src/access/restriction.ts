@@ -1,7 +1,7 @@
 import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { Resolution } from "../routing/route.ts";
 import type { Facts, Stage } from "./policy.ts";
-import type { Passage } from "./stranger.ts";
+import type { Passage } from "./relay_effect.ts";
 import type { Subject, Verdict } from "./verdict.ts";
 
 /** What a restriction may look at: the facts, and what it is evaluated for. */

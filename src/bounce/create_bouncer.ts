@@ -1,7 +1,7 @@
 import { isPromise } from "../base/maybe_async.ts";
 import type { Cleanup, Committed, IncomingMessage } from "../cleanup/cleanup.ts";
-import { splitList } from "../config/list.ts";
-import type { Settings } from "../config/settings.ts";
+import { splitList } from "../config/syntax/list.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import { internalReceived } from "../message/received.ts";
 import type { Log } from "../observe/log.ts";
 import { NOTIFY, type QueueId } from "../queue/envelope.ts";

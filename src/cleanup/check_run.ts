@@ -1,7 +1,7 @@
 import { quoteAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Log } from "../observe/log.ts";
-import type { ShelfMaps } from "../rewrite/shelf.ts";
+import type { ShelfMaps } from "../rewrite/open_tables.ts";
 import { defer, refuse, type Reply, type Status } from "../smtp/reply.ts";
 import type { Answer } from "../table/table.ts";
 import { type CheckAction, parseCheckAction } from "./check_action.ts";

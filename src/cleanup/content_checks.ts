@@ -1,6 +1,6 @@
-import { splitList } from "../config/list.ts";
-import type { Settings } from "../config/settings.ts";
-import type { Shelf, ShelfMaps } from "../rewrite/shelf.ts";
+import { splitList } from "../config/syntax/list.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
+import type { Shelf, ShelfMaps } from "../rewrite/open_tables.ts";
 
 /** The parameters of content checks. */
 export type CheckParameters = Pick<

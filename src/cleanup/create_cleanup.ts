@@ -1,5 +1,5 @@
 import type { Cleanup } from "./cleanup.ts";
-import type { CleanupDeps, CleanupHouse } from "./cleanup_house.ts";
+import type { CleanupDeps, CleanupHouse } from "./cleanup_deps.ts";
 import { readCleanupSettings } from "./cleanup_settings.ts";
 import { Incoming } from "./incoming.ts";
 

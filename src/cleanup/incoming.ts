@@ -8,7 +8,7 @@ import { isTrouble } from "../rewrite/map_address.ts";
 import type { Rewritten } from "../rewrite/rewriter.ts";
 import { defer, refuse, type Reply } from "../smtp/reply.ts";
 import type { Committed, IncomingMessage, LateChanges, Submission } from "./cleanup.ts";
-import type { CleanupHouse } from "./cleanup_house.ts";
+import type { CleanupHouse } from "./cleanup_deps.ts";
 import { BodyChecker } from "./body_checker.ts";
 import { CheckRun } from "./check_run.ts";
 import { checksFor, type ContentChecks, isMimeHeader } from "./content_checks.ts";

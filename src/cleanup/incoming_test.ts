@@ -7,7 +7,7 @@ import type { QueueId } from "../queue/envelope.ts";
 import type { Draft } from "../queue/store.ts";
 import { createLocalDomains } from "../rewrite/local_domains.ts";
 import { createRewriter } from "../rewrite/rewriter.ts";
-import { createShelf } from "../rewrite/shelf.ts";
+import { createShelf } from "../rewrite/open_tables.ts";
 import type { Submission } from "./cleanup.ts";
 import { openContentChecks } from "./content_checks.ts";
 import { createCleanup } from "./create_cleanup.ts";

@@ -4,7 +4,7 @@ import { isTrouble } from "../rewrite/map_address.ts";
 import type { Rewritten } from "../rewrite/rewriter.ts";
 import { defer, type Reply } from "../smtp/reply.ts";
 import type { LateChanges, Submission } from "./cleanup.ts";
-import type { CleanupHouse } from "./cleanup_house.ts";
+import type { CleanupHouse } from "./cleanup_deps.ts";
 
 /** Sender and recipients as they go into the queue, or what is answered instead. */
 export type Addressed =

@@ -1,6 +1,6 @@
 import { formatIp, parseIp } from "../address/ip.ts";
 import { contains, parseNetwork } from "../address/network.ts";
-import { splitList } from "./list.ts";
+import { splitList } from "./syntax/list.ts";
 import type { World } from "./world.ts";
 
 /** Files that container engines put into a container: Docker, Podman. */

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { fakeUsers, fakeWorld } from "../../test/kit/config_world.ts";
 import { defaultGateways, inContainer, mentionOf } from "./container_gateway.ts";
-import { printDiagnostic } from "./diagnostic.ts";
+import { printDiagnostic } from "./syntax/diagnostic.ts";
 import { loadConfiguration } from "./load.ts";
 import { readSettings } from "./read_settings.ts";
 

@@ -1,4 +1,4 @@
-import { isReadableFile } from "../platform/config_files.ts";
+import { isReadableFile } from "../platform/file/small_files.ts";
 
 /** Where to look when nobody says. */
 const CANDIDATES = ["/etc/mta", "/etc/postfix"] as const;

@@ -1,5 +1,5 @@
-import { trimAscii } from "./logical_lines.ts";
-import type { Diagnostic } from "./diagnostic.ts";
+import { trimAscii } from "./syntax/logical_lines.ts";
+import type { Diagnostic } from "./syntax/diagnostic.ts";
 import { RAW_PARAMETERS, type Setting } from "./scope.ts";
 import type { World } from "./world.ts";
 

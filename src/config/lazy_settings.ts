@@ -1,5 +1,5 @@
 import { hasDefault, ROWS, type Scope } from "./scope.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "./parameters/settings_type.ts";
 
 /**
  * Settings that read, expand and check a value when it is first asked for, so that a tool which needs three of nine

@@ -1,16 +1,16 @@
 import { resolve } from "node:path";
-import { checkConfiguration } from "./check.ts";
+import { checkConfiguration } from "./check/check_configuration.ts";
 import { DEFAULT_MASTER_CF } from "./default_master_cf.ts";
-import { ConfigurationFault, type Diagnostic } from "./diagnostic.ts";
-import { parseMasterCf } from "./master_cf.ts";
+import { ConfigurationFault, type Diagnostic } from "./syntax/diagnostic.ts";
+import { parseMasterCf } from "./syntax/master_cf.ts";
 import { gatherSettings, lightConfiguration, readMainCf, type SettingsSource } from "./read_settings.ts";
 import type { Setting } from "./scope.ts";
 import type { Configuration, ConfigurationTexts } from "./service.ts";
 import { buildServices } from "./services.ts";
 import { realWorld, type World } from "./world.ts";
 import { ownProcessId } from "../platform/host.ts";
-import { ownIds, userById, userByName } from "../platform/users.ts";
-import type { SystemUsers } from "./check_users.ts";
+import { ownIds, userById, userByName } from "../platform/process/users.ts";
+import type { SystemUsers } from "./check/check_users.ts";
 
 /** What to load a configuration from. */
 export interface LoadSource {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { fakeUsers, fakeWorld } from "../../test/kit/config_world.ts";
-import { printDiagnostic } from "./diagnostic.ts";
+import { printDiagnostic } from "./syntax/diagnostic.ts";
 import { loadConfiguration, type Loaded, type LoadSource } from "./load.ts";
 import type { Configuration } from "./service.ts";
 

@@ -1,4 +1,4 @@
-import type { Settings } from "./settings.ts";
+import type { Settings } from "./parameters/settings_type.ts";
 
 /** Settings with some of them replaced; the others are read from `base` when asked for, as lazily as there. */
 export function overlay(base: Settings, own: Partial<Settings>): Settings {

@@ -1,6 +1,6 @@
 import { formatIp, parseIp } from "../address/ip.ts";
 import type { InterfaceAddress } from "../platform/host.ts";
-import { splitList } from "./list.ts";
+import { splitList } from "./syntax/list.ts";
 import type { World } from "./world.ts";
 
 /** The settings that say which addresses are ours. */

@@ -1,9 +1,9 @@
-import { ConfigurationFault, type Diagnostic } from "./diagnostic.ts";
+import { ConfigurationFault, type Diagnostic } from "./syntax/diagnostic.ts";
 import { environmentSettings } from "./environment.ts";
 import { lazySettings } from "./lazy_settings.ts";
-import { type MainCf, parseMainCf } from "./main_cf.ts";
+import { type MainCf, parseMainCf } from "./syntax/main_cf.ts";
 import { Scope, type ScopeContext, type Setting } from "./scope.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "./parameters/settings_type.ts";
 import type { World } from "./world.ts";
 
 /** What to read the settings from. */

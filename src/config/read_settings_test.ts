@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { fakeWorld } from "../../test/kit/config_world.ts";
 import { configurationDirectory } from "./directory.ts";
-import { ConfigurationFault } from "./diagnostic.ts";
+import { ConfigurationFault } from "./syntax/diagnostic.ts";
 import { readSettings } from "./read_settings.ts";
 import { decodeText } from "./world.ts";
 

@@ -1,12 +1,12 @@
-import { ConfigurationFault, type Diagnostic } from "./diagnostic.ts";
-import { expand } from "./expand.ts";
-import { trimAscii } from "./logical_lines.ts";
-import type { ParameterRow } from "./parameter.ts";
-import { parameters, patterns } from "./parameters.ts";
+import { ConfigurationFault, type Diagnostic } from "./syntax/diagnostic.ts";
+import { expand } from "./syntax/expand.ts";
+import { trimAscii } from "./syntax/logical_lines.ts";
+import type { ParameterRow } from "./parameters/parameter.ts";
+import { parameters, patterns } from "./parameters/parameters.ts";
 import { hiddenGateways } from "./container_gateway.ts";
 import { computeMynetworks } from "./own_addresses.ts";
 import { POSTFIX_VERSION } from "../base/version.ts";
-import { checkValue, unitOf } from "./value.ts";
+import { checkValue, unitOf } from "./syntax/value.ts";
 import type { World } from "./world.ts";
 
 /** A value somebody set, and where. */

@@ -1,4 +1,4 @@
-import type { Settings } from "./settings.ts";
+import type { Settings } from "./parameters/settings_type.ts";
 
 /** A line of master.cf, with the settings that hold for it (master(5)). */
 export interface Service {

@@ -1,10 +1,10 @@
 import { parseLevel } from "./compatibility_level.ts";
-import type { Diagnostic } from "./diagnostic.ts";
-import { endpointKey, listenAddresses } from "./endpoint.ts";
+import type { Diagnostic } from "./syntax/diagnostic.ts";
+import { endpointKey, listenAddresses } from "./listen_address.ts";
 import { lazySettings } from "./lazy_settings.ts";
-import type { MasterCf, MasterEntry } from "./master_cf.ts";
+import type { MasterCf, MasterEntry } from "./syntax/master_cf.ts";
 import { READ_ONLY, Scope, type ScopeContext, type Setting } from "./scope.ts";
-import { splitList } from "./list.ts";
+import { splitList } from "./syntax/list.ts";
 import type { Service } from "./service.ts";
 
 /** A service, and the scope of names behind its settings. */

@@ -1,4 +1,4 @@
-import { readSmallFile, systemErrorText } from "../platform/config_files.ts";
+import { readSmallFile, systemErrorText } from "../platform/file/small_files.ts";
 import { hostName, interfaceAddresses, lookupHostNow, tcpPort } from "../platform/host.ts";
 import type { InterfaceAddress } from "../platform/host.ts";
 

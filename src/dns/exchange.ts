@@ -1,5 +1,5 @@
-import type { Connection, ConnectionHandler, ConnectTo } from "../platform/connection.ts";
-import type { OpenDatagrams } from "../platform/udp.ts";
+import type { Connection, ConnectionHandler, ConnectTo } from "../platform/socket/connection.ts";
+import type { OpenDatagrams } from "../platform/socket/udp.ts";
 import { answersQuestion, isFormatError, isTruncated, type Question } from "./message.ts";
 
 /** A name server. */

@@ -1,4 +1,4 @@
-import { systemFile } from "../platform/system_file.ts";
+import { systemFile } from "../platform/file/system_file.ts";
 import type { Address, AddressAnswer, Families } from "./answer.ts";
 import { canonicalAddress, ipv6Groups } from "./name.ts";
 import type { Resolver } from "./resolver.ts";

@@ -1,4 +1,4 @@
-import { systemFile } from "../platform/system_file.ts";
+import { systemFile } from "../platform/file/system_file.ts";
 import type { Server } from "./exchange.ts";
 import { ipv6Groups } from "./name.ts";
 

@@ -1,5 +1,5 @@
-import { connect } from "../platform/connection.ts";
-import { openDatagrams } from "../platform/udp.ts";
+import { connect } from "../platform/socket/connection.ts";
+import { openDatagrams } from "../platform/socket/udp.ts";
 import type { Address, AddressAnswer, DnsAnswer, Families } from "./answer.ts";
 import { DnsCache, lifetimeOf } from "./cache.ts";
 import { exchange, type Server, type Wire } from "./exchange.ts";

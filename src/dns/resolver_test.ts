@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { type DnsServer, startDnsServer } from "../../test/kit/dns_server.ts";
-import { openDatagrams } from "../platform/udp.ts";
-import { connect } from "../platform/connection.ts";
+import { openDatagrams } from "../platform/socket/udp.ts";
+import { connect } from "../platform/socket/connection.ts";
 import type { Wire } from "./exchange.ts";
 import { answersQuestion, parseResponse, printQuery } from "./message.ts";
 import { createResolver, type Resolver, type ResolverOptions } from "./resolver.ts";

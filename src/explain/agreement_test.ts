@@ -14,13 +14,13 @@ import { ask, type Dialogue, dialogueOver, enter, type ScriptClient } from "../.
 import { explainKit } from "../../test/kit/explain.ts";
 import { quoteAddress } from "../address/address.ts";
 import { createSystemResolver } from "../dns/system_resolver.ts";
-import { openExplainHouse } from "../master/explain_house.ts";
-import { Session } from "../smtpd/session.ts";
+import { openExplainHouse } from "../worker/explain_parts.ts";
+import { Session } from "../smtpd/smtpd_session.ts";
 import type { ClientName } from "../dns/reverse.ts";
 import { explain } from "./explain.ts";
 import type { Explanation } from "./explanation.ts";
 import { meaningOf } from "./outcome.ts";
-import type { ExplainOptions, SessionDescription } from "./session.ts";
+import type { ExplainOptions, SessionDescription } from "./session_description.ts";
 
 const PLAIN: Readonly<Record<string, string>> = {
   smtpd_authorized_xclient_hosts: "127.0.0.0/8",

@@ -1,5 +1,5 @@
 import { canonicalIp } from "../address/ip.ts";
-import { ExplainFault, type ExplainOptions, type SessionDescription } from "./session.ts";
+import { ExplainFault, type ExplainOptions, type SessionDescription } from "./session_description.ts";
 
 /** What `mta explain` is asked to do. */
 export interface ExplainRequest extends ExplainOptions {

@@ -1,6 +1,6 @@
 import type { Cleanup, IncomingMessage } from "../cleanup/cleanup.ts";
 import type { Clock } from "../base/clock.ts";
-import type { Connection, ConnectionHandler } from "../platform/connection.ts";
+import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import { printQueueId } from "../queue/queue_id.ts";
 import type { Smtpd } from "../smtpd/smtpd.ts";

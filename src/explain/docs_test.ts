@@ -3,13 +3,13 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { postmap } from "../commands/postmap.ts";
+import { postmap } from "../commands/table/postmap.ts";
 import { loadConfiguration } from "../config/load.ts";
-import { openExplainHouse } from "../master/explain_house.ts";
+import { openExplainHouse } from "../worker/explain_parts.ts";
 import { parseExplain } from "./arguments.ts";
 import { explain } from "./explain.ts";
 import type { Explanation } from "./explanation.ts";
-import { printExplanation } from "./print.ts";
+import { printExplanation } from "./print/print.ts";
 
 const PAGE = join(import.meta.dirname, "../../docs/access.md");
 const FENCE = /^```\n([^]*?)^```\n/gm;

@@ -1,12 +1,12 @@
 import { DEFAULT_MASTER_CF } from "../config/default_master_cf.ts";
 import type { Configuration } from "../config/service.ts";
-import { editsFor } from "./edits_for.ts";
+import { editsFor } from "./edit/edits_for.ts";
 import type { Explanation } from "./explanation.ts";
-import type { OpenHouse } from "./house.ts";
+import type { OpenHouse } from "./session_parts.ts";
 import { decisive, outcomeOf } from "./outcome.ts";
-import type { Proof } from "./prove_edits.ts";
+import type { Proof } from "./edit/prove_edits.ts";
 import { serviceOf } from "./service_of.ts";
-import { ExplainFault, type ExplainOptions, flawOf, type SessionDescription } from "./session.ts";
+import { ExplainFault, type ExplainOptions, flawOf, type SessionDescription } from "./session_description.ts";
 import { SourceFiles } from "./source_files.ts";
 import { run, type RunPlan } from "./run.ts";
 

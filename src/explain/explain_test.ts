@@ -4,7 +4,7 @@ import { type DnsServer, startDnsServer } from "../../test/kit/dns_server.ts";
 import { type ExplainKit, explainKit } from "../../test/kit/explain.ts";
 import { startPolicyDaemon } from "../../test/kit/policy_daemon.ts";
 import type { ExplainedStep, Explanation, Lookup } from "./explanation.ts";
-import { trailsOf } from "./trail.ts";
+import { trailsOf } from "./watch/trail.ts";
 
 let kits: ExplainKit[] = [];
 afterEach(() => {

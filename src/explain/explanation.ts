@@ -1,5 +1,5 @@
 import type { AccessNote, ClientFacts, Effect, Stage, TraceStep } from "../access/policy.ts";
-import type { SessionDescription } from "./session.ts";
+import type { SessionDescription } from "./session_description.ts";
 
 /** One question that was asked on the way, and what came back. */
 export interface Lookup {

@@ -7,9 +7,9 @@ import type { ClientName } from "../dns/reverse.ts";
 import { createSmtpd } from "../smtpd/smtpd.ts";
 import { type Conversation, converse, impatientClock, NO_ID, paperCleanup } from "./conversation.ts";
 import type { ExplainedCommand } from "./explanation.ts";
-import type { House } from "./house.ts";
-import type { Notebook } from "./notebook.ts";
-import type { SessionDescription } from "./session.ts";
+import type { House } from "./session_parts.ts";
+import type { Notebook } from "./watch/notebook.ts";
+import type { SessionDescription } from "./session_description.ts";
 
 /** A session that has been played. */
 export interface Played {

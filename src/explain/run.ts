@@ -4,18 +4,18 @@ import { createLog } from "../observe/create_log.ts";
 import type { LogEntry } from "../observe/log_line.ts";
 import { memoryWriter } from "../observe/log_writer.ts";
 import type { OpenTable } from "../table/context.ts";
-import { type Change, withRecord } from "./edit.ts";
+import { type Change, withRecord } from "./edit/edit.ts";
 import type { Place } from "./explanation.ts";
-import type { OpenHouse } from "./house.ts";
-import { Notebook } from "./notebook.ts";
-import { createPlaces } from "./places.ts";
-import { Recorder } from "./recorder.ts";
+import type { OpenHouse } from "./session_parts.ts";
+import { Notebook } from "./watch/notebook.ts";
+import { createPlaces } from "./edit/places.ts";
+import { Recorder } from "./watch/recorder.ts";
 import { play, type Played } from "./play.ts";
 import { serviceOf } from "./service_of.ts";
-import type { ExplainOptions, SessionDescription } from "./session.ts";
+import type { ExplainOptions, SessionDescription } from "./session_description.ts";
 import type { SourceFiles } from "./source_files.ts";
-import { createWatch, type Watch, watchHosts, watchTables } from "./watch.ts";
-import { NO_RESOLVER, watchResolver } from "./watch_dns.ts";
+import { createWatch, type Watch, watchHosts, watchTables } from "./watch/watch.ts";
+import { NO_RESOLVER, watchResolver } from "./watch/watch_dns.ts";
 
 /** One run of a session under a configuration. */
 export interface Run extends Played {

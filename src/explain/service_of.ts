@@ -1,9 +1,9 @@
-import { endpointKey } from "../config/endpoint.ts";
+import { endpointKey } from "../config/listen_address.ts";
 import type { Configuration, Service } from "../config/service.ts";
 import { smtpdBehind } from "../config/smtpd_behind.ts";
 import { realWorld } from "../config/world.ts";
-import { ownPid } from "../platform/signals.ts";
-import { ExplainFault } from "./session.ts";
+import { ownPid } from "../platform/process/signals.ts";
+import { ExplainFault } from "./session_description.ts";
 
 /** The smtpd of master.cf that a description means: by name, else the first that listens. */
 export function serviceOf({ services, settings }: Configuration, name: string | undefined): Service {

@@ -1,4 +1,4 @@
-import { tableType } from "../table/registry.ts";
+import { tableType } from "../table/table_types.ts";
 
 /** The text behind a table: what the operator edits. */
 export interface TableSource {

@@ -1,5 +1,5 @@
-import { splitHostPort } from "../config/endpoint.ts";
-import { type HttpServer, serveHttp } from "../platform/http_server.ts";
+import { splitHostPort } from "../config/listen_address.ts";
+import { type HttpServer, serveHttp } from "../platform/socket/http_server.ts";
 import { createApp, type HttpFacts } from "./app.ts";
 
 /** Serves the pages on `http_listen`; throws an Error that names the parameter and what is wrong. */

@@ -1,9 +1,9 @@
-import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/spawn.ts";
+import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/process/spawn.ts";
 import type { MetricsSnapshot } from "../observe/metrics.ts";
-import type { Endpoint } from "./endpoints.ts";
+import type { Endpoint } from "../config/listening_endpoints.ts";
 import type { PreparedSockets } from "./listening_sockets.ts";
 import { type WorkerExit, WorkerProcess } from "./worker_process.ts";
-import type { Boot, ConfigurationText, LogTarget, WorkerArguments } from "./worker_protocol.ts";
+import type { Boot, ConfigurationText, LogTarget, WorkerArguments } from "../worker/worker_protocol.ts";
 
 /** What a generation of workers is made of: one configuration and how to start processes with it. */
 export interface GenerationPlan {

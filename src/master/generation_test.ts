@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import type { Child, ChildHandler, ChildOptions } from "../platform/spawn.ts";
+import type { Child, ChildHandler, ChildOptions } from "../platform/process/spawn.ts";
 import { Generation, type GenerationHost, type GenerationPlan } from "./generation.ts";
 import { ShardNumbers } from "./shard_numbers.ts";
-import type { ToWorker } from "./worker_protocol.ts";
+import type { ToWorker } from "../worker/worker_protocol.ts";
 
 interface Fake {
   readonly options: ChildOptions;

@@ -1,6 +1,6 @@
-import type { Endpoint } from "./endpoints.ts";
+import type { Endpoint } from "../config/listening_endpoints.ts";
 import { errnoText } from "../platform/libc.ts";
-import type { SocketAddress } from "../platform/inherited_sockets.ts";
+import type { SocketAddress } from "../platform/socket/inherited_sockets.ts";
 
 /** The system calls behind the sockets. */
 export interface SocketCalls {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Endpoint } from "./endpoints.ts";
+import type { Endpoint } from "../config/listening_endpoints.ts";
 import { ListeningSockets } from "./listening_sockets.ts";
 
 const at = (port: number, address = "127.0.0.1"): Endpoint => ({

@@ -4,26 +4,26 @@ import { createLog } from "../observe/create_log.ts";
 import type { Log } from "../observe/log.ts";
 import type { LogWriter } from "../observe/log_writer.ts";
 import { Metrics } from "../observe/metrics.ts";
-import type { Child, ChildHandler, ChildOptions } from "../platform/spawn.ts";
-import type { ControlRequest } from "./control_protocol.ts";
-import { addressVerification } from "./address_verification_status.ts";
-import { AnvilLedger } from "./anvil.ts";
-import { anvilEvents } from "./anvil_access.ts";
+import type { Child, ChildHandler, ChildOptions } from "../platform/process/spawn.ts";
+import type { ControlRequest } from "./control/control_protocol.ts";
+import { addressVerification } from "../worker/address_verification_status.ts";
+import { AnvilLedger } from "../anvil/anvil_ledger.ts";
+import { anvilEvents } from "../anvil/anvil_access.ts";
 import { Generation, type GenerationHost } from "./generation.ts";
-import { HelperProcesses } from "./helper_processes.ts";
-import { Leases } from "./leases.ts";
+import { HelperProcesses } from "./helper/helper_processes.ts";
+import { Leases } from "./limits/leases.ts";
 import { ListeningSockets } from "./listening_sockets.ts";
-import { isOwnFile, lineStyle, openLogTarget, writerFor } from "./log_target.ts";
+import { isOwnFile, lineStyle, openLogTarget, writerFor } from "../worker/log_target.ts";
 import { MetricsCollector } from "./metrics_collector.ts";
-import { LentWatch } from "./lent_watch.ts";
+import { LentWatch } from "./lending/lent_watch.ts";
 import { orStartFault, prepare, type Prepared, readAgain } from "./preparation.ts";
 import { askAll, askOne } from "./queue_questions.ts";
 import { readinessOf } from "./readiness.ts";
-import { unservedEntries } from "./unserved.ts";
+import { unservedEntries } from "./check/unserved.ts";
 import { ShardNumbers } from "./shard_numbers.ts";
-import type { LogTarget, WorkerArguments } from "./worker_protocol.ts";
+import type { LogTarget, WorkerArguments } from "../worker/worker_protocol.ts";
 import type { MasterWorld } from "./master_world.ts";
-import { StartFault } from "./start_fault.ts";
+import { StartFault } from "../worker/start_fault.ts";
 
 /** How master was started. */
 export interface MasterOptions {
@@ -250,7 +250,7 @@ export class Master {
 
   /** Throws StartFault with the session in which a stranger relays, if there is one; says what cannot be known beforehand. */
   async #proveRelay(configuration: Configuration): Promise<void> {
-    const { proveServices } = await import("./relay_proof.ts");
+    const { proveServices } = await import("../worker/service_relay_proof.ts");
     const findings = await proveServices(configuration, this.#world.world);
     const fatal = findings.filter(({ level }) => level === "fatal").map(({ text }) => text);
     if (fatal.length > 0) throw new StartFault(fatal.join("\n"));

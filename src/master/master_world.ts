@@ -1,8 +1,8 @@
 import type { Configuration } from "../config/service.ts";
 import type { World } from "../config/world.ts";
-import type { FileIdentity } from "../platform/random_access_file.ts";
-import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/spawn.ts";
-import type { SystemUser } from "../platform/users.ts";
+import type { FileIdentity } from "../platform/file/random_access_file.ts";
+import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/process/spawn.ts";
+import type { SystemUser } from "../platform/process/users.ts";
 import type { SocketCalls } from "./listening_sockets.ts";
 
 /** What master asks of the machine; tests bring their own. */

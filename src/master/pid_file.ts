@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Settings } from "../config/settings.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 
 /** Where the pid file and its lock are (process_id_directory, master(8)). */
 export function pidFile(settings: Pick<Settings, "queue_directory" | "process_id_directory">): string {

@@ -1,20 +1,20 @@
 import { resolve } from "node:path";
-import { printDiagnostic } from "../config/diagnostic.ts";
+import { printDiagnostic } from "../config/syntax/diagnostic.ts";
 import { loadConfiguration } from "../config/load.ts";
 import type { Configuration, ConfigurationTexts } from "../config/service.ts";
 import type { Log } from "../observe/log.ts";
-import type { FileIdentity } from "../platform/random_access_file.ts";
-import type { Identity } from "../platform/spawn.ts";
-import { listeningEndpoints } from "./endpoints.ts";
+import type { FileIdentity } from "../platform/file/random_access_file.ts";
+import type { Identity } from "../platform/process/spawn.ts";
+import { listeningEndpoints } from "../config/listening_endpoints.ts";
 import type { GenerationPlan } from "./generation.ts";
-import { lentFiles } from "./lent_files.ts";
-import type { LentIdentities } from "./lent_watch.ts";
+import { lentFiles } from "./lending/lent_files.ts";
+import type { LentIdentities } from "./lending/lent_watch.ts";
 import type { ListeningSockets } from "./listening_sockets.ts";
 import type { MasterWorld } from "./master_world.ts";
 import { workerPrivileges } from "./privileges.ts";
-import { StartFault } from "./start_fault.ts";
-import type { LogTarget } from "./worker_protocol.ts";
-import { workerCount, workerEnvironment } from "./worker_settings.ts";
+import { StartFault } from "../worker/start_fault.ts";
+import type { LogTarget } from "../worker/worker_protocol.ts";
+import { workerCount, workerEnvironment } from "../worker/worker_settings.ts";
 
 /** Descriptors for a busy server; the system may allow fewer. */
 const OPEN_FILES = 65_536;
@@ -108,7 +108,7 @@ export async function readAgain(
   const loaded = loadConfiguration(source);
   for (const warning of loaded.warnings) log.note("master", "warning", printDiagnostic(warning));
   if (loaded.is === "bad") {
-    const { witnessesOf } = await import("./relay_proof.ts");
+    const { witnessesOf } = await import("../worker/service_relay_proof.ts");
     const why = [...loaded.errors.map(printDiagnostic), ...await witnessesOf(source)];
     for (const line of why.join("\n").split("\n")) log.note("master", "error", line);
     throw new Error(loaded.errors.map(printDiagnostic).join("; "));

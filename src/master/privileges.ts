@@ -1,6 +1,6 @@
-import type { Settings } from "../config/settings.ts";
-import type { Identity } from "../platform/spawn.ts";
-import type { SystemUser } from "../platform/users.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
+import type { Identity } from "../platform/process/spawn.ts";
+import type { SystemUser } from "../platform/process/users.ts";
 
 /** Who the workers run as. */
 export type Privileges =

@@ -1,4 +1,4 @@
-import type { ControlRequest, Verb } from "./control_protocol.ts";
+import type { ControlRequest, Verb } from "./control/control_protocol.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 
 /** How long a worker may take to answer, in milliseconds: a long listing trickles, a hung worker must not hang the tool. */

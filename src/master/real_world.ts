@@ -3,13 +3,13 @@ import { systemClock } from "../base/clock.ts";
 import type { Configuration } from "../config/service.ts";
 import { realWorld } from "../config/world.ts";
 import { hostName, processorCount } from "../platform/host.ts";
-import { closeDescriptor, openListeningSocket } from "../platform/inherited_sockets.ts";
-import { environmentVariables } from "../platform/process.ts";
-import { bytesToLend } from "../platform/lendable.ts";
-import { fileIdentity } from "../platform/random_access_file.ts";
-import { raiseOpenFiles } from "../platform/rlimit.ts";
-import { ownPid } from "../platform/signals.ts";
-import { type Identity, spawnSelf } from "../platform/spawn.ts";
+import { closeDescriptor, openListeningSocket } from "../platform/socket/inherited_sockets.ts";
+import { environmentVariables } from "../platform/process/this_process.ts";
+import { bytesToLend } from "../platform/file/lendable.ts";
+import { fileIdentity } from "../platform/file/random_access_file.ts";
+import { raiseOpenFiles } from "../platform/process/rlimit.ts";
+import { ownPid } from "../platform/process/signals.ts";
+import { type Identity, spawnSelf } from "../platform/process/spawn.ts";
 import {
   closeFile,
   isEmptyFolder,
@@ -17,10 +17,10 @@ import {
   ownerOf,
   removeIfThere,
   setMode,
-} from "../platform/system_path.ts";
-import { openUnixListener } from "../platform/unix_listener.ts";
-import { chown, ownIds, userByName } from "../platform/users.ts";
-import { LARGEST_LOAN } from "./lent_files.ts";
+} from "../platform/file/system_path.ts";
+import { openUnixListener } from "../platform/socket/unix_listener.ts";
+import { chown, ownIds, userByName } from "../platform/process/users.ts";
+import { LARGEST_LOAN } from "./lending/lent_files.ts";
 import type { MasterWorld } from "./master_world.ts";
 
 /** Our own folder below queue_directory: the shards. */

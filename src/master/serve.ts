@@ -1,21 +1,21 @@
 import { resolve } from "node:path";
 import { VERSION } from "../base/version.ts";
-import { printDiagnostic } from "../config/diagnostic.ts";
+import { printDiagnostic } from "../config/syntax/diagnostic.ts";
 import { loadConfiguration } from "../config/load.ts";
 import type { Configuration } from "../config/service.ts";
-import type { Listener } from "../platform/connection.ts";
-import type { HttpServer } from "../platform/http_server.ts";
-import { lockWithPid, type NamedLock } from "../platform/lock.ts";
-import { writeErr } from "../platform/process.ts";
-import { reapStrangers } from "../platform/reap.ts";
-import { onSignal, onUncaught } from "../platform/signals.ts";
-import { makeFolder, removeIfThere } from "../platform/system_path.ts";
+import type { Listener } from "../platform/socket/connection.ts";
+import type { HttpServer } from "../platform/socket/http_server.ts";
+import { lockWithPid, type NamedLock } from "../platform/file/pid_lock.ts";
+import { writeErr } from "../platform/process/this_process.ts";
+import { reapStrangers } from "../platform/process/reap.ts";
+import { onSignal, onUncaught } from "../platform/process/signals.ts";
+import { makeFolder, removeIfThere } from "../platform/file/system_path.ts";
 import { every } from "../platform/timer.ts";
-import { userById } from "../platform/users.ts";
-import { openControlServer } from "./control_server.ts";
-import { controlSocketPath } from "./control_protocol.ts";
+import { userById } from "../platform/process/users.ts";
+import { openControlServer } from "./control/control_server.ts";
+import { controlSocketPath } from "./control/control_protocol.ts";
 import { Master } from "./master.ts";
-import { StartFault } from "./start_fault.ts";
+import { StartFault } from "../worker/start_fault.ts";
 import { pidFile } from "./pid_file.ts";
 import { masterWorld } from "./real_world.ts";
 
@@ -57,7 +57,7 @@ async function readConfiguration(
   const loaded = loadConfiguration(source);
   const warnings = loaded.warnings.map(printDiagnostic);
   if (loaded.is === "loaded") return { configuration: loaded.configuration, warnings };
-  const { witnessesOf } = await import("./relay_proof.ts");
+  const { witnessesOf } = await import("../worker/service_relay_proof.ts");
   throw new StartFault([...loaded.errors.map(printDiagnostic), ...await witnessesOf(source)].join("\n"));
 }
 

@@ -1,11 +1,11 @@
-import type { Child, ChildHandler, ChildOptions } from "../platform/spawn.ts";
+import type { Child, ChildHandler, ChildOptions } from "../platform/process/spawn.ts";
 import {
   type FromWorker,
   isMessage,
   type ToWorker,
   type WorkerArguments,
   type WorkerVerb,
-} from "./worker_protocol.ts";
+} from "../worker/worker_protocol.ts";
 
 /** How a worker ended. */
 export interface WorkerExit {

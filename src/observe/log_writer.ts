@@ -1,7 +1,7 @@
 import type { LogEntry } from "./log_line.ts";
 import { jsonLine, levelPrefix, printable, textLine, timeStamp } from "./log_line.ts";
 import type { Level } from "./event.ts";
-import { writeFully } from "../platform/process.ts";
+import { writeFully } from "../platform/process/this_process.ts";
 import { blockFor } from "../platform/timer.ts";
 import { FACILITIES, openSyslog, type SyslogSocket } from "../platform/syslog.ts";
 

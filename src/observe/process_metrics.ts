@@ -1,4 +1,4 @@
-import { vitalSigns, watchEventLoop } from "../platform/vital_signs.ts";
+import { vitalSigns, watchEventLoop } from "../platform/process/vital_signs.ts";
 import type { Metrics } from "./metrics.ts";
 
 const LAG_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];

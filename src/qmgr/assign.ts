@@ -2,7 +2,7 @@ import { splitAddress } from "../address/address.ts";
 import type { Envelope } from "../queue/envelope.ts";
 import type { RecipientDetail } from "../queue/store.ts";
 import type { Route } from "../routing/route.ts";
-import type { QmgrSettings } from "./settings.ts";
+import type { QmgrSettings } from "./qmgr_settings.ts";
 
 /** Where a recipient is queued, or what else becomes of it. */
 export type Assignment =

@@ -1,6 +1,6 @@
 import type { HeapItem } from "../base/heap.ts";
 import type { ActiveMessage } from "./active_message.ts";
-import type { Destination } from "./destination.ts";
+import type { Destination } from "./queued_destination.ts";
 
 /** A message's share of a transport: hands out turns, so that its hundredth delivery waits for others' first. */
 export interface Share {

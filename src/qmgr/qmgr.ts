@@ -2,7 +2,7 @@ import { quoteAddress } from "../address/address.ts";
 import type { Clock } from "../base/clock.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { Bouncer } from "../bounce/bouncer.ts";
-import { splitList } from "../config/list.ts";
+import { splitList } from "../config/syntax/list.ts";
 import type { Agent, Outcome } from "../delivery/agent.ts";
 import type { Log } from "../observe/log.ts";
 import type { Envelope } from "../queue/envelope.ts";
@@ -15,7 +15,7 @@ import { allDone, endRun, removeMessage, type RunEnd, type RunWorld } from "./en
 import type { Probe } from "./probe.ts";
 import { sortRecipients } from "./sort_recipients.ts";
 import { type Recorded, recordOutcomes, runDelivery } from "./run_delivery.ts";
-import type { QmgrSettings } from "./settings.ts";
+import type { QmgrSettings } from "./qmgr_settings.ts";
 import type { Share } from "./job.ts";
 import { type Delivery, Transport } from "./transport.ts";
 import { type TransportLimits, transportLimits } from "./transport_limits.ts";

@@ -7,7 +7,7 @@ import { memoryLog } from "../../test/kit/memory_log.ts";
 import { contentOf, memoryStore } from "../../test/kit/memory_store.ts";
 import { createQmgr, type QmgrDeps } from "./qmgr.ts";
 import type { Probe } from "./probe.ts";
-import type { QmgrSettings } from "./settings.ts";
+import type { QmgrSettings } from "./qmgr_settings.ts";
 
 const SETTINGS: QmgrSettings = {
   qmgr_message_active_limit: 20000,

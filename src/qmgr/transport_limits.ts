@@ -1,5 +1,5 @@
-import { parseTime } from "../config/value.ts";
-import type { Settings } from "../config/settings.ts";
+import { parseTime } from "../config/syntax/value.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import { type Feedback, parseFeedback, type WindowLimits } from "./feedback.ts";
 
 /** What a transport may do, from main.cf's `<transport>_...` and `default_...` parameters (qmgr(8)). */

@@ -1,4 +1,4 @@
-import type { Settings } from "../config/settings.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import { quoteLocal } from "../address/address.ts";
 import {
   firstOperator,

@@ -1,6 +1,6 @@
 import { quoteAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import type { Settings } from "../config/settings.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import { NOTIFY, type Recipient } from "../queue/envelope.ts";
 import { inTurn } from "./in_turn.ts";
 import { isTrouble, type Mapped, type MapTrouble } from "./map_address.ts";

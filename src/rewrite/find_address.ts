@@ -1,10 +1,15 @@
 import { quoteAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import type { Settings } from "../config/settings.ts";
-import { type AddressForm, type EmailAnswer, findAddress, REWRITE_FORMS } from "../table/email_lookup.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
+import {
+  type AddressForm,
+  type EmailAnswer,
+  findAddress,
+  REWRITE_FORMS,
+} from "../table/search/email_lookup.ts";
 import type { Answer } from "../table/table.ts";
 import type { LocalDomains } from "./local_domains.ts";
-import type { ShelfMaps } from "./shelf.ts";
+import type { ShelfMaps } from "./open_tables.ts";
 
 /** The settings that say what an address extension is. */
 export type ExtensionSettings = Pick<Settings, "recipient_delimiter" | "owner_request_special">;

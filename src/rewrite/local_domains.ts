@@ -1,10 +1,10 @@
 import { canonicalIp } from "../address/ip.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import { splitList } from "../config/list.ts";
-import type { Settings } from "../config/settings.ts";
-import type { Match } from "../table/match_list.ts";
-import { bracketedAddress } from "./hostname.ts";
-import type { Shelf } from "./shelf.ts";
+import { splitList } from "../config/syntax/list.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
+import type { Match } from "../table/search/match_list.ts";
+import { bracketedAddress } from "./ascii_domain.ts";
+import type { Shelf } from "./open_tables.ts";
 
 /** A list or table that could not be asked. */
 export interface Trouble {

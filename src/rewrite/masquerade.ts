@@ -1,10 +1,10 @@
 import { quoteLocal, splitAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import { splitList } from "../config/list.ts";
-import type { Settings } from "../config/settings.ts";
+import { splitList } from "../config/syntax/list.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import { matched } from "./local_domains.ts";
 import { isTrouble, type MapTrouble } from "./map_address.ts";
-import type { Shelf } from "./shelf.ts";
+import type { Shelf } from "./open_tables.ts";
 
 /** The settings of address masquerading. */
 export type MasqueradeSettings = Pick<Settings, "masquerade_domains" | "masquerade_exceptions">;

@@ -1,6 +1,6 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import { splitList } from "../config/list.ts";
-import type { Settings } from "../config/settings.ts";
+import { splitList } from "../config/syntax/list.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import type { Recipient } from "../queue/envelope.ts";
 import { type AddressFormSettings, type ContextName, createAddressForm } from "./address_form.ts";
 import { canonicalAddress } from "./canonical.ts";
@@ -14,7 +14,7 @@ import { createFindAddress, type ExtensionSettings, type FindAddress } from "./f
 import type { LocalDomains } from "./local_domains.ts";
 import { isTrouble, mapAddress, type MapTrouble } from "./map_address.ts";
 import { createMasquerade, type MasqueradeSettings } from "./masquerade.ts";
-import type { Shelf, ShelfMaps } from "./shelf.ts";
+import type { Shelf, ShelfMaps } from "./open_tables.ts";
 
 /** The settings that rewriting depends on. */
 export type RewriteSettings =

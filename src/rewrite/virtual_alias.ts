@@ -1,5 +1,5 @@
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
-import type { Settings } from "../config/settings.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import { isTrouble, type Mapped, type MapTrouble } from "./map_address.ts";
 
 /** Bounds of alias expansion (postconf(5)). */

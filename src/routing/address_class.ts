@@ -1,8 +1,8 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import type { Settings } from "../config/settings.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import { matched, type Trouble } from "../rewrite/local_domains.ts";
-import { parentMatches, type Shelf } from "../rewrite/shelf.ts";
-import type { DomainList } from "../table/match_list.ts";
+import { parentMatches, type Shelf } from "../rewrite/open_tables.ts";
+import type { DomainList } from "../table/search/match_list.ts";
 import type { AddressClass } from "./route.ts";
 
 /** The settings that make the address classes. */

@@ -1,5 +1,5 @@
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
-import type { Settings } from "../config/settings.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import { type AddressForm, isStandardForm, quoteWithRoute } from "../rewrite/address_form.ts";
 import type { LocalDomains, Trouble } from "../rewrite/local_domains.ts";
 import {

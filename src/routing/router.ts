@@ -1,6 +1,6 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { overlay } from "../config/overlay.ts";
-import type { Settings } from "../config/settings.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import { type AddressFormSettings, createAddressForm } from "../rewrite/address_form.ts";
 import { createFindAddress, type ExtensionSettings } from "../rewrite/find_address.ts";
 import {
@@ -8,9 +8,9 @@ import {
   isHostAddress,
   isInternationalHostname,
   literalAddress,
-} from "../rewrite/hostname.ts";
+} from "../rewrite/ascii_domain.ts";
 import type { LocalDomains, Trouble } from "../rewrite/local_domains.ts";
-import { parentMatches, type Shelf } from "../rewrite/shelf.ts";
+import { parentMatches, type Shelf } from "../rewrite/open_tables.ts";
 import { type ClassOf, type ClassSettings, createAddressClass } from "./address_class.ts";
 import {
   type FinalAddress,

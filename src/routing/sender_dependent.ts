@@ -1,7 +1,7 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { FindAddress } from "../rewrite/find_address.ts";
 import type { Trouble } from "../rewrite/local_domains.ts";
-import type { ShelfMaps } from "../rewrite/shelf.ts";
+import type { ShelfMaps } from "../rewrite/open_tables.ts";
 
 /** A sender's own choice, or undefined where the table has none or says DUNNO. */
 export type SenderChoice = (sender: string) => MaybeAsync<string | undefined | Trouble>;

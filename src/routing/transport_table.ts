@@ -1,7 +1,7 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { FindAddress } from "../rewrite/find_address.ts";
-import type { ShelfMaps } from "../rewrite/shelf.ts";
-import type { AddressForm } from "../table/email_lookup.ts";
+import type { ShelfMaps } from "../rewrite/open_tables.ts";
+import type { AddressForm } from "../table/search/email_lookup.ts";
 import type { Answer } from "../table/table.ts";
 import type { Trouble } from "../rewrite/local_domains.ts";
 

@@ -1,6 +1,6 @@
 import type { MaybeAsync } from "../base/maybe_async.ts";
 import { refuse, type Reply } from "../smtp/reply.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "./smtpd_session.ts";
 
 /** The refusal of lines that end in a bare LF (smtpd_forbid_bare_newline = reject). */
 export function bareNewlineReply({ settings }: Session): Reply {

@@ -2,8 +2,8 @@ import { networkTop } from "../address/network.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { defer, type Reply } from "../smtp/reply.ts";
 import type { RatedEvent } from "./deps.ts";
-import { mayUse } from "./helo.ts";
-import type { Session } from "./session.ts";
+import { mayUse } from "./command/helo.ts";
+import type { Session } from "./smtpd_session.ts";
 import type { SessionSettings } from "./session_settings.ts";
 
 /** What a limit is called in the log, and what the client hears. */

@@ -1,8 +1,8 @@
 import { isPromise } from "../base/maybe_async.ts";
-import type { Settings } from "../config/settings.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import type { Log } from "../observe/log.ts";
-import { parentMatches, type Shelf } from "../rewrite/shelf.ts";
-import type { Match } from "../table/match_list.ts";
+import { parentMatches, type Shelf } from "../rewrite/open_tables.ts";
+import type { Match } from "../table/search/match_list.ts";
 import type { ListParameter, SmtpdDeps } from "./deps.ts";
 
 /** The parameters that list clients, and how such lists are read. */

@@ -1,4 +1,4 @@
-import { splitList } from "../config/list.ts";
+import { splitList } from "../config/syntax/list.ts";
 
 /** EHLO keywords that can be kept from a client (smtpd_discard_ehlo_keywords). */
 const EHLO_KEYWORDS = [

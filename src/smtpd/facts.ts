@@ -1,9 +1,9 @@
 import { quoteAddress } from "../address/address.ts";
 import type { ClientFacts, Facts } from "../access/policy.ts";
-import type { Connection } from "../platform/connection.ts";
+import type { Connection } from "../platform/socket/connection.ts";
 import { NAMELESS } from "./deps.ts";
 import { transactionOf } from "./phase.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "./smtpd_session.ts";
 
 /** A client before its name is looked up. */
 export function connectFacts(connection: Connection): ClientFacts {

@@ -1,4 +1,4 @@
-import { splitList } from "../config/list.ts";
+import { splitList } from "../config/syntax/list.ts";
 
 /** smtpd_forbidden_commands as far as no table has to be opened for it: names and inline patterns. */
 export interface ForbiddenCommands {

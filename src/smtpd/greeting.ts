@@ -1,13 +1,13 @@
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import { accept } from "../smtp/reply.ts";
-import { check } from "./check.ts";
+import { check } from "./ask_policy.ts";
 import { overConnectionLimit } from "./client_limits.ts";
 import type { ClientName } from "../dns/reverse.ts";
 import { NAMELESS } from "./deps.ts";
 import { keywordsIn } from "./ehlo_keywords.ts";
 import { LocalDataFault } from "./local_data_fault.ts";
 import { noteEarlyInput } from "./pipelining.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "./smtpd_session.ts";
 
 function lookUp(session: Session): MaybeAsync<ClientName> {
   const { address } = session.connection.remote;

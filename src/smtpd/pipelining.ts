@@ -1,5 +1,5 @@
 import { refuse, type Reply } from "../smtp/reply.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "./smtpd_session.ts";
 
 // What of the input sent ahead is shown in the log.
 const SHOWN = 100;

@@ -1,7 +1,7 @@
 import { quoteAddress } from "../address/address.ts";
 import { mailDate } from "../message/date.ts";
 import type { Transaction } from "./phase.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "./smtpd_session.ts";
 
 function protocolWord(session: Session, { parameters }: Transaction): string {
   const logged = session.login === undefined ? "" : "A";

@@ -1,6 +1,6 @@
-import { splitList } from "../config/list.ts";
+import { splitList } from "../config/syntax/list.ts";
 import type { Service } from "../config/service.ts";
-import type { Settings } from "../config/settings.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import type { PathOptions } from "../address/path.ts";
 import type { RatedEvent } from "./deps.ts";
 import { type EhloKeyword, keywordsIn } from "./ehlo_keywords.ts";

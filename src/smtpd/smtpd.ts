@@ -1,10 +1,10 @@
-import type { Connection, ConnectionHandler } from "../platform/connection.ts";
+import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
 import { transactionOf } from "./phase.ts";
 import type { SmtpdDeps } from "./deps.ts";
 import { envelopeText, type Subject } from "./facts.ts";
-import type { House } from "./house.ts";
-import { Session } from "./session.ts";
+import type { House } from "./smtpd_service.ts";
+import { Session } from "./smtpd_session.ts";
 import { readSessionSettings, type SessionSettings } from "./session_settings.ts";
 
 /** An smtpd service: what a listener's connections go to. */

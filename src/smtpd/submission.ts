@@ -2,7 +2,7 @@ import type { IncomingMessage, LateChanges, Submission } from "../cleanup/cleanu
 import type { Origin, QueueId } from "../queue/envelope.ts";
 import type { Transaction } from "./phase.ts";
 import { protocolOf, receivedHeader } from "./received.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "./smtpd_session.ts";
 
 function originOf(session: Session, transaction: Transaction): Origin {
   const { client, login } = session;

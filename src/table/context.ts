@@ -1,4 +1,4 @@
-import type { SqlPools } from "./sql_pools.ts";
+import type { SqlPools } from "./sql/sql_pools.ts";
 import type { Table } from "./table.ts";
 
 /** What a table gets from the world when it is opened. */

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isInProcess } from "./in_process.ts";
-import { openTable, TABLE_TYPES } from "./registry.ts";
-import { parsePerl } from "./regex_perl.ts";
-import { parsePosix } from "./regex_posix.ts";
-import { samplesOf } from "./regex_samples.ts";
+import { openTable, TABLE_TYPES } from "./table_types.ts";
+import { parsePerl } from "../regex/perl.ts";
+import { parsePosix } from "../regex/posix.ts";
+import { samplesOf } from "../regex/samples.ts";
 import { ABSENT } from "./table.ts";
 
 let directory = "";

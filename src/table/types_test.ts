@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testContext } from "./_test_context.ts";
-import { openTable } from "./registry.ts";
+import { openTable } from "./table_types.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "table-types-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { fakeClock } from "../../test/kit/fake_clock.ts";
-import type { VerifyCache } from "./cache.ts";
-import { CacheFault } from "./cache.ts";
+import type { VerifyCache } from "./verify_cache.ts";
+import { CacheFault } from "./verify_cache.ts";
 import { cleanUp } from "./clean_up.ts";
 import type { Entry } from "./entry.ts";
 import { FileCache } from "./file_cache.ts";

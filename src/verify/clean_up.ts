@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import type { VerifyCache } from "./cache.ts";
+import type { VerifyCache } from "./verify_cache.ts";
 
 /** Entries dropped in one go, and the pause between two goes in milliseconds: sessions are served in between. */
 const PIECE = 500;

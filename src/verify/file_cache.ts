@@ -1,5 +1,5 @@
-import { discardRecords, RecordStore, RecordStoreFault } from "../platform/record_store.ts";
-import { CacheFault, type VerifyCache } from "./cache.ts";
+import { discardRecords, RecordStore, RecordStoreFault } from "../platform/database/record_store.ts";
+import { CacheFault, type VerifyCache } from "./verify_cache.ts";
 import { type Entry, parseRecord, printRecord } from "./entry.ts";
 
 /** What a file cache is opened with. */

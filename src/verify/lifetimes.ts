@@ -1,4 +1,4 @@
-import type { Settings } from "../config/settings.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import type { Entry } from "./entry.ts";
 
 /** How long results hold, in seconds (ADDRESS_VERIFICATION_README, "Managing the address verification database"). */

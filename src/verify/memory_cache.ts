@@ -1,4 +1,4 @@
-import type { VerifyCache } from "./cache.ts";
+import type { VerifyCache } from "./verify_cache.ts";
 import type { Entry } from "./entry.ts";
 
 interface Kept {

@@ -1,6 +1,6 @@
-import type { Settings } from "../config/settings.ts";
-import { INDEX_FORMATS } from "../table/index_formats.ts";
-import { CacheFault, type VerifyCache } from "./cache.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
+import { INDEX_FORMATS } from "../table/index/index_formats.ts";
+import { CacheFault, type VerifyCache } from "./verify_cache.ts";
 import { type Entry, parseEntry } from "./entry.ts";
 import { FileCache } from "./file_cache.ts";
 import { endOf, isExpired, type LifetimeSettings, readLifetimes } from "./lifetimes.ts";

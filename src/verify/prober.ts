@@ -3,7 +3,7 @@ import { delayText } from "../base/delay_text.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Cleanup } from "../cleanup/cleanup.ts";
 import { quoteAddress } from "../address/address.ts";
-import type { Settings } from "../config/settings.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 import { mailDate } from "../message/date.ts";
 import { internalReceived } from "../message/received.ts";
 import type { Log } from "../observe/log.ts";

@@ -1,7 +1,7 @@
 import type { AddressVerifier, Patience, Verification } from "../access/verifier.ts";
 import type { Clock } from "../base/clock.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
-import { CacheFault, type VerifyCache } from "./cache.ts";
+import { CacheFault, type VerifyCache } from "./verify_cache.ts";
 import type { Entry } from "./entry.ts";
 import { endOf, isExpired, isRefreshDue, type Lifetimes, PROBE_TTL } from "./lifetimes.ts";
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { isPromise } from "../base/maybe_async.ts";
 import type { Verification } from "../access/verifier.ts";
 import { fakeClock, settle } from "../../test/kit/fake_clock.ts";
-import { CacheFault, type VerifyCache } from "./cache.ts";
+import { CacheFault, type VerifyCache } from "./verify_cache.ts";
 import { parseEntry, parseRecord, printEntry, printRecord } from "./entry.ts";
 import { MemoryCache } from "./memory_cache.ts";
 import { createVerifier, type ProbeReport, type VerifierDeps } from "./verifier.ts";

@@ -1,4 +1,4 @@
-import type { Settings } from "../config/settings.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
 
 /** The parameters that make the probe sender. */
 export type VerifySenderSettings = Pick<Settings, "address_verify_sender" | "address_verify_sender_ttl">;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AccessPolicy, TraceStep } from "../../src/access/policy.ts";
-import { restrictionNames } from "../../src/access/registry.ts";
+import { restrictionNames } from "../../src/access/engine/restriction_rows.ts";
 import { createSystemResolver } from "../../src/dns/system_resolver.ts";
 import { ACTION_SCENARIOS } from "../access/action_scenarios.ts";
 import { ROW_SCENARIOS } from "../access/row_scenarios.ts";

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testContext } from "../../src/table/_test_context.ts";
-import { openTable } from "../../src/table/registry.ts";
+import { openTable } from "../../src/table/table_types.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
 import { DIRECTORY, FAR, referral } from "../kit/ldap_directory.ts";
 import { ADMIN, ADMIN_PASSWORD, type Slapd, startSlapd, SUFFIX } from "../kit/slapd.ts";

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TableContext } from "../../src/table/context.ts";
-import { openTable } from "../../src/table/registry.ts";
+import { openTable } from "../../src/table/table_types.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
 import { type CacheServer, startMemcached, startRedis } from "../kit/cache_servers.ts";
 import { freePort } from "../kit/server.ts";

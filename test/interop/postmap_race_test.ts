@@ -6,7 +6,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testContext } from "../../src/table/_test_context.ts";
-import { openTable } from "../../src/table/registry.ts";
+import { openTable } from "../../src/table/table_types.ts";
 
 const SUFFIX: Readonly<Record<string, string>> = { hash: ".db", btree: ".db", lmdb: ".lmdb", cdb: ".cdb" };
 const KEYS = 3000;

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openTable } from "../../src/table/registry.ts";
+import { openTable } from "../../src/table/table_types.ts";
 
 const available = fs.existsSync("/usr/sbin/postmap") && process.getuid?.() === 0;
 const runner = join(import.meta.dir, "../kit/run_command.ts");

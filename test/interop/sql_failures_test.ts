@@ -8,8 +8,8 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TableContext } from "../../src/table/context.ts";
-import { openTable } from "../../src/table/registry.ts";
-import { SqlPools } from "../../src/table/sql_pools.ts";
+import { openTable } from "../../src/table/table_types.ts";
+import { SqlPools } from "../../src/table/sql/sql_pools.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
 import { type Database, startMariadb, startPostgres } from "../kit/database.ts";
 

@@ -7,7 +7,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TableContext } from "../../src/table/context.ts";
-import { openTable } from "../../src/table/registry.ts";
+import { openTable } from "../../src/table/table_types.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
 import { type Database, startMariadb, startPostgres } from "../kit/database.ts";
 

@@ -4,10 +4,10 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { replaceFile } from "../../src/platform/file_replacement.ts";
-import { INDEX_FORMATS } from "../../src/table/index_formats.ts";
-import { RecordSet } from "../../src/table/record_set.ts";
-import { writeIndex } from "../../src/table/table_build.ts";
+import { replaceFile } from "../../src/platform/file/file_replacement.ts";
+import { INDEX_FORMATS } from "../../src/table/index/index_formats.ts";
+import { RecordSet } from "../../src/table/index/record_set.ts";
+import { writeIndex } from "../../src/table/index/table_build.ts";
 
 let root = "";
 const peers = [

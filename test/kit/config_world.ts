@@ -1,4 +1,4 @@
-import type { SystemUsers } from "../../src/config/check_users.ts";
+import type { SystemUsers } from "../../src/config/check/check_users.ts";
 import type { World } from "../../src/config/world.ts";
 
 /** A machine for configuration tests: `mx` with three addresses, and the files that are given. */

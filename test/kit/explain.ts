@@ -2,14 +2,14 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { postmap } from "../../src/commands/postmap.ts";
+import { postmap } from "../../src/commands/table/postmap.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
 import type { Configuration } from "../../src/config/service.ts";
 import { explain } from "../../src/explain/explain.ts";
 import type { Explanation, ProvenEdit } from "../../src/explain/explanation.ts";
-import { printExplanation } from "../../src/explain/print.ts";
-import type { ExplainOptions, SessionDescription } from "../../src/explain/session.ts";
-import { openExplainHouse } from "../../src/master/explain_house.ts";
+import { printExplanation } from "../../src/explain/print/print.ts";
+import type { ExplainOptions, SessionDescription } from "../../src/explain/session_description.ts";
+import { openExplainHouse } from "../../src/worker/explain_parts.ts";
 
 /** A configuration directory: main.cf, perhaps master.cf, tables. `%DIR%` stands for its path. */
 export interface ExplainKit {

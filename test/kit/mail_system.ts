@@ -1,8 +1,8 @@
 // The mail path of one worker in this process, over a queue in memory: what the real Postfix is compared with.
 import { loadConfiguration } from "../../src/config/load.ts";
-import { assemble } from "../../src/master/_assemble.ts";
+import { assemble } from "../../src/worker/assemble.ts";
 import { Metrics } from "../../src/observe/metrics.ts";
-import { listen } from "../../src/platform/connection.ts";
+import { listen } from "../../src/platform/socket/connection.ts";
 import { type MemoryLog, memoryLog } from "./memory_log.ts";
 import { type MemoryStore, memoryStore } from "./memory_store.ts";
 

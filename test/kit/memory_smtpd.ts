@@ -1,21 +1,21 @@
 // An smtpd with the real policy, router, rewriter and cleanup in memory: only socket, clock, DNS and queue are fakes.
 import { createAccessPolicy } from "../../src/access/create_policy.ts";
-import { createServiceFooter } from "../../src/access/reject_footer.ts";
+import { createServiceFooter } from "../../src/access/reply/reject_footer.ts";
 import { createCleanup } from "../../src/cleanup/create_cleanup.ts";
 import { openContentChecks } from "../../src/cleanup/content_checks.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
 import type { Configuration } from "../../src/config/service.ts";
-import type { Connection, ConnectionHandler } from "../../src/platform/connection.ts";
+import type { Connection, ConnectionHandler } from "../../src/platform/socket/connection.ts";
 import { createLocalDomains } from "../../src/rewrite/local_domains.ts";
 import { createRewriter } from "../../src/rewrite/rewriter.ts";
-import { createShelf } from "../../src/rewrite/shelf.ts";
-import { AnvilLedger } from "../../src/master/anvil.ts";
-import { ownAnvil } from "../../src/master/anvil_access.ts";
+import { createShelf } from "../../src/rewrite/open_tables.ts";
+import { AnvilLedger } from "../../src/anvil/anvil_ledger.ts";
+import { ownAnvil } from "../../src/anvil/anvil_access.ts";
 import { createRouter } from "../../src/routing/router.ts";
 import { openClientLists } from "../../src/smtpd/client_lists.ts";
 import type { ClientName } from "../../src/dns/reverse.ts";
 import type { SmtpdDeps } from "../../src/smtpd/deps.ts";
-import { openSmtpdTables } from "../../src/smtpd/tables.ts";
+import { openSmtpdTables } from "../../src/smtpd/smtpd_tables.ts";
 import { createSmtpd, type Smtpd } from "../../src/smtpd/smtpd.ts";
 import { type FakeClock, fakeClock } from "./fake_clock.ts";
 import { type MemoryLog, memoryLog } from "./memory_log.ts";

@@ -6,7 +6,7 @@ import type { World } from "../../src/config/world.ts";
 import { realWorld } from "../../src/config/world.ts";
 import { createLocalDomains } from "../../src/rewrite/local_domains.ts";
 import { createRewriter } from "../../src/rewrite/rewriter.ts";
-import { createShelf } from "../../src/rewrite/shelf.ts";
+import { createShelf } from "../../src/rewrite/open_tables.ts";
 import { createResolve, createRouter } from "../../src/routing/router.ts";
 
 /** What a test may change about the surroundings. */

@@ -1,6 +1,6 @@
 // Stores of workers on a disk in memory, and messages for them.
 import type { QueueId } from "../../src/queue/envelope.ts";
-import { openFileStore } from "../../src/queue/file_store.ts";
+import { openFileStore } from "../../src/queue/file_store/file_store.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
 import type { FakeDisk } from "./fake_disk.ts";
 

@@ -1,14 +1,14 @@
 // The proof against open relay for the text of a main.cf, as master makes it, and sessions against the same policy.
-import { assembleProof, type RelayProof } from "../../src/access/relay_proof.ts";
+import { assembleProof, type RelayProof } from "../../src/access/relay_proof/relay_proof.ts";
 import { createAccessPolicy } from "../../src/access/create_policy.ts";
-import { type Attempt, FAVOURABLE_VERIFIER, isTaken } from "../../src/access/relay_session.ts";
+import { type Attempt, FAVOURABLE_VERIFIER, isTaken } from "../../src/access/relay_proof/relay_session.ts";
 import { isPromise } from "../../src/base/maybe_async.ts";
-import { splitListRaw } from "../../src/config/list.ts";
+import { splitListRaw } from "../../src/config/syntax/list.ts";
 import { readSettings } from "../../src/config/read_settings.ts";
 import type { World } from "../../src/config/world.ts";
 import { realWorld } from "../../src/config/world.ts";
 import { createLocalDomains } from "../../src/rewrite/local_domains.ts";
-import { createShelf } from "../../src/rewrite/shelf.ts";
+import { createShelf } from "../../src/rewrite/open_tables.ts";
 import { createRouter } from "../../src/routing/router.ts";
 import { isInProcess } from "../../src/table/in_process.ts";
 import { ABSENT, type Answer } from "../../src/table/table.ts";

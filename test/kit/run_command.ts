@@ -1,5 +1,5 @@
 // Runs one command from its source: `bun test/kit/run_command.ts postconf -n`, for tests that need no built binary.
-import { COMMANDS } from "../../src/commands/registry.ts";
+import { COMMANDS } from "../../src/commands/command_rows.ts";
 
 const [name, ...args] = process.argv.slice(2);
 const command = await COMMANDS[name!]!.load();

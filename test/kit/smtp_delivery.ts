@@ -1,9 +1,9 @@
 // What tests of the SMTP client share: default settings, a job, an agent with a log that remembers.
-import { parameters } from "../../src/config/parameters.ts";
-import type { Settings } from "../../src/config/settings.ts";
+import { parameters } from "../../src/config/parameters/parameters.ts";
+import type { Settings } from "../../src/config/parameters/settings_type.ts";
 import type { SmtpClientParameters } from "../../src/delivery/smtp/client_settings.ts";
-import type { GenericSettings } from "../../src/delivery/smtp/generic.ts";
-import { createSmtpAgent, type SmtpAgentOptions } from "../../src/delivery/smtp/agent.ts";
+import type { GenericSettings } from "../../src/delivery/smtp/content/generic.ts";
+import { createSmtpAgent, type SmtpAgentOptions } from "../../src/delivery/smtp/smtp_agent.ts";
 import type { Agent, DeliveryJob, DeliveryReport } from "../../src/delivery/agent.ts";
 import { parseHosts } from "../../src/dns/hosts.ts";
 import { createResolver } from "../../src/dns/resolver.ts";

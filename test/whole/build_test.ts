@@ -17,7 +17,7 @@ test.skipIf(!existsSync(join(root, "node_modules/bun")))(
         });
       }
       symlinkSync(join(root, "node_modules"), join(home, "node_modules"));
-      const file = join(home, "src/commands/version.ts");
+      const file = join(home, "src/commands/service/version_command.ts");
       const lines = readFileSync(file, "utf8").split("\n");
       const at = lines.findIndex((line) => line.includes("writeOut("));
       lines[at] = '  if (Date.now() > 0) throw new Error("on purpose");' + lines[at];
@@ -25,7 +25,7 @@ test.skipIf(!existsSync(join(root, "node_modules/bun")))(
       const built = Bun.spawnSync([process.execPath, "--no-install", "scripts/build.ts"], { cwd: home });
       expect(built.stderr.toString()).toBe("");
       const ran = Bun.spawnSync([join(home, "dist/mta"), "version"]);
-      expect(ran.stderr.toString()).toContain(`src/commands/version.ts:${at + 1}:`);
+      expect(ran.stderr.toString()).toContain(`src/commands/service/version_command.ts:${at + 1}:`);
       expect(ran.exitCode).not.toBe(0);
     } finally {
       rmSync(home, { recursive: true, force: true });

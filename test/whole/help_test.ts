@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { COMMANDS } from "../../src/commands/registry.ts";
+import { COMMANDS } from "../../src/commands/command_rows.ts";
 import { HAVE_BINARY, runMta } from "../kit/server.ts";
 
 const whole = test.skipIf(!HAVE_BINARY);

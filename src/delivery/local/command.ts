@@ -1,4 +1,4 @@
-import { splitList } from "../../config/list.ts";
+import { splitList } from "../../config/syntax/list.ts";
 import type { Envelope } from "../../queue/envelope.ts";
 import type { CommandTask } from "../mailbox/writer.ts";
 

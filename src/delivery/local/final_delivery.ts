@@ -1,4 +1,4 @@
-import { splitList } from "../../config/list.ts";
+import { splitList } from "../../config/syntax/list.ts";
 import type { Recipient } from "../../queue/envelope.ts";
 import type { DeliveryJob, Outcome } from "../agent.ts";
 import { mailCopy } from "../mailbox/mail_copy.ts";
@@ -9,9 +9,9 @@ import { commandFailure } from "../sysexits.ts";
 import { commandEnvironment, commandTask } from "./command.ts";
 import type { LocalDeps } from "./local_deps.ts";
 import { topLines } from "../mailbox/headers.ts";
-import { commandFailed, sent, written } from "./outcomes.ts";
+import { commandFailed, sent, written } from "../outcomes.ts";
 import { type Name, type Place, templateValues } from "./place.ts";
-import { fillTemplate } from "./template.ts";
+import { fillTemplate } from "./command_template.ts";
 import type { LocalUser } from "./users.ts";
 
 /** Largest `.forward` or `:include:` file. */

@@ -5,7 +5,7 @@ import { internalReceived } from "../../message/received.ts";
 import { NOTIFY, type QueueId, type Recipient } from "../../queue/envelope.ts";
 import type { Outcome } from "../agent.ts";
 import type { DeliveryJob } from "../agent.ts";
-import { failed, sent } from "./outcomes.ts";
+import { failed, sent } from "../outcomes.ts";
 
 /** What forwarding needs. */
 export interface ForwardWorld {

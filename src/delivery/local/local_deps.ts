@@ -1,12 +1,12 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Route } from "../../routing/route.ts";
-import type { Maps } from "../../table/maps.ts";
+import type { Maps } from "../../table/search/maps.ts";
 import type { Agent } from "../agent.ts";
 import type { Identity, MailWriter } from "../mailbox/writer.ts";
 import type { AliasSource } from "./alias_source.ts";
 import type { ForwardWorld } from "./forward_batch.ts";
-import type { LocalSettings } from "./settings.ts";
+import type { LocalSettings } from "./local_settings.ts";
 import type { UserLookup } from "./users.ts";
 
 /** What the local delivery agent is built from. */

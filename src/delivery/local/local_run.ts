@@ -1,18 +1,18 @@
 import { splitAddress } from "../../address/address.ts";
-import { splitList } from "../../config/list.ts";
+import { splitList } from "../../config/syntax/list.ts";
 import type { Recipient } from "../../queue/envelope.ts";
-import { splitExtension } from "../../table/extension.ts";
-import type { Maps } from "../../table/maps.ts";
+import { splitExtension } from "../../table/search/extension.ts";
+import type { Maps } from "../../table/search/maps.ts";
 import type { Answer } from "../../table/table.ts";
 import type { DeliveryJob, Outcome, Part } from "../agent.ts";
 import type { AliasSource } from "./alias_source.ts";
 import { FinalDelivery } from "./final_delivery.ts";
 import { ForwardBatch } from "./forward_batch.ts";
 import type { LocalDeps } from "./local_deps.ts";
-import { expanded, failed, sent } from "./outcomes.ts";
+import { expanded, failed, sent } from "../outcomes.ts";
 import { type Name, nameOf, type Place, templateValues } from "./place.ts";
 import { parseTargetFile, parseTargets, type Target } from "./targets.ts";
-import { fillTemplate } from "./template.ts";
+import { fillTemplate } from "./command_template.ts";
 import type { LocalUser } from "./users.ts";
 
 /** Deeper than this an alias counts as a loop. */

@@ -1,8 +1,8 @@
 import { splitAddress } from "../../address/address.ts";
-import { splitExtension } from "../../table/extension.ts";
+import { splitExtension } from "../../table/search/extension.ts";
 import type { Identity } from "../mailbox/writer.ts";
-import type { LocalSettings } from "./settings.ts";
-import type { TemplateValues } from "./template.ts";
+import type { LocalSettings } from "./local_settings.ts";
+import type { TemplateValues } from "./command_template.ts";
 import type { LocalUser } from "./users.ts";
 
 /** What is true of an address at one place of the expansion. */

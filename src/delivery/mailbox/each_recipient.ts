@@ -1,7 +1,7 @@
 import type { Recipient } from "../../queue/envelope.ts";
 import type { DeliveryJob, DeliveryReport, Outcome } from "../agent.ts";
 import { deliveredTo } from "./headers.ts";
-import { failed } from "../local/outcomes.ts";
+import { failed } from "../outcomes.ts";
 
 /** Delivers to the recipients of a job one after the other; `deliver` is told where the message has been already (local(8), virtual(8)). */
 export async function eachRecipient(

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { contentOf } from "../../../test/kit/memory_store.ts";
 import type { Envelope, QueueId, Recipient } from "../../queue/envelope.ts";
 import type { DeliveryJob } from "../agent.ts";
-import { sent } from "../local/outcomes.ts";
+import { sent } from "../outcomes.ts";
 import { eachRecipient } from "./each_recipient.ts";
 
 const recipients = ["a@x.example", "b@x.example"].map((address): Recipient => ({

@@ -1,5 +1,5 @@
-import { splitList } from "../../config/list.ts";
-import type { Settings } from "../../config/settings.ts";
+import { splitList } from "../../config/syntax/list.ts";
+import type { Settings } from "../../config/parameters/settings_type.ts";
 import type { MboxTask } from "./writer.ts";
 
 const KINDS = ["fcntl", "flock", "dotlock"] as const;

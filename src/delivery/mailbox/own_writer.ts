@@ -1,5 +1,10 @@
-import { appendToMailbox, deliverToMaildir, MailFileFault, readMailFile } from "../../platform/mail_files.ts";
-import { runCommand } from "../../platform/run_command.ts";
+import {
+  appendToMailbox,
+  deliverToMaildir,
+  MailFileFault,
+  readMailFile,
+} from "../../platform/file/mail_files.ts";
+import { runCommand } from "../../platform/process/run_command.ts";
 import type { CommandTask, Identity, MailTask, MailWriter, TaskResult } from "./writer.ts";
 
 /** Nobody's message: for tasks that need none. */

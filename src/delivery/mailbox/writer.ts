@@ -1,4 +1,4 @@
-import type { AppendOptions } from "../../platform/mail_files.ts";
+import type { AppendOptions } from "../../platform/file/mail_files.ts";
 
 /** A user and group by number. */
 export interface Identity {

@@ -1,8 +1,8 @@
-import type { Settings } from "../../config/settings.ts";
+import type { Settings } from "../../config/parameters/settings_type.ts";
 import type { Agent, DeliveryJob, Outcome } from "../agent.ts";
 import { exportedEnvironment } from "../local/command.ts";
 import { deliveredTo, topLines } from "../mailbox/headers.ts";
-import { commandFailed, failed } from "../local/outcomes.ts";
+import { commandFailed, failed } from "../outcomes.ts";
 import { mailCopy } from "../mailbox/mail_copy.ts";
 import type { Identity, MailWriter, TaskResult } from "../mailbox/writer.ts";
 import { commandFailure, printableOutput } from "../sysexits.ts";

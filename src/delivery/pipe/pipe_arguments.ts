@@ -1,6 +1,6 @@
 import { quoteAddress, splitAddress } from "../../address/address.ts";
 import type { Envelope, Recipient } from "../../queue/envelope.ts";
-import { splitExtension } from "../../table/extension.ts";
+import { splitExtension } from "../../table/search/extension.ts";
 import type { PipeConfig } from "./pipe_config.ts";
 
 /** A message as the arguments of a command see it. */

@@ -1,4 +1,4 @@
-import type { Session } from "./session.ts";
+import type { Session } from "./client_session.ts";
 
 /** Sessions that may be kept at a time. */
 const MAX_IDLE = 200;

@@ -1,8 +1,8 @@
-import type { Connection, ConnectionHandler, ConnectTo } from "../../platform/connection.ts";
+import type { Connection, ConnectionHandler, ConnectTo } from "../../platform/socket/connection.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
 import type { ClientSettings } from "./client_settings.ts";
 import { type Failure, localFailure } from "./failure.ts";
-import { type Peer, relayName, Session } from "./session.ts";
+import { type Peer, relayName, Session } from "./client_session.ts";
 
 /** Opens stream connections; the system's in production. */
 export type Connect = (

@@ -1,14 +1,14 @@
-import { splitList } from "../../config/list.ts";
+import { splitList } from "../../config/syntax/list.ts";
 import type { DeliveryJob, DeliveryReport } from "../agent.ts";
-import { type AddressList, domainTargets, hostTargets, type Target } from "./address_list.ts";
+import { type AddressList, domainTargets, hostTargets, type Target } from "./route/address_list.ts";
 import { type Endpoint, openSession } from "./connector.ts";
 import type { DeliveryContext } from "./delivery_context.ts";
-import { type Destination, parseDestination } from "./destination.ts";
+import { type Destination, parseDestination } from "./route/smtp_destination.ts";
 import { type Failure, isSoft, localFailure } from "./failure.ts";
 import { hello } from "./hello.ts";
 import { Progress } from "./progress.ts";
-import { type Peer, Session } from "./session.ts";
-import { outgoingMessage } from "./outgoing_message.ts";
+import { type Peer, Session } from "./client_session.ts";
+import { outgoingMessage } from "./content/outgoing_message.ts";
 import { transact, type TransactionContext, type TransactionEnd } from "./transaction.ts";
 
 /** Port on which mail systems talk to each other: there a host with our own name or address is a loop. */

@@ -1,10 +1,10 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import type { Log } from "../../observe/log.ts";
 import type { DeliveryJob, DeliveryReport } from "../agent.ts";
-import type { LookupContext } from "./address_list.ts";
+import type { LookupContext } from "./route/address_list.ts";
 import type { ConnectionCache } from "./connection_cache.ts";
 import type { ConnectContext } from "./connector.ts";
-import type { RewriteHeader } from "./header_filter.ts";
+import type { RewriteHeader } from "./content/header_filter.ts";
 import type { UnmetDemands } from "./unmet_demands.ts";
 
 /** All that a delivery needs beside its job. */

@@ -2,7 +2,7 @@ import type { ClientSettings } from "./client_settings.ts";
 import { type Failure, localFailure, refusal } from "./failure.ts";
 import { NO_FEATURES, parseFeatures } from "./features.ts";
 import type { ServerReply } from "./reply_reader.ts";
-import { type Heard, isLost, type Lost, type Session } from "./session.ts";
+import { type Heard, isLost, type Lost, type Session } from "./client_session.ts";
 
 /** What the handshake needs to know beside the session. */
 export interface HelloContext {

@@ -1,7 +1,7 @@
 import type { DeliveryJob, DeliveryReport, Outcome } from "../agent.ts";
 import type { RecipientDetail } from "../../queue/store.ts";
 import { detailOf, type Failure, isSoft } from "./failure.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "./client_session.ts";
 import type { ServerReply } from "./reply_reader.ts";
 
 /** What a delivery has come to: who is done and how, who is left for the next host (smtp_trouble(3), smtp_rcpt(3)). */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Settings } from "../../config/settings.ts";
+import type { Settings } from "../../config/parameters/settings_type.ts";
 import { CLIENT_SCENES } from "../../../test/kit/client_scenes.ts";
 import { outcomeLines, testAgent } from "../../../test/kit/smtp_delivery.ts";
 import { startSmtpPeer } from "../../../test/kit/smtp_peer.ts";

@@ -1,13 +1,13 @@
 import { then } from "../../base/maybe_async.ts";
 import type { MaybeAsync } from "../../base/maybe_async.ts";
-import type { Settings } from "../../config/settings.ts";
+import type { Settings } from "../../config/parameters/settings_type.ts";
 import { queryName } from "../../dns/name.ts";
 import type { FindAddress } from "../../rewrite/find_address.ts";
-import type { ShelfMaps } from "../../rewrite/shelf.ts";
-import type { Maps } from "../../table/maps.ts";
+import type { ShelfMaps } from "../../rewrite/open_tables.ts";
+import type { Maps } from "../../table/search/maps.ts";
 import type { Answer } from "../../table/table.ts";
 import { type Failure, localFailure } from "./failure.ts";
-import type { RewritingTools } from "./generic.ts";
+import type { RewritingTools } from "./content/generic.ts";
 
 /** Parameters by which an operator demands TLS or a login of the client. */
 export type DemandSettings = Pick<

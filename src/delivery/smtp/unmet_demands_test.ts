@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { outcomeLines, testAgent } from "../../../test/kit/smtp_delivery.ts";
 import { startSmtpPeer } from "../../../test/kit/smtp_peer.ts";
-import type { Settings } from "../../config/settings.ts";
+import type { Settings } from "../../config/parameters/settings_type.ts";
 import { createFindAddress } from "../../rewrite/find_address.ts";
 import type { LocalDomains } from "../../rewrite/local_domains.ts";
-import { createShelf } from "../../rewrite/shelf.ts";
+import { createShelf } from "../../rewrite/open_tables.ts";
 import type { DemandSettings } from "./unmet_demands.ts";
 
 /** What becomes of a message to a server that would take it, PORT standing for the server's port. */

@@ -1,14 +1,14 @@
 import { splitAddress } from "../../address/address.ts";
 import type { MaybeAsync } from "../../base/maybe_async.ts";
-import type { Settings } from "../../config/settings.ts";
+import type { Settings } from "../../config/parameters/settings_type.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Recipient } from "../../queue/envelope.ts";
-import type { ShelfMaps } from "../../rewrite/shelf.ts";
-import { splitExtension } from "../../table/extension.ts";
+import type { ShelfMaps } from "../../rewrite/open_tables.ts";
+import { splitExtension } from "../../table/search/extension.ts";
 import type { Answer } from "../../table/table.ts";
 import type { Agent, DeliveryJob, Outcome } from "../agent.ts";
 import { topLines } from "../mailbox/headers.ts";
-import { failed, sent } from "../local/outcomes.ts";
+import { failed, sent } from "../outcomes.ts";
 import { eachRecipient } from "../mailbox/each_recipient.ts";
 import { mailCopy } from "../mailbox/mail_copy.ts";
 import { mboxLocking } from "../mailbox/mbox_locking.ts";

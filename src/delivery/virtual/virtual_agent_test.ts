@@ -3,7 +3,7 @@ import { contentOf } from "../../../test/kit/memory_store.ts";
 import { memoryLog } from "../../../test/kit/memory_log.ts";
 import { memoryTable } from "../../../test/kit/memory_table.ts";
 import type { QueueId } from "../../queue/envelope.ts";
-import { mapsOf } from "../../table/maps.ts";
+import { mapsOf } from "../../table/search/maps.ts";
 import type { Identity, MailTask, TaskResult } from "../mailbox/writer.ts";
 import { createVirtualAgent } from "./virtual_agent.ts";
 

@@ -1,0 +1,130 @@
+import { splitListRaw } from "../config/syntax/list.ts";
+import type { Facts } from "./policy.ts";
+import type { RestrictionList } from "./restriction.ts";
+import type { Workshop } from "./restriction_deps.ts";
+
+/** What a session must have for a restriction to let it through; the rest is as it pleases. */
+export type Want =
+  & Partial<Pick<Facts, "sender" | "recipient" | "helo" | "tls" | "saslUsername" | "saslMethod">>
+  & {
+    readonly client?: Partial<Facts["client"]>;
+  };
+
+/** How surely the operator has named who may pass: beyond doubt, or in a way that deserves a second look. */
+export type Stated = "surely" | "loosely";
+
+/** What an access table is asked about. */
+export type AskedAbout = "client" | "helo" | "sender" | "recipient" | "certificate";
+
+/**
+ * What a restriction can do for a stranger: a client outside mynetworks, not logged in and without a certificate that anybody
+ * vouches for, who writes to a recipient whom we are no destination for. He says what he likes in HELO and MAIL, and his
+ * address has what name he likes, but no foreign one that also leads back to him.
+ */
+export type Passage =
+  /** Never lets him through; it may refuse him. */
+  | { readonly is: "never" }
+  /** Refuses him, whatever he says; by its recipient, wherever it knows him; by deferral, in the lists for recipients and data. */
+  | {
+    readonly is: "closes";
+    readonly by?: "recipient" | "deferral"; /** Who is excepted by name. */
+    readonly unless?: string;
+  }
+  | { readonly is: "permits" }
+  /** What mynetworks has lets itself through: a stranger only where it has the whole internet. */
+  | { readonly is: "networks" }
+  /** Lets mail to our own and relay domains through: foreign ones only where relay_domains has the whole internet. */
+  | { readonly is: "destination" }
+  /** The results of an access table decide. */
+  | { readonly is: "asks"; readonly spec: string; readonly about: AskedAbout }
+  /** Lets a session through that is like this; `stated`: the operator has named who may have such a session. */
+  | { readonly is: "session"; readonly want: Want; readonly text: string; readonly stated?: Stated }
+  /** The same, if the restriction permits that session when it is asked. */
+  | { readonly is: "tried"; readonly want: Want; readonly text: string }
+  /** Somebody else decides, whom nobody can ask beforehand. */
+  | { readonly is: "unknown"; readonly why: string }
+  /** Another list decides. */
+  | { readonly is: "list"; readonly list: () => RestrictionList };
+
+/** Never lets a stranger through. */
+export const NEVER: Passage = { is: "never" };
+
+/** Refuses a stranger, whatever he says. */
+export const CLOSES: Passage = { is: "closes" };
+
+/** Refuses a stranger who writes to a foreign recipient. */
+export const CLOSES_RELAY: Passage = { is: "closes", by: "recipient" };
+
+/** check_relay_domains: the same, but for clients that we relay for. */
+export const CLOSES_BUT_FOR_CLIENTS: Passage = {
+  is: "closes",
+  by: "recipient",
+  unless: "check_relay_domains: clients with a verified name in relay_domains",
+};
+
+/** Has the last word on whoever would be let through. */
+export const DEFERS: Passage = { is: "closes", by: "deferral" };
+
+/** Lets mail to our own and relay domains through. */
+export const DESTINATION: Passage = { is: "destination" };
+
+/** The item of a list that a passage is told for. */
+interface Named {
+  readonly name: string;
+  readonly argument: string;
+}
+
+/** An access table decides, asked about this part of the session. */
+export function asks(about: AskedAbout): (own: Named) => Passage {
+  return ({ argument: spec }) => ({ is: "asks", spec, about });
+}
+
+/** check_ccert_access: `type:name`, or `{ type:name { search_order = ... } }`. */
+export function asksCertificate({ argument }: Named): Passage {
+  return { is: "asks", spec: splitListRaw(argument)[0] ?? argument, about: "certificate" };
+}
+
+/** A DNS list of good clients decides. */
+export function dnsList({ name, argument }: Named): Passage {
+  return { is: "unknown", why: `${name}: whoever ${argument} lists may relay` };
+}
+
+/** permit_tls_clientcerts: a certificate that anybody makes for himself shows whether relay_clientcerts has them all. */
+export function ownCertificate(): Passage {
+  return {
+    is: "tried",
+    want: { tls: OWN_CERTIFICATE },
+    text: "any client certificate is in relay_clientcerts",
+  };
+}
+
+/** permit_tls_all_clientcerts: the authorities of smtpd_tls_CAfile and smtpd_tls_CApath decide. */
+export function trustedCertificate({ name }: Named, { settings }: Workshop): Passage {
+  if (!settings.smtpd_tls_ask_ccert) return ownCertificate();
+  const why =
+    `${name}: whoever has a certificate from an authority of smtpd_tls_CAfile or smtpd_tls_CApath may relay`;
+  return { is: "unknown", why };
+}
+
+/** permit_mx_backup: the DNS of the recipient's domain decides. */
+export function mxBackup({ name }: Named, { mxBackupNetworks }: Workshop): Passage {
+  const text = mxBackupNetworks === undefined
+    ? `${name}: whoever owns a domain may name this host as its backup MX; ` +
+      "permit_mx_backup_networks limits that to known primary MX hosts"
+    : `${name}: domains whose primary MX hosts are in permit_mx_backup_networks`;
+  return { is: "session", want: {}, text, stated: mxBackupNetworks === undefined ? "loosely" : "surely" };
+}
+
+/** A certificate that anybody can make for himself. */
+export const OWN_CERTIFICATE: NonNullable<Facts["tls"]> = {
+  protocol: "TLSv1.3",
+  cipher: "TLS_AES_256_GCM_SHA384",
+  keysize: 256,
+  peer: {
+    trusted: false,
+    fingerprint: "5E:1F:51:6E:ED:00:00:00:00:00:00:00:00:00:00:00:00:00:00:01",
+    publicKeyFingerprint: "5E:1F:51:6E:ED:00:00:00:00:00:00:00:00:00:00:00:00:00:00:02",
+    subject: "stranger",
+    issuer: "stranger",
+  },
+};

@@ -1,0 +1,144 @@
+import { expect, test } from "bun:test";
+import { MISTAKEN, SANE } from "../../../test/access/relay_configurations.ts";
+import { BASE, LISTS } from "../../../test/access/relay_lists.ts";
+import { proofOf, verdictOf } from "../../../test/kit/relay_proof.ts";
+
+/** No relay restrictions: the recipient restrictions are alone. */
+const main = (recipient: string) =>
+  `${BASE}smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = ${recipient}\n`;
+
+test.each(LISTS)("smtpd_recipient_restrictions = %s: %s", async (recipient, want) => {
+  expect(verdictOf(await proofOf(main(recipient)))).toBe(want);
+});
+
+test.each(SANE.map(({ name, main }) => [name, main]))("served in silence: %s", async (_name, text) => {
+  const proof = await proofOf(text);
+  expect(proof.witnesses).toEqual([]);
+  expect([...proof.doubts, ...proof.loosely]).toEqual([]);
+});
+
+test.each(MISTAKEN.map(({ name, main, verdict }) => [name, main, verdict] as const))(
+  "found out: %s",
+  async (_name, text, verdict) => {
+    expect(verdictOf(await proofOf(text))).toBe(verdict);
+  },
+);
+
+test("addresses that a relay domain's hosts would route on are warned of (allow_untrusted_routing)", async () => {
+  const text = `${BASE}smtpd_relay_restrictions = reject_unauth_destination\n`;
+  expect(verdictOf(await proofOf(text))).toBe("closed");
+  const { witnesses, loosely } = await proofOf(`${text}allow_untrusted_routing = yes\n`);
+  expect(witnesses).toEqual([]);
+  expect(loosely).toEqual([
+    "allow_untrusted_routing: RCPT TO:<victim%elsewhere.example@relay.example> goes to the hosts of relay.example, " +
+    "who may send it on",
+  ]);
+});
+
+test("the first keys of a table in relay_domains are tried like domains that stand there by name", async () => {
+  const { loosely } = await proofOf(`${BASE}relay_domains = inline:{relay.example=x}
+allow_untrusted_routing = yes
+smtpd_relay_restrictions = reject_unauth_destination
+`);
+  expect(loosely).toHaveLength(1);
+  expect(loosely[0]).toContain("RCPT TO:<victim%elsewhere.example@relay.example>");
+});
+
+test.each(
+  [
+    [
+      "every branch of a client pattern",
+      "check_client_access regexp:{{/^(mail\\.friend\\.example$$|192\\.168\\.|mx\\.friend\\.example$$)/ OK}}, reject",
+      "open",
+    ],
+    [
+      "every branch of a recipient pattern",
+      "check_recipient_access pcre:{{/^ann@(example\\.com|partner\\.example|example\\.com)$$/ OK}}, reject",
+      "loose",
+    ],
+    [
+      "a recipient pattern for our own addresses alone",
+      "check_recipient_access pcre:{{/^(ann|bob)@example\\.com$$/ OK}}, reject",
+      "closed",
+    ],
+    [
+      "what stands behind a pattern whose + is a plain character",
+      "check_client_access regexp:{{/.+/x REJECT},{/friend/ OK}}, reject",
+      "open",
+    ],
+  ] as const,
+)("%s is looked at", async (_name, list, verdict) => {
+  expect(verdictOf(await proofOf(main(list)))).toBe(verdict);
+});
+
+test("a table that leads to itself four times over, by another key each time, is followed to the end", async () => {
+  const table =
+    "inline:{{ann@example.org = permit_mynetworks, byhelo}, {h.example = permit_mynetworks, byclient}, " +
+    "{unknown = permit_mynetworks, byrecipient}, {postmaster@ = permit_mynetworks, permit}}";
+  const { witnesses } = await proofOf(`${main("check_sender_access $table, reject")}
+table = ${table}
+smtpd_restriction_classes = byhelo, byclient, byrecipient
+byhelo = check_helo_access $table
+byclient = check_client_access $table
+byrecipient = check_recipient_access $table
+`);
+  expect(witnesses[0]!.attempt.facts).toMatchObject({
+    sender: "ann@example.org",
+    helo: "h.example",
+    recipient: "postmaster@elsewhere.example",
+  });
+});
+
+test("patterns beyond the time for reading tables are not called closed", async () => {
+  const list = "check_client_access pcre:{{/^mail\\.friend\\.example$$/ OK}}, reject";
+  let now = 0;
+  const { doubts } = await proofOf(main(list), { clock: () => now += 2000 });
+  expect(doubts).toEqual([expect.stringContaining("were read")]);
+  expect(verdictOf(await proofOf(main(list)))).toBe("closed");
+});
+
+test("where no domain can be told from ours, nothing is called closed", async () => {
+  const list = `${main("permit")}virtual_mailbox_domains = hash:/nonexistent/domains\n`;
+  const { doubts } = await proofOf(list);
+  expect(doubts).toEqual([expect.stringContaining("cannot be read: virtual_mailbox_domains: ")]);
+});
+
+test("a table that takes too long to read is not called closed", async () => {
+  const keys = Array.from({ length: 5000 }, (_, at) => `{a${at}@x.example=REJECT}`).join(",");
+  const list = `check_sender_access inline:{${keys},{last.example=OK}}, reject_unauth_destination`;
+  let now = 0;
+  const slow = await proofOf(main(list), { clock: () => now += 2000 });
+  expect(slow.doubts).toHaveLength(1);
+  expect(slow.doubts[0]).toEndWith("only the first 4096 entries were read");
+  expect(verdictOf(await proofOf(main(list)))).toBe("open");
+});
+
+test("a permit that nobody can foresee and a named recipient together are in doubt", async () => {
+  const { doubts, loosely } = await proofOf(`${BASE}
+smtpd_relay_restrictions = check_policy_service inet:127.0.0.1:9, reject
+smtpd_recipient_restrictions = check_recipient_access inline:{partner.example=OK}, reject
+`);
+  expect(doubts).toHaveLength(1);
+  expect(doubts[0]).toContain("the policy server inet:127.0.0.1:9 may permit");
+  expect(loosely).toEqual([]);
+});
+
+test("a certificate that anybody makes for himself opens what has them all", async () => {
+  const { witnesses } = await proofOf(`${BASE}relay_clientcerts = static:yes
+smtpd_tls_ask_ccert = yes
+smtpd_relay_restrictions = permit_tls_clientcerts, reject
+smtpd_recipient_restrictions = permit
+`);
+  expect(witnesses[0]!.through[0]).toBe(
+    "smtpd_relay_restrictions: any client certificate is in relay_clientcerts",
+  );
+  expect(witnesses[0]!.attempt.facts.tls?.peer?.subject).toBe("stranger");
+});
+
+test("whoever may use XCLIENT is anybody", async () => {
+  const { witnesses } = await proofOf(`${BASE}smtpd_authorized_xclient_hosts = 0.0.0.0/0
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
+`);
+  expect(witnesses[0]!.claims).toEqual({ address: "198.51.100.77" });
+  expect(witnesses[0]!.attempt.facts.saslUsername).toBe("anybody");
+});

@@ -1,0 +1,33 @@
+import type { AccessParts } from "../create_policy.ts";
+import { type Ground, isOwn, type ProofDeps } from "./proof_input.ts";
+import { type Attempt, attempts, isTaken } from "./relay_session.ts";
+import type { Want } from "../relay_effect.ts";
+
+/** A session in which a stranger relays: it has been played through the policy. */
+export interface Witness {
+  readonly attempt: Attempt;
+  /** How the relay and the recipient restrictions let it through. */
+  readonly through: readonly string[];
+  readonly fix: string;
+  /** It needs XCLIENT: the client says that it is somebody else. */
+  readonly claims?: { readonly address: string };
+}
+
+/** The first of the sessions on a way that is taken for somebody who is none of ours. */
+export async function tried(
+  wants: readonly Want[],
+  { policy }: AccessParts,
+  { stranger, foreign, wideRecipient }: Ground,
+  { router }: ProofDeps,
+): Promise<Attempt | undefined> {
+  for (const want of wants) {
+    for (const attempt of attempts(stranger, want, foreign)) {
+      const { sender, recipient } = attempt.facts;
+      const resolution = await router.resolve(sender, recipient);
+      if (resolution.is !== "resolved") continue;
+      if (isOwn(resolution.class, wideRecipient !== undefined)) continue;
+      if (await isTaken(policy, attempt)) return attempt;
+    }
+  }
+  return undefined;
+}

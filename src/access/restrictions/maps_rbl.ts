@@ -1,0 +1,22 @@
+import { type MaybeAsync, then } from "../../base/maybe_async.ts";
+import { splitList } from "../../config/syntax/list.ts";
+import { addressLabels, rejectListed } from "./dnsbl.ts";
+import type { Query, Restriction } from "../restriction.ts";
+import { DUNNO, type Verdict } from "../verdict.ts";
+import type { Workshop } from "../restriction_deps.ts";
+
+/** reject_maps_rbl (obsolete): the client in any list of maps_rbl_domains. */
+export function rejectMapsRbl(shop: Workshop): Restriction {
+  const checks = splitList(shop.settings.maps_rbl_domains).map((domain) =>
+    rejectListed(shop, domain, {
+      what: ({ facts }) => facts.client.address,
+      about: (_query, what) => ({ name: what, class: "Client host" }),
+      labels: addressLabels,
+    })
+  );
+  const from = (query: Query, at: number): MaybeAsync<Verdict> => {
+    if (at >= checks.length) return DUNNO;
+    return then(checks[at](query), (verdict) => verdict.is === "dunno" ? from(query, at + 1) : verdict);
+  };
+  return (query) => from(query, 0);
+}

@@ -1,0 +1,94 @@
+import type { CommandRow } from "./command.ts";
+
+/** All commands. Aliases are rows of their own with the same loader. */
+export const COMMANDS: Readonly<Record<string, CommandRow>> = {
+  newaliases: {
+    group: "tables",
+    summary: "make the alias tables anew",
+    load: async () => (await import("./table/newaliases.ts")).newaliases,
+  },
+  postmap: {
+    group: "tables",
+    summary: "make, ask and change lookup tables",
+    load: async () => (await import("./table/postmap.ts")).postmap,
+  },
+  postalias: {
+    group: "tables",
+    summary: "make, ask and change alias tables",
+    load: async () => (await import("./table/postalias.ts")).postalias,
+  },
+  serve: {
+    group: "service",
+    summary: "run in the foreground, log on standard output (also: start-fg)",
+    options: { "--detached": "how `start` runs it: away from the terminal" },
+    load: async () => (await import("./service/serve_command.ts")).serve,
+  },
+  "start-fg": {
+    group: "service",
+    summary: "run in the foreground, by Postfix's name",
+    hidden: true,
+    options: {},
+    load: async () => (await import("./service/serve_command.ts")).serve,
+  },
+  start: {
+    group: "service",
+    summary: "run in the background",
+    options: {},
+    load: async () => (await import("./service/start_command.ts")).start,
+  },
+  stop: {
+    group: "service",
+    summary: "stop, letting what is in flight end",
+    options: {},
+    load: async () => (await import("./service/stop_command.ts")).stop,
+  },
+  abort: {
+    group: "service",
+    summary: "stop at once",
+    options: {},
+    load: async () => (await import("./service/stop_command.ts")).abort,
+  },
+  reload: {
+    group: "service",
+    summary: "take over the changed configuration",
+    options: {},
+    load: async () => (await import("./service/reload_command.ts")).reload,
+  },
+  status: {
+    group: "service",
+    summary: "tell whether it runs (--json: with workers)",
+    options: { "--json": "pid, uptime (seconds), version and workers as one JSON object" },
+    load: async () => (await import("./service/status_command.ts")).status,
+  },
+  check: {
+    group: "service",
+    summary: "tell what is wrong in configuration and tables",
+    options: {
+      "-v": "also who may relay because an entry names him",
+      "--json": "findings as one JSON object",
+    },
+    load: async () => (await import("./service/check_command.ts")).check,
+  },
+  flush: {
+    group: "service",
+    summary: "try all deferred mail now",
+    options: {},
+    load: async () => (await import("./service/flush_command.ts")).flush,
+  },
+  version: {
+    group: "service",
+    summary: "print the version",
+    options: {},
+    load: async () => (await import("./service/version_command.ts")).version,
+  },
+  explain: {
+    group: "configuration",
+    summary: "tell what a session would be answered, and why",
+    load: async () => (await import("./explain_command.ts")).explain,
+  },
+  postconf: {
+    group: "configuration",
+    summary: "show and change main.cf and master.cf",
+    load: async () => (await import("./postconf/postconf.ts")).postconf,
+  },
+};

@@ -1,0 +1,61 @@
+import { resolve } from "node:path";
+import { ConfigurationFault, printDiagnostic } from "../config/syntax/diagnostic.ts";
+import { configurationDirectory } from "../config/directory.ts";
+import { type LightConfiguration, readSettings } from "../config/read_settings.ts";
+import { realWorld } from "../config/world.ts";
+import { askService, type ControlAnswer } from "../master/control/control_client.ts";
+import type { Verb } from "../master/control/control_protocol.ts";
+import { pidFile } from "../master/pid_file.ts";
+import { lockHolder } from "../platform/file/lock_holder.ts";
+import { environment, environmentVariables, writeErr } from "../platform/process/this_process.ts";
+import { ownPid } from "../platform/process/signals.ts";
+import type { CommandContext } from "./command.ts";
+
+/** A line as postfix-script prints it. */
+export function say(text: string): void {
+  writeErr(`postfix/postfix-script: ${text}\n`);
+}
+
+/** The configuration directory of a command, absolute. */
+export function directoryOf({ configDirectory }: CommandContext): string {
+  return resolve(configurationDirectory(configDirectory, environment));
+}
+
+/** main.cf of the command's configuration directory; undefined, with the reasons printed, when it cannot be read. */
+export function settingsOf(context: CommandContext): LightConfiguration | undefined {
+  try {
+    const configuration = readSettings({
+      directory: directoryOf(context),
+      world: realWorld(ownPid(), "postfix"),
+      environment: environmentVariables(),
+    });
+    void configuration.settings.queue_directory;
+    return configuration;
+  } catch (error) {
+    if (!(error instanceof ConfigurationFault)) throw error;
+    for (const each of error.diagnostics) writeErr(`postfix: ${each.level}: ${printDiagnostic(each)}\n`);
+    return undefined;
+  }
+}
+
+/** Process id of the running service, 0 when it runs but does not tell us, undefined when it is down. */
+export function runningPid({ settings }: Pick<LightConfiguration, "settings">): number | undefined {
+  try {
+    return lockHolder(pidFile(settings));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EACCES") return 0;
+    throw error;
+  }
+}
+
+/** Asks the running service of a configuration. */
+export function ask(configuration: LightConfiguration, verb: Verb, timeout?: number): Promise<ControlAnswer> {
+  const { queue_directory: queueDirectory } = configuration.settings;
+  return askService({ queueDirectory, verb, ...(timeout !== undefined && { timeout }) });
+}
+
+/** Prints why a question failed, as a fatal line; answers the exit status. */
+export function failed(answer: Exclude<ControlAnswer, { is: "done" }>): number {
+  say(`fatal: ${answer.is === "down" ? "the Postfix mail system is not running" : answer.why}`);
+  return 1;
+}

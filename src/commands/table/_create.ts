@@ -1,0 +1,204 @@
+import { asOwner, isRoot } from "../../platform/process/effective_ids.ts";
+import { lockedForUpdate } from "../../platform/file/file_lock.ts";
+import { type FileReplacement, replaceFile } from "../../platform/file/file_replacement.ts";
+import {
+  blockSizeAt,
+  isNotThere,
+  randomBytes,
+  readWhole,
+  systemWhy,
+} from "../../platform/file/random_access_file.ts";
+import { exists, type FileOwner, removeIfEmpty, sourceOwner } from "../../platform/file/source_file.ts";
+import { standardInputFile, wholeStandardInput } from "../../platform/process/standard_input.ts";
+import { writeOut } from "../../platform/process/this_process.ts";
+import { hostName } from "../../platform/host.ts";
+import type { IndexFormat } from "../../table/index/index_formats.ts";
+import { type OnDuplicate, RecordSet } from "../../table/index/record_set.ts";
+import { TableFault } from "../../table/index/record_file.ts";
+import { tableType } from "../../table/table_types.ts";
+import { pageSizeFor, readIndex, writeIndex } from "../../table/index/table_build.ts";
+import { takeSource } from "../../table/index/table_source.ts";
+import { jsonLine } from "./_json.ts";
+import { ToolFault } from "./_options.ts";
+import type { Progress } from "./_progress.ts";
+import { splitSpec, type ToolRun } from "./_run.ts";
+import { fileValues } from "./_values.ts";
+
+/** Makes each table from its source (or adds standard input to it, -i), one after the other. */
+export function createTables(run: ToolRun): number {
+  for (const argument of run.options.tables) createTable(run, argument);
+  return 0;
+}
+
+interface Source {
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly owner: FileOwner;
+}
+
+function readSourceOf(run: ToolRun, name: string): Source {
+  const fallback: FileOwner = { uid: 0, gid: 0, mode: 0o644 };
+  if (run.options.incremental) {
+    const stat = standardInputFile();
+    return { name: "stdin", bytes: wholeStandardInput(), owner: stat ?? fallback };
+  }
+  try {
+    const owner = sourceOwner(name);
+    return { name, bytes: readWhole(name), owner };
+  } catch (error) {
+    throw new ToolFault(`open ${name}: ${systemWhy(error)}`);
+  }
+}
+
+/** The format to build, or Postfix's refusal. */
+function formatToBuild(type: string): IndexFormat {
+  const row = tableType(type);
+  if (row?.index !== undefined) return row.index;
+  if (row !== undefined) {
+    throw new ToolFault(`unsupported dictionary type: ${type} does not support bulk-mode creation.`);
+  }
+  throw new ToolFault(`unsupported dictionary type: ${type}. Is the postfix-${type} package installed?`);
+}
+
+function createTable(run: ToolRun, argument: string): void {
+  const { type, name } = splitSpec(run, argument);
+  if (type === "proxy") throw new ToolFault("can't create maps via the proxy service");
+  run.progress.begin(name);
+  const source = readSourceOf(run, name);
+  const format = formatToBuild(type);
+  const { uid, gid } = source.owner;
+  const build = () => buildIndex(run, format, name, source);
+  const count = run.options.keepOwner && isRoot() && !run.options.incremental
+    ? asOwner(uid, gid, build)
+    : build();
+  run.progress.clear();
+  if (run.options.json) {
+    writeOut(jsonLine({ table: `${type}:${name}`, file: name + format.suffix, records: count }));
+  }
+}
+
+function buildIndex(run: ToolRun, format: IndexFormat, name: string, source: Source): number {
+  const path = name + format.suffix;
+  if (format.rewrittenInPlace && removeIfEmpty(path)) run.warn(`removing zero-length database file: ${path}`);
+  if (!run.options.incremental) {
+    const records = new RecordSet(source.bytes.length);
+    return fill(run, format, name, path, source, records);
+  }
+  if (format.constant) throw new ToolFault(CDB_FLAGS);
+  return lockedForUpdate(
+    path,
+    (exists) => fill(run, format, name, path, source, exists ? existing(format, path) : new RecordSet()),
+  );
+}
+
+/** What a cdb table that is to be changed in place is refused with, as it can only be made anew (CDB_README). */
+export const CDB_FLAGS = "dict_cdb_open: inappropriate open flags for cdb database - " +
+  "specify O_RDONLY or O_WRONLY|O_CREAT|O_TRUNC";
+
+/** The records of a table that is to be changed. */
+export function existing(format: IndexFormat, path: string): RecordSet {
+  try {
+    return readIndex(format, path);
+  } catch (error) {
+    throw new ToolFault(
+      format.openProblem(path, error instanceof TableFault ? error.message : systemWhy(error)),
+    );
+  }
+}
+
+function fill(
+  run: ToolRun,
+  format: IndexFormat,
+  name: string,
+  path: string,
+  source: Source,
+  records: RecordSet,
+): number {
+  const { options, style } = run;
+  const terminate = options.nul === "with" || (options.nul === "both" && format.terminates);
+  const onDuplicate = duplicatePolicy(run, format);
+  takeSource(source.bytes, records, {
+    format: style.format,
+    fold: options.fold,
+    encoding: run.encoding,
+    terminate,
+    onDuplicate,
+    name: source.name,
+    warn: run.warn,
+    duplicate: options.onDuplicate === "warn"
+      ? (key) => run.warn(`${format.title(name)}: duplicate entry: "${key}"`)
+      : () => {},
+    ...(options.valuesAreFiles && { storedValue: fileValues(run, source.name) }),
+    progress: (count) => run.progress.records(count),
+  });
+  if (style.format === "alias") addYellowPages(run, records, terminate);
+  run.progress.records(records.count);
+  writeRecords(run, format, path, records, source.owner);
+  return records.count;
+}
+
+function duplicatePolicy(run: ToolRun, format: IndexFormat): OnDuplicate {
+  const { onDuplicate } = run.options;
+  if (onDuplicate === "replace") return "replace";
+  return onDuplicate === "ignore" && format.constant ? "both" : "keep";
+}
+
+/** The same file, whose growth is told. */
+function watched(file: FileReplacement, progress: Progress): FileReplacement {
+  let written = 0;
+  return {
+    ...file,
+    write: (bytes, position) => {
+      file.write(bytes, position);
+      progress.written(written += bytes.length);
+    },
+  };
+}
+
+/** What NIS wants of an alias table: `@`, when it was made, and where; the last two as plain text (postalias(1)). */
+function addYellowPages(run: ToolRun, records: RecordSet, terminate: boolean): void {
+  const seconds = String(Math.floor(Date.now() / 1000)).padStart(10, "0");
+  records.add(Buffer.from("@"), Buffer.from("@"), terminate, "replace");
+  records.add(Buffer.from("YP_LAST_MODIFIED"), Buffer.from(seconds), false, "replace");
+  const host = run.parameter("myhostname") ?? hostName();
+  records.add(Buffer.from("YP_MASTER_NAME"), Buffer.from(host), false, "replace");
+}
+
+/** Writes the index with the mode that postmap(1) gives it: 0644 less what the source denies to group and others. */
+export function writeRecords(
+  run: ToolRun,
+  format: IndexFormat,
+  path: string,
+  records: RecordSet,
+  owner: FileOwner,
+): void {
+  const mode = run.options.keepMode ? 0o600 | (0o044 & owner.mode) : 0o644;
+  const mapSize = Number(run.parameter("lmdb_map_size")) || 16777216;
+  try {
+    writeIndex(format, path, records, {
+      uniqueId: () => randomBytes(20),
+      pageSize: pageSizeFor(blockSizeAt(path)),
+      mapSize,
+      replace: (target) =>
+        watched(replaceFile(target, { mode, keepExisting: format.keepsFile }), run.progress),
+    });
+  } catch (error) {
+    if (error instanceof TableFault) {
+      throw new ToolFault(
+        `error updating ${format.title(path.slice(0, -format.suffix.length))}: ${error.message}`,
+      );
+    }
+    if (isNotThere(error) || (error as NodeJS.ErrnoException).code !== undefined) {
+      throw new ToolFault(openFailure(format, path, error));
+    }
+    throw error;
+  }
+}
+
+/** A constant table is made under another name, in Postfix too. */
+function openFailure(format: IndexFormat, path: string, error: unknown): string {
+  if (format.constant) return format.openProblem(`${path}.tmp`, systemWhy(error));
+  return exists(path) && format.rewrittenInPlace
+    ? `open ${path}: ${systemWhy(error)}`
+    : format.openProblem(path, systemWhy(error));
+}

@@ -1,0 +1,190 @@
+import { isUtf8 } from "node:buffer";
+import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
+import { linesOf, standardInputBlocks, wholeStandardInput } from "../../platform/process/standard_input.ts";
+import { openTable, tableType } from "../../table/table_types.ts";
+import { lineText } from "../../table/text/source_lines.ts";
+import type { Answer, Table } from "../../table/table.ts";
+import { jsonBytes, jsonLine } from "./_json.ts";
+import { isStandardInput, ToolFault } from "./_options.ts";
+import { Output } from "../output.ts";
+import { splitSpec, type ToolRun } from "./_run.ts";
+import { decodeValue } from "./_values.ts";
+import { messageKeys } from "./_message.ts";
+
+interface Hit {
+  readonly value: Buffer;
+  readonly table: string;
+  readonly line?: number;
+}
+
+/** Tables that are opened when a key first gets to them. */
+class Tables {
+  readonly #run: ToolRun;
+  readonly #open: (Table | undefined)[];
+  readonly #specs: readonly string[];
+  readonly #isQuick: boolean;
+
+  constructor(run: ToolRun) {
+    this.#run = run;
+    this.#specs = run.options.tables.map((argument) => {
+      const { type, name } = splitSpec(run, argument);
+      return `${type}:${name}`;
+    });
+    this.#open = this.#specs.map(() => undefined);
+    this.#isQuick = this.#specs.length === 1 && tableType(typeOf(this.#specs[0]!))?.local === true;
+  }
+
+  /** The first table's value for the key; undefined when none has it. Tables on servers answer later, all others at once. */
+  find(key: Buffer, from = 0): MaybeAsync<Hit | undefined> {
+    for (let at = from; at < this.#specs.length; at++) {
+      const spec = this.#specs[at]!;
+      const table = this.#open[at] ??= openTable(spec, this.#run.context);
+      if (this.#run.encoding === "utf8" && !isUtf8(key)) {
+        this.#run.warn(
+          `${withSuffix(spec)}: non-UTF-8 key "${shown(key)}": malformed UTF-8 or invalid codepoint`,
+        );
+        continue;
+      }
+      const text = key.toString(this.#run.encoding);
+      const answer = table.lookup(text);
+      if (isPromise(answer)) {
+        return answer.then((later) => this.#hitOf(spec, text, later) ?? this.find(key, at + 1));
+      }
+      const hit = this.#hitOf(spec, text, answer);
+      if (hit !== undefined) return hit;
+    }
+    return undefined;
+  }
+
+  /** The only table's answer where it has one at once and there is nothing to say of it: the common case of many keys. */
+  quick(key: string): Answer | undefined {
+    if (!this.#isQuick) return undefined;
+    const answer = (this.#open[0] ??= openTable(this.#specs[0]!, this.#run.context)).lookup(key);
+    if (isPromise(answer) || answer.is === "trouble" || (answer.is === "found" && answer.value === "")) {
+      return undefined;
+    }
+    return answer;
+  }
+
+  close(): void {
+    for (const table of this.#open) table?.close();
+  }
+
+  #hitOf(spec: string, key: string, answer: Answer): Hit | undefined {
+    if (answer.is === "found") return this.#hit(spec, key, answer);
+    if (answer.is === "trouble") throw this.#fault(spec, answer.why);
+    return undefined;
+  }
+
+  #hit(spec: string, key: string, { value, line }: Answer & { readonly is: "found" }): Hit {
+    const { options, encoding, warn } = this.#run;
+    if (value === "") {
+      const shown = lineText(Buffer.from(key, encoding), 0, Buffer.byteLength(key, encoding));
+      const title = isStandardInput(options) ? withSuffix(spec) : spec;
+      warn(`table ${title}: key ${shown}: empty string result is not allowed`);
+      warn(`table ${title} should return NO RESULT in case of NOT FOUND`);
+    }
+    const bytes = options.valuesAreFiles
+      ? decodeValue(this.#run, withSuffix(spec), key, value)
+      : Buffer.from(value, encoding);
+    if (bytes === undefined) throw new ToolFault(`table ${withSuffix(spec)}: query error`);
+    return { value: bytes, table: spec, ...(line !== undefined && { line }) };
+  }
+
+  /** A table that cannot be opened says why; one that fails at a key is a query error. */
+  #fault(spec: string, why: string): ToolFault {
+    const unavailable = /^.+? is unavailable\. /s.exec(why);
+    if (unavailable !== null) return new ToolFault(why.slice(unavailable[0].length));
+    if (/^table .+: query error/s.test(why)) return new ToolFault(why);
+    this.#run.warn(why);
+    const reason = /^table .+ lookup error(: .+)$/s.exec(why)?.[1] ?? "";
+    return new ToolFault(`table ${spec}: query error${reason}`);
+  }
+}
+
+const shown = (key: Buffer) => key.toString("latin1").replace(/[\x00-\x1f\x7f-\xff]/g, "?");
+
+const typeOf = (spec: string) => spec.slice(0, spec.indexOf(":"));
+
+/** Postfix calls an opened hash, btree or cdb table by its file. */
+function withSuffix(spec: string): string {
+  const format = tableType(typeOf(spec))?.index;
+  return format === undefined || format.calledByName ? spec : spec + format.suffix;
+}
+
+/** `-q key` prints the value; `-q -` prints key and value of every line that is found, in the order of the keys. */
+export async function queryTables(run: ToolRun): Promise<number> {
+  const query = new Query(run);
+  try {
+    const { options, warn } = run;
+    if (!isStandardInput(options)) await query.all([Buffer.from(options.key!)]);
+    else if (options.body || options.header) await query.all(messageKeys(wholeStandardInput(), options));
+    else {
+      if (options.mime) warn("ignoring -m option without -b or -h");
+      for (const block of standardInputBlocks()) await query.block(block);
+    }
+    return query.finish();
+  } finally {
+    query.close();
+  }
+}
+
+/** The keys of one run, asked one after the other. */
+class Query {
+  readonly #run: ToolRun;
+  readonly #tables: Tables;
+  readonly #output = new Output();
+  #found = 0;
+
+  constructor(run: ToolRun) {
+    this.#run = run;
+    this.#tables = new Tables(run);
+  }
+
+  async all(keys: Iterable<Buffer>): Promise<void> {
+    for (const key of keys) {
+      const answer = this.#tables.find(key);
+      const hit = isPromise(answer) ? await answer : answer;
+      if (hit === undefined) continue;
+      this.#found++;
+      print(this.#run, this.#output, key, hit);
+    }
+  }
+
+  /** Lines of keys. They are text at once where they can be, since a key may come by the million. */
+  async block(block: Buffer): Promise<void> {
+    const { options, encoding, style } = this.#run;
+    const isPlain = !options.json && !options.valuesAreFiles && (encoding === "latin1" || isUtf8(block));
+    if (!isPlain) return await this.all(linesOf(block));
+    let out = "";
+    for (const key of block.toString(encoding).replace(/\n$/, "").split("\n")) {
+      const answer = this.#tables.quick(key);
+      if (answer === undefined) {
+        this.#output.write(Buffer.from(out, encoding));
+        out = "";
+        await this.all([Buffer.from(key, encoding)]);
+      } else if (answer.is === "found") {
+        this.#found++;
+        out += `${key}${style.separator}${answer.value}\n`;
+      }
+    }
+    this.#output.write(Buffer.from(out, encoding));
+  }
+
+  finish(): number {
+    this.#output.flush();
+    return this.#found > 0 ? 0 : 1;
+  }
+
+  close(): void {
+    this.#tables.close();
+  }
+}
+
+function print({ options, style }: ToolRun, output: Output, key: Buffer, hit: Hit): void {
+  const { value, table, line } = hit;
+  if (options.json) {
+    output.write(jsonLine({ ...jsonBytes("key", key), ...jsonBytes("value", value), table, line }));
+  } else if (!isStandardInput(options)) output.write(value, "\n");
+  else output.write(Buffer.from(key), style.separator, value, "\n");
+}

@@ -1,0 +1,23 @@
+import type { TableContext } from "../../table/context.ts";
+import type { Progress } from "./_progress.ts";
+import type { ToolOptions, ToolStyle } from "./_options.ts";
+
+/** A run of postmap or postalias: what was asked, and the configuration it is asked under. */
+export interface ToolRun {
+  readonly style: ToolStyle;
+  readonly options: ToolOptions;
+  /** No UTF-8 checks and ASCII folding: -u, or smtputf8_enable = no. */
+  readonly encoding: "utf8" | "latin1";
+  readonly parameter: (name: string) => string | undefined;
+  readonly warn: (text: string) => void;
+  readonly progress: Progress;
+  /** How tables are opened for -q. */
+  readonly context: TableContext;
+}
+
+/** The type and name of a table argument; the type is what precedes the first colon, else default_database_type. */
+export function splitSpec(run: ToolRun, argument: string): { readonly type: string; readonly name: string } {
+  const colon = argument.indexOf(":");
+  if (colon < 0) return { type: run.parameter("default_database_type") ?? "hash", name: argument };
+  return { type: argument.slice(0, colon), name: argument.slice(colon + 1) };
+}

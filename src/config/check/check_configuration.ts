@@ -1,0 +1,56 @@
+import type { Diagnostic } from "../syntax/diagnostic.ts";
+import { checkMain } from "./check_main.ts";
+import { checkOldDefaults } from "./check_level.ts";
+import { checkGateway } from "./check_gateway.ts";
+import { checkDeprecated, checkHonoured } from "./check_honoured.ts";
+import { checkNames } from "./check_names.ts";
+import { checkNeighbours } from "./check_neighbours.ts";
+import { checkChroot, checkService } from "./check_services.ts";
+import { checkRestrictionLists } from "./check_restrictions.ts";
+import type { SystemUsers } from "./check_users.ts";
+import { checkValues } from "./check_values.ts";
+import { checkOwn } from "./own_parameters.ts";
+import type { MasterCf } from "../syntax/master_cf.ts";
+import type { LightConfiguration } from "../read_settings.ts";
+import type { Setting } from "../scope.ts";
+import type { ScopedService } from "../services.ts";
+
+/** What a full check looks at. */
+export interface Checkable {
+  readonly light: LightConfiguration;
+  readonly services: readonly ScopedService[];
+  readonly master: MasterCf;
+  readonly users: SystemUsers;
+}
+
+/** The `-o` of all entries, those of services that are switched off included. */
+function optionSettings(master: MasterCf): Setting[] {
+  return master.entries.flatMap(({ name, type, line, options }) =>
+    options.map((option) => ({ ...option, file: master.path, line, service: `${name}/${type}` }))
+  );
+}
+
+/** Everything that is wrong or odd, all at once: types, ranges, words, names, and what does not go together. */
+export function checkConfiguration({ light, services, master, users }: Checkable): Diagnostic[] {
+  const { scope } = light;
+  const main = [...light.context.main.values()];
+  const options = optionSettings(master);
+  const all = [...main, ...options];
+  const restrictionOptions = new Set(options.map(({ name }) => name));
+  const ownLists = (each: ScopedService) =>
+    each.entry.options.some(({ name }) => restrictionOptions.has(name) && name.endsWith("_restrictions"));
+  return [
+    ...checkValues(scope, main, new Set(services.map(({ service }) => service.program))),
+    ...checkMain({ scope, path: light.mainCf.path, users }),
+    ...checkOwn(scope),
+    ...checkOldDefaults(scope),
+    ...checkGateway(scope),
+    ...checkNeighbours(scope),
+    ...checkRestrictionLists(scope),
+    ...services.flatMap((each) => checkService(master, each, ownLists(each))),
+    ...checkChroot(master),
+    ...checkNames(scope, all, master),
+    ...checkDeprecated(all),
+    ...checkHonoured(all),
+  ];
+}

@@ -1,0 +1,44 @@
+import { z } from "zod";
+import { parseIp } from "../../address/ip.ts";
+import type { Diagnostic } from "../syntax/diagnostic.ts";
+import { splitHostPort } from "../listen_address.ts";
+import { splitList } from "../syntax/list.ts";
+import type { Scope } from "../scope.ts";
+import { textOf } from "./check_main.ts";
+
+const isEndpoint = (text: string) => {
+  if (/^unix:\/./.test(text)) return true;
+  const split = splitHostPort(text);
+  return typeof split !== "string" && split.host !== "" && /^\d{1,5}$/.test(split.port) &&
+    Number(split.port) <= 65_535;
+};
+
+const isNameServer = (text: string) => parseIp(text) !== undefined || isEndpoint(text);
+
+const list = (item: z.ZodType<string, string>) => z.string().transform(splitList).pipe(z.array(item));
+
+/** The shape of our own parameters, where a row's type and range do not say it all. */
+const OWN: Readonly<Record<string, { readonly schema: z.ZodType; readonly expected: string }>> = {
+  http_listen: {
+    schema: list(z.string().refine(isEndpoint)),
+    expected: "host:port, [v6address]:port or unix:/path, or nothing",
+  },
+  dns_servers: {
+    schema: list(z.string().refine(isNameServer)),
+    expected:
+      "addresses of name servers, each with :port if need be, or nothing for those of /etc/resolv.conf",
+  },
+  worker_processes: {
+    schema: z.union([z.literal("auto"), z.string().regex(/^\d{1,4}$/).refine((text) => Number(text) >= 1)]),
+    expected: '"auto", or a number from 1',
+  },
+};
+
+/** Checks our own parameters. */
+export function checkOwn(scope: Scope): Diagnostic[] {
+  return Object.entries(OWN).flatMap(([name, { schema, expected }]) => {
+    const value = textOf(scope, name);
+    if (value === undefined || schema.safeParse(value).success) return [];
+    return [scope.complaint(name, value, `bad ${name} value: ${value}`, expected)];
+  });
+}

@@ -1,0 +1,63 @@
+import type { Outcome, Part } from "./agent.ts";
+import type { RecipientDetail } from "../queue/store.ts";
+import type { TaskResult } from "./mailbox/writer.ts";
+
+/** A final delivery that worked. */
+export function sent(relay: string, text: string): Outcome {
+  return { is: "sent", relay, detail: { status: "2.0.0", text, action: "delivered" } };
+}
+
+/** A failure, temporary or for good by the class of its status. */
+export function failed(
+  relay: string,
+  status: string,
+  text: string,
+  more: Partial<RecipientDetail> = {},
+): Outcome {
+  return status.startsWith("4")
+    ? { is: "deferred", relay, detail: { status, text, action: "delayed", ...more } }
+    : { is: "bounced", relay, detail: { status, text, action: "failed", ...more } };
+}
+
+/** An outcome that a command's end decided. */
+export function commandFailed(relay: string, detail: RecipientDetail): Outcome {
+  return failed(relay, detail.status, detail.text, detail);
+}
+
+/** Enhanced status of a mailbox error by the system's code. */
+function mailboxStatus(code: string): string {
+  switch (code) {
+    case "EAGAIN":
+    case "ESTALE":
+      return "4.2.0";
+    case "ENOSPC":
+      return "4.3.0";
+    case "EDQUOT":
+    case "EFBIG":
+      return "5.2.2";
+    default:
+      return "5.2.0";
+  }
+}
+
+/** What a write into a mailbox, file or maildir means; `what` stands before the reason. */
+export function written(relay: string, result: TaskResult, success: string, what: string): Outcome {
+  switch (result.is) {
+    case "done":
+      return sent(relay, success);
+    case "failed":
+      return failed(relay, mailboxStatus(result.code), `${what}${result.why}`);
+    case "no right":
+      return failed(relay, "4.3.0", `${what}${result.why}`);
+    default:
+      return failed(relay, "4.3.0", `${what}unexpected answer "${result.is}"`);
+  }
+}
+
+/** The outcome of a recipient from those of its parts; `expansion` says what became of the recipient itself. */
+export function expanded(relay: string, parts: readonly Part[], action: "expanded" | "delivered"): Outcome {
+  const detail: RecipientDetail = { status: "2.0.0", text: "alias expanded", action };
+  if (parts.some((part) => part.outcome.is === "deferred")) return { is: "deferred", relay, detail, parts };
+  if (parts.some((part) => part.outcome.is === "bounced")) return { is: "bounced", relay, detail, parts };
+  return { is: "sent", relay, detail, parts };
+}

@@ -1,0 +1,248 @@
+import type { MaybeAsync } from "../../base/maybe_async.ts";
+import type { Connection } from "../../platform/socket/connection.ts";
+import { type Features, NO_FEATURES } from "./features.ts";
+import { ReplyReader, type ServerReply } from "./reply_reader.ts";
+
+/** The peer of a session. */
+export interface Peer {
+  /** Name it was found by; for a socket this machine's own. */
+  readonly host: string;
+  /** IP address, or path of a socket. */
+  readonly address: string;
+  /** 0 for a socket. */
+  readonly port: number;
+}
+
+/** `host[address]`, as in `host ... said:`. */
+function peerName({ host, address }: Peer): string {
+  return `${host}[${address}]`;
+}
+
+/** `host[address]:port`, as in `relay=`. */
+export function relayName(peer: Peer): string {
+  return peer.port === 0 ? peerName(peer) : `${peerName(peer)}:${peer.port}`;
+}
+
+/** How a conversation ended early. */
+export type Lost = "lost" | "timeout" | "aborted";
+
+/** What comes back when a reply is waited for. */
+export type Heard = ServerReply | Lost;
+
+/** Tells a reply from its absence. */
+export function isLost(heard: Heard): heard is Lost {
+  return typeof heard === "string";
+}
+
+const DAY = 86_400_000;
+/** How many times its limit a step may take when bytes keep moving. */
+const PATIENCE = 10;
+/** How long a closed connection may take to send what is left. */
+const LINGER = 5000;
+
+/** One connection to a server, used for one delivery at a time. */
+export class Session {
+  readonly peer: Peer;
+  /** `host[address]`. */
+  readonly name: string;
+  /** `host[address]:port`. */
+  readonly relay: string;
+  /** Milliseconds since 1970. */
+  readonly connectedAt: number;
+  features: Features = NO_FEATURES;
+  /** Whether this is a most preferred server of the destination (loop detection). */
+  bestMx = false;
+  /** The destination had no other address when this one was opened. */
+  sole = false;
+  /** May serve another delivery. Once false, it stays so. */
+  reusable = true;
+  /** Deliveries so far, the current one included. */
+  uses = 0;
+  /** Called when anything happens to a session that nobody uses. */
+  whileIdle: (() => void) | undefined;
+
+  readonly #connection: Connection;
+  readonly #reader = new ReplyReader();
+  readonly #perRequestDeadline: boolean;
+  readonly #quitPatience: number;
+  #ended: Lost | undefined;
+  #cutShort = false;
+  #closing = false;
+  #hear: ((heard: Heard) => void) | undefined;
+  #drained: PromiseWithResolvers<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #limitMs = 0;
+  #patienceEnds = 0;
+
+  constructor(
+    connection: Connection,
+    peer: Peer,
+    options: {
+      readonly now: number;
+      readonly perRequestDeadline: boolean;
+      /** How long QUIT's answer is waited for, in milliseconds; 0 = not at all. */
+      readonly quitPatience: number;
+    },
+  ) {
+    this.#connection = connection;
+    this.peer = peer;
+    this.name = peerName(peer);
+    this.relay = relayName(peer);
+    this.connectedAt = options.now;
+    this.#perRequestDeadline = options.perRequestDeadline;
+    this.#quitPatience = options.quitPatience;
+  }
+
+  /** Whether the connection is over. */
+  get ended(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  /** Whether the connection ended before all that was written had left. */
+  get cutShort(): boolean {
+    return this.#cutShort;
+  }
+
+  /** Bytes from the server that nobody asked for: it must not be spoken to again. */
+  get hasInput(): boolean {
+    return this.#reader.hasInput;
+  }
+
+  /** The next reply, at once when it has come already. */
+  reply(milliseconds: number): MaybeAsync<Heard> {
+    const ready = this.#reader.take();
+    if (ready !== undefined) return ready;
+    if (this.#ended !== undefined) return this.#ended;
+    this.limit(milliseconds);
+    return new Promise((resolve) => this.#hear = resolve);
+  }
+
+  /** A reply that has come already; none is waited for. */
+  earlyReply(): ServerReply | undefined {
+    return this.#reader.take();
+  }
+
+  /**
+   * Time that may pass without a byte moving; with smtp_per_request_deadline, at all. `patience` is what all may take while
+   * bytes keep moving. A timer of our own: the runtime's
+   * socket time-out does not run while written bytes wait for the peer.
+   */
+  limit(milliseconds: number, patience = PATIENCE * milliseconds): void {
+    this.#patienceEnds = performance.now() + patience;
+    if (milliseconds === this.#limitMs && this.#timer !== undefined) {
+      this.#timer.refresh();
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#limitMs = milliseconds;
+    this.#timer = this.#ended === undefined
+      ? setTimeout(() => this.timeout(), Math.min(milliseconds, DAY))
+      : undefined;
+  }
+
+  /** Bytes have moved. Whoever sends a byte now and then does not hold us for ever. */
+  #moved(): void {
+    if (this.#perRequestDeadline || this.#timer === undefined) return;
+    if (performance.now() < this.#patienceEnds) this.#timer.refresh();
+  }
+
+  /** Sends; answers a promise only when the peer does not keep up. It resolves also when the connection ends. */
+  write(bytes: Uint8Array | string): MaybeAsync<void> {
+    if (this.#ended !== undefined || this.#connection.write(bytes)) return;
+    this.#drained ??= Promise.withResolvers();
+    return this.#drained.promise;
+  }
+
+  /** Says QUIT and closes; waits for the answer only when told so (smtp_skip_quit_response). */
+  quit(): void {
+    this.reusable = false;
+    if (this.#ended !== undefined || this.#quitPatience === 0) {
+      if (this.#ended === undefined) this.#connection.write("QUIT\r\n");
+      return this.close();
+    }
+    this.whileIdle = () => this.close();
+    this.#connection.write("QUIT\r\n");
+    this.limit(this.#quitPatience);
+  }
+
+  /** Closes, after what has been written. */
+  close(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.reusable = false;
+    this.whileIdle = undefined;
+    if (this.#ended !== undefined) return this.#connection.destroy();
+    this.#ended = "lost";
+    this.#connection.end();
+    // A peer that neither reads nor closes does not keep the descriptor for ever.
+    this.#timer = setTimeout(() => this.#connection.destroy(), LINGER);
+    this.#timer.unref();
+  }
+
+  /** Ends the conversation now (shutdown). */
+  abort(): void {
+    this.#end("aborted");
+    this.#connection.destroy();
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#ended !== undefined) return;
+    if (!this.#reader.push(chunk)) return this.#overflow();
+    this.#moved();
+    if (this.whileIdle !== undefined) return this.whileIdle();
+    if (this.#hear === undefined) return;
+    const reply = this.#reader.take();
+    if (reply !== undefined) this.#tell(reply);
+  }
+
+  end(): void {
+    this.#end("lost");
+    this.#connection.destroy();
+  }
+
+  drain(): void {
+    this.#moved();
+    const drained = this.#drained;
+    this.#drained = undefined;
+    drained?.resolve();
+  }
+
+  timeout(): void {
+    if (this.whileIdle !== undefined) return this.whileIdle();
+    this.#end("timeout");
+    this.#connection.destroy();
+  }
+
+  /** Last call from the connection. */
+  closed(): void {
+    this.#end("lost");
+  }
+
+  #overflow(): void {
+    this.#end("lost");
+    this.#connection.destroy();
+  }
+
+  #end(how: Lost): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.reusable = false;
+    if (this.#ended === undefined) {
+      this.#ended = how;
+      this.#cutShort = this.#drained !== undefined;
+    }
+    const idle = this.whileIdle;
+    this.whileIdle = undefined;
+    idle?.();
+    if (this.#hear !== undefined) this.#tell(this.#ended);
+    this.drain();
+  }
+
+  #tell(heard: Heard): void {
+    const hear = this.#hear;
+    this.#hear = undefined;
+    hear?.(heard);
+  }
+}

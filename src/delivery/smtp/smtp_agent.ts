@@ -1,0 +1,121 @@
+import { systemClock } from "../../base/clock.ts";
+import { then } from "../../base/maybe_async.ts";
+import type { Settings } from "../../config/parameters/settings_type.ts";
+import { type Hosts, systemHosts } from "../../dns/hosts.ts";
+import type { Resolver } from "../../dns/resolver.ts";
+import type { Log } from "../../observe/log.ts";
+import { connect } from "../../platform/socket/connection.ts";
+import type { Answer } from "../../table/table.ts";
+import type { Agent, DeliveryJob, DeliveryReport } from "../agent.ts";
+import { addressIn } from "./route/address_list.ts";
+import { clientSettings, type SmtpClientParameters } from "./client_settings.ts";
+import { ConnectionCache } from "./connection_cache.ts";
+import type { Connect } from "./connector.ts";
+import { deliver } from "./delivery.ts";
+import type { DeliveryContext } from "./delivery_context.ts";
+import { type GenericSettings, openGeneric, type RewritingTools } from "./content/generic.ts";
+import { systemServices } from "./route/services_file.ts";
+import { type DemandSettings, openUnmetDemands } from "./unmet_demands.ts";
+
+/** What the SMTP and LMTP clients are made of. */
+export interface SmtpAgentOptions {
+  readonly program: "smtp" | "lmtp";
+  /** Settings of the service (master.cf `-o` on top). */
+  readonly settings: Pick<Settings, SmtpClientParameters> & GenericSettings & DemandSettings;
+  readonly resolver: Resolver;
+  readonly log: Log;
+  /** Addresses that inet_interfaces stands for. */
+  readonly ownAddresses: readonly string[];
+  /** Addresses of proxy_interfaces. */
+  readonly proxyAddresses?: readonly string[];
+  /** Letters of `flags=` in master.cf: D, O, R, F (smtp(8), lmtp(8)). */
+  readonly flags?: string;
+  /** hosts(5); the system's when left out. */
+  readonly hosts?: Hosts;
+  readonly connect?: Connect;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  readonly random?: () => number;
+  /** Port of a TCP service by name; services(5) when left out. */
+  readonly service?: (name: string) => number | undefined;
+  /** For smtp_generic_maps and smtp_discard_ehlo_keyword_address_maps; without it those have no effect, and a warning. */
+  readonly rewriting?: RewritingTools;
+  /** Hands a job to best_mx_transport; without it a loop is a loop. */
+  readonly bestMx?: (job: DeliveryJob, signal: AbortSignal) => Promise<DeliveryReport>;
+}
+
+/** The SMTP client, and with `program: "lmtp"` the LMTP client (smtp(8), lmtp(8)). */
+export function createSmtpAgent(options: SmtpAgentOptions): Agent {
+  const settings = clientSettings(options.program, options.settings);
+  const now = options.now ?? systemClock.now;
+  const cache = new ConnectionCache(
+    { idle: settings.cacheTimeLimit, reuse: settings.reuseTimeLimit, count: settings.reuseCountLimit },
+    now,
+  );
+  const warn = (text: string) => options.log.note(options.program, "warning", text);
+  warnOfTables(settings.cacheDestinations, warn);
+  const context: DeliveryContext = {
+    settings,
+    resolver: options.resolver,
+    log: options.log,
+    ownAddresses: options.ownAddresses,
+    isOwnAddress: addressIn([...options.ownAddresses, ...options.proxyAddresses ?? []]),
+    flags: new Set(options.flags ?? ""),
+    hosts: options.hosts ?? systemHosts(),
+    connect: options.connect ?? connect,
+    now,
+    random: options.random ?? Math.random,
+    service: options.service ?? systemServices(),
+    cache,
+    ...openTables(options, warn),
+    unmet: openUnmetDemands(options.program, options.settings, options.rewriting),
+    bestMx: options.bestMx,
+    warn,
+  };
+  return {
+    program: options.program,
+    deliver: (job, signal) => deliver(job, signal, context),
+    close: async () => cache.close(),
+  };
+}
+
+/** The tables that change what is sent. */
+function openTables(
+  { program, settings, rewriting }: SmtpAgentOptions,
+  warn: (text: string) => void,
+): Pick<DeliveryContext, "generic" | "rewriteHeader" | "discardKeywords"> {
+  const pick = (smtp: string, lmtp: string) => program === "smtp" ? smtp : lmtp;
+  const maps = pick(settings.smtp_generic_maps, settings.lmtp_generic_maps);
+  const discard = pick(
+    settings.smtp_discard_ehlo_keyword_address_maps,
+    settings.lmtp_discard_lhlo_keyword_address_maps,
+  );
+  if (rewriting === undefined) {
+    if (maps + discard !== "") warn(`${program} client: no tables here: "${maps} ${discard}" has no effect`);
+    return { generic: undefined, rewriteHeader: undefined, discardKeywords: undefined };
+  }
+  const generic = openGeneric(maps, `${program}_generic_maps`, settings, rewriting);
+  const discardMaps = rewriting.shelf.maps(discard, `${program} discarded EHLO keywords`);
+  return {
+    generic: generic?.address,
+    rewriteHeader: generic?.header,
+    discardKeywords: discardMaps === undefined
+      ? undefined
+      : (address) => then(discardMaps.whole.find(address), valueOf),
+  };
+}
+
+/** A table's answer; trouble ends the delivery attempt (the caller reports a local data error). */
+function valueOf(answer: Answer): string | undefined {
+  if (answer.is === "trouble") throw new Error(answer.why);
+  return answer.is === "found" ? answer.value : undefined;
+}
+
+/** smtp_connection_cache_destinations takes names alone here; a table or file in it is not passed over in silence. */
+function warnOfTables(destinations: ReadonlySet<string>, warn: (text: string) => void): void {
+  for (const item of destinations) {
+    if (/[:/!]/.test(item)) {
+      warn(`connection_cache_destinations: "${item}" has no effect: list domain names instead`);
+    }
+  }
+}

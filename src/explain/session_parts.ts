@@ -1,0 +1,28 @@
+import type { Configuration, Service } from "../config/service.ts";
+import type { Log } from "../observe/log.ts";
+import type { SmtpdDeps } from "../smtpd/deps.ts";
+import type { OpenTable } from "../table/context.ts";
+import type { Watch } from "./watch/watch.ts";
+
+/** What a session is explained with: the parts of a real smtpd, each question to the world watched. */
+export interface House {
+  readonly parts: Omit<SmtpdDeps, "cleanup" | "newId" | "log" | "clock" | "service">;
+  /** Where the client could have connected to. */
+  readonly local: { readonly address: string; readonly port: number };
+  /** What the proof against open relay has against the service, in sentences. */
+  relayFindings(): Promise<readonly string[]>;
+  close(): void;
+}
+
+/** What a house is built for. */
+export interface HousePlan {
+  readonly configuration: Configuration;
+  readonly service: Service;
+  readonly watch: Watch;
+  readonly log: Log;
+  /** Opens tables with an edit under trial in force; as they are when left out. */
+  readonly edited?: (open: OpenTable) => OpenTable;
+}
+
+/** Builds the parts as the running server does, and nothing beside them. Throws an Error, with words for the operator. */
+export type OpenHouse = (plan: HousePlan) => House;

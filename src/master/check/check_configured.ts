@@ -1,0 +1,132 @@
+import { createAccessPolicy } from "../../access/create_policy.ts";
+import { isPromise } from "../../base/maybe_async.ts";
+import { splitList } from "../../config/syntax/list.ts";
+import { parameters } from "../../config/parameters/parameters.ts";
+import type { Configuration, Service } from "../../config/service.ts";
+import { createLog } from "../../observe/create_log.ts";
+import { memoryWriter } from "../../observe/log_writer.ts";
+import { systemErrorText } from "../../platform/file/small_files.ts";
+import { readPlain } from "../../platform/file/random_access_file.ts";
+import { neverMatches } from "../../table/text/never_matching.ts";
+import { openTable, tableType } from "../../table/table_types.ts";
+import { readSource } from "../../table/text/source_records.ts";
+import { LISTENING_PROGRAMS } from "../../config/listening_endpoints.ts";
+import { proveServices } from "../../worker/service_relay_proof.ts";
+import { checkVerification } from "./check_verification.ts";
+import { smtpdBehind } from "../../config/smtpd_behind.ts";
+import { unservedEntries } from "./unserved.ts";
+import { type MailWorld, openMailWorld } from "../../worker/mail_world.ts";
+
+/** Something `mta check` found beyond the files' syntax. */
+export interface Finding {
+  /** `info`: what is right, and worth knowing (`mta check -v`). */
+  readonly level: "fatal" | "warning" | "info";
+  readonly text: string;
+}
+
+const LISTS = new Set(["list", "maps", "restriction-list"]);
+/** Caches that come into being by themselves, and lists of what others name. */
+const NOT_SOURCES =
+  /^(?:proxy_(?:read|write)_maps|address_verify_map|\w+_cache(?:_map|_database)?|\w+_session_cache_database)$/;
+
+/** What opening and reading everything that a configuration names brings to light: tables, keys, restrictions. */
+export async function checkConfigured(configuration: Configuration): Promise<Finding[]> {
+  const writer = memoryWriter();
+  const world = openMailWorld(configuration, createLog({ syslogName: "postfix", writer }));
+  const unserved = unservedEntries(configuration).map((text): Finding => ({ level: "warning", text }));
+  const findings = [
+    ...unserved,
+    ...checkTables(configuration, world),
+    ...checkPolicies(configuration, world),
+    ...checkVerification(configuration),
+    ...await proveServices(configuration),
+  ];
+  world.close();
+  const noted = writer.entries.map(({ text }): Finding => ({ level: "warning", text }));
+  const seen = new Set<string>();
+  return [...findings, ...noted].filter(({ text }) => !seen.has(text) && seen.add(text));
+}
+
+/** The restrictions of every smtpd, as at the start of the service. */
+function checkPolicies(configuration: Configuration, world: MailWorld): Finding[] {
+  const listening = configuration.services.filter(({ program }) => LISTENING_PROGRAMS.has(program));
+  return listening.flatMap((entry) => {
+    const service = smtpdBehind(entry, configuration.services);
+    const { router, local, shelf, resolver: dns } = { ...world, router: world.routerFor(service.settings) };
+    const policy = createAccessPolicy(service, { router, local, shelf, dns, clock: () => 0 });
+    policy.close();
+    return policy.problems.map(({ level, text }) => ({
+      level,
+      text: `${place(service, configuration)}: ${text}`,
+    }));
+  });
+}
+
+function place({ name, type, line }: Service, { directory }: Configuration): string {
+  return `${directory}/master.cf, line ${line}, service ${name}/${type}`;
+}
+
+/** Every `type:name` that a parameter holds, with the first parameter that does. */
+function specsOf(configuration: Configuration): Map<string, string> {
+  const specs = new Map<string, string>();
+  const take = (parameter: string, value: string) => {
+    for (const word of splitList(value)) {
+      const type = /^!?(?:proxy:)?([a-z_]+):./.exec(word)?.[1];
+      const spec = word.replace(/^!/, "").replace(/^proxy:/, "");
+      if (type !== undefined && tableType(type) !== undefined && !specs.has(spec)) specs.set(spec, parameter);
+    }
+  };
+  const scopes = [configuration, ...configuration.services];
+  for (const scope of scopes) {
+    for (const [name, row] of Object.entries(parameters)) {
+      if (LISTS.has(row.type) && !NOT_SOURCES.test(name)) take(name, scope.parameter(name) ?? "");
+    }
+    for (const name of splitList(scope.parameter("smtpd_restriction_classes") ?? "")) {
+      take(name, scope.parameter(name) ?? "");
+    }
+  }
+  return specs;
+}
+
+function checkTables(configuration: Configuration, world: MailWorld): Finding[] {
+  return [...specsOf(configuration)].flatMap(([spec, parameter]) => {
+    const findings: Finding[] = [];
+    const warn = (text: string) => void findings.push({ level: "warning", text });
+    const type = tableType(spec.slice(0, spec.indexOf(":")));
+    if (type?.local !== true) return findings;
+    const table = openTable(spec, { ...world.tables, warn });
+    const answer = table.lookup("mta-check.invalid");
+    if (!isPromise(answer) && answer.is === "trouble") warn(`${parameter}: ${answer.why}`);
+    table.close();
+    if (type.keyed === true) checkKeys(spec, configuration.directory, warn);
+    return findings;
+  });
+}
+
+/** A larger source is not read only to look for keys that cannot match. */
+const LARGEST_SOURCE = 64 << 20;
+
+/** Keys that no lookup can match, and what to write instead (access(5)). */
+function checkKeys(spec: string, directory: string, warn: (text: string) => void): void {
+  const name = spec.slice(spec.indexOf(":") + 1);
+  const path = name.startsWith("/") ? name : `${directory}/${name}`;
+  let bytes: Buffer;
+  try {
+    bytes = readPlain(path, LARGEST_SOURCE);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT") warn(`table ${spec}: open ${path}: ${systemErrorText(error)}`);
+    return; // an index without its source can be used as it is
+  }
+  const records = readSource(bytes, path, {
+    format: "auto",
+    fold: true,
+    encoding: "utf8",
+    warn,
+    duplicate: () => {},
+  });
+  for (const [key, { value, line }] of records) {
+    const instead = neverMatches(key, value);
+    if (instead !== undefined) warn(`${path}, line ${line}: key "${key}" never matches: ${instead}`);
+  }
+}

@@ -1,0 +1,68 @@
+import type { MailTask, TaskResult } from "../../delivery/mailbox/writer.ts";
+
+/**
+ * What a worker and a delivery helper say to each other on a unix socket, one task a connection:
+ *
+ * ```
+ * worker: the task, a line of JSON
+ * helper: "message" (a line) each time it wants the message; the worker then sends it in frames
+ * helper: {"result": ...}, a line of JSON
+ * ```
+ *
+ * A frame is its length in four bytes and as many bytes; an empty frame ends the message.
+ */
+export interface TaskLine {
+  readonly task: MailTask;
+}
+
+/** A line of the helper. */
+export type HelperLine = { readonly message: true } | { readonly result: TaskResult } | {
+  readonly bug: string;
+};
+
+/** Longest task line: paths, arguments and an environment. */
+const TASK_LIMIT = 1024 * 1024;
+/** Longest frame. */
+export const FRAME_LIMIT = 256 * 1024;
+
+/** A line of either side. */
+export function printLine(value: TaskLine | HelperLine): string {
+  return `${JSON.stringify(value)}\n`;
+}
+
+/** The frame of some bytes; none for the end. */
+export function frameHead(length: number): Buffer {
+  const head = Buffer.alloc(4);
+  head.writeUInt32BE(length);
+  return head;
+}
+
+/** Takes a stream apart: the task's line first, then frames. */
+export class TaskReader {
+  #rest: Buffer = Buffer.alloc(0);
+  #lineRead = false;
+
+  /** Events in order; an over-long line or frame is a breach. */
+  *push(
+    chunk: Buffer,
+  ): Generator<{ readonly line: string } | { readonly frame: Buffer } | { readonly breach: string }> {
+    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    if (!this.#lineRead) {
+      const end = this.#rest.indexOf(10);
+      if (end < 0) {
+        if (this.#rest.length > TASK_LIMIT) yield { breach: "task too long" };
+        return;
+      }
+      this.#lineRead = true;
+      yield { line: this.#rest.toString("utf8", 0, end) };
+      this.#rest = this.#rest.subarray(end + 1);
+    }
+    while (this.#rest.length >= 4) {
+      const length = this.#rest.readUInt32BE(0);
+      if (length > FRAME_LIMIT) return void (yield { breach: "frame too long" });
+      if (this.#rest.length < 4 + length) return;
+      yield { frame: this.#rest.subarray(4, 4 + length) };
+      this.#rest = this.#rest.subarray(4 + length);
+    }
+  }
+}

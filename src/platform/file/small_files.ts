@@ -1,0 +1,112 @@
+import fs from "node:fs";
+import { libc } from "../libc.ts";
+
+/** The system's words for an error, as C's strerror writes them. */
+export function systemErrorText(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "EISDIR") return "Is a directory";
+  const text = /^[A-Z0-9]+: ([^,]+)/.exec(message ?? "")?.[1] ?? message ?? String(error);
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Reads a small file whole; throws the system's error. */
+export function readSmallFile(path: string): Uint8Array {
+  return fs.readFileSync(path);
+}
+
+/** Whether there is a regular file (or a link to one) that can be read. */
+export function isReadableFile(path: string): boolean {
+  try {
+    fs.accessSync(path, fs.constants.R_OK);
+    return fs.statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Puts new content in place of a file: a temporary file beside it, synced, then renamed over it, so that a reader sees the
+ * old or the new one whole. Mode and owner stay those of the old file; a symbolic link stays a link. `edit` runs while the
+ * temporary file, which locks out other editors, is ours.
+ */
+export function replaceFile(path: string, suffix: string, edit: (old: Uint8Array) => Uint8Array): void {
+  const target = linkTarget(path);
+  const temporary = `${target}${suffix}`;
+  const fd = openLocked(temporary);
+  try {
+    const old = fs.statSync(target);
+    writeAll(fd, edit(fs.readFileSync(target)));
+    giveLike(fd, old);
+    fs.fsyncSync(fd);
+    fs.renameSync(temporary, target);
+  } catch (error) {
+    fs.rmSync(temporary, { force: true });
+    throw error;
+  } finally {
+    fs.closeSync(fd);
+  }
+  syncFolder(target);
+}
+
+/** Where a link leads to; the path itself when it leads nowhere. */
+function linkTarget(path: string): string {
+  try {
+    return fs.realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+const [EXCLUSIVE, NO_WAIT] = [2, 4];
+const PATIENCE = 10_000;
+
+/** Opens the temporary file and holds its lock; one left by a crash has none and is taken over. */
+function openLocked(path: string): number {
+  const { O_CREAT, O_WRONLY, O_NOFOLLOW } = fs.constants;
+  const { flock } = libc({ flock: { args: ["int", "int"], returns: "int" } });
+  for (const deadline = Date.now() + PATIENCE;;) {
+    const fd = fs.openSync(path, O_CREAT | O_WRONLY | O_NOFOLLOW, 0o600);
+    if (flock(fd, EXCLUSIVE | NO_WAIT) === 0 && isStill(fd, path)) {
+      fs.ftruncateSync(fd);
+      return fd;
+    }
+    fs.closeSync(fd);
+    if (Date.now() > deadline) {
+      const busy = new Error("EBUSY: another program is editing the file");
+      throw Object.assign(busy, { code: "EBUSY", syscall: "open", path });
+    }
+    Bun.sleepSync(50);
+  }
+}
+
+/** Whether the open file is the one under that name, and under no other. */
+function isStill(fd: number, path: string): boolean {
+  const [open, named] = [fs.fstatSync(fd), fs.statSync(path, { throwIfNoEntry: false })];
+  if (named === undefined || named.ino !== open.ino || named.dev !== open.dev) return false;
+  if (open.isFile() && open.nlink === 1) return true;
+  fs.unlinkSync(path);
+  return false;
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += fs.writeSync(fd, bytes, at);
+}
+
+function giveLike(fd: number, old: fs.Stats): void {
+  const now = fs.fstatSync(fd);
+  if (now.uid !== old.uid || now.gid !== old.gid) {
+    try {
+      fs.fchownSync(fd, old.uid, old.gid);
+    } catch { /* only root can keep another owner; the mode below is kept either way */ }
+  }
+  fs.fchmodSync(fd, old.mode & 0o7777);
+}
+
+function syncFolder(path: string): void {
+  const folder = fs.openSync(path.slice(0, path.lastIndexOf("/")) || "/", "r");
+  try {
+    fs.fsyncSync(folder);
+  } finally {
+    fs.closeSync(folder);
+  }
+}

@@ -1,0 +1,276 @@
+import type net from "node:net";
+import { netModule } from "../late_modules.ts";
+
+/** One end of a connection. */
+export interface Endpoint {
+  /** Canonical text; IPv4 for v4-mapped; "" for unix sockets. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What the owner of a connection wants to hear. Each is called from the event loop; a throw in one destroys the connection. */
+export interface ConnectionHandler {
+  /** Bytes from the peer; the chunk may be kept. */
+  data(chunk: Buffer): void;
+  /** The peer has closed its sending side. */
+  end(): void;
+  /** Everything written has left; comes after `write` answered false. */
+  drain(): void;
+  /** `setTimeout` ran out with no bytes in either direction. */
+  timeout(): void;
+  /** Last call. `error` when it broke. */
+  close(error: NodeJS.ErrnoException | undefined): void;
+}
+
+/** A stream connection, TCP or unix. */
+export interface Connection {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /**
+   * Queues bytes, which leave together with all others written in this turn of the event loop; false asks to wait for `drain`.
+   * Strings are sent as UTF-8.
+   */
+  write(bytes: Uint8Array | string): boolean;
+  pause(): void;
+  resume(): void;
+  /** Idle time limit in milliseconds, 0 = none; clamped to one day. */
+  setTimeout(milliseconds: number): void;
+  /** Sends what is queued, then closes. */
+  end(): void;
+  destroy(): void;
+  /** The runtime's socket, for TLS inside `platform/`. */
+  readonly socket: net.Socket;
+}
+
+const DAY = 86_400_000;
+
+/** Text of an address as the mail world writes it: v4-mapped IPv6 becomes IPv4. */
+function canonicalPeer(address: string | undefined): string {
+  if (address === undefined) return "";
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+let inputs = 0;
+
+/** How often bytes have come in over all connections: what has grown since the last turn of the event loop says that it is busy. */
+export function inputsSeen(): number {
+  return inputs;
+}
+
+/** Bytes that may gather before they are sent at once. */
+const GATHER_LIMIT = 65_536;
+
+/** Connections with gathered writes, sent together when the event loop has handed out all that came in. */
+let gathering: StreamConnection[] = [];
+
+/**
+ * Sends what this turn of the event loop has written. Answering many peers in one go wakes each of them once, and the first
+ * wake-up is the expensive one: on a virtual machine it costs more than all the rest of a reply.
+ */
+function sendGathered(): void {
+  const turn = gathering;
+  gathering = [];
+  for (const connection of turn) connection.send();
+}
+
+class StreamConnection implements Connection {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly socket: net.Socket;
+  #handler: ConnectionHandler | undefined;
+  #gathered: (Uint8Array | string)[] = [];
+  #bytes = 0;
+  #full = false;
+  #failure: NodeJS.ErrnoException | undefined;
+  /**
+   * The idle limit. The runtime's own socket time-out stays silent while written bytes wait for a peer that does not read
+   * (Bun 1.4.5), which is just when it is needed.
+   */
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(socket: net.Socket) {
+    this.socket = socket;
+    const { localPort = 0, remotePort = 0 } = socket;
+    this.local = { address: canonicalPeer(socket.localAddress), port: localPort };
+    this.remote = { address: canonicalPeer(socket.remoteAddress), port: remotePort };
+  }
+
+  /** Starts to listen to the socket on behalf of the handler. */
+  bind(handler: ConnectionHandler): void {
+    const { socket } = this;
+    this.#handler = handler;
+    socket.on("data", (chunk: Buffer) => this.#guarded(() => this.#arrived(chunk)));
+    socket.on("end", () => this.#guarded(() => handler.end()));
+    socket.on("drain", () => this.#guarded(() => this.#drained()));
+    socket.on("error", (error) => this.#failure ??= error);
+    socket.on("close", () => this.#guarded(() => (this.setTimeout(0), handler.close(this.#failure))));
+  }
+
+  #guarded(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#failure ??= error as NodeJS.ErrnoException;
+      this.socket.destroy();
+      reportBug(error);
+    }
+  }
+
+  #arrived(chunk: Buffer): void {
+    inputs++;
+    this.#moved();
+    this.#handler!.data(chunk);
+  }
+
+  #drained(): void {
+    this.#full = false;
+    this.#moved();
+    this.#handler!.drain();
+  }
+
+  #moved(): void {
+    this.#timer?.refresh();
+  }
+
+  write(bytes: Uint8Array | string): boolean {
+    this.#moved();
+    if (this.#gathered.length === 0 && gathering.push(this) === 1) setImmediate(sendGathered);
+    this.#gathered.push(bytes);
+    this.#bytes += bytes.length;
+    if (this.#bytes >= GATHER_LIMIT) this.send();
+    return !this.#full;
+  }
+
+  /** Hands what is gathered to the system. */
+  send(): void {
+    const gathered = this.#gathered;
+    if (gathered.length === 0) return;
+    this.#gathered = [];
+    this.#bytes = 0;
+    const { socket } = this;
+    if (gathered.length > 1) socket.cork();
+    let free = true;
+    for (const bytes of gathered) free = socket.write(bytes);
+    if (gathered.length > 1) socket.uncork();
+    if (!free) this.#full = true;
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  setTimeout(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    const limit = Math.min(milliseconds, DAY);
+    this.#timer = limit > 0
+      ? setTimeout(() => this.#guarded(() => this.#handler?.timeout()), limit)
+      : undefined;
+  }
+
+  end(): void {
+    this.send();
+    this.socket.end();
+  }
+
+  destroy(): void {
+    this.send();
+    this.socket.destroy();
+  }
+}
+
+/** Wraps a runtime socket; `handlerOf` gives it its handler. */
+export function wrapSocket(
+  socket: net.Socket,
+  handlerOf: (connection: Connection) => ConnectionHandler,
+): Connection {
+  const connection = new StreamConnection(socket);
+  connection.bind(handlerOf(connection));
+  return connection;
+}
+
+let reportBug: (error: unknown) => void = (error) => {
+  throw error;
+};
+
+/** Who hears of a throw inside a connection's handler: our bug, never the peer's. */
+export function onConnectionBug(report: (error: unknown) => void): void {
+  reportBug = report;
+}
+
+/** Where to listen: an inherited descriptor, a TCP endpoint or a unix path. */
+export type ListenAt =
+  | { readonly fd: number }
+  | { readonly host: string; readonly port: number; readonly backlog?: number }
+  | { readonly path: string };
+
+/** A listening socket. */
+export interface Listener {
+  readonly port: number;
+  /** Stops accepting; open connections live on. */
+  close(): void;
+}
+
+/** Starts to accept. At most `maxConnections` at a time; more are dropped by the runtime and reported to `dropped`. */
+export function listen(
+  at: ListenAt,
+  options: { readonly maxConnections: number; readonly dropped?: () => void },
+  accept: (connection: Connection) => ConnectionHandler,
+): Promise<Listener> {
+  const server = netModule().createServer(
+    { noDelay: true, allowHalfOpen: true },
+    (socket) => void wrapSocket(socket, accept),
+  );
+  server.maxConnections = options.maxConnections;
+  if (options.dropped !== undefined) server.on("drop", options.dropped);
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(at, () => {
+      server.off("error", reject);
+      const address = server.address();
+      resolve({
+        port: typeof address === "object" && address !== null ? address.port : 0,
+        close: () => void server.close(),
+      });
+    });
+  });
+}
+
+/** Where to connect to. */
+export type ConnectTo =
+  | { readonly host: string; readonly port: number; readonly localAddress?: string }
+  | { readonly path: string };
+
+/** Connects; rejects with the system's error, or `ETIMEDOUT` after `timeout` milliseconds, or the signal's reason. */
+export function connect(
+  to: ConnectTo,
+  options: { readonly timeout: number; readonly signal?: AbortSignal },
+  handlerOf: (connection: Connection) => ConnectionHandler,
+): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const socket = netModule().connect({ ...to, noDelay: true, allowHalfOpen: true } as net.NetConnectOpts);
+    const fail = (error: unknown) => {
+      socket.destroy();
+      reject(error);
+    };
+    const timer = setTimeout(
+      () => fail(Object.assign(new Error("Connection timed out"), { code: "ETIMEDOUT" })),
+      Math.min(options.timeout, DAY),
+    );
+    const aborted = () => fail(options.signal?.reason);
+    const settle = () => {
+      clearTimeout(timer);
+      options.signal?.removeEventListener("abort", aborted);
+      socket.off("error", fail);
+    };
+    options.signal?.addEventListener("abort", aborted, { once: true });
+    socket.once("error", (error) => (settle(), fail(error)));
+    socket.once("connect", () => {
+      settle();
+      resolve(wrapSocket(socket, handlerOf));
+    });
+  });
+}

@@ -1,0 +1,96 @@
+import type { MaybeAsync } from "../../base/maybe_async.ts";
+import type { Envelope, QueueId } from "../envelope.ts";
+import { queueFault } from "../fault.ts";
+import type { SpoolWriter } from "../log/spool.ts";
+import { type Draft, QueueFault } from "../store.ts";
+
+/** Content that is complete: in memory, or durable in a spool file. */
+export type FinishedContent =
+  | { readonly is: "memory"; readonly bytes: Uint8Array }
+  | { readonly is: "spooled"; readonly size: number };
+
+/** What a draft needs of its store. */
+export interface DraftOptions {
+  readonly id: QueueId;
+  readonly spoolThreshold: number;
+  readonly openSpool: (id: QueueId) => SpoolWriter;
+  /** Makes the spool file's directory entry durable. */
+  readonly syncSpool: () => Promise<void>;
+  readonly dropSpool: (id: QueueId) => void;
+  /** Resolves when the message is durable. */
+  readonly append: (envelope: Envelope, content: FinishedContent) => Promise<void>;
+}
+
+/** One piece that holds no more memory than it needs: a socket's chunk may be far larger than the slice in it. */
+function compact(pieces: readonly Uint8Array[]): Uint8Array {
+  const [only] = pieces;
+  if (pieces.length === 1 && only.buffer.byteLength <= 2 * only.length + 4096) return only;
+  return Buffer.concat(pieces);
+}
+
+/** Content in memory as long as it is small, then in a file. */
+export class StoreDraft implements Draft {
+  readonly id: QueueId;
+  size = 0;
+  readonly #options: DraftOptions;
+  #pieces: Uint8Array[] = [];
+  #spool: SpoolWriter | undefined;
+  #state: "open" | "committing" | "ended" = "open";
+
+  constructor(options: DraftOptions) {
+    this.id = options.id;
+    this.#options = options;
+  }
+
+  write(bytes: Uint8Array): MaybeAsync<void> {
+    if (this.#state !== "open") throw new Error(`Draft ${this.id} is closed`);
+    this.size += bytes.length;
+    if (this.#spool !== undefined) return this.#spool.write(bytes);
+    this.#pieces.push(bytes);
+    if (this.size > this.#options.spoolThreshold) return this.#startSpool();
+  }
+
+  #startSpool(): MaybeAsync<void> {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    try {
+      const spool = this.#spool = this.#options.openSpool(this.id);
+      return spool.write(...pieces);
+    } catch (error) {
+      this.#state = "ended";
+      return Promise.reject(queueFault(`spool message ${this.id}`, error));
+    }
+  }
+
+  async commit(envelope: Envelope): Promise<void> {
+    if (envelope.id !== this.id) throw new Error(`Draft ${this.id} committed as ${envelope.id}`);
+    if (this.#state !== "open") throw new QueueFault(`commit message ${this.id}`, "the draft is closed");
+    this.#state = "committing";
+    try {
+      await this.#options.append(envelope, await this.#finish());
+      this.#state = "ended";
+    } catch (error) {
+      this.#drop();
+      throw queueFault(`commit message ${this.id}`, error);
+    }
+  }
+
+  async #finish(): Promise<FinishedContent> {
+    if (this.#spool === undefined) return { is: "memory", bytes: compact(this.#pieces) };
+    await this.#spool.finish();
+    await this.#options.syncSpool();
+    return { is: "spooled", size: this.size };
+  }
+
+  abort(): void {
+    if (this.#state === "open") this.#drop();
+  }
+
+  #drop(): void {
+    this.#state = "ended";
+    this.#pieces = [];
+    const spool = this.#spool;
+    this.#spool = undefined;
+    if (spool !== undefined) void spool.abort().then(() => this.#options.dropSpool(this.id));
+  }
+}

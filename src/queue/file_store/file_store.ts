@@ -1,0 +1,420 @@
+import type { Disk } from "../../platform/file/disk.ts";
+import { adoptOrphans } from "./adopt.ts";
+import { Appends } from "../log/appends.ts";
+import { Compaction } from "../log/compaction.ts";
+import { type FinishedContent, StoreDraft } from "./draft.ts";
+import type { Envelope, QueueId } from "../envelope.ts";
+import type { FileStoreOptions } from "../log/file_store_options.ts";
+import { GroupCommit } from "../log/group_commit.ts";
+import { listShard } from "./listing.ts";
+import { type Location, QUEUE } from "../index/message_index.ts";
+import { MessageOpener } from "./message_opener.ts";
+import { Operator } from "./operator.ts";
+import { MAX_SHARD, queueIdSource } from "../queue_id.ts";
+import { probeDisk } from "./probe.ts";
+import { RecentMessages } from "./recent.ts";
+import { FLAG, RECORD } from "../log/record.ts";
+import { roomCheck } from "./room.ts";
+import { openOwnShard, type Shard, shardName } from "./shard.ts";
+import { SharedSync, SpoolWriter } from "../log/spool.ts";
+import { type StoreWorld, storeWorld } from "./store_world.ts";
+import {
+  type Draft,
+  type QueueCounts,
+  QueueFault,
+  type QueueListing,
+  type QueueStore,
+  type RecipientChange,
+  type StoredMessage,
+} from "../store.ts";
+
+/** After trouble in compaction it rests for so many milliseconds. */
+const COMPACTION_PAUSE = 30_000;
+
+/** Opens the store of one worker: takes the shard's lock, replays its log. Rejects with QueueFault. */
+export async function openFileStore(options: FileStoreOptions): Promise<QueueStore> {
+  const world = storeWorld(options);
+  if (!Number.isInteger(world.shard) || world.shard < 0 || world.shard > MAX_SHARD) {
+    throw new QueueFault(`open shard ${world.shard}`, `a shard's number is 0 to ${MAX_SHARD}`);
+  }
+  const started = world.now();
+  const shard = await openOwnShard({ ...world, name: shardName(world.shard) });
+  const milliseconds = world.now() - started;
+  world.report({ is: "replayed", messages: shard.index.count, bytes: shard.log.bytes, milliseconds });
+  return new FileStore(shard, world);
+}
+
+/** The embedded store: a shard's log, and what goes on around it. */
+class FileStore implements QueueStore {
+  readonly #shard: Shard;
+  readonly #world: StoreWorld;
+  readonly #disk: Disk;
+  readonly #appends = new Appends();
+  readonly #compaction: Compaction;
+  readonly #commits: GroupCommit;
+  readonly #recent: RecentMessages;
+  readonly #opener: MessageOpener;
+  readonly #operator: Operator;
+  readonly #spoolSync: SharedSync;
+  readonly #newId: () => QueueId;
+  readonly #hasRoom: (size: number) => boolean;
+  readonly #listeners: (() => void)[] = [];
+  #takeDeferred = false;
+  #arrived = false;
+  #closing = false;
+  #adoption: Promise<number> | undefined;
+  /** What was taken from shards whose adoption failed. */
+  readonly #taken = new Map<string, Set<QueueId>>();
+  #lastAppend = 0;
+  #compactionRests = 0;
+  #cancelOutcomes: (() => void) | undefined;
+  #cancelIdle: (() => void) | undefined;
+
+  constructor(shard: Shard, world: StoreWorld) {
+    const { disk, limits, now, settings, random } = world;
+    this.#shard = shard;
+    this.#world = world;
+    this.#disk = disk;
+    this.#recent = new RecentMessages(limits.cacheBytes);
+    this.#opener = new MessageOpener(shard, this.#recent, () => this.#recordSoon());
+    this.#operator = new Operator({
+      shard,
+      recent: this.#recent,
+      now,
+      changed: () => this.#recordSoon(),
+      announce: () => this.#announce(),
+    });
+    this.#spoolSync = new SharedSync(() => disk.syncDirectory(shard.paths.spool));
+    this.#hasRoom = roomCheck({ disk, path: shard.paths.own, now, settings });
+    this.#newId = queueIdSource({
+      shard: world.shard,
+      long: settings.enable_long_queue_ids,
+      now,
+      random,
+      taken: (id) => shard.index.find(id) >= 0,
+    });
+    this.#compaction = this.#makeCompaction();
+    this.#commits = this.#makeCommits();
+    if (shard.outcomes.waiting) this.#recordSoon();
+    this.#tidyLater();
+  }
+
+  #makeCompaction(): Compaction {
+    const { limits } = this.#world;
+    return new Compaction({
+      index: this.#shard.index,
+      log: this.#shard.log,
+      outcomes: this.#shard.outcomes,
+      step: limits.compactionStep,
+      slack: limits.slack,
+      slackBytes: limits.slackBytes,
+      kick: () => this.#commits.kick(),
+      readMessage: (slot) => this.#opener.readWhole(slot),
+      readState: (slot) => this.#shard.readState(slot),
+    });
+  }
+
+  #makeCommits(): GroupCommit {
+    const { now, inputs, report, after, limits } = this.#world;
+    return new GroupCommit({
+      log: this.#shard.log,
+      sources: [this.#shard.outcomes, this.#compaction, this.#appends],
+      now,
+      report,
+      after,
+      inputs,
+      gatherTime: limits.gatherTime,
+      faultPause: limits.faultPause,
+      committed: () => this.#committed(),
+    });
+  }
+
+  newId(): QueueId {
+    return this.#newId();
+  }
+
+  hasRoom(size: number): boolean {
+    return !(this.#commits.fault?.full === true && this.#commits.refusing) && this.#hasRoom(size);
+  }
+
+  draft(id: QueueId): Draft {
+    const { paths } = this.#shard;
+    return new StoreDraft({
+      id,
+      spoolThreshold: this.#world.limits.spoolThreshold,
+      openSpool: (name) => new SpoolWriter(this.#disk, `${paths.spool}/${name}`),
+      syncSpool: () => this.#spoolSync.request(),
+      dropSpool: (name) => this.#shard.dropSpool(name),
+      append: (envelope, content) => this.#append(envelope, content),
+    });
+  }
+
+  /** After this resolves the message is ours to deliver or bounce (RFC 5321 §6.1). */
+  #append(envelope: Envelope, content: FinishedContent): Promise<void> {
+    if (this.#closing) return Promise.reject(new QueueFault("append to the queue", "it is being closed"));
+    const spooled = content.is === "spooled";
+    const bytes = spooled ? undefined : content.bytes;
+    const size = spooled ? content.size : content.bytes.length;
+    this.#lastAppend = this.#world.now();
+    return new Promise((resolve, reject) => {
+      this.#appends.add({
+        record: {
+          type: RECORD.message,
+          flags: (spooled ? FLAG.spooled : 0) | (envelope.hold === true ? FLAG.hold : 0),
+          time: envelope.arrival,
+          size,
+          key: envelope.id,
+          meta: JSON.stringify(envelope),
+          content: bytes,
+        },
+        placed: (at) => {
+          this.#enter(envelope, { at, size, bytes });
+          resolve();
+        },
+        failed: reject,
+      });
+      this.#commits.kick();
+    });
+  }
+
+  #enter(
+    envelope: Envelope,
+    { at, size, bytes }: {
+      readonly at: Location;
+      readonly size: number;
+      readonly bytes: Uint8Array | undefined;
+    },
+  ): void {
+    const { index, log } = this.#shard;
+    const slot = index.add({
+      ...at,
+      id: envelope.id,
+      arrival: envelope.arrival,
+      size,
+      spooled: bytes === undefined,
+    });
+    log.claim(at);
+    if (envelope.hold === true) {
+      index.flags[slot] |= FLAG.hold;
+      index.move(slot, QUEUE.hold);
+      return;
+    }
+    this.#recent.put(slot, { envelope, bytes });
+    this.#arrived = true;
+  }
+
+  onArrival(listener: () => void): void {
+    this.#listeners.push(listener);
+    const { index } = this.#shard;
+    if (index.firstDue(QUEUE.incoming) !== undefined || index.firstDue(QUEUE.deferred) !== undefined) {
+      queueMicrotask(listener);
+    }
+  }
+
+  #announce(): void {
+    this.#arrived = false;
+    for (const listener of this.#listeners) listener();
+  }
+
+  #committed(): void {
+    if (this.#arrived) this.#announce();
+    this.#compact(false);
+    this.#tidyLater();
+  }
+
+  #compact(tidy: boolean): void {
+    if (this.#closing || this.#world.now() < this.#compactionRests) return;
+    this.#compaction.run(tidy).catch(() => {
+      this.#compactionRests = this.#world.now() + COMPACTION_PAUSE;
+    });
+  }
+
+  /** Some time after the last append the log shrinks to what lives. */
+  #tidyLater(): void {
+    if (this.#closing || this.#cancelIdle !== undefined) return;
+    this.#cancelIdle = this.#world.after(this.#world.limits.idleTime, () => {
+      this.#cancelIdle = undefined;
+      if (this.#world.now() - this.#lastAppend < this.#world.limits.idleTime) return this.#tidyLater();
+      this.#tidy();
+    });
+  }
+
+  #tidy(): void {
+    const { log } = this.#shard;
+    const { active } = log;
+    const { preallocate, slack } = this.#world.limits;
+    if (this.#commits.fault !== undefined) return;
+    if (active !== undefined && active.end > preallocate && active.live * slack < active.end) {
+      this.#commits.whenIdle(() => log.seal());
+    }
+    this.#compact(true);
+  }
+
+  takeDue(now: number, limit: number): QueueId[] {
+    const { index } = this.#shard;
+    const taken: QueueId[] = [];
+    const due = (queue: number) => {
+      const slot = index.firstDue(queue);
+      return slot !== undefined && index.due[slot] <= now ? slot : undefined;
+    };
+    while (taken.length < limit) {
+      const fresh = due(QUEUE.incoming);
+      const late = due(QUEUE.deferred);
+      const slot = this.#takeDeferred ? late ?? fresh : fresh ?? late;
+      if (slot === undefined) break;
+      this.#takeDeferred = !this.#takeDeferred;
+      index.move(slot, QUEUE.active);
+      taken.push(index.idOf(slot));
+    }
+    return taken;
+  }
+
+  nextDue(): number | undefined {
+    const { index } = this.#shard;
+    const [fresh, late] = [index.firstDue(QUEUE.incoming), index.firstDue(QUEUE.deferred)];
+    if (fresh === undefined) return late === undefined ? undefined : index.due[late];
+    return late === undefined ? index.due[fresh] : Math.min(index.due[fresh], index.due[late]);
+  }
+
+  open(id: QueueId): Promise<StoredMessage> {
+    return this.#opener.open(id);
+  }
+
+  record(id: QueueId, changes: readonly RecipientChange[]): void {
+    const slot = this.#shard.index.find(id);
+    if (slot < 0 || changes.length === 0) return;
+    this.#shard.outcomes.change(slot, changes);
+    this.#recordSoon();
+  }
+
+  defer(
+    id: QueueId,
+    nextAttempt: number,
+    changes: readonly RecipientChange[],
+    options?: { readonly warned?: boolean },
+  ): void {
+    const { index, outcomes } = this.#shard;
+    const slot = index.find(id);
+    if (slot < 0) return;
+    this.#recent.drop(slot);
+    outcomes.change(slot, changes);
+    index.flags[slot] |= FLAG.deferred | (options?.warned === true ? FLAG.warned : 0);
+    index.move(slot, this.#restQueue(slot), nextAttempt);
+    outcomes.finish(slot);
+    this.#recordSoon();
+  }
+
+  /** Where a message waits that is not active. */
+  #restQueue(slot: number): number {
+    const flags = this.#shard.index.flags[slot];
+    if ((flags & FLAG.hold) !== 0) return QUEUE.hold;
+    return (flags & FLAG.deferred) !== 0 ? QUEUE.deferred : QUEUE.incoming;
+  }
+
+  remove(id: QueueId): void {
+    const slot = this.#shard.index.find(id);
+    if (slot < 0) return;
+    this.#recent.drop(slot);
+    this.#shard.remove(slot);
+    this.#recordSoon();
+  }
+
+  release(id: QueueId): void {
+    const { index, outcomes } = this.#shard;
+    const slot = index.find(id);
+    if (slot < 0 || index.queue[slot] !== QUEUE.active) return;
+    index.move(slot, this.#restQueue(slot));
+    outcomes.release(slot);
+  }
+
+  /** Outcomes ride on the next append's sync, or on one of their own after a short while. */
+  #recordSoon(): void {
+    this.#cancelOutcomes ??= this.#world.after(this.#world.limits.outcomeDelay, () => {
+      this.#cancelOutcomes = undefined;
+      if (this.#shard.outcomes.waiting) this.#commits.kick();
+    });
+  }
+
+  flush(): Promise<void> {
+    return this.#commits.flush();
+  }
+
+  hold(ids?: readonly QueueId[]): number {
+    return this.#operator.hold(ids);
+  }
+
+  unhold(ids?: readonly QueueId[]): number {
+    return this.#operator.unhold(ids);
+  }
+
+  expire(ids?: readonly QueueId[]): number {
+    return this.#operator.expire(ids);
+  }
+
+  delete(ids?: readonly QueueId[]): number {
+    return this.#operator.delete(ids);
+  }
+
+  retryNow(ids?: readonly QueueId[]): number {
+    return this.#operator.retryNow(ids);
+  }
+
+  counts(): QueueCounts {
+    const { index, corrupt } = this.#shard;
+    return {
+      incoming: index.countIn(QUEUE.incoming),
+      active: index.countIn(QUEUE.active),
+      deferred: index.countIn(QUEUE.deferred),
+      hold: index.countIn(QUEUE.hold),
+      corrupt,
+      bytes: index.bytes,
+    };
+  }
+
+  list(): AsyncIterable<QueueListing> {
+    return listShard(this.#shard);
+  }
+
+  /** In a fault the log itself is tried first; then a file beside it, which costs mail in progress nothing. */
+  async probe(): Promise<number> {
+    const started = this.#world.now();
+    if (this.#commits.fault !== undefined) await this.#commits.flush();
+    await probeDisk(this.#disk, this.#shard.paths.probe);
+    return this.#world.now() - started;
+  }
+
+  adoptOrphans(): Promise<number> {
+    if (this.#closing) return Promise.reject(new QueueFault("adopt messages", "the queue is being closed"));
+    return this.#adoption ??= this.#adoptOrphans().finally(() => this.#adoption = undefined);
+  }
+
+  #adoptOrphans(): Promise<number> {
+    return adoptOrphans(this.#world, {
+      shard: this.#shard,
+      appends: this.#appends,
+      kick: () => this.#commits.kick(),
+      newId: this.#newId,
+      step: this.#world.limits.compactionStep,
+      syncSpool: () => this.#spoolSync.request(),
+      stopped: () => this.#closing,
+      announce: () => this.#announce(),
+      taken: this.#taken,
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#cancelIdle?.();
+    await this.#compaction.stop();
+    await this.#adoption?.catch(() => {});
+    try {
+      await this.#commits.flush();
+    } catch {
+      /* what could not be written stays as the log has it: a message may go out twice, none is lost */
+    }
+    await this.#commits.close();
+    this.#cancelOutcomes?.();
+    this.#shard.close();
+  }
+}

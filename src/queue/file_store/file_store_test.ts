@@ -1,0 +1,344 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Envelope, QueueId } from "../envelope.ts";
+import { openFileStore } from "./file_store.ts";
+import type { FileStoreOptions, QueueEvent } from "../log/file_store_options.ts";
+import type { Content, QueueStore } from "../store.ts";
+
+let directory: string;
+let events: QueueEvent[];
+const open: QueueStore[] = [];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "mta-queue-"));
+  events = [];
+});
+
+afterEach(async () => {
+  for (const store of open.splice(0)) await store.close();
+  rmSync(directory, { recursive: true });
+});
+
+async function start(options: Partial<FileStoreOptions> = {}): Promise<QueueStore> {
+  const store = await openFileStore({
+    directory,
+    shard: 0,
+    settings: { queue_minfree: 0, message_size_limit: 10240000, enable_long_queue_ids: false },
+    report: (event) => void events.push(event),
+    ...options,
+  });
+  open.push(store);
+  return store;
+}
+
+async function stop(store: QueueStore): Promise<void> {
+  open.splice(open.indexOf(store), 1);
+  await store.close();
+}
+
+function envelope(id: QueueId, fields: Partial<Envelope> = {}): Envelope {
+  const address = "bob@example.com";
+  return {
+    id,
+    arrival: Date.now(),
+    sender: "ann@example.org",
+    recipients: [{ address, original: address, notify: 0 }],
+    origin: { clientName: "client.example.org", clientAddress: "192.0.2.7" },
+    ...fields,
+  };
+}
+
+async function put(store: QueueStore, text: string, fields: Partial<Envelope> = {}): Promise<QueueId> {
+  const id = store.newId();
+  const draft = store.draft(id);
+  for (let at = 0; at < text.length; at += 50_000) {
+    await draft.write(Buffer.from(text.slice(at, at + 50_000)));
+  }
+  await draft.commit(envelope(id, fields));
+  return id;
+}
+
+async function textOf(content: Content): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of content.chunks()) pieces.push(piece);
+  return Buffer.concat(pieces).toString();
+}
+
+async function rows(store: QueueStore) {
+  const out = [];
+  for await (const row of store.list()) out.push(row);
+  return out;
+}
+
+test("a committed message survives close and open, content and envelope the same", async () => {
+  let store = await start();
+  const id = await put(store, "hello\r\n");
+  const first = await store.open(id);
+  expect(await textOf(first.content)).toBe("hello\r\n");
+  await stop(store);
+  store = await start();
+  expect(store.counts()).toEqual({ incoming: 1, active: 0, deferred: 0, hold: 0, corrupt: 0, bytes: 7 });
+  const again = await store.open(id);
+  expect(again.envelope).toEqual(first.envelope);
+  expect(again.content.bytes?.toString()).toBe("hello\r\n");
+  expect(again.states).toEqual([{ is: "pending" }]);
+});
+
+test("content over the threshold streams to a spool file and comes back in chunks", async () => {
+  const text = "0123456789abcde\n".repeat(60_000);
+  let store = await start();
+  const id = await put(store, text);
+  expect(readdirSync(join(directory, "mta/shard-0/spool"))).toEqual([id]);
+  await stop(store);
+  store = await start();
+  const { content } = await store.open(id);
+  expect(content.bytes).toBeUndefined();
+  expect(content.size).toBe(text.length);
+  expect(await textOf(content)).toBe(text);
+  store.remove(id);
+  await store.flush();
+  expect(readdirSync(join(directory, "mta/shard-0/spool"))).toEqual([]);
+});
+
+test("an aborted draft leaves nothing, neither in memory nor in the spool", async () => {
+  const store = await start();
+  const draft = store.draft(store.newId());
+  await draft.write(Buffer.alloc(300_000));
+  draft.abort();
+  await store.flush();
+  await Bun.sleep(10);
+  expect(readdirSync(join(directory, "mta/shard-0/spool"))).toEqual([]);
+  expect(store.counts().incoming).toBe(0);
+});
+
+test("new and deferred messages are taken in turn, each oldest due first", async () => {
+  const store = await start();
+  const old = [await put(store, "1"), await put(store, "2")];
+  const now = Date.now();
+  expect(store.takeDue(now, 10)).toEqual(old);
+  store.defer(old[0]!, now - 10, []);
+  store.defer(old[1]!, now - 20, []);
+  const fresh = [await put(store, "3"), await put(store, "4")];
+  const taken = store.takeDue(Date.now(), 10);
+  expect(taken.filter((id) => old.includes(id))).toEqual([old[1]!, old[0]!]);
+  expect(taken.filter((id) => fresh.includes(id))).toEqual(fresh);
+  expect([taken.slice(0, 2), taken.slice(2)].map((two) => two.filter((id) => old.includes(id)).length))
+    .toEqual([1, 1]);
+});
+
+test("deferral, states, warning and forced expiration are there after a restart", async () => {
+  let store = await start();
+  const two = ["bob@example.com", "eve@example.com"].map((a) => ({ address: a, original: a, notify: 0 }));
+  const id = await put(store, "x", { recipients: two });
+  store.takeDue(Date.now(), 1);
+  await store.open(id);
+  const detail = { status: "4.4.1", text: "connect to x: refused", action: "delayed" } as const;
+  store.record(id, [{ index: 0, state: { is: "done" } }]);
+  store.defer(id, 5_000_000_000_000, [{ index: 1, state: { is: "pending", why: detail } }], { warned: true });
+  expect(store.expire([id])).toBe(1);
+  expect(store.expire([id])).toBe(0);
+  await stop(store);
+  store = await start();
+  expect(store.counts().deferred).toBe(1);
+  expect(store.nextDue()).toBe(5_000_000_000_000);
+  expect(store.takeDue(Date.now(), 1)).toEqual([]);
+  const stored = await store.open(id);
+  expect(stored.states).toEqual([{ is: "done" }, { is: "pending", why: detail }]);
+  expect(stored).toMatchObject({ warned: true, forcedExpire: true });
+  expect(await rows(store)).toMatchObject([{
+    id,
+    queue: "deferred",
+    forcedExpire: true,
+    recipients: [{ address: "eve@example.com", why: "connect to x: refused" }],
+  }]);
+});
+
+test("what a run recorded before a crash is on top of the last full state", async () => {
+  let store = await start();
+  const two = ["bob@example.com", "eve@example.com"].map((a) => ({ address: a, original: a, notify: 0 }));
+  const id = await put(store, "x", { recipients: two });
+  store.takeDue(Date.now(), 1);
+  await store.open(id);
+  store.record(id, [{ index: 1, state: { is: "done" } }]);
+  await stop(store);
+  store = await start();
+  expect(store.counts().incoming).toBe(1);
+  expect((await store.open(id)).states).toEqual([{ is: "pending" }, { is: "done" }]);
+  expect(store.takeDue(Date.now(), 1)).toEqual([id]);
+  store.defer(id, 1, [{ index: 0, state: { is: "done" } }]);
+  await stop(store);
+  store = await start();
+  expect((await store.open(id)).states).toEqual([{ is: "done" }, { is: "done" }]);
+});
+
+test("hold and unhold move messages, an active one when its run ends; held mail is never due", async () => {
+  const store = await start();
+  const [one, two] = [await put(store, "1"), await put(store, "2", { hold: true })];
+  expect(store.counts()).toMatchObject({ incoming: 1, hold: 1 });
+  expect(store.takeDue(Date.now(), 10)).toEqual([one]);
+  expect(store.hold()).toBe(1);
+  expect(store.counts()).toMatchObject({ active: 1, hold: 1 });
+  store.defer(one, 1, []);
+  expect(store.counts()).toMatchObject({ active: 0, hold: 2 });
+  expect(store.retryNow()).toBe(0);
+  expect(store.takeDue(Date.now(), 10)).toEqual([]);
+  expect(store.unhold([two])).toBe(1);
+  expect(store.takeDue(Date.now(), 10)).toEqual([two]);
+});
+
+test("retryNow makes deferred mail due, delete takes any, and ids that are not there are ignored", async () => {
+  const store = await start();
+  const id = await put(store, "1");
+  store.takeDue(Date.now(), 1);
+  store.defer(id, 5_000_000_000_000, []);
+  expect(store.retryNow(["000000000000" as QueueId])).toBe(0);
+  expect(store.retryNow([id, id])).toBe(1);
+  expect(store.takeDue(Date.now(), 1)).toEqual([id]);
+  expect(store.delete([id])).toBe(1);
+  store.record(id, [{ index: 0, state: { is: "done" } }]);
+  store.defer(id, 1, []);
+  store.remove(id);
+  expect(store.counts()).toMatchObject({ incoming: 0, active: 0, deferred: 0, hold: 0, bytes: 0 });
+  await expect(store.open(id)).rejects.toThrow(`Cannot open message ${id}: it is not in the queue`);
+});
+
+test("a second owner of a shard is refused while the first lives", async () => {
+  await start();
+  const after = (_: number, call: () => void) => (queueMicrotask(call), () => {});
+  await expect(start({ after })).rejects.toThrow("another process holds its lock");
+});
+
+test("a damaged record is set aside and its neighbours are unharmed", async () => {
+  let store = await start();
+  const ids = [];
+  for (const text of ["one", "two", "three"]) ids.push(await put(store, text.repeat(100)));
+  await stop(store);
+  const log = join(directory, "mta/shard-0/log");
+  const path = join(log, readdirSync(log)[0]!);
+  const bytes = readFileSync(path);
+  bytes[bytes.indexOf("twotwo") + 9] ^= 1;
+  writeFileSync(path, bytes);
+  store = await start();
+  expect((await rows(store)).map(({ id }) => id)).toEqual([ids[0]!, ids[2]!]);
+  expect(store.counts().corrupt).toBe(1);
+  const saved = events.find((event) => event.is === "corrupt");
+  expect(readFileSync(saved?.is === "corrupt" ? saved.savedAs : "").includes("twotwo")).toBe(true);
+  await stop(store);
+  events = [];
+  store = await start();
+  expect(events.filter((event) => event.is === "corrupt")).toEqual([]);
+  expect(store.counts()).toMatchObject({ incoming: 2, corrupt: 1 });
+});
+
+test("a record of an unknown version makes the store refuse to open", async () => {
+  let store = await start();
+  await put(store, "one");
+  await stop(store);
+  const { crc32 } = await import("../../platform/checksum.ts");
+  const log = join(directory, "mta/shard-0/log");
+  const path = join(log, readdirSync(log)[0]!);
+  const bytes = readFileSync(path);
+  const at = bytes.indexOf("mtaq".split("").reverse().join(""), 10);
+  bytes[at + 8] = 9;
+  bytes.writeUInt32LE(crc32(bytes.subarray(at + 44), crc32(bytes.subarray(at, at + 40))), at + 40);
+  writeFileSync(path, bytes);
+  await expect(start()).rejects.toThrow("written by a newer version");
+  store = await start({ shard: 1 });
+  expect(store.counts().incoming).toBe(0);
+});
+
+test("a message whose spool file is gone is set aside; spool files without a message go", async () => {
+  let store = await start();
+  const id = await put(store, "x".repeat(300_000));
+  await stop(store);
+  rmSync(join(directory, "mta/shard-0/spool", id));
+  writeFileSync(join(directory, "mta/shard-0/spool/ABCDE0000000"), "orphan");
+  store = await start();
+  expect(readdirSync(join(directory, "mta/shard-0/spool"))).toEqual([]);
+  expect(store.counts()).toMatchObject({ incoming: 0, corrupt: 1 });
+  expect(events.some((event) => event.is === "corrupt" && event.where.includes("is missing"))).toBe(true);
+});
+
+test("the log shrinks to what lives, and what lives keeps its states", async () => {
+  const limits = { segmentSize: 100_000, preallocate: 4096, slackBytes: 0, idleTime: 20 };
+  let store = await start({ limits });
+  const kept: QueueId[] = [];
+  for (let at = 0; at < 400; at++) {
+    const id = await put(store, `${at} `.repeat(500));
+    if (at % 50 === 0) kept.push(id);
+  }
+  for (const id of store.takeDue(Date.now(), 1000)) {
+    if (!kept.includes(id)) store.remove(id);
+    else store.defer(id, 4_000_000_000_000 + kept.indexOf(id), [{ index: 0, state: { is: "done" } }]);
+  }
+  await store.flush();
+  await Bun.sleep(200);
+  const size = () =>
+    readdirSync(join(directory, "mta/shard-0/log"))
+      .reduce((sum, name) => sum + statSync(join(directory, "mta/shard-0/log", name)).size, 0);
+  expect(size()).toBeLessThan(60_000);
+  await stop(store);
+  store = await start({ limits });
+  expect((await rows(store)).map(({ id }) => id).sort()).toEqual([...kept].sort());
+  for (const [at, id] of kept.entries()) {
+    const { states, content } = await store.open(id);
+    expect(states).toEqual([{ is: "done" }]);
+    expect(content.bytes?.toString()).toBe(`${at * 50} `.repeat(500));
+  }
+  expect(store.nextDue()).toBe(4_000_000_000_000);
+});
+
+test("a shard without an owner is adopted with its states, spool files and marks", async () => {
+  let other = await start({ shard: 7 });
+  const big = "big\r\n".repeat(100_000);
+  const ids = [await put(other, "small"), await put(other, big), await put(other, "held", { hold: true })];
+  other.takeDue(Date.now(), 1);
+  other.defer(ids[0]!, 5_000_000_000_000, [{ index: 0, state: { is: "done" } }]);
+  await stop(other);
+  let store = await start();
+  expect(await store.adoptOrphans()).toBe(3);
+  expect(await store.adoptOrphans()).toBe(0);
+  expect(store.counts()).toMatchObject({ incoming: 1, deferred: 1, hold: 1 });
+  await stop(store);
+  other = await start({ shard: 7 });
+  expect(other.counts()).toMatchObject({ incoming: 0, deferred: 0, hold: 0 });
+  store = await start();
+  expect(store.counts()).toMatchObject({ incoming: 1, deferred: 1, hold: 1, corrupt: 0 });
+  expect((await store.open(ids[0]!)).states).toEqual([{ is: "done" }]);
+  expect(await textOf((await store.open(ids[1]!)).content)).toBe(big);
+  expect(await textOf((await store.open(ids[2]!)).content)).toBe("held");
+});
+
+test("listeners hear of what waits at the start and of every arrival, not of held mail", async () => {
+  let store = await start();
+  await put(store, "1");
+  await stop(store);
+  store = await start();
+  let heard = 0;
+  store.onArrival(() => void heard++);
+  await Promise.resolve();
+  expect(heard).toBe(1);
+  await put(store, "2");
+  expect(heard).toBe(2);
+  await put(store, "3", { hold: true });
+  expect(heard).toBe(2);
+});
+
+test("hasRoom() knows queue_minfree and one and a half times message_size_limit", async () => {
+  const store = await start({
+    settings: { queue_minfree: 0, message_size_limit: 1, enable_long_queue_ids: true },
+  });
+  expect(store.hasRoom(0)).toBe(true);
+  expect(store.hasRoom(Number.MAX_SAFE_INTEGER)).toBe(false);
+  const poor = await start({
+    shard: 1,
+    settings: { queue_minfree: 2 ** 52, message_size_limit: 1, enable_long_queue_ids: true },
+  });
+  expect(poor.hasRoom(0)).toBe(false);
+});
+
+test("probe() answers with the time a write and a sync took", async () => {
+  expect(await (await start()).probe()).toBeLessThan(1000);
+});

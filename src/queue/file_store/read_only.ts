@@ -1,0 +1,87 @@
+import { systemDisk } from "../../platform/file/durable_file.ts";
+import type { Disk } from "../../platform/file/disk.ts";
+import { memoryContent, spooledContent } from "./content.ts";
+import type { Envelope, QueueId } from "../envelope.ts";
+import { queueFault } from "../fault.ts";
+import { QUEUE_LIMITS } from "../log/file_store_options.ts";
+import { listShard, readStates } from "./listing.ts";
+import { FLAG } from "../log/record.ts";
+import { listShards, Shard } from "./shard.ts";
+import { QueueFault, type QueueListing, type StoredMessage } from "../store.ts";
+
+/** The queue as it lies on disk, for `postqueue -p` and `postcat` while the service is down. */
+export interface QueueReader {
+  /** Whether there is a queue at all. */
+  readonly exists: boolean;
+  /** All messages of all shards, shard by shard in order of arrival. */
+  list(): AsyncIterable<QueueListing>;
+  open(id: QueueId): Promise<StoredMessage>;
+  close(): void;
+}
+
+/** Reads the queue below a queue_directory. Changes nothing and needs no lock; a shard in use shows as it was a moment ago. */
+export async function openReadOnly(directory: string, disk: Disk = systemDisk): Promise<QueueReader> {
+  const names = listShards(disk, directory);
+  const shards: Shard[] = [];
+  for (const name of names) {
+    const shard = await Shard.open({
+      directory,
+      name,
+      mode: "read",
+      disk,
+      random: () => 0,
+      limits: QUEUE_LIMITS,
+      report: () => {},
+    });
+    if (shard !== undefined) shards.push(shard);
+  }
+  return {
+    exists: names.length > 0,
+    list: () => listAll(shards),
+    open: (id) => openIn(shards, id),
+    close: () => shards.forEach((shard) => shard.close()),
+  };
+}
+
+async function* listAll(shards: readonly Shard[]): AsyncIterable<QueueListing> {
+  const seen = new Set<QueueId>();
+  for (const shard of shards) {
+    for await (const row of listShard(shard)) {
+      if (shards.length > 1 && seen.has(row.id)) continue; // in the middle of an adoption both shards have it
+      if (shards.length > 1) seen.add(row.id);
+      yield row;
+    }
+  }
+}
+
+async function openIn(shards: readonly Shard[], id: QueueId): Promise<StoredMessage> {
+  for (const shard of shards) {
+    const slot = shard.index.find(id);
+    if (slot >= 0) return await readStored(shard, slot);
+  }
+  throw new QueueFault(`open message ${id}`, "it is not in the queue");
+}
+
+/** A message with its states, read from the log of a shard. */
+async function readStored(shard: Shard, slot: number): Promise<StoredMessage> {
+  const { index, disk, paths } = shard;
+  const id = index.idOf(slot);
+  try {
+    const record = await shard.readMessage(slot);
+    if (record === undefined) throw new Error("its record is damaged");
+    const envelope = JSON.parse(record.meta.toString()) as Envelope;
+    const flags = index.flags[slot];
+    const spooled = (flags & FLAG.spooled) !== 0;
+    return {
+      envelope,
+      states: await readStates(shard, slot, envelope.recipients.length),
+      content: spooled
+        ? spooledContent(disk, `${paths.spool}/${id}`, index.size[slot])
+        : memoryContent(record.content),
+      warned: (flags & FLAG.warned) !== 0,
+      forcedExpire: (flags & FLAG.expire) !== 0,
+    };
+  } catch (error) {
+    throw queueFault(`open message ${id}`, error);
+  }
+}

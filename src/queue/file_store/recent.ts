@@ -1,0 +1,44 @@
+import type { Envelope } from "../envelope.ts";
+
+/** A message as it came in. */
+export interface RecentMessage {
+  readonly envelope: Envelope;
+  /** Undefined when the content is in a spool file. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** Memory that an envelope takes, roughly. */
+function weight({ envelope, bytes }: RecentMessage): number {
+  return 1024 + 256 * envelope.recipients.length + (bytes?.length ?? 0);
+}
+
+/** New messages stay in memory for their first delivery, the oldest leaving when the limit is reached. Keyed by slot. */
+export class RecentMessages {
+  readonly #limit: number;
+  readonly #messages = new Map<number, RecentMessage>();
+  #bytes = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  put(slot: number, message: RecentMessage): void {
+    this.#messages.set(slot, message);
+    this.#bytes += weight(message);
+    for (const oldest of this.#messages.keys()) {
+      if (this.#bytes <= this.#limit) return;
+      this.drop(oldest);
+    }
+  }
+
+  get(slot: number): RecentMessage | undefined {
+    return this.#messages.get(slot);
+  }
+
+  drop(slot: number): void {
+    const message = this.#messages.get(slot);
+    if (message === undefined) return;
+    this.#messages.delete(slot);
+    this.#bytes -= weight(message);
+  }
+}

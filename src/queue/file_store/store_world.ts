@@ -1,0 +1,33 @@
+import { inputsSeen } from "../../platform/socket/connection.ts";
+import { systemDisk } from "../../platform/file/durable_file.ts";
+import { type FileStoreOptions, QUEUE_LIMITS, type QueueLimits } from "../log/file_store_options.ts";
+
+/** Options with every default filled in. */
+export interface StoreWorld extends Required<Omit<FileStoreOptions, "limits">> {
+  readonly limits: QueueLimits;
+}
+
+function waitThen(milliseconds: number, call: () => void): () => void {
+  const timer = setTimeout(call, milliseconds);
+  return () => clearTimeout(timer);
+}
+
+function randomWord(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0];
+}
+
+/** The options as the store uses them. */
+export function storeWorld(options: FileStoreOptions): StoreWorld {
+  return {
+    directory: options.directory,
+    shard: options.shard,
+    settings: options.settings,
+    report: options.report,
+    limits: { ...QUEUE_LIMITS, ...options.limits },
+    disk: options.disk ?? systemDisk,
+    now: options.now ?? Date.now,
+    inputs: options.inputs ?? inputsSeen,
+    random: options.random ?? randomWord,
+    after: options.after ?? waitThen,
+  };
+}

@@ -1,0 +1,207 @@
+import { DueHeap } from "./due_heap.ts";
+import type { QueueId } from "../envelope.ts";
+import { IdTable } from "./id_table.ts";
+import { parseQueueId, printQueueId } from "../queue_id.ts";
+import type { QueueName } from "../store.ts";
+
+/** Queues as the index keeps them; `free` marks an unused slot. */
+export const QUEUE = { free: 0, incoming: 1, active: 2, deferred: 3, hold: 4 } as const;
+const QUEUE_NAMES: readonly QueueName[] = ["incoming", "incoming", "active", "deferred", "hold"];
+
+/** A record's place in the log. */
+export interface Location {
+  readonly segment: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A new message for the index. */
+export interface NewEntry extends Location {
+  readonly id: string;
+  readonly arrival: number;
+  readonly size: number;
+  readonly spooled: boolean;
+}
+
+const NOWHERE = -1;
+
+/**
+ * All messages of a shard, about 90 bytes each in typed arrays: the content, the envelope and the recipients' states stay on
+ * disk. A slot is a message's number while it lives; `stamp` tells whether a slot still holds the same message.
+ */
+export class MessageIndex {
+  a = new Uint32Array(0);
+  b = new Uint32Array(0);
+  c = new Uint32Array(0);
+  segment = new Uint32Array(0);
+  offset = new Uint32Array(0);
+  length = new Uint32Array(0);
+  stateSegment = new Uint32Array(0);
+  stateOffset = new Uint32Array(0);
+  stateLength = new Uint32Array(0);
+  stamp = new Uint32Array(0);
+  size = new Float64Array(0);
+  arrival = new Float64Array(0);
+  due = new Float64Array(0);
+  /** FLAG bits of record.ts: hold (after the run), deferred, expire, warned, spooled. */
+  flags = new Uint8Array(0);
+  queue = new Uint8Array(0);
+  #heapPlace = new Int32Array(0);
+  readonly #ids = new IdTable();
+  readonly #incoming: DueHeap;
+  readonly #deferred: DueHeap;
+  readonly #count = [0, 0, 0, 0, 0];
+  #free: number[] = [];
+  #capacity = 0;
+  #used = 0;
+  /** Sum of the sizes of all contents. */
+  bytes = 0;
+
+  constructor() {
+    const view = {
+      before: (one: number, other: number) => this.#before(one, other),
+      place: (slot: number, at: number) => void (this.#heapPlace[slot] = at),
+      placeOf: (slot: number) => this.#heapPlace[slot],
+    };
+    this.#incoming = new DueHeap(view);
+    this.#deferred = new DueHeap(view);
+  }
+
+  /** Number of messages. */
+  get count(): number {
+    return this.#used - this.#free.length;
+  }
+
+  countIn(queue: number): number {
+    return this.#count[queue];
+  }
+
+  find(id: string): number {
+    const parts = parseQueueId(id);
+    return parts === undefined ? -1 : this.#ids.find(parts, this);
+  }
+
+  idOf(slot: number): QueueId {
+    return printQueueId({ a: this.a[slot], b: this.b[slot], c: this.c[slot] });
+  }
+
+  queueName(slot: number): QueueName {
+    return QUEUE_NAMES[this.queue[slot]];
+  }
+
+  /** Enters a message as incoming; its id must be valid and new. */
+  add(entry: NewEntry): number {
+    const slot = this.#free.pop() ?? this.#fresh();
+    const { a, b, c } = parseQueueId(entry.id)!;
+    this.a[slot] = a;
+    this.b[slot] = b;
+    this.c[slot] = c;
+    this.segment[slot] = entry.segment;
+    this.offset[slot] = entry.offset;
+    this.length[slot] = entry.length;
+    this.stateLength[slot] = 0;
+    this.stamp[slot]++;
+    this.size[slot] = entry.size;
+    this.arrival[slot] = entry.arrival;
+    this.due[slot] = entry.arrival;
+    this.flags[slot] = entry.spooled ? 16 : 0;
+    this.#heapPlace[slot] = NOWHERE;
+    this.queue[slot] = QUEUE.free;
+    this.#ids.insert(slot, this);
+    this.bytes += entry.size;
+    this.move(slot, QUEUE.incoming);
+    return slot;
+  }
+
+  remove(slot: number): void {
+    this.move(slot, QUEUE.free);
+    this.#ids.remove(slot, this);
+    this.bytes -= this.size[slot];
+    this.#free.push(slot);
+  }
+
+  /** Puts a message into a queue, with a new due time where one is given. */
+  move(slot: number, queue: number, due: number = this.due[slot]): void {
+    const from = this.queue[slot];
+    if (this.#heapPlace[slot] !== NOWHERE) this.#heapOf(from)?.remove(slot);
+    this.due[slot] = due;
+    this.queue[slot] = queue;
+    this.#count[from]--;
+    this.#count[queue]++;
+    this.#heapOf(queue)?.push(slot);
+  }
+
+  /** Enters the new place of a message record that was copied within the log. */
+  relocate(slot: number, to: Location): void {
+    const queue = this.queue[slot];
+    const heap = this.#heapPlace[slot] === NOWHERE ? undefined : this.#heapOf(queue);
+    heap?.remove(slot);
+    this.segment[slot] = to.segment;
+    this.offset[slot] = to.offset;
+    this.length[slot] = to.length;
+    heap?.push(slot);
+  }
+
+  /** Slot that is due first in a queue that waits. */
+  firstDue(queue: number): number | undefined {
+    return this.#heapOf(queue)?.first;
+  }
+
+  /** All slots in use. */
+  slots(): Uint32Array {
+    const out = new Uint32Array(this.count);
+    for (let slot = 0, at = 0; slot < this.#used; slot++) {
+      if (this.queue[slot] !== QUEUE.free) out[at++] = slot;
+    }
+    return out;
+  }
+
+  /** Slots whose message record is in a segment, in its order. */
+  slotsIn(segment: number): number[] {
+    const out: number[] = [];
+    for (let slot = 0; slot < this.#used; slot++) {
+      if (this.segment[slot] === segment && this.queue[slot] !== QUEUE.free) out.push(slot);
+    }
+    return out.sort((one, other) => this.#order(one, other));
+  }
+
+  #heapOf(queue: number): DueHeap | undefined {
+    if (queue === QUEUE.incoming) return this.#incoming;
+    return queue === QUEUE.deferred ? this.#deferred : undefined;
+  }
+
+  #before(one: number, other: number): boolean {
+    const by = this.due[one] - this.due[other];
+    return by !== 0 ? by < 0 : this.#order(one, other) < 0;
+  }
+
+  #order(one: number, other: number): number {
+    return this.segment[one] - this.segment[other] || this.offset[one] - this.offset[other];
+  }
+
+  #fresh(): number {
+    if (this.#used === this.#capacity) this.#grow(Math.max(64, Math.ceil(this.#capacity * 1.5)));
+    return this.#used++;
+  }
+
+  #grow(capacity: number): void {
+    this.#capacity = capacity;
+    const words = (old: Uint32Array<ArrayBuffer>) => grown(new Uint32Array(capacity), old);
+    const doubles = (old: Float64Array<ArrayBuffer>) => grown(new Float64Array(capacity), old);
+    const bytes = (old: Uint8Array<ArrayBuffer>) => grown(new Uint8Array(capacity), old);
+    [this.a, this.b, this.c] = [words(this.a), words(this.b), words(this.c)];
+    [this.segment, this.offset, this.length] = [words(this.segment), words(this.offset), words(this.length)];
+    this.stateSegment = words(this.stateSegment);
+    this.stateOffset = words(this.stateOffset);
+    this.stateLength = words(this.stateLength);
+    this.stamp = words(this.stamp);
+    [this.size, this.arrival, this.due] = [doubles(this.size), doubles(this.arrival), doubles(this.due)];
+    [this.flags, this.queue] = [bytes(this.flags), bytes(this.queue)];
+    this.#heapPlace = grown(new Int32Array(capacity), this.#heapPlace);
+  }
+}
+
+function grown<Column extends { set(old: Column): void }>(bigger: Column, old: Column): Column {
+  bigger.set(old);
+  return bigger;
+}

@@ -1,0 +1,81 @@
+import type { Settings } from "../../config/parameters/settings_type.ts";
+import type { Disk } from "../../platform/file/disk.ts";
+
+/** What happens inside the store; master turns these into log events and metrics. */
+export type QueueEvent =
+  /** A group commit: how many messages and bytes one fdatasync served, and how long it took. */
+  | { readonly is: "sync"; readonly messages: number; readonly bytes: number; readonly milliseconds: number }
+  /** Writing fails: nothing is accepted until `recovered`. Comes once a trouble. */
+  | { readonly is: "fault"; readonly what: string; readonly why: string; readonly full: boolean }
+  | { readonly is: "recovered" }
+  /** A damaged record was set aside in corrupt/; its neighbours are unharmed. */
+  | { readonly is: "corrupt"; readonly where: string; readonly bytes: number; readonly savedAs: string }
+  /** An unfinished write at the end of the log, as a power failure leaves it; nobody was told that it is stored. */
+  | { readonly is: "torn"; readonly where: string; readonly bytes: number; readonly savedAs?: string }
+  | {
+    readonly is: "replayed";
+    readonly messages: number;
+    readonly bytes: number;
+    readonly milliseconds: number;
+  }
+  | { readonly is: "adopted"; readonly shard: string; readonly messages: number };
+
+/** Sizes and times of the store; the defaults suit a server, tests make them small. */
+export interface QueueLimits {
+  /** Content above this many bytes goes to a file of its own while it arrives. */
+  readonly spoolThreshold: number;
+  /** A segment is closed when it has grown past this. */
+  readonly segmentSize: number;
+  /** Space is reserved in steps of this size; 0 = never. */
+  readonly preallocate: number;
+  /** Contents of new messages kept in memory for their first delivery. */
+  readonly cacheBytes: number;
+  /** Longest time a message waits for others to share its sync while input keeps coming, in milliseconds. */
+  readonly gatherTime: number;
+  /** Longest time an outcome waits for its sync when nothing is appended, in milliseconds. */
+  readonly outcomeDelay: number;
+  /** Bytes moved by compaction in one group commit. */
+  readonly compactionStep: number;
+  /** The log is compacted when it is larger than `slack` times what lives, plus `slackBytes`. */
+  readonly slack: number;
+  readonly slackBytes: number;
+  /** After this long without an append the log shrinks to what lives. */
+  readonly idleTime: number;
+  /** After a failed write nothing is tried again for this long. */
+  readonly faultPause: number;
+}
+
+/** Defaults, measured with scripts/bench_queue.ts. */
+export const QUEUE_LIMITS: QueueLimits = {
+  spoolThreshold: 256 * 1024,
+  segmentSize: 64 * 1024 * 1024,
+  preallocate: 4 * 1024 * 1024,
+  cacheBytes: 32 * 1024 * 1024,
+  gatherTime: 3,
+  outcomeDelay: 50,
+  compactionStep: 1024 * 1024,
+  slack: 2,
+  slackBytes: 256 * 1024 * 1024,
+  idleTime: 5000,
+  faultPause: 1000,
+};
+
+/** What a file store needs. All but the first four has a default that suits the server. */
+export interface FileStoreOptions {
+  /** queue_directory (postconf(5)); ours is its subdirectory `mta/`. */
+  readonly directory: string;
+  /** Number of this worker's shard, 0..255: no two running workers share one. */
+  readonly shard: number;
+  readonly settings: Pick<Settings, "queue_minfree" | "message_size_limit" | "enable_long_queue_ids">;
+  readonly report: (event: QueueEvent) => void;
+  readonly limits?: Partial<QueueLimits>;
+  readonly disk?: Disk;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  /** Grows with the process's network input; tells a busy event loop from an idle one. */
+  readonly inputs?: () => number;
+  /** 32 random bits. */
+  readonly random?: () => number;
+  /** Calls once after so many milliseconds, unless the answer is called first. */
+  readonly after?: (milliseconds: number, call: () => void) => () => void;
+}

@@ -1,0 +1,123 @@
+import type { Disk, DiskFile } from "../../platform/file/disk.ts";
+
+/** Name of a segment's file: its number in the log and the random number that marks its records. */
+export function segmentName(number: number, nonce: number): string {
+  const hex = (value: number) => value.toString(16).padStart(8, "0");
+  return `${hex(number)}-${hex(nonce)}.seg`;
+}
+
+/** Number and mark from a file name; undefined for other files. */
+function parseSegmentName(
+  name: string,
+): { readonly number: number; readonly nonce: number } | undefined {
+  const match = /^([0-9a-f]{8})-([0-9a-f]{8})\.seg$/.exec(name);
+  if (match === null) return undefined;
+  return { number: Number.parseInt(match[1], 16), nonce: Number.parseInt(match[2], 16) };
+}
+
+/** An append-only file of records. Counts what lives in it, and stays open as long as somebody reads. */
+export class Segment {
+  readonly number: number;
+  readonly nonce: number;
+  readonly path: string;
+  /** Bytes of records that are durable. */
+  end = 0;
+  /** Bytes of records that still mean something. */
+  live = 0;
+  /** Where the last group commit that replay found begins, and its number. */
+  lastBatch = { number: 0, offset: 0 };
+  readonly #file: DiskFile;
+  readonly #step: number;
+  #reserved = 0;
+  #readers = 0;
+  #retired = false;
+
+  /** Space is reserved in steps of `step` bytes; 0 = never. */
+  constructor(
+    file: DiskFile,
+    at: { readonly number: number; readonly nonce: number; readonly path: string },
+    step = 0,
+  ) {
+    this.#file = file;
+    this.#step = step;
+    this.number = at.number;
+    this.nonce = at.nonce;
+    this.path = at.path;
+  }
+
+  static open(disk: Disk, directory: string, name: string, mode: "read" | "write"): Segment | undefined {
+    const parsed = parseSegmentName(name);
+    if (parsed === undefined) return undefined;
+    const path = `${directory}/${name}`;
+    return new Segment(disk.open(path, mode), { ...parsed, path });
+  }
+
+  get file(): DiskFile {
+    return this.#file;
+  }
+
+  /**
+   * Reserves space for so many more bytes, and for some outcomes behind them: on a full disk it must still be possible to
+   * write down what was delivered. Throws when there is none.
+   */
+  makeRoom(bytes: number): void {
+    const needed = this.end + bytes + this.#step / 8;
+    if (this.#step === 0 || needed <= this.#reserved) return;
+    try {
+      this.#reserve(Math.ceil(needed / this.#step) * this.#step);
+    } catch {
+      this.#reserve(Math.ceil(needed));
+    }
+  }
+
+  #reserve(end: number): void {
+    this.#reserved = this.#file.preallocate(this.#reserved, end - this.#reserved) ? end : Infinity;
+  }
+
+  /** Puts records behind the durable end; they count only after `sync`. */
+  write(buffers: readonly Uint8Array[]): void {
+    this.#file.write(buffers, this.end);
+  }
+
+  sync(): Promise<void> {
+    return this.#file.sync();
+  }
+
+  /** Writes what replay found of the last group commit once more and syncs it: its first sync may have failed or never been. */
+  async writeLastBatchAgain(): Promise<void> {
+    const { offset } = this.lastBatch;
+    const bytes = await this.read(offset, this.end - offset);
+    this.#file.write([bytes], offset);
+    await this.sync();
+  }
+
+  /** Drops what is behind the durable end, reserved space too; it is sure to be gone after the next sync. */
+  cut(): void {
+    this.#file.truncate(this.end);
+    this.#reserved = this.end;
+  }
+
+  /** The bytes at a place; rejects when they are not all there. */
+  async read(offset: number, length: number): Promise<Buffer> {
+    const into = Buffer.allocUnsafeSlow(length);
+    this.#readers++;
+    try {
+      const got = await this.#file.read(into, offset);
+      if (got < length) throw new Error(`${this.path} ends at byte ${offset + got}`);
+      return into;
+    } finally {
+      this.#readers--;
+      this.#closeWhenUnused();
+    }
+  }
+
+  /** Closes the file once nobody reads it any more. */
+  retire(): void {
+    this.#retired = true;
+    this.#closeWhenUnused();
+  }
+
+  #closeWhenUnused(): void {
+    if (this.#retired && this.#readers === 0) this.#file.close();
+  }
+}

@@ -1,0 +1,123 @@
+import type { Disk, DiskFile } from "../../platform/file/disk.ts";
+import type { MaybeAsync } from "../../base/maybe_async.ts";
+import { queueFault } from "../fault.ts";
+import type { QueueFault } from "../store.ts";
+
+/** Writers wait when this much of their message has not reached the file yet. */
+const BACKLOG = 512 * 1024;
+const READ_SIZE = 64 * 1024;
+
+/** Lets any number of callers share the syncs of one directory: each is answered by a sync that began after it asked. */
+export class SharedSync {
+  readonly #sync: () => Promise<void>;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor(sync: () => Promise<void>) {
+    this.#sync = sync;
+  }
+
+  request(): Promise<void> {
+    if (this.#running === undefined) return this.#start();
+    return this.#next ??= this.#running.catch(() => {}).then(() => {
+      this.#next = undefined;
+      return this.#start();
+    });
+  }
+
+  #start(): Promise<void> {
+    const running = this.#sync().finally(() => {
+      if (this.#running === running) this.#running = undefined;
+    });
+    return this.#running = running;
+  }
+}
+
+/** Content on its way into a file of its own. Nothing counts before `finish` has resolved. */
+export class SpoolWriter {
+  readonly #file: DiskFile;
+  readonly #what: string;
+  #waiting: Uint8Array[] = [];
+  #backlog = 0;
+  #position = 0;
+  #pump: Promise<void> | undefined;
+  #fault: QueueFault | undefined;
+  #closed = false;
+
+  constructor(disk: Disk, path: string) {
+    this.#what = `write ${path}`;
+    this.#file = disk.create(path);
+  }
+
+  write(...pieces: readonly Uint8Array[]): MaybeAsync<void> {
+    if (this.#fault !== undefined) return Promise.reject(this.#fault);
+    for (const piece of pieces) {
+      this.#waiting.push(piece);
+      this.#backlog += piece.length;
+    }
+    this.#pump ??= this.#run();
+    if (this.#backlog > BACKLOG) return this.#pump.then(() => this.#check());
+  }
+
+  /** Makes the content durable; the directory entry is the caller's. */
+  async finish(): Promise<void> {
+    await this.#pump;
+    this.#check();
+    try {
+      await this.#file.sync();
+    } catch (error) {
+      throw queueFault(this.#what, error);
+    } finally {
+      this.#close();
+    }
+  }
+
+  async abort(): Promise<void> {
+    this.#waiting = [];
+    await this.#pump;
+    this.#close();
+  }
+
+  #check(): void {
+    if (this.#fault !== undefined) throw this.#fault;
+  }
+
+  #close(): void {
+    if (!this.#closed) this.#file.close();
+    this.#closed = true;
+  }
+
+  /** Writes what waits, all of it at a time, until nothing does. Never rejects: the fault is kept for the next call. */
+  async #run(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0) {
+        const buffers = this.#waiting;
+        this.#waiting = [];
+        const bytes = this.#backlog;
+        await this.#file.writeLater(buffers, this.#position);
+        this.#position += bytes;
+        this.#backlog -= bytes;
+      }
+    } catch (error) {
+      this.#fault = queueFault(this.#what, error);
+      this.#waiting = [];
+    }
+    this.#pump = undefined;
+  }
+}
+
+/** A file's bytes in order, in pieces; rejects when there are fewer than `size`. */
+export async function* readChunks(disk: Disk, path: string, size: number): AsyncIterable<Uint8Array> {
+  const file = disk.open(path, "read");
+  try {
+    for (let at = 0; at < size;) {
+      const into = Buffer.allocUnsafeSlow(Math.min(READ_SIZE, size - at));
+      const got = await file.read(into, at);
+      if (got < into.length) throw new Error(`${path} ends at byte ${at + got} of ${size}`);
+      yield into;
+      at += got;
+    }
+  } finally {
+    file.close();
+  }
+}

@@ -1,0 +1,125 @@
+import { systemClock } from "../base/clock.ts";
+import { createBouncer } from "../bounce/create_bouncer.ts";
+import { openTemplates } from "../bounce/open_templates.ts";
+import { createQmgr, type Qmgr } from "../qmgr/qmgr.ts";
+import type { Service } from "../config/service.ts";
+import { createOwnWriter } from "../delivery/mailbox/own_writer.ts";
+import type { MailWriter } from "../delivery/mailbox/writer.ts";
+import { readSmallFile } from "../platform/file/small_files.ts";
+import { ownershipOf } from "../platform/file/mail_files.ts";
+import { every } from "../platform/timer.ts";
+import { ownIds } from "../platform/process/users.ts";
+import type { Anvil } from "../smtpd/deps.ts";
+import type { Smtpd } from "../smtpd/smtpd.ts";
+import { Agents, identityOf } from "./agents.ts";
+import { AnvilLedger } from "../anvil/anvil_ledger.ts";
+import { ownAnvil, SharedAnvil } from "../anvil/anvil_access.ts";
+import type { Assembly, AssemblyContext } from "./assembly.ts";
+import { deliveryHooks } from "./delivery_metrics.ts";
+import { LISTENING_PROGRAMS } from "../config/listening_endpoints.ts";
+import { createHelperWriter } from "./helper_writer.ts";
+import { smtpdBehind } from "../config/smtpd_behind.ts";
+import { partOf, sharedParameter, sharedSettings } from "./shared_limits.ts";
+import { type MailWorld, openMailWorld } from "./mail_world.ts";
+import { openAddressVerification } from "./address_verification.ts";
+import { cleanupFor, openSmtpd, type SmtpdParts } from "./smtpd_services.ts";
+
+/** Builds all objects of a worker and joins them. Throws an Error, with words for the operator, when the configuration forbids to serve. */
+export function assemble(context: AssemblyContext): Promise<Assembly> {
+  const { configuration, logFor } = context;
+  const log = logFor(configuration.settings);
+  const world = openMailWorld(configuration, log);
+  const agents = new Agents(configuration.services, { context, world, writer: mailWriter(context) });
+  const qmgr = openQmgr(context, world, agents);
+  const anvil = openAnvil(context);
+  const verification = openAddressVerification(context, world, () => qmgr);
+  const smtpds = openSmtpds({ context, world, anvil, verification });
+  const stopSmtpds = () => smtpds.forEach((smtpd) => smtpd.stop());
+  return Promise.resolve({
+    accept: (service, connection) => smtpds.get(service)!.accept(connection),
+    start: () => qmgr.start(),
+    wake: () => qmgr.wake(),
+    known: (address) => verification.verifier.known(address),
+    pickup: () => {},
+    async drain(within) {
+      stopSmtpds();
+      const sessions = Promise.all([...smtpds.values()].map((smtpd) => smtpd.drained()));
+      await Promise.all([inTime(sessions, within), qmgr.stop(within)]);
+    },
+    async close() {
+      await agents.close();
+      verification.close();
+      world.close();
+    },
+  });
+}
+
+/** Deliveries with the rights of users: this process's own, and for others a helper's. */
+function mailWriter({ helpers, request, configuration: { settings } }: AssemblyContext): MailWriter {
+  const own = ownIds();
+  const ownWriter = createOwnWriter(own);
+  if (!helpers) return ownWriter;
+  return createHelperWriter({
+    own,
+    ownWriter,
+    standIn: identityOf(settings.default_privs, undefined, "default_privs"),
+    helper: async ({ uid, gid }) => String(await request("helper", { uid, gid })),
+    ownership: ownershipOf,
+  });
+}
+
+function inTime(work: Promise<unknown>, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = systemClock.after(milliseconds, resolve);
+    void work.finally(() => (cancel(), resolve()));
+  });
+}
+
+/** Several workers share master's account of clients; one alone keeps its own, and nobody has to be asked. */
+function openAnvil({ configuration: { settings }, workers, request, logFor }: AssemblyContext): Anvil {
+  if (workers > 1) return new SharedAnvil((events) => request("anvil", { events }));
+  const ledger = new AnvilLedger(settings.anvil_rate_time_unit, () => systemClock.now());
+  const log = logFor(settings);
+  every(settings.anvil_status_update_time * 1000, () => ledger.logStatus(log));
+  return ownAnvil(ledger);
+}
+
+function openSmtpds(parts: SmtpdParts): ReadonlyMap<Service, Smtpd> {
+  const { services } = parts.context.configuration;
+  return new Map(
+    services.filter(({ type, program }) => type === "inet" && LISTENING_PROGRAMS.has(program))
+      .map((service) => [service, openSmtpd(smtpdBehind(service, services), parts)]),
+  );
+}
+
+function openQmgr(context: AssemblyContext, world: MailWorld, agents: Agents): Qmgr {
+  const { configuration, store, logFor, metrics } = context;
+  const { settings, services } = configuration;
+  const logOf = (program: string) =>
+    logFor(services.find((each) => each.program === program)?.settings ?? settings);
+  const bounce = createBouncer({
+    cleanup: cleanupFor(settings, { context, world }),
+    newId: () => store.newId(),
+    log: logOf("bounce"),
+    now: () => systemClock.now(),
+    settings,
+    parameter: (name) => configuration.parameter(name),
+    templates: openTemplates(settings.bounce_template_file, readSmallFile),
+  });
+  return createQmgr({
+    store,
+    router: world.router,
+    probeRouter: world.probeRouter,
+    agents: (transport) => agents.of(transport),
+    processLimit: (transport) => partOf(agents.service(transport)?.processLimit ?? 0, context),
+    bounce,
+    log: logOf("qmgr"),
+    transportLog: (transport) => logFor(agents.service(transport)?.settings ?? settings),
+    transports: agents.names,
+    clock: systemClock,
+    random: Math.random,
+    settings: sharedSettings(settings, context),
+    parameter: sharedParameter((name) => configuration.parameter(name), context),
+    hooks: deliveryHooks(metrics),
+  });
+}

@@ -1,0 +1,41 @@
+import type { AddressVerifier } from "../access/verifier.ts";
+import type { Configuration, Service } from "../config/service.ts";
+import type { Log } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
+import type { QueueStore } from "../queue/store.ts";
+import type { WorkerArguments } from "./worker_protocol.ts";
+
+/** What a worker's services are built from. */
+export interface AssemblyContext {
+  readonly configuration: Configuration;
+  readonly store: QueueStore;
+  readonly metrics: Metrics;
+  /** A log with the syslog_name of these settings. */
+  readonly logFor: (settings: Service["settings"]) => Log;
+  /** Number of this worker and how many there are: limits of the whole service are divided by it. */
+  readonly index: number;
+  readonly workers: number;
+  /** Whether master starts delivery helpers with other users' rights. */
+  readonly helpers: boolean;
+  /** Asks master for what only it can do. */
+  readonly request: (what: string, args: WorkerArguments) => Promise<unknown>;
+}
+
+/** The whole mail path of one worker, put together. */
+export interface Assembly {
+  /** Takes a connection to an inet service of the configuration. */
+  accept(service: Service, connection: Connection): ConnectionHandler;
+  /** Starts what works on the queue: deliveries, pick-up. */
+  start(): void;
+  /** Something in the queue has become due. */
+  wake(): void;
+  /** What address probes have found. */
+  readonly known: AddressVerifier["known"];
+  /** Looks into the maildrop now. */
+  pickup(): void;
+  /** Finishes what is in flight; sessions that wait for a command are told to go (421). Resolves when all is quiet, or after so many milliseconds. */
+  drain(within: number): Promise<void>;
+  /** Releases tables, connections, caches. */
+  close(): Promise<void>;
+}

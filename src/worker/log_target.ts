@@ -1,0 +1,74 @@
+import { splitList } from "../config/syntax/list.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
+import { descriptorWriter, type LineStyle, type LogWriter, syslogWriter } from "../observe/log_writer.ts";
+import { openForAppending } from "../platform/file/system_path.ts";
+import type { LogTarget } from "./worker_protocol.ts";
+
+/** The settings behind the log. */
+export type LogSettings = Pick<
+  Settings,
+  | "maillog_file"
+  | "maillog_file_prefixes"
+  | "maillog_file_permissions"
+  | "log_format"
+  | "syslog_facility"
+  | "myhostname"
+  | "smtputf8_enable"
+>;
+
+/** How the process was started, as far as it decides where lines go. */
+export interface LogCircumstances {
+  /** Standard output is for the log: `mta serve` in a terminal or a container. */
+  readonly foreground: boolean;
+  /** systemd gave us a journal for standard output: then the lines go to it by syslog, with their own tags. */
+  readonly journal: boolean;
+}
+
+/**
+ * Where the log goes (maillog_file, postconf(5)): the file it names, which the caller closes; else standard output in the
+ * foreground, else the system's log daemon. Throws an Error in postlogd(8)'s words.
+ */
+export function openLogTarget(settings: LogSettings, circumstances: LogCircumstances): LogTarget {
+  const path = settings.maillog_file;
+  if (path === "") {
+    return { is: circumstances.foreground && !circumstances.journal ? "descriptor" : "syslog", fd: 1 };
+  }
+  if (!splitList(settings.maillog_file_prefixes).some((prefix) => path.startsWith(prefix))) {
+    throw new Error(
+      `maillog_file value "${path}" is not below any of maillog_file_prefixes (${settings.maillog_file_prefixes}); ` +
+        "set maillog_file_prefixes to allow it",
+    );
+  }
+  if (path === "/dev/stdout") return { is: "descriptor", fd: 1 };
+  if (path === "/dev/stderr") return { is: "descriptor", fd: 2 };
+  try {
+    return {
+      is: "descriptor",
+      fd: openForAppending(path, Number.parseInt(settings.maillog_file_permissions, 8)),
+    };
+  } catch (error) {
+    throw new Error(`open maillog_file ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Whether the target's descriptor is a file of its own. */
+export function isOwnFile(target: LogTarget): boolean {
+  return target.is === "descriptor" && target.fd > 2;
+}
+
+/** How lines look (log_format, smtputf8_enable); the host is the first label of the machine's name. */
+export function lineStyle(settings: LogSettings, host: string, pid: number): LineStyle {
+  return {
+    format: settings.log_format === "json" ? "json" : "text",
+    host: host.split(".")[0] || settings.myhostname,
+    pid,
+    utf8: settings.smtputf8_enable,
+  };
+}
+
+/** The writer for a target. */
+export function writerFor(target: LogTarget, settings: LogSettings, style: LineStyle): LogWriter {
+  return target.is === "syslog"
+    ? syslogWriter(settings.syslog_facility, style)
+    : descriptorWriter(target.fd, style);
+}

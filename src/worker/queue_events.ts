@@ -1,0 +1,76 @@
+import type { Log } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { QueueEvent } from "../queue/log/file_store_options.ts";
+import type { QueueStore } from "../queue/store.ts";
+import { assertNever } from "../base/assert_never.ts";
+
+const SYNC_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+const BATCH_MESSAGES = [1, 2, 5, 10, 20, 50, 100, 200, 500];
+
+/** Turns what the store reports into log lines and numbers. */
+export function queueReporter(log: Log, metrics: Metrics): (event: QueueEvent) => void {
+  const seconds = metrics.histogram(
+    "mta_queue_sync_seconds",
+    "Duration of a group commit's sync",
+    SYNC_SECONDS,
+  );
+  const batch = metrics.histogram(
+    "mta_queue_sync_messages",
+    "Messages made durable by one sync",
+    BATCH_MESSAGES,
+  );
+  const bytes = metrics.counter("mta_queue_written_bytes_total", "Bytes of messages made durable");
+  const received = metrics.counter(
+    "mta_queue_received_total",
+    "Messages made durable: received, submitted or made here",
+  );
+  const faults = metrics.counter(
+    "mta_queue_faults_total",
+    "Times that the queue could not be written",
+    "kind",
+  );
+  return (event) => {
+    switch (event.is) {
+      case "sync":
+        seconds.observe(event.milliseconds / 1000);
+        if (event.messages > 0) batch.observe(event.messages);
+        received.add(event.messages);
+        return bytes.add(event.bytes);
+      case "fault":
+        faults.add(1, event.full ? "full" : "error");
+        return log.emit("master", "queueFault", { what: event.what, why: event.why, full: event.full });
+      case "recovered":
+        return log.emit("master", "queueRecovered", {});
+      case "corrupt":
+        return log.emit("master", "queueCorrupt", {
+          where: event.where,
+          bytes: event.bytes,
+          savedAs: event.savedAs,
+        });
+      case "torn":
+        return log.emit("master", "queueTorn", { where: event.where, bytes: event.bytes });
+      case "replayed":
+        if (event.messages > 0) log.emit("master", "queueReplayed", replayed(event));
+        return;
+      case "adopted":
+        return log.emit("master", "queueAdopted", { shard: event.shard, messages: event.messages });
+      default:
+        return assertNever(event);
+    }
+  };
+}
+
+function replayed({ messages, bytes, milliseconds }: Extract<QueueEvent, { is: "replayed" }>) {
+  return { messages, bytes, milliseconds };
+}
+
+/** Gauges of the queue, set before each snapshot. */
+export function countQueue(store: Pick<QueueStore, "counts">, metrics: Metrics): void {
+  const messages = metrics.gauge("mta_queue_messages", "Messages in each queue", "queue");
+  const size = metrics.gauge("mta_queue_bytes", "Bytes of the messages in the queue");
+  metrics.beforeSnapshot(() => {
+    const { bytes, ...counts } = store.counts();
+    size.set(bytes);
+    for (const [queue, count] of Object.entries(counts)) messages.set(count, queue);
+  });
+}

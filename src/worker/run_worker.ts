@@ -1,0 +1,256 @@
+import { printDiagnostic } from "../config/syntax/diagnostic.ts";
+import { loadConfiguration } from "../config/load.ts";
+import type { Configuration, Service } from "../config/service.ts";
+import { createLog } from "../observe/create_log.ts";
+import { countEvents } from "../observe/event_metrics.ts";
+import type { Log } from "../observe/log.ts";
+import type { LogWriter } from "../observe/log_writer.ts";
+import { Metrics } from "../observe/metrics.ts";
+import { countProcess } from "../observe/process_metrics.ts";
+import { listen, type Listener, onConnectionBug } from "../platform/socket/connection.ts";
+import { hostName } from "../platform/host.ts";
+import { onSignal, onUncaught, ownPid } from "../platform/process/signals.ts";
+import { type ParentChannel, parentChannel } from "../platform/process/spawn.ts";
+import { every } from "../platform/timer.ts";
+import { openFileStore } from "../queue/file_store/file_store.ts";
+import { QueueFault, type QueueStore } from "../queue/store.ts";
+import { assemble } from "./assemble.ts";
+import type { Assembly } from "./assembly.ts";
+import { lineStyle, writerFor } from "./log_target.ts";
+import { countQueue, queueReporter } from "./queue_events.ts";
+import { WORKER_ANSWERS, type WorkerParts } from "./worker_questions.ts";
+import {
+  type Boot,
+  type FromWorker,
+  isMessage,
+  type ToWorker,
+  type WorkerArguments,
+} from "./worker_protocol.ts";
+
+/** How often a worker tells master its numbers, in milliseconds. */
+const REPORT = 5000;
+/** How often the first worker looks for shards that have lost their owner since or could not be taken over, in milliseconds. */
+const ADOPT = 10_000;
+/** So many looks are left out after one that failed. */
+const ADOPTION_RESTS = 6;
+/** Descriptors that are not for connections: queue segments, tables, sockets, deliveries. */
+const RESERVED = 512;
+
+/** A process started as `--worker`: waits for its boot message, serves until it is drained; answers the exit status. */
+export async function runWorker(): Promise<number> {
+  const channel = parentChannel();
+  if (channel === undefined) return 1;
+  return await new Worker(channel).run();
+}
+
+/** The process's side of WorkerProcess. */
+class Worker {
+  readonly #channel: ParentChannel;
+  readonly #metrics = new Metrics();
+  readonly #ended = Promise.withResolvers<number>();
+  readonly #requests = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  #lastRequest = 0;
+  #writer?: LogWriter;
+  #log?: Log;
+  #store?: QueueStore;
+  #assembly?: Assembly;
+  #configuration?: Configuration;
+  #listeners: readonly Listener[] = [];
+  #draining = false;
+  #adoptionRests = 0;
+
+  constructor(channel: ParentChannel) {
+    this.#channel = channel;
+  }
+
+  async run(): Promise<number> {
+    // A signal to the whole process group (Ctrl-C, a container's stop) is master's to answer.
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) onSignal(name, () => {});
+    this.#channel.onMessage((message) => {
+      if (isMessage<ToWorker>(message)) this.#take(message);
+    });
+    this.#channel.onClose(() => void this.#drain(10_000));
+    const code = await this.#ended.promise;
+    this.#writer?.flush();
+    return code;
+  }
+
+  #send(message: FromWorker): void {
+    this.#channel.send(message);
+  }
+
+  #take(message: ToWorker): void {
+    switch (message.is) {
+      case "boot":
+        return void this.#boot(message.boot).catch((error) => this.#unfit(error));
+      case "drain":
+        return void this.#drain(message.within);
+      case "adopt":
+        return void this.#adopt();
+      case "ask":
+        return void this.#answer(message);
+      case "answer":
+        return this.#settle(message.id, message.value);
+    }
+  }
+
+  async #boot(boot: Boot): Promise<void> {
+    const configuration = this.#configuration = configurationOf(boot);
+    const { settings } = configuration;
+    const writer = writerFor(boot.log, settings, lineStyle(settings, hostName(), ownPid()));
+    this.#writer = writer;
+    const observe = countEvents(this.#metrics);
+    const logFor = ({ syslog_name: syslogName }: Service["settings"]) =>
+      createLog({ syslogName, writer, observe });
+    const log = this.#log = logFor(settings);
+    this.#watchBugs(log);
+    countProcess(this.#metrics, String(boot.index));
+    const store = await this.#openStore(boot, configuration, log);
+    if (store === undefined) return;
+    this.#store = store;
+    countQueue(store, this.#metrics);
+    const assembly = this.#assembly = await assemble({
+      configuration,
+      store,
+      metrics: this.#metrics,
+      logFor,
+      index: boot.index,
+      workers: boot.workers,
+      helpers: boot.helpers,
+      request: (what, args) => this.#request(what, args),
+    });
+    this.#listeners = await this.#listen(boot, configuration, assembly);
+    this.#send({ is: "ready" });
+    assembly.start();
+    every(REPORT, () => this.#snapshot());
+    if (boot.index === 0) every(ADOPT, () => this.#adoptionRests-- > 0 ? undefined : void this.#adopt());
+  }
+
+  #watchBugs(log: Log): void {
+    const report = (error: unknown) => log.emit("master", "bug", { what: errorText(error) });
+    onUncaught(report);
+    onConnectionBug(report);
+  }
+
+  async #openStore(boot: Boot, { settings }: Configuration, log: Log): Promise<QueueStore | undefined> {
+    try {
+      return await openFileStore({
+        directory: settings.queue_directory,
+        shard: boot.shard,
+        settings,
+        report: queueReporter(log, this.#metrics),
+      });
+    } catch (error) {
+      if (!(error instanceof QueueFault) || !error.message.includes("lock")) throw error;
+      this.#send({ is: "shard taken" });
+      this.#ended.resolve(0);
+      return undefined;
+    }
+  }
+
+  #listen(boot: Boot, configuration: Configuration, assembly: Assembly): Promise<Listener[]> {
+    const most = Math.max(64, Math.floor((boot.openFiles - RESERVED) / Math.max(1, boot.listeners.length)));
+    return Promise.all(boot.listeners.map(({ fd, service }) => {
+      const of = configuration.services[service]!;
+      return listen({ fd }, { maxConnections: most }, (connection) => assembly.accept(of, connection));
+    }));
+  }
+
+  #unfit(error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    this.#log?.note("master", "fatal", why);
+    if (!(error instanceof QueueFault)) this.#log?.emit("master", "bug", { what: errorText(error) });
+    this.#send({ is: "unfit", why });
+    this.#ended.resolve(1);
+  }
+
+  async #adopt(): Promise<void> {
+    if (this.#draining) return;
+    try {
+      await this.#store?.adoptOrphans();
+    } catch (error) {
+      this.#adoptionRests = ADOPTION_RESTS;
+      this.#log?.note(
+        "master",
+        "error",
+        `queue: cannot take over what an earlier worker left: ${(error as Error).message}`,
+      );
+    }
+    this.#assembly?.wake();
+  }
+
+  #snapshot(): void {
+    this.#send({ is: "metrics", snapshot: this.#metrics.snapshot() });
+  }
+
+  async #answer({ id, verb, args }: Extract<ToWorker, { is: "ask" }>): Promise<void> {
+    const [answer, parts] = [WORKER_ANSWERS[verb], this.#parts()];
+    try {
+      if (answer === undefined || parts === undefined) throw new Error(`"${verb}" cannot be answered`);
+      const value = await answer(parts, args, (rows) => this.#send({ is: "rows", id, rows }));
+      this.#send({ is: "done", id, value: value ?? null });
+    } catch (error) {
+      this.#send({ is: "error", id, why: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  #parts(): WorkerParts | undefined {
+    const [store, assembly, configuration] = [this.#store, this.#assembly, this.#configuration];
+    if (store === undefined || assembly === undefined || configuration === undefined) return undefined;
+    return {
+      store,
+      configuration,
+      known: (address) => assembly.known(address),
+      snapshot: () => this.#snapshot(),
+      pickup: () => assembly.pickup(),
+      wake: () => assembly.wake(),
+    };
+  }
+
+  #request(what: string, args: WorkerArguments): Promise<unknown> {
+    const id = ++this.#lastRequest;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#requests.set(id, { resolve, reject });
+    this.#send({ is: "request", id, what, args });
+    return promise;
+  }
+
+  #settle(id: number, value: unknown): void {
+    const request = this.#requests.get(id);
+    this.#requests.delete(id);
+    const failed = typeof value === "object" && value !== null && "error" in value;
+    if (failed) request?.reject(new Error(String(value.error)));
+    else request?.resolve(value);
+  }
+
+  async #finish(step: () => Promise<void> | undefined): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      this.#log?.emit("master", "bug", { what: errorText(error) });
+    }
+  }
+
+  /** Stops accepting, lets what is in flight end, releases the shard, and ends the process. */
+  async #drain(within: number): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    for (const listener of this.#listeners) listener.close();
+    // Each in turn, whatever comes of the others: what was delivered is to be written down in any case.
+    await this.#finish(() => this.#assembly?.drain(within));
+    await this.#finish(() => this.#assembly?.close());
+    await this.#finish(() => this.#store?.close());
+    this.#snapshot();
+    this.#ended.resolve(0);
+  }
+}
+
+function configurationOf({ configuration: { directory, texts } }: Boot): Configuration {
+  const loaded = loadConfiguration({ directory, texts });
+  if (loaded.is === "loaded") return loaded.configuration;
+  throw new Error(loaded.errors.map(printDiagnostic).join("; "));
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}

@@ -1,0 +1,117 @@
+import { createAccessPolicy, type PolicyDeps } from "../access/create_policy.ts";
+import { createServiceFooter } from "../access/reply/reject_footer.ts";
+import { systemClock } from "../base/clock.ts";
+import type { Cleanup } from "../cleanup/cleanup.ts";
+import { createCleanup } from "../cleanup/create_cleanup.ts";
+import { openContentChecks } from "../cleanup/content_checks.ts";
+import type { Configuration, Service } from "../config/service.ts";
+import { createClientLookup } from "../dns/reverse.ts";
+import type { Log } from "../observe/log.ts";
+import { openClientLists } from "../smtpd/client_lists.ts";
+import { createSmtpd, type Smtpd } from "../smtpd/smtpd.ts";
+import { openSmtpdTables } from "../smtpd/smtpd_tables.ts";
+import type { QueueStore } from "../queue/store.ts";
+import type { AddressVerification } from "./address_verification.ts";
+import type { AssemblyContext } from "./assembly.ts";
+import type { MailWorld } from "./mail_world.ts";
+import { openProbeSender } from "./probe_sender.ts";
+import { partOf } from "./shared_limits.ts";
+import { overlay } from "../config/overlay.ts";
+import { countRefusals, countReplies } from "./smtpd_metrics.ts";
+import type { Anvil } from "../smtpd/deps.ts";
+
+/** What is shared by the smtpd services of a worker. */
+export interface SmtpdParts {
+  readonly context: AssemblyContext;
+  readonly world: MailWorld;
+  readonly anvil: Anvil;
+  readonly verification: AddressVerification;
+}
+
+/** The cleanup that a service names (cleanup_service_name), under the service's own receive_override_options. */
+export function cleanupFor(
+  settings: Service["settings"],
+  { context, world }: Pick<SmtpdParts, "context" | "world">,
+  drafts: Pick<QueueStore, "draft"> = context.store,
+): Cleanup {
+  const { configuration, logFor } = context;
+  const entry = cleanupEntry(configuration, settings.cleanup_service_name);
+  const base = entry?.settings ?? configuration.settings;
+  const { receive_override_options } = settings;
+  const effective = receive_override_options === base.receive_override_options
+    ? base
+    : overlay(base, { receive_override_options });
+  return createCleanup({
+    settings: effective,
+    checks: openContentChecks(effective, world.shelf),
+    store: drafts,
+    rewriter: entry === undefined ? world.rewriter : world.rewriterFor(base),
+    log: logFor(base),
+  });
+}
+
+function cleanupEntry({ services }: Configuration, name: string): Service | undefined {
+  return services.find((service) => service.program === "cleanup" && service.name === name);
+}
+
+/** What a session asks for its decisions: policy, names, lists and tables. A session that is only explained asks the same. */
+export function openSessionParts(
+  { settings, ...service }: Service,
+  world: MailWorld,
+  log: Log,
+  more: Partial<PolicyDeps> = {},
+) {
+  return {
+    access: createAccessPolicy({ settings, ...service }, {
+      router: world.routerFor(settings),
+      local: world.local,
+      shelf: world.shelf,
+      dns: world.resolver,
+      clock: () => systemClock.now(),
+      ...more,
+    }),
+    clientLookup: createClientLookup(world),
+    rejectFooter: createServiceFooter(settings, world.shelf, () => systemClock.now()),
+    listed: openClientLists(settings, world.shelf, log),
+    ...openSmtpdTables(settings, world.shelf, log),
+    probeSender: openProbeSender(settings, world),
+  };
+}
+
+/** Builds the smtpd of one line of master.cf; throws when its restrictions forbid to serve. */
+export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
+  const { context: { logFor, store, workers, index, metrics }, world, anvil, verification } = parts;
+  const { settings, stressed } = service;
+  const log = logFor(settings);
+  const { access, ...asked } = openSessionParts(service, world, log, {
+    verifier: verification.verifier,
+    instancePrefix: `${index.toString(16)}.${Math.floor(systemClock.now()).toString(16)}`,
+  });
+  reportProblems(access.problems, service, log);
+  return createSmtpd({
+    service: { ...service, processLimit: partOf(service.processLimit, { index, workers }) },
+    ...(stressed !== undefined && { stressed: { ...service, settings: stressed } }),
+    access: countRefusals(access, metrics),
+    cleanup: cleanupFor(settings, parts),
+    newId: () => store.newId(),
+    hasRoom: (size) => store.hasRoom(size),
+    log,
+    clock: systemClock,
+    ...asked,
+    anvil,
+    replied: countReplies(metrics),
+  });
+}
+
+function reportProblems(
+  problems: readonly { level: string; text: string }[],
+  service: Service,
+  log: Log,
+): void {
+  for (const { level, text } of problems) {
+    if (level === "fatal") {
+      throw new Error(`${service.name} ${service.program} (master.cf line ${service.line}): ${text}`);
+    }
+    log.note("smtpd", "warning", text);
+  }
+}

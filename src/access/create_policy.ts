@@ -20,7 +20,6 @@ import { createPolicyServer, type PolicyServer } from "./policy_server.ts";
 import { parsePolicySpec, type PolicySpec } from "./restrictions/policy_service.ts";
 import type { DefaultCheck } from "./restriction.ts";
 import { relayFlaw } from "../config/check/relay_guard.ts";
-import { createSessions } from "./engine/session_memory.ts";
 import { createStages, type Lists } from "./engine/stages.ts";
 import { createUnlisted } from "./restrictions/unlisted.ts";
 import type { AddressVerifier } from "./verifier.ts";
@@ -91,15 +90,21 @@ export function assembleAccess(service: PolicyService, deps: PolicyDeps): Access
     problems.push({ level, parameter: "smtpd_relay_restrictions", text: flaw });
   }
   const rules = createRules(settings, deps, shop);
-  const stages = createStages(settings, lists, rules, createSessions(deps.instancePrefix ?? "0"));
+  const stages = createStages(settings, lists, rules, instances(deps.instancePrefix ?? "0"));
   const policy: AccessPolicy = {
-    check: (stage, facts, trace) => stages.check(stage, facts, trace),
+    open: () => stages.open(),
     acceptsAddress: (address, other, smtputf8) => acceptsAddress(rules, address, other, smtputf8),
     headerContext: createHeaderContext(shop),
     problems,
     close: () => servers.close(),
   };
   return { policy, lists, shop };
+}
+
+/** Names of delivery requests for policy servers, each given once. */
+function instances(prefix: string): () => string {
+  let last = 0;
+  return () => `${prefix}.${(++last).toString(16)}`;
 }
 
 function createServers(settings: PolicyService["settings"], deps: PolicyDeps) {

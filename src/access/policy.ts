@@ -13,11 +13,7 @@ export type Stage =
   | "VRFY"
   | "ETRN";
 
-/**
- * What is known of the client. Names follow smtpd's attributes: `unknown` where there is no verified name. One object per
- * session: the policy remembers by it what an earlier stage wants deferred (smtpd_delay_reject = no). A new object (XCLIENT) is
- * a new session.
- */
+/** What is known of the client. Names follow smtpd's attributes: `unknown` where there is no verified name. */
 export interface ClientFacts {
   /** Canonical text, IPv4 for v4-mapped; "unknown" only through XCLIENT. */
   readonly address: string;
@@ -181,13 +177,19 @@ export interface PolicyProblem {
   readonly text: string;
 }
 
-/** The access policy of one smtpd service, built from its settings. Answers at once unless a table or DNS must be waited for. */
-export interface AccessPolicy {
+/** The policy of one session: it remembers what an earlier stage wants deferred (smtpd_delay_reject = no). */
+export interface SessionPolicy {
   /**
    * Evaluates what Postfix evaluates at this stage. With smtpd_delay_reject the client, HELO and sender lists run at RCPT
    * (or ETRN, VRFY), in Postfix's order, followed by recipient validation (unlisted senders and recipients).
    */
   check(stage: Stage, facts: Facts, trace?: Tracer): MaybeAsync<Decision>;
+}
+
+/** The access policy of one smtpd service, built from its settings. Answers at once unless a table or DNS must be waited for. */
+export interface AccessPolicy {
+  /** The policy of a session that begins: a client that has connected, or one that XCLIENT makes. */
+  open(): SessionPolicy;
   /** Whether mail could go to an address of MAIL or RCPT at all; if not, the command is a syntax error (501 5.1.7, 5.1.3). */
   acceptsAddress(address: string, other: string | undefined, smtputf8: boolean): MaybeAsync<boolean>;
   /** At MAIL: whether this client's headers are completed like our own (cleanup's `completeHeaders`). */

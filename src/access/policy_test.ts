@@ -315,3 +315,18 @@ test("headers of own clients are completed, and nobody else's", async () => {
     "remote",
   ]);
 });
+
+test("what an earlier stage wants deferred is the session's, whoever copies the client; other sessions know nothing of it", async () => {
+  const { policy } = policyKit(`${BASE}
+smtpd_delay_reject = no
+smtpd_client_restrictions = defer_if_permit
+`);
+  const copied = () => facts({ client: { ...facts().client } });
+  const [session, other] = [policy.open(), policy.open()];
+  await session.check("CONNECT", copied());
+  for (const stage of ["EHLO", "MAIL"] as const) {
+    for (const each of [session, other]) await each.check(stage, copied());
+  }
+  expect((await session.check("RCPT", copied())).refusal?.code).toBe(450);
+  expect((await other.check("RCPT", copied())).refusal).toBeUndefined();
+});

@@ -61,7 +61,7 @@ export function check(
   subject: Subject = {},
   effects: Effects | undefined = transactionOf(session.phase)?.effects,
 ): MaybeAsync<Reply | undefined> {
-  const decision = session.house.deps.access.check(stage, factsOf(session, subject));
+  const decision = session.policy.check(stage, factsOf(session, subject));
   return isPromise(decision)
     ? decision.then((made) => carryOut(session, stage, subject, made, effects))
     : carryOut(session, stage, subject, decision, effects);

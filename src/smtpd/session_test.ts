@@ -68,7 +68,9 @@ test("while a check waits, commands queue up, the socket is paused, and the orde
   let release = () => {};
   const house = memorySmtpd({}, {
     access: {
-      check: (stage) => stage === "MAIL" ? new Promise((resolve) => (release = () => resolve(PASS))) : PASS,
+      open: () => ({
+        check: (stage) => stage === "MAIL" ? new Promise((resolve) => (release = () => resolve(PASS))) : PASS,
+      }),
       acceptsAddress: () => true,
       headerContext: () => ({ is: "remote" }),
       problems: [],
@@ -278,8 +280,10 @@ test("a client that hangs up while the last check waits gets nothing queued", as
   let release = () => {};
   const house = memorySmtpd({}, {
     access: {
-      check: (stage) =>
-        stage === "END-OF-MESSAGE" ? new Promise((resolve) => (release = () => resolve(PASS))) : PASS,
+      open: () => ({
+        check: (stage) =>
+          stage === "END-OF-MESSAGE" ? new Promise((resolve) => (release = () => resolve(PASS))) : PASS,
+      }),
       acceptsAddress: () => true,
       headerContext: () => ({ is: "remote" }),
       problems: [],

@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { clientText } from "../access/reply/client_text.ts";
-import type { ClientFacts } from "../access/policy.ts";
+import type { ClientFacts, SessionPolicy } from "../access/policy.ts";
 import { breather } from "../base/breather.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
@@ -56,6 +56,8 @@ export class Session implements ConnectionHandler {
   readonly connection: Connection;
   readonly settings: SessionSettings;
   client: ClientFacts;
+  /** The access policy of this client; XCLIENT opens another. */
+  policy: SessionPolicy;
   phase: Phase = READY;
   hello: Hello | undefined;
   /** ESMTP after EHLO. */
@@ -104,6 +106,7 @@ export class Session implements ConnectionHandler {
     const { perRequestDeadline, timeout, minDataRate } = settings;
     if (perRequestDeadline) this.#deadline = new RequestDeadline(timeout, minDataRate);
     this.client = connectFacts(connection);
+    this.policy = house.deps.access.open();
   }
 
   /** Begins the session, once there is a slot for it. */

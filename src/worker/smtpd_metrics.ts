@@ -1,5 +1,5 @@
 import type { AccessPolicy, Decision } from "../access/policy.ts";
-import { isPromise } from "../base/maybe_async.ts";
+import { then } from "../base/maybe_async.ts";
 import type { Metrics } from "../observe/metrics.ts";
 
 /** Counts replies by code. */
@@ -24,9 +24,9 @@ export function countRefusals(policy: AccessPolicy, metrics: Metrics): AccessPol
   };
   return {
     ...policy,
-    check(stage, facts, trace) {
-      const decision = policy.check(stage, facts, trace);
-      return isPromise(decision) ? decision.then(counted) : counted(decision);
+    open() {
+      const session = policy.open();
+      return { check: (stage, facts, trace) => then(session.check(stage, facts, trace), counted) };
     },
   };
 }

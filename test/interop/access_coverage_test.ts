@@ -175,7 +175,10 @@ describe("the scenarios that are compared with Postfix", () => {
       const { policy } = policyKit(text, { dns: createSystemResolver([dns.address]) });
       const access: AccessPolicy = {
         problems: policy.problems,
-        check: (stage, facts) => policy.check(stage, facts, { step }),
+        open: () => {
+          const session = policy.open();
+          return { check: (stage, facts) => session.check(stage, facts, { step }) };
+        },
         acceptsAddress: (...about) => policy.acceptsAddress(...about),
         headerContext: (facts) => policy.headerContext(facts),
         close: () => policy.close(),

@@ -1,5 +1,5 @@
 // A policy, router and rewriter built from the text of a main.cf, for tests that need no daemon.
-import type { Facts } from "../../src/access/policy.ts";
+import type { AccessPolicy, Facts, SessionPolicy } from "../../src/access/policy.ts";
 import { createAccessPolicy, type PolicyDeps } from "../../src/access/create_policy.ts";
 import { readSettings } from "../../src/config/read_settings.ts";
 import type { World } from "../../src/config/world.ts";
@@ -22,7 +22,7 @@ const world: World = {
   lookupHost: () => [],
 };
 
-/** All of the policy rooms for one main.cf. Warnings of tables land in `warnings`. */
+/** All of the policy rooms for one main.cf. Warnings of tables land in `warnings`; each `policy.check` is a session of its own. */
 export function policyKit(main: string, options: KitOptions = {}) {
   const directory = options.directory ?? "/nonexistent";
   const configuration = readSettings({ directory, world, main });
@@ -38,7 +38,11 @@ export function policyKit(main: string, options: KitOptions = {}) {
   const router = createRouter(settings, local, shelf);
   const resolver = createResolve(settings, local, shelf);
   const service = { settings, parameter: configuration.parameter };
-  const policy = createAccessPolicy(service, { router, local, shelf, clock: () => 0, ...options });
+  const access = createAccessPolicy(service, { router, local, shelf, clock: () => 0, ...options });
+  const policy: AccessPolicy & SessionPolicy = {
+    ...access,
+    check: (stage, facts, trace) => access.open().check(stage, facts, trace),
+  };
   return {
     settings,
     shelf,

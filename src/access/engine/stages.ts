@@ -2,11 +2,10 @@ import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { inTurn } from "../../rewrite/in_turn.ts";
 import { addressSubject, type Whose } from "../restrictions/address_restrictions.ts";
 import { clientText } from "../reply/client_text.ts";
-import { type Decision, type Facts, PASS, type Stage, type Tracer } from "../policy.ts";
+import { type Facts, PASS, type SessionPolicy, type Stage } from "../policy.ts";
 import type { RestrictionList } from "../restriction.ts";
-import type { SessionMemory, Sessions } from "./session_memory.ts";
 import type { Subject } from "../verdict.ts";
-import { type Outcome, Walk, type WalkRules } from "./walk.ts";
+import { type Deferral, type Outcome, Walk, type WalkRules } from "./walk.ts";
 import type { AccessSettings } from "../restriction_deps.ts";
 
 /** The restriction lists of a service. */
@@ -33,7 +32,17 @@ export type StageSettings = Pick<
 
 /** Evaluates the stages of a session (smtpd(8); SMTPD_ACCESS_README, "Delayed evaluation"). */
 export interface Stages {
-  check(stage: Stage, facts: Facts, trace: Tracer | undefined): MaybeAsync<Decision>;
+  /** The stages of a session that begins. */
+  open(): SessionPolicy;
+}
+
+/** What is remembered of a session between its stages. */
+interface SessionMemory {
+  client: Deferral | undefined;
+  helo: Deferral | undefined;
+  sender: Deferral | undefined;
+  /** For policy servers: one text per delivery request. */
+  instance: string;
 }
 
 /** Builds the stages of one service. */
@@ -41,7 +50,7 @@ export function createStages(
   settings: StageSettings,
   lists: Lists,
   rules: WalkRules,
-  sessions: Sessions,
+  nextInstance: () => string,
 ): Stages {
   const immediate = !settings.smtpd_delay_reject;
   const planned: Readonly<Record<Stage, Plan>> = {
@@ -55,19 +64,22 @@ export function createStages(
     DATA: [data],
     "END-OF-MESSAGE": [endOfData],
   };
+  const checkOf = (memory: SessionMemory): SessionPolicy["check"] => (stage, given, trace) => {
+    if (stage === "MAIL") memory.instance = nextInstance();
+    const plan = planned[stage];
+    if (plan.length === 0 || isBarePostmaster(stage, given)) return PASS;
+    const facts = factsFor(stage, given, memory);
+    const walk = new Walk(stage, facts, rules, trace);
+    const run: Run = { walk, facts, memory, lists, settings };
+    return then(
+      inTurn(plan, (step) => then(step(run), (outcome) => outcome === "reject" ? outcome : undefined)),
+      () => walk.decision(),
+    );
+  };
   return {
-    check(stage, given, trace) {
-      const memory = stage === "MAIL" ? sessions.begin(given.client) : sessions.of(given.client);
-      const plan = planned[stage];
-      if (plan.length === 0 || isBarePostmaster(stage, given)) return PASS;
-      const facts = factsFor(stage, given, memory);
-      const walk = new Walk(stage, facts, rules, trace);
-      const run: Run = { walk, facts, memory, lists, settings };
-      return then(
-        inTurn(plan, (step) => then(step(run), (outcome) => outcome === "reject" ? outcome : undefined)),
-        () => walk.decision(),
-      );
-    },
+    open: () => ({
+      check: checkOf({ client: undefined, helo: undefined, sender: undefined, instance: nextInstance() }),
+    }),
   };
 }
 

@@ -156,13 +156,14 @@ function attempt(stranger: Stranger, want: Want, recipient: string): Attempt {
 export async function isTaken(policy: AccessPolicy, { facts, recipients }: Attempt): Promise<boolean> {
   const { helo: _helo, sender: _sender, recipient: _recipient, ...connected } = facts;
   const { recipient: _later, ...mailed } = facts;
+  const session = policy.open();
   const answers: (() => MaybeAsync<Decision>)[] = [
-    () => policy.check("CONNECT", connected),
-    () => facts.helo === undefined ? NOTHING : policy.check("EHLO", { ...connected, helo: facts.helo }),
-    () => policy.check("MAIL", mailed),
-    () => policy.check("RCPT", facts),
+    () => session.check("CONNECT", connected),
+    () => facts.helo === undefined ? NOTHING : session.check("EHLO", { ...connected, helo: facts.helo }),
+    () => session.check("MAIL", mailed),
+    () => session.check("RCPT", facts),
     ...(["DATA", "END-OF-MESSAGE"] as const satisfies readonly Stage[]).map((stage) => () =>
-      policy.check(stage, { ...facts, recipientCount: recipients })
+      session.check(stage, { ...facts, recipientCount: recipients })
     ),
   ];
   if (!await policy.acceptsAddress(facts.sender, undefined, false)) return false;

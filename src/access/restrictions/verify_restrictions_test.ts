@@ -29,8 +29,8 @@ test("under stress a session waits as long as address_verify_poll_count says the
       known: () => undefined,
     },
   });
-  await policy.check("RCPT", facts());
-  await policy.check("RCPT", facts({ stressed: true }));
+  await policy.open().check("RCPT", facts());
+  await policy.open().check("RCPT", facts({ stressed: true }));
   expect(asked).toEqual([{ count: 3, delay: 3 }, { count: 1, delay: 3 }]);
 });
 

@@ -2,6 +2,7 @@ import type {
   AccessPolicy,
   Decision,
   Facts,
+  SessionPolicy,
   Stage,
   TraceList,
   Tracer,
@@ -69,13 +70,16 @@ export class Notebook {
       acceptsAddress: (address, other, smtputf8) => access.acceptsAddress(address, other, smtputf8),
       headerContext: (facts) => access.headerContext({ ...facts, ...more("MAIL") }),
       close: () => access.close(),
-      check: (stage, facts) => this.#check(access, stage, { ...facts, ...more(stage) }),
+      open: () => {
+        const session = access.open();
+        return { check: (stage, facts) => this.#check(session, stage, { ...facts, ...more(stage) }) };
+      },
     };
   }
 
-  #check(access: AccessPolicy, stage: Stage, facts: Facts): MaybeAsync<Decision> {
+  #check(session: SessionPolicy, stage: Stage, facts: Facts): MaybeAsync<Decision> {
     this.#stage = stage;
-    return then(access.check(stage, facts, this.#tracer), (decision) => {
+    return then(session.check(stage, facts, this.#tracer), (decision) => {
       this.#decision = decision;
       return decision;
     });

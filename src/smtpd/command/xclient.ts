@@ -121,7 +121,7 @@ function become(session: Session, words: readonly string[]): MaybeAsync<Outcome>
     }
     if (!change(session, value)) return outcomeOf(refuse(501, "5.5.4", `Bad ${name} syntax: ${value}`));
   }
-  session.client = { ...session.client };
+  session.policy = session.house.deps.access.open();
   session.abandonMessage();
   if (!given.has("HELO")) session.hello = undefined;
   if (!given.has("PROTO")) session.esmtp = false;

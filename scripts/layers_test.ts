@@ -121,8 +121,8 @@ const BREACHES: readonly (readonly [string, Readonly<Record<string, string>>, st
   ],
   [
     "a sub-room without a place in the plan",
-    { "table/a.ts": 'import { b } from "./drawer/b.ts";', "table/drawer/b.ts": "" },
-    "src/table/a.ts:1: table/drawer/ is no sub-room; add it to scripts/layers.ts (./drawer/b.ts)",
+    { "table/a.ts": 'import { b } from "./tableSet/b.ts";', "table/tableSet/b.ts": "" },
+    "src/table/a.ts:1: table/tableSet/ is no sub-room; add it to scripts/layers.ts (./tableSet/b.ts)",
   ],
   [
     "a part of a room of the same band that is not named",

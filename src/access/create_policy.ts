@@ -4,7 +4,7 @@ import type { Service } from "../config/service.ts";
 import { connect as platformConnect } from "../platform/socket/connection.ts";
 import { createFindAddress } from "../rewrite/find_address.ts";
 import type { LocalDomains } from "../rewrite/local_domains.ts";
-import { parentMatches, type Shelf } from "../rewrite/open_tables.ts";
+import { type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
 import type { Resolution, Router } from "../routing/route.ts";
 import { permitMynetworks, permitSaslAuthenticated } from "./restrictions/client_restrictions.ts";
 import { refuseUnauthDestination } from "./restrictions/destination_restrictions.ts";
@@ -24,14 +24,14 @@ import { createStages, type Lists } from "./engine/stages.ts";
 import { createUnlisted } from "./restrictions/unlisted.ts";
 import type { AddressVerifier } from "./verifier.ts";
 import type { WalkRules } from "./engine/walk.ts";
-import type { AccessSettings, PolicyDns, Workshop } from "./restriction_deps.ts";
+import type { AccessSettings, PolicyDns, RestrictionDeps } from "./restriction_deps.ts";
 
 /** What the policy asks of the rest of the house and of the world. */
 export interface PolicyDeps {
   readonly router: Router;
   readonly local: LocalDomains;
   /** Shared with rewriting and routing; the policy does not close it. */
-  readonly shelf: Shelf;
+  readonly openTables: OpenTables;
   readonly dns?: PolicyDns;
   readonly verifier?: AddressVerifier;
   /** Milliseconds since 1970. */
@@ -63,7 +63,7 @@ export function createAccessPolicy(service: PolicyService, deps: PolicyDeps): Ac
 export interface AccessParts {
   readonly policy: AccessPolicy;
   readonly lists: Lists;
-  readonly shop: Workshop;
+  readonly restrictionDeps: RestrictionDeps;
 }
 
 /** Builds the access policy of one smtpd service, and hands its parts out too. */
@@ -72,13 +72,13 @@ export function assembleAccess(service: PolicyService, deps: PolicyDeps): Access
   const problems: PolicyProblem[] = [];
   const servers = createServers(settings, deps);
   const classNames = splitList(settings.smtpd_restriction_classes);
-  const shop = createWorkshop(
+  const restrictionDeps = createWorkshop(
     service,
     deps,
     servers.get,
     (value, table, check) => classes.inline(value, table, check),
   );
-  const classes = createClasses(classNames, service, shop, (problem) => problems.push(problem));
+  const classes = createClasses(classNames, service, restrictionDeps, (problem) => problems.push(problem));
   const lists = compileLists(settings, classes.context);
   const flaw = relayFlaw({
     smtpd_relay_restrictions: settings.smtpd_relay_restrictions,
@@ -89,16 +89,16 @@ export function assembleAccess(service: PolicyService, deps: PolicyDeps): Access
     const level = settings.allow_open_relay ? "warning" : "fatal";
     problems.push({ level, parameter: "smtpd_relay_restrictions", text: flaw });
   }
-  const rules = createRules(settings, deps, shop);
+  const rules = createRules(settings, deps, restrictionDeps);
   const stages = createStages(settings, lists, rules, instances(deps.instancePrefix ?? "0"));
   const policy: AccessPolicy = {
     open: () => stages.open(),
     acceptsAddress: (address, other, smtputf8) => acceptsAddress(rules, address, other, smtputf8),
-    headerContext: createHeaderContext(shop),
+    headerContext: createHeaderContext(restrictionDeps),
     problems,
     close: () => servers.close(),
   };
-  return { policy, lists, shop };
+  return { policy, lists, restrictionDeps };
 }
 
 /** Names of delivery requests for policy servers, each given once. */
@@ -150,15 +150,15 @@ function createWorkshop(
   { settings, stressed }: PolicyService,
   deps: PolicyDeps,
   policyServer: (spec: string) => PolicyServer,
-  compile: Workshop["actions"]["compile"],
-): Workshop {
-  const { shelf, local, router } = deps;
+  compile: RestrictionDeps["actions"]["compile"],
+): RestrictionDeps {
+  const { openTables, local, router } = deps;
   const addresses = (text: string, name: string) =>
-    shelf.addresses(text, { parentMatches: parentMatches(settings, name), title: name });
+    openTables.addresses(text, { parentMatches: parentMatches(settings, name), title: name });
   return {
     settings,
     stressed,
-    shelf,
+    openTables,
     router,
     local,
     policyServer,
@@ -185,7 +185,7 @@ function createWorkshop(
     },
     mynetworks: addresses(settings.mynetworks, "mynetworks"),
     mxBackupNetworks: addresses(settings.permit_mx_backup_networks, "permit_mx_backup_networks"),
-    relayDomains: shelf.domains(settings.relay_domains, {
+    relayDomains: openTables.domains(settings.relay_domains, {
       parentMatches: parentMatches(settings, "relay_domains"),
       title: "relay_domains",
     }),
@@ -217,17 +217,21 @@ function compileLists(settings: AccessSettings, context: CompileContext): Lists 
   };
 }
 
-function createRules(settings: AccessSettings, deps: PolicyDeps, shop: Workshop): WalkRules {
-  const unlisted = createUnlisted(shop);
-  const logged = deps.shelf.domains(settings.smtpd_log_access_permit_actions, {
+function createRules(
+  settings: AccessSettings,
+  deps: PolicyDeps,
+  restrictionDeps: RestrictionDeps,
+): WalkRules {
+  const unlisted = createUnlisted(restrictionDeps);
+  const logged = deps.openTables.domains(settings.smtpd_log_access_permit_actions, {
     parentMatches: false,
     exact: true,
     title: "smtpd_log_access_permit_actions",
   });
   const guards = [
-    permitMynetworks(shop, "permit_mynetworks"),
-    permitSaslAuthenticated(shop, "permit_sasl_authenticated"),
-    refuseUnauthDestination(shop, "reject"),
+    permitMynetworks(restrictionDeps, "permit_mynetworks"),
+    permitSaslAuthenticated(restrictionDeps, "permit_sasl_authenticated"),
+    refuseUnauthDestination(restrictionDeps, "reject"),
   ];
   return {
     softBounce: settings.soft_bounce,

@@ -10,14 +10,14 @@ import { firstFound } from "./table/access_table.ts";
 import type { Facts, HeaderContext } from "./policy.ts";
 import type { Query, Restriction } from "./restriction.ts";
 import { DUNNO, serverError, type Verdict } from "./verdict.ts";
-import type { Workshop } from "./restriction_deps.ts";
+import type { RestrictionDeps } from "./restriction_deps.ts";
 
 /** Answers whether a client's headers are completed like our own. */
 export type HeaderContextOf = (facts: Facts) => MaybeAsync<HeaderContext>;
 
 /** Builds the decision of local_header_rewrite_clients; items that it does not know decide nothing (postconf(5)). */
-export function createHeaderContext(shop: Workshop): HeaderContextOf {
-  const checks = compile(shop, splitList(shop.settings.local_header_rewrite_clients));
+export function createHeaderContext(restrictionDeps: RestrictionDeps): HeaderContextOf {
+  const checks = compile(restrictionDeps, splitList(restrictionDeps.settings.local_header_rewrite_clients));
   const from = (query: Query, at: number): MaybeAsync<HeaderContext> => {
     if (at >= checks.length) return { is: "remote" };
     return then(checks[at](query), (verdict) => {
@@ -50,20 +50,20 @@ function questionOf(facts: Facts): Query {
   };
 }
 
-function compile(shop: Workshop, items: readonly string[]): Restriction[] {
+function compile(restrictionDeps: RestrictionDeps, items: readonly string[]): Restriction[] {
   return items.flatMap((item): Restriction[] => {
-    if (item.includes(":")) return [addressTable(shop, item)];
+    if (item.includes(":")) return [addressTable(restrictionDeps, item)];
     switch (item.toLowerCase()) {
       case "permit_inet_interfaces":
-        return [permitInetInterfaces(shop, item)];
+        return [permitInetInterfaces(restrictionDeps, item)];
       case "permit_mynetworks":
-        return [permitMynetworks(shop, item)];
+        return [permitMynetworks(restrictionDeps, item)];
       case "permit_sasl_authenticated":
-        return [permitSaslAuthenticated(shop, item)];
+        return [permitSaslAuthenticated(restrictionDeps, item)];
       case "permit_tls_clientcerts":
-        return [permitTlsClientcerts(shop, item, false)];
+        return [permitTlsClientcerts(restrictionDeps, item, false)];
       case "permit_tls_all_clientcerts":
-        return [permitTlsClientcerts(shop, item, true)];
+        return [permitTlsClientcerts(restrictionDeps, item, true)];
       default:
         return [];
     }
@@ -71,8 +71,8 @@ function compile(shop: Workshop, items: readonly string[]): Restriction[] {
 }
 
 /** check_address_map, or a bare table: the client's address is a key. */
-function addressTable(shop: Workshop, spec: string): Restriction {
-  const table = shop.shelf.table(spec);
+function addressTable(restrictionDeps: RestrictionDeps, spec: string): Restriction {
+  const table = restrictionDeps.openTables.table(spec);
   return ({ facts }) =>
     then(firstFound(table, [facts.client.address]), (answer): Verdict => {
       if (answer.is === "absent") return DUNNO;

@@ -1,7 +1,7 @@
 import { splitListRaw } from "../config/syntax/list.ts";
 import type { Facts } from "./policy.ts";
 import type { RestrictionList } from "./restriction.ts";
-import type { Workshop } from "./restriction_deps.ts";
+import type { RestrictionDeps } from "./restriction_deps.ts";
 
 /** What a session must have for a restriction to let it through; the rest is as it pleases. */
 export type Want =
@@ -21,7 +21,7 @@ export type AskedAbout = "client" | "helo" | "sender" | "recipient" | "certifica
  * vouches for, who writes to a recipient whom we are no destination for. He says what he likes in HELO and MAIL, and his
  * address has what name he likes, but no foreign one that also leads back to him.
  */
-export type Passage =
+export type RelayEffect =
   /** Never lets him through; it may refuse him. */
   | { readonly is: "never" }
   /** Refuses him, whatever he says; by its recipient, wherever it knows him; by deferral, in the lists for recipients and data. */
@@ -47,26 +47,26 @@ export type Passage =
   | { readonly is: "list"; readonly list: () => RestrictionList };
 
 /** Never lets a stranger through. */
-export const NEVER: Passage = { is: "never" };
+export const NEVER: RelayEffect = { is: "never" };
 
 /** Refuses a stranger, whatever he says. */
-export const CLOSES: Passage = { is: "closes" };
+export const CLOSES: RelayEffect = { is: "closes" };
 
 /** Refuses a stranger who writes to a foreign recipient. */
-export const CLOSES_RELAY: Passage = { is: "closes", by: "recipient" };
+export const CLOSES_RELAY: RelayEffect = { is: "closes", by: "recipient" };
 
 /** check_relay_domains: the same, but for clients that we relay for. */
-export const CLOSES_BUT_FOR_CLIENTS: Passage = {
+export const CLOSES_BUT_FOR_CLIENTS: RelayEffect = {
   is: "closes",
   by: "recipient",
   unless: "check_relay_domains: clients with a verified name in relay_domains",
 };
 
 /** Has the last word on whoever would be let through. */
-export const DEFERS: Passage = { is: "closes", by: "deferral" };
+export const DEFERS: RelayEffect = { is: "closes", by: "deferral" };
 
 /** Lets mail to our own and relay domains through. */
-export const DESTINATION: Passage = { is: "destination" };
+export const DESTINATION: RelayEffect = { is: "destination" };
 
 /** The item of a list that a passage is told for. */
 interface Named {
@@ -75,22 +75,22 @@ interface Named {
 }
 
 /** An access table decides, asked about this part of the session. */
-export function asks(about: AskedAbout): (own: Named) => Passage {
+export function asks(about: AskedAbout): (own: Named) => RelayEffect {
   return ({ argument: spec }) => ({ is: "asks", spec, about });
 }
 
 /** check_ccert_access: `type:name`, or `{ type:name { search_order = ... } }`. */
-export function asksCertificate({ argument }: Named): Passage {
+export function asksCertificate({ argument }: Named): RelayEffect {
   return { is: "asks", spec: splitListRaw(argument)[0] ?? argument, about: "certificate" };
 }
 
 /** A DNS list of good clients decides. */
-export function dnsList({ name, argument }: Named): Passage {
+export function dnsList({ name, argument }: Named): RelayEffect {
   return { is: "unknown", why: `${name}: whoever ${argument} lists may relay` };
 }
 
 /** permit_tls_clientcerts: a certificate that anybody makes for himself shows whether relay_clientcerts has them all. */
-export function ownCertificate(): Passage {
+export function ownCertificate(): RelayEffect {
   return {
     is: "tried",
     want: { tls: OWN_CERTIFICATE },
@@ -99,7 +99,7 @@ export function ownCertificate(): Passage {
 }
 
 /** permit_tls_all_clientcerts: the authorities of smtpd_tls_CAfile and smtpd_tls_CApath decide. */
-export function trustedCertificate({ name }: Named, { settings }: Workshop): Passage {
+export function trustedCertificate({ name }: Named, { settings }: RestrictionDeps): RelayEffect {
   if (!settings.smtpd_tls_ask_ccert) return ownCertificate();
   const why =
     `${name}: whoever has a certificate from an authority of smtpd_tls_CAfile or smtpd_tls_CApath may relay`;
@@ -107,7 +107,7 @@ export function trustedCertificate({ name }: Named, { settings }: Workshop): Pas
 }
 
 /** permit_mx_backup: the DNS of the recipient's domain decides. */
-export function mxBackup({ name }: Named, { mxBackupNetworks }: Workshop): Passage {
+export function mxBackup({ name }: Named, { mxBackupNetworks }: RestrictionDeps): RelayEffect {
   const text = mxBackupNetworks === undefined
     ? `${name}: whoever owns a domain may name this host as its backup MX; ` +
       "permit_mx_backup_networks limits that to known primary MX hosts"

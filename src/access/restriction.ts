@@ -1,7 +1,7 @@
 import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { Resolution } from "../routing/route.ts";
 import type { Facts, Stage } from "./policy.ts";
-import type { Passage } from "./relay_effect.ts";
+import type { RelayEffect } from "./relay_effect.ts";
 import type { Subject, Verdict } from "./verdict.ts";
 
 /** What a restriction may look at: the facts, and what it is evaluated for. */
@@ -32,8 +32,8 @@ export interface Step {
   /** Preceded by warn_if_reject: what it refuses is only logged. */
   readonly warn: boolean;
   readonly evaluate: Restriction;
-  /** What it can do for a stranger who wants to relay. */
-  readonly stranger: Passage;
+  /** What it can do for an outside client that wants to relay. */
+  readonly relayEffect: RelayEffect;
 }
 
 /** A restriction list, ready to be evaluated. */

@@ -2,7 +2,7 @@ import type { Settings } from "../config/parameters/settings_type.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import type { FindAddress } from "../rewrite/find_address.ts";
 import type { LocalDomains } from "../rewrite/local_domains.ts";
-import type { Shelf } from "../rewrite/open_tables.ts";
+import type { OpenTables } from "../rewrite/open_tables.ts";
 import type { Router } from "../routing/route.ts";
 import type { AddressList, DomainList } from "../table/search/match_list.ts";
 import type { AccessLookup } from "./table/access_table.ts";
@@ -110,11 +110,11 @@ export type AccessSettings = Pick<
 export type PolicyDns = Pick<Resolver, "query" | "addresses">;
 
 /** What restrictions are built with. */
-export interface Workshop {
+export interface RestrictionDeps {
   readonly settings: AccessSettings;
   /** The same with `stress = yes`; undefined where a service has no limit to come near to. */
   readonly stressed: AccessSettings | undefined;
-  readonly shelf: Shelf;
+  readonly openTables: OpenTables;
   readonly lookup: AccessLookup;
   readonly actions: ActionRules;
   readonly templates: TemplateRules;

@@ -1,5 +1,5 @@
 /** Those who wait for something of which there is not enough; who came first is first. */
-export class Turns {
+export class WaitQueue {
   readonly #waiting = new Set<PromiseWithResolvers<void>>();
 
   /** Waits for its turn; rejects with the signal's reason when that comes before. */

@@ -1,7 +1,7 @@
 import { quoteAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Log } from "../observe/log.ts";
-import type { ShelfMaps } from "../rewrite/open_tables.ts";
+import type { OpenMaps } from "../rewrite/open_tables.ts";
 import { defer, refuse, type Reply, type Status } from "../smtp/reply.ts";
 import type { Answer } from "../table/table.ts";
 import { type CheckAction, parseCheckAction } from "./check_action.ts";
@@ -63,7 +63,7 @@ export class CheckRun {
   }
 
   /** Holds a header or a body line against a table; the last line end is taken off, those inside become LF. */
-  check(kind: "header" | "body", given: string, maps: ShelfMaps | undefined): MaybeAsync<Checked> {
+  check(kind: "header" | "body", given: string, maps: OpenMaps | undefined): MaybeAsync<Checked> {
     if (maps === undefined || this.over) return KEPT;
     const text = given.replaceAll("\r\n", "\n").replace(/\n$/, "");
     return then(maps.whole.find(text), (answer) => this.#judge(kind, text, maps.title, answer));

@@ -1,6 +1,6 @@
 import { splitList } from "../config/syntax/list.ts";
 import type { Settings } from "../config/parameters/settings_type.ts";
-import type { Shelf, ShelfMaps } from "../rewrite/open_tables.ts";
+import type { OpenMaps, OpenTables } from "../rewrite/open_tables.ts";
 
 /** The parameters of content checks. */
 export type CheckParameters = Pick<
@@ -19,10 +19,10 @@ export type CheckParameters = Pick<
 
 /** The tables that content is held against (header_checks(5)). */
 export interface ContentChecks {
-  readonly header: ShelfMaps | undefined;
-  readonly mime: ShelfMaps | undefined;
-  readonly nested: ShelfMaps | undefined;
-  readonly body: ShelfMaps | undefined;
+  readonly header: OpenMaps | undefined;
+  readonly mime: OpenMaps | undefined;
+  readonly nested: OpenMaps | undefined;
+  readonly body: OpenMaps | undefined;
   /** Bytes of each body part that are looked at. */
   readonly bodyLimit: number;
   /** Longest piece of a line that is looked at. */
@@ -35,12 +35,15 @@ export interface ContentChecks {
 }
 
 /** Opens the tables; undefined when there is nothing to check. */
-export function openContentChecks(settings: CheckParameters, shelf: Shelf): ContentChecks | undefined {
+export function openContentChecks(
+  settings: CheckParameters,
+  openTables: OpenTables,
+): ContentChecks | undefined {
   if (splitList(settings.receive_override_options).includes("no_header_body_checks")) return undefined;
-  const header = shelf.maps(settings.header_checks, "header_checks");
-  const mime = shelf.maps(settings.mime_header_checks, "mime_header_checks");
-  const nested = shelf.maps(settings.nested_header_checks, "nested_header_checks");
-  const body = shelf.maps(settings.body_checks, "body_checks");
+  const header = openTables.maps(settings.header_checks, "header_checks");
+  const mime = openTables.maps(settings.mime_header_checks, "mime_header_checks");
+  const nested = openTables.maps(settings.nested_header_checks, "nested_header_checks");
+  const body = openTables.maps(settings.body_checks, "body_checks");
   if (header === undefined && mime === undefined && nested === undefined && body === undefined) {
     return undefined;
   }

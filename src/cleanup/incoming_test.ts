@@ -7,7 +7,7 @@ import type { QueueId } from "../queue/envelope.ts";
 import type { Draft } from "../queue/store.ts";
 import { createLocalDomains } from "../rewrite/local_domains.ts";
 import { createRewriter } from "../rewrite/rewriter.ts";
-import { createShelf } from "../rewrite/open_tables.ts";
+import { createOpenTables } from "../rewrite/open_tables.ts";
 import type { Submission } from "./cleanup.ts";
 import { openContentChecks } from "./content_checks.ts";
 import { createCleanup } from "./create_cleanup.ts";
@@ -19,14 +19,18 @@ function house(main: Readonly<Record<string, string>> = {}) {
   const { settings } = configuration;
   const log = memoryLog();
   const store = memoryStore(() => ARRIVAL);
-  const shelf = createShelf({
+  const openTables = createOpenTables({
     directory: "/nonexistent",
     parameter: (name) => configuration.parameter(name),
     warn: (text) => log.note("cleanup", "warning", text),
     clock: () => ARRIVAL,
   });
-  const rewriter = createRewriter(settings, createLocalDomains(settings, ["127.0.0.1"], shelf), shelf);
-  const checks = openContentChecks(settings, shelf);
+  const rewriter = createRewriter(
+    settings,
+    createLocalDomains(settings, ["127.0.0.1"], openTables),
+    openTables,
+  );
+  const checks = openContentChecks(settings, openTables);
   return { cleanup: createCleanup({ settings, store, rewriter, log, checks }), store, log };
 }
 

@@ -9,14 +9,14 @@ import {
 } from "../table/search/email_lookup.ts";
 import type { Answer } from "../table/table.ts";
 import type { LocalDomains } from "./local_domains.ts";
-import type { ShelfMaps } from "./open_tables.ts";
+import type { OpenMaps } from "./open_tables.ts";
 
 /** The settings that say what an address extension is. */
 export type ExtensionSettings = Pick<Settings, "recipient_delimiter" | "owner_request_special">;
 
 /** Looks addresses up as canonical(5), virtual(5) and the recipient tables do, internal form. */
 export type FindAddress = (
-  maps: ShelfMaps,
+  maps: OpenMaps,
   address: string,
   forms?: readonly AddressForm[],
 ) => MaybeAsync<EmailAnswer>;
@@ -42,7 +42,7 @@ export function createFindAddress(
   };
 }
 
-function asker(maps: ShelfMaps, address: string): (key: string) => MaybeAsync<Answer> {
+function asker(maps: OpenMaps, address: string): (key: string) => MaybeAsync<Answer> {
   if (maps.partial.tables.length === maps.whole.tables.length) return maps.whole.find;
   const external = quoteAddress(address);
   return (key) => key === address || key === external ? maps.whole.find(key) : maps.partial.find(key);

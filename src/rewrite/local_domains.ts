@@ -4,7 +4,7 @@ import { splitList } from "../config/syntax/list.ts";
 import type { Settings } from "../config/parameters/settings_type.ts";
 import type { Match } from "../table/search/match_list.ts";
 import { bracketedAddress } from "./ascii_domain.ts";
-import type { Shelf } from "./open_tables.ts";
+import type { OpenTables } from "./open_tables.ts";
 
 /** A list or table that could not be asked. */
 export interface Trouble {
@@ -32,9 +32,9 @@ export function matched(match: Match): boolean | Trouble {
 export function createLocalDomains(
   settings: LocalDomainSettings,
   ownAddresses: readonly string[],
-  shelf: Shelf,
+  openTables: OpenTables,
 ): LocalDomains {
-  const list = shelf.domains(settings.mydestination, {
+  const list = openTables.domains(settings.mydestination, {
     parentMatches: false,
     exact: true,
     title: "mydestination",

@@ -2,7 +2,7 @@ import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { quoteAddress } from "../address/address.ts";
 import type { AddressForm } from "./address_form.ts";
 import type { FindAddress } from "./find_address.ts";
-import type { ShelfMaps } from "./open_tables.ts";
+import type { OpenMaps } from "./open_tables.ts";
 import { parseAddressList } from "./result_addresses.ts";
 
 /** What a rewriting table makes of an address: undefined when it says nothing. */
@@ -27,7 +27,7 @@ export function isTrouble<T>(value: T | MapTrouble): value is MapTrouble {
 export function mapAddress(
   find: FindAddress,
   form: AddressForm,
-  maps: ShelfMaps,
+  maps: OpenMaps,
   address: string,
   propagate: boolean,
 ): MaybeAsync<Mapped> {

@@ -4,7 +4,7 @@ import { splitList } from "../config/syntax/list.ts";
 import type { Settings } from "../config/parameters/settings_type.ts";
 import { matched } from "./local_domains.ts";
 import { isTrouble, type MapTrouble } from "./map_address.ts";
-import type { Shelf } from "./open_tables.ts";
+import type { OpenTables } from "./open_tables.ts";
 
 /** The settings of address masquerading. */
 export type MasqueradeSettings = Pick<Settings, "masquerade_domains" | "masquerade_exceptions">;
@@ -13,11 +13,14 @@ export type MasqueradeSettings = Pick<Settings, "masquerade_domains" | "masquera
 export type Masquerade = (address: string) => MaybeAsync<string | MapTrouble>;
 
 /** Builds the rule; undefined when masquerade_domains is empty. The order of domains counts; `!domain` stays as it is. */
-export function createMasquerade(settings: MasqueradeSettings, shelf: Shelf): Masquerade | undefined {
+export function createMasquerade(
+  settings: MasqueradeSettings,
+  openTables: OpenTables,
+): Masquerade | undefined {
   const domains = splitList(settings.masquerade_domains).map((item) => item.toLowerCase());
   if (domains.length === 0) return undefined;
   const title = "masquerade_exceptions";
-  const exceptions = shelf.domains(settings.masquerade_exceptions, {
+  const exceptions = openTables.domains(settings.masquerade_exceptions, {
     parentMatches: false,
     exact: true,
     title,

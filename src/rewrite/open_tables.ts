@@ -16,28 +16,28 @@ import type { Table } from "../table/table.ts";
  * The open tables that rewriting, routing and access share: a table named in several places is opened once. Parameters that
  * are empty give undefined, so that nothing is asked for them.
  */
-export interface Shelf {
+export interface OpenTables {
   table(spec: string): Table;
-  maps(text: string, title: string): ShelfMaps | undefined;
+  maps(text: string, title: string): OpenMaps | undefined;
   domains(text: string, options: MatchOptions): DomainList | undefined;
   addresses(text: string, options: MatchOptions): AddressList | undefined;
   /** The same for tables that say what is run, where files are written or whose rights are used (DICT_FLAG_PARANOID). */
-  readonly paranoid: Pick<Shelf, "table" | "maps">;
+  readonly paranoid: Pick<OpenTables, "table" | "maps">;
   close(): void;
 }
 
 /** A list of tables, for whole addresses and for parts of them: pattern tables see only whole ones (virtual(5)). */
-export interface ShelfMaps {
+export interface OpenMaps {
   readonly title: string;
   readonly whole: Maps;
   readonly partial: Maps;
 }
 
 /** Opens tables on demand, with `open` where somebody wants to see what they are asked; `close` releases them all. */
-export function createShelf(context: TableContext, open: OpenTable = openTable): Shelf {
+export function createOpenTables(context: TableContext, open: OpenTable = openTable): OpenTables {
   const closers: (() => void)[] = [];
-  const shared = drawer(context, open);
-  const paranoid = drawer({ ...context, paranoid: true }, open);
+  const shared = tableSet(context, open);
+  const paranoid = tableSet({ ...context, paranoid: true }, open);
   closers.push(shared.close, paranoid.close);
   const kept = <List extends { close(): void }>(list: List): List => {
     closers.push(() => list.close());
@@ -59,13 +59,13 @@ export function createShelf(context: TableContext, open: OpenTable = openTable):
   };
 }
 
-interface Drawer extends Pick<Shelf, "table" | "maps" | "close"> {
+interface TableSet extends Pick<OpenTables, "table" | "maps" | "close"> {
   /** For lists, which close the tables that they open. */
   readonly lend: OpenTable;
 }
 
 /** Tables that are opened the same way. */
-function drawer(context: TableContext, open: OpenTable): Drawer {
+function tableSet(context: TableContext, open: OpenTable): TableSet {
   const tables = new Map<string, Table>();
   const table = (spec: string): Table => {
     const known = tables.get(spec);

@@ -14,7 +14,7 @@ import { createFindAddress, type ExtensionSettings, type FindAddress } from "./f
 import type { LocalDomains } from "./local_domains.ts";
 import { isTrouble, mapAddress, type MapTrouble } from "./map_address.ts";
 import { createMasquerade, type MasqueradeSettings } from "./masquerade.ts";
-import type { Shelf, ShelfMaps } from "./open_tables.ts";
+import type { OpenMaps, OpenTables } from "./open_tables.ts";
 
 /** The settings that rewriting depends on. */
 export type RewriteSettings =
@@ -75,11 +75,15 @@ export interface Rewriter {
 }
 
 /** Builds the rewriting of one configuration. */
-export function createRewriter(settings: RewriteSettings, local: LocalDomains, shelf: Shelf): Rewriter {
+export function createRewriter(
+  settings: RewriteSettings,
+  local: LocalDomains,
+  openTables: OpenTables,
+): Rewriter {
   const form = createAddressForm(settings);
   const find = createFindAddress(settings, local);
   const propagates = new Set(splitList(settings.propagate_unmatched_extensions));
-  const stepsOf = createSteps(settings, shelf, (maps) => {
+  const stepsOf = createSteps(settings, openTables, (maps) => {
     const map = (address: string) => mapAddress(find, form, maps, address, propagates.has("canonical"));
     return (address) => canonicalAddress(address, map);
   });
@@ -93,7 +97,7 @@ export function createRewriter(settings: RewriteSettings, local: LocalDomains, s
   const fullRecipient = (address: string) =>
     form.rewrite(address === "" ? settings.empty_address_recipient : address, "local");
   const envelopeRecipient = (address: string) => runSteps(steps.envelope_recipient, fullRecipient(address));
-  const aliases = shelf.maps(settings.virtual_alias_maps, "virtual_alias_maps");
+  const aliases = openTables.maps(settings.virtual_alias_maps, "virtual_alias_maps");
   const tools = {
     settings,
     envelopeRecipient,
@@ -101,8 +105,8 @@ export function createRewriter(settings: RewriteSettings, local: LocalDomains, s
     alias: aliases === undefined
       ? undefined
       : (address: string) => mapAddress(find, form, aliases, address, propagates.has("virtual")),
-    senderBcc: bccLookup(find, shelf.maps(settings.sender_bcc_maps, "sender_bcc_maps")),
-    recipientBcc: bccLookup(find, shelf.maps(settings.recipient_bcc_maps, "recipient_bcc_maps")),
+    senderBcc: bccLookup(find, openTables.maps(settings.sender_bcc_maps, "sender_bcc_maps")),
+    recipientBcc: bccLookup(find, openTables.maps(settings.recipient_bcc_maps, "recipient_bcc_maps")),
   };
   return {
     find,
@@ -131,11 +135,11 @@ function runSteps(steps: readonly Step[], address: string, from = 0): MaybeAsync
 /** The tables that apply to each role: the one for senders or recipients, the common one, masquerading. */
 function createSteps(
   settings: RewriteSettings,
-  shelf: Shelf,
-  canonical: (maps: ShelfMaps) => Step,
+  openTables: OpenTables,
+  canonical: (maps: OpenMaps) => Step,
 ): (role: AddressRole) => readonly Step[] {
   const table = (text: string, title: string, classes: string) => {
-    const maps = shelf.maps(text, title);
+    const maps = openTables.maps(text, title);
     return { step: maps === undefined ? undefined : canonical(maps), classes: new Set(splitList(classes)) };
   };
   const ordered = [
@@ -146,7 +150,10 @@ function createSteps(
       settings.recipient_canonical_classes,
     ),
     table(settings.canonical_maps, "canonical_maps", settings.canonical_classes),
-    { step: createMasquerade(settings, shelf), classes: new Set(splitList(settings.masquerade_classes)) },
+    {
+      step: createMasquerade(settings, openTables),
+      classes: new Set(splitList(settings.masquerade_classes)),
+    },
   ];
   return (role) =>
     ordered.flatMap(({ step, classes }) => step !== undefined && classes.has(role) ? [step] : []);
@@ -155,7 +162,7 @@ function createSteps(
 /** Address of an automatic copy, or undefined (sender_bcc_maps, recipient_bcc_maps). */
 export type BccLookup = (address: string) => MaybeAsync<string | undefined | MapTrouble>;
 
-function bccLookup(find: FindAddress, maps: ShelfMaps | undefined): BccLookup | undefined {
+function bccLookup(find: FindAddress, maps: OpenMaps | undefined): BccLookup | undefined {
   if (maps === undefined) return undefined;
   return (address) =>
     then(find(maps, address), ({ answer }) => {

@@ -1,7 +1,7 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Settings } from "../config/parameters/settings_type.ts";
 import { matched, type Trouble } from "../rewrite/local_domains.ts";
-import { parentMatches, type Shelf } from "../rewrite/open_tables.ts";
+import { type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
 import type { DomainList } from "../table/search/match_list.ts";
 import type { AddressClass } from "./route.ts";
 
@@ -20,19 +20,19 @@ interface Row {
 }
 
 /** Builds the classification: virtual alias, virtual mailbox, relay, and whatever is left, in that order. */
-export function createAddressClass(settings: ClassSettings, shelf: Shelf): ClassOf {
+export function createAddressClass(settings: ClassSettings, openTables: OpenTables): ClassOf {
   const whole = { parentMatches: false, exact: true };
   const relay = { parentMatches: parentMatches(settings, "relay_domains"), title: "relay_domains" };
   const rows = [
     row(
       "virtual alias",
-      shelf.domains(settings.virtual_alias_domains, { ...whole, title: "virtual_alias_domains" }),
+      openTables.domains(settings.virtual_alias_domains, { ...whole, title: "virtual_alias_domains" }),
     ),
     row(
       "virtual mailbox",
-      shelf.domains(settings.virtual_mailbox_domains, { ...whole, title: "virtual_mailbox_domains" }),
+      openTables.domains(settings.virtual_mailbox_domains, { ...whole, title: "virtual_mailbox_domains" }),
     ),
-    row("relay", shelf.domains(settings.relay_domains, relay)),
+    row("relay", openTables.domains(settings.relay_domains, relay)),
   ].flat();
   return (domain) => classFrom(rows, domain, 0);
 }

@@ -10,7 +10,7 @@ import {
   literalAddress,
 } from "../rewrite/ascii_domain.ts";
 import type { LocalDomains, Trouble } from "../rewrite/local_domains.ts";
-import { parentMatches, type Shelf } from "../rewrite/open_tables.ts";
+import { type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
 import { type ClassOf, type ClassSettings, createAddressClass } from "./address_class.ts";
 import {
   type FinalAddress,
@@ -55,9 +55,9 @@ export type RouterSettings =
   >;
 
 /** Builds the router of one configuration (trivial-rewrite(8)). */
-export function createRouter(settings: RouterSettings, local: LocalDomains, shelf: Shelf): Router {
+export function createRouter(settings: RouterSettings, local: LocalDomains, openTables: OpenTables): Router {
   const form = createAddressForm(settings);
-  const resolver = new Resolver(settings, { settings, form, local }, shelf);
+  const resolver = new Resolver(settings, { settings, form, local }, openTables);
   return {
     route: (sender, recipient) => then(resolver.resolve(sender, recipient), routeOf),
     resolve: (sender, recipient) =>
@@ -70,9 +70,9 @@ export function createRouter(settings: RouterSettings, local: LocalDomains, shel
 export function createResolve(
   settings: RouterSettings,
   local: LocalDomains,
-  shelf: Shelf,
+  openTables: OpenTables,
 ): (sender: string, recipient: string) => MaybeAsync<Resolution> {
-  const resolver = new Resolver(settings, { settings, form: createAddressForm(settings), local }, shelf);
+  const resolver = new Resolver(settings, { settings, form: createAddressForm(settings), local }, openTables);
   return (sender, recipient) => resolver.resolve(sender, recipient);
 }
 
@@ -115,26 +115,29 @@ class Resolver {
   readonly #senderTransport: SenderChoice | undefined;
   readonly #relocated: ((address: string) => MaybeAsync<Hop | undefined | Trouble>) | undefined;
 
-  constructor(settings: RouterSettings, tools: ResolveTools, shelf: Shelf) {
+  constructor(settings: RouterSettings, tools: ResolveTools, openTables: OpenTables) {
     this.#settings = settings;
     this.#tools = tools;
-    this.#classOf = createAddressClass(settings, shelf);
+    this.#classOf = createAddressClass(settings, openTables);
     const find = createFindAddress(settings, tools.local);
-    const maps = shelf.maps(settings.transport_maps, "transport_maps");
+    const maps = openTables.maps(settings.transport_maps, "transport_maps");
     this.#transports = maps === undefined
       ? undefined
       : createTransportTable(maps, find, parentMatches(settings, "transport_maps"));
     this.#senderRelayhost = createSenderChoice(
-      shelf.maps(settings.sender_dependent_relayhost_maps, "sender_dependent_relayhost_maps"),
+      openTables.maps(settings.sender_dependent_relayhost_maps, "sender_dependent_relayhost_maps"),
       find,
       settings.empty_address_relayhost_maps_lookup_key,
     );
     this.#senderTransport = createSenderChoice(
-      shelf.maps(settings.sender_dependent_default_transport_maps, "sender_dependent_default_transport_maps"),
+      openTables.maps(
+        settings.sender_dependent_default_transport_maps,
+        "sender_dependent_default_transport_maps",
+      ),
       find,
       settings.empty_address_default_transport_maps_lookup_key,
     );
-    const moved = shelf.maps(settings.relocated_maps, "relocated_maps");
+    const moved = openTables.maps(settings.relocated_maps, "relocated_maps");
     this.#relocated = moved === undefined
       ? undefined
       : (address) =>

@@ -43,7 +43,7 @@ test("a null transport is trouble that names its parameter", () => {
 });
 
 test("probes take the ways of address_verify_*", () => {
-  const { settings, local, shelf } = policyKit(`${MAIN}address_verify_relayhost = [probe.example]\n`);
-  const router = createRouter(probeSettings(settings), local, shelf);
+  const { settings, local, openTables } = policyKit(`${MAIN}address_verify_relayhost = [probe.example]\n`);
+  const router = createRouter(probeSettings(settings), local, openTables);
   expect(router.route("", "bob@other.example")).toMatchObject({ nexthop: "[probe.example]" });
 });

@@ -1,14 +1,14 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { FindAddress } from "../rewrite/find_address.ts";
 import type { Trouble } from "../rewrite/local_domains.ts";
-import type { ShelfMaps } from "../rewrite/open_tables.ts";
+import type { OpenMaps } from "../rewrite/open_tables.ts";
 
 /** A sender's own choice, or undefined where the table has none or says DUNNO. */
 export type SenderChoice = (sender: string) => MaybeAsync<string | undefined | Trouble>;
 
 /** Lookup in sender_dependent_relayhost_maps or sender_dependent_default_transport_maps; `nullKey` stands for <>. */
 export function createSenderChoice(
-  maps: ShelfMaps | undefined,
+  maps: OpenMaps | undefined,
   find: FindAddress,
   nullKey: string,
 ): SenderChoice | undefined {

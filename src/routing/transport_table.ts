@@ -1,6 +1,6 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { FindAddress } from "../rewrite/find_address.ts";
-import type { ShelfMaps } from "../rewrite/open_tables.ts";
+import type { OpenMaps } from "../rewrite/open_tables.ts";
 import type { AddressForm } from "../table/search/email_lookup.ts";
 import type { Answer } from "../table/table.ts";
 import type { Trouble } from "../rewrite/local_domains.ts";
@@ -16,7 +16,7 @@ export type TransportTable = (address: string, domain: string, hop: Hop) => Mayb
 
 /** Builds the lookup. */
 export function createTransportTable(
-  maps: ShelfMaps,
+  maps: OpenMaps,
   find: FindAddress,
   parentMatches: boolean,
 ): TransportTable {

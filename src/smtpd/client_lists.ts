@@ -1,7 +1,7 @@
 import { isPromise } from "../base/maybe_async.ts";
 import type { Settings } from "../config/parameters/settings_type.ts";
 import type { Log } from "../observe/log.ts";
-import { parentMatches, type Shelf } from "../rewrite/open_tables.ts";
+import { type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
 import type { Match } from "../table/search/match_list.ts";
 import type { ListParameter, SmtpdDeps } from "./deps.ts";
 
@@ -16,10 +16,14 @@ const NAMES = [
 ] as const satisfies readonly ListParameter[];
 
 /** Opens the lists of clients of a service. A list that cannot be asked contains nobody, with a warning. */
-export function openClientLists(settings: ListSettings, shelf: Shelf, log: Log): SmtpdDeps["listed"] {
+export function openClientLists(
+  settings: ListSettings,
+  openTables: OpenTables,
+  log: Log,
+): SmtpdDeps["listed"] {
   const lists = new Map(NAMES.map((name) => [
     name,
-    shelf.addresses(settings[name], { parentMatches: parentMatches(settings, name), title: name }),
+    openTables.addresses(settings[name], { parentMatches: parentMatches(settings, name), title: name }),
   ]));
   return (parameter, { address, name }) => {
     const list = lists.get(parameter);

@@ -2,7 +2,7 @@ import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import { splitList } from "../config/syntax/list.ts";
 import type { Settings } from "../config/parameters/settings_type.ts";
 import type { Log } from "../observe/log.ts";
-import type { Shelf, ShelfMaps } from "../rewrite/open_tables.ts";
+import type { OpenMaps, OpenTables } from "../rewrite/open_tables.ts";
 import type { Answer } from "../table/table.ts";
 import type { SmtpdDeps } from "./deps.ts";
 import { isInlinePattern } from "./forbidden_commands.ts";
@@ -26,7 +26,7 @@ export type SmtpdTables = Pick<
 type Lookup = (key: string) => MaybeAsync<string | undefined>;
 
 /** A lookup of the whole key. A table that cannot be asked ends the session. */
-function lookupIn(maps: ShelfMaps | undefined): Lookup | undefined {
+function lookupIn(maps: OpenMaps | undefined): Lookup | undefined {
   if (maps === undefined) return undefined;
   const valueOf = (answer: Answer, key: string) => {
     if (answer.is === "found") return answer.value;
@@ -45,9 +45,9 @@ function needsList(text: string): boolean {
 }
 
 /** Whether a verb is in such a list. What cannot be asked is in none, with a warning: Postfix does not mind either. */
-function commandList(text: string, title: string, shelf: Shelf, log: Log) {
+function commandList(text: string, title: string, openTables: OpenTables, log: Log) {
   const list = needsList(text)
-    ? shelf.domains(text, { parentMatches: false, exact: true, title })
+    ? openTables.domains(text, { parentMatches: false, exact: true, title })
     : undefined;
   if (list === undefined) return undefined;
   return (verb: string) =>
@@ -58,11 +58,11 @@ function commandList(text: string, title: string, shelf: Shelf, log: Log) {
 }
 
 /** Opens the tables that a session asks: those of TableSettings. */
-export function openSmtpdTables(settings: TableSettings, shelf: Shelf, log: Log): SmtpdTables {
+export function openSmtpdTables(settings: TableSettings, openTables: OpenTables, log: Log): SmtpdTables {
   const lookup = (name: "smtpd_command_filter" | "smtpd_discard_ehlo_keyword_address_maps") =>
-    lookupIn(shelf.maps(settings[name], name));
+    lookupIn(openTables.maps(settings[name], name));
   const list = (name: "smtpd_forbidden_commands" | "smtpd_noop_commands") =>
-    commandList(settings[name], name, shelf, log);
+    commandList(settings[name], name, openTables, log);
   return {
     commandFilter: lookup("smtpd_command_filter"),
     discardedKeywords: lookup("smtpd_discard_ehlo_keyword_address_maps"),

@@ -1,4 +1,4 @@
-import type { AddressVerifier, Patience, Verification } from "../access/verifier.ts";
+import type { AddressVerifier, PollLimits, Verification } from "../access/verifier.ts";
 import type { Clock } from "../base/clock.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
 import { CacheFault, type VerifyCache } from "./verify_cache.ts";
@@ -88,9 +88,9 @@ class ProbingVerifier implements Verifier {
     }
   }
 
-  verify(address: string, patience: Patience): MaybeAsync<Verification> {
+  verify(address: string, poll: PollLimits): MaybeAsync<Verification> {
     const found = this.#query(address);
-    const milliseconds = (patience.count - 1) * patience.delay * 1000;
+    const milliseconds = (poll.count - 1) * poll.delay * 1000;
     return found.is === "unknown" && found.why === IN_PROGRESS && milliseconds > 0
       ? this.#await(address, found, milliseconds)
       : found;

@@ -46,7 +46,7 @@ function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
       ownAddresses: world.ownAddresses,
       proxyAddresses: world.proxyAddresses,
       flags: flagsOf(service.args),
-      rewriting: { shelf: world.shelf, find: world.rewriter.find },
+      rewriting: { openTables: world.openTables, find: world.rewriter.find },
       ...bestMxOf(service, agents),
     });
 }
@@ -74,15 +74,15 @@ function flagsOf(args: readonly string[]): string {
 
 function local({ settings }: Service, parts: AgentParts): Agent {
   const { context, world, writer, agents } = parts;
-  const { paranoid } = world.shelf;
-  const maps = (text: string, title: string): Maps | undefined => world.shelf.maps(text, title)?.whole;
+  const { paranoid } = world.openTables;
+  const maps = (text: string, title: string): Maps | undefined => world.openTables.maps(text, title)?.whole;
   return createLocalAgent({
     settings,
     aliases: splitList(settings.alias_maps).map((spec) => aliasSource(paranoid.table(spec), ownershipOf)),
     mailboxCommandMaps: paranoid.maps(settings.mailbox_command_maps, "mailbox_command_maps")?.whole,
     mailboxTransportMaps: maps(settings.mailbox_transport_maps, "mailbox_transport_maps"),
     fallbackTransportMaps: maps(settings.fallback_transport_maps, "fallback_transport_maps"),
-    users: createUserLookup([world.shelf.table("unix:passwd.byname")], ownIds()),
+    users: createUserLookup([world.openTables.table("unix:passwd.byname")], ownIds()),
     defaultPrivs: identityOf(settings.default_privs, undefined, "default_privs"),
     writer,
     ownership: ownershipOf,
@@ -98,7 +98,7 @@ function local({ settings }: Service, parts: AgentParts): Agent {
 }
 
 function virtual({ settings }: Service, { context, world, writer }: AgentParts): Agent {
-  const { paranoid } = world.shelf;
+  const { paranoid } = world.openTables;
   return createVirtualAgent({
     settings,
     mailboxMaps: paranoid.maps(settings.virtual_mailbox_maps, "virtual_mailbox_maps"),

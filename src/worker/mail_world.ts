@@ -11,7 +11,7 @@ import type { Log } from "../observe/log.ts";
 import { ownPid } from "../platform/process/signals.ts";
 import { createLocalDomains, type LocalDomains } from "../rewrite/local_domains.ts";
 import { createRewriter, type Rewriter } from "../rewrite/rewriter.ts";
-import { createShelf, type Shelf } from "../rewrite/open_tables.ts";
+import { createOpenTables, type OpenTables } from "../rewrite/open_tables.ts";
 import { createRouter, probeSettings } from "../routing/router.ts";
 import type { Router } from "../routing/route.ts";
 import type { OpenTable, TableContext } from "../table/context.ts";
@@ -20,7 +20,7 @@ import { SqlPools } from "../table/sql/sql_pools.ts";
 
 /** What all services of a worker share: tables, names, ways. */
 export interface MailWorld {
-  readonly shelf: Shelf;
+  readonly openTables: OpenTables;
   readonly tables: TableContext;
   readonly local: LocalDomains;
   readonly resolver: Resolver;
@@ -42,7 +42,7 @@ export interface MailWorld {
 /** Stands before the world's parts, to see what they are asked (`mta explain`). */
 export interface WorldWatch {
   open(open: OpenTable): OpenTable;
-  shelf(shelf: Shelf): Shelf;
+  openTables(openTables: OpenTables): OpenTables;
   resolver(resolver: Resolver): Resolver;
   hosts(hosts: Hosts): Hosts;
   router(router: Router): Router;
@@ -50,7 +50,7 @@ export interface WorldWatch {
 
 const UNWATCHED: WorldWatch = {
   open: (open) => open,
-  shelf: (shelf) => shelf,
+  openTables: (openTables) => openTables,
   resolver: (resolver) => resolver,
   hosts: (hosts) => hosts,
   router: (router) => router,
@@ -71,17 +71,17 @@ export function openMailWorld(
     sqlPools: new SqlPools(),
     ...(configuration.texts?.lent !== undefined && { lent: configuration.texts.lent }),
   };
-  const shelf = watch.shelf(createShelf(tables, watch.open(openTable)));
+  const openTables = watch.openTables(createOpenTables(tables, watch.open(openTable)));
   const own = ownAddresses(settings, realWorld(ownPid(), "master"));
   if (own.is === "bad") throw new Error(own.text);
   const addresses = own.addresses.map(({ address }) => address);
-  const local = createLocalDomains(settings, addresses, shelf);
-  const routerFor = (of: Settings) => watch.router(createRouter(of, local, shelf));
-  const rewriterFor = (of: Settings) => createRewriter(of, local, shelf);
+  const local = createLocalDomains(settings, addresses, openTables);
+  const routerFor = (of: Settings) => watch.router(createRouter(of, local, openTables));
+  const rewriterFor = (of: Settings) => createRewriter(of, local, openTables);
   let forProbes: Router | undefined;
-  const probeRouter = () => forProbes ??= createRouter(probeSettings(settings), local, shelf);
+  const probeRouter = () => forProbes ??= createRouter(probeSettings(settings), local, openTables);
   return {
-    shelf,
+    openTables,
     tables,
     local,
     resolver: watch.resolver(createSystemResolver(splitList(settings.dns_servers))),
@@ -93,6 +93,6 @@ export function openMailWorld(
     rewriter: rewriterFor(settings),
     routerFor,
     rewriterFor,
-    close: () => shelf.close(),
+    close: () => openTables.close(),
   };
 }

@@ -10,7 +10,7 @@ import type { Configuration, Service } from "../config/service.ts";
 import { realWorld, type World } from "../config/world.ts";
 import { ownPid } from "../platform/process/signals.ts";
 import { createLocalDomains } from "../rewrite/local_domains.ts";
-import { createShelf, type Shelf } from "../rewrite/open_tables.ts";
+import { createOpenTables, type OpenTables } from "../rewrite/open_tables.ts";
 import { createRouter } from "../routing/router.ts";
 import type { OpenTable } from "../table/context.ts";
 import { isInProcess } from "../table/in_process.ts";
@@ -33,13 +33,13 @@ export async function proveServices(configuration: Configuration, world?: World)
   const here = world ?? realWorld(ownPid(), "master");
   const services = reachable(configuration, here);
   if (services.length === 0) return [];
-  const ground = openGround(configuration, here);
+  const input = openGround(configuration, here);
   try {
-    const findings = await gatewaysIn(configuration, here, ground.shelf);
-    for (const service of services) findings.push(...findingsOf(await ground.prove(service), service));
+    const findings = await gatewaysIn(configuration, here, input.openTables);
+    for (const service of services) findings.push(...findingsOf(await input.prove(service), service));
     return findings;
   } finally {
-    ground.shelf.close();
+    input.openTables.close();
   }
 }
 
@@ -49,12 +49,12 @@ export async function findingsAgainst(
   service: Service,
   open: (open: OpenTable) => OpenTable,
 ): Promise<readonly string[]> {
-  const ground = openGround(configuration, realWorld(ownPid(), "master"), open(openTable));
+  const input = openGround(configuration, realWorld(ownPid(), "master"), open(openTable));
   try {
-    const findings = findingsOf(await ground.prove(service), service);
+    const findings = findingsOf(await input.prove(service), service);
     return findings.filter(({ level }) => level !== "info").map(({ text }) => text);
   } finally {
-    ground.shelf.close();
+    input.openTables.close();
   }
 }
 
@@ -64,15 +64,15 @@ export async function witnessesOf(source: LoadSource): Promise<string[]> {
   const loaded = loadConfiguration({ ...source, overrides });
   if (loaded.is === "bad") return [];
   const here = source.world ?? realWorld(ownPid(), "master");
-  const ground = openGround(loaded.configuration, here);
+  const input = openGround(loaded.configuration, here);
   try {
     const texts: string[] = [];
     for (const service of reachable(loaded.configuration, here)) {
-      texts.push(...wordsFor(service).witnesses((await ground.prove(service)).witnesses, false));
+      texts.push(...wordsFor(service).witnesses((await input.prove(service)).witnesses, false));
     }
     return texts;
   } finally {
-    ground.shelf.close();
+    input.openTables.close();
   }
 }
 
@@ -87,13 +87,17 @@ function reachable({ services, settings }: Configuration, world: World): readonl
 }
 
 /** Gateways of this container that a table in mynetworks contains; the configuration's own check knows those in networks. */
-async function gatewaysIn(configuration: Configuration, world: World, shelf: Shelf): Promise<RelayFinding[]> {
+async function gatewaysIn(
+  configuration: Configuration,
+  world: World,
+  openTables: OpenTables,
+): Promise<RelayFinding[]> {
   const written = configuration.settings.mynetworks.replace(/^(?:!\[?[0-9a-f.:]+\]?, )+/, "");
   const options = { parentMatches: false, title: "mynetworks" };
   const findings: RelayFinding[] = [];
   for (const { address, mention } of hiddenGateways(written, world)) {
     if (mention !== "perhaps" || configuration.settings.trust_container_gateway) continue;
-    const match = await shelf.addresses(written, options)?.matches(address);
+    const match = await openTables.addresses(written, options)?.matches(address);
     if (match?.is === "yes") findings.push({ level: "warning", text: gatewayText(address) });
   }
   return findings;
@@ -125,7 +129,7 @@ const isLoopback = (host: string) => host.startsWith("127.") || host === "::1";
 /** The tables of a configuration, and the proof for each of its services. */
 function openGround(configuration: Configuration, world: World, open: OpenTable = openTable) {
   const { settings, directory } = configuration;
-  const shelf = createShelf({
+  const openTables = createOpenTables({
     directory,
     parameter: (name) => configuration.parameter(name),
     warn: () => {}, // whoever serves from the table says it
@@ -134,16 +138,16 @@ function openGround(configuration: Configuration, world: World, open: OpenTable 
   }, open);
   const own = ownAddresses(settings, world);
   const addresses = own.is === "bad" ? [] : own.addresses.map(({ address }) => address);
-  const local = createLocalDomains(settings, addresses, shelf);
+  const local = createLocalDomains(settings, addresses, openTables);
   const prove = (service: Service): Promise<RelayProof> =>
     proveRelay(service, {
-      shelf,
+      openTables,
       local,
-      router: createRouter(service.settings, local, shelf),
+      router: createRouter(service.settings, local, openTables),
       clock: () => systemClock.now(),
       domainsUnknown: OUR_DOMAINS.some((name) => asksSomebody(service.settings[name])),
     });
-  return { shelf, prove };
+  return { openTables, prove };
 }
 
 /** In place of a table that would have to ask somebody. */

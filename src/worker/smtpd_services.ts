@@ -43,7 +43,7 @@ export function cleanupFor(
     : overlay(base, { receive_override_options });
   return createCleanup({
     settings: effective,
-    checks: openContentChecks(effective, world.shelf),
+    checks: openContentChecks(effective, world.openTables),
     store: drafts,
     rewriter: entry === undefined ? world.rewriter : world.rewriterFor(base),
     log: logFor(base),
@@ -65,15 +65,15 @@ export function openSessionParts(
     access: createAccessPolicy({ settings, ...service }, {
       router: world.routerFor(settings),
       local: world.local,
-      shelf: world.shelf,
+      openTables: world.openTables,
       dns: world.resolver,
       clock: () => systemClock.now(),
       ...more,
     }),
     clientLookup: createClientLookup(world),
-    rejectFooter: createServiceFooter(settings, world.shelf, () => systemClock.now()),
-    listed: openClientLists(settings, world.shelf, log),
-    ...openSmtpdTables(settings, world.shelf, log),
+    rejectFooter: createServiceFooter(settings, world.openTables, () => systemClock.now()),
+    listed: openClientLists(settings, world.openTables, log),
+    ...openSmtpdTables(settings, world.openTables, log),
     probeSender: openProbeSender(settings, world),
   };
 }

@@ -8,7 +8,7 @@ import type { Configuration } from "../../src/config/service.ts";
 import type { Connection, ConnectionHandler } from "../../src/platform/socket/connection.ts";
 import { createLocalDomains } from "../../src/rewrite/local_domains.ts";
 import { createRewriter } from "../../src/rewrite/rewriter.ts";
-import { createShelf } from "../../src/rewrite/open_tables.ts";
+import { createOpenTables } from "../../src/rewrite/open_tables.ts";
 import { AnvilLedger } from "../../src/anvil/anvil_ledger.ts";
 import { ownAnvil } from "../../src/anvil/anvil_access.ts";
 import { createRouter } from "../../src/routing/router.ts";
@@ -136,29 +136,35 @@ export function memorySmtpd(
   const clock = fakeClock();
   const log = memoryLog();
   const store = memoryStore(() => clock.now());
-  const shelf = createShelf({
+  const openTables = createOpenTables({
     directory: "/nonexistent",
     parameter: (name) => service.parameter(name),
     warn: (text) => log.note("smtpd", "warning", text),
     clock: () => clock.now(),
   });
-  const local = createLocalDomains(settings, ["127.0.0.1"], shelf);
-  const router = createRouter(settings, local, shelf);
-  const rewriter = createRewriter(settings, local, shelf);
+  const local = createLocalDomains(settings, ["127.0.0.1"], openTables);
+  const router = createRouter(settings, local, openTables);
+  const rewriter = createRewriter(settings, local, openTables);
   const { clientName } = overrides;
   const smtpd = createSmtpd({
     service,
-    access: createAccessPolicy(service, { router, local, shelf, clock: () => clock.now() }),
-    cleanup: createCleanup({ settings, store, rewriter, log, checks: openContentChecks(settings, shelf) }),
+    access: createAccessPolicy(service, { router, local, openTables, clock: () => clock.now() }),
+    cleanup: createCleanup({
+      settings,
+      store,
+      rewriter,
+      log,
+      checks: openContentChecks(settings, openTables),
+    }),
     newId: () => store.newId(),
     log,
     clock,
     clientLookup: () =>
       clientName ?? { name: "unknown", reverseName: "unknown", nameStatus: 5, reverseNameStatus: 5 },
-    listed: openClientLists(settings, shelf, log),
+    listed: openClientLists(settings, openTables, log),
     anvil: ownAnvil(new AnvilLedger(settings.anvil_rate_time_unit, () => clock.now())),
-    rejectFooter: createServiceFooter(settings, shelf, () => clock.now()),
-    ...openSmtpdTables(settings, shelf, log),
+    rejectFooter: createServiceFooter(settings, openTables, () => clock.now()),
+    ...openSmtpdTables(settings, openTables, log),
     ...overrides,
   });
   return {

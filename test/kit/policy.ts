@@ -6,7 +6,7 @@ import type { World } from "../../src/config/world.ts";
 import { realWorld } from "../../src/config/world.ts";
 import { createLocalDomains } from "../../src/rewrite/local_domains.ts";
 import { createRewriter } from "../../src/rewrite/rewriter.ts";
-import { createShelf } from "../../src/rewrite/open_tables.ts";
+import { createOpenTables } from "../../src/rewrite/open_tables.ts";
 import { createResolve, createRouter } from "../../src/routing/router.ts";
 
 /** What a test may change about the surroundings. */
@@ -28,28 +28,28 @@ export function policyKit(main: string, options: KitOptions = {}) {
   const configuration = readSettings({ directory, world, main });
   const { settings } = configuration;
   const warnings: string[] = [];
-  const shelf = createShelf({
+  const openTables = createOpenTables({
     directory,
     parameter: configuration.parameter,
     warn: (text) => warnings.push(text),
     clock: () => 0,
   });
-  const local = createLocalDomains(settings, options.ownAddresses ?? ["127.0.0.1"], shelf);
-  const router = createRouter(settings, local, shelf);
-  const resolver = createResolve(settings, local, shelf);
+  const local = createLocalDomains(settings, options.ownAddresses ?? ["127.0.0.1"], openTables);
+  const router = createRouter(settings, local, openTables);
+  const resolver = createResolve(settings, local, openTables);
   const service = { settings, parameter: configuration.parameter };
-  const access = createAccessPolicy(service, { router, local, shelf, clock: () => 0, ...options });
+  const access = createAccessPolicy(service, { router, local, openTables, clock: () => 0, ...options });
   const policy: AccessPolicy & SessionPolicy = {
     ...access,
     check: (stage, facts, trace) => access.open().check(stage, facts, trace),
   };
   return {
     settings,
-    shelf,
+    openTables,
     local,
     router,
     resolver,
-    rewriter: createRewriter(settings, local, shelf),
+    rewriter: createRewriter(settings, local, openTables),
     policy,
     warnings,
   };

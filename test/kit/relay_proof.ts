@@ -8,7 +8,7 @@ import { readSettings } from "../../src/config/read_settings.ts";
 import type { World } from "../../src/config/world.ts";
 import { realWorld } from "../../src/config/world.ts";
 import { createLocalDomains } from "../../src/rewrite/local_domains.ts";
-import { createShelf } from "../../src/rewrite/open_tables.ts";
+import { createOpenTables } from "../../src/rewrite/open_tables.ts";
 import { createRouter } from "../../src/routing/router.ts";
 import { isInProcess } from "../../src/table/in_process.ts";
 import { ABSENT, type Answer } from "../../src/table/table.ts";
@@ -46,7 +46,7 @@ export async function buildProof(main: string, options: ProofOptions = {}): Prom
   const { directory = "/nonexistent", clock = () => 0 } = options;
   const { settings, parameter } = readSettings({ directory, world, main });
   const surroundings = (others: Answer) => {
-    const shelf = createShelf({
+    const openTables = createOpenTables({
       directory,
       parameter,
       warn: () => {},
@@ -54,12 +54,12 @@ export async function buildProof(main: string, options: ProofOptions = {}): Prom
       standIn: (type, spec) =>
         isInProcess(type) ? undefined : { spec, pattern: false, lookup: () => others, close: () => {} },
     });
-    const local = createLocalDomains(settings, ["127.0.0.1"], shelf);
-    return { shelf, local, router: createRouter(settings, local, shelf) };
+    const local = createLocalDomains(settings, ["127.0.0.1"], openTables);
+    return { openTables, local, router: createRouter(settings, local, openTables) };
   };
-  const { shelf, local, router } = surroundings(ABSENT);
+  const { openTables, local, router } = surroundings(ABSENT);
   const service = { settings, parameter };
-  const { prove, policy } = assembleProof(service, { router, local, shelf, clock });
+  const { prove, policy } = assembleProof(service, { router, local, openTables, clock });
   const lenient = () => {
     const around = surroundings({ is: "found", value: "OK" });
     const ask = () => Promise.resolve({ is: "action", action: "OK" } as const);
@@ -68,7 +68,7 @@ export async function buildProof(main: string, options: ProofOptions = {}): Prom
     return { policy: createAccessPolicy(service, deps), router: around.router };
   };
   const proof = await prove();
-  const mynetworks = shelf.addresses(settings.mynetworks, { parentMatches: false });
+  const mynetworks = openTables.addresses(settings.mynetworks, { parentMatches: false });
   return {
     proof,
     verdict: verdictOf(proof),

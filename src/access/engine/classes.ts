@@ -2,7 +2,7 @@ import { classCycles } from "./class_cycles.ts";
 import { type CompileContext, compileList } from "./compile.ts";
 import type { PolicyProblem } from "../policy.ts";
 import type { DefaultCheck, RestrictionList } from "../restriction.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** Restriction classes and restrictions that tables name: compiled when first needed, then kept. */
 export interface Classes {
@@ -18,7 +18,7 @@ const MAX_INLINE = 1000;
 export function createClasses(
   names: readonly string[],
   service: { parameter(name: string): string | undefined },
-  shop: Workshop,
+  restrictionDeps: RestrictionDeps,
   report: (problem: PolicyProblem) => void,
 ): Classes {
   const texts = new Map<string, string>();
@@ -37,7 +37,7 @@ export function createClasses(
   }
   const compiled = new Map<string, RestrictionList>();
   const context: CompileContext = {
-    shop,
+    restrictionDeps,
     problem: report,
     classNamed(name, defaultCheck) {
       const text = texts.get(name);

@@ -3,13 +3,13 @@ import { filterFlaw } from "../restrictions/dnsbl_filter.ts";
 import type { PolicyProblem } from "../policy.ts";
 import { type Item, restrictionNames, type RestrictionRow, restrictionRow } from "./restriction_rows.ts";
 import type { DefaultCheck, Restriction, RestrictionList, Step } from "../restriction.ts";
-import { CLOSES, NEVER, type Passage } from "../relay_effect.ts";
+import { CLOSES, NEVER, type RelayEffect } from "../relay_effect.ts";
 import { serverError, type Verdict, warned } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** What a list is compiled with beside the workshop. */
 export interface CompileContext {
-  readonly shop: Workshop;
+  readonly restrictionDeps: RestrictionDeps;
   /** A user-defined restriction class by name (smtpd_restriction_classes). */
   classNamed(name: string, defaultCheck: DefaultCheck | undefined): (() => RestrictionList) | undefined;
   /** Hears of flaws; the list is evaluable all the same. */
@@ -101,14 +101,16 @@ class Compilation {
     const text = flaw ?? "";
     this.#say(text);
     const verdict: Verdict = kind === "domain" ? warned(text) : serverError(text);
-    const stranger = kind === "domain" ? NEVER : CLOSES;
-    return { step: { name: item, evaluate: () => verdict, stranger }, used: 0, final: false };
+    const relayEffect = kind === "domain" ? NEVER : CLOSES;
+    return { step: { name: item, evaluate: () => verdict, relayEffect }, used: 0, final: false };
   }
 
   #built(name: string, row: RestrictionRow, own: Item): Omit<Step, "warn"> {
-    const { shop } = this.#context;
-    const stranger = typeof row.stranger === "function" ? row.stranger(own, shop) : row.stranger;
-    return { name, evaluate: row.build(shop, own), stranger };
+    const { restrictionDeps } = this.#context;
+    const relayEffect = typeof row.relayEffect === "function"
+      ? row.relayEffect(own, restrictionDeps)
+      : row.relayEffect;
+    return { name, evaluate: row.build(restrictionDeps, own), relayEffect };
   }
 
   /** `type:table` alone stands for the check that its list is about (access(5)). */
@@ -120,7 +122,7 @@ class Compilation {
         "specify one of (check_client_access, check_reverse_client_hostname_access, check_helo_access, " +
         `check_sender_access, check_recipient_access, check_etrn_access) before ${list} restriction "${item}"`;
       this.#say(text(this.#name));
-      return { name: item, evaluate: ({ about }) => serverError(text(about.class)), stranger: CLOSES };
+      return { name: item, evaluate: ({ about }) => serverError(text(about.class)), relayEffect: CLOSES };
     }
     const own = { name: check, argument: item, defaultCheck: check };
     return this.#built(`${check} ${item}`, row, own);
@@ -129,13 +131,13 @@ class Compilation {
   #classOrUnknown(item: string): Omit<Step, "warn"> {
     const list = this.#context.classNamed(item, this.#defaultCheck);
     if (list !== undefined) {
-      const stranger: Passage = { is: "list", list };
-      return { name: item, evaluate: ({ about }) => ({ is: "apply", list: list(), about }), stranger };
+      const relayEffect: RelayEffect = { is: "list", list };
+      return { name: item, evaluate: ({ about }) => ({ is: "apply", list: list(), about }), relayEffect };
     }
     const text = `unknown smtpd restriction: "${item}"`;
     const meant = suggestion(item);
     this.#say(meant === undefined ? text : `${text}; did you mean ${meant}?`);
-    return { name: item, evaluate: unknownRestriction(text), stranger: CLOSES };
+    return { name: item, evaluate: unknownRestriction(text), relayEffect: CLOSES };
   }
 }
 

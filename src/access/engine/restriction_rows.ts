@@ -65,10 +65,10 @@ import {
   mxBackup,
   NEVER,
   ownCertificate,
-  type Passage,
+  type RelayEffect,
   trustedCertificate,
 } from "../relay_effect.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** A restriction by name. */
 export interface RestrictionRow {
@@ -78,9 +78,9 @@ export interface RestrictionRow {
   readonly final?: true;
   /** Has a successor; evaluated all the same. */
   readonly obsolete?: string;
-  /** What it can do for a stranger who wants to relay: the proof against open relay reads it. */
-  readonly stranger: Passage | ((own: Item, shop: Workshop) => Passage);
-  readonly build: (shop: Workshop, own: Item) => Restriction;
+  /** What it can do for an outside client that wants to relay: the proof against open relay reads it. */
+  readonly relayEffect: RelayEffect | ((own: Item, restrictionDeps: RestrictionDeps) => RelayEffect);
+  readonly build: (restrictionDeps: RestrictionDeps, own: Item) => Restriction;
 }
 
 /** The item of a list that a restriction is built for. */
@@ -124,13 +124,20 @@ function known(name: string): string | undefined {
 
 function serverRows(
   prefix: string,
-  targetOf: (shop: Workshop) => ServerTarget,
+  targetOf: (restrictionDeps: RestrictionDeps) => ServerTarget,
 ): Record<string, RestrictionRow> {
   const row = (type: "A" | "MX" | "NS"): RestrictionRow => ({
     argument: "table",
-    stranger: NEVER,
-    build: (shop, own) =>
-      checkServerAccess(shop, type, own.argument, targetOf(shop), own.defaultCheck, own.name),
+    relayEffect: NEVER,
+    build: (restrictionDeps, own) =>
+      checkServerAccess(
+        restrictionDeps,
+        type,
+        own.argument,
+        targetOf(restrictionDeps),
+        own.defaultCheck,
+        own.name,
+      ),
   });
   return {
     [`check_${prefix}_a_access`]: row("A"),
@@ -145,26 +152,26 @@ const addressTarget = (whose: Whose) => (): ServerTarget => ({
 });
 
 const rejectUnknownAddress: RestrictionRow = {
-  stranger: NEVER,
-  build: (shop) => rejectUnknownDomain(shop, "sender"),
+  relayEffect: NEVER,
+  build: (restrictionDeps) => rejectUnknownDomain(restrictionDeps, "sender"),
 };
-const unknownClient: RestrictionRow = { stranger: NEVER, build: rejectUnknownClient };
-const invalidHelo: RestrictionRow = { stranger: NEVER, build: rejectInvalidHelo };
-const nonFqdnHelo: RestrictionRow = { stranger: NEVER, build: rejectNonFqdnHelo };
-const unknownHelo: RestrictionRow = { stranger: NEVER, build: rejectUnknownHelo };
+const unknownClient: RestrictionRow = { relayEffect: NEVER, build: rejectUnknownClient };
+const invalidHelo: RestrictionRow = { relayEffect: NEVER, build: rejectInvalidHelo };
+const nonFqdnHelo: RestrictionRow = { relayEffect: NEVER, build: rejectNonFqdnHelo };
+const unknownHelo: RestrictionRow = { relayEffect: NEVER, build: rejectUnknownHelo };
 const unlistedRecipient: RestrictionRow = {
-  stranger: NEVER,
+  relayEffect: NEVER,
   build: () => () => ({ is: "unlisted", whose: "recipient" }),
 };
 const rblClient: RestrictionRow = {
   argument: "domain",
-  stranger: NEVER,
-  build: (shop, own) => rejectListed(shop, own.argument, client),
+  relayEffect: NEVER,
+  build: (restrictionDeps, own) => rejectListed(restrictionDeps, own.argument, client),
 };
 const rhsbl = (listed: Listed): RestrictionRow => ({
   argument: "domain",
-  stranger: NEVER,
-  build: (shop, own) => rejectListed(shop, own.argument, listed),
+  relayEffect: NEVER,
+  build: (restrictionDeps, own) => rejectListed(restrictionDeps, own.argument, listed),
 });
 
 /** What reject_sender_login_mismatch is made of. */
@@ -177,70 +184,79 @@ const BOTH_MISMATCHES = [
 const ROWS: Readonly<Record<string, RestrictionRow>> = {
   permit: {
     final: true,
-    stranger: { is: "permits" },
-    build: (_shop, { name }) => ({ about }) => ({ is: "permit", action: name, about }),
+    relayEffect: { is: "permits" },
+    build: (_deps, { name }) => ({ about }) => ({ is: "permit", action: name, about }),
   },
   reject: {
     final: true,
-    stranger: CLOSES,
-    build: (shop) => rejectAll(shop.settings.reject_code, "5.7.1", "Access denied"),
+    relayEffect: CLOSES,
+    build: (restrictionDeps) => rejectAll(restrictionDeps.settings.reject_code, "5.7.1", "Access denied"),
   },
   defer: {
     final: true,
-    stranger: CLOSES,
-    build: (shop) => rejectAll(shop.settings.defer_code, "4.3.2", "Try again later"),
+    relayEffect: CLOSES,
+    build: (restrictionDeps) => rejectAll(restrictionDeps.settings.defer_code, "4.3.2", "Try again later"),
   },
-  defer_if_permit: { stranger: DEFERS, build: () => deferIf("defer_if_permit") },
-  defer_if_reject: { stranger: NEVER, build: () => deferIf("defer_if_reject") },
-  sleep: { argument: "seconds", stranger: NEVER, build: (_shop, own) => sleepFor(Number(own.argument)) },
-  reject_unauth_pipelining: { stranger: NEVER, build: () => rejectUnauthPipelining },
-  reject_plaintext_session: { stranger: NEVER, build: rejectPlaintextSession },
+  defer_if_permit: { relayEffect: DEFERS, build: () => deferIf("defer_if_permit") },
+  defer_if_reject: { relayEffect: NEVER, build: () => deferIf("defer_if_reject") },
+  sleep: { argument: "seconds", relayEffect: NEVER, build: (_deps, own) => sleepFor(Number(own.argument)) },
+  reject_unauth_pipelining: { relayEffect: NEVER, build: () => rejectUnauthPipelining },
+  reject_plaintext_session: { relayEffect: NEVER, build: rejectPlaintextSession },
   check_policy_service: {
     argument: "server",
-    stranger: ({ argument }) => ({ is: "unknown", why: `the policy server ${argument} may permit` }),
-    build: (shop, own) => checkPolicyService(shop, own.argument, own.defaultCheck),
+    relayEffect: ({ argument }) => ({ is: "unknown", why: `the policy server ${argument} may permit` }),
+    build: (restrictionDeps, own) => checkPolicyService(restrictionDeps, own.argument, own.defaultCheck),
   },
 
-  permit_mynetworks: { stranger: { is: "networks" }, build: (shop, own) => permitMynetworks(shop, own.name) },
-  permit_inet_interfaces: { stranger: NEVER, build: (shop, own) => permitInetInterfaces(shop, own.name) },
+  permit_mynetworks: {
+    relayEffect: { is: "networks" },
+    build: (restrictionDeps, own) => permitMynetworks(restrictionDeps, own.name),
+  },
+  permit_inet_interfaces: {
+    relayEffect: NEVER,
+    build: (restrictionDeps, own) => permitInetInterfaces(restrictionDeps, own.name),
+  },
   permit_sasl_authenticated: {
-    stranger: NEVER,
-    build: (shop, own) => permitSaslAuthenticated(shop, own.name),
+    relayEffect: NEVER,
+    build: (restrictionDeps, own) => permitSaslAuthenticated(restrictionDeps, own.name),
   },
   permit_tls_clientcerts: {
-    stranger: ownCertificate,
-    build: (shop, own) => permitTlsClientcerts(shop, own.name, false),
+    relayEffect: ownCertificate,
+    build: (restrictionDeps, own) => permitTlsClientcerts(restrictionDeps, own.name, false),
   },
   permit_tls_all_clientcerts: {
-    stranger: trustedCertificate,
-    build: (shop, own) => permitTlsClientcerts(shop, own.name, true),
+    relayEffect: trustedCertificate,
+    build: (restrictionDeps, own) => permitTlsClientcerts(restrictionDeps, own.name, true),
   },
   reject_unknown_client_hostname: unknownClient,
   reject_unknown_client: unknownClient,
-  reject_unknown_reverse_client_hostname: { stranger: NEVER, build: rejectUnknownReverseClient },
+  reject_unknown_reverse_client_hostname: { relayEffect: NEVER, build: rejectUnknownReverseClient },
   check_client_access: {
     argument: "table",
-    stranger: asks("client"),
-    build: (shop, own) => checkClientAccess(shop, own.argument, own.defaultCheck),
+    relayEffect: asks("client"),
+    build: (restrictionDeps, own) => checkClientAccess(restrictionDeps, own.argument, own.defaultCheck),
   },
   check_reverse_client_hostname_access: {
     argument: "table",
-    stranger: NEVER,
-    build: (shop, own) => checkReverseClientAccess(shop, own.argument, own.defaultCheck, own.name),
+    relayEffect: NEVER,
+    build: (restrictionDeps, own) =>
+      checkReverseClientAccess(restrictionDeps, own.argument, own.defaultCheck, own.name),
   },
   check_ccert_access: {
     argument: "table",
-    stranger: asksCertificate,
-    build: (shop, own) => checkCcertAccess(shop, own.argument, own.defaultCheck, own.name),
+    relayEffect: asksCertificate,
+    build: (restrictionDeps, own) =>
+      checkCcertAccess(restrictionDeps, own.argument, own.defaultCheck, own.name),
   },
   check_sasl_access: {
     argument: "table",
-    stranger: NEVER,
-    build: (shop, own) => checkSaslAccess(shop, own.argument, own.defaultCheck, own.name),
+    relayEffect: NEVER,
+    build: (restrictionDeps, own) =>
+      checkSaslAccess(restrictionDeps, own.argument, own.defaultCheck, own.name),
   },
-  ...serverRows("client", (shop) => ({
+  ...serverRows("client", (restrictionDeps) => ({
     nameOf: ({ facts }) => known(facts.client.name),
-    about: ({ facts }) => clientSubject(shop, facts),
+    about: ({ facts }) => clientSubject(restrictionDeps, facts),
   })),
   ...serverRows("reverse_client_hostname", () => ({
     nameOf: ({ facts }) => known(facts.client.reverseName),
@@ -248,26 +264,36 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
   })),
   reject_rbl_client: rblClient,
   reject_rbl: rblClient,
-  reject_maps_rbl: { obsolete: "reject_rbl_client", stranger: NEVER, build: rejectMapsRbl },
+  reject_maps_rbl: { obsolete: "reject_rbl_client", relayEffect: NEVER, build: rejectMapsRbl },
   reject_rhsbl_client: rhsbl(clientName),
   reject_rhsbl_reverse_client: rhsbl(reverseName),
   permit_dnswl_client: {
     argument: "domain",
-    stranger: dnsList,
-    build: (shop, own) =>
-      permitListed(shop, own.argument, client, ({ facts }) => permitClient(shop, facts, own.name)),
+    relayEffect: dnsList,
+    build: (restrictionDeps, own) =>
+      permitListed(
+        restrictionDeps,
+        own.argument,
+        client,
+        ({ facts }) => permitClient(restrictionDeps, facts, own.name),
+      ),
   },
   permit_rhswl_client: {
     argument: "domain",
-    stranger: dnsList,
-    build: (shop, own) =>
-      permitListed(shop, own.argument, clientName, ({ facts }) => permitClient(shop, facts, own.name)),
+    relayEffect: dnsList,
+    build: (restrictionDeps, own) =>
+      permitListed(
+        restrictionDeps,
+        own.argument,
+        clientName,
+        ({ facts }) => permitClient(restrictionDeps, facts, own.name),
+      ),
   },
 
   check_helo_access: {
     argument: "table",
-    stranger: asks("helo"),
-    build: (shop, own) => checkHeloAccess(shop, own.argument, own.defaultCheck),
+    relayEffect: asks("helo"),
+    build: (restrictionDeps, own) => checkHeloAccess(restrictionDeps, own.argument, own.defaultCheck),
   },
   reject_invalid_helo_hostname: invalidHelo,
   reject_invalid_hostname: invalidHelo,
@@ -277,8 +303,8 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
   reject_unknown_hostname: unknownHelo,
   permit_naked_ip_address: {
     obsolete: "permit_mynetworks",
-    stranger: { is: "session", want: { helo: "198.51.100.77" }, text: "HELO with an IP address" },
-    build: (shop, own) => permitNakedIpAddress(shop, own.name),
+    relayEffect: { is: "session", want: { helo: "198.51.100.77" }, text: "HELO with an IP address" },
+    build: (restrictionDeps, own) => permitNakedIpAddress(restrictionDeps, own.name),
   },
   ...serverRows("helo", () => ({
     nameOf: ({ facts }) => facts.helo,
@@ -288,81 +314,110 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
 
   check_sender_access: {
     argument: "table",
-    stranger: asks("sender"),
-    build: (shop, own) => checkAddressAccess(shop, "sender", own.argument, own.defaultCheck),
+    relayEffect: asks("sender"),
+    build: (restrictionDeps, own) =>
+      checkAddressAccess(restrictionDeps, "sender", own.argument, own.defaultCheck),
   },
   reject_unknown_sender_domain: rejectUnknownAddress,
   reject_unknown_address: rejectUnknownAddress,
-  reject_non_fqdn_sender: { stranger: NEVER, build: (shop) => rejectNonFqdnAddress(shop, "sender") },
-  reject_unlisted_sender: { stranger: NEVER, build: () => () => ({ is: "unlisted", whose: "sender" }) },
-  reject_unverified_sender: { stranger: NEVER, build: (shop) => rejectUnverified(shop, "sender") },
+  reject_non_fqdn_sender: {
+    relayEffect: NEVER,
+    build: (restrictionDeps) => rejectNonFqdnAddress(restrictionDeps, "sender"),
+  },
+  reject_unlisted_sender: { relayEffect: NEVER, build: () => () => ({ is: "unlisted", whose: "sender" }) },
+  reject_unverified_sender: {
+    relayEffect: NEVER,
+    build: (restrictionDeps) => rejectUnverified(restrictionDeps, "sender"),
+  },
   reject_sender_login_mismatch: {
-    stranger: NEVER,
-    build: (shop) =>
-      rejectLoginMismatch(shop, BOTH_MISMATCHES, {
+    relayEffect: NEVER,
+    build: (restrictionDeps) =>
+      rejectLoginMismatch(restrictionDeps, BOTH_MISMATCHES, {
         loggedIn: true,
         loggedOut: true,
         unknownSender: "refused",
       }),
   },
   reject_authenticated_sender_login_mismatch: {
-    stranger: NEVER,
-    build: (shop, own) =>
-      rejectLoginMismatch(shop, [own.name], { loggedIn: true, loggedOut: false, unknownSender: "refused" }),
+    relayEffect: NEVER,
+    build: (restrictionDeps, own) =>
+      rejectLoginMismatch(restrictionDeps, [own.name], {
+        loggedIn: true,
+        loggedOut: false,
+        unknownSender: "refused",
+      }),
   },
   reject_known_sender_login_mismatch: {
-    stranger: NEVER,
-    build: (shop, own) =>
-      rejectLoginMismatch(shop, [own.name], { loggedIn: true, loggedOut: true, unknownSender: "allowed" }),
+    relayEffect: NEVER,
+    build: (restrictionDeps, own) =>
+      rejectLoginMismatch(restrictionDeps, [own.name], {
+        loggedIn: true,
+        loggedOut: true,
+        unknownSender: "allowed",
+      }),
   },
   reject_unauthenticated_sender_login_mismatch: {
-    stranger: NEVER,
-    build: (shop, own) =>
-      rejectLoginMismatch(shop, [own.name], { loggedIn: false, loggedOut: true, unknownSender: "refused" }),
+    relayEffect: NEVER,
+    build: (restrictionDeps, own) =>
+      rejectLoginMismatch(restrictionDeps, [own.name], {
+        loggedIn: false,
+        loggedOut: true,
+        unknownSender: "refused",
+      }),
   },
   ...serverRows("sender", addressTarget("sender")),
   reject_rhsbl_sender: rhsbl(address("sender")),
 
   check_recipient_access: {
     argument: "table",
-    stranger: asks("recipient"),
-    build: (shop, own) => checkAddressAccess(shop, "recipient", own.argument, own.defaultCheck),
+    relayEffect: asks("recipient"),
+    build: (restrictionDeps, own) =>
+      checkAddressAccess(restrictionDeps, "recipient", own.argument, own.defaultCheck),
   },
   permit_auth_destination: {
-    stranger: DESTINATION,
-    build: (shop, own) => permitAuthDestination(shop, own.name),
+    relayEffect: DESTINATION,
+    build: (restrictionDeps, own) => permitAuthDestination(restrictionDeps, own.name),
   },
-  permit_mx_backup: { stranger: mxBackup, build: (shop, own) => permitMxBackup(shop, own.name) },
+  permit_mx_backup: {
+    relayEffect: mxBackup,
+    build: (restrictionDeps, own) => permitMxBackup(restrictionDeps, own.name),
+  },
   reject_unauth_destination: {
-    stranger: CLOSES_RELAY,
-    build: (shop) => refuseUnauthDestination(shop, "reject"),
+    relayEffect: CLOSES_RELAY,
+    build: (restrictionDeps) => refuseUnauthDestination(restrictionDeps, "reject"),
   },
   defer_unauth_destination: {
-    stranger: CLOSES_RELAY,
-    build: (shop) => refuseUnauthDestination(shop, "defer"),
+    relayEffect: CLOSES_RELAY,
+    build: (restrictionDeps) => refuseUnauthDestination(restrictionDeps, "defer"),
   },
   check_relay_domains: {
     final: true,
     obsolete: "reject_unauth_destination",
-    stranger: CLOSES_BUT_FOR_CLIENTS,
-    build: (shop, own) => checkRelayDomains(shop, own.name),
+    relayEffect: CLOSES_BUT_FOR_CLIENTS,
+    build: (restrictionDeps, own) => checkRelayDomains(restrictionDeps, own.name),
   },
   reject_unknown_recipient_domain: {
-    stranger: NEVER,
-    build: (shop) => rejectUnknownDomain(shop, "recipient"),
+    relayEffect: NEVER,
+    build: (restrictionDeps) => rejectUnknownDomain(restrictionDeps, "recipient"),
   },
-  reject_non_fqdn_recipient: { stranger: NEVER, build: (shop) => rejectNonFqdnAddress(shop, "recipient") },
+  reject_non_fqdn_recipient: {
+    relayEffect: NEVER,
+    build: (restrictionDeps) => rejectNonFqdnAddress(restrictionDeps, "recipient"),
+  },
   reject_unlisted_recipient: unlistedRecipient,
   check_recipient_maps: unlistedRecipient,
-  reject_unverified_recipient: { stranger: NEVER, build: (shop) => rejectUnverified(shop, "recipient") },
-  reject_multi_recipient_bounce: { stranger: NEVER, build: rejectMultiRecipientBounce },
+  reject_unverified_recipient: {
+    relayEffect: NEVER,
+    build: (restrictionDeps) => rejectUnverified(restrictionDeps, "recipient"),
+  },
+  reject_multi_recipient_bounce: { relayEffect: NEVER, build: rejectMultiRecipientBounce },
   ...serverRows("recipient", addressTarget("recipient")),
   reject_rhsbl_recipient: rhsbl(address("recipient")),
 
   check_etrn_access: {
     argument: "table",
-    stranger: NEVER,
-    build: (shop, own) => checkEtrnAccess(shop, own.argument, own.defaultCheck),
+    relayEffect: NEVER,
+    build: (restrictionDeps, own) => checkEtrnAccess(restrictionDeps, own.argument, own.defaultCheck),
   },
 };
 

@@ -1,18 +1,18 @@
 import { isPromise } from "../../base/maybe_async.ts";
 import type { LocalDomains } from "../../rewrite/local_domains.ts";
-import type { Shelf } from "../../rewrite/open_tables.ts";
+import type { OpenTables } from "../../rewrite/open_tables.ts";
 import type { AddressClass, Router } from "../../routing/route.ts";
 import type { AddressList } from "../../table/search/match_list.ts";
 import type { Stranger } from "./relay_session.ts";
 import type { Stated } from "../relay_effect.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** What the proof is made with. */
 export interface ProofDeps {
   readonly router: Router;
   readonly local: LocalDomains;
   /** Of tables in process only: what others would answer is not known beforehand. */
-  readonly shelf: Shelf;
+  readonly openTables: OpenTables;
   readonly clock: () => number;
   /** Which domains are ours stands in tables that are not asked: a domain that seems foreign may be one of them. */
   readonly domainsUnknown?: boolean;
@@ -23,8 +23,8 @@ export interface ProofDeps {
 const PATIENCE = 1000;
 
 /** What the proof stands on: the policy's parts, a stranger, and what is foreign to us. */
-export interface Ground {
-  readonly shop: Workshop;
+export interface ProofInput {
+  readonly restrictionDeps: RestrictionDeps;
   readonly stranger: Stranger;
   /** A recipient whom we are no destination for; "" when there is none, or none can be told from ours. */
   readonly foreign: string;
@@ -64,18 +64,21 @@ export function strangerAt(address: string): Stranger {
 }
 
 /** Finds out who is a stranger to this configuration, and who is foreign to it. */
-export async function layGround(shop: Workshop, deps: ProofDeps): Promise<Ground> {
+export async function gatherProofInput(
+  restrictionDeps: RestrictionDeps,
+  deps: ProofDeps,
+): Promise<ProofInput> {
   const { router, clock, patience = PATIENCE } = deps;
   const end = clock() + patience;
-  const address = await firstOutside(shop.mynetworks);
+  const address = await firstOutside(restrictionDeps.mynetworks);
   const { foreign, wideRecipient, untold } = await foreignRecipients(router);
   return {
-    shop,
+    restrictionDeps,
     stranger: strangerAt(address ?? ADDRESSES[0]),
     foreign,
     untold,
     wideRecipient,
-    wideClient: await wideAddress(shop.mynetworks),
+    wideClient: await wideAddress(restrictionDeps.mynetworks),
     isOurs: oursBy(router, wideRecipient !== undefined),
     atDomainCounts: false,
     namedRecipient: deps.domainsUnknown === true ? "surely" : "loosely",
@@ -136,7 +139,7 @@ const DOMAINS = ["elsewhere.example", "foreign.example", "far-away.example"]
 /** A recipient who is none of ours; and one in somebody's domain that relay_domains has all the same. */
 async function foreignRecipients(
   router: Router,
-): Promise<Pick<Ground, "foreign" | "untold" | "wideRecipient">> {
+): Promise<Pick<ProofInput, "foreign" | "untold" | "wideRecipient">> {
   let foreign = "";
   let wideRecipient: string | undefined;
   let trouble: string | undefined;

@@ -4,12 +4,12 @@ import { isPromise } from "../../base/maybe_async.ts";
 import type { Possible, Table } from "../../table/table.ts";
 import { actionVerdict } from "../table/access_action.ts";
 import type { Facts } from "../policy.ts";
-import { type Ground, PUBLIC_V4, PUBLIC_V6 } from "./proof_input.ts";
+import { type ProofInput, PUBLIC_V4, PUBLIC_V6 } from "./proof_input.ts";
 import type { Stranger } from "./relay_session.ts";
 import type { Query, RestrictionList } from "../restriction.ts";
 import { type AskedAbout, OWN_CERTIFICATE, type Stated, type Want } from "../relay_effect.ts";
 import type { Subject } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /**
  * How sure a way in is: open to any stranger; open to those whom the operator has named; or nobody can tell beforehand.
@@ -32,13 +32,13 @@ const MOST_OPENINGS = 40;
 const CLOCK_EVERY = 4096;
 
 /** What the entries of an access table can do for a stranger (access(5)). */
-export function openingsOf(spec: string, about: AskedAbout, ground: Ground): Opening[] {
-  const table = ground.shop.shelf.table(spec);
-  const effects = effectsOf(spec, ground);
+export function openingsOf(spec: string, about: AskedAbout, input: ProofInput): Opening[] {
+  const table = input.restrictionDeps.openTables.table(spec);
+  const effects = effectsOf(spec, input);
   let read = 0;
   let late = false;
   const wanted = (value: string) => {
-    if (++read % CLOCK_EVERY === 0) late ||= !ground.hasTime();
+    if (++read % CLOCK_EVERY === 0) late ||= !input.hasTime();
     return late || effects(value) !== "none";
   };
   const possible = table.possible?.(wanted);
@@ -48,7 +48,7 @@ export function openingsOf(spec: string, about: AskedAbout, ground: Ground): Ope
   const found: Opening[] = [];
   const counts = { open: 0, surely: 0, loosely: 0, unknown: 0 };
   for (const each of possible) {
-    if (each.is === "pattern") late ||= !ground.hasTime(); // each is tried against guesses
+    if (each.is === "pattern") late ||= !input.hasTime(); // each is tried against guesses
     const matters = wanted(each.value) || isVarying(each);
     if (late) {
       return [...found, {
@@ -58,7 +58,7 @@ export function openingsOf(spec: string, about: AskedAbout, ground: Ground): Ope
       }];
     }
     const effect = isVarying(each) ? "varies" : effects(each.value);
-    const opening = matters && effect !== "none" ? openingOf(each, effect, about, table, ground) : undefined;
+    const opening = matters && effect !== "none" ? openingOf(each, effect, about, table, input) : undefined;
     if (opening !== undefined && ++counts[opening.certainty] <= MOST_OPENINGS) {
       found.push(withLine(opening, each, table, found.length));
     }
@@ -83,14 +83,18 @@ function isForAll(possible: Possible): boolean {
 type Effect = "none" | "permits" | "varies" | RestrictionList;
 
 /** What a result does; results repeat, so each text is looked at once. */
-function effectsOf(spec: string, { shop, stranger }: Ground): (value: string) => Effect {
+function effectsOf(spec: string, { restrictionDeps, stranger }: ProofInput): (value: string) => Effect {
   const known = new Map<string, Effect>();
   const about: Subject = { name: stranger.name, class: "Sender address" };
   const query: Query = { facts: someFacts(stranger), stage: "RCPT", about, resolve: () => UNRESOLVED };
   return (value) => {
     const before = known.get(value);
     if (before !== undefined) return before;
-    const verdict = actionVerdict({ table: spec, value, datum: "", about, query }, shop.actions, undefined);
+    const verdict = actionVerdict(
+      { table: spec, value, datum: "", about, query },
+      restrictionDeps.actions,
+      undefined,
+    );
     const permit = verdict.is === "permit" ||
       (verdict.is === "act" && verdict.permit !== undefined && verdict.effect?.is !== "discard");
     const effect = verdict.is === "apply" ? verdict.list : permit ? "permits" : "none";
@@ -119,14 +123,14 @@ function openingOf(
   effect: Exclude<Effect, "none">,
   about: AskedAbout,
   table: Table,
-  ground: Ground,
+  input: ProofInput,
 ): Opening | undefined {
   const where = possible.line === undefined ? "" : `line ${possible.line}: `;
   const text = `${where}${keyText(possible)} ${possible.value}`;
   const list = typeof effect === "string" ? undefined : effect;
   const found = effect === "varies"
     ? { certainty: "unknown" as const, wants: [] }
-    : whoPasses(possible, about, table, ground);
+    : whoPasses(possible, about, table, input);
   return found === undefined ? undefined : { ...found, text, ...(list !== undefined && { list }) };
 }
 
@@ -159,23 +163,28 @@ const stated = (certainty: Stated, ...wants: Want[]): Passing => ({ certainty, w
 const UNTOLD: Passing = { certainty: "unknown", wants: [] };
 
 /** Who gets through by an entry; undefined: nobody who is a stranger. */
-function whoPasses(possible: Possible, about: AskedAbout, table: Table, ground: Ground): Passing | undefined {
+function whoPasses(
+  possible: Possible,
+  about: AskedAbout,
+  table: Table,
+  input: ProofInput,
+): Passing | undefined {
   switch (possible.is) {
     case "any":
       return about === "certificate" ? open({ tls: OWN_CERTIFICATE }) : open({});
     case "network":
-      return about === "client" ? byNetwork(possible.network, possible.negative, ground) : undefined;
+      return about === "client" ? byNetwork(possible.network, possible.negative, input) : undefined;
     case "key":
-      return BY_KEY[about](possible.key, ground);
+      return BY_KEY[about](possible.key, input);
     case "pattern":
-      return byPattern(possible, about, table, ground);
+      return byPattern(possible, about, table, input);
   }
 }
 
 /** A network this size is no longer one that somebody knows. */
 const WIDE = { 4: 7, 6: 16 } as const;
 
-function byNetwork(network: Network, negative: boolean, { stranger }: Ground): Passing | undefined {
+function byNetwork(network: Network, negative: boolean, { stranger }: ProofInput): Passing | undefined {
   const ip = parseIp(stranger.address);
   if (negative) {
     const outside = ip !== undefined && ip.family === network.family && !contains(network, ip);
@@ -192,33 +201,34 @@ function byNetwork(network: Network, negative: boolean, { stranger }: Ground): P
 /** An address or its leading part; a lone group of IPv6, such as `fd00`, is no top-level domain where it has a digit. */
 const IS_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){0,3}|[0-9a-f]*:[0-9a-f:.]*|(?=[a-f]*\d)[0-9a-f]{1,4})$/i;
 
-const BY_KEY: Readonly<Record<AskedAbout, (key: string, ground: Ground) => Passing | undefined>> = {
+const BY_KEY: Readonly<Record<AskedAbout, (key: string, input: ProofInput) => Passing | undefined>> = {
   certificate: () => stated("surely"),
-  client: (key, { shop, stranger }) => {
+  client: (key, { restrictionDeps, stranger }) => {
     if (IS_ADDRESS.test(key)) return stated("surely");
     if (key === "unknown") return open({ client: { name: "unknown", nameStatus: 5 } });
-    const top = topLevel(key, shop);
+    const top = topLevel(key, restrictionDeps);
     return top === undefined
       ? stated("surely")
       : open({ client: { name: `mail.${stranger.domain.replace(/\.[^.]*$/, top)}` } });
   },
   helo: (key) => open({ helo: key.startsWith(".") ? `mail${key}` : key }),
-  sender: (key, { shop, stranger, atDomainCounts }) => {
-    if (key === shop.settings.smtpd_null_access_lookup_key) return open({ sender: "" });
+  sender: (key, { restrictionDeps, stranger, atDomainCounts }) => {
+    if (key === restrictionDeps.settings.smtpd_null_access_lookup_key) return open({ sender: "" });
     if (key.startsWith("@")) return atDomainCounts ? open({ sender: `someone${key}` }) : undefined;
     return bySender(key, stranger.domain);
   },
-  recipient: (key, { shop, foreign, stranger, atDomainCounts, isOurs, namedRecipient }) => {
+  recipient: (key, { restrictionDeps, foreign, stranger, atDomainCounts, isOurs, namedRecipient }) => {
     if (key.startsWith("@")) {
       return atDomainCounts ? stated(namedRecipient, { recipient: `victim${key}` }) : undefined;
     }
     if (key.endsWith("@")) return open({ recipient: `${key}${domainOf(foreign)}` });
     if (key.includes("@")) return isOurs(key) ? undefined : stated(namedRecipient, { recipient: key });
-    const top = topLevel(key, shop);
+    const top = topLevel(key, restrictionDeps);
     if (top !== undefined) return open({ recipient: `victim@${stranger.domain.replace(/\.[^.]*$/, top)}` });
     const named = key.startsWith(".") ? `victim@host${key}` : `victim@${key}`;
     if (!isOurs(named)) return stated(namedRecipient, { recipient: named });
-    const below = !key.startsWith(".") && shop.lookup.parentMatches && !isOurs(`victim@host.${key}`);
+    const below = !key.startsWith(".") && restrictionDeps.lookup.parentMatches &&
+      !isOurs(`victim@host.${key}`);
     return below ? stated("surely") : undefined;
   },
 };
@@ -230,7 +240,7 @@ function bySender(key: string, ownDomain: string): Passing {
 }
 
 /** `.com` of a key for all that ends so; undefined for a key that names a domain somebody owns. */
-function topLevel(key: string, { lookup }: Workshop): string | undefined {
+function topLevel(key: string, { lookup }: RestrictionDeps): string | undefined {
   const bare = key.startsWith(".") ? key.slice(1) : key;
   const matchesBelow = key.startsWith(".") !== lookup.parentMatches;
   return matchesBelow && /^[a-z][a-z0-9-]+$/i.test(bare) && bare !== "localhost" ? `.${bare}` : undefined;
@@ -245,20 +255,20 @@ function byPattern(
   possible: Possible & { readonly is: "pattern" },
   about: AskedAbout,
   table: Table,
-  ground: Ground,
+  input: ProofInput,
 ): Passing | undefined {
   const matches = (key: string) => {
     const answer = table.lookup(key);
     return !isPromise(answer) && answer.is === "found" && answer.value === possible.value;
   };
-  const { anybody, named } = GUESSES[about](possible.samples, ground);
+  const { anybody, named } = GUESSES[about](possible.samples, input);
   const wants = anybody.filter(({ key }) => matches(key)).map(({ want }) => want);
   if (wants.length > 0) return open(...wants.slice(0, MOST_GUESSES));
   const matched = named.filter(({ key }) => matches(key)).map(({ want }) => want);
   if (matched.length === 0) return UNTOLD;
   if (about === "client") return stated("surely", matched[0]);
-  const foreign = matched.filter(({ recipient }) => recipient !== undefined && !ground.isOurs(recipient));
-  return foreign.length === 0 ? undefined : stated(ground.namedRecipient, ...foreign.slice(0, MOST_GUESSES));
+  const foreign = matched.filter(({ recipient }) => recipient !== undefined && !input.isOurs(recipient));
+  return foreign.length === 0 ? undefined : stated(input.namedRecipient, ...foreign.slice(0, MOST_GUESSES));
 }
 
 /** Guesses that are tried of those that a pattern matches. */
@@ -280,7 +290,7 @@ const recipient = (key: string): Guess => ({ key, want: { recipient: key } });
 const helo = (key: string): Guess => ({ key, want: { helo: key } });
 const clientName = (key: string): Guess => ({ key, want: { client: { name: key } } });
 
-const GUESSES: Readonly<Record<AskedAbout, (samples: readonly string[], ground: Ground) => Guesses>> = {
+const GUESSES: Readonly<Record<AskedAbout, (samples: readonly string[], input: ProofInput) => Guesses>> = {
   certificate: () => {
     const { fingerprint = "", publicKeyFingerprint = "" } = OWN_CERTIFICATE.peer ?? {};
     const want = { tls: OWN_CERTIFICATE };

@@ -1,6 +1,6 @@
 import { type AccessParts, assembleAccess, type PolicyService } from "../create_policy.ts";
 import type { AccessPolicy } from "../policy.ts";
-import { ADDRESSES, type Ground, layGround, type ProofDeps, strangerAt } from "./proof_input.ts";
+import { ADDRESSES, gatherProofInput, type ProofDeps, type ProofInput, strangerAt } from "./proof_input.ts";
 import { type Route, routes } from "./relay_routes.ts";
 import { FAVOURABLE_VERIFIER, favourableDns, SILENT_SERVER } from "./relay_session.ts";
 import { claims, routedOn } from "./relay_side_doors.ts";
@@ -51,11 +51,11 @@ export function assembleProof(
 }
 
 function assemble(service: PolicyService, deps: ProofDeps): AccessParts {
-  const { router, local, shelf, clock } = deps;
+  const { router, local, openTables, clock } = deps;
   return assembleAccess(service, {
     router,
     local,
-    shelf,
+    openTables,
     clock,
     dns: favourableDns(strangerAt(ADDRESSES[0])),
     verifier: FAVOURABLE_VERIFIER,
@@ -65,11 +65,11 @@ function assemble(service: PolicyService, deps: ProofDeps): AccessParts {
 }
 
 async function prove(parts: AccessParts, service: PolicyService, deps: ProofDeps): Promise<RelayProof> {
-  const ground = await layGround(parts.shop, deps);
-  const claimed = await claims(parts, service, ground, deps);
-  if (ground.foreign === "") return { ...NO_PROOF, witnesses: claimed, doubts: untold(ground) };
-  const found = await judge(routes(parts, service, ground), parts, ground, deps);
-  const routed = await routedOn(parts, service, ground, deps);
+  const input = await gatherProofInput(parts.restrictionDeps, deps);
+  const claimed = await claims(parts, service, input, deps);
+  if (input.foreign === "") return { ...NO_PROOF, witnesses: claimed, doubts: untold(input) };
+  const found = await judge(routes(parts, service, input), parts, input, deps);
+  const routed = await routedOn(parts, service, input, deps);
   return {
     ...found,
     witnesses: [...claimed, ...found.witnesses, ...routed.witnesses],
@@ -77,14 +77,14 @@ async function prove(parts: AccessParts, service: PolicyService, deps: ProofDeps
   };
 }
 
-function untold({ untold: why }: Ground): string[] {
+function untold({ untold: why }: ProofInput): string[] {
   return why === undefined ? [] : [`tables of our own domains that cannot be read: ${why}`];
 }
 
 async function judge(
   all: readonly Route[],
   parts: AccessParts,
-  ground: Ground,
+  input: ProofInput,
   deps: ProofDeps,
 ): Promise<RelayProof> {
   const by = (certainty: Way["certainty"]) => all.filter((way) => way.certainty === certainty);
@@ -95,7 +95,7 @@ async function judge(
   for (const [at, route] of by("open").entries()) {
     if (enough(at)) unconfirmed.push(words(route));
     if (enough(at)) break;
-    const taken = await tried(route.wants, parts, ground, deps);
+    const taken = await tried(route.wants, parts, input, deps);
     if (taken === undefined) unconfirmed.push(words(route));
     else witnesses.push({ attempt: taken, through: route.passes, fix: route.fix });
     if (witnesses.length >= MOST_WITNESSES) break;
@@ -104,7 +104,7 @@ async function judge(
   for (const [at, route] of by("loosely").entries()) {
     if (enough(at)) loosely.push(words(route));
     if (enough(at)) break;
-    const taken = route.untried ? undefined : await tried(route.wants, parts, ground, deps);
+    const taken = route.untried ? undefined : await tried(route.wants, parts, input, deps);
     (route.untried || taken !== undefined ? loosely : unconfirmed).push(words(route));
   }
   return {

@@ -1,5 +1,5 @@
 import type { AccessParts, PolicyService } from "../create_policy.ts";
-import type { Ground } from "./proof_input.ts";
+import type { ProofInput } from "./proof_input.ts";
 import { type ListNature, RANK, together, type Way, waysThrough } from "./relay_ways.ts";
 import type { RestrictionList } from "../restriction.ts";
 
@@ -10,18 +10,18 @@ export type Route = Way & { readonly passes: readonly string[] };
 const MOST_ROUTES = 4000;
 
 /** Both lists for recipients have to let him pass, and of the others those that refuse whoever comes to their end. */
-export function routes({ lists }: AccessParts, { settings }: PolicyService, ground: Ground): Route[] {
+export function routes({ lists }: AccessParts, { settings }: PolicyService, input: ProofInput): Route[] {
   // whoever may relay anyway, may by an @domain key, too
-  const atDomainCounts = ground.wideClient !== undefined || ground.wideRecipient !== undefined;
+  const atDomainCounts = input.wideClient !== undefined || input.wideRecipient !== undefined;
   const forRecipients: ListNature = { knowsRecipient: true, defers: true, atDomainCounts };
-  const relay = waysThrough(lists.relay, forRecipients, ground);
+  const relay = waysThrough(lists.relay, forRecipients, input);
   if (relay.length === 0) return [];
-  const recipient = waysThrough(lists.recipient, forRecipients, ground);
+  const recipient = waysThrough(lists.recipient, forRecipients, input);
   const through = relay.map((way) => routeBy("smtpd_relay_restrictions", way));
   let all = across(through, "smtpd_recipient_restrictions", recipient);
   for (const [list, nature] of otherLists(lists, settings)) {
     if (all.length === 0) return [];
-    const ways = waysThrough(list, nature, ground);
+    const ways = waysThrough(list, nature, input);
     if (!ways.some(({ demands }) => !demands)) all = across(all, list.name, ways);
   }
   return all;

@@ -1,8 +1,8 @@
 import { splitList } from "../../config/syntax/list.ts";
-import { parentMatches, type Shelf } from "../../rewrite/open_tables.ts";
+import { type OpenTables, parentMatches } from "../../rewrite/open_tables.ts";
 import type { Table } from "../../table/table.ts";
 import type { AccessParts, PolicyService } from "../create_policy.ts";
-import { type Ground, has, type ProofDeps, wideAddress } from "./proof_input.ts";
+import { has, type ProofDeps, type ProofInput, wideAddress } from "./proof_input.ts";
 import { attempts, isTaken } from "./relay_session.ts";
 import { tried, type Witness } from "./relay_trial.ts";
 import type { Want } from "../relay_effect.ts";
@@ -29,13 +29,16 @@ const MOST_DOMAINS = 3;
 export async function routedOn(
   { policy }: AccessParts,
   { settings }: PolicyService,
-  { stranger, foreign }: Ground,
-  { router, shelf }: ProofDeps,
+  { stranger, foreign }: ProofInput,
+  { router, openTables }: ProofDeps,
 ): Promise<{ readonly witnesses: readonly Witness[]; readonly loosely: readonly string[] }> {
   const witnesses: Witness[] = [];
   const loosely: string[] = [];
   for (
-    const ours of [settings.myhostname, ...domainsIn(settings.relay_domains, shelf)].slice(0, MOST_DOMAINS)
+    const ours of [settings.myhostname, ...domainsIn(settings.relay_domains, openTables)].slice(
+      0,
+      MOST_DOMAINS,
+    )
   ) {
     for (const recipient of spellings(foreign, ours)) {
       const resolution = await router.resolve("", recipient);
@@ -54,10 +57,10 @@ export async function routedOn(
 }
 
 /** Domains of a list: those it names, and the first keys of its tables. */
-function* domainsIn(list: string, shelf: Shelf): Iterable<string> {
+function* domainsIn(list: string, openTables: OpenTables): Iterable<string> {
   for (const word of splitList(list)) {
     if (isDomain(word)) yield word;
-    if (/^[a-z]+:/.test(word)) yield* firstDomains(shelf.table(word));
+    if (/^[a-z]+:/.test(word)) yield* firstDomains(openTables.table(word));
   }
 }
 
@@ -78,15 +81,15 @@ const SPELLING =
 export async function claims(
   parts: AccessParts,
   { settings }: PolicyService,
-  ground: Ground,
+  input: ProofInput,
   deps: ProofDeps,
 ): Promise<Witness[]> {
   const name = "smtpd_authorized_xclient_hosts";
-  const list = deps.shelf.addresses(settings[name], {
+  const list = deps.openTables.addresses(settings[name], {
     parentMatches: parentMatches(settings, name),
     title: name,
   });
-  const { stranger } = ground;
+  const { stranger } = input;
   const address = await has(list, stranger.address) ? stranger.address : await wideAddress(list);
   if (address === undefined) return [];
   for (const client of ["127.0.0.1", "::1"]) {
@@ -95,7 +98,7 @@ export async function claims(
       saslUsername: "anybody",
       saslMethod: "XCLIENT",
     };
-    const attempt = await tried([want], parts, ground, deps);
+    const attempt = await tried([want], parts, input, deps);
     if (attempt === undefined) continue;
     const through = [`${name}: ${address} is in it, and may claim to be any client`];
     const fix = `name the addresses of your proxies in ${name}`;

@@ -1,5 +1,5 @@
 import type { AccessParts } from "../create_policy.ts";
-import { type Ground, isOwn, type ProofDeps } from "./proof_input.ts";
+import { isOwn, type ProofDeps, type ProofInput } from "./proof_input.ts";
 import { type Attempt, attempts, isTaken } from "./relay_session.ts";
 import type { Want } from "../relay_effect.ts";
 
@@ -17,7 +17,7 @@ export interface Witness {
 export async function tried(
   wants: readonly Want[],
   { policy }: AccessParts,
-  { stranger, foreign, wideRecipient }: Ground,
+  { stranger, foreign, wideRecipient }: ProofInput,
   { router }: ProofDeps,
 ): Promise<Attempt | undefined> {
   for (const want of wants) {

@@ -1,9 +1,9 @@
 import { isPromise } from "../../base/maybe_async.ts";
-import type { Ground } from "./proof_input.ts";
+import type { ProofInput } from "./proof_input.ts";
 import { type Certainty, type Opening, openingsOf } from "./relay_openings.ts";
 import { attempts } from "./relay_session.ts";
 import type { Query, RestrictionList, Step } from "../restriction.ts";
-import type { Passage, Stated, Want } from "../relay_effect.ts";
+import type { RelayEffect, Stated, Want } from "../relay_effect.ts";
 
 /** A way through a restriction list without a refusal. */
 export interface Way {
@@ -47,8 +47,8 @@ const BEFORE = (what: string, list: string) => `put reject_unauth_destination be
  * All ways through a list for a stranger who writes to a foreign recipient. More ways than there are may be found, never
  * fewer: each restriction counts with the most that its row says it can do, whatever came before.
  */
-export function waysThrough(list: RestrictionList, nature: ListNature, ground: Ground): Way[] {
-  const walk = new AbstractWalk(list.name, nature, ground);
+export function waysThrough(list: RestrictionList, nature: ListNature, input: ProofInput): Way[] {
+  const walk = new AbstractWalk(list.name, nature, input);
   const { ways, falls } = walk.list(list, false);
   if (!falls) return [...ways];
   const through = list.steps.length === 0 ? "it is empty" : "no restriction in it refuses him";
@@ -58,14 +58,14 @@ export function waysThrough(list: RestrictionList, nature: ListNature, ground: G
 class AbstractWalk {
   readonly #top: string;
   readonly #nature: ListNature;
-  readonly #ground: Ground;
+  readonly #input: ProofInput;
   readonly #inside: RestrictionList[] = [];
   #steps = 0;
 
-  constructor(top: string, nature: ListNature, ground: Ground) {
+  constructor(top: string, nature: ListNature, input: ProofInput) {
     this.#top = top;
     this.#nature = nature;
-    this.#ground = { ...ground, atDomainCounts: nature.atDomainCounts };
+    this.#input = { ...input, atDomainCounts: nature.atDomainCounts };
   }
 
   /** Inside itself a list comes to the same place again: nothing new, and 451 in the end. */
@@ -88,13 +88,13 @@ class AbstractWalk {
     if (++this.#steps > MOST_STEPS) {
       return { ways: [this.#way("unknown", step, "too many restrictions")], falls: true };
     }
-    const { stranger } = step;
-    const { wideClient, wideRecipient } = this.#ground;
-    switch (stranger.is) {
+    const { relayEffect } = step;
+    const { wideClient, wideRecipient } = this.#input;
+    switch (relayEffect.is) {
       case "never":
         return { ways: [], falls: true };
       case "closes":
-        return this.#closing(stranger, step, warn);
+        return this.#closing(relayEffect, step, warn);
       case "permits":
         return { ways: [this.#open(step, {}, BEFORE(`"${step.name}"`, this.#top))], falls: false };
       case "networks":
@@ -110,33 +110,33 @@ class AbstractWalk {
           DOMAINS,
         );
       case "asks":
-        return this.#asked(stranger, step, warn);
+        return this.#asked(relayEffect, step, warn);
       case "session":
-        return { ways: [this.#session(stranger, step)], falls: true };
+        return { ways: [this.#session(relayEffect, step)], falls: true };
       case "tried":
-        return this.#permitsNow(step, stranger.want)
-          ? { ways: [this.#session(stranger, step)], falls: true }
+        return this.#permitsNow(step, relayEffect.want)
+          ? { ways: [this.#session(relayEffect, step)], falls: true }
           : { ways: [], falls: true };
       case "unknown":
-        return { ways: [{ ...this.#way("unknown", step, ""), through: stranger.why }], falls: true };
+        return { ways: [{ ...this.#way("unknown", step, ""), through: relayEffect.why }], falls: true };
       case "list":
-        return this.list(stranger.list(), warn);
+        return this.list(relayEffect.list(), warn);
     }
   }
 
-  #closing(stranger: Passage & { readonly is: "closes" }, step: Step, warn: boolean): Traversal {
-    if (stranger.by === "deferral") return { ways: [], falls: warn || !this.#nature.defers };
-    if (stranger.by === undefined) return { ways: [], falls: warn };
-    const { wideRecipient } = this.#ground;
+  #closing(relayEffect: RelayEffect & { readonly is: "closes" }, step: Step, warn: boolean): Traversal {
+    if (relayEffect.by === "deferral") return { ways: [], falls: warn || !this.#nature.defers };
+    if (relayEffect.by === undefined) return { ways: [], falls: warn };
+    const { wideRecipient } = this.#input;
     const ways = wideRecipient === undefined ? [] : [this.#open(step, { recipient: wideRecipient }, DOMAINS)];
-    if (stranger.unless !== undefined) {
-      ways.push(this.#session({ want: {}, text: stranger.unless, stated: "surely" }, step));
+    if (relayEffect.unless !== undefined) {
+      ways.push(this.#session({ want: {}, text: relayEffect.unless, stated: "surely" }, step));
     }
     return { ways, falls: warn || !this.#nature.knowsRecipient };
   }
 
-  #asked({ spec, about }: Passage & { readonly is: "asks" }, step: Step, warn: boolean): Traversal {
-    const openings = openingsOf(spec, about, this.#ground);
+  #asked({ spec, about }: RelayEffect & { readonly is: "asks" }, step: Step, warn: boolean): Traversal {
+    const openings = openingsOf(spec, about, this.#input);
     return { ways: openings.flatMap((opening) => this.#entry(opening, step, warn)), falls: true };
   }
 
@@ -166,7 +166,7 @@ class AbstractWalk {
   }
 
   #permitsNow(step: Step, want: Want): boolean {
-    const { facts } = attempts(this.#ground.stranger, want, this.#ground.foreign)[0];
+    const { facts } = attempts(this.#input.stranger, want, this.#input.foreign)[0];
     const about = { name: facts.recipient, class: "Recipient address" } as const;
     const query: Query = { facts, stage: "RCPT", about, resolve: () => ({ is: "trouble", why: "" }) };
     const verdict = step.evaluate(query);

@@ -1,7 +1,7 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import { then } from "../../base/maybe_async.ts";
 import type { Settings } from "../../config/parameters/settings_type.ts";
-import type { Shelf } from "../../rewrite/open_tables.ts";
+import type { OpenTables } from "../../rewrite/open_tables.ts";
 import type { Reply } from "../../smtp/reply.ts";
 import { printReply } from "../../smtp/reply.ts";
 import type { Answer } from "../../table/table.ts";
@@ -32,10 +32,10 @@ export type FooterSettings = Pick<
 /** The footer of a service; undefined when none is configured. */
 export function createServiceFooter(
   settings: FooterSettings,
-  shelf: Shelf,
+  openTables: OpenTables,
   clock: () => number,
 ): RejectFooter | undefined {
-  const maps = shelf.maps(settings.smtpd_reject_footer_maps, "smtpd_reject_footer_maps");
+  const maps = openTables.maps(settings.smtpd_reject_footer_maps, "smtpd_reject_footer_maps");
   return createRejectFooter({
     myhostname: settings.myhostname,
     smtpd_client_port_logging: settings.smtpd_client_port_logging,

@@ -6,10 +6,10 @@ import { createServiceFooter } from "./reject_footer.ts";
 const REFUSED: Reply = { code: 550, status: "5.7.1", lines: ["no"] };
 
 function footer(value: string, maps = "") {
-  const { settings, shelf } = policyKit(
+  const { settings, openTables } = policyKit(
     `myhostname = mail.example.com\nsmtpd_reject_footer = ${value}\nsmtpd_reject_footer_maps = ${maps}\n`,
   );
-  return createServiceFooter(settings, shelf, () => Date.UTC(2026, 0, 2, 3, 4, 5));
+  return createServiceFooter(settings, openTables, () => Date.UTC(2026, 0, 2, 3, 4, 5));
 }
 
 test.each([

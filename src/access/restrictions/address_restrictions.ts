@@ -14,7 +14,7 @@ import {
 import type { Facts } from "../policy.ts";
 import type { DefaultCheck, Query, Restriction } from "../restriction.ts";
 import { DUNNO, lookupFailure, reject, rejectedText, type Subject, type Verdict } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** Which of the two envelope addresses a restriction looks at. */
 export type Whose = "sender" | "recipient";
@@ -49,50 +49,50 @@ export function isFinal(resolution: Extract<Resolution, { is: "resolved" }>): bo
 
 /** check_sender_access and check_recipient_access (access(5)). */
 export function checkAddressAccess(
-  shop: Workshop,
+  deps: RestrictionDeps,
   whose: Whose,
   spec: string,
   defaultCheck: DefaultCheck | undefined,
 ): Restriction {
-  const table = shop.shelf.table(spec);
+  const table = deps.openTables.table(spec);
   return (query) => {
     const address = query.facts[whose];
     if (address === undefined) return DUNNO;
     const about = addressSubject(whose, address);
     if (address === "" && whose === "sender") {
-      const datum = shop.settings.smtpd_null_access_lookup_key;
+      const datum = deps.settings.smtpd_null_access_lookup_key;
       const question = { table, datum, about, query, defaultCheck };
       return then(
         firstFound(table, [datum]),
-        (answer) => lookupVerdict(shop, question, answer),
+        (answer) => lookupVerdict(deps, question, answer),
       );
     }
     return resolved(query, whose, address, (resolution) => {
       const datum = resolution.recipient.toLowerCase();
-      const { keys, whole } = mailKeys(datum, shop.lookup);
+      const { keys, whole } = mailKeys(datum, deps.lookup);
       const question = { table, datum, about, query, defaultCheck };
-      const suspicious = whose === "recipient" && resolution.routed && !shop.settings.allow_untrusted_routing;
+      const suspicious = whose === "recipient" && resolution.routed && !deps.settings.allow_untrusted_routing;
       const settle = (verdict: Verdict) => suspicious ? ignoringPermit(verdict) : verdict;
       return then(firstFound(table, keys, whole), (answer) => {
-        if (answer.is !== "absent") return settle(lookupVerdict(shop, question, answer));
-        return then(atDomain(shop, question), settle);
+        if (answer.is !== "absent") return settle(lookupVerdict(deps, question, answer));
+        return then(atDomain(deps, question), settle);
       });
     });
   };
 }
 
 /** The `@domain` key, which Postfix does not know: what it permits is no leave to relay (access_at_domain_keys). */
-function atDomain(shop: Workshop, question: AccessQuestion): MaybeAsync<Verdict> {
-  if (!shop.lookup.access_at_domain_keys || question.table.pattern) return DUNNO;
+function atDomain(deps: RestrictionDeps, question: AccessQuestion): MaybeAsync<Verdict> {
+  if (!deps.lookup.access_at_domain_keys || question.table.pattern) return DUNNO;
   const key = question.datum.slice(question.datum.lastIndexOf("@"));
   return then(
     firstFound(question.table, [key]),
-    (answer) => withoutRelaying(lookupVerdict(shop, question, answer)),
+    (answer) => withoutRelaying(lookupVerdict(deps, question, answer)),
   );
 }
 
 /** reject_non_fqdn_sender, reject_non_fqdn_recipient: no dot in the domain, or no domain. */
-export function rejectNonFqdnAddress(shop: Workshop, whose: Whose): Restriction {
+export function rejectNonFqdnAddress(deps: RestrictionDeps, whose: Whose): Restriction {
   return ({ facts }) => {
     const address = facts[whose];
     if (address === undefined || (address === "" && whose === "sender")) return DUNNO;
@@ -102,12 +102,12 @@ export function rejectNonFqdnAddress(shop: Workshop, whose: Whose): Restriction 
     const valid = facts.smtputf8 === true ? isInternationalHostname(name) : isAsciiHostname(name);
     if (valid && name.includes(".")) return DUNNO;
     const text = rejectedText(addressSubject(whose, address), "need fully-qualified address");
-    return reject(shop.settings.non_fqdn_reject_code, "4.5.2", text);
+    return reject(deps.settings.non_fqdn_reject_code, "4.5.2", text);
   };
 }
 
 /** reject_unknown_sender_domain, reject_unknown_recipient_domain: a remote domain that could get no mail. */
-export function rejectUnknownDomain(shop: Workshop, whose: Whose): Restriction {
+export function rejectUnknownDomain(deps: RestrictionDeps, whose: Whose): Restriction {
   return (query) => {
     const address = query.facts[whose];
     if (address === undefined || (address === "" && whose === "sender")) return DUNNO;
@@ -115,15 +115,15 @@ export function rejectUnknownDomain(shop: Workshop, whose: Whose): Restriction {
       const { domain } = splitAddress(resolution.recipient.toLowerCase());
       if (isFinal(resolution) || domain.startsWith("[")) return DUNNO;
       return then(
-        mailDomainExists(shop, domain),
-        (exists) => exists === "yes" ? DUNNO : unknownDomain(shop, whose, address, domain, exists),
+        mailDomainExists(deps, domain),
+        (exists) => exists === "yes" ? DUNNO : unknownDomain(deps, whose, address, domain, exists),
       );
     });
   };
 }
 
 function unknownDomain(
-  shop: Workshop,
+  deps: RestrictionDeps,
   whose: Whose,
   address: string,
   domain: string,
@@ -136,6 +136,6 @@ function unknownDomain(
   }
   const status = whose === "sender" ? "4.1.8" : "4.1.2";
   const text = rejectedText(about, "Domain not found");
-  if (exists === "no") return reject(shop.settings.unknown_address_reject_code, status, text);
-  return tempfail(shop.settings.unknown_address_tempfail_action, { code: 450, status, text });
+  if (exists === "no") return reject(deps.settings.unknown_address_reject_code, status, text);
+  return tempfail(deps.settings.unknown_address_tempfail_action, { code: 450, status, text });
 }

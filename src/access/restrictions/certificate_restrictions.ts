@@ -6,21 +6,21 @@ import { permitClient } from "./client_restrictions.ts";
 import { lookupVerdict } from "../table/lookup_verdict.ts";
 import type { DefaultCheck, Query, Restriction } from "../restriction.ts";
 import { DUNNO, lookupFailure, serverError, type Verdict, warned } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** permit_tls_clientcerts, permit_tls_all_clientcerts: by fingerprint in relay_clientcerts, or any verified certificate. */
-export function permitTlsClientcerts(shop: Workshop, name: string, all: boolean): Restriction {
-  const maps = shop.shelf.maps(shop.settings.relay_clientcerts, "relay_clientcerts");
+export function permitTlsClientcerts(deps: RestrictionDeps, name: string, all: boolean): Restriction {
+  const maps = deps.openTables.maps(deps.settings.relay_clientcerts, "relay_clientcerts");
   return (query) => {
     const { tls } = query.facts;
     if (tls === undefined) return DUNNO;
-    if (tls.peer === undefined) return unasked(shop, name);
+    if (tls.peer === undefined) return unasked(deps, name);
     const { peer } = tls;
-    if (all && peer.trusted) return permitClient(shop, query.facts, name);
+    if (all && peer.trusted) return permitClient(deps, query.facts, name);
     if (maps === undefined) return DUNNO;
     const find = (fingerprint: string, next: () => MaybeAsync<Verdict>) =>
       then(maps.whole.find(fingerprint), (answer: Answer): MaybeAsync<Verdict> => {
-        if (answer.is === "found") return permitClient(shop, query.facts, name);
+        if (answer.is === "found") return permitClient(deps, query.facts, name);
         return answer.is === "absent" ? next() : lookupFailure(query.about.name, answer.why);
       });
     return find(peer.fingerprint, () => find(peer.publicKeyFingerprint, () => DUNNO));
@@ -28,8 +28,8 @@ export function permitTlsClientcerts(shop: Workshop, name: string, all: boolean)
 }
 
 /** No certificate came: because none was asked for? */
-function unasked(shop: Workshop, name: string): Verdict {
-  if (shop.settings.smtpd_tls_ask_ccert) return DUNNO;
+function unasked(deps: RestrictionDeps, name: string): Verdict {
+  if (deps.settings.smtpd_tls_ask_ccert) return DUNNO;
   return warned(`${name} is requested, but "smtpd_tls_ask_ccert = no"`);
 }
 
@@ -41,7 +41,7 @@ interface CertificateTable {
 }
 
 /** Reads `type:name` or `{ type:name { search_order = cert_fingerprint, pubkey_fingerprint } }` (postconf(5)). */
-function parseSpec(shop: Workshop, spec: string): CertificateTable | Verdict {
+function parseSpec(deps: RestrictionDeps, spec: string): CertificateTable | Verdict {
   const [name, ...attributes] = splitListRaw(spec);
   const order: Fingerprint[] = [];
   for (const attribute of attributes) {
@@ -56,30 +56,30 @@ function parseSpec(shop: Workshop, spec: string): CertificateTable | Verdict {
     }
   }
   const all = order.length > 0 ? order : ["cert_fingerprint" as const, "pubkey_fingerprint" as const];
-  return { table: shop.shelf.table(name), order: all };
+  return { table: deps.openTables.table(name), order: all };
 }
 
 /** check_ccert_access: rules by the fingerprints of the client's certificate and key (access(5)). */
 export function checkCcertAccess(
-  shop: Workshop,
+  deps: RestrictionDeps,
   spec: string,
   defaultCheck: DefaultCheck | undefined,
   name: string,
 ): Restriction {
-  const parsed = parseSpec(shop, spec);
+  const parsed = parseSpec(deps, spec);
   if ("is" in parsed) return () => parsed;
   return (query) => {
     const peer = query.facts.tls?.peer;
-    if (peer === undefined) return unasked(shop, name);
+    if (peer === undefined) return unasked(deps, name);
     const prints = parsed.order.map((which) =>
       which === "cert_fingerprint" ? peer.fingerprint : peer.publicKeyFingerprint
     );
-    return byFingerprints(shop, parsed.table, prints, peer.subject, query, defaultCheck);
+    return byFingerprints(deps, parsed.table, prints, peer.subject, query, defaultCheck);
   };
 }
 
 function byFingerprints(
-  shop: Workshop,
+  deps: RestrictionDeps,
   table: Table,
   prints: readonly string[],
   subject: string,
@@ -90,7 +90,7 @@ function byFingerprints(
   if (first === undefined) return DUNNO;
   const about = { name: subject, class: "Client certificate" as const };
   return then(firstFound(table, [first]), (answer) => {
-    const verdict = lookupVerdict(shop, { table, datum: first, about, query, defaultCheck }, answer);
-    return verdict.is === "dunno" ? byFingerprints(shop, table, rest, subject, query, defaultCheck) : verdict;
+    const verdict = lookupVerdict(deps, { table, datum: first, about, query, defaultCheck }, answer);
+    return verdict.is === "dunno" ? byFingerprints(deps, table, rest, subject, query, defaultCheck) : verdict;
   });
 }

@@ -3,7 +3,7 @@ import type { Match } from "../../table/search/match_list.ts";
 import { addressSubject, isFinal } from "./address_restrictions.ts";
 import type { Query, Restriction } from "../restriction.ts";
 import { DUNNO, lookupFailure, type Refused, reject, rejectedText, type Verdict } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** Whether mail for a recipient may come in without further credentials, or a refusal when that cannot be told. */
 export type Authorization = "authorized" | "not authorized" | Refused;
@@ -13,24 +13,24 @@ export type Authorization = "authorized" | "not authorized" | Refused;
  * routed on from here (permit_auth_destination; allow_untrusted_routing). The heart of relay control.
  */
 export function authorizeDestination(
-  shop: Workshop,
+  deps: RestrictionDeps,
   query: Query,
   recipient: string,
 ): MaybeAsync<Authorization> {
   return then(query.resolve(query.facts.sender, recipient), (resolution): Authorization => {
     if (resolution.is === "trouble") return lookupFailure(recipient, resolution.why);
     if (resolution.malformed) return "not authorized";
-    if (resolution.routed && !shop.settings.allow_untrusted_routing) return "not authorized";
+    if (resolution.routed && !deps.settings.allow_untrusted_routing) return "not authorized";
     return isFinal(resolution) || resolution.class === "relay" ? "authorized" : "not authorized";
   });
 }
 
 /** permit_auth_destination. */
-export function permitAuthDestination(shop: Workshop, name: string): Restriction {
+export function permitAuthDestination(deps: RestrictionDeps, name: string): Restriction {
   return (query) => {
     const { recipient } = query.facts;
     if (recipient === undefined) return DUNNO;
-    return then(authorizeDestination(shop, query, recipient), (answer): Verdict => {
+    return then(authorizeDestination(deps, query, recipient), (answer): Verdict => {
       if (typeof answer === "object") return answer;
       return answer === "authorized" ? permitRecipient(recipient, name) : DUNNO;
     });
@@ -43,13 +43,13 @@ export function permitRecipient(recipient: string, action: string): Verdict {
 }
 
 /** reject_unauth_destination and defer_unauth_destination: what keeps the server from being an open relay. */
-export function refuseUnauthDestination(shop: Workshop, how: "reject" | "defer"): Restriction {
-  const code = shop.settings.relay_domains_reject_code - (how === "defer" ? 100 : 0);
+export function refuseUnauthDestination(deps: RestrictionDeps, how: "reject" | "defer"): Restriction {
+  const code = deps.settings.relay_domains_reject_code - (how === "defer" ? 100 : 0);
   const status = how === "defer" ? "4.7.1" : "5.7.1";
   return (query) => {
     const { recipient } = query.facts;
     if (recipient === undefined) return DUNNO;
-    return then(authorizeDestination(shop, query, recipient), (answer): Verdict => {
+    return then(authorizeDestination(deps, query, recipient), (answer): Verdict => {
       if (typeof answer === "object") return answer;
       return answer === "authorized" ? DUNNO : reject(code, status, `<${recipient}>: Relay access denied`);
     });
@@ -57,21 +57,21 @@ export function refuseUnauthDestination(shop: Workshop, how: "reject" | "defer")
 }
 
 /** check_relay_domains (obsolete): clients in relay_domains, or recipients that we are a destination for; nobody else. */
-export function checkRelayDomains(shop: Workshop, name: string): Restriction {
+export function checkRelayDomains(deps: RestrictionDeps, name: string): Restriction {
   return (query) => {
     const { recipient, client } = query.facts;
     if (recipient === undefined) return DUNNO;
-    const matches: MaybeAsync<Match> = shop.relayDomains?.matches(client.name) ?? { is: "no" };
+    const matches: MaybeAsync<Match> = deps.relayDomains?.matches(client.name) ?? { is: "no" };
     return then(
       matches,
       (match): MaybeAsync<Verdict> => {
         if (match.is === "trouble") return lookupFailure(recipient, match.why);
         if (match.is === "yes") return permitRecipient(recipient, name);
-        return then(authorizeDestination(shop, query, recipient), (answer): Verdict => {
+        return then(authorizeDestination(deps, query, recipient), (answer): Verdict => {
           if (typeof answer === "object") return answer;
           if (answer === "authorized") return permitRecipient(recipient, name);
           const text = rejectedText(addressSubject("recipient", recipient), "Relay access denied");
-          return reject(shop.settings.relay_domains_reject_code, "5.7.1", text);
+          return reject(deps.settings.relay_domains_reject_code, "5.7.1", text);
         });
       },
     );

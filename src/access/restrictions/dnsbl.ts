@@ -19,7 +19,7 @@ import {
   warned,
   withWarnings,
 } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** What is looked up in a list, and the subject that a refusal names. */
 export interface Listed {
@@ -63,26 +63,26 @@ export function domainLabels(what: string): string | undefined {
 }
 
 /** reject_rbl_client, reject_rhsbl_*: refused when listed; a list that does not answer blocks nobody. */
-export function rejectListed(shop: Workshop, spec: string, listed: Listed): Restriction {
+export function rejectListed(deps: RestrictionDeps, spec: string, listed: Listed): Restriction {
   const list = parseList(spec);
   if ("is" in list) return () => list;
-  const maps = shop.shelf.maps(shop.settings.rbl_reply_maps, "rbl_reply_maps");
+  const maps = deps.openTables.maps(deps.settings.rbl_reply_maps, "rbl_reply_maps");
   return (query) => {
     const what = listed.what(query);
     if (what === undefined) return DUNNO;
-    return then(listing(shop, list, listed.labels(what)), (found): MaybeAsync<Verdict> => {
+    return then(listing(deps, list, listed.labels(what)), (found): MaybeAsync<Verdict> => {
       if (found.is === "later") return warned(found.warning);
       if (found.is === "clean") return DUNNO;
       const about = listed.about(query, what);
-      const macros = replyMacros(shop, list, what, about, found.reason);
-      return then(maps?.whole.find(spec), (template) => reply(shop, template, macros, about, query));
+      const macros = replyMacros(deps, list, what, about, found.reason);
+      return then(maps?.whole.find(spec), (template) => reply(deps, template, macros, about, query));
     });
   };
 }
 
 /** permit_dnswl_client, permit_rhswl_client: permitted when listed, but never a way to relay. */
 export function permitListed(
-  shop: Workshop,
+  deps: RestrictionDeps,
   spec: string,
   listed: Listed,
   permit: (query: Query) => Verdict,
@@ -92,10 +92,10 @@ export function permitListed(
   return (query) => {
     const what = listed.what(query);
     if (what === undefined) return DUNNO;
-    return then(mayPermit(shop, query), (may): MaybeAsync<Verdict> => {
+    return then(mayPermit(deps, query), (may): MaybeAsync<Verdict> => {
       if (typeof may === "object") return may;
       if (!may) return DUNNO;
-      return then(listing(shop, list, listed.labels(what)), (found): Verdict => {
+      return then(listing(deps, list, listed.labels(what)), (found): Verdict => {
         if (found.is === "listed") return permit(query);
         if (found.is === "clean") return DUNNO;
         const { class: kind } = listed.about(query, what);
@@ -110,10 +110,10 @@ export function permitListed(
   };
 }
 
-function mayPermit(shop: Workshop, query: Query): MaybeAsync<boolean | Verdict> {
+function mayPermit(deps: RestrictionDeps, query: Query): MaybeAsync<boolean | Verdict> {
   const { recipient } = query.facts;
   if (query.stage !== "RCPT" || recipient === undefined) return true;
-  return then(authorizeDestination(shop, query, recipient), (answer) => {
+  return then(authorizeDestination(deps, query, recipient), (answer) => {
     return typeof answer === "object" ? answer : answer === "authorized";
   });
 }
@@ -127,15 +127,15 @@ function parseList(spec: string): DnsList | Verdict {
 }
 
 function listing(
-  shop: Workshop,
+  deps: RestrictionDeps,
   list: DnsList,
   labels: string | undefined,
 ): MaybeAsync<Listing> {
-  return labels === undefined ? { is: "clean" } : question(shop, list, `${labels}.${list.domain}`);
+  return labels === undefined ? { is: "clean" } : question(deps, list, `${labels}.${list.domain}`);
 }
 
-async function question(shop: Workshop, list: DnsList, name: string): Promise<Listing> {
-  const answer = await ask(shop, name, "A");
+async function question(deps: RestrictionDeps, list: DnsList, name: string): Promise<Listing> {
+  const answer = await ask(deps, name, "A");
   if (answer.is === "trouble") {
     return { is: "later", warning: `${name}: RBL lookup error: ${troubleText(name, answer.why)}` };
   }
@@ -144,7 +144,7 @@ async function question(shop: Workshop, list: DnsList, name: string): Promise<Li
   if (filter !== undefined && !answer.records.some(({ address }) => matchesAddress(filter, address))) {
     return { is: "clean" };
   }
-  const texts = await ask(shop, name, "TXT");
+  const texts = await ask(deps, name, "TXT");
   const reason = texts.is === "records" ? texts.records.map(({ text }) => text).join(" / ") : "";
   return { is: "listed", reason: reason.slice(0, MAX_REASON) };
 }
@@ -154,9 +154,9 @@ function troubleText(name: string, why: string): string {
 }
 
 /** What a reply template may show of the listing. */
-function replyMacros(shop: Workshop, list: DnsList, what: string, about: Subject, reason: string) {
+function replyMacros(deps: RestrictionDeps, list: DnsList, what: string, about: Subject, reason: string) {
   return {
-    rbl_code: String(shop.settings.maps_rbl_reject_code),
+    rbl_code: String(deps.settings.maps_rbl_reject_code),
     rbl_domain: list.domain,
     rbl_reason: reason,
     rbl_txt: reason,
@@ -167,7 +167,7 @@ function replyMacros(shop: Workshop, list: DnsList, what: string, about: Subject
 
 /** The reply by rbl_reply_maps or default_rbl_reply; a template that gives no reply is a deferral (postconf(5)). */
 function reply(
-  shop: Workshop,
+  deps: RestrictionDeps,
   answer: Answer | undefined,
   macros: Readonly<Record<string, string>>,
   about: Subject,
@@ -175,13 +175,13 @@ function reply(
 ): Verdict {
   if (answer?.is === "trouble") return serverError(answer.why);
   const own = answer?.is === "found" ? [answer.value] : [];
-  for (const template of [...own, shop.settings.default_rbl_reply]) {
-    const expanded = expandTemplate(template, query.facts, shop.templates, macros);
+  for (const template of [...own, deps.settings.default_rbl_reply]) {
+    const expanded = expandTemplate(template, query.facts, deps.templates, macros);
     if (expanded.is === "text") {
       return withWarnings({ is: "reject", ...asRefusal(expanded.text, about) }, expanded.warnings);
     }
   }
-  return serverError(`bad default rbl reply template: ${shop.settings.default_rbl_reply}`);
+  return serverError(`bad default rbl reply template: ${deps.settings.default_rbl_reply}`);
 }
 
 function asRefusal(text: string, about: Subject): { refusal: Refusal; warnings?: readonly string[] } {

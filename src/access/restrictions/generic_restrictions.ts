@@ -1,6 +1,6 @@
 import type { Restriction } from "../restriction.ts";
 import { DUNNO, reject, rejectedText } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** `reject` and `defer`: whoever comes this far is refused. */
 export function rejectAll(code: number, status: string, why: string): Restriction {
@@ -29,8 +29,8 @@ export function rejectUnauthPipelining(
 }
 
 /** reject_multi_recipient_bounce: the null sender with more than one recipient. */
-export function rejectMultiRecipientBounce(shop: Workshop): Restriction {
-  const code = shop.settings.multi_recipient_bounce_reject_code;
+export function rejectMultiRecipientBounce(deps: RestrictionDeps): Restriction {
+  const code = deps.settings.multi_recipient_bounce_reject_code;
   return ({ facts, stage, about }) => {
     const allowed = stage === "RCPT" ? 0 : 1;
     if (facts.sender !== "" || facts.recipientCount <= allowed) return DUNNO;

@@ -11,7 +11,7 @@ import { lookupVerdict } from "../table/lookup_verdict.ts";
 import type { Query, Restriction } from "../restriction.ts";
 import type { DefaultCheck } from "../restriction.ts";
 import { DUNNO, type Refusal, reject, rejectedText, type Subject, type Verdict } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** The HELO name as the subject of a refusal. */
 export function heloSubject(name: string): Subject {
@@ -26,50 +26,50 @@ export function withoutFinalDot(name: string): string {
 type HeloCheck = (helo: string, query: Query) => ReturnType<Restriction>;
 
 /** A check of the HELO name, address literals apart: those only have to be addresses. */
-function ofHelo(shop: Workshop, check: HeloCheck): Restriction {
+function ofHelo(deps: RestrictionDeps, check: HeloCheck): Restriction {
   return (query) => {
     const { helo } = query.facts;
     if (helo === undefined) return DUNNO;
-    return helo.startsWith("[") ? validLiteral(shop, helo) : check(helo, query);
+    return helo.startsWith("[") ? validLiteral(deps, helo) : check(helo, query);
   };
 }
 
-function validLiteral(shop: Workshop, helo: string): Verdict {
+function validLiteral(deps: RestrictionDeps, helo: string): Verdict {
   const inner = helo.length > 2 && helo.endsWith("]") ? helo.slice(1, -1) : helo;
   if (literalAddress(inner) !== undefined) return DUNNO;
   const text = rejectedText(heloSubject(helo), "invalid ip address");
-  return reject(shop.settings.invalid_hostname_reject_code, "5.5.2", text);
+  return reject(deps.settings.invalid_hostname_reject_code, "5.5.2", text);
 }
 
 /** reject_invalid_helo_hostname: not even the form of a host name. */
-export function rejectInvalidHelo(shop: Workshop): Restriction {
-  return ofHelo(shop, (helo) => {
+export function rejectInvalidHelo(deps: RestrictionDeps): Restriction {
+  return ofHelo(deps, (helo) => {
     const name = withoutFinalDot(helo);
     if (isAsciiHostname(name) || isHostAddress(name)) return DUNNO;
     const text = rejectedText(heloSubject(helo), "Invalid name");
-    return reject(shop.settings.invalid_hostname_reject_code, "5.5.2", text);
+    return reject(deps.settings.invalid_hostname_reject_code, "5.5.2", text);
   });
 }
 
 /** reject_non_fqdn_helo_hostname: no dot in it (RFC 5321 §4.1.1.1). */
-export function rejectNonFqdnHelo(shop: Workshop): Restriction {
-  return ofHelo(shop, (helo, { facts }) => {
+export function rejectNonFqdnHelo(deps: RestrictionDeps): Restriction {
+  return ofHelo(deps, (helo, { facts }) => {
     const name = withoutFinalDot(helo);
     const valid = facts.smtputf8 === true ? isInternationalHostname(name) : isAsciiHostname(name);
     if (valid && name.includes(".")) return DUNNO;
     const text = rejectedText(heloSubject(helo), "need fully-qualified hostname");
-    return reject(shop.settings.non_fqdn_reject_code, "5.5.2", text);
+    return reject(deps.settings.non_fqdn_reject_code, "5.5.2", text);
   });
 }
 
 /** reject_unknown_helo_hostname: neither address nor MX record. */
-export function rejectUnknownHelo(shop: Workshop): Restriction {
-  return ofHelo(shop, (helo) =>
-    then(hostExists(shop, helo), (exists): Verdict => {
+export function rejectUnknownHelo(deps: RestrictionDeps): Restriction {
+  return ofHelo(deps, (helo) =>
+    then(hostExists(deps, helo), (exists): Verdict => {
       if (exists === "yes") return DUNNO;
       const text = rejectedText(heloSubject(helo), "Host not found");
-      if (exists === "no") return reject(shop.settings.unknown_hostname_reject_code, "4.7.1", text);
-      return tempfail(shop.settings.unknown_helo_hostname_tempfail_action, {
+      if (exists === "no") return reject(deps.settings.unknown_hostname_reject_code, "4.7.1", text);
+      return tempfail(deps.settings.unknown_helo_hostname_tempfail_action, {
         code: 450,
         status: "4.7.1",
         text,
@@ -83,48 +83,48 @@ export function tempfail(action: string, refusal: Refusal): Verdict {
 }
 
 /** permit_naked_ip_address (obsolete): HELO with a bare address. */
-export function permitNakedIpAddress(shop: Workshop, name: string): Restriction {
+export function permitNakedIpAddress(deps: RestrictionDeps, name: string): Restriction {
   return ({ facts }) => {
     const { helo } = facts;
     if (helo === undefined || !/^[0-9.:]*$/.test(helo)) return DUNNO;
-    const verdict = validLiteral(shop, helo);
+    const verdict = validLiteral(deps, helo);
     return verdict.is === "dunno" ? { is: "permit", action: name, about: heloSubject(helo) } : verdict;
   };
 }
 
 /** check_helo_access: the name and its parents (access(5)). */
 export function checkHeloAccess(
-  shop: Workshop,
+  deps: RestrictionDeps,
   spec: string,
   defaultCheck: DefaultCheck | undefined,
 ): Restriction {
-  return checkDomainAccess(shop, spec, defaultCheck, "Helo command", (query) => query.facts.helo);
+  return checkDomainAccess(deps, spec, defaultCheck, "Helo command", (query) => query.facts.helo);
 }
 
 /** check_etrn_access: the domain of ETRN and its parents. */
 export function checkEtrnAccess(
-  shop: Workshop,
+  deps: RestrictionDeps,
   spec: string,
   defaultCheck: DefaultCheck | undefined,
 ): Restriction {
-  return checkDomainAccess(shop, spec, defaultCheck, "Etrn command", (query) => query.facts.etrnDomain);
+  return checkDomainAccess(deps, spec, defaultCheck, "Etrn command", (query) => query.facts.etrnDomain);
 }
 
 function checkDomainAccess(
-  shop: Workshop,
+  deps: RestrictionDeps,
   spec: string,
   defaultCheck: DefaultCheck | undefined,
   kind: Subject["class"],
   nameOf: (query: Query) => string | undefined,
 ): Restriction {
-  const table = shop.shelf.table(spec);
+  const table = deps.openTables.table(spec);
   return (query) => {
     const name = nameOf(query);
     if (name === undefined) return DUNNO;
     const question = { table, datum: name, about: { name, class: kind }, query, defaultCheck };
     return then(
-      firstFound(table, domainKeys(name, shop.lookup.parentMatches)),
-      (answer) => lookupVerdict(shop, question, answer),
+      firstFound(table, domainKeys(name, deps.lookup.parentMatches)),
+      (answer) => lookupVerdict(deps, question, answer),
     );
   };
 }

@@ -7,7 +7,7 @@ import { lookupVerdict } from "../table/lookup_verdict.ts";
 import type { Query, Restriction } from "../restriction.ts";
 import type { DefaultCheck } from "../restriction.ts";
 import { DUNNO, lookupFailure, reject, rejectedText, serverError, type Verdict, warned } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** Which clients a login check is about, and what it says of senders that nobody owns. */
 export interface LoginRule {
@@ -18,12 +18,16 @@ export interface LoginRule {
 }
 
 /** The reject_*sender_login_mismatch family: a sender address that smtpd_sender_login_maps gives to somebody else. */
-export function rejectLoginMismatch(shop: Workshop, names: readonly string[], rule: LoginRule): Restriction {
-  if (!shop.settings.smtpd_sasl_auth_enable) {
+export function rejectLoginMismatch(
+  deps: RestrictionDeps,
+  names: readonly string[],
+  rule: LoginRule,
+): Restriction {
+  if (!deps.settings.smtpd_sasl_auth_enable) {
     const texts = names.map((name) => `restriction \`${name}' ignored: no SASL support`);
     return () => warned(...texts);
   }
-  const maps = shop.shelf.maps(shop.settings.smtpd_sender_login_maps, "smtpd_sender_login_maps");
+  const maps = deps.openTables.maps(deps.settings.smtpd_sender_login_maps, "smtpd_sender_login_maps");
   return (query) => {
     const { sender, saslUsername } = query.facts;
     if (sender === undefined || sender === "") return DUNNO;
@@ -31,7 +35,7 @@ export function rejectLoginMismatch(shop: Workshop, names: readonly string[], ru
     if (loggedIn ? !rule.loggedIn : !rule.loggedOut) return DUNNO;
     return resolved(query, "sender", sender, (resolution) => {
       if (maps === undefined) return ownership(undefined, sender, saslUsername, rule);
-      return then(shop.find(maps, resolution.recipient.toLowerCase()), ({ answer }) => {
+      return then(deps.find(maps, resolution.recipient.toLowerCase()), ({ answer }) => {
         if (answer.is === "trouble") {
           return answer.retry ? lookupFailure(sender, answer.why) : serverError(answer.why);
         }
@@ -59,15 +63,15 @@ function ownership(
 
 /** check_sasl_access: rules by login name (access(5)). */
 export function checkSaslAccess(
-  shop: Workshop,
+  deps: RestrictionDeps,
   spec: string,
   defaultCheck: DefaultCheck | undefined,
   name: string,
 ): Restriction {
-  if (!shop.settings.smtpd_sasl_auth_enable) {
+  if (!deps.settings.smtpd_sasl_auth_enable) {
     return () => (warned(`restriction \`${name}' ignored: no SASL support`));
   }
-  const table = shop.shelf.table(spec);
+  const table = deps.openTables.table(spec);
   return (query: Query) => {
     const { saslUsername } = query.facts;
     if (saslUsername === undefined || saslUsername === "" || !isAuthenticated(query.facts)) return DUNNO;
@@ -76,7 +80,7 @@ export function checkSaslAccess(
     const question = { table, datum: saslUsername, about, query, defaultCheck };
     return then(
       firstFound(table, [saslUsername]),
-      (answer) => lookupVerdict(shop, question, answer),
+      (answer) => lookupVerdict(deps, question, answer),
     );
   };
 }

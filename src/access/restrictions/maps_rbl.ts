@@ -3,12 +3,12 @@ import { splitList } from "../../config/syntax/list.ts";
 import { addressLabels, rejectListed } from "./dnsbl.ts";
 import type { Query, Restriction } from "../restriction.ts";
 import { DUNNO, type Verdict } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** reject_maps_rbl (obsolete): the client in any list of maps_rbl_domains. */
-export function rejectMapsRbl(shop: Workshop): Restriction {
-  const checks = splitList(shop.settings.maps_rbl_domains).map((domain) =>
-    rejectListed(shop, domain, {
+export function rejectMapsRbl(deps: RestrictionDeps): Restriction {
+  const checks = splitList(deps.settings.maps_rbl_domains).map((domain) =>
+    rejectListed(deps, domain, {
       what: ({ facts }) => facts.client.address,
       about: (_query, what) => ({ name: what, class: "Client host" }),
       labels: addressLabels,

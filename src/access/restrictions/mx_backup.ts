@@ -9,24 +9,24 @@ import { ask } from "./dns_checks.ts";
 import type { Restriction } from "../restriction.ts";
 import { ownFamilies } from "./server_access.ts";
 import { DUNNO, rejectedText, type Verdict } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /**
  * permit_mx_backup: we are a secondary mail exchanger of the recipient's domain, not a primary one, and the primaries are in
  * permit_mx_backup_networks where that is set (postconf(5)). What the DNS does not say turns a later reject into a deferral.
  */
-export function permitMxBackup(shop: Workshop, name: string): Restriction {
+export function permitMxBackup(deps: RestrictionDeps, name: string): Restriction {
   return (query) => {
     const { recipient } = query.facts;
     if (recipient === undefined) return DUNNO;
-    return then(authorizeDestination(shop, query, recipient), (answer) => {
+    return then(authorizeDestination(deps, query, recipient), (answer) => {
       if (typeof answer === "object") return answer;
       if (answer === "authorized") return permitRecipient(recipient, name);
       return then(query.resolve(query.facts.sender, recipient), (resolution) => {
         if (resolution.is === "trouble" || resolution.malformed) return DUNNO;
-        if (resolution.routed && !shop.settings.allow_untrusted_routing) return DUNNO;
+        if (resolution.routed && !deps.settings.allow_untrusted_routing) return DUNNO;
         const { domain } = splitAddress(resolution.recipient.toLowerCase());
-        return domain.startsWith("[") ? DUNNO : backup(shop, name, recipient, domain);
+        return domain.startsWith("[") ? DUNNO : backup(deps, name, recipient, domain);
       });
     });
   };
@@ -35,12 +35,12 @@ export function permitMxBackup(shop: Workshop, name: string): Restriction {
 type Mx = RecordOf<"MX">;
 
 async function backup(
-  shop: Workshop,
+  deps: RestrictionDeps,
   name: string,
   recipient: string,
   domain: string,
 ): Promise<Verdict> {
-  const answer = await ask(shop, asciiDomain(domain) || domain, "MX");
+  const answer = await ask(deps, asciiDomain(domain) || domain, "MX");
   if (answer.is === "trouble" && answer.retry) {
     return uncertain(recipient, `Unable to look up mail exchanger information: ${answer.why}`);
   }
@@ -48,7 +48,7 @@ async function backup(
   const best = Math.min(...answer.records.map((mx) => mx.preference));
   const primaries = answer.records.filter((mx) => mx.preference === best);
   const backups = answer.records.filter((mx) => mx.preference !== best);
-  const exchangers = new Exchangers(shop, recipient);
+  const exchangers = new Exchangers(deps, recipient);
   const permitted = !await exchangers.includeUs(primaries) && await exchangers.includeUs(backups) &&
     await exchangers.areTrusted(primaries);
   return permitted ? permitRecipient(recipient, name) : exchangers.doubt ?? DUNNO;
@@ -61,19 +61,19 @@ function uncertain(recipient: string, why: string): Verdict {
 
 /** Questions about a domain's mail exchangers. What cannot be looked up counts as no, and leaves a doubt. */
 class Exchangers {
-  readonly #shop: Workshop;
+  readonly #deps: RestrictionDeps;
   readonly #recipient: string;
   /** The first thing that could not be looked up: a later reject is only for now. */
   doubt: Verdict | undefined;
 
-  constructor(shop: Workshop, recipient: string) {
-    this.#shop = shop;
+  constructor(deps: RestrictionDeps, recipient: string) {
+    this.#deps = deps;
     this.#recipient = recipient;
   }
 
   /** Whether one of the hosts is this machine, by name or else by address. */
   async includeUs(hosts: readonly Mx[]): Promise<boolean> {
-    const { local } = this.#shop;
+    const { local } = this.#deps;
     for (const { exchange } of hosts) {
       if (await local.isLocal(exchange) === true) return true;
     }
@@ -88,7 +88,7 @@ class Exchangers {
 
   /** Whether every address of the hosts is in permit_mx_backup_networks; no list, no condition. */
   async areTrusted(hosts: readonly Mx[]): Promise<boolean> {
-    const { mxBackupNetworks: networks } = this.#shop;
+    const { mxBackupNetworks: networks } = this.#deps;
     if (networks === undefined) return true;
     for (const { exchange } of hosts) {
       const found = await this.#addresses(exchange);
@@ -108,7 +108,7 @@ class Exchangers {
   /** A host's addresses, or why there are none in the C library's words. */
   async #addresses(host: string): Promise<readonly string[] | string> {
     if (isHostAddress(host)) return [host];
-    const found = await this.#shop.dns?.addresses(host, ownFamilies(this.#shop));
+    const found = await this.#deps.dns?.addresses(host, ownFamilies(this.#deps));
     if (found === undefined) return "Temporary failure in name resolution";
     return found.is === "records" ? found.addresses.map(({ address }) => address) : whyNot(found);
   }

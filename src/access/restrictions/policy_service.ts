@@ -4,7 +4,7 @@ import type { Facts, Stage } from "../policy.ts";
 import type { DefaultCheck, Query, Restriction } from "../restriction.ts";
 import type { PolicyServerOptions } from "../policy_server.ts";
 import { serverError, type Verdict, withWarnings } from "../verdict.ts";
-import type { AccessSettings, Workshop } from "../restriction_deps.ts";
+import type { AccessSettings, RestrictionDeps } from "../restriction_deps.ts";
 
 /** A check_policy_service argument, taken apart (SMTPD_POLICY_README). */
 export interface PolicySpec {
@@ -75,22 +75,22 @@ function numbersOf(given: Overrides, settings: AccessSettings): PolicyServerOpti
 
 /** check_policy_service: another program decides, by an action of access(5). */
 export function checkPolicyService(
-  shop: Workshop,
+  deps: RestrictionDeps,
   spec: string,
   defaultCheck: DefaultCheck | undefined,
 ): Restriction {
-  const parsed = parsePolicySpec(spec, shop.settings);
+  const parsed = parsePolicySpec(spec, deps.settings);
   if (typeof parsed === "string") return () => serverError(parsed);
-  const server = shop.policyServer(spec);
+  const server = deps.policyServer(spec);
   const shown = parsed.endpoint === spec ? spec : `{ ${spec} }`;
   return async (query) => {
-    const { stress } = query.facts.stressed === true ? shop.stressed ?? shop.settings : shop.settings;
+    const { stress } = query.facts.stressed === true ? deps.stressed ?? deps.settings : deps.settings;
     const reply = await server.ask(policyRequest(query, parsed.context, stress));
     const value = reply.is === "action" ? reply.action : parsed.defaultAction;
     const found = { table: shown, value, datum: "policy query", about: query.about, query };
-    const verdict = actionVerdict(found, shop.actions, defaultCheck);
+    const verdict = actionVerdict(found, deps.actions, defaultCheck);
     if (reply.is === "action") return verdict;
-    return withWarnings(asksAgain(verdict) ? lastResort(shop, shown, query) : verdict, reply.warnings);
+    return withWarnings(asksAgain(verdict) ? lastResort(deps, shown, query) : verdict, reply.warnings);
   };
 }
 
@@ -100,9 +100,9 @@ function asksAgain(verdict: Verdict): boolean {
     verdict.list.steps.some((step) => step.name.toLowerCase().startsWith("check_policy_service"));
 }
 
-function lastResort(shop: Workshop, table: string, query: Query): Verdict {
+function lastResort(deps: RestrictionDeps, table: string, query: Query): Verdict {
   const found = { table, value: LAST_RESORT, datum: "policy query", about: query.about, query };
-  return actionVerdict(found, shop.actions, undefined);
+  return actionVerdict(found, deps.actions, undefined);
 }
 
 /** The protocol's attributes, one a line (SMTPD_POLICY_README). */

@@ -9,7 +9,7 @@ import { ask } from "./dns_checks.ts";
 import { type AccessQuestion, lookupVerdict, withoutPermit } from "../table/lookup_verdict.ts";
 import type { DefaultCheck, Query, Restriction } from "../restriction.ts";
 import { DUNNO, type Subject, type Verdict, warned, withWarnings } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** Whose servers are looked up. */
 export interface ServerTarget {
@@ -22,53 +22,58 @@ export interface ServerTarget {
 const MAX_ADDRESSES = 100;
 
 /** Address families that inet_protocols turns on. */
-export function ownFamilies(shop: Workshop): Families {
-  const protocols = splitList(shop.settings.inet_protocols);
+export function ownFamilies(deps: RestrictionDeps): Families {
+  const protocols = splitList(deps.settings.inet_protocols);
   const has = (name: string) => protocols.includes(name) || protocols.includes("all");
   return [...(has("ipv4") ? [4 as const] : []), ...(has("ipv6") ? [6 as const] : [])];
 }
 
 /** check_*_a_access, check_*_mx_access, check_*_ns_access: rules by the servers of a domain; they never permit. */
 export function checkServerAccess(
-  shop: Workshop,
+  deps: RestrictionDeps,
   type: "A" | "MX" | "NS",
   spec: string,
   target: ServerTarget,
   defaultCheck: DefaultCheck | undefined,
   name: string,
 ): Restriction {
-  const table = shop.shelf.table(spec);
+  const table = deps.openTables.table(spec);
   return (query) => {
     const who = target.nameOf(query);
     if (who === undefined || who === "") return DUNNO;
     const question = { table, datum: "", about: target.about(query, who), query, defaultCheck };
     const domain = who.slice(who.lastIndexOf("@") + 1);
     const verdict = domain.startsWith("[")
-      ? literalAccess(shop, type, domain, question)
-      : serverAccess(shop, type, { who, domain: asciiDomain(domain) || domain }, question);
+      ? literalAccess(deps, type, domain, question)
+      : serverAccess(deps, type, { who, domain: asciiDomain(domain) || domain }, question);
     return then(verdict, (known) => withoutPermit(known, name, who));
   };
 }
 
 /** An address literal is its own mail exchanger; it has no name servers. */
-function literalAccess(shop: Workshop, type: "A" | "MX" | "NS", domain: string, question: AccessQuestion) {
+function literalAccess(
+  deps: RestrictionDeps,
+  type: "A" | "MX" | "NS",
+  domain: string,
+  question: AccessQuestion,
+) {
   const address = type === "NS" || !domain.endsWith("]") ? undefined : literalAddress(domain.slice(1, -1));
   if (address === undefined) return DUNNO;
   const answer = firstFound(question.table, addressKeys(address));
-  return then(answer, (known) => lookupVerdict(shop, { ...question, datum: address }, known));
+  return then(answer, (known) => lookupVerdict(deps, { ...question, datum: address }, known));
 }
 
 async function serverAccess(
-  shop: Workshop,
+  deps: RestrictionDeps,
   type: "A" | "MX" | "NS",
   target: { readonly who: string; readonly domain: string },
   question: AccessQuestion,
 ): Promise<Verdict> {
-  const servers = type === "A" ? [target.domain] : await serversOf(shop, type, target);
+  const servers = type === "A" ? [target.domain] : await serversOf(deps, type, target);
   if (!Array.isArray(servers)) return servers;
   const run: Run = { addresses: MAX_ADDRESSES, warnings: [] };
   for (const server of servers) {
-    const verdict = await oneServer(shop, type, server, question, run);
+    const verdict = await oneServer(deps, type, server, question, run);
     if (verdict !== undefined) return withWarnings(verdict, run.warnings);
     if (run.addresses < 0) break;
   }
@@ -83,12 +88,12 @@ interface Run {
 
 /** The servers, or a verdict when they cannot be told. No MX: the domain itself. No NS: those of a parent domain. */
 async function serversOf(
-  shop: Workshop,
+  deps: RestrictionDeps,
   type: "MX" | "NS",
   { who, domain }: { readonly who: string; readonly domain: string },
 ): Promise<string[] | Verdict> {
   if (type === "MX") {
-    const answer = await ask(shop, domain, "MX");
+    const answer = await ask(deps, domain, "MX");
     if (answer.is === "records") {
       const hosts = answer.records.map((mx) => mx.exchange);
       return hosts.length === 1 && hosts[0] === "" ? DUNNO : hosts;
@@ -96,7 +101,7 @@ async function serversOf(
     return answer.is === "trouble" ? unknown(type, domain, answer.why) : [domain];
   }
   for (let name = domain; name !== ""; name = name.includes(".") ? name.slice(name.indexOf(".") + 1) : "") {
-    const answer = await ask(shop, name, "NS");
+    const answer = await ask(deps, name, "NS");
     if (answer.is === "records") return answer.records.map((ns) => ns.target);
     if (answer.is === "trouble") return unknown(type, name, answer.why);
   }
@@ -109,7 +114,7 @@ function unknown(type: string, domain: string, why: string): Verdict {
 
 /** The verdict on one server, by name and then by its addresses; undefined when the table knows neither. */
 async function oneServer(
-  shop: Workshop,
+  deps: RestrictionDeps,
   type: "A" | "MX" | "NS",
   server: string,
   question: AccessQuestion,
@@ -117,15 +122,15 @@ async function oneServer(
 ): Promise<Verdict | undefined> {
   const { table } = question;
   const settle = (answer: Answer, datum: string) =>
-    answer.is === "absent" ? undefined : lookupVerdict(shop, { ...question, datum }, answer);
+    answer.is === "absent" ? undefined : lookupVerdict(deps, { ...question, datum }, answer);
   const byAddress = async (address: string) => settle(await firstFound(table, addressKeys(address)), address);
   if (isHostAddress(server)) return await byAddress(server);
   if (type !== "A") {
-    const answer = await firstFound(table, domainKeys(server, shop.lookup.parentMatches));
+    const answer = await firstFound(table, domainKeys(server, deps.lookup.parentMatches));
     const verdict = settle(answer, server);
     if (verdict !== undefined) return verdict;
   }
-  const found = await shop.dns?.addresses(server, ownFamilies(shop));
+  const found = await deps.dns?.addresses(server, ownFamilies(deps));
   if (found?.is !== "records") {
     const why = found === undefined ? "Temporary failure in name resolution" : whyNot(found);
     const { class: kind, name } = question.about;

@@ -1,36 +1,36 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { splitList } from "../../config/syntax/list.ts";
-import type { ShelfMaps } from "../../rewrite/open_tables.ts";
+import type { OpenMaps } from "../../rewrite/open_tables.ts";
 import type { Resolution } from "../../routing/route.ts";
 import { addressSubject, resolved, type Whose } from "./address_restrictions.ts";
 import type { Query } from "../restriction.ts";
 import { splitStatus, statusForSubject } from "../reply/status_text.ts";
 import { DUNNO, lookupFailure, reject, rejectedText, serverError, type Verdict } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 type Resolved = Extract<Resolution, { is: "resolved" }>;
 
 /** The lists of known addresses: what is in none of those that apply does not exist. */
 interface KnownAddresses {
   /** Asked first, for any class: what is rewritten or aliased counts as known. */
-  readonly rewritten: readonly ShelfMaps[];
-  readonly senderRewritten: readonly ShelfMaps[];
-  readonly local: ShelfMaps | undefined;
-  readonly mailbox: ShelfMaps | undefined;
-  readonly relay: ShelfMaps | undefined;
+  readonly rewritten: readonly OpenMaps[];
+  readonly senderRewritten: readonly OpenMaps[];
+  readonly local: OpenMaps | undefined;
+  readonly mailbox: OpenMaps | undefined;
+  readonly relay: OpenMaps | undefined;
 }
 
 /** Validates an address (reject_unlisted_sender, reject_unlisted_recipient; LOCAL_RECIPIENT_README). */
 export type Unlisted = (whose: Whose, query: Query) => MaybeAsync<Verdict>;
 
 /** Builds the validation; receive_override_options = no_unknown_recipient_checks turns it off. */
-export function createUnlisted(shop: Workshop): Unlisted {
-  const { settings, shelf } = shop;
+export function createUnlisted(deps: RestrictionDeps): Unlisted {
+  const { settings, openTables } = deps;
   if (splitList(settings.receive_override_options).includes("no_unknown_recipient_checks")) {
     return () => DUNNO;
   }
-  const open = (names: readonly (keyof Workshop["settings"])[]) =>
-    names.flatMap((name) => shelf.maps(String(settings[name]), name) ?? []);
+  const open = (names: readonly (keyof RestrictionDeps["settings"])[]) =>
+    names.flatMap((name) => openTables.maps(String(settings[name]), name) ?? []);
   const known: KnownAddresses = {
     rewritten: open(["recipient_canonical_maps", "canonical_maps", "virtual_alias_maps"]),
     senderRewritten: open([
@@ -39,9 +39,9 @@ export function createUnlisted(shop: Workshop): Unlisted {
       "canonical_maps",
       "virtual_alias_maps",
     ]),
-    local: shelf.maps(settings.local_recipient_maps, "local_recipient_maps"),
-    mailbox: shelf.maps(settings.virtual_mailbox_maps, "virtual_mailbox_maps"),
-    relay: shelf.maps(settings.relay_recipient_maps, "relay_recipient_maps"),
+    local: openTables.maps(settings.local_recipient_maps, "local_recipient_maps"),
+    mailbox: openTables.maps(settings.virtual_mailbox_maps, "virtual_mailbox_maps"),
+    relay: openTables.maps(settings.relay_recipient_maps, "relay_recipient_maps"),
   };
   return (whose, query) => {
     const address = query.facts[whose];
@@ -50,13 +50,13 @@ export function createUnlisted(shop: Workshop): Unlisted {
       query,
       whose,
       address,
-      (resolution) => validate(shop, known, whose, address, resolution),
+      (resolution) => validate(deps, known, whose, address, resolution),
     );
   };
 }
 
 function validate(
-  shop: Workshop,
+  deps: RestrictionDeps,
   known: KnownAddresses,
   whose: Whose,
   address: string,
@@ -64,11 +64,11 @@ function validate(
 ): MaybeAsync<Verdict> {
   const key = resolution.recipient.toLowerCase();
   const first = whose === "sender" ? known.senderRewritten : known.rewritten;
-  return then(isListed(shop, first, key), (listed): MaybeAsync<Verdict> => {
+  return then(isListed(deps, first, key), (listed): MaybeAsync<Verdict> => {
     if (typeof listed === "object") return troubled(address, listed);
     if (listed) return DUNNO;
-    return byTransport(shop, whose, address, resolution) ??
-      byClass(shop, known, whose, address, resolution);
+    return byTransport(deps, whose, address, resolution) ??
+      byClass(deps, known, whose, address, resolution);
   });
 }
 
@@ -83,22 +83,22 @@ function troubled(address: string, failed: Failed): Verdict {
 
 /** Whether one of the tables has the address, in the forms of canonical(5). */
 function isListed(
-  shop: Workshop,
-  tables: readonly ShelfMaps[],
+  deps: RestrictionDeps,
+  tables: readonly OpenMaps[],
   key: string,
   at = 0,
 ): MaybeAsync<boolean | Failed> {
   if (at >= tables.length) return false;
   const maps = tables[at];
-  return then(shop.find(maps, key), ({ answer }) => {
+  return then(deps.find(maps, key), ({ answer }) => {
     if (answer.is === "trouble") return { retry: answer.retry, why: answer.why };
-    return answer.is === "found" ? true : isListed(shop, tables, key, at + 1);
+    return answer.is === "found" ? true : isListed(deps, tables, key, at + 1);
   });
 }
 
 /** What goes to the error or retry transport is undeliverable as it is. */
 function byTransport(
-  shop: Workshop,
+  deps: RestrictionDeps,
   whose: Whose,
   address: string,
   resolution: Resolved,
@@ -111,25 +111,25 @@ function byTransport(
   const code = transport === "retry"
     ? 450
     : resolution.class === "virtual alias"
-    ? shop.settings.unknown_virtual_alias_reject_code
+    ? deps.settings.unknown_virtual_alias_reject_code
     : 550;
   return reject(code, statusForSubject(status, about.class), rejectedText(about, text));
 }
 
 function byClass(
-  shop: Workshop,
+  deps: RestrictionDeps,
   known: KnownAddresses,
   whose: Whose,
   address: string,
   resolution: Resolved,
 ): MaybeAsync<Verdict> {
-  const { settings } = shop;
+  const { settings } = deps;
   const key = resolution.recipient.toLowerCase();
-  const unless = (maps: ShelfMaps | undefined, code: number, table: string): MaybeAsync<Verdict> => {
+  const unless = (maps: OpenMaps | undefined, code: number, table: string): MaybeAsync<Verdict> => {
     if (maps === undefined) return DUNNO;
-    return then(isListed(shop, [maps], key), (listed) => {
+    return then(isListed(deps, [maps], key), (listed) => {
       if (typeof listed === "object") return troubled(address, listed);
-      return listed ? DUNNO : unknownUser(shop, whose, address, code, table);
+      return listed ? DUNNO : unknownUser(deps, whose, address, code, table);
     });
   };
   switch (resolution.class) {
@@ -151,8 +151,14 @@ function isBuiltIn(address: string, doubleBounce: string): boolean {
   return local === "postmaster" || local === "mailer-daemon" || local === doubleBounce.toLowerCase();
 }
 
-function unknownUser(shop: Workshop, whose: Whose, address: string, code: number, table: string): Verdict {
-  const named = shop.settings.show_user_unknown_table_name ? ` in ${table} table` : "";
+function unknownUser(
+  deps: RestrictionDeps,
+  whose: Whose,
+  address: string,
+  code: number,
+  table: string,
+): Verdict {
+  const named = deps.settings.show_user_unknown_table_name ? ` in ${table} table` : "";
   const status = whose === "sender" ? "5.1.0" : "5.1.1";
   return reject(code, status, rejectedText(addressSubject(whose, address), `User unknown${named}`));
 }

@@ -4,22 +4,22 @@ import { tempfail } from "./helo_restrictions.ts";
 import type { Facts } from "../policy.ts";
 import type { Restriction } from "../restriction.ts";
 import { DUNNO, reject, rejectedText, type Verdict } from "../verdict.ts";
-import type { Patience, Verification } from "../verifier.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { PollLimits, Verification } from "../verifier.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** reject_unverified_sender, reject_unverified_recipient: a probe says that mail cannot be delivered. */
-export function rejectUnverified(shop: Workshop, whose: Whose): Restriction {
+export function rejectUnverified(deps: RestrictionDeps, whose: Whose): Restriction {
   return ({ facts }) => {
     const address = facts[whose];
     if (address === undefined || address === "") return DUNNO;
-    const answer: MaybeAsync<Verification> = shop.verifier?.verify(address, patienceOf(shop, facts)) ??
+    const answer: MaybeAsync<Verification> = deps.verifier?.verify(address, pollLimitsOf(deps, facts)) ??
       { is: "trouble", why: "no address verification service" };
-    return then(answer, (verification) => judged(shop, whose, address, verification));
+    return then(answer, (verification) => judged(deps, whose, address, verification));
   };
 }
 
 /** How long this session may wait; under stress less (STRESS_README). */
-function patienceOf({ settings, stressed }: Workshop, facts: Facts): Patience {
+function pollLimitsOf({ settings, stressed }: RestrictionDeps, facts: Facts): PollLimits {
   const of = facts.stressed === true ? stressed ?? settings : settings;
   return { count: of.address_verify_poll_count, delay: of.address_verify_poll_delay };
 }
@@ -27,8 +27,8 @@ function patienceOf({ settings, stressed }: Workshop, facts: Facts): Patience {
 /** The longest explanation that a deferral repeats. */
 const MAX_WHY = 250;
 
-function judged(shop: Workshop, whose: Whose, address: string, verification: Verification): Verdict {
-  const { settings } = shop;
+function judged(deps: RestrictionDeps, whose: Whose, address: string, verification: Verification): Verdict {
+  const { settings } = deps;
   const about = addressSubject(whose, address);
   const status = whose === "sender" ? "4.1.7" : "4.1.1";
   const action = settings[`unverified_${whose}_tempfail_action`];

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { facts, policyKit } from "../../../test/kit/policy.ts";
 import { createAccessPolicy } from "../create_policy.ts";
-import type { Patience } from "../verifier.ts";
+import type { PollLimits } from "../verifier.ts";
 
 const MAIN = `
 compatibility_level = 3.6
@@ -13,17 +13,17 @@ smtpd_recipient_restrictions = reject_unverified_recipient
 `;
 
 test("under stress a session waits as long as address_verify_poll_count says then", async () => {
-  const { settings, local, shelf, router } = policyKit(MAIN);
+  const { settings, local, openTables, router } = policyKit(MAIN);
   const { settings: stressed } = policyKit(`${MAIN}stress = yes\n`);
-  const asked: Patience[] = [];
+  const asked: PollLimits[] = [];
   const policy = createAccessPolicy({ settings, stressed, parameter: () => undefined }, {
     local,
-    shelf,
+    openTables,
     router,
     clock: () => 0,
     verifier: {
-      verify(_address, patience) {
-        asked.push(patience);
+      verify(_address, poll) {
+        asked.push(poll);
         return { is: "deliverable" };
       },
       known: () => undefined,

@@ -10,7 +10,7 @@ import {
   type Verdict,
   withWarnings,
 } from "../verdict.ts";
-import type { Workshop } from "../restriction_deps.ts";
+import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** An access table lookup: what was asked, and for whom. */
 export interface AccessQuestion {
@@ -22,7 +22,7 @@ export interface AccessQuestion {
 }
 
 /** What a table's answer means; a table that cannot be asked refuses for now, as access(5) tables do in Postfix. */
-export function lookupVerdict(shop: Workshop, question: AccessQuestion, answer: Answer): Verdict {
+export function lookupVerdict(deps: RestrictionDeps, question: AccessQuestion, answer: Answer): Verdict {
   const { table, datum, about, query, defaultCheck } = question;
   if (answer.is === "absent") return DUNNO;
   if (answer.is === "trouble") {
@@ -30,7 +30,7 @@ export function lookupVerdict(shop: Workshop, question: AccessQuestion, answer: 
     return { ...refused, warnings: [`${table.spec} lookup error for "${datum}": ${answer.why}`] };
   }
   const found = { table: table.spec, value: answer.value, datum, about, query };
-  return actionVerdict(found, shop.actions, defaultCheck);
+  return actionVerdict(found, deps.actions, defaultCheck);
 }
 
 /**

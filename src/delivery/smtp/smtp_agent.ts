@@ -95,7 +95,7 @@ function openTables(
     return { generic: undefined, rewriteHeader: undefined, discardKeywords: undefined };
   }
   const generic = openGeneric(maps, `${program}_generic_maps`, settings, rewriting);
-  const discardMaps = rewriting.shelf.maps(discard, `${program} discarded EHLO keywords`);
+  const discardMaps = rewriting.openTables.maps(discard, `${program} discarded EHLO keywords`);
   return {
     generic: generic?.address,
     rewriteHeader: generic?.header,

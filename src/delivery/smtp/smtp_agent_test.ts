@@ -9,7 +9,7 @@ import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../../../test/kit
 import type { Settings } from "../../config/parameters/settings_type.ts";
 import { createFindAddress } from "../../rewrite/find_address.ts";
 import type { LocalDomains } from "../../rewrite/local_domains.ts";
-import { createShelf } from "../../rewrite/open_tables.ts";
+import { createOpenTables } from "../../rewrite/open_tables.ts";
 
 const peers: SmtpPeer[] = [];
 const agents: TestAgent[] = [];
@@ -324,10 +324,15 @@ test("flags= puts trace lines on top", async () => {
 function rewriting(tables: Readonly<Record<string, string>>) {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "generic-"));
   for (const [name, text] of Object.entries(tables)) fs.writeFileSync(path.join(directory, name), text);
-  const shelf = createShelf({ directory, parameter: () => undefined, warn: () => {}, clock: () => 0 });
+  const openTables = createOpenTables({
+    directory,
+    parameter: () => undefined,
+    warn: () => {},
+    clock: () => 0,
+  });
   const settings = { recipient_delimiter: "+", owner_request_special: false, myorigin: "example.com" };
   const local = { isLocal: () => false } as unknown as LocalDomains;
-  return { directory, tools: { shelf, find: createFindAddress(settings as Settings, local) } };
+  return { directory, tools: { openTables, find: createFindAddress(settings as Settings, local) } };
 }
 
 test("smtp_generic_maps changes envelope and header addresses on the way out", async () => {

@@ -3,7 +3,7 @@ import type { MaybeAsync } from "../../base/maybe_async.ts";
 import type { Settings } from "../../config/parameters/settings_type.ts";
 import { queryName } from "../../dns/name.ts";
 import type { FindAddress } from "../../rewrite/find_address.ts";
-import type { ShelfMaps } from "../../rewrite/open_tables.ts";
+import type { OpenMaps } from "../../rewrite/open_tables.ts";
 import type { Maps } from "../../table/search/maps.ts";
 import type { Answer } from "../../table/table.ts";
 import { type Failure, localFailure } from "./failure.ts";
@@ -43,15 +43,16 @@ export function openUnmetDemands(
   settings: DemandSettings,
   tools: RewritingTools | undefined,
 ): UnmetDemands {
-  const shelf = tools?.shelf;
+  const openTables = tools?.openTables;
   const level = settings[`${program}_tls_security_level`];
   const always = MANDATORY.has(level) || (level === "" && settings[`${program}_enforce_tls`]);
-  const policies = shelf?.maps(settings[`${program}_tls_policy_maps`], `${program}_tls_policy_maps`)?.whole;
+  const policies = openTables?.maps(settings[`${program}_tls_policy_maps`], `${program}_tls_policy_maps`)
+    ?.whole;
   const perSite = policies !== undefined || level !== ""
     ? undefined
-    : shelf?.maps(settings[`${program}_tls_per_site`], `${program}_tls_per_site`)?.whole;
+    : openTables?.maps(settings[`${program}_tls_per_site`], `${program}_tls_per_site`)?.whole;
   const passwords = settings[`${program}_sasl_auth_enable`]
-    ? shelf?.maps(settings[`${program}_sasl_password_maps`], `${program}_sasl_password_maps`)
+    ? openTables?.maps(settings[`${program}_sasl_password_maps`], `${program}_sasl_password_maps`)
     : undefined;
   const bySender = settings[`${program}_sender_dependent_authentication`] ? tools?.find : undefined;
   return {
@@ -108,7 +109,7 @@ function firstOf(table: Maps, [key, ...rest]: readonly string[]): MaybeAsync<Ans
 
 /** A password for the sender or its domain, where those are asked for at all (smtp_sender_dependent_authentication). */
 function senderDemand(
-  passwords: ShelfMaps | undefined,
+  passwords: OpenMaps | undefined,
   find: FindAddress | undefined,
   sender: string,
 ): MaybeAsync<Failure | undefined> {
@@ -116,7 +117,7 @@ function senderDemand(
   return then(find(passwords, sender), ({ answer }) => demandOf(answer, sender));
 }
 
-function loginDemand(passwords: ShelfMaps | undefined, key: string): MaybeAsync<Failure | undefined> {
+function loginDemand(passwords: OpenMaps | undefined, key: string): MaybeAsync<Failure | undefined> {
   if (passwords === undefined || key === "") return undefined;
   return then(passwords.whole.find(key), (answer) => demandOf(answer, key));
 }

@@ -4,7 +4,7 @@ import { startSmtpPeer } from "../../../test/kit/smtp_peer.ts";
 import type { Settings } from "../../config/parameters/settings_type.ts";
 import { createFindAddress } from "../../rewrite/find_address.ts";
 import type { LocalDomains } from "../../rewrite/local_domains.ts";
-import { createShelf } from "../../rewrite/open_tables.ts";
+import { createOpenTables } from "../../rewrite/open_tables.ts";
 import type { DemandSettings } from "./unmet_demands.ts";
 
 /** What becomes of a message to a server that would take it, PORT standing for the server's port. */
@@ -16,10 +16,15 @@ async function fate(settings: Partial<DemandSettings>): Promise<string> {
       typeof value === "string" ? value.replaceAll("PORT", String(peer.port)) : value,
     ]),
   );
-  const shelf = createShelf({ directory: "", parameter: () => undefined, warn: () => {}, clock: () => 0 });
+  const openTables = createOpenTables({
+    directory: "",
+    parameter: () => undefined,
+    warn: () => {},
+    clock: () => 0,
+  });
   const form = { recipient_delimiter: "+", owner_request_special: false, myorigin: "mail.example.com" };
   const find = createFindAddress(form as Settings, { isLocal: () => false } as unknown as LocalDomains);
-  const { agent, deliver } = testAgent(filled, { rewriting: { shelf, find } });
+  const { agent, deliver } = testAgent(filled, { rewriting: { openTables, find } });
   const report = await deliver({ nexthop: `[127.0.0.1]:${peer.port}` });
   await agent.close();
   await peer.close();

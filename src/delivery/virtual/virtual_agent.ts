@@ -3,7 +3,7 @@ import type { MaybeAsync } from "../../base/maybe_async.ts";
 import type { Settings } from "../../config/parameters/settings_type.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Recipient } from "../../queue/envelope.ts";
-import type { ShelfMaps } from "../../rewrite/open_tables.ts";
+import type { OpenMaps } from "../../rewrite/open_tables.ts";
 import { splitExtension } from "../../table/search/extension.ts";
 import type { Answer } from "../../table/table.ts";
 import type { Agent, DeliveryJob, Outcome } from "../agent.ts";
@@ -30,7 +30,7 @@ export type VirtualSettings = Pick<
 >;
 
 /** A list of tables, for whole addresses and for parts of them. */
-type MailboxMaps = Pick<ShelfMaps, "whole" | "partial">;
+type MailboxMaps = Pick<OpenMaps, "whole" | "partial">;
 
 /** What the virtual mailbox agent is built from. */
 export interface VirtualDeps {

@@ -12,7 +12,7 @@ export interface Trial {
 }
 
 /** What edits are tried with. */
-export interface Laboratory {
+export interface EditTrials {
   readonly configuration: Configuration;
   /** Plays the session again; undefined when the changed configuration cannot serve. */
   try(configuration: Configuration, change: Change): Promise<Trial | undefined>;
@@ -40,7 +40,7 @@ const PATIENCE = 10_000;
 export async function proveEdits(
   command: ExplainedCommand,
   tiers: readonly (readonly Edit[])[],
-  laboratory: Laboratory,
+  trials: EditTrials,
 ): Promise<Proof> {
   const proven: ProvenEdit[] = [];
   let partial: ProvenEdit | undefined;
@@ -54,7 +54,7 @@ export async function proveEdits(
     if (proven.some((other) => other.edit === edit.edit)) continue; // the same place, with a weaker word
     await breathe();
     tried++;
-    const trial = await trialOf(edit, laboratory);
+    const trial = await trialOf(edit, trials);
     const answered = trial?.command;
     if (trial === undefined || answered === undefined) continue;
     const { change: _change, ...words } = edit;
@@ -86,10 +86,10 @@ function breathe(): Promise<void> {
 }
 
 /** The trial of an edit; undefined where the edited configuration cannot serve. */
-async function trialOf({ change }: Edit, laboratory: Laboratory): Promise<Trial | undefined> {
-  const configuration = changedConfiguration(laboratory.configuration, change);
+async function trialOf({ change }: Edit, trials: EditTrials): Promise<Trial | undefined> {
+  const configuration = changedConfiguration(trials.configuration, change);
   if (configuration === undefined) return undefined;
-  return await laboratory.try(configuration, change);
+  return await trials.try(configuration, change);
 }
 
 function changedConfiguration(configuration: Configuration, change: Change): Configuration | undefined {

@@ -4,7 +4,7 @@ import type { AddressVerifier, Verification } from "../../access/verifier.ts";
 import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import type { Hosts } from "../../dns/hosts.ts";
 import type { Resolver } from "../../dns/resolver.ts";
-import type { Shelf } from "../../rewrite/open_tables.ts";
+import type { OpenTables } from "../../rewrite/open_tables.ts";
 import type { Router } from "../../routing/route.ts";
 import type { OpenTable } from "../../table/context.ts";
 import type { AddressList, DomainList, Match } from "../../table/search/match_list.ts";
@@ -16,7 +16,7 @@ import type { SourceFiles } from "../source_files.ts";
 /** What stands between the server's parts and the world, to see every question; the parts know nothing of it. */
 export interface Watch {
   open(open: OpenTable): OpenTable;
-  shelf(shelf: Shelf): Shelf;
+  openTables(openTables: OpenTables): OpenTables;
   resolver(resolver: Resolver): Resolver;
   hosts(hosts: Hosts): Hosts;
   router(router: Router): Router;
@@ -77,8 +77,8 @@ function tellMatch(hear: Hear, source: string, key: string): (match: Match) => v
   };
 }
 
-/** A shelf whose lists tell what they are asked; its tables do already. */
-function watchShelf(shelf: Shelf, hear: Hear): Shelf {
+/** Open tables whose lists tell what they are asked; its tables do already. */
+function watchOpenTables(openTables: OpenTables, hear: Hear): OpenTables {
   const domains = (list: DomainList, title: string): DomainList => ({
     isEmpty: list.isEmpty,
     matches: (domain) => heard(list.matches(domain), tellMatch(hear, title, domain)),
@@ -93,19 +93,19 @@ function watchShelf(shelf: Shelf, hear: Hear): Shelf {
     close: () => list.close(),
   });
   return {
-    table: (spec) => shelf.table(spec),
-    maps: (text, title) => shelf.maps(text, title),
-    paranoid: shelf.paranoid,
+    table: (spec) => openTables.table(spec),
+    maps: (text, title) => openTables.maps(text, title),
+    paranoid: openTables.paranoid,
     domains(text, options) {
-      const list = shelf.domains(text, options);
+      const list = openTables.domains(text, options);
       const title = options.title ?? "list";
       return list === undefined || NOT_SHOWN.has(title) ? list : domains(list, title);
     },
     addresses(text, options) {
-      const list = shelf.addresses(text, options);
+      const list = openTables.addresses(text, options);
       return list === undefined ? list : addresses(list, options.title ?? "list");
     },
-    close: () => shelf.close(),
+    close: () => openTables.close(),
   };
 }
 
@@ -144,7 +144,7 @@ export function createWatch(
 ): Omit<Watch, "open" | "resolver" | "hosts"> {
   const hear: Hear = (lookup) => recorder.note(lookup);
   return {
-    shelf: (shelf) => watchShelf(shelf, hear),
+    openTables: (openTables) => watchOpenTables(openTables, hear),
     router: (router) => watchRouter(router, hear),
     server: (server, spec) =>
       policy.ask ? askedServer(server, spec, policy, hear) : silentServer(spec, recorder),

@@ -52,8 +52,11 @@ function checkPolicies(configuration: Configuration, world: MailWorld): Finding[
   const listening = configuration.services.filter(({ program }) => LISTENING_PROGRAMS.has(program));
   return listening.flatMap((entry) => {
     const service = smtpdBehind(entry, configuration.services);
-    const { router, local, shelf, resolver: dns } = { ...world, router: world.routerFor(service.settings) };
-    const policy = createAccessPolicy(service, { router, local, shelf, dns, clock: () => 0 });
+    const { router, local, openTables, resolver: dns } = {
+      ...world,
+      router: world.routerFor(service.settings),
+    };
+    const policy = createAccessPolicy(service, { router, local, openTables, dns, clock: () => 0 });
     policy.close();
     return policy.problems.map(({ level, text }) => ({
       level,

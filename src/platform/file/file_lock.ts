@@ -17,21 +17,21 @@ export function lockFile(fd: number, kind: keyof typeof LOCK): void {
   }
 }
 
-/** Whether a file could be read in peace: `busy` when another rewrites it under its exclusive lock now. */
-export type Peace = "busy" | { readonly release: () => void };
+/** A shared lock on a file that is being read: `busy` when another process rewrites the file under its exclusive lock now. */
+export type SharedLock = "busy" | { readonly release: () => void };
 
-const PEACE: Peace = { release: () => {} };
+const NOT_LOCKED: SharedLock = { release: () => {} };
 
 /**
  * Takes the shared lock of a file while it is opened and first looked at; with `wait` it waits for a writer to end. A file
  * that cannot be opened or locked at all is left to the reader to judge.
  */
-export function sharedLock(path: string, wait: boolean): Peace {
+export function sharedLock(path: string, wait: boolean): SharedLock {
   let fd: number;
   try {
     fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   } catch {
-    return PEACE;
+    return NOT_LOCKED;
   }
   try {
     const c = calls ??= open();
@@ -39,12 +39,12 @@ export function sharedLock(path: string, wait: boolean): Peace {
       const why = errno();
       if (why === EINTR) continue;
       fs.closeSync(fd);
-      return why === EAGAIN ? "busy" : PEACE;
+      return why === EAGAIN ? "busy" : NOT_LOCKED;
     }
     return { release: () => fs.closeSync(fd) };
   } catch {
     fs.closeSync(fd);
-    return PEACE; // no way to ask the system: judge by what is read
+    return NOT_LOCKED; // no way to ask the system: judge by what is read
   }
 }
 

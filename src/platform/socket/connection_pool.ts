@@ -1,4 +1,4 @@
-import { Turns } from "../../base/wait_queue.ts";
+import { WaitQueue } from "../../base/wait_queue.ts";
 import { connect, type Connection, type ConnectionHandler, type ConnectTo } from "./connection.ts";
 import { errorCode, systemErrorText } from "../system_error.ts";
 
@@ -65,7 +65,7 @@ export class ConnectionPool {
   readonly #options: PoolOptions;
   readonly #world: { readonly connect: Connect; clock(): number };
   readonly #idle: Channel[] = [];
-  readonly #turns = new Turns();
+  readonly #waitQueue = new WaitQueue();
   #open = 0;
   #closed = false;
 
@@ -97,7 +97,7 @@ export class ConnectionPool {
   close(): void {
     this.#closed = true;
     for (const channel of this.#idle.splice(0)) channel.destroy();
-    this.#turns.end(closedPool());
+    this.#waitQueue.end(closedPool());
   }
 
   #put(channel: Channel): void {
@@ -108,7 +108,7 @@ export class ConnectionPool {
       this.#open--;
       channel.destroy();
     }
-    this.#turns.next();
+    this.#waitQueue.next();
   }
 
   #isGoodForMore(channel: Channel): boolean {
@@ -129,7 +129,7 @@ export class ConnectionPool {
   async #newChannel(signal: AbortSignal | undefined): Promise<Channel> {
     const { maxConnections = 100 } = this.#options;
     while (!this.#closed && this.#open >= maxConnections) {
-      await this.#turns.wait(signal);
+      await this.#waitQueue.wait(signal);
       const idle = this.#idleChannel();
       if (idle !== undefined) return idle;
     }
@@ -143,7 +143,7 @@ export class ConnectionPool {
       );
     } catch (error) {
       this.#open--;
-      this.#turns.next();
+      this.#waitQueue.next();
       throw error;
     }
   }

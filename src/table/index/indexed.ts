@@ -3,7 +3,7 @@ import { type FileIdentity, sameFile, systemWhy } from "../../platform/file/rand
 import { errorCode } from "../../platform/system_error.ts";
 import { sharedLock } from "../../platform/file/file_lock.ts";
 import { resolvePath, type TableContext } from "../context.ts";
-import { lookAt, mayChangeUnseen, Patience, RECHECK } from "../text/file_backed.ts";
+import { lookAt, mayChangeUnseen, RECHECK, SettleWait } from "../text/file_backed.ts";
 import { KeyEncoder } from "./index_key.ts";
 import { readTableFile } from "../text/table_file.ts";
 import type { IndexFormat } from "./index_formats.ts";
@@ -49,8 +49,8 @@ export class IndexedTable implements Table {
   #seenIndex: FileIdentity | undefined;
   #seenSource: FileIdentity | undefined;
   /** The files may have changed since without a trace in their times: they are to be read again. */
-  #isHasty = false;
-  readonly #patience = new Patience();
+  #changedJustNow = false;
+  readonly #settleWait = new SettleWait();
   /** Warnings about the files as they are now, so that each is said once. */
   readonly #said = new Set<string>();
   /** The form of the first hit is the only one tried from then on, as in Postfix. */
@@ -187,8 +187,9 @@ export class IndexedTable implements Table {
       }
     }
     if (!same) this.#said.clear();
-    this.#patience.end();
-    this.#isHasty = mayChangeUnseen(index, now) || (index === undefined && mayChangeUnseen(source, now));
+    this.#settleWait.end();
+    this.#changedJustNow = mayChangeUnseen(index, now) ||
+      (index === undefined && mayChangeUnseen(source, now));
     this.#seenIndex = index;
     this.#seenSource = source;
     this.#release();
@@ -197,7 +198,7 @@ export class IndexedTable implements Table {
 
   /** What failed, was in the way of a writer or was read in haste is tried again each second: it may be complete by then. */
   #isTransient(serving: Serving): boolean {
-    return serving.from === "nothing" || serving === this.#passing?.serving || this.#isHasty;
+    return serving.from === "nothing" || serving === this.#passing?.serving || this.#changedJustNow;
   }
 
   /** While the source is being written what was served before is served on. */
@@ -208,7 +209,7 @@ export class IndexedTable implements Table {
     now: number,
   ): boolean {
     return serving.from !== "nothing" && sameFile(index, this.#seenIndex) &&
-      this.#patience.waitsFor(source, now);
+      this.#settleWait.waitsFor(source, now);
   }
 
   #release(): void {
@@ -249,10 +250,10 @@ export class IndexedTable implements Table {
    * fewer keys; a new .lmdb file of its is empty until all is in it. Meanwhile the source says what the index will say.
    */
   #openIndex(source: FileIdentity | undefined): Serving {
-    const peace = this.#format.rewrittenInPlace
+    const lock = this.#format.rewrittenInPlace
       ? sharedLock(this.#index, this.#context.asPostmap === true)
       : undefined;
-    if (peace === "busy") return this.#meanwhile(source);
+    if (lock === "busy") return this.#meanwhile(source);
     this.#passing = undefined;
     try {
       const file = this.#format.open(this.#index);
@@ -266,7 +267,7 @@ export class IndexedTable implements Table {
       const why = error instanceof TableFault ? error.message : systemWhy(error);
       return this.#nothing(this.#format.openProblem(this.#index, why));
     } finally {
-      peace?.release();
+      lock?.release();
     }
   }
 

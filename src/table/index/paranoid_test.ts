@@ -1,7 +1,7 @@
 // Tables that say what is run, where files are written or whose rights are used (DICT_FLAG_PARANOID).
 import { describe, expect, test } from "bun:test";
 import { testContext } from "../_test_context.ts";
-import { createShelf } from "../../rewrite/open_tables.ts";
+import { createOpenTables } from "../../rewrite/open_tables.ts";
 import { openTable } from "../table_types.ts";
 
 describe("a table that says what is run", () => {
@@ -35,11 +35,11 @@ describe("a table that says what is run", () => {
   });
 
   test("is opened apart from the same table in another use", () => {
-    const shelf = createShelf(testContext());
+    const openTables = createOpenTables(testContext());
     const spec = "regexp:{{/^(.*)$/ $1}}";
-    expect(shelf.table(spec).lookup("a")).toMatchObject({ is: "found" });
-    expect(shelf.paranoid.table(spec).lookup("a")).toEqual({ is: "absent" });
-    expect(shelf.paranoid.maps(spec, "aliases")?.whole.find("a")).toEqual({ is: "absent" });
-    shelf.close();
+    expect(openTables.table(spec).lookup("a")).toMatchObject({ is: "found" });
+    expect(openTables.paranoid.table(spec).lookup("a")).toEqual({ is: "absent" });
+    expect(openTables.paranoid.maps(spec, "aliases")?.whole.find("a")).toEqual({ is: "absent" });
+    openTables.close();
   });
 });

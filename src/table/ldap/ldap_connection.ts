@@ -1,4 +1,4 @@
-import { Turns } from "../../base/wait_queue.ts";
+import { WaitQueue } from "../../base/wait_queue.ts";
 import type { Connection, ConnectionHandler } from "../../platform/socket/connection.ts";
 import type { LdapCredentials, LdapEntry, LdapResponse, LdapSearch } from "./ldap_codec.ts";
 import * as codec from "./ldap_codec.ts";
@@ -35,7 +35,7 @@ export class LdapConnection implements ConnectionHandler {
   readonly #timeout: number;
   readonly #frames = new FrameSplitter();
   readonly #pending = new Map<number, Pending>();
-  readonly #turns = new Turns();
+  readonly #waitQueue = new WaitQueue();
   #connection: Connection | undefined;
   #lastId = 0;
   #running = 0;
@@ -72,13 +72,13 @@ export class LdapConnection implements ConnectionHandler {
 
   /** Rejects with an LdapFault, or the signal's reason. */
   async search(search: LdapSearch, signal: AbortSignal): Promise<LdapFound> {
-    while (this.#running >= AT_A_TIME) await this.#turns.wait(signal);
+    while (this.#running >= AT_A_TIME) await this.#waitQueue.wait(signal);
     this.#running++;
     try {
       return await this.#ask((id) => codec.encodeSearch(id, search), signal);
     } finally {
       this.#running--;
-      this.#turns.next();
+      this.#waitQueue.next();
     }
   }
 

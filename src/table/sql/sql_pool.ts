@@ -1,5 +1,5 @@
 import { systemClock } from "../../base/clock.ts";
-import { Turns } from "../../base/wait_queue.ts";
+import { WaitQueue } from "../../base/wait_queue.ts";
 import type { SqlConnection } from "../../platform/database/sql_client.ts";
 import { SqlFault } from "../../platform/database/sql_client.ts";
 
@@ -22,7 +22,7 @@ interface Idle {
 export class SqlPool {
   readonly #options: SqlPoolOptions;
   readonly #idle: Idle[] = [];
-  readonly #turns = new Turns();
+  readonly #waitQueue = new WaitQueue();
   #open = 0;
   #closed = false;
 
@@ -55,7 +55,7 @@ export class SqlPool {
   close(): void {
     this.#closed = true;
     this.#dropIdle();
-    this.#turns.end(closedPool());
+    this.#waitQueue.end(closedPool());
   }
 
   async #on<Result>(
@@ -89,13 +89,13 @@ export class SqlPool {
   /** Takes one of the places; where none is free, waits for its turn. */
   async #turn(signal: AbortSignal): Promise<void> {
     if (this.#closed) throw closedPool();
-    if (this.#open >= this.#options.most) return await this.#turns.wait(signal);
+    if (this.#open >= this.#options.most) return await this.#waitQueue.wait(signal);
     this.#open++;
   }
 
   /** The place goes to who has waited longest. */
   #free(): void {
-    if (!this.#turns.next()) this.#open--;
+    if (!this.#waitQueue.next()) this.#open--;
   }
 
   #takeIdle(): SqlConnection | undefined {

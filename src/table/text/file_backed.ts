@@ -6,7 +6,7 @@ export const RECHECK = 1000;
 /** A file that was written to in the last so many milliseconds may be half of what it shall be. */
 const STILL_WRITTEN = 1000;
 /** So often, one after the other, somebody who writes is waited for. */
-const PATIENCE = 10;
+const MOST_LOOKS = 10;
 /** The clock of a file system ticks so slowly that two writes may have the same time, in milliseconds. */
 const TICK = 50;
 
@@ -33,7 +33,7 @@ export function fileBacked<T>({ path, clock, load, failed }: Loading<T>): FileBa
   let seen: FileIdentity | undefined;
   let checked = -Infinity;
   let content: { readonly value: T; readonly isFinal: boolean } | undefined;
-  const patience = new Patience();
+  const settleWait = new SettleWait();
   return {
     current: () => {
       const now = clock();
@@ -41,9 +41,9 @@ export function fileBacked<T>({ path, clock, load, failed }: Loading<T>): FileBa
       checked = now;
       const identity = lookAt(path);
       if (content?.isFinal === true) {
-        if (sameFile(seen, identity) || patience.waitsFor(identity, now)) return content.value;
+        if (sameFile(seen, identity) || settleWait.waitsFor(identity, now)) return content.value;
       }
-      patience.end();
+      settleWait.end();
       seen = identity;
       try {
         content = { value: load(path), isFinal: !mayChangeUnseen(identity, now) };
@@ -55,14 +55,14 @@ export function fileBacked<T>({ path, clock, load, failed }: Loading<T>): FileBa
   };
 }
 
-/** Waits, but not for ever, for somebody who is writing a file. */
-export class Patience {
+/** Waits, a limited number of looks, until a file that is being written has settled. */
+export class SettleWait {
   #waited = 0;
 
   /** Whether the file looks as if it were being written, and has not done so for too long. */
   waitsFor(identity: FileIdentity | undefined, now: number): boolean {
     if (identity === undefined || Math.abs(now - identity.mtime) >= STILL_WRITTEN) return false;
-    return ++this.#waited <= PATIENCE;
+    return ++this.#waited <= MOST_LOOKS;
   }
 
   end(): void {

@@ -6,7 +6,7 @@ import { scanHeader } from "../../../message/header.ts";
 import { type AddressFormSettings, createAddressForm } from "../../../rewrite/address_form.ts";
 import type { FindAddress } from "../../../rewrite/find_address.ts";
 import { isTrouble, mapAddress } from "../../../rewrite/map_address.ts";
-import type { Shelf } from "../../../rewrite/open_tables.ts";
+import type { OpenTables } from "../../../rewrite/open_tables.ts";
 import type { RewriteHeader } from "./header_filter.ts";
 
 /** Settings that address mapping on the way out depends on. */
@@ -16,7 +16,7 @@ export type GenericSettings =
 
 /** Tables and lookup that the rooms for rewriting provide. */
 export interface RewritingTools {
-  readonly shelf: Shelf;
+  readonly openTables: OpenTables;
   readonly find: FindAddress;
 }
 
@@ -33,9 +33,9 @@ export function openGeneric(
   maps: string,
   title: string,
   settings: GenericSettings,
-  { shelf, find }: RewritingTools,
+  { openTables, find }: RewritingTools,
 ): Generic | undefined {
-  const opened = shelf.maps(maps, title);
+  const opened = openTables.maps(maps, title);
   if (opened === undefined) return undefined;
   const form = createAddressForm(settings);
   const propagate = splitList(settings.propagate_unmatched_extensions).includes("generic");

@@ -26,5 +26,5 @@ export function isHostname(name: string): boolean {
 export function isAddressLiteral(inner: string): boolean {
   const v6 = /^ipv6:/i.test(inner);
   const ip = parseIp(v6 ? inner.slice(5) : inner);
-  return ip !== undefined && (inner.includes(":") === v6);
+  return ip?.family === (v6 ? 6 : 4);
 }

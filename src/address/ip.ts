@@ -101,3 +101,14 @@ export function canonicalIp(text: string): string | undefined {
   const ip = parseIp(text);
   return ip === undefined ? undefined : formatIp(ip);
 }
+
+/** The IPv4 address that a v4-mapped IPv6 address stands for (RFC 4291 §2.5.5.2); any other text as it is. */
+export function withoutMapping(text: string): string {
+  const ip = text.includes(":") ? parseIp(text) : undefined;
+  return ip !== undefined && isMapped(ip.bytes) ? ip.bytes.subarray(12).join(".") : text;
+}
+
+function isMapped(bytes: Uint8Array): boolean {
+  return bytes.length === 16 && bytes[10] === 0xff && bytes[11] === 0xff &&
+    bytes.subarray(0, 10).every((byte) => byte === 0);
+}

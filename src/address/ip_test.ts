@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { canonicalIp, formatIp, parseIp } from "./ip.ts";
+import { canonicalIp, formatIp, parseIp, withoutMapping } from "./ip.ts";
 
 test.each([
   ["1.2.3.4", "1.2.3.4"],
@@ -62,4 +62,15 @@ test("formatIp() and parseIp() are inverse for every address", () => {
     const ip = { family: b.length === 4 ? 4 as const : 6 as const, bytes: b };
     expect(parseIp(formatIp(ip))).toEqual(ip);
   }));
+});
+
+test("withoutMapping() sees an IPv4 address in every spelling of a v4-mapped one", () => {
+  for (const text of ["::ffff:192.0.2.1", "::FFFF:c000:201", "0:0:0:0:0:ffff:192.0.2.1"]) {
+    expect(withoutMapping(text)).toBe("192.0.2.1");
+  }
+  for (
+    const text of ["192.0.2.1", "::1", "::192.0.2.1", "::fffe:192.0.2.1", "1::ffff:192.0.2.1", "unknown"]
+  ) {
+    expect(withoutMapping(text)).toBe(text);
+  }
 });

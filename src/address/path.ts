@@ -36,7 +36,8 @@ function endOfComment(text: string, start: number): number {
   return text.length;
 }
 
-const unescape = (text: string) => text.includes("\\") ? text.replace(/\\([^])/g, "$1") : text;
+/** Without backslashes; tabs and line ends are blanks, as in Postfix, so that an address stays one line. */
+const unescape = (text: string) => text.replace(/\\([^])/g, "$1").replace(/[\t\r\n]/g, " ");
 
 /** The lexemes of an address, blanks and comments dropped (RFC 5322 §3.2); undefined when strict and there is a comment. */
 function scan(text: string, strict: boolean): Lexeme[] | undefined {

@@ -1,6 +1,7 @@
 import { parsePath, type PathOptions } from "../address/path.ts";
 import { type MailParameters, parseMailParameters } from "./mail_parameters.ts";
 import { parseRcptParameters, type RcptParameters } from "./rcpt_parameters.ts";
+import { printableBytes } from "../base/printable.ts";
 import { refuse, type Reply } from "./reply.ts";
 import { decodeXtext } from "./xtext.ts";
 
@@ -33,7 +34,7 @@ export interface BdatCommand {
   readonly last: boolean;
 }
 
-/** XCLIENT and XFORWARD: attributes in the order given, values decoded; undefined is `[UNAVAILABLE]` (XCLIENT_README). */
+/** XCLIENT and XFORWARD: attributes in the order given, values decoded and printable (XCLIENT_README). */
 export interface AttributesCommand {
   readonly verb: "XCLIENT" | "XFORWARD";
   readonly attributes: readonly (readonly [name: string, value: string])[];
@@ -82,18 +83,28 @@ export function parseBdat(words: readonly string[]): BdatCommand | Malformed {
   return { verb: "BDAT", size: Number(size), last: last !== undefined };
 }
 
-/** `XCLIENT NAME=value ...`; names come out in upper case. */
+/** Longest value of an attribute, in bytes as sent. */
+const LONGEST_ATTRIBUTE = 255;
+
+/**
+ * `XCLIENT NAME=value ...`; names come out in upper case. Control characters in a value are `?`, a value that is no xtext is taken
+ * as it is, as in Postfix.
+ */
 export function parseAttributes(words: readonly string[]): AttributesCommand | Malformed {
   const verb = words[0]!.toUpperCase() === "XFORWARD" ? "XFORWARD" : "XCLIENT";
   if (words.length < 2) return syntax(`${verb} attribute=value...`);
   const attributes: (readonly [string, string])[] = [];
   for (const word of words.slice(1)) {
     const equals = word.indexOf("=");
-    if (equals < 1 || equals === word.length - 1) {
+    if (equals < 0 || equals === word.length - 1) {
       return malformed(refuse(501, "5.5.4", "Error: attribute=value expected"));
     }
-    const value = word.slice(equals + 1);
-    attributes.push([word.slice(0, equals).toUpperCase(), decodeXtext(value) ?? value]);
+    const value = Buffer.from(word.slice(equals + 1));
+    if (value.length > LONGEST_ATTRIBUTE) {
+      return malformed(refuse(501, "5.5.4", "Error: attribute value too long"));
+    }
+    const decoded = decodeXtext(word.slice(equals + 1)) ?? value;
+    attributes.push([word.slice(0, equals).toUpperCase(), printableBytes(decoded)]);
   }
   return { verb, attributes };
 }

@@ -11,9 +11,9 @@ export interface MailParameters {
   readonly smtputf8?: boolean;
   /** RFC 3461 §4.3. */
   readonly ret?: "FULL" | "HDRS";
-  /** RFC 3461 §4.4, decoded. */
+  /** RFC 3461 §4.4, decoded: printable ASCII. */
   readonly envid?: string;
-  /** RFC 4954 §5, decoded; `<>` for unknown. */
+  /** RFC 4954 §5, the xtext as it was sent; `<>` for unknown. */
   readonly auth?: string;
 }
 
@@ -36,16 +36,18 @@ function readRet(draft: Draft, value: string): Reply | undefined {
   draft.ret = ret;
 }
 
+/** What an envelope id may be made of before it is encoded (RFC 3461 §4.4). */
+const PRINTABLE_ASCII = /^[\x20-\x7e]+$/;
+
 function readEnvid(draft: Draft, value: string): Reply | undefined {
-  const envid = value === "" ? undefined : decodeXtext(value);
-  if (draft.envid !== undefined || envid === undefined) return bad("ENVID");
+  const envid = decodeXtext(value)?.toString("latin1");
+  if (draft.envid !== undefined || envid === undefined || !PRINTABLE_ASCII.test(envid)) return bad("ENVID");
   draft.envid = envid;
 }
 
 function readAuth(draft: Draft, value: string): Reply | undefined {
-  const auth = value === "" ? undefined : decodeXtext(value);
-  if (draft.auth !== undefined || auth === undefined) return bad("AUTH");
-  draft.auth = auth;
+  if (draft.auth !== undefined || value === "" || decodeXtext(value) === undefined) return bad("AUTH");
+  draft.auth = value;
 }
 
 /** Reads one word; answers false when it is no parameter of ours. */
@@ -94,5 +96,5 @@ export function printMailParameters(parameters: MailParameters): string {
     (smtputf8 ? " SMTPUTF8" : "") +
     (ret === undefined ? "" : ` RET=${ret}`) +
     (envid === undefined ? "" : ` ENVID=${encodeXtext(envid)}`) +
-    (auth === undefined ? "" : ` AUTH=${encodeXtext(auth)}`);
+    (auth === undefined ? "" : ` AUTH=${auth}`);
 }

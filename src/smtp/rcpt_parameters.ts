@@ -1,11 +1,12 @@
+import { printable, printableBytes } from "../base/printable.ts";
 import { refuse, type Reply } from "./reply.ts";
-import { decodeXtext, encodeXtext } from "./xtext.ts";
+import { decodeUtf8Xtext, decodeXtext, encodeUtf8Xtext, encodeXtext } from "./xtext.ts";
 
 /** ESMTP parameters of RCPT TO (RFC 3461 §4.1, §4.2). */
 export interface RcptParameters {
   /** NOTIFY as bits (1 never, 2 success, 4 failure, 8 delay); 0 = not given. */
   readonly notify: number;
-  /** ORCPT as `type;address`, decoded. */
+  /** ORCPT as `type;address`, decoded; printable, for it goes into notices and to the next server. */
   readonly orcpt?: string;
 }
 
@@ -31,18 +32,33 @@ function printNotify(bits: number): string {
   return NOTIFY_WORDS.filter(([, bit]) => bits & bit).map(([name]) => name).join(",");
 }
 
-/** ORCPT `type;xtext`, decoded; undefined when the type is missing or the xtext is bad. */
+/** The address of an ORCPT by its type (RFC 3461 §4.2, RFC 6533 §3); control characters are `?`, as Postfix's notices show them. */
+function decodeOriginal(type: string, encoded: string): string | undefined {
+  if (isUtf8Type(type)) {
+    const text = decodeUtf8Xtext(encoded);
+    return text === undefined ? undefined : printableBytes(Buffer.from(text));
+  }
+  const bytes = decodeXtext(encoded);
+  return bytes === undefined ? undefined : printableBytes(bytes);
+}
+
+const isUtf8Type = (type: string) => type.toLowerCase() === "utf-8";
+
+/** ORCPT `type;xtext`, decoded; undefined when the type is missing or the address is badly encoded. */
 function parseOrcpt(value: string): string | undefined {
   const semicolon = value.indexOf(";");
   if (semicolon < 1) return undefined;
-  const address = decodeXtext(value.slice(semicolon + 1));
-  return address === undefined ? undefined : `${value.slice(0, semicolon)};${address}`;
+  const type = value.slice(0, semicolon);
+  const address = decodeOriginal(type, value.slice(semicolon + 1));
+  return address === undefined ? undefined : `${printable(type)};${address}`;
 }
 
 /** ORCPT as it goes over the wire. */
 function printOrcpt(orcpt: string): string {
   const semicolon = orcpt.indexOf(";");
-  return `${orcpt.slice(0, semicolon)};${encodeXtext(orcpt.slice(semicolon + 1))}`;
+  const type = orcpt.slice(0, semicolon);
+  const encode = isUtf8Type(type) ? encodeUtf8Xtext : encodeXtext;
+  return `${encodeXtext(type)};${encode(orcpt.slice(semicolon + 1))}`;
 }
 
 const NONE: RcptParameters = { notify: 0 };

@@ -33,13 +33,19 @@ export function replyText(reply: Reply): string {
   return reply.status === undefined ? `${reply.code} ${text}` : `${reply.code} ${reply.status} ${text}`;
 }
 
-/** The reply as it goes over the wire, CR LF included; several lines get `code-` but for the last (RFC 5321 §4.2.1). */
+/** What would end a line of a reply early; tables and clients have a say in its text. */
+const LINE_ENDS = /[\r\n\0]/g;
+
+/**
+ * The reply as it goes over the wire, CR LF included; several lines get `code-` but for the last (RFC 5321 §4.2.1). A line end or NUL
+ * in a line is a blank.
+ */
 export function printReply(reply: Reply): string {
   const status = reply.status === undefined ? "" : `${reply.status} `;
   const last = reply.lines.length - 1;
   let out = "";
   for (let i = 0; i <= last; i++) {
-    out += `${reply.code}${i === last ? " " : "-"}${status}${reply.lines[i]}\r\n`;
+    out += `${reply.code}${i === last ? " " : "-"}${status}${reply.lines[i]!.replace(LINE_ENDS, " ")}\r\n`;
   }
   return out;
 }

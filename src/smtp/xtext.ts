@@ -16,17 +16,33 @@ export function encodeXtext(text: string): string {
   return out;
 }
 
-/** Reads xtext; undefined when a `+` is not followed by two hex digits. Bytes that are no UTF-8 are taken as Latin-1. */
-export function decodeXtext(xtext: string): string | undefined {
-  if (!xtext.includes("+")) return xtext;
+/** The bytes that xtext stands for, any bytes: the caller says which may be in it. Undefined when a `+` has no two hex digits. */
+export function decodeXtext(xtext: string): Buffer | undefined {
+  const bytes = Buffer.from(xtext, "utf8");
+  if (!xtext.includes("+")) return bytes;
   if (/\+(?![\dA-Fa-f]{2})/.test(xtext)) return undefined;
-  const bytes = Buffer.from(
-    Buffer.from(xtext, "utf8").toString("latin1").replace(
-      /\+([\dA-Fa-f]{2})/g,
-      (_, digits) => String.fromCharCode(parseInt(digits, 16)),
-    ),
-    "latin1",
+  const plain = bytes.toString("latin1").replace(
+    /\+([\dA-Fa-f]{2})/g,
+    (_, digits) => String.fromCharCode(parseInt(digits, 16)),
   );
-  const text = bytes.toString("utf8");
-  return text.includes("\ufffd") ? bytes.toString("latin1") : text;
+  return Buffer.from(plain, "latin1");
+}
+
+/** Text as utf-8-addr-xtext (RFC 6533 §3): what is not printable ASCII, `\`, `+` and `=` become `\x{XX}` of the code point. */
+export function encodeUtf8Xtext(text: string): string {
+  return text.replace(/[^!#-*,-;?-[\]-~]/gu, (char) => {
+    return `\\x{${char.codePointAt(0)!.toString(16).toUpperCase().padStart(2, "0")}}`;
+  });
+}
+
+/** The text that it stands for, any text. Undefined when an `\x{` holds no hexadecimal code point. */
+export function decodeUtf8Xtext(xtext: string): string | undefined {
+  if (!xtext.includes("\\x{")) return xtext;
+  let good = true;
+  const text = xtext.replace(/\\x\{([^}]*)\}?/g, (whole, digits: string) => {
+    const point = /^[\dA-Fa-f]{1,8}$/.test(digits) && whole.endsWith("}") ? parseInt(digits, 16) : Infinity;
+    good &&= point <= 0x10ffff;
+    return good ? String.fromCodePoint(point) : "";
+  });
+  return good ? text : undefined;
 }

@@ -1,5 +1,4 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { quoteAddress } from "../../address/address.ts";
 import { type MailCommand, parseMail, pathAfter } from "../../smtp/command.ts";
 import { accept, defer, refuse, type Reply, replyText } from "../../smtp/reply.ts";
 import { check } from "../ask_policy.ts";
@@ -84,9 +83,7 @@ export function openMessage(session: Session, transaction: Transaction): Outcome
     client: session.clientText,
     saslMethod: session.login?.method,
     saslUsername: session.login?.username,
-    saslSender: transaction.parameters.auth === undefined || session.login === undefined
-      ? undefined
-      : quoteAddress(transaction.parameters.auth),
+    saslSender: session.login === undefined ? undefined : transaction.parameters.auth,
     originalId: session.forwarded?.IDENT,
     originalClient: originalClient(session),
   });
@@ -94,7 +91,8 @@ export function openMessage(session: Session, transaction: Transaction): Outcome
 
 function originalClient({ forwarded }: Session): string | undefined {
   if (forwarded?.NAME === undefined && forwarded?.ADDR === undefined) return undefined;
-  return `${forwarded.NAME ?? "unknown"}[${forwarded.ADDR ?? "unknown"}]`;
+  const name = forwarded.NAME ?? "unknown";
+  return forwarded.ADDR === undefined ? name : `${name}[${forwarded.ADDR}]`;
 }
 
 function judge(session: Session, given: MailCommand): MaybeAsync<Outcome> {

@@ -1,5 +1,5 @@
 import { isHostname } from "../../address/hostname.ts";
-import { canonicalIp } from "../../address/ip.ts";
+import { canonicalIp, withoutMapping } from "../../address/ip.ts";
 import type { ClientFacts } from "../../access/policy.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { parseAttributes } from "../../smtp/command.ts";
@@ -17,6 +17,9 @@ export const NOT_AUTHORIZED = outcomeOf(refuse(550, "5.7.0", "Error: insufficien
 const UNAVAILABLE = "[UNAVAILABLE]";
 const TEMPORARILY_UNAVAILABLE = "[TEMPUNAVAIL]";
 
+/** Whether a value says that there is none, in any case of letters. */
+export const isUnavailable = (value: string): boolean => value.toUpperCase() === UNAVAILABLE;
+
 type Change = (session: Session, value: string) => boolean;
 
 function changeClient(session: Session, change: Partial<ClientFacts>): true {
@@ -26,7 +29,7 @@ function changeClient(session: Session, change: Partial<ClientFacts>): true {
 
 /** Status of a name that is missing, for now or for good. */
 const missing = (value: string): 4 | 5 | undefined =>
-  value === UNAVAILABLE ? 5 : value === TEMPORARILY_UNAVAILABLE ? 4 : undefined;
+  isUnavailable(value) ? 5 : value.toUpperCase() === TEMPORARILY_UNAVAILABLE ? 4 : undefined;
 
 /** A name that is known is its own reverse, unless REVERSE_NAME comes after it; one that is not changes nothing else. */
 function changeName(session: Session, value: string): boolean {
@@ -56,13 +59,15 @@ export function readAttributePort(value: string): number | undefined {
   return /^\d{1,9}$/.test(value) ? Number(value) : undefined;
 }
 
+/** An IPv4 address is one in any spelling: what is allowed to it depends on it (mynetworks, smtpd_authorized_xclient_hosts). */
 function changeAddress(session: Session, value: string): boolean {
-  const address = value === UNAVAILABLE ? "unknown" : readAttributeAddress(value);
+  const given = isUnavailable(value) ? "unknown" : readAttributeAddress(value);
+  const address = given && withoutMapping(given);
   return address !== undefined && changeClient(session, { address });
 }
 
 function changePort(session: Session, value: string): boolean {
-  const port = value === UNAVAILABLE ? 0 : readAttributePort(value);
+  const port = isUnavailable(value) ? 0 : readAttributePort(value);
   return port !== undefined && changeClient(session, { port });
 }
 
@@ -75,24 +80,24 @@ function changeProtocol(session: Session, value: string): boolean {
 
 function changeHelo(session: Session, value: string): boolean {
   const name = value.replace(/[ <>()\\";@\x00-\x1f\x7f]/g, "?");
-  session.hello = value === UNAVAILABLE ? undefined : { name, esmtp: session.esmtp };
+  session.hello = isUnavailable(value) ? undefined : { name, esmtp: session.esmtp };
   return true;
 }
 
 function changeLogin(session: Session, value: string): boolean {
-  session.login = value === UNAVAILABLE ? undefined : { method: "XCLIENT", username: value };
+  session.login = isUnavailable(value) ? undefined : { method: "XCLIENT", username: value };
   return true;
 }
 
 function changeDestinationAddress(session: Session, value: string): boolean {
-  const address = value === UNAVAILABLE ? "unknown" : readAttributeAddress(value);
+  const address = isUnavailable(value) ? "unknown" : readAttributeAddress(value);
   if (address === undefined) return false;
   session.destination = { address, port: session.destination?.port ?? session.connection.local.port };
   return true;
 }
 
 function changeDestinationPort(session: Session, value: string): boolean {
-  const port = value === UNAVAILABLE ? 0 : readAttributePort(value);
+  const port = isUnavailable(value) ? 0 : readAttributePort(value);
   if (port === undefined) return false;
   session.destination = { address: session.destination?.address ?? session.connection.local.address, port };
   return true;

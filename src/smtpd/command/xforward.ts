@@ -5,12 +5,18 @@ import { accept, refuse } from "../../smtp/reply.ts";
 import { mayUse } from "./helo.ts";
 import { type Outcome, outcomeOf } from "../outcome.ts";
 import type { Session } from "../smtpd_session.ts";
-import { IN_TRANSACTION, NOT_AUTHORIZED, readAttributeAddress, readAttributePort } from "./xclient.ts";
+import {
+  IN_TRANSACTION,
+  isUnavailable,
+  NOT_AUTHORIZED,
+  readAttributeAddress,
+  readAttributePort,
+} from "./xclient.ts";
 
 const OK = outcomeOf(accept(250, "2.0.0", "Ok"));
-const UNAVAILABLE = "[UNAVAILABLE]";
 
-const neutered = (value: string) => value.replace(/[ <>()\\";@\x00-\x1f\x7f]/g, "?");
+/** A value as it may stand in a log line: what could break out of an attribute there becomes `?`. */
+const neutered = (value: string) => value.replace(/[ <>()\\";@]/g, "?");
 
 /** Reads a value; undefined when it is malformed. */
 type Read = (value: string) => string | undefined;
@@ -19,9 +25,9 @@ const READERS: Readonly<Record<string, Read>> = {
   NAME: (value) => isHostname(value) ? value : undefined,
   ADDR: readAttributeAddress,
   PORT: (value) => readAttributePort(value) === undefined ? undefined : value,
-  PROTO: neutered,
-  HELO: neutered,
-  IDENT: neutered,
+  PROTO: (value) => value,
+  HELO: (value) => value,
+  IDENT: (value) => value,
   SOURCE: (value) => /^(?:local|remote)$/i.test(value) ? value.toUpperCase() : undefined,
 };
 
@@ -29,11 +35,12 @@ function remember(session: Session, words: readonly string[]): Outcome {
   const command = parseAttributes(words);
   if (command.verb === "malformed") return outcomeOf(command.reply);
   const forwarded: Partial<Record<string, string>> = { ...session.forwarded };
-  for (const [name, value] of command.attributes) {
+  for (const [name, given] of command.attributes) {
+    const value = neutered(given);
     const read = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
     if (read === undefined) return outcomeOf(refuse(501, "5.5.4", `Bad XFORWARD attribute name: ${name}`));
-    const known = value === UNAVAILABLE ? undefined : read(value);
-    if (known === undefined && value !== UNAVAILABLE) {
+    const known = isUnavailable(value) ? undefined : read(value);
+    if (known === undefined && !isUnavailable(value)) {
       return outcomeOf(refuse(501, "5.5.4", `Bad ${name} syntax: ${value}`));
     }
     if (known === undefined) delete forwarded[name];

@@ -5,10 +5,10 @@ import type { Service } from "../config/service.ts";
 import type { Log } from "../observe/log.ts";
 import type { ClientName } from "../dns/reverse.ts";
 import { createSmtpd } from "../smtpd/smtpd.ts";
-import { clockWithoutWaits, type Conversation, converse, discardingCleanup, NO_ID } from "./conversation.ts";
+import { type Conversation, converse, impatientClock, NO_ID, paperCleanup } from "./conversation.ts";
 import type { ExplainedCommand } from "./explanation.ts";
-import type { SessionParts } from "./session_parts.ts";
-import type { PolicyTranscript } from "./watch/policy_transcript.ts";
+import type { House } from "./session_parts.ts";
+import type { Notebook } from "./watch/notebook.ts";
 import type { SessionDescription } from "./session_description.ts";
 
 /** A session that has been played. */
@@ -18,47 +18,47 @@ export interface Played {
 }
 
 /** What a session is played with. */
-export interface PlayDeps {
+export interface Stagehands {
   readonly service: Service;
-  readonly sessionParts: SessionParts;
-  readonly transcript: PolicyTranscript;
+  readonly house: House;
+  readonly notebook: Notebook;
   readonly log: Log;
 }
 
 /** Longest that a session may take, in milliseconds: name servers and policy servers may be slow. */
-const TIME_LIMIT = 60_000;
+const PATIENCE = 60_000;
 
 /** Somebody who was asked on the way does not answer. */
-export class TimeLimitFault extends Error {
-  override readonly name = "TimeLimitFault";
+export class PatienceFault extends Error {
+  override readonly name = "PatienceFault";
 }
 
 /** Plays a session against the server's own smtpd; nothing is queued, logged or counted. */
-export async function play(session: SessionDescription, deps: PlayDeps): Promise<Played> {
-  const { sessionParts, transcript } = deps;
+export async function play(session: SessionDescription, hands: Stagehands): Promise<Played> {
+  const { house, notebook } = hands;
   const { address, port, name, reverseName } = session.client;
   let client: ClientFacts = { address, port, ...nameless(5) };
   const clientLookup = async (): Promise<ClientName> => {
     const found = name === undefined
-      ? await sessionParts.parts.clientLookup(address)
+      ? await house.parts.clientLookup(address)
       : givenName(name, reverseName ?? name);
     const { warning: _warning, ...names } = found;
     client = { ...client, ...names };
     return found;
   };
   const smtpd = createSmtpd({
-    ...sessionParts.parts,
-    service: { ...deps.service, processLimit: 0, settings: settingsFor(session, deps.service) },
-    access: transcript.over(sessionParts.parts.access, (stage) => laterFacts(session, stage)),
+    ...house.parts,
+    service: { ...hands.service, processLimit: 0, settings: settingsFor(session, hands.service) },
+    access: notebook.over(house.parts.access, (stage) => laterFacts(session, stage)),
     clientLookup,
-    cleanup: discardingCleanup(session.size ?? 0),
+    cleanup: paperCleanup(session.size ?? 0),
     newId: () => NO_ID,
-    log: deps.log,
-    clock: clockWithoutWaits,
+    log: hands.log,
+    clock: impatientClock,
   });
-  const talk = converse(smtpd, sessionParts.local, { address, port });
+  const talk = converse(smtpd, house.local, { address, port });
   try {
-    const commands = await playAll(session, talk, transcript, () => client);
+    const commands = await playAll(session, talk, notebook, () => client);
     return { client, commands };
   } finally {
     talk.hangUp();
@@ -74,15 +74,15 @@ function settingsFor({ client }: SessionDescription, { settings }: Service): Ser
 async function playAll(
   session: SessionDescription,
   talk: Conversation,
-  transcript: PolicyTranscript,
+  notebook: Notebook,
   client: () => ClientFacts,
 ): Promise<ExplainedCommand[]> {
   const played: ExplainedCommand[] = [];
-  const end = systemClock.now() + TIME_LIMIT;
+  const end = systemClock.now() + PATIENCE;
   const say = async (command: string, reply: Promise<readonly string[]>) => {
     const lines = await inTime(reply, command, end - systemClock.now());
     const code = Number(lines.at(-1)?.slice(0, 3) ?? 0);
-    played.push({ command, reply: lines, code, ...transcript.take() });
+    played.push({ command, reply: lines, code, ...notebook.take() });
     return code < 400 && code !== 0;
   };
   const line = (command: string) => talk.over ? Promise.resolve(false) : say(command, talk.say(command));
@@ -149,8 +149,8 @@ async function inTime<T>(reply: Promise<T>, command: string, milliseconds: numbe
     cancel = systemClock.after(milliseconds, () => {
       const what = command === "" ? "greeting" : `reply to "${command}"`;
       reject(
-        new TimeLimitFault(
-          `no ${what} within ${TIME_LIMIT / 1000} seconds: a name server or policy server is silent`,
+        new PatienceFault(
+          `no ${what} within ${PATIENCE / 1000} seconds: a name server or policy server is silent`,
         ),
       );
     });

@@ -31,7 +31,7 @@ function record(session: Session, stage: Stage, subject: Subject, decision: Deci
   for (const warning of decision.warnings ?? []) house.deps.log.note("smtpd", "warning", warning);
   for (const { verb, text } of decision.notes) house.logNote(session, verb, where, text, subject);
   const { refusal } = decision;
-  if (refusal !== undefined) house.logReject(session, where, replyText(refusal), subject);
+  if (refusal !== undefined && !decision.logged) house.logReject(session, where, replyText(refusal), subject);
   return refusal;
 }
 

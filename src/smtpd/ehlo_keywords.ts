@@ -26,6 +26,11 @@ export function keywordsIn(text: string): ReadonlySet<EhloKeyword> {
   return new Set(EHLO_KEYWORDS.filter((keyword) => words.has(keyword)));
 }
 
+/** What is kept from a client that is turned away. */
+export const ALL_BUT_STATUS: ReadonlySet<EhloKeyword> = new Set(
+  EHLO_KEYWORDS.filter((keyword) => keyword !== "ENHANCEDSTATUSCODES"),
+);
+
 /** What the EHLO answer depends on. */
 export interface EhloFacts {
   readonly myhostname: string;

@@ -1,10 +1,10 @@
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
-import { accept } from "../smtp/reply.ts";
+import { accept, refuse } from "../smtp/reply.ts";
 import { check } from "./ask_policy.ts";
 import { overConnectionLimit } from "./client_limits.ts";
 import type { ClientName } from "../dns/reverse.ts";
 import { NAMELESS } from "./deps.ts";
-import { keywordsIn } from "./ehlo_keywords.ts";
+import { ALL_BUT_STATUS, keywordsIn } from "./ehlo_keywords.ts";
 import { LocalDataFault } from "./local_data_fault.ts";
 import { noteEarlyInput } from "./pipelining.ts";
 import type { Session } from "./smtpd_session.ts";
@@ -57,8 +57,17 @@ function learnLists(session: Session): MaybeAsync<void> {
 function welcome(session: Session): MaybeAsync<void> {
   return then(check(session, "CONNECT"), (refusal) => {
     session.denied = refusal !== undefined;
+    if (session.policy.closed) return turnAway(session);
     return session.say(refusal ?? accept(220, undefined, session.settings.banner));
   });
+}
+
+/** The greeting of a client whose mail will not be taken: it is heard, but offered nothing. */
+function turnAway(session: Session): MaybeAsync<void> {
+  session.withheld = ALL_BUT_STATUS;
+  return session.say(
+    refuse(554, undefined, `${session.settings.myhostname} ESMTP not accepting connections`),
+  );
 }
 
 /** The greeting after XCLIENT: what depends on the client is learnt anew. */

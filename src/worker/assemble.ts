@@ -18,11 +18,11 @@ import type { Assembly, AssemblyContext } from "./assembly.ts";
 import { deliveryHooks } from "./delivery_metrics.ts";
 import { LISTENING_PROGRAMS } from "../config/listening_endpoints.ts";
 import { createHelperWriter } from "./helper_writer.ts";
-import { smtpdBehind } from "../config/smtpd_behind.ts";
 import { partOf, sharedParameter, sharedSettings } from "./shared_limits.ts";
+import { openListener } from "./listeners.ts";
 import { type MailWorld, openMailWorld } from "./mail_world.ts";
 import { openAddressVerification } from "./address_verification.ts";
-import { cleanupFor, openSmtpd, type SmtpdParts } from "./smtpd_services.ts";
+import { cleanupFor, type SmtpdParts } from "./smtpd_services.ts";
 
 /** Builds all objects of a worker and joins them. Throws an Error, with words for the operator, when the configuration forbids to serve. */
 export function assemble(context: AssemblyContext): Promise<Assembly> {
@@ -88,7 +88,7 @@ function openSmtpds(parts: SmtpdParts): ReadonlyMap<Service, Smtpd> {
   const { services } = parts.context.configuration;
   return new Map(
     services.filter(({ type, program }) => type === "inet" && LISTENING_PROGRAMS.has(program))
-      .map((service) => [service, openSmtpd(smtpdBehind(service, services), parts)]),
+      .map((service) => [service, openListener(service, services, parts)]),
   );
 }
 

@@ -79,7 +79,11 @@ export async function witnessesOf(source: LoadSource): Promise<string[]> {
 /** The smtpd services that listen on more than the machine's own loopback; one behind several doors is there once. */
 function reachable({ services, settings }: Configuration, world: World): readonly Service[] {
   const doors = services.filter(({ type, program }) => type === "inet" && LISTENING_PROGRAMS.has(program))
-    .filter(({ name }) => {
+    .filter(({ name, program, settings: own }) => {
+      // Whoever the proxy serves comes in, wherever we listen for the proxy.
+      if (own[`${program === "postscreen" ? "postscreen" : "smtpd"}_upstream_proxy_protocol`] !== "") {
+        return true;
+      }
       const found = listenAddresses(name, settings, world);
       return found.is === "bad" || found.addresses.some(({ host }) => !isLoopback(host));
     });

@@ -26,7 +26,12 @@ export function countRefusals(policy: AccessPolicy, metrics: Metrics): AccessPol
     ...policy,
     open() {
       const session = policy.open();
-      return { check: (stage, facts, trace) => then(session.check(stage, facts, trace), counted) };
+      return {
+        check: (stage, facts, trace) => then(session.check(stage, facts, trace), counted),
+        get closed() {
+          return session.closed === true;
+        },
+      };
     },
   };
 }

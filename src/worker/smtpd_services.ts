@@ -1,4 +1,5 @@
 import { createAccessPolicy, type PolicyDeps } from "../access/create_policy.ts";
+import type { AccessPolicy } from "../access/policy.ts";
 import { createServiceFooter } from "../access/reply/reject_footer.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Cleanup } from "../cleanup/cleanup.ts";
@@ -9,6 +10,8 @@ import { createClientLookup } from "../dns/reverse.ts";
 import type { Log } from "../observe/log.ts";
 import { openClientLists } from "../smtpd/client_lists.ts";
 import { createSmtpd, type Smtpd } from "../smtpd/smtpd.ts";
+import { behindPostscreen } from "../smtpd/postscreen_access.ts";
+import { withUnaskedMilters } from "../smtpd/unasked_milters.ts";
 import { openSmtpdTables } from "../smtpd/smtpd_tables.ts";
 import type { QueueStore } from "../queue/store.ts";
 import type { AddressVerification } from "./address_verification.ts";
@@ -61,15 +64,16 @@ export function openSessionParts(
   log: Log,
   more: Partial<PolicyDeps> = {},
 ) {
+  const restrictions = createAccessPolicy({ settings, ...service }, {
+    router: world.routerFor(settings),
+    local: world.local,
+    openTables: world.openTables,
+    dns: world.resolver,
+    clock: () => systemClock.now(),
+    ...more,
+  });
   return {
-    access: createAccessPolicy({ settings, ...service }, {
-      router: world.routerFor(settings),
-      local: world.local,
-      openTables: world.openTables,
-      dns: world.resolver,
-      clock: () => systemClock.now(),
-      ...more,
-    }),
+    access: withUnaskedMilters(restrictions, settings, world.openTables),
     clientLookup: createClientLookup(world),
     rejectFooter: createServiceFooter(settings, world.openTables, () => systemClock.now()),
     listed: openClientLists(settings, world.openTables, log),
@@ -78,8 +82,10 @@ export function openSessionParts(
   };
 }
 
-/** Builds the smtpd of one line of master.cf; throws when its restrictions forbid to serve. */
-export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
+/**
+ * Builds the smtpd of one line of master.cf, behind the postscreen of another; throws when its restrictions forbid to serve.
+ */
+export function openSmtpd(service: Service, parts: SmtpdParts, postscreen?: Service): Smtpd {
   const { context: { logFor, store, workers, index, metrics }, world, anvil, verification } = parts;
   const { settings, stressed } = service;
   const log = logFor(settings);
@@ -91,7 +97,7 @@ export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
   return createSmtpd({
     service: { ...service, processLimit: partOf(service.processLimit, { index, workers }) },
     ...(stressed !== undefined && { stressed: { ...service, settings: stressed } }),
-    access: countRefusals(access, metrics),
+    access: countRefusals(screened(access, postscreen, parts), metrics),
     cleanup: cleanupFor(settings, parts),
     newId: () => store.newId(),
     hasRoom: (size) => store.hasRoom(size),
@@ -101,6 +107,12 @@ export function openSmtpd(service: Service, parts: SmtpdParts): Smtpd {
     anvil,
     replied: countReplies(metrics),
   });
+}
+
+function screened(access: AccessPolicy, postscreen: Service | undefined, parts: SmtpdParts): AccessPolicy {
+  if (postscreen === undefined) return access;
+  const { settings } = postscreen;
+  return behindPostscreen(access, settings, parts.world.openTables, parts.context.logFor(settings));
 }
 
 function reportProblems(

@@ -15,6 +15,7 @@ import { createRouter } from "../../src/routing/router.ts";
 import { openClientLists } from "../../src/smtpd/client_lists.ts";
 import type { ClientName } from "../../src/dns/reverse.ts";
 import type { SmtpdDeps } from "../../src/smtpd/deps.ts";
+import { withUnaskedMilters } from "../../src/smtpd/unasked_milters.ts";
 import { openSmtpdTables } from "../../src/smtpd/smtpd_tables.ts";
 import { createSmtpd, type Smtpd } from "../../src/smtpd/smtpd.ts";
 import { type FakeClock, fakeClock } from "./fake_clock.ts";
@@ -82,7 +83,8 @@ export function configurationOf(main: Readonly<Record<string, string>>, processL
   return loaded.configuration;
 }
 
-function connection(smtpd: Smtpd, address: string): MemoryConnection {
+/** Opens a connection to any smtpd, from an address. */
+export function memoryConnectionOf(smtpd: Smtpd, address: string): MemoryConnection {
   let out = "";
   const state = { closed: false, paused: false, writes: 0, idleLimit: 0 };
   const fake = {
@@ -148,7 +150,11 @@ export function memorySmtpd(
   const { clientName } = overrides;
   const smtpd = createSmtpd({
     service,
-    access: createAccessPolicy(service, { router, local, openTables, clock: () => clock.now() }),
+    access: withUnaskedMilters(
+      createAccessPolicy(service, { router, local, openTables, clock: () => clock.now() }),
+      settings,
+      openTables,
+    ),
     cleanup: createCleanup({
       settings,
       store,
@@ -173,6 +179,6 @@ export function memorySmtpd(
     log,
     clock,
     configuration,
-    connect: (address = "127.0.0.1") => connection(smtpd, address),
+    connect: (address = "127.0.0.1") => memoryConnectionOf(smtpd, address),
   };
 }

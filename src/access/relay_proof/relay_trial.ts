@@ -17,11 +17,11 @@ export interface Witness {
 export async function tried(
   wants: readonly Want[],
   { policy }: AccessParts,
-  { outsider, foreign, wideRecipient }: ProofInput,
+  { stranger, foreign, wideRecipient }: ProofInput,
   { router }: ProofDeps,
 ): Promise<Attempt | undefined> {
   for (const want of wants) {
-    for (const attempt of attempts(outsider, want, foreign)) {
+    for (const attempt of attempts(stranger, want, foreign)) {
       const { sender, recipient } = attempt.facts;
       const resolution = await router.resolve(sender, recipient);
       if (resolution.is !== "resolved") continue;

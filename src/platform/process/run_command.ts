@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import { GatheredBytes } from "../../base/gathered_bytes.ts";
 import { libc, systemError } from "../libc.ts";
 import { errorCode, systemErrorText } from "../system_error.ts";
 
@@ -84,7 +83,7 @@ export async function runCommand(
 
 function run(options: CommandOptions, input: number): Promise<CommandEnd> {
   return new Promise((resolve) => {
-    const output = new GatheredBytes();
+    let output = Buffer.alloc(0);
     let late = false;
     let child: ReturnType<typeof spawn>;
     try {
@@ -110,7 +109,7 @@ function run(options: CommandOptions, input: number): Promise<CommandEnd> {
       killAll();
     }, Math.min(options.timeLimit, 86_400_000));
     const collect = (chunk: Buffer) => {
-      output.add(chunk.subarray(0, OUTPUT - output.length));
+      if (output.length < OUTPUT) output = Buffer.concat([output, chunk]).subarray(0, OUTPUT);
     };
     child.stdout?.on("data", collect);
     child.stderr?.on("data", collect);
@@ -120,7 +119,7 @@ function run(options: CommandOptions, input: number): Promise<CommandEnd> {
     });
     child.on("close", (code, signal) => {
       clearTimeout(timer);
-      const text = output.bytes.toString("utf8");
+      const text = output.toString("utf8");
       if (late) resolve({ is: "time limit" });
       else if (signal !== null) resolve({ is: "signal", signal: SIGNALS[signal] ?? 0, output: text });
       else resolve({ is: "exit", code: code ?? 0, output: text });

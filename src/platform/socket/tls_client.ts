@@ -2,7 +2,6 @@ import fs from "node:fs";
 import type net from "node:net";
 import { join } from "node:path";
 import type tls from "node:tls";
-import { GatheredBytes } from "../../base/gathered_bytes.ts";
 import { netModule, tlsModule } from "../late_modules.ts";
 import { readPlain } from "../file/random_access_file.ts";
 import { type Connection, type ConnectionHandler, type ConnectTo, wrapSocket } from "./connection.ts";
@@ -108,12 +107,12 @@ function inTheClear(
   secure: () => void,
   fail: (error: unknown) => void,
 ): void {
-  const gathered = new GatheredBytes();
+  let answer = Buffer.alloc(0);
   const arrived = (chunk: Buffer) => {
-    gathered.add(chunk);
+    answer = Buffer.concat([answer, chunk]);
     try {
-      if (gathered.length > ANSWER_LIMIT) throw new Error("the server's answer is too long");
-      if (!accept(gathered.bytes)) return;
+      if (answer.length > ANSWER_LIMIT) throw new Error("the server's answer is too long");
+      if (!accept(answer)) return;
     } catch (error) {
       return fail(error);
     }

@@ -28,7 +28,7 @@ type Judged = Pick<
 >;
 
 /** Writes down what the policy does for one command after the other. */
-export class PolicyTranscript {
+export class Notebook {
   readonly #recorder: Recorder;
   readonly #placeOf: (list: string) => Place | undefined;
   #stage: Stage | undefined;
@@ -72,7 +72,12 @@ export class PolicyTranscript {
       close: () => access.close(),
       open: () => {
         const session = access.open();
-        return { check: (stage, facts) => this.#check(session, stage, { ...facts, ...more(stage) }) };
+        return {
+          check: (stage, facts) => this.#check(session, stage, { ...facts, ...more(stage) }),
+          get closed() {
+            return session.closed === true;
+          },
+        };
       },
     };
   }

@@ -1,0 +1,120 @@
+import type { AccessPolicy, Decision, SessionPolicy } from "../access/policy.ts";
+import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import type { Settings } from "../config/parameters/settings_type.ts";
+import { splitList } from "../config/syntax/list.ts";
+import type { Log } from "../observe/log.ts";
+import { type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
+import { refuse, type Reply } from "../smtp/reply.ts";
+
+/** The parameters of postscreen's permanent lists. */
+export const POSTSCREEN_ACCESS_PARAMETERS = [
+  "postscreen_access_list",
+  "postscreen_denylist_action",
+  "mynetworks",
+  "parent_domain_matches_subdomains",
+] as const satisfies readonly (keyof Settings)[];
+
+type PostscreenSettings = Pick<Settings, (typeof POSTSCREEN_ACCESS_PARAMETERS)[number]>;
+
+/** What the list says of a client; the rest of it is passed over when a table fails or a word is unknown. */
+type Verdict = "permit" | "reject" | "dunno";
+
+const DROPPED: Reply = refuse(521, "5.3.2", "Service currently unavailable");
+const ENFORCED: Reply = refuse(550, "5.3.2", "Service currently unavailable");
+
+/**
+ * The policy of an smtpd behind postscreen: clients that postscreen_access_list rejects are turned away at once (drop) or at
+ * RCPT (enforce), as postscreen_denylist_action says; `ignore` only logs them.
+ */
+export function behindPostscreen(
+  policy: AccessPolicy,
+  settings: PostscreenSettings,
+  openTables: OpenTables,
+  log: Log,
+): AccessPolicy {
+  const judge = openList(settings, openTables, (text) => log.note("postscreen", "warning", text));
+  const action = settings.postscreen_denylist_action.toLowerCase();
+  return {
+    ...policy,
+    open() {
+      const inner = policy.open();
+      let listed = false;
+      const check: SessionPolicy["check"] = (stage, facts, trace) => {
+        if (stage === "RCPT" && listed && action === "enforce") return refusal(ENFORCED);
+        if (stage !== "CONNECT") return inner.check(stage, facts, trace);
+        return then(judge(facts.peerAddress), (verdict) => {
+          listed = verdict === "reject";
+          if (listed) {
+            log.note("postscreen", "info", `DENYLISTED [${facts.peerAddress}]:${facts.client.port}`);
+          }
+          return listed && action === "drop" ? refusal(DROPPED) : inner.check(stage, facts, trace);
+        });
+      };
+      return {
+        check,
+        get closed() {
+          return inner.closed === true;
+        },
+      };
+    },
+  };
+}
+
+function refusal(reply: Reply): Decision {
+  return { refusal: reply, refusedBy: "postscreen_access_list", effects: [], notes: [] };
+}
+
+type Judge = (address: string) => MaybeAsync<Verdict>;
+
+/** Reads `permit_mynetworks, cidr:/file, reject`; a table's value is such a list in turn. */
+function openList(
+  settings: PostscreenSettings,
+  openTables: OpenTables,
+  warn: (text: string) => void,
+): Judge {
+  const networks = openTables.addresses(settings.mynetworks, {
+    parentMatches: parentMatches(settings, "mynetworks"),
+    title: "mynetworks",
+  });
+  const giveUp = (item: string, why: string): Verdict => {
+    warn(`postscreen_access_list: ${item}: ${why} -- ignoring the remainder of this access list`);
+    return "dunno";
+  };
+  /** `within` are the tables whose values led to the items. */
+  const walk = (
+    items: readonly string[],
+    address: string,
+    within: readonly string[],
+  ): MaybeAsync<Verdict | "next"> => {
+    const [item, ...rest] = items;
+    if (item === undefined) return "next";
+    return then(
+      judgeItem(item, address, within),
+      (found) => found === "next" ? walk(rest, address, within) : found,
+    );
+  };
+  const judgeItem = (
+    item: string,
+    address: string,
+    within: readonly string[],
+  ): MaybeAsync<Verdict | "next"> => {
+    const word = item.toLowerCase();
+    if (word === "permit" || word === "reject" || word === "dunno") return word;
+    if (word === "permit_mynetworks") {
+      return then(networks?.matches(address), (match) => {
+        if (match?.is === "trouble") return giveUp(item, match.why);
+        return match?.is === "yes" ? "permit" : "next";
+      });
+    }
+    if (!item.includes(":") || within.includes(item)) {
+      return giveUp(within.at(-1) ?? item, `unknown command: ${item}`);
+    }
+    return then(openTables.table(item).lookup(address), (answer) => {
+      if (answer.is === "absent") return "next";
+      if (answer.is === "trouble") return giveUp(item, "table lookup error");
+      return walk(splitList(answer.value), address, [...within, item]);
+    });
+  };
+  const items = splitList(settings.postscreen_access_list);
+  return (address) => then(walk(items, address, []), (found) => found === "next" ? "dunno" : found);
+}

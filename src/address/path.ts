@@ -1,4 +1,5 @@
-import { isAddressLiteral, isHostname } from "./hostname.ts";
+import { isAddressLiteral } from "./host_address.ts";
+import { isHostname } from "./hostname.ts";
 
 /** How tolerant the reading of a MAIL or RCPT path is. */
 export interface PathOptions {

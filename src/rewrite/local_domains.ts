@@ -3,7 +3,7 @@ import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { splitList } from "../config/syntax/list.ts";
 import type { Settings } from "../config/parameters/settings_type.ts";
 import type { Match } from "../table/search/match_list.ts";
-import { bracketedAddress } from "./ascii_domain.ts";
+import { bracketedAddress } from "../address/host_address.ts";
 import type { OpenTables } from "./open_tables.ts";
 
 /** A list or table that could not be asked. */

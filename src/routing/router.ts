@@ -3,12 +3,8 @@ import { overlay } from "../config/overlay.ts";
 import type { Settings } from "../config/parameters/settings_type.ts";
 import { type AddressFormSettings, createAddressForm } from "../rewrite/address_form.ts";
 import { createFindAddress, type ExtensionSettings } from "../rewrite/find_address.ts";
-import {
-  isAsciiHostname,
-  isHostAddress,
-  isInternationalHostname,
-  literalAddress,
-} from "../rewrite/ascii_domain.ts";
+import { isHostAddress, literalAddress } from "../address/host_address.ts";
+import { isAsciiHostname, isInternationalHostname } from "../address/hostname.ts";
 import type { LocalDomains, Trouble } from "../rewrite/local_domains.ts";
 import { type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
 import { type ClassOf, type ClassSettings, createAddressClass } from "./address_class.ts";

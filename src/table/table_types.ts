@@ -34,6 +34,8 @@ export interface TableType {
   readonly index?: IndexFormat;
   /** Answers from files and words of the configuration alone: `mta check` may ask it. */
   readonly local?: boolean;
+  /** Asks another program or host, or a file that another program may lock; tables made of tables do as their members do. */
+  readonly asksOthers?: boolean;
   /** Its file, or the file it is made from, is a text of keys and values, which can be read for keys that never match. */
   readonly keyed?: boolean;
   /** Its server deletes keys (postmap -d). */
@@ -57,21 +59,21 @@ export const TABLE_TYPES: Readonly<Record<string, TableType>> = {
   fail: { open: openFail },
   inline: { open: openInline, local: true },
   internal: { open: openInternal, writable: true },
-  ldap: { open: openLdap },
-  mysql: { open: openMysql },
-  memcache: { open: openMemcache, removes: true },
-  nis: { open: openNis },
+  ldap: { open: openLdap, asksOthers: true },
+  mysql: { open: openMysql, asksOthers: true },
+  memcache: { open: openMemcache, asksOthers: true, removes: true },
+  nis: { open: openNis, asksOthers: true },
   pcre: { open: openPcre, local: true },
-  pgsql: { open: openPgsql },
+  pgsql: { open: openPgsql, asksOthers: true },
   pipemap: { open: openPipemap },
   proxy: { open: openProxy },
   randmap: { open: openRandmap },
-  redis: { open: openRedis },
+  redis: { open: openRedis, asksOthers: true },
   regexp: { open: openRegexp, local: true },
-  socketmap: { open: openSocketmap },
-  sqlite: { open: openSqliteTable },
+  socketmap: { open: openSocketmap, asksOthers: true },
+  sqlite: { open: openSqliteTable, asksOthers: true },
   static: { open: openStatic, local: true, writable: true },
-  tcp: { open: openTcp },
+  tcp: { open: openTcp, asksOthers: true },
   texthash: { open: openTexthash, local: true, keyed: true },
   unionmap: { open: openUnionmap },
   unix: { open: openUnix },
@@ -102,4 +104,9 @@ export function openTable(spec: string, context: TableContext): Table {
   const row = tableType(type);
   if (row === undefined) return refuse(`unsupported dictionary type: ${type}`);
   return row.open(name, spec, context, openTable);
+}
+
+/** Whether a table of this type answers without asking anybody; an unknown type has no answer but trouble. */
+export function isInProcess(type: string): boolean {
+  return tableType(type)?.asksOthers !== true;
 }

@@ -10,7 +10,7 @@ import { realWorld } from "../../src/config/world.ts";
 import { createLocalDomains } from "../../src/rewrite/local_domains.ts";
 import { createOpenTables } from "../../src/rewrite/open_tables.ts";
 import { createRouter } from "../../src/routing/router.ts";
-import { isInProcess } from "../../src/table/in_process.ts";
+import { isInProcess } from "../../src/table/table_types.ts";
 import { ABSENT, type Answer } from "../../src/table/table.ts";
 
 const world: World = {

@@ -1,3 +1,4 @@
+import { editDistance } from "../../base/nearest.ts";
 import { splitListChecked } from "../../config/syntax/list.ts";
 import { filterFlaw } from "../restrictions/dnsbl_filter.ts";
 import type { PolicyProblem } from "../policy.ts";
@@ -171,19 +172,5 @@ function argumentFlaw(
 /** A known name that differs by two letters at most. */
 function suggestion(name: string): string | undefined {
   const folded = name.toLowerCase();
-  return restrictionNames().find((known) => distance(known, folded) <= 2);
-}
-
-function distance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return 3;
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, row[j] + 1, next[j - 1] + 1));
-    }
-    row = next;
-  }
-  return row[b.length];
+  return restrictionNames().find((known) => editDistance(known, folded, 2) <= 2);
 }

@@ -1,6 +1,6 @@
 import { splitAddress } from "../../address/address.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { isAsciiHostname, isInternationalHostname } from "../../rewrite/ascii_domain.ts";
+import { isAsciiHostname, isInternationalHostname } from "../../address/hostname.ts";
 import type { Resolution } from "../../routing/route.ts";
 import { firstFound, mailKeys } from "../table/access_table.ts";
 import { mailDomainExists } from "./dns_checks.ts";

@@ -1,6 +1,6 @@
 import type { DnsAnswer } from "../../dns/answer.ts";
 import type { RecordType } from "../../dns/record.ts";
-import { asciiDomain } from "../../rewrite/ascii_domain.ts";
+import { asciiDomain } from "../../address/idna.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** Whether a name has what was asked for; `later`: the DNS did not say. */

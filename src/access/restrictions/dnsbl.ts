@@ -1,7 +1,8 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { ipv6Groups } from "../../dns/name.ts";
 import type { Answer } from "../../table/table.ts";
-import { asciiDomain, isAsciiHostname } from "../../rewrite/ascii_domain.ts";
+import { asciiDomain } from "../../address/idna.ts";
+import { isAsciiHostname } from "../../address/hostname.ts";
 import { authorizeDestination } from "./destination_restrictions.ts";
 import { ask } from "./dns_checks.ts";
 import { type AddressPattern, matchesAddress, parseAddressPattern } from "./dnsbl_filter.ts";

@@ -1,10 +1,6 @@
 import { then } from "../../base/maybe_async.ts";
-import {
-  isAsciiHostname,
-  isHostAddress,
-  isInternationalHostname,
-  literalAddress,
-} from "../../rewrite/ascii_domain.ts";
+import { isHostAddress, literalAddress } from "../../address/host_address.ts";
+import { isAsciiHostname, isInternationalHostname } from "../../address/hostname.ts";
 import { domainKeys, firstFound } from "../table/access_table.ts";
 import { hostExists } from "./dns_checks.ts";
 import { lookupVerdict } from "../table/lookup_verdict.ts";

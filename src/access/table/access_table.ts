@@ -2,7 +2,7 @@ import { quoteAddress, quoteLocal, splitAddress } from "../../address/address.ts
 import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import type { ExtensionSettings } from "../../rewrite/find_address.ts";
 import { splitExtension } from "../../table/search/extension.ts";
-import { isHostAddress } from "../../rewrite/ascii_domain.ts";
+import { isHostAddress } from "../../address/host_address.ts";
 import { ABSENT, type Answer, type Table } from "../../table/table.ts";
 
 /** How access tables are searched. */

@@ -1,5 +1,5 @@
 import { isHonoured } from "../../config/check/check_honoured.ts";
-import { nearest } from "../../config/check/nearest.ts";
+import { nearest } from "../../base/nearest.ts";
 import { rowOf, ROWS } from "../../config/scope.ts";
 import type { PostconfOptions } from "./_options.ts";
 import type { Output } from "./_show.ts";

@@ -1,7 +1,7 @@
 import { malformedLevel, parseLevel } from "../compatibility_level.ts";
 import type { Diagnostic } from "../syntax/diagnostic.ts";
 import { knownTcpPorts } from "../listen_address.ts";
-import { hostnameProblem } from "../hostname_problem.ts";
+import { hostnameProblem } from "../../address/hostname.ts";
 import { splitList } from "../syntax/list.ts";
 import { ownAddresses } from "../own_addresses.ts";
 import type { Scope } from "../scope.ts";

@@ -2,7 +2,7 @@ import type { Diagnostic } from "../syntax/diagnostic.ts";
 import { MENTIONED_BY_DEFAULTS } from "./check_values.ts";
 import { references } from "../syntax/expand.ts";
 import { splitList, splitListRaw } from "../syntax/list.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../../base/nearest.ts";
 import { TABLE_PARAMETERS } from "../parameters/table_parameters.ts";
 import type { MasterCf, MasterEntry } from "../syntax/master_cf.ts";
 import { RESTRICTION_LISTS, RESTRICTION_NAMES } from "../parameters/restriction_names.ts";

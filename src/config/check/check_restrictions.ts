@@ -1,6 +1,6 @@
 import type { Diagnostic } from "../syntax/diagnostic.ts";
 import { splitListChecked } from "../syntax/list.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../../base/nearest.ts";
 import { relayFlaw } from "./relay_guard.ts";
 import { RESTRICTION_LISTS, RESTRICTION_NAMES, WITH_ARGUMENT } from "../parameters/restriction_names.ts";
 import { ROWS, type Scope } from "../scope.ts";

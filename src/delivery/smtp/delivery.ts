@@ -1,3 +1,4 @@
+import { asciiDomain } from "../../address/idna.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import type { DeliveryJob, DeliveryReport } from "../agent.ts";
 import { type AddressList, domainTargets, hostTargets, type Target } from "./route/address_list.ts";
@@ -146,7 +147,7 @@ class Delivery {
 
   async #lookUp(destination: Destination & { is: "host" }, detectLoop: boolean): Promise<AddressList> {
     const { settings } = this.#context;
-    const host = asciiDomain(destination.host);
+    const host = asciiDomain(destination.host) || destination.host;
     return settings.program === "lmtp" || destination.literal || settings.dns === "disabled"
       ? await hostTargets(this.#context, host, detectLoop)
       : await domainTargets(this.#context, host, detectLoop);
@@ -376,14 +377,4 @@ function addressKey({ address, port }: Peer): string {
 
 function upperCaseWords(list: string): ReadonlySet<string> {
   return new Set(splitList(list).map((word) => word.toUpperCase()));
-}
-
-/** A domain with letters beyond ASCII as the DNS knows it (RFC 5891); one that cannot be converted stays. */
-function asciiDomain(domain: string): string {
-  if (!/[^\x00-\x7f]/.test(domain)) return domain;
-  try {
-    return new URL(`http://${domain}/`).hostname;
-  } catch {
-    return domain;
-  }
 }

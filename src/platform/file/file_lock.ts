@@ -1,21 +1,5 @@
 import fs from "node:fs";
-import { errno, libc, systemError } from "../libc.ts";
-
-const LOCK = { shared: 1, exclusive: 2 } as const;
-const NO_WAIT = 4;
-const EINTR = 4;
-const EAGAIN = 11;
-
-const open = () => libc({ flock: { args: ["i32", "i32"], returns: "i32" } });
-let calls: ReturnType<typeof open> | undefined;
-
-/** Takes a lock on an open file (flock(2)), waiting for other holders; it ends with the descriptor. */
-export function lockFile(fd: number, kind: keyof typeof LOCK): void {
-  while ((calls ??= open()).flock(fd, LOCK[kind]) !== 0) {
-    const why = errno();
-    if (why !== EINTR) throw systemError("flock", why);
-  }
-}
+import { flock } from "./flock.ts";
 
 /** A shared lock on a file that is being read: `busy` when another process rewrites the file under its exclusive lock now. */
 export type SharedLock = "busy" | { readonly release: () => void };
@@ -34,17 +18,12 @@ export function sharedLock(path: string, wait: boolean): SharedLock {
     return NOT_LOCKED;
   }
   try {
-    const c = calls ??= open();
-    while (c.flock(fd, LOCK.shared | (wait ? 0 : NO_WAIT)) !== 0) {
-      const why = errno();
-      if (why === EINTR) continue;
-      fs.closeSync(fd);
-      return why === EAGAIN ? "busy" : NOT_LOCKED;
-    }
-    return { release: () => fs.closeSync(fd) };
+    if (flock(fd, "shared", { wait })) return { release: () => fs.closeSync(fd) };
+    fs.closeSync(fd);
+    return "busy";
   } catch {
     fs.closeSync(fd);
-    return NOT_LOCKED; // no way to ask the system: judge by what is read
+    return NOT_LOCKED; // a file system without locks: judge by what is read
   }
 }
 
@@ -62,7 +41,7 @@ export function lockedForUpdate<T>(path: string, work: (exists: boolean) => T): 
       return work(false);
     }
     try {
-      lockFile(fd, "exclusive");
+      flock(fd, "exclusive", { wait: true });
       const named = fs.statSync(path, { throwIfNoEntry: false });
       if (named !== undefined && named.ino === fs.fstatSync(fd).ino) return work(true);
     } finally {

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
-import { lockFile } from "./file_lock.ts";
+import { flock } from "./flock.ts";
 import { waitForLock } from "./record_lock.ts";
 import { giveName, openNameless } from "./nameless_file.ts";
 
@@ -64,7 +64,7 @@ function openLocked(name: string): number {
   const { O_RDWR, O_CREAT, O_NOFOLLOW } = fs.constants;
   for (;;) {
     const fd = fs.openSync(name, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
-    lockFile(fd, "exclusive");
+    flock(fd, "exclusive", { wait: true });
     const named = existing(name);
     if (named !== undefined && named.ino === fs.fstatSync(fd).ino) return fd;
     fs.closeSync(fd);
@@ -137,7 +137,7 @@ function inPlace(target: string): FileReplacement {
     write: (bytes, position) => void pieces.push({ bytes: new Uint8Array(bytes), position }),
     commit: () => {
       const fd = fs.openSync(target, fs.constants.O_RDWR);
-      lockFile(fd, "exclusive");
+      flock(fd, "exclusive", { wait: true });
       waitForLock(fd);
       fs.ftruncateSync(fd, 0);
       for (const { bytes, position } of pieces) writeAll(fd, bytes, position);

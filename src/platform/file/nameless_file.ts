@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { lockFile } from "./file_lock.ts";
+import { flock } from "./flock.ts";
 import { errno, libc, systemError } from "../libc.ts";
 
 /** open(2)'s O_TMPFILE, which the runtime does not name. */
@@ -28,7 +28,7 @@ export function openNameless(folder: string): number | undefined {
     fs.closeSync(fd);
     return undefined;
   }
-  lockFile(fd, "exclusive");
+  flock(fd, "exclusive", { wait: true });
   return fd;
 }
 
@@ -53,7 +53,7 @@ function removeWhenUnlocked(name: string): void {
     throw error;
   }
   try {
-    lockFile(fd, "exclusive");
+    flock(fd, "exclusive", { wait: true });
     const named = fs.statSync(name, { throwIfNoEntry: false });
     if (named !== undefined && named.ino === fs.fstatSync(fd).ino) fs.unlinkSync(name);
   } finally {

@@ -1,18 +1,17 @@
 import fs from "node:fs";
 import type { DiskLock } from "./disk.ts";
-import { libc } from "../libc.ts";
-
-const EXCLUSIVE = 2;
-const NO_WAIT = 4;
+import { flock } from "./flock.ts";
 
 /** Takes an exclusive flock(2) on a file, made when absent, without waiting; undefined when another process holds it. */
 export function lockFile(path: string): DiskLock | undefined {
   const fd = fs.openSync(path, "a", 0o600);
-  if (libc({ flock: { args: ["int", "int"], returns: "int" } }).flock(fd, EXCLUSIVE | NO_WAIT) !== 0) {
-    fs.closeSync(fd);
-    return undefined;
+  let held = false;
+  try {
+    held = flock(fd, "exclusive", { wait: false });
+  } finally {
+    if (!held) fs.closeSync(fd);
   }
-  return { release: () => fs.closeSync(fd) };
+  return held ? { release: () => fs.closeSync(fd) } : undefined;
 }
 
 /** A held lock that says who holds it. */

@@ -1,18 +1,13 @@
+import { flock } from "./flock.ts";
 import { errno, libc, systemError } from "../libc.ts";
 
 const F_SETLK = 6;
 const F_SETLKW = 7;
 const F_WRLCK = 1;
 const SEEK_SET = 0;
-const LOCK_EX = 2;
-const LOCK_NB = 4;
 const [EINTR, EAGAIN, EACCES] = [4, 11, 13];
 
-const open = () =>
-  libc({
-    fcntl: { args: ["i32", "i32", "ptr"], returns: "i32" },
-    flock: { args: ["i32", "i32"], returns: "i32" },
-  });
+const open = () => libc({ fcntl: { args: ["i32", "i32", "ptr"], returns: "i32" } });
 let calls: ReturnType<typeof open> | undefined;
 
 /** struct flock on 64-bit Linux: l_type, l_whence, padding, l_start, l_len (0 = to the end), l_pid. */
@@ -29,14 +24,13 @@ function wholeFile(): Uint8Array {
  * An fcntl lock keeps other processes out only; it ends when the process closes any descriptor of the file.
  */
 export function tryLock(fd: number, how: "fcntl" | "flock"): boolean {
-  const c = calls ??= open();
-  for (;;) {
-    const result = how === "fcntl" ? c.fcntl(fd, F_SETLK, wholeFile()) : c.flock(fd, LOCK_EX | LOCK_NB);
-    if (result === 0) return true;
+  if (how === "flock") return flock(fd, "exclusive", { wait: false });
+  while ((calls ??= open()).fcntl(fd, F_SETLK, wholeFile()) !== 0) {
     const why = errno();
     if (why === EAGAIN || why === EACCES) return false;
     if (why !== EINTR) throw systemError(how, why);
   }
+  return true;
 }
 
 /** Takes an exclusive fcntl(2) lock on a whole open file, waiting for other holders: real readers of .lmdb files hold one for each lookup. */

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { libc } from "../libc.ts";
+import { flock } from "./flock.ts";
 
 /** The system's words for an error, as C's strerror writes them. */
 export function systemErrorText(error: unknown): string {
@@ -57,16 +57,14 @@ function linkTarget(path: string): string {
   }
 }
 
-const [EXCLUSIVE, NO_WAIT] = [2, 4];
 const PATIENCE = 10_000;
 
 /** Opens the temporary file and holds its lock; one left by a crash has none and is taken over. */
 function openLocked(path: string): number {
   const { O_CREAT, O_WRONLY, O_NOFOLLOW } = fs.constants;
-  const { flock } = libc({ flock: { args: ["int", "int"], returns: "int" } });
   for (const deadline = Date.now() + PATIENCE;;) {
     const fd = fs.openSync(path, O_CREAT | O_WRONLY | O_NOFOLLOW, 0o600);
-    if (flock(fd, EXCLUSIVE | NO_WAIT) === 0 && isStill(fd, path)) {
+    if (flock(fd, "exclusive", { wait: false }) && isStill(fd, path)) {
       fs.ftruncateSync(fd);
       return fd;
     }

@@ -1,5 +1,6 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { isAddressLiteral, isHostname } from "../../address/hostname.ts";
+import { isAddressLiteral } from "../../address/host_address.ts";
+import { isHostname } from "../../address/hostname.ts";
 import { defer, refuse } from "../../smtp/reply.ts";
 import { check } from "../ask_policy.ts";
 import { type Outcome, outcomeOf } from "../outcome.ts";

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { lockFile } from "../../platform/file/file_lock.ts";
+import { flock } from "../../platform/file/flock.ts";
 import { testContext } from "../_test_context.ts";
 import { openTable } from "../table_types.ts";
 
@@ -134,7 +134,7 @@ test("while an index is rewritten in place under its lock, the source answers; t
   const table = openTable(`hash:${at("t")}`, context);
   expect(table.lookup("foo")).toEqual({ is: "found", value: "bar" });
   const fd = openSync(at("t.db"), "r+");
-  lockFile(fd, "exclusive");
+  flock(fd, "exclusive", { wait: true });
   copy("empty.hash.db", "t.db"); // a writer begins with an empty table, in place
   context.now += 1000;
   expect(table.lookup("foo")).toMatchObject({ value: "from-source", line: 1 });

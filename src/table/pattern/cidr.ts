@@ -4,31 +4,32 @@ import { contains, type Network, parseNetwork } from "../../address/network.ts";
 import { systemWhy } from "../../platform/file/random_access_file.ts";
 import { readTableFile } from "../text/table_file.ts";
 import { resolvePath, type TableContext } from "../context.ts";
+import { type BlockRule, IfBlocks } from "./if_blocks.ts";
 import { fileBacked } from "../text/file_backed.ts";
 import { inlineLines } from "./pattern_table.ts";
 import { logicalLines } from "../text/source_lines.ts";
 import { ABSENT, type Answer, type Possible, type Table } from "../table.ts";
 import { unavailable, unavailableNow } from "../unavailable.ts";
 
-type CidrRule =
-  | {
-    readonly is: "match";
-    readonly network: Network;
-    readonly negative: boolean;
-    readonly answer: Answer;
-  }
-  | { readonly is: "if"; readonly network: Network; readonly negative: boolean; endif: number }
-  | { readonly is: "endif" };
+interface Range {
+  readonly network: Network;
+  readonly negative: boolean;
+}
+
+type CidrRule = BlockRule<Range & { readonly answer: Answer }, Range>;
 
 type Rules = readonly CidrRule[] | { readonly trouble: Answer };
 
 class CidrReader {
-  readonly rules: CidrRule[] = [];
-  readonly #open: { readonly rule: CidrRule & { readonly is: "if" }; readonly line: number }[] = [];
+  readonly #blocks = new IfBlocks<Range & { readonly answer: Answer }, Range>();
   readonly #warn: (line: number, text: string) => void;
 
   constructor(warn: (line: number, text: string) => void) {
     this.#warn = warn;
+  }
+
+  get rules(): readonly CidrRule[] {
+    return this.#blocks.rules;
   }
 
   line(text: string, line: number): void {
@@ -39,7 +40,7 @@ class CidrReader {
     const network = networkOf(pattern);
     if ("malformed" in network) return this.#warn(line, `${network.malformed}: skipping this rule`);
     if (rest === "") return this.#warn(line, "no lookup result: skipping this rule");
-    this.rules.push({ is: "match", network, negative, answer: { is: "found", value: rest, line } });
+    this.#blocks.match({ network, negative, answer: { is: "found", value: rest, line } });
   }
 
   #if(text: string, line: number): void {
@@ -47,24 +48,16 @@ class CidrReader {
     const network = networkOf(pattern);
     if ("malformed" in network) return this.#warn(line, `${network.malformed}: skipping this rule`);
     if (rest !== "") this.#warn(line, `ignoring extra text after IF statement: "${rest}"`);
-    const rule: CidrRule & { readonly is: "if" } = { is: "if", network, negative, endif: 0 };
-    this.rules.push(rule);
-    this.#open.push({ rule, line });
+    this.#blocks.begin({ network, negative }, line);
   }
 
   #endif(rest: string, line: number): void {
-    const open = this.#open.pop();
-    if (open === undefined) return this.#warn(line, "ENDIF without IF: skipping this rule");
+    if (!this.#blocks.end()) return this.#warn(line, "ENDIF without IF: skipping this rule");
     if (rest !== "") this.#warn(line, `ignoring extra text after ENDIF: "${rest}"`);
-    open.rule.endif = this.rules.length;
-    this.rules.push({ is: "endif" });
   }
 
   finish(): void {
-    for (const { rule, line } of this.#open.reverse()) {
-      this.#warn(line, "IF has no matching ENDIF");
-      rule.endif = this.rules.length;
-    }
+    this.#blocks.finish(this.#warn);
   }
 }
 

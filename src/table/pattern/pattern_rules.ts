@@ -1,5 +1,6 @@
 import { type ParsedRegex, RegexSyntaxError } from "../../regex/syntax_tree.ts";
 import { samplesOf } from "../../regex/samples.ts";
+import { type BlockRule, IfBlocks } from "./if_blocks.ts";
 import { namesGroups, parseReplacement, type Replacement } from "./replacement.ts";
 
 /** A compiled pattern: what a dialect makes of it. */
@@ -26,27 +27,25 @@ export interface Dialect {
   readonly unclosed: string;
 }
 
+interface MatchRule {
+  readonly matcher: Matcher;
+  readonly negative: boolean;
+  readonly replacement: Replacement;
+  readonly line: number;
+  /** As written, delimiters and flags included. */
+  readonly pattern: string;
+  /** Texts that the rule may be for: guesses, to be tried. */
+  samples(): readonly string[];
+}
+
+interface Condition {
+  readonly matcher: Matcher;
+  readonly negative: boolean;
+  readonly line: number;
+}
+
 /** A rule of a pattern table. */
-export type Rule =
-  | {
-    readonly is: "match";
-    readonly matcher: Matcher;
-    readonly negative: boolean;
-    readonly replacement: Replacement;
-    readonly line: number;
-    /** As written, delimiters and flags included. */
-    readonly pattern: string;
-    /** Texts that the rule may be for: guesses, to be tried. */
-    samples(): readonly string[];
-  }
-  | {
-    readonly is: "if";
-    readonly matcher: Matcher;
-    readonly negative: boolean;
-    readonly line: number;
-    endif: number;
-  }
-  | { readonly is: "endif" };
+export type Rule = BlockRule<MatchRule, Condition>;
 
 interface Pattern {
   readonly matcher: Matcher;
@@ -60,12 +59,15 @@ interface Pattern {
 export class RuleReader {
   readonly #dialect: Dialect;
   readonly #warn: (line: number, text: string) => void;
-  readonly rules: Rule[] = [];
-  readonly #open: { readonly rule: Rule & { readonly is: "if" }; readonly line: number }[] = [];
+  readonly #blocks = new IfBlocks<MatchRule, Condition>();
 
   constructor(dialect: Dialect, warn: (line: number, text: string) => void) {
     this.#dialect = dialect;
     this.#warn = warn;
+  }
+
+  get rules(): readonly Rule[] {
+    return this.#blocks.rules;
   }
 
   line(text: string, line: number): void {
@@ -76,10 +78,7 @@ export class RuleReader {
   }
 
   finish(): void {
-    for (const { rule, line } of this.#open.reverse()) {
-      this.#warn(line, "IF has no matching ENDIF");
-      rule.endif = this.rules.length;
-    }
+    this.#blocks.finish(this.#warn);
   }
 
   #match(text: string, line: number): void {
@@ -98,7 +97,7 @@ export class RuleReader {
       return this.#warn(line, "regular expression substitution is not allowed: skipping this rule");
     }
     const samples = () => negative ? [] : guesses(parse);
-    this.rules.push({ is: "match", matcher, negative, replacement, line, pattern: written, samples });
+    this.#blocks.match({ matcher, negative, replacement, line, pattern: written, samples });
   }
 
   #if(text: string, line: number): void {
@@ -109,17 +108,12 @@ export class RuleReader {
       this.#warn(line, `ignoring extra text after IF statement: "${rest}"`);
       this.#warn(line, "do not prepend whitespace to statements between IF and ENDIF");
     }
-    const rule: Rule & { readonly is: "if" } = { is: "if", matcher, negative, line, endif: 0 };
-    this.rules.push(rule);
-    this.#open.push({ rule, line });
+    this.#blocks.begin({ matcher, negative, line }, line);
   }
 
   #endif(rest: string, line: number): void {
-    const open = this.#open.pop();
-    if (open === undefined) return this.#warn(line, "ignoring ENDIF without matching IF");
+    if (!this.#blocks.end()) return this.#warn(line, "ignoring ENDIF without matching IF");
     if (rest !== "") this.#warn(line, "ignoring extra text after ENDIF");
-    open.rule.endif = this.rules.length;
-    this.rules.push({ is: "endif" });
   }
 
   /** `[!]/pattern/flags rest`; undefined when the rule is skipped. */

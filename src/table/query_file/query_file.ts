@@ -1,6 +1,6 @@
 import { trimAscii } from "../../config/syntax/logical_lines.ts";
 import { parseMainCf } from "../../config/syntax/main_cf.ts";
-import { nearest } from "../../config/check/nearest.ts";
+import { nearest } from "../../base/nearest.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import { systemWhy } from "../../platform/file/random_access_file.ts";
 import { resolvePath, type TableContext } from "../context.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { editDistance, nearest } from "./nearest.ts";
-import { ROWS } from "../scope.ts";
+import { ROWS } from "../config/scope.ts";
 
 test.each([
   ["Mynetworks", "mynetworks"],

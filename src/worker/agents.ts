@@ -15,6 +15,7 @@ import { createVirtualAgent } from "../delivery/virtual/virtual_agent.ts";
 import { ownershipOf } from "../platform/file/mail_files.ts";
 import { environment } from "../platform/process/this_process.ts";
 import { groupByName, ownIds, userByName } from "../platform/process/users.ts";
+import { FILTERED_PROGRAMS, withStatusFilter } from "../delivery/status_filter.ts";
 import type { Maps } from "../table/search/maps.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import { leasedAgent, type SharedLimit } from "./leased_agent.ts";
@@ -183,9 +184,23 @@ export class Agents {
     if (known !== undefined) return known;
     const service = this.#services.get(transport);
     if (service === undefined) return undefined;
-    const agent = this.#leased(service, AGENTS[service.program]!(service, this.#parts));
+    const agent = this.#leased(
+      service,
+      this.#filtered(service, AGENTS[service.program]!(service, this.#parts)),
+    );
     this.#open.set(transport, agent);
     return agent;
+  }
+
+  #filtered({ program, settings }: Service, agent: Agent): Agent {
+    const filtering = FILTERED_PROGRAMS.find((each) => each === program);
+    if (filtering === undefined) return agent;
+    const name = `${filtering}_delivery_status_filter` as const;
+    const { context, world } = this.#parts;
+    const maps = world.openTables.maps(settings[name], name);
+    if (maps === undefined) return agent;
+    const log = context.logFor(settings);
+    return withStatusFilter(agent, maps, (text) => log.note(filtering, "warning", text));
   }
 
   /** Limits below the number of workers cannot be split: master counts them (partOf gives each worker one). */

@@ -9,21 +9,30 @@ import type { Answer } from "../../table/table.ts";
 import { type Failure, localFailure } from "./failure.ts";
 import type { RewritingTools } from "./content/generic.ts";
 
-/** Parameters by which an operator demands TLS or a login of the client. */
-export type DemandSettings = Pick<
-  Settings,
-  | `${"smtp" | "lmtp"}_tls_security_level`
-  | `${"smtp" | "lmtp"}_enforce_tls`
-  | `${"smtp" | "lmtp"}_tls_policy_maps`
-  | `${"smtp" | "lmtp"}_tls_per_site`
-  | `${"smtp" | "lmtp"}_sasl_auth_enable`
-  | `${"smtp" | "lmtp"}_sasl_password_maps`
-  | `${"smtp" | "lmtp"}_sender_dependent_authentication`
->;
+/** What an operator may demand of the client and it cannot do, by what follows `smtp_` or `lmtp_`. */
+const DEMANDS = [
+  "tls_security_level",
+  "tls_wrappermode",
+  "enforce_tls",
+  "tls_policy_maps",
+  "tls_per_site",
+  "sasl_auth_enable",
+  "sasl_password_maps",
+  "sender_dependent_authentication",
+  "header_checks",
+  "mime_header_checks",
+  "nested_header_checks",
+  "body_checks",
+] as const;
+
+type Demand = (typeof DEMANDS)[number];
+
+/** Parameters by which an operator demands TLS, a login or content checks of the client. */
+export type DemandSettings = Pick<Settings, `${"smtp" | "lmtp"}_${Demand}`>;
 
 /**
- * Why mail must not go out over this client, which has neither TLS nor SASL: an operator who demands them would rather have
- * it wait than see it sent in the clear, or refused for good by a relay that wants a login.
+ * Why mail must not go out over this client, which has neither TLS, SASL nor content checks: an operator who demands them would
+ * rather have it wait than see it sent in the clear or unchecked, or refused for good by a relay that wants a login.
  */
 export interface UnmetDemands {
   /** For a next hop, as written (`example.com`, `[host]:587`), and the sender. */
@@ -55,18 +64,27 @@ export function openUnmetDemands(
     ? openTables?.maps(settings[`${program}_sasl_password_maps`], `${program}_sasl_password_maps`)
     : undefined;
   const bySender = settings[`${program}_sender_dependent_authentication`] ? tools?.find : undefined;
+  const whatever = settings[`${program}_tls_wrappermode`] ? NO_TLS : checkDemand(program, settings);
   return {
     nexthop: (nexthop, sender) =>
       then(
         tlsDemand(nexthop, always, policies, perSite),
         (unmet) =>
-          unmet ?? then(
+          unmet ?? whatever ?? then(
             senderDemand(passwords, bySender, sender),
             (first) => first ?? loginDemand(passwords, nexthop),
           ),
       ),
-    host: (name) => loginDemand(passwords, name),
+    host: (name) => whatever ?? loginDemand(passwords, name),
   };
+}
+
+const CHECKS = ["header_checks", "mime_header_checks", "nested_header_checks", "body_checks"] as const;
+
+/** Content checks take out what must not leave the house: what cannot be checked does not leave. */
+function checkDemand(program: "smtp" | "lmtp", settings: DemandSettings): Failure | undefined {
+  const set = CHECKS.find((each) => settings[`${program}_${each}`] !== "");
+  return set && localFailure("4.3.5", `${program}_${set} is set, and this client cannot check content yet`);
 }
 
 /** The policy of a next hop decides alone where there is one; then the level of all (smtp_tls_policy_maps). */

@@ -52,9 +52,21 @@ test.each<[Partial<DemandSettings>, string]>([
   [{ smtp_tls_policy_maps: "static:none", smtp_tls_security_level: "encrypt" }, SENT],
   [{ smtp_tls_policy_maps: "inline:{ other.example=encrypt }" }, SENT],
   [{ smtp_tls_per_site: "static:MUST" }, NO_TLS],
+  [{ smtp_tls_wrappermode: true }, NO_TLS],
+  [{ smtp_tls_wrappermode: true, smtp_tls_policy_maps: "static:none" }, NO_TLS],
 ])("TLS that is demanded and not there keeps the mail: %j", async (settings, want) => {
   expect(await fate(settings)).toBe(want);
 });
+
+test.each(["header_checks", "mime_header_checks", "nested_header_checks", "body_checks"] as const)(
+  "content that should be checked on its way out stays: smtp_%s",
+  async (checks) => {
+    const name = `smtp_${checks}` as const;
+    expect(await fate({ [name]: "regexp:{{/^X-Secret:/ IGNORE}}" })).toBe(
+      `deferred 4.3.5 none (${name} is set, and this client cannot check content yet), 0 connections`,
+    );
+  },
+);
 
 test("a policy table in trouble keeps the mail", async () => {
   expect(await fate({ smtp_tls_policy_maps: "fail:down" })).toMatch(

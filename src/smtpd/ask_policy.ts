@@ -1,9 +1,19 @@
 import type { Decision, Effect, Stage } from "../access/policy.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
+import type { Context } from "./context.ts";
 import { factsOf, type Subject } from "./facts.ts";
-import { type Effects, transactionOf } from "./phase.ts";
-import type { Session } from "./smtpd_session.ts";
+import { type Effects, type Phase, transactionOf } from "./phase.ts";
+import { logDecision } from "./reject_log.ts";
+
+/** What the policy is asked: where the session stands, and what the question is about. */
+export interface Question {
+  readonly phase: Phase;
+  readonly stage: Stage;
+  readonly subject?: Subject;
+  /** Where the effects of the decision go; the transaction of the phase when left out. */
+  readonly effects?: Effects;
+}
 
 function apply(effects: Effects, effect: Effect): void {
   switch (effect.is) {
@@ -24,25 +34,28 @@ function apply(effects: Effects, effect: Effect): void {
   }
 }
 
-function record(session: Session, stage: Stage, subject: Subject, decision: Decision): Reply | undefined {
-  const { house } = session;
+function record(
+  context: Context,
+  { phase, stage, subject }: Question,
+  decision: Decision,
+): Reply | undefined {
+  const { log } = context.deps;
   // A client that XCLIENT makes is checked as if it had just connected; the log has the command.
-  const where = stage === "CONNECT" ? session.where : stage;
-  for (const warning of decision.warnings ?? []) house.deps.log.note("smtpd", "warning", warning);
-  for (const { verb, text } of decision.notes) house.logNote(session, verb, where, text, subject);
+  const where = stage === "CONNECT" ? context.where : stage;
+  for (const warning of decision.warnings ?? []) log.note("smtpd", "warning", warning);
+  for (const { verb, text } of decision.notes) {
+    logDecision(context, phase, { verb, stage: where, text, subject });
+  }
   const { refusal } = decision;
-  if (refusal !== undefined && !decision.logged) house.logReject(session, where, replyText(refusal), subject);
+  if (refusal !== undefined && !decision.logged) {
+    logDecision(context, phase, { verb: "reject", stage: where, text: replyText(refusal), subject });
+  }
   return refusal;
 }
 
-function carryOut(
-  session: Session,
-  stage: Stage,
-  subject: Subject,
-  decision: Decision,
-  effects: Effects | undefined,
-) {
-  const refusal = record(session, stage, subject, decision);
+function carryOut(context: Context, question: Question, decision: Decision): MaybeAsync<Reply | undefined> {
+  const refusal = record(context, question, decision);
+  const effects = question.effects ?? transactionOf(question.phase)?.effects;
   let wait = 0;
   for (const effect of decision.effects) {
     if (effects !== undefined) apply(effects, effect);
@@ -50,19 +63,15 @@ function carryOut(
   }
   if (wait === 0) return refusal;
   return new Promise<Reply | undefined>((resolve) => {
-    session.house.deps.clock.after(wait * 1000, () => resolve(refusal));
+    context.deps.clock.after(wait * 1000, () => resolve(refusal));
   });
 }
 
-/** Asks the access policy at a stage, logs what it notes, and carries its effects into the transaction. */
-export function check(
-  session: Session,
-  stage: Stage,
-  subject: Subject = {},
-  effects: Effects | undefined = transactionOf(session.phase)?.effects,
-): MaybeAsync<Reply | undefined> {
-  const decision = session.policy.check(stage, factsOf(session, subject));
+/** Asks the access policy, logs what it notes, and carries its effects into the transaction. */
+export function check(context: Context, question: Question): MaybeAsync<Reply | undefined> {
+  const { phase, stage, subject } = question;
+  const decision = context.policy.check(stage, factsOf(context, phase, subject));
   return isPromise(decision)
-    ? decision.then((made) => carryOut(session, stage, subject, made, effects))
-    : carryOut(session, stage, subject, decision, effects);
+    ? decision.then((made) => carryOut(context, question, made))
+    : carryOut(context, question, decision);
 }

@@ -1,25 +1,25 @@
-import type { MaybeAsync } from "../base/maybe_async.ts";
 import { refuse, type Reply } from "../smtp/reply.ts";
-import type { Session } from "./smtpd_session.ts";
+import type { Context } from "./context.ts";
+import type { Phase } from "./phase.ts";
+import { logDecision } from "./reject_log.ts";
+import { dismissal, type Step } from "./step.ts";
 
-/** The refusal of lines that end in a bare LF (smtpd_forbid_bare_newline = reject). */
-export function bareNewlineReply({ settings }: Session): Reply {
-  return refuse(settings.bareNewlineCode, "5.5.2", `${settings.myhostname} Error: bare <LF> received`);
-}
-
-/** Tells the log that a session or message was refused for them. */
-export function logBareNewline(session: Session, stage: string): void {
-  session.house.logReject(session, stage, "bare <LF> received");
+/** The refusal of lines that end in a bare LF (smtpd_forbid_bare_newline = reject), which the log is told. */
+export function refuseBareNewline(context: Context, phase: Phase, stage: string): Reply {
+  const { bareNewlineCode, myhostname } = context.settings;
+  logDecision(context, phase, { verb: "reject", stage, text: "bare <LF> received" });
+  return refuse(bareNewlineCode, "5.5.2", `${myhostname} Error: bare <LF> received`);
 }
 
 /** Tells the log that there were some (smtpd_forbid_bare_newline = note). */
-export function noteBareNewline({ house, clientText, where }: Session): void {
-  house.deps.log.emit("smtpd", "bareNewline", { client: clientText, where });
+export function noteBareNewline({ deps, clientText, where }: Context): void {
+  deps.log.emit("smtpd", "bareNewline", { client: clientText, where });
 }
 
 /** A command line that ended in a bare LF: with `reject` it ends the session, with `note` it is written down. */
-export function bareNewlineInCommand(session: Session): { readonly refused: MaybeAsync<void> } | undefined {
-  if (session.settings.bareNewline !== "reject") return void noteBareNewline(session);
-  logBareNewline(session, session.where);
-  return { refused: session.dismiss(bareNewlineReply(session), undefined) };
+export function bareNewlineInCommand(context: Context, phase: Phase): Step | undefined {
+  const { facts, settings: { bareNewline } } = context;
+  if (facts.lenientNewlines || bareNewline === "normalize") return undefined;
+  if (bareNewline !== "reject") return void noteBareNewline(context);
+  return dismissal(phase, refuseBareNewline(context, phase, context.where));
 }

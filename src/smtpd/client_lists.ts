@@ -1,8 +1,9 @@
-import { isPromise } from "../base/maybe_async.ts";
+import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { Settings } from "../config/parameters/settings_type.ts";
 import type { Log } from "../observe/log.ts";
 import { type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
 import type { Match } from "../table/search/match_list.ts";
+import type { Context } from "./context.ts";
 import type { ListParameter, SmtpdDeps } from "./deps.ts";
 
 /** The parameters that list clients, and how such lists are read. */
@@ -35,4 +36,13 @@ export function openClientLists(
     const match = list.matches(address, name === "unknown" ? undefined : name);
     return isPromise(match) ? match.then(judged) : judged(match);
   };
+}
+
+/** Whether the client may use XCLIENT or XFORWARD; without a list nobody may. */
+export function mayUse(
+  { settings, deps, facts }: Context,
+  command: "xclient" | "xforward",
+): MaybeAsync<boolean> {
+  if (!settings[command]) return false;
+  return deps.listed(`smtpd_authorized_${command}_hosts`, facts.client);
 }

@@ -1,25 +1,9 @@
 import { quoteAddress } from "../address/address.ts";
-import type { ClientFacts, Facts } from "../access/policy.ts";
-import type { Connection } from "../platform/socket/connection.ts";
-import { NAMELESS } from "./deps.ts";
-import { transactionOf } from "./phase.ts";
-import type { Session } from "./smtpd_session.ts";
+import type { Facts } from "../access/policy.ts";
+import type { Context } from "./context.ts";
+import { type Phase, transactionOf } from "./phase.ts";
 
-/** A client before its name is looked up. */
-export function connectFacts(connection: Connection): ClientFacts {
-  const { address, port } = connection.remote;
-  const { name, reverseName, nameStatus, reverseNameStatus } = NAMELESS;
-  return {
-    address: address === "" ? "unknown" : address,
-    port,
-    name,
-    reverseName,
-    nameStatus,
-    reverseNameStatus,
-  };
-}
-
-/** What a check is about beyond the session's state. */
+/** What a check is about beyond what is known of the session. */
 export interface Subject {
   readonly sender?: string;
   readonly senderAsGiven?: string;
@@ -36,24 +20,24 @@ export interface Subject {
  * What DATA and end-of-data restrictions see of the recipients: the one there is, or none where there are several (postconf(5),
  * smtpd_data_restrictions).
  */
-export function onlyRecipient(session: Session): Pick<Subject, "recipient" | "recipientAsGiven"> {
-  const transaction = transactionOf(session.phase);
-  const recipient = transaction?.recipients.length === 1 ? transaction.lastRecipient : undefined;
+export function onlyRecipient(phase: Phase): Pick<Subject, "recipient" | "recipientAsGiven"> {
+  const recipients = transactionOf(phase)?.recipients;
+  const recipient = recipients?.length === 1 ? recipients[0]?.original : undefined;
   if (recipient === undefined) return { recipient, recipientAsGiven: undefined };
   return { recipient, recipientAsGiven: quoteAddress(recipient) };
 }
 
 /** All that restrictions may look at, as of now. */
-export function factsOf(session: Session, subject: Subject = {}): Facts {
-  const transaction = transactionOf(session.phase);
-  const { local, remote } = session.connection;
+export function factsOf(context: Context, phase: Phase, subject: Subject = {}): Facts {
+  const { facts, settings } = context;
+  const transaction = transactionOf(phase);
   return {
-    service: session.settings.service,
-    client: session.client,
-    server: session.destination ?? local,
-    peerAddress: remote.address,
-    protocol: session.esmtp ? "ESMTP" : "SMTP",
-    helo: subject.helo ?? session.hello?.name,
+    service: settings.service,
+    client: facts.client,
+    server: facts.server,
+    peerAddress: facts.peer.address,
+    protocol: facts.esmtp ? "ESMTP" : "SMTP",
+    helo: subject.helo ?? facts.hello?.name,
     sender: subject.sender ?? transaction?.sender,
     senderAsGiven: subject.senderAsGiven ?? transaction?.senderAsGiven,
     recipient: subject.recipient,
@@ -61,16 +45,17 @@ export function factsOf(session: Session, subject: Subject = {}): Facts {
     recipientCount: transaction?.recipients.length ?? 0,
     size: subject.size ?? transaction?.parameters.size ?? 0,
     queueId: transaction?.id,
-    saslMethod: session.login?.method,
-    saslUsername: session.login?.username,
+    saslMethod: facts.login?.method,
+    saslUsername: facts.login?.username,
     saslSender: subject.saslSender ?? transaction?.parameters.auth,
+    tls: facts.tls,
     etrnDomain: subject.etrnDomain,
-    pipelinedEarly: session.pipelinedEarly,
+    pipelinedEarly: facts.pipelinedEarly,
     smtputf8: subject.smtputf8 ?? transaction?.parameters.smtputf8,
     discarding: transaction?.effects.discard,
     held: transaction?.effects.hold,
-    stressed: session.settings.stressed,
-    where: session.where,
+    stressed: settings.stressed,
+    where: context.where,
   };
 }
 
@@ -78,14 +63,13 @@ const attribute = (name: string, value: string | undefined) =>
   value === undefined ? "" : ` ${name}=<${value}>`;
 
 /** `from=<s> to=<r> proto=ESMTP helo=<h>`: what ends a reject line; absent attributes are left out. */
-export function envelopeText(session: Session, subject: Subject = {}): string {
-  const transaction = transactionOf(session.phase);
-  const { helo } = subject;
+export function envelopeText({ facts }: Context, phase: Phase, subject: Subject = {}): string {
+  const transaction = transactionOf(phase);
   const from = subject.sender ?? transaction?.sender;
-  const to = "recipient" in subject ? subject.recipient : transaction?.lastRecipient;
+  const to = "recipient" in subject ? subject.recipient : transaction?.recipients.at(-1)?.original;
   const text = attribute("from", from === undefined ? undefined : quoteAddress(from)) +
     attribute("to", to === undefined ? undefined : quoteAddress(to)) +
-    ` proto=${session.esmtp ? "ESMTP" : "SMTP"}` +
-    attribute("helo", helo ?? session.hello?.name);
+    ` proto=${facts.esmtp ? "ESMTP" : "SMTP"}` +
+    attribute("helo", subject.helo ?? facts.hello?.name);
   return text.slice(1);
 }

@@ -1,90 +1,105 @@
+import { clientText } from "../access/reply/client_text.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
+import type { ClientName } from "../dns/reverse.ts";
 import { accept, refuse } from "../smtp/reply.ts";
 import { check } from "./ask_policy.ts";
-import { overConnectionLimit } from "./client_limits.ts";
-import type { ClientName } from "../dns/reverse.ts";
+import { countedRange, overConnectionLimit } from "./client_limits.ts";
+import type { Context } from "./context.ts";
 import { NAMELESS } from "./deps.ts";
 import { ALL_BUT_STATUS, keywordsIn } from "./ehlo_keywords.ts";
+import type { Input } from "./input.ts";
 import { LocalDataFault } from "./local_data_fault.ts";
+import { type Phase, type PhaseAt, READY } from "./phase.ts";
 import { noteEarlyInput } from "./pipelining.ts";
-import type { Session } from "./smtpd_session.ts";
+import type { SessionFacts } from "./session_facts.ts";
+import { dismissal, type Step } from "./step.ts";
 
-function lookUp(session: Session): MaybeAsync<ClientName> {
-  const { address } = session.connection.remote;
-  if (!session.settings.peernameLookup || address === "") return NAMELESS;
-  return session.house.deps.clientLookup(address);
+const WELCOMING = { at: "welcoming" } as const;
+const COUNTING = { at: "counting" } as const;
+const LIMITING = { at: "limiting" } as const;
+const DENIED = { at: "denied" } as const;
+
+function find({ settings, deps, facts }: Context): MaybeAsync<ClientName> {
+  const { address } = facts.peer;
+  if (!settings.peernameLookup || address === "") return NAMELESS;
+  return deps.clientLookup(address);
 }
 
-function admit(session: Session, { warning, ...name }: ClientName): void {
-  session.client = { ...session.client, ...name };
-  if (warning !== undefined) session.house.deps.log.note("smtpd", "warning", warning);
-  session.greeted();
+/** Looks up who the client is. */
+export function lookUp(context: Context): MaybeAsync<Step> {
+  return then(find(context), (name) => ({ phase: { at: "named", name } }));
 }
+
+/** Tells the log of the client, from which on it is known there. */
+export function admit(context: Context, phase: PhaseAt<"named">): Step {
+  const { warning, ...name } = phase.name;
+  const { deps: { log }, settings } = context;
+  if (warning !== undefined) log.note("smtpd", "warning", warning);
+  const client = { ...context.facts.client, ...name };
+  log.emit("smtpd", "connect", { client: clientText(client, settings.portLogging) });
+  return { phase: COUNTING, facts: { ...context.facts, client } };
+}
+
+/** Whoever speaks before the greeting may be sent away; others are counted or not. */
+export function count(context: Context, phase: PhaseAt<"counting">, input: Input): MaybeAsync<Step> {
+  const early = noteEarlyInput(context, input.pending, "CONNECT");
+  if (early?.refusal !== undefined) return dismissal(phase, early.refusal);
+  const facts = early?.facts ?? context.facts;
+  return then(countedRange(context), (countedAs) => ({ phase: LIMITING, facts: { ...facts, countedAs } }));
+}
+
+/** Refuses one connection too many. */
+export function limit(context: Context, phase: PhaseAt<"limiting">): MaybeAsync<Step> {
+  return then(
+    overConnectionLimit(context),
+    (refusal): Step => refusal === undefined ? { phase: WELCOMING } : dismissal(phase, refusal),
+  );
+}
+
+type Keywords = Pick<SessionFacts, "withheld" | "keywordsUnknown">;
 
 /** What is kept from this client: by its address, else by the general list. */
-function learnKeywords(session: Session): MaybeAsync<void> {
-  const { discardedKeywords } = session.house.deps;
-  session.withheld = session.settings.discarded;
-  session.keywordsUnknown = false;
-  if (discardedKeywords === undefined) return;
-  const learn = (text: string | undefined) => {
-    if (text !== undefined) session.withheld = keywordsIn(text);
-  };
+function learnKeywords({ deps, settings, facts }: Context): MaybeAsync<Keywords> {
+  const general = settings.discarded;
+  if (deps.discardedKeywords === undefined) return { withheld: general, keywordsUnknown: false };
+  const learn = (text: string | undefined): Keywords => ({
+    withheld: text === undefined ? general : keywordsIn(text),
+    keywordsUnknown: false,
+  });
   // Who does not ask for keywords does not care: the trouble shows at EHLO.
-  const doubt = (error: unknown) => {
+  const doubt = (error: unknown): Keywords => {
     if (!(error instanceof LocalDataFault)) throw error;
-    session.house.deps.log.note("smtpd", "warning", error.message);
-    session.keywordsUnknown = true;
+    deps.log.note("smtpd", "warning", error.message);
+    return { withheld: general, keywordsUnknown: true };
   };
   try {
-    const found = discardedKeywords(session.client.address);
+    const found = deps.discardedKeywords(facts.client.address);
     return isPromise(found) ? found.then(learn, doubt) : learn(found);
   } catch (error) {
-    doubt(error);
+    return doubt(error);
   }
 }
 
-function learnLists(session: Session): MaybeAsync<void> {
-  const { bareNewline } = session.settings;
-  if (bareNewline === "no") return void (session.lenientNewlines = true);
-  return then(
-    session.house.deps.listed("smtpd_forbid_bare_newline_exclusions", session.client),
-    (excluded) => void (session.lenientNewlines = excluded),
-  );
-}
-
-/** The first reply: the banner, or what refuses the client (smtpd_delay_reject = no). */
-function welcome(session: Session): MaybeAsync<void> {
-  return then(check(session, "CONNECT"), (refusal) => {
-    session.denied = refusal !== undefined;
-    if (session.policy.closed) return turnAway(session);
-    return session.say(refusal ?? accept(220, undefined, session.settings.banner));
-  });
+function learnNewlines({ settings, deps, facts }: Context): MaybeAsync<boolean> {
+  if (settings.bareNewline === "no") return true;
+  return deps.listed("smtpd_forbid_bare_newline_exclusions", facts.client);
 }
 
 /** The greeting of a client whose mail will not be taken: it is heard, but offered nothing. */
-function turnAway(session: Session): MaybeAsync<void> {
-  session.withheld = ALL_BUT_STATUS;
-  return session.say(
-    refuse(554, undefined, `${session.settings.myhostname} ESMTP not accepting connections`),
-  );
+function turnAway({ settings }: Context, phase: Phase, facts: SessionFacts): Step {
+  const reply = refuse(554, undefined, `${settings.myhostname} ESMTP not accepting connections`);
+  return { phase, facts: { ...facts, withheld: ALL_BUT_STATUS }, reply };
 }
 
-/** The greeting after XCLIENT: what depends on the client is learnt anew. */
-export function welcomeAgain(session: Session): MaybeAsync<void> {
-  return then(then(learnKeywords(session), () => learnLists(session)), () => welcome(session));
-}
-
-/** Learns who the client is and greets it. */
-export function greet(session: Session): MaybeAsync<void> {
-  return then(lookUp(session), (name) => {
-    if (session.gone) return;
-    admit(session, name);
-    const ended = session.pendingInput === undefined ? undefined : noteEarlyInput(session, "CONNECT");
-    if (ended !== undefined) return session.dismiss(ended, undefined);
-    return then(overConnectionLimit(session), (refusal) => {
-      if (refusal !== undefined) return session.dismiss(refusal, undefined);
-      return then(then(learnKeywords(session), () => learnLists(session)), () => welcome(session));
-    });
-  });
+/** Learns what depends on the client, and greets it: with the banner, or with what refuses it (smtpd_delay_reject = no). */
+export function welcome(context: Context, phase: PhaseAt<"welcoming">): MaybeAsync<Step> {
+  return then(learnKeywords(context), (keywords) =>
+    then(learnNewlines(context), (lenientNewlines) => {
+      const facts = { ...context.facts, ...keywords, lenientNewlines };
+      return then(check(context, { phase, stage: "CONNECT" }), (refusal): Step => {
+        const next = refusal === undefined ? READY : DENIED;
+        if (context.policy.closed) return turnAway(context, next, facts);
+        return { phase: next, facts, reply: refusal ?? accept(220, undefined, context.settings.banner) };
+      });
+    }));
 }

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from "../cleanup/cleanup.ts";
+import type { ClientName } from "../dns/reverse.ts";
 import type { QueueId, Recipient } from "../queue/envelope.ts";
 import type { DataDecoder } from "../smtp/data_decoder.ts";
 import type { MailParameters } from "../smtp/mail_parameters.ts";
+import type { Reply } from "../smtp/reply.ts";
 
 /** What access actions asked for in this transaction (access(5)). */
 export interface Effects {
@@ -23,52 +25,99 @@ export interface Transaction {
   /** The client's headers are completed like our own (local_header_rewrite_clients). */
   readonly localHeaders: boolean;
   /** Given at the first good recipient, or at MAIL without smtpd_delay_open_until_valid_rcpt. */
-  id: QueueId | undefined;
+  readonly id: QueueId | undefined;
+  /** Grows in place, as the effects do: a copy for each RCPT would make a long list quadratic. */
   readonly recipients: Recipient[];
-  /** The last recipient as the client wrote it. */
-  lastRecipient: string | undefined;
   /** Recipients refused for being too many. */
-  overshoot: number;
+  readonly overshoot: number;
   readonly effects: Effects;
 }
 
-/** A message whose content is coming. `message` is undefined when it is to be thrown away. */
+/** A message whose content is coming. */
 export interface Content {
   readonly transaction: Transaction;
   readonly decoder: DataDecoder;
   readonly message: IncomingMessage;
 }
 
-/** Where a session stands. Each phase has only what is true in it. */
-export type Phase =
-  | { readonly at: "ready" }
-  | { readonly at: "transaction"; readonly transaction: Transaction }
-  | { readonly at: "data"; readonly content: Content }
-  /** Between BDAT chunks or inside one; `content` is undefined after an error: chunks are thrown away. */
-  | { readonly at: "bdat"; readonly content: Content | undefined; readonly chunk: Chunk | undefined };
-
 /** A BDAT chunk under way. */
-export interface Chunk {
+interface Chunk {
   readonly size: number;
-  remaining: number;
+  readonly remaining: number;
   readonly last: boolean;
 }
 
+/**
+ * Where a session stands. Each phase has only what is true in it, and says what the next bytes of the client are: nothing yet,
+ * command lines, content of a message. What is done in each is in `proceed.ts`.
+ */
+export type Phase =
+  /** The client's name is not known, and the log does not know the client. */
+  | { readonly at: "arriving" }
+  | { readonly at: "named"; readonly name: ClientName }
+  /** Whether its connections are counted. */
+  | { readonly at: "counting" }
+  | { readonly at: "limiting" }
+  | { readonly at: "welcoming" }
+  /** Refused at the greeting (smtpd_delay_reject = no): everything but QUIT gets 503. */
+  | { readonly at: "denied" }
+  | { readonly at: "ready" }
+  | { readonly at: "transaction"; readonly transaction: Transaction }
+  | { readonly at: "data"; readonly content: Content }
+  /** Between BDAT chunks. */
+  | { readonly at: "bdat"; readonly content: Content }
+  | { readonly at: "chunk"; readonly content: Content; readonly chunk: Chunk }
+  /** After an error with BDAT: chunks are thrown away until LAST or RSET. */
+  | { readonly at: "discarding" }
+  | { readonly at: "skipping"; readonly chunk: Chunk; readonly reply: Reply }
+  /** The content is here; the last questions are asked. */
+  | { readonly at: "ended"; readonly content: Content; readonly by: "data" | "bdat" }
+  /** The store decides: a client that hangs up now must not tear the message away. */
+  | { readonly at: "committing"; readonly content: Content; readonly by: "data" | "bdat" };
+
+/** The phase of a name. */
+export type PhaseAt<At extends Phase["at"]> = Extract<Phase, { readonly at: At }>;
+
+/** The phases in which all commands are known. */
+export type CommandPhase = PhaseAt<"ready" | "transaction" | "bdat" | "discarding">;
+
+/** The phases in which lines are commands. */
+export type LinePhase = CommandPhase | PhaseAt<"denied">;
+
 /** No transaction. */
-export const READY: Phase = { at: "ready" };
+export const READY: PhaseAt<"ready"> = { at: "ready" };
 
 /** The transaction that a phase is in, if any. */
 export function transactionOf(phase: Phase): Transaction | undefined {
   switch (phase.at) {
-    case "ready":
-      return undefined;
     case "transaction":
       return phase.transaction;
     case "data":
-      return phase.content.transaction;
     case "bdat":
-      return phase.content?.transaction;
+    case "chunk":
+    case "ended":
+      return phase.content.transaction;
+    default:
+      return undefined;
   }
+}
+
+/** The message that is lost when the session leaves the phase for one that does not have it. */
+export function messageOf(phase: Phase): IncomingMessage | undefined {
+  switch (phase.at) {
+    case "data":
+    case "bdat":
+    case "chunk":
+    case "ended":
+      return phase.content.message;
+    default:
+      return undefined;
+  }
+}
+
+/** Whether the next bytes are content, not commands. */
+export function isContent(phase: Phase): boolean {
+  return phase.at === "data" || phase.at === "chunk" || phase.at === "skipping";
 }
 
 /** A fresh set of effects. */

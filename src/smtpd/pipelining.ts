@@ -1,5 +1,6 @@
 import { refuse, type Reply } from "../smtp/reply.ts";
-import type { Session } from "./smtpd_session.ts";
+import type { Context } from "./context.ts";
+import type { SessionFacts } from "./session_facts.ts";
 
 // What of the input sent ahead is shown in the log.
 const SHOWN = 100;
@@ -13,19 +14,26 @@ function escaped(bytes: Buffer): string {
   );
 }
 
-/**
- * Notes, once a session, that the client did not wait where it must (RFC 2920 §3.1). With smtpd_forbid_unauth_pipelining
- * answers the reply that ends the session.
- */
-export function noteEarlyInput(session: Session, where: string): Reply | undefined {
-  const input = session.pendingInput;
-  if (input === undefined || session.pipelinedEarly) return undefined;
-  session.pipelinedEarly = true;
-  session.house.deps.log.emit("smtpd", "improperPipelining", {
-    where,
-    client: session.clientText,
-    input: escaped(input),
-  });
-  if (!session.settings.forbidUnauthPipelining) return undefined;
-  return refuse(554, "5.5.0", "Error: SMTP protocol synchronization");
+/** What becomes of a client that did not wait. */
+export interface EarlyTalk {
+  readonly facts: SessionFacts;
+  /** The reply that ends the session (smtpd_forbid_unauth_pipelining). */
+  readonly refusal: Reply | undefined;
+}
+
+/** Notes, once a session, that the client did not wait where it must (RFC 2920 §3.1): these bytes came too early. */
+export function noteEarlyInput(
+  context: Context,
+  input: Buffer | undefined,
+  where: string,
+): EarlyTalk | undefined {
+  const { facts, deps, clientText, settings } = context;
+  if (input === undefined || facts.pipelinedEarly) return undefined;
+  deps.log.emit("smtpd", "improperPipelining", { where, client: clientText, input: escaped(input) });
+  return {
+    facts: { ...facts, pipelinedEarly: true },
+    refusal: settings.forbidUnauthPipelining
+      ? refuse(554, "5.5.0", "Error: SMTP protocol synchronization")
+      : undefined,
+  };
 }

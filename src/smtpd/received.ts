@@ -1,23 +1,19 @@
 import { quoteAddress } from "../address/address.ts";
 import { mailDate } from "../message/date.ts";
+import type { Context } from "./context.ts";
 import type { Transaction } from "./phase.ts";
-import type { Session } from "./smtpd_session.ts";
-
-function protocolWord(session: Session, { parameters }: Transaction): string {
-  const logged = session.login === undefined ? "" : "A";
-  if (parameters.smtputf8) return `UTF8SMTP${logged}`;
-  return session.esmtp ? `ESMTP${logged}` : "SMTP";
-}
+import type { SessionFacts } from "./session_facts.ts";
 
 /** The protocol as Received and the queue name it (RFC 3848, RFC 6531 §4.3). */
-export function protocolOf(session: Session, transaction: Transaction): string {
-  return protocolWord(session, transaction);
+export function protocolOf({ facts }: Context, { parameters }: Transaction): string {
+  const logged = facts.login === undefined ? "" : "A";
+  if (parameters.smtputf8) return `UTF8SMTP${logged}`;
+  return facts.esmtp ? `ESMTP${logged}` : "SMTP";
 }
 
-function from(session: Session): string {
-  const { name, address } = session.client;
+function from({ client: { name, address }, hello }: SessionFacts): string {
   const shown = address.includes(":") ? `IPv6:${address}` : address;
-  return `from ${session.hello?.name ?? name} (${name} [${shown}])`;
+  return `from ${hello?.name ?? name} (${name} [${shown}])`;
 }
 
 /** Non-printable characters and backslashes of a login become `?`, parentheses stay out of the comment. */
@@ -25,14 +21,14 @@ function commentSafe(text: string): string {
   return text.replace(/[^ -~]|[()\\]/g, "?");
 }
 
-function login(session: Session): string {
-  if (session.login === undefined || !session.settings.saslHeader) return "";
-  return `\r\n\t(Authenticated sender: ${commentSafe(session.login.username)})`;
+function login({ facts, settings }: Context): string {
+  if (facts.login === undefined || !settings.saslHeader) return "";
+  return `\r\n\t(Authenticated sender: ${commentSafe(facts.login.username)})`;
 }
 
 /** The Received header of a message (RFC 5321 §4.4), in Postfix's form; ends in CR LF. */
-export function receivedHeader(session: Session, transaction: Transaction): string {
-  const { myhostname, mailName, hideClientSession } = session.settings;
+export function receivedHeader(context: Context, transaction: Transaction): string {
+  const { myhostname, mailName, hideClientSession } = context.settings;
   const date = mailDate(transaction.arrival);
   const by = `by ${myhostname} (${mailName})`;
   const id = `id ${transaction.id}`;
@@ -41,6 +37,6 @@ export function receivedHeader(session: Session, transaction: Transaction): stri
   const end = transaction.recipients.length === 1 && only !== undefined
     ? `\r\n\tfor <${quoteAddress(only.original)}>; ${date}`
     : `;\r\n\t${date}`;
-  const with_ = protocolWord(session, transaction);
-  return `Received: ${from(session)}${login(session)}\r\n\t${by} with ${with_} ${id}${end}\r\n`;
+  const with_ = protocolOf(context, transaction);
+  return `Received: ${from(context.facts)}${login(context)}\r\n\t${by} with ${with_} ${id}${end}\r\n`;
 }

@@ -1,10 +1,7 @@
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
-import { type Reply, replyText } from "../smtp/reply.ts";
-import { transactionOf } from "./phase.ts";
+import { COMMANDS, type CommandTable } from "./commands.ts";
 import type { SmtpdDeps } from "./deps.ts";
-import { envelopeText, type Subject } from "./facts.ts";
-import type { House } from "./smtpd_service.ts";
-import { Session } from "./smtpd_session.ts";
+import { Session, type SessionOwner } from "./smtpd_session.ts";
 import { readSessionSettings, type SessionSettings } from "./session_settings.ts";
 
 /** An smtpd service: what a listener's connections go to. */
@@ -23,8 +20,9 @@ export interface Smtpd {
 const WAITING_ROOM = 1_000;
 
 /** The sessions of one service, and those that wait to become one. */
-class SmtpdService implements Smtpd, House {
+class SmtpdService implements Smtpd, SessionOwner {
   readonly deps: SmtpdDeps;
+  readonly commands: CommandTable;
   stopping = false;
   readonly #calm: SessionSettings;
   readonly #stressed: SessionSettings;
@@ -34,8 +32,9 @@ class SmtpdService implements Smtpd, House {
   readonly #waiting = new Set<Session>();
   readonly #drained: (() => void)[] = [];
 
-  constructor(deps: SmtpdDeps) {
+  constructor(deps: SmtpdDeps, commands: CommandTable) {
     this.deps = deps;
+    this.commands = commands;
     this.#calm = readSessionSettings(deps.service);
     this.#stressed = deps.stressed === undefined ? this.#calm : readSessionSettings(deps.stressed);
     this.#limit = deps.service.processLimit > 0 ? deps.service.processLimit : Infinity;
@@ -69,8 +68,8 @@ class SmtpdService implements Smtpd, House {
   leave(session: Session): void {
     this.#waiting.delete(session);
     if (!this.#sessions.delete(session)) return;
-    const { countedAs, settings } = session;
-    if (countedAs !== undefined) this.deps.anvil?.disconnect(settings.service, countedAs);
+    const { facts: { countedAs }, settings: { service } } = session;
+    if (countedAs !== undefined) this.deps.anvil?.disconnect(service, countedAs);
     const [next] = this.#waiting;
     if (next !== undefined) {
       this.#waiting.delete(next);
@@ -90,35 +89,12 @@ class SmtpdService implements Smtpd, House {
     return new Promise((resolve) => void this.#drained.push(resolve));
   }
 
-  logReject(session: Session, stage: string, text: string, subject: Subject = {}): void {
-    this.logNote(session, "reject", stage, text, subject);
-  }
-
-  logNote(session: Session, verb: string, stage: string, text: string, subject: Subject = {}): void {
-    this.deps.log.emit("smtpd", "reject", {
-      id: transactionOf(session.phase)?.id ?? "NOQUEUE",
-      verb,
-      stage,
-      client: session.clientText,
-      text,
-      envelope: envelopeText(session, subject),
-    });
-  }
-
-  logDataFault(session: Session, warning: string, reply: Reply): void {
-    const { log } = this.deps;
-    log.note("smtpd", "warning", warning);
-    const id = transactionOf(session.phase)?.id ?? "NOQUEUE";
-    const text = `${id}: reject: ${session.where} from ${session.clientText}: ${replyText(reply)}`;
-    log.note("smtpd", "info", text);
-  }
-
   fault(error: unknown): void {
     this.deps.log.note("smtpd", "error", `session failed: ${error instanceof Error ? error.message : error}`);
   }
 }
 
 /** Builds the smtpd of one line of master.cf. */
-export function createSmtpd(deps: SmtpdDeps): Smtpd {
-  return new SmtpdService(deps);
+export function createSmtpd(deps: SmtpdDeps, commands: CommandTable = COMMANDS): Smtpd {
+  return new SmtpdService(deps, commands);
 }

@@ -1,51 +1,62 @@
-import type { IncomingMessage, LateChanges, Submission } from "../cleanup/cleanup.ts";
+import type { LateChanges, Submission } from "../cleanup/cleanup.ts";
 import type { Origin, QueueId } from "../queue/envelope.ts";
-import type { Transaction } from "./phase.ts";
+import { DataDecoder } from "../smtp/data_decoder.ts";
+import type { Context } from "./context.ts";
+import type { Content, Transaction } from "./phase.ts";
 import { protocolOf, receivedHeader } from "./received.ts";
-import type { Session } from "./smtpd_session.ts";
 
-function originOf(session: Session, transaction: Transaction): Origin {
-  const { client, login } = session;
+function originOf(context: Context, transaction: Transaction): Origin {
+  const { client, login, hello } = context.facts;
   return {
     clientName: client.name,
     clientAddress: client.address,
     clientPort: client.port,
-    helo: session.hello?.name,
-    protocol: protocolOf(session, transaction),
+    helo: hello?.name,
+    protocol: protocolOf(context, transaction),
     saslMethod: login?.method,
     saslUsername: login?.username,
     saslSender: transaction.parameters.auth,
   };
 }
 
-function submissionOf(session: Session, transaction: Transaction, id: QueueId): Submission {
+function submissionOf(context: Context, transaction: Transaction, id: QueueId): Submission {
   const { parameters, effects } = transaction;
   return {
     id,
     arrival: transaction.arrival,
     sender: transaction.sender,
     recipients: transaction.recipients,
-    origin: originOf(session, transaction),
+    origin: originOf(context, transaction),
     ret: parameters.ret,
     envid: parameters.envid,
     eightBit: parameters.body === "8BITMIME" || undefined,
     smtputf8: parameters.smtputf8,
-    contentFilter: effects.filter ?? session.settings.contentFilter,
+    contentFilter: effects.filter ?? context.settings.contentFilter,
     hold: effects.hold,
     discard: effects.discard,
     redirect: effects.redirect,
     bcc: effects.bcc,
     prepend: [
       ...effects.prepend.map((line) => `${line}\r\n`).reverse(),
-      receivedHeader(session, transaction),
+      receivedHeader(context, transaction),
     ],
     completeHeaders: transaction.localHeaders,
   };
 }
 
-/** Hands a transaction to cleanup; the content follows. */
-export function beginMessage(session: Session, transaction: Transaction, id: QueueId): IncomingMessage {
-  return session.house.deps.cleanup.begin(submissionOf(session, transaction, id));
+/** Hands a transaction to cleanup; the content follows, by DATA or (`counted`: as many bytes as it says) by BDAT. */
+export function beginContent(
+  context: Context,
+  transaction: Transaction,
+  id: QueueId,
+  counted: boolean,
+): Content {
+  const { deps: { cleanup }, facts: { lenientNewlines: lenient }, settings: { keepBareCr } } = context;
+  return {
+    transaction,
+    decoder: new DataDecoder({ lenient, keepBareCr, counted }),
+    message: cleanup.begin(submissionOf(context, transaction, id)),
+  };
 }
 
 /** What the end-of-data restrictions changed. */

@@ -4,7 +4,7 @@ import type { Log } from "../observe/log.ts";
 import type { Connection, ConnectionHandler, Endpoint } from "../platform/socket/connection.ts";
 import { parseProxyHeader, type ProxyFamilies, type ProxyHeader } from "../smtp/proxy_header.ts";
 import { defer, printReply, type Reply } from "../smtp/reply.ts";
-import { connectFacts } from "./facts.ts";
+import { connectFacts } from "./session_facts.ts";
 import type { Smtpd } from "./smtpd.ts";
 import { Statistics } from "./statistics.ts";
 
@@ -130,7 +130,7 @@ class HeaderReader implements ConnectionHandler {
     const header = this.#gathered.length === 0 ? "" : `: ${escaped(this.#gathered.subarray(0, 512))}`;
     this.#finish();
     log.note(program, "warning", `haproxy read: ${why}${header}`);
-    const client = clientText(connectFacts(this.#connection), portLogging);
+    const client = clientText(connectFacts(this.#connection).client, portLogging);
     if (program === "smtpd") log.emit("smtpd", "connect", { client });
     this.#connection.write(printReply(refusal(program, myhostname)));
     this.#connection.setTimeout(LINGER);

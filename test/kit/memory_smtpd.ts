@@ -14,6 +14,7 @@ import { ownAnvil } from "../../src/anvil/anvil_access.ts";
 import { createRouter } from "../../src/routing/router.ts";
 import { openClientLists } from "../../src/smtpd/client_lists.ts";
 import type { ClientName } from "../../src/dns/reverse.ts";
+import type { CommandTable } from "../../src/smtpd/commands.ts";
 import type { SmtpdDeps } from "../../src/smtpd/deps.ts";
 import { withUnaskedMilters } from "../../src/smtpd/unasked_milters.ts";
 import { openSmtpdTables } from "../../src/smtpd/smtpd_tables.ts";
@@ -130,7 +131,11 @@ export function memoryConnectionOf(smtpd: Smtpd, address: string): MemoryConnect
 /** Builds the service; `overrides` replace parts of it. */
 export function memorySmtpd(
   main: Readonly<Record<string, string>> = {},
-  overrides: Partial<SmtpdDeps> & { readonly clientName?: ClientName; readonly processLimit?: string } = {},
+  overrides: Partial<SmtpdDeps> & {
+    readonly clientName?: ClientName;
+    readonly processLimit?: string;
+    readonly commands?: CommandTable;
+  } = {},
 ): MemorySmtpd {
   const configuration = configurationOf(main, overrides.processLimit);
   const service = configuration.services.find(({ program }) => program === "smtpd")!;
@@ -172,7 +177,7 @@ export function memorySmtpd(
     rejectFooter: createServiceFooter(settings, openTables, () => clock.now()),
     ...openSmtpdTables(settings, openTables, log),
     ...overrides,
-  });
+  }, overrides.commands);
   return {
     smtpd,
     store,

@@ -1,9 +1,10 @@
 import { accept } from "../../smtp/reply.ts";
-import { type Outcome, outcomeOf } from "../outcome.ts";
+import type { CommandPhase } from "../phase.ts";
+import { answer, type Step } from "../step.ts";
 
-const OK = outcomeOf(accept(250, "2.0.0", "Ok"));
+const OK = accept(250, "2.0.0", "Ok");
 
 /** NOOP, whatever follows it (RFC 5321 §4.1.1.9). */
-export function noop(): Outcome {
-  return OK;
+export function noop(phase: CommandPhase): Step {
+  return answer(phase, OK);
 }

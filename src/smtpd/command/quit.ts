@@ -1,9 +1,10 @@
 import { accept } from "../../smtp/reply.ts";
-import type { Outcome } from "../outcome.ts";
+import type { Phase } from "../phase.ts";
+import { answer, CLOSE, type Step } from "../step.ts";
 
-const BYE: Outcome = { reply: accept(221, "2.0.0", "Bye"), counts: "good", hangUp: true };
+const BYE = accept(221, "2.0.0", "Bye");
 
 /** QUIT works whatever follows it (RFC 5321 §4.1.1.10). */
-export function quit(): Outcome {
-  return BYE;
+export function quit(phase: Phase): Step {
+  return { ...answer(phase, BYE), after: CLOSE };
 }

@@ -3,87 +3,90 @@ import { parseRcpt, pathAfter, type RcptCommand } from "../../smtp/command.ts";
 import { accept, defer, refuse } from "../../smtp/reply.ts";
 import { check } from "../ask_policy.ts";
 import { overRate } from "../client_limits.ts";
-import { acceptable, misread, openMessage } from "./mail.ts";
-import { withheldParameter } from "./helo.ts";
-import { type Outcome, outcomeOf } from "../outcome.ts";
-import type { Transaction } from "../phase.ts";
-import type { Session } from "../smtpd_session.ts";
+import type { Context } from "../context.ts";
+import { acceptable, misread } from "../envelope_address.ts";
+import { openMessage } from "../open_message.ts";
+import type { PhaseAt } from "../phase.ts";
+import { answer, type Step } from "../step.ts";
+import { withheldParameter } from "../withheld.ts";
 
-const OK = outcomeOf(accept(250, "2.1.5", "Ok"));
-const NEED_MAIL = outcomeOf(refuse(503, "5.5.1", "Error: need MAIL command"));
-const AFTER_BDAT = outcomeOf(refuse(503, "5.5.1", "Error: RCPT after BDAT"));
+type InTransaction = PhaseAt<"transaction">;
+
+const OK = accept(250, "2.1.5", "Ok");
 const BAD_RECIPIENT = refuse(501, "5.1.3", "Bad recipient address syntax");
 const TOO_MANY = defer(452, "4.5.3", "Error: too many recipients");
-const DECLARE_UTF8 = outcomeOf(refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address"));
+const DECLARE_UTF8 = refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address");
 
 /** One recipient too many; the first ones over the limit are no error, a sender may split its mail on them. */
-function overshoot(session: Session, transaction: Transaction): Outcome {
-  const forgiven = transaction.overshoot++ < session.settings.overshootLimit;
-  return { reply: TOO_MANY, counts: forgiven ? "good" : "bad" };
+function overshoot({ transaction }: InTransaction, { settings }: Context): Step {
+  const forgiven = transaction.overshoot < settings.overshootLimit;
+  return {
+    phase: { at: "transaction", transaction: { ...transaction, overshoot: transaction.overshoot + 1 } },
+    reply: TOO_MANY,
+    counts: forgiven ? "good" : "bad",
+  };
 }
 
-function take(session: Session, transaction: Transaction, { to, parameters }: RcptCommand): Outcome {
-  const failed = transaction.id === undefined ? openMessage(session, transaction) : undefined;
-  if (failed !== undefined) return failed;
+function take(phase: InTransaction, context: Context, { to, parameters }: RcptCommand): Step {
   const { notify, orcpt } = parameters;
-  transaction.recipients.push(
-    orcpt === undefined
-      ? { address: to, original: to, notify }
-      : { address: to, original: to, notify, orcpt },
-  );
-  transaction.lastRecipient = to;
-  return OK;
+  const recipient = orcpt === undefined
+    ? { address: to, original: to, notify }
+    : { address: to, original: to, notify, orcpt };
+  if (phase.transaction.id !== undefined) {
+    phase.transaction.recipients.push(recipient);
+    return answer(phase, OK);
+  }
+  const opened = openMessage(context, phase.transaction);
+  if ("refusal" in opened) return answer(phase, opened.refusal);
+  opened.transaction.recipients.push(recipient);
+  return answer({ at: "transaction", transaction: opened.transaction }, OK);
 }
 
 /**
  * The address that our probes come from is taken unseen: two sites that verify each other's senders must not refuse each
  * other's probes (smtpd_rcpt_cmd). Only where it is ours: it is no way around the relay restrictions.
  */
-function admit(session: Session, transaction: Transaction, command: RcptCommand): MaybeAsync<Outcome> {
-  const { probeSender } = session.house.deps;
+function admit(phase: InTransaction, context: Context, command: RcptCommand): MaybeAsync<Step> {
+  const { probeSender } = context.deps;
   const plain = command.to === "" ? undefined : probeSender?.recognize(command.to);
-  if (probeSender === undefined || plain === undefined) return judge(session, transaction, command);
+  if (probeSender === undefined || plain === undefined) return judge(phase, context, command);
   const named = { ...command, to: plain };
   return then(
     probeSender.isOurs(),
-    (ours) => ours ? take(session, transaction, named) : judge(session, transaction, named),
+    (ours) => ours ? take(phase, context, named) : judge(phase, context, named),
   );
 }
 
-function judge(session: Session, transaction: Transaction, command: RcptCommand): MaybeAsync<Outcome> {
+function judge(phase: InTransaction, context: Context, command: RcptCommand): MaybeAsync<Step> {
   const subject = { recipient: command.to, recipientAsGiven: command.to };
-  return then(check(session, "RCPT", subject, transaction.effects), (refusal) => {
-    if (refusal !== undefined) return outcomeOf(refusal);
-    return take(session, transaction, command);
+  return then(check(context, { phase, stage: "RCPT", subject }), (refusal) => {
+    return refusal === undefined ? take(phase, context, command) : answer(phase, refusal);
   });
 }
 
 /** RCPT TO adds a recipient (RFC 5321 §4.1.1.3). Whatever has its form counts against the client's limit. */
-export function rcpt(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
-  const { phase } = session;
-  if (phase.at === "bdat") return phase.content === undefined ? NEED_MAIL : AFTER_BDAT;
-  if (phase.at !== "transaction") return NEED_MAIL;
-  const { transaction } = phase;
-  if (!pathAfter("to:", words)) return read(session, transaction, words);
-  return then(overRate(session, "recipient"), (slow) => {
-    return slow === undefined ? read(session, transaction, words) : outcomeOf(slow);
+export function rcpt(phase: InTransaction, context: Context, words: readonly string[]): MaybeAsync<Step> {
+  if (!pathAfter("to:", words)) return read(phase, context, words);
+  return then(overRate(context, "recipient"), (slow) => {
+    return slow === undefined ? read(phase, context, words) : answer(phase, slow);
   });
 }
 
-function read(session: Session, transaction: Transaction, words: readonly string[]): MaybeAsync<Outcome> {
-  const { settings } = session;
+function read(phase: InTransaction, context: Context, words: readonly string[]): MaybeAsync<Step> {
+  const { settings } = context;
+  const { transaction } = phase;
   const utf8 = transaction.parameters.smtputf8;
-  const withheld = withheldParameter(session, words);
-  if (withheld !== undefined) return outcomeOf(withheld);
+  const withheld = withheldParameter(context, words);
+  if (withheld !== undefined) return answer(phase, withheld);
   const command = parseRcpt(words, utf8 ? { ...settings.path, utf8 } : settings.path);
-  if (command.verb === "malformed") return misread(session, command);
+  if (command.verb === "malformed") return misread(phase, context, command);
+  const bad = () => misread(phase, context, { reply: BAD_RECIPIENT, badPath: words[2] });
   if (/[^\x00-\x7f]/.test(command.to)) {
-    if (command.to.includes("\ufffd")) return misread(session, { reply: BAD_RECIPIENT, badPath: words[2] });
-    if (settings.strictSmtputf8 && !utf8) return DECLARE_UTF8;
+    if (command.to.includes("\ufffd")) return bad();
+    if (settings.strictSmtputf8 && !utf8) return answer(phase, DECLARE_UTF8);
   }
-  if (transaction.recipients.length >= settings.recipientLimit) return overshoot(session, transaction);
-  return then(acceptable(session, command.to, transaction.sender, utf8 ?? false), (may) => {
-    if (!may) return misread(session, { reply: BAD_RECIPIENT, badPath: words[2] });
-    return admit(session, transaction, command);
+  if (transaction.recipients.length >= settings.recipientLimit) return overshoot(phase, context);
+  return then(acceptable(context, command.to, transaction.sender, utf8 ?? false), (may) => {
+    return may ? admit(phase, context, command) : bad();
   });
 }

@@ -1,13 +1,12 @@
 import { accept, refuse } from "../../smtp/reply.ts";
-import { type Outcome, outcomeOf } from "../outcome.ts";
-import type { Session } from "../smtpd_session.ts";
+import type { Context } from "../context.ts";
+import { type CommandPhase, READY } from "../phase.ts";
+import { answer, type Step } from "../step.ts";
 
-const OK = outcomeOf(accept(250, "2.0.0", "Ok"));
-const SYNTAX = outcomeOf(refuse(501, "5.5.4", "Syntax: RSET"));
+const OK = accept(250, "2.0.0", "Ok");
+const SYNTAX = refuse(501, "5.5.4", "Syntax: RSET");
 
 /** RSET drops the transaction (RFC 5321 §4.1.1.5). */
-export function rset(session: Session, words: readonly string[]): Outcome {
-  if (words.length > 1) return SYNTAX;
-  session.abandonMessage();
-  return OK;
+export function rset(phase: CommandPhase, _context: Context, words: readonly string[]): Step {
+  return words.length > 1 ? answer(phase, SYNTAX) : answer(READY, OK);
 }

@@ -1,11 +1,12 @@
 import { refuse } from "../../smtp/reply.ts";
-import { type Outcome, outcomeOf } from "../outcome.ts";
-import type { Session } from "../smtpd_session.ts";
+import type { Context } from "../context.ts";
+import type { CommandPhase } from "../phase.ts";
+import { answer, type Step } from "../step.ts";
 
-const SYNTAX = outcomeOf(refuse(501, "5.5.4", "Syntax: STARTTLS"));
-const DISABLED = outcomeOf(refuse(502, "5.5.1", "Error: command not implemented"));
+const SYNTAX = refuse(501, "5.5.4", "Syntax: STARTTLS");
+const DISABLED = refuse(502, "5.5.1", "Error: command not implemented");
 
 /** STARTTLS where no TLS is configured (RFC 3207). */
-export function starttls(_session: Session, words: readonly string[]): Outcome {
-  return words.length > 1 ? SYNTAX : DISABLED;
+export function starttls(phase: CommandPhase, _context: Context, words: readonly string[]): Step {
+  return answer(phase, words.length > 1 ? SYNTAX : DISABLED);
 }

@@ -1,41 +1,38 @@
-import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { parsePath } from "../../address/path.ts";
+import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { accept, refuse } from "../../smtp/reply.ts";
 import { check } from "../ask_policy.ts";
 import { overRate } from "../client_limits.ts";
-import { misread } from "./mail.ts";
-import { type Outcome, outcomeOf } from "../outcome.ts";
-import { noEffects } from "../phase.ts";
-import type { Session } from "../smtpd_session.ts";
+import type { Context } from "../context.ts";
+import { misread } from "../envelope_address.ts";
+import { type CommandPhase, noEffects } from "../phase.ts";
+import { answer, type Step } from "../step.ts";
 
-const DISABLED = outcomeOf(refuse(502, "5.5.1", "VRFY command is disabled"));
-const SYNTAX = outcomeOf(refuse(501, "5.5.4", "Syntax: VRFY address [SMTPUTF8]"));
+const DISABLED = refuse(502, "5.5.1", "VRFY command is disabled");
+const SYNTAX = refuse(501, "5.5.4", "Syntax: VRFY address [SMTPUTF8]");
 const BAD_ADDRESS = refuse(501, "5.1.3", "Bad recipient address syntax");
 
 /**
  * VRFY says whether the address would be taken, by the restrictions that hold for recipients (RFC 5321 §3.5.1); it counts as a
  * recipient.
  */
-export function vrfy(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
-  if (session.settings.vrfyDisabled) return DISABLED;
-  if (words.length < 2) return SYNTAX;
-  return then(overRate(session, "recipient"), (slow) => {
-    return slow === undefined ? read(session, words) : outcomeOf(slow);
+export function vrfy(phase: CommandPhase, context: Context, words: readonly string[]): MaybeAsync<Step> {
+  if (context.settings.vrfyDisabled) return answer(phase, DISABLED);
+  if (words.length < 2) return answer(phase, SYNTAX);
+  return then(overRate(context, "recipient"), (slow) => {
+    return slow === undefined ? read(phase, context, words) : answer(phase, slow);
   });
 }
 
-function read(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
-  const { settings } = session;
+function read(phase: CommandPhase, context: Context, words: readonly string[]): MaybeAsync<Step> {
+  const { path } = context.settings;
   const utf8 = words.length > 2 && words.at(-1)!.toUpperCase() === "SMTPUTF8";
   const given = words.slice(1, utf8 ? -1 : undefined).join(" ");
-  const recipient = words.length - Number(utf8) > 2
-    ? undefined
-    : parsePath(given, { ...settings.path, utf8 });
+  const recipient = words.length - Number(utf8) > 2 ? undefined : parsePath(given, { ...path, utf8 });
   if (recipient === undefined || recipient === "") {
-    return misread(session, { reply: BAD_ADDRESS, badPath: given });
+    return misread(phase, context, { reply: BAD_ADDRESS, badPath: given });
   }
   const subject = { recipient, recipientAsGiven: recipient, smtputf8: utf8 };
-  return then(check(session, "VRFY", subject, noEffects()), (refusal) => {
-    return outcomeOf(refusal ?? accept(252, "2.0.0", given));
-  });
+  const question = { phase, stage: "VRFY", subject, effects: noEffects() } as const;
+  return then(check(context, question), (refusal) => answer(phase, refusal ?? accept(252, "2.0.0", given)));
 }

@@ -4,15 +4,15 @@ import type { ClientFacts } from "../../access/policy.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { parseAttributes } from "../../smtp/command.ts";
 import { refuse } from "../../smtp/reply.ts";
-import { welcomeAgain } from "../greeting.ts";
-import { mayUse } from "./helo.ts";
-import { type Outcome, outcomeOf } from "../outcome.ts";
-import type { Session } from "../smtpd_session.ts";
+import { mayUse } from "../client_lists.ts";
+import type { Context } from "../context.ts";
+import { type PhaseAt, READY } from "../phase.ts";
+import type { SessionFacts } from "../session_facts.ts";
+import { answer, type Step } from "../step.ts";
+import { safeHelloName } from "./helo.ts";
 
-/** Neither XCLIENT nor XFORWARD may come in a transaction (XCLIENT_README). */
-export const IN_TRANSACTION = outcomeOf(refuse(503, "5.5.1", "Error: MAIL transaction in progress"));
 /** The client is not in smtpd_authorized_xclient_hosts or smtpd_authorized_xforward_hosts. */
-export const NOT_AUTHORIZED = outcomeOf(refuse(550, "5.7.0", "Error: insufficient authorization"));
+export const NOT_AUTHORIZED = refuse(550, "5.7.0", "Error: insufficient authorization");
 
 const UNAVAILABLE = "[UNAVAILABLE]";
 const TEMPORARILY_UNAVAILABLE = "[TEMPUNAVAIL]";
@@ -20,11 +20,11 @@ const TEMPORARILY_UNAVAILABLE = "[TEMPUNAVAIL]";
 /** Whether a value says that there is none, in any case of letters. */
 export const isUnavailable = (value: string): boolean => value.toUpperCase() === UNAVAILABLE;
 
-type Change = (session: Session, value: string) => boolean;
+/** What is known once an attribute is believed; undefined when its value is malformed. */
+type Change = (facts: SessionFacts, value: string) => SessionFacts | undefined;
 
-function changeClient(session: Session, change: Partial<ClientFacts>): true {
-  session.client = { ...session.client, ...change };
-  return true;
+function changeClient(facts: SessionFacts, change: Partial<ClientFacts>): SessionFacts {
+  return { ...facts, client: { ...facts.client, ...change } };
 }
 
 /** Status of a name that is missing, for now or for good. */
@@ -32,20 +32,20 @@ const missing = (value: string): 4 | 5 | undefined =>
   isUnavailable(value) ? 5 : value.toUpperCase() === TEMPORARILY_UNAVAILABLE ? 4 : undefined;
 
 /** A name that is known is its own reverse, unless REVERSE_NAME comes after it; one that is not changes nothing else. */
-function changeName(session: Session, value: string): boolean {
+const changeName: Change = (facts, value) => {
   const nameStatus = missing(value);
-  if (nameStatus !== undefined) return changeClient(session, { name: "unknown", nameStatus });
-  return isHostname(value) &&
-    changeClient(session, { name: value, nameStatus: 2, reverseName: value, reverseNameStatus: 2 });
-}
+  if (nameStatus !== undefined) return changeClient(facts, { name: "unknown", nameStatus });
+  if (!isHostname(value)) return undefined;
+  return changeClient(facts, { name: value, nameStatus: 2, reverseName: value, reverseNameStatus: 2 });
+};
 
-function changeReverseName(session: Session, value: string): boolean {
+const changeReverseName: Change = (facts, value) => {
   const reverseNameStatus = missing(value);
   if (reverseNameStatus !== undefined) {
-    return changeClient(session, { reverseName: "unknown", reverseNameStatus });
+    return changeClient(facts, { reverseName: "unknown", reverseNameStatus });
   }
-  return isHostname(value) && changeClient(session, { reverseName: value, reverseNameStatus: 2 });
-}
+  return isHostname(value) ? changeClient(facts, { reverseName: value, reverseNameStatus: 2 }) : undefined;
+};
 
 /** An address as XCLIENT writes it: IPv6 with `IPV6:` in front. */
 export function readAttributeAddress(value: string): string | undefined {
@@ -59,49 +59,45 @@ export function readAttributePort(value: string): number | undefined {
   return /^\d{1,9}$/.test(value) ? Number(value) : undefined;
 }
 
+const addressOrUnknown = (value: string) => isUnavailable(value) ? "unknown" : readAttributeAddress(value);
+const portOrNone = (value: string) => isUnavailable(value) ? 0 : readAttributePort(value);
+
 /** An IPv4 address is one in any spelling: what is allowed to it depends on it (mynetworks, smtpd_authorized_xclient_hosts). */
-function changeAddress(session: Session, value: string): boolean {
-  const given = isUnavailable(value) ? "unknown" : readAttributeAddress(value);
+const changeAddress: Change = (facts, value) => {
+  const given = addressOrUnknown(value);
   const address = given && withoutMapping(given);
-  return address !== undefined && changeClient(session, { address });
-}
+  return address === undefined ? undefined : changeClient(facts, { address });
+};
 
-function changePort(session: Session, value: string): boolean {
-  const port = isUnavailable(value) ? 0 : readAttributePort(value);
-  return port !== undefined && changeClient(session, { port });
-}
+const changePort: Change = (facts, value) => {
+  const port = portOrNone(value);
+  return port === undefined ? undefined : changeClient(facts, { port });
+};
 
-function changeProtocol(session: Session, value: string): boolean {
+const changeProtocol: Change = (facts, value) => {
   const protocol = value.toUpperCase();
-  if (protocol !== "SMTP" && protocol !== "ESMTP") return false;
-  session.esmtp = protocol === "ESMTP";
-  return true;
-}
+  return protocol === "SMTP" || protocol === "ESMTP" ? { ...facts, esmtp: protocol === "ESMTP" } : undefined;
+};
 
-function changeHelo(session: Session, value: string): boolean {
-  const name = value.replace(/[ <>()\\";@\x00-\x1f\x7f]/g, "?");
-  session.hello = isUnavailable(value) ? undefined : { name, esmtp: session.esmtp };
-  return true;
-}
+const changeHelo: Change = (facts, value) => {
+  const hello = isUnavailable(value) ? undefined : { name: safeHelloName(value), esmtp: facts.esmtp };
+  return { ...facts, hello };
+};
 
-function changeLogin(session: Session, value: string): boolean {
-  session.login = isUnavailable(value) ? undefined : { method: "XCLIENT", username: value };
-  return true;
-}
+const changeLogin: Change = (facts, value) => {
+  const login = isUnavailable(value) ? undefined : { method: "XCLIENT", username: value };
+  return { ...facts, login };
+};
 
-function changeDestinationAddress(session: Session, value: string): boolean {
-  const address = isUnavailable(value) ? "unknown" : readAttributeAddress(value);
-  if (address === undefined) return false;
-  session.destination = { address, port: session.destination?.port ?? session.connection.local.port };
-  return true;
-}
+const changeDestinationAddress: Change = (facts, value) => {
+  const address = addressOrUnknown(value);
+  return address === undefined ? undefined : { ...facts, server: { ...facts.server, address } };
+};
 
-function changeDestinationPort(session: Session, value: string): boolean {
-  const port = isUnavailable(value) ? 0 : readAttributePort(value);
-  if (port === undefined) return false;
-  session.destination = { address: session.destination?.address ?? session.connection.local.address, port };
-  return true;
-}
+const changeDestinationPort: Change = (facts, value) => {
+  const port = portOrNone(value);
+  return port === undefined ? undefined : { ...facts, server: { ...facts.server, port } };
+};
 
 const CHANGES: Readonly<Record<string, Change>> = {
   NAME: changeName,
@@ -115,29 +111,35 @@ const CHANGES: Readonly<Record<string, Change>> = {
   DESTPORT: changeDestinationPort,
 };
 
-function become(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
+function become(phase: PhaseAt<"ready">, context: Context, words: readonly string[]): Step {
   const command = parseAttributes(words);
-  if (command.verb === "malformed") return outcomeOf(command.reply);
-  const given = new Set(command.attributes.map(([name]) => name));
+  if (command.verb === "malformed") return answer(phase, command.reply);
+  let { facts } = context;
   for (const [name, value] of command.attributes) {
     const change = Object.hasOwn(CHANGES, name) ? CHANGES[name] : undefined;
-    if (change === undefined) {
-      return outcomeOf(refuse(501, "5.5.4", `Bad XCLIENT attribute name: ${name}`));
+    const changed = change?.(facts, value);
+    if (changed === undefined) {
+      const text = change === undefined
+        ? `Bad XCLIENT attribute name: ${name}`
+        : `Bad ${name} syntax: ${value}`;
+      return { ...answer(phase, refuse(501, "5.5.4", text)), facts };
     }
-    if (!change(session, value)) return outcomeOf(refuse(501, "5.5.4", `Bad ${name} syntax: ${value}`));
+    facts = changed;
   }
-  session.policy = session.house.deps.access.open();
-  session.abandonMessage();
-  if (!given.has("HELO")) session.hello = undefined;
-  if (!given.has("PROTO")) session.esmtp = false;
-  return then(welcomeAgain(session), () => ({ counts: "neither" }));
+  const given = new Set(command.attributes.map(([name]) => name));
+  if (!given.has("HELO")) facts = { ...facts, hello: undefined };
+  if (!given.has("PROTO")) facts = { ...facts, esmtp: false };
+  return { phase: READY, facts, counts: "neither", after: { is: "greet" } };
 }
 
 /** XCLIENT puts a trusted client's word in place of what the connection tells (XCLIENT_README). Starts the session anew. */
-export function xclient(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
-  if (session.phase.at !== "ready") return IN_TRANSACTION;
-  return then(mayUse(session, "xclient"), (may) => {
-    if (words.length < 2) return outcomeOf(refuse(501, "5.5.4", "Syntax: XCLIENT attribute=value..."));
-    return may ? become(session, words) : NOT_AUTHORIZED;
+export function xclient(
+  phase: PhaseAt<"ready">,
+  context: Context,
+  words: readonly string[],
+): MaybeAsync<Step> {
+  return then(mayUse(context, "xclient"), (may) => {
+    if (words.length < 2) return answer(phase, refuse(501, "5.5.4", "Syntax: XCLIENT attribute=value..."));
+    return may ? become(phase, context, words) : answer(phase, NOT_AUTHORIZED);
   });
 }

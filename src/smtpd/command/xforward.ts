@@ -2,18 +2,14 @@ import { isHostname } from "../../address/hostname.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { parseAttributes } from "../../smtp/command.ts";
 import { accept, refuse } from "../../smtp/reply.ts";
-import { mayUse } from "./helo.ts";
-import { type Outcome, outcomeOf } from "../outcome.ts";
-import type { Session } from "../smtpd_session.ts";
-import {
-  IN_TRANSACTION,
-  isUnavailable,
-  NOT_AUTHORIZED,
-  readAttributeAddress,
-  readAttributePort,
-} from "./xclient.ts";
+import { mayUse } from "../client_lists.ts";
+import type { Context } from "../context.ts";
+import type { PhaseAt } from "../phase.ts";
+import { answer, type Step } from "../step.ts";
+import { isUnavailable, NOT_AUTHORIZED, readAttributeAddress, readAttributePort } from "./xclient.ts";
 
-const OK = outcomeOf(accept(250, "2.0.0", "Ok"));
+const OK = accept(250, "2.0.0", "Ok");
+const SYNTAX = refuse(501, "5.5.4", "Syntax: XFORWARD attribute=value...");
 
 /** A value as it may stand in a log line: what could break out of an attribute there becomes `?`. */
 const neutered = (value: string) => value.replace(/[ <>()\\";@]/g, "?");
@@ -31,28 +27,35 @@ const READERS: Readonly<Record<string, Read>> = {
   SOURCE: (value) => /^(?:local|remote)$/i.test(value) ? value.toUpperCase() : undefined,
 };
 
-function remember(session: Session, words: readonly string[]): Outcome {
+function remember(phase: PhaseAt<"ready">, { facts }: Context, words: readonly string[]): Step {
   const command = parseAttributes(words);
-  if (command.verb === "malformed") return outcomeOf(command.reply);
-  const forwarded: Partial<Record<string, string>> = { ...session.forwarded };
+  if (command.verb === "malformed") return answer(phase, command.reply);
+  const forwarded: Partial<Record<string, string>> = { ...facts.forwarded };
   for (const [name, given] of command.attributes) {
     const value = neutered(given);
     const read = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
-    if (read === undefined) return outcomeOf(refuse(501, "5.5.4", `Bad XFORWARD attribute name: ${name}`));
+    if (read === undefined) {
+      return answer(phase, refuse(501, "5.5.4", `Bad XFORWARD attribute name: ${name}`));
+    }
     const known = isUnavailable(value) ? undefined : read(value);
     if (known === undefined && !isUnavailable(value)) {
-      return outcomeOf(refuse(501, "5.5.4", `Bad ${name} syntax: ${value}`));
+      return answer(phase, refuse(501, "5.5.4", `Bad ${name} syntax: ${value}`));
     }
     if (known === undefined) delete forwarded[name];
     else forwarded[name] = known;
   }
-  session.forwarded = forwarded;
-  return OK;
+  return { ...answer(phase, OK), facts: { ...facts, forwarded } };
 }
 
 /** XFORWARD tells where mail came from before the client; it changes logs, not rights (XFORWARD_README). */
-export function xforward(session: Session, words: readonly string[]): MaybeAsync<Outcome> {
-  if (session.phase.at !== "ready") return IN_TRANSACTION;
-  if (words.length < 2) return outcomeOf(refuse(501, "5.5.4", "Syntax: XFORWARD attribute=value..."));
-  return then(mayUse(session, "xforward"), (may) => may ? remember(session, words) : NOT_AUTHORIZED);
+export function xforward(
+  phase: PhaseAt<"ready">,
+  context: Context,
+  words: readonly string[],
+): MaybeAsync<Step> {
+  if (words.length < 2) return answer(phase, SYNTAX);
+  return then(
+    mayUse(context, "xforward"),
+    (may) => may ? remember(phase, context, words) : answer(phase, NOT_AUTHORIZED),
+  );
 }

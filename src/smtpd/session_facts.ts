@@ -1,0 +1,79 @@
+import type { ClientFacts, Facts } from "../access/policy.ts";
+import type { Connection, Endpoint } from "../platform/socket/connection.ts";
+import { NAMELESS } from "./deps.ts";
+import type { EhloKeyword } from "./ehlo_keywords.ts";
+
+/** What the client said of itself. */
+export interface Hello {
+  readonly name: string;
+  readonly esmtp: boolean;
+}
+
+/** Who logged in, by XCLIENT LOGIN (SASL comes with its own command). */
+export interface Login {
+  readonly method: string;
+  readonly username: string;
+}
+
+/** What the client's upstream told by XFORWARD. */
+export type Forwarded = Readonly<Partial<Record<string, string>>>;
+
+/** What is known of a session whatever phase it is in. It is never changed, only replaced: a step may bring other facts. */
+export interface SessionFacts {
+  readonly client: ClientFacts;
+  /** Where the client connected to, or says that it did (XCLIENT DESTADDR, DESTPORT). */
+  readonly server: Endpoint;
+  /** The real TCP peer, whatever XCLIENT says. */
+  readonly peer: Endpoint;
+  /** What the handshake was; undefined in the clear. */
+  readonly tls: Facts["tls"];
+  readonly hello: Hello | undefined;
+  /** ESMTP after EHLO. */
+  readonly esmtp: boolean;
+  readonly login: Login | undefined;
+  readonly forwarded: Forwarded | undefined;
+  /** Whether the client has sent ahead where it may not (SMTPD_FLAG_ILL_PIPELINING's role). */
+  readonly pipelinedEarly: boolean;
+  /** EHLO keywords kept from this client: their parameters are unknown to it. */
+  readonly withheld: ReadonlySet<EhloKeyword>;
+  /** The table of keywords could not be asked: EHLO ends the session. */
+  readonly keywordsUnknown: boolean;
+  /** The client is in smtpd_forbid_bare_newline_exclusions, or the check is off. */
+  readonly lenientNewlines: boolean;
+  /** The range of addresses that anvil counts it under; undefined for who is not counted (smtpd_client_event_limit_exceptions). */
+  readonly countedAs: string | undefined;
+}
+
+const NONE_WITHHELD: ReadonlySet<EhloKeyword> = new Set();
+
+/** A client before its name is looked up. */
+function clientOf({ address, port }: Endpoint): ClientFacts {
+  const { name, reverseName, nameStatus, reverseNameStatus } = NAMELESS;
+  return {
+    address: address === "" ? "unknown" : address,
+    port,
+    name,
+    reverseName,
+    nameStatus,
+    reverseNameStatus,
+  };
+}
+
+/** What is known when a client has connected. */
+export function connectFacts({ local, remote }: Connection): SessionFacts {
+  return {
+    client: clientOf(remote),
+    server: local,
+    peer: remote,
+    tls: undefined,
+    hello: undefined,
+    esmtp: false,
+    login: undefined,
+    forwarded: undefined,
+    pipelinedEarly: false,
+    withheld: NONE_WITHHELD,
+    keywordsUnknown: false,
+    lenientNewlines: false,
+    countedAs: undefined,
+  };
+}

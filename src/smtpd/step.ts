@@ -1,0 +1,57 @@
+import type { Reply } from "../smtp/reply.ts";
+import type { Phase } from "./phase.ts";
+import type { SessionFacts } from "./session_facts.ts";
+import type { Counted } from "./statistics.ts";
+
+/**
+ * How a step counts: in the statistics of the session, and towards its error limit.
+ * A command: `good`, `bad`, or `neither` (in the statistics, but no error).
+ * Content, whose command was counted when it came: `done`, `failed`, or `delivered`, which wipes the slate.
+ * `slip`: no command at all, an error even before it is answered.
+ */
+export type Counts = "good" | "bad" | "neither" | "done" | "failed" | "delivered" | "slip";
+
+/** What follows when the reply has left. */
+export type After =
+  | { readonly is: "close" }
+  /** A client that XCLIENT made is greeted like one that has just connected. */
+  | { readonly is: "greet" };
+
+/** What a session does next: where it stands then, and what the client hears. */
+export interface Step {
+  readonly phase: Phase;
+  /** What is known of the client from now on. */
+  readonly facts?: SessionFacts | undefined;
+  readonly reply?: Reply | undefined;
+  readonly counts?: Counts | undefined;
+  /** The command that it counts as. */
+  readonly counted?: Counted | undefined;
+  /** Counts against smtpd_junk_command_limit. */
+  readonly junk?: boolean | undefined;
+  readonly after?: After | undefined;
+}
+
+/** The session ends. */
+export const CLOSE: After = { is: "close" };
+
+/** The step of a command whose reply counts by its code. */
+export function answer(phase: Phase, reply: Reply): Step {
+  return { phase, reply, counts: reply.code < 400 ? "good" : "bad" };
+}
+
+/** The step that ends a session and counts as nothing. */
+export function dismissal(phase: Phase, reply: Reply): Step {
+  return { phase, reply, after: CLOSE };
+}
+
+/** Whether a reply ends the session whoever asked for it (RFC 5321 §3.8, RFC 7504). */
+export function endsSession(reply: Reply): boolean {
+  return reply.code === 421 || reply.code === 521;
+}
+
+/** soft_bounce: what would refuse for good refuses for now. */
+export function softened(reply: Reply): Reply {
+  if (reply.code < 500) return reply;
+  const status = reply.status?.replace(/^5/, "4") as Reply["status"];
+  return { code: reply.code - 100, status, lines: reply.lines };
+}

@@ -337,6 +337,20 @@ describe("what stops the start", () => {
     });
   });
 
+  test("a mail_owner that nobody set and nobody made is stood in for, with a warning", () => {
+    const others = {
+      ...fakeUsers,
+      userByName: (name: string) => name === "postfix" ? undefined : fakeUsers.userByName(name),
+    };
+    expect(errors("", { users: others })).toEqual([]);
+    expect(warnings("", { users: others })).toContain(
+      "parameter mail_owner: unknown user: postfix; running as mail (make the user, or set mail_owner)",
+    );
+    expect(errors("mail_owner = postfix\n", { users: others })[0]).toContain(
+      "unknown user name value: postfix",
+    );
+  });
+
   test("missing users matter only to root", () => {
     const users = { ...fakeUsers, isRoot: false };
     expect(errors("mail_owner = nosuch\n", { users })).toEqual([]);

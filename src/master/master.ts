@@ -159,7 +159,6 @@ export class Master {
         world: this.#world,
         sockets: this.#sockets,
         log,
-        warn: (text) => this.log.note("master", "warning", text),
         identityOf: (path) => this.#lentWatch.identityOf(path),
       });
     } catch (error) {

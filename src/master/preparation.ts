@@ -32,7 +32,6 @@ export interface Preparation {
   readonly sockets: ListeningSockets;
   /** Where the workers are to log, opened. */
   readonly log: LogTarget;
-  readonly warn: (text: string) => void;
   /** How a file is at the moment. */
   readonly identityOf: (path: string) => FileIdentity | undefined;
 }
@@ -40,12 +39,11 @@ export interface Preparation {
 /** Everything of a configuration that can fail before a process is started. Throws StartFault with nothing changed. */
 export function prepare(
   configuration: Configuration,
-  { world, sockets, log, warn, identityOf }: Preparation,
+  { world, sockets, log, identityOf }: Preparation,
 ): Prepared {
   const { settings } = configuration;
   const privileges = workerPrivileges(settings, configuration.isSet("mail_owner"), world);
   if (privileges.is === "bad") throw new StartFault(privileges.why);
-  if (privileges.warning !== undefined) warn(privileges.warning);
   const { identity } = privileges;
   world.prepareDirectories(configuration, identity);
   const workers = workerCount(settings.worker_processes, world.processors);

@@ -1,3 +1,4 @@
+import { mailOwnerStandIn } from "../config/mail_owner.ts";
 import type { Settings } from "../config/parameters/settings_type.ts";
 import type { Identity } from "../platform/process/spawn.ts";
 import type { SystemUser } from "../platform/process/users.ts";
@@ -8,13 +9,8 @@ export type Privileges =
     readonly is: "known";
     /** Undefined: master's own user, as it is not root. */
     readonly identity?: Identity;
-    /** Something the operator should know. */
-    readonly warning?: string;
   }
   | { readonly is: "bad"; readonly why: string };
-
-/** Accounts that systems bring along, for when nobody has made one for mail. */
-const STAND_INS = ["mta", "mail", "nobody"];
 
 /** What is asked of the system. */
 export interface Accounts {
@@ -25,7 +21,7 @@ export interface Accounts {
 
 /**
  * mail_owner (postconf(5)) as numbers: a user's name, or `uid:gid` where an image has no accounts. Root is refused: no worker
- * is ever root. A mail_owner nobody set and nobody made is stood in for, with a warning.
+ * is ever root. A mail_owner nobody set and nobody made is stood in for (the check of users warns of it).
  */
 export function workerPrivileges(
   settings: Pick<Settings, "mail_owner">,
@@ -44,13 +40,9 @@ export function workerPrivileges(
       why: `parameter mail_owner: unknown user: ${name}; make it (useradd -r ${name}) or name another`,
     };
   }
-  const standIn = STAND_INS.map((each) => accounts.userByName(each)).find((each) =>
-    each !== undefined && each.uid !== 0
-  );
+  const standIn = mailOwnerStandIn((each) => accounts.userByName(each));
   if (standIn === undefined) return { is: "bad", why: `parameter mail_owner: unknown user: ${name}` };
-  const warning =
-    `parameter mail_owner: unknown user: ${name}; running as ${standIn.name} (make the user, or set mail_owner)`;
-  return { is: "known", identity: { uid: standIn.uid, gid: standIn.gid }, warning };
+  return { is: "known", identity: { uid: standIn.uid, gid: standIn.gid } };
 }
 
 function unprivileged(uid: number, gid: number, name: string): Privileges {

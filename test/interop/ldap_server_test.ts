@@ -1,5 +1,5 @@
 // How an ldap table gets on with its server: TLS and certificates, SASL, servers that die, hang and come back.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
@@ -10,6 +10,16 @@ import { openTable } from "../../src/table/table_types.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
 import { DIRECTORY } from "../kit/ldap_directory.ts";
 import { ADMIN, ADMIN_PASSWORD, type Slapd, startSlapd, SUFFIX } from "../kit/slapd.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(
+  import.meta.path,
+  "root",
+  "postfix",
+  "postfix-ldap",
+  "slapd",
+  "openssl",
+);
 
 let slapd: Slapd;
 let stranger: Slapd;

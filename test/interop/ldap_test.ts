@@ -1,5 +1,5 @@
 // ldap tables on a real OpenLDAP server, beside the real postmap(1): same values, same exit status, same reasons.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -10,6 +10,16 @@ import { openTable } from "../../src/table/table_types.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
 import { DIRECTORY, FAR, referral } from "../kit/ldap_directory.ts";
 import { ADMIN, ADMIN_PASSWORD, type Slapd, startSlapd, SUFFIX } from "../kit/slapd.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(
+  import.meta.path,
+  "root",
+  "postfix",
+  "postfix-ldap",
+  "slapd",
+  "openssl",
+);
 
 const runner = join(import.meta.dir, "../kit/run_command.ts");
 let slapd: Slapd;

@@ -1,5 +1,5 @@
 // socketmap, tcp and memcache tables beside the real postmap, on the same peers; redis tables on a real Redis.
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -17,6 +17,15 @@ import {
   startTcpTable,
   type TablePeer,
 } from "../kit/table_peers.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(
+  import.meta.path,
+  "root",
+  "postfix",
+  "memcached",
+  "redis",
+);
 
 setDefaultTimeout(30_000);
 

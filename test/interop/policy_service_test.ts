@@ -1,18 +1,19 @@
 // check_policy_service over whole sessions: every attribute at every stage as the real Postfix sends it, connections kept and
 // given up as documented, and a real policy server (postgrey) before both.
-import { afterAll, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
 import { startMailSystem } from "../kit/mail_system.ts";
 import { startPolicyDaemon } from "../kit/policy_daemon.ts";
-import { postfixAvailable, startPostfix } from "../kit/postfix.ts";
+import { startPostfix } from "../kit/postfix.ts";
 import { freePort } from "../kit/server.ts";
 import { startSmtpPeer } from "../kit/smtp_peer.ts";
 import { talk } from "../kit/talk.ts";
 import { reachable } from "../kit/reachable.ts";
+import { withPeers } from "../kit/peers.ts";
 
-if (!postfixAvailable()) throw new Error("these tests need root and the Debian package postfix");
+const { afterAll, test } = withPeers(import.meta.path, "root", "postfix", "postgrey");
 
 const COMMON: Readonly<Record<string, string>> = {
   compatibility_level: "3.6",

@@ -1,5 +1,5 @@
 // Tables that one side makes again and again while the other reads them: no key is ever missing, no value ever half of each.
-import { afterAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -7,6 +7,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testContext } from "../../src/table/_test_context.ts";
 import { openTable } from "../../src/table/table_types.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, describe, test } = withPeers(
+  import.meta.path,
+  "root",
+  "postfix",
+  "postfix-cdb",
+  "postfix-lmdb",
+);
 
 const SUFFIX: Readonly<Record<string, string>> = { hash: ".db", btree: ".db", lmdb: ".lmdb", cdb: ".cdb" };
 const KEYS = 3000;

@@ -1,10 +1,19 @@
 // Random sources, options and steps, through the real postmap and postalias and through ours: same output, messages, status.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import fc from "fast-check";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, test } = withPeers(
+  import.meta.path,
+  "root",
+  "postfix",
+  "postfix-cdb",
+  "postfix-lmdb",
+);
 
 const runner = join(import.meta.dir, "../kit/run_command.ts");
 const binary = process.env["MTA_BINARY"];

@@ -1,7 +1,7 @@
 // pgsql, mysql and sqlite tables when things go wrong: servers that die, hang, refuse or come back; databases that are locked,
 // replaced or damaged; logins, TLS, and an environment that means ill.
 import { Database as Sqlite } from "bun:sqlite";
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { createServer, type Server } from "node:net";
@@ -12,6 +12,16 @@ import { openTable } from "../../src/table/table_types.ts";
 import { SqlPools } from "../../src/table/sql/sql_pools.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
 import { type Database, startMariadb, startPostgres } from "../kit/database.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(
+  import.meta.path,
+  "root",
+  "mariadb",
+  "postgres",
+  "sqlite3",
+  "openssl",
+);
 
 const root = fs.mkdtempSync(join(tmpdir(), "sql-"));
 const servers: Record<"pgsql" | "mysql", Database | undefined> = { pgsql: undefined, mysql: undefined };

@@ -1,5 +1,5 @@
 // pgsql, mysql and sqlite tables beside the real postmap, on the same servers, files and query files.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import fc from "fast-check";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -10,6 +10,19 @@ import type { TableContext } from "../../src/table/context.ts";
 import { openTable } from "../../src/table/table_types.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
 import { type Database, startMariadb, startPostgres } from "../kit/database.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(
+  import.meta.path,
+  "root",
+  "postfix",
+  "postfix-mysql",
+  "postfix-pgsql",
+  "postfix-sqlite",
+  "mariadb",
+  "postgres",
+  "sqlite3",
+);
 
 const TYPES = ["pgsql", "mysql", "sqlite"] as const;
 type Type = typeof TYPES[number];

@@ -1,5 +1,5 @@
 // Table files that we write, read whole by the libraries' own tools and searched by the real postmap.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +8,15 @@ import { replaceFile } from "../../src/platform/file/file_replacement.ts";
 import { INDEX_FORMATS } from "../../src/table/index/index_formats.ts";
 import { RecordSet } from "../../src/table/index/record_set.ts";
 import { writeIndex } from "../../src/table/index/table_build.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(
+  import.meta.path,
+  "postfix",
+  "postfix-cdb",
+  "postfix-lmdb",
+  "table tools",
+);
 
 let root = "";
 const peers = [

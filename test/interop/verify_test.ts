@@ -1,14 +1,14 @@
 // Address verification beside the real Postfix: the same sessions, the same replies, log lines and commands to the probed server.
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { startMailSystem } from "../kit/mail_system.ts";
-import { postfixAvailable } from "../kit/postfix.ts";
 import type { PeerScript } from "../kit/smtp_peer.ts";
 import { talk } from "../kit/talk.ts";
 import { type Question, startVerifyPair, type VerifyPair, type VerifySetting } from "../kit/verify_pair.ts";
+import { withPeers } from "../kit/peers.ts";
 
-if (!postfixAvailable()) throw new Error("these tests need root and the Debian package postfix");
+const { test } = withPeers(import.meta.path, "root", "postfix");
 
 /** Knows addresses by what they begin with. */
 const PEER: PeerScript = {

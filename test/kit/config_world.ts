@@ -31,7 +31,7 @@ export function fakeWorld(files: Readonly<Record<string, string>> = {}, name = "
   };
 }
 
-/** Users `postfix` (100) and `nobody` (65534); root asks. */
+/** Users `mail` (8), `postfix` (100) and `nobody` (65534); root asks. */
 export const fakeUsers: SystemUsers = {
   userByName: (name) => USERS.find((user) => user.name === name),
   userById: (uid) => USERS.find((user) => user.uid === uid),
@@ -40,6 +40,7 @@ export const fakeUsers: SystemUsers = {
 
 const USERS = [
   { name: "root", uid: 0, gid: 0 },
+  { name: "mail", uid: 8, gid: 8 },
   { name: "postfix", uid: 100, gid: 100 },
   { name: "twin", uid: 100, gid: 101 },
   { name: "wheel", uid: 200, gid: 0 },

@@ -136,7 +136,7 @@ function userExists(name: string): boolean {
 function baseMainCf(directory: string): string[] {
   const owner = process.getuid!() !== 0
     ? []
-    : [`mail_owner = ${userExists("postfix") ? "postfix" : "nobody"}`];
+    : [`mail_owner = ${userExists("postfix") ? "postfix" : "daemon"}`];
   return [
     "compatibility_level = 3.6",
     "myhostname = mail.example.com",

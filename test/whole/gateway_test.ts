@@ -1,12 +1,15 @@
 // A container whose clients all come from its default gateway, as behind a userland proxy: two network namespaces joined by a
 // cable, the compiled binary in the one, the world in the other. Needs root, iproute2 and swaks.
-import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, expect, setDefaultTimeout } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BINARY, HAVE_BINARY } from "../kit/server.ts";
 import { tied } from "../kit/tied_child.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { test } = withPeers(import.meta.path, "root", "ip", "swaks", "nc");
 
 setDefaultTimeout(60_000);
 const inside = test.skipIf(!HAVE_BINARY || process.getuid!() !== 0);

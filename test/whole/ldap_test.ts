@@ -1,11 +1,14 @@
 // A directory behind the compiled binary: groups are expanded, unknown users refused, and a dead directory loses and bounces nothing.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { join } from "node:path";
 import { DIRECTORY } from "../kit/ldap_directory.ts";
 import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
 import { type Slapd, startSlapd, SUFFIX } from "../kit/slapd.ts";
 import { sendMessage, talk } from "../kit/talk.ts";
 import { mailbox } from "../kit/mailbox.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "root", "slapd");
 
 let slapd: Slapd;
 let server: Server;

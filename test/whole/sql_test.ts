@@ -1,13 +1,16 @@
 // The executable with access rules in PostgreSQL, mailboxes in MariaDB and relay domains in SQLite, in query files that only
 // root may read; then without its database servers.
 import { Database as Sqlite } from "bun:sqlite";
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Database, startMariadb, startPostgres } from "../kit/database.ts";
 import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "root", "mariadb", "postgres");
 
 setDefaultTimeout(60_000);
 

@@ -1,4 +1,5 @@
 import type { Diagnostic } from "../syntax/diagnostic.ts";
+import { mailOwnerStandIn } from "../mail_owner.ts";
 import type { Scope } from "../scope.ts";
 
 /** A row of the user database, as far as it matters here. */
@@ -52,11 +53,26 @@ function checkUser(scope: Scope, path: string, users: SystemUsers, role: Role, n
     scope.complaint(role, name, `file ${path}: parameter ${role}: ${text}`, EXPECTED[role]),
   ];
   const user = users.userByName(name);
-  if (user === undefined) return bad(`unknown user name value: ${name}`);
+  if (user === undefined) return standIn(scope, users, role, name) ?? bad(`unknown user name value: ${name}`);
   if (user.uid === 0) return bad(`user ${name} has privileged user ID`);
   if (user.gid === 0) return bad(`user ${name} has privileged group ID`);
   const same = role === "mail_owner" ? users.userById(user.uid) : undefined;
   return same === undefined || same.name === name ? [] : bad(`user ${name} has same user ID as ${same.name}`);
+}
+
+/** Nobody set mail_owner and nobody made its default: another account serves, and that is worth a warning. */
+function standIn(scope: Scope, users: SystemUsers, role: Role, name: string): Diagnostic[] | undefined {
+  if (role !== "mail_owner" || scope.setting(role) !== undefined) return undefined;
+  const instead = mailOwnerStandIn((each) => users.userByName(each));
+  if (instead === undefined) return undefined;
+  const text =
+    `parameter ${role}: unknown user: ${name}; running as ${instead.name} (make the user, or set mail_owner)`;
+  return [{
+    level: "warning",
+    text,
+    parameter: role,
+    expected: `${EXPECTED[role]}, or another value of ${role}`,
+  }];
 }
 
 function checkOverlap(scope: Scope, path: string, privs: UserRow, owner: UserRow): Diagnostic[] {

@@ -1,0 +1,65 @@
+// What tests run against and beside. A file says what it needs; where that is not installed its tests are skipped, by name.
+import * as bun from "bun:test";
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+
+/** A program that tests need, the files by which it is known to be there, and Debian's packages of it. */
+interface Peer {
+  readonly files: readonly string[];
+  readonly packages: string;
+}
+
+const postfixTable = (type: string): Peer => ({
+  files: [`/usr/lib/postfix/postfix-${type}.so`],
+  packages: `postfix-${type}`,
+});
+
+const PEERS = {
+  postfix: { files: ["/usr/sbin/postfix", "/usr/sbin/postconf", "/usr/sbin/postmap"], packages: "postfix" },
+  "postfix-cdb": postfixTable("cdb"),
+  "postfix-ldap": postfixTable("ldap"),
+  "postfix-lmdb": postfixTable("lmdb"),
+  "postfix-mysql": postfixTable("mysql"),
+  "postfix-pcre": postfixTable("pcre"),
+  "postfix-pgsql": postfixTable("pgsql"),
+  "postfix-sqlite": postfixTable("sqlite"),
+  mariadb: { files: ["/usr/sbin/mariadbd"], packages: "mariadb-server" },
+  memcached: { files: ["/usr/bin/memcached"], packages: "memcached" },
+  nc: { files: ["/usr/bin/nc"], packages: "netcat-openbsd" },
+  openssl: { files: ["/usr/bin/openssl"], packages: "openssl" },
+  ip: { files: ["/usr/sbin/ip"], packages: "iproute2" },
+  postgres: { files: ["/usr/lib/postgresql"], packages: "postgresql" },
+  postgrey: { files: ["/usr/sbin/postgrey"], packages: "postgrey" },
+  python3: { files: ["/usr/bin/python3"], packages: "python3" },
+  redis: { files: ["/usr/bin/redis-server"], packages: "redis-server" },
+  slapd: { files: ["/usr/sbin/slapd", "/usr/bin/ldapadd"], packages: "slapd ldap-utils" },
+  sqlite3: { files: ["/usr/bin/sqlite3"], packages: "sqlite3" },
+  swaks: { files: ["/usr/bin/swaks"], packages: "swaks" },
+  "table tools": {
+    files: ["/usr/bin/db5.3_verify", "/usr/bin/cdb", "/usr/bin/mdb_dump"],
+    packages: "db5.3-util tinycdb lmdb-utils",
+  },
+} as const satisfies Readonly<Record<string, Peer>>;
+
+/** A peer's name; `root` is no program, but what some tests cannot do without. */
+export type PeerName = keyof typeof PEERS | "root";
+
+/** Whether a peer is there. */
+export function hasPeer(name: PeerName): boolean {
+  if (name === "root") return process.getuid?.() === 0;
+  return PEERS[name].files.every((file) => existsSync(file));
+}
+
+const wanting = (name: PeerName) => name === "root" ? "the rights of root" : PEERS[name].packages;
+
+type Functions = Pick<typeof bun, "afterAll" | "beforeAll" | "describe" | "test">;
+
+const nothing = () => {};
+
+/** bun:test's functions where all peers are there; where one is missing they skip, and a line says which file and what it needs. */
+export function withPeers(file: string, ...names: readonly PeerName[]): Functions {
+  const missing = names.filter((name) => !hasPeer(name));
+  if (missing.length === 0) return bun;
+  console.log(`# skipped: ${basename(file)} needs ${missing.map(wanting).join(", ")}`);
+  return { afterAll: nothing, beforeAll: nothing, describe: bun.describe.skip, test: bun.test.skip };
+}

@@ -66,13 +66,8 @@ function standIn(scope: Scope, users: SystemUsers, role: Role, name: string): Di
   const instead = mailOwnerStandIn((each) => users.userByName(each));
   if (instead === undefined) return undefined;
   const text =
-    `parameter ${role}: unknown user: ${name}; running as ${instead.name} (make the user, or set mail_owner)`;
-  return [{
-    level: "warning",
-    text,
-    parameter: role,
-    expected: `${EXPECTED[role]}, or another value of ${role}`,
-  }];
+    `parameter ${role}: unknown user: ${name}; running as ${instead.name} (make the user, or set ${role})`;
+  return [{ level: "warning", text, parameter: role }];
 }
 
 function checkOverlap(scope: Scope, path: string, privs: UserRow, owner: UserRow): Diagnostic[] {

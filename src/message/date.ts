@@ -37,16 +37,15 @@ function printMailDate(milliseconds: number, zone: Zone): string {
   const date = new Date(milliseconds + zone.minutes * 60_000);
   const away = Math.abs(zone.minutes);
   const offset = `${zone.minutes < 0 ? "-" : "+"}${two(Math.floor(away / 60))}${two(away % 60)}`;
-  const day = `${DAYS[date.getUTCDay()]}, ${date.getUTCDate()} ${
-    MONTHS[date.getUTCMonth()]
-  } ${date.getUTCFullYear()}`;
+  const number = `${date.getUTCDate()}`.padStart(2);
+  const day = `${DAYS[date.getUTCDay()]}, ${number} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
   return `${day} ${clock(date)} ${offset} (${zone.name})`;
 }
 
 let cachedSecond = NaN;
 let cachedDate = "";
 
-/** `Wed, 25 Nov 2026 01:54:39 +0000 (UTC)`: RFC 5322 §3.3 with the zone's name as a comment, as Postfix writes it. */
+/** `Wed, 25 Nov 2026 01:54:39 +0000 (UTC)`: RFC 5322 §3.3, day blank-padded, with the zone's name as a comment, as Postfix writes it. */
 export function mailDate(milliseconds: number, zone?: Zone): string {
   if (zone !== undefined) return printMailDate(milliseconds, zone);
   const second = Math.floor(milliseconds / 1000);

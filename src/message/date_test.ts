@@ -8,7 +8,7 @@ test("mailDate() writes the zone as number and name", () => {
   expect(mailDate(AT, UTC)).toBe("Wed, 25 Nov 2026 01:54:39 +0000 (UTC)");
   expect(mailDate(AT, { minutes: -330, name: "X" })).toBe("Tue, 24 Nov 2026 20:24:39 -0530 (X)");
   expect(mailDate(Date.UTC(2026, 0, 2), { minutes: 60, name: "CET" })).toBe(
-    "Fri, 2 Jan 2026 01:00:00 +0100 (CET)",
+    "Fri,  2 Jan 2026 01:00:00 +0100 (CET)",
   );
 });
 

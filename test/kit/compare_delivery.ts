@@ -54,7 +54,7 @@ function plain(text: string, root: string): string {
   return text.replaceAll(root, "ROOT")
     .replace(/\b[0-9A-F]{9,12}\b(?:\.\d+)?/g, "ID")
     .replace(/\d{14}\.ID@/g, "ID@")
-    .replace(/\w{3}, \d+ \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4} \(\w+\)/g, "DATE")
+    .replace(/\w{3}, [ \d]\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4} \(\w+\)/g, "DATE")
     .replace(/^(>?From \S+) {2}\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$/gm, "$1  DATE")
     .replace(/delay=[\d.]+, delays=[\d./]+/g, "DELAYS")
     .replace(/(tmp|new)\/\d+\.[\w]+\.[\w.]+/g, "$1/NAME");

@@ -13,15 +13,18 @@ export function splitAddress(text: string): SplitAddress {
 // An atom excludes controls, blanks and specials; letters beyond ASCII pass (RFC 5321 §4.1.2, RFC 6531 §3.3).
 const DOT_STRING = /^[^\x00-\x20\x7f()<>@,;:\\".[\]]+(?:\.[^\x00-\x20\x7f()<>@,;:\\".[\]]+)*$/;
 
-/** A local part as it is written outside: quoted when it is not a dot-string (RFC 5321 §4.1.2). */
+/** What would end the line that an address is written into; no address that was read has any (tables may say what they like). */
+const LINE_ENDS = /[\r\n\0]/g;
+
+/** A local part as it is written outside: quoted when it is not a dot-string (RFC 5321 §4.1.2). Always one line. */
 export function quoteLocal(local: string): string {
-  return DOT_STRING.test(local) ? local : `"${local.replace(/[\\"\r\n]/g, "\\$&")}"`;
+  return DOT_STRING.test(local) ? local : `"${local.replace(/[\\"]/g, "\\$&").replace(LINE_ENDS, " ")}"`;
 }
 
-/** External form of an internal address: `a b@c` is written `"a b"@c`; the null sender stays empty. */
+/** External form of an internal address: `a b@c` is written `"a b"@c`; the null sender stays empty. Always one line. */
 export function quoteAddress(internal: string): string {
   if (internal === "") return "";
   const at = internal.lastIndexOf("@");
   if (at < 0) return quoteLocal(internal);
-  return `${quoteLocal(internal.slice(0, at))}${internal.slice(at)}`;
+  return `${quoteLocal(internal.slice(0, at))}${internal.slice(at).replace(LINE_ENDS, " ")}`;
 }

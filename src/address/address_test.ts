@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import fc from "fast-check";
 import { quoteAddress, splitAddress } from "./address.ts";
 
 test("splitAddress() splits at the last @", () => {
@@ -20,4 +21,9 @@ test("quoteAddress() quotes what is no dot-string", () => {
     ["postmaster", "postmaster"],
   ] as const;
   for (const [internal, external] of rows) expect(quoteAddress(internal)).toBe(external);
+});
+
+test("quoteAddress() is one line whatever the address", () => {
+  const text = fc.string({ unit: fc.constantFrom("a", "@", '"', "\\", " ", "\r", "\n", "\0", "[", "é") });
+  fc.assert(fc.property(text, (address) => expect(quoteAddress(address)).not.toMatch(/[\r\n\0]/)));
 });

@@ -1,4 +1,5 @@
 import { quoteAddress } from "../address/address.ts";
+import { printable, printableAscii } from "../base/printable.ts";
 import { wrapLine } from "../base/wrap.ts";
 import { mailDate } from "../message/date.ts";
 import type { RecipientDetail } from "../queue/store.ts";
@@ -37,8 +38,12 @@ export interface NoticeParts {
 const WIDTH = 79;
 const INDENT = 4;
 
-const crlf = (lines: readonly string[]) => `${lines.join("\r\n")}\r\n`;
-const wrapped = (text: string) => wrapLine(text, WIDTH, INDENT);
+/** What no line may have in it; senders, servers and tables have a say in most of them. */
+const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f-\x9f]/g;
+
+/** Lines in wire form. A control character in one is a question mark, so that nobody adds a line or a part of his own. */
+const crlf = (lines: readonly string[]) =>
+  `${lines.map((line) => line.replace(CONTROLS, "?")).join("\r\n")}\r\n`;
 const isAscii = (text: string) => /^[\x00-\x7f]*$/.test(text);
 
 /** `rfc822;` or, beyond ASCII, `utf-8;` (RFC 6533 §3). */
@@ -48,7 +53,7 @@ function typed(address: string, separator: string): string {
 
 /** Final address of an entry, in external form. */
 function finalAddress({ recipient, detail }: ReportedRecipient): string {
-  return quoteAddress(detail.address ?? recipient.address);
+  return quoteAddress(printable(detail.address ?? recipient.address));
 }
 
 /** The address first given, where it is another than the final one. */
@@ -60,10 +65,17 @@ function expandedFrom(entry: ReportedRecipient): string | undefined {
     : quoteAddress(original);
 }
 
-function textEntry(entry: ReportedRecipient): string[] {
+/** Somebody's words, in ASCII where the notice is (smtputf8_enable). */
+const shown = (text: string, utf8: boolean) => utf8 ? text : printableAscii(text);
+
+function wrapped(text: string, { smtputf8Enabled }: NoticeParts): string[] {
+  return wrapLine(shown(text, smtputf8Enabled), WIDTH, INDENT);
+}
+
+function textEntry(entry: ReportedRecipient, parts: NoticeParts): string[] {
   const from = expandedFrom(entry);
   const head = `<${finalAddress(entry)}>${from === undefined ? "" : ` (expanded from <${from}>)`}`;
-  return ["", ...wrapped(`${head}: ${entry.detail.text}`)];
+  return ["", ...wrapped(`${head}: ${entry.detail.text}`, parts)];
 }
 
 function diagnostic(detail: RecipientDetail, mailName: string): string {
@@ -84,7 +96,7 @@ function statusEntry(entry: ReportedRecipient, parts: NoticeParts, mailName: str
     `Action: ${detail.action}`,
     `Status: ${detail.status}`,
     ...detail.remoteMta === undefined ? [] : [`Remote-MTA: dns; ${detail.remoteMta}`],
-    ...wrapped(`Diagnostic-Code: ${diagnostic(detail, mailName)}`),
+    ...wrapped(`Diagnostic-Code: ${diagnostic(detail, mailName)}`, parts),
     ...parts.retryUntil === undefined ? [] : [`Will-Retry-Until: ${mailDate(parts.retryUntil)}`],
   ];
 }
@@ -129,7 +141,7 @@ function notification(parts: NoticeParts, boundary: string, eightBit: boolean, c
     ...encodingLine(eightBit),
     "",
     ...parts.text === "" ? [] : parts.text.replace(/\n$/, "").split("\n"),
-    ...parts.entries.flatMap(textEntry),
+    ...parts.entries.flatMap((entry) => textEntry(entry, parts)),
     "",
   ];
 }
@@ -151,7 +163,7 @@ function report(parts: NoticeParts, boundary: string): string[] {
     `Arrival-Date: ${mailDate(envelope.arrival)}`,
     ...parts.entries.flatMap((entry) => statusEntry(entry, parts, name)),
     "",
-  ];
+  ].map((line) => shown(line, parts.smtputf8Enabled));
 }
 
 function returned(parts: NoticeParts, boundary: string, eightBit: boolean): string[] {

@@ -84,6 +84,14 @@ test.skipIf(!postfixAvailable())(
       mail("nobodyhere", { rcpt: "NOTIFY=NEVER" }),
       mail("nobodyhere", { rcpt: "NOTIFY=DELAY" }),
       mail("nobodyhere", { rcpt: "NOTIFY=FAILURE,DELAY" }),
+      mail("nobodyhere", {
+        mail: "ENVID=a+20b",
+        rcpt: "ORCPT=rfc822;a+0D+0AAction:+20delivered+0D+0A+0D+0A--b",
+      }),
+      mail("nobodyhere", { rcpt: "ORCPT=rfc822;a+E9+07+7Fb+C3+A9" }),
+      mail("nobodyhere", { rcpt: "ORCPT=utf-8;a\\x{0A}b+0A\\x{E9}\\x{1F4E7}" }),
+      mail('"a\x01b\x7f"'),
+      mail("nobodyhere", { from: '"a\rb\x01"@example.com' }),
       mail("nobodyhere", { text: LONG }),
       mail(["nobodyhere", "games"]),
       mail('"with blank"'),
@@ -131,6 +139,7 @@ test.skipIf(!postfixAvailable())("7-bit notices, obsolete From, threads", () =>
     enable_threaded_bounces: "yes",
   }, [
     mail("nobodyhere"),
+    mail("nobodyhere", { rcpt: "ORCPT=rfc822;a+C3+A9b" }),
     mail("nobodyhere", { mail: "BODY=8BITMIME", text: "Subject: 8\nMessage-Id: <m8@x>\n\nna\xefve\n" }),
   ]));
 

@@ -66,7 +66,7 @@ function prefixLines(
 ): Buffer | undefined {
   const { recipient } = job.recipients[0];
   const lines: string[] = [];
-  const written = (address: string) => quoteAddress(outgoing(address)).replace(/[\r\n]/g, " ");
+  const written = (address: string) => quoteAddress(outgoing(address));
   if (flags.has("R")) lines.push(`Return-Path: <${written(job.envelope.sender)}>\r\n`);
   if (flags.has("O")) lines.push(`X-Original-To: ${written(recipient.original)}\r\n`);
   if (flags.has("D")) lines.push(`Delivered-To: ${written(recipient.address)}\r\n`);

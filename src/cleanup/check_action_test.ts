@@ -9,12 +9,17 @@ test("parseCheckAction() reads every action, and says what is wrong with the oth
     ["REJECT 4.2.0", { is: "reject", status: "4.2.0", text: "message content rejected" }],
     ["WARN x  y", { is: "note", verb: "warning", text: "x  y" }],
     ["PREPEND A: b", { is: "prepend", text: "A: b" }],
+    ["PREPEND no field", {
+      is: "flawed",
+      why: 'bad PREPEND header text "no field" in t map -- need "headername: headervalue"',
+    }],
+    ["REJECT 5.7.1 a\nb", { is: "reject", status: "5.7.1", text: "a\nb" }],
     ["PREPEND", { is: "flawed", why: "PREPEND action without text in t map" }],
     ["REDIRECT nobody", { is: "flawed", why: 'bad REDIRECT target "nobody" in t map -- need user@domain' }],
     ["toString", { is: "flawed", why: "unknown command in t map: toString" }],
     ["ok", { is: "keep" }],
   ] as const;
-  for (const [value, action] of rows) expect<unknown>(parseCheckAction(value, "t")).toEqual(action);
+  for (const [value, action] of rows) expect<unknown>(parseCheckAction(value, "t", "header")).toEqual(action);
 });
 
 test("readStructure() finds boundaries and attached messages", () => {

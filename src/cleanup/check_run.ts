@@ -1,10 +1,11 @@
 import { quoteAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import { printField } from "../message/header.ts";
 import type { Log } from "../observe/log.ts";
 import type { OpenMaps } from "../rewrite/open_tables.ts";
 import { defer, refuse, type Reply, type Status } from "../smtp/reply.ts";
 import type { Answer } from "../table/table.ts";
-import { type CheckAction, parseCheckAction } from "./check_action.ts";
+import { type CheckAction, type CheckedKind, parseCheckAction } from "./check_action.ts";
 import type { Submission } from "./cleanup.ts";
 import { toBytesText } from "./latin1.ts";
 
@@ -33,7 +34,13 @@ function originText({ origin, sender, recipients }: Submission): string {
     (origin.protocol === undefined ? "" : ` proto=${origin.protocol}`) + attribute("helo", origin.helo);
 }
 
-const wireLine = (text: string) => `${toBytesText(text).replaceAll("\n", "\r\n")}\r\n`;
+/** A table's text in place of a header or of body lines, in wire form: a header stays one, the body may have more lines. */
+function wireText(kind: CheckedKind, text: string): string {
+  const bytes = toBytesText(text);
+  return kind === "header"
+    ? printField(bytes)
+    : `${bytes.replace(/\r?\n|\r/g, "\r\n").replaceAll("\0", "")}\r\n`;
+}
 
 function replyOf(status: Status, text: string): Reply {
   return status.startsWith("4")
@@ -63,15 +70,15 @@ export class CheckRun {
   }
 
   /** Holds a header or a body line against a table; the last line end is taken off, those inside become LF. */
-  check(kind: "header" | "body", given: string, maps: OpenMaps | undefined): MaybeAsync<Checked> {
+  check(kind: CheckedKind, given: string, maps: OpenMaps | undefined): MaybeAsync<Checked> {
     if (maps === undefined || this.over) return KEPT;
     const text = given.replaceAll("\r\n", "\n").replace(/\n$/, "");
     return then(maps.whole.find(text), (answer) => this.#judge(kind, text, maps.title, answer));
   }
 
-  #judge(kind: "header" | "body", text: string, table: string, answer: Answer): Checked {
+  #judge(kind: CheckedKind, text: string, table: string, answer: Answer): Checked {
     if (answer.is === "absent") return KEPT;
-    if (answer.is === "found") return this.#carryOut(kind, text, parseCheckAction(answer.value, table));
+    if (answer.is === "found") return this.#carryOut(kind, text, parseCheckAction(answer.value, table, kind));
     const { id } = this.#submission;
     this.#log.note("cleanup", "warning", answer.why);
     this.#log.note(
@@ -94,7 +101,7 @@ export class CheckRun {
     });
   }
 
-  #carryOut(kind: "header" | "body", text: string, action: CheckAction): Checked {
+  #carryOut(kind: CheckedKind, text: string, action: CheckAction): Checked {
     switch (action.is) {
       case "keep":
         return KEPT;
@@ -112,11 +119,11 @@ export class CheckRun {
         return KEPT;
       default:
         this.#tell(action.is, kind, text, action.text);
-        return this.#change(action);
+        return this.#change(kind, action);
     }
   }
 
-  #change(action: Extract<CheckAction, { readonly text: string }>): Checked {
+  #change(kind: CheckedKind, action: Extract<CheckAction, { readonly text: string }>): Checked {
     switch (action.is) {
       case "hold":
       case "discard":
@@ -132,9 +139,9 @@ export class CheckRun {
       case "strip":
         return LEFT_OUT;
       case "replace":
-        return { text: wireLine(action.text) };
+        return { text: wireText(kind, action.text) };
       case "prepend":
-        return { before: wireLine(action.text) };
+        return { before: wireText(kind, action.text) };
       default:
         return KEPT;
     }

@@ -1,3 +1,4 @@
+import { printable } from "../base/printable.ts";
 import type { RecipientDetail } from "../queue/store.ts";
 import type { TaskResult } from "./mailbox/writer.ts";
 
@@ -22,7 +23,7 @@ const EXITS: Readonly<Record<number, readonly [status: string, text: string]>> =
 
 /** Line ends and controls of a command's output become blanks and question marks. */
 export function printableOutput(output: string): string {
-  return output.replace(/[\r\n\t]/g, " ").replace(/[\x00-\x1f\x7f]/g, "?");
+  return printable(output.replace(/[\r\n\t]/g, " "));
 }
 
 function detail(status: string, text: string, diagnostic = text): RecipientDetail {

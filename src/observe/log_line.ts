@@ -1,3 +1,4 @@
+import { printable, printableAscii } from "../base/printable.ts";
 import type { FieldValue, Level, Program } from "./event.ts";
 
 /** What becomes one line of the log. */
@@ -15,18 +16,14 @@ export interface LogEntry {
 }
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const CONTROL = /[\x00-\x1f\x7f-\x9f]/;
-const CONTROLS = /[\x00-\x1f\x7f-\x9f]/g;
-const NOT_ASCII = /[^\x20-\x7e]/g;
 
 /** Longest text in bytes, as Postfix's msg_vprintf cuts it. */
 const TEXT_LIMIT = 2000;
 
 /** Text fit for one log line: controls (and beyond ASCII, when not `utf8`) become `?`, and it ends near 2000 bytes. */
-export function printable(text: string, utf8: boolean): string {
-  let clean = utf8 ? (CONTROL.test(text) ? text.replace(CONTROLS, "?") : text) : text.replace(NOT_ASCII, "?");
-  if (clean.length * 3 > TEXT_LIMIT) clean = cut(clean);
-  return clean;
+export function logText(text: string, utf8: boolean): string {
+  const clean = utf8 ? printable(text) : printableAscii(text);
+  return clean.length * 3 > TEXT_LIMIT ? cut(clean) : clean;
 }
 
 function cut(text: string): string {
@@ -60,13 +57,13 @@ export function timeStamp(time: number): string {
 /** The line of a log file, as syslogd and postlogd(8) write it. */
 export function textLine(entry: LogEntry, host: string, pid: number, utf8: boolean): string {
   return `${timeStamp(entry.time)} ${host} ${entry.syslogName}/${entry.program}[${pid}]: ` +
-    `${levelPrefix(entry.level)}${printable(entry.text, utf8)}\n`;
+    `${levelPrefix(entry.level)}${logText(entry.text, utf8)}\n`;
 }
 
 /** The same as one JSON object: who, when, the event's name and fields, and the text line's words. */
 export function jsonLine(entry: LogEntry, host: string, pid: number, utf8: boolean): string {
   const { time, level, syslogName, program, event, fields } = entry;
   const head = { time: new Date(time).toISOString(), level, host, syslog_name: syslogName, program, pid };
-  const text = printable(entry.text, utf8);
+  const text = logText(entry.text, utf8);
   return `${JSON.stringify(event === undefined ? { ...head, text } : { ...fields, ...head, event, text })}\n`;
 }

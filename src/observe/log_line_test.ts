@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { jsonLine, type LogEntry, printable, textLine } from "./log_line.ts";
+import { jsonLine, type LogEntry, logText, textLine } from "./log_line.ts";
 
 const entry = (text: string, more: Partial<LogEntry> = {}): LogEntry => ({
   time: new Date(2026, 10, 5, 1, 2, 3).getTime(),
@@ -21,18 +21,18 @@ test("levels beyond info get their prefix, a service its own syslog_name", () =>
 });
 
 test("controls become question marks: no peer writes a line of its own into the log", () => {
-  expect(printable("a\r\nb\x00\x7f\x85c", true)).toBe("a??b???c");
+  expect(logText("a\r\nb\x00\x7f\x85c", true)).toBe("a??b???c");
   expect(textLine(entry("x\ny"), "mail", 1, true).split("\n")).toHaveLength(2);
 });
 
 test("text beyond ASCII stays with utf8 and is masked without", () => {
-  expect(printable("grüße", true)).toBe("grüße");
-  expect(printable("grüße", false)).toBe("gr??e");
+  expect(logText("grüße", true)).toBe("grüße");
+  expect(logText("grüße", false)).toBe("gr????e");
 });
 
 test("a long line is cut near 2000 bytes, never inside a character", () => {
-  expect(printable("x".repeat(5000), true)).toHaveLength(2000);
-  const cut = printable(`x${"ü".repeat(3000)}`, true);
+  expect(logText("x".repeat(5000), true)).toHaveLength(2000);
+  const cut = logText(`x${"ü".repeat(3000)}`, true);
   expect(Buffer.from(cut).length).toBeLessThanOrEqual(2000);
   expect(cut.endsWith("ü")).toBe(true);
 });

@@ -1,5 +1,5 @@
 import type { LogEntry } from "./log_line.ts";
-import { jsonLine, levelPrefix, printable, textLine, timeStamp } from "./log_line.ts";
+import { jsonLine, levelPrefix, logText, textLine, timeStamp } from "./log_line.ts";
 import type { Level } from "./event.ts";
 import { writeFully } from "../platform/process/this_process.ts";
 import { blockFor } from "../platform/timer.ts";
@@ -106,7 +106,7 @@ export function syslogWriter(
     if (style.format === "json") {
       return Buffer.from(head + jsonLine(entry, style.host, style.pid, style.utf8).trimEnd());
     }
-    return Buffer.from(`${head}${levelPrefix(entry.level)}${printable(entry.text, style.utf8)}`);
+    return Buffer.from(`${head}${levelPrefix(entry.level)}${logText(entry.text, style.utf8)}`);
   };
   const write = (entry: LogEntry) => {
     const line = datagram(entry);

@@ -1,4 +1,5 @@
 import type { LateChanges, Submission } from "../cleanup/cleanup.ts";
+import { printField } from "../message/header.ts";
 import type { Origin, QueueId } from "../queue/envelope.ts";
 import { DataDecoder } from "../smtp/data_decoder.ts";
 import type { Context } from "./context.ts";
@@ -36,8 +37,9 @@ function submissionOf(context: Context, transaction: Transaction, id: QueueId): 
     discard: effects.discard,
     redirect: effects.redirect,
     bcc: effects.bcc,
+    // A table or policy server may say what it likes: it is one line, as in Postfix.
     prepend: [
-      ...effects.prepend.map((line) => `${line}\r\n`).reverse(),
+      ...effects.prepend.map((text) => printField(text.replace(/[\r\n]/g, " "))).reverse(),
       receivedHeader(context, transaction),
     ],
     completeHeaders: transaction.localHeaders,

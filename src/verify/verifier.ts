@@ -1,3 +1,4 @@
+import { printable } from "../base/printable.ts";
 import type { AddressVerifier, PollLimits, Verification } from "../access/verifier.ts";
 import type { Clock } from "../base/clock.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
@@ -159,7 +160,7 @@ class ProbingVerifier implements Verifier {
     const { cache, negativeCache, lifetimes } = this.#deps;
     try {
       if (status !== "deliverable" && (!negativeCache || cache.get(key)?.status === "deliverable")) return;
-      const entry = { status, probed: 0, updated: this.#now, text: printable(text) };
+      const entry = { status, probed: 0, updated: this.#now, text: printable(text.slice(0, MOST_TEXT)) };
       cache.put(key, entry, endOf(entry, lifetimes));
     } catch (error) {
       this.#unavailable(error);
@@ -231,8 +232,4 @@ class ProbingVerifier implements Verifier {
 function verificationOf({ status, text }: Entry): Verification {
   if (status === "deliverable") return { is: "deliverable" };
   return { is: status === "undeliverable" ? "undeliverable" : "unknown", why: text };
-}
-
-function printable(text: string): string {
-  return text.slice(0, MOST_TEXT).replace(/[\x00-\x1f\x7f]/g, "?");
 }

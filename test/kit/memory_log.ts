@@ -1,9 +1,10 @@
 import type { EventFields, EventName } from "../../src/observe/events.ts";
 import { events } from "../../src/observe/events.ts";
 import type { EventKind, Level, Program } from "../../src/observe/event.ts";
+import { logText } from "../../src/observe/log_line.ts";
 import type { Log } from "../../src/observe/log.ts";
 
-/** A log that keeps its lines: `program: text`, the level in front of the text where it is not info. */
+/** A log that keeps its lines as they would be written: `program: text`, the level in front of the text where it is not info. */
 export interface MemoryLog extends Log {
   readonly lines: string[];
 }
@@ -12,7 +13,7 @@ export interface MemoryLog extends Log {
 export function memoryLog(): MemoryLog {
   const lines: string[] = [];
   const add = (program: Program, level: Level, text: string) =>
-    void lines.push(`${program}: ${level === "info" ? "" : `${level}: `}${text}`);
+    void lines.push(`${program}: ${level === "info" ? "" : `${level}: `}${logText(text, true)}`);
   return {
     lines,
     emit<Name extends EventName>(program: Program, name: Name, fields: EventFields<Name>) {

@@ -1,3 +1,4 @@
+import { printable } from "../../base/printable.ts";
 import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { Resolution } from "../../routing/route.ts";
 import type { Reply, Status } from "../../smtp/reply.ts";
@@ -281,7 +282,7 @@ export class Walk {
   #act(verdict: Extract<Verdict, { is: "act" }>): MaybeAsync<Outcome> {
     const { note, effect } = verdict;
     if (effect?.is === "hold" && this.#held) return "dunno";
-    if (note !== undefined) this.#notes.push({ ...note, text: printable(note.text) });
+    if (note !== undefined) this.#notes.push(note);
     if (effect !== undefined) this.#effects.push(effect);
     if (effect?.is === "hold") this.#held = true;
     if (effect?.is === "discard") this.#discarding = true;
@@ -334,7 +335,8 @@ export class Walk {
 
   /** The reply; a configured code or status that is none becomes a generic deferral (smtpd(8)). */
   #reply(refusal: Refusal): Reply {
-    const text = printable(refusal.text);
+    // Control characters become blanks, so that a reply stays one line (smtpd_check_reject).
+    const text = printable(refusal.text, " ");
     if (refusal.code < 400 || refusal.code > 599) {
       this.#warnings.push(
         `SMTP reply code configuration error: ${refusal.code} ${refusal.status} ${refusal.text}`,
@@ -422,9 +424,4 @@ function asStatus(text: string | undefined): Status | undefined {
   if (parts === undefined) return undefined;
   const [subject, detail] = [Number(parts[1]), Number(parts[2])];
   return parts[0] === "4" ? `4.${subject}.${detail}` : `5.${subject}.${detail}`;
-}
-
-/** Control characters become blanks, so that a reply stays one line. */
-function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f]/g, " ");
 }

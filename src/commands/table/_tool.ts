@@ -12,7 +12,7 @@ import {
   writeOut,
 } from "../../platform/process/this_process.ts";
 import type { TableContext } from "../../table/context.ts";
-import { printable } from "../../table/text/source_lines.ts";
+import { printable } from "../../base/printable.ts";
 import type { CommandContext } from "../command.ts";
 import type { ToolRun } from "./_run.ts";
 import { parseToolOptions, ToolFault, type ToolStyle } from "./_options.ts";

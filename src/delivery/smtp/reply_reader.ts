@@ -1,3 +1,5 @@
+import { printableBytes } from "../../base/printable.ts";
+
 /** A server's reply, whole. */
 export interface ServerReply {
   readonly code: number;
@@ -62,7 +64,7 @@ export class ReplyReader {
   }
 
   #line(raw: string): void {
-    const line = printable(raw.endsWith("\r") ? raw.slice(0, -1) : raw);
+    const line = shown(raw.endsWith("\r") ? raw.slice(0, -1) : raw);
     if (this.#kept < LINE_LIMIT) {
       this.#lines.push(line);
       this.#kept += line.length + 1;
@@ -99,10 +101,8 @@ function statusOf(line: string): string {
   return match !== null && match[0][0] === first ? match[0] : `${first}.0.0`;
 }
 
-/** Control characters and bytes that are not UTF-8 become `?`. */
-function printable(line: string): string {
+/** A line's start; control characters and bytes that are not UTF-8 become `?`. */
+function shown(line: string): string {
   const cut = line.length > LINE_LIMIT ? line.slice(0, LINE_LIMIT) : line;
-  if (!/[^\x20-\x7e]/.test(cut)) return cut;
-  const text = /[^\x00-\x7f]/.test(cut) ? Buffer.from(cut, "latin1").toString("utf8") : cut;
-  return text.replace(/[\x00-\x1f\x7f-\x9f\ufffd]/g, "?");
+  return /^[\x20-\x7e]*$/.test(cut) ? cut : printableBytes(Buffer.from(cut, "latin1"));
 }

@@ -1,3 +1,4 @@
+import { printable } from "../../base/printable.ts";
 /** How a sheet looks. */
 export interface SheetStyle {
   /** ANSI colours: for terminals only. */
@@ -65,15 +66,11 @@ export class Sheet {
   }
 }
 
-/** Control characters are nobody's to send to a terminal. */
-function safe(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, "?");
-}
-
 /** A text in pieces of a width, broken at blanks where there are any; pieces after the first are indented. */
 export function wrapped(text: string, width: number, hang: number): string[] {
   const lines: string[] = [];
-  let rest = safe(text);
+  // Control characters are nobody's to send to a terminal.
+  let rest = printable(text);
   for (let room = width; rest.length > room; room = width - hang) {
     const blank = rest.lastIndexOf(" ", room);
     const cut = Math.max(blank > room / 3 ? blank : room, 1);

@@ -5,7 +5,7 @@ import type { TableContext } from "../context.ts";
 import { serverFault } from "./_exchange.ts";
 import { readLine, readValue, type ReplyLimits, UnexpectedReply } from "./memcache_reply.ts";
 import { LookupFault } from "../remote/remote_table.ts";
-import { printable } from "../remote/remote_text.ts";
+import { excerpt } from "../remote/remote_text.ts";
 import { Servers } from "../remote/servers.ts";
 
 /** How a memcache server is talked to (memcache_table(5)); times in milliseconds. */
@@ -78,7 +78,7 @@ export class MemcacheClient {
     const read = (received: Buffer) => {
       const line = readLine(received, this.#options.limits.line);
       if (line === undefined || expected.includes(line.reply)) return line;
-      throw new UnexpectedReply(printable(line.reply, 30));
+      throw new UnexpectedReply(excerpt(line.reply, 30));
     };
     return this.#command({ bytes, read, signal });
   }

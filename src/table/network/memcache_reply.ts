@@ -1,5 +1,5 @@
 import type { Reading } from "../../platform/socket/connection_pool.ts";
-import { printable } from "../remote/remote_text.ts";
+import { excerpt } from "../remote/remote_text.ts";
 
 /** The server says something that its protocol does not know, or more than it may. */
 export class UnexpectedReply extends Error {
@@ -36,7 +36,7 @@ export function readValue(received: Buffer, limits: ReplyLimits): Reading<Buffer
   if (line === undefined) return undefined;
   if (line.reply === "END") return { reply: undefined, length: line.length };
   const size = Number(/^VALUE\s+\S+\s+\S+\s+(\+?\d+)/.exec(line.reply)?.[1] ?? NaN);
-  if (!(size <= limits.data)) throw new UnexpectedReply(printable(line.reply, 30));
+  if (!(size <= limits.data)) throw new UnexpectedReply(excerpt(line.reply, 30));
   return valueAt(received, line.length, line.length + size, limits);
 }
 

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { readLine, readValue, UnexpectedReply } from "./memcache_reply.ts";
 import { netstring, readNetstring } from "./netstring.ts";
 import { LookupFault } from "../remote/remote_table.ts";
-import { printable } from "../remote/remote_text.ts";
+import { excerpt } from "../remote/remote_text.ts";
 import { socketmapAnswer } from "./socketmap.ts";
 import { decodePercent, encodePercent, readReply } from "./tcp.ts";
 
@@ -218,7 +218,7 @@ describe("what memcached answers to get", () => {
 test("text of a peer in a message is short and plain", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (text) => {
-      expect(printable(text, 30)).toMatch(/^[\x20-\x7e]{0,30}$/);
+      expect(excerpt(text, 30)).toMatch(/^[\x20-\x7e]{0,30}$/);
     }),
   );
 });

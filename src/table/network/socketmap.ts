@@ -5,7 +5,7 @@ import { parseEndpoint, serverDirectory } from "../remote/server_endpoint.ts";
 import { exchange } from "./_exchange.ts";
 import { netstring, readNetstring } from "./netstring.ts";
 import { remoteTable } from "../remote/remote_table.ts";
-import { printable, toWire, valueFromWire } from "../remote/remote_text.ts";
+import { excerpt, toWire, valueFromWire } from "../remote/remote_text.ts";
 import { Servers } from "../remote/servers.ts";
 import { ABSENT, type Answer, type Table } from "../table.ts";
 import { refused, unproven } from "../unavailable.ts";
@@ -49,7 +49,7 @@ function socketmap({ spec, server, map }: Names, to: ConnectTo, context: TableCo
       const text = toWire(key, context);
       if (text.length > MAX_QUERY) {
         context.warn(
-          `table ${spec} query too large: '${printable(key, 100)}', returning 'not found'`,
+          `table ${spec} query too large: '${excerpt(key, 100)}', returning 'not found'`,
         );
         return ABSENT;
       }
@@ -81,7 +81,7 @@ export function socketmapAnswer(
   if (status === "NOTFOUND") return ABSENT;
   const { kind, retry } = Object.hasOwn(ERRORS, status) ? ERRORS[status]! : UNKNOWN;
   const reason = rest.toString("latin1").trimStart();
-  const why = `${spec} socketmap server ${kind} error${reason === "" ? "" : `: ${printable(reason, 200)}`}`;
+  const why = `${spec} socketmap server ${kind} error${reason === "" ? "" : `: ${excerpt(reason, 200)}`}`;
   return { is: "trouble", retry, why };
 }
 

@@ -3,7 +3,7 @@ import type { TableContext } from "../context.ts";
 import { parseHostPort } from "../remote/server_endpoint.ts";
 import { exchange } from "./_exchange.ts";
 import { LookupFault, remoteTable } from "../remote/remote_table.ts";
-import { printable, toWire, valueFromWire } from "../remote/remote_text.ts";
+import { excerpt, toWire, valueFromWire } from "../remote/remote_text.ts";
 import { Servers } from "../remote/servers.ts";
 import { ABSENT, type Answer, type Table } from "../table.ts";
 import { refused, unproven } from "../unavailable.ts";
@@ -61,7 +61,7 @@ const fault = ({ name }: TcpQuestion, what: string) =>
 /** Three digits, one blank, text with %XX: 2xx found, 4xx trouble, 5xx absent (tcp_table(5)). */
 function answerOf(question: TcpQuestion, line: Buffer, context: Pick<TableContext, "encoding">): Answer {
   const written = line.toString("latin1");
-  const shown = printable(written, 100, "_");
+  const shown = excerpt(written, 100, "_");
   const text = /^\d{3}[ \t\v\f\r]/.test(written) ? decodePercent(written.slice(4)) : undefined;
   if (text === undefined) throw fault(question, `malformed reply: ${shown}`);
   switch (written[0]) {

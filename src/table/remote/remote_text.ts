@@ -26,12 +26,12 @@ export function valueFromWire(
 ): Answer {
   const value = textFromWire(bytes, context);
   if (value !== undefined) return { is: "found", value };
-  const shown = printable(textFromWire(bytes, { encoding: "latin1" })!, 100);
+  const shown = excerpt(textFromWire(bytes, { encoding: "latin1" })!, 100);
   const why = `${spec}: key "${key}": non-UTF-8 value "${shown}": malformed UTF-8 or invalid codepoint`;
   return { is: "trouble", retry: false, why };
 }
 
 /** Text of a peer in a message: cut, and without what a terminal or a log would stumble over. */
-export function printable(text: string, limit: number, instead = "?"): string {
+export function excerpt(text: string, limit: number, instead = "?"): string {
   return text.slice(0, limit).replace(/[^\x20-\x7e]/g, instead);
 }

@@ -1,3 +1,4 @@
+import { printable } from "../../base/printable.ts";
 import { isUtf8 } from "node:buffer";
 
 const NEWLINE = 0x0a;
@@ -28,11 +29,6 @@ export type PlainLine = (bytes: Buffer, start: number, line: number) => number;
 function strayContinuation(bytes: Buffer): string {
   const shown = lineText(bytes, 0, Math.min(bytes.length, 30));
   return `logical line must not start with whitespace: "${shown}${bytes.length > 30 ? "..." : ""}"`;
-}
-
-/** Text as Postfix logs it: unprintable bytes are `?`. */
-export function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f]/g, "?");
 }
 
 /** A line's text for a message; bytes that are no UTF-8 are `?`. */

@@ -16,6 +16,11 @@ export interface DeliveryJob {
    * (smtp_connection_cache_on_demand). `false` closes it after this delivery; not said counts as true.
    */
   readonly more?: boolean;
+  /**
+   * The agent calls this just before something goes out that may count as delivered: end of data, a mailbox, a command. A delivery that
+   * never did is given up at once when the service stops. Throws when that has happened already.
+   */
+  readonly handingOver?: () => void;
 }
 
 /** What became of one recipient (every recipient gets exactly one). */
@@ -30,6 +35,8 @@ export type Outcome =
   }
   | {
     readonly is: "deferred";
+    /** The end of the service came between: the recipient goes back as it was, without a line or a wait. */
+    readonly interrupted?: true;
     readonly relay: string;
     readonly detail: RecipientDetail;
     readonly parts?: readonly Part[];
@@ -69,6 +76,7 @@ export interface DeliveryReport {
 export interface Agent {
   /** Program name in log lines (smtp, local, ...). */
   readonly program: "smtp" | "lmtp" | "local" | "virtual" | "pipe" | "error" | "discard";
+  /** After `signal` has aborted nothing more is begun: only what has been handed over is worth waiting for. */
   deliver(job: DeliveryJob, signal: AbortSignal): Promise<DeliveryReport>;
   /** Closes cached connections. */
   close(): Promise<void>;

@@ -19,6 +19,12 @@ export function failed(
     : { is: "bounced", relay, detail: { status, text, action: "failed", ...more } };
 }
 
+/** The end of the service came before anything was done for a recipient. */
+export function interrupted(relay: string): Outcome {
+  const text = "delivery was interrupted: mail system is stopping";
+  return { is: "deferred", interrupted: true, relay, detail: { status: "4.3.2", text, action: "delayed" } };
+}
+
 /** An outcome that a command's end decided. */
 export function commandFailed(relay: string, detail: RecipientDetail): Outcome {
   return failed(relay, detail.status, detail.text, detail);

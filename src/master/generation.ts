@@ -133,14 +133,28 @@ export class Generation {
     this.serving[0]?.send({ is: "adopt" });
   }
 
-  /** Lets all finish what is in flight within so many milliseconds; resolves when all are gone. */
-  async drain(within: number): Promise<void> {
-    if (this.#over) return await this.gone;
+  /**
+   * Lets all finish what is in flight within so many milliseconds; in a hurry, only what cannot be given up without loss. Resolves when
+   * all are gone. A drain under way goes on faster when it is told so.
+   */
+  async drain(within: number, hurry: boolean): Promise<void> {
+    if (this.#over) {
+      if (hurry) this.#hurry(within);
+      return await this.gone;
+    }
     await this.#end((member, worker) => {
       member.state = "draining";
-      worker.send({ is: "drain", within });
-      return this.#host.after(within + GRACE, () => worker.kill());
+      return this.#drainWorker(worker, within, hurry);
     });
+  }
+
+  #drainWorker(worker: WorkerProcess, within: number, hurry: boolean): () => void {
+    worker.send({ is: "drain", within, hurry });
+    return this.#host.after(within + GRACE, () => worker.kill());
+  }
+
+  #hurry(within: number): void {
+    for (const { worker } of this.#members) if (worker !== undefined) this.#drainWorker(worker, within, true);
   }
 
   /** Ends all at once: what they accepted is on disk, what is in flight is tried again. */

@@ -144,10 +144,11 @@ test("a drain ends when all have gone; the one that hangs is killed after the de
   const start = generation.start();
   children.forEach(ready);
   await start;
-  const drained = generation.drain(1000);
-  expect(children.map(({ sent }) => sent.at(-1))).toEqual([{ is: "drain", within: 1000 }, {
+  const drained = generation.drain(1000, true);
+  expect(children.map(({ sent }) => sent.at(-1))).toEqual([{ is: "drain", within: 1000, hurry: true }, {
     is: "drain",
     within: 1000,
+    hurry: true,
   }]);
   children[0]!.handler.exit({ code: 0, signal: null });
   pass(2999);
@@ -173,7 +174,7 @@ test("a start that fails while it is told to end keeps nobody waiting", async ()
   const { generation, children } = house(2);
   const started = generation.start().catch((error: Error) => error.message);
   ready(children[0]!);
-  const drained = generation.drain(1000);
+  const drained = generation.drain(1000, true);
   children[1]!.handler.message({ is: "unfit", why: "no table" });
   await Promise.resolve();
   for (const { handler } of children) handler.exit({ code: 0, signal: null });
@@ -190,7 +191,7 @@ test("a generation that is told to end while its failed start is being ended kee
   handler.exit = () => {};
   handler.message({ is: "unfit", why: "no table" });
   await Promise.resolve();
-  const drained = generation.drain(1000);
+  const drained = generation.drain(1000, true);
   exit({ code: null, signal: "SIGKILL" });
   await Promise.all([drained, generation.gone]);
   expect(await started).toBe("no table");
@@ -200,7 +201,7 @@ test("a start that is told to end before all serve waits for nobody", async () =
   const { generation, children } = house(2);
   const started = generation.start();
   ready(children[0]!);
-  const drained = generation.drain(1000);
+  const drained = generation.drain(1000, true);
   for (const { handler } of children) handler.exit({ code: 0, signal: null });
   await Promise.all([started, drained, generation.gone]);
   expect(generation.serving).toEqual([]);

@@ -32,6 +32,9 @@ export interface MasterOptions {
   readonly journal: boolean;
 }
 
+/** Sessions and deliveries may go on so long under the configuration that a reload has replaced: nobody waits for their end. */
+const RELOAD_PATIENCE = 30_000;
+
 /** The supervisor (master(8)): configuration, sockets, workers, and answers about them. */
 export class Master {
   readonly metrics = new Metrics();
@@ -277,7 +280,7 @@ export class Master {
 
   async #drainOld(old: Generation, heir: Generation): Promise<void> {
     this.#draining.add(old);
-    await old.drain(this.#configuration.settings.shutdown_deadline * 1000);
+    await old.drain(Math.max(this.#configuration.settings.shutdown_deadline * 1000, RELOAD_PATIENCE), false);
     this.#draining.delete(old);
     (this.#current ?? heir).adopt();
   }
@@ -292,9 +295,7 @@ export class Master {
     const generations = [...this.#draining, this.#current, this.#rising].filter((each) => each !== undefined);
     const within = this.#configuration.settings.shutdown_deadline * 1000;
     if (abort || again) generations.forEach((each) => each.kill());
-    else {await Promise.all(
-        generations.filter((each) => !this.#draining.has(each)).map((each) => each.drain(within)),
-      );}
+    else await Promise.all(generations.map((each) => each.drain(within, true)));
     await Promise.all(generations.map((each) => each.gone));
     this.#helpers.stop();
     this.#stopped.resolve();

@@ -32,7 +32,6 @@ export class ActiveQueue {
   readonly #options: ActiveQueueOptions;
   readonly #messages = new Map<QueueId, ActiveMessage>();
   #opening = 0;
-  #probes = 0;
   #recipients = 0;
   #heldBytes = 0;
   #scheduled = false;
@@ -48,11 +47,6 @@ export class ActiveQueue {
   /** Messages that are active or being opened. */
   get size(): number {
     return this.#messages.size + this.#opening;
-  }
-
-  /** The same without probes: what must not be lost. */
-  get mail(): number {
-    return this.size - this.#probes;
   }
 
   /** Recipients without an outcome. */
@@ -111,7 +105,6 @@ export class ActiveQueue {
       this.#heldBytes -= message.content.bytes?.length ?? 0;
     }
     if (this.#more) this.wake();
-    if (message.probe !== undefined) this.#probes--;
     this.#options.left();
   }
 
@@ -163,7 +156,6 @@ export class ActiveQueue {
   admit(probe: Probe): void {
     const message = activateProbe(probe, this.#options.clock.now());
     this.#messages.set(message.id, message);
-    this.#probes++;
     this.#recipients += message.outstanding;
     this.#options.begin(message, message.envelope.recipients.map((_recipient, index) => index));
   }

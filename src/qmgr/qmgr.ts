@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { Bouncer } from "../bounce/bouncer.ts";
 import { splitList } from "../config/syntax/list.ts";
+import { type Ending, onAbort } from "../base/ending.ts";
 import type { Agent, Outcome } from "../delivery/agent.ts";
 import type { Log } from "../observe/log.ts";
 import type { Envelope } from "../queue/envelope.ts";
@@ -65,8 +66,8 @@ export interface QmgrCounts {
 /** Schedules and hands out deliveries (qmgr(8)). */
 export interface Qmgr {
   start(): void;
-  /** Takes in nothing more, lets what is with an agent finish within `milliseconds`, puts the rest back. */
-  stop(milliseconds: number): Promise<void>;
+  /** Takes in nothing more, lets what is with an agent finish as long as the ending lets it, puts the rest back as it was. */
+  stop(ending: Ending): Promise<void>;
   /** Routes and tries a probe; it does not touch the store. */
   probe(probe: Probe): void;
   /** Makes deferred mail due now and forgets dead destinations (`postqueue -f`); answers how many messages. */
@@ -76,10 +77,12 @@ export interface Qmgr {
   counts(): QmgrCounts;
 }
 
-/** How long agents may take to give in after the deadline of `stop`. */
-const GRACE = 1000;
-/** How long an end of the service waits for address probes: a lost one is sent again when the address is next asked about. */
-const PROBE_GRACE = 3000;
+/** A delivery that is with an agent. */
+interface Running {
+  readonly delivery: Delivery;
+  /** Something has gone out that may count as delivered. */
+  handedOver: boolean;
+}
 
 /** Builds the queue manager of one worker. Throws when a transport parameter of main.cf cannot be read. */
 export function createQmgr(deps: QmgrDeps): Qmgr {
@@ -93,6 +96,7 @@ class QueueManager implements Qmgr {
   readonly #transports = new Map<string, Transport>();
   readonly #deferTransports: ReadonlySet<string>;
   readonly #abort = new AbortController();
+  readonly #running = new Set<Running>();
   readonly #warnedUntil = new Map<string, number>();
   #stopping = false;
   #cancelRun: (() => void) | undefined;
@@ -169,21 +173,39 @@ class QueueManager implements Qmgr {
     return { active: this.#active.size, recipients: this.#active.recipients, deliveries, destinations };
   }
 
-  async stop(milliseconds: number): Promise<void> {
+  async stop({ hurry, cut }: Ending): Promise<void> {
     this.#stopping = true;
     this.#cancelRun?.();
     this.#active.stop();
     for (const transport of this.#transports.values()) {
       for (const { message, recipients } of transport.drain()) this.#putBack(message, recipients.length);
     }
-    await Promise.all([
-      this.#until(() => this.#active.mail === 0, milliseconds),
-      this.#until(() => this.#active.size === 0, Math.min(milliseconds, PROBE_GRACE)),
-    ]);
-    this.#abort.abort(new Error("the mail system is stopping"));
-    await this.#until(() => this.#active.size === 0, GRACE);
+    onAbort(hurry, () => this.#giveUp());
+    await this.#until(() => this.#active.size === 0, cut);
+    this.#giveUp();
+    for (const { delivery } of this.#running) this.#noteUncertain(delivery);
+    this.#running.clear();
     for (const message of this.#active.messages()) this.#release(message);
     await this.#deps.store.flush();
+  }
+
+  /** Takes back what agents have not handed over to anybody: nothing is lost, and it goes out at once after the next start. */
+  #giveUp(): void {
+    this.#abort.abort(new Error("the mail system is stopping"));
+    for (const running of this.#running) {
+      if (running.handedOver) continue;
+      this.#running.delete(running);
+      const { message, recipients } = running.delivery;
+      message.inFlight -= recipients.length;
+      this.#putBack(message, recipients.length);
+    }
+  }
+
+  #noteUncertain({ message, destination, transport }: Delivery): void {
+    const text =
+      `${message.id}: the end of the service has cut a delivery short: transport ${transport.name}, ` +
+      `next hop ${destination.nexthop} -- message may be sent more than once`;
+    this.#deps.log.note("qmgr", "warning", text);
   }
 
   /** The regular look at the deferred queue (queue_run_delay); due mail in between has its own timer. */
@@ -196,18 +218,17 @@ class QueueManager implements Qmgr {
     this.#active.wake();
   }
 
-  /** Resolves when that is so, which only messages that leave can bring about, or after that time. */
-  #until(isSo: () => boolean, milliseconds: number): Promise<void> {
+  /** Resolves when that is so, which only messages that leave can bring about, or at the end of all patience. */
+  #until(isSo: () => boolean, cut: AbortSignal): Promise<void> {
     if (isSo()) return Promise.resolve();
     return new Promise((resolve) => {
       const end = () => {
-        cancel();
         this.#waiting.delete(look);
         resolve();
       };
       const look = () => isSo() ? end() : undefined;
-      const cancel = this.#deps.clock.after(milliseconds, end);
       this.#waiting.add(look);
+      onAbort(cut, end);
     });
   }
 
@@ -386,11 +407,23 @@ class QueueManager implements Qmgr {
       return queueMicrotask(() => transport.finished(delivery.destination, undefined));
     }
     message.inFlight += recipients.length;
-    void runDelivery(agent, delivery, this.#active, this.#abort.signal, this.#deps.log).then((report) => {
+    const running: Running = { delivery, handedOver: false };
+    this.#running.add(running);
+    const surroundings = {
+      signal: this.#abort.signal,
+      log: this.#deps.log,
+      handingOver: () => {
+        if (!this.#running.has(running)) throw this.#abort.signal.reason;
+        running.handedOver = true;
+      },
+    };
+    void runDelivery(agent, delivery, this.#active, surroundings).then((report) => {
+      // Who was given up has gone back already.
+      if (!this.#running.delete(running)) return;
       message.inFlight -= recipients.length;
       if (report === undefined) this.#putBack(message, recipients.length);
       else {
-        this.#record(message, recipients, {
+        this.#book(message, recipients, {
           agent: agent.program,
           log: this.#deps.transportLog?.(transport.name) ?? this.#deps.log,
           transport: transport.name,
@@ -400,6 +433,19 @@ class QueueManager implements Qmgr {
       }
       transport.finished(delivery.destination, report?.deadSite);
     });
+  }
+
+  /** Books what an agent reports; whom the end of the service interrupted goes back. */
+  #book(message: ActiveMessage, recipients: readonly number[], recorded: Recorded): void {
+    const { report } = recorded;
+    const wasInterrupted = (at: number) => isInterrupted(report.outcomes[at]);
+    const back = recipients.filter((_, at) => wasInterrupted(at)).length;
+    if (back === 0) return this.#record(message, recipients, recorded);
+    message.putBack = true;
+    const rest = recipients.filter((_, at) => !wasInterrupted(at));
+    const outcomes = report.outcomes.filter((_, at) => !wasInterrupted(at));
+    if (rest.length > 0) this.#record(message, rest, { ...recorded, report: { ...report, outcomes } });
+    this.#putBack(message, back);
   }
 
   /** Books an outcome of our own for recipients. */
@@ -482,4 +528,8 @@ class QueueManager implements Qmgr {
     warn(`connect to transport private/${transport}: No such file or directory`);
     warn(`master.cf has no entry "${transport} unix"; its mail waits`);
   }
+}
+
+function isInterrupted(outcome: Outcome | undefined): boolean {
+  return outcome?.is === "deferred" && outcome.interrupted === true;
 }

@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import type { Clock } from "../base/clock.ts";
+import { ServiceEnd } from "../base/ending.ts";
 import type { ReportedRecipient } from "../bounce/bouncer.ts";
 import type { Agent, DeliveryJob, DeliveryReport, Outcome } from "../delivery/agent.ts";
 import type { Envelope, QueueId, Recipient } from "../queue/envelope.ts";
@@ -67,7 +69,16 @@ const all = (job: DeliveryJob, outcome: Outcome, more: Partial<DeliveryReport> =
   ...more,
 });
 
+/** An end within ten seconds. */
+function ending(clock: Pick<Clock, "after">, { hurry }: { readonly hurry: boolean }): ServiceEnd {
+  const end = new ServiceEnd(clock);
+  end.begin(10_000, hurry);
+  return end;
+}
+
 interface RigOptions {
+  /** The agent goes on after an abort, as one that has handed over. */
+  readonly hands?: boolean;
   readonly settings?: Partial<QmgrSettings>;
   readonly parameters?: Record<string, string>;
   readonly processLimit?: number;
@@ -88,7 +99,7 @@ function rig(options: RigOptions = {}) {
     deliver(job, signal) {
       if (options.answer !== undefined) return Promise.resolve(options.answer(job));
       return new Promise((resolve, reject) => {
-        signal.addEventListener("abort", () => reject(signal.reason));
+        if (options.hands !== true) signal.addEventListener("abort", () => reject(signal.reason));
         const entry: Pending = {
           job,
           signal,
@@ -483,12 +494,12 @@ test("the active set is bounded", async () => {
   expect(store.messages.size).toBe(0);
 });
 
-test("stop lets deliveries finish and puts the rest back", async () => {
-  const { put, store, pending, qmgr } = rig({ processLimit: 1 });
+test("a reload lets deliveries finish and puts the rest back", async () => {
+  const { put, store, pending, qmgr, clock } = rig({ processLimit: 1 });
   put(["a@x.example"]);
   put(["b@x.example"]);
   await settle();
-  const stopped = qmgr.stop(10_000);
+  const stopped = qmgr.stop(ending(clock, { hurry: false }));
   await settle();
   expect(store.counts()).toMatchObject({ active: 1, incoming: 1 });
   pending[0].finish(all(pending[0].job, SENT));
@@ -496,14 +507,66 @@ test("stop lets deliveries finish and puts the rest back", async () => {
   expect([...store.messages.keys()]).toEqual(["ID2" as QueueId]);
 });
 
-test("at the deadline deliveries are aborted and their messages put back", async () => {
-  const { put, store, qmgr, clock } = rig();
+test("at the deadline of a reload deliveries are aborted and their messages put back, without a line or a wait", async () => {
+  const { put, store, qmgr, clock, log } = rig();
   put(["a@x.example"]);
   await settle();
-  const stopped = qmgr.stop(10_000);
+  const before = log.lines.length;
+  const stopped = qmgr.stop(ending(clock, { hurry: false }));
   await clock.advance(10_000);
   await stopped;
   expect(store.counts()).toMatchObject({ active: 0, incoming: 1 });
+  expect(store.nextDue()).toBeLessThanOrEqual(clock.now());
+  expect(log.lines.slice(before)).toEqual([]);
+});
+
+test("a stop gives up at once what was handed to nobody, and waits for what was", async () => {
+  const { put, store, pending, qmgr, clock, log } = rig({ hands: true });
+  put(["a@x.example"]);
+  put(["b@y.example"]);
+  await settle();
+  const [given, handed] = pending;
+  handed!.job.handingOver!();
+  const before = log.lines.length;
+  const stopped = qmgr.stop(ending(clock, { hurry: true }));
+  await settle();
+  expect(store.counts()).toMatchObject({ active: 1, incoming: 1 });
+  expect(log.lines.slice(before)).toEqual([]);
+  expect(given!.signal.aborted).toBe(true);
+  expect(() => given!.job.handingOver!()).toThrow("the mail system is stopping");
+  given!.finish(all(given!.job, SENT));
+  handed!.finish(all(handed!.job, SENT));
+  await stopped;
+  expect([...store.messages.keys()]).toEqual([given!.job.envelope.id]);
+  expect(store.nextDue()).toBeLessThanOrEqual(clock.now());
+});
+
+test("recipients that the end of the service interrupts go back, the others keep their outcome", async () => {
+  const { put, store, pending, log } = rig({ hands: true });
+  put(["a@x.example", "b@x.example"]);
+  await settle();
+  const [{ job }] = pending as [Pending];
+  const interrupted: Outcome = { ...UNREACHED, interrupted: true };
+  pending[0]!.finish({ ...all(job, SENT), outcomes: [SENT, interrupted] });
+  await settle();
+  expect([...store.messages.values()].map(({ states }) => states.map(({ is }) => is))).toEqual([
+    ["done", "pending"],
+  ]);
+  expect(log.lines.filter((line) => line.includes("status="))).toHaveLength(1);
+});
+
+test("a delivery that was handed over and not answered by the deadline is said to be uncertain", async () => {
+  const { put, store, pending, qmgr, clock, log } = rig({ hands: true });
+  put(["a@x.example"]);
+  await settle();
+  pending[0]!.job.handingOver!();
+  const stopped = qmgr.stop(ending(clock, { hurry: true }));
+  await clock.advance(10_000);
+  await stopped;
+  expect(store.counts()).toMatchObject({ active: 0, incoming: 1 });
+  expect(log.lines.at(-1)).toContain(
+    "ID1: the end of the service has cut a delivery short: transport smtp, next hop x.example -- message may be sent more than once",
+  );
 });
 
 test("expanded recipients have a line and an entry for each part", async () => {
@@ -595,23 +658,15 @@ test("a probe is told of, never answered by a notice, and nothing of it reaches 
   }
 });
 
-test("the end of the service waits for mail up to its deadline, for probes three seconds; then they are lost and say so", async () => {
-  for (const [mail, stopsAt] of [[false, 3000], [true, 20_000]] as const) {
-    const heard: string[] = [];
-    const { qmgr, clock, put, store } = rig();
-    qmgr.probe(probeOf("a@x.example", heard));
-    if (mail) put(["b@y.example"]);
-    await settle();
-    let stopped = false;
-    void qmgr.stop(20_000).then(() => stopped = true);
-    await clock.advance(stopsAt - 1);
-    expect([stopped, heard]).toEqual([false, []]);
-    await clock.advance(1);
-    await settle();
-    expect([stopped, heard, store.messages.size]).toEqual([true, ["lost"], mail ? 1 : 0]);
-    qmgr.probe(probeOf("b@x.example", heard));
-    expect(heard).toEqual(["lost", "lost"]);
-  }
+test("at the end of the service probes are lost at once and say so", async () => {
+  const heard: string[] = [];
+  const { qmgr, clock } = rig();
+  qmgr.probe(probeOf("a@x.example", heard));
+  await settle();
+  await qmgr.stop(ending(clock, { hurry: true }));
+  expect(heard).toEqual(["lost"]);
+  qmgr.probe(probeOf("b@x.example", heard));
+  expect(heard).toEqual(["lost", "lost"]);
 });
 
 test("a bad transport parameter stops the start and names itself", () => {

@@ -40,8 +40,11 @@ export async function runDelivery(
   agent: Agent,
   delivery: Delivery,
   active: ActiveQueue,
-  signal: AbortSignal,
-  log: Log,
+  { signal, log, handingOver }: {
+    readonly signal: AbortSignal;
+    readonly log: Log;
+    readonly handingOver: () => void;
+  },
 ): Promise<DeliveryReport | undefined> {
   const { message, transport, destination } = delivery;
   try {
@@ -56,6 +59,7 @@ export async function runDelivery(
       nexthop: destination.nexthop,
       content,
       more: delivery.more,
+      handingOver,
     }, signal);
   } catch (error) {
     if (signal.aborted) return undefined;

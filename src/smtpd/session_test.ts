@@ -128,6 +128,8 @@ async function reply(house: ReturnType<typeof memorySmtpd>, ...lines: readonly s
   return connection.read();
 }
 
+/** A reload: nobody waits for its end. */
+const NO_HURRY = new AbortController().signal;
 const MESSAGE = ["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.com>", "DATA", "Subject: x\r\n\r\nx\r\n."];
 
 for (
@@ -235,7 +237,7 @@ test("stop() lets a message end, sends the others away, and drained() resolves",
   for (const line of MESSAGE.slice(0, 3)) busy.send(`${line}\r\n`);
   await settle();
   for (const each of [idle, busy]) each.read();
-  house.smtpd.stop();
+  house.smtpd.stop(NO_HURRY);
   let drained = false;
   void house.smtpd.drained().then(() => (drained = true));
   await settle();
@@ -256,7 +258,7 @@ test("stop() tells a client whose name is still looked up to come back", async (
   const house = memorySmtpd({ smtpd_peername_lookup: "yes" }, { clientLookup });
   const connection = house.connect();
   await settle();
-  house.smtpd.stop();
+  house.smtpd.stop(NO_HURRY);
   expect(connection.read()).toStartWith("421 4.3.2 mail.example.com ");
   expect(connection.closed).toBe(true);
   found(NAMELESS);
@@ -269,11 +271,69 @@ test("stop() during a silent transaction ends it at the next pause, not before",
   const connection = house.connect();
   await settle();
   connection.send("MAIL FROM:<a@example.org>\r\n");
-  house.smtpd.stop();
+  house.smtpd.stop(NO_HURRY);
   connection.read();
   connection.send("RSET\r\n");
   await settle();
   expect(connection.read()).toMatch(/^250 2\.0\.0 Ok\r\n421 4\.3\.2 /);
+});
+
+test("stop() in a hurry gives up transactions and commands under way, and waits for content only while it comes", async () => {
+  const never = () => new Promise<never>(() => {});
+  const house = memorySmtpd({}, {
+    access: {
+      open: () => ({
+        check: (stage, facts) => stage === "RCPT" && facts.recipient === "slow@example.com" ? never() : PASS,
+      }),
+      acceptsAddress: () => true,
+      headerContext: () => ({ is: "remote" }),
+      problems: [],
+      close: () => {},
+    },
+  });
+  const clients = {
+    ready: [],
+    open: ["MAIL"],
+    asking: ["MAIL", "SLOW"],
+    moving: ["MAIL", "RCPT", "DATA"],
+  } as const;
+  const lines = {
+    MAIL: "MAIL FROM:<a@example.org>",
+    RCPT: "RCPT TO:<b@example.com>",
+    SLOW: "RCPT TO:<slow@example.com>",
+    DATA: "DATA",
+  } as const;
+  const open = async (commands: readonly (keyof typeof lines)[]) => {
+    const client = house.connect();
+    await settle();
+    client.send("EHLO x\r\n");
+    for (const command of commands) client.send(`${lines[command]}\r\n`);
+    await settle();
+    client.read();
+    return client;
+  };
+  const givenUp = [await open(clients.ready), await open(clients.open), await open(clients.asking)];
+  const [moving, silent] = [await open(clients.moving), await open(clients.moving)];
+  house.smtpd.stop(AbortSignal.abort());
+  for (const client of givenUp) {
+    expect(client.read()).toStartWith("421 4.3.2 mail.example.com Service shutting down");
+    expect(client.closed).toBe(true);
+  }
+  expect([moving.closed, moving.idleLimit, silent.closed, silent.idleLimit]).toEqual([
+    false,
+    1000,
+    false,
+    1000,
+  ]);
+  silent.handler.timeout();
+  expect(silent.read()).toStartWith("421 4.3.2 ");
+  expect(silent.closed).toBe(true);
+  moving.send("S: x\r\n\r\nbody\r\n.\r\n");
+  await settle();
+  expect(moving.read()).toMatch(/^250 2\.0\.0 Ok: queued as \w+\r\n421 4\.3\.2 /);
+  await house.smtpd.drained();
+  expect(house.store.messages.size).toBe(1);
+  expect(house.log.lines.filter((line) => line.includes("lost connection"))).toEqual([]);
 });
 
 test("a client that hangs up while the last check waits gets nothing queued", async () => {

@@ -1,3 +1,4 @@
+import { onAbort } from "../base/ending.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
 import { COMMANDS, type CommandTable } from "./commands.ts";
 import type { SmtpdDeps } from "./deps.ts";
@@ -8,8 +9,8 @@ import { readSessionSettings, type SessionSettings } from "./session_settings.ts
 export interface Smtpd {
   /** Takes a connection; past the process limit it waits for a slot, as in Postfix's backlog. */
   accept(connection: Connection): ConnectionHandler;
-  /** Takes no new mail: sessions end with 421 after the message under way, waiting ones at once. */
-  stop(): void;
+  /** Takes no new mail: sessions end with 421 after the message under way, waiting ones at once; in a hurry also open transactions. */
+  stop(hurry: AbortSignal): void;
   /** Resolves when the last session is over. */
   drained(): Promise<void>;
   readonly sessions: number;
@@ -24,6 +25,7 @@ class SmtpdService implements Smtpd, SessionOwner {
   readonly deps: SmtpdDeps;
   readonly commands: CommandTable;
   stopping = false;
+  hurrying = false;
   readonly #calm: SessionSettings;
   readonly #stressed: SessionSettings;
   readonly #limit: number;
@@ -78,8 +80,16 @@ class SmtpdService implements Smtpd, SessionOwner {
     if (this.#sessions.size === 0) { for (const tell of this.#drained.splice(0)) tell(); }
   }
 
-  stop(): void {
+  stop(hurry: AbortSignal): void {
     this.stopping = true;
+    this.#retire();
+    onAbort(hurry, () => {
+      this.hurrying = true;
+      this.#retire();
+    });
+  }
+
+  #retire(): void {
     for (const session of this.#waiting) session.retire();
     for (const session of this.#sessions) session.retire();
   }

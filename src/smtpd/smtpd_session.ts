@@ -16,6 +16,7 @@ import type { CommandReader } from "./read_command.ts";
 import { logDataFault } from "./reject_log.ts";
 import { RequestDeadline } from "./request_deadline.ts";
 import { connectFacts, type SessionFacts } from "./session_facts.ts";
+import { CONTENT_SILENCE, retirementOf, shuttingDown } from "./retirement.ts";
 import { SessionOutput } from "./session_output.ts";
 import type { SessionSettings } from "./session_settings.ts";
 import { type After, dismissal, endsSession, softened, type Step } from "./step.ts";
@@ -35,6 +36,8 @@ export interface SessionOwner {
   readonly commands: CommandTable;
   /** No new mail is taken any more. */
   readonly stopping: boolean;
+  /** What can be given up without loss is given up: only content that is coming in is waited for. */
+  readonly hurrying: boolean;
   /** A session is over: its slot is free. */
   leave(session: Session): void;
   /** Trouble of ours inside a session. */
@@ -113,14 +116,25 @@ export class Session implements ConnectionHandler, CommandReader {
     this.#facts = facts;
   }
 
-  /** Asks the session to end when the message under way is done (shutdown). */
+  /** Asks the session to end as the service does. */
   retire(): void {
-    if (!this.#isKnown) {
-      this.#output.add(this.#shuttingDown);
-      this.#output.flush();
-      return this.#hangUp();
-    }
-    if (!this.#busy && !this.#closing && this.#isBetweenMessages) this.#dismiss(this.#shuttingDown);
+    if (this.#released) return;
+    const how = this.#retirement;
+    if (how === "now") this.#leave();
+    else if (how === "unless silent") this.#connection.setTimeout(CONTENT_SILENCE);
+  }
+
+  get #retirement(): ReturnType<typeof retirementOf> {
+    return retirementOf(this.#phase, { busy: this.#busy, hurrying: this.#owner.hurrying });
+  }
+
+  /** Says goodbye whatever is under way, and hangs up. */
+  #leave(): void {
+    const reply = shuttingDown(this.settings.myhostname);
+    this.deps.replied?.(reply.code);
+    this.#output.add(reply);
+    this.#output.flush();
+    this.#hangUp();
   }
 
   data(chunk: Buffer): void {
@@ -144,6 +158,7 @@ export class Session implements ConnectionHandler, CommandReader {
   timeout(): void {
     if (this.#closing || !this.#isKnown) return this.#connection.destroy();
     if (this.#busy) return;
+    if (this.#owner.hurrying) return this.#leave();
     if (this.#output.blocked) return this.#break("timeout");
     this.#logBreak("timeout");
     this.#dismiss(defer(421, "4.4.2", `${this.settings.myhostname} Error: timeout exceeded`));
@@ -157,10 +172,6 @@ export class Session implements ConnectionHandler, CommandReader {
   /** Whether the log knows the client. */
   get #isKnown(): boolean {
     return this.#phase.at !== "arriving" && this.#phase.at !== "named";
-  }
-
-  get #isBetweenMessages(): boolean {
-    return this.#phase.at === "ready" || this.#phase.at === "denied";
   }
 
   get #waits(): boolean {
@@ -204,8 +215,10 @@ export class Session implements ConnectionHandler, CommandReader {
 
   /** One step; false when there is not enough input for it. */
   #step(): boolean {
-    const stops = this.#owner.stopping && this.#isBetweenMessages;
-    const step = stops ? dismissal(this.#phase, this.#shuttingDown) : proceed(this.#phase, this);
+    const stops = this.#owner.stopping && this.#retirement === "now";
+    const step = stops
+      ? dismissal(this.#phase, shuttingDown(this.settings.myhostname))
+      : proceed(this.#phase, this);
     if (step === undefined) return false;
     this.#await(isPromise(step) ? step.then((made) => this.#take(made)) : this.#take(step));
     return true;
@@ -306,11 +319,6 @@ export class Session implements ConnectionHandler, CommandReader {
     if (data) logDataFault(this, this.#phase, error.message, reply);
     this.deps.replied?.(reply.code);
     this.#add(reply);
-  }
-
-  get #shuttingDown(): Reply {
-    const text = `${this.settings.myhostname} Service shutting down and closing transmission channel`;
-    return defer(421, "4.3.2", text);
   }
 
   get #whereText(): string {

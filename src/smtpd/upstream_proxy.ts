@@ -40,10 +40,10 @@ export function behindProxy(smtpd: Smtpd, options: UpstreamProxy): Smtpd {
       else waiting.add(reader);
       return reader;
     },
-    stop() {
+    stop(hurry) {
       stopping = true;
       for (const reader of waiting) reader.abandon();
-      smtpd.stop();
+      smtpd.stop(hurry);
     },
     drained: () => smtpd.drained(),
     get sessions() {

@@ -103,6 +103,6 @@ test("without a header there is no session, and its deadline is not extended by 
 test("a stop ends who has not said a header yet", () => {
   const { connect, smtpd } = proxied();
   const client = connect();
-  smtpd.stop();
+  smtpd.stop(new AbortController().signal);
   expect(client.closed).toBe(true);
 });

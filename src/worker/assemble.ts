@@ -1,4 +1,5 @@
 import { systemClock } from "../base/clock.ts";
+import { onAbort } from "../base/ending.ts";
 import { createBouncer } from "../bounce/create_bouncer.ts";
 import { openTemplates } from "../bounce/open_templates.ts";
 import { createQmgr, type Qmgr } from "../qmgr/qmgr.ts";
@@ -34,17 +35,17 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const anvil = openAnvil(context);
   const verification = openAddressVerification(context, world, () => qmgr);
   const smtpds = openSmtpds({ context, world, anvil, verification });
-  const stopSmtpds = () => smtpds.forEach((smtpd) => smtpd.stop());
   return Promise.resolve({
     accept: (service, connection) => smtpds.get(service)!.accept(connection),
     start: () => qmgr.start(),
     wake: () => qmgr.wake(),
     known: (address) => verification.verifier.known(address),
     pickup: () => {},
-    async drain(within) {
-      stopSmtpds();
-      const sessions = Promise.all([...smtpds.values()].map((smtpd) => smtpd.drained()));
-      await Promise.all([inTime(sessions, within), qmgr.stop(within)]);
+    async drain(ending) {
+      const services = [...smtpds.values()];
+      for (const smtpd of services) smtpd.stop(ending.hurry);
+      const sessions = Promise.all(services.map((smtpd) => smtpd.drained()));
+      await Promise.all([unlessCut(sessions, ending.cut), qmgr.stop(ending)]);
     },
     async close() {
       await agents.close();
@@ -68,10 +69,10 @@ function mailWriter({ helpers, request, configuration: { settings } }: AssemblyC
   });
 }
 
-function inTime(work: Promise<unknown>, milliseconds: number): Promise<void> {
+function unlessCut(work: Promise<unknown>, cut: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const cancel = systemClock.after(milliseconds, resolve);
-    void work.finally(() => (cancel(), resolve()));
+    onAbort(cut, resolve);
+    void work.finally(resolve);
   });
 }
 

@@ -1,3 +1,4 @@
+import type { Ending } from "../base/ending.ts";
 import type { AddressVerifier } from "../access/verifier.ts";
 import type { Configuration, Service } from "../config/service.ts";
 import type { Log } from "../observe/log.ts";
@@ -34,8 +35,8 @@ export interface Assembly {
   readonly known: AddressVerifier["known"];
   /** Looks into the maildrop now. */
   pickup(): void;
-  /** Finishes what is in flight; sessions that wait for a command are told to go (421). Resolves when all is quiet, or after so many milliseconds. */
-  drain(within: number): Promise<void>;
+  /** Ends sessions and deliveries as the ending lets them (421 to whoever waits for a command). Resolves when all is quiet or cut. */
+  drain(ending: Ending): Promise<void>;
   /** Releases tables, connections, caches. */
   close(): Promise<void>;
 }

@@ -1,3 +1,5 @@
+import { systemClock } from "../base/clock.ts";
+import { ServiceEnd } from "../base/ending.ts";
 import { printDiagnostic } from "../config/syntax/diagnostic.ts";
 import { loadConfiguration } from "../config/load.ts";
 import type { Configuration, Service } from "../config/service.ts";
@@ -33,6 +35,8 @@ const REPORT = 5000;
 const ADOPT = 10_000;
 /** So many looks are left out after one that failed. */
 const ADOPTION_RESTS = 6;
+/** How long a worker goes on whose master is gone. */
+const ORPHANED = 10_000;
 /** Descriptors that are not for connections: queue segments, tables, sockets, deliveries. */
 const RESERVED = 512;
 
@@ -56,6 +60,7 @@ class Worker {
   #assembly?: Assembly;
   #configuration?: Configuration;
   #listeners: readonly Listener[] = [];
+  readonly #end = new ServiceEnd(systemClock);
   #draining = false;
   #adoptionRests = 0;
 
@@ -69,7 +74,7 @@ class Worker {
     this.#channel.onMessage((message) => {
       if (isMessage<ToWorker>(message)) this.#take(message);
     });
-    this.#channel.onClose(() => void this.#drain(10_000));
+    this.#channel.onClose(() => void this.#drain(ORPHANED, true));
     const code = await this.#ended.promise;
     this.#writer?.flush();
     return code;
@@ -84,7 +89,7 @@ class Worker {
       case "boot":
         return void this.#boot(message.boot).catch((error) => this.#unfit(error));
       case "drain":
-        return void this.#drain(message.within);
+        return void this.#drain(message.within, message.hurry);
       case "adopt":
         return void this.#adopt();
       case "ask":
@@ -232,12 +237,13 @@ class Worker {
   }
 
   /** Stops accepting, lets what is in flight end, releases the shard, and ends the process. */
-  async #drain(within: number): Promise<void> {
+  async #drain(within: number, hurry: boolean): Promise<void> {
+    this.#end.begin(within, hurry);
     if (this.#draining) return;
     this.#draining = true;
     for (const listener of this.#listeners) listener.close();
     // Each in turn, whatever comes of the others: what was delivered is to be written down in any case.
-    await this.#finish(() => this.#assembly?.drain(within));
+    await this.#finish(() => this.#assembly?.drain(this.#end));
     await this.#finish(() => this.#assembly?.close());
     await this.#finish(() => this.#store?.close());
     this.#snapshot();

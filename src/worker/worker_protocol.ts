@@ -47,7 +47,8 @@ export interface Boot {
 export type ToWorker =
   | { readonly is: "boot"; readonly boot: Boot }
   /** Stop accepting, finish what is in flight within so many milliseconds, release the shard, exit. */
-  | { readonly is: "drain"; readonly within: number }
+  /** `hurry`: give up at once what can be given up without loss (a stop, not a reload). May come again to go on faster. */
+  | { readonly is: "drain"; readonly within: number; readonly hurry: boolean }
   /** Take over shards without an owner. */
   | { readonly is: "adopt" }
   | { readonly is: "ask"; readonly id: number; readonly verb: WorkerVerb; readonly args: WorkerArguments }

@@ -1,4 +1,6 @@
 // The mail path of one worker in this process, over a queue in memory: what the real Postfix is compared with.
+import { systemClock } from "../../src/base/clock.ts";
+import { ServiceEnd } from "../../src/base/ending.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
 import { assemble } from "../../src/worker/assemble.ts";
 import { Metrics } from "../../src/observe/metrics.ts";
@@ -74,7 +76,9 @@ export async function startMailSystem(
     store,
     async stop() {
       for (const listener of listeners) listener.close();
-      await assembly.drain(1000);
+      const end = new ServiceEnd(systemClock);
+      end.begin(1000, true);
+      await assembly.drain(end);
       await assembly.close();
     },
   };

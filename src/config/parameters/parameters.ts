@@ -545,7 +545,7 @@ export const parameters = {
   shlib_directory: { type: "string", fallback: "/usr/lib/postfix", since: "3.0", daemons: "all", area: "process", fit: "moot", range: "non-empty", note: "install-time path; nothing is looked up there at run time (build-dependent default)" },
   show_user_unknown_table_name: { type: "bool", fallback: "yes", since: "2.0", daemons: "smtpd,trivial-rewrite", area: "access", fit: "full" },
   showq_service_name: { type: "string", fallback: "showq", since: "2.0", daemons: "postqueue", area: "process", fit: "moot", range: "non-empty", note: "names an internal IPC endpoint that does not exist here" },
-  shutdown_deadline: { type: "time", fallback: "30s", since: "mta", daemons: "master", area: "process", fit: "core", range: "1..", note: "how long a stop or reload waits for sessions and deliveries in flight" },
+  shutdown_deadline: { type: "time", fallback: "6s", since: "mta", daemons: "master", area: "process", fit: "core", range: "1..", note: "how long a stop waits for content that comes in and for deliveries whose end of data has no answer yet; all else ends at once" },
   smtp_address_preference: { type: "enum", fallback: "any", since: "2.8", daemons: "smtp", area: "smtp-out", fit: "core", range: "non-empty" },
   smtp_address_verify_target: { type: "enum", fallback: "rcpt", since: "3.0", daemons: "smtp", area: "smtp-out", fit: "full", range: "non-empty" },
   smtp_always_send_ehlo: { type: "bool", fallback: "yes", since: "1.0", daemons: "smtp", area: "smtp-out", fit: "full" },

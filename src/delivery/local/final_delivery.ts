@@ -214,6 +214,7 @@ export class FinalDelivery {
     message: () => AsyncIterable<Uint8Array>,
   ): Promise<TaskResult> {
     const { uid, gid } = identity ?? this.#deps.defaultPrivs;
+    if (task.do !== "read") this.#job.handingOver?.();
     return this.#deps.writer.deliverTo({ uid, gid }, task, message);
   }
 }

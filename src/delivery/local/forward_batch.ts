@@ -74,12 +74,13 @@ function passedNotify(notify: number): number {
 }
 
 async function submitOne(
-  { envelope, content }: DeliveryJob,
+  job: DeliveryJob,
   recipient: Recipient,
   batch: Batch,
   world: ForwardWorld,
   deliveredHeader: boolean,
 ): Promise<Committed> {
+  const { envelope, content } = job;
   const [id, arrival] = [world.newId(), world.now()];
   const message = world.cleanup.begin({
     id,
@@ -108,6 +109,7 @@ async function submitOne(
       const written = message.write(chunk);
       if (isPromise(written)) await written;
     }
+    job.handingOver?.();
     return await message.commit();
   } catch (error) {
     message.abort();

@@ -128,7 +128,7 @@ export class LocalRun {
 
   /** Aliases first, then users, then what is said of everybody else. */
   async #recipientAt(place: Place): Promise<void> {
-    this.#signal.throwIfAborted();
+    this.#throwIfUntouched();
     if (this.#seen.has(place.address.toLowerCase())) {
       return this.#fail(place, "5.4.6", `mail forwarding loop for ${place.address}`);
     }
@@ -440,6 +440,11 @@ export class LocalRun {
     await this.#address({ ...place, level: place.level + 1 }, filled.trim(), false, undefined);
   }
 
+  /** The end of the service goes before, unless a part has been delivered: that must not come again because the others have nothing. */
+  #throwIfUntouched(): void {
+    if (this.#parts.length === 0) this.#signal.throwIfAborted();
+  }
+
   /** Hands the recipient to another agent: `transport:nexthop` (mailbox_transport, fallback_transport). */
   async #pass(place: Place, spec: string): Promise<void> {
     const colon = spec.indexOf(":");
@@ -453,6 +458,8 @@ export class LocalRun {
     const recipient: Recipient = { ...this.#recipient, address: place.address };
     const recipients = [{ index: this.#job.recipients[0].index, recipient }];
     const report = await agent.deliver({ ...this.#job, recipients, transport, nexthop }, this.#signal);
-    this.#parts.push({ address: place.address, outcome: report.outcomes[0], by: agent.program });
+    const [outcome] = report.outcomes;
+    if (outcome.is === "deferred" && outcome.interrupted === true) this.#throwIfUntouched();
+    this.#parts.push({ address: place.address, outcome, by: agent.program });
   }
 }

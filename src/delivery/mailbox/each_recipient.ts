@@ -1,7 +1,7 @@
 import type { Recipient } from "../../queue/envelope.ts";
 import type { DeliveryJob, DeliveryReport, Outcome } from "../agent.ts";
 import { deliveredTo } from "./headers.ts";
-import { failed } from "../outcomes.ts";
+import { interrupted } from "../outcomes.ts";
 
 /** Delivers to the recipients of a job one after the other; `deliver` is told where the message has been already (local(8), virtual(8)). */
 export async function eachRecipient(
@@ -19,8 +19,4 @@ export async function eachRecipient(
     outcomes.push(signal.aborted ? interrupted(job.transport) : await deliver(recipient, seen));
   }
   return { outcomes, setup: 0, transmission: now() - start };
-}
-
-function interrupted(relay: string): Outcome {
-  return failed(relay, "4.3.2", "delivery was interrupted: mail system is stopping");
 }

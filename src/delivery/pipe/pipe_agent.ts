@@ -84,6 +84,7 @@ async function deliver(
     config,
     deps.settings.recipient_delimiter,
   );
+  job.handingOver?.();
   const result = await deps.writer.deliverTo(identity, {
     do: "command",
     argv,

@@ -56,6 +56,8 @@ export class Session {
   sole = false;
   /** May serve another delivery. Once false, it stays so. */
   reusable = true;
+  /** The end of data is on its way: whether the message was taken is for the server to say. */
+  endOfDataSent = false;
   /** Deliveries so far, the current one included. */
   uses = 0;
   /** Called when anything happens to a session that nobody uses. */

@@ -54,11 +54,10 @@ class Delivery {
     this.#transaction = await outgoingMessage(this.#job, this.#context, (session) => this.#willKeep(session));
     const passed = await this.#overSites();
     if (passed !== undefined) return passed;
+    if (this.#signal.aborted) this.#progress.interrupt();
     if (this.#progress.left.length > 0) {
       this.#progress.finalServer = true;
-      const failure = this.#signal.aborted
-        ? localFailure("4.3.2", "delivery was interrupted: mail system is stopping")
-        : this.#why ?? localFailure("4.3.0", "server unavailable or unable to receive mail");
+      const failure = this.#why ?? localFailure("4.3.0", "server unavailable or unable to receive mail");
       this.#progress.failAll(failure, undefined, { throttle: true });
       this.#progress.sessionEnds();
     }
@@ -133,6 +132,10 @@ class Delivery {
   async #overSoleServer(key: string): Promise<boolean> {
     const { cache } = this.#context;
     for (let session = cache.take(key, true); session !== undefined; session = cache.take(key, true)) {
+      if (!this.#mustGoOn()) {
+        session.quit();
+        break;
+      }
       this.#progress.finalServer = this.#finalNexthop;
       if (await this.#transfer(session)) return true;
     }
@@ -233,6 +236,7 @@ class Delivery {
     const session = await openSession(endpoint, this.#context, this.#signal);
     if (!(session instanceof Session)) {
       this.#why = session;
+      if (this.#signal.aborted) return undefined;
       this.#context.log.emit(this.#context.settings.program, "connectFailed", { reason: session.text });
       return undefined;
     }
@@ -315,8 +319,9 @@ class Delivery {
     this.#context.cache.keep(session, keys);
   }
 
+  /** An answer to the end of data is waited for: the message may have been taken. */
   async #whileAbortable<T>(session: Session, work: Promise<T>): Promise<T> {
-    const abort = () => session.abort();
+    const abort = () => session.endOfDataSent ? undefined : session.abort();
     if (this.#signal.aborted) abort();
     this.#signal.addEventListener("abort", abort, { once: true });
     try {

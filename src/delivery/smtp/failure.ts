@@ -11,11 +11,18 @@ export interface Failure {
   readonly remoteMta?: string;
   /** Its words. */
   readonly diagnostic?: string;
+  /** We gave up ourselves, as the service stops: no failure of anybody's. */
+  readonly interrupted?: true;
 }
 
 /** A failure found on this side of the connection. */
 export function localFailure(status: string, text: string): Failure {
   return { status, text };
+}
+
+/** The service stops: what was not done goes back. */
+export function interruption(text: string): Failure {
+  return { status: "4.3.2", text, interrupted: true };
 }
 
 /** Whether trying again may help (soft_bounce is the queue manager's). */

@@ -1,5 +1,5 @@
 import type { ClientSettings } from "./client_settings.ts";
-import { type Failure, localFailure, refusal } from "./failure.ts";
+import { type Failure, interruption, localFailure, refusal } from "./failure.ts";
 import { NO_FEATURES, parseFeatures } from "./features.ts";
 import type { ServerReply } from "./reply_reader.ts";
 import { type Heard, isLost, type Lost, type Session } from "./client_session.ts";
@@ -25,7 +25,7 @@ export function lostFailure(session: Session, lost: Lost, stage: string): Failur
     case "timeout":
       return localFailure("4.4.2", `conversation with ${session.name} timed out while ${stage}`);
     case "aborted":
-      return localFailure("4.3.2", `delivery to ${session.name} was interrupted while ${stage}`);
+      return interruption(`delivery to ${session.name} was interrupted while ${stage}`);
   }
 }
 

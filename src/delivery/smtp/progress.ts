@@ -1,5 +1,6 @@
 import type { DeliveryJob, DeliveryReport, Outcome } from "../agent.ts";
 import type { RecipientDetail } from "../../queue/store.ts";
+import { interrupted } from "../outcomes.ts";
 import { detailOf, type Failure, isSoft } from "./failure.ts";
 import type { Session } from "./client_session.ts";
 import type { ServerReply } from "./reply_reader.ts";
@@ -77,6 +78,7 @@ export class Progress {
     this.lastFailure = failure;
     if (options.throttle && session !== undefined) session.reusable = false;
     const open = this.#left.filter((position) => this.isOpen(position));
+    if (failure.interrupted === true) return open.forEach((position) => void this.#kept.add(position));
     if (this.#mayTryNext(failure)) {
       if (open.length > 0) this.#skipped(failure.text);
       for (const position of open) this.#kept.add(position);
@@ -88,6 +90,12 @@ export class Progress {
     if (options.throttle && isSoft(failure) && open.length > 0 && !this.completed) {
       this.#deadSite ??= detailOf(failure);
     }
+  }
+
+  /** The service stops: whoever is left goes back as it was. */
+  interrupt(): void {
+    for (const position of this.#left) this.#outcomes[position] ??= interrupted("none");
+    this.#left = [];
   }
 
   /** One recipient fails, or waits for the next host. */

@@ -267,15 +267,30 @@ test("an answer that drips in for ever ends by smtp_per_request_deadline", async
 });
 
 test("a stopping service interrupts a delivery, and the mail waits", async () => {
-  for (const script of [{ greeting: "silent" }, { ehlo: [], mail: "silent" }, { dot: "silent" }] as const) {
+  for (
+    const script of [{ greeting: "silent" }, { ehlo: [], mail: "silent" }, { ehlo: [], rcpt: "silent" }, {
+      data: "silent",
+    }] as const
+  ) {
     const peer = await peerWith(script);
     const stop = new AbortController();
-    const delivery = agentWith().deliver({ nexthop: to(peer) }, stop.signal);
+    const { deliver, lines } = agentWith();
+    const delivery = deliver({ nexthop: to(peer) }, stop.signal);
     await until(() => peer.connections > 0);
     setTimeout(() => stop.abort(), 30);
-    const { outcomes } = await delivery;
-    expect([outcomes[0]!.is, outcomes[0]!.detail.status]).toEqual(["deferred", "4.3.2"]);
+    const { outcomes: [outcome], deadSite } = await delivery;
+    expect(outcome).toMatchObject({ is: "deferred", interrupted: true });
+    // What we interrupt ourselves is no failure of the destination.
+    expect([deadSite, lines]).toEqual([undefined, []]);
   }
+});
+
+test("a stopping service waits for the answer to an end of data that has gone out", async () => {
+  const stop = new AbortController();
+  const peer = await peerWith({ dot: () => (stop.abort(), "250 2.0.0 Ok: queued as 12345") });
+  const report = await agentWith().deliver({ nexthop: to(peer) }, stop.signal);
+  expect(outcomeLines(report)).toEqual([expect.stringMatching(OK)]);
+  expect(peer.mails).toHaveLength(1);
 });
 
 test("LMTP over a socket", async () => {

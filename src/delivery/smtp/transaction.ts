@@ -85,6 +85,7 @@ class Transaction {
       return "done";
     }
     const commands = this.#commands();
+    this.#session.endOfDataSent = false;
     this.#progress.transmissionStarts(this.#session);
     if (this.#pipelining) {
       const written = this.#session.write(
@@ -248,7 +249,11 @@ class Transaction {
     const leaving = settings.program === "smtp" && this.#pipelining && settings.skipQuitResponse &&
       !keep(session);
     this.#limitBody();
-    const sending = sendContent(session, { ...plan(session), trailer: leaving ? "QUIT\r\n" : "" });
+    const sending = sendContent(session, {
+      ...plan(session),
+      trailer: leaving ? "QUIT\r\n" : "",
+      handingOver: this.#progress.job.handingOver,
+    });
     const sent = isPromise(sending) ? await sending : sending;
     if (sent.folded) this.#context.folded();
     if (sent.failure !== undefined) {

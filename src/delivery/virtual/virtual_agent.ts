@@ -137,6 +137,7 @@ async function write(
     delivered: recipient.address,
   });
   const task = maildir ? maildirTask(path, deps.settings) : mboxTask(path, deps.settings);
+  job.handingOver?.();
   const result = await deps.writer.deliverTo(
     identity,
     task,

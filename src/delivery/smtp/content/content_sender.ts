@@ -23,6 +23,8 @@ export interface ContentPlan {
   readonly lineLimit: number;
   /** Follows the end of data in the same write: `QUIT`, or nothing. */
   readonly trailer: string;
+  /** Called just before the end of data goes out. */
+  readonly handingOver?: (() => void) | undefined;
 }
 
 /** What sending came to. */
@@ -48,9 +50,17 @@ export function sendContent(session: Session, plan: ContentPlan): MaybeAsync<Con
   if (plan.prefix !== undefined) { for (const piece of stuffer.push(plan.prefix)) session.write(piece); }
   for (const piece of stuffer.push(asBuffer(bytes))) session.write(piece);
   for (const piece of stuffer.end()) session.write(piece);
-  const written = session.write(END_OF_DATA + plan.trailer);
+  const written = endOfData(session, plan);
   const sent = stuffer.folded ? { folded: true } : SENT;
   return isPromise(written) ? written.then(() => sent) : sent;
+}
+
+/** After this the message may be the server's; a session that is over sends nothing. */
+function endOfData(session: Session, { handingOver, trailer }: ContentPlan): MaybeAsync<void> {
+  if (session.ended) return;
+  handingOver?.();
+  session.endOfDataSent = true;
+  return session.write(END_OF_DATA + trailer);
 }
 
 async function sendInPieces(session: Session, plan: ContentPlan): Promise<ContentSent> {
@@ -67,7 +77,8 @@ async function sendInPieces(session: Session, plan: ContentPlan): Promise<Conten
   }
   const failure = plan.filters.find((filter) => filter.failure !== undefined)?.failure;
   if (failure !== undefined) return { failure, folded: stuffer.folded };
-  await out([...stuffer.end(), Buffer.from(END_OF_DATA + plan.trailer)]);
+  await out(stuffer.end());
+  await endOfData(session, plan);
   return { folded: stuffer.folded };
 }
 

@@ -104,11 +104,16 @@ class Server implements PolicyServer {
 class NoAction extends Error {}
 
 /** The action of a reply: attribute lines up to an empty one. */
-function readAction(received: Buffer): { readonly reply: string; readonly length: number } | undefined {
+function readAction(
+  received: Buffer,
+  seen: number,
+): { readonly reply: string; readonly length: number } | undefined {
   if (received.length > MAX_REPLY) throw new Error("reply too long");
-  const end = /(?:^|\n)\r?\n/.exec(received.toString("latin1"));
+  // An empty line that has just become whole began at most two bytes earlier.
+  const from = Math.max(seen - 2, 0);
+  const end = (from === 0 ? /(?:^|\n)\r?\n/ : /\n\r?\n/).exec(received.toString("latin1", from));
   if (end === null) return undefined;
-  const length = end.index + end[0].length;
+  const length = from + end.index + end[0].length;
   const action = /^action=(.*?)\r?$/m.exec(received.toString("utf8", 0, length));
   if (action === null) throw new NoAction("Application error");
   return { reply: action[1]!, length };

@@ -52,11 +52,12 @@ export class BodyChecker {
   #beforeBody: boolean;
 
   push(bytes: Buffer): MaybeAsync<Buffer> {
-    const text = this.#partial + bytes.toString("latin1");
-    const end = text.lastIndexOf("\n") + 1;
-    this.#partial = text.slice(end);
-    const lines = text.slice(0, end).split("\r\n");
+    const piece = bytes.toString("latin1");
+    const end = piece.lastIndexOf("\n") + 1;
+    // What was kept back has no line end: only the new piece is searched.
+    const lines = end === 0 ? [] : `${this.#partial}${piece.slice(0, end)}`.split("\r\n");
     lines.pop();
+    this.#partial = end === 0 ? this.#partial + piece : piece.slice(end);
     if (this.#partial.length <= this.#checks.lineLimit) return then(this.#lines(lines, 0, ""), toBuffer);
     const long = this.#partial;
     this.#partial = "";

@@ -15,6 +15,7 @@ import { checksFor, type ContentChecks, isMimeHeader } from "./content_checks.ts
 import { type HeaderContext, HeaderEditor, type HeaderFindings } from "./header_editor.ts";
 import { fromBytesText, toBytesText } from "./latin1.ts";
 import { LineMeter } from "./line_meter.ts";
+import { PendingHeader } from "./pending_header.ts";
 import { rewrittenSender, settleRecipients } from "./recipients.ts";
 
 const TOO_BIG = refuse(552, "5.3.4", "Error: message file too big");
@@ -45,8 +46,7 @@ export class Incoming implements IncomingMessage {
   /** Content so far as it came, without what is added here. */
   #size = 0;
   /** Header text that is not edited yet; undefined once the body has begun. */
-  #header: string | undefined = "";
-  #scanned = 0;
+  #header: PendingHeader | undefined = new PendingHeader();
   #top = true;
   #findings: HeaderFindings | undefined;
   #eightBit = false;
@@ -118,7 +118,7 @@ export class Incoming implements IncomingMessage {
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (!this.#eightBit && !isAscii(buffer)) this.#eightBit = true;
-    return this.#header === undefined ? this.#storeBody(buffer) : this.#gather(buffer);
+    return this.#header === undefined ? this.#storeBody(buffer) : this.#gather(this.#header, buffer);
   }
 
   /** Refused or thrown away: what still comes does not matter. */
@@ -148,28 +148,29 @@ export class Incoming implements IncomingMessage {
     }
   }
 
-  #gather(bytes: Buffer): MaybeAsync<void> {
-    const before = this.#header!.length;
-    this.#header += bytes.toString("latin1");
-    const scan = scanHeader(this.#header!, this.#scanned, false, this.#top);
-    if (scan.end === undefined && this.#header!.length > MOST_FIELD_BYTES) return this.#refuse(TOO_BIG);
+  #gather(header: PendingHeader, bytes: Buffer): MaybeAsync<void> {
+    const before = header.length;
+    const ripe = header.add(bytes);
+    const text = ripe ? header.text : "";
+    const scan = ripe ? scanHeader(text, 0, false, this.#top) : undefined;
+    if (scan?.end === undefined && header.length > MOST_FIELD_BYTES) return this.#refuse(TOO_BIG);
+    if (scan === undefined) return;
     return this.#take(
+      text,
       scan,
       scan.end === undefined ? undefined : bytes.subarray(Math.max(scan.end - before, 0)),
     );
   }
 
   /** Edits the fields that are complete; with `body` the header is over and `body` is what follows it in this piece. */
-  #take(scan: HeaderScan, body: Buffer | undefined): MaybeAsync<void> {
-    const text = this.#header!;
+  #take(text: string, scan: HeaderScan, body: Buffer | undefined): MaybeAsync<void> {
     if (scan.fields.length > 0) this.#top = scan.fields.at(-1)!.name.startsWith("\0");
     const edited = this.#editor.edit(text, scan.fields);
     return then(edited, (fields) => {
       if (this.#over) return;
       this.#edited += fields;
       if (body === undefined) {
-        this.#header = text.slice(scan.resume);
-        this.#scanned = 0;
+        this.#header?.drop(scan.resume);
         return this.#edited.length > MOST_EDITED ? this.#storeEdited("") : undefined;
       }
       // What was gathered before this piece and is no field belongs to the body too.
@@ -234,10 +235,11 @@ export class Incoming implements IncomingMessage {
   /** The content is complete: headers without a body are over now. */
   #finishContent(): MaybeAsync<void> {
     if (this.#header === undefined) return this.#finishBody();
-    const scan = scanHeader(this.#header, this.#scanned, true, this.#top);
-    const body = Buffer.from(this.#header.slice(scan.end ?? this.#header.length), "latin1");
+    const { text } = this.#header;
+    const scan = scanHeader(text, 0, true, this.#top);
+    const end = scan.end ?? text.length;
     return then(
-      this.#take({ ...scan, end: scan.end ?? this.#header.length }, body),
+      this.#take(text, { ...scan, end }, Buffer.from(text.slice(end), "latin1")),
       () => this.#finishBody(),
     );
   }

@@ -1,3 +1,4 @@
+import { GatheredBytes } from "../base/gathered_bytes.ts";
 import type { Connection, ConnectionHandler, ConnectTo } from "../platform/socket/connection.ts";
 import type { OpenDatagrams } from "../platform/socket/udp.ts";
 import { answersQuestion, isFormatError, isTruncated, type Question } from "./message.ts";
@@ -75,7 +76,7 @@ function overUdp(
 /** One message over TCP, with its two-byte length in front (RFC 1035 §4.2.2). */
 function overTcp(tcp: Wire["tcp"], server: Server, question: Question, options: Options): Promise<Exchanged> {
   const { promise, resolve } = Promise.withResolvers<Exchanged>();
-  let received: Uint8Array = new Uint8Array(0);
+  const gathered = new GatheredBytes();
   const settle = (connection: Connection, result: Exchanged) => {
     resolve(result);
     connection.destroy();
@@ -83,8 +84,9 @@ function overTcp(tcp: Wire["tcp"], server: Server, question: Question, options: 
   const timer = setTimeout(() => resolve(failed("timed out")), options.timeout);
   const opened = tcp(server, options, (connection) => ({
     data: (chunk) => {
-      received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
-      const length = received.length < 2 ? Infinity : (received[0] << 8) | received[1];
+      gathered.add(chunk);
+      const received = gathered.bytes;
+      const length = received.length < 2 ? Infinity : received.readUInt16BE(0);
       if (received.length < length + 2) return;
       const bytes = received.subarray(2, length + 2);
       settle(

@@ -1,3 +1,4 @@
+import { GatheredBytes } from "../base/gathered_bytes.ts";
 import { clientText } from "../access/reply/client_text.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../observe/log.ts";
@@ -77,7 +78,7 @@ class HeaderReader implements ConnectionHandler {
   readonly #smtpd: Smtpd;
   readonly #over: (reader: HeaderReader) => void;
   readonly #cancel: () => void;
-  #gathered: Buffer = Buffer.alloc(0);
+  readonly #gathered = new GatheredBytes();
   #session: ConnectionHandler | undefined;
   #done = false;
 
@@ -97,14 +98,14 @@ class HeaderReader implements ConnectionHandler {
   data(chunk: Buffer): void {
     if (this.#session !== undefined) return this.#session.data(chunk);
     if (this.#done) return;
-    this.#gathered = this.#gathered.length === 0 ? chunk : Buffer.concat([this.#gathered, chunk]);
-    const header = parseProxyHeader(this.#gathered, this.#options.families);
+    this.#gathered.add(chunk);
+    const header = parseProxyHeader(this.#gathered.bytes, this.#options.families);
     if (header.is === "bad") this.#refuse(header.why);
     else if (header.is !== "incomplete") this.#begin(header);
   }
 
   #begin(header: Exclude<ProxyHeader, { readonly is: "bad" | "incomplete" }>): void {
-    const rest = this.#gathered.subarray(header.length);
+    const rest = this.#gathered.bytes.subarray(header.length);
     this.#finish();
     const session = this.#smtpd.accept(
       header.is === "local" ? this.#connection : described(this.#connection, header.client, header.server),
@@ -115,19 +116,19 @@ class HeaderReader implements ConnectionHandler {
 
   #finish(): void {
     this.#done = true;
-    this.#gathered = Buffer.alloc(0);
+    this.#gathered.clear();
     this.#cancel();
     this.#over(this);
   }
 
   #refuseIncomplete(): void {
-    const header = parseProxyHeader(this.#gathered, this.#options.families);
+    const header = parseProxyHeader(this.#gathered.bytes, this.#options.families);
     if (!this.#done) this.#refuse("why" in header ? header.why : "timeout error");
   }
 
   #refuse(why: string): void {
     const { program, log, myhostname, portLogging } = this.#options;
-    const header = this.#gathered.length === 0 ? "" : `: ${escaped(this.#gathered.subarray(0, 512))}`;
+    const header = this.#gathered.length === 0 ? "" : `: ${escaped(this.#gathered.bytes.subarray(0, 512))}`;
     this.#finish();
     log.note(program, "warning", `haproxy read: ${why}${header}`);
     const client = clientText(connectFacts(this.#connection).client, portLogging);

@@ -19,18 +19,34 @@ export interface CopyOptions {
 const latin1 = (text: string) => Buffer.from(text, "latin1");
 const LF = 10;
 
-/** Whole lines of a content, CR LF become the line end wanted; pieces of bounded size but for endless lines. */
+const CR = 13;
+/** Bytes of a line that wait for its end; a longer one goes on in pieces. */
+const LINE_LIMIT = 16_384;
+
+/** Up to where bytes can be passed on: the last line end, or all of a long line but for half a line end. */
+function settledEnd(bytes: Buffer): number {
+  const end = bytes.lastIndexOf(LF) + 1;
+  if (bytes.length - end <= LINE_LIMIT) return end;
+  return bytes[bytes.length - 1] === CR ? bytes.length - 1 : bytes.length;
+}
+
+/** The content piece by piece, CR LF become the line end wanted: whole lines, but for those that are longer than any honest one. */
 async function* lines(content: Content, convert: (text: string) => string): AsyncGenerator<Uint8Array> {
   let rest: Uint8Array | undefined;
+  let inLine = false;
+  // A character in front keeps the middle of a line from being taken for its start.
+  const converted = (text: string) => latin1(inLine ? convert(`x${text}`).slice(1) : convert(text));
   for await (const chunk of content.chunks()) {
     const bytes: Buffer = rest === undefined
       ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
       : Buffer.concat([rest, chunk]);
-    const end = bytes.lastIndexOf(LF) + 1;
+    const end = settledEnd(bytes);
     rest = end < bytes.length ? bytes.subarray(end) : undefined;
-    if (end > 0) yield latin1(convert(bytes.toString("latin1", 0, end)));
+    if (end === 0) continue;
+    yield converted(bytes.toString("latin1", 0, end));
+    inLine = bytes[end - 1] !== LF;
   }
-  if (rest !== undefined) yield latin1(convert(`${Buffer.from(rest).toString("latin1")}\r\n`));
+  if (rest !== undefined || inLine) yield converted(`${Buffer.from(rest ?? []).toString("latin1")}\r\n`);
 }
 
 /** The bytes of a message as a mailbox has them: LF line ends, the prefix on top, mbox quoting where it is wanted. */

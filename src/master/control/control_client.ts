@@ -1,3 +1,4 @@
+import { GatheredBytes } from "../../base/gathered_bytes.ts";
 import { connect, type Connection } from "../../platform/socket/connection.ts";
 import { controlSocketPath, parseControlLine, printControlLine, type Verb } from "./control_protocol.ts";
 
@@ -62,15 +63,11 @@ function unreachable(error: unknown): ControlAnswer {
 
 /** Cuts a stream of bytes into its lines. */
 export function lineSplitter(line: (text: string) => void): (chunk: Buffer) => void {
-  let rest: Buffer[] = [];
+  const rest = new GatheredBytes();
   return (chunk) => {
-    let from = 0;
-    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
-      rest.push(chunk.subarray(from, at));
-      line(Buffer.concat(rest).toString("utf8"));
-      rest = [];
-      from = at + 1;
+    rest.add(chunk);
+    for (let end = rest.lineEnd(); end >= 0; end = rest.lineEnd()) {
+      line(rest.take(end + 1).toString("utf8", 0, end));
     }
-    if (from < chunk.length) rest.push(chunk.subarray(from));
   };
 }

@@ -1,3 +1,4 @@
+import { GatheredBytes } from "../../base/gathered_bytes.ts";
 import type { MailTask, TaskResult } from "../../delivery/mailbox/writer.ts";
 
 /**
@@ -39,30 +40,28 @@ export function frameHead(length: number): Buffer {
 
 /** Takes a stream apart: the task's line first, then frames. */
 export class TaskReader {
-  #rest: Buffer = Buffer.alloc(0);
+  readonly #rest = new GatheredBytes();
   #lineRead = false;
 
   /** Events in order; an over-long line or frame is a breach. */
   *push(
     chunk: Buffer,
   ): Generator<{ readonly line: string } | { readonly frame: Buffer } | { readonly breach: string }> {
-    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.#rest.add(chunk);
     if (!this.#lineRead) {
-      const end = this.#rest.indexOf(10);
+      const end = this.#rest.lineEnd();
       if (end < 0) {
         if (this.#rest.length > TASK_LIMIT) yield { breach: "task too long" };
         return;
       }
       this.#lineRead = true;
-      yield { line: this.#rest.toString("utf8", 0, end) };
-      this.#rest = this.#rest.subarray(end + 1);
+      yield { line: this.#rest.take(end + 1).toString("utf8", 0, end) };
     }
     while (this.#rest.length >= 4) {
-      const length = this.#rest.readUInt32BE(0);
+      const length = this.#rest.bytes.readUInt32BE(0);
       if (length > FRAME_LIMIT) return void (yield { breach: "frame too long" });
       if (this.#rest.length < 4 + length) return;
-      yield { frame: this.#rest.subarray(4, 4 + length) };
-      this.#rest = this.#rest.subarray(4 + length);
+      yield { frame: this.#rest.take(4 + length).subarray(4) };
     }
   }
 }

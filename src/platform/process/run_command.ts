@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
+import { GatheredBytes } from "../../base/gathered_bytes.ts";
 import { libc, systemError } from "../libc.ts";
 import { errorCode, systemErrorText } from "../system_error.ts";
 
@@ -83,7 +84,7 @@ export async function runCommand(
 
 function run(options: CommandOptions, input: number): Promise<CommandEnd> {
   return new Promise((resolve) => {
-    let output = Buffer.alloc(0);
+    const output = new GatheredBytes();
     let late = false;
     let child: ReturnType<typeof spawn>;
     try {
@@ -109,7 +110,7 @@ function run(options: CommandOptions, input: number): Promise<CommandEnd> {
       killAll();
     }, Math.min(options.timeLimit, 86_400_000));
     const collect = (chunk: Buffer) => {
-      if (output.length < OUTPUT) output = Buffer.concat([output, chunk]).subarray(0, OUTPUT);
+      output.add(chunk.subarray(0, OUTPUT - output.length));
     };
     child.stdout?.on("data", collect);
     child.stderr?.on("data", collect);
@@ -119,7 +120,7 @@ function run(options: CommandOptions, input: number): Promise<CommandEnd> {
     });
     child.on("close", (code, signal) => {
       clearTimeout(timer);
-      const text = output.toString("utf8");
+      const text = output.bytes.toString("utf8");
       if (late) resolve({ is: "time limit" });
       else if (signal !== null) resolve({ is: "signal", signal: SIGNALS[signal] ?? 0, output: text });
       else resolve({ is: "exit", code: code ?? 0, output: text });

@@ -1,3 +1,4 @@
+import { GatheredBytes } from "../../base/gathered_bytes.ts";
 import { WaitQueue } from "../../base/wait_queue.ts";
 import { connect, type Connection, type ConnectionHandler, type ConnectTo } from "./connection.ts";
 import { errorCode, systemErrorText } from "../system_error.ts";
@@ -44,8 +45,11 @@ export interface Reading<Reply> {
   readonly isLast?: boolean;
 }
 
-/** Finds a reply at the start of what has come in; undefined when more has to come. A throw ends the request and the connection. */
-export type ReadReply<Reply> = (received: Buffer) => Reading<Reply> | undefined;
+/**
+ * Finds a reply at the start of what has come in; undefined when more has to come. Earlier calls have `seen` so many bytes of it: they
+ * need not be searched again. A throw ends the request and the connection.
+ */
+export type ReadReply<Reply> = (received: Buffer, seen: number) => Reading<Reply> | undefined;
 
 /** Something to say to a server: the bytes, how its reply is read, and who may give up on it. */
 export interface Request<Reply> {
@@ -157,33 +161,6 @@ function brokenBy(error: Error | undefined): ExchangeFault {
   return new ExchangeFault(is, systemErrorText(error), { cause: error });
 }
 
-/** What has come in, growing by doubling. */
-class Received {
-  #bytes: Buffer = Buffer.alloc(0);
-  #length = 0;
-
-  add(chunk: Buffer): Buffer {
-    if (this.#length === 0) {
-      this.#bytes = chunk;
-      this.#length = chunk.length;
-      return chunk;
-    }
-    const length = this.#length + chunk.length;
-    if (length > this.#bytes.length) {
-      const larger = Buffer.allocUnsafe(length * 2);
-      this.#bytes.copy(larger, 0, 0, this.#length);
-      this.#bytes = larger;
-    }
-    chunk.copy(this.#bytes, this.#length);
-    this.#length = length;
-    return this.#bytes.subarray(0, length);
-  }
-
-  clear(): void {
-    this.#length = 0;
-  }
-}
-
 /** The request under way on a connection: `take` answers whether the reply is whole. */
 interface Pending {
   take(received: Buffer): boolean;
@@ -193,7 +170,7 @@ interface Pending {
 /** One connection and the request under way on it. */
 class Channel implements ConnectionHandler {
   readonly #connection: Connection;
-  readonly #received = new Received();
+  readonly #received = new GatheredBytes();
   readonly since: number;
   requests = 0;
   isOpen = true;
@@ -227,10 +204,12 @@ class Channel implements ConnectionHandler {
     this.requests++;
     return new Promise((resolve, reject) => {
       if (!this.isOpen) return reject(brokenBy(undefined));
+      let seen = 0;
       this.#pending = {
         fail: reject,
         take: (received) => {
-          const found = read(received);
+          const found = read(received, seen);
+          seen = received.length;
           if (found === undefined) return false;
           if (found.isLast === true || found.length < received.length) this.destroy();
           resolve(found.reply);
@@ -261,7 +240,8 @@ class Channel implements ConnectionHandler {
     const pending = this.#pending;
     if (pending === undefined) return this.destroy();
     try {
-      if (!pending.take(this.#received.add(chunk))) return;
+      this.#received.add(chunk);
+      if (!pending.take(this.#received.bytes)) return;
       this.#pending = undefined;
       this.#received.clear();
     } catch (error) {

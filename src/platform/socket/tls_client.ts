@@ -2,6 +2,7 @@ import fs from "node:fs";
 import type net from "node:net";
 import { join } from "node:path";
 import type tls from "node:tls";
+import { GatheredBytes } from "../../base/gathered_bytes.ts";
 import { netModule, tlsModule } from "../late_modules.ts";
 import { readPlain } from "../file/random_access_file.ts";
 import { type Connection, type ConnectionHandler, type ConnectTo, wrapSocket } from "./connection.ts";
@@ -107,12 +108,12 @@ function inTheClear(
   secure: () => void,
   fail: (error: unknown) => void,
 ): void {
-  let answer = Buffer.alloc(0);
+  const gathered = new GatheredBytes();
   const arrived = (chunk: Buffer) => {
-    answer = Buffer.concat([answer, chunk]);
+    gathered.add(chunk);
     try {
-      if (answer.length > ANSWER_LIMIT) throw new Error("the server's answer is too long");
-      if (!accept(answer)) return;
+      if (gathered.length > ANSWER_LIMIT) throw new Error("the server's answer is too long");
+      if (!accept(gathered.bytes)) return;
     } catch (error) {
       return fail(error);
     }

@@ -1,3 +1,4 @@
+import { GatheredBytes } from "../../base/gathered_bytes.ts";
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import type { Envelope, QueueId } from "../envelope.ts";
 import { queueFault } from "../fault.ts";
@@ -28,12 +29,17 @@ function compact(pieces: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(pieces);
 }
 
+/** Pieces of one message that are kept as they came. */
+const MOST_PIECES = 16;
+
 /** Content in memory as long as it is small, then in a file. */
 export class StoreDraft implements Draft {
   readonly id: QueueId;
   size = 0;
   readonly #options: DraftOptions;
   #pieces: Uint8Array[] = [];
+  /** What comes after many pieces goes together: small ones would take far more memory than their bytes. */
+  #gathered: GatheredBytes | undefined;
   #spool: SpoolWriter | undefined;
   #state: "open" | "committing" | "ended" = "open";
 
@@ -46,13 +52,26 @@ export class StoreDraft implements Draft {
     if (this.#state !== "open") throw new Error(`Draft ${this.id} is closed`);
     this.size += bytes.length;
     if (this.#spool !== undefined) return this.#spool.write(bytes);
-    this.#pieces.push(bytes);
+    this.#keep(bytes);
     if (this.size > this.#options.spoolThreshold) return this.#startSpool();
   }
 
-  #startSpool(): MaybeAsync<void> {
-    const pieces = this.#pieces;
+  #keep(bytes: Uint8Array): void {
+    if (this.#pieces.length < MOST_PIECES) return void this.#pieces.push(bytes);
+    this.#gathered ??= new GatheredBytes();
+    this.#gathered.add(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  }
+
+  /** All that is in memory, which is then no longer here. */
+  #takePieces(): readonly Uint8Array[] {
+    const pieces = this.#gathered === undefined ? this.#pieces : [...this.#pieces, this.#gathered.bytes];
     this.#pieces = [];
+    this.#gathered = undefined;
+    return pieces;
+  }
+
+  #startSpool(): MaybeAsync<void> {
+    const pieces = this.#takePieces();
     try {
       const spool = this.#spool = this.#options.openSpool(this.id);
       return spool.write(...pieces);
@@ -76,7 +95,7 @@ export class StoreDraft implements Draft {
   }
 
   async #finish(): Promise<FinishedContent> {
-    if (this.#spool === undefined) return { is: "memory", bytes: compact(this.#pieces) };
+    if (this.#spool === undefined) return { is: "memory", bytes: compact(this.#takePieces()) };
     await this.#spool.finish();
     await this.#options.syncSpool();
     return { is: "spooled", size: this.size };
@@ -88,7 +107,7 @@ export class StoreDraft implements Draft {
 
   #drop(): void {
     this.#state = "ended";
-    this.#pieces = [];
+    this.#takePieces();
     const spool = this.#spool;
     this.#spool = undefined;
     if (spool !== undefined) void spool.abort().then(() => this.#options.dropSpool(this.id));

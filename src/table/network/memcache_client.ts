@@ -3,7 +3,7 @@ import { ConnectionPool, ExchangeFault, type Request } from "../../platform/sock
 import type { ConnectTo } from "../../platform/socket/connection.ts";
 import type { TableContext } from "../context.ts";
 import { serverFault } from "./_exchange.ts";
-import { readLine, readValue, type ReplyLimits, UnexpectedReply } from "./memcache_reply.ts";
+import { readLine, type ReplyLimits, UnexpectedReply, valueReader } from "./memcache_reply.ts";
 import { LookupFault } from "../remote/remote_table.ts";
 import { excerpt } from "../remote/remote_text.ts";
 import { Servers } from "../remote/servers.ts";
@@ -54,7 +54,7 @@ export class MemcacheClient {
     const { limits } = this.#options;
     return this.#command({
       bytes: command("get ", key),
-      read: (received) => readValue(received, limits),
+      read: valueReader(limits),
       signal,
     });
   }
@@ -75,8 +75,8 @@ export class MemcacheClient {
   }
 
   #change(bytes: Buffer, expected: readonly string[], signal: AbortSignal | undefined): Promise<string> {
-    const read = (received: Buffer) => {
-      const line = readLine(received, this.#options.limits.line);
+    const read = (received: Buffer, seen: number) => {
+      const line = readLine(received, this.#options.limits.line, 0, seen);
       if (line === undefined || expected.includes(line.reply)) return line;
       throw new UnexpectedReply(excerpt(line.reply, 30));
     };

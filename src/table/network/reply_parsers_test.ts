@@ -1,7 +1,7 @@
 // What servers of tables may send, whole, in pieces and wrong: every parser answers, asks for more, or throws what it should.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { readLine, readValue, UnexpectedReply } from "./memcache_reply.ts";
+import { readLine, UnexpectedReply, valueReader } from "./memcache_reply.ts";
 import { netstring, readNetstring } from "./netstring.ts";
 import { LookupFault } from "../remote/remote_table.ts";
 import { excerpt } from "../remote/remote_text.ts";
@@ -59,7 +59,7 @@ const PARSERS = {
   tcp: (received: Buffer) => readReply(question, received, { encoding: "latin1" }),
   "memcache line": (received: Buffer) => readLine(received, LIMITS.line),
   "memcache value": (received: Buffer) => {
-    const found = readValue(received, LIMITS);
+    const found = valueReader(LIMITS)(received, 0);
     return found && { ...found, reply: found.reply?.toString("latin1") };
   },
 } as const;
@@ -176,7 +176,7 @@ describe("a line of a tcp table", () => {
 
 describe("what memcached answers to get", () => {
   const value = (text: string) => {
-    const found = readValue(Buffer.from(text, "latin1"), LIMITS);
+    const found = valueReader(LIMITS)(Buffer.from(text, "latin1"), 0);
     return found && { ...found, reply: found.reply?.toString("latin1") };
   };
 
@@ -188,7 +188,7 @@ describe("what memcached answers to get", () => {
           data,
           Buffer.from("\r\nEND\r\n"),
         ]);
-        const found = readValue(reply, LIMITS);
+        const found = valueReader(LIMITS)(reply, 0);
         expect(found).toMatchObject({ length: reply.length, isLast: false });
         expect(found?.reply?.equals(data)).toBe(true);
       }),

@@ -28,7 +28,7 @@ export function openTcp(name: string, spec: string, context: TableContext): Tabl
     (key, signal) => {
       const request = {
         bytes: `get ${encodePercent(toWire(key, context))}\n`,
-        read: (received: Buffer) => readReply({ spec, name, key }, received, context),
+        read: (received: Buffer, seen: number) => readReply({ spec, name, key }, received, context, seen),
         signal,
       };
       return servers.ask((pool) => exchange(pool, `TCP map ${name}`, request), signal);
@@ -48,8 +48,9 @@ export function readReply(
   question: TcpQuestion,
   received: Buffer,
   context: Pick<TableContext, "encoding">,
+  seen = 0,
 ): { readonly reply: Answer; readonly length: number } | undefined {
-  const end = received.indexOf(0x0a);
+  const end = received.indexOf(0x0a, seen);
   if ((end < 0 ? received.length : end) >= MAX_REPLY) throw fault(question, `text longer than ${MAX_REPLY}`);
   if (end < 0) return undefined;
   return { reply: answerOf(question, received.subarray(0, end), context), length: end + 1 };

@@ -4,11 +4,11 @@ import { EXPLAIN_HELP, type ExplainRequest, parseExplain } from "../explain/argu
 import { explain as explainSession } from "../explain/explain.ts";
 import type { Explanation, Outcome } from "../explain/explanation.ts";
 import { printExplanation } from "../explain/print/print.ts";
-import { PatienceFault } from "../explain/play.ts";
+import { TimeLimitFault } from "../explain/play.ts";
 import { ExplainFault } from "../explain/session_description.ts";
 import { askService } from "../master/control/control_client.ts";
 import type { RunningAnswer } from "../worker/explain_running.ts";
-import { openExplainHouse } from "../worker/explain_parts.ts";
+import { openExplainParts } from "../worker/explain_parts.ts";
 import { environmentVariables, isTerminal, writeErr, writeOut } from "../platform/process/this_process.ts";
 import type { CommandContext } from "./command.ts";
 import { directoryOf, settingsOf } from "./service_control.ts";
@@ -56,16 +56,16 @@ async function fromDisk(context: CommandContext, request: ExplainRequest): Promi
     return CONFIGURATION;
   }
   try {
-    return await explainSession(loaded.configuration, request.session, request, openExplainHouse);
+    return await explainSession(loaded.configuration, request.session, request, openExplainParts);
   } catch (error) {
     if (error instanceof ExplainFault || !(error instanceof Error)) throw error;
-    if (error instanceof PatienceFault) return fail(error.message, TEMPORARY);
+    if (error instanceof TimeLimitFault) return fail(error.message, TEMPORARY);
     return fail(error.message, CONFIGURATION);
   }
 }
 
 /** How long the running service may take: it gives up by itself before that. */
-const PATIENCE = 120_000;
+const TIME_LIMIT = 120_000;
 
 async function fromService(context: CommandContext): Promise<Explanation | number> {
   const configuration = settingsOf(context);
@@ -74,7 +74,7 @@ async function fromService(context: CommandContext): Promise<Explanation | numbe
     queueDirectory: configuration.settings.queue_directory,
     verb: "explain",
     args: { words: context.args },
-    timeout: PATIENCE,
+    timeout: TIME_LIMIT,
   });
   switch (answer.is) {
     case "done": {

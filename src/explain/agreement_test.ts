@@ -14,7 +14,7 @@ import { ask, type Dialogue, dialogueOver, enter, type ScriptClient } from "../.
 import { explainKit } from "../../test/kit/explain.ts";
 import { quoteAddress } from "../address/address.ts";
 import { createSystemResolver } from "../dns/system_resolver.ts";
-import { openExplainHouse } from "../worker/explain_parts.ts";
+import { openExplainParts } from "../worker/explain_parts.ts";
 import { accept } from "../smtp/reply.ts";
 import { anywhere, COMMANDS, type CommandTable } from "../smtpd/commands.ts";
 import { answer } from "../smtpd/step.ts";
@@ -87,13 +87,13 @@ const offered = (reply: string) =>
   reply.replace("250-XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT\r\n", "");
 
 async function agrees(
-  house: MemorySmtpd,
+  parts: MemorySmtpd,
   session: SessionDescription,
   live: (explanation: Explanation) => Promise<string[]> = (explanation) =>
-    livingReplies(enter(house), explanation),
+    livingReplies(enter(parts), explanation),
   how: ExplainOptions = HOW,
 ): Promise<Explanation> {
-  const explanation = await explain(house.configuration, session, how, openExplainHouse);
+  const explanation = await explain(parts.configuration, session, how, openExplainParts);
   const living = await live(explanation);
   const said = explanation.commands.map(({ reply }) => reply.join("\r\n"));
   expect(said.map(queued)).toEqual(living.map(queued).map(offered));
@@ -107,10 +107,10 @@ describe("a scenario of the access policy is explained as it is answered", () =>
   for (const { name, settings, sessions } of [...SCENARIOS, ...ACTION_SCENARIOS] satisfies Scenario[]) {
     if (KNOWS_PEER.test(JSON.stringify(settings))) continue;
     test(name, async () => {
-      const house = memorySmtpd({ ...COMMON, ...PLAIN, ...settings });
+      const parts = memorySmtpd({ ...COMMON, ...PLAIN, ...settings });
       for (const { client = {}, commands } of sessions) {
         const session = describeScript(client, commands);
-        if (session !== undefined) await agrees(house, session);
+        if (session !== undefined) await agrees(parts, session);
       }
     });
   }
@@ -131,10 +131,10 @@ describe("a scenario that needs the DNS, policy servers and logins is explained 
       const main = { ...COMMON, ...PLAIN, dns_servers: dns.address, ...named };
       const text = memorySmtpd(main).configuration.texts!.main;
       const access = policyKit(text, { dns: createSystemResolver([dns.address]) }).policy;
-      const house = memorySmtpd(main, { access });
+      const parts = memorySmtpd(main, { access });
       for (const { client = {}, commands } of sessions) {
         const session = describeScript(client, commands);
-        if (session !== undefined) await agrees(house, session, undefined, { ...HOW, dns: true });
+        if (session !== undefined) await agrees(parts, session, undefined, { ...HOW, dns: true });
       }
     });
   }
@@ -302,9 +302,9 @@ function commandsWith(login: SessionDescription["login"]): CommandTable {
 }
 
 /** Says the same from the client's own address; whoever logs in does so after EHLO, as with AUTH. */
-async function ownReplies(house: MemorySmtpd, { session, commands }: Explanation): Promise<string[]> {
-  const connection = house.connect(session.client.address);
-  const dialogue = dialogueOver(connection, house);
+async function ownReplies(parts: MemorySmtpd, { session, commands }: Explanation): Promise<string[]> {
+  const connection = parts.connect(session.client.address);
+  const dialogue = dialogueOver(connection, parts);
   const replies = [await dialogue.reply()];
   for (const { command } of commands.slice(1)) {
     replies.push(await ask(dialogue, command));
@@ -332,11 +332,11 @@ test("random lists, tables and sessions are explained as they are answered", asy
   await fc.assert(
     fc.asyncProperty(settings, session, async (lists, described) => {
       const main = { ...COMMON, ...PLAIN, ...CLASSES, ...lists, smtpd_peername_lookup: "yes" };
-      const house = memorySmtpd(main, {
+      const parts = memorySmtpd(main, {
         clientName: nameOf(described.client),
         commands: commandsWith(described.login),
       });
-      const { outcome } = await agrees(house, described, (explanation) => ownReplies(house, explanation));
+      const { outcome } = await agrees(parts, described, (explanation) => ownReplies(parts, explanation));
       if (outcome !== "permit") refused++;
     }),
     { numRuns: 200 },

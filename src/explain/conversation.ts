@@ -98,7 +98,7 @@ export function converse(
 export const NO_ID = printQueueId({ a: 0, b: 0, c: 0 });
 
 /** A cleanup that takes any message and keeps none; its size is what it is said to be. */
-export function paperCleanup(size: number): Cleanup {
+export function discardingCleanup(size: number): Cleanup {
   const message = (id: QueueId): IncomingMessage => ({
     size,
     write: () => {},
@@ -109,7 +109,7 @@ export function paperCleanup(size: number): Cleanup {
 }
 
 /** A clock on which whatever must be waited for is over at once. */
-export const impatientClock: Clock = {
+export const clockWithoutWaits: Clock = {
   now: Date.now,
   after(_milliseconds, call) {
     let cancelled = false;

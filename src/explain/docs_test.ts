@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { postmap } from "../commands/table/postmap.ts";
 import { loadConfiguration } from "../config/load.ts";
-import { openExplainHouse } from "../worker/explain_parts.ts";
+import { openExplainParts } from "../worker/explain_parts.ts";
 import { parseExplain } from "./arguments.ts";
 import { explain } from "./explain.ts";
 import type { Explanation } from "./explanation.ts";
@@ -23,7 +23,7 @@ async function run(command: string): Promise<string> {
   const request = parseExplain(command.split(" ").slice(2));
   const loaded = loadConfiguration({ directory });
   if (request === "help" || loaded.is === "bad") throw new Error(`cannot run: ${command}`);
-  const explanation = await explain(loaded.configuration, request.session, request, openExplainHouse);
+  const explanation = await explain(loaded.configuration, request.session, request, openExplainParts);
   return printExplanation(there<Explanation>(explanation), { colour: false, all: false });
 }
 

@@ -2,7 +2,7 @@ import { DEFAULT_MASTER_CF } from "../config/default_master_cf.ts";
 import type { Configuration } from "../config/service.ts";
 import { editsFor } from "./edit/edits_for.ts";
 import type { Explanation } from "./explanation.ts";
-import type { OpenHouse } from "./session_parts.ts";
+import type { OpenSessionParts } from "./session_parts.ts";
 import { decisive, outcomeOf } from "./outcome.ts";
 import type { Proof } from "./edit/prove_edits.ts";
 import { serviceOf } from "./service_of.ts";
@@ -18,12 +18,12 @@ export async function explain(
   configuration: Configuration,
   session: SessionDescription,
   options: ExplainOptions,
-  openHouse: OpenHouse,
+  openParts: OpenSessionParts,
 ): Promise<Explanation> {
   const flaw = flawOf(session);
   if (flaw !== undefined) throw new ExplainFault(flaw);
   const sources = new SourceFiles(configuration.directory);
-  const plan: RunPlan = { session, options, openHouse, sources, answers: new Map() };
+  const plan: RunPlan = { session, options, openParts, sources, answers: new Map() };
   const played = await run(configuration, plan);
   const service = serviceOf(configuration, session.service);
   const { proven, tried, partial }: Proof = options.edits

@@ -4,7 +4,7 @@ import { type DnsServer, startDnsServer } from "../../test/kit/dns_server.ts";
 import { type ExplainKit, explainKit } from "../../test/kit/explain.ts";
 import { startPolicyDaemon } from "../../test/kit/policy_daemon.ts";
 import type { ExplainedStep, Explanation, Lookup } from "./explanation.ts";
-import { trailsOf } from "./watch/trail.ts";
+import { stepPathsOf } from "./watch/step_path.ts";
 
 let kits: ExplainKit[] = [];
 afterEach(() => {
@@ -21,7 +21,7 @@ function kit(main: string, files?: Readonly<Record<string, string>>): ExplainKit
 /** All steps of the recipient's command. */
 function stepsOf({ commands }: Explanation): ExplainedStep[] {
   const command = commands.find((each) => each.command.startsWith("RCPT"))!;
-  return trailsOf(command).map(({ step }) => step);
+  return stepPathsOf(command).map(({ step }) => step);
 }
 
 const step = (explanation: Explanation, name: string): ExplainedStep =>

@@ -5,10 +5,10 @@ import type { Service } from "../config/service.ts";
 import type { Log } from "../observe/log.ts";
 import type { ClientName } from "../dns/reverse.ts";
 import { createSmtpd } from "../smtpd/smtpd.ts";
-import { type Conversation, converse, impatientClock, NO_ID, paperCleanup } from "./conversation.ts";
+import { clockWithoutWaits, type Conversation, converse, discardingCleanup, NO_ID } from "./conversation.ts";
 import type { ExplainedCommand } from "./explanation.ts";
-import type { House } from "./session_parts.ts";
-import type { Notebook } from "./watch/notebook.ts";
+import type { SessionParts } from "./session_parts.ts";
+import type { PolicyTranscript } from "./watch/policy_transcript.ts";
 import type { SessionDescription } from "./session_description.ts";
 
 /** A session that has been played. */
@@ -18,47 +18,47 @@ export interface Played {
 }
 
 /** What a session is played with. */
-export interface Stagehands {
+export interface PlayDeps {
   readonly service: Service;
-  readonly house: House;
-  readonly notebook: Notebook;
+  readonly sessionParts: SessionParts;
+  readonly transcript: PolicyTranscript;
   readonly log: Log;
 }
 
 /** Longest that a session may take, in milliseconds: name servers and policy servers may be slow. */
-const PATIENCE = 60_000;
+const TIME_LIMIT = 60_000;
 
 /** Somebody who was asked on the way does not answer. */
-export class PatienceFault extends Error {
-  override readonly name = "PatienceFault";
+export class TimeLimitFault extends Error {
+  override readonly name = "TimeLimitFault";
 }
 
 /** Plays a session against the server's own smtpd; nothing is queued, logged or counted. */
-export async function play(session: SessionDescription, hands: Stagehands): Promise<Played> {
-  const { house, notebook } = hands;
+export async function play(session: SessionDescription, deps: PlayDeps): Promise<Played> {
+  const { sessionParts, transcript } = deps;
   const { address, port, name, reverseName } = session.client;
   let client: ClientFacts = { address, port, ...nameless(5) };
   const clientLookup = async (): Promise<ClientName> => {
     const found = name === undefined
-      ? await house.parts.clientLookup(address)
+      ? await sessionParts.parts.clientLookup(address)
       : givenName(name, reverseName ?? name);
     const { warning: _warning, ...names } = found;
     client = { ...client, ...names };
     return found;
   };
   const smtpd = createSmtpd({
-    ...house.parts,
-    service: { ...hands.service, processLimit: 0, settings: settingsFor(session, hands.service) },
-    access: notebook.over(house.parts.access, (stage) => laterFacts(session, stage)),
+    ...sessionParts.parts,
+    service: { ...deps.service, processLimit: 0, settings: settingsFor(session, deps.service) },
+    access: transcript.over(sessionParts.parts.access, (stage) => laterFacts(session, stage)),
     clientLookup,
-    cleanup: paperCleanup(session.size ?? 0),
+    cleanup: discardingCleanup(session.size ?? 0),
     newId: () => NO_ID,
-    log: hands.log,
-    clock: impatientClock,
+    log: deps.log,
+    clock: clockWithoutWaits,
   });
-  const talk = converse(smtpd, house.local, { address, port });
+  const talk = converse(smtpd, sessionParts.local, { address, port });
   try {
-    const commands = await playAll(session, talk, notebook, () => client);
+    const commands = await playAll(session, talk, transcript, () => client);
     return { client, commands };
   } finally {
     talk.hangUp();
@@ -74,15 +74,15 @@ function settingsFor({ client }: SessionDescription, { settings }: Service): Ser
 async function playAll(
   session: SessionDescription,
   talk: Conversation,
-  notebook: Notebook,
+  transcript: PolicyTranscript,
   client: () => ClientFacts,
 ): Promise<ExplainedCommand[]> {
   const played: ExplainedCommand[] = [];
-  const end = systemClock.now() + PATIENCE;
+  const end = systemClock.now() + TIME_LIMIT;
   const say = async (command: string, reply: Promise<readonly string[]>) => {
     const lines = await inTime(reply, command, end - systemClock.now());
     const code = Number(lines.at(-1)?.slice(0, 3) ?? 0);
-    played.push({ command, reply: lines, code, ...notebook.take() });
+    played.push({ command, reply: lines, code, ...transcript.take() });
     return code < 400 && code !== 0;
   };
   const line = (command: string) => talk.over ? Promise.resolve(false) : say(command, talk.say(command));
@@ -149,8 +149,8 @@ async function inTime<T>(reply: Promise<T>, command: string, milliseconds: numbe
     cancel = systemClock.after(milliseconds, () => {
       const what = command === "" ? "greeting" : `reply to "${command}"`;
       reject(
-        new PatienceFault(
-          `no ${what} within ${PATIENCE / 1000} seconds: a name server or policy server is silent`,
+        new TimeLimitFault(
+          `no ${what} within ${TIME_LIMIT / 1000} seconds: a name server or policy server is silent`,
         ),
       );
     });

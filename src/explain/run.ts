@@ -6,8 +6,8 @@ import { memoryWriter } from "../observe/log_writer.ts";
 import type { OpenTable } from "../table/context.ts";
 import { type Change, withRecord } from "./edit/edit.ts";
 import type { Place } from "./explanation.ts";
-import type { OpenHouse } from "./session_parts.ts";
-import { Notebook } from "./watch/notebook.ts";
+import type { OpenSessionParts } from "./session_parts.ts";
+import { PolicyTranscript } from "./watch/policy_transcript.ts";
 import { createPlaces } from "./edit/places.ts";
 import { Recorder } from "./watch/recorder.ts";
 import { play, type Played } from "./play.ts";
@@ -29,7 +29,7 @@ export interface Run extends Played {
 export interface RunPlan {
   readonly session: SessionDescription;
   readonly options: ExplainOptions;
-  readonly openHouse: OpenHouse;
+  readonly openParts: OpenSessionParts;
   readonly sources: SourceFiles;
   /** What policy servers have answered: trials of edits do not ask them again. */
   readonly answers: Map<string, PolicyReply>;
@@ -38,7 +38,7 @@ export interface RunPlan {
 /** Plays the session once. */
 export async function run(
   configuration: Configuration,
-  { session, options, openHouse, sources, answers }: RunPlan,
+  { session, options, openParts, sources, answers }: RunPlan,
   change?: Change,
 ): Promise<Run> {
   const service = serviceOf(configuration, session.service);
@@ -53,14 +53,19 @@ export async function run(
     resolver: (resolver) => watchResolver(options.dns ? resolver : NO_RESOLVER, hear),
     hosts: (hosts) => watchHosts(hosts, hear),
   };
-  const house = openHouse({ configuration, service, watch, log, edited });
+  const sessionParts = openParts({ configuration, service, watch, log, edited });
   try {
-    const notebook = new Notebook(recorder, placesOfLists(configuration, service));
-    const played = await play(session, { service, house, notebook, log });
+    const transcript = new PolicyTranscript(recorder, placesOfLists(configuration, service));
+    const played = await play(session, { service, sessionParts, transcript, log });
     const warnings = warningsIn(writer.entries, played);
-    return { ...played, relayFindings: house.relayFindings, assumptions: recorder.assumptions, warnings };
+    return {
+      ...played,
+      relayFindings: sessionParts.relayFindings,
+      assumptions: recorder.assumptions,
+      warnings,
+    };
   } finally {
-    house.close();
+    sessionParts.close();
   }
 }
 

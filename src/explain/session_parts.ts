@@ -5,7 +5,7 @@ import type { OpenTable } from "../table/context.ts";
 import type { Watch } from "./watch/watch.ts";
 
 /** What a session is explained with: the parts of a real smtpd, each question to the world watched. */
-export interface House {
+export interface SessionParts {
   readonly parts: Omit<SmtpdDeps, "cleanup" | "newId" | "log" | "clock" | "service">;
   /** Where the client could have connected to. */
   readonly local: { readonly address: string; readonly port: number };
@@ -14,8 +14,8 @@ export interface House {
   close(): void;
 }
 
-/** What a house is built for. */
-export interface HousePlan {
+/** What the parts are opened for. */
+export interface SessionPartsPlan {
   readonly configuration: Configuration;
   readonly service: Service;
   readonly watch: Watch;
@@ -25,4 +25,4 @@ export interface HousePlan {
 }
 
 /** Builds the parts as the running server does, and nothing beside them. Throws an Error, with words for the operator. */
-export type OpenHouse = (plan: HousePlan) => House;
+export type OpenSessionParts = (plan: SessionPartsPlan) => SessionParts;

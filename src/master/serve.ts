@@ -7,7 +7,7 @@ import type { Listener } from "../platform/socket/connection.ts";
 import type { HttpServer } from "../platform/socket/http_server.ts";
 import { lockWithPid, type NamedLock } from "../platform/file/pid_lock.ts";
 import { writeErr } from "../platform/process/this_process.ts";
-import { reapStrangers } from "../platform/process/reap.ts";
+import { reapOrphans } from "../platform/process/reap.ts";
 import { onSignal, onUncaught } from "../platform/process/signals.ts";
 import { makeFolder, removeIfThere } from "../platform/file/system_path.ts";
 import { every } from "../platform/timer.ts";
@@ -109,7 +109,7 @@ function obeySignals(master: Master): void {
   }
   onSignal("SIGHUP", () => void master.reload().catch(() => {}));
   if (!master.isFirstProcess) return;
-  onSignal("SIGCHLD", () => void reapStrangers(master.children));
+  onSignal("SIGCHLD", () => void reapOrphans(master.children));
 }
 
 /** What is there beside mail: the control socket, and HTTP, loaded when everything else runs. */
@@ -124,7 +124,7 @@ async function openShell(master: Master): Promise<() => void> {
       return undefined;
     });
   };
-  const reaper = master.isFirstProcess ? every(5000, () => void reapStrangers(master.children)) : () => {};
+  const reaper = master.isFirstProcess ? every(5000, () => void reapOrphans(master.children)) : () => {};
   return () => {
     reaper();
     control?.close();

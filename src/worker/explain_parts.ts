@@ -1,21 +1,21 @@
 import type { AddressVerifier } from "../access/verifier.ts";
 import { listenAddresses } from "../config/listen_address.ts";
 import { realWorld } from "../config/world.ts";
-import type { House, HousePlan, OpenHouse } from "../explain/session_parts.ts";
+import type { OpenSessionParts, SessionParts, SessionPartsPlan } from "../explain/session_parts.ts";
 import { ownPid } from "../platform/process/signals.ts";
 import { findingsAgainst } from "./service_relay_proof.ts";
 import { openMailWorld } from "./mail_world.ts";
 import { openSessionParts } from "./smtpd_services.ts";
 
 /** Builds what a session is explained with: the parts of the service as a worker has them, with every question watched. */
-export const openExplainHouse: OpenHouse = (plan) => openHouse(plan, undefined);
+export const openExplainParts: OpenSessionParts = (plan) => openParts(plan, undefined);
 
 /** The same inside a worker, which knows what address probes have found. */
-export function openHouseWith(known: AddressVerifier["known"]): OpenHouse {
-  return (plan) => openHouse(plan, known);
+export function openPartsWith(known: AddressVerifier["known"]): OpenSessionParts {
+  return (plan) => openParts(plan, known);
 }
 
-function openHouse(plan: HousePlan, known: AddressVerifier["known"] | undefined): House {
+function openParts(plan: SessionPartsPlan, known: AddressVerifier["known"] | undefined): SessionParts {
   const { configuration, service, watch, log, edited = (open) => open } = plan;
   const world = openMailWorld(configuration, log, watch);
   const parts = openSessionParts(service, world, log, {
@@ -36,9 +36,9 @@ function openHouse(plan: HousePlan, known: AddressVerifier["known"] | undefined)
 
 /** Where a client of the service connects to: its first address, the machine's own where it listens on all. */
 function localOf(
-  { configuration: { settings }, service }: Pick<HousePlan, "configuration" | "service">,
+  { configuration: { settings }, service }: Pick<SessionPartsPlan, "configuration" | "service">,
   own: readonly string[],
-): House["local"] {
+): SessionParts["local"] {
   const found = listenAddresses(service.name, settings, realWorld(ownPid(), "explain"));
   const { host, port } = found.is === "addresses" ? found.addresses[0]! : { host: "0.0.0.0", port: 25 };
   const any = host === "0.0.0.0" || host === "::";

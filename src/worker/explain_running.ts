@@ -4,7 +4,7 @@ import { parseExplain } from "../explain/arguments.ts";
 import { explain } from "../explain/explain.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import { ExplainFault } from "../explain/session_description.ts";
-import { openHouseWith } from "./explain_parts.ts";
+import { openPartsWith } from "./explain_parts.ts";
 
 /** Words of one request; a session of more is none that a person wrote. */
 const MOST_WORDS = 1000;
@@ -29,7 +29,7 @@ export async function explainRunning(
   try {
     const request = parseExplain(words);
     if (request === "help") throw new Error("explain: malformed request");
-    const explanation = await explain(configuration, request.session, request, openHouseWith(known));
+    const explanation = await explain(configuration, request.session, request, openPartsWith(known));
     return { is: "explained", explanation: { ...explanation, from: "running" } };
   } catch (error) {
     if (error instanceof ExplainFault) return { is: "fault", why: error.message };

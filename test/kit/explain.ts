@@ -9,7 +9,7 @@ import { explain } from "../../src/explain/explain.ts";
 import type { Explanation, ProvenEdit } from "../../src/explain/explanation.ts";
 import { printExplanation } from "../../src/explain/print/print.ts";
 import type { ExplainOptions, SessionDescription } from "../../src/explain/session_description.ts";
-import { openExplainHouse } from "../../src/worker/explain_parts.ts";
+import { openExplainParts } from "../../src/worker/explain_parts.ts";
 
 /** A configuration directory: main.cf, perhaps master.cf, tables. `%DIR%` stands for its path. */
 export interface ExplainKit {
@@ -69,7 +69,7 @@ export function explainKit(
       configuration(),
       { ...STRANGER, ...session },
       { dns: true, askPolicy: false, edits: false, ...options },
-      openExplainHouse,
+      openExplainParts,
     );
   return {
     directory,

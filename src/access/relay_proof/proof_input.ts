@@ -3,7 +3,7 @@ import type { LocalDomains } from "../../rewrite/local_domains.ts";
 import type { OpenTables } from "../../rewrite/open_tables.ts";
 import type { AddressClass, Router } from "../../routing/route.ts";
 import type { AddressList } from "../../table/search/match_list.ts";
-import type { Stranger } from "./relay_session.ts";
+import type { OutsideClient } from "./relay_session.ts";
 import type { Stated } from "../relay_effect.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
@@ -25,7 +25,7 @@ const PATIENCE = 1000;
 /** What the proof stands on: the policy's parts, a stranger, and what is foreign to us. */
 export interface ProofInput {
   readonly restrictionDeps: RestrictionDeps;
-  readonly stranger: Stranger;
+  readonly outsider: OutsideClient;
   /** A recipient whom we are no destination for; "" when there is none, or none can be told from ours. */
   readonly foreign: string;
   /** Why none can be told from ours. */
@@ -59,7 +59,7 @@ const KNOWN_V4 = 16;
 const KNOWN_V6 = 1;
 
 /** The stranger at an address. */
-export function strangerAt(address: string): Stranger {
+export function outsideClientAt(address: string): OutsideClient {
   return { address, name: "mail.stranger.example", domain: "stranger.example" };
 }
 
@@ -74,7 +74,7 @@ export async function gatherProofInput(
   const { foreign, wideRecipient, untold } = await foreignRecipients(router);
   return {
     restrictionDeps,
-    stranger: strangerAt(address ?? ADDRESSES[0]),
+    outsider: outsideClientAt(address ?? ADDRESSES[0]),
     foreign,
     untold,
     wideRecipient,

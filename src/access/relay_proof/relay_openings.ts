@@ -5,7 +5,7 @@ import type { Possible, Table } from "../../table/table.ts";
 import { actionVerdict } from "../table/access_action.ts";
 import type { Facts } from "../policy.ts";
 import { type ProofInput, PUBLIC_V4, PUBLIC_V6 } from "./proof_input.ts";
-import type { Stranger } from "./relay_session.ts";
+import type { OutsideClient } from "./relay_session.ts";
 import type { Query, RestrictionList } from "../restriction.ts";
 import { type AskedAbout, OWN_CERTIFICATE, type Stated, type Want } from "../relay_effect.ts";
 import type { Subject } from "../verdict.ts";
@@ -83,10 +83,10 @@ function isForAll(possible: Possible): boolean {
 type Effect = "none" | "permits" | "varies" | RestrictionList;
 
 /** What a result does; results repeat, so each text is looked at once. */
-function effectsOf(spec: string, { restrictionDeps, stranger }: ProofInput): (value: string) => Effect {
+function effectsOf(spec: string, { restrictionDeps, outsider }: ProofInput): (value: string) => Effect {
   const known = new Map<string, Effect>();
-  const about: Subject = { name: stranger.name, class: "Sender address" };
-  const query: Query = { facts: someFacts(stranger), stage: "RCPT", about, resolve: () => UNRESOLVED };
+  const about: Subject = { name: outsider.name, class: "Sender address" };
+  const query: Query = { facts: someFacts(outsider), stage: "RCPT", about, resolve: () => UNRESOLVED };
   return (value) => {
     const before = known.get(value);
     if (before !== undefined) return before;
@@ -105,7 +105,7 @@ function effectsOf(spec: string, { restrictionDeps, stranger }: ProofInput): (va
 
 const UNRESOLVED = { is: "trouble", why: "nothing is resolved while tables are read" } as const;
 
-function someFacts({ address, name }: Stranger): Facts {
+function someFacts({ address, name }: OutsideClient): Facts {
   return {
     service: "smtp",
     client: { address, port: 0, name, reverseName: name, nameStatus: 2, reverseNameStatus: 2 },
@@ -184,8 +184,8 @@ function whoPasses(
 /** A network this size is no longer one that somebody knows. */
 const WIDE = { 4: 7, 6: 16 } as const;
 
-function byNetwork(network: Network, negative: boolean, { stranger }: ProofInput): Passing | undefined {
-  const ip = parseIp(stranger.address);
+function byNetwork(network: Network, negative: boolean, { outsider }: ProofInput): Passing | undefined {
+  const ip = parseIp(outsider.address);
   if (negative) {
     const outside = ip !== undefined && ip.family === network.family && !contains(network, ip);
     return outside ? open({}) : UNTOLD;
@@ -203,28 +203,28 @@ const IS_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){0,3}|[0-9a-f]*:[0-9a-f:.]*|(?=[a-f]
 
 const BY_KEY: Readonly<Record<AskedAbout, (key: string, input: ProofInput) => Passing | undefined>> = {
   certificate: () => stated("surely"),
-  client: (key, { restrictionDeps, stranger }) => {
+  client: (key, { restrictionDeps, outsider }) => {
     if (IS_ADDRESS.test(key)) return stated("surely");
     if (key === "unknown") return open({ client: { name: "unknown", nameStatus: 5 } });
     const top = topLevel(key, restrictionDeps);
     return top === undefined
       ? stated("surely")
-      : open({ client: { name: `mail.${stranger.domain.replace(/\.[^.]*$/, top)}` } });
+      : open({ client: { name: `mail.${outsider.domain.replace(/\.[^.]*$/, top)}` } });
   },
   helo: (key) => open({ helo: key.startsWith(".") ? `mail${key}` : key }),
-  sender: (key, { restrictionDeps, stranger, atDomainCounts }) => {
+  sender: (key, { restrictionDeps, outsider, atDomainCounts }) => {
     if (key === restrictionDeps.settings.smtpd_null_access_lookup_key) return open({ sender: "" });
     if (key.startsWith("@")) return atDomainCounts ? open({ sender: `someone${key}` }) : undefined;
-    return bySender(key, stranger.domain);
+    return bySender(key, outsider.domain);
   },
-  recipient: (key, { restrictionDeps, foreign, stranger, atDomainCounts, isOurs, namedRecipient }) => {
+  recipient: (key, { restrictionDeps, foreign, outsider, atDomainCounts, isOurs, namedRecipient }) => {
     if (key.startsWith("@")) {
       return atDomainCounts ? stated(namedRecipient, { recipient: `victim${key}` }) : undefined;
     }
     if (key.endsWith("@")) return open({ recipient: `${key}${domainOf(foreign)}` });
     if (key.includes("@")) return isOurs(key) ? undefined : stated(namedRecipient, { recipient: key });
     const top = topLevel(key, restrictionDeps);
-    if (top !== undefined) return open({ recipient: `victim@${stranger.domain.replace(/\.[^.]*$/, top)}` });
+    if (top !== undefined) return open({ recipient: `victim@${outsider.domain.replace(/\.[^.]*$/, top)}` });
     const named = key.startsWith(".") ? `victim@host${key}` : `victim@${key}`;
     if (!isOurs(named)) return stated(namedRecipient, { recipient: named });
     const below = !key.startsWith(".") && restrictionDeps.lookup.parentMatches &&
@@ -296,11 +296,11 @@ const GUESSES: Readonly<Record<AskedAbout, (samples: readonly string[], input: P
     const want = { tls: OWN_CERTIFICATE };
     return { anybody: [fingerprint, publicKeyFingerprint].map((key) => ({ key, want })), named: [] };
   },
-  helo: (samples, { stranger: { name } }) => ({
+  helo: (samples, { outsider: { name } }) => ({
     anybody: [name, ...samples.flatMap((text) => [text, `${text}${name}`, `mail.${text}`])].map(helo),
     named: [],
   }),
-  sender: (samples, { stranger: { domain } }) => ({
+  sender: (samples, { outsider: { domain } }) => ({
     anybody: [
       `someone@${domain}`,
       ...samples.flatMap((text) =>
@@ -316,7 +316,7 @@ const GUESSES: Readonly<Record<AskedAbout, (samples: readonly string[], input: P
       named: samples.flatMap((text) => addresses(text, text.replace(/^.*@/, ""))).map(recipient),
     };
   },
-  client: (samples, { stranger: { name, domain, address } }) => ({
+  client: (samples, { outsider: { name, domain, address } }) => ({
     anybody: [
       { key: "unknown", want: { client: { name: "unknown", nameStatus: 5 as const } } },
       clientName(name),

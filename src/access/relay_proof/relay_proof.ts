@@ -1,6 +1,12 @@
 import { type AccessParts, assembleAccess, type PolicyService } from "../create_policy.ts";
 import type { AccessPolicy } from "../policy.ts";
-import { ADDRESSES, gatherProofInput, type ProofDeps, type ProofInput, strangerAt } from "./proof_input.ts";
+import {
+  ADDRESSES,
+  gatherProofInput,
+  outsideClientAt,
+  type ProofDeps,
+  type ProofInput,
+} from "./proof_input.ts";
 import { type Route, routes } from "./relay_routes.ts";
 import { FAVOURABLE_VERIFIER, favourableDns, SILENT_SERVER } from "./relay_session.ts";
 import { claims, routedOn } from "./relay_side_doors.ts";
@@ -57,7 +63,7 @@ function assemble(service: PolicyService, deps: ProofDeps): AccessParts {
     local,
     openTables,
     clock,
-    dns: favourableDns(strangerAt(ADDRESSES[0])),
+    dns: favourableDns(outsideClientAt(ADDRESSES[0])),
     verifier: FAVOURABLE_VERIFIER,
     sleep: () => Promise.resolve(),
     watchServer: () => SILENT_SERVER,

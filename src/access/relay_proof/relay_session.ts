@@ -9,7 +9,7 @@ import type { AddressVerifier } from "../verifier.ts";
 import type { PolicyDns } from "../restriction_deps.ts";
 
 /** The stranger of the proof: what he has of his own. */
-export interface Stranger {
+export interface OutsideClient {
   /** Outside mynetworks, where anything is. */
   readonly address: string;
   /** A name whose zone he owns, forward and reverse. */
@@ -20,11 +20,11 @@ export interface Stranger {
 const TTL = 300;
 
 /** The DNS as a stranger would like it: what he asks about exists and is his, and no list of bad clients has heard of him. */
-export function favourableDns(stranger: Stranger): PolicyDns {
-  const listed = isQueryOfList(stranger);
+export function favourableDns(outsider: OutsideClient): PolicyDns {
+  const listed = isQueryOfList(outsider);
   return {
     query: <Type extends RecordType>(name: string, type: Type): Promise<DnsAnswer<Type>> => {
-      const record = listed(name) ? undefined : recordOf(name, type, stranger);
+      const record = listed(name) ? undefined : recordOf(name, type, outsider);
       const answer = record === undefined
         ? { is: "nxdomain" as const, authentic: false }
         : { is: "records" as const, records: [record], canonical: name, authentic: false };
@@ -32,15 +32,15 @@ export function favourableDns(stranger: Stranger): PolicyDns {
     },
     addresses: (name): Promise<AddressAnswer> => {
       if (listed(name)) return Promise.resolve({ is: "nxdomain", authentic: false, type: "A" });
-      const family = stranger.address.includes(":") ? 6 : 4;
-      const addresses = [{ address: stranger.address, family, ttl: TTL } as const];
+      const family = outsider.address.includes(":") ? 6 : 4;
+      const addresses = [{ address: outsider.address, family, ttl: TTL } as const];
       return Promise.resolve({ is: "records", addresses, authentic: false });
     },
   };
 }
 
 /** Queries of DNS lists begin with the client's address, or with a whole name of the session and go on. */
-function isQueryOfList({ address, name, domain }: Stranger): (query: string) => boolean {
+function isQueryOfList({ address, name, domain }: OutsideClient): (query: string) => boolean {
   const ip = parseIp(address);
   const reversed = ip === undefined
     ? address
@@ -53,17 +53,17 @@ function isQueryOfList({ address, name, domain }: Stranger): (query: string) => 
   return (query) => heads.some((head) => query.startsWith(head) && query !== head);
 }
 
-function recordOf(name: string, type: RecordType, stranger: Stranger): DnsRecord | undefined {
-  const isV6 = stranger.address.includes(":");
+function recordOf(name: string, type: RecordType, outsider: OutsideClient): DnsRecord | undefined {
+  const isV6 = outsider.address.includes(":");
   switch (type) {
     case "A":
-      return isV6 ? undefined : { type, name, ttl: TTL, address: stranger.address };
+      return isV6 ? undefined : { type, name, ttl: TTL, address: outsider.address };
     case "AAAA":
-      return isV6 ? { type, name, ttl: TTL, address: stranger.address } : undefined;
+      return isV6 ? { type, name, ttl: TTL, address: outsider.address } : undefined;
     case "MX":
-      return { type, name, ttl: TTL, preference: 10, exchange: stranger.name };
+      return { type, name, ttl: TTL, preference: 10, exchange: outsider.name };
     case "NS":
-      return { type, name, ttl: TTL, target: stranger.name };
+      return { type, name, ttl: TTL, target: outsider.name };
     default:
       return undefined;
   }
@@ -93,8 +93,8 @@ export interface Attempt {
 const PORT = 40_000;
 
 /** Sessions that a stranger may try: each takes another way around what refuses some clients. */
-export function attempts(stranger: Stranger, want: Want, recipient: string): Attempt[] {
-  const base = attempt(stranger, want, recipient);
+export function attempts(outsider: OutsideClient, want: Want, recipient: string): Attempt[] {
+  const base = attempt(outsider, want, recipient);
   const client = (changes: Partial<Facts["client"]>): Attempt => ({
     ...base,
     facts: { ...base.facts, client: { ...base.facts.client, ...changes, ...want.client } },
@@ -117,17 +117,17 @@ function plain({ client: _, ...rest }: Want): Partial<Facts> {
   return rest;
 }
 
-function attempt(stranger: Stranger, want: Want, recipient: string): Attempt {
-  const named = want.client?.name ?? stranger.name;
+function attempt(outsider: OutsideClient, want: Want, recipient: string): Attempt {
+  const named = want.client?.name ?? outsider.name;
   const known = named === "unknown" ? 5 : 2;
-  const address = want.client?.address ?? stranger.address;
+  const address = want.client?.address ?? outsider.address;
   const facts = {
     service: "smtp",
     server: { address: "192.0.2.1", port: 25 },
-    peerAddress: stranger.address,
+    peerAddress: outsider.address,
     protocol: "ESMTP" as const,
-    helo: stranger.name,
-    sender: `someone@${stranger.domain}`,
+    helo: outsider.name,
+    sender: `someone@${outsider.domain}`,
     recipient,
     recipientCount: 0,
     size: 1000,

@@ -29,7 +29,7 @@ const MOST_DOMAINS = 3;
 export async function routedOn(
   { policy }: AccessParts,
   { settings }: PolicyService,
-  { stranger, foreign }: ProofInput,
+  { outsider, foreign }: ProofInput,
   { router, openTables }: ProofDeps,
 ): Promise<{ readonly witnesses: readonly Witness[]; readonly loosely: readonly string[] }> {
   const witnesses: Witness[] = [];
@@ -45,7 +45,7 @@ export async function routedOn(
       if (resolution.is !== "resolved" || resolution.malformed) continue;
       const away = resolution.class === "default";
       if (!away && !(resolution.class === "relay" && resolution.routed)) continue;
-      const attempt = attempts(stranger, {}, recipient)[0];
+      const attempt = attempts(outsider, {}, recipient)[0];
       if (!await isTaken(policy, attempt)) continue;
       const text =
         `allow_untrusted_routing: RCPT TO:<${recipient}> goes to the hosts of ${ours}, who may send it on`;
@@ -89,8 +89,8 @@ export async function claims(
     parentMatches: parentMatches(settings, name),
     title: name,
   });
-  const { stranger } = input;
-  const address = await has(list, stranger.address) ? stranger.address : await wideAddress(list);
+  const { outsider } = input;
+  const address = await has(list, outsider.address) ? outsider.address : await wideAddress(list);
   if (address === undefined) return [];
   for (const client of ["127.0.0.1", "::1"]) {
     const want: Want = {

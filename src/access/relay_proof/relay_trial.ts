@@ -17,11 +17,11 @@ export interface Witness {
 export async function tried(
   wants: readonly Want[],
   { policy }: AccessParts,
-  { stranger, foreign, wideRecipient }: ProofInput,
+  { outsider, foreign, wideRecipient }: ProofInput,
   { router }: ProofDeps,
 ): Promise<Attempt | undefined> {
   for (const want of wants) {
-    for (const attempt of attempts(stranger, want, foreign)) {
+    for (const attempt of attempts(outsider, want, foreign)) {
       const { sender, recipient } = attempt.facts;
       const resolution = await router.resolve(sender, recipient);
       if (resolution.is !== "resolved") continue;

@@ -7,7 +7,7 @@ import { createPlaces } from "./places.ts";
 import { type Proof, proveEdits, type Trial } from "./prove_edits.ts";
 import { type Run, run, type RunPlan } from "../run.ts";
 import { TableEditor } from "./table_edits.ts";
-import { trailsOf } from "../watch/trail.ts";
+import { stepPathsOf } from "../watch/step_path.ts";
 
 /** Edits that turn the deciding command's answer round. */
 export async function editsFor(
@@ -68,7 +68,7 @@ async function attempt(
 /** Whether the recipient is none of ours, as far as the command's restrictions asked. */
 function isForeign(command: ExplainedCommand): boolean {
   const recipient = /^RCPT TO:<(.*)>/.exec(command.command)?.[1]?.toLowerCase();
-  return trailsOf(command).some(({ step }) =>
+  return stepPathsOf(command).some(({ step }) =>
     step.lookups.some(({ kind, key, answer }) =>
       kind === "class" && key.toLowerCase() === recipient && answer?.startsWith("default") === true
     )

@@ -4,7 +4,7 @@ import type { Edit } from "./edit.ts";
 import type { ExplainedCommand, ExplainedStep, Lookup } from "../explanation.ts";
 import { meaningOf } from "../outcome.ts";
 import { KNOWS_CLIENT, MAY_PERMIT, ownKey, type TableEditor } from "./table_edits.ts";
-import { matchOf, refusingTrail, type Trail, trailsOf } from "../watch/trail.ts";
+import { matchOf, refusingPath, type StepPath, stepPathsOf } from "../watch/step_path.ts";
 
 /** What edits are looked for with. */
 export interface Editors {
@@ -33,7 +33,7 @@ export function findEdits(command: ExplainedCommand, editors: Editors): Edit[][]
 type Found = (Edit | undefined)[];
 
 function toPermit(command: ExplainedCommand, editors: Editors): Found[] {
-  const refusing = refusingTrail(command);
+  const refusing = refusingPath(command);
   if (refusing === undefined) return [toEnlarge(command, editors)];
   const before = trailsBefore(command, refusing);
   return [
@@ -51,10 +51,10 @@ function toPermit(command: ExplainedCommand, editors: Editors): Found[] {
 }
 
 /** The steps of the refusing step's own parameter that came before it, the nearest first. */
-function trailsBefore(command: ExplainedCommand, refusing: Trail): Trail[] {
-  const trails = trailsOf(command);
-  const at = trails.findIndex(({ step }) => step === refusing.step);
-  return trails.slice(0, at).filter(({ lists, step }) =>
+function trailsBefore(command: ExplainedCommand, refusing: StepPath): StepPath[] {
+  const paths = stepPathsOf(command);
+  const at = paths.findIndex(({ step }) => step === refusing.step);
+  return paths.slice(0, at).filter(({ lists, step }) =>
     lists[0] === refusing.lists[0] && !refusing.into.includes(step)
   )
     .reverse();
@@ -73,7 +73,7 @@ function exceptions(step: ExplainedStep, { tables, client, foreign }: Editors): 
 }
 
 /** An address that is in none of the tables of known ones. */
-function knownAddress({ step }: Trail, { tables }: Editors): Found {
+function knownAddress({ step }: StepPath, { tables }: Editors): Found {
   if (!UNLISTED.test(step.restriction)) return [];
   const absent = step.lookups.filter(({ kind, answer, trouble, source }) =>
     kind === "table" && answer === undefined && trouble === undefined && tables.isEditable(source)
@@ -96,7 +96,7 @@ function valueFor(kind: string, key: string): string {
 }
 
 /** Access tables that were asked before and had nothing to say. For a foreign recipient only those by who the client is. */
-function earlierTables(before: readonly Trail[], { tables, client, foreign }: Editors): Found {
+function earlierTables(before: readonly StepPath[], { tables, client, foreign }: Editors): Found {
   return before.flatMap(({ step }) => {
     if (!(foreign ? KNOWS_CLIENT : MAY_PERMIT).test(step.restriction)) return [];
     if (matchOf(step) !== undefined) return [];
@@ -107,7 +107,7 @@ function earlierTables(before: readonly Trail[], { tables, client, foreign }: Ed
 }
 
 /** Trust in the client, or in the recipient's domain. */
-function trust(refusing: Trail, before: readonly Trail[], { configuration, client }: Editors): Found {
+function trust(refusing: StepPath, before: readonly StepPath[], { configuration, client }: Editors): Found {
   const { step } = refusing;
   const domain = foreignDomain(step);
   const networks = before.some((each) => /^permit_mynetworks$/i.test(each.step.restriction));
@@ -139,7 +139,7 @@ function foreignDomain({ lookups }: ExplainedStep): string | undefined {
   return domain === "" ? undefined : domain;
 }
 
-function warnOnly({ lists, step }: Trail, { configuration }: Editors): Found {
+function warnOnly({ lists, step }: StepPath, { configuration }: Editors): Found {
   const list = lists.at(-1)!;
   const name = step.restriction.replace(/ .*/s, "");
   if (NEVER_WARN.test(name) || list.place === undefined) return [];
@@ -158,7 +158,7 @@ function nthOf(step: ExplainedStep, steps: readonly ExplainedStep[]): number {
 }
 
 /** A permit for this client, right before the restriction that refuses. */
-function permitFirst({ lists, step }: Trail, { configuration, client }: Editors): Found {
+function permitFirst({ lists, step }: StepPath, { configuration, client }: Editors): Found {
   const list = lists.at(-1)!;
   const name = step.restriction.replace(/ .*/s, "");
   if (list.place === undefined || RELAY.test(name) || UNLISTED.test(name)) return [];
@@ -187,9 +187,9 @@ function inWords(found: LineEdit | undefined, edit: string, caution?: string): E
 
 function toRefuse(command: ExplainedCommand, editors: Editors): Found[] {
   const { tables, configuration, client } = editors;
-  const trails = trailsOf(command).reverse();
-  const permits = trails.flatMap(({ step }) => step.verdict === "permit" ? [matchOf(step)] : []);
-  const asked = trails.filter(({ step }) => MAY_PERMIT.test(step.restriction));
+  const paths = stepPathsOf(command).reverse();
+  const permits = paths.flatMap(({ step }) => step.verdict === "permit" ? [matchOf(step)] : []);
+  const asked = paths.filter(({ step }) => MAY_PERMIT.test(step.restriction));
   const recipient = /^RCPT TO:<(.*)>/.exec(command.command)?.[1];
   const lines = [
     ...permits.map((match: Lookup | undefined) => match === undefined ? undefined : tables.remove(match)),

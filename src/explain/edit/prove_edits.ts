@@ -31,7 +31,7 @@ const MOST_PROVEN = 3;
 /** Edits that are tried. */
 const MOST_TRIED = 24;
 /** Longest search, in milliseconds. */
-const PATIENCE = 10_000;
+const TIME_LIMIT = 10_000;
 
 /**
  * Tries edits one after the other and keeps those that turn a command's answer round and open no relay. What a smaller edit
@@ -44,7 +44,7 @@ export async function proveEdits(
 ): Promise<Proof> {
   const proven: ProvenEdit[] = [];
   let partial: ProvenEdit | undefined;
-  const end = systemClock.now() + PATIENCE;
+  const end = systemClock.now() + TIME_LIMIT;
   let tried = 0;
   let lastTier = 0;
   for (const { edit, tier } of unique(tiers).slice(0, MOST_TRIED)) {

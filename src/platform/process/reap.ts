@@ -9,7 +9,7 @@ let calls: ReturnType<typeof open> | undefined;
  * Takes leave of dead children that are not ours but were left to us, as process 1 of a container must; those in `own` are
  * the runtime's to wait for. Answers how many.
  */
-export function reapStrangers(own: ReadonlySet<number>): number {
+export function reapOrphans(own: ReadonlySet<number>): number {
   let reaped = 0;
   for (const pid of childrenOfThisProcess()) {
     if (own.has(pid)) continue;

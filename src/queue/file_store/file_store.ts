@@ -14,7 +14,7 @@ import { MAX_SHARD, queueIdSource } from "../queue_id.ts";
 import { probeDisk } from "./probe.ts";
 import { RecentMessages } from "./recent.ts";
 import { FLAG, RECORD } from "../log/record.ts";
-import { roomCheck } from "./room.ts";
+import { freeSpaceCheck } from "./free_space.ts";
 import { openOwnShard, type Shard, shardName } from "./shard.ts";
 import { SharedSync, SpoolWriter } from "../log/spool.ts";
 import { type StoreWorld, storeWorld } from "./store_world.ts";
@@ -85,7 +85,7 @@ class FileStore implements QueueStore {
       announce: () => this.#announce(),
     });
     this.#spoolSync = new SharedSync(() => disk.syncDirectory(shard.paths.spool));
-    this.#hasRoom = roomCheck({ disk, path: shard.paths.own, now, settings });
+    this.#hasRoom = freeSpaceCheck({ disk, path: shard.paths.own, now, settings });
     this.#newId = queueIdSource({
       shard: world.shard,
       long: settings.enable_long_queue_ids,

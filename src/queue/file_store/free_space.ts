@@ -5,7 +5,7 @@ import type { FileStoreOptions } from "../log/file_store_options.ts";
 const FRESH = 1000;
 
 /** What the check of free space needs. */
-export interface RoomOptions {
+export interface FreeSpaceOptions {
   readonly disk: Disk;
   readonly path: string;
   readonly now: () => number;
@@ -13,7 +13,7 @@ export interface RoomOptions {
 }
 
 /** Answers whether a message of some size may come in (queue_minfree, message_size_limit: postconf(5)). */
-export function roomCheck({ disk, path, now, settings }: RoomOptions): (size: number) => boolean {
+export function freeSpaceCheck({ disk, path, now, settings }: FreeSpaceOptions): (size: number) => boolean {
   const reserve = Math.max(settings.queue_minfree, 1.5 * settings.message_size_limit);
   let free = Infinity;
   let asked = -Infinity;

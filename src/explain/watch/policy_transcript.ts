@@ -28,7 +28,7 @@ type Judged = Pick<
 >;
 
 /** Writes down what the policy does for one command after the other. */
-export class Notebook {
+export class PolicyTranscript {
   readonly #recorder: Recorder;
   readonly #placeOf: (list: string) => Place | undefined;
   #stage: Stage | undefined;

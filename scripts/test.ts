@@ -16,7 +16,7 @@ const SUITES = [
 ] as const;
 
 /** What a suite may take altogether, so that one that hangs does not hold up the rest, in milliseconds. */
-const PATIENCE = 15 * 60_000;
+const TIME_LIMIT = 15 * 60_000;
 
 interface Count {
   readonly passed: number;
@@ -46,10 +46,17 @@ function runSuite(path: string, timeout: number, folder: string): Count {
     "--reporter=junit",
     `--reporter-outfile=${report}`,
     path,
-  ], { cwd: root, stdin: "ignore", stdout: "inherit", stderr: "inherit", timeout: PATIENCE });
+  ], {
+    cwd: root,
+    env: process.env,
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "inherit",
+    timeout: TIME_LIMIT,
+  });
   if (run.exitedDueToTimeout) {
     console.log(
-      `# ${path}: given up after ${PATIENCE / 60_000} minutes; the file that was named last does not end`,
+      `# ${path}: given up after ${TIME_LIMIT / 60_000} minutes; the file that was named last does not end`,
     );
   }
   const count = existsSync(report)

@@ -85,12 +85,15 @@ export function tcpPort(name: string): number | undefined {
   return tcpPorts.get(name);
 }
 
+/** What mail needs of services(5) where a slim image has none (known_tcp_ports, postconf(5)). */
+const OF_MAIL = "lmtp 24/tcp\nsmtp 25/tcp\nsubmissions 465/tcp smtps\nsubmission 587/tcp\n";
+
 function readServices(): Map<string, number> {
   const ports = new Map<string, number>();
-  let text = "";
+  let text = OF_MAIL;
   try {
     text = fs.readFileSync(SERVICES, "latin1");
-  } catch { /* a slim image has none: known_tcp_ports covers mail */ }
+  } catch { /* a slim image has none */ }
   for (const line of text.split("\n")) {
     const [name, port, ...aliases] = line.replace(/#.*/, "").trim().split(/\s+/);
     if (port === undefined || !port.endsWith("/tcp")) continue;

@@ -32,6 +32,7 @@ const PEERS = {
   postgrey: { files: ["/usr/sbin/postgrey"], packages: "postgrey" },
   python3: { files: ["/usr/bin/python3"], packages: "python3" },
   redis: { files: ["/usr/bin/redis-server"], packages: "redis-server" },
+  script: { files: ["/usr/bin/script"], packages: "bsdutils" },
   slapd: { files: ["/usr/sbin/slapd", "/usr/bin/ldapadd"], packages: "slapd ldap-utils" },
   sqlite3: { files: ["/usr/bin/sqlite3"], packages: "sqlite3" },
   swaks: { files: ["/usr/bin/swaks"], packages: "swaks" },

@@ -134,9 +134,7 @@ function userExists(name: string): boolean {
 }
 
 function baseMainCf(directory: string): string[] {
-  const owner = process.getuid!() !== 0
-    ? []
-    : [`mail_owner = ${userExists("postfix") ? "postfix" : "daemon"}`];
+  const owner = process.getuid!() !== 0 ? [] : [`mail_owner = ${userExists("postfix") ? "postfix" : "mail"}`];
   return [
     "compatibility_level = 3.6",
     "myhostname = mail.example.com",

@@ -10,13 +10,21 @@ export type DnsAnswer<Type extends RecordType = RecordType> =
     readonly canonical: string;
     /** The resolver vouches for DNSSEC validation (AD flag, RFC 6840 §5.8). */
     readonly authentic: boolean;
+    /** Names of further records that can be no host's. */
+    readonly malformed?: readonly string[];
   }
   /** The name exists, this type does not. */
   | { readonly is: "nodata"; readonly authentic: boolean }
   /** The name does not exist. `invalid`: it cannot exist and no server was asked. */
   | { readonly is: "nxdomain"; readonly authentic: boolean; readonly invalid?: boolean }
   /** No answer: SERVFAIL, time-out, no server. `retry` false: the server refuses to ever answer this. */
-  | { readonly is: "trouble"; readonly why: string; readonly retry: boolean };
+  | {
+    readonly is: "trouble";
+    readonly why: string;
+    readonly retry: boolean;
+    /** There are records, but all name what can be no host. */
+    readonly malformed?: readonly string[];
+  };
 
 /** An address with its family and time to live. */
 export interface Address {

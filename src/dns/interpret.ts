@@ -1,5 +1,5 @@
 import type { DnsAnswer } from "./answer.ts";
-import type { Response } from "./message.ts";
+import { hostIn, type Response } from "./message.ts";
 import type { DnsRecord, RecordOf, RecordType } from "./record.ts";
 
 /** Longest CNAME chain that is followed. */
@@ -28,8 +28,12 @@ export function interpret<Type extends RecordType>(
     record.type === type && sameName(record.name, canonical)
   );
   if (records.length > 0) {
-    return { is: "answer", answer: { is: "records", records, canonical, authentic } };
+    return {
+      is: "answer",
+      answer: { is: "records", records, canonical, authentic, ...malformedOf(response) },
+    };
   }
+  if (response.malformed.length > 0) return { is: "answer", answer: withoutHost(response) };
   if (response.rcode === "NXDOMAIN") return { is: "answer", answer: { is: "nxdomain", authentic } };
   if (!sameName(canonical, name) && response.negativeTtl === undefined) {
     return { is: "again", name: canonical };
@@ -50,6 +54,17 @@ function endOfChain(answers: readonly DnsRecord[], name: string): string | undef
     at = alias.target;
   }
   return undefined;
+}
+
+function malformedOf({ malformed }: Response): { readonly malformed?: readonly string[] } {
+  return malformed.length === 0 ? {} : { malformed: malformed.map((record) => hostIn(record) ?? "") };
+}
+
+/** Nothing but records that name no host: an alias leads nowhere, the others are no answer (dns_lookup(3)'s DNS_INVAL). */
+function withoutHost(response: Response): DnsAnswer<never> {
+  if (response.malformed.some(({ type }) => type === "CNAME")) return { is: "nxdomain", authentic: false };
+  const why = "Malformed or unexpected name server reply";
+  return { is: "trouble", why, retry: false, ...malformedOf(response) };
 }
 
 /** What another server, or this one later, may answer better; the rest is final (h_errno's TRY_AGAIN and NO_RECOVERY). */

@@ -1,4 +1,5 @@
 import packet from "dns-packet";
+import { queryName, reverseName } from "./name.ts";
 import type { DnsRecord, RecordType } from "./record.ts";
 
 /** UDP payload that passes every path unfragmented (DNS flag day 2020). */
@@ -50,7 +51,10 @@ export interface Response {
   readonly rcode: string;
   readonly truncated: boolean;
   readonly authentic: boolean;
+  /** Without those that name what can be no host. */
   readonly answers: readonly DnsRecord[];
+  /** The ones that do. */
+  readonly malformed: readonly DnsRecord[];
   /** How long a negative answer holds, in seconds: from the SOA record (RFC 2308 §5); undefined without one. */
   readonly negativeTtl: number | undefined;
 }
@@ -70,13 +74,15 @@ export function isFormatError(bytes: Uint8Array, id: number): boolean {
 export function parseResponse(bytes: Uint8Array): Response | undefined {
   try {
     const decoded = packet.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-    const answers = (decoded.answers ?? []).map(toRecord).filter((record) => record !== undefined);
+    const records = (decoded.answers ?? []).map(toRecord).filter((record) => record !== undefined);
+    const answers = records.filter(namesHost);
     const soa = (decoded.authorities ?? []).map(toRecord).find((record) => record?.type === "SOA");
     return {
       rcode: "rcode" in decoded ? String(decoded.rcode) : "NOERROR",
       truncated: decoded.flag_tc === true,
       authentic: decoded.flag_ad === true,
       answers,
+      malformed: records.filter((record) => !namesHost(record)),
       negativeTtl: soa?.type === "SOA" ? Math.min(soa.ttl, soa.minimum) : undefined,
     };
   } catch {
@@ -90,7 +96,14 @@ function textOf(data: packet.TxtData): string {
   return strings.map((part) => typeof part === "string" ? part : part.toString("latin1")).join("");
 }
 
-const plain = (name: string) => name === "." ? "" : name.replace(/\.$/, "");
+/** A name without its final dot. Bytes of a label that are not printable are `\DDD` (RFC 1035 §5.1): a name is one word wherever it goes. */
+function plain(name: string): string {
+  if (name === ".") return "";
+  const bare = name.replace(/\.$/, "");
+  return /^[!-~]*$/.test(bare) ? bare : Buffer.from(bare).toString("latin1").replace(/[^!-~]/g, decimal);
+}
+
+const decimal = (char: string) => `\\${`${char.charCodeAt(0)}`.padStart(3, "0")}`;
 
 function toRecord(answer: packet.Answer): DnsRecord | undefined {
   if (answer.type === "OPT" || ("class" in answer && answer.class !== "IN")) return undefined;
@@ -127,6 +140,29 @@ function toRecord(answer: packet.Answer): DnsRecord | undefined {
     default:
       return undefined;
   }
+}
+
+/** The host that a record names; undefined for records that name none, and for PTR: its reader says what is wrong with the name. */
+export function hostIn(record: DnsRecord): string | undefined {
+  switch (record.type) {
+    case "MX":
+      return record.exchange;
+    case "CNAME":
+    case "NS":
+    case "SRV":
+      return record.target;
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Whether that name could be a host's (valid_hostname(3)), an address or the root: labels in the DNS may hold any bytes, and this one is
+ * going into logs and notices.
+ */
+function namesHost(record: DnsRecord): boolean {
+  const name = hostIn(record) ?? "";
+  return name === "" || queryName(name) !== undefined || reverseName(name) !== undefined;
 }
 
 /** A TTL with the top bit set counts as zero (RFC 2181 §8). */

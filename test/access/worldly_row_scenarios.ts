@@ -7,7 +7,7 @@ import { at, bySender as classesBySender, rcpts } from "./script.ts";
 export const ROW_ZONE = {
   "1.2.0.192.f.example": { A: ["127.0.0.1"], TXT: ["one"] },
   "2.2.0.192.f.example": { A: ["127.0.0.2"] },
-  "3.2.0.192.f.example": { A: ["127.0.0.5", "127.0.1.9"], TXT: ["three $client", "and (more)"] },
+  "3.2.0.192.f.example": { A: ["127.0.0.5", "127.0.1.9"], TXT: ["three $client", "and\r\n250 (more)\x07é"] },
   "4.2.0.192.f.example": { A: ["127.0.0.255"] },
   "5.2.0.192.f.example": { A: ["10.1.2.3"] },
   "6.2.0.192.f.example": "SERVFAIL",

@@ -46,6 +46,9 @@ export const ROUTING_ZONE: Zone = {
   "backup.example": { MX: ["10 dead25.example", "20 self.example", "30 third.example"] },
   "dead25.example": { A: ["127.0.0.99"] },
   "lostprimary.example": { MX: ["10 nowhere.example", "20 self.example"] },
+  "malformed.example": { MX: ["10 a\r\nDiagnostic-Code:x.example"] },
+  "halfmalformed.example": { MX: ["10 bad!name.example", "20 second.example"] },
+  "malformedalias.example": { CNAME: ["b\nad.example"] },
   "literal.example": { MX: ["10 127.0.0.12"] },
 };
 
@@ -68,6 +71,28 @@ export const ROUTING_SCENES: Readonly<Record<string, RoutingScene>> = {
       `connect to ${at("first.example", 11)}:${P}: Connection refused`,
       `connect to ${at("second.example", 12)}:${P}: Connection refused`,
     ],
+  },
+  "an exchanger that can be no host": {
+    nexthop: `malformed.example:${P}`,
+    want: "bounced 5.4.4 none (Name service error for name=malformed.example type=MX: " +
+      "Malformed or unexpected name server reply)",
+    log: [
+      "warning: malformed domain name in resource data of MX record for malformed.example: " +
+      "a\\013\\010Diagnostic-Code:x.example",
+    ],
+  },
+  "an exchanger that can be no host is passed over": {
+    nexthop: `halfmalformed.example:${P}`,
+    hosts: { 12: {} },
+    want: `sent 2.0.0 ${at("second.example", 12)}:${P} ${SENT}`,
+    log: [
+      "warning: malformed domain name in resource data of MX record for halfmalformed.example: " +
+      "bad!name.example",
+    ],
+  },
+  "an alias that can be no host": {
+    nexthop: `malformedalias.example:${P}`,
+    want: `bounced 5.4.4 none (${nowhere("malformedalias.example", "A", "Host not found")})`,
   },
   "a busy exchanger is passed over": {
     nexthop: `two.example:${P}`,

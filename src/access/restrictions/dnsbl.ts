@@ -146,7 +146,10 @@ async function question(deps: RestrictionDeps, list: DnsList, name: string): Pro
     return { is: "clean" };
   }
   const texts = await ask(deps, name, "TXT");
-  const reason = texts.is === "records" ? texts.records.map(({ text }) => text).join(" / ") : "";
+  // Blanks for what is not printable, as in dns_lookup(3).
+  const reason = texts.is === "records"
+    ? texts.records.map(({ text }) => text.replace(/[^\x20-\x7e]/g, " ")).join(" / ")
+    : "";
   return { is: "listed", reason: reason.slice(0, MAX_REASON) };
 }
 

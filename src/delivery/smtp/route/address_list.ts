@@ -56,6 +56,9 @@ function lookupFailure(
         ? localFailure("5.4.4", `Name service error for ${name}: invalid host or domain name`)
         : localFailure("5.4.4", because("Host not found"));
     case "trouble":
+      if (answer.malformed !== undefined) {
+        return localFailure("5.4.4", `Name service error for name=${name} type=${type}: ${answer.why}`);
+      }
       return answer.retry
         ? localFailure("4.4.3", because("Host not found, try again"))
         : localFailure("5.4.3", because("Non-recoverable error"));
@@ -176,12 +179,25 @@ export async function domainTargets(
   }
   if (answer.is === "trouble") {
     if (context.settings.ignoreMxLookupError) return await hostTargets(context, domain, detectLoop);
-    return { targets: [], failure: lookupFailure(domain, "MX", answer) };
+    return {
+      targets: [],
+      failure: lookupFailure(domain, "MX", answer),
+      warnings: malformedNames(domain, answer),
+    };
   }
   if (answer.records.length === 1 && answer.records[0].exchange === "") {
     return { targets: [], failure: localFailure("5.1.0", `Domain ${domain} does not accept mail (nullMX)`) };
   }
   return await exchangerTargets(context, domain, answer, detectLoop);
+}
+
+function malformedNames(
+  domain: string,
+  { malformed = [] }: { readonly malformed?: readonly string[] },
+): string[] {
+  return malformed.map((name) =>
+    `malformed domain name in resource data of MX record for ${domain}: ${name.slice(0, 100)}`
+  );
 }
 
 async function exchangerTargets(
@@ -195,8 +211,9 @@ async function exchangerTargets(
     exchangers.map(({ exchange, preference }) => addressesOf(context, exchange, preference, undefined)),
   );
   const targets = lists.flatMap((list) => list.targets);
-  const warnings = exchangers.filter(({ exchange }) => familyOf(exchange) !== undefined)
+  const numeric = exchangers.filter(({ exchange }) => familyOf(exchange) !== undefined)
     .map(({ exchange }) => `numeric domain name in resource data of MX record for ${domain}: ${exchange}`);
+  const warnings = [...malformedNames(domain, answer), ...numeric];
   let failure: Failure | undefined;
   for (const list of lists) if (list.failure !== undefined) failure = softened(list.failure, failure);
   if (targets.length === 0) {

@@ -1,7 +1,7 @@
 // The plan of the house as a check: which room may import which, the order of sub-rooms inside a room, no cycles between files
 // (types count in the rooms of `TYPE_CYCLES`), and the runtime only in platform/. Run by `deno task check` and by the tests;
 // exits 1 and names each breach.
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 
 /** Bands from the ground up. A room imports from the bands before its own. */
@@ -252,8 +252,20 @@ function cycles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
   return found;
 }
 
+/** Rooms that do not say what they are for. */
+export function roomsWithoutReadme(src: string): Breach[] {
+  return readdirSync(src, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !existsSync(join(src, entry.name, "README.md")))
+    .map(({ name }) => ({
+      file: `src/${name}`,
+      line: 1,
+      what: "a room needs a README.md: what it is for, its door, its rule",
+    }));
+}
+
 if (import.meta.main) {
-  const found = breaches(resolve(import.meta.dirname!, "../src"));
+  const src = resolve(import.meta.dirname!, "../src");
+  const found = [...breaches(src), ...roomsWithoutReadme(src)];
   for (const { file, line, what } of found) console.error(`${file}:${line}: ${what}`);
   if (found.length > 0) process.exit(1);
   console.log("layers: no breach");

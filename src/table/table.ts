@@ -57,6 +57,11 @@ export interface Table {
   readonly backup?: string;
   /** The line of the source that a key stands in, where a text is beside an index; it is read for that, so not on the mail path. */
   lineOf?(key: string): number | undefined;
+  /**
+   * The user id of who owns the file that answers come from, asked of the open file; undefined when that is not known. Missing
+   * where there is no such file, or where the type does not say.
+   */
+  owner?(): number | undefined;
   /** Releases descriptors; the table answers trouble afterwards. */
   close(): void;
 }

@@ -69,11 +69,22 @@ export function readWhole(path: string): Buffer {
 
 const EISDIR = 21;
 
+/** The content of a file and whose the file is, by its user id; undefined when that is not known. */
+export interface OwnedBytes {
+  readonly bytes: Buffer;
+  readonly owner: number | undefined;
+}
+
+/** The content of a plain file of at most `most` bytes. */
+export function readPlain(path: string, most: number): Buffer {
+  return readOwned(path, most).bytes;
+}
+
 /**
- * The content of a plain file of at most `most` bytes. A pipe or device is refused without waiting for its other end, and a file that grows
+ * The content of a plain file of at most `most` bytes, and whose it is. A pipe or device is refused without waiting for its other end, and a file that grows
  * while it is read ends where it ended at first. Throws the system's error, or says what is wrong.
  */
-export function readPlain(path: string, most: number): Buffer {
+export function readOwned(path: string, most: number): OwnedBytes {
   const file = new RandomAccessFile(path);
   try {
     const { isFile, size } = file.opened;
@@ -81,7 +92,7 @@ export function readPlain(path: string, most: number): Buffer {
     if (size > most) {
       throw new Error(`File too large: ${megabytes(size)} where ${megabytes(most)} are the limit`);
     }
-    return size === 0 ? unknownSize(file, most) : exactly(file, size);
+    return { bytes: size === 0 ? unknownSize(file, most) : exactly(file, size), owner: file.owner };
   } finally {
     file.close();
   }
@@ -110,11 +121,15 @@ export class RandomAccessFile {
   readonly #fd: number;
   readonly path: string;
   readonly opened: FileIdentity;
+  /** The user id of who it belongs to. */
+  readonly owner: number;
 
   constructor(path: string) {
     this.path = path;
     this.#fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
-    this.opened = this.now();
+    const stat = fs.fstatSync(this.#fd);
+    this.opened = identityOf(stat);
+    this.owner = stat.uid;
   }
 
   get size(): number {

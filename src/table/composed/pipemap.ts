@@ -1,5 +1,6 @@
 import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import type { OpenTable, TableContext } from "../context.ts";
+import { ownerOfAll } from "../table_owner.ts";
 import { openMembers } from "./members.ts";
 import type { Answer, Table } from "../table.ts";
 import { unavailable } from "../unavailable.ts";
@@ -12,6 +13,7 @@ export function openPipemap(name: string, spec: string, context: TableContext, o
     spec,
     pattern: false,
     lookup: (key) => through(members, 0, key),
+    owner: () => ownerOfAll(members),
     close: () => members.forEach((table) => table.close()),
   };
 }

@@ -15,6 +15,7 @@ export function openProxy(name: string, spec: string, context: TableContext, ope
     entries: () => inner.entries?.(),
     possible: (wanted) => inner.possible?.(wanted),
     lineOf: (key) => inner.lineOf?.(key),
+    ...(inner.owner !== undefined && { owner: () => inner.owner!() }),
     close: () => inner.close(),
   };
 }

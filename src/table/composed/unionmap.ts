@@ -1,5 +1,6 @@
 import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import type { OpenTable, TableContext } from "../context.ts";
+import { ownerOfAll } from "../table_owner.ts";
 import { openMembers } from "./members.ts";
 import { ABSENT, type Answer, type Table } from "../table.ts";
 import { unavailable } from "../unavailable.ts";
@@ -15,6 +16,7 @@ export function openUnionmap(name: string, spec: string, context: TableContext, 
       const answers = members.map((table) => table.lookup(key));
       return answers.some(isPromise) ? Promise.all(answers).then(union) : union(answers.filter(isSettled));
     },
+    owner: () => ownerOfAll(members),
     close: () => members.forEach((table) => table.close()),
   };
 }

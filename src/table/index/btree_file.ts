@@ -22,6 +22,10 @@ export class BtreeFile implements RecordFile {
     this.#root = this.#bdb.u32(this.#bdb.meta, META.root);
   }
 
+  get owner(): number {
+    return this.#bdb.file.owner;
+  }
+
   get diskReads(): number {
     return this.#bdb.pages.diskReads;
   }

@@ -32,6 +32,10 @@ export class CdbFile implements RecordFile {
   #bytes: Buffer;
   #from = 0;
 
+  get owner(): number {
+    return this.#file.owner;
+  }
+
   constructor(path: string) {
     this.#file = new RandomAccessFile(path);
     try {

@@ -29,6 +29,10 @@ export class HashFile implements RecordFile {
     }
   }
 
+  get owner(): number {
+    return this.#bdb.file.owner;
+  }
+
   get diskReads(): number {
     return this.#bdb.pages.diskReads;
   }

@@ -5,7 +5,7 @@ import { sharedLock } from "../../platform/file/file_lock.ts";
 import { resolvePath, type TableContext } from "../context.ts";
 import { lookAt, mayChangeUnseen, RECHECK, SettleWait } from "../text/file_backed.ts";
 import { KeyEncoder } from "./index_key.ts";
-import { readTableFile } from "../text/table_file.ts";
+import { readOwnedTableFile } from "../text/table_file.ts";
 import type { IndexFormat } from "./index_formats.ts";
 import { type RecordFile, TableFault } from "./record_file.ts";
 import { possibleIn, readSource, type SourceRecord } from "../text/source_records.ts";
@@ -16,7 +16,11 @@ import { unavailableNow } from "../unavailable.ts";
 /** What lookups are answered from at the moment. */
 type Serving =
   | { readonly from: "index"; readonly file: RecordFile }
-  | { readonly from: "source"; readonly records: Map<string, SourceRecord> }
+  | {
+    readonly from: "source";
+    readonly records: Map<string, SourceRecord>;
+    readonly owner: number | undefined;
+  }
   | { readonly from: "nothing"; readonly answer: Answer };
 
 /** So often a lookup is made anew when somebody changes the index meanwhile. */
@@ -73,6 +77,12 @@ export class IndexedTable implements Table {
     const serving = this.#current();
     if (serving.from === "index") return this.#inIndex(serving.file, key, TRIES);
     return serving.from === "source" ? this.#inSource(serving.records, key) : serving.answer;
+  }
+
+  owner(): number | undefined {
+    const serving = this.#current();
+    if (serving.from === "nothing") return undefined;
+    return serving.from === "index" ? serving.file.owner : serving.owner;
   }
 
   /** What lookups would find at the moment, without the line: the index does not know it. */
@@ -305,14 +315,15 @@ export class IndexedTable implements Table {
   #fromSource(most = STANDS_IN): Serving {
     const { sourceFormat, warn, fold, encoding } = this.#context;
     try {
-      const records = readSource(readTableFile(this.#source, this.#context, most), this.#source, {
+      const { bytes, owner } = readOwnedTableFile(this.#source, this.#context, most);
+      const records = readSource(bytes, this.#source, {
         format: sourceFormat ?? "auto",
         fold: fold !== false,
         encoding: encoding ?? "utf8",
         warn,
         duplicate: (key, line) => warn(`${this.#source}, line ${line}: duplicate entry: "${key}"`),
       });
-      return { from: "source", records };
+      return { from: "source", records, owner };
     } catch (error) {
       return this.#nothing(`open ${this.#source}: ${systemWhy(error)}`);
     }

@@ -52,6 +52,10 @@ export class LmdbFile implements RecordFile {
     }
   }
 
+  get owner(): number {
+    return this.#file.owner;
+  }
+
   get diskReads(): number {
     return this.#pages.diskReads;
   }

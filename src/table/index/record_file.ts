@@ -15,6 +15,8 @@ export interface RecordFile {
   find(key: Uint8Array, length: number): Uint8Array | undefined;
   /** All records in the file's own order; a record's bytes are good until the next one, whatever is looked up meanwhile. */
   records(): IterableIterator<StoredRecord>;
+  /** The user id of who the open file belongs to. */
+  readonly owner: number;
   /** How many pages came from disk so far: an answer from memory alone needs no second look. */
   readonly diskReads: number;
   /** Nothing has ever been committed to it: its first writer is at work, or never got to anything. */

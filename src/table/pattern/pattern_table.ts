@@ -5,7 +5,7 @@ import { fileBacked } from "../text/file_backed.ts";
 import { insideBraces } from "../plain/inline.ts";
 import { type Dialect, type Rule, RuleReader } from "./pattern_rules.ts";
 import { MatchLimitFault } from "../../regex/backtrack.ts";
-import { readTableFile } from "../text/table_file.ts";
+import { readOwnedTableFile } from "../text/table_file.ts";
 import { logicalLines } from "../text/source_lines.ts";
 import { ABSENT, type Answer, type Possible, type Table } from "../table.ts";
 import { unavailable, unavailableNow } from "../unavailable.ts";
@@ -48,6 +48,7 @@ export function openPatternTable(name: string, spec: string, context: TableConte
     context.warn(`${dialect.name} map ${where}, line ${line}: ${text}`);
   const judge = new Judge(warn);
   let current: () => Rules;
+  let owner: number | undefined = 0;
   if (inline !== undefined) {
     const rules = readLines(inline, warn, dialect, encode);
     current = () => rules;
@@ -56,8 +57,15 @@ export function openPatternTable(name: string, spec: string, context: TableConte
     const content = fileBacked<Rules>({
       path,
       clock: context.clock,
-      load: () => readRules(path, context, dialect),
-      failed: (error) => ({ trouble: unavailableNow(spec, `open ${path}: ${systemWhy(error)}`) }),
+      load: () => {
+        const read = readOwnedTableFile(path, context);
+        owner = read.owner;
+        return readRules(read.bytes, path, context, dialect);
+      },
+      failed: (error) => {
+        owner = undefined;
+        return { trouble: unavailableNow(spec, `open ${path}: ${systemWhy(error)}`) };
+      },
     });
     current = () => content.current();
     current(); // the operator hears of bad rules at the start
@@ -73,6 +81,7 @@ export function openPatternTable(name: string, spec: string, context: TableConte
       const rules = current();
       return "trouble" in rules ? undefined : possibleOf(rules, decode);
     },
+    owner: () => owner,
     close: () => {},
   };
 }
@@ -89,9 +98,7 @@ function readLines(
   return reader.rules;
 }
 
-function readRules(path: string, context: TableContext, dialect: Dialect): Rules {
-  const { warn } = context;
-  const bytes = readTableFile(path, context);
+function readRules(bytes: Buffer, path: string, { warn }: TableContext, dialect: Dialect): Rules {
   const reader = new RuleReader(
     dialect,
     (line, text) => warn(`${dialect.name} map ${path}, line ${line}: ${text}`),

@@ -1,4 +1,5 @@
-import { isPipe, readPlain, readWhole } from "../../platform/file/random_access_file.ts";
+import { ownershipOf } from "../../platform/file/mail_files.ts";
+import { isPipe, type OwnedBytes, readOwned, readWhole } from "../../platform/file/random_access_file.ts";
 import { errorCode } from "../../platform/system_error.ts";
 import type { TableContext } from "../context.ts";
 
@@ -11,14 +12,29 @@ const LARGEST_TABLE_FILE = 256 << 20;
  */
 export function readTableFile(
   path: string,
-  { lent, asPostmap }: Pick<TableContext, "lent" | "asPostmap">,
+  context: Pick<TableContext, "lent" | "asPostmap">,
   most = LARGEST_TABLE_FILE,
 ): Buffer {
+  return readOwnedTableFile(path, context, most).bytes;
+}
+
+/** The same, with whose the file is: commands of an alias table run with its owner's rights (local(8)). */
+export function readOwnedTableFile(
+  path: string,
+  { lent, asPostmap }: Pick<TableContext, "lent" | "asPostmap">,
+  most = LARGEST_TABLE_FILE,
+): OwnedBytes {
   try {
-    return asPostmap === true && isPipe(path) ? readWhole(path) : readPlain(path, most);
+    if (asPostmap === true && isPipe(path)) return { bytes: readWhole(path), owner: undefined };
+    return readOwned(path, most);
   } catch (error) {
     const text = errorCode(error) === "EACCES" ? lent?.[path] : undefined;
     if (text === undefined) throw error;
-    return Buffer.from(text, "latin1");
+    return { bytes: Buffer.from(text, "latin1"), owner: ownerOf(path) };
   }
+}
+
+function ownerOf(path: string): number | undefined {
+  const owner = ownershipOf(path);
+  return owner === "hidden" ? undefined : owner?.uid;
 }

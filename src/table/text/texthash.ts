@@ -1,5 +1,5 @@
 import { systemWhy } from "../../platform/file/random_access_file.ts";
-import { readTableFile } from "./table_file.ts";
+import { readOwnedTableFile } from "./table_file.ts";
 import { resolvePath, type TableContext } from "../context.ts";
 import { fileBacked } from "./file_backed.ts";
 import { foldingOf } from "./fold.ts";
@@ -7,14 +7,17 @@ import { possibleIn, readSource, type SourceRecord } from "./source_records.ts";
 import { ABSENT, type Answer, type Table } from "../table.ts";
 import { unavailableNow } from "../unavailable.ts";
 
-type Content = { readonly records: Map<string, SourceRecord> } | { readonly trouble: Answer };
+type Content = { readonly records: Map<string, SourceRecord>; readonly owner: number | undefined } | {
+  readonly trouble: Answer;
+};
 
 const trouble = (spec: string, why: string): Content => ({ trouble: unavailableNow(spec, why) });
 
 /** Reads the file whole; a key that stands twice disables the table, as it does in Postfix's daemons. */
 function load(path: string, spec: string, context: TableContext): Content {
   let twice: string | undefined;
-  const records = readSource(readTableFile(path, context), path, {
+  const { bytes, owner } = readOwnedTableFile(path, context);
+  const records = readSource(bytes, path, {
     format: "map",
     fold: context.fold !== false,
     encoding: context.encoding ?? "utf8",
@@ -26,7 +29,7 @@ function load(path: string, spec: string, context: TableContext): Content {
       else twice ??= text;
     },
   });
-  return twice === undefined ? { records } : trouble(spec, twice);
+  return twice === undefined ? { records, owner } : trouble(spec, twice);
 }
 
 /** `texthash:file`: the text source itself, read into memory and again when it changes (DATABASE_README). */
@@ -56,6 +59,10 @@ export function openTexthash(name: string, spec: string, context: TableContext):
     possible: () => {
       const now = content.current();
       return "records" in now ? possibleIn(now.records) : undefined;
+    },
+    owner: () => {
+      const now = content.current();
+      return "owner" in now ? now.owner : undefined;
     },
     close: () => {},
   };

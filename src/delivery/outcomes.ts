@@ -38,6 +38,8 @@ function mailboxStatus(code: string): string {
       return "4.2.0";
     case "ENOSPC":
       return "4.3.0";
+    case "EXECUTABLE":
+      return "5.7.1";
     case "EDQUOT":
     case "EFBIG":
       return "5.2.2";
@@ -66,4 +68,20 @@ export function expanded(relay: string, parts: readonly Part[], action: "expande
   if (parts.some((part) => part.outcome.is === "deferred")) return { is: "deferred", relay, detail, parts };
   if (parts.some((part) => part.outcome.is === "bounced")) return { is: "bounced", relay, detail, parts };
   return { is: "sent", relay, detail, parts };
+}
+
+/** Whether a mailbox is somebody else's (strict_mailbox_ownership). */
+export function isForeign(result: TaskResult): boolean {
+  return result.is === "failed" && result.why.endsWith("is not owned by recipient");
+}
+
+/** What the log says beside such a recipient's line. */
+export const OWNERSHIP_HINT = 'specify "strict_mailbox_ownership = no" to ignore mailbox ownership mismatch';
+
+/** What the log says beside the line of a recipient whose maildir is out of reach. */
+export function maildirHints(why: string, uid: number, gid: number): readonly string[] {
+  return [
+    `maildir access problem for UID/GID=${uid}/${gid}: ${why}`,
+    "perhaps you need to create the maildirs in advance",
+  ];
 }

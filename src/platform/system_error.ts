@@ -21,6 +21,7 @@ const TEXTS: { readonly [code: string]: string } = {
   ENOENT: "No such file or directory",
   ENOTFOUND: "Name or service not known",
   ENOTDIR: "Not a directory",
+  ENXIO: "No such device or address",
   ENOTSOCK: "Socket operation on non-socket",
   EPERM: "Operation not permitted",
   EPIPE: "Broken pipe",

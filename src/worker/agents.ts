@@ -5,17 +5,17 @@ import { parseTime } from "../config/syntax/value.ts";
 import type { Agent, DeliveryJob } from "../delivery/agent.ts";
 import { createDiscardAgent } from "../delivery/discard_agent.ts";
 import { createErrorAgent } from "../delivery/error_agent.ts";
-import { aliasSource } from "../delivery/local/alias_source.ts";
 import { createLocalAgent } from "../delivery/local/local_agent.ts";
 import { createUserLookup } from "../delivery/local/users.ts";
 import type { Identity, MailWriter } from "../delivery/mailbox/writer.ts";
 import { createPipeAgent } from "../delivery/pipe/pipe_agent.ts";
 import { createSmtpAgent, type SmtpAgentOptions } from "../delivery/smtp/smtp_agent.ts";
 import { createVirtualAgent } from "../delivery/virtual/virtual_agent.ts";
-import { ownershipOf } from "../platform/file/mail_files.ts";
+import { isNamed, ownershipOf } from "../platform/file/mail_files.ts";
 import { environment } from "../platform/process/this_process.ts";
-import { groupByName, ownIds, userByName } from "../platform/process/users.ts";
+import { groupByName, ownIds, userById, userByName } from "../platform/process/users.ts";
 import { FILTERED_PROGRAMS, withStatusFilter } from "../delivery/status_filter.ts";
+import { ownerOfTable } from "../table/table_owner.ts";
 import type { Maps } from "../table/search/maps.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import { leasedAgent, type SharedLimit } from "./leased_agent.ts";
@@ -79,7 +79,10 @@ function local({ settings }: Service, parts: AgentParts): Agent {
   const maps = (text: string, title: string): Maps | undefined => world.openTables.maps(text, title)?.whole;
   return createLocalAgent({
     settings,
-    aliases: splitList(settings.alias_maps).map((spec) => aliasSource(paranoid.table(spec), ownershipOf)),
+    aliases: splitList(settings.alias_maps).map((spec) => {
+      const table = paranoid.table(spec);
+      return { table, owner: () => ownerOfTable(table) };
+    }),
     mailboxCommandMaps: paranoid.maps(settings.mailbox_command_maps, "mailbox_command_maps")?.whole,
     mailboxTransportMaps: maps(settings.mailbox_transport_maps, "mailbox_transport_maps"),
     fallbackTransportMaps: maps(settings.fallback_transport_maps, "fallback_transport_maps"),
@@ -87,6 +90,8 @@ function local({ settings }: Service, parts: AgentParts): Agent {
     defaultPrivs: identityOf(settings.default_privs, undefined, "default_privs"),
     writer,
     ownership: ownershipOf,
+    named: isNamed,
+    account: userById,
     standardForm: (address) => world.rewriter.standardForm(address, "local"),
     route: (sender, recipient) => world.router.route(sender, recipient),
     agents,

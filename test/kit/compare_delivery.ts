@@ -1,8 +1,8 @@
 // Runs the same mail through the real Postfix and through our mail path, and brings what came of it into one form.
 import fs from "node:fs";
-import { type MailSystem, startMailSystem } from "./mail_system.ts";
+import { startMailSystem } from "./mail_system.ts";
 import { type PostfixInstance, startPostfix } from "./postfix.ts";
-import { freePort } from "./server.ts";
+import { freePort, startServer } from "./server.ts";
 import { talk } from "./talk.ts";
 import { reachable } from "./reachable.ts";
 
@@ -17,14 +17,17 @@ export interface Mail {
   readonly text?: string;
 }
 
-/** What came of all mail: log lines sorted, and the messages of each file sorted. */
+/** What came of all mail: log lines sorted, the messages of each file sorted, and the user id that owns each. */
 export interface Result {
   readonly lines: readonly string[];
+  readonly owners: Readonly<Record<string, number>>;
   readonly files: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Both systems, each with a root folder of its own (`$root` in main.cf and in the files). */
 export interface Pair {
+  /** Postfix's root folder and ours, for what a test puts there. */
+  readonly roots: readonly [string, string];
   /** Sends the same mail to both; answers Postfix's result, then ours. `until` must be in both logs before that. */
   compare(mails: readonly Mail[], until?: RegExp): Promise<readonly [Result, Result]>;
   stop(): Promise<void>;
@@ -52,12 +55,12 @@ async function send(port: number, { from, to, mail = "", rcpt = "", text = TEXT 
 /** Ids, times and names of temporary folders become words; addresses of helpers and process ids too. */
 function plain(text: string, root: string): string {
   return text.replaceAll(root, "ROOT")
+    .replace(/(tmp|new)\/\d+\.\w+\.[\w.]+/g, "$1/NAME")
     .replace(/\b[0-9A-F]{9,12}\b(?:\.\d+)?/g, "ID")
     .replace(/\d{14}\.ID@/g, "ID@")
     .replace(/\w{3}, [ \d]\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4} \(\w+\)/g, "DATE")
     .replace(/^(>?From \S+) {2}\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$/gm, "$1  DATE")
-    .replace(/delay=[\d.]+, delays=[\d./]+/g, "DELAYS")
-    .replace(/(tmp|new)\/\d+\.[\w]+\.[\w.]+/g, "$1/NAME");
+    .replace(/delay=[\d.]+, delays=[\d./]+/g, "DELAYS");
 }
 
 const KEPT =
@@ -76,10 +79,24 @@ function bare(log: string): string {
   return log.replace(/^.*? postfix\/(\w+)\[\d+\]: /gm, "$1: ");
 }
 
+/** Every plain file below a folder, without following links. */
+function plainFiles(folder: string): fs.Dirent[] {
+  return fs.readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? plainFiles(`${folder}/${entry.name}`) : entry.isFile() ? [entry] : []
+  );
+}
+
+function ownersOf(root: string): Record<string, number> {
+  const owners = plainFiles(`${root}/mail`).map(({ parentPath, name }) => {
+    const path = `${parentPath}/${name}`;
+    return [plain(path, root), fs.statSync(path).uid] as const;
+  });
+  return Object.fromEntries(owners.sort(([a], [b]) => a < b ? -1 : 1));
+}
+
 function filesOf(root: string): Record<string, string[]> {
   const out: Record<string, string[]> = {};
-  for (const entry of fs.readdirSync(`${root}/mail`, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
+  for (const entry of plainFiles(`${root}/mail`)) {
     const path = `${entry.parentPath}/${entry.name}`;
     const text = fs.readFileSync(path, "latin1");
     const messages = plain(text, root).split(/(?=^From \S+ {2}DATE$)/m);
@@ -119,11 +136,52 @@ function folders(name: string, files: Readonly<Record<string, string>>): string 
   return root;
 }
 
-/** Starts both systems on the same lines of main.cf. */
-export async function startPair(
+/** Our side of a pair. */
+interface OwnSide {
+  readonly port: number;
+  log(): string;
+  stop(): Promise<unknown>;
+}
+
+/** How our side is run: the mail path in this process, or the compiled executable with its master, workers and helpers. */
+type OpenOwnSide = (main: Readonly<Record<string, string>>, root: string, master: string) => Promise<OwnSide>;
+
+const inProcess: OpenOwnSide = async (main, root, master) => {
+  const system = await startMailSystem(
+    { ...main, queue_directory: root, data_directory: root, allow_open_relay: "yes" },
+    root,
+    master,
+  );
+  return { port: system.port, log: () => system.log.lines.join("\n"), stop: () => system.stop() };
+};
+
+const asBinary: OpenOwnSide = async (main, _root, master) => {
+  const lines = Object.entries({ ...main, allow_open_relay: "yes" }).map(([name, value]) =>
+    `${name} = ${value}`
+  );
+  const server = await startServer({ mainCf: lines, masterCf: [master] });
+  return { port: server.port, log: () => bare(server.log()), stop: () => server.stop() };
+};
+
+/** Starts the real Postfix and the compiled executable on the same lines of main.cf. */
+export const startBinaryPair = (
   main: Readonly<Record<string, string>>,
   files: Readonly<Record<string, string>> = {},
   master = "",
+): Promise<Pair> => pairOf(asBinary, main, files, master);
+
+/** Starts the real Postfix and our mail path in this process on the same lines of main.cf. */
+export const startPair = (
+  main: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, string>> = {},
+  master = "",
+): Promise<Pair> => pairOf(inProcess, main, files, master);
+
+async function pairOf(
+  openOwn: OpenOwnSide,
+  main: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, string>>,
+  master: string,
 ): Promise<Pair> {
   const roots = [folders("theirs", files), folders("ourown", files)] as const;
   const at = (root: string) =>
@@ -135,27 +193,23 @@ export async function startPair(
     main: at(roots[0]),
     master: `127.0.0.1:${port} inet n - n - - smtpd\n${master.replaceAll("$root", roots[0])}`,
   });
-  const ours: MailSystem = await startMailSystem(
-    { ...at(roots[1]), queue_directory: roots[1], data_directory: roots[1], allow_open_relay: "yes" },
-    roots[1],
-    master.replaceAll("$root", roots[1]),
-  );
+  const ours = await openOwn(at(roots[1]), roots[1], master.replaceAll("$root", roots[1]));
   await reachable(port);
   return {
+    roots,
     async compare(mails, until = /^/) {
-      const from = { theirs: postfix.log().length, ours: ours.log.lines.length };
+      const from = { theirs: postfix.log().length, ours: ours.log().length };
       for (const mail of mails) {
         await send(port, mail);
         await send(ours.port, mail);
       }
       const theirLog = () => bare(postfix.log().slice(from.theirs));
-      const ourLog = () => ours.log.lines.slice(from.ours).join("\n");
+      const ourLog = () => ours.log().slice(from.ours);
       const done = (text: string) => until.test(text) && settled(text);
-      await quiet(theirLog, done);
-      await quiet(ourLog, done);
+      await Promise.all([quiet(theirLog, done), quiet(ourLog, done)]);
       const results = [
-        { lines: linesOf(theirLog(), roots[0]), files: filesOf(roots[0]) },
-        { lines: linesOf(ourLog(), roots[1]), files: filesOf(roots[1]) },
+        { lines: linesOf(theirLog(), roots[0]), files: filesOf(roots[0]), owners: ownersOf(roots[0]) },
+        { lines: linesOf(ourLog(), roots[1]), files: filesOf(roots[1]), owners: ownersOf(roots[1]) },
       ] as const;
       for (const root of roots) {
         for (const name of fs.readdirSync(`${root}/mail`)) {

@@ -1,3 +1,4 @@
+import type { DestinationFile } from "../../platform/file/destination_file.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import type { Recipient } from "../../queue/envelope.ts";
 import type { DeliveryJob, Outcome } from "../agent.ts";
@@ -9,7 +10,7 @@ import { commandFailure } from "../sysexits.ts";
 import { commandEnvironment, commandTask } from "./command.ts";
 import type { LocalDeps } from "./local_deps.ts";
 import { topLines } from "../mailbox/headers.ts";
-import { commandFailed, sent, written } from "../outcomes.ts";
+import { commandFailed, isForeign, maildirHints, OWNERSHIP_HINT, sent, written } from "../outcomes.ts";
 import { type Name, type Place, templateValues } from "./place.ts";
 import { fillTemplate } from "./command_template.ts";
 import type { LocalUser } from "./users.ts";
@@ -100,16 +101,14 @@ export class FinalDelivery {
     if (this.#probe) return sent(this.#relay, "delivers to mailbox");
     const task = this.#mboxTask(path, false, !inHome);
     const result = await this.#perform(identity, task, this.#copy(place, true, true, "mailbox"));
-    if (result.is === "failed" && result.why.includes("not owned by recipient")) {
-      this.#warn('specify "strict_mailbox_ownership = no" to ignore mailbox ownership mismatch');
-    }
+    if (isForeign(result)) this.#warn(OWNERSHIP_HINT);
     const what = `cannot update mailbox ${path} for user ${user.name}. `;
     return written(this.#relay, result, "delivered to mailbox", what);
   }
 
   /** Reads a file of destinations with somebody's rights. */
-  read(path: string, identity: Identity | undefined): Promise<TaskResult> {
-    return this.#perform(identity, { do: "read", path, limit: FILE_LIMIT }, noMessage);
+  read(file: Omit<DestinationFile, "limit">, identity: Identity | undefined): Promise<TaskResult> {
+    return this.#perform(identity, { do: "read", ...file, limit: FILE_LIMIT }, noMessage);
   }
 
   #warn(text: string): void {
@@ -159,10 +158,9 @@ export class FinalDelivery {
       sizeLimit: mailbox_size_limit,
     };
     const result = await this.#perform(identity, task, this.#copy(place, false, false, kind));
-    if (result.is === "failed") {
+    if (result.is === "failed" && result.code === "EACCES") {
       const { uid, gid } = identity ?? this.#deps.defaultPrivs;
-      this.#warn(`maildir access problem for UID/GID=${uid}/${gid}: ${result.why}`);
-      this.#warn("perhaps you need to create the maildirs in advance");
+      for (const line of maildirHints(result.why, uid, gid)) this.#warn(line);
     }
     return written(this.#relay, result, "delivered to maildir", "maildir delivery failed: ");
   }

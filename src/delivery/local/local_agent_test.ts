@@ -5,7 +5,7 @@ import { contentOf } from "../../../test/kit/memory_store.ts";
 import { countedIds, memoryCleanup } from "../../../test/kit/memory_cleanup.ts";
 import { memoryLog } from "../../../test/kit/memory_log.ts";
 import { memoryTable } from "../../../test/kit/memory_table.ts";
-import { ownershipOf } from "../../platform/file/mail_files.ts";
+import { isNamed, ownershipOf } from "../../platform/file/mail_files.ts";
 import { ownIds } from "../../platform/process/users.ts";
 import type { Envelope, QueueId, Recipient } from "../../queue/envelope.ts";
 import type { Answer } from "../../table/table.ts";
@@ -84,7 +84,7 @@ function rig(options: Rig = {}) {
   });
   const agent = createLocalAgent({
     settings: { ...settings(), ...options.settings },
-    aliases: [{ table: memoryTable(options.aliases ?? {}), owner: () => undefined }],
+    aliases: [{ table: memoryTable(options.aliases ?? {}), owner: () => 0 }],
     mailboxCommandMaps: undefined,
     mailboxTransportMaps: options.userMaps === undefined
       ? undefined
@@ -94,6 +94,8 @@ function rig(options: Rig = {}) {
     defaultPrivs: options.defaultPrivs ?? OWN,
     writer: createOwnWriter(options.own ?? OWN),
     ownership: ownershipOf,
+    named: isNamed,
+    account: (uid) => uid === OWN.uid ? OWN : undefined,
     standardForm: (address) => address.includes("@") ? address : `${address}@example.com`,
     route: (_, recipient) => ({
       is: "route",

@@ -5,10 +5,11 @@ import { splitExtension } from "../../table/search/extension.ts";
 import type { Maps } from "../../table/search/maps.ts";
 import type { Answer } from "../../table/table.ts";
 import type { DeliveryJob, Outcome, Part } from "../agent.ts";
-import type { AliasSource } from "./alias_source.ts";
+import { findForward, readList } from "./destination_files.ts";
 import { FinalDelivery } from "./final_delivery.ts";
 import { ForwardBatch } from "./forward_batch.ts";
-import type { LocalDeps } from "./local_deps.ts";
+import type { AliasSource, LocalDeps } from "./local_deps.ts";
+import type { Identity } from "../mailbox/writer.ts";
 import { expanded, failed, sent } from "../outcomes.ts";
 import { type Name, nameOf, type Place, templateValues } from "./place.ts";
 import { parseTargetFile, parseTargets, type Target } from "./targets.ts";
@@ -179,12 +180,24 @@ export class LocalRun {
     }
     const owner = await this.#ownerOf(key);
     if (owner.is === "trouble") return this.#aliasTrouble(place, owner.spec, `owner-${key}`, owner.why);
-    const base = this.#aliasPlace(place, key, source, owner.is === "found" ? owner.address : undefined);
+    const rights = this.#rightsOf(source);
+    if (rights === "nobody's") return this.#fail(place, "4.3.0", "cannot find alias database owner");
+    const base = this.#aliasPlace(place, key, rights, owner.is === "found" ? owner.address : undefined);
     const extension = key !== name.full && this.#propagates("alias") ? name : undefined;
     for (const target of targets) await this.#target(base, target, extension);
   }
 
-  #aliasPlace(place: Place, key: string, source: AliasSource, owner: string | undefined): Place {
+  /** Whose rights commands and files of a table get: those of its owner's account, or default_privs when it is root's. */
+  #rightsOf(source: AliasSource): Identity | undefined | "nobody's" {
+    const uid = source.owner();
+    if (uid === 0) return undefined;
+    const account = uid === undefined ? undefined : this.#deps.account(uid);
+    if (account !== undefined) return account;
+    this.#warn(`cannot find alias database owner for ${source.table.spec}`);
+    return "nobody's";
+  }
+
+  #aliasPlace(place: Place, key: string, identity: Identity | undefined, owner: string | undefined): Place {
     if (owner !== undefined) this.#owner = true;
     const { reset_owner_alias, frozen_delivered_to } = this.#deps.settings;
     const inherits = owner === undefined && !reset_owner_alias;
@@ -193,7 +206,7 @@ export class LocalRun {
       level: place.level + 1,
       source: "alias",
       by: key,
-      identity: source.owner(),
+      identity,
       user: undefined,
       sender: owner ?? (inherits ? place.sender : this.#job.envelope.sender),
       indirect: owner !== undefined || (inherits && place.indirect),
@@ -288,22 +301,20 @@ export class LocalRun {
 
   async #include(base: Place, path: string, extension: Name | undefined): Promise<void> {
     if (!path.startsWith("/")) return this.#misconfigured(base, `:include:${path} uses a relative path`);
+    if (!this.#first(`include ${base.identity?.uid ?? ""} ${path}`)) return;
     if (!this.#descend(base)) return this.#fail(base, "5.4.6", `:include: loop for ${path}`);
-    const owner = this.#deps.ownership(path);
-    if (owner === undefined || owner === "hidden") {
-      const why = owner === undefined ? "No such file or directory" : "Permission denied";
-      return this.#misconfigured(base, `unable to lookup :include: file ${path}: ${why}`);
+    const list = await readList(path, base.identity, this.#final, this.#deps);
+    if (list.is === "unfit") return this.#misconfigured(base, list.warning);
+    if (list.is === "ownerless") {
+      this.#warn(`cannot find username for uid ${list.uid}`);
+      this.#warn(`${path}: cannot find :include: file owner username`);
+      return this.#fail(base, "4.3.5", "mail system configuration error");
     }
-    const identity = owner.uid === 0 ? base.identity : { uid: owner.uid, gid: owner.gid };
-    const result = await this.#final.read(path, identity);
-    if (result.is === "no right") return this.#fail(base, "4.3.0", `cannot read ${path}: ${result.why}`);
-    if (result.is !== "read" || result.text === undefined) {
-      const why = "why" in result ? result.why : "it is gone";
-      return this.#misconfigured(base, `unable to open :include: file ${path}: ${why}`);
-    }
+    if (list.is === "later") return this.#fail(base, "4.3.0", `cannot read ${path}: ${list.why}`);
+    const { identity } = list;
     const inside: Place = { ...base, level: base.level + 1, source: "include", identity, indirect: true };
     const passed = this.#propagates("include") ? extension : undefined;
-    for (const target of parseTargetFile(result.text)) await this.#target(inside, target, passed);
+    for (const target of parseTargetFile(list.text)) await this.#target(inside, target, passed);
   }
 
   async #asUser(place: Place, name: Name, user: LocalUser): Promise<void> {
@@ -314,42 +325,28 @@ export class LocalRun {
     await this.#mailbox(place, name, user);
   }
 
-  /** The user's .forward file, when there is one that has not been read already. */
+  /** The user's .forward file, when there is one that has not been read already; one that is not fit for it is as none (local(8)). */
   async #asForward(place: Place, name: Name, user: LocalUser): Promise<boolean> {
-    for (const path of this.#forwardPaths(place, name, user)) {
-      const owner = this.#deps.ownership(path);
-      if (owner === undefined || (owner === "hidden" && user.uid === 0)) continue;
-      if (this.#probe && (owner !== "hidden" || await this.#isThere(path, user))) {
-        this.#say(place, sent(this.#relay, `forward via file: ${path}`));
-        return true;
-      }
-      if (this.#probe) continue;
-      if (owner !== "hidden" && this.#badOwner(path, owner.uid, user)) continue;
-      const result = await this.#final.read(path, user);
-      if (result.is === "read" && result.text === undefined) continue;
-      if (result.is === "read" && this.#badOwner(path, result.owner ?? user.uid, user)) continue;
-      if (result.is !== "read") {
-        this.#fail(place, "4.3.0", `cannot read ${path}: ${"why" in result ? result.why : result.is}`);
-        return true;
-      }
-      const targets = parseTargetFile(result.text ?? "");
-      if (targets.length === 0 || !this.#first(`forward ${path}`)) return false;
-      await this.#expandForward(place, name, user, targets);
+    const paths = this.#forwardPaths(place, name, user);
+    const file = await findForward(paths, user, this.#probe, this.#final, this.#deps);
+    if (file === undefined) return false;
+    const { path } = file;
+    if (this.#probe) {
+      this.#say(place, sent(this.#relay, `forward via file: ${path}`));
       return true;
     }
-    return false;
-  }
-
-  /** Whether the user has a file where only the user may look. */
-  async #isThere(path: string, user: LocalUser): Promise<boolean> {
-    const result = await this.#final.read(path, user);
-    return result.is === "read" && result.text !== undefined;
-  }
-
-  /** A .forward file must be the user's own, or root's. */
-  #badOwner(path: string, owner: number, user: LocalUser): boolean {
-    if (owner === 0 || owner === user.uid) return false;
-    this.#warn(`file ${path} has bad owner uid ${owner}`);
+    if (!this.#first(`forward ${path}`)) return false;
+    if (file.is === "unfit") {
+      this.#warn(file.warning);
+      return false;
+    }
+    if (file.is === "later") {
+      this.#fail(place, "4.3.0", `cannot read ${path}: ${file.why}`);
+      return true;
+    }
+    const targets = parseTargetFile(file.text);
+    if (targets.length === 0) return false;
+    await this.#expandForward(place, name, user, targets);
     return true;
   }
 

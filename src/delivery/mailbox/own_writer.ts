@@ -1,9 +1,7 @@
-import {
-  appendToMailbox,
-  deliverToMaildir,
-  MailFileFault,
-  readMailFile,
-} from "../../platform/file/mail_files.ts";
+import { readDestinations } from "../../platform/file/destination_file.ts";
+import { MailFileFault } from "../../platform/file/mail_files.ts";
+import { appendToMailbox } from "../../platform/file/mailbox_file.ts";
+import { deliverToMaildir } from "../../platform/file/maildir.ts";
 import { runCommand } from "../../platform/process/run_command.ts";
 import type { CommandTask, Identity, MailTask, MailWriter, TaskResult } from "./writer.ts";
 
@@ -43,7 +41,7 @@ async function perform(
         await deliverToMaildir(task.path, message(), { ...task, owner });
         return { is: "done" };
       case "read":
-        return { is: "read", text: undefined, ...readMailFile(task.path, owner, task.limit) };
+        return { is: "read", text: readDestinations(task, owner) };
       case "command":
         return await command(task, own.uid === 0 && owner.uid !== 0 ? owner : undefined, message);
     }

@@ -1,4 +1,5 @@
-import type { AppendOptions } from "../../platform/file/mail_files.ts";
+import type { DestinationFile } from "../../platform/file/destination_file.ts";
+import type { AppendOptions } from "../../platform/file/mailbox_file.ts";
 
 /** A user and group by number. */
 export interface Identity {
@@ -38,11 +39,9 @@ export interface CommandTask {
   readonly timeLimit: number;
 }
 
-/** Reading a file (`.forward`, `:include:`); the message is not needed. */
-export interface ReadTask {
+/** Reading a `.forward` or the file of an `:include:`; the message is not needed. */
+export interface ReadTask extends DestinationFile {
   readonly do: "read";
-  readonly path: string;
-  readonly limit: number;
 }
 
 /** What a delivery needs done with somebody's rights. Plain data: it also travels to a delivery helper. */
@@ -53,12 +52,8 @@ export type TaskResult =
   /** Written and synced. */
   | { readonly is: "done" }
   /** What the file says; undefined when there is none. */
-  | {
-    readonly is: "read";
-    readonly text: string | undefined; /** Whose the file is. */
-    readonly owner?: number;
-  }
-  /** `code` is the system's (EACCES, ENOSPC, ...). */
+  | { readonly is: "read"; readonly text: string | undefined }
+  /** `code` is the system's (EACCES, ENOSPC, ...), or `EXECUTABLE`. */
   | { readonly is: "failed"; readonly code: string; readonly why: string }
   | { readonly is: "exit"; readonly code: number; readonly output: string }
   | { readonly is: "signal"; readonly signal: number; readonly output: string }

@@ -8,7 +8,7 @@ import { splitExtension } from "../../table/search/extension.ts";
 import type { Answer } from "../../table/table.ts";
 import type { Agent, DeliveryJob, Outcome } from "../agent.ts";
 import { topLines } from "../mailbox/headers.ts";
-import { failed, sent } from "../outcomes.ts";
+import { failed, isForeign, maildirHints, OWNERSHIP_HINT, sent } from "../outcomes.ts";
 import { eachRecipient } from "../mailbox/each_recipient.ts";
 import { mailCopy } from "../mailbox/mail_copy.ts";
 import { mboxLocking } from "../mailbox/mbox_locking.ts";
@@ -42,6 +42,8 @@ export interface VirtualDeps {
   readonly now: () => number;
   readonly log: Log;
 }
+
+const CONFIGURATION_ERROR = "mail system configuration error";
 
 const ABSENT: Answer = { is: "absent" };
 
@@ -80,13 +82,13 @@ async function numberOf(
   const parameter = `virtual_${what}_maps`;
   const bad = (why: string): Outcome => {
     deps.log.note("virtual", "warning", `recipient ${recipient.address}: ${why} in ${parameter}`);
-    return failed(relay, "4.3.5", "mail system configuration error");
+    return failed(relay, "4.3.5", CONFIGURATION_ERROR);
   };
   const answer = await find(maps, recipient.address, deps.settings.recipient_delimiter);
   if (answer.is === "absent") return bad(`${what} not found`);
   if (answer.is === "trouble") {
     deps.log.note("virtual", "warning", answer.why);
-    return failed(relay, "4.3.5", "mail system configuration error");
+    return failed(relay, "4.3.5", CONFIGURATION_ERROR);
   }
   const value = /^\d+$/.test(answer.value) ? Number(answer.value) : 0;
   const least = what === "uid" ? deps.settings.virtual_minimum_uid : 1;
@@ -108,7 +110,13 @@ async function deliverOne(
   if (mailbox.is === "absent") return failed(relay, "5.1.1", `unknown user: "${address}"`);
   if (mailbox.is === "trouble") {
     deps.log.note("virtual", "warning", mailbox.why);
-    return failed(relay, "4.3.5", "mail system configuration error");
+    return failed(relay, "4.3.5", CONFIGURATION_ERROR);
+  }
+  const path = `${deps.settings.virtual_mailbox_base}/${mailbox.value}`;
+  if (`/${mailbox.value}`.includes("/../")) {
+    const what = `bad mailbox path ${mailbox.value} in virtual_mailbox_maps`;
+    deps.log.note("virtual", "warning", `recipient ${address}: ${what}`);
+    return failed(relay, "4.3.5", CONFIGURATION_ERROR);
   }
   const uid = await numberOf(deps.uidMaps, "uid", recipient, relay, deps);
   if (typeof uid !== "number") return uid;
@@ -117,7 +125,6 @@ async function deliverOne(
   if (job.envelope.kind === "probe") {
     return sent(relay, mailbox.value.endsWith("/") ? "delivers to maildir" : "delivers to mailbox");
   }
-  const path = `${deps.settings.virtual_mailbox_base}/${mailbox.value}`;
   return await write(job, recipient, path, { uid, gid }, deps);
 }
 
@@ -143,7 +150,8 @@ async function write(
     task,
     () => mailCopy(job.content, { prefix, mbox: !maildir }),
   );
-  return outcomeOf(job.transport, result, path, maildir);
+  warn(result, path, recipient.address, identity, deps.log);
+  return outcomeOf(job.transport, result, path);
 }
 
 function maildirTask(path: string, settings: VirtualSettings): MailTask {
@@ -167,11 +175,27 @@ function mboxTask(path: string, settings: VirtualSettings): MailTask {
   };
 }
 
-function outcomeOf(relay: string, result: TaskResult, path: string, maildir: boolean): Outcome {
+function outcomeOf(relay: string, result: TaskResult, path: string): Outcome {
+  const maildir = path.endsWith("/");
   if (result.is === "done") return sent(relay, `delivered to ${maildir ? "maildir" : "mailbox"}`);
+  if (isNoFile(result)) return failed(relay, "5.3.5", CONFIGURATION_ERROR);
   const what = maildir ? "maildir delivery failed: " : `delivery failed to mailbox ${path}: `;
   const why = "why" in result ? result.why : `unexpected answer "${result.is}"`;
   const code = result.is === "failed" ? result.code : "";
   const status = code === "EFBIG" || code === "EDQUOT" ? "5.2.2" : code === "ENOSPC" ? "4.3.0" : "4.2.0";
   return failed(relay, status, `${what}${why}`);
+}
+
+function isNoFile(result: TaskResult): boolean {
+  return result.is === "failed" && result.why.endsWith("is not a regular file");
+}
+
+/** What the log says beside the recipient's line. */
+function warn(result: TaskResult, path: string, address: string, { uid, gid }: Identity, log: Log): void {
+  const say = (text: string) => log.note("virtual", "warning", text);
+  if (result.is !== "failed") return;
+  if (isNoFile(result)) say(`recipient ${address}: ${result.why}`);
+  if (isForeign(result)) say(OWNERSHIP_HINT);
+  if (!path.endsWith("/") || result.code !== "EACCES") return;
+  for (const line of maildirHints(result.why, uid, gid)) say(line);
 }

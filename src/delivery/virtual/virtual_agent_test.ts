@@ -38,6 +38,9 @@ async function deliver(
       "low@v.example": "low",
       "odd@v.example": "odd",
       "@all.example": "all",
+      "up@v.example": "../etc/x",
+      "out@v.example": "v/../../etc/",
+      "dots@v.example": "v/a..b",
       "ill@v.example": { is: "trouble", retry: true, why: "no server" },
     }),
     uidMaps: maps({ "@v.example": "5000", "@all.example": "5001", "low@v.example": "5" }),
@@ -109,6 +112,15 @@ test("what cannot be written is deferred, but for a full mailbox", async () => {
   expect((await deliver("ann@v.example", { is: "no right", why: "no helper" })).said).toBe(
     "deferred 4.2.0 delivery failed to mailbox /base/v/ann: no helper",
   );
+});
+
+test("a mailbox's path does not lead out of virtual_mailbox_base, whatever a pattern makes of an address", async () => {
+  for (const address of ["up@v.example", "out@v.example"]) {
+    const { said, done } = await deliver(address);
+    expect(said).toBe("deferred 4.3.5 mail system configuration error");
+    expect(done).toEqual([]);
+  }
+  expect((await deliver("dots@v.example")).said).toStartWith("sent");
 });
 
 test("mail that was delivered here before is a loop", async () => {

@@ -1,0 +1,126 @@
+import fs from "node:fs";
+import { errno, libc, systemError } from "../libc.ts";
+
+/** open(2)'s O_PATH, which the runtime does not name: a descriptor of the thing itself, which needs no right to read it. */
+export const O_PATH = 0x200000;
+const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = fs.constants;
+const [ENOENT, EACCES, ENOTDIR, ELOOP] = [2, 13, 20, 40];
+/** Links followed on one path, as the kernel has it (path_resolution(7)). */
+const MOST_LINKS = 40;
+const OTHERS_WRITE = 0o002;
+
+const open = () => libc({ readlinkat: { args: ["i32", "cstring", "ptr", "u64"], returns: "i64" } });
+let calls: ReturnType<typeof open> | undefined;
+
+/** A folder that is held open: its entries are reached through it, wherever its path leads meanwhile. */
+export class HeldFolder {
+  /** As it was asked for, for messages. */
+  readonly path: string;
+  readonly #fd: number;
+
+  constructor(path: string, fd: number) {
+    this.path = path;
+    this.#fd = fd;
+  }
+
+  /** The name by which the system reaches an entry of this very folder. */
+  entry(name: string): string {
+    return `/proc/self/fd/${this.#fd}/${name}`;
+  }
+
+  stat(): fs.Stats {
+    return fs.fstatSync(this.#fd);
+  }
+
+  /** A descriptor for fsync(2); undefined for a folder that may be written and not read. */
+  readable(): number | undefined {
+    try {
+      return fs.openSync(this.entry("."), O_RDONLY | O_DIRECTORY);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EACCES") return undefined;
+      throw error;
+    }
+  }
+
+  close(): void {
+    fs.closeSync(this.#fd);
+  }
+}
+
+/** How a path is walked. */
+export interface Walk {
+  /** Whose folders and links count, beside root's. */
+  readonly uid: number;
+  /** Makes a missing folder at the end of what there is; it is durable afterwards. */
+  readonly make?: (folder: HeldFolder, name: string) => void;
+}
+
+/**
+ * Holds the folder at an absolute path. Each folder on the way is opened and then looked at; in one that everybody may write
+ * to, only what is root's, the user's or the folder's owner's is followed and entered (what proc(5)'s protected_symlinks does
+ * for links, whatever it is set to, and for folders too): anybody can put a link or a folder there. Throws the system's error.
+ */
+export function holdFolder(path: string, walk: Walk): HeldFolder {
+  const steps = path.split("/").reverse();
+  let here = root(path);
+  let links = 0;
+  try {
+    while (steps.length > 0) {
+      const name = steps.pop()!;
+      if (name === "" || name === ".") continue;
+      const next = step(here, name, walk);
+      if (typeof next === "string") {
+        if (++links > MOST_LINKS) throw systemError("open", ELOOP);
+        steps.push(...next.split("/").reverse());
+        if (next.startsWith("/")) here = replace(here, root(path));
+      } else here = replace(here, new HeldFolder(path, next));
+    }
+    return here;
+  } catch (error) {
+    here.close();
+    throw error;
+  }
+}
+
+const root = (path: string) => new HeldFolder(path, fs.openSync("/", O_PATH | O_DIRECTORY));
+
+function replace(old: HeldFolder, held: HeldFolder): HeldFolder {
+  old.close();
+  return held;
+}
+
+/** The folder of that name, open, or where the link of that name leads. */
+function step(folder: HeldFolder, name: string, { uid, make }: Walk): number | string {
+  let fd: number;
+  try {
+    fd = fs.openSync(folder.entry(name), O_PATH | O_NOFOLLOW);
+  } catch (error) {
+    if (make === undefined || (error as NodeJS.ErrnoException).errno !== -ENOENT) throw error;
+    make(folder, name);
+    fd = fs.openSync(folder.entry(name), O_PATH | O_NOFOLLOW);
+  }
+  let kept = false;
+  try {
+    const found = fs.fstatSync(fd);
+    if (name !== ".." && !mayBeUsed(found, folder.stat(), uid)) throw systemError("open", EACCES);
+    if (found.isSymbolicLink()) return targetOf(fd);
+    if (!found.isDirectory()) throw systemError("open", ENOTDIR);
+    kept = true;
+    return fd;
+  } finally {
+    if (!kept) fs.closeSync(fd);
+  }
+}
+
+function mayBeUsed(found: fs.Stats, folder: fs.Stats, uid: number): boolean {
+  if ((folder.mode & OTHERS_WRITE) === 0) return true;
+  return found.uid === 0 || found.uid === uid || found.uid === folder.uid;
+}
+
+/** Where an open link leads: asked of the descriptor, as its name may be another's by now. */
+function targetOf(fd: number): string {
+  const bytes = new Uint8Array(4096);
+  const length = Number((calls ??= open()).readlinkat(fd, Buffer.from("\0"), bytes, bytes.length));
+  if (length < 0) throw systemError("readlink", errno());
+  return Buffer.from(bytes.buffer, 0, length).toString("utf8");
+}

@@ -47,7 +47,7 @@ function dottedTailAsGroups(address: string): string {
 
 /** Whether two texts are the same IP address. */
 export function sameAddress(a: string, b: string): boolean {
-  return a === b || (a.includes(":") && canonicalAddress(a) === canonicalAddress(b));
+  return a === b || ((a + b).includes(":") && canonicalAddress(a) === canonicalAddress(b));
 }
 
 /** One spelling for each IP address: IPv4 for v4-mapped, full lower-case groups for IPv6; other text stays. */

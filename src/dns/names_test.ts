@@ -25,6 +25,8 @@ test("reverseName() turns addresses round", () => {
 test("sameAddress() sees through the spellings of IPv6", () => {
   expect(sameAddress("::1", "0:0:0:0:0:0:0:1")).toBe(true);
   expect(sameAddress("::ffff:192.0.2.1", "::FFFF:C000:0201")).toBe(true);
+  expect(sameAddress("192.0.2.1", "::ffff:192.0.2.1")).toBe(true);
+  expect(sameAddress("::ffff:192.0.2.1", "192.0.2.1")).toBe(true);
   expect(canonicalAddress("::ffff:192.0.2.1")).toBe("192.0.2.1");
   expect(sameAddress("::1", "::2")).toBe(false);
 });

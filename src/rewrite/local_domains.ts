@@ -1,4 +1,4 @@
-import { canonicalIp } from "../address/ip.ts";
+import { canonicalIp, withoutMapping } from "../address/ip.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { splitList } from "../config/syntax/list.ts";
 import type { Settings } from "../config/parameters/settings_type.ts";
@@ -64,8 +64,9 @@ export function createLocalDomains(
   };
 }
 
+/** An IPv4 address is ours in any spelling, also as `::ffff:192.0.2.1`. */
 function canonicalText(address: string): string {
-  return canonicalIp(address) ?? address;
+  return withoutMapping(canonicalIp(address) ?? address);
 }
 
 function unbracketed(item: string): string {

@@ -4,6 +4,7 @@ import type { Families } from "../../dns/answer.ts";
 import { whyNot } from "../../dns/reverse.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import { isHostAddress, literalAddress } from "../../address/host_address.ts";
+import { withoutMapping } from "../../address/ip.ts";
 import { asciiDomain } from "../../address/idna.ts";
 import { addressKeys, domainKeys, firstFound } from "../table/access_table.ts";
 import { ask } from "./dns_checks.ts";
@@ -60,8 +61,14 @@ function literalAccess(
 ) {
   const address = type === "NS" || !domain.endsWith("]") ? undefined : literalAddress(domain.slice(1, -1));
   if (address === undefined) return DUNNO;
-  const answer = firstFound(question.table, addressKeys(address));
+  const answer = firstFound(question.table, serverAddressKeys(address));
   return then(answer, (known) => lookupVerdict(deps, { ...question, datum: address }, known));
+}
+
+/** Keys for a server's address; a v4-mapped one is no way around the rules for the IPv4 address that it stands for. */
+function serverAddressKeys(address: string): readonly string[] {
+  const native = withoutMapping(address);
+  return native === address ? addressKeys(address) : [...addressKeys(address), ...addressKeys(native)];
 }
 
 async function serverAccess(
@@ -124,7 +131,8 @@ async function oneServer(
   const { table } = question;
   const settle = (answer: Answer, datum: string) =>
     answer.is === "absent" ? undefined : lookupVerdict(deps, { ...question, datum }, answer);
-  const byAddress = async (address: string) => settle(await firstFound(table, addressKeys(address)), address);
+  const byAddress = async (address: string) =>
+    settle(await firstFound(table, serverAddressKeys(address)), address);
   if (isHostAddress(server)) return await byAddress(server);
   if (type !== "A") {
     const answer = await firstFound(table, domainKeys(server, deps.lookup.parentMatches));

@@ -10,6 +10,7 @@ import { Output } from "../output.ts";
 import { splitSpec, type ToolRun } from "./_run.ts";
 import { decodeValue } from "./_values.ts";
 import { messageKeys } from "./_message.ts";
+import { walkLimits } from "../../message/mime_walker.ts";
 
 interface Hit {
   readonly value: Buffer;
@@ -118,8 +119,11 @@ export async function queryTables(run: ToolRun): Promise<number> {
   try {
     const { options, warn } = run;
     if (!isStandardInput(options)) await query.all([Buffer.from(options.key!)]);
-    else if (options.body || options.header) await query.all(messageKeys(wholeStandardInput(), options));
-    else {
+    else if (options.body || options.header) {
+      // Lines of any length: they are read whole, not in pieces of line_length_limit.
+      const limits = walkLimits(run.settings, Infinity);
+      await query.all(messageKeys(wholeStandardInput(), options, limits));
+    } else {
       if (options.mime) warn("ignoring -m option without -b or -h");
       for (const block of standardInputBlocks()) await query.block(block);
     }

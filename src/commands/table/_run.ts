@@ -1,6 +1,7 @@
 import type { TableContext } from "../../table/context.ts";
 import type { Progress } from "./_progress.ts";
 import type { ToolOptions, ToolStyle } from "./_options.ts";
+import type { WalkParameters } from "../../message/mime_walker.ts";
 
 /** A run of postmap or postalias: what was asked, and the configuration it is asked under. */
 export interface ToolRun {
@@ -8,6 +9,7 @@ export interface ToolRun {
   readonly options: ToolOptions;
   /** No UTF-8 checks and ASCII folding: -u, or smtputf8_enable = no. */
   readonly encoding: "utf8" | "latin1";
+  readonly settings: WalkParameters;
   readonly parameter: (name: string) => string | undefined;
   readonly warn: (text: string) => void;
   readonly progress: Progress;

@@ -46,7 +46,7 @@ function prepare(style: ToolStyle, context: CommandContext): ToolRun {
     progress.clear();
     complain(style.program, options.json, "warning", text);
   };
-  const { parameter, warnings } = readSettings({
+  const { parameter, settings, warnings } = readSettings({
     directory,
     world: realWorld(ownProcessId(), style.program),
     environment: environmentVariables(),
@@ -65,7 +65,7 @@ function prepare(style: ToolStyle, context: CommandContext): ToolRun {
     fold: options.fold,
     nul: options.nul,
   };
-  return { style, options, encoding, parameter, warn, progress, context: tableContext };
+  return { style, options, encoding, settings, parameter, warn, progress, context: tableContext };
 }
 
 const MODES = { create: createTables, query: queryTables, delete: deleteKeys, list: listTable } as const;

@@ -206,6 +206,7 @@ export const HONOURED: ReadonlySet<string> = new Set([
   "message_drop_headers",
   "message_size_limit",
   "milter_default_action",
+  "mime_boundary_length_limit",
   "mime_header_checks",
   "mime_nesting_limit",
   "minimal_backoff_time",

@@ -1,5 +1,6 @@
 import { splitList } from "../../config/syntax/list.ts";
 import type { Settings } from "../../config/parameters/settings_type.ts";
+import { type WalkLimits, walkLimits } from "../../message/mime_walker.ts";
 import type { Families } from "../../dns/answer.ts";
 
 /** Parameters that the SMTP and LMTP clients read, whichever it is. */
@@ -9,9 +10,13 @@ export type SmtpClientParameters =
     | "best_mx_transport"
     | "disable_dns_lookups"
     | "disable_mime_output_conversion"
+    | "header_size_limit"
     | "ignore_mx_lookup_error"
     | "inet_protocols"
     | "known_tcp_ports"
+    | "line_length_limit"
+    | "mime_boundary_length_limit"
+    | "mime_nesting_limit"
     | "myhostname"
     | "relayhost"
     | "soft_bounce"
@@ -78,6 +83,7 @@ export interface ClientSettings {
   /** Bytes per second. */
   readonly minDataRate: number;
   readonly convertMime: boolean;
+  readonly walkLimits: WalkLimits;
   readonly softBounce: boolean;
   readonly verifyTarget: "rcpt" | "data";
   readonly assumeFinal: boolean;
@@ -145,6 +151,7 @@ export function clientSettings(
     perRequestDeadline: pick(s.smtp_per_request_deadline, s.lmtp_per_request_deadline),
     minDataRate: pick(s.smtp_min_data_rate, s.lmtp_min_data_rate),
     convertMime: !s.disable_mime_output_conversion,
+    walkLimits: walkLimits(s, s.line_length_limit),
     softBounce: s.soft_bounce,
     verifyTarget: pick(s.smtp_address_verify_target, s.lmtp_address_verify_target) === "data"
       ? "data"

@@ -83,7 +83,7 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
 function openTables(
   { program, settings, rewriting }: SmtpAgentOptions,
   warn: (text: string) => void,
-): Pick<DeliveryContext, "generic" | "rewriteHeader" | "discardKeywords"> {
+): Pick<DeliveryContext, "generic" | "rewriteField" | "discardKeywords"> {
   const pick = (smtp: string, lmtp: string) => program === "smtp" ? smtp : lmtp;
   const maps = pick(settings.smtp_generic_maps, settings.lmtp_generic_maps);
   const discard = pick(
@@ -92,13 +92,13 @@ function openTables(
   );
   if (rewriting === undefined) {
     if (maps + discard !== "") warn(`${program} client: no tables here: "${maps} ${discard}" has no effect`);
-    return { generic: undefined, rewriteHeader: undefined, discardKeywords: undefined };
+    return { generic: undefined, rewriteField: undefined, discardKeywords: undefined };
   }
   const generic = openGeneric(maps, `${program}_generic_maps`, settings, rewriting);
   const discardMaps = rewriting.openTables.maps(discard, `${program} discarded EHLO keywords`);
   return {
     generic: generic?.address,
-    rewriteHeader: generic?.header,
+    rewriteField: generic?.field,
     discardKeywords: discardMaps === undefined
       ? undefined
       : (address) => then(discardMaps.whole.find(address), valueOf),

@@ -1,13 +1,12 @@
-import { isPromise, type MaybeAsync, then } from "../../../base/maybe_async.ts";
+import { type MaybeAsync, then } from "../../../base/maybe_async.ts";
 import { ADDRESS_HEADERS, rewriteAddresses } from "../../../cleanup/header_addresses.ts";
 import { splitList } from "../../../config/syntax/list.ts";
 import type { Settings } from "../../../config/parameters/settings_type.ts";
-import { scanHeader } from "../../../message/header.ts";
 import { type AddressFormSettings, createAddressForm } from "../../../rewrite/address_form.ts";
 import type { FindAddress } from "../../../rewrite/find_address.ts";
 import { isTrouble, mapAddress } from "../../../rewrite/map_address.ts";
 import type { OpenTables } from "../../../rewrite/open_tables.ts";
-import type { RewriteHeader } from "./header_filter.ts";
+import type { RewriteField } from "./header_filter.ts";
 
 /** Settings that address mapping on the way out depends on. */
 export type GenericSettings =
@@ -24,8 +23,8 @@ export interface RewritingTools {
 export interface Generic {
   /** An envelope address. Throws when the table cannot be asked: the mail waits. */
   readonly address: (address: string) => MaybeAsync<string>;
-  /** The addresses of the primary header. */
-  readonly header: RewriteHeader;
+  /** The addresses in a field of the message's header. */
+  readonly field: RewriteField;
 }
 
 /** Opens smtp_generic_maps or lmtp_generic_maps; undefined when it is empty. */
@@ -45,28 +44,18 @@ export function openGeneric(
       if (isTrouble(mapped)) throw new Error(mapped.trouble);
       return mapped[0]!;
     });
-  const header: RewriteHeader = (block) => rewriteHeader(block, settings.header_address_token_limit, address);
-  return { address, header };
+  return { address, field: fieldRewriter(settings.header_address_token_limit, address) };
 }
 
-/** Bytes go through as Latin-1, but for the addresses: those are looked up as UTF-8. */
-async function rewriteHeader(
-  block: Buffer,
-  limit: number,
-  address: (address: string) => MaybeAsync<string>,
-): Promise<Uint8Array> {
-  const text = block.toString("latin1");
+/** Rewrites the addresses of a field. It goes through as Latin-1, but for the addresses: those are looked up as UTF-8. */
+function fieldRewriter(limit: number, address: (address: string) => MaybeAsync<string>): RewriteField {
   const utf8 = (given: string) => {
     const mapped = address(Buffer.from(given, "latin1").toString("utf8"));
     return then(mapped, (now) => Buffer.from(now, "utf8").toString("latin1"));
   };
-  let out = "";
-  let kept = 0;
-  for (const field of scanHeader(text, 0, true, true).fields) {
-    if (ADDRESS_HEADERS[field.name] === undefined) continue;
-    const changed = rewriteAddresses(text.slice(field.value, field.end), limit, utf8);
-    out += text.slice(kept, field.value) + (isPromise(changed) ? await changed : changed);
-    kept = field.end;
-  }
-  return Buffer.from(out + text.slice(kept), "latin1");
+  return (name, text) => {
+    if (ADDRESS_HEADERS[name] === undefined) return text;
+    const value = text.indexOf(":") + 1;
+    return then(rewriteAddresses(text.slice(value), limit, utf8), (made) => text.slice(0, value) + made);
+  };
 }

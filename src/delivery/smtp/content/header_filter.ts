@@ -1,44 +1,39 @@
-import { GatheredBytes } from "../../../base/gathered_bytes.ts";
-import type { MaybeAsync } from "../../../base/maybe_async.ts";
+import { isPromise, type MaybeAsync } from "../../../base/maybe_async.ts";
+import { MimeWalker, type WalkLimits } from "../../../message/mime_walker.ts";
 import type { ContentFilter } from "./content_sender.ts";
 
-/** Rewrites a whole header block, its empty line not included (smtp_generic_maps, smtp_header_checks). */
-export type RewriteHeader = (header: Buffer) => MaybeAsync<Uint8Array>;
+/** Rewrites a field of the message's header; `name` in lower case, `text` whole lines, one character a byte. */
+export type RewriteField = (name: string, text: string) => MaybeAsync<string>;
 
-/** A header that is longer is left alone from there on. */
-const HEADER_LIMIT = 1 << 20;
-const CRLF = Buffer.from("\r\n");
-const END_OF_HEADER = Buffer.from("\r\n\r\n");
-
-/** Gathers the header, has it rewritten, and lets the body pass. */
+/** Has the header rewritten field by field, and lets the body pass (smtp_generic_maps). */
 export class HeaderFilter implements ContentFilter {
-  readonly #rewrite: RewriteHeader;
-  #gathered: GatheredBytes | undefined = new GatheredBytes();
+  readonly #rewrite: RewriteField;
+  readonly #walker: MimeWalker;
+  #inBody = false;
 
-  constructor(rewrite: RewriteHeader) {
+  constructor(rewrite: RewriteField, limits: WalkLimits) {
     this.#rewrite = rewrite;
+    this.#walker = new MimeWalker({ lineEnd: "\r\n", structure: false, limits });
   }
 
   async push(chunk: Buffer): Promise<readonly Buffer[]> {
-    if (this.#gathered === undefined) return [chunk];
-    const searched = Math.max(this.#gathered.length - END_OF_HEADER.length + 1, 0);
-    this.#gathered.add(chunk);
-    const all = this.#gathered.bytes;
-    if (all.subarray(0, 2).equals(CRLF)) return this.#pass(all);
-    const end = all.indexOf(END_OF_HEADER, searched);
-    if (end < 0) return all.length < HEADER_LIMIT ? [] : this.#pass(all);
-    this.#gathered = undefined;
-    return [Buffer.from(await this.#rewrite(all.subarray(0, end + 2))), all.subarray(end + 2)];
+    return this.#inBody ? [chunk] : await this.#take(this.#walker.push(chunk));
   }
 
   async end(): Promise<readonly Buffer[]> {
-    const rest = this.#gathered?.bytes;
-    this.#gathered = undefined;
-    return rest === undefined || rest.length === 0 ? [] : [Buffer.from(await this.#rewrite(rest))];
+    return await this.#take(this.#walker.end());
   }
 
-  #pass(all: Buffer): readonly Buffer[] {
-    this.#gathered = undefined;
-    return [all];
+  async #take(events: ReturnType<MimeWalker["push"]>): Promise<readonly Buffer[]> {
+    let header = "";
+    const body: Buffer[] = [];
+    for (const event of events) {
+      if (event.is === "field") {
+        const rewritten = this.#rewrite(event.name, event.text);
+        header += isPromise(rewritten) ? await rewritten : rewritten;
+      } else if (event.is === "headerEnd") this.#inBody = true;
+      else if (event.is === "body") body.push(event.bytes);
+    }
+    return header === "" ? body : [Buffer.from(header, "latin1"), ...body];
   }
 }

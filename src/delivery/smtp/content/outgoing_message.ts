@@ -75,13 +75,13 @@ function prefixLines(
 
 function contentPlan(
   { envelope, content }: DeliveryJob,
-  { settings, rewriteHeader }: DeliveryContext,
+  { settings, rewriteField }: DeliveryContext,
   prefix: Buffer | undefined,
   downgrade: boolean,
 ): Omit<ContentPlan, "trailer"> {
   const filters: ContentFilter[] = [];
-  if (rewriteHeader !== undefined) filters.push(new HeaderFilter(rewriteHeader));
-  if (downgrade) filters.push(new MimeDowngrade());
+  if (rewriteField !== undefined) filters.push(new HeaderFilter(rewriteField, settings.walkLimits));
+  if (downgrade) filters.push(new MimeDowngrade(settings.walkLimits));
   const known = filters.length === 0 && prefix === undefined && envelope.longestLine !== undefined &&
     envelope.longestLine <= settings.lineLengthLimit;
   return { content, prefix, filters, lineLimit: known ? 0 : settings.lineLengthLimit };

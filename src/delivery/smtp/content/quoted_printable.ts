@@ -1,8 +1,8 @@
 const HEX = "0123456789ABCDEF";
-/** Length at which a soft line break is put in. */
-const BREAK_AFTER = 72;
-const SPACE = 32;
-const TAB = 9;
+/** A line this long gets a soft line break before its next byte. */
+const LONG = 73;
+/** What does not stand for itself: controls, `=`, bytes beyond ASCII. */
+const ENCODED = /[^\t\x20-\x3c\x3e-\x7e]/g;
 
 /** Encodes text lines as quoted-printable (RFC 2045 §6.7); a line may come in pieces. */
 export class QuotedPrintable {
@@ -10,15 +10,14 @@ export class QuotedPrintable {
 
   /** A piece of a line, without its line end. Answers what is complete, CR LF after each line. */
   push(text: Buffer): string {
+    const all = this.#line + text.toString("latin1").replace(ENCODED, (char) => encoded(char.charCodeAt(0)));
     let out = "";
-    for (const byte of text) {
-      if (this.#line.length > BREAK_AFTER) {
-        out += `${this.#line}=\r\n`;
-        this.#line = "";
-      }
-      const plain = (byte >= SPACE && byte <= 126 && byte !== 61) || byte === TAB;
-      this.#line += plain ? String.fromCharCode(byte) : encoded(byte);
+    let at = 0;
+    for (let end = breakAfter(all, at); end < all.length; end = breakAfter(all, at)) {
+      out += `${all.slice(at, end)}=\r\n`;
+      at = end;
     }
+    this.#line = all.slice(at);
     return out;
   }
 
@@ -26,10 +25,17 @@ export class QuotedPrintable {
   endOfLine(): string {
     const line = this.#line;
     this.#line = "";
-    const last = line.charCodeAt(line.length - 1);
-    if (last !== SPACE && last !== TAB) return `${line}\r\n`;
-    return `${line.slice(0, -1)}${encoded(last)}\r\n`;
+    const last = line.at(-1);
+    if (last !== " " && last !== "\t") return `${line}\r\n`;
+    return `${line.slice(0, -1)}${encoded(last.charCodeAt(0))}\r\n`;
   }
+}
+
+/** Where the line that starts at `at` is long enough; an encoded byte is not cut. */
+function breakAfter(text: string, at: number): number {
+  const end = at + LONG;
+  if (text[end - 1] === "=") return end + 2;
+  return text[end - 2] === "=" ? end + 1 : end;
 }
 
 function encoded(byte: number): string {

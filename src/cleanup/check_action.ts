@@ -6,7 +6,7 @@ export type CheckAction =
   | { readonly is: "keep" }
   | { readonly is: "reject"; readonly status: Status; readonly text: string }
   | { readonly is: "note"; readonly verb: "warning" | "info"; readonly text: string }
-  | { readonly is: "hold" | "discard" | "strip"; readonly text: string }
+  | { readonly is: "hold" | "discard" | "strip" | "pass"; readonly text: string }
   | { readonly is: "ignore" }
   | { readonly is: "filter" | "redirect" | "bcc" | "replace" | "prepend"; readonly text: string }
   /** Nothing that can be carried out; the line stays, and the text is a warning. */
@@ -19,16 +19,25 @@ export type CheckedKind = "header" | "body";
 
 type Reader = (text: string, table: string, kind: CheckedKind) => CheckAction;
 
-const needsText =
-  (is: "filter" | "redirect" | "bcc" | "replace" | "prepend", name: string): Reader => (text, table) =>
-    text === "" ? { is: "flawed", why: `${name} action without text in ${table} map` } : { is, text };
-
 /** What takes a header's place or stands before it is a header itself: other text would end the headers (header_checks(5)). */
-const newText = (is: "replace" | "prepend", name: string): Reader => (text, table, kind) =>
-  kind === "body" || text === "" || isField(text) ? needsText(is, name)(text, table, kind) : {
-    is: "flawed",
-    why: `bad ${name} header text "${text}" in ${table} map -- need "headername: headervalue"`,
-  };
+const writes = (is: "replace" | "prepend"): Reader => (text, table, kind) => {
+  const name = is.toUpperCase();
+  if (text === "") return { is: "flawed", why: `${name} action without text in ${table} map` };
+  if (kind === "body" || isField(text)) return { is, text };
+  const why = `bad ${name} header text "${text}" in ${table} map -- need "headername: headervalue"`;
+  return { is: "flawed", why };
+};
+
+const addresses = (is: "redirect" | "bcc", what: string): Reader => (text, table) =>
+  text.includes("@")
+    ? { is, text }
+    : { is: "flawed", why: `bad ${what} "${text}" in ${table} map -- need user@domain` };
+
+function filter(text: string, table: string): CheckAction {
+  if (text === "") return { is: "flawed", why: `missing FILTER command argument in ${table} map` };
+  if (text.includes(":")) return { is: "filter", text };
+  return { is: "flawed", why: `bad FILTER command ${text} in ${table} -- need transport:destination` };
+}
 
 function reject(text: string): CheckAction {
   const match = /^([45]\.\d{1,3}\.\d{1,3})(?:\s+([^]*))?$/.exec(text);
@@ -47,24 +56,15 @@ const ACTIONS: Readonly<Record<string, Reader>> = {
   IGNORE: () => ({ is: "ignore" }),
   DUNNO: () => KEEP,
   OK: () => KEEP,
-  PASS: () => KEEP,
-  FILTER: (text, table, kind) =>
-    text === "" || text.includes(":")
-      ? needsText("filter", "FILTER")(text, table, kind)
-      : { is: "flawed", why: `bad FILTER command in ${table}: "${text}" -- missing delivery agent name` },
-  REDIRECT: (text, table, kind) =>
-    text === "" || text.includes("@")
-      ? needsText("redirect", "REDIRECT")(text, table, kind)
-      : { is: "flawed", why: `bad REDIRECT target "${text}" in ${table} map -- need user@domain` },
-  BCC: (text, table, kind) =>
-    text === "" || text.includes("@")
-      ? needsText("bcc", "BCC")(text, table, kind)
-      : { is: "flawed", why: `bad BCC address "${text}" in ${table} map -- need user@domain` },
-  REPLACE: newText("replace", "REPLACE"),
-  PREPEND: newText("prepend", "PREPEND"),
+  PASS: (text) => ({ is: "pass", text }),
+  FILTER: filter,
+  REDIRECT: addresses("redirect", "REDIRECT target"),
+  BCC: addresses("bcc", "BCC address"),
+  REPLACE: writes("replace"),
+  PREPEND: writes("prepend"),
 };
 
-/** Reads a table's result; `table` names the parameter in warnings. */
+/** Reads a table's result; `table` names the parameter in warnings, `kind` is what was looked up. */
 export function parseCheckAction(value: string, table: string, kind: CheckedKind): CheckAction {
   const [, word = "", rest = ""] = /^\s*(\S*)\s*([^]*?)\s*$/.exec(value) ?? [];
   const reader = ACTIONS[word.toUpperCase()];

@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import { readStructure } from "./body_checker.ts";
 import { parseCheckAction } from "./check_action.ts";
 
 test("parseCheckAction() reads every action, and says what is wrong with the others", () => {
@@ -14,18 +13,12 @@ test("parseCheckAction() reads every action, and says what is wrong with the oth
       why: 'bad PREPEND header text "no field" in t map -- need "headername: headervalue"',
     }],
     ["REJECT 5.7.1 a\nb", { is: "reject", status: "5.7.1", text: "a\nb" }],
+    ["PASS x", { is: "pass", text: "x" }],
+    ["FILTER x", { is: "flawed", why: "bad FILTER command x in t -- need transport:destination" }],
     ["PREPEND", { is: "flawed", why: "PREPEND action without text in t map" }],
     ["REDIRECT nobody", { is: "flawed", why: 'bad REDIRECT target "nobody" in t map -- need user@domain' }],
     ["toString", { is: "flawed", why: "unknown command in t map: toString" }],
     ["ok", { is: "keep" }],
   ] as const;
   for (const [value, action] of rows) expect<unknown>(parseCheckAction(value, "t", "header")).toEqual(action);
-});
-
-test("readStructure() finds boundaries and attached messages", () => {
-  expect(readStructure(' multipart/mixed; charset=x; Boundary="a\\"b c"')).toEqual({ boundary: 'a"b c' });
-  expect(readStructure(" multipart/mixed;\r\n boundary=q1 ; x=y")).toEqual({ boundary: "q1" });
-  expect(readStructure(" multipart/mixed")).toEqual({});
-  expect(readStructure("message/RFC822; x")).toEqual({ message: true });
-  expect(readStructure("text/plain; boundary=q")).toEqual({});
 });

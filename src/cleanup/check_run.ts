@@ -34,6 +34,10 @@ function originText({ origin, sender, recipients }: Submission): string {
     (origin.protocol === undefined ? "" : ` proto=${origin.protocol}`) + attribute("helo", origin.helo);
 }
 
+const fieldText = (lines: string) => lines.replaceAll("\r\n", "\n").replace(/\n$/, "");
+
+const TOO_DEEP = refuse(550, "5.6.0", "MIME nesting exceeds safety limit");
+
 /** A table's text in place of a header or of body lines, in wire form: a header stays one, the body may have more lines. */
 function wireText(kind: CheckedKind, text: string): string {
   const bytes = toBytesText(text);
@@ -56,6 +60,9 @@ export class CheckRun {
   filter: string | undefined;
   redirect: string | undefined;
   readonly bcc: string[] = [];
+  /** PASS: what else is in the message does not matter. */
+  #passed = false;
+  #tooDeep = false;
   readonly #submission: Submission;
   readonly #log: Log;
 
@@ -66,19 +73,40 @@ export class CheckRun {
 
   /** No more checks are made: after these actions Postfix makes none either. */
   get over(): boolean {
-    return this.refusal !== undefined || this.discard || this.redirect !== undefined;
+    return this.refusal !== undefined || this.discard || this.redirect !== undefined || this.#passed;
+  }
+
+  /** A multipart is nested more deeply than is looked into: with checks set, the message will not do (mime_nesting_limit). */
+  tooDeep(field: string): void {
+    if (this.#tooDeep) return;
+    this.#tooDeep = true;
+    this.#log.emit("cleanup", "mimeError", {
+      id: this.#submission.id,
+      text: fieldText(field).slice(0, 100),
+      origin: originText({
+        ...this.#submission,
+        origin: { ...this.#submission.origin, protocol: undefined, helo: undefined },
+      }),
+    });
+  }
+
+  /** The content is complete. */
+  finish(): void {
+    if (this.#tooDeep) this.refusal ??= TOO_DEEP;
   }
 
   /** Holds a header or a body line against a table; the last line end is taken off, those inside become LF. */
   check(kind: CheckedKind, given: string, maps: OpenMaps | undefined): MaybeAsync<Checked> {
     if (maps === undefined || this.over) return KEPT;
-    const text = given.replaceAll("\r\n", "\n").replace(/\n$/, "");
+    const text = fieldText(given);
     return then(maps.whole.find(text), (answer) => this.#judge(kind, text, maps.title, answer));
   }
 
   #judge(kind: CheckedKind, text: string, table: string, answer: Answer): Checked {
     if (answer.is === "absent") return KEPT;
-    if (answer.is === "found") return this.#carryOut(kind, text, parseCheckAction(answer.value, table, kind));
+    if (answer.is === "found") {
+      return this.#carryOut(kind, text, parseCheckAction(answer.value, table, kind));
+    }
     const { id } = this.#submission;
     this.#log.note("cleanup", "warning", answer.why);
     this.#log.note(
@@ -117,6 +145,10 @@ export class CheckRun {
       case "note":
         this.#tell(action.verb, kind, text, action.text);
         return KEPT;
+      case "hold":
+        if (!this.hold && !this.discard) this.#tell(action.is, kind, text, action.text);
+        this.hold = true;
+        return KEPT;
       default:
         this.#tell(action.is, kind, text, action.text);
         return this.#change(kind, action);
@@ -125,9 +157,11 @@ export class CheckRun {
 
   #change(kind: CheckedKind, action: Extract<CheckAction, { readonly text: string }>): Checked {
     switch (action.is) {
-      case "hold":
       case "discard":
-        this[action.is] = true;
+        this.discard = true;
+        return KEPT;
+      case "pass":
+        this.#passed = true;
         return KEPT;
       case "filter":
       case "redirect":

@@ -1,5 +1,6 @@
 import { splitList } from "../config/syntax/list.ts";
 import type { Settings } from "../config/parameters/settings_type.ts";
+import { type WalkLimits, walkLimits } from "../message/mime_walker.ts";
 
 /** The parameters that cleanup reads. */
 export type CleanupParameters = Pick<
@@ -10,8 +11,11 @@ export type CleanupParameters = Pick<
   | "header_address_token_limit"
   | "header_size_limit"
   | "hopcount_limit"
+  | "line_length_limit"
   | "message_drop_headers"
   | "message_size_limit"
+  | "mime_boundary_length_limit"
+  | "mime_nesting_limit"
   | "myhostname"
   | "receive_override_options"
   | "undisclosed_recipients_header"
@@ -25,6 +29,7 @@ export interface CleanupSettings {
   readonly addressLimit: number;
   readonly headerSizeLimit: number;
   readonly hopcountLimit: number;
+  readonly walkLimits: WalkLimits;
   /** Lower case. */
   readonly dropped: ReadonlySet<string>;
   readonly messageSizeLimit: number;
@@ -42,6 +47,7 @@ export function readCleanupSettings(settings: CleanupParameters): CleanupSetting
     addressLimit: settings.header_address_token_limit,
     headerSizeLimit: settings.header_size_limit,
     hopcountLimit: settings.hopcount_limit,
+    walkLimits: walkLimits(settings, settings.line_length_limit),
     dropped: new Set(splitList(settings.message_drop_headers).map((name) => name.toLowerCase())),
     messageSizeLimit: settings.message_size_limit,
     myhostname: settings.myhostname,

@@ -1,5 +1,6 @@
 import { splitList } from "../config/syntax/list.ts";
 import type { Settings } from "../config/parameters/settings_type.ts";
+import type { HeaderPlace } from "../message/mime_walker.ts";
 import type { OpenMaps, OpenTables } from "../rewrite/open_tables.ts";
 
 /** The parameters of content checks. */
@@ -13,7 +14,6 @@ export type CheckParameters = Pick<
   | "disable_mime_input_processing"
   | "internal_mail_filter_classes"
   | "line_length_limit"
-  | "mime_nesting_limit"
   | "receive_override_options"
 >;
 
@@ -23,13 +23,14 @@ export interface ContentChecks {
   readonly mime: OpenMaps | undefined;
   readonly nested: OpenMaps | undefined;
   readonly body: OpenMaps | undefined;
-  /** Bytes of each body part that are looked at. */
+  /** Bytes of each body that are looked at; 0 = all. */
   readonly bodyLimit: number;
   /** Longest piece of a line that is looked at. */
   readonly lineLimit: number;
   /** Parts are looked into. */
   readonly parseMime: boolean;
-  readonly nestingLimit: number;
+  /** A message that is nested too deeply to look into is refused. */
+  readonly refusesDeep: boolean;
   /** Notices made here are checked too. */
   readonly notices: boolean;
 }
@@ -55,14 +56,24 @@ export function openContentChecks(
     bodyLimit: settings.body_checks_size_limit,
     lineLimit: settings.line_length_limit,
     parseMime: !settings.disable_mime_input_processing,
-    nestingLimit: settings.mime_nesting_limit,
+    refusesDeep: (header ?? mime ?? nested) !== undefined,
     notices: splitList(settings.internal_mail_filter_classes).includes("bounce"),
   };
 }
 
-/** Whether a header is one of MIME's own (RFC 2045 §3). */
-export function isMimeHeader(name: string): boolean {
-  return name.startsWith("content-") || name === "mime-version";
+const MIME_FIELDS: ReadonlySet<string> = new Set([
+  "content-description",
+  "content-disposition",
+  "content-id",
+  "content-transfer-encoding",
+  "content-type",
+  "mime-version",
+]);
+
+/** The table for a field: those of MIME have one of their own, wherever they stand (header_checks(5)). */
+export function tableFor(checks: ContentChecks, place: HeaderPlace, name: string): OpenMaps | undefined {
+  if (place === "part" || MIME_FIELDS.has(name)) return checks.mime;
+  return place === "nested" ? checks.nested : checks.header;
 }
 
 /** The checks that a message is held against: those made here pass by, unless notices are to be checked. */

@@ -1,7 +1,8 @@
 import { isAscii } from "node:buffer";
+import { assertNever } from "../base/assert_never.ts";
+import { breather } from "../base/breather.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
-import type { HeaderScan } from "../message/header.ts";
-import { scanHeader } from "../message/header.ts";
+import { type HeaderPlace, type MimeEvent, MimeWalker } from "../message/mime_walker.ts";
 import type { Envelope } from "../queue/envelope.ts";
 import { type Draft, QueueFault } from "../queue/store.ts";
 import { isTrouble } from "../rewrite/map_address.ts";
@@ -9,13 +10,13 @@ import type { Rewritten } from "../rewrite/rewriter.ts";
 import { defer, refuse, type Reply } from "../smtp/reply.ts";
 import type { Committed, IncomingMessage, LateChanges, Submission } from "./cleanup.ts";
 import type { CleanupHouse } from "./cleanup_deps.ts";
-import { BodyChecker } from "./body_checker.ts";
 import { CheckRun } from "./check_run.ts";
-import { checksFor, type ContentChecks, isMimeHeader } from "./content_checks.ts";
+import { checksFor, type ContentChecks, tableFor } from "./content_checks.ts";
+import { cutField } from "./cut_field.ts";
 import { type HeaderContext, HeaderEditor, type HeaderFindings } from "./header_editor.ts";
 import { fromBytesText, toBytesText } from "./latin1.ts";
+import { LineChecker } from "./line_checker.ts";
 import { LineMeter } from "./line_meter.ts";
-import { PendingHeader } from "./pending_header.ts";
 import { rewrittenSender, settleRecipients } from "./recipients.ts";
 
 const TOO_BIG = refuse(552, "5.3.4", "Error: message file too big");
@@ -23,10 +24,12 @@ const TOO_MANY_HOPS = refuse(554, "5.4.0", "Error: too many hops");
 const NO_SPACE = defer(452, "4.3.1", "Insufficient system storage");
 const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
 
-/** A header field is held in memory until it is complete. No honest one comes near this. */
-const MOST_FIELD_BYTES = 1_048_576;
 /** Edited headers beyond this go to the store before the last one has come: memory does not grow with them. */
 const MOST_EDITED = 65_536;
+/** Bodies come in stretches; ones as short as a line are put together. */
+const SHORT = 1024;
+/** Fields and stretches between two looks at the time. */
+const STRETCH = 64;
 
 /** What the sender is told when the store fails: 452 for lack of space, 451 for anything else. */
 function replyToFault(error: unknown): Reply {
@@ -34,8 +37,8 @@ function replyToFault(error: unknown): Reply {
 }
 
 /**
- * One message on its way in. The header is gathered and edited as one text; the body goes to the store as it comes. After a
- * refusal the rest is thrown away, and `commit` says why.
+ * One message on its way in. Header fields are edited one by one; the body goes to the store as it comes, past its checks where
+ * there are any. After a refusal the rest is thrown away, and `commit` says why.
  */
 export class Incoming implements IncomingMessage {
   readonly #house: CleanupHouse;
@@ -45,34 +48,47 @@ export class Incoming implements IncomingMessage {
   readonly #lines = new LineMeter();
   /** Content so far as it came, without what is added here. */
   #size = 0;
-  /** Header text that is not edited yet; undefined once the body has begun. */
-  #header: PendingHeader | undefined = new PendingHeader();
-  #top = true;
+  /** Undefined once all that comes is body that nobody looks into. */
+  #walker: MimeWalker | undefined;
+  #started = false;
   #findings: HeaderFindings | undefined;
   #eightBit = false;
   #refusal: Reply | undefined;
   /** Why tables could not be asked for a header address. */
   #trouble: string | undefined;
-  #edited = "";
+  /** What goes to the store next, one character a byte. */
+  #text = "";
   readonly #checks: ContentChecks | undefined;
   readonly #run: CheckRun | undefined;
-  /** The headers put on top; with content checks they are checked like the others. */
-  #prepended: MaybeAsync<string>;
-  #body: BodyChecker | undefined;
+  readonly #lineChecker: LineChecker | undefined;
 
   constructor(house: CleanupHouse, submission: Submission) {
     this.#house = house;
     this.#submission = submission;
     this.#draft = house.store.draft(submission.id);
-    this.#checks = checksFor(house.checks, submission.kind);
-    this.#run = this.#checks === undefined ? undefined : new CheckRun(submission, house.log);
-    const context = submission.completeHeaders ? "local" : "remote";
-    const { rewriter, settings } = house;
+    const checks = this.#checks = checksFor(house.checks, submission.kind);
+    if (checks !== undefined) {
+      this.#run = new CheckRun(submission, house.log);
+      this.#lineChecker = new LineChecker(checks, this.#run);
+    }
+    this.#walker = new MimeWalker({
+      lineEnd: "\r\n",
+      structure: checks?.parseMime ?? false,
+      wholeLines: checks?.body !== undefined,
+      limits: house.settings.walkLimits,
+    });
+    this.#editor = new HeaderEditor(this.#editing());
+  }
+
+  #editing(): HeaderContext {
+    const { rewriter, settings } = this.#house;
+    const { completeHeaders, id, arrival } = this.#submission;
+    const context = completeHeaders ? "local" : "remote";
     const rewrites = !settings.noMappings && rewriter.rewritesHeaders(context);
-    this.#editor = new HeaderEditor({
+    return {
       settings,
-      id: submission.id,
-      arrival: submission.arrival,
+      id,
+      arrival,
       complete: this.#completes,
       rewrite: rewrites
         ? (role, address) => {
@@ -81,22 +97,15 @@ export class Incoming implements IncomingMessage {
             toBytesText(this.#orTrouble(given, made)));
         }
         : undefined,
-      check: this.#checkHeader(),
-    });
-    const top = toBytesText(submission.prepend.join(""));
-    this.#prepended = this.#run === undefined
-      ? top
-      : this.#editor.edit(top, scanHeader(top, 0, true, false).fields);
+      check: this.#fieldCheck("primary"),
+    };
   }
 
-  #checkHeader(): HeaderContext["check"] {
+  #fieldCheck(place: HeaderPlace): HeaderContext["check"] {
     const checks = this.#checks;
     const run = this.#run;
     if (checks === undefined || run === undefined) return undefined;
-    return (name, text) => {
-      const maps = checks.parseMime && isMimeHeader(name) ? checks.mime : checks.header;
-      return run.check("header", fromBytesText(text), maps);
-    };
+    return (name, text) => run.check("header", fromBytesText(text), tableFor(checks, place, name));
   }
 
   #orTrouble(address: string, made: Rewritten): string {
@@ -118,7 +127,20 @@ export class Incoming implements IncomingMessage {
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (!this.#eightBit && !isAscii(buffer)) this.#eightBit = true;
-    return this.#header === undefined ? this.#storeBody(buffer) : this.#gather(this.#header, buffer);
+    return this.#walker === undefined ? this.#store(buffer) : this.#walk(this.#walker, buffer);
+  }
+
+  #walk(walker: MimeWalker, bytes: Buffer): MaybeAsync<void> {
+    return then(this.#start(walker), () => this.#takeAll(walker.push(bytes), 0));
+  }
+
+  /** The header fields put on top go the way of all others. */
+  #start(walker: MimeWalker): MaybeAsync<void> {
+    if (this.#started) return;
+    this.#started = true;
+    const top = walker.push(Buffer.from(this.#submission.prepend.join("")));
+    walker.beginContent();
+    return this.#takeAll(top, 0);
   }
 
   /** Refused or thrown away: what still comes does not matter. */
@@ -127,14 +149,57 @@ export class Incoming implements IncomingMessage {
     return this.#refusal !== undefined || this.#run?.discard === true;
   }
 
-  #storeBody(bytes: Buffer): MaybeAsync<void> {
-    if (this.#body === undefined) return this.#store(bytes);
-    return then(this.#body.push(bytes), (checked) => this.#over ? undefined : this.#store(checked));
+  #takeAll(events: readonly MimeEvent[], from: number): MaybeAsync<void> {
+    for (let i = from; i < events.length && !this.#over; i++) {
+      const pause = i > from && i % STRETCH === 0 ? breather() : undefined;
+      if (pause !== undefined) return pause.then(() => this.#takeAll(events, i));
+      const taken = this.#take(events[i]!);
+      if (isPromise(taken)) return taken.then(() => this.#takeAll(events, i + 1));
+    }
+    if (this.#findings !== undefined || this.#text.length > MOST_EDITED) return this.#storeText();
+  }
+
+  #take(event: MimeEvent): MaybeAsync<void> {
+    switch (event.is) {
+      case "field":
+        return then(
+          event.place === "primary"
+            ? this.#editor.field(event.name, event.text)
+            : this.#partField(event.place, event.name, event.text),
+          (text) => void (this.#text += text),
+        );
+      case "headerEnd":
+        return event.place === "primary" ? this.#endHeader() : undefined;
+      case "body":
+        return this.#takeBody(event.bytes, event.begins);
+      case "tooDeep":
+        return this.#checks?.refusesDeep ? this.#run?.tooDeep(event.text) : undefined;
+      default:
+        return assertNever(event);
+    }
+  }
+
+  /** Fields of parts and attached messages are checked and otherwise left as they are. */
+  #partField(place: HeaderPlace, name: string, text: string): MaybeAsync<string> {
+    const whole = cutField(text, this.#house.settings.walkLimits.header);
+    const check = this.#fieldCheck(place);
+    if (check === undefined) return whole;
+    return then(check(name, text), ({ text: changed, before = "" }) => before + (changed ?? whole));
+  }
+
+  #takeBody(bytes: Buffer, begins: boolean): MaybeAsync<void> {
+    return then(this.#lineChecker?.check(bytes, begins), (changed) => {
+      if (changed !== undefined || bytes.length < SHORT) {
+        this.#text += changed ?? bytes.toString("latin1");
+        return;
+      }
+      return then(this.#storeText(), () => this.#store(bytes));
+    });
   }
 
   #refuse(reply: Reply): void {
     this.#refusal ??= reply;
-    this.#header = undefined;
+    this.#walker = undefined;
     this.#draft.abort();
   }
 
@@ -148,73 +213,29 @@ export class Incoming implements IncomingMessage {
     }
   }
 
-  #gather(header: PendingHeader, bytes: Buffer): MaybeAsync<void> {
-    const before = header.length;
-    const ripe = header.add(bytes);
-    const text = ripe ? header.text : "";
-    const scan = ripe ? scanHeader(text, 0, false, this.#top) : undefined;
-    if (scan?.end === undefined && header.length > MOST_FIELD_BYTES) return this.#refuse(TOO_BIG);
-    if (scan === undefined) return;
-    return this.#take(
-      text,
-      scan,
-      scan.end === undefined ? undefined : bytes.subarray(Math.max(scan.end - before, 0)),
-    );
-  }
-
-  /** Edits the fields that are complete; with `body` the header is over and `body` is what follows it in this piece. */
-  #take(text: string, scan: HeaderScan, body: Buffer | undefined): MaybeAsync<void> {
-    if (scan.fields.length > 0) this.#top = scan.fields.at(-1)!.name.startsWith("\0");
-    const edited = this.#editor.edit(text, scan.fields);
-    return then(edited, (fields) => {
-      if (this.#over) return;
-      this.#edited += fields;
-      if (body === undefined) {
-        this.#header?.drop(scan.resume);
-        return this.#edited.length > MOST_EDITED ? this.#storeEdited("") : undefined;
-      }
-      // What was gathered before this piece and is no field belongs to the body too.
-      const early = text.length - body.length - scan.end!;
-      return this.#endHeader(early > 0 ? Buffer.from(text.slice(scan.end!), "latin1") : body);
-    });
-  }
-
   get #completes(): boolean {
     return this.#submission.completeHeaders || this.#house.settings.alwaysComplete;
   }
 
-  #endHeader(body: Buffer): MaybeAsync<void> {
-    this.#header = undefined;
+  #endHeader(): MaybeAsync<void> {
+    if (this.#checks === undefined) this.#walker = undefined;
     const { sender } = this.#submission;
-    if (!this.#completes) return this.#writeHeader(this.#editor.finish(sender), body);
+    if (!this.#completes) return this.#headerComplete(this.#editor.finish(sender));
     return then(rewrittenSender(this.#house, sender), (rewritten) => {
       const shown = this.#orTrouble(sender, rewritten);
-      return this.#writeHeader(this.#editor.finish(shown), body);
+      return this.#headerComplete(this.#editor.finish(shown));
     });
   }
 
-  #writeHeader(findings: HeaderFindings, body: Buffer): MaybeAsync<void> {
+  #headerComplete(findings: HeaderFindings): MaybeAsync<void> {
     this.#findings = findings;
     if (this.#trouble !== undefined) return this.#refuseForNow(this.#trouble);
-    const { house, submission } = { house: this.#house, submission: this.#submission };
-    // With checks the headers on top went through the editor, which has counted them.
-    const ours = this.#run === undefined
-      ? submission.prepend.filter((line) => /^received:/i.test(line)).length
-      : 0;
-    if (findings.received + ours >= house.settings.hopcountLimit) {
-      house.log.emit("cleanup", "hopCountExceeded", { id: submission.id });
+    if (findings.received >= this.#house.settings.hopcountLimit) {
+      this.#house.log.emit("cleanup", "hopCountExceeded", { id: this.#submission.id });
       return this.#refuse(TOO_MANY_HOPS);
     }
     this.#logIds(findings);
-    if (this.#checks !== undefined && this.#run !== undefined) {
-      this.#body = new BodyChecker(this.#checks, this.#run, findings.contentType);
-    }
-    // A body that does not begin with the blank line gets one.
-    const blank = body.length > 0 && body[0] !== 13 ? "\r\n" : "";
-    return then(
-      this.#storeEdited(`${toBytesText(findings.additions)}${blank}`),
-      () => body.length === 0 || this.#over ? undefined : this.#storeBody(body),
-    );
+    this.#text += toBytesText(findings.additions);
   }
 
   #refuseForNow(why: string): MaybeAsync<void> {
@@ -222,33 +243,19 @@ export class Incoming implements IncomingMessage {
     return this.#refuse(WRITE_ERROR);
   }
 
-  /** Stores the edited headers that have come together, once those on top of them, and what follows. */
-  #storeEdited(more: string): MaybeAsync<void> {
-    return then(this.#prepended, (top) => {
-      if (this.#over) return;
-      const head = `${top}${this.#edited}${more}`;
-      this.#edited = this.#prepended = "";
-      return this.#store(Buffer.from(head, "latin1"));
-    });
+  #storeText(): MaybeAsync<void> {
+    if (this.#text === "" || this.#over) return;
+    const bytes = Buffer.from(this.#text, "latin1");
+    this.#text = "";
+    return this.#store(bytes);
   }
 
-  /** The content is complete: headers without a body are over now. */
+  /** The content is complete: a header without a body is over now. */
   #finishContent(): MaybeAsync<void> {
-    if (this.#header === undefined) return this.#finishBody();
-    const { text } = this.#header;
-    const scan = scanHeader(text, 0, true, this.#top);
-    const end = scan.end ?? text.length;
-    return then(
-      this.#take(text, { ...scan, end }, Buffer.from(text.slice(end), "latin1")),
-      () => this.#finishBody(),
-    );
-  }
-
-  #finishBody(): MaybeAsync<void> {
-    if (this.#body === undefined || this.#over) return;
-    return then(this.#body.finish(), (rest) => {
-      if (!this.#over && rest.length > 0) return this.#store(rest);
-    });
+    const walker = this.#walker;
+    if (walker === undefined) return;
+    const all = then(this.#start(walker), () => this.#takeAll(walker.end(), 0));
+    return then(all, () => this.#run?.finish());
   }
 
   #logIds({ messageId, resentMessageId }: HeaderFindings): void {
@@ -324,7 +331,7 @@ export class Incoming implements IncomingMessage {
 
   abort(): void {
     this.#refusal ??= WRITE_ERROR;
-    this.#header = undefined;
+    this.#walker = undefined;
     this.#draft.abort();
   }
 }

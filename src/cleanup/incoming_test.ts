@@ -122,12 +122,17 @@ test("a message over message_size_limit leaves nothing behind, whatever its size
   expect(text).toBeUndefined();
 });
 
-test("a header without end is refused before it fills the memory", async () => {
-  const { cleanup } = house({ message_size_limit: "0", mailbox_size_limit: "0", virtual_mailbox_limit: "0" });
+test("a field without end is cut where header_size_limit says, and does not fill the memory", async () => {
+  const unlimited = { message_size_limit: "0", mailbox_size_limit: "0", virtual_mailbox_limit: "0" };
+  const { cleanup, store } = house(unlimited);
   const message = cleanup.begin(SUBMISSION);
   await message.write(Buffer.from("Subject: x\r\n"));
   for (let i = 0; i < 40; i++) await message.write(Buffer.from(` ${"y".repeat(65_000)}\r\n`));
-  expect(await message.commit()).toMatchObject({ is: "refused", reply: { code: 552 } });
+  await message.write(Buffer.from("T: u\r\n\r\nbody\r\n"));
+  expect(await message.commit()).toMatchObject({ is: "queued" });
+  const text = Buffer.from([...store.messages.values()][0]!.bytes).toString("latin1");
+  expect(text.length).toBeLessThan(103_000);
+  expect(text).toMatch(/\r\n y+\r\nT: u\r\n/);
 });
 
 test("a single header over header_size_limit is cut", async () => {
@@ -213,4 +218,64 @@ test("endless headers go to the store as they come, and come out whole, with che
     expect(text).toStartWith("Received: by mail.example.com\r\nX-Field-0: \r\n");
     expect(text.replace(/^Received:.*\r\n/, "").replace(/Message-Id: [^]*?\r\n\r\n/, "\r\n")).toBe(content);
   }
+});
+
+test("a check finds a part's header behind comments, blanks and every boundary", async () => {
+  const main = { mime_header_checks: "regexp:{{/^X-Evil/ REJECT}}" };
+  for (
+    const type of [
+      "(c) multipart/mixed; boundary=a",
+      "multipart/mixed; (d) boundary=a",
+      "multipart / mixed; boundary=a",
+      "multipart/mixed; boundary=z; boundary=a",
+      'multipart/mixed; boundary="\\a"',
+    ]
+  ) {
+    const content = `Content-Type: ${type}\r\n\r\n--a\r\nX-Evil: 1\r\n\r\nx\r\n--a--\r\n`;
+    expect((await take(main, content)).committed).toMatchObject({ is: "refused", reply: { code: 550 } });
+  }
+});
+
+test("no check is left out: body_checks_size_limit 0 is none, lines over line_length_limit are seen in pieces", async () => {
+  const main = { body_checks: "regexp:{{/^evil/ REJECT}}", body_checks_size_limit: "0" };
+  const late = `S: x\r\n\r\n${"a line\r\n".repeat(20_000)}evil\r\n`;
+  expect((await take(main, late)).committed.is).toBe("refused");
+  expect((await take(main, `S: x\r\n\r\n${"y".repeat(2048 * 3)}evil\r\n`)).committed.is).toBe("refused");
+});
+
+test("a message that is nested more deeply than checks look into is refused", async () => {
+  const parts = Array.from(
+    { length: 6 },
+    (_, i) => `--b${i}.\r\nContent-Type: multipart/x; boundary=b${i + 1}.\r\n\r\n`,
+  );
+  const content = `Content-Type: multipart/x; boundary=b0.\r\n\r\n${parts.join("")}`;
+  const main = { mime_nesting_limit: "3", header_checks: "regexp:{{/^nothing/ REJECT}}" };
+  const { committed, log } = await take(main, content);
+  expect(committed).toEqual({
+    is: "refused",
+    reply: { code: 550, status: "5.6.0", lines: ["MIME nesting exceeds safety limit"] },
+  });
+  expect(log.filter((line) => line.includes("mime-error"))).toHaveLength(1);
+  expect((await take({ mime_nesting_limit: "3" }, content)).committed.is).toBe("queued");
+});
+
+test("after PASS nothing more is looked at; HOLD is logged once", async () => {
+  const passed = await take(
+    { header_checks: "regexp:{{/^A/ PASS}, {/^B/ REJECT}}" },
+    "A: 1\r\nB: 2\r\n\r\nx\r\n",
+  );
+  expect(passed.committed.is).toBe("queued");
+  expect(passed.log.some((line) => line.includes("ABCDEF: pass: header A: 1 from local;"))).toBe(true);
+  const held = await take({ header_checks: "regexp:{{/^[AB]/ HOLD}}" }, "A: 1\r\nB: 2\r\n\r\nx\r\n");
+  expect(held.envelope?.hold).toBe(true);
+  expect(held.log.filter((line) => line.includes(": hold: "))).toHaveLength(1);
+});
+
+test("fields put on top by PREPEND count like those that were sent", async () => {
+  const { text } = await take({ always_add_missing_headers: "yes" }, "S: x\r\n\r\nx\r\n", [], {
+    prepend: ["Received: by mail.example.com\r\n", "Message-ID: <1@x>\r\n", "Bcc: no\r\n"],
+  });
+  expect(text).toContain("Message-ID: <1@x>\r\n");
+  expect(text).not.toContain("Message-Id: ");
+  expect(text).not.toContain("Bcc");
 });

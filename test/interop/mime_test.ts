@@ -1,0 +1,242 @@
+// What checks see of a message, whatever form its structure is written in: ours beside the real Postfix's cleanup and postmap.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import net from "node:net";
+import fc from "fast-check";
+import { messageKeys } from "../../src/commands/_table_message.ts";
+import { settle } from "../kit/fake_clock.ts";
+import { masterLines } from "../kit/live_line.ts";
+import { BASE_MAIN_CF, memorySmtpd } from "../kit/memory_smtpd.ts";
+import { MIME_MESSAGES, randomMimeMessage } from "../kit/mime_messages.ts";
+import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { freePort } from "../kit/server.ts";
+import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+
+const SEED = Number(process.env.SEED ?? 20261130);
+const RANDOM = fc.sample(randomMimeMessage, { numRuns: 150, seed: SEED });
+const MESSAGES: Readonly<Record<string, string>> = {
+  ...MIME_MESSAGES,
+  ...Object.fromEntries(RANDOM.map((text, i) => [`random ${i} of seed ${SEED}`, text])),
+};
+
+const SEEING = {
+  header_checks: "regexp:{{/^/ WARN main}}",
+  mime_header_checks: "regexp:{{/^/ WARN part}}",
+  nested_header_checks: "regexp:{{/^/ WARN nested}}",
+  body_checks: "regexp:{{/^/ WARN body}}",
+};
+
+/** Settings, and for which messages they matter. */
+const CONTEXTS: Readonly<Record<string, { readonly main: Record<string, string>; readonly only?: RegExp }>> =
+  {
+    "all checks": { main: SEEING },
+    "changes": {
+      main: {
+        header_checks: "regexp:{{/^Subject/ REPLACE Subject: new}, {/^T:/ PREPEND P: p}}",
+        mime_header_checks: "regexp:{{/^X: 1/ REPLACE X-New: n}, {/^X-Part/ IGNORE}, {/^Y: 1/ PREPEND Q: q}}",
+        nested_header_checks: "regexp:{{/^S: 1/ IGNORE}, {/^From/ REPLACE no field}, {/^T:/ REPLACE U: u}}",
+        body_checks:
+          "regexp:{{/^body/ REPLACE new line}, {/^pre/ PREPEND before}, {/^inner/ IGNORE}, {/^z/ IGNORE}, {/^yyy/ REPLACE y}}",
+      },
+    },
+    "small limits": {
+      main: {
+        ...SEEING,
+        header_size_limit: "60",
+        mime_nesting_limit: "2",
+        mime_boundary_length_limit: "1",
+        line_length_limit: "512",
+        body_checks_size_limit: "12",
+      },
+    },
+    "no structure": {
+      main: { ...SEEING, disable_mime_input_processing: "yes" },
+      only: /boundary=b"|nest|attached/,
+    },
+    "header checks alone": { main: { header_checks: SEEING.header_checks }, only: /tree|attached|random/ },
+    "body checks alone": {
+      main: { body_checks: SEEING.body_checks, body_checks_size_limit: "0" },
+      only: /tree|nested|long/,
+    },
+  };
+
+const cases = Object.entries(CONTEXTS).flatMap(([context, { main, only }]) =>
+  Object.entries(MESSAGES).filter(([name]) => only?.test(name) ?? true)
+    .map(([name, text], i) => ({
+      context,
+      main,
+      name,
+      text,
+      sender: `m${i}.${context.replaceAll(" ", "")}@example.org`,
+    }))
+);
+type Case = (typeof cases)[number];
+
+/** How a message ends, what the checks have said, and what is stored. */
+interface Seen {
+  readonly reply: string;
+  readonly lines: readonly string[];
+  readonly content: string | undefined;
+}
+
+const withoutIds = (text: string) =>
+  text.replace(/\bqueued as \w+/, "queued as ID").replace(/\bid [0-9A-Z]{6,}/g, "id ID");
+
+/** The trace on top, which has dates and names. */
+const withoutTrace = (content: string) => content.replace(/^Received: [^\r]*\r\n(?:[ \t][^\r]*\r\n)*/, "");
+
+/** What a line of the log says behind the queue id, but for what the checks see of our own Received field. */
+function said(lines: readonly string[], sender: string): string[] {
+  return lines.filter((line) =>
+    line.includes(`from=<${sender}>`) && / (warning|reject): (header|body|mime-error) /.test(line)
+  )
+    .map((line) =>
+      line.replace(/^.*? (warning|reject): /, "$1: ").replace(/[^\x20-\x3e\x40-\x7e]+/g, "?").replace(
+        /\?+/g,
+        "?",
+      )
+    )
+    .filter((line) => !line.startsWith("warning: header Received: "));
+}
+
+function dialogue({ sender, text }: Case): string[] {
+  const stuffed = text.replace(/(^|\r\n)\./g, "$1..");
+  const end = text === "" || text.endsWith("\r\n") ? ".\r\n" : "\r\n.\r\n";
+  return [
+    "HELO client\r\n",
+    `MAIL FROM:<${sender}>\r\n`,
+    "RCPT TO:<b@example.com>\r\n",
+    "DATA\r\n",
+    stuffed + end,
+  ];
+}
+
+async function ours(each: Case): Promise<Seen> {
+  const house = memorySmtpd(each.main);
+  const connection = house.connect();
+  await settle();
+  let reply = "";
+  for (const part of dialogue(each)) {
+    connection.send(Buffer.from(part, "latin1"));
+    await settle();
+    reply = connection.read() || reply;
+  }
+  for (let turn = 0; reply.startsWith("354") && turn < 200; turn++) {
+    await settle();
+    reply = connection.read() || reply;
+  }
+  const [message] = house.store.messages.values();
+  return {
+    reply: withoutIds(reply).trim(),
+    lines: said(house.log.lines, each.sender),
+    content: message && withoutTrace(Buffer.from(message.bytes).toString("latin1")),
+  };
+}
+
+/** Sends all messages of a context in one session; answers the replies. */
+async function sendAll(port: number, all: readonly Case[]): Promise<string[]> {
+  const socket = net.connect(port, "127.0.0.1");
+  const answer = () =>
+    new Promise<string>((resolve, reject) => {
+      socket.once("data", (chunk) => resolve(chunk.toString("latin1")));
+      socket.once("close", () => reject(new Error("closed")));
+    });
+  socket.setMaxListeners(0);
+  await answer();
+  const replies: string[] = [];
+  for (const each of all) {
+    let last = "";
+    for (const part of dialogue(each)) {
+      socket.write(Buffer.from(part, "latin1"));
+      last = await answer();
+    }
+    replies.push(withoutIds(last).trim());
+  }
+  socket.end("QUIT\r\n");
+  return replies;
+}
+
+describe.skipIf(!postfixAvailable())("content checks see what Postfix's see", () => {
+  let postfix: PostfixInstance | undefined;
+  let peer: SmtpPeer;
+  let log: string[] = [];
+  const replies = new Map<string, string>();
+
+  beforeAll(async () => {
+    peer = await startSmtpPeer();
+    const hop = `smtp:[127.0.0.1]:${peer.port}`;
+    const ports: Record<string, number> = {};
+    let master = "";
+    for (const [name, { main }] of Object.entries(CONTEXTS)) {
+      const port = ports[name] = await freePort();
+      const transcript = {
+        title: "",
+        file: "",
+        main,
+        client: undefined,
+        only: undefined,
+        steps: [],
+        logs: [],
+      };
+      master += masterLines(transcript, port, BASE_MAIN_CF);
+    }
+    postfix = startPostfix({
+      main: {
+        ...BASE_MAIN_CF,
+        default_transport: hop,
+        local_transport: hop,
+        smtp_dns_support_level: "disabled",
+        smtp_line_length_limit: "0",
+      },
+      master,
+    });
+    await Promise.all(
+      Object.keys(CONTEXTS).map(async (name) => {
+        const all = cases.filter(({ context }) => context === name);
+        for (const [i, reply] of (await sendAll(ports[name]!, all)).entries()) {
+          replies.set(all[i]!.sender, reply);
+        }
+      }),
+    );
+    const accepted = cases.filter(({ sender }) => replies.get(sender)!.startsWith("250"));
+    for (const end = Date.now() + 60_000; peer.mails.length < accepted.length && Date.now() < end;) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    log = postfix.log().split("\n");
+  }, 120_000);
+
+  afterAll(async () => {
+    postfix?.stop();
+    await peer?.close();
+  });
+
+  for (const each of cases) {
+    test(`${each.context}: ${each.name}`, async () => {
+      const mail = peer.mails.find(({ from }) => from.includes(each.sender));
+      const theirs = {
+        reply: replies.get(each.sender),
+        lines: said(log, each.sender),
+        content: mail && withoutTrace(mail.content),
+      };
+      expect(await ours(each)).toEqual(theirs as Seen);
+    });
+  }
+});
+
+describe.skipIf(!postfixAvailable())("postmap -hbm finds the keys that Postfix's finds", () => {
+  const limits = { line: Infinity, header: 102_400, boundary: 2048, nesting: 100 };
+  for (const [name, text] of Object.entries(MESSAGES)) {
+    test(name, () => {
+      const message = Buffer.from(text.replaceAll("\r\n", "\n"), "latin1");
+      for (const flags of ["hbm", "hb", "bm", "hm"]) {
+        const real = spawnSync("postmap", [`-${flags}`, "-u", "-q", "-", "regexp:{{/^/ <>}}"], {
+          input: message,
+        });
+        const wanted = { header: flags.includes("h"), body: flags.includes("b"), mime: flags.includes("m") };
+        const keys = messageKeys(message, wanted, limits);
+        const printed = keys.map((key) => `${key.toString("latin1")}\t<>\n`).join("");
+        expect({ flags, out: printed }).toEqual({ flags, out: real.stdout.toString("latin1") });
+      }
+    });
+  }
+});

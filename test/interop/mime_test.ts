@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import net from "node:net";
 import fc from "fast-check";
-import { messageKeys } from "../../src/commands/_table_message.ts";
+import { messageKeys } from "../../src/commands/table/_message.ts";
 import { settle } from "../kit/fake_clock.ts";
 import { masterLines } from "../kit/live_line.ts";
 import { BASE_MAIN_CF, memorySmtpd } from "../kit/memory_smtpd.ts";

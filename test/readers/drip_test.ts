@@ -215,6 +215,11 @@ test("a stored message that is one line, on its way out", async () => {
     for await (const _ of mailCopy(pieces, { prefix: "", mbox: true })) { /* only the work counts */ }
   });
   expect(mailbox / bytes.length).toBeLessThan(MOST);
-  const filter = new HeaderFilter((header) => header);
+  const filter = new HeaderFilter((_name, text) => text, {
+    line: 2048,
+    header: SIZE,
+    boundary: 2048,
+    nesting: 100,
+  });
   await isLinear(`X: ${"y".repeat(SIZE)}\r\n\r\nbody`, (piece) => filter.push(piece));
 });

@@ -1,5 +1,5 @@
-// The plan of the house as a check: which room may import which, the order of sub-rooms inside a room, no cycles between files
-// (types count in the rooms of `TYPE_CYCLES`), and the runtime only in platform/. Run by `deno task check` and by the tests;
+// The plan of the house as a check: which room may import which, the order of sub-rooms inside a room, no cycles between files,
+// not of types either, and the runtime only in platform/. Run by `deno task check` and by the tests;
 // exits 1 and names each breach.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
@@ -77,9 +77,6 @@ const SUB_ROOMS: Readonly<
   },
 };
 
-/** Rooms in which a circle of imports is a breach even when it is one of types only. */
-const TYPE_CYCLES: readonly string[] = ["smtpd"];
-
 /** Packages that belong to one room. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["http"],
@@ -100,7 +97,6 @@ interface Breach {
 interface Import {
   readonly line: number;
   readonly target: string;
-  readonly typeOnly: boolean;
 }
 
 const IMPORT =
@@ -115,7 +111,7 @@ function importsOf(source: string): Import[] {
   const found: Import[] = [];
   for (const match of source.matchAll(IMPORT)) {
     const line = source.slice(0, match.index + match[0].length).split("\n").length;
-    found.push({ line, target: match[2] ?? match[3]!, typeOnly: match[1] !== undefined });
+    found.push({ line, target: match[2] ?? match[3]! });
   }
   return found;
 }
@@ -223,9 +219,7 @@ export function breaches(src: string): Breach[] {
       const breach = target.startsWith(".") ? fileBreach(src, file, target) : moduleBreach(room, target);
       if (breach !== undefined) say(line, breach);
     }
-    const edges = imports.filter(({ target, typeOnly }) =>
-      target.startsWith(".") && (!typeOnly || TYPE_CYCLES.includes(room))
-    );
+    const edges = imports.filter(({ target }) => target.startsWith("."));
     graph.set(file, edges.map(({ target }) => resolve(dirname(file), target)));
   }
   for (const cycle of cycles(graph)) {

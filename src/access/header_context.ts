@@ -8,8 +8,8 @@ import {
 } from "./restrictions/client_restrictions.ts";
 import { firstFound } from "./table/access_table.ts";
 import type { Facts, HeaderContext } from "./policy.ts";
-import type { Query, Restriction } from "./restriction.ts";
-import { DUNNO, serverError, type Verdict } from "./verdict.ts";
+import type { Query, Restriction, Verdict } from "./restriction.ts";
+import { DUNNO, serverError } from "./verdict.ts";
 import type { RestrictionDeps } from "./restriction_deps.ts";
 
 /** Answers whether a client's headers are completed like our own. */

@@ -1,50 +1,7 @@
 import { splitListRaw } from "../config/syntax/list.ts";
 import type { Facts } from "./policy.ts";
-import type { RestrictionList } from "./restriction.ts";
+import type { AskedAbout, RelayEffect } from "./restriction.ts";
 import type { RestrictionDeps } from "./restriction_deps.ts";
-
-/** What a session must have for a restriction to let it through; the rest is as it pleases. */
-export type Want =
-  & Partial<Pick<Facts, "sender" | "recipient" | "helo" | "tls" | "saslUsername" | "saslMethod">>
-  & {
-    readonly client?: Partial<Facts["client"]>;
-  };
-
-/** How surely the operator has named who may pass: beyond doubt, or in a way that deserves a second look. */
-export type Stated = "surely" | "loosely";
-
-/** What an access table is asked about. */
-export type AskedAbout = "client" | "helo" | "sender" | "recipient" | "certificate";
-
-/**
- * What a restriction can do for a stranger: a client outside mynetworks, not logged in and without a certificate that anybody
- * vouches for, who writes to a recipient whom we are no destination for. He says what he likes in HELO and MAIL, and his
- * address has what name he likes, but no foreign one that also leads back to him.
- */
-export type RelayEffect =
-  /** Never lets him through; it may refuse him. */
-  | { readonly is: "never" }
-  /** Refuses him, whatever he says; by its recipient, wherever it knows him; by deferral, in the lists for recipients and data. */
-  | {
-    readonly is: "closes";
-    readonly by?: "recipient" | "deferral"; /** Who is excepted by name. */
-    readonly unless?: string;
-  }
-  | { readonly is: "permits" }
-  /** What mynetworks has lets itself through: a stranger only where it has the whole internet. */
-  | { readonly is: "networks" }
-  /** Lets mail to our own and relay domains through: foreign ones only where relay_domains has the whole internet. */
-  | { readonly is: "destination" }
-  /** The results of an access table decide. */
-  | { readonly is: "asks"; readonly spec: string; readonly about: AskedAbout }
-  /** Lets a session through that is like this; `stated`: the operator has named who may have such a session. */
-  | { readonly is: "session"; readonly want: Want; readonly text: string; readonly stated?: Stated }
-  /** The same, if the restriction permits that session when it is asked. */
-  | { readonly is: "tried"; readonly want: Want; readonly text: string }
-  /** Somebody else decides, whom nobody can ask beforehand. */
-  | { readonly is: "unknown"; readonly why: string }
-  /** Another list decides. */
-  | { readonly is: "list"; readonly list: () => RestrictionList };
 
 /** Never lets a stranger through. */
 export const NEVER: RelayEffect = { is: "never" };

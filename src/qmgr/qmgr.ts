@@ -17,7 +17,7 @@ import type { Probe } from "./probe.ts";
 import { sortRecipients } from "./sort_recipients.ts";
 import { type Recorded, recordOutcomes, runDelivery } from "./run_delivery.ts";
 import type { QmgrSettings } from "./qmgr_settings.ts";
-import type { Share } from "./job.ts";
+import type { Share } from "./queued_destination.ts";
 import { type Delivery, Transport } from "./transport.ts";
 import { type TransportLimits, transportLimits } from "./transport_limits.ts";
 

@@ -2,9 +2,15 @@ import type { Clock } from "../base/clock.ts";
 import { Heap } from "../base/heap.ts";
 import type { RecipientDetail } from "../queue/store.ts";
 import type { ActiveMessage } from "./active_message.ts";
-import { type Destination, destinationBefore, newDestination, turnOf } from "./queued_destination.ts";
+import {
+  type Destination,
+  destinationBefore,
+  type Job,
+  newDestination,
+  type Share,
+  turnOf,
+} from "./queued_destination.ts";
 import { narrow, newWindow, widen } from "./feedback.ts";
-import type { Job, Share } from "./job.ts";
 import type { TransportLimits } from "./transport_limits.ts";
 
 /** A piece of work that its turn has come for. */

@@ -16,7 +16,7 @@ import type { AssemblyContext } from "./assembly.ts";
 import type { MailWorld } from "./mail_world.ts";
 import { verifySenderFor } from "./probe_sender.ts";
 import { partOf } from "./shared_limits.ts";
-import { cleanupFor } from "./smtpd_services.ts";
+import { cleanupFor } from "./cleanup_services.ts";
 
 /** Address verification of a worker (ADDRESS_VERIFICATION_README). */
 export interface AddressVerification {

@@ -20,7 +20,7 @@ import type { Maps } from "../table/search/maps.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import { leasedAgent, type SharedLimit } from "./leased_agent.ts";
 import type { MailWorld } from "./mail_world.ts";
-import { cleanupFor } from "./smtpd_services.ts";
+import { cleanupFor } from "./cleanup_services.ts";
 
 /** What the agents of a worker share. */
 export interface AgentParts {

@@ -23,7 +23,8 @@ import { partOf, sharedParameter, sharedSettings } from "./shared_limits.ts";
 import { openListener } from "./listeners.ts";
 import { type MailWorld, openMailWorld } from "./mail_world.ts";
 import { openAddressVerification } from "./address_verification.ts";
-import { cleanupFor, type SmtpdParts } from "./smtpd_services.ts";
+import { cleanupFor } from "./cleanup_services.ts";
+import type { SmtpdParts } from "./smtpd_services.ts";
 
 /** Builds all objects of a worker and joins them. Throws an Error, with words for the operator, when the configuration forbids to serve. */
 export function assemble(context: AssemblyContext): Promise<Assembly> {

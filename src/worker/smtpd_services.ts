@@ -2,10 +2,8 @@ import { createAccessPolicy, type PolicyDeps } from "../access/create_policy.ts"
 import type { AccessPolicy } from "../access/policy.ts";
 import { createServiceFooter } from "../access/reply/reject_footer.ts";
 import { systemClock } from "../base/clock.ts";
-import type { Cleanup } from "../cleanup/cleanup.ts";
-import { createCleanup } from "../cleanup/create_cleanup.ts";
-import { openContentChecks } from "../cleanup/content_checks.ts";
-import type { Configuration, Service } from "../config/service.ts";
+import type { Service } from "../config/service.ts";
+import { cleanupFor } from "./cleanup_services.ts";
 import { createClientLookup } from "../dns/reverse.ts";
 import type { Log } from "../observe/log.ts";
 import { openClientLists } from "../smtpd/client_lists.ts";
@@ -13,13 +11,11 @@ import { createSmtpd, type Smtpd } from "../smtpd/smtpd.ts";
 import { behindPostscreen } from "../smtpd/postscreen_access.ts";
 import { withUnaskedMilters } from "../smtpd/unasked_milters.ts";
 import { openSmtpdTables } from "../smtpd/smtpd_tables.ts";
-import type { QueueStore } from "../queue/store.ts";
 import type { AddressVerification } from "./address_verification.ts";
 import type { AssemblyContext } from "./assembly.ts";
 import type { MailWorld } from "./mail_world.ts";
 import { openProbeSender } from "./probe_sender.ts";
 import { partOf } from "./shared_limits.ts";
-import { overlay } from "../config/overlay.ts";
 import { countRefusals, countReplies } from "./smtpd_metrics.ts";
 import type { Anvil } from "../smtpd/deps.ts";
 
@@ -29,32 +25,6 @@ export interface SmtpdParts {
   readonly world: MailWorld;
   readonly anvil: Anvil;
   readonly verification: AddressVerification;
-}
-
-/** The cleanup that a service names (cleanup_service_name), under the service's own receive_override_options. */
-export function cleanupFor(
-  settings: Service["settings"],
-  { context, world }: Pick<SmtpdParts, "context" | "world">,
-  drafts: Pick<QueueStore, "draft"> = context.store,
-): Cleanup {
-  const { configuration, logFor } = context;
-  const entry = cleanupEntry(configuration, settings.cleanup_service_name);
-  const base = entry?.settings ?? configuration.settings;
-  const { receive_override_options } = settings;
-  const effective = receive_override_options === base.receive_override_options
-    ? base
-    : overlay(base, { receive_override_options });
-  return createCleanup({
-    settings: effective,
-    checks: openContentChecks(effective, world.openTables),
-    store: drafts,
-    rewriter: entry === undefined ? world.rewriter : world.rewriterFor(base),
-    log: logFor(base),
-  });
-}
-
-function cleanupEntry({ services }: Configuration, name: string): Service | undefined {
-  return services.find((service) => service.program === "cleanup" && service.name === name);
 }
 
 /** What a session asks for its decisions: policy, names, lists and tables. A session that is only explained asks the same. */

@@ -6,7 +6,7 @@ import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/pos
 import { buildProof, type BuiltProof } from "../kit/relay_proof.ts";
 import { talk } from "../kit/talk.ts";
 import { attempts } from "../../src/access/relay_proof/relay_session.ts";
-import type { Want } from "../../src/access/relay_effect.ts";
+import type { Want } from "../../src/access/restriction.ts";
 
 /** What needs the DNS, other programs or TLS is no matter here; Postfix dies of a loop, and takes mail that it discards. */
 const HERE = LISTS.map(([list]) => list).filter((list) =>

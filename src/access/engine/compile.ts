@@ -3,9 +3,16 @@ import { splitListChecked } from "../../config/syntax/list.ts";
 import { filterFlaw } from "../restrictions/dnsbl_filter.ts";
 import type { PolicyProblem } from "../policy.ts";
 import { type Item, restrictionNames, type RestrictionRow, restrictionRow } from "./restriction_rows.ts";
-import type { DefaultCheck, Restriction, RestrictionList, Step } from "../restriction.ts";
-import { CLOSES, NEVER, type RelayEffect } from "../relay_effect.ts";
-import { serverError, type Verdict, warned } from "../verdict.ts";
+import type {
+  DefaultCheck,
+  RelayEffect,
+  Restriction,
+  RestrictionList,
+  Step,
+  Verdict,
+} from "../restriction.ts";
+import { CLOSES, NEVER } from "../relay_effect.ts";
+import { serverError, warned } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** What a list is compiled with beside the workshop. */

@@ -50,7 +50,7 @@ import { checkSaslAccess, rejectLoginMismatch } from "../restrictions/login_rest
 import { permitMxBackup } from "../restrictions/mx_backup.ts";
 import { checkPolicyService } from "../restrictions/policy_service.ts";
 import { rejectMapsRbl } from "../restrictions/maps_rbl.ts";
-import type { DefaultCheck, Restriction } from "../restriction.ts";
+import type { DefaultCheck, RelayEffect, Restriction } from "../restriction.ts";
 import { checkServerAccess, type ServerTarget } from "../restrictions/server_access.ts";
 import { rejectUnverified } from "../restrictions/verify_restrictions.ts";
 import {
@@ -65,7 +65,6 @@ import {
   mxBackup,
   NEVER,
   ownCertificate,
-  type RelayEffect,
   trustedCertificate,
 } from "../relay_effect.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";

@@ -3,8 +3,7 @@ import { inTurn } from "../../rewrite/in_turn.ts";
 import { addressSubject, type Whose } from "../restrictions/address_restrictions.ts";
 import { clientText } from "../reply/client_text.ts";
 import { type Facts, PASS, type SessionPolicy, type Stage } from "../policy.ts";
-import type { RestrictionList } from "../restriction.ts";
-import type { Subject } from "../verdict.ts";
+import type { RestrictionList, Subject } from "../restriction.ts";
 import { type Deferral, type Outcome, Walk, type WalkRules } from "./walk.ts";
 import type { AccessSettings } from "../restriction_deps.ts";
 

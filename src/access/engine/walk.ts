@@ -3,9 +3,9 @@ import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { Resolution } from "../../routing/route.ts";
 import type { Reply, Status } from "../../smtp/reply.ts";
 import type { AccessNote, Decision, Effect, Facts, Stage, Tracer, TraceStep } from "../policy.ts";
-import type { Query, RestrictionList, Step } from "../restriction.ts";
+import type { Query, Refusal, RestrictionList, Step, Subject, Verdict } from "../restriction.ts";
 import { isStatus } from "../reply/status_text.ts";
-import { DUNNO, type Refusal, serverError, type Subject, type Verdict } from "../verdict.ts";
+import { DUNNO, serverError } from "../verdict.ts";
 
 /** How a list, or one restriction of it, ended. */
 export type Outcome = "dunno" | "permit" | "reject";

@@ -4,7 +4,7 @@ import type { OpenTables } from "../../rewrite/open_tables.ts";
 import type { AddressClass, Router } from "../../routing/route.ts";
 import type { AddressList } from "../../table/search/match_list.ts";
 import type { OutsideClient } from "./relay_session.ts";
-import type { Stated } from "../relay_effect.ts";
+import type { Stated } from "../restriction.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** What the proof is made with. */

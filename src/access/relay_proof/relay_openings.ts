@@ -6,9 +6,8 @@ import { actionVerdict } from "../table/access_action.ts";
 import type { Facts } from "../policy.ts";
 import { type ProofInput, PUBLIC_V4, PUBLIC_V6 } from "./proof_input.ts";
 import type { OutsideClient } from "./relay_session.ts";
-import type { Query, RestrictionList } from "../restriction.ts";
-import { type AskedAbout, OWN_CERTIFICATE, type Stated, type Want } from "../relay_effect.ts";
-import type { Subject } from "../verdict.ts";
+import type { AskedAbout, Query, RestrictionList, Stated, Subject, Want } from "../restriction.ts";
+import { OWN_CERTIFICATE } from "../relay_effect.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /**

@@ -4,7 +4,7 @@ import type { DnsRecord, RecordType } from "../../dns/record.ts";
 import { parseIp } from "../../address/ip.ts";
 import type { AccessPolicy, Decision, Facts, Stage } from "../policy.ts";
 import type { PolicyServer } from "../policy_server.ts";
-import type { Want } from "../relay_effect.ts";
+import type { Want } from "../restriction.ts";
 import type { AddressVerifier } from "../verifier.ts";
 import type { PolicyDns } from "../restriction_deps.ts";
 

@@ -5,7 +5,7 @@ import type { AccessParts, PolicyService } from "../create_policy.ts";
 import { has, type ProofDeps, type ProofInput, wideAddress } from "./proof_input.ts";
 import { attempts, isTaken } from "./relay_session.ts";
 import { tried, type Witness } from "./relay_trial.ts";
-import type { Want } from "../relay_effect.ts";
+import type { Want } from "../restriction.ts";
 
 /** Spellings of a foreign address that name one of our domains last (RFC 5321 §3.3; resolve_address(3)). */
 function spellings(foreign: string, ours: string): string[] {

@@ -1,7 +1,7 @@
 import type { AccessParts } from "../create_policy.ts";
 import { isOwn, type ProofDeps, type ProofInput } from "./proof_input.ts";
 import { type Attempt, attempts, isTaken } from "./relay_session.ts";
-import type { Want } from "../relay_effect.ts";
+import type { Want } from "../restriction.ts";
 
 /** A session in which a stranger relays: it has been played through the policy. */
 export interface Witness {

@@ -2,8 +2,7 @@ import { isPromise } from "../../base/maybe_async.ts";
 import type { ProofInput } from "./proof_input.ts";
 import { type Certainty, type Opening, openingsOf } from "./relay_openings.ts";
 import { attempts } from "./relay_session.ts";
-import type { Query, RestrictionList, Step } from "../restriction.ts";
-import type { RelayEffect, Stated, Want } from "../relay_effect.ts";
+import type { Query, RelayEffect, RestrictionList, Stated, Step, Want } from "../restriction.ts";
 
 /** A way through a restriction list without a refusal. */
 export interface Way {

@@ -1,4 +1,4 @@
-import type { SubjectClass } from "../verdict.ts";
+import type { SubjectClass } from "../restriction.ts";
 
 /** An enhanced status and the text behind it. */
 export interface StatusAndText {

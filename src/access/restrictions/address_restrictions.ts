@@ -12,8 +12,8 @@ import {
   withoutRelaying,
 } from "../table/lookup_verdict.ts";
 import type { Facts } from "../policy.ts";
-import type { DefaultCheck, Query, Restriction } from "../restriction.ts";
-import { DUNNO, lookupFailure, reject, rejectedText, type Subject, type Verdict } from "../verdict.ts";
+import type { DefaultCheck, Query, Restriction, Subject, Verdict } from "../restriction.ts";
+import { DUNNO, lookupFailure, reject, rejectedText } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** Which of the two envelope addresses a restriction looks at. */

@@ -4,8 +4,8 @@ import type { Answer, Table } from "../../table/table.ts";
 import { firstFound } from "../table/access_table.ts";
 import { permitClient } from "./client_restrictions.ts";
 import { lookupVerdict } from "../table/lookup_verdict.ts";
-import type { DefaultCheck, Query, Restriction } from "../restriction.ts";
-import { DUNNO, lookupFailure, serverError, type Verdict, warned } from "../verdict.ts";
+import type { DefaultCheck, Query, Restriction, Verdict } from "../restriction.ts";
+import { DUNNO, lookupFailure, serverError, warned } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** permit_tls_clientcerts, permit_tls_all_clientcerts: by fingerprint in relay_clientcerts, or any verified certificate. */

@@ -4,8 +4,8 @@ import { addressKeys, domainKeys, firstFound } from "../table/access_table.ts";
 import { clientText } from "../reply/client_text.ts";
 import { type AccessQuestion, lookupVerdict, withoutPermit } from "../table/lookup_verdict.ts";
 import type { Facts } from "../policy.ts";
-import type { DefaultCheck, Restriction } from "../restriction.ts";
-import { DUNNO, lookupFailure, reject, type Subject, type Verdict } from "../verdict.ts";
+import type { DefaultCheck, Restriction, Subject, Verdict } from "../restriction.ts";
+import { DUNNO, lookupFailure, reject } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** The client as the subject of a refusal. */

@@ -1,8 +1,8 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { Match } from "../../table/search/match_list.ts";
 import { addressSubject, isFinal } from "./address_restrictions.ts";
-import type { Query, Restriction } from "../restriction.ts";
-import { DUNNO, lookupFailure, type Refused, reject, rejectedText, type Verdict } from "../verdict.ts";
+import type { Query, Refused, Restriction, Verdict } from "../restriction.ts";
+import { DUNNO, lookupFailure, reject, rejectedText } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** Whether mail for a recipient may come in without further credentials, or a refusal when that cannot be told. */

@@ -7,19 +7,9 @@ import { authorizeDestination } from "./destination_restrictions.ts";
 import { ask } from "./dns_checks.ts";
 import { type AddressPattern, matchesAddress, parseAddressPattern } from "./dnsbl_filter.ts";
 import { expandTemplate } from "../reply/reply_template.ts";
-import type { Query, Restriction } from "../restriction.ts";
+import type { Query, Refusal, Restriction, Subject, Verdict } from "../restriction.ts";
 import { splitStatus, statusForSubject } from "../reply/status_text.ts";
-import {
-  DUNNO,
-  type Refusal,
-  reject,
-  rejectedText,
-  serverError,
-  type Subject,
-  type Verdict,
-  warned,
-  withWarnings,
-} from "../verdict.ts";
+import { DUNNO, reject, rejectedText, serverError, warned, withWarnings } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** What is looked up in a list, and the subject that a refusal names. */

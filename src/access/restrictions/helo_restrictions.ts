@@ -4,9 +4,8 @@ import { isAsciiHostname, isInternationalHostname } from "../../address/hostname
 import { domainKeys, firstFound } from "../table/access_table.ts";
 import { hostExists } from "./dns_checks.ts";
 import { lookupVerdict } from "../table/lookup_verdict.ts";
-import type { Query, Restriction } from "../restriction.ts";
-import type { DefaultCheck } from "../restriction.ts";
-import { DUNNO, type Refusal, reject, rejectedText, type Subject, type Verdict } from "../verdict.ts";
+import type { DefaultCheck, Query, Refusal, Restriction, Subject, Verdict } from "../restriction.ts";
+import { DUNNO, reject, rejectedText } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** The HELO name as the subject of a refusal. */

@@ -4,9 +4,8 @@ import { addressSubject, resolved } from "./address_restrictions.ts";
 import { isAuthenticated } from "./client_restrictions.ts";
 import { firstFound } from "../table/access_table.ts";
 import { lookupVerdict } from "../table/lookup_verdict.ts";
-import type { Query, Restriction } from "../restriction.ts";
-import type { DefaultCheck } from "../restriction.ts";
-import { DUNNO, lookupFailure, reject, rejectedText, serverError, type Verdict, warned } from "../verdict.ts";
+import type { DefaultCheck, Query, Restriction, Verdict } from "../restriction.ts";
+import { DUNNO, lookupFailure, reject, rejectedText, serverError, warned } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** Which clients a login check is about, and what it says of senders that nobody owns. */

@@ -1,8 +1,8 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import { addressLabels, rejectListed } from "./dnsbl.ts";
-import type { Query, Restriction } from "../restriction.ts";
-import { DUNNO, type Verdict } from "../verdict.ts";
+import type { Query, Restriction, Verdict } from "../restriction.ts";
+import { DUNNO } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** reject_maps_rbl (obsolete): the client in any list of maps_rbl_domains. */

@@ -7,9 +7,9 @@ import { asciiDomain } from "../../address/idna.ts";
 import { addressSubject } from "./address_restrictions.ts";
 import { authorizeDestination, permitRecipient } from "./destination_restrictions.ts";
 import { ask } from "./dns_checks.ts";
-import type { Restriction } from "../restriction.ts";
+import type { Restriction, Verdict } from "../restriction.ts";
 import { ownFamilies } from "./server_access.ts";
-import { DUNNO, rejectedText, type Verdict } from "../verdict.ts";
+import { DUNNO, rejectedText } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /**

@@ -1,9 +1,9 @@
 import { splitListRaw, stripBraces } from "../../config/syntax/list.ts";
 import { actionVerdict } from "../table/access_action.ts";
 import type { Facts, Stage } from "../policy.ts";
-import type { DefaultCheck, Query, Restriction } from "../restriction.ts";
+import type { DefaultCheck, Query, Restriction, Verdict } from "../restriction.ts";
 import type { PolicyServerOptions } from "../policy_server.ts";
-import { serverError, type Verdict, withWarnings } from "../verdict.ts";
+import { serverError, withWarnings } from "../verdict.ts";
 import type { AccessSettings, RestrictionDeps } from "../restriction_deps.ts";
 
 /** A check_policy_service argument, taken apart (SMTPD_POLICY_README). */

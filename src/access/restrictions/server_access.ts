@@ -9,8 +9,8 @@ import { asciiDomain } from "../../address/idna.ts";
 import { addressKeys, domainKeys, firstFound } from "../table/access_table.ts";
 import { ask } from "./dns_checks.ts";
 import { type AccessQuestion, lookupVerdict, withoutPermit } from "../table/lookup_verdict.ts";
-import type { DefaultCheck, Query, Restriction } from "../restriction.ts";
-import { DUNNO, type Subject, type Verdict, warned, withWarnings } from "../verdict.ts";
+import type { DefaultCheck, Query, Restriction, Subject, Verdict } from "../restriction.ts";
+import { DUNNO, warned, withWarnings } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** Whose servers are looked up. */

@@ -3,9 +3,9 @@ import { splitList } from "../../config/syntax/list.ts";
 import type { OpenMaps } from "../../rewrite/open_tables.ts";
 import type { Resolution } from "../../routing/route.ts";
 import { addressSubject, resolved, type Whose } from "./address_restrictions.ts";
-import type { Query } from "../restriction.ts";
+import type { Query, Verdict } from "../restriction.ts";
 import { splitStatus, statusForSubject } from "../reply/status_text.ts";
-import { DUNNO, lookupFailure, reject, rejectedText, serverError, type Verdict } from "../verdict.ts";
+import { DUNNO, lookupFailure, reject, rejectedText, serverError } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 type Resolved = Extract<Resolution, { is: "resolved" }>;

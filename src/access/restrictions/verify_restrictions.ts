@@ -2,8 +2,8 @@ import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { addressSubject, type Whose } from "./address_restrictions.ts";
 import { tempfail } from "./helo_restrictions.ts";
 import type { Facts } from "../policy.ts";
-import type { Restriction } from "../restriction.ts";
-import { DUNNO, reject, rejectedText, type Verdict } from "../verdict.ts";
+import type { Restriction, Verdict } from "../restriction.ts";
+import { DUNNO, reject, rejectedText } from "../verdict.ts";
 import type { PollLimits, Verification } from "../verifier.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 

@@ -1,7 +1,7 @@
 import type { AccessNote, Effect } from "../policy.ts";
-import type { DefaultCheck, Query, RestrictionList } from "../restriction.ts";
+import type { DefaultCheck, Query, RestrictionList, Subject, Verdict } from "../restriction.ts";
 import { splitStatus, statusForSubject } from "../reply/status_text.ts";
-import { DUNNO, reject, rejectedText, serverError, type Subject, type Verdict, warned } from "../verdict.ts";
+import { DUNNO, reject, rejectedText, serverError, warned } from "../verdict.ts";
 
 /** A lookup result of an access table, with all that the answer to it depends on. */
 export interface Found {

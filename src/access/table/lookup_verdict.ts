@@ -1,15 +1,7 @@
 import type { Answer, Table } from "../../table/table.ts";
 import { actionVerdict } from "./access_action.ts";
-import type { DefaultCheck, Query } from "../restriction.ts";
-import {
-  DUNNO,
-  reject,
-  rejectedText,
-  serverError,
-  type Subject,
-  type Verdict,
-  withWarnings,
-} from "../verdict.ts";
+import type { DefaultCheck, Query, Subject, Verdict } from "../restriction.ts";
+import { DUNNO, reject, rejectedText, serverError, withWarnings } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
 /** An access table lookup: what was asked, and for whom. */

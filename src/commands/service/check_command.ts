@@ -1,6 +1,7 @@
 import { printDiagnostic } from "../../config/syntax/diagnostic.ts";
 import { loadConfiguration } from "../../config/load.ts";
-import { checkConfigured, type Finding } from "../../master/check/check_configured.ts";
+import { checkConfigured } from "../../master/check/check_configured.ts";
+import type { Finding } from "../../master/check/finding.ts";
 import { witnessesOf } from "../../worker/service_relay_proof.ts";
 import { environmentVariables, writeErr, writeOut } from "../../platform/process/this_process.ts";
 import type { CommandContext } from "../command.ts";

@@ -1,3 +1,4 @@
+import type { Finding } from "./finding.ts";
 import { createAccessPolicy } from "../../access/create_policy.ts";
 import { isPromise } from "../../base/maybe_async.ts";
 import { splitList } from "../../config/syntax/list.ts";
@@ -16,13 +17,6 @@ import { checkVerification } from "./check_verification.ts";
 import { smtpdBehind } from "../../config/smtpd_behind.ts";
 import { unservedEntries } from "./unserved.ts";
 import { type MailWorld, openMailWorld } from "../../worker/mail_world.ts";
-
-/** Something `mta check` found beyond the files' syntax. */
-export interface Finding {
-  /** `info`: what is right, and worth knowing (`mta check -v`). */
-  readonly level: "fatal" | "warning" | "info";
-  readonly text: string;
-}
 
 const LISTS = new Set(["list", "maps", "restriction-list"]);
 /** Caches that come into being by themselves, and lists of what others name. */

@@ -1,6 +1,6 @@
 import type { Configuration } from "../../config/service.ts";
 import { cachePlace } from "../../verify/open_cache.ts";
-import type { Finding } from "./check_configured.ts";
+import type { Finding } from "./finding.ts";
 
 /** What of address verification cannot be done as configured (ADDRESS_VERIFICATION_README). */
 export function checkVerification({ settings: main, services, directory }: Configuration): Finding[] {

@@ -1,5 +1,5 @@
 import type { Anvil, RatedEvent } from "../smtpd/deps.ts";
-import type { AnvilEvent, AnvilLedger } from "./anvil_ledger.ts";
+import { type AnvilEvent, type AnvilLedger, MOST_EVENTS } from "./anvil_ledger.ts";
 
 /** smtpd's anvil in a worker that is alone: its own ledger, answers at once. */
 export function ownAnvil(ledger: AnvilLedger): Anvil {
@@ -15,6 +15,9 @@ export function ownAnvil(ledger: AnvilLedger): Anvil {
 
 type Counts = readonly [number, number];
 
+/** Takes events to the ledger; the answer has the counts that each led to. */
+export type AskLedger = (events: readonly AnvilEvent[]) => Promise<readonly Counts[]>;
+
 /** An answer is waited for so long, in milliseconds: a master that is gone gives none, and mail under way is to be ended. */
 const PATIENCE = 5000;
 
@@ -23,12 +26,12 @@ const PATIENCE = 5000;
  * connections land on. What happens in one turn of the event loop travels in one message.
  */
 export class SharedAnvil implements Anvil {
-  readonly #ask: (events: readonly AnvilEvent[]) => Promise<unknown>;
+  readonly #ask: AskLedger;
   readonly #patience: number;
   #events: AnvilEvent[] = [];
   #waiting: ((counts: Counts) => void)[] = [];
 
-  constructor(ask: (events: readonly AnvilEvent[]) => Promise<unknown>, patience = PATIENCE) {
+  constructor(ask: AskLedger, patience = PATIENCE) {
     this.#ask = ask;
     this.#patience = patience;
   }
@@ -48,37 +51,23 @@ export class SharedAnvil implements Anvil {
   }
 
   #tell(event: AnvilEvent): Promise<Counts> {
-    if (this.#events.push(event) === 1) queueMicrotask(() => void this.#send());
-    return new Promise((resolve) => void this.#waiting.push(resolve));
+    const count = this.#events.push(event);
+    const counts = new Promise<Counts>((resolve) => void this.#waiting.push(resolve));
+    if (count === 1) queueMicrotask(() => void this.#send());
+    if (count >= MOST_EVENTS) void this.#send();
+    return counts;
   }
 
   async #send(): Promise<void> {
     const [events, waiting] = [this.#events, this.#waiting];
+    if (events.length === 0) return;
     this.#events = [];
     this.#waiting = [];
-    const settle = (answer?: unknown) => waiting.forEach((resolve, at) => resolve(countsIn(answer, at)));
-    const timer = setTimeout(settle, this.#patience);
-    settle(await this.#ask(events).catch(() => undefined));
+    // Without an answer, as when master has just died, nobody is over a limit.
+    const settle = (answer: readonly Counts[]) =>
+      waiting.forEach((resolve, at) => resolve(answer[at] ?? [0, 0]));
+    const timer = setTimeout(() => settle([]), this.#patience);
+    settle(await this.#ask(events).catch(() => []));
     clearTimeout(timer);
   }
-}
-
-/** An answer's counts; without an answer, as when master has just died, nobody is over a limit. */
-function countsIn(answer: unknown, at: number): Counts {
-  const row: unknown = Array.isArray(answer) ? answer[at] : undefined;
-  return Array.isArray(row) ? [Number(row[0]), Number(row[1])] : [0, 0];
-}
-
-/** The events of a worker's request. */
-export function anvilEvents(value: unknown): readonly AnvilEvent[] {
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((row: unknown): AnvilEvent[] => {
-    const [what, key]: unknown[] = Array.isArray(row) ? row : [];
-    return isEvent(what) && typeof key === "string" ? [[what, key]] : [];
-  });
-}
-
-function isEvent(what: unknown): what is AnvilEvent[0] {
-  return what === "connect" || what === "disconnect" || what === "mail" || what === "recipient" ||
-    what === "newTls" || what === "auth";
 }

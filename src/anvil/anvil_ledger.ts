@@ -17,6 +17,12 @@ interface Client {
   auth: number;
 }
 
+/** Events that travel in one message. */
+export const MOST_EVENTS = 2000;
+
+/** Clients with a connection to one worker; no worker has the descriptors for more, and what says that it has is not counted. */
+const MOST_CONNECTED = 262_144;
+
 /** Clients without a connection that are remembered; past that the one that left first is forgotten early. */
 const MOST_IDLE = 65_536;
 
@@ -75,13 +81,14 @@ export class AnvilLedger {
   }
 
   connect(worker: number, key: string): readonly [open: number, rate: number] {
+    const held = this.#heldBy(worker);
+    if (held.size >= MOST_CONNECTED && !held.has(key)) return [0, 0];
     const client = this.#current(key);
     if (client.open++ === 0) {
       this.#idle.delete(key);
       this.#connected.set(key, client);
     }
     client.connect++;
-    const held = this.#heldBy(worker);
     held.set(key, (held.get(key) ?? 0) + 1);
     this.#notePopulation();
     this.#peak("connect", client.connect, key);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { createLog } from "../observe/create_log.ts";
 import { memoryWriter } from "../observe/log_writer.ts";
 import { type AnvilEvent, AnvilLedger } from "./anvil_ledger.ts";
-import { anvilEvents, ownAnvil, SharedAnvil } from "./anvil_access.ts";
+import { ownAnvil, SharedAnvil } from "./anvil_access.ts";
 
 function ledgerWithClock(unit = 60) {
   let now = 1_000_000_000;
@@ -112,7 +112,7 @@ test("a worker tells of one turn's events in one message, and each hears its own
   const messages: (readonly AnvilEvent[])[] = [];
   const shared = new SharedAnvil((events) => {
     messages.push(events);
-    return Promise.resolve(JSON.parse(JSON.stringify(ledger.take(1, anvilEvents(events)))));
+    return Promise.resolve(ledger.take(1, events));
   });
   const first = shared.connect("smtp", "192.0.2.1");
   const second = shared.connect("smtp", "192.0.2.1");
@@ -136,8 +136,6 @@ test("when master does not answer any more nobody is over a limit", async () => 
     expect(await shared.connect("smtp", "192.0.2.1")).toEqual({ count: 0, rate: 0 });
     expect(await shared.count("mail", "smtp", "192.0.2.1")).toBe(0);
   }
-  expect(anvilEvents({ nonsense: 1 })).toEqual([]);
-  expect(anvilEvents([["connect", "x"], ["explode", "x"], 7])).toEqual([["connect", "x"]]);
 });
 
 test("a worker that is alone is answered at once", () => {

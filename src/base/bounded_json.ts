@@ -1,7 +1,7 @@
 import { Misfit, type Shape } from "./shape.ts";
 
 /** Objects and lists inside each other, at most: nothing of ours comes near, and deep nesting costs many times its bytes. */
-export const DEEPEST = 32;
+export const DEEPEST = 64;
 
 const [QUOTE, BACKSLASH] = [0x22, 0x5c];
 const OPENERS = "[{";

@@ -7,7 +7,7 @@ import { printExplanation } from "../explain/print/print.ts";
 import { TimeLimitFault } from "../explain/play.ts";
 import { ExplainFault } from "../explain/session_description.ts";
 import { askService } from "../master/control/control_client.ts";
-import type { RunningAnswer } from "../worker/explain_running.ts";
+import type { FaultKind } from "../master/control/service_fault.ts";
 import { openExplainParts } from "../worker/explain_parts.ts";
 import { environmentVariables, isTerminal, writeErr, writeOut } from "../platform/process/this_process.ts";
 import type { CommandContext } from "./command.ts";
@@ -64,6 +64,15 @@ async function fromDisk(context: CommandContext, request: ExplainRequest): Promi
   }
 }
 
+const STATUS_OF_FAULT = {
+  malformed: USAGE,
+  forbidden: NO_PERMISSION,
+  busy: TEMPORARY,
+  unavailable: UNAVAILABLE,
+  configuration: CONFIGURATION,
+  failed: CONFIGURATION,
+} as const satisfies Record<FaultKind, number>;
+
 /** How long the running service may take: it gives up by itself before that. */
 const TIME_LIMIT = 120_000;
 
@@ -73,23 +82,14 @@ async function fromService(context: CommandContext): Promise<Explanation | numbe
   const answer = await askService({
     queueDirectory: configuration.settings.queue_directory,
     verb: "explain",
-    args: { words: context.args },
+    args: {},
+    items: context.args,
     timeout: TIME_LIMIT,
   });
-  switch (answer.is) {
-    case "done": {
-      const value = answer.value as RunningAnswer; // our own program's, over its own socket
-      if (value.is === "fault") throw new ExplainFault(value.why);
-      return value.explanation;
-    }
-    case "down":
-      return fail(
-        "the mail system is not running; without --running the files on disk are asked",
-        UNAVAILABLE,
-      );
-    case "forbidden":
-      return fail(answer.why, NO_PERMISSION);
-    case "error":
-      return fail(answer.why, answer.why.includes("may not use") ? NO_PERMISSION : CONFIGURATION);
+  if (answer.is === "done") {
+    if (answer.value.is === "fault") throw new ExplainFault(answer.value.why);
+    return answer.value.explanation;
   }
+  if (answer.is === "fault") return fail(answer.why, STATUS_OF_FAULT[answer.kind]);
+  return fail("the mail system is not running; without --running the files on disk are asked", UNAVAILABLE);
 }

@@ -4,7 +4,7 @@ import { configurationDirectory } from "../config/directory.ts";
 import { type LightConfiguration, readSettings } from "../config/read_settings.ts";
 import { realWorld } from "../config/world.ts";
 import { askService, type ControlAnswer } from "../master/control/control_client.ts";
-import type { Verb } from "../master/control/control_protocol.ts";
+import type { ArgsOf } from "../master/control/control_verbs.ts";
 import { pidFile } from "../master/pid_file.ts";
 import { lockHolder } from "../platform/file/lock_holder.ts";
 import { environment, environmentVariables, writeErr } from "../platform/process/this_process.ts";
@@ -48,14 +48,23 @@ export function runningPid({ settings }: Pick<LightConfiguration, "settings">): 
   }
 }
 
-/** Asks the running service of a configuration. */
-export function ask(configuration: LightConfiguration, verb: Verb, timeout?: number): Promise<ControlAnswer> {
-  const { queue_directory: queueDirectory } = configuration.settings;
-  return askService({ queueDirectory, verb, ...(timeout !== undefined && { timeout }) });
+/** Asks the running service of a configuration something that needs no more words. */
+export function ask<V extends SimpleVerb>(
+  { settings }: Pick<LightConfiguration, "settings">,
+  verb: V,
+  args: ArgsOf<V>,
+  timeout?: number,
+): Promise<ControlAnswer<V>> {
+  const { queue_directory: queueDirectory } = settings;
+  return askService({ queueDirectory, verb, args, ...(timeout !== undefined && { timeout }) });
 }
 
+type SimpleVerb = "status" | "reload" | "stop" | "abort" | "flush";
+
 /** Prints why a question failed, as a fatal line; answers the exit status. */
-export function failed(answer: Exclude<ControlAnswer, { is: "done" }>): number {
+export function failed(
+  answer: { readonly is: "down" } | { readonly is: "fault"; readonly why: string },
+): number {
   say(`fatal: ${answer.is === "down" ? "the Postfix mail system is not running" : answer.why}`);
   return 1;
 }

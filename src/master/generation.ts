@@ -1,9 +1,17 @@
-import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/process/spawn.ts";
+import type { Identity } from "../platform/process/spawn.ts";
+import {
+  type Child,
+  type ChildHandler,
+  type ChildOptions,
+  FIRST_INHERITED,
+} from "../platform/socket/child.ts";
 import type { MetricsSnapshot } from "../observe/metrics.ts";
 import type { Endpoint } from "../config/listening_endpoints.ts";
 import type { PreparedSockets } from "./listening_sockets.ts";
 import { type WorkerExit, WorkerProcess } from "./worker_process.ts";
-import type { Boot, ConfigurationText, LogTarget, WorkerArguments } from "../worker/worker_protocol.ts";
+import type { MasterArgs, MasterResult, MasterVerb } from "../worker/master_verbs.ts";
+import type { Boot, ConfigurationText, LogTarget } from "../worker/worker_protocol.ts";
+import type { WorkerStatus } from "./control/service_status.ts";
 
 /** What a generation of workers is made of: one configuration and how to start processes with it. */
 export interface GenerationPlan {
@@ -31,20 +39,11 @@ export interface GenerationHost {
   /** Metrics of one worker; `last` when it is gone. */
   metrics(worker: number, snapshot: MetricsSnapshot, last: boolean): void;
   /** Something that a worker, known by its number, asks for. */
-  request(what: string, args: WorkerArguments, worker: number): Promise<unknown>;
+  request<V extends MasterVerb>(verb: V, args: MasterArgs<V>, worker: number): Promise<MasterResult<V>>;
+  /** A worker sent what is no message. */
+  malformed(pid: number | undefined, why: string): void;
   /** A worker is gone, with everything that it had asked for. */
   forget(worker: number): void;
-}
-
-/** A worker as `mta status` shows it. */
-export interface WorkerStatus {
-  readonly pid: number | undefined;
-  readonly index: number;
-  readonly shard: number;
-  readonly state: "starting" | "ready" | "waiting" | "draining";
-  /** Seconds since it started. */
-  readonly uptime: number;
-  readonly restarts: number;
 }
 
 /** A worker that lived this long did not die of its start. */
@@ -108,7 +107,7 @@ export class Generation {
 
   get workers(): readonly WorkerStatus[] {
     return this.#members.map(({ worker, index, shard, state, startedAt, restarts }) => ({
-      pid: worker?.pid,
+      ...(worker?.pid !== undefined && { pid: worker.pid }),
       index,
       shard,
       state,
@@ -221,7 +220,8 @@ export class Generation {
           member.snapshot = snapshot;
           this.#host.metrics(this.#serials.get(worker)!, snapshot, false);
         },
-        request: (what, args) => this.#host.request(what, args, this.#serials.get(worker)!),
+        request: (verb, args) => this.#host.request(verb, args, this.#serials.get(worker)!),
+        malformed: (why) => this.#host.malformed(worker.pid, why),
         exit: (how) => this.#exited(member, worker, how),
       },
     );
@@ -298,5 +298,5 @@ export class Generation {
 }
 
 /** Where a worker finds its log and its first listening socket. */
-const LOG_DESCRIPTOR = 3;
-const FIRST_SOCKET = 4;
+const LOG_DESCRIPTOR = FIRST_INHERITED;
+const FIRST_SOCKET = LOG_DESCRIPTOR + 1;

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import type { Child, ChildHandler, ChildOptions } from "../platform/process/spawn.ts";
+import type { Child, ChildHandler, ChildOptions } from "../platform/socket/child.ts";
 import { Generation, type GenerationHost, type GenerationPlan } from "./generation.ts";
 import { ShardNumbers } from "./shard_numbers.ts";
-import type { ToWorker } from "../worker/worker_protocol.ts";
+import type { FromWorker, ToWorker } from "../worker/worker_protocol.ts";
 
 interface Fake {
   readonly options: ChildOptions;
@@ -23,7 +23,7 @@ function house(workers: number) {
       children.push(fake);
       return {
         pid: 100 + children.length,
-        send: (message) => void fake.sent.push(message as ToWorker),
+        send: (line) => void fake.sent.push(JSON.parse(line)),
         kill: () => {
           fake.killed = true;
           handler.exit({ code: null, signal: "SIGKILL" });
@@ -40,7 +40,8 @@ function house(workers: number) {
     now: () => now,
     crashed: (_pid, _how, restartIn) => void crashes.push(restartIn),
     metrics: () => {},
-    request: () => Promise.resolve(undefined),
+    request: () => Promise.reject(new Error("not asked")),
+    malformed: () => {},
     forget: () => {},
   };
   const plan: GenerationPlan = {
@@ -63,7 +64,8 @@ function house(workers: number) {
   return { generation: new Generation(plan, host), children, crashes, pass, shards };
 }
 
-const ready = (fake: Fake) => fake.handler.message({ is: "ready" });
+const say = (fake: Fake, message: FromWorker) => fake.handler.message(JSON.stringify(message));
+const ready = (fake: Fake) => say(fake, { is: "ready" });
 const bootOf = (fake: Fake) => {
   const [first] = fake.sent;
   if (first?.is !== "boot") throw new Error("no boot message");
@@ -75,7 +77,7 @@ test("each worker gets its own shard and its share of the sockets", () => {
   void generation.start();
   expect(children.map((child) => bootOf(child).shard)).toEqual([0, 1]);
   expect(children.map((child) => child.options.inherit)).toEqual([[7, 50, 52], [7, 51]]);
-  expect(bootOf(children[0]!).listeners.map(({ fd, service }) => [fd, service])).toEqual([[4, 2], [5, 2]]);
+  expect(bootOf(children[0]!).listeners.map(({ fd, service }) => [fd, service])).toEqual([[5, 2], [6, 2]]);
 });
 
 test("start() waits for all workers", async () => {
@@ -94,7 +96,7 @@ test("a worker that cannot work fails the start, and none is left", async () => 
   const { generation, children, shards } = house(2);
   const start = generation.start();
   ready(children[0]!);
-  children[1]!.handler.message({ is: "unfit", why: "no table" });
+  say(children[1]!, { is: "unfit", why: "no table" });
   await expect(start).rejects.toThrow("no table");
   expect(children.every(({ killed }) => killed)).toBe(true);
   expect(shards.take()).toBe(0);
@@ -131,7 +133,7 @@ test("a worker that lived long dies as if for the first time", async () => {
 test("a shard that a stranger holds is changed for another one, without a word of a crash", async () => {
   const { generation, children, crashes } = house(1);
   const start = generation.start();
-  children[0]!.handler.message({ is: "shard taken" });
+  say(children[0]!, { is: "shard taken" });
   children[0]!.handler.exit({ code: 0, signal: null });
   ready(children[1]!);
   await start;
@@ -164,7 +166,7 @@ test("a question to a worker that dies is answered with a failure", async () => 
   const start = generation.start();
   ready(children[0]!);
   await start;
-  const question = generation.serving[0]!.ask("probe", {}, 1000);
+  const question = generation.serving[0]!.ask("probe", {}, { timeout: 1000 });
   children[0]!.handler.exit({ code: null, signal: "SIGKILL" });
   pass(0);
   await expect(question).rejects.toThrow("ended");
@@ -175,7 +177,7 @@ test("a start that fails while it is told to end keeps nobody waiting", async ()
   const started = generation.start().catch((error: Error) => error.message);
   ready(children[0]!);
   const drained = generation.drain(1000, true);
-  children[1]!.handler.message({ is: "unfit", why: "no table" });
+  say(children[1]!, { is: "unfit", why: "no table" });
   await Promise.resolve();
   for (const { handler } of children) handler.exit({ code: 0, signal: null });
   await Promise.all([drained, generation.gone]);
@@ -189,7 +191,7 @@ test("a generation that is told to end while its failed start is being ended kee
   const { handler } = children[0]!;
   const exit = handler.exit.bind(handler);
   handler.exit = () => {};
-  handler.message({ is: "unfit", why: "no table" });
+  handler.message(JSON.stringify({ is: "unfit", why: "no table" }));
   await Promise.resolve();
   const drained = generation.drain(1000, true);
   exit({ code: null, signal: "SIGKILL" });

@@ -4,11 +4,13 @@ import { createLog } from "../observe/create_log.ts";
 import type { Log } from "../observe/log.ts";
 import type { LogWriter } from "../observe/log_writer.ts";
 import { Metrics } from "../observe/metrics.ts";
-import type { Child, ChildHandler, ChildOptions } from "../platform/process/spawn.ts";
-import type { ControlRequest } from "./control/control_protocol.ts";
+import type { Child, ChildHandler, ChildOptions } from "../platform/socket/child.ts";
+import type { ControlService } from "./control/control_session.ts";
+import { ServiceFault } from "./control/service_fault.ts";
+import type { ServiceStatus } from "./control/service_status.ts";
+import { controlService } from "./control_answers.ts";
 import { addressVerification } from "../worker/address_verification_status.ts";
 import { AnvilLedger } from "../anvil/anvil_ledger.ts";
-import { anvilEvents } from "../anvil/anvil_access.ts";
 import { Generation, type GenerationHost } from "./generation.ts";
 import { HelperProcesses } from "./helper/helper_processes.ts";
 import { Leases } from "./limits/leases.ts";
@@ -17,11 +19,11 @@ import { isOwnFile, lineStyle, openLogTarget, writerFor } from "../worker/log_ta
 import { MetricsCollector } from "./metrics_collector.ts";
 import { LentWatch } from "./lending/lent_watch.ts";
 import { orStartFault, prepare, type Prepared, readAgain } from "./preparation.ts";
-import { askAll, askOne } from "./queue_questions.ts";
 import { readinessOf } from "./readiness.ts";
 import { unservedEntries } from "./check/unserved.ts";
 import { ShardNumbers } from "./shard_numbers.ts";
-import type { LogTarget, WorkerArguments } from "../worker/worker_protocol.ts";
+import type { MasterService } from "../worker/master_verbs.ts";
+import type { LogTarget } from "../worker/worker_protocol.ts";
 import type { MasterWorld } from "./master_world.ts";
 import { StartFault } from "../worker/start_fault.ts";
 
@@ -91,6 +93,11 @@ export class Master {
 
   get configuration(): Configuration {
     return this.#configuration;
+  }
+
+  /** Who the workers are; undefined: the same as master. */
+  get mailOwner(): number | undefined {
+    return this.#current?.plan.identity?.uid;
   }
 
   /** Resolves when a stop is complete. */
@@ -199,7 +206,7 @@ export class Master {
   }
 
   async #reload(): Promise<void> {
-    if (this.#stopping) throw new Error("the mail system is stopping");
+    if (this.#stopping) throw new ServiceFault("unavailable", "the mail system is stopping");
     const before = this.#configuration;
     try {
       const configuration = await readAgain(this.#options.configDirectory, before, {
@@ -215,7 +222,7 @@ export class Master {
       const [first, ...rest] = why.split("\n");
       for (const line of rest.length === 0 ? [] : [first, ...rest]) this.log.note("master", "error", line);
       this.log.emit("master", "reloadFailed", { why: first });
-      throw new Error(why, { cause: error });
+      throw new ServiceFault("configuration", why, { cause: error });
     }
     const { settings: { mail_version: version }, directory } = this.#configuration;
     this.log.emit("master", "reloaded", { version, configuration: directory });
@@ -224,14 +231,14 @@ export class Master {
 
   async #replaceWorkers(configuration: Configuration): Promise<void> {
     // A stop ends those that it finds: nothing is started after it.
-    if (this.#stopping) throw new Error("the mail system is stopping");
+    if (this.#stopping) throw new ServiceFault("unavailable", "the mail system is stopping");
     const { plan, lent } = this.#prepare(configuration);
     const { log } = plan;
     const generation = new Generation(plan, this.#host());
     this.#rising = generation;
     try {
       await generation.start();
-      if (this.#stopping) throw new Error("the mail system is stopping");
+      if (this.#stopping) throw new ServiceFault("unavailable", "the mail system is stopping");
     } catch (error) {
       plan.sockets.rollback();
       this.#closeLog(log);
@@ -301,30 +308,20 @@ export class Master {
     this.#stopped.resolve();
   }
 
-  /** Carries out a request of the control socket. */
-  async act(request: ControlRequest, row: (row: unknown) => void): Promise<unknown> {
-    switch (request.verb) {
-      case "status":
-        return this.status();
-      case "reload":
-        await this.reload();
-        return {};
-      case "stop":
-      case "abort":
-        this.log.emit("master", "stopping", { how: request.verb });
-        void this.stop(request.verb === "abort");
-        return {};
-      case "metrics":
-        return await this.metricsText();
-      case "explain":
-        return await askOne(this.#current?.serving ?? [], request);
-      default:
-        return await askAll(this.#current?.serving ?? [], request, row);
-    }
-  }
+  /** Carries out requests of the control socket. */
+  readonly control: ControlService = controlService({
+    serving: () => this.#current?.serving ?? [],
+    status: () => this.status(),
+    reload: () => this.reload(),
+    end: (how) => {
+      this.log.emit("master", "stopping", { how });
+      void this.stop(how === "abort");
+    },
+    metrics: () => this.metricsText(),
+  });
 
   /** What `mta status --json` prints. */
-  status() {
+  status(): ServiceStatus {
     return {
       pid: this.#world.pid,
       version: this.#configuration.settings.mail_version,
@@ -344,7 +341,9 @@ export class Master {
 
   /** The metrics of now: every worker is asked for its numbers first, the deaf one's last ones count. */
   async metricsText(): Promise<string> {
-    await Promise.allSettled((this.#current?.serving ?? []).map((each) => each.ask("snapshot", {}, 1000)));
+    await Promise.allSettled(
+      (this.#current?.serving ?? []).map((each) => each.ask("snapshot", {}, { timeout: 1000 })),
+    );
     return this.collector.text();
   }
 
@@ -375,7 +374,9 @@ export class Master {
         });
       },
       metrics: (worker, snapshot, last) => this.collector.take(worker, snapshot, last),
-      request: (what, args, worker) => this.#request(what, args, worker),
+      request: (verb, args, worker) => this.#service[verb](args, worker),
+      malformed: (pid, why) =>
+        this.log.note("master", "warning", `worker process ${pid} sent what is no message: ${why}`),
       forget: (worker) => {
         this.#leases.forget(worker);
         this.#anvil.forget(worker);
@@ -396,18 +397,10 @@ export class Master {
   }
 
   /** What workers ask for: sockets of delivery helpers, and leases of what is too scarce to be split. */
-  async #request(what: string, args: WorkerArguments, worker: number): Promise<unknown> {
-    switch (what) {
-      case "helper":
-        return this.#helpers.socketFor(args.uid, args.gid);
-      case "lease":
-        return await this.#leases.take(String(args.key), Number(args.limit), worker);
-      case "release":
-        return this.#leases.release(String(args.key), worker);
-      case "anvil":
-        return this.#anvil.take(worker, anvilEvents(args.events));
-      default:
-        throw new Error(`master does not know the request "${what}"`);
-    }
-  }
+  readonly #service: MasterService = {
+    helper: ({ uid, gid }) => Promise.resolve(this.#helpers.socketFor(uid, gid)),
+    lease: async ({ key, limit }, worker) => (await this.#leases.take(key, limit, worker), null),
+    release: ({ key }, worker) => Promise.resolve((this.#leases.release(key, worker), null)),
+    anvil: ({ events }, worker) => Promise.resolve(this.#anvil.take(worker, events)),
+  };
 }

@@ -1,7 +1,8 @@
 import type { Configuration } from "../config/service.ts";
 import type { World } from "../config/world.ts";
 import type { FileIdentity } from "../platform/file/random_access_file.ts";
-import type { Child, ChildHandler, ChildOptions, Identity } from "../platform/process/spawn.ts";
+import type { Identity } from "../platform/process/spawn.ts";
+import type { Child, ChildHandler, ChildOptions } from "../platform/socket/child.ts";
 import type { SystemUser } from "../platform/process/users.ts";
 import type { SocketCalls } from "./listening_sockets.ts";
 

@@ -9,7 +9,7 @@ export async function readinessOf(generation: Generation): Promise<Readiness> {
   const reasons = generation.workers.filter(({ state }) => state !== "ready")
     .map(({ index, state }) => `worker ${index} is ${state}`);
   const probes = await Promise.allSettled(
-    generation.serving.map((each) => each.ask("probe", {}, PROBE_PATIENCE)),
+    generation.serving.map((each) => each.ask("probe", {}, { timeout: PROBE_PATIENCE })),
   );
   let queueProbe: number | undefined;
   for (const probe of probes) {

@@ -9,7 +9,8 @@ import { bytesToLend } from "../platform/file/lendable.ts";
 import { fileIdentity } from "../platform/file/random_access_file.ts";
 import { raiseOpenFiles } from "../platform/process/rlimit.ts";
 import { ownPid } from "../platform/process/signals.ts";
-import { type Identity, spawnSelf } from "../platform/process/spawn.ts";
+import type { Identity } from "../platform/process/spawn.ts";
+import { spawnSelf } from "../platform/socket/child.ts";
 import {
   closeFile,
   isEmptyFolder,

@@ -140,7 +140,8 @@ async function openControl(master: Master): Promise<Listener | undefined> {
       uid: master.uid,
       users: () => master.configuration.settings,
       userName: (uid) => userById(uid)?.name,
-      act: (request, row) => master.act(request, row),
+      mailOwner: () => master.mailOwner,
+      service: master.control,
     });
   } catch (error) {
     master.log.note(

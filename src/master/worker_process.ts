@@ -1,11 +1,22 @@
-import type { Child, ChildHandler, ChildOptions } from "../platform/process/spawn.ts";
+import { readJson } from "../base/bounded_json.ts";
+import { Misfit } from "../base/shape.ts";
+import type { Child, ChildHandler, ChildOptions } from "../platform/socket/child.ts";
 import {
-  type FromWorker,
-  isMessage,
-  type ToWorker,
-  type WorkerArguments,
+  isMasterVerb,
+  MASTER_VERBS,
+  type MasterArgs,
+  type MasterResult,
+  type MasterVerb,
+} from "../worker/master_verbs.ts";
+import { type FromWorker, fromWorker, LONGEST_OF_WORKER, type ToWorker } from "../worker/worker_protocol.ts";
+import {
+  WORKER_VERBS,
+  type WorkerArgs,
+  type WorkerResult,
+  type WorkerRow,
   type WorkerVerb,
-} from "../worker/worker_protocol.ts";
+} from "../worker/worker_verbs.ts";
+import { type FaultKind, reportOf, ServiceFault } from "./control/service_fault.ts";
 
 /** How a worker ended. */
 export interface WorkerExit {
@@ -22,70 +33,116 @@ export interface WorkerHandler {
   shardTaken(): void;
   metrics(message: Extract<FromWorker, { is: "metrics" }>): void;
   /** Something only master can do; the promise's value goes back. */
-  request(what: string, args: WorkerArguments): Promise<unknown>;
+  request<V extends MasterVerb>(verb: V, args: MasterArgs<V>): Promise<MasterResult<V>>;
+  /** It sent what is no message. Said once of each worker. */
+  malformed(why: string): void;
   exit(how: WorkerExit): void;
 }
 
+/** How a worker is asked. */
+export interface AskOptions<V extends WorkerVerb> {
+  /** Longest time without a sign of the worker, in milliseconds. */
+  readonly timeout: number;
+  /** Takes rows; the worker sends no more until the promise is settled. */
+  readonly rows?: (rows: readonly WorkerRow<V>[]) => Promise<void> | void;
+  /** The answer is not wanted any more. */
+  readonly signal?: AbortSignal;
+}
+
+/** A question that is not answered yet; what comes is checked against its verb. */
 interface Pending {
-  rows(rows: readonly unknown[]): void;
-  settle(value: { readonly done: unknown } | { readonly error: string }): void;
+  rows(value: unknown): void;
+  done(value: unknown): void;
+  fail(kind: FaultKind, why: string): void;
 }
 
-/** A question to one worker failed. */
-export class WorkerFault extends Error {
-  override readonly name = "WorkerFault";
-}
+/** Requests that a worker may have waiting: it has no use for more, as each is a delivery or a batch of clients. */
+const MOST_REQUESTS = 20_000;
 
-/** One worker process: typed messages there and back, questions with answers. */
+/** One worker process: typed messages there and back, questions with answers. What it says is checked like a stranger's. */
 export class WorkerProcess {
   readonly pid: number | undefined;
   readonly #child: Child;
   readonly #handler: WorkerHandler;
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
+  #requests = 0;
+  #isMalformed = false;
 
   constructor(
     spawn: (options: ChildOptions, handler: ChildHandler) => Child,
-    options: ChildOptions,
+    options: Omit<ChildOptions, "longestMessage">,
     handler: WorkerHandler,
   ) {
     this.#handler = handler;
-    this.#child = spawn(options, {
-      message: (message) => {
-        if (isMessage<FromWorker>(message)) this.#take(message);
-      },
+    this.#child = spawn({ ...options, longestMessage: LONGEST_OF_WORKER }, {
+      message: (line) => this.#read(line),
       exit: (how) => this.#exited(how),
     });
     this.pid = this.#child.pid;
   }
 
   send(message: ToWorker): void {
-    this.#child.send(message);
+    this.#child.send(JSON.stringify(message));
   }
 
   kill(): void {
     this.#child.kill("SIGKILL");
   }
 
-  /** Asks; rejects with WorkerFault when the worker refuses, dies, or takes longer than `timeout` milliseconds. */
-  ask(
-    verb: WorkerVerb,
-    args: WorkerArguments,
-    timeout: number,
-    rows: (rows: readonly unknown[]) => void = () => {},
-  ): Promise<unknown> {
+  /** Asks; rejects with ServiceFault when the worker refuses, dies, or is silent for too long. */
+  ask<V extends WorkerVerb>(verb: V, args: WorkerArgs<V>, options: AskOptions<V>): Promise<WorkerResult<V>> {
     const id = ++this.#lastId;
+    const { timeout, rows = () => {}, signal } = options;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => settle({ error: `no answer from process ${this.pid}` }), timeout);
-      const settle: Pending["settle"] = (value) => {
+      const silent = () => pending.fail("unavailable", `no answer from process ${this.pid}`);
+      let timer = setTimeout(silent, timeout);
+      let taking = false;
+      const cancelled = () => pending.fail("unavailable", "nobody waits for the answer");
+      const over = () => {
         clearTimeout(timer);
-        this.#pending.delete(id);
-        if ("done" in value) resolve(value.done);
-        else reject(new WorkerFault(value.error));
+        signal?.removeEventListener("abort", cancelled);
+        return this.#pending.delete(id);
       };
-      this.#pending.set(id, { rows, settle });
+      const take = async (given: readonly WorkerRow<V>[]) => {
+        taking = true;
+        clearTimeout(timer);
+        await rows(given);
+        taking = false;
+        if (!this.#pending.has(id)) return;
+        timer = setTimeout(silent, timeout);
+        this.send({ is: "more", id });
+      };
+      const pending: Pending = {
+        rows: (value) => {
+          const given = WORKER_VERBS[verb].rows(value);
+          if (given instanceof Misfit) return pending.fail("failed", `${verb}: malformed rows: ${given}`);
+          if (taking) return pending.fail("failed", `${verb}: rows that nobody asked for`);
+          void take(given).catch((error) => pending.fail("failed", reportOf(error).why));
+        },
+        done: (value) => {
+          const result = WORKER_VERBS[verb].result(value);
+          if (result instanceof Misfit) return pending.fail("failed", `${verb}: malformed answer: ${result}`);
+          if (over()) resolve(result);
+        },
+        fail: (kind, why) => {
+          if (!over()) return;
+          this.send({ is: "cancel", id });
+          reject(new ServiceFault(kind, why));
+        },
+      };
+      this.#pending.set(id, pending);
+      if (signal?.aborted === true) return cancelled();
+      signal?.addEventListener("abort", cancelled, { once: true });
       this.send({ is: "ask", id, verb, args });
     });
+  }
+
+  #read(line: string): void {
+    const message = readJson(line, fromWorker);
+    if (!(message instanceof Misfit)) return this.#take(message);
+    if (!this.#isMalformed) this.#handler.malformed(String(message));
+    this.#isMalformed = true;
   }
 
   #take(message: FromWorker): void {
@@ -101,28 +158,37 @@ export class WorkerProcess {
       case "rows":
         return this.#pending.get(message.id)?.rows(message.rows);
       case "done":
-        return this.#pending.get(message.id)?.settle({ done: message.value });
-      case "error":
-        return this.#pending.get(message.id)?.settle({ error: message.why });
+        return this.#pending.get(message.id)?.done(message.value);
+      case "fault":
+        return this.#pending.get(message.id)?.fail(message.fault.kind, message.fault.why);
       case "request":
-        return void this.#answer(message);
+        return void this.#request(message);
     }
   }
 
-  async #answer({ id, what, args }: Extract<FromWorker, { is: "request" }>): Promise<void> {
+  async #request({ id, what, args }: Extract<FromWorker, { is: "request" }>): Promise<void> {
+    this.#requests++;
     try {
-      this.send({ is: "answer", id, value: await this.#handler.request(what, args) });
+      if (this.#requests > MOST_REQUESTS) throw new ServiceFault("busy", "too many requests at a time");
+      if (!isMasterVerb(what)) throw new ServiceFault("malformed", `master does not know "${what}"`);
+      this.send({ is: "answer", id, value: await this.#perform(what, args) });
     } catch (error) {
-      this.send({
-        is: "answer",
-        id,
-        value: { error: error instanceof Error ? error.message : String(error) },
-      });
+      this.send({ is: "refusal", id, fault: reportOf(error) });
+    } finally {
+      this.#requests--;
     }
+  }
+
+  #perform<V extends MasterVerb>(verb: V, given: unknown): Promise<MasterResult<V>> {
+    const args = MASTER_VERBS[verb].args(given);
+    if (args instanceof Misfit) throw new ServiceFault("malformed", `${verb}: ${args}`);
+    return this.#handler.request(verb, args);
   }
 
   #exited(how: WorkerExit): void {
-    for (const pending of [...this.#pending.values()]) pending.settle({ error: `process ${this.pid} ended` });
+    for (const pending of [...this.#pending.values()]) {
+      pending.fail("unavailable", `process ${this.pid} ended`);
+    }
     this.#handler.exit(how);
   }
 }

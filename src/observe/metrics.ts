@@ -26,7 +26,9 @@ export interface FamilySnapshot {
 export type MetricsSnapshot = readonly FamilySnapshot[];
 
 /** Label values beyond this many are counted under `other`: a peer must not grow a metric. */
-const MOST_SAMPLES = 500;
+export const MOST_SAMPLES = 500;
+/** Names of one process, and of all together: whoever tells them must not grow who adds them up. */
+export const MOST_FAMILIES = 500;
 
 interface Cell {
   readonly labels: readonly string[];
@@ -151,13 +153,22 @@ export function mergeSnapshots(snapshots: readonly MetricsSnapshot[]): MetricsSn
   >();
   for (const head of snapshots.flat()) {
     const family = families.get(head.name) ?? { head, samples: new Map<string, Sample>() };
+    if (!families.has(head.name) && families.size >= MOST_FAMILIES) continue;
     families.set(head.name, family);
-    for (const sample of head.samples) {
-      const key = sample.labels.join("\u0000");
-      family.samples.set(key, sum(family.samples.get(key), sample));
-    }
+    for (const sample of head.samples) addTo(family.samples, sample);
   }
   return [...families.values()].map(({ head, samples }) => ({ ...head, samples: [...samples.values()] }));
+}
+
+/** Adds a sample to those of its family; label values beyond the limit are counted under `other`, as a process's own are. */
+function addTo(samples: Map<string, Sample>, sample: Sample): void {
+  const key = sample.labels.join("\u0000");
+  if (samples.has(key) || samples.size < MOST_SAMPLES) {
+    return void samples.set(key, sum(samples.get(key), sample));
+  }
+  const labels = sample.labels.map(() => "other");
+  const other = labels.join("\u0000");
+  samples.set(other, sum(samples.get(other), { ...sample, labels }));
 }
 
 function sum(left: Sample | undefined, right: Sample): Sample {

@@ -10,5 +10,5 @@ function codeOf(error: unknown): string {
 export function queueFault(what: string, error: unknown): QueueFault {
   if (error instanceof QueueFault) return error;
   const why = error instanceof Error ? error.message : String(error);
-  return new QueueFault(what, why, { cause: error, full: FULL.has(codeOf(error)) });
+  return new QueueFault(what, why, { cause: error, kind: FULL.has(codeOf(error)) ? "full" : "failed" });
 }

@@ -163,13 +163,19 @@ export interface QueueStore {
   close(): Promise<void>;
 }
 
+/** Why a store could not: `full` for lack of space (smtpd then answers 452, else 451), `locked` when another process has it. */
+export type QueueFaultKind = "full" | "locked" | "failed";
+
 /** The store could not do what was asked; what failed is not accepted, what was accepted is untouched. */
 export class QueueFault extends Error {
   override readonly name = "QueueFault";
-  /** 452 for lack of space, 451 for other trouble. */
-  readonly full: boolean;
-  constructor(what: string, why: string, options?: ErrorOptions & { full?: boolean }) {
+  readonly kind: QueueFaultKind;
+  constructor(what: string, why: string, options?: ErrorOptions & { readonly kind?: QueueFaultKind }) {
     super(`Cannot ${what}: ${why}`, options);
-    this.full = options?.full ?? false;
+    this.kind = options?.kind ?? "failed";
+  }
+
+  get full(): boolean {
+    return this.kind === "full";
   }
 }

@@ -136,7 +136,7 @@ for (
   const [name, fault, wanted] of [
     [
       "a full disk",
-      new QueueFault("store", "no space", { full: true }),
+      new QueueFault("store", "no space", { kind: "full" }),
       "452 4.3.1 Insufficient system storage\r\n",
     ],
     ["a broken disk", new QueueFault("store", "I/O error"), "451 4.3.0 Error: queue file write error\r\n"],

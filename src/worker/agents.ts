@@ -231,7 +231,11 @@ export class Agents {
         `${transport} ${single ? recipients[0]?.recipient.address : nexthop}`;
       limits.push({ limit: perDestination, key });
     }
-    return limits.length === 0 ? agent : leasedAgent(agent, limits, request);
+    if (limits.length === 0) return agent;
+    return leasedAgent(agent, limits, {
+      take: (key, limit) => request("lease", { key, limit }),
+      giveBack: (key) => request("release", { key }),
+    });
   }
 
   async close(): Promise<void> {

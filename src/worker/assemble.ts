@@ -65,7 +65,7 @@ function mailWriter({ helpers, request, configuration: { settings } }: AssemblyC
     own,
     ownWriter,
     standIn: identityOf(settings.default_privs, undefined, "default_privs"),
-    helper: async ({ uid, gid }) => String(await request("helper", { uid, gid })),
+    helper: ({ uid, gid }) => request("helper", { uid, gid }),
     ownership: ownershipOf,
   });
 }

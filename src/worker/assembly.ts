@@ -5,7 +5,7 @@ import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
 import type { QueueStore } from "../queue/store.ts";
-import type { WorkerArguments } from "./worker_protocol.ts";
+import type { AskMaster } from "./master_verbs.ts";
 
 /** What a worker's services are built from. */
 export interface AssemblyContext {
@@ -20,7 +20,7 @@ export interface AssemblyContext {
   /** Whether master starts delivery helpers with other users' rights. */
   readonly helpers: boolean;
   /** Asks master for what only it can do. */
-  readonly request: (what: string, args: WorkerArguments) => Promise<unknown>;
+  readonly request: AskMaster;
 }
 
 /** The whole mail path of one worker, put together. */

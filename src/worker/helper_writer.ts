@@ -1,7 +1,17 @@
 import type { Identity, MailTask, MailWriter, TaskResult } from "../delivery/mailbox/writer.ts";
-import { connect, type Connection } from "../platform/socket/connection.ts";
-import { lineSplitter } from "../master/control/control_client.ts";
-import { FRAME_LIMIT, frameHead, type HelperLine, printLine } from "../master/helper/helper_protocol.ts";
+import { readJson } from "../base/bounded_json.ts";
+import { systemClock } from "../base/clock.ts";
+import { LineReader } from "../base/line_reader.ts";
+import { Misfit } from "../base/shape.ts";
+import { connect, type Connection, type ConnectionHandler } from "../platform/socket/connection.ts";
+import {
+  FRAME_LIMIT,
+  frameHead,
+  helperLine,
+  MOST_LINES,
+  printLine,
+  RESULT_LIMIT,
+} from "../master/helper/helper_protocol.ts";
 
 /** What the writer needs. */
 export interface HelperWriterOptions {
@@ -68,35 +78,94 @@ async function perform(
   task: MailTask,
   message: () => AsyncIterable<Uint8Array>,
 ): Promise<TaskResult | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<TaskResult | undefined>();
-  let drained = () => {};
-  let started = false;
-  const lines = lineSplitter((line) => {
-    started = true;
-    const said = JSON.parse(line) as HelperLine; // our own program at the other end
-    if ("result" in said) resolve(said.result);
-    else if ("bug" in said) reject(new Error(said.bug));
-    else void stream(connection, message, () => new Promise((done) => drained = done)).catch(reject);
-  });
-  const lost = () => started ? reject(new Error("the delivery helper died")) : resolve(undefined);
-  let connection: Connection;
+  const dialogue = new TaskDialogue(task, message);
   try {
-    connection = await connect({ path }, { timeout: 5000 }, () => ({
-      data: lines,
-      end: lost,
-      drain: () => drained(),
-      timeout: lost,
-      close: () => (drained(), lost()),
-    }));
+    dialogue.begin(await connect({ path }, { timeout: 5000 }, () => dialogue));
   } catch {
     return undefined;
   }
-  connection.setTimeout(SILENCE + (task.do === "command" ? task.timeLimit : 0));
-  connection.write(printLine({ task }));
-  try {
-    return await promise;
-  } finally {
-    connection.destroy();
+  return await dialogue.result;
+}
+
+/**
+ * The worker's side of one task. The helper is a process of the user whose mail it is, who may have had his hands in it: it is
+ * heard like a stranger, for a bounded time, and says a bounded number of lines of bounded length.
+ */
+class TaskDialogue implements ConnectionHandler {
+  readonly #task: MailTask;
+  readonly #message: () => AsyncIterable<Uint8Array>;
+  readonly #result = Promise.withResolvers<TaskResult | undefined>();
+  readonly #lines = new LineReader(RESULT_LIMIT);
+  readonly #silence: number;
+  #connection: Connection | undefined;
+  #said = 0;
+  #drained = () => {};
+  #cancelSilence = () => {};
+
+  constructor(task: MailTask, message: () => AsyncIterable<Uint8Array>) {
+    this.#task = task;
+    this.#message = message;
+    this.#silence = SILENCE + (task.do === "command" ? task.timeLimit : 0);
+  }
+
+  get result(): Promise<TaskResult | undefined> {
+    return this.#result.promise;
+  }
+
+  begin(connection: Connection): void {
+    this.#connection = connection;
+    const over = () => (this.#cancelSilence(), connection.destroy());
+    this.#result.promise.then(over, over);
+    this.#moved();
+    connection.write(printLine({ task: this.#task }));
+  }
+
+  /** What is said or taken counts, bytes that drip do not. */
+  #moved(): void {
+    this.#cancelSilence();
+    this.#cancelSilence = systemClock.after(this.#silence, () => this.#lost());
+  }
+
+  data(chunk: Buffer): void {
+    if (!this.#lines.push(chunk, (line) => this.#line(line))) {
+      this.#result.reject(new Error("the delivery helper says more than it may"));
+    }
+  }
+
+  #line(line: string): void {
+    this.#moved();
+    const said = ++this.#said > MOST_LINES ? new Misfit("a result") : readJson(line, helperLine);
+    if (said instanceof Misfit) {
+      this.#result.reject(new Error(`malformed answer of the delivery helper: ${said}`));
+    } else if ("result" in said) this.#result.resolve(said.result);
+    else if ("bug" in said) this.#result.reject(new Error(said.bug));
+    else void this.#stream().catch(this.#result.reject);
+  }
+
+  async #stream(): Promise<void> {
+    if (this.#connection === undefined) return;
+    await stream(this.#connection, this.#message, () => new Promise((done) => this.#drained = done));
+  }
+
+  #lost(): void {
+    if (this.#said > 0) this.#result.reject(new Error("the delivery helper died"));
+    else this.#result.resolve(undefined);
+  }
+
+  end(): void {
+    this.#lost();
+  }
+
+  drain(): void {
+    this.#moved();
+    this.#drained();
+  }
+
+  timeout(): void {}
+
+  close(): void {
+    this.#drained();
+    this.#lost();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Agent, DeliveryJob } from "../delivery/agent.ts";
-import type { WorkerArguments } from "./worker_protocol.ts";
+import { crc32 } from "../platform/checksum.ts";
+import { LONGEST_KEY } from "./master_verbs.ts";
 
 /** A limit that holds for all workers together, and what it is counted by. */
 export interface SharedLimit {
@@ -7,20 +8,24 @@ export interface SharedLimit {
   readonly key: (job: DeliveryJob) => string;
 }
 
-type Request = (what: string, args: WorkerArguments) => Promise<unknown>;
+/** Where leases come from: master. */
+export interface LeaseSource {
+  take(key: string, limit: number): Promise<unknown>;
+  giveBack(key: string): Promise<unknown>;
+}
 
 /** The same agent, each delivery of which first takes a lease of every limit from master, and gives it back after. */
-export function leasedAgent(agent: Agent, limits: readonly SharedLimit[], request: Request): Agent {
+export function leasedAgent(agent: Agent, limits: readonly SharedLimit[], leases: LeaseSource): Agent {
   return {
     program: agent.program,
     close: () => agent.close(),
     async deliver(job, signal) {
       const held: string[] = [];
-      const release = (key: string) => void request("release", { key }).catch(() => {});
+      const release = (key: string) => void leases.giveBack(key).catch(() => {});
       try {
         for (const { key, limit } of limits) {
-          const name = key(job);
-          await granted(request("lease", { key: name, limit }), signal, () => release(name));
+          const name = shortened(key(job));
+          await granted(leases.take(name, limit), signal, () => release(name));
           held.push(name);
         }
         return await agent.deliver(job, signal);
@@ -29,6 +34,12 @@ export function leasedAgent(agent: Agent, limits: readonly SharedLimit[], reques
       }
     },
   };
+}
+
+/** A name that no message between processes is too short for; of those that begin alike the checksum tells. */
+function shortened(key: string): string {
+  if (key.length <= LONGEST_KEY) return key;
+  return `${key.slice(0, LONGEST_KEY - 10)} ${crc32(Buffer.from(key)).toString(16)}`;
 }
 
 /** Waits for a lease unless the delivery is called off; a lease that comes too late goes back at once. */

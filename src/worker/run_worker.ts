@@ -1,5 +1,7 @@
 import { systemClock } from "../base/clock.ts";
 import { ServiceEnd } from "../base/ending.ts";
+import { readJson } from "../base/bounded_json.ts";
+import { Misfit } from "../base/shape.ts";
 import { printDiagnostic } from "../config/syntax/diagnostic.ts";
 import { loadConfiguration } from "../config/load.ts";
 import type { Configuration, Service } from "../config/service.ts";
@@ -12,22 +14,18 @@ import { countProcess } from "../observe/process_metrics.ts";
 import { listen, type Listener, onConnectionBug } from "../platform/socket/connection.ts";
 import { hostName } from "../platform/host.ts";
 import { onSignal, onUncaught, ownPid } from "../platform/process/signals.ts";
-import { type ParentChannel, parentChannel } from "../platform/process/spawn.ts";
+import { type ParentChannel, parentChannel } from "../platform/socket/child.ts";
 import { every } from "../platform/timer.ts";
 import { openFileStore } from "../queue/file_store/file_store.ts";
 import { QueueFault, type QueueStore } from "../queue/store.ts";
+import { Answering } from "./answering.ts";
 import { assemble } from "./assemble.ts";
 import type { Assembly } from "./assembly.ts";
 import { lineStyle, writerFor } from "./log_target.ts";
 import { countQueue, queueReporter } from "./queue_events.ts";
-import { WORKER_ANSWERS, type WorkerParts } from "./worker_questions.ts";
-import {
-  type Boot,
-  type FromWorker,
-  isMessage,
-  type ToWorker,
-  type WorkerArguments,
-} from "./worker_protocol.ts";
+import { MasterQuestions } from "./master_questions.ts";
+import type { WorkerParts } from "./worker_questions.ts";
+import { type Boot, type FromWorker, type ToWorker, toWorker } from "./worker_protocol.ts";
 
 /** How often a worker tells master its numbers, in milliseconds. */
 const REPORT = 5000;
@@ -52,8 +50,8 @@ class Worker {
   readonly #channel: ParentChannel;
   readonly #metrics = new Metrics();
   readonly #ended = Promise.withResolvers<number>();
-  readonly #requests = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
-  #lastRequest = 0;
+  readonly #questions = new MasterQuestions((message) => this.#send(message));
+  readonly #answering = new Answering((message) => this.#send(message));
   #writer?: LogWriter;
   #log?: Log;
   #store?: QueueStore;
@@ -71,17 +69,21 @@ class Worker {
   async run(): Promise<number> {
     // A signal to the whole process group (Ctrl-C, a container's stop) is master's to answer.
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) onSignal(name, () => {});
-    this.#channel.onMessage((message) => {
-      if (isMessage<ToWorker>(message)) this.#take(message);
+    this.#channel.onMessage((line) => {
+      const message = readJson(line, toWorker);
+      if (message instanceof Misfit) {
+        this.#log?.emit("master", "bug", { what: `message of master: ${message}` });
+      } else this.#take(message);
     });
     this.#channel.onClose(() => void this.#drain(ORPHANED, true));
     const code = await this.#ended.promise;
     this.#writer?.flush();
+    await this.#channel.finish();
     return code;
   }
 
   #send(message: FromWorker): void {
-    this.#channel.send(message);
+    this.#channel.send(JSON.stringify(message));
   }
 
   #take(message: ToWorker): void {
@@ -93,9 +95,15 @@ class Worker {
       case "adopt":
         return void this.#adopt();
       case "ask":
-        return void this.#answer(message);
+        return void this.#answering.answer(message, this.#parts());
+      case "more":
+        return this.#answering.more(message.id);
+      case "cancel":
+        return this.#answering.cancel(message.id);
       case "answer":
-        return this.#settle(message.id, message.value);
+        return this.#questions.answered(message.id, message.value);
+      case "refusal":
+        return this.#questions.refused(message.id, message.fault);
     }
   }
 
@@ -122,7 +130,7 @@ class Worker {
       index: boot.index,
       workers: boot.workers,
       helpers: boot.helpers,
-      request: (what, args) => this.#request(what, args),
+      request: this.#questions.ask,
     });
     this.#listeners = await this.#listen(boot, configuration, assembly);
     this.#send({ is: "ready" });
@@ -146,7 +154,7 @@ class Worker {
         report: queueReporter(log, this.#metrics),
       });
     } catch (error) {
-      if (!(error instanceof QueueFault) || !error.message.includes("lock")) throw error;
+      if (!(error instanceof QueueFault) || error.kind !== "locked") throw error;
       this.#send({ is: "shard taken" });
       this.#ended.resolve(0);
       return undefined;
@@ -188,17 +196,6 @@ class Worker {
     this.#send({ is: "metrics", snapshot: this.#metrics.snapshot() });
   }
 
-  async #answer({ id, verb, args }: Extract<ToWorker, { is: "ask" }>): Promise<void> {
-    const [answer, parts] = [WORKER_ANSWERS[verb], this.#parts()];
-    try {
-      if (answer === undefined || parts === undefined) throw new Error(`"${verb}" cannot be answered`);
-      const value = await answer(parts, args, (rows) => this.#send({ is: "rows", id, rows }));
-      this.#send({ is: "done", id, value: value ?? null });
-    } catch (error) {
-      this.#send({ is: "error", id, why: error instanceof Error ? error.message : String(error) });
-    }
-  }
-
   #parts(): WorkerParts | undefined {
     const [store, assembly, configuration] = [this.#store, this.#assembly, this.#configuration];
     if (store === undefined || assembly === undefined || configuration === undefined) return undefined;
@@ -210,22 +207,6 @@ class Worker {
       pickup: () => assembly.pickup(),
       wake: () => assembly.wake(),
     };
-  }
-
-  #request(what: string, args: WorkerArguments): Promise<unknown> {
-    const id = ++this.#lastRequest;
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#requests.set(id, { resolve, reject });
-    this.#send({ is: "request", id, what, args });
-    return promise;
-  }
-
-  #settle(id: number, value: unknown): void {
-    const request = this.#requests.get(id);
-    this.#requests.delete(id);
-    const failed = typeof value === "object" && value !== null && "error" in value;
-    if (failed) request?.reject(new Error(String(value.error)));
-    else request?.resolve(value);
   }
 
   async #finish(step: () => Promise<void> | undefined): Promise<void> {

@@ -1,11 +1,11 @@
 import type { AddressVerifier } from "../access/verifier.ts";
 import type { Configuration } from "../config/service.ts";
+import { ServiceFault } from "../master/control/service_fault.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import type { QueueStore } from "../queue/store.ts";
-import type { WorkerArguments, WorkerVerb } from "./worker_protocol.ts";
-
-/** Sends rows of an answer on; several at a time. */
-export type SendRows = (rows: readonly unknown[]) => void;
+import { messagePieces, queueRows } from "./queue_rows_of.ts";
+import { RowBatch } from "./row_batch.ts";
+import type { Ids, WorkerArgs, WorkerResult, WorkerRow, WorkerVerb } from "./worker_verbs.ts";
 
 /** What a worker answers questions with. */
 export interface WorkerParts {
@@ -22,56 +22,54 @@ export interface WorkerParts {
   readonly known: AddressVerifier["known"];
 }
 
-type Answer = (parts: WorkerParts, args: WorkerArguments, rows: SendRows) => unknown | Promise<unknown>;
+/** Sends rows of an answer on, several at a time; resolves when more are wanted, rejects when nobody waits any more. */
+export type SendRows<V extends WorkerVerb> = (rows: readonly WorkerRow<V>[]) => Promise<void>;
 
-/** Rows in one message to master. */
-const BATCH = 200;
-/** Bytes of content in one row. */
-const PIECE = 48 * 1024;
+type Answer<V extends WorkerVerb> = (
+  parts: WorkerParts,
+  args: WorkerArgs<V>,
+  rows: SendRows<V>,
+) => WorkerResult<V> | Promise<WorkerResult<V>>;
 
-function idsOf(args: WorkerArguments): readonly QueueId[] | undefined {
-  return Array.isArray(args.ids) ? args.ids.filter((id): id is QueueId => typeof id === "string") : undefined;
-}
-
-async function list({ store }: WorkerParts, args: WorkerArguments, rows: SendRows): Promise<number> {
-  let batch: unknown[] = [];
+async function list(
+  { store }: WorkerParts,
+  { queue }: WorkerArgs<"list">,
+  rows: SendRows<"list">,
+): Promise<number> {
+  const batch = new RowBatch(rows);
   let count = 0;
-  for await (const row of store.list()) {
-    if (args.queue !== undefined && args.queue !== row.queue) continue;
+  for await (const listing of store.list()) {
+    if (queue !== undefined && queue !== listing.queue) continue;
     count++;
-    if (batch.push(row) < BATCH) continue;
-    rows(batch);
-    batch = [];
+    for (const row of queueRows(listing)) await batch.add(row);
   }
-  rows(batch);
+  await batch.end();
   return count;
 }
 
 /** Makes deferred mail for a domain due now (postqueue -s). */
-async function flushSite({ store, wake }: WorkerParts, args: WorkerArguments): Promise<number> {
-  const site = String(args.site ?? "").toLowerCase();
+async function flushSite({ store, wake }: WorkerParts, { site }: WorkerArgs<"flush_site">): Promise<number> {
+  const end = `@${site.toLowerCase()}`;
   const ids: QueueId[] = [];
   for await (const { id, queue, recipients } of store.list()) {
-    if (
-      queue === "deferred" && recipients.some(({ address }) => address.toLowerCase().endsWith(`@${site}`))
-    ) ids.push(id);
+    const isFor = recipients.some(({ address }) => address.toLowerCase().endsWith(end));
+    if (queue === "deferred" && isFor) ids.push(id);
   }
   const moved = store.retryNow(ids);
   wake();
   return moved;
 }
 
-async function cat({ store }: WorkerParts, args: WorkerArguments, rows: SendRows): Promise<number> {
-  const id = String(args.id ?? "");
-  for await (const row of store.list()) {
-    if (row.id !== id) continue;
-    const { envelope, states, content } = await store.open(row.id);
-    rows([{ envelope, states, queue: row.queue }]);
-    for await (const chunk of content.chunks()) {
-      for (let at = 0; at < chunk.length; at += PIECE) {
-        rows([{ content: Buffer.from(chunk.subarray(at, at + PIECE)).toString("base64") }]);
-      }
-    }
+async function cat(
+  { store }: WorkerParts,
+  { id }: WorkerArgs<"cat">,
+  rows: SendRows<"cat">,
+): Promise<number> {
+  for await (const listing of store.list()) {
+    if (listing.id !== id) continue;
+    const batch = new RowBatch(rows);
+    for await (const piece of messagePieces(await store.open(id), listing.queue)) await batch.add(piece);
+    await batch.end();
     return 1;
   }
   return 0;
@@ -84,9 +82,11 @@ let explained = 0;
 /** `mta explain --running`. */
 async function explainFor(
   { configuration, known }: WorkerParts,
-  { words }: WorkerArguments,
-): Promise<unknown> {
-  if (explained >= MOST_EXPLAINED) throw new Error("too many sessions are being explained; try again");
+  { words }: WorkerArgs<"explain">,
+): Promise<WorkerResult<"explain">> {
+  if (explained >= MOST_EXPLAINED) {
+    throw new ServiceFault("busy", "too many sessions are being explained; try again");
+  }
   explained++;
   try {
     const { explainRunning } = await import("./explain_running.ts");
@@ -96,16 +96,22 @@ async function explainFor(
   }
 }
 
-function woken(move: (store: QueueStore, ids: readonly QueueId[] | undefined) => number): Answer {
-  return ({ store, wake }, args) => {
-    const moved = move(store, idsOf(args));
+function woken(
+  move: (store: QueueStore, ids: readonly QueueId[] | undefined) => number,
+): (parts: WorkerParts, args: Ids) => number {
+  return ({ store, wake }, { ids }) => {
+    const moved = move(store, ids);
     wake();
     return moved;
   };
 }
 
-/** What a worker can be asked, by verb; absent ones are master's own. */
-export const WORKER_ANSWERS: Partial<Readonly<Record<WorkerVerb, Answer>>> = {
+function nothing(act: (parts: WorkerParts) => void): (parts: WorkerParts) => null {
+  return (parts) => (act(parts), null);
+}
+
+/** What a worker can be asked. */
+export const WORKER_ANSWERS: { readonly [V in WorkerVerb]: Answer<V> } = {
   list,
   cat,
   counts: ({ store }) => store.counts(),
@@ -117,7 +123,7 @@ export const WORKER_ANSWERS: Partial<Readonly<Record<WorkerVerb, Answer>>> = {
   expire: woken((store, ids) => store.expire(ids)),
   delete: woken((store, ids) => store.delete(ids)),
   requeue: woken((store, ids) => store.unhold(ids) + store.retryNow(ids)),
-  pickup: ({ pickup }) => pickup(),
+  pickup: nothing(({ pickup }) => pickup()),
   probe: ({ store }) => store.probe(),
-  snapshot: ({ snapshot }) => snapshot(),
+  snapshot: nothing(({ snapshot }) => snapshot()),
 };

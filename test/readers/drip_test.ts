@@ -7,7 +7,7 @@ import { ReplyReader } from "../../src/delivery/smtp/reply_reader.ts";
 import { mailCopy } from "../../src/delivery/mailbox/mail_copy.ts";
 import { exchange } from "../../src/dns/exchange.ts";
 import { printQuery } from "../../src/dns/message.ts";
-import { lineSplitter } from "../../src/master/control/control_client.ts";
+import { LineReader } from "../../src/base/line_reader.ts";
 import { frameHead, TaskReader } from "../../src/master/helper/helper_protocol.ts";
 import type { Connection, ConnectionHandler } from "../../src/platform/socket/connection.ts";
 import { ConnectionPool, type ReadReply } from "../../src/platform/socket/connection_pool.ts";
@@ -191,8 +191,8 @@ test("DNS over TCP", async () => {
 
 test("what our own processes say to each other", async () => {
   let said = "";
-  const lines = lineSplitter((line) => void (said = line));
-  await isLinear(`${"x".repeat(SIZE)}\n`, lines);
+  const lines = new LineReader(SIZE);
+  await isLinear(`${"x".repeat(SIZE)}\n`, (piece) => void lines.push(piece, (line) => void (said = line)));
   expect(said).toHaveLength(SIZE);
   const tasks = new TaskReader();
   const seen: number[] = [];

@@ -5,6 +5,6 @@ import { ask, failed, settingsOf } from "../service_control.ts";
 export async function flush(context: CommandContext): Promise<number> {
   const configuration = settingsOf(context);
   if (configuration === undefined) return 1;
-  const answer = await ask(configuration, "flush");
+  const answer = await ask(configuration, "flush", { all: true });
   return answer.is === "done" ? 0 : failed(answer);
 }

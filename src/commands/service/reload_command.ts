@@ -8,7 +8,7 @@ const PATIENCE = 120_000;
 export async function reload(context: CommandContext): Promise<number> {
   const configuration = settingsOf(context);
   if (configuration === undefined) return 1;
-  const answer = await ask(configuration, "reload", PATIENCE);
+  const answer = await ask(configuration, "reload", {}, PATIENCE);
   if (answer.is !== "done") return failed(answer);
   say("refreshing the Postfix mail system");
   return 0;

@@ -8,8 +8,8 @@ export async function status(context: CommandContext): Promise<number> {
   if (configuration === undefined) return 1;
   const pid = runningPid(configuration);
   if (context.args.includes("--json")) {
-    const answer = pid === undefined ? undefined : await ask(configuration, "status", 10_000);
-    const facts = answer?.is === "done" && typeof answer.value === "object" ? answer.value : {};
+    const answer = pid === undefined ? undefined : await ask(configuration, "status", {}, 10_000);
+    const facts = answer?.is === "done" ? answer.value : {};
     writeOut(
       `${JSON.stringify({ running: pid !== undefined, ...(pid !== undefined && { pid }), ...facts })}\n`,
     );

@@ -1,4 +1,5 @@
 import { signalProcess } from "../../platform/process/signals.ts";
+import type { ControlAnswer } from "../../master/control/control_client.ts";
 import type { CommandContext } from "../command.ts";
 import { ask, failed, runningPid, say, settingsOf } from "../service_control.ts";
 
@@ -25,10 +26,10 @@ async function end(context: CommandContext, how: "stop" | "abort"): Promise<numb
     say("fatal: the Postfix mail system is not running");
     return 1;
   }
-  const answer = await ask(configuration, how, 10_000);
+  const answer = await ask(configuration, how, {}, 10_000);
   // Without its control socket the service can still be told by a signal.
   const told = answer.is === "done" ||
-    (answer.is !== "forbidden" && pid > 0 && signalProcess(pid, "SIGTERM"));
+    (!isForbidden(answer) && pid > 0 && signalProcess(pid, "SIGTERM"));
   if (!told) return failed(answer);
   say(how === "stop" ? "stopping the Postfix mail system" : "aborting the Postfix mail system");
   const patience = configuration.settings.shutdown_deadline * 1000 + 5000;
@@ -40,4 +41,8 @@ async function end(context: CommandContext, how: "stop" | "abort"): Promise<numb
   say("warning: stopping the Postfix mail system with force");
   if (pid > 0) signalProcess(pid, "SIGKILL");
   return 0;
+}
+
+function isForbidden(answer: ControlAnswer<"stop" | "abort">): boolean {
+  return answer.is === "fault" && answer.kind === "forbidden";
 }

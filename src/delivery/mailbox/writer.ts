@@ -52,7 +52,7 @@ export type TaskResult =
   /** Written and synced. */
   | { readonly is: "done" }
   /** What the file says; undefined when there is none. */
-  | { readonly is: "read"; readonly text: string | undefined }
+  | { readonly is: "read"; readonly text?: string }
   /** `code` is the system's (EACCES, ENOSPC, ...), or `EXECUTABLE`. */
   | { readonly is: "failed"; readonly code: string; readonly why: string }
   | { readonly is: "exit"; readonly code: number; readonly output: string }

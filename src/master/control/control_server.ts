@@ -1,3 +1,4 @@
+import { systemClock } from "../../base/clock.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import {
   type Connection,
@@ -7,108 +8,108 @@ import {
 } from "../../platform/socket/connection.ts";
 import { peerCredentials } from "../../platform/socket/peer_credentials.ts";
 import { removeIfThere, setMode } from "../../platform/file/system_path.ts";
-import { lineSplitter } from "./control_client.ts";
-import {
-  type ControlLine,
-  type ControlRequest,
-  controlSocketPath,
-  type MayUse,
-  parseRequest,
-  printControlLine,
-  REQUEST_LIMIT,
-  VERBS,
-} from "./control_protocol.ts";
-
-/** Carries a request out: rows go to `row`, the promise's value is the answer. */
-export type ControlAction = (request: ControlRequest, row: (row: unknown) => void) => Promise<unknown>;
+import { type Caller, ConnectionShares } from "./connection_shares.ts";
+import { controlSocketPath, printLine } from "./control_protocol.ts";
+import { type ControlService, ControlSession, type SessionUser } from "./control_session.ts";
+import type { MayUse } from "./control_verbs.ts";
 
 /** What the control socket needs. */
 export interface ControlServerOptions {
   readonly queueDirectory: string;
   /** The master's own user: it and root may do everything. */
   readonly uid: number;
-  /** Lists of the users that may look at the queue, and flush it; read at each request. */
+  /** Who the workers are, when it is another than the master. */
+  readonly mailOwner: () => number | undefined;
+  /** Lists of the users that may look at the queue, and flush it; read at each connection. */
   readonly users: () => { readonly authorized_mailq_users: string; readonly authorized_flush_users: string };
   /** A user's login name. */
   readonly userName: (uid: number) => string | undefined;
-  readonly act: ControlAction;
+  readonly service: ControlService;
 }
 
-/** Most tools that may be connected at a time, and how long one may be silent before its request. */
-const MOST_CLIENTS = 64;
-const PATIENCE = 60_000;
+/**
+ * Connections that the runtime accepts at a time, far above all shares together: beyond it nobody is asked who he is, so a
+ * crowd that is sent away at once must not fill it.
+ */
+const MOST_ACCEPTED = 2048;
+/** Connections that are sent away with time to hear why, and how long that is, in milliseconds. */
+const MOST_LINGERING = 64;
+const LINGER = 500;
+let lingering = 0;
 
 /** Whether a list of users (authorized_mailq_users and kin) has the name: `static:anyone`, names, `!name`. */
-export function listsUser(list: string, name: string | undefined): boolean {
+export function listsUser(list: string, name: () => string | undefined): boolean {
   for (const item of splitList(list)) {
     if (/^static:/i.test(item)) return true;
-    if (name === undefined) continue;
-    if (item === `!${name}`) return false;
-    if (item === name) return true;
+    const asked = name();
+    if (asked === undefined) continue;
+    if (item === `!${asked}`) return false;
+    if (item === asked) return true;
   }
   return false;
 }
 
-/** Listens on the control socket. Every user may connect; what they may ask, the kernel's word on who they are decides. */
+/**
+ * Listens on the control socket. Every user may connect; the kernel's word on who it is comes before a byte is read, and
+ * whoever may ask nothing, or has his share of connections, is sent away at once.
+ */
 export async function openControlServer(options: ControlServerOptions): Promise<Listener> {
   const path = controlSocketPath(options.queueDirectory);
+  const shares = new ConnectionShares();
   removeIfThere(path);
   const listener = await listen(
     { path },
-    { maxConnections: MOST_CLIENTS },
-    (connection) => session(connection, options),
+    { maxConnections: MOST_ACCEPTED },
+    (connection) => welcome(connection, shares, options),
   );
   setMode(path, 0o666);
   return listener;
 }
 
-function mayUse(need: MayUse, uid: number | undefined, options: ControlServerOptions): boolean {
-  if (uid === 0 || uid === options.uid) return uid !== undefined;
-  if (uid === undefined || need === "owner") return false;
-  return listsUser(options.users()[need], options.userName(uid));
-}
-
-function session(connection: Connection, options: ControlServerOptions): ConnectionHandler {
-  const uid = peerCredentials(connection)?.uid;
-  let received = 0;
-  let busy = false;
-  connection.setTimeout(PATIENCE);
-  const answer = (line: ControlLine) => void connection.write(printControlLine(line));
-  const lines = lineSplitter((line) => {
-    if (busy) return;
-    busy = true;
-    connection.setTimeout(0);
-    void serve(line, uid, options, answer).finally(() => connection.end());
-  });
-  return {
-    data(chunk) {
-      received += chunk.length;
-      if (received > REQUEST_LIMIT) return connection.destroy();
-      lines(chunk);
-    },
-    end: () => {
-      if (!busy) connection.end();
-    },
-    drain: () => {},
-    timeout: () => connection.destroy(),
-    close: () => {},
-  };
-}
-
-async function serve(
-  line: string,
-  uid: number | undefined,
+function welcome(
+  connection: Connection,
+  shares: ConnectionShares,
   options: ControlServerOptions,
-  answer: (line: ControlLine) => void,
-): Promise<void> {
-  const request = parseRequest(line);
-  if ("malformed" in request) return answer({ error: `malformed request: ${request.malformed}` });
-  if (!mayUse(VERBS[request.verb].mayUse, uid, options)) {
-    return answer({ error: `user ${uid ?? "unknown"} may not use "${request.verb}"` });
+): ConnectionHandler {
+  const uid = peerCredentials(connection)?.uid;
+  if (uid === undefined) return sendAway(connection, undefined);
+  const user = userOf(uid, options);
+  const leave = shares.take(uid, callerOf(user, options));
+  if (leave === undefined) {
+    const why = `user ${uid} has too many connections to the control socket; try again later`;
+    return sendAway(connection, printLine({ fault: { kind: "busy", why } }));
   }
-  try {
-    answer({ done: (await options.act(request, (row) => answer({ row }))) ?? null });
-  } catch (error) {
-    answer({ error: error instanceof Error ? error.message : String(error) });
+  if (user.isOwner || user.may("authorized_mailq_users") || user.may("authorized_flush_users")) {
+    return new ControlSession(connection, user, options.service, leave);
   }
+  leave();
+  const why = `user ${uid} may not use the control socket (authorized_mailq_users, authorized_flush_users)`;
+  return sendAway(connection, printLine({ fault: { kind: "forbidden", why } }));
+}
+
+function userOf(uid: number, options: ControlServerOptions): SessionUser {
+  const isOwner = uid === 0 || uid === options.uid;
+  let name: { readonly is: string | undefined } | undefined;
+  const nameOnce = () => (name ??= { is: options.userName(uid) }).is;
+  const may = (need: MayUse) => isOwner || (need !== "owner" && listsUser(options.users()[need], nameOnce));
+  return { uid, isOwner, may };
+}
+
+function callerOf({ uid, isOwner }: SessionUser, options: ControlServerOptions): Caller {
+  if (isOwner) return "owner";
+  return uid === options.mailOwner() ? "mail_owner" : "other";
+}
+
+/** Says a last word, reads nothing. The word is lost on a client that is writing when we close: a few may finish first. */
+function sendAway(connection: Connection, word: string | undefined): ConnectionHandler {
+  const handler = { data: () => {}, end: () => {}, drain: () => {}, timeout: () => {}, close: () => {} };
+  if (word === undefined || lingering >= MOST_LINGERING) {
+    connection.destroy();
+    return handler;
+  }
+  lingering++;
+  connection.write(word);
+  connection.pause();
+  systemClock.after(LINGER, () => connection.destroy());
+  return { ...handler, close: () => void lingering-- };
 }

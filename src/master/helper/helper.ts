@@ -9,9 +9,12 @@ import {
 } from "../../platform/socket/connection.ts";
 import { peerCredentials } from "../../platform/socket/peer_credentials.ts";
 import { onSignal, onUncaught } from "../../platform/process/signals.ts";
-import { parentChannel } from "../../platform/process/spawn.ts";
+import { parentChannel } from "../../platform/socket/child.ts";
 import { ownIds } from "../../platform/process/users.ts";
-import { printLine, type TaskLine, TaskReader } from "./helper_protocol.ts";
+import { readJson } from "../../base/bounded_json.ts";
+import { count, Misfit, oneOf, record, type Shape } from "../../base/shape.ts";
+import { FIRST_INHERITED } from "../../platform/socket/child.ts";
+import { printLine, taskLine, TaskReader } from "./helper_protocol.ts";
 
 /** What a helper is told by master. */
 export interface HelperBoot {
@@ -22,8 +25,23 @@ export interface HelperBoot {
   readonly idle: number;
 }
 
+const helperBoot: Shape<HelperBoot> = record<HelperBoot>({ is: oneOf("helper"), client: count, idle: count });
+
+/** What a helper tells master: a bug of its own. */
+export interface HelperBug {
+  readonly is: "bug";
+  readonly what: string;
+}
+
+/** Longest message of a helper to master, in bytes, and how many of them are written down. */
+export const LONGEST_OF_HELPER = 16 * 1024;
+export const MOST_BUGS = 10;
+
 /** The descriptor of a helper's listening socket. */
-const SOCKET_DESCRIPTOR = 3;
+const SOCKET_DESCRIPTOR = FIRST_INHERITED;
+/** A worker that has connected says by then what is to be done, in milliseconds, and goes on sending a message. */
+const TASK_DEADLINE = 10_000;
+const STALL = 300_000;
 /** Deliveries at a time. */
 const MOST_TASKS = 200;
 /** Bytes of a message that wait for the disk or the command. */
@@ -35,16 +53,21 @@ export async function runHelper(): Promise<number> {
   if (channel === undefined) return 1;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) onSignal(name, () => {});
   const { promise, resolve } = Promise.withResolvers<number>();
-  const report = (error: unknown) =>
-    channel.send({ is: "bug", what: String(error instanceof Error ? error.stack : error) });
+  const report = (error: unknown) => {
+    const what = String(error instanceof Error ? error.stack : error).slice(0, LONGEST_OF_HELPER / 4);
+    channel.send(JSON.stringify({ is: "bug", what } satisfies HelperBug));
+  };
   onUncaught(report);
   onConnectionBug(report);
   channel.onClose(() => resolve(0));
-  channel.onMessage((message) => {
-    const boot = message as HelperBoot;
-    if (boot.is === "helper") void serve(boot, resolve).catch((error) => (report(error), resolve(1)));
+  channel.onMessage((line) => {
+    const boot = readJson(line, helperBoot);
+    if (boot instanceof Misfit) report(new Error(`message of master: ${boot}`));
+    else void serve(boot, resolve).catch((error) => (report(error), resolve(1)));
   });
-  return await promise;
+  const code = await promise;
+  await channel.finish();
+  return code;
 }
 
 async function serve(boot: HelperBoot, end: (code: number) => void): Promise<void> {
@@ -75,12 +98,14 @@ export class HelperSession implements ConnectionHandler {
   #waiting = 0;
   #wake: (() => void) | undefined;
   #broken = false;
+  readonly #cancelDeadline: () => void;
 
   constructor(connection: Connection, writer: MailWriter | undefined, over: () => void) {
     this.#connection = connection;
     this.#writer = writer;
     this.#over = over;
     if (writer === undefined) connection.destroy();
+    this.#cancelDeadline = systemClock.after(TASK_DEADLINE, () => connection.destroy());
   }
 
   data(chunk: Buffer): void {
@@ -97,9 +122,12 @@ export class HelperSession implements ConnectionHandler {
   }
 
   async #perform(line: string): Promise<void> {
+    this.#cancelDeadline();
     try {
-      const { task } = JSON.parse(line) as TaskLine; // our own program wrote it, and only mail_owner may connect
-      const result = await this.#writer!.deliverTo(ownIds(), task, () => this.#message());
+      const given = readJson(line, taskLine);
+      if (given instanceof Misfit) throw new Error(`malformed task: ${given}`);
+      if (this.#writer === undefined) throw new Error("a stranger's task");
+      const result = await this.#writer.deliverTo(ownIds(), given.task, () => this.#message());
       this.#connection.write(printLine({ result }));
     } catch (error) {
       this.#connection.write(printLine({ bug: error instanceof Error ? error.message : String(error) }));
@@ -109,6 +137,7 @@ export class HelperSession implements ConnectionHandler {
 
   /** Asks for the message and yields it. */
   async *#message(): AsyncGenerator<Uint8Array> {
+    this.#connection.setTimeout(STALL);
     this.#connection.write(printLine({ message: true }));
     while (true) {
       const frame = this.#frames.shift();
@@ -119,7 +148,7 @@ export class HelperSession implements ConnectionHandler {
       }
       this.#waiting -= frame.length;
       if (this.#waiting <= WAITING_BYTES) this.#connection.resume();
-      if (frame.length === 0) return;
+      if (frame.length === 0) return this.#connection.setTimeout(0);
       yield frame;
     }
   }
@@ -130,9 +159,13 @@ export class HelperSession implements ConnectionHandler {
   }
 
   drain(): void {}
-  timeout(): void {}
+
+  timeout(): void {
+    this.#connection.destroy();
+  }
 
   close(): void {
+    this.#cancelDeadline();
     this.end();
     this.#over();
   }

@@ -1,6 +1,10 @@
 import { join } from "node:path";
-import type { Child, ChildHandler, ChildOptions, Identity } from "../../platform/process/spawn.ts";
-import type { HelperBoot } from "./helper.ts";
+import type { Identity } from "../../platform/process/spawn.ts";
+import type { Child, ChildHandler, ChildOptions } from "../../platform/socket/child.ts";
+import { readJson } from "../../base/bounded_json.ts";
+import { Misfit, oneOf, record, type Shape, text } from "../../base/shape.ts";
+import { ServiceFault } from "../control/service_fault.ts";
+import { type HelperBoot, type HelperBug, LONGEST_OF_HELPER, MOST_BUGS } from "./helper.ts";
 
 /** What the helpers need of the master around them. */
 export interface HelperHost {
@@ -16,6 +20,9 @@ export interface HelperHost {
   readonly idle: () => number;
   bug(what: string): void;
 }
+
+/** What a helper says may be its user's word: the process is his. */
+const helperBug: Shape<HelperBug> = record<HelperBug>({ is: oneOf("bug"), what: text(LONGEST_OF_HELPER) });
 
 /** Helpers at a time; users beyond wait until one has gone idle. */
 const MOST_HELPERS = 200;
@@ -40,7 +47,7 @@ export class HelperProcesses {
   }
 
   /** Path of the socket of a helper with that identity. Throws when there may be none. */
-  socketFor(uid: unknown, gid: unknown): string {
+  socketFor(uid: number, gid: number): string {
     const owner = this.#host.owner();
     if (owner === undefined) {
       throw new Error("the mail system does not run as root, so it cannot deliver as another user");
@@ -53,7 +60,7 @@ export class HelperProcesses {
     const known = this.#helpers.get(key);
     if (known !== undefined) return known.path;
     if (this.#helpers.size >= MOST_HELPERS) {
-      throw new Error(`more than ${MOST_HELPERS} users have deliveries at a time`);
+      throw new ServiceFault("busy", `more than ${MOST_HELPERS} users have deliveries at a time`);
     }
     return this.#start(key, { uid, gid }, owner).path;
   }
@@ -64,21 +71,28 @@ export class HelperProcesses {
     this.#prepared = true;
     const path = join(folder, key);
     const fd = this.#host.openSocket(path);
+    let bugs = 0;
+    const hear = (line: string) => {
+      if (++bugs > MOST_BUGS) return;
+      const bug = readJson(line, helperBug);
+      this.#host.bug(`delivery helper ${key}: ${bug instanceof Misfit ? bug : bug.what}`);
+    };
     const child = this.#host.spawn({
       args: ["--helper"],
       shownAs: "mta: helper",
       identity,
       inherit: [fd],
       environment: { PATH: "/usr/bin:/bin" },
+      longestMessage: LONGEST_OF_HELPER,
     }, {
-      message: (message) => this.#host.bug(`delivery helper ${key}: ${JSON.stringify(message)}`),
+      message: hear,
       exit: () => {
         this.#helpers.delete(key);
         this.#host.closeSocket(fd, path);
       },
     });
     const boot: HelperBoot = { is: "helper", client: owner.uid, idle: this.#host.idle() };
-    child.send(boot);
+    child.send(JSON.stringify(boot));
     const helper = { path, fd, child };
     this.#helpers.set(key, helper);
     return helper;
@@ -91,6 +105,6 @@ export class HelperProcesses {
 }
 
 /** Neither root nor nonsense. */
-function isId(value: unknown): value is number {
-  return typeof value === "number" && Number.isInteger(value) && value > 0 && value < 0xffff_fffe;
+function isId(id: number): boolean {
+  return Number.isInteger(id) && id > 0 && id < 0xffff_fffe;
 }

@@ -1,4 +1,6 @@
 import { GatheredBytes } from "../../base/gathered_bytes.ts";
+import { either, oneOf, record, type Shape, text } from "../../base/shape.ts";
+import { mailTask, taskResult } from "../../delivery/mailbox/task_shape.ts";
 import type { MailTask, TaskResult } from "../../delivery/mailbox/writer.ts";
 
 /**
@@ -6,7 +8,7 @@ import type { MailTask, TaskResult } from "../../delivery/mailbox/writer.ts";
  *
  * ```
  * worker: the task, a line of JSON
- * helper: "message" (a line) each time it wants the message; the worker then sends it in frames
+ * helper: {"message": true}, a line each time it wants the message; the worker then sends it in frames
  * helper: {"result": ...}, a line of JSON
  * ```
  *
@@ -20,6 +22,22 @@ export interface TaskLine {
 export type HelperLine = { readonly message: true } | { readonly result: TaskResult } | {
   readonly bug: string;
 };
+
+export const taskLine: Shape<TaskLine> = record<TaskLine>({ task: mailTask });
+
+/** What a worker takes from a helper. */
+export const helperLine: Shape<HelperLine> = either(
+  record<{ readonly message: true }>({ message: oneOf(true) }),
+  either(
+    record<{ readonly result: TaskResult }>({ result: taskResult }),
+    record<{ readonly bug: string }>({ bug: text(64 * 1024) }),
+  ),
+);
+
+/** Longest line of a helper: a file of addresses is the longest thing that one reads for a worker. */
+export const RESULT_LIMIT = 10 * 1024 * 1024;
+/** Lines of a helper for one task: a message is asked for twice at most. */
+export const MOST_LINES = 8;
 
 /** Longest task line: paths, arguments and an environment. */
 const TASK_LIMIT = 1024 * 1024;

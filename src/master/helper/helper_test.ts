@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MailTask, TaskResult } from "../../delivery/mailbox/writer.ts";
 import { listen } from "../../platform/socket/connection.ts";
-import type { ChildHandler, ChildOptions } from "../../platform/process/spawn.ts";
+import type { ChildHandler, ChildOptions } from "../../platform/socket/child.ts";
 import { HelperProcesses } from "./helper_processes.ts";
 import { FRAME_LIMIT, frameHead, printLine, TaskReader } from "./helper_protocol.ts";
 import { HelperSession } from "./helper.ts";
@@ -202,12 +202,7 @@ test("one helper for each user, with that user's identity; it is forgotten when 
 test("no helper is root's or anything but a number's, and there is none without root", () => {
   const { helpers } = helpersOf({ uid: 102, gid: 105 });
   expect(() => helpers.socketFor(0, 8)).toThrow("mail is not delivered as root: give root an alias");
-  for (
-    const [uid, gid] of [[1000, 0], [-1, 5], [1.5, 5], ["1000", 5], [undefined, 5], [
-      4294967295,
-      5,
-    ]]
-  ) {
+  for (const [uid, gid] of [[1000, 0], [-1, 5], [1.5, 5], [4_294_967_295, 5]] as const) {
     expect(() => helpers.socketFor(uid, gid)).toThrow("mail is not delivered with user id");
   }
   expect(() => helpersOf(undefined).helpers.socketFor(1000, 100)).toThrow("does not run as root");

@@ -1,3 +1,8 @@
+import { ServiceFault } from "../control/service_fault.ts";
+
+/** Leases that one worker may hold and wait for: more than it has deliveries. */
+export const MOST_CLAIMS = 20_000;
+
 /** A wait for a lease, or a lease that is held. */
 interface Claim {
   readonly key: string;
@@ -12,9 +17,14 @@ interface Claim {
 export class Leases {
   readonly #held = new Map<string, Claim[]>();
   readonly #waiting = new Map<string, Claim[]>();
+  /** Claims by worker. */
+  readonly #counts = new Map<number, number>();
 
-  /** Resolves when the worker may go on: fewer than `limit` hold the key. */
+  /** Resolves when the worker may go on: fewer than `limit` hold the key. Rejects when the worker has too many. */
   take(key: string, limit: number, worker: number): Promise<void> {
+    const count = this.#counts.get(worker) ?? 0;
+    if (count >= MOST_CLAIMS) return Promise.reject(new ServiceFault("busy", "too many leases at a time"));
+    this.#counts.set(worker, count + 1);
     return new Promise((grant) => {
       const claim = { key, worker, grant };
       const held = this.#listed(this.#held, key);
@@ -30,6 +40,7 @@ export class Leases {
     const at = held.findIndex((claim) => claim.worker === worker);
     if (at < 0) return;
     held.splice(at, 1);
+    this.#counts.set(worker, (this.#counts.get(worker) ?? 1) - 1);
     this.#next(key);
   }
 
@@ -45,6 +56,7 @@ export class Leases {
       const mine = held.filter((claim) => claim.worker === worker).length;
       for (let i = 0; i < mine; i++) this.release(key, worker);
     }
+    this.#counts.delete(worker);
   }
 
   #next(key: string): void {

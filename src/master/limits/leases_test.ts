@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Agent, DeliveryJob } from "../../delivery/agent.ts";
 import { leasedAgent } from "../../worker/leased_agent.ts";
-import { Leases } from "./leases.ts";
+import { Leases, MOST_CLAIMS } from "./leases.ts";
 
 const settled = () => new Promise((done) => setTimeout(done, 0));
 
@@ -80,9 +80,12 @@ test("a delivery takes its leases in order, gives them back, and none is left wh
     deliver: () => Promise.resolve({ outcomes: [], setup: 0, transmission: 0 }),
     close: () => Promise.resolve(),
   };
-  const leased = leasedAgent(agent, [{ limit: 1, key: ({ transport }) => transport }], (what, { key }) => {
-    asked.push(`${what} ${key}`);
-    return what === "release" ? Promise.resolve() : new Promise<void>((open) => gates.push(open));
+  const leased = leasedAgent(agent, [{ limit: 1, key: ({ transport }) => transport }], {
+    take(key) {
+      asked.push(`lease ${key}`);
+      return new Promise<void>((open) => gates.push(open));
+    },
+    giveBack: (key) => Promise.resolve(void asked.push(`release ${key}`)),
   });
   const first = leased.deliver(job, new AbortController().signal);
   gates.shift()!();
@@ -95,4 +98,15 @@ test("a delivery takes its leases in order, gives them back, and none is left wh
   gates.shift()!();
   await settled();
   expect(asked).toEqual(["lease slow", "release slow", "lease slow", "release slow"]);
+});
+
+test("a worker holds and waits for a bounded number of leases, whatever it asks for", async () => {
+  const leases = new Leases();
+  for (let i = 0; i < MOST_CLAIMS; i++) void leases.take(`key ${i}`, 1, 7);
+  await expect(leases.take("one more", 1, 7)).rejects.toThrow("too many");
+  await leases.take("one more", 1, 8);
+  leases.release("key 3", 7);
+  await leases.take("key 3", 1, 7);
+  leases.forget(7);
+  await leases.take("key 3", 1, 7);
 });

@@ -303,5 +303,6 @@ export async function openOwnShard(
   throw new QueueFault(
     `open the queue in ${shardPaths(options.directory, options.name).own}`,
     "another process holds its lock",
+    { kind: "locked" },
   );
 }

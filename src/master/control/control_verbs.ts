@@ -1,0 +1,145 @@
+import { flag, nothing, optional, record, type Shape, text } from "../../base/shape.ts";
+import { count, list, Misfit } from "../../base/shape.ts";
+import { type RunningAnswer, runningAnswer } from "../../explain/explanation_shape.ts";
+import type { QueueId } from "../../queue/envelope.ts";
+import { queueCounts, queueId, queueName } from "../../queue/queue_shapes.ts";
+import type { QueueCounts, QueueName } from "../../queue/store.ts";
+import { type MessagePiece, messagePiece, type QueueRow, queueRow } from "./queue_rows.ts";
+import { type ServiceStatus, serviceStatus } from "./service_status.ts";
+
+/** No arguments. */
+export type None = Readonly<Record<never, never>>;
+
+/** What a verb takes and gives; `never` for what it has none of. */
+interface Verbal<Args, Result, Streams extends { readonly item?: unknown; readonly row?: unknown } = None> {
+  readonly args: Args;
+  readonly result: Result;
+  /** One of many that the client sends after the request. */
+  readonly item: Streams extends { readonly item: infer Item } ? Item : never;
+  /** One of many that come before the result. */
+  readonly row: Streams extends { readonly row: infer Row } ? Row : never;
+}
+
+/** For all messages, or for those whose ids follow. */
+export interface Which {
+  readonly all?: boolean;
+}
+
+type Move = Verbal<Which, number, { readonly item: QueueId }>;
+
+/**
+ * Everything that can be asked of the running service, over the control socket or in another way. Counts are of messages.
+ */
+export interface ControlVerbs {
+  readonly status: Verbal<None, ServiceStatus>;
+  /** Done once the new workers serve; a fault: the old ones still do. */
+  readonly reload: Verbal<None, null>;
+  /** Drains, then exits; done at once. */
+  readonly stop: Verbal<None, null>;
+  /** Exits without waiting for what is in flight. */
+  readonly abort: Verbal<None, null>;
+  /** Prometheus' text format, in pieces. */
+  readonly metrics: Verbal<None, null, { readonly row: string }>;
+  readonly list: Verbal<{ readonly queue?: QueueName }, number, { readonly row: QueueRow }>;
+  readonly counts: Verbal<None, QueueCounts>;
+  /** Makes deferred mail due now (postqueue -f, -i). */
+  readonly flush: Move;
+  /** Deferred mail for a domain (postqueue -s). */
+  readonly flush_site: Verbal<{ readonly site: string }, number>;
+  /** postsuper -h, -H, -e, -d, -r. */
+  readonly hold: Move;
+  readonly unhold: Move;
+  readonly expire: Move;
+  readonly delete: Move;
+  readonly requeue: Move;
+  /** postcat -q; 0 and no rows when it is not there. */
+  readonly cat: Verbal<{ readonly id: QueueId }, number, { readonly row: MessagePiece }>;
+  /** A session as `mta explain` is given it, word by word, by what the service has loaded. */
+  readonly explain: Verbal<None, RunningAnswer, { readonly item: string }>;
+  /** New mail in the maildrop. */
+  readonly pickup: Verbal<None, null>;
+}
+
+export type Verb = keyof ControlVerbs;
+export type ArgsOf<V extends Verb> = ControlVerbs[V]["args"];
+export type ItemOf<V extends Verb> = ControlVerbs[V]["item"];
+export type RowOf<V extends Verb> = ControlVerbs[V]["row"];
+export type ResultOf<V extends Verb> = ControlVerbs[V]["result"];
+
+/** Who may use a verb: the owner (root or the master's own user), or whom a parameter lists. */
+export type MayUse = "owner" | "authorized_mailq_users" | "authorized_flush_users";
+
+/** A verb's check at the door, for both ends, and who may use it. */
+export interface VerbRow<V extends Verb> {
+  readonly mayUse: MayUse;
+  readonly args: Shape<ArgsOf<V>>;
+  readonly result: Shape<ResultOf<V>>;
+  readonly item: Shape<ItemOf<V>>;
+  readonly row: Shape<RowOf<V>>;
+  /** Whether items follow the request. */
+  readonly takesItems: boolean;
+}
+
+const none: Shape<None> = record<None>({});
+const never: Shape<never> = () => new Misfit("nothing");
+const NO_STREAMS = { item: never, row: never, takesItems: false } as const;
+
+function move(mayUse: MayUse) {
+  const args = record<Which>({ all: optional(flag) });
+  return { mayUse, args, result: count, item: queueId, row: never, takesItems: true } as const;
+}
+
+/** Words of a session to be explained: more is none that a person wrote. */
+export const MOST_WORDS = 1000;
+const WORD = text(4096);
+/** The words of one session together. */
+export const words: Shape<readonly string[]> = list(WORD, MOST_WORDS);
+
+/** All verbs. */
+export const VERBS: { readonly [V in Verb]: VerbRow<V> } = {
+  status: { mayUse: "authorized_mailq_users", args: none, result: serviceStatus, ...NO_STREAMS },
+  reload: { mayUse: "owner", args: none, result: nothing, ...NO_STREAMS },
+  stop: { mayUse: "owner", args: none, result: nothing, ...NO_STREAMS },
+  abort: { mayUse: "owner", args: none, result: nothing, ...NO_STREAMS },
+  metrics: { mayUse: "owner", args: none, result: nothing, ...NO_STREAMS, row: text(128 * 1024) },
+  list: {
+    mayUse: "authorized_mailq_users",
+    args: record<ArgsOf<"list">>({ queue: optional(queueName) }),
+    result: count,
+    ...NO_STREAMS,
+    row: queueRow,
+  },
+  counts: { mayUse: "authorized_mailq_users", args: none, result: queueCounts, ...NO_STREAMS },
+  flush: move("authorized_flush_users"),
+  flush_site: {
+    mayUse: "authorized_flush_users",
+    args: record<ArgsOf<"flush_site">>({ site: text(1024) }),
+    result: count,
+    ...NO_STREAMS,
+  },
+  hold: move("owner"),
+  unhold: move("owner"),
+  expire: move("owner"),
+  delete: move("owner"),
+  requeue: move("owner"),
+  cat: {
+    mayUse: "owner",
+    args: record<ArgsOf<"cat">>({ id: queueId }),
+    result: count,
+    ...NO_STREAMS,
+    row: messagePiece,
+  },
+  explain: {
+    mayUse: "owner",
+    args: none,
+    result: runningAnswer,
+    ...NO_STREAMS,
+    item: WORD,
+    takesItems: true,
+  },
+  pickup: { mayUse: "authorized_flush_users", args: none, result: nothing, ...NO_STREAMS },
+};
+
+export function isVerb(name: string): name is Verb {
+  return Object.hasOwn(VERBS, name);
+}

@@ -1,0 +1,117 @@
+import { Misfit } from "../base/shape.ts";
+import type { QueueId } from "../queue/envelope.ts";
+import type { QueueCounts } from "../queue/store.ts";
+import { MOST_IDS, type WorkerRow, type WorkerVerb } from "../worker/worker_verbs.ts";
+import type { ControlService } from "./control/control_session.ts";
+import { MOST_WORDS, type Which, words } from "./control/control_verbs.ts";
+import { ServiceFault } from "./control/service_fault.ts";
+import type { ServiceStatus } from "./control/service_status.ts";
+import { askAll, askOne } from "./queue_questions.ts";
+import type { WorkerProcess } from "./worker_process.ts";
+
+/** What the answers are made of. */
+export interface AnswerParts {
+  /** Workers that serve now. */
+  readonly serving: () => readonly WorkerProcess[];
+  readonly status: () => ServiceStatus;
+  readonly reload: () => Promise<void>;
+  /** Begins to end the service; what is in flight ends first unless `abort`. */
+  readonly end: (how: "stop" | "abort") => void;
+  readonly metrics: () => Promise<string>;
+}
+
+/** Characters of the metrics in one row. */
+const PIECE = 32 * 1024;
+
+/** Sends rows of a worker to whoever asked. */
+function rowsTo<V extends WorkerVerb>(row: (row: WorkerRow<V>) => Promise<void> | undefined) {
+  return async (rows: readonly WorkerRow<V>[]): Promise<void> => {
+    for (const each of rows) {
+      const wait = row(each);
+      if (wait !== undefined) await wait;
+    }
+  };
+}
+
+const sum = (counts: readonly number[]): number => counts.reduce((total, each) => total + each, 0);
+
+function sumOfCounts(all: readonly QueueCounts[]): QueueCounts {
+  const of = (name: keyof QueueCounts) => sum(all.map((each) => each[name]));
+  return {
+    incoming: of("incoming"),
+    active: of("active"),
+    deferred: of("deferred"),
+    hold: of("hold"),
+    corrupt: of("corrupt"),
+    bytes: of("bytes"),
+  };
+}
+
+/** Ids as they come, so many at a time. */
+async function* batches(ids: AsyncIterable<QueueId>): AsyncGenerator<readonly QueueId[]> {
+  let batch: QueueId[] = [];
+  for await (const id of ids) {
+    if (batch.push(id) < MOST_IDS) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+interface MoveCall {
+  readonly args: Which;
+  readonly items: AsyncIterable<QueueId>;
+  readonly signal: AbortSignal;
+}
+
+/** Carries out what is asked over the control socket. */
+export function controlService(parts: AnswerParts): ControlService {
+  const { serving } = parts;
+  const move =
+    (verb: "flush" | "hold" | "unhold" | "expire" | "delete" | "requeue") =>
+    async ({ args: { all }, items, signal }: MoveCall): Promise<number> => {
+      if (all === true) return sum(await askAll(serving(), verb, {}, { signal }));
+      let moved = 0;
+      for await (const ids of batches(items)) {
+        moved += sum(await askAll(serving(), verb, { ids }, { signal }));
+      }
+      return moved;
+    };
+  const end = (how: "stop" | "abort") => () => Promise.resolve((parts.end(how), null));
+  return {
+    status: () => Promise.resolve(parts.status()),
+    reload: async () => (await parts.reload(), null),
+    stop: end("stop"),
+    abort: end("abort"),
+    async metrics({ row }) {
+      const text = await parts.metrics();
+      for (let at = 0; at < text.length; at += PIECE) await row(text.slice(at, at + PIECE));
+      return null;
+    },
+    list: async ({ args, row, signal }) =>
+      sum(await askAll(serving(), "list", args, { signal, rows: rowsTo<"list">(row) })),
+    counts: async ({ signal }) => sumOfCounts(await askAll(serving(), "counts", {}, { signal })),
+    flush: move("flush"),
+    flush_site: async ({ args, signal }) => sum(await askAll(serving(), "flush_site", args, { signal })),
+    hold: move("hold"),
+    unhold: move("unhold"),
+    expire: move("expire"),
+    delete: move("delete"),
+    requeue: move("requeue"),
+    cat: async ({ args, row, signal }) =>
+      sum(await askAll(serving(), "cat", args, { signal, rows: rowsTo<"cat">(row) })),
+    explain: async ({ items, signal }) =>
+      await askOne(serving(), "explain", { words: await wordsOf(items) }, { signal }),
+    pickup: async ({ signal }) => (await askAll(serving(), "pickup", {}, { signal }), null),
+  };
+}
+
+async function wordsOf(items: AsyncIterable<string>): Promise<readonly string[]> {
+  const all: string[] = [];
+  for await (const word of items) {
+    if (all.push(word) > MOST_WORDS) break;
+  }
+  const good = words(all);
+  if (good instanceof Misfit) throw new ServiceFault("malformed", `a session to be explained: ${good}`);
+  return good;
+}

@@ -1,70 +1,46 @@
-// Finds the parameters that the code acts on and writes src/config/parameters/honoured.ts, from which the program warns of settings
-// without effect. `--check` writes nothing and exits 1 when the file is out of date.
+// Gathers the lists of parameters that the code declares and writes src/config/parameters/honoured.ts, from which the program
+// warns of settings without effect. `--check` writes nothing and exits 1 when the file is out of date.
+//
+// A list is a constant `..._PARAMETERS`: it gives the type of the settings that a room reads, and what is on it counts as honoured. A
+// constant `..._DEMANDS` lists what is read only to fail closed (absence.ts says how). What is on no list, the settings' type has not.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { CONSEQUENCES } from "../src/config/check/check_honoured.ts";
 import { references } from "../src/config/syntax/expand.ts";
 import { parameters, patterns } from "../src/config/parameters/parameters.ts";
 
 const root = resolve(import.meta.dirname!, "..");
 const target = join(root, "src/config/parameters/honoured.ts");
 
-/** Files in which a name is data, not use: the table itself, its checks, and postconf. */
-const NOT_USE: readonly RegExp[] = [
-  /_test\.tsx?$/,
-  /^src\/config\/(parameters|check)\//,
-  /^src\/commands\/postconf\//,
-];
-
-/** Acted on without being named in the code, and why. */
-const INDIRECT: Readonly<Record<string, string>> = {
-  smtpd_restriction_classes: "the classes it lists are looked up by their own names",
-  config_directory: "always the directory in use",
-};
-
-/** Named in the code, and yet worth a warning when set: CONSEQUENCES of check_honoured.ts says what comes of them. */
-const EXCLUDED: readonly string[] = Object.keys(CONSEQUENCES);
-
 const rows = { ...parameters, ...patterns };
-const names = new Set<string>([...Object.keys(parameters), ...Object.keys(patterns)]);
+const names = new Set<string>(Object.keys(rows));
 
-function sources(): string[] {
+/** The table of parameters: names there are data, not use. */
+const TABLE = "/src/config/parameters/";
+const LIST = /^export const (\w+_(?:PARAMETERS|DEMANDS))\b/gm;
+
+/** Files that declare a list, and the names of their lists. */
+function declarations(): (readonly [file: string, list: string])[] {
   return readdirSync(join(root, "src"), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
-    .filter((file) => !NOT_USE.some((pattern) => pattern.test(file))).sort();
-}
-
-function withoutComments(source: string): string {
-  return source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/[^\n]*/g, "$1");
-}
-
-/** The code without texts for people: a parameter named in a message is not acted on. What they insert is code. */
-function withoutMessages(source: string): string {
-  const inserted = /\$\{[^{}]*\}/g;
-  const isMessage = (text: string) => /\s/.test(text.replace(inserted, ""));
-  return source.replace(/"(?:[^"\\\n]|\\.)*"/g, (text) => isMessage(text) ? '""' : text)
-    .replace(
-      /`(?:[^`\\\n]|\\.)*`/g,
-      (text) => isMessage(text) ? (text.match(inserted) ?? []).join(" ") : text,
+    .filter((entry) => entry.isFile() && /(?<!_test)\.tsx?$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name)).filter((file) => !file.includes(TABLE)).sort()
+    .flatMap((file) =>
+      [...readFileSync(file, "utf8").matchAll(LIST)].map(([, list]) => [file, list!] as const)
     );
 }
 
-/**
- * Names used in one file: `x.name`, `"name"`, any word with `_` that is a parameter's name; `${prefix}_suffix`; and for
- * `<transport>_...` what follows the transport's name.
- */
-function usedIn(source: string): string[] {
-  const found: string[] = [];
-  for (const match of source.matchAll(/\.([A-Za-z0-9_]+)\b|(["'`])([^"'`\s]+)\2/g)) {
-    const name = match[1] ?? match[3]!;
-    found.push(name, `<transport>_${name}`);
+/** The names on all lists of a kind. A list that cannot be read, or names no parameter, is a mistake of ours. */
+async function listed(kind: "PARAMETERS" | "DEMANDS"): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (const [file, list] of declarations()) {
+    if (!list.endsWith(kind)) continue;
+    const values = (await import(file) as Record<string, unknown>)[list];
+    if (!Array.isArray(values)) throw new Error(`${relative(root, file)}: ${list} is no list`);
+    for (const name of values) {
+      if (!names.has(name)) throw new Error(`${relative(root, file)}: ${list}: no parameter ${name}`);
+      found.add(name);
+    }
   }
-  for (const [word] of source.matchAll(/\b[A-Za-z0-9]+_[A-Za-z0-9_]+\b/g)) found.push(word);
-  for (const match of source.matchAll(/\$\{[^{}]*\}(_[a-z0-9_]+)[`"$]/gi)) {
-    found.push(...["smtp", "lmtp", "<transport>"].map((prefix) => `${prefix}${match[1]}`));
-  }
-  return found.filter((name) => names.has(name));
+  return found;
 }
 
 /** A default such as `$reject_tempfail_action` acts through the parameter that mentions it. */
@@ -75,26 +51,37 @@ function withMentioned(used: Set<string>): void {
   }
 }
 
-function honoured(): string[] {
-  const used = new Set<string>(Object.keys(INDIRECT));
-  for (const file of sources()) {
-    for (const name of usedIn(withoutMessages(withoutComments(readFileSync(join(root, file), "utf8"))))) {
-      used.add(name);
-    }
-  }
-  for (const name of EXCLUDED) used.delete(name);
-  withMentioned(used);
-  return [...used].sort();
+interface Lists {
+  readonly honoured: readonly string[];
+  readonly demanded: readonly string[];
 }
 
-function print(list: readonly string[]): string {
-  return `/** Parameters that the code acts on. Generated by scripts/honoured.ts. */
-export const HONOURED: ReadonlySet<string> = new Set([
-${list.map((name) => `  ${JSON.stringify(name)},\n`).join("")}]);
+async function lists(): Promise<Lists> {
+  const [used, demanded] = [await listed("PARAMETERS"), await listed("DEMANDS")];
+  for (const name of demanded) {
+    if (used.has(name)) throw new Error(`${name} is on a list of parameters and on one of demands`);
+  }
+  withMentioned(used);
+  for (const name of demanded) used.delete(name);
+  return { honoured: [...used].sort(), demanded: [...demanded].sort() };
+}
+
+function print({ honoured, demanded }: Lists): string {
+  const lines = (list: readonly string[]) => list.map((name) => `  ${JSON.stringify(name)},\n`).join("");
+  return `// Generated by scripts/honoured.ts from the lists that the code declares.
+
+/** Parameters that the code acts on. */
+export const HONOURED = [
+${lines(honoured)}] as const;
+
+/** Parameters that the code reads only to fail closed, as what they ask for is not there yet (absence.ts). */
+export const DEMANDED = [
+${lines(demanded)}] as const;
 `;
 }
 
-const text = print(honoured());
+const found = await lists();
+const text = print(found);
 if (process.argv.includes("--check")) {
   if (readFileSync(target, "utf8") !== text) {
     console.error(
@@ -105,5 +92,5 @@ if (process.argv.includes("--check")) {
   console.log("honoured: up to date");
 } else {
   writeFileSync(target, text);
-  console.log(`honoured: ${honoured().length} of ${names.size} parameters`);
+  console.log(`honoured: ${found.honoured.length} of ${names.size} parameters`);
 }

@@ -1,7 +1,7 @@
 import { isPromise } from "../base/maybe_async.ts";
 import type { Cleanup, Committed, IncomingMessage } from "../cleanup/cleanup.ts";
 import { splitList } from "../config/syntax/list.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { internalReceived } from "../message/received.ts";
 import type { Log } from "../observe/log.ts";
 import { NOTIFY, type QueueId } from "../queue/envelope.ts";
@@ -11,23 +11,25 @@ import { headersOf } from "./original.ts";
 import { BUILT_IN, expandBody, type Template, type Templates } from "./template.ts";
 
 /** The main.cf parameters that bounce(8) obeys. */
-export type BounceSettings = Pick<
-  Settings,
-  | "myhostname"
-  | "myorigin"
-  | "mail_name"
-  | "bounce_size_limit"
-  | "bounce_notice_recipient"
-  | "2bounce_notice_recipient"
-  | "delay_notice_recipient"
-  | "double_bounce_sender"
-  | "notify_classes"
-  | "header_from_format"
-  | "enable_threaded_bounces"
-  | "smtputf8_enable"
-  | "maximal_queue_lifetime"
-  | "delay_warning_time"
->;
+export const BOUNCE_PARAMETERS = [
+  "myhostname",
+  "myorigin",
+  "mail_name",
+  "bounce_size_limit",
+  "bounce_notice_recipient",
+  "2bounce_notice_recipient",
+  "delay_notice_recipient",
+  "double_bounce_sender",
+  "notify_classes",
+  "header_from_format",
+  "enable_threaded_bounces",
+  "smtputf8_enable",
+  "maximal_queue_lifetime",
+  "delay_warning_time",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type BounceSettings = SettingsOf<typeof BOUNCE_PARAMETERS>;
 
 /** What the bouncer is built from. */
 export interface BounceDeps {

@@ -24,7 +24,7 @@ const attribute = (name: string, value: string | undefined) =>
   value === undefined ? "" : ` ${name}=<${value}>`;
 
 /** `from CLIENT; from=<s> to=<r> proto=ESMTP helo=<h>`, as in smtpd's lines; a local message comes from `local`. */
-function originText({ origin, sender, recipients }: Submission): string {
+export function originText({ origin, sender, recipients }: Submission): string {
   const client = origin.clientAddress === undefined
     ? "local"
     : `${origin.clientName}[${origin.clientAddress}]`;

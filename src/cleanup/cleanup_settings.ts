@@ -1,25 +1,27 @@
 import { splitList } from "../config/syntax/list.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
 import { type WalkLimits, walkLimits } from "../message/mime_walker.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 
 /** The parameters that cleanup reads. */
-export type CleanupParameters = Pick<
-  Settings,
-  | "always_add_missing_headers"
-  | "always_bcc"
-  | "enable_long_queue_ids"
-  | "header_address_token_limit"
-  | "header_size_limit"
-  | "hopcount_limit"
-  | "line_length_limit"
-  | "message_drop_headers"
-  | "message_size_limit"
-  | "mime_boundary_length_limit"
-  | "mime_nesting_limit"
-  | "myhostname"
-  | "receive_override_options"
-  | "undisclosed_recipients_header"
->;
+export const CLEANUP_PARAMETERS = [
+  "always_add_missing_headers",
+  "always_bcc",
+  "enable_long_queue_ids",
+  "header_address_token_limit",
+  "header_size_limit",
+  "hopcount_limit",
+  "line_length_limit",
+  "message_drop_headers",
+  "message_size_limit",
+  "mime_boundary_length_limit",
+  "mime_nesting_limit",
+  "myhostname",
+  "receive_override_options",
+  "undisclosed_recipients_header",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type CleanupParameters = SettingsOf<typeof CLEANUP_PARAMETERS>;
 
 /** The same, ready for use. */
 export interface CleanupSettings {

@@ -1,21 +1,23 @@
 import { splitList } from "../config/syntax/list.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import type { HeaderPlace } from "../message/mime_walker.ts";
 import type { OpenMaps, OpenTables } from "../rewrite/open_tables.ts";
 
 /** The parameters of content checks. */
-export type CheckParameters = Pick<
-  Settings,
-  | "header_checks"
-  | "mime_header_checks"
-  | "nested_header_checks"
-  | "body_checks"
-  | "body_checks_size_limit"
-  | "disable_mime_input_processing"
-  | "internal_mail_filter_classes"
-  | "line_length_limit"
-  | "receive_override_options"
->;
+export const CHECK_PARAMETERS = [
+  "header_checks",
+  "mime_header_checks",
+  "nested_header_checks",
+  "body_checks",
+  "body_checks_size_limit",
+  "disable_mime_input_processing",
+  "internal_mail_filter_classes",
+  "line_length_limit",
+  "receive_override_options",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type CheckParameters = SettingsOf<typeof CHECK_PARAMETERS>;
 
 /** The tables that content is held against (header_checks(5)). */
 export interface ContentChecks {

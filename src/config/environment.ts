@@ -1,6 +1,6 @@
 import { trimAscii } from "./syntax/logical_lines.ts";
 import type { Diagnostic } from "./syntax/diagnostic.ts";
-import { RAW_PARAMETERS, type Setting } from "./scope.ts";
+import { type Setting, UNEXPANDED } from "./scope.ts";
 import type { World } from "./world.ts";
 
 /** Environment variables that begin with this override main.cf. */
@@ -44,7 +44,7 @@ export function environmentSettings(
 
 /** Written so that expansion gives the text back. */
 function literal(name: string, text: string): string {
-  return RAW_PARAMETERS.has(name) ? text : text.replaceAll("$", "$$$$");
+  return UNEXPANDED.has(name) ? text : text.replaceAll("$", "$$$$");
 }
 
 function unreadable(name: string, variable: string, path: string, error: string): Diagnostic {

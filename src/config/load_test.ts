@@ -94,7 +94,7 @@ describe("settings", () => {
         settings.append_dot_mydomain,
         settings.smtputf8_enable,
         settings.relay_domains,
-        settings.respectful_logging,
+        loaded(`compatibility_level = ${level}\n`).parameter("respectful_logging") === "yes",
       ];
     };
     expect(of("0")).toEqual([true, false, loaded("").settings.mydestination, false]);

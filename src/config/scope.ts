@@ -41,7 +41,7 @@ export function hasDefault(row: ParameterRow): boolean {
 }
 
 /** Not expanded when read, but by their users with macros of their own (postconf(5)). */
-export const RAW_PARAMETERS: ReadonlySet<string> = new Set([
+export const UNEXPANDED: ReadonlySet<string> = new Set([
   "command_execution_directory",
   "default_rbl_reply",
   "forward_path",
@@ -180,7 +180,7 @@ export class Scope {
   /** The value as its reader wants it: expanded, unless the parameter is a raw one. */
   expanded(name: string): string | undefined {
     const raw = this.raw(name);
-    if (raw === undefined || RAW_PARAMETERS.has(name)) return raw;
+    if (raw === undefined || UNEXPANDED.has(name)) return raw;
     const text = this.#expand(name, raw);
     return name === "myorigin" && text.startsWith("/") ? this.#firstLine(text) : text;
   }

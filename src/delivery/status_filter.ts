@@ -1,3 +1,4 @@
+import type { ParameterName } from "../config/parameters/settings_type.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { RecipientDetail } from "../queue/store.ts";
 import type { OpenMaps } from "../rewrite/open_tables.ts";
@@ -13,7 +14,7 @@ export const STATUS_FILTER_PARAMETERS = [
   "local_delivery_status_filter",
   "pipe_delivery_status_filter",
   "virtual_delivery_status_filter",
-] as const;
+] as const satisfies readonly ParameterName[];
 
 /**
  * The same agent, with what it reports changed by a table: the key is `STATUS TEXT`, the value a new status and, if there is more,

@@ -1,5 +1,5 @@
 import { mailOwnerStandIn } from "../config/mail_owner.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import type { Identity } from "../platform/process/spawn.ts";
 import type { SystemUser } from "../platform/process/users.ts";
 
@@ -19,12 +19,17 @@ export interface Accounts {
   userByName(name: string): SystemUser | undefined;
 }
 
+/** Whose rights the workers have. */
+export const OWNER_PARAMETERS = [
+  "mail_owner",
+] as const satisfies readonly ParameterName[];
+
 /**
  * mail_owner (postconf(5)) as numbers: a user's name, or `uid:gid` where an image has no accounts. Root is refused: no worker
  * is ever root. A mail_owner nobody set and nobody made is stood in for (the check of users warns of it).
  */
 export function workerPrivileges(
-  settings: Pick<Settings, "mail_owner">,
+  settings: SettingsOf<typeof OWNER_PARAMETERS>,
   ownerIsSet: boolean,
   accounts: Accounts,
 ): Privileges {

@@ -1,5 +1,5 @@
 import { parseTime } from "../config/syntax/value.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf, TransportParameter } from "../config/parameters/settings_type.ts";
 import { type Feedback, parseFeedback, type WindowLimits } from "./feedback.ts";
 
 /** What a transport may do, from main.cf's `<transport>_...` and `default_...` parameters (qmgr(8)). */
@@ -11,18 +11,35 @@ export interface TransportLimits extends WindowLimits {
   readonly transportRateDelay: number;
 }
 
+/** The parameters of each transport, by what follows its name. */
+export const TRANSPORT_PARAMETERS = [
+  "<transport>_destination_concurrency_limit",
+  "<transport>_initial_destination_concurrency",
+  "<transport>_destination_concurrency_positive_feedback",
+  "<transport>_destination_concurrency_negative_feedback",
+  "<transport>_destination_concurrency_failed_cohort_limit",
+  "<transport>_destination_recipient_limit",
+  "<transport>_destination_rate_delay",
+  "<transport>_transport_rate_delay",
+] as const satisfies readonly TransportParameter[];
+
+/** What follows the name. */
+type Suffix = (typeof TRANSPORT_PARAMETERS)[number] extends `<transport>_${infer Rest}` ? Rest : never;
+
 /** The defaults for transports that set nothing of their own. */
-export type LimitSettings = Pick<
-  Settings,
-  | "default_destination_concurrency_limit"
-  | "initial_destination_concurrency"
-  | "default_destination_concurrency_positive_feedback"
-  | "default_destination_concurrency_negative_feedback"
-  | "default_destination_concurrency_failed_cohort_limit"
-  | "default_destination_recipient_limit"
-  | "default_destination_rate_delay"
-  | "default_transport_rate_delay"
->;
+export const LIMIT_PARAMETERS = [
+  "default_destination_concurrency_limit",
+  "initial_destination_concurrency",
+  "default_destination_concurrency_positive_feedback",
+  "default_destination_concurrency_negative_feedback",
+  "default_destination_concurrency_failed_cohort_limit",
+  "default_destination_recipient_limit",
+  "default_destination_rate_delay",
+  "default_transport_rate_delay",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type LimitSettings = SettingsOf<typeof LIMIT_PARAMETERS>;
 
 function number(name: string, text: string | undefined, fallback: number): number {
   if (text === undefined) return fallback;
@@ -53,10 +70,10 @@ export function transportLimits(
   settings: LimitSettings,
   parameter: (name: string) => string | undefined,
 ): TransportLimits {
-  const name = (rest: string) => `${transport}_${rest}`;
-  const count = (rest: string, fallback: number) => number(name(rest), parameter(name(rest)), fallback);
-  const delay = (rest: string, fallback: number) => milliseconds(name(rest), parameter(name(rest)), fallback);
-  const factor = (rest: string, fallback: string) => feedback(name(rest), parameter(name(rest)) ?? fallback);
+  const name = (rest: Suffix) => `${transport}_${rest}`;
+  const count = (rest: Suffix, fallback: number) => number(name(rest), parameter(name(rest)), fallback);
+  const delay = (rest: Suffix, fallback: number) => milliseconds(name(rest), parameter(name(rest)), fallback);
+  const factor = (rest: Suffix, fallback: string) => feedback(name(rest), parameter(name(rest)) ?? fallback);
   const destinationRateDelay = delay("destination_rate_delay", settings.default_destination_rate_delay);
   // A pause between deliveries means one at a time (postconf(5), default_destination_rate_delay).
   const slow = destinationRateDelay > 0;

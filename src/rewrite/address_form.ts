@@ -1,4 +1,4 @@
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { quoteLocal } from "../address/address.ts";
 import {
   firstOperator,
@@ -20,16 +20,18 @@ export interface RewriteContext {
 export type ContextName = "local" | "remote";
 
 /** The settings that the standard address form depends on. */
-export type AddressFormSettings = Pick<
-  Settings,
-  | "myorigin"
-  | "mydomain"
-  | "remote_header_rewrite_domain"
-  | "append_at_myorigin"
-  | "append_dot_mydomain"
-  | "swap_bangpath"
-  | "allow_percent_hack"
->;
+export const ADDRESS_FORM_PARAMETERS = [
+  "myorigin",
+  "mydomain",
+  "remote_header_rewrite_domain",
+  "append_at_myorigin",
+  "append_dot_mydomain",
+  "swap_bangpath",
+  "allow_percent_hack",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type AddressFormSettings = SettingsOf<typeof ADDRESS_FORM_PARAMETERS>;
 
 /** Puts addresses into the standard form user@full.domain (trivial-rewrite(8), "standard address form"). */
 export interface AddressForm {

@@ -1,15 +1,22 @@
 import { quoteAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { NOTIFY, type Recipient } from "../queue/envelope.ts";
 import { inTurn } from "./in_turn.ts";
 import { isTrouble, type Mapped, type MapTrouble } from "./map_address.ts";
 import { expandAlias, type ExpansionLimits } from "./virtual_alias.ts";
 
+/** The parameters of recipient expansion. */
+export const EXPAND_PARAMETERS = [
+  "enable_original_recipient",
+  "duplicate_filter_limit",
+  "empty_address_recipient",
+] as const satisfies readonly ParameterName[];
+
 /** The settings of recipient expansion. */
 export type ExpandSettings =
   & ExpansionLimits
-  & Pick<Settings, "enable_original_recipient" | "duplicate_filter_limit" | "empty_address_recipient">;
+  & SettingsOf<typeof EXPAND_PARAMETERS>;
 
 /** What to leave out (receive_override_options), and copies to add. */
 export interface ExpansionOptions {

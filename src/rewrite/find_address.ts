@@ -1,6 +1,6 @@
 import { quoteAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import {
   type AddressForm,
   type EmailAnswer,
@@ -12,7 +12,13 @@ import type { LocalDomains } from "./local_domains.ts";
 import type { OpenMaps } from "./open_tables.ts";
 
 /** The settings that say what an address extension is. */
-export type ExtensionSettings = Pick<Settings, "recipient_delimiter" | "owner_request_special">;
+export const EXTENSION_PARAMETERS = [
+  "recipient_delimiter",
+  "owner_request_special",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type ExtensionSettings = SettingsOf<typeof EXTENSION_PARAMETERS>;
 
 /** Looks addresses up as canonical(5), virtual(5) and the recipient tables do, internal form. */
 export type FindAddress = (
@@ -21,9 +27,14 @@ export type FindAddress = (
   forms?: readonly AddressForm[],
 ) => MaybeAsync<EmailAnswer>;
 
+/** Whose addresses count as local beside local domains. */
+export const ORIGIN_PARAMETERS = [
+  "myorigin",
+] as const satisfies readonly ParameterName[];
+
 /** Builds the lookup of one configuration. Bare local parts are tried for $myorigin and local domains only. */
 export function createFindAddress(
-  settings: ExtensionSettings & Pick<Settings, "myorigin">,
+  settings: ExtensionSettings & SettingsOf<typeof ORIGIN_PARAMETERS>,
   local: LocalDomains,
 ): FindAddress {
   const origin = settings.myorigin.toLowerCase();

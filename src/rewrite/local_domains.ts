@@ -1,7 +1,7 @@
 import { canonicalIp, withoutMapping } from "../address/ip.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { splitList } from "../config/syntax/list.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import type { Match } from "../table/search/match_list.ts";
 import { bracketedAddress } from "../address/host_address.ts";
 import type { OpenTables } from "./open_tables.ts";
@@ -21,7 +21,13 @@ export interface LocalDomains {
 }
 
 /** The settings that local domains depend on. */
-export type LocalDomainSettings = Pick<Settings, "mydestination" | "proxy_interfaces">;
+export const LOCAL_DOMAIN_PARAMETERS = [
+  "mydestination",
+  "proxy_interfaces",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type LocalDomainSettings = SettingsOf<typeof LOCAL_DOMAIN_PARAMETERS>;
 
 /** A match as a plain answer. */
 export function matched(match: Match): boolean | Trouble {

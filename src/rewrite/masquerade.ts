@@ -1,13 +1,19 @@
 import { quoteLocal, splitAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { splitList } from "../config/syntax/list.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { matched } from "./local_domains.ts";
 import { isTrouble, type MapTrouble } from "./map_address.ts";
 import type { OpenTables } from "./open_tables.ts";
 
 /** The settings of address masquerading. */
-export type MasqueradeSettings = Pick<Settings, "masquerade_domains" | "masquerade_exceptions">;
+export const MASQUERADE_PARAMETERS = [
+  "masquerade_domains",
+  "masquerade_exceptions",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type MasqueradeSettings = SettingsOf<typeof MASQUERADE_PARAMETERS>;
 
 /** Cuts a domain down to the masquerade domain that it is below (ADDRESS_REWRITING_README, masquerade_domains). */
 export type Masquerade = (address: string) => MaybeAsync<string | MapTrouble>;

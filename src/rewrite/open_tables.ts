@@ -1,4 +1,4 @@
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { splitList } from "../config/syntax/list.ts";
 import type { OpenTable, TableContext } from "../table/context.ts";
 import { type Maps, mapsOf } from "../table/search/maps.ts";
@@ -92,9 +92,14 @@ function lent(table: Table): Table {
   return { spec: table.spec, pattern: table.pattern, lookup: (key) => table.lookup(key), close: () => {} };
 }
 
+/** How lists of domains and hosts match. */
+export const MATCH_PARAMETERS = [
+  "parent_domain_matches_subdomains",
+] as const satisfies readonly ParameterName[];
+
 /** Whether a list or table feature is named in parent_domain_matches_subdomains (postconf(5)). */
 export function parentMatches(
-  settings: Pick<Settings, "parent_domain_matches_subdomains">,
+  settings: SettingsOf<typeof MATCH_PARAMETERS>,
   name: string,
 ): boolean {
   return splitList(settings.parent_domain_matches_subdomains).includes(name);

@@ -1,6 +1,6 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { splitList } from "../config/syntax/list.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import type { Recipient } from "../queue/envelope.ts";
 import { type AddressFormSettings, type ContextName, createAddressForm } from "./address_form.ts";
 import { canonicalAddress } from "./canonical.ts";
@@ -16,26 +16,28 @@ import { isTrouble, mapAddress, type MapTrouble } from "./map_address.ts";
 import { createMasquerade, type MasqueradeSettings } from "./masquerade.ts";
 import type { OpenMaps, OpenTables } from "./open_tables.ts";
 
+/** The parameters of the rewriter itself. */
+export const REWRITE_PARAMETERS = [
+  "canonical_maps",
+  "canonical_classes",
+  "sender_canonical_maps",
+  "sender_canonical_classes",
+  "recipient_canonical_maps",
+  "recipient_canonical_classes",
+  "masquerade_classes",
+  "propagate_unmatched_extensions",
+  "virtual_alias_maps",
+  "sender_bcc_maps",
+  "recipient_bcc_maps",
+] as const satisfies readonly ParameterName[];
+
 /** The settings that rewriting depends on. */
 export type RewriteSettings =
   & AddressFormSettings
   & ExtensionSettings
   & MasqueradeSettings
   & ExpandSettings
-  & Pick<
-    Settings,
-    | "canonical_maps"
-    | "canonical_classes"
-    | "sender_canonical_maps"
-    | "sender_canonical_classes"
-    | "recipient_canonical_maps"
-    | "recipient_canonical_classes"
-    | "masquerade_classes"
-    | "propagate_unmatched_extensions"
-    | "virtual_alias_maps"
-    | "sender_bcc_maps"
-    | "recipient_bcc_maps"
-  >;
+  & SettingsOf<typeof REWRITE_PARAMETERS>;
 
 /** Which of a message's addresses is at hand, by the words of canonical_classes. */
 export type AddressRole = "envelope_sender" | "envelope_recipient" | "header_sender" | "header_recipient";

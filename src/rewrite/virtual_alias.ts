@@ -1,14 +1,16 @@
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { isTrouble, type Mapped, type MapTrouble } from "./map_address.ts";
 
 /** Bounds of alias expansion (postconf(5)). */
-export type ExpansionLimits = Pick<
-  Settings,
-  | "virtual_alias_expansion_limit"
-  | "virtual_alias_recursion_limit"
-  | "virtual_alias_address_length_limit"
->;
+export const EXPANSION_LIMITS_PARAMETERS = [
+  "virtual_alias_expansion_limit",
+  "virtual_alias_recursion_limit",
+  "virtual_alias_address_length_limit",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type ExpansionLimits = SettingsOf<typeof EXPANSION_LIMITS_PARAMETERS>;
 
 /** Asks virtual_alias_maps for one address. */
 export type MapAlias = (address: string) => MaybeAsync<Mapped>;

@@ -1,15 +1,20 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { matched, type Trouble } from "../rewrite/local_domains.ts";
 import { type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
 import type { DomainList } from "../table/search/match_list.ts";
 import type { AddressClass } from "./route.ts";
 
 /** The settings that make the address classes. */
-export type ClassSettings = Pick<
-  Settings,
-  "virtual_alias_domains" | "virtual_mailbox_domains" | "relay_domains" | "parent_domain_matches_subdomains"
->;
+export const CLASS_PARAMETERS = [
+  "virtual_alias_domains",
+  "virtual_mailbox_domains",
+  "relay_domains",
+  "parent_domain_matches_subdomains",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type ClassSettings = SettingsOf<typeof CLASS_PARAMETERS>;
 
 /** The class of a domain that is not local (ADDRESS_CLASS_README). */
 export type ClassOf = (domain: string) => MaybeAsync<AddressClass | Trouble>;

@@ -1,5 +1,5 @@
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { type AddressForm, isStandardForm, quoteWithRoute } from "../rewrite/address_form.ts";
 import type { LocalDomains, Trouble } from "../rewrite/local_domains.ts";
 import {
@@ -13,15 +13,17 @@ import {
 } from "../rewrite/tokens.ts";
 
 /** The settings that say how far an address is taken apart. */
-export type ResolveSettings = Pick<
-  Settings,
-  | "myhostname"
-  | "empty_address_recipient"
-  | "resolve_null_domain"
-  | "resolve_dequoted_address"
-  | "swap_bangpath"
-  | "allow_percent_hack"
->;
+export const RESOLVE_PARAMETERS = [
+  "myhostname",
+  "empty_address_recipient",
+  "resolve_null_domain",
+  "resolve_dequoted_address",
+  "swap_bangpath",
+  "allow_percent_hack",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type ResolveSettings = SettingsOf<typeof RESOLVE_PARAMETERS>;
 
 /** An address with all local domains stripped off its end. */
 export interface FinalAddress {

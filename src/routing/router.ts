@@ -1,6 +1,6 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { overlay } from "../config/overlay.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, Settings, SettingsOf } from "../config/parameters/settings_type.ts";
 import { type AddressFormSettings, createAddressForm } from "../rewrite/address_form.ts";
 import { createFindAddress, type ExtensionSettings } from "../rewrite/find_address.ts";
 import { isHostAddress, literalAddress } from "../address/host_address.ts";
@@ -19,17 +19,31 @@ import { createSenderChoice, type SenderChoice } from "./sender_dependent.ts";
 import { createTransportTable, type Hop, type TransportTable } from "./transport_table.ts";
 
 /** The parameters that have a twin for address verification probes (address_verify_local_transport and so on). */
-export type HopSettings = Pick<
-  Settings,
-  | "local_transport"
-  | "virtual_transport"
-  | "relay_transport"
-  | "default_transport"
-  | "relayhost"
-  | "transport_maps"
-  | "sender_dependent_relayhost_maps"
-  | "sender_dependent_default_transport_maps"
->;
+export const HOP_PARAMETERS = [
+  "local_transport",
+  "virtual_transport",
+  "relay_transport",
+  "default_transport",
+  "relayhost",
+  "transport_maps",
+  "sender_dependent_relayhost_maps",
+  "sender_dependent_default_transport_maps",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type HopSettings = SettingsOf<typeof HOP_PARAMETERS>;
+
+/** The parameters of the router itself. */
+export const ROUTER_PARAMETERS = [
+  "relocated_maps",
+  "relocated_prefix_enable",
+  "allow_min_user",
+  "resolve_numeric_domain",
+  "smtputf8_enable",
+  "show_user_unknown_table_name",
+  "empty_address_relayhost_maps_lookup_key",
+  "empty_address_default_transport_maps_lookup_key",
+] as const satisfies readonly ParameterName[];
 
 /** The settings that routing depends on. */
 export type RouterSettings =
@@ -38,17 +52,7 @@ export type RouterSettings =
   & ClassSettings
   & ResolveSettings
   & HopSettings
-  & Pick<
-    Settings,
-    | "relocated_maps"
-    | "relocated_prefix_enable"
-    | "allow_min_user"
-    | "resolve_numeric_domain"
-    | "smtputf8_enable"
-    | "show_user_unknown_table_name"
-    | "empty_address_relayhost_maps_lookup_key"
-    | "empty_address_default_transport_maps_lookup_key"
-  >;
+  & SettingsOf<typeof ROUTER_PARAMETERS>;
 
 /** Builds the router of one configuration (trivial-rewrite(8)). */
 export function createRouter(settings: RouterSettings, local: LocalDomains, openTables: OpenTables): Router {
@@ -71,6 +75,18 @@ export function createResolve(
   const resolver = new Resolver(settings, { settings, form: createAddressForm(settings), local }, openTables);
   return (sender, recipient) => resolver.resolve(sender, recipient);
 }
+
+/** The parameters that route address verification probes. */
+export const PROBE_ROUTE_PARAMETERS = [
+  "address_verify_local_transport",
+  "address_verify_virtual_transport",
+  "address_verify_relay_transport",
+  "address_verify_default_transport",
+  "address_verify_relayhost",
+  "address_verify_transport_maps",
+  "address_verify_sender_dependent_relayhost_maps",
+  "address_verify_sender_dependent_default_transport_maps",
+] as const satisfies readonly ParameterName[];
 
 /** The settings for address verification probes, which take ways of their own (ADDRESS_VERIFICATION_README). */
 export function probeSettings(settings: Settings): Settings {

@@ -1,20 +1,21 @@
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { SettingsOf } from "../config/parameters/settings_type.ts";
 import type { Log } from "../observe/log.ts";
-import { type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
+import { type MATCH_PARAMETERS, type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
 import type { Match } from "../table/search/match_list.ts";
 import type { Context } from "./context.ts";
 import type { ListParameter, SmtpdDeps } from "./deps.ts";
 
-/** The parameters that list clients, and how such lists are read. */
-export type ListSettings = Pick<Settings, ListParameter | "parent_domain_matches_subdomains">;
-
-const NAMES = [
+/** The parameters that list clients. */
+export const CLIENT_LIST_PARAMETERS = [
   "smtpd_authorized_xclient_hosts",
   "smtpd_authorized_xforward_hosts",
   "smtpd_forbid_bare_newline_exclusions",
   "smtpd_client_event_limit_exceptions",
 ] as const satisfies readonly ListParameter[];
+
+/** Their values, and how such lists are read. */
+export type ListSettings = SettingsOf<typeof CLIENT_LIST_PARAMETERS> & SettingsOf<typeof MATCH_PARAMETERS>;
 
 /** Opens the lists of clients of a service. A list that cannot be asked contains nobody, with a warning. */
 export function openClientLists(
@@ -22,7 +23,7 @@ export function openClientLists(
   openTables: OpenTables,
   log: Log,
 ): SmtpdDeps["listed"] {
-  const lists = new Map(NAMES.map((name) => [
+  const lists = new Map(CLIENT_LIST_PARAMETERS.map((name) => [
     name,
     openTables.addresses(settings[name], { parentMatches: parentMatches(settings, name), title: name }),
   ]));

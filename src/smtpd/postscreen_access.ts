@@ -1,6 +1,6 @@
 import type { AccessPolicy, Decision, SessionPolicy } from "../access/policy.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { splitList } from "../config/syntax/list.ts";
 import type { Log } from "../observe/log.ts";
 import { type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
@@ -12,9 +12,21 @@ export const POSTSCREEN_ACCESS_PARAMETERS = [
   "postscreen_denylist_action",
   "mynetworks",
   "parent_domain_matches_subdomains",
-] as const satisfies readonly (keyof Settings)[];
+] as const satisfies readonly ParameterName[];
 
-type PostscreenSettings = Pick<Settings, (typeof POSTSCREEN_ACCESS_PARAMETERS)[number]>;
+type PostscreenSettings = SettingsOf<typeof POSTSCREEN_ACCESS_PARAMETERS>;
+
+/** Parameters by which postscreen demands TLS of its clients. */
+export const POSTSCREEN_DEMANDS = [
+  "postscreen_tls_security_level",
+  "postscreen_enforce_tls",
+] as const satisfies readonly ParameterName[];
+
+/** Whether postscreen would not let a client through without TLS. */
+export function postscreenDemandsTls(settings: SettingsOf<typeof POSTSCREEN_DEMANDS>): boolean {
+  const level = settings.postscreen_tls_security_level;
+  return level === "" ? settings.postscreen_enforce_tls : level !== "none" && level !== "may";
+}
 
 /** What the list says of a client; the rest of it is passed over when a table fails or a word is unknown. */
 type Verdict = "permit" | "reject" | "dunno";

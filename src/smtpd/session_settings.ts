@@ -1,6 +1,5 @@
 import { splitList } from "../config/syntax/list.ts";
-import type { Service } from "../config/service.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import type { PathOptions } from "../address/path.ts";
 import type { RatedEvent } from "./deps.ts";
 import { type EhloKeyword, keywordsIn } from "./ehlo_keywords.ts";
@@ -58,6 +57,67 @@ export interface SessionSettings {
   readonly prefixLengths: { readonly ipv4: number; readonly ipv6: number };
 }
 
+/** The parameters of a session. */
+export const SESSION_PARAMETERS = [
+  "strict_rfc821_envelopes",
+  "resolve_numeric_domain",
+  "allow_min_user",
+  "myhostname",
+  "mail_name",
+  "smtpd_banner",
+  "smtpd_timeout",
+  "smtpd_per_request_deadline",
+  "stress",
+  "smtpd_min_data_rate",
+  "smtpd_helo_required",
+  "smtpd_soft_error_limit",
+  "smtpd_hard_error_limit",
+  "smtpd_error_sleep_time",
+  "smtpd_junk_command_limit",
+  "smtpd_recipient_limit",
+  "smtpd_recipient_overshoot_limit",
+  "line_length_limit",
+  "message_size_limit",
+  "soft_bounce",
+  "smtputf8_enable",
+  "strict_smtputf8",
+  "disable_vrfy_command",
+  "smtpd_discard_ehlo_keywords",
+  "smtpd_noop_commands",
+  "smtpd_forbidden_commands",
+  "smtpd_forbid_bare_newline",
+  "smtpd_forbid_bare_newline_reject_code",
+  "cleanup_replace_stray_cr_lf",
+  "smtpd_forbid_unauth_pipelining",
+  "smtpd_delay_open_until_valid_rcpt",
+  "smtpd_peername_lookup",
+  "smtpd_client_port_logging",
+  "smtpd_hide_client_session",
+  "content_filter",
+  "smtpd_authorized_xclient_hosts",
+  "smtpd_authorized_xforward_hosts",
+  "smtpd_client_connection_count_limit",
+  "smtpd_client_connection_rate_limit",
+  "smtpd_client_message_rate_limit",
+  "smtpd_client_recipient_rate_limit",
+  "smtpd_client_auth_rate_limit",
+  "smtpd_client_ipv4_prefix_length",
+  "smtpd_client_ipv6_prefix_length",
+] as const satisfies readonly ParameterName[];
+
+/** Parameters that ask for what a session cannot do yet. */
+export const SESSION_DEMANDS = [
+  "smtpd_tls_security_level",
+  "smtpd_tls_wrappermode",
+  "smtpd_enforce_tls",
+  "smtpd_proxy_filter",
+  "smtpd_sasl_authenticated_header",
+  "smtpd_client_new_tls_session_rate_limit",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+type SessionValues = SettingsOf<typeof SESSION_PARAMETERS> & SettingsOf<typeof SESSION_DEMANDS>;
+
 function readBareNewline(text: string): SessionSettings["bareNewline"] {
   const word = text.toLowerCase();
   if (word === "reject" || word === "note" || word === "no") return word;
@@ -67,13 +127,13 @@ function readBareNewline(text: string): SessionSettings["bareNewline"] {
 const upperSet = (text: string) => new Set(splitList(text).map((word) => word.toUpperCase()));
 
 /** smtpd_tls_security_level, else the older smtpd_enforce_tls; wrapper mode demands TLS whatever they say (postconf(5)). */
-function demandsTls(settings: Settings): boolean {
+function demandsTls(settings: SessionValues): boolean {
   const level = settings.smtpd_tls_security_level;
   if (settings.smtpd_tls_wrappermode) return true;
   return level === "" ? settings.smtpd_enforce_tls : level !== "none" && level !== "may";
 }
 
-function readPath(settings: Settings): PathOptions {
+function readPath(settings: SessionValues): PathOptions {
   return {
     strict: settings.strict_rfc821_envelopes,
     numericDomain: settings.resolve_numeric_domain,
@@ -82,7 +142,9 @@ function readPath(settings: Settings): PathOptions {
 }
 
 /** Reads a service's settings. */
-export function readSessionSettings({ name, settings }: Service): SessionSettings {
+export function readSessionSettings(
+  { name, settings }: { readonly name: string; readonly settings: SessionValues },
+): SessionSettings {
   return {
     service: name,
     myhostname: settings.myhostname,

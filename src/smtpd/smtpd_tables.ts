@@ -1,6 +1,6 @@
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import { splitList } from "../config/syntax/list.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import type { Log } from "../observe/log.ts";
 import type { OpenMaps, OpenTables } from "../rewrite/open_tables.ts";
 import type { Answer } from "../table/table.ts";
@@ -9,13 +9,15 @@ import { isInlinePattern } from "./forbidden_commands.ts";
 import { LocalDataFault } from "./local_data_fault.ts";
 
 /** The parameters that name tables of a session. */
-export type TableSettings = Pick<
-  Settings,
-  | "smtpd_command_filter"
-  | "smtpd_discard_ehlo_keyword_address_maps"
-  | "smtpd_forbidden_commands"
-  | "smtpd_noop_commands"
->;
+export const TABLE_PARAMETERS = [
+  "smtpd_command_filter",
+  "smtpd_discard_ehlo_keyword_address_maps",
+  "smtpd_forbidden_commands",
+  "smtpd_noop_commands",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type TableSettings = SettingsOf<typeof TABLE_PARAMETERS>;
 
 /** What a session looks up in tables; each is undefined when its parameter names none. */
 export type SmtpdTables = Pick<

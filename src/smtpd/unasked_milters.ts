@@ -1,20 +1,24 @@
 import type { AccessPolicy, Decision, Effect, Facts, SessionPolicy, Stage } from "../access/policy.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { splitList } from "../config/syntax/list.ts";
 import { parseMilters, type Unasked, unasked, type UnaskedVerdict } from "../milter/default_action.ts";
 import type { OpenMaps, OpenTables } from "../rewrite/open_tables.ts";
 import { replyText } from "../smtp/reply.ts";
 
 /** The parameters that say which filters smtpd would ask. */
-export const MILTER_PARAMETERS = [
+export const MILTER_DEMANDS = [
   "smtpd_milters",
   "smtpd_milter_maps",
+] as const satisfies readonly ParameterName[];
+
+/** The parameters that say what comes of filters that cannot be asked. */
+export const MILTER_PARAMETERS = [
   "milter_default_action",
   "receive_override_options",
-] as const satisfies readonly (keyof Settings)[];
+] as const satisfies readonly ParameterName[];
 
-type MilterSettings = Pick<Settings, (typeof MILTER_PARAMETERS)[number]>;
+type MilterSettings = SettingsOf<typeof MILTER_PARAMETERS> & SettingsOf<typeof MILTER_DEMANDS>;
 
 /**
  * The policy of a service with milters (smtpd_milters): they are not spoken to yet, so what Postfix does when their socket is

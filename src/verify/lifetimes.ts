@@ -1,4 +1,4 @@
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import type { Entry } from "./entry.ts";
 
 /** How long results hold, in seconds (ADDRESS_VERIFICATION_README, "Managing the address verification database"). */
@@ -8,13 +8,15 @@ export interface Lifetimes {
 }
 
 /** The parameters that say so. */
-export type LifetimeSettings = Pick<
-  Settings,
-  | "address_verify_positive_expire_time"
-  | "address_verify_positive_refresh_time"
-  | "address_verify_negative_expire_time"
-  | "address_verify_negative_refresh_time"
->;
+export const LIFETIME_PARAMETERS = [
+  "address_verify_positive_expire_time",
+  "address_verify_positive_refresh_time",
+  "address_verify_negative_expire_time",
+  "address_verify_negative_refresh_time",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type LifetimeSettings = SettingsOf<typeof LIFETIME_PARAMETERS>;
 
 /** Seconds after which a probe without a result counts as lost (verify(8)). */
 export const PROBE_TTL = 1000;

@@ -1,4 +1,4 @@
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { INDEX_FORMATS } from "../table/index/index_formats.ts";
 import { CacheFault, type VerifyCache } from "./verify_cache.ts";
 import { type Entry, parseEntry } from "./entry.ts";
@@ -7,9 +7,16 @@ import { endOf, isExpired, type LifetimeSettings, readLifetimes } from "./lifeti
 import { MemoryCache } from "./memory_cache.ts";
 
 /** The parameters that say where the cache is and how large it gets. */
+export const CACHE_PARAMETERS = [
+  "address_verify_map",
+  "address_verify_cache_limit",
+  "data_directory",
+] as const satisfies readonly ParameterName[];
+
+/** The parameters that say where the cache is and how large it gets. */
 export type CacheSettings =
   & LifetimeSettings
-  & Pick<Settings, "address_verify_map" | "address_verify_cache_limit" | "data_directory">;
+  & SettingsOf<typeof CACHE_PARAMETERS>;
 
 /** Where the cache is: our file stands beside the one that Postfix would use, whose entries it begins with. */
 export type CachePlace =
@@ -24,7 +31,9 @@ export type CachePlace =
   };
 
 /** Reads address_verify_map: `btree:/path/name`, perhaps behind `proxy:`; empty means memory only. */
-export function cachePlace(settings: Pick<Settings, "address_verify_map" | "data_directory">): CachePlace {
+export function cachePlace(
+  settings: Pick<CacheSettings, "address_verify_map" | "data_directory">,
+): CachePlace {
   const spec = settings.address_verify_map.trim().replace(/^proxy:/, "");
   if (spec === "" || spec.startsWith("internal:")) return { is: "memory" };
   const colon = spec.indexOf(":");

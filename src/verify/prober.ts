@@ -3,7 +3,7 @@ import { delayText } from "../base/delay_text.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Cleanup } from "../cleanup/cleanup.ts";
 import { quoteAddress } from "../address/address.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { mailDate } from "../message/date.ts";
 import { internalReceived } from "../message/received.ts";
 import type { Log } from "../observe/log.ts";
@@ -11,6 +11,13 @@ import type { Envelope, QueueId } from "../queue/envelope.ts";
 import type { Content, Draft } from "../queue/store.ts";
 import type { ProbeReport } from "./verifier.ts";
 import type { VerifySender } from "./verify_sender.ts";
+
+/** The parameters of probes. */
+export const PROBE_PARAMETERS = [
+  "myhostname",
+  "mail_name",
+  "delay_logging_resolution_limit",
+] as const satisfies readonly ParameterName[];
 
 /** What probes are made with. */
 export interface ProberDeps {
@@ -20,7 +27,7 @@ export interface ProberDeps {
   readonly sender: VerifySender;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
-  readonly settings: Pick<Settings, "myhostname" | "mail_name" | "delay_logging_resolution_limit">;
+  readonly settings: SettingsOf<typeof PROBE_PARAMETERS>;
   /** Takes the finished probe to the queue manager. */
   readonly submit: (envelope: Envelope, content: Content, report: ProbeReport) => void;
 }

@@ -1,7 +1,13 @@
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 
 /** The parameters that make the probe sender. */
-export type VerifySenderSettings = Pick<Settings, "address_verify_sender" | "address_verify_sender_ttl">;
+export const VERIFY_SENDER_PARAMETERS = [
+  "address_verify_sender",
+  "address_verify_sender_ttl",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type VerifySenderSettings = SettingsOf<typeof VERIFY_SENDER_PARAMETERS>;
 
 /** Digits, then consonants: no words come about by chance. Postfix's own alphabet, so that several MTAs of a site agree. */
 const DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZ";

@@ -1,3 +1,5 @@
+import { withCharacterChecks } from "../cleanup/character_checks.ts";
+import { withUnaskedLocalMilters } from "../cleanup/unasked_local_milters.ts";
 import type { Cleanup } from "../cleanup/cleanup.ts";
 import { createCleanup } from "../cleanup/create_cleanup.ts";
 import { openContentChecks } from "../cleanup/content_checks.ts";
@@ -25,13 +27,16 @@ export function cleanupFor(
   const effective = receive_override_options === base.receive_override_options
     ? base
     : overlay(base, { receive_override_options });
-  return createCleanup({
+  const cleanup = createCleanup({
     settings: effective,
     checks: openContentChecks(effective, world.openTables),
     store: drafts,
     rewriter: entry === undefined ? world.rewriter : world.rewriterFor(base),
     log: logFor(base),
   });
+  const log = logFor(base);
+  const checked = withCharacterChecks(cleanup, effective, log);
+  return withUnaskedLocalMilters(checked, effective, log);
 }
 
 function cleanupEntry({ services }: Configuration, name: string): Service | undefined {

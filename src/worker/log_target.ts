@@ -1,20 +1,22 @@
 import { splitList } from "../config/syntax/list.ts";
-import type { Settings } from "../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { descriptorWriter, type LineStyle, type LogWriter, syslogWriter } from "../observe/log_writer.ts";
 import { openForAppending } from "../platform/file/system_path.ts";
 import type { LogTarget } from "./worker_protocol.ts";
 
 /** The settings behind the log. */
-export type LogSettings = Pick<
-  Settings,
-  | "maillog_file"
-  | "maillog_file_prefixes"
-  | "maillog_file_permissions"
-  | "log_format"
-  | "syslog_facility"
-  | "myhostname"
-  | "smtputf8_enable"
->;
+export const LOG_PARAMETERS = [
+  "maillog_file",
+  "maillog_file_prefixes",
+  "maillog_file_permissions",
+  "log_format",
+  "syslog_facility",
+  "myhostname",
+  "smtputf8_enable",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type LogSettings = SettingsOf<typeof LOG_PARAMETERS>;
 
 /** How the process was started, as far as it decides where lines go. */
 export interface LogCircumstances {

@@ -2,13 +2,14 @@ import { createAccessPolicy, type PolicyDeps } from "../access/create_policy.ts"
 import type { AccessPolicy } from "../access/policy.ts";
 import { createServiceFooter } from "../access/reply/reject_footer.ts";
 import { systemClock } from "../base/clock.ts";
+import { overlay } from "../config/overlay.ts";
 import type { Service } from "../config/service.ts";
 import { cleanupFor } from "./cleanup_services.ts";
 import { createClientLookup } from "../dns/reverse.ts";
 import type { Log } from "../observe/log.ts";
 import { openClientLists } from "../smtpd/client_lists.ts";
 import { createSmtpd, type Smtpd } from "../smtpd/smtpd.ts";
-import { behindPostscreen } from "../smtpd/postscreen_access.ts";
+import { behindPostscreen, postscreenDemandsTls } from "../smtpd/postscreen_access.ts";
 import { withUnaskedMilters } from "../smtpd/unasked_milters.ts";
 import { openSmtpdTables } from "../smtpd/smtpd_tables.ts";
 import type { AddressVerification } from "./address_verification.ts";
@@ -55,7 +56,8 @@ export function openSessionParts(
 /**
  * Builds the smtpd of one line of master.cf, behind the postscreen of another; throws when its restrictions forbid to serve.
  */
-export function openSmtpd(service: Service, parts: SmtpdParts, postscreen?: Service): Smtpd {
+export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Service): Smtpd {
+  const service = postscreen === undefined ? given : underPostscreen(given, postscreen);
   const { context: { logFor, store, workers, index, metrics }, world, anvil, verification } = parts;
   const { settings, stressed } = service;
   const log = logFor(settings);
@@ -77,6 +79,18 @@ export function openSmtpd(service: Service, parts: SmtpdParts, postscreen?: Serv
     anvil,
     replied: countReplies(metrics),
   });
+}
+
+/** The smtpd under what postscreen demands of clients before they come to it. */
+export function underPostscreen(service: Service, postscreen: Service): Service {
+  if (!postscreenDemandsTls(postscreen.settings)) return service;
+  const demanding = { smtpd_tls_security_level: "encrypt" };
+  const { settings, stressed } = service;
+  return {
+    ...service,
+    settings: overlay(settings, demanding),
+    ...(stressed !== undefined && { stressed: overlay(stressed, demanding) }),
+  };
 }
 
 function screened(access: AccessPolicy, postscreen: Service | undefined, parts: SmtpdParts): AccessPolicy {

@@ -1,6 +1,8 @@
 // An smtpd with the real policy, router, rewriter and cleanup in memory: only socket, clock, DNS and queue are fakes.
 import { createAccessPolicy } from "../../src/access/create_policy.ts";
 import { createServiceFooter } from "../../src/access/reply/reject_footer.ts";
+import { withCharacterChecks } from "../../src/cleanup/character_checks.ts";
+import { withUnaskedLocalMilters } from "../../src/cleanup/unasked_local_milters.ts";
 import { createCleanup } from "../../src/cleanup/create_cleanup.ts";
 import { openContentChecks } from "../../src/cleanup/content_checks.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
@@ -160,13 +162,21 @@ export function memorySmtpd(
       settings,
       openTables,
     ),
-    cleanup: createCleanup({
+    cleanup: withUnaskedLocalMilters(
+      withCharacterChecks(
+        createCleanup({
+          settings,
+          store,
+          rewriter,
+          log,
+          checks: openContentChecks(settings, openTables),
+        }),
+        settings,
+        log,
+      ),
       settings,
-      store,
-      rewriter,
       log,
-      checks: openContentChecks(settings, openTables),
-    }),
+    ),
     newId: () => store.newId(),
     log,
     clock,

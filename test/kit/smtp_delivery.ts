@@ -1,8 +1,5 @@
 // What tests of the SMTP client share: default settings, a job, an agent with a log that remembers.
 import { parameters } from "../../src/config/parameters/parameters.ts";
-import type { Settings } from "../../src/config/parameters/settings_type.ts";
-import type { SmtpClientParameters } from "../../src/delivery/smtp/client_settings.ts";
-import type { GenericSettings } from "../../src/delivery/smtp/content/generic.ts";
 import { createSmtpAgent, type SmtpAgentOptions } from "../../src/delivery/smtp/smtp_agent.ts";
 import type { Agent, DeliveryJob, DeliveryReport } from "../../src/delivery/agent.ts";
 import { parseHosts } from "../../src/dns/hosts.ts";
@@ -11,7 +8,7 @@ import { events } from "../../src/observe/events.ts";
 import type { Log } from "../../src/observe/log.ts";
 import type { Envelope, QueueId, Recipient } from "../../src/queue/envelope.ts";
 
-type ClientSettingsInput = Pick<Settings, SmtpClientParameters> & GenericSettings;
+type ClientSettingsInput = SmtpAgentOptions["settings"];
 
 /** Built-in defaults, enough expansion for the client's parameters. */
 export function defaultSettings(changes: Partial<ClientSettingsInput> = {}): ClientSettingsInput {

@@ -1,6 +1,6 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import { then } from "../../base/maybe_async.ts";
-import type { Settings } from "../../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../../config/parameters/settings_type.ts";
 import type { OpenTables } from "../../rewrite/open_tables.ts";
 import type { Reply } from "../../smtp/reply.ts";
 import { printReply } from "../../smtp/reply.ts";
@@ -20,14 +20,16 @@ export interface FooterRules extends TemplateRules {
 export type RejectFooter = (reply: Reply, facts: Facts) => MaybeAsync<Reply>;
 
 /** The settings of the footer. */
-export type FooterSettings = Pick<
-  Settings,
-  | "myhostname"
-  | "smtpd_client_port_logging"
-  | "smtpd_expansion_filter"
-  | "smtpd_reject_footer"
-  | "smtpd_reject_footer_maps"
->;
+export const FOOTER_PARAMETERS = [
+  "myhostname",
+  "smtpd_client_port_logging",
+  "smtpd_expansion_filter",
+  "smtpd_reject_footer",
+  "smtpd_reject_footer_maps",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type FooterSettings = SettingsOf<typeof FOOTER_PARAMETERS>;
 
 /** The footer of a service; undefined when none is configured. */
 export function createServiceFooter(

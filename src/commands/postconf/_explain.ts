@@ -1,4 +1,5 @@
-import { isHonoured } from "../../config/check/check_honoured.ts";
+import { absenceOf } from "../../config/check/check_honoured.ts";
+import type { Absence } from "../../config/parameters/absence.ts";
 import { nearest } from "../../base/nearest.ts";
 import { rowOf, ROWS } from "../../config/scope.ts";
 import type { PostconfOptions } from "./_options.ts";
@@ -18,6 +19,8 @@ interface Explanation {
   readonly programs: string;
   readonly area: string;
   readonly honoured: boolean;
+  /** What it means that it is not. */
+  readonly absence?: Absence;
   readonly note?: string;
   readonly instead?: string;
 }
@@ -30,6 +33,7 @@ function describe(
   const row = rowOf(name);
   if (row === undefined) return undefined;
   const value = table.lookup(name, undefined) ?? "";
+  const absence = absenceOf(name);
   return {
     name,
     value,
@@ -41,7 +45,8 @@ function describe(
     since: row.since === "mta" ? "mta (not in Postfix)" : `Postfix ${row.since}`,
     programs: row.daemons,
     area: row.area,
-    honoured: isHonoured(name),
+    honoured: absence === undefined,
+    ...(absence !== undefined && { absence }),
     ...(row.note !== undefined && { note: row.note }),
     ...(row.instead !== undefined && { instead: row.instead }),
   };
@@ -57,7 +62,7 @@ function lines(each: Explanation): string {
     ["since", each.since],
     ["read by", each.programs],
     ["area", each.area],
-    ["honoured", each.honoured ? "yes" : "no: a setting has no effect"],
+    ["honoured", each.absence === undefined ? "yes" : `no (${each.absence.means}): ${each.absence.why}`],
     ["use instead", each.instead],
     ["note", each.note],
   ];

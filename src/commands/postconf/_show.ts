@@ -1,5 +1,5 @@
 import { FIELD_COUNT } from "../../config/syntax/master_fields.ts";
-import { RAW_PARAMETERS } from "../../config/scope.ts";
+import { UNEXPANDED } from "../../config/scope.ts";
 import { fieldNumber } from "./_edit_master.ts";
 import { fatal } from "./_fault.ts";
 import { type MasterLine, matchesService, type ServicePattern, servicePattern } from "./_master.ts";
@@ -31,7 +31,7 @@ export function showParameters(options: PostconfOptions, table: ParameterTable, 
   const show = (name: string) => {
     const raw = table.lookup(name, undefined, options.given.has("n"));
     if (raw === undefined) return;
-    const value = () => expands && !RAW_PARAMETERS.has(name) ? table.expand(raw) : raw;
+    const value = () => expands && !UNEXPANDED.has(name) ? table.expand(raw) : raw;
     output.write(pairLine(name, value, style));
   };
   if (options.names.length === 0) table.names(options.classes).forEach(show);

@@ -3,13 +3,13 @@ import { splitNameValue } from "../../config/syntax/logical_lines.ts";
 import { ConfigurationFault } from "../../config/syntax/diagnostic.ts";
 import {
   hasDefault,
-  RAW_PARAMETERS,
   READ_ONLY,
   ROWS,
   Scope,
   type Setting,
   TRANSPORT_ROWS,
   TRANSPORT_SUFFIXES,
+  UNEXPANDED,
 } from "../../config/scope.ts";
 import type { World } from "../../config/world.ts";
 import { scanClients } from "./_clients.ts";
@@ -131,7 +131,7 @@ export class ParameterTable {
     readParameters(master);
     for (const entry of master) if (entry.parameters !== undefined) this.#scanSpace(entry.parameters, entry);
     for (const [name, node] of [...this.#nodes]) {
-      if (!RAW_PARAMETERS.has(name) && !main.has(name)) this.#scanValue(node.fallback(), undefined);
+      if (!UNEXPANDED.has(name) && !main.has(name)) this.#scanValue(node.fallback(), undefined);
     }
     this.#scanSpace(main, undefined);
   }
@@ -150,7 +150,7 @@ export class ParameterTable {
         continue;
       }
       if (node?.class === "legacy") node.class = "user";
-      if (RAW_PARAMETERS.has(name)) continue;
+      if (UNEXPANDED.has(name)) continue;
       this.#scanValue(value, entry);
       if (node !== undefined && node.class !== "user") this.#scanTables(this.expand(value, entry), entry);
     }

@@ -6,7 +6,7 @@ import { nearest } from "../../base/nearest.ts";
 import { TABLE_PARAMETERS } from "../parameters/table_parameters.ts";
 import type { MasterCf, MasterEntry } from "../syntax/master_cf.ts";
 import { RESTRICTION_LISTS, RESTRICTION_NAMES } from "../parameters/restriction_names.ts";
-import { isSecret, RAW_PARAMETERS, ROWS, type Scope, type Setting, TRANSPORT_SUFFIXES } from "../scope.ts";
+import { isSecret, ROWS, type Scope, type Setting, TRANSPORT_SUFFIXES, UNEXPANDED } from "../scope.ts";
 
 const BUILT_IN: ReadonlySet<string> = new Set(ROWS.keys());
 const TRANSPORT_PROGRAMS: ReadonlySet<string> = new Set([
@@ -56,7 +56,7 @@ function usedNames(scope: Scope, settings: readonly Setting[]): UsedNames {
   const prefixes = new Map<string, string>();
   const mentions: { name: string; by: Setting }[] = [];
   for (const setting of settings) {
-    if (RAW_PARAMETERS.has(setting.name)) continue;
+    if (UNEXPANDED.has(setting.name)) continue;
     for (const name of references(setting.value).names) {
       names.add(name);
       mentions.push({ name, by: setting });

@@ -1,5 +1,6 @@
+import type { DEMANDED, HONOURED } from "./honoured.ts";
 import type { ValueOf } from "./parameter.ts";
-import type { parameters } from "./parameters.ts";
+import type { parameters, patterns } from "./parameters.ts";
 
 type Rows = typeof parameters;
 
@@ -10,5 +11,19 @@ export type ParameterName = {
     : Name;
 }[keyof Rows];
 
-/** Every parameter's value for one service: main.cf, the service's `-o` on top, `$name` expanded. */
-export type Settings = { readonly [Name in ParameterName]: ValueOf<Rows[Name]> };
+/** Parameters that every transport has, by what follows its name. */
+export type TransportParameter = Extract<keyof typeof patterns, `<transport>_${string}`>;
+
+/**
+ * The settings that a list of parameters names. A room declares each list as a constant `..._PARAMETERS`: it gives the type of what
+ * the room may read, and what counts as honoured (scripts/honoured.ts).
+ */
+export type SettingsOf<List extends readonly ParameterName[]> = {
+  readonly [Name in List[number]]: ValueOf<Rows[Name]>;
+};
+
+/** The parameters that any part of the program reads. */
+type Read = (typeof HONOURED)[number] | (typeof DEMANDED)[number];
+
+/** Their values for one service: main.cf, the service's `-o` on top, `$name` expanded. What is on no list cannot be read. */
+export type Settings = SettingsOf<readonly Extract<ParameterName, Read>[]>;

@@ -1,4 +1,4 @@
-import type { Settings } from "../../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../../config/parameters/settings_type.ts";
 import type { Agent, DeliveryJob, Outcome } from "../agent.ts";
 import { exportedEnvironment } from "../local/command.ts";
 import { deliveredTo, topLines } from "../mailbox/headers.ts";
@@ -9,13 +9,20 @@ import { commandFailure, printableOutput } from "../sysexits.ts";
 import { pipeArguments, unknownMacro } from "./pipe_arguments.ts";
 import { parsePipe, type PipeConfig } from "./pipe_config.ts";
 
+/** The parameters of a pipe service. */
+export const PIPE_PARAMETERS = [
+  "queue_directory",
+  "recipient_delimiter",
+  "export_environment",
+] as const satisfies readonly ParameterName[];
+
 /** What a pipe service is built from. */
 export interface PipeDeps {
   /** master.cf service name. */
   readonly service: string;
   /** Arguments of its entry. */
   readonly args: readonly string[];
-  readonly settings: Pick<Settings, "queue_directory" | "recipient_delimiter" | "export_environment">;
+  readonly settings: SettingsOf<typeof PIPE_PARAMETERS>;
   /** `<service>_time_limit`, seconds. */
   readonly timeLimit: number;
   /** The numbers of a user and a group, or what is wrong with the names. */

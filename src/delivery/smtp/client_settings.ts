@@ -1,26 +1,106 @@
 import { splitList } from "../../config/syntax/list.ts";
-import type { Settings } from "../../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../../config/parameters/settings_type.ts";
 import { type WalkLimits, walkLimits } from "../../message/mime_walker.ts";
 import type { Families } from "../../dns/answer.ts";
 
 /** Parameters that the SMTP and LMTP clients read, whichever it is. */
-export type SmtpClientParameters =
-  | Extract<keyof Settings, `smtp_${string}` | `lmtp_${string}`>
-  | (
-    | "best_mx_transport"
-    | "disable_dns_lookups"
-    | "disable_mime_output_conversion"
-    | "header_size_limit"
-    | "ignore_mx_lookup_error"
-    | "inet_protocols"
-    | "known_tcp_ports"
-    | "line_length_limit"
-    | "mime_boundary_length_limit"
-    | "mime_nesting_limit"
-    | "myhostname"
-    | "relayhost"
-    | "soft_bounce"
-  );
+export const CLIENT_PARAMETERS = [
+  "best_mx_transport",
+  "disable_dns_lookups",
+  "disable_mime_output_conversion",
+  "header_size_limit",
+  "ignore_mx_lookup_error",
+  "inet_protocols",
+  "known_tcp_ports",
+  "line_length_limit",
+  "lmtp_address_preference",
+  "lmtp_address_verify_target",
+  "lmtp_assume_final",
+  "lmtp_balance_inet_protocols",
+  "lmtp_bind_address",
+  "lmtp_bind_address6",
+  "lmtp_bind_address_enforce",
+  "lmtp_connect_timeout",
+  "lmtp_connection_cache_destinations",
+  "lmtp_connection_cache_on_demand",
+  "lmtp_connection_cache_time_limit",
+  "lmtp_connection_reuse_count_limit",
+  "lmtp_connection_reuse_time_limit",
+  "lmtp_data_done_timeout",
+  "lmtp_data_init_timeout",
+  "lmtp_data_xfer_timeout",
+  "lmtp_defer_if_no_mx_address_found",
+  "lmtp_discard_lhlo_keywords",
+  "lmtp_dns_support_level",
+  "lmtp_fallback_relay",
+  "lmtp_host_lookup",
+  "lmtp_lhlo_name",
+  "lmtp_lhlo_timeout",
+  "lmtp_line_length_limit",
+  "lmtp_mail_timeout",
+  "lmtp_min_data_rate",
+  "lmtp_mx_address_limit",
+  "lmtp_mx_session_limit",
+  "lmtp_per_request_deadline",
+  "lmtp_quit_timeout",
+  "lmtp_quote_rfc821_envelope",
+  "lmtp_randomize_addresses",
+  "lmtp_rcpt_timeout",
+  "lmtp_rset_timeout",
+  "lmtp_send_xforward_command",
+  "lmtp_skip_5xx_greeting",
+  "lmtp_skip_quit_response",
+  "lmtp_tcp_port",
+  "lmtp_xforward_timeout",
+  "mime_boundary_length_limit",
+  "mime_nesting_limit",
+  "myhostname",
+  "relayhost",
+  "smtp_address_preference",
+  "smtp_address_verify_target",
+  "smtp_always_send_ehlo",
+  "smtp_balance_inet_protocols",
+  "smtp_bind_address",
+  "smtp_bind_address6",
+  "smtp_bind_address_enforce",
+  "smtp_connect_timeout",
+  "smtp_connection_cache_destinations",
+  "smtp_connection_cache_on_demand",
+  "smtp_connection_cache_time_limit",
+  "smtp_connection_reuse_count_limit",
+  "smtp_connection_reuse_time_limit",
+  "smtp_data_done_timeout",
+  "smtp_data_init_timeout",
+  "smtp_data_xfer_timeout",
+  "smtp_defer_if_no_mx_address_found",
+  "smtp_discard_ehlo_keywords",
+  "smtp_dns_support_level",
+  "smtp_fallback_relay",
+  "smtp_helo_name",
+  "smtp_helo_timeout",
+  "smtp_host_lookup",
+  "smtp_line_length_limit",
+  "smtp_mail_timeout",
+  "smtp_min_data_rate",
+  "smtp_mx_address_limit",
+  "smtp_mx_session_limit",
+  "smtp_never_send_ehlo",
+  "smtp_per_request_deadline",
+  "smtp_quit_timeout",
+  "smtp_quote_rfc821_envelope",
+  "smtp_randomize_addresses",
+  "smtp_rcpt_timeout",
+  "smtp_rset_timeout",
+  "smtp_send_xforward_command",
+  "smtp_skip_5xx_greeting",
+  "smtp_skip_quit_response",
+  "smtp_tcp_port",
+  "smtp_xforward_timeout",
+  "soft_bounce",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type ClientParameters = SettingsOf<typeof CLIENT_PARAMETERS>;
 
 /** How long each step may take, in milliseconds (smtp(8), TIMEOUT CONTROLS). */
 export interface Timeouts {
@@ -92,7 +172,7 @@ export interface ClientSettings {
 /** Reads the parameters of one service; seconds become milliseconds. */
 export function clientSettings(
   program: "smtp" | "lmtp",
-  s: Pick<Settings, SmtpClientParameters>,
+  s: ClientParameters,
 ): ClientSettings {
   const pick = <T>(smtp: T, lmtp: T): T => program === "smtp" ? smtp : lmtp;
   const dns = pick(s.smtp_dns_support_level, s.lmtp_dns_support_level);

@@ -1,6 +1,6 @@
 import { systemClock } from "../../base/clock.ts";
 import { then } from "../../base/maybe_async.ts";
-import type { Settings } from "../../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../../config/parameters/settings_type.ts";
 import { type Hosts, systemHosts } from "../../dns/hosts.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Log } from "../../observe/log.ts";
@@ -8,7 +8,7 @@ import { connect } from "../../platform/socket/connection.ts";
 import type { Answer } from "../../table/table.ts";
 import type { Agent, DeliveryJob, DeliveryReport } from "../agent.ts";
 import { addressIn } from "./route/address_list.ts";
-import { clientSettings, type SmtpClientParameters } from "./client_settings.ts";
+import { type ClientParameters, clientSettings } from "./client_settings.ts";
 import { ConnectionCache } from "./connection_cache.ts";
 import type { Connect } from "./connector.ts";
 import { deliver } from "./delivery.ts";
@@ -17,11 +17,23 @@ import { type GenericSettings, openGeneric, type RewritingTools } from "./conten
 import { systemServices } from "./route/services_file.ts";
 import { type DemandSettings, openUnmetDemands } from "./unmet_demands.ts";
 
+/** The tables that change what the clients send. */
+export const CLIENT_TABLE_PARAMETERS = [
+  "smtp_generic_maps",
+  "lmtp_generic_maps",
+  "smtp_discard_ehlo_keyword_address_maps",
+  "lmtp_discard_lhlo_keyword_address_maps",
+] as const satisfies readonly ParameterName[];
+
 /** What the SMTP and LMTP clients are made of. */
 export interface SmtpAgentOptions {
   readonly program: "smtp" | "lmtp";
   /** Settings of the service (master.cf `-o` on top). */
-  readonly settings: Pick<Settings, SmtpClientParameters> & GenericSettings & DemandSettings;
+  readonly settings:
+    & ClientParameters
+    & SettingsOf<typeof CLIENT_TABLE_PARAMETERS>
+    & GenericSettings
+    & DemandSettings;
   readonly resolver: Resolver;
   readonly log: Log;
   /** Addresses that inet_interfaces stands for. */

@@ -9,8 +9,8 @@ import type { Answer } from "../../table/table.ts";
 import { type Failure, localFailure } from "./failure.ts";
 import type { RewritingTools } from "./content/generic.ts";
 
-/** What an operator may demand of the client and it cannot do, by what follows `smtp_` or `lmtp_`. */
-const DEMANDS = [
+/** What an operator may demand of the client and it cannot do, by what follows `smtp_` or `lmtp_`: TLS, a login, content checks. */
+const DEMANDED = [
   "tls_security_level",
   "tls_wrappermode",
   "enforce_tls",
@@ -25,10 +25,15 @@ const DEMANDS = [
   "body_checks",
 ] as const;
 
-type Demand = (typeof DEMANDS)[number];
+type Demand = `${"smtp" | "lmtp"}_${(typeof DEMANDED)[number]}`;
 
-/** Parameters by which an operator demands TLS, a login or content checks of the client. */
-export type DemandSettings = Pick<Settings, `${"smtp" | "lmtp"}_${Demand}`>;
+/** The parameters that demand it. */
+export const CLIENT_DEMANDS: readonly Demand[] = DEMANDED.flatMap((
+  each,
+): Demand[] => [`smtp_${each}`, `lmtp_${each}`]);
+
+/** Their values. */
+export type DemandSettings = Pick<Settings, Demand>;
 
 /**
  * Why mail must not go out over this client, which has neither TLS, SASL nor content checks: an operator who demands them would

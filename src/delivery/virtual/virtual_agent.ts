@@ -1,6 +1,6 @@
 import { splitAddress } from "../../address/address.ts";
 import type { MaybeAsync } from "../../base/maybe_async.ts";
-import type { Settings } from "../../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../../config/parameters/settings_type.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Recipient } from "../../queue/envelope.ts";
 import type { OpenMaps } from "../../rewrite/open_tables.ts";
@@ -15,19 +15,21 @@ import { mboxLocking } from "../mailbox/mbox_locking.ts";
 import type { Identity, MailTask, MailWriter, TaskResult } from "../mailbox/writer.ts";
 
 /** The main.cf parameters that virtual(8) obeys. */
-export type VirtualSettings = Pick<
-  Settings,
-  | "virtual_mailbox_base"
-  | "virtual_mailbox_limit"
-  | "virtual_mailbox_lock"
-  | "virtual_minimum_uid"
-  | "recipient_delimiter"
-  | "deliver_lock_attempts"
-  | "deliver_lock_delay"
-  | "stale_lock_time"
-  | "strict_mailbox_ownership"
-  | "myhostname"
->;
+export const VIRTUAL_PARAMETERS = [
+  "virtual_mailbox_base",
+  "virtual_mailbox_limit",
+  "virtual_mailbox_lock",
+  "virtual_minimum_uid",
+  "recipient_delimiter",
+  "deliver_lock_attempts",
+  "deliver_lock_delay",
+  "stale_lock_time",
+  "strict_mailbox_ownership",
+  "myhostname",
+] as const satisfies readonly ParameterName[];
+
+/** Their values. */
+export type VirtualSettings = SettingsOf<typeof VIRTUAL_PARAMETERS>;
 
 /** A list of tables, for whole addresses and for parts of them. */
 type MailboxMaps = Pick<OpenMaps, "whole" | "partial">;

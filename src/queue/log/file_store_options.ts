@@ -1,4 +1,4 @@
-import type { Settings } from "../../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../../config/parameters/settings_type.ts";
 import type { Disk } from "../../platform/file/disk.ts";
 
 /** What happens inside the store; master turns these into log events and metrics. */
@@ -60,13 +60,20 @@ export const QUEUE_LIMITS: QueueLimits = {
   faultPause: 1000,
 };
 
+/** The parameters of a store. */
+export const STORE_PARAMETERS = [
+  "queue_minfree",
+  "message_size_limit",
+  "enable_long_queue_ids",
+] as const satisfies readonly ParameterName[];
+
 /** What a file store needs. All but the first four has a default that suits the server. */
 export interface FileStoreOptions {
   /** queue_directory (postconf(5)); ours is its subdirectory `mta/`. */
   readonly directory: string;
   /** Number of this worker's shard, 0..255: no two running workers share one. */
   readonly shard: number;
-  readonly settings: Pick<Settings, "queue_minfree" | "message_size_limit" | "enable_long_queue_ids">;
+  readonly settings: SettingsOf<typeof STORE_PARAMETERS>;
   readonly report: (event: QueueEvent) => void;
   readonly limits?: Partial<QueueLimits>;
   readonly disk?: Disk;

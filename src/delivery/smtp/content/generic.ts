@@ -1,17 +1,23 @@
 import { type MaybeAsync, then } from "../../../base/maybe_async.ts";
 import { ADDRESS_HEADERS, rewriteAddresses } from "../../../cleanup/header_addresses.ts";
 import { splitList } from "../../../config/syntax/list.ts";
-import type { Settings } from "../../../config/parameters/settings_type.ts";
+import type { ParameterName, SettingsOf } from "../../../config/parameters/settings_type.ts";
 import { type AddressFormSettings, createAddressForm } from "../../../rewrite/address_form.ts";
 import type { FindAddress } from "../../../rewrite/find_address.ts";
 import { isTrouble, mapAddress } from "../../../rewrite/map_address.ts";
 import type { OpenTables } from "../../../rewrite/open_tables.ts";
 import type { RewriteField } from "./header_filter.ts";
 
+/** The parameters of address mapping on the way out. */
+export const GENERIC_PARAMETERS = [
+  "propagate_unmatched_extensions",
+  "header_address_token_limit",
+] as const satisfies readonly ParameterName[];
+
 /** Settings that address mapping on the way out depends on. */
 export type GenericSettings =
   & AddressFormSettings
-  & Pick<Settings, "propagate_unmatched_extensions" | "header_address_token_limit">;
+  & SettingsOf<typeof GENERIC_PARAMETERS>;
 
 /** Tables and lookup that the rooms for rewriting provide. */
 export interface RewritingTools {

@@ -4,16 +4,15 @@ import type { DnsAnswer } from "../../../dns/answer.ts";
 import { parseHosts } from "../../../dns/hosts.ts";
 import type { Resolver } from "../../../dns/resolver.ts";
 import { domainTargets, hostTargets, type LookupContext } from "./address_list.ts";
-import { clientSettings, type SmtpClientParameters } from "../client_settings.ts";
+import { type ClientParameters, clientSettings } from "../client_settings.ts";
 import { parseDestination } from "./smtp_destination.ts";
 import { parseServices } from "./services_file.ts";
-import type { Settings } from "../../../config/parameters/settings_type.ts";
 
 /** Hosts `mN` with addresses by name; MX records of any domain. */
 function context(
   mx: readonly (readonly [number, string])[],
   addresses: Readonly<Record<string, readonly string[]>>,
-  settings: Partial<Pick<Settings, SmtpClientParameters>> = {},
+  settings: Partial<ClientParameters> = {},
   random = () => 0,
 ): LookupContext {
   const none = { is: "nxdomain", authentic: false } as const;

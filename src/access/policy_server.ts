@@ -103,6 +103,8 @@ class Server implements PolicyServer {
 /** The server answers something else. */
 class NoAction extends Error {}
 
+const ACTION = "action=";
+
 /** The action of a reply: attribute lines up to an empty one. */
 function readAction(
   received: Buffer,
@@ -114,9 +116,11 @@ function readAction(
   const end = (from === 0 ? /(?:^|\n)\r?\n/ : /\n\r?\n/).exec(received.toString("latin1", from));
   if (end === null) return undefined;
   const length = from + end.index + end[0].length;
-  const action = /^action=(.*?)\r?$/m.exec(received.toString("utf8", 0, length));
-  if (action === null) throw new NoAction("Application error");
-  return { reply: action[1]!, length };
+  // Lines end in LF alone: what else ends a line elsewhere is no way to a second attribute within a value.
+  const lines = received.toString("utf8", 0, length).split("\n");
+  const action = lines.find((line) => line.startsWith(ACTION))?.slice(ACTION.length);
+  if (action === undefined) throw new NoAction("Application error");
+  return { reply: action.replace(/\r$/, "").replace(/\0.*/s, ""), length };
 }
 
 /** The end of a connection is no error to the system. */

@@ -1,3 +1,5 @@
+import { oneLine } from "../base/printable.ts";
+
 /** An address in two halves; `domain` is "" for a bare local part. */
 export interface SplitAddress {
   readonly local: string;
@@ -13,12 +15,9 @@ export function splitAddress(text: string): SplitAddress {
 // An atom excludes controls, blanks and specials; letters beyond ASCII pass (RFC 5321 §4.1.2, RFC 6531 §3.3).
 const DOT_STRING = /^[^\x00-\x20\x7f()<>@,;:\\".[\]]+(?:\.[^\x00-\x20\x7f()<>@,;:\\".[\]]+)*$/;
 
-/** What would end the line that an address is written into; no address that was read has any (tables may say what they like). */
-const LINE_ENDS = /[\r\n\0]/g;
-
 /** A local part as it is written outside: quoted when it is not a dot-string (RFC 5321 §4.1.2). Always one line. */
 export function quoteLocal(local: string): string {
-  return DOT_STRING.test(local) ? local : `"${local.replace(/[\\"]/g, "\\$&").replace(LINE_ENDS, " ")}"`;
+  return DOT_STRING.test(local) ? local : `"${oneLine(local.replace(/[\\"]/g, "\\$&"))}"`;
 }
 
 /** External form of an internal address: `a b@c` is written `"a b"@c`; the null sender stays empty. Always one line. */
@@ -26,5 +25,5 @@ export function quoteAddress(internal: string): string {
   if (internal === "") return "";
   const at = internal.lastIndexOf("@");
   if (at < 0) return quoteLocal(internal);
-  return `${quoteLocal(internal.slice(0, at))}${internal.slice(at).replace(LINE_ENDS, " ")}`;
+  return `${quoteLocal(internal.slice(0, at))}${oneLine(internal.slice(at))}`;
 }

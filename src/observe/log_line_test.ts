@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { hostileText } from "../../test/kit/hostile_text.ts";
 import { jsonLine, type LogEntry, logText, textLine } from "./log_line.ts";
 
 const entry = (text: string, more: Partial<LogEntry> = {}): LogEntry => ({
@@ -52,4 +54,14 @@ test("a JSON line carries the fields, and they cannot replace who and when", () 
     program: "smtpd",
     level: "info",
   });
+});
+
+test("an entry is one line, as text and as JSON, whatever is in it", () => {
+  fc.assert(fc.property(hostileText, fc.boolean(), (text, utf8) => {
+    const hostile = entry(text, { event: "connect", fields: { client: text } });
+    expect(textLine(hostile, "mail", 1, utf8)).toMatch(/^[^\x00-\x1f\x7f-\x9f]+\n$/);
+    const json = jsonLine(hostile, "mail", 1, utf8);
+    expect(json).toMatch(/^[^\x00-\x1f]+\n$/);
+    expect(JSON.parse(json).client).toBe(text);
+  }));
 });

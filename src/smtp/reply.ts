@@ -1,3 +1,5 @@
+import { oneLine } from "../base/printable.ts";
+
 /** An enhanced status code of one class (RFC 3463). */
 export type Status<Class extends 2 | 4 | 5 = 2 | 4 | 5> = `${Class}.${number}.${number}`;
 /** Reply codes that accept. */
@@ -33,9 +35,6 @@ export function replyText(reply: Reply): string {
   return reply.status === undefined ? `${reply.code} ${text}` : `${reply.code} ${reply.status} ${text}`;
 }
 
-/** What would end a line of a reply early; tables and clients have a say in its text. */
-const LINE_ENDS = /[\r\n\0]/g;
-
 /**
  * The reply as it goes over the wire, CR LF included; several lines get `code-` but for the last (RFC 5321 §4.2.1). A line end or NUL
  * in a line is a blank.
@@ -45,7 +44,7 @@ export function printReply(reply: Reply): string {
   const last = reply.lines.length - 1;
   let out = "";
   for (let i = 0; i <= last; i++) {
-    out += `${reply.code}${i === last ? " " : "-"}${status}${reply.lines[i]!.replace(LINE_ENDS, " ")}\r\n`;
+    out += `${reply.code}${i === last ? " " : "-"}${status}${oneLine(reply.lines[i]!)}\r\n`;
   }
   return out;
 }

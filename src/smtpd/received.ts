@@ -1,4 +1,5 @@
 import { quoteAddress } from "../address/address.ts";
+import { oneLine } from "../base/printable.ts";
 import { mailDate } from "../message/date.ts";
 import type { Context } from "./context.ts";
 import type { Transaction } from "./phase.ts";
@@ -21,22 +22,26 @@ function commentSafe(text: string): string {
   return text.replace(/[^ -~]|[()\\]/g, "?");
 }
 
-function login({ facts, settings }: Context): string {
-  if (facts.login === undefined || !settings.saslHeader) return "";
-  return `\r\n\t(Authenticated sender: ${commentSafe(facts.login.username)})`;
+function login({ facts, settings }: Context): string[] {
+  if (facts.login === undefined || !settings.saslHeader) return [];
+  return [`(Authenticated sender: ${commentSafe(facts.login.username)})`];
 }
 
-/** The Received header of a message (RFC 5321 §4.4), in Postfix's form; ends in CR LF. */
+/** The Received header of a message (RFC 5321 §4.4), in Postfix's form; ends in CR LF. Nobody adds a line to it. */
 export function receivedHeader(context: Context, transaction: Transaction): string {
+  return `Received: ${lines(context, transaction).map(oneLine).join("\r\n\t")}\r\n`;
+}
+
+function lines(context: Context, transaction: Transaction): string[] {
   const { myhostname, mailName, hideClientSession } = context.settings;
   const date = mailDate(transaction.arrival);
   const by = `by ${myhostname} (${mailName})`;
   const id = `id ${transaction.id}`;
-  if (hideClientSession) return `Received: ${by} ${id};\r\n\t${date}\r\n`;
+  if (hideClientSession) return [`${by} ${id};`, date];
+  const head = [from(context.facts), ...login(context)];
+  const with_ = `${by} with ${protocolOf(context, transaction)} ${id}`;
   const [only] = transaction.recipients;
-  const end = transaction.recipients.length === 1 && only !== undefined
-    ? `\r\n\tfor <${quoteAddress(only.original)}>; ${date}`
-    : `;\r\n\t${date}`;
-  const with_ = protocolOf(context, transaction);
-  return `Received: ${from(context.facts)}${login(context)}\r\n\t${by} with ${with_} ${id}${end}\r\n`;
+  return transaction.recipients.length === 1 && only !== undefined
+    ? [...head, with_, `for <${quoteAddress(only.original)}>; ${date}`]
+    : [...head, `${with_};`, date];
 }

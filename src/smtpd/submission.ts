@@ -1,4 +1,5 @@
 import type { LateChanges, Submission } from "../cleanup/cleanup.ts";
+import { oneLine } from "../base/printable.ts";
 import { printField } from "../message/header.ts";
 import type { Origin, QueueId } from "../queue/envelope.ts";
 import { DataDecoder } from "../smtp/data_decoder.ts";
@@ -39,7 +40,7 @@ function submissionOf(context: Context, transaction: Transaction, id: QueueId): 
     bcc: effects.bcc,
     // A table or policy server may say what it likes: it is one line, as in Postfix.
     prepend: [
-      ...effects.prepend.map((text) => printField(text.replace(/[\r\n]/g, " "))).reverse(),
+      ...effects.prepend.map((text) => printField(oneLine(text))).reverse(),
       receivedHeader(context, transaction),
     ],
     completeHeaders: transaction.localHeaders,

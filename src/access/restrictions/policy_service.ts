@@ -1,3 +1,4 @@
+import { oneLine } from "../../base/printable.ts";
 import { splitListRaw, stripBraces } from "../../config/syntax/list.ts";
 import { actionVerdict } from "../table/access_action.ts";
 import type { Facts, Stage } from "../policy.ts";
@@ -105,8 +106,8 @@ function lastResort(deps: RestrictionDeps, table: string, query: Query): Verdict
   return actionVerdict(found, deps.actions, undefined);
 }
 
-/** The protocol's attributes, one a line (SMTPD_POLICY_README). */
-function policyRequest(query: Query, context: string, stress: string): string {
+/** The protocol's attributes, one a line (SMTPD_POLICY_README): nothing that a client says becomes an attribute of its own. */
+export function policyRequest(query: Query, context: string, stress: string): string {
   const { facts, stage } = query;
   const rows: readonly (readonly [string, string | number])[] = [
     ["request", "smtpd_access_policy"],
@@ -133,7 +134,7 @@ function policyRequest(query: Query, context: string, stress: string): string {
     ...certificateRows(facts),
     ["policy_context", context],
   ];
-  return rows.map(([name, value]) => `${name}=${oneLine(value)}\n`).join("");
+  return rows.map(([name, value]) => `${name}=${oneLine(`${value}`)}\n`).join("");
 }
 
 /** The count is final only when all recipients have been named. */
@@ -152,9 +153,4 @@ function certificateRows({ tls }: Facts): readonly (readonly [string, string | n
     ["encryption_cipher", tls?.cipher ?? ""],
     ["encryption_keysize", tls?.keysize ?? 0],
   ];
-}
-
-/** A value that cannot end its line: nothing that a client says becomes an attribute of its own. */
-function oneLine(value: string | number): string {
-  return String(value).replace(/[\x00\r\n]/g, " ");
 }

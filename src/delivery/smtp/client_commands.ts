@@ -1,3 +1,4 @@
+import { oneLine } from "../../base/printable.ts";
 import { quoteAddress } from "../../address/address.ts";
 import type { Envelope, Recipient } from "../../queue/envelope.ts";
 import { printMailParameters } from "../../smtp/mail_parameters.ts";
@@ -7,7 +8,7 @@ import type { Features } from "./features.ts";
 
 /** How an internal address is written into a command (smtp_quote_rfc821_envelope). */
 function path(address: string, quote: boolean): string {
-  return quote ? quoteAddress(address) : address;
+  return quote ? quoteAddress(address) : oneLine(address);
 }
 
 /** What MAIL says about the message. */

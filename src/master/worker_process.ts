@@ -57,7 +57,7 @@ interface Pending {
 }
 
 /** Requests that a worker may have waiting: it has no use for more, as each is a delivery or a batch of clients. */
-const MOST_REQUESTS = 20_000;
+const MOST_REQUESTS = 5000;
 
 /** One worker process: typed messages there and back, questions with answers. What it says is checked like a stranger's. */
 export class WorkerProcess {

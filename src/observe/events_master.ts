@@ -2,8 +2,11 @@ import { event } from "./event.ts";
 
 /** How a process ended, in master(8)'s words. */
 function ending(e: { readonly code?: number; readonly signal?: string; readonly why?: string }): string {
-  if (e.why !== undefined) return `cannot be started: ${e.why}`;
-  return e.signal === undefined ? `exit status ${e.code ?? 0}` : `killed by signal ${e.signal}`;
+  const why = e.why === undefined ? "" : `: ${e.why}`;
+  if (e.signal !== undefined) return `killed by signal ${e.signal}${why}`;
+  return e.why === undefined || e.code !== undefined
+    ? `exit status ${e.code ?? 0}${why}`
+    : `cannot be started${why}`;
 }
 
 /** Events of master: start, stop, reload, workers; and the queue's health. */

@@ -128,18 +128,22 @@ class TaskDialogue implements ConnectionHandler {
 
   data(chunk: Buffer): void {
     if (!this.#lines.push(chunk, (line) => this.#line(line))) {
-      this.#result.reject(new Error("the delivery helper says more than it may"));
+      this.#distrust("the delivery helper says more than it may");
     }
   }
 
   #line(line: string): void {
     this.#moved();
     const said = ++this.#said > MOST_LINES ? new Misfit("a result") : readJson(line, helperLine);
-    if (said instanceof Misfit) {
-      this.#result.reject(new Error(`malformed answer of the delivery helper: ${said}`));
-    } else if ("result" in said) this.#result.resolve(said.result);
+    if (said instanceof Misfit) this.#distrust(`malformed answer of the delivery helper: ${said}`);
+    else if ("result" in said) this.#result.resolve(said.result);
     else if ("bug" in said) this.#result.reject(new Error(said.bug));
     else void this.#stream().catch(this.#result.reject);
+  }
+
+  /** Whatever the user did, it is his own mail that waits. */
+  #distrust(why: string): void {
+    this.#result.resolve({ is: "failed", code: "EAGAIN", why });
   }
 
   async #stream(): Promise<void> {

@@ -4,6 +4,9 @@ import { finite, integer, list, nothing, oneOf, pair, record, type Shape, text }
 /** Longest key of a lease; longer ones are shortened by who asks. */
 export const LONGEST_KEY = 1024;
 
+/** Longest name of a client: `service:range of addresses`. */
+const LONGEST_CLIENT = 256;
+
 /** What a worker asks of master: what only master can do. */
 export interface MasterVerbs {
   /** Path of the socket of a delivery helper with that identity. */
@@ -39,7 +42,7 @@ const KEY = text(LONGEST_KEY);
 const ID = integer(0, 0xffff_ffff);
 const event: Shape<AnvilEvent> = pair(
   oneOf("connect", "disconnect", "mail", "recipient", "newTls", "auth"),
-  KEY,
+  text(LONGEST_CLIENT),
 );
 
 /** The check of each verb, for both ends. */

@@ -8,6 +8,7 @@ import { askService } from "../../src/master/control/control_client.ts";
 import { NOBODY, runAsUser, type UsersProgram } from "../kit/local_user.ts";
 import type { QueueId } from "../../src/queue/envelope.ts";
 import { printQueueId } from "../../src/queue/queue_id.ts";
+import { memoryOf } from "../kit/process_memory.ts";
 import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
 
@@ -51,13 +52,6 @@ async function afterwards(): Promise<void> {
   await Promise.all(programs.splice(0).map((each) => each.end()));
 }
 
-/** Most and present resident memory of a process, in bytes. */
-function memory(pid: number): { readonly peak: number; readonly now: number } {
-  const status = readFileSync(`/proc/${pid}/status`, "latin1");
-  const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s*(\\d+)`, "m").exec(status)![1]) * 1024;
-  return { peak: kilobytes("VmHWM"), now: kilobytes("VmRSS") };
-}
-
 /** What root's commands need of the service takes so long, in milliseconds: asked here, without the start of a process. */
 async function answersInTime(): Promise<void> {
   const { queueDirectory } = server;
@@ -90,22 +84,22 @@ for (let i = 0; i < count; i++) {
 }`;
 
 asRoot("64 connections of 4 MiB of brackets cost another user's master neither memory nor time", async () => {
-  const before = memory(server.pid);
+  const before = memoryOf(server.pid);
   const crowd = attack(CROWD, "64", String(4 * MiB));
   await crowd.said(/all there/);
   await answersInTime();
   await commandsWork();
-  expect(memory(server.pid).peak - before.peak).toBeLessThan(ROOM);
+  expect(memoryOf(server.pid).peak - before.peak).toBeLessThan(ROOM);
   await afterwards();
 });
 
 asRoot("200 connections that say nothing leave root its own: status, flush and reload work", async () => {
-  const before = memory(server.pid);
+  const before = memoryOf(server.pid);
   const crowd = attack(CROWD, "200", "0");
   await crowd.said(/all there/);
   await answersInTime();
   await commandsWork();
-  expect(memory(server.pid).peak - before.peak).toBeLessThan(ROOM);
+  expect(memoryOf(server.pid).peak - before.peak).toBeLessThan(ROOM);
   await afterwards();
 });
 
@@ -120,13 +114,13 @@ const again = () => {
 for (let i = 0; i < 200; i++) again();`;
 
 asRoot("a storm of connections leaves root a way in, and no memory is lost to it", async () => {
-  const before = memory(server.pid);
+  const before = memoryOf(server.pid);
   const storm = attack(STORM);
   await storm.said(/raging/);
   for (let round = 0; round < 5; round++) await answersInTime();
   await storm.said(/raging/);
   await commandsWork();
-  expect(memory(server.pid).peak - before.peak).toBeLessThan(ROOM);
+  expect(memoryOf(server.pid).peak - before.peak).toBeLessThan(ROOM);
   await afterwards();
 });
 
@@ -188,7 +182,7 @@ async function sendToMany(recipients: number): Promise<void> {
 
 asRoot("listings that nobody reads wait, in no process's memory, and root's listing is whole", async () => {
   for (let i = 0; i < 25; i++) await sendToMany(900);
-  const before = memory(server.pid);
+  const before = memoryOf(server.pid);
   const deaf = attack(DEAF);
   await deaf.said(/all there/);
   await answersInTime();
@@ -204,7 +198,7 @@ asRoot("listings that nobody reads wait, in no process's memory, and root's list
   });
   expect(answer).toEqual({ is: "done", value: 25 });
   expect([...ids.values()]).toEqual(Array(25).fill(900));
-  expect(memory(server.pid).peak - before.peak).toBeLessThan(ROOM);
+  expect(memoryOf(server.pid).peak - before.peak).toBeLessThan(ROOM);
   await afterwards();
 });
 

@@ -172,6 +172,7 @@ test("a mailbox in a spool folder that its group may write to is made with that 
 function helpersOf(owner: { uid: number; gid: number } | undefined) {
   const started: { options: ChildOptions; handler: ChildHandler }[] = [];
   const closed: string[] = [];
+  const bugs: string[] = [];
   const helpers = new HelperProcesses({
     owner: () => owner,
     queueDirectory: "/q",
@@ -183,9 +184,9 @@ function helpersOf(owner: { uid: number; gid: number } | undefined) {
       return { pid: 5, send: () => {}, kill: () => {} };
     },
     idle: () => 1000,
-    bug: () => {},
+    bug: (what) => void bugs.push(what),
   });
-  return { helpers, started, closed };
+  return { helpers, started, closed, bugs };
 }
 
 test("one helper for each user, with that user's identity; it is forgotten when it ends", () => {
@@ -206,4 +207,52 @@ test("no helper is root's or anything but a number's, and there is none without 
     expect(() => helpers.socketFor(uid, gid)).toThrow("mail is not delivered with user id");
   }
   expect(() => helpersOf(undefined).helpers.socketFor(1000, 100)).toThrow("does not run as root");
+});
+
+/** A helper in the hands of its user: says what it likes. */
+async function hostileHelper(say: (write: (text: string) => void) => void) {
+  const folder = mkdtempSync(join(tmpdir(), "mta-helper-"));
+  const path = join(folder, "1000.1000");
+  const listener = await listen({ path }, { maxConnections: 8 }, (connection) => ({
+    data: () => say((text) => void connection.write(text)),
+    end: () => connection.destroy(),
+    drain: () => {},
+    timeout: () => {},
+    close: () => {},
+  }));
+  const close = () => (listener.close(), rmSync(folder, { recursive: true }));
+  return { path, close };
+}
+
+test("a helper that its user has in his hands is heard for a bounded number of lines of bounded length", async () => {
+  const cases: [string, (write: (text: string) => void) => void, string][] = [
+    ["a line without end", (write) => {
+      for (let i = 0; i < 20; i++) write("x".repeat(1024 * 1024));
+    }, "says more than it may"],
+    ["no JSON", (write) => write("done\n"), "malformed answer"],
+    ["a result that is none", (write) => write('{"result":{"is":"exit","code":"0"}}\n'), "malformed answer"],
+    ["deep nesting", (write) => write(`${"[".repeat(1_000_000)}\n`), "malformed answer"],
+    ["the message again and again", (write) => write('{"message":true}\n'.repeat(1000)), "malformed answer"],
+  ];
+  for (const [, say, why] of cases) {
+    const helper = await hostileHelper(say);
+    const delivery = writerTo(() => Promise.resolve(helper.path))
+      .deliverTo({ uid: 1000, gid: 1000 }, maildir, () => pieces(Buffer.from("abc")));
+    const result = await delivery;
+    expect(result).toMatchObject({ is: "failed", code: "EAGAIN" });
+    expect(result.is === "failed" ? result.why : "").toContain(why);
+    helper.close();
+  }
+});
+
+test("what a helper tells master is written down a few times, whatever it is", () => {
+  const { started, bugs, helpers } = helpersOf({ uid: 102, gid: 105 });
+  helpers.socketFor(1000, 100);
+  const { message } = started[0]!.handler;
+  message(JSON.stringify({ is: "bug", what: "oops" }));
+  for (let i = 0; i < 1000; i++) message("nonsense");
+  expect(bugs).toHaveLength(10);
+  expect(bugs[0]).toBe("delivery helper 1000.100: oops");
+  expect(bugs[1]).toBe("delivery helper 1000.100: JSON expected");
+  expect(started[0]!.options.longestMessage).toBeLessThan(64 * 1024);
 });

@@ -1,7 +1,7 @@
 import { ServiceFault } from "../control/service_fault.ts";
 
 /** Leases that one worker may hold and wait for: more than it has deliveries. */
-export const MOST_CLAIMS = 20_000;
+export const MOST_CLAIMS = 5000;
 
 /** A wait for a lease, or a lease that is held. */
 interface Claim {

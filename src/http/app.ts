@@ -6,6 +6,8 @@ export interface Readiness {
   readonly ready: boolean;
   /** One reason a line; empty when ready. */
   readonly reasons: readonly string[];
+  /** What the operator should know though mail is taken. */
+  readonly notes?: readonly string[];
   /** Slowest probe write of the queue, in milliseconds. */
   readonly queueProbe?: number;
 }
@@ -24,11 +26,12 @@ export function createApp(facts: HttpFacts): Hono {
   const app = new Hono();
   app.get("/healthz", (c) => c.json({ status: "ok", version: facts.version, uptime: facts.uptime() }));
   app.get("/readyz", async (c) => {
-    const { ready, reasons, queueProbe } = await facts.readiness();
+    const { ready, reasons, notes = [], queueProbe } = await facts.readiness();
     return c.json(
       {
         status: ready ? "ready" : "not ready",
         reasons,
+        notes,
         queueProbe: queueProbe === undefined ? null : queueProbe / 1000,
       },
       ready ? 200 : 503,

@@ -17,13 +17,14 @@ test("/healthz tells that the process lives", async () => {
 test("/readyz is 200 when mail can be taken, else 503 with the reasons", async () => {
   const up = await createApp(facts).request("/readyz");
   expect(up.status).toBe(200);
-  expect(await up.json()).toEqual({ status: "ready", reasons: [], queueProbe: 0.002 });
+  expect(await up.json()).toEqual({ status: "ready", reasons: [], notes: [], queueProbe: 0.002 });
   const down = { ...facts, readiness: () => Promise.resolve({ ready: false, reasons: ["queue: full"] }) };
   const answer = await createApp(down).request("/readyz");
   expect(answer.status).toBe(503);
   expect(await answer.json()).toEqual({
     status: "not ready",
     reasons: ["queue: full"],
+    notes: [],
     queueProbe: null,
   });
 });

@@ -14,7 +14,17 @@ export async function readinessOf(generation: Generation): Promise<Readiness> {
   let queueProbe: number | undefined;
   for (const probe of probes) {
     if (probe.status === "rejected") reasons.push(`queue: ${(probe.reason as Error).message}`);
-    else queueProbe = Math.max(queueProbe ?? 0, Number(probe.value));
+    else queueProbe = Math.max(queueProbe ?? 0, probe.value);
   }
-  return { ready: reasons.length === 0, reasons, ...(queueProbe !== undefined && { queueProbe }) };
+  const notes = await damageOf(generation);
+  return { ready: reasons.length === 0, reasons, notes, ...(queueProbe !== undefined && { queueProbe }) };
+}
+
+/** Damage is no reason to turn mail away, but whoever looks is to know. */
+async function damageOf(generation: Generation): Promise<string[]> {
+  const asked = await Promise.allSettled(
+    generation.serving.map((each) => each.ask("damage", {}, { timeout: PROBE_PATIENCE })),
+  );
+  const found = asked.flatMap((each) => each.status === "fulfilled" ? each.value.found ?? [] : []);
+  return [...new Set(found)];
 }

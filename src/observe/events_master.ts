@@ -9,6 +9,20 @@ function ending(e: { readonly code?: number; readonly signal?: string; readonly 
     : `cannot be started${why}`;
 }
 
+function lostCount(
+  { least, most, known }: { least: number; most: number | undefined; known: number },
+): string {
+  if (most === 0) return "no message that was in the queue is lost";
+  const some = (count: number) => count === 1 ? "1 accepted message is" : `${count} accepted messages are`;
+  const ids = known === 0
+    ? "no id is known"
+    : known === most
+    ? "by id:"
+    : `${known} that may be among them by id:`;
+  if (most === undefined) return `at least ${some(least)} lost, how many is not known; ${ids}`;
+  return `${least === most ? "" : `${least} to `}${some(most)} lost; ${ids}`;
+}
+
 /** Events of master: start, stop, reload, workers; and the queue's health. */
 export const masterEvents = {
   daemonStarted: event<{ version: string; configuration: string }>(
@@ -39,12 +53,22 @@ export const masterEvents = {
   bug: event<{ what: string }>("panic", (e) => e.what),
   queueFault: event<{ what: string; why: string; full: boolean }>(
     "error",
-    (e) => `queue: cannot ${e.what}: ${e.why}; new mail is refused with a temporary error until this is over`,
+    (e) => `queue: ${e.why}; new mail is refused with a temporary error until this is over`,
   ),
-  queueRecovered: event<Record<never, never>>("info", () => "queue: writing works again"),
+  queueRecovered: event<Record<never, never>>("info", () => "queue: mail is taken again"),
   queueCorrupt: event<{ where: string; bytes: number; savedAs: string }>(
     "error",
-    (e) => `queue: damaged record of ${e.bytes} bytes in ${e.where}, set aside as ${e.savedAs}`,
+    (e) =>
+      `queue: ${e.bytes} bytes are damaged in ${e.where}, ` +
+      (e.savedAs === "" ? "nothing of them could be kept" : `kept as ${e.savedAs}`),
+  ),
+  queueLost: event<{ shard: string; least: number; most: number | undefined; known: number }>(
+    "error",
+    (e) => `queue: DAMAGE to ${e.shard}: ${lostCount(e)}`,
+  ),
+  queueLostIds: event<{ shard: string; ids: string }>(
+    "error",
+    (e) => `queue: lost from ${e.shard}: ${e.ids}`,
   ),
   queueTorn: event<{ where: string; bytes: number }>(
     "info",

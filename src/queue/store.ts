@@ -94,6 +94,16 @@ export interface QueueListing {
   readonly recipients: readonly { readonly address: string; readonly why?: string }[];
 }
 
+/** Accepted messages that damage has taken. */
+export interface Loss {
+  /** So many are lost for sure. */
+  readonly least: number;
+  /** No more than so many; undefined when that cannot be known. */
+  readonly most: number | undefined;
+  /** Those whose ids are known. */
+  readonly ids: readonly string[];
+}
+
 /** Number of messages in each state; cheap enough for every scrape. */
 export type QueueCounts = { readonly [name in QueueName]: number } & {
   readonly corrupt: number;
@@ -109,10 +119,13 @@ export interface QueueStore {
   /** A fresh id, unique over all shards of the queue directory. */
   newId(): QueueId;
   /**
-   * Whether a message of `size` bytes (0 when the client did not say) may be taken in: free space above queue_minfree and
-   * 1.5 times message_size_limit (postconf(5)). Cheap: asks the file system at most once a second. Else smtpd answers 452.
+   * Why a message of `size` bytes (0 when the client did not say) cannot be taken in now: `full` for lack of space
+   * (queue_minfree, message_size_limit: postconf(5)), else writing fails or the queue is not where it was. Undefined when it
+   * can. Cheap: the store looks at most once a second.
    */
-  hasRoom(size: number): boolean;
+  refusal(size: number): QueueFault | undefined;
+  /** The same for mail at all: what log, metric and readiness tell. */
+  readonly trouble: QueueFault | undefined;
   draft(id: QueueId): Draft;
   /** Called after a message has become ours (and at replay for each that waits), never for held ones. */
   onArrival(listener: () => void): void;
@@ -155,8 +168,10 @@ export interface QueueStore {
 
   counts(): QueueCounts;
   list(): AsyncIterable<QueueListing>;
-  /** Latency of a probe write and sync, or a rejection: readiness. */
+  /** Latency of a probe write and sync, or a rejection with what keeps mail from being taken: readiness. */
   probe(): Promise<number>;
+  /** What damage was found and not yet cleared away by an operator, in a sentence; undefined when none. */
+  damage(): Promise<string | undefined>;
   /** Takes over shards without an owner below the same directory; answers how many messages came in. */
   adoptOrphans(): Promise<number>;
   /** Flushes, releases the lock. */

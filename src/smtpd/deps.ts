@@ -62,8 +62,8 @@ export interface SmtpdDeps {
   readonly noopCommand?: (verb: string) => MaybeAsync<boolean>;
   /** smtpd_forbidden_commands where it is more than names and a pattern; asked for commands that are unknown. */
   readonly forbiddenCommand?: (verb: string) => MaybeAsync<boolean>;
-  /** Whether the queue can take a message of that many bytes (queue_minfree). */
-  readonly hasRoom?: (size: number) => boolean;
+  /** Why the queue cannot take a message of that many bytes now; `full` for lack of space (queue_minfree). */
+  readonly queueRefusal?: (size: number) => { readonly full: boolean } | undefined;
   /** smtpd_reject_footer. */
   readonly rejectFooter?: (reply: Reply, facts: Facts) => MaybeAsync<Reply>;
   readonly anvil?: Anvil;

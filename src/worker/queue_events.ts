@@ -29,6 +29,14 @@ export function queueReporter(log: Log, metrics: Metrics): (event: QueueEvent) =
     "Times that the queue could not be written",
     "kind",
   );
+  const damaged = metrics.counter(
+    "mta_queue_damage_total",
+    "Damaged or missing pieces found in the queue",
+  );
+  const lost = metrics.counter(
+    "mta_queue_lost_messages_total",
+    "Accepted messages that damage has taken: no more than so many",
+  );
   return (event) => {
     switch (event.is) {
       case "sync":
@@ -41,7 +49,11 @@ export function queueReporter(log: Log, metrics: Metrics): (event: QueueEvent) =
         return log.emit("master", "queueFault", { what: event.what, why: event.why, full: event.full });
       case "recovered":
         return log.emit("master", "queueRecovered", {});
+      case "lost":
+        lost.add(event.most ?? Math.max(event.least, event.ids.length));
+        return reportLoss(log, event);
       case "corrupt":
+        damaged.add(1);
         return log.emit("master", "queueCorrupt", {
           where: event.where,
           bytes: event.bytes,
@@ -60,17 +72,33 @@ export function queueReporter(log: Log, metrics: Metrics): (event: QueueEvent) =
   };
 }
 
+/** Ids in one line of the log. */
+const IDS_IN_LINE = 20;
+
+/** The line with the count, and as many as it takes for the ids. */
+function reportLoss(log: Log, { shard, least, most, ids }: Extract<QueueEvent, { is: "lost" }>): void {
+  log.emit("master", "queueLost", { shard, least, most, known: ids.length });
+  for (let at = 0; at < ids.length; at += IDS_IN_LINE) {
+    log.emit("master", "queueLostIds", { shard, ids: ids.slice(at, at + IDS_IN_LINE).join(" ") });
+  }
+}
+
 function replayed({ messages, bytes, milliseconds }: Extract<QueueEvent, { is: "replayed" }>) {
   return { messages, bytes, milliseconds };
 }
 
 /** Gauges of the queue, set before each snapshot. */
-export function countQueue(store: Pick<QueueStore, "counts">, metrics: Metrics): void {
+export function countQueue(store: Pick<QueueStore, "counts" | "trouble">, metrics: Metrics): void {
+  const refusing = metrics.gauge(
+    "mta_queue_refusing",
+    "Workers that take no mail, as the queue is full, cannot be written, or is not where it was",
+  );
   const messages = metrics.gauge("mta_queue_messages", "Messages in each queue", "queue");
   const size = metrics.gauge("mta_queue_bytes", "Bytes of the messages in the queue");
   metrics.beforeSnapshot(() => {
     const { bytes, ...counts } = store.counts();
     size.set(bytes);
+    refusing.set(store.trouble === undefined ? 0 : 1);
     for (const [queue, count] of Object.entries(counts)) messages.set(count, queue);
   });
 }

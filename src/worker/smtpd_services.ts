@@ -72,7 +72,7 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     access: countRefusals(screened(access, postscreen, parts), metrics),
     cleanup: cleanupFor(settings, parts),
     newId: () => store.newId(),
-    hasRoom: (size) => store.hasRoom(size),
+    queueRefusal: (size) => store.refusal(size),
     log,
     clock: systemClock,
     ...asked,

@@ -125,5 +125,9 @@ export const WORKER_ANSWERS: { readonly [V in WorkerVerb]: Answer<V> } = {
   requeue: woken((store, ids) => store.unhold(ids) + store.retryNow(ids)),
   pickup: nothing(({ pickup }) => pickup()),
   probe: ({ store }) => store.probe(),
+  damage: async ({ store }) => {
+    const found = await store.damage();
+    return found === undefined ? {} : { found };
+  },
   snapshot: nothing(({ snapshot }) => snapshot()),
 };

@@ -37,6 +37,8 @@ export interface WorkerVerbs {
   readonly pickup: Verbal<None, null>;
   /** Milliseconds that a durable write takes now. */
   readonly probe: Verbal<None, number>;
+  /** What damage was found in the queue, in a sentence. */
+  readonly damage: Verbal<None, { readonly found?: string }>;
   /** Sends its numbers. */
   readonly snapshot: Verbal<None, null>;
 }
@@ -92,6 +94,11 @@ export const WORKER_VERBS: { readonly [V in WorkerVerb]: VerbShapes<V> } = {
   explain: { args: record<WorkerArgs<"explain">>({ words }), rows: noRows, result: runningAnswer },
   pickup: { args: none, rows: noRows, result: nothing },
   probe: { args: none, rows: noRows, result: finite },
+  damage: {
+    args: none,
+    rows: noRows,
+    result: record<WorkerResult<"damage">>({ found: optional(text(4096)) }),
+  },
   snapshot: { args: none, rows: noRows, result: nothing },
 };
 

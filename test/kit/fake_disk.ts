@@ -12,7 +12,10 @@ interface Pending {
   lost: boolean;
 }
 
+let inodes = 0;
+
 interface Inode {
+  readonly number: number;
   current: Buffer;
   durable: Buffer;
   pending: Pending[];
@@ -102,6 +105,21 @@ export class FakeDisk implements Disk {
     return after;
   }
 
+  /** Damages a file behind everybody's back: it holds what `change` makes of it, durably; undefined removes it. */
+  damage(path: string, change: (bytes: Buffer) => Buffer | undefined): void {
+    const inode = this.#inode(path);
+    const bytes = change(Buffer.from(inode.current));
+    if (bytes === undefined) {
+      this.#entries.delete(path);
+      this.#durableEntries.delete(path);
+    } else [inode.current, inode.durable, inode.pending] = [bytes, bytes, []];
+  }
+
+  /** What a file holds. */
+  bytesOf(path: string): Buffer {
+    return Buffer.from(this.#inode(path).current);
+  }
+
   /** What a power failure leaves of a file. */
   #survivor(inode: Inode): Inode {
     const luck = this.#random();
@@ -110,7 +128,7 @@ export class FakeDisk implements Disk {
       if (luck < 0.2 || (luck < 0.8 && this.#random() < 0.3)) continue;
       bytes = luck > 0.8 || change.is === "size" ? apply(bytes, change) : this.#torn(bytes, change);
     }
-    return { current: bytes, durable: bytes, pending: [] };
+    return { number: inode.number, current: bytes, durable: bytes, pending: [] };
   }
 
   #torn(bytes: Buffer, change: Change & { is: "write" }): Buffer {
@@ -161,7 +179,12 @@ export class FakeDisk implements Disk {
     this.#call("create", path);
     if (this.#entries.has(path)) throw systemError("EEXIST");
     if (!this.#directories.has(parent(path))) throw systemError("ENOENT");
-    const inode: Inode = { current: Buffer.alloc(0), durable: Buffer.alloc(0), pending: [] };
+    const inode: Inode = {
+      number: ++inodes,
+      current: Buffer.alloc(0),
+      durable: Buffer.alloc(0),
+      pending: [],
+    };
     this.#change(parent(path), [[path, inode]]);
     return this.#handle(inode, path);
   }
@@ -229,6 +252,7 @@ export class FakeDisk implements Disk {
         change({ is: "size", size });
       },
       size: () => inode.current.length,
+      identity: () => String(inode.number),
       close: () => void (closed = true),
     };
   }
@@ -264,6 +288,12 @@ export class FakeDisk implements Disk {
 
   exists(path: string): boolean {
     return this.#entries.has(path) || this.#directories.has(path);
+  }
+
+  identity(path: string): string | undefined {
+    const inode = this.#entries.get(path);
+    if (inode !== undefined) return String(inode.number);
+    return this.#directories.has(path) ? path : undefined;
   }
 
   unlink(path: string): void {

@@ -55,9 +55,9 @@ class Memory implements MemoryStore {
     return `${(this.#next++).toString(16).toUpperCase()}ABCDEF` as QueueId;
   }
 
-  hasRoom(): boolean {
-    return true;
-  }
+  refusal(): undefined {}
+
+  readonly trouble = undefined;
 
   put(envelope: Envelope, content: string | Uint8Array): void {
     this.messages.set(envelope.id, {
@@ -223,6 +223,8 @@ class Memory implements MemoryStore {
   async probe(): Promise<number> {
     return 0;
   }
+
+  async damage(): Promise<undefined> {}
 
   async adoptOrphans(): Promise<number> {
     return 0;

@@ -11,7 +11,7 @@ export function openShard(disk: FakeDisk, shard: number, segmentSize: number): P
     shard,
     disk,
     settings: { queue_minfree: 0, message_size_limit: 0, enable_long_queue_ids: false },
-    limits: { preallocate: 1024, segmentSize, compactionStep: 1000, spoolThreshold: 2000 },
+    limits: { block: 512, preallocate: 1024, segmentSize, compactionStep: 1000, spoolThreshold: 2000 },
     report: () => {},
     after: () => () => {},
   });

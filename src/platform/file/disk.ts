@@ -15,6 +15,8 @@ export interface DiskFile {
   preallocate(position: number, length: number): boolean;
   truncate(size: number): void;
   size(): number;
+  /** Which file this is: the same text for as long as it exists, and for no other file of the system. */
+  identity(): string;
   close(): void;
 }
 
@@ -35,6 +37,8 @@ export interface Disk {
   /** Names in a directory, sorted; empty when there is no such directory. */
   list(path: string): string[];
   exists(path: string): boolean;
+  /** Which file or directory a path leads to now; undefined when it leads nowhere. */
+  identity(path: string): string | undefined;
   unlink(path: string): void;
   rename(from: string, to: string): void;
   link(from: string, to: string): void;

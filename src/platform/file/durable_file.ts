@@ -114,6 +114,7 @@ function openFile(path: string, flags: number): DiskFile {
     preallocate: (position, size) => reserve(fd, position, size),
     truncate: (size) => fs.ftruncateSync(fd, size),
     size: () => fs.fstatSync(fd).size,
+    identity: () => printIdentity(fs.fstatSync(fd)),
     close: () => fs.closeSync(fd),
   };
 }
@@ -156,6 +157,15 @@ function list(path: string): string[] {
   }
 }
 
+function printIdentity({ dev, ino }: fs.Stats): string {
+  return `${dev}:${ino}`;
+}
+
+function identity(path: string): string | undefined {
+  const stats = fs.statSync(path, { throwIfNoEntry: false });
+  return stats === undefined ? undefined : printIdentity(stats);
+}
+
 function freeBytes(path: string): number {
   const { bavail, bsize } = fs.statfsSync(path);
   return bavail * bsize;
@@ -169,6 +179,7 @@ export const systemDisk: Disk = {
   makeDirectory,
   list,
   exists: (path) => fs.existsSync(path),
+  identity,
   unlink: (path) => fs.unlinkSync(path),
   rename: (from, to) => fs.renameSync(from, to),
   link: (from, to) => fs.linkSync(from, to),

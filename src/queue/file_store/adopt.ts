@@ -74,6 +74,7 @@ async function writeDown(orphan: Shard, { now, after, limits }: StoreWorld): Pro
     inputs: () => 0,
     gatherTime: 0,
     report: () => {},
+    troubled: () => {},
     faultPause: limits.faultPause,
     after,
     committed: () => {},
@@ -195,7 +196,8 @@ async function takeSpool(
     own.disk.link(from, to);
   } catch {
     const writer = new SpoolWriter(own.disk, to);
-    for await (const chunk of readChunks(own.disk, from, orphan.index.size[slot])) await writer.write(chunk);
+    const file = { path: from, size: orphan.index.size[slot], checksum: undefined };
+    for await (const chunk of readChunks(own.disk, file)) await writer.write(chunk);
     await writer.finish();
   }
 }

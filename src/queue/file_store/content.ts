@@ -1,6 +1,6 @@
 import type { Disk } from "../../platform/file/disk.ts";
 import { queueFault } from "../fault.ts";
-import { readChunks } from "../log/spool.ts";
+import { ContentDamage, type ContentFile, readChunks } from "../log/spool.ts";
 import type { Content } from "../store.ts";
 
 /** Content that is in memory. */
@@ -14,16 +14,21 @@ export function memoryContent(bytes: Uint8Array): Content {
   };
 }
 
-/** Content in a file of its own, read again for every use. */
-export function spooledContent(disk: Disk, path: string, size: number): Content {
+/** Content in a file of its own, read again for every use; `damaged` hears of a file that is not what was written. */
+export function spooledContent(
+  disk: Disk,
+  file: ContentFile,
+  damaged: (why: string) => Promise<void> = () => Promise.resolve(),
+): Content {
   return {
-    size,
+    size: file.size,
     bytes: undefined,
     async *chunks() {
       try {
-        yield* readChunks(disk, path, size);
+        yield* readChunks(disk, file);
       } catch (error) {
-        throw queueFault(`read ${path}`, error);
+        if (error instanceof ContentDamage) await damaged(error.message);
+        throw queueFault(`read ${file.path}`, error);
       }
     },
   };

@@ -1,5 +1,5 @@
 import { GatheredBytes } from "../../base/gathered_bytes.ts";
-import type { MaybeAsync } from "../../base/maybe_async.ts";
+import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import type { Envelope, QueueId } from "../envelope.ts";
 import { queueFault } from "../fault.ts";
 import type { SpoolWriter } from "../log/spool.ts";
@@ -8,7 +8,7 @@ import { type Draft, QueueFault } from "../store.ts";
 /** Content that is complete: in memory, or durable in a spool file. */
 export type FinishedContent =
   | { readonly is: "memory"; readonly bytes: Uint8Array }
-  | { readonly is: "spooled"; readonly size: number };
+  | { readonly is: "spooled"; readonly size: number; readonly checksum: number };
 
 /** What a draft needs of its store. */
 export interface DraftOptions {
@@ -17,7 +17,11 @@ export interface DraftOptions {
   readonly openSpool: (id: QueueId) => SpoolWriter;
   /** Makes the spool file's directory entry durable. */
   readonly syncSpool: () => Promise<void>;
+  /** Throws when a spool file is not where the next start will look for it. */
+  readonly confirmSpool: (path: string, identity: string) => void;
   readonly dropSpool: (id: QueueId) => void;
+  /** Hears how the spool file went: of its fault, or that all of it is durable. */
+  readonly spooled: (fault: QueueFault | undefined) => void;
   /** Resolves when the message is durable. */
   readonly append: (envelope: Envelope, content: FinishedContent) => Promise<void>;
 }
@@ -51,7 +55,7 @@ export class StoreDraft implements Draft {
   write(bytes: Uint8Array): MaybeAsync<void> {
     if (this.#state !== "open") throw new Error(`Draft ${this.id} is closed`);
     this.size += bytes.length;
-    if (this.#spool !== undefined) return this.#spool.write(bytes);
+    if (this.#spool !== undefined) return this.#watch(this.#spool.write(bytes));
     this.#keep(bytes);
     if (this.size > this.#options.spoolThreshold) return this.#startSpool();
   }
@@ -74,11 +78,22 @@ export class StoreDraft implements Draft {
     const pieces = this.#takePieces();
     try {
       const spool = this.#spool = this.#options.openSpool(this.id);
-      return spool.write(...pieces);
+      return this.#watch(spool.write(...pieces));
     } catch (error) {
       this.#state = "ended";
-      return Promise.reject(queueFault(`spool message ${this.id}`, error));
+      const fault = queueFault(`spool message ${this.id}`, error);
+      this.#options.spooled(fault);
+      return Promise.reject(fault);
     }
+  }
+
+  #watch(written: MaybeAsync<void>): MaybeAsync<void> {
+    return isPromise(written)
+      ? written.catch((error) => {
+        this.#options.spooled(queueFault(`spool message ${this.id}`, error));
+        throw error;
+      })
+      : written;
   }
 
   async commit(envelope: Envelope): Promise<void> {
@@ -96,9 +111,16 @@ export class StoreDraft implements Draft {
 
   async #finish(): Promise<FinishedContent> {
     if (this.#spool === undefined) return { is: "memory", bytes: compact(this.#takePieces()) };
-    await this.#spool.finish();
-    await this.#options.syncSpool();
-    return { is: "spooled", size: this.size };
+    try {
+      await this.#spool.finish();
+      await this.#options.syncSpool();
+      this.#options.confirmSpool(this.#spool.path, this.#spool.identity);
+    } catch (error) {
+      this.#options.spooled(queueFault(`spool message ${this.id}`, error));
+      throw error;
+    }
+    this.#options.spooled(undefined);
+    return { is: "spooled", size: this.size, checksum: this.#spool.checksum };
   }
 
   abort(): void {

@@ -13,8 +13,10 @@ import { Operator } from "./operator.ts";
 import { MAX_SHARD, queueIdSource } from "../queue_id.ts";
 import { probeDisk } from "./probe.ts";
 import { RecentMessages } from "./recent.ts";
-import { FLAG, RECORD } from "../log/record.ts";
-import { freeSpaceCheck } from "./free_space.ts";
+import { FLAG, printChecksum, RECORD } from "../log/record.ts";
+import { Acceptance } from "./acceptance.ts";
+import { describeDamage } from "./corrupt_folder.ts";
+import { FreeSpace } from "./free_space.ts";
 import { openOwnShard, type Shard, shardName } from "./shard.ts";
 import { SharedSync, SpoolWriter } from "../log/spool.ts";
 import { type StoreWorld, storeWorld } from "./store_world.ts";
@@ -28,6 +30,8 @@ import {
   type StoredMessage,
 } from "../store.ts";
 
+/** How long a look at the file system is good, in milliseconds. */
+const FRESH = 1000;
 /** After trouble in compaction it rests for so many milliseconds. */
 const COMPACTION_PAUSE = 30_000;
 
@@ -57,7 +61,11 @@ class FileStore implements QueueStore {
   readonly #operator: Operator;
   readonly #spoolSync: SharedSync;
   readonly #newId: () => QueueId;
-  readonly #hasRoom: (size: number) => boolean;
+  readonly #space: FreeSpace;
+  readonly #acceptance: Acceptance;
+  #lookedAt = -Infinity;
+  #cancelCheck: (() => void) | undefined;
+  #checking: Promise<unknown> | undefined;
   readonly #listeners: (() => void)[] = [];
   #takeDeferred = false;
   #arrived = false;
@@ -67,6 +75,8 @@ class FileStore implements QueueStore {
   readonly #taken = new Map<string, Set<QueueId>>();
   #lastAppend = 0;
   #compactionRests = 0;
+  /** The last mark on its way to the disk. */
+  #settling: Promise<void> | undefined;
   #cancelOutcomes: (() => void) | undefined;
   #cancelIdle: (() => void) | undefined;
 
@@ -85,7 +95,8 @@ class FileStore implements QueueStore {
       announce: () => this.#announce(),
     });
     this.#spoolSync = new SharedSync(() => disk.syncDirectory(shard.paths.spool));
-    this.#hasRoom = freeSpaceCheck({ disk, path: shard.paths.own, now, settings });
+    this.#space = new FreeSpace({ disk, path: shard.paths.own, settings });
+    this.#acceptance = new Acceptance(world.report);
     this.#newId = queueIdSource({
       shard: world.shard,
       long: settings.enable_long_queue_ids,
@@ -97,6 +108,7 @@ class FileStore implements QueueStore {
     this.#commits = this.#makeCommits();
     if (shard.outcomes.waiting) this.#recordSoon();
     this.#tidyLater();
+    this.#checkLater();
   }
 
   #makeCompaction(): Compaction {
@@ -124,6 +136,10 @@ class FileStore implements QueueStore {
       after,
       inputs,
       gatherTime: limits.gatherTime,
+      troubled: (fault) => {
+        this.#acceptance.set("place", this.#shard.place?.trouble());
+        this.#acceptance.set("writing", fault);
+      },
       faultPause: limits.faultPause,
       committed: () => this.#committed(),
     });
@@ -133,8 +149,40 @@ class FileStore implements QueueStore {
     return this.#newId();
   }
 
-  hasRoom(size: number): boolean {
-    return !(this.#commits.fault?.full === true && this.#commits.refusing) && this.#hasRoom(size);
+  /** After a failed write the next message may try again when the pause is over. */
+  refusal(size: number): QueueFault | undefined {
+    if (Math.abs(this.#world.now() - this.#lookedAt) > FRESH) this.#look();
+    const writing = this.#commits.refusing ? this.#acceptance.get("writing") : undefined;
+    return this.#acceptance.get("place") ?? writing ?? this.#space.trouble(size);
+  }
+
+  get trouble(): QueueFault | undefined {
+    return this.#acceptance.trouble;
+  }
+
+  #look(): void {
+    this.#lookedAt = this.#world.now();
+    this.#space.look();
+    this.#acceptance.set("place", this.#shard.place?.trouble());
+    this.#acceptance.set("room", this.#space.trouble(0));
+  }
+
+  /** Also when no mail comes: what keeps it from being taken is known before the first one is refused, and so is the end of it. */
+  #checkLater(): void {
+    if (this.#closing) return;
+    const { after, limits } = this.#world;
+    this.#cancelCheck = after(limits.checkTime, () => {
+      this.#look();
+      this.#checking = this.#tryAgain().catch(() => {}).finally(() => this.#checkLater());
+    });
+  }
+
+  /** Finds out whether a trouble with writing is over. Rejects when it is not. */
+  async #tryAgain(): Promise<void> {
+    await this.#commits.probe();
+    if (this.#acceptance.get("content") === undefined) return;
+    await probeDisk(this.#disk, this.#shard.paths.spoolProbe);
+    this.#acceptance.set("content", undefined);
   }
 
   draft(id: QueueId): Draft {
@@ -144,9 +192,16 @@ class FileStore implements QueueStore {
       spoolThreshold: this.#world.limits.spoolThreshold,
       openSpool: (name) => new SpoolWriter(this.#disk, `${paths.spool}/${name}`),
       syncSpool: () => this.#spoolSync.request(),
+      confirmSpool: (path, identity) => this.#shard.place?.confirm(path, identity),
       dropSpool: (name) => this.#shard.dropSpool(name),
+      spooled: (fault) => this.#spooled(fault),
       append: (envelope, content) => this.#append(envelope, content),
     });
+  }
+
+  #spooled(fault: QueueFault | undefined): void {
+    if (fault !== undefined) this.#look(); // it may be something greater
+    this.#acceptance.set("content", fault);
   }
 
   /** After this resolves the message is ours to deliver or bounce (RFC 5321 §6.1). */
@@ -154,6 +209,7 @@ class FileStore implements QueueStore {
     if (this.#closing) return Promise.reject(new QueueFault("append to the queue", "it is being closed"));
     const spooled = content.is === "spooled";
     const bytes = spooled ? undefined : content.bytes;
+    const checksum = spooled ? content.checksum : undefined;
     const size = spooled ? content.size : content.bytes.length;
     this.#lastAppend = this.#world.now();
     return new Promise((resolve, reject) => {
@@ -165,10 +221,10 @@ class FileStore implements QueueStore {
           size,
           key: envelope.id,
           meta: JSON.stringify(envelope),
-          content: bytes,
+          content: checksum === undefined ? bytes : printChecksum(checksum),
         },
         placed: (at) => {
-          this.#enter(envelope, { at, size, bytes });
+          this.#enter(envelope, { at, size, bytes, checksum });
           resolve();
         },
         failed: reject,
@@ -179,10 +235,11 @@ class FileStore implements QueueStore {
 
   #enter(
     envelope: Envelope,
-    { at, size, bytes }: {
+    { at, size, bytes, checksum }: {
       readonly at: Location;
       readonly size: number;
       readonly bytes: Uint8Array | undefined;
+      readonly checksum: number | undefined;
     },
   ): void {
     const { index, log } = this.#shard;
@@ -199,7 +256,7 @@ class FileStore implements QueueStore {
       index.move(slot, QUEUE.hold);
       return;
     }
-    this.#recent.put(slot, { envelope, bytes });
+    this.#recent.put(slot, { envelope, bytes, ...(checksum !== undefined && { checksum }) });
     this.#arrived = true;
   }
 
@@ -248,6 +305,7 @@ class FileStore implements QueueStore {
       this.#commits.whenIdle(() => log.seal());
     }
     this.#compact(true);
+    this.#settling ??= log.settleLast().catch(() => {}).finally(() => this.#settling = undefined);
   }
 
   takeDue(now: number, limit: number): QueueId[] {
@@ -378,9 +436,15 @@ class FileStore implements QueueStore {
   /** In a fault the log itself is tried first; then a file beside it, which costs mail in progress nothing. */
   async probe(): Promise<number> {
     const started = this.#world.now();
-    if (this.#commits.fault !== undefined) await this.#commits.flush();
+    this.#look();
+    await this.#tryAgain();
+    if (this.trouble !== undefined) throw this.trouble;
     await probeDisk(this.#disk, this.#shard.paths.probe);
     return this.#world.now() - started;
+  }
+
+  async damage(): Promise<string | undefined> {
+    return describeDamage(this.#shard.corruptFolder.isEmpty, await this.#shard.corruptFolder.losses());
   }
 
   adoptOrphans(): Promise<number> {
@@ -406,8 +470,11 @@ class FileStore implements QueueStore {
     if (this.#closing) return;
     this.#closing = true;
     this.#cancelIdle?.();
+    this.#cancelCheck?.();
     await this.#compaction.stop();
     await this.#adoption?.catch(() => {});
+    await this.#settling;
+    await this.#checking;
     try {
       await this.#commits.flush();
     } catch {
@@ -415,6 +482,7 @@ class FileStore implements QueueStore {
     }
     await this.#commits.close();
     this.#cancelOutcomes?.();
+    if (this.#commits.fault === undefined) await this.#shard.finish().catch(() => {}); // the last group's mark stands
     this.#shard.close();
   }
 }

@@ -326,17 +326,17 @@ test("listeners hear of what waits at the start and of every arrival, not of hel
   expect(heard).toBe(2);
 });
 
-test("hasRoom() knows queue_minfree and one and a half times message_size_limit", async () => {
+test("refusal() knows queue_minfree and one and a half times message_size_limit", async () => {
   const store = await start({
     settings: { queue_minfree: 0, message_size_limit: 1, enable_long_queue_ids: true },
   });
-  expect(store.hasRoom(0)).toBe(true);
-  expect(store.hasRoom(Number.MAX_SAFE_INTEGER)).toBe(false);
+  expect(store.refusal(0)).toBeUndefined();
+  expect(store.refusal(Number.MAX_SAFE_INTEGER)?.full).toBe(true);
   const poor = await start({
     shard: 1,
     settings: { queue_minfree: 2 ** 52, message_size_limit: 1, enable_long_queue_ids: true },
   });
-  expect(poor.hasRoom(0)).toBe(false);
+  expect(poor.refusal(0)?.full).toBe(true);
 });
 
 test("probe() answers with the time a write and a sync took", async () => {

@@ -66,7 +66,7 @@ test("on a full disk new mail is refused with 452 and deliveries are still recor
   const id = await put(store, 5000, bench.now);
   bench.fail(["preallocate", "create", "link"], "ENOSPC");
   expect((await faultOf(put(store, 5000, bench.now))).full).toBe(true);
-  expect(store.hasRoom(1)).toBe(false);
+  expect(store.refusal(1)?.full).toBe(true);
   expect(store.takeDue(bench.now, 9)).toEqual([id]);
   store.remove(id);
   bench.tick(200);

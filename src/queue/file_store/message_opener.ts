@@ -4,7 +4,7 @@ import { queueFault } from "../fault.ts";
 import { readStates } from "./listing.ts";
 import { QUEUE } from "../index/message_index.ts";
 import type { RecentMessages } from "./recent.ts";
-import { type DecodedRecord, FLAG } from "../log/record.ts";
+import { type DecodedRecord, FLAG, parseChecksum } from "../log/record.ts";
 import type { Shard } from "./shard.ts";
 import { type Content, QueueFault, type StoredMessage } from "../store.ts";
 
@@ -56,8 +56,8 @@ export class MessageOpener {
   #fromMemory(slot: number): Opened | undefined {
     const recent = this.#recent.get(slot);
     if (recent === undefined) return undefined;
-    const { envelope, bytes } = recent;
-    return { envelope, content: bytes === undefined ? this.#spooled(slot) : memoryContent(bytes) };
+    const { envelope, bytes, checksum } = recent;
+    return { envelope, content: bytes === undefined ? this.#spooled(slot, checksum) : memoryContent(bytes) };
   }
 
   async #fromDisk(slot: number): Promise<Opened> {
@@ -65,12 +65,21 @@ export class MessageOpener {
     if (record === undefined) throw new Error("its record is damaged and was set aside");
     const envelope = JSON.parse(record.meta.toString()) as Envelope;
     const spooled = (record.head.flags & FLAG.spooled) !== 0;
-    return { envelope, content: spooled ? this.#spooled(slot) : memoryContent(record.content) };
+    return {
+      envelope,
+      content: spooled ? this.#spooled(slot, parseChecksum(record.content)) : memoryContent(record.content),
+    };
   }
 
-  #spooled(slot: number): Content {
+  #spooled(slot: number, checksum: number | undefined): Content {
     const { index, paths, disk } = this.#shard;
-    return spooledContent(disk, `${paths.spool}/${index.idOf(slot)}`, index.size[slot]);
+    const file = { path: `${paths.spool}/${index.idOf(slot)}`, size: index.size[slot], checksum };
+    const stamp = index.stamp[slot];
+    return spooledContent(disk, file, async (why) => {
+      if (index.stamp[slot] !== stamp || index.queue[slot] === QUEUE.free) return;
+      await this.#shard.quarantine(slot, why);
+      this.#setAside();
+    });
   }
 
   /** The message's record, read twice before it counts as damaged; undefined when it was, or when the message is gone. */

@@ -5,7 +5,7 @@ import type { Envelope, QueueId } from "../envelope.ts";
 import { queueFault } from "../fault.ts";
 import { QUEUE_LIMITS } from "../log/file_store_options.ts";
 import { listShard, readStates } from "./listing.ts";
-import { FLAG } from "../log/record.ts";
+import { FLAG, parseChecksum } from "../log/record.ts";
 import { listShards, Shard } from "./shard.ts";
 import { QueueFault, type QueueListing, type StoredMessage } from "../store.ts";
 
@@ -76,7 +76,11 @@ async function readStored(shard: Shard, slot: number): Promise<StoredMessage> {
       envelope,
       states: await readStates(shard, slot, envelope.recipients.length),
       content: spooled
-        ? spooledContent(disk, `${paths.spool}/${id}`, index.size[slot])
+        ? spooledContent(disk, {
+          path: `${paths.spool}/${id}`,
+          size: index.size[slot],
+          checksum: parseChecksum(record.content),
+        })
         : memoryContent(record.content),
       warned: (flags & FLAG.warned) !== 0,
       forcedExpire: (flags & FLAG.expire) !== 0,

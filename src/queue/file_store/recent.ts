@@ -5,6 +5,8 @@ export interface RecentMessage {
   readonly envelope: Envelope;
   /** Undefined when the content is in a spool file. */
   readonly bytes: Uint8Array | undefined;
+  /** Of the content in a spool file. */
+  readonly checksum?: number;
 }
 
 /** Memory that an envelope takes, roughly. */

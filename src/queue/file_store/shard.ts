@@ -2,14 +2,20 @@ import type { Disk, DiskLock } from "../../platform/file/disk.ts";
 import type { QueueId } from "../envelope.ts";
 import { queueFault } from "../fault.ts";
 import type { QueueEvent, QueueLimits } from "../log/file_store_options.ts";
+import { ShardPlace } from "../log/shard_place.ts";
+import { CorruptFolder } from "./corrupt_folder.ts";
+import { assessLoss, idsIn } from "./loss.ts";
+import { LogMarks } from "../log/log_marks.ts";
+import type { LogMark } from "../log/log_mark.ts";
+import { readRoster, type Roster, writeRoster } from "./roster.ts";
 import { MessageIndex } from "../index/message_index.ts";
 import { Outcomes } from "../log/outcomes.ts";
-import { dropMessage, replay } from "../log/replay.ts";
+import { type Damage, dropMessage, type Findings, replay } from "../log/replay.ts";
 import { type DecodedRecord, decodeRecord, FLAG } from "../log/record.ts";
 import type { Segment } from "../log/segment.ts";
 import { SegmentLog } from "../log/segment_log.ts";
-import type { Damage } from "../log/segment_reader.ts";
-import { QueueFault } from "../store.ts";
+import type { Gap } from "../log/segment_reader.ts";
+import { type Loss, QueueFault } from "../store.ts";
 
 /** Where things are below the queue directory. */
 function shardPaths(directory: string, name: string) {
@@ -20,6 +26,7 @@ function shardPaths(directory: string, name: string) {
     log: `${own}/log`,
     spool: `${own}/spool`,
     probe: `${own}/probe`,
+    spoolProbe: `${own}/spool/probe`,
     corrupt: `${directory}/mta/corrupt`,
   } as const;
 }
@@ -34,8 +41,10 @@ export function listShards(disk: Disk, directory: string): string[] {
   return disk.list(`${directory}/mta`).filter((name) => /^shard-\d+$/.test(name));
 }
 
-/** Stands in the names of contents in corrupt/, between shard and id. */
-const CONTENT = ".content.";
+interface DamageSeen {
+  readonly ids: readonly string[];
+  readonly isNew: boolean;
+}
 
 /** What it takes to open a shard. */
 export interface ShardOptions {
@@ -56,6 +65,9 @@ export class Shard {
   readonly index = new MessageIndex();
   readonly log: SegmentLog;
   readonly outcomes: Outcomes;
+  readonly corruptFolder: CorruptFolder;
+  /** Where it is, as long as it is open for writing. */
+  place: ShardPlace | undefined;
   /** Damaged records set aside. */
   corrupt = 0;
   /** Whether all that replay found is durable. */
@@ -63,7 +75,10 @@ export class Shard {
   readonly #leaving = new Set<QueueId>();
   /** Records are missing that were there: content without a message may be theirs. */
   #damagedLog = false;
+  /** Messages that damage may have brought back though they were finished: 0 when it is sure, 1 when nobody knows. */
+  readonly #doubtful = new Map<QueueId, 0 | 1>();
   readonly #options: ShardOptions;
+  readonly #marks: LogMarks;
   #lock: DiskLock | undefined;
 
   private constructor(options: ShardOptions) {
@@ -72,12 +87,18 @@ export class Shard {
     this.name = name;
     this.disk = disk;
     this.paths = shardPaths(directory, name);
+    this.corruptFolder = new CorruptFolder(disk, this.paths.corrupt, name);
+    this.#marks = new LogMarks(disk, this.paths.own, limits.block);
     this.log = new SegmentLog({
       disk,
       directory: this.paths.log,
       random,
       segmentSize: limits.segmentSize,
       preallocate: limits.preallocate,
+      block: limits.block,
+      marks: this.#marks,
+      place: () => this.place,
+      living: () => this.index.count,
     });
     this.outcomes = new Outcomes(this.index, this.log);
   }
@@ -99,75 +120,102 @@ export class Shard {
     const { own, log, spool, lock } = this.paths;
     for (const path of [own, log, spool]) this.disk.makeDirectory(path);
     this.#lock = this.disk.lock(lock);
+    this.place = new ShardPlace(this.disk, [own, log, spool, lock]);
     return this.#lock !== undefined;
   }
 
   async #replay(): Promise<void> {
-    const { mode } = this.#options;
-    this.corrupt = this.disk.list(this.paths.corrupt)
-      .filter((name) => name.startsWith(`${this.name}.`) && !name.includes(CONTENT)).length;
-    await replay({
+    const { mode, limits } = this.#options;
+    this.corrupt = this.corruptFolder.count;
+    const findings = await replay({
       disk: this.disk,
       directory: this.paths.log,
       index: this.index,
       log: this.log,
+      marks: this.#marks,
+      block: limits.block,
       outcomes: this.outcomes,
       mode,
-      damaged: (segment, damage) => this.#damaged(segment, damage),
-      missing: (segment, bytes) => {
-        this.#damagedLog = true;
-        this.#options.report({
-          is: "corrupt",
-          where: `${segment.path} (end is missing)`,
-          bytes,
-          savedAs: "",
-        });
-      },
     });
+    if (mode === "write") await this.#reportFindings(findings);
     if (mode === "write") await this.confirm().catch(() => {}); // a disk in trouble can still be read
     await this.#matchSpool();
   }
 
-  /** Makes sure that all that replay found is durable. Rejects when the disk fails. */
+  /** Makes sure that all that replay found is durable, and marks the log as good so far. Rejects when the disk fails. */
   async confirm(): Promise<void> {
     if (this.#sure) return;
     await this.log.confirm();
+    await this.log.settle();
     this.#sure = true;
   }
 
-  /** A stretch without a record: kept for whoever wants to look, unless it is the rest of a write that nobody relied on. */
-  async #damaged(segment: Segment, { offset, length, marked, tail }: Damage): Promise<void> {
-    const { mode, report } = this.#options;
-    const where = `${segment.path} byte ${offset}`;
-    if (mode === "read") return;
-    if (!tail) this.#damagedLog = true;
-    if (tail && !marked) return report({ is: "torn", where, bytes: length });
-    const bytes = Buffer.alloc(tail ? Math.min(length, this.#options.limits.segmentSize) : length);
-    await segment.file.read(bytes, offset).catch(() => 0);
-    // What cannot be kept now, as on a full disk, must not keep the rest from being delivered.
-    const savedAs = await this.#setAside(segment, offset, bytes).catch(() => "");
-    if (savedAs !== undefined) report({ is: tail ? "torn" : "corrupt", where, bytes: length, savedAs });
+  async #reportFindings(findings: Findings): Promise<void> {
+    for (const { segment, gap } of findings.torn) await this.#reportTorn(segment, gap);
+    this.#damagedLog = findings.damages.length > 0;
+    const contents = this.#damagedLog ? this.disk.list(this.paths.spool) : [];
+    const seen: string[] = [];
+    let fresh = false;
+    for (const damage of findings.damages) {
+      const { ids, isNew } = await this.#reportDamage(damage);
+      seen.push(...ids);
+      fresh ||= isNew;
+    }
+    const roster = await this.#rosterFor(findings.mark);
+    const loss = assessLoss(findings, { index: this.index, roster, seen, contents });
+    if (fresh || (!this.#damagedLog && loss.least > 0 && roster !== undefined)) await this.#reportLoss(loss);
+    // Records that finished messages may be lost too: then those come back, and go out twice rather than never.
+    if (this.#damagedLog) this.#doubt(roster);
   }
 
-  /** Writes damaged bytes to corrupt/, once; answers the path when it is new. */
-  async #setAside(segment: Segment, offset: number, bytes: Uint8Array): Promise<string | undefined> {
-    const { corrupt } = this.paths;
-    const path = `${corrupt}/${this.name}.${segment.number}.${offset}`;
-    if (this.disk.exists(path)) return undefined;
-    this.disk.makeDirectory(corrupt);
-    const file = this.disk.create(path);
-    try {
-      file.write([bytes], 0);
-      await file.sync();
-    } catch (error) {
-      this.disk.unlink(path);
-      throw error;
-    } finally {
-      file.close();
+  #doubt(roster: Roster | undefined): void {
+    const whole = roster !== undefined && roster.ids.length === roster.total;
+    const there = new Set(roster?.ids);
+    for (const slot of this.index.slots()) {
+      const id = this.index.idOf(slot);
+      if (!there.has(id)) this.#doubtful.set(id, whole ? 0 : 1);
     }
-    await this.disk.syncDirectory(corrupt);
-    this.corrupt++;
-    return path;
+  }
+
+  /** The roster of a clean stop, if nothing was written afterwards. */
+  async #rosterFor(mark: LogMark | undefined): Promise<Roster | undefined> {
+    if (mark?.clean !== true) return undefined;
+    const roster = await readRoster(this.disk, this.paths.own);
+    return roster?.mark === mark.sequence ? roster : undefined;
+  }
+
+  async #reportLoss(loss: Loss): Promise<void> {
+    this.#options.report({ is: "lost", shard: this.name, ...loss });
+    if (loss.most !== 0) await this.corruptFolder.report(loss, this.#marks.next).catch(() => {});
+  }
+
+  /** What stands behind the mark: nobody relied on it, but the newest is kept, since after a power failure nobody can be sure. */
+  async #reportTorn(segment: Segment, { offset, length, marked }: Gap): Promise<void> {
+    const where = `${segment.path} byte ${offset}`;
+    const { report, limits } = this.#options;
+    if (!marked) return report({ is: "torn", where, bytes: length });
+    const bytes = Buffer.alloc(Math.min(length, limits.segmentSize));
+    await segment.file.read(bytes, offset).catch(() => 0);
+    const savedAs = await this.corruptFolder.keepTorn(bytes).catch(() => "");
+    report({ is: "torn", where, bytes: length, savedAs });
+  }
+
+  /** Sets damaged bytes aside; answers the ids that can be read in them, and whether this damage is new. */
+  async #reportDamage({ segment, number, offset, length, present }: Damage): Promise<DamageSeen> {
+    const bytes = Buffer.alloc(present);
+    await segment?.file.read(bytes, offset).catch(() => 0);
+    // What cannot be kept now, as on a full disk, must not keep the rest from being delivered.
+    const savedAs = await this.corruptFolder.setAside(number, offset, bytes).catch(() => "");
+    const ids = segment === undefined ? [] : idsIn(bytes, segment.nonce);
+    if (savedAs === undefined) return { ids, isNew: false };
+    if (savedAs !== "") this.corrupt++;
+    const where = segment === undefined
+      ? `${this.paths.log}, whose segment ${number} is missing`
+      : `${segment.path} byte ${offset}${
+        present < length ? ` (${length - present} of them are missing)` : ""
+      }`;
+    this.#options.report({ is: "corrupt", where, bytes: length, savedAs });
+    return { ids, isNew: true };
   }
 
   /** Spool files without a message go, unless they may belong to a damaged one; messages without their spool file are set aside. */
@@ -191,19 +239,16 @@ export class Shard {
 
   /** Moves the content of a message whose record is damaged to corrupt/; at once, and then durably. */
   async #setContentAside(id: string): Promise<void> {
-    const { corrupt, spool } = this.paths;
-    const [from, savedAs] = [`${spool}/${id}`, `${corrupt}/${this.name}${CONTENT}${id}`];
+    const from = `${this.paths.spool}/${id}`;
     try {
-      this.disk.makeDirectory(corrupt);
-      if (this.disk.exists(savedAs)) return;
-      this.disk.rename(from, savedAs);
+      const savedAs = await this.corruptFolder.takeContent(from, id);
+      if (savedAs === undefined) return;
       this.#options.report({
         is: "corrupt",
         where: `${from} (content without its record)`,
         bytes: 0,
         savedAs,
       });
-      await this.disk.syncDirectory(corrupt);
     } catch { /* it was not there, or it stays where it is */ }
   }
 
@@ -246,14 +291,18 @@ export class Shard {
     const [stamp, offset, length] = [index.stamp[slot], index.offset[slot], index.length[slot]];
     const segment = this.log.get(index.segment[slot]);
     const bytes = await segment.read(offset, length);
-    const savedAs = await this.#setAside(segment, offset, bytes) ?? "";
+    const savedAs = await this.corruptFolder.setAside(segment.number, offset, bytes);
+    if (savedAs !== undefined) this.corrupt++;
     if (index.stamp[slot] !== stamp || index.queue[slot] === 0) return;
     this.#options.report({
       is: "corrupt",
       where: `${segment.path} byte ${offset} (${why})`,
       bytes: length,
-      savedAs,
+      savedAs: savedAs ?? "",
     });
+    const [id, most] = [index.idOf(slot), this.#doubtful.get(index.idOf(slot)) ?? 1];
+    if (most > 0) await this.#reportLoss({ least: this.#doubtful.has(id) ? 0 : 1, most, ids: [id] });
+    if (index.stamp[slot] !== stamp || index.queue[slot] === 0) return;
     const spooled = (index.flags[slot] & FLAG.spooled) !== 0;
     const kept = spooled ? this.#setContentAside(index.idOf(slot)) : undefined;
     this.remove(slot);
@@ -279,8 +328,16 @@ export class Shard {
     return this.#leaving.has(id);
   }
 
+  /** Says durably what is in the queue and that nothing will change any more. Rejects when the disk fails. */
+  async finish(): Promise<void> {
+    const ids = Array.from(this.index.slots(), (slot) => this.index.idOf(slot));
+    await writeRoster(this.disk, this.paths.own, { mark: this.#marks.next, total: ids.length, ids });
+    await this.log.finish();
+  }
+
   close(): void {
     this.log.close();
+    this.#marks.close();
     this.#lock?.release();
   }
 }

@@ -1,16 +1,19 @@
 import type { ParameterName, SettingsOf } from "../../config/parameters/settings_type.ts";
 import type { Disk } from "../../platform/file/disk.ts";
+import type { Loss } from "../store.ts";
 
 /** What happens inside the store; master turns these into log events and metrics. */
 export type QueueEvent =
   /** A group commit: how many messages and bytes one fdatasync served, and how long it took. */
   | { readonly is: "sync"; readonly messages: number; readonly bytes: number; readonly milliseconds: number }
-  /** Writing fails: nothing is accepted until `recovered`. Comes once a trouble. */
+  /** No mail is taken until `recovered`. Comes once for each change of the reason. */
   | { readonly is: "fault"; readonly what: string; readonly why: string; readonly full: boolean }
   | { readonly is: "recovered" }
   /** A damaged record was set aside in corrupt/; its neighbours are unharmed. */
   | { readonly is: "corrupt"; readonly where: string; readonly bytes: number; readonly savedAs: string }
-  /** An unfinished write at the end of the log, as a power failure leaves it; nobody was told that it is stored. */
+  /** What is known of the messages that damage has taken. */
+  | ({ readonly is: "lost"; readonly shard: string } & Loss)
+  /** An unfinished write behind the mark, as a power failure leaves it; nobody was told that it is stored. */
   | { readonly is: "torn"; readonly where: string; readonly bytes: number; readonly savedAs?: string }
   | {
     readonly is: "replayed";
@@ -26,6 +29,8 @@ export interface QueueLimits {
   readonly spoolThreshold: number;
   /** A segment is closed when it has grown past this. */
   readonly segmentSize: number;
+  /** Unit in which a segment's header and marks are laid out; records never share one with them. */
+  readonly block: number;
   /** Space is reserved in steps of this size; 0 = never. */
   readonly preallocate: number;
   /** Contents of new messages kept in memory for their first delivery. */
@@ -43,12 +48,15 @@ export interface QueueLimits {
   readonly idleTime: number;
   /** After a failed write nothing is tried again for this long. */
   readonly faultPause: number;
+  /** How often the store looks whether it can take mail, also when none comes, in milliseconds. */
+  readonly checkTime: number;
 }
 
 /** Defaults, measured with scripts/bench_queue.ts. */
 export const QUEUE_LIMITS: QueueLimits = {
   spoolThreshold: 256 * 1024,
   segmentSize: 64 * 1024 * 1024,
+  block: 4096,
   preallocate: 4 * 1024 * 1024,
   cacheBytes: 32 * 1024 * 1024,
   gatherTime: 3,
@@ -58,6 +66,7 @@ export const QUEUE_LIMITS: QueueLimits = {
   slackBytes: 256 * 1024 * 1024,
   idleTime: 5000,
   faultPause: 1000,
+  checkTime: 5000,
 };
 
 /** The parameters of a store. */

@@ -68,6 +68,7 @@ export class Batch {
   placed(): void {
     let offset = this.segment.end;
     this.segment.end += this.bytes;
+    this.segment.messages += this.messages;
     for (let at = 0; at < this.entries.length; at++) {
       const length = this.#lengths[at];
       this.entries[at].placed({ segment: this.segment.number, offset, length });
@@ -111,6 +112,8 @@ export interface GroupCommitOptions {
   /** Longest time that a batch gathers while there is, in milliseconds. */
   readonly gatherTime: number;
   readonly report: (event: QueueEvent) => void;
+  /** Hears of the trouble that keeps the log from being written, each time that it changes. */
+  readonly troubled: (fault: QueueFault | undefined) => void;
   /** After a fault nothing is tried for so many milliseconds. */
   readonly faultPause: number;
   readonly after: (milliseconds: number, call: () => void) => () => void;
@@ -128,9 +131,12 @@ export class GroupCommit {
   #number = 1;
   #fault: QueueFault | undefined;
   #pause = 0;
+  /** Bytes of the last batch that could not be written. */
+  #needed = 0;
   #pausedUntil = -Infinity;
   #cancelRetry: (() => void) | undefined;
   #flushers: Waiter[] = [];
+  #probing = false;
   #closed: QueueFault | undefined;
 
   constructor(options: GroupCommitOptions) {
@@ -232,12 +238,38 @@ export class GroupCommit {
     }
   }
 
+  /**
+   * Finds out whether a trouble is over though nothing waits to be written: a mark is written and synced, and there must be room
+   * for what failed. Rejects when it is not.
+   */
+  async probe(): Promise<void> {
+    if (this.#fault === undefined) return;
+    this.#probing = true;
+    await this.flush();
+  }
+
   /** Writes what waits; false when one batch could not take it all. */
   async #write(): Promise<boolean> {
     const { sources } = this.#options;
-    if (!sources.some((source) => source.waiting)) return true;
+    const probing = this.#probing && this.#fault !== undefined;
+    this.#probing = false;
+    if (!probing && !sources.some((source) => source.waiting)) return true;
     if (this.#fault !== undefined) await this.#retry();
+    if (probing && this.#fault !== undefined) await this.#tryOut();
     return await this.#writeFrom(sources);
+  }
+
+  async #tryOut(): Promise<void> {
+    try {
+      const segment = await this.#options.log.writable();
+      segment.makeRoom(this.#needed);
+      this.#options.log.mark();
+      await segment.sync();
+      this.#options.log.confirmPlace(segment);
+      this.#recovered();
+    } catch (error) {
+      throw this.#refuse(error);
+    }
   }
 
   /**
@@ -286,10 +318,12 @@ export class GroupCommit {
       await this.#makeDurable(batch);
     } catch (error) {
       const fault = this.#faulted(error);
+      this.#needed = batch.bytes;
       batch.failed(fault);
       throw fault;
     }
     batch.placed();
+    this.#options.log.mark();
     if (this.#fault !== undefined) this.#recovered();
     report({ is: "sync", messages: batch.messages, bytes: batch.bytes, milliseconds: now() - started });
     committed(batch);
@@ -305,6 +339,13 @@ export class GroupCommit {
     }
     try {
       await segment.sync();
+    } catch (error) {
+      await this.#abandon(segment);
+      throw error;
+    }
+    try {
+      // What is durable where nobody will look for it counts as refused.
+      this.#options.log.confirmPlace(segment);
     } catch (error) {
       await this.#abandon(segment);
       throw error;
@@ -328,7 +369,7 @@ export class GroupCommit {
    */
   async #abandon(segment: Segment): Promise<void> {
     const { log } = this.#options;
-    log.abandon(segment);
+    await log.abandon(segment);
     try {
       await log.writable();
     } catch { /* tried again with the next batch, which the same trouble refuses until then */ }
@@ -337,10 +378,8 @@ export class GroupCommit {
   #faulted(error: unknown): QueueFault {
     const fault = queueFault("write to the queue", error);
     if (fault === this.#fault) return fault;
-    const { now, report, faultPause } = this.#options;
-    if (this.#fault === undefined) {
-      report({ is: "fault", what: "write to the queue", why: fault.message, full: fault.full });
-    }
+    const { now, troubled, faultPause } = this.#options;
+    troubled(fault);
     const rested = now() - this.#pausedUntil > FORGOTTEN_AFTER;
     this.#pause = rested ? faultPause : Math.min(this.#pause * 2, LONGEST_PAUSE);
     this.#pausedUntil = now() + this.#pause;
@@ -349,6 +388,6 @@ export class GroupCommit {
 
   #recovered(): void {
     this.#fault = undefined;
-    this.#options.report({ is: "recovered" });
+    this.#options.troubled(undefined);
   }
 }

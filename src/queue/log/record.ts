@@ -10,6 +10,8 @@ export const RECORD = {
   removed: 3,
   /** First record of every segment. */
   segment: 4,
+  /** Stands where a write was never finished, so that it is not taken for damage later. */
+  filler: 5,
 } as const;
 
 /** What `flags` may hold. */
@@ -155,4 +157,16 @@ export function decodeRecord(bytes: Buffer, at: number, nonce: number): DecodedR
     meta: bytes.subarray(meta, meta + head.metaLength),
     content: bytes.subarray(meta + head.metaLength, at + length),
   };
+}
+
+/** Content of the record of a message whose content is in a file of its own: the file's checksum. */
+export function printChecksum(sum: number): Buffer {
+  const out = Buffer.allocUnsafe(4);
+  out.writeUInt32LE(sum);
+  return out;
+}
+
+/** Reads what `printChecksum` made; undefined in records of earlier versions, which have none. */
+export function parseChecksum(content: Buffer): number | undefined {
+  return content.length === 4 ? content.readUInt32LE(0) : undefined;
 }

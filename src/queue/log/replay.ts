@@ -1,10 +1,13 @@
 import type { Disk } from "../../platform/file/disk.ts";
+import { decodeMarks, type LogMark } from "./log_mark.ts";
+import type { LogMarks } from "./log_marks.ts";
 import { type MessageIndex, QUEUE } from "../index/message_index.ts";
 import type { Outcomes } from "./outcomes.ts";
 import {
   decodeHead,
   decodeRecord,
   FLAG,
+  HEADER_LENGTH,
   RECORD,
   RECORD_VERSION,
   type RecordHead,
@@ -13,7 +16,7 @@ import {
 import { parseQueueId } from "../queue_id.ts";
 import { Segment } from "./segment.ts";
 import type { SegmentLog, SegmentMeta } from "./segment_log.ts";
-import { type Damage, SegmentReader } from "./segment_reader.ts";
+import { type Gap, SegmentReader } from "./segment_reader.ts";
 import { parseChanges, parseInheritance } from "./states.ts";
 import { QueueFault } from "../store.ts";
 
@@ -24,29 +27,76 @@ export interface ReplayOptions {
   readonly directory: string;
   readonly index: MessageIndex;
   readonly log: SegmentLog;
+  readonly marks: LogMarks;
+  /** Unit in which headers and marks are laid out. */
+  readonly block: number;
   readonly outcomes: Outcomes;
   readonly mode: "read" | "write";
-  /** A stretch that is no record; `bytes` reads it. */
-  readonly damaged: (segment: Segment, damage: Damage) => Promise<void>;
-  /** Records of an earlier segment that are not there any more. */
-  readonly missing: (segment: Segment, bytes: number) => void;
+}
+
+/** What the log says of a segment: how much of it is durable, and how many message records are in that. */
+interface Expected {
+  readonly end: number;
+  /** Undefined when that cannot be known. */
+  readonly messages: number | undefined;
 }
 
 interface Known {
-  /** Durable length of segments, from the headers of later ones. */
-  readonly ends: Map<number, number>;
+  readonly expected: Map<number, Expected>;
   /** Where what was refused begins. */
   readonly voids: Map<number, number>;
+  /** The newest mark. */
+  mark: LogMark | undefined;
+}
+
+/** Bytes below the mark that are no records any more. */
+export interface Damage {
+  /** Undefined when the whole file is missing. */
+  readonly segment: Segment | undefined;
+  readonly number: number;
+  readonly offset: number;
+  /** Bytes that were there. */
+  readonly length: number;
+  /** Bytes of them that are there still. */
+  readonly present: number;
+}
+
+/** What replay found beside the messages. */
+export interface Findings {
+  readonly damages: Damage[];
+  /** Unfinished writes behind the mark. */
+  readonly torn: { readonly segment: Segment; readonly gap: Gap }[];
+  /** Message records that were below the mark and are not; undefined when that cannot be known. */
+  lostRecords: number | undefined;
+  /** Ids of messages that are spoken of but were not found. */
+  readonly unknown: Set<string>;
+  /** Ids of messages that were not found and are finished. */
+  readonly finished: Set<string>;
+  /** Messages that left after the newest mark. */
+  leftSince: number;
+  /** The newest mark. */
+  readonly mark: LogMark | undefined;
 }
 
 /** Rebuilds index and log from the segments of a directory, older first. Only an unknown version makes it refuse. */
-export async function replay(options: ReplayOptions): Promise<void> {
+export async function replay(options: ReplayOptions): Promise<Findings> {
   const segments = openSegments(options);
-  const known = await readHeaders(segments);
+  const known = await readHeaders(segments, options);
+  const findings: Findings = {
+    damages: [],
+    torn: [],
+    lostRecords: 0,
+    unknown: new Set(),
+    finished: new Set(),
+    leftSince: 0,
+    mark: known.mark,
+  };
   for (const segment of segments) {
     options.log.adopt(segment);
-    await replaySegment(segment, known, options);
+    await replaySegment(segment, known, { options, findings });
   }
+  findMissing(segments, known, findings);
+  return findings;
 }
 
 function openSegments({ disk, directory, mode }: ReplayOptions): Segment[] {
@@ -56,38 +106,151 @@ function openSegments({ disk, directory, mode }: ReplayOptions): Segment[] {
     .sort((one, other) => one.number - other.number);
 }
 
-async function readHeaders(segments: readonly Segment[]): Promise<Known> {
-  const known: Known = { ends: new Map(), voids: new Map() };
+/** What headers and marks say, before any record is read. */
+async function readHeaders(segments: readonly Segment[], options: ReplayOptions): Promise<Known> {
+  const known: Known = { expected: new Map(), voids: new Map(), mark: undefined };
+  const beside = await options.marks.read(options.mode);
+  const within: LogMark[] = [];
   for (const segment of segments) {
-    const meta = await readHeader(segment);
-    if (meta?.previous !== undefined) known.ends.set(meta.previous[0], meta.previous[1]);
+    const { meta, found } = await readHeader(segment, options.block);
+    if (meta?.previous !== undefined) {
+      expect(known, meta.previous[0], { end: meta.previous[1], messages: undefined });
+    }
+    for (const [number, end, messages] of meta?.before ?? []) expect(known, number, { end, messages });
     for (const [number, from] of meta?.voids ?? []) {
       known.voids.set(number, Math.min(from, known.voids.get(number) ?? Infinity));
     }
+    within.push(...found);
   }
+  for (const mark of [...beside, ...within]) {
+    options.log.follow(mark);
+    if (mark.sequence > (known.mark?.sequence ?? 0)) known.mark = mark;
+  }
+  // The file beside the log may be behind: its syncs are not the group commit's.
+  for (const { newest, clean } of beside) {
+    expect(known, newest.number, clean ? newest : { end: newest.end, messages: undefined });
+  }
+  for (const { newest } of within) expect(known, newest.number, newest);
+  for (const { before } of [...beside, ...within]) expect(known, before.number, before);
   return known;
 }
 
-async function readHeader(segment: Segment): Promise<SegmentMeta | undefined> {
-  const size = segment.file.size();
-  const bytes = Buffer.alloc(Math.min(size, 64 * 1024));
-  await segment.file.read(bytes, 0);
-  const record = decodeRecord(bytes, 0, segment.nonce);
-  if (record?.head.type !== RECORD.segment) return undefined;
-  return JSON.parse(record.meta.toString()) as SegmentMeta;
+function expect({ expected }: Known, number: number, { end, messages }: Expected): void {
+  const known = expected.get(number);
+  if (end === known?.end) expected.set(number, { end, messages: messages ?? known.messages });
+  else if (number > 0 && end > (known?.end ?? 0)) expected.set(number, { end, messages });
 }
 
-async function replaySegment(segment: Segment, known: Known, options: ReplayOptions): Promise<void> {
+interface Header {
+  readonly meta: SegmentMeta | undefined;
+  readonly found: readonly LogMark[];
+}
+
+async function readHeader(segment: Segment, block: number): Promise<Header> {
   const size = segment.file.size();
-  const end = Math.min(size, known.voids.get(segment.number) ?? Infinity);
-  const reader = new SegmentReader(segment.file, segment.nonce, end);
-  segment.end = await reader.walk({
-    record: (bytes, at, offset) => replayRecord(bytes, at, { segment, offset, options }),
-    damage: (damage) => options.damaged(segment, damage),
-  });
-  const expected = known.ends.get(segment.number) ?? 0;
-  if (segment.end < expected) options.missing(segment, expected - segment.end);
-  else if (options.mode === "write" && segment.end < size && !reader.unreadable) cut(segment);
+  const bytes = Buffer.alloc(Math.min(size, 64 * 1024));
+  await segment.file.read(bytes, 0).catch(() => 0);
+  const record = decodeRecord(bytes, 0, segment.nonce);
+  const meta = record?.head.type === RECORD.segment
+    ? JSON.parse(record.meta.toString()) as SegmentMeta
+    : undefined;
+  // A header that is damaged: its marks are where they nearly always are.
+  const [at, length] = meta === undefined ? [block, block] : meta.marks ?? [0, 0];
+  if (meta !== undefined && length > 0) segment.markAt(at, length);
+  return { meta, found: decodeMarks(bytes.subarray(at, at + length)) };
+}
+
+interface FoundGap {
+  readonly gap: Gap;
+  /** Number of the group commit behind it. */
+  after?: number;
+}
+
+interface Place {
+  readonly options: ReplayOptions;
+  readonly findings: Findings;
+}
+
+async function replaySegment(segment: Segment, known: Known, { options, findings }: Place): Promise<void> {
+  const { number, start } = segment;
+  const size = segment.file.size();
+  const { end: durable, messages } = known.expected.get(number) ?? { end: 0, messages: 0 };
+  const end = Math.min(size, known.voids.get(number) ?? Infinity);
+  const sinceMark = (offset: number) =>
+    known.mark !== undefined &&
+    (number > known.mark.newest.number ||
+      (number === known.mark.newest.number && offset >= known.mark.newest.end));
+  const gaps: FoundGap[] = [];
+  let found = 0;
+  segment.end = await new SegmentReader(segment.file, segment.nonce, end).walk({
+    record: (bytes, at, offset) => {
+      const before = segment.messages;
+      const left = replayRecord(bytes, at, { segment, offset, options, findings });
+      if (sinceMark(offset)) findings.leftSince += left;
+      if (offset < durable) found += segment.messages - before;
+      const gap = gaps.at(-1);
+      if (gap !== undefined) gap.after ??= segment.lastBatch.number;
+    },
+    gap: (gap) => void gaps.push({ gap }),
+  }, start);
+  const damaged = sortGaps(segment, { gaps, durable, size }, findings);
+  if (damaged) {
+    findings.lostRecords = messages === undefined ? undefined : add(findings.lostRecords, messages - found);
+  }
+  if (options.mode === "write" && segment.end >= durable && segment.end < size && !unreadable(gaps)) {
+    cut(segment);
+  }
+}
+
+function unreadable(gaps: readonly FoundGap[]): boolean {
+  return gaps.some(({ gap }) => gap.unreadable);
+}
+
+function add(sum: number | undefined, count: number): number | undefined {
+  return sum === undefined ? undefined : sum + Math.max(count, 0);
+}
+
+interface Gaps {
+  readonly gaps: readonly FoundGap[];
+  /** Bytes of the segment that were durable for sure. */
+  readonly durable: number;
+  readonly size: number;
+}
+
+/** Tells damage from writes that were never finished; answers whether there is damage. */
+function sortGaps(segment: Segment, { gaps, durable, size }: Gaps, { damages, torn }: Findings): boolean {
+  const { number } = segment;
+  const before = damages.length;
+  for (const { gap, after } of gaps) {
+    const { offset, empty, last, unreadable } = gap;
+    // What stands before a later group commit than the last was durable before that began.
+    const wasDurable = offset < durable || unreadable ||
+      (after !== undefined && after < segment.lastBatch.number);
+    if (!wasDurable) {
+      if (!empty) torn.push({ segment, gap });
+      if (!last && gap.length >= HEADER_LENGTH) segment.holes.push(gap);
+      continue;
+    }
+    const length = last && offset < durable ? durable - offset : gap.length;
+    damages.push({ segment, number, offset, length, present: Math.min(gap.length, length) });
+  }
+  const cutFrom = Math.max(segment.end, size);
+  const seen = damages.length > before && gaps.at(-1)?.gap.last === true;
+  if (!seen && cutFrom < durable) {
+    damages.push({ segment, number, offset: cutFrom, length: durable - cutFrom, present: 0 });
+  }
+  return damages.length > before;
+}
+
+/** Segments that held records, are not finished, and are not there. */
+function findMissing(segments: readonly Segment[], known: Known, findings: Findings): void {
+  const present = new Set(segments.map(({ number }) => number));
+  const first = known.mark?.first ?? segments[0]?.number ?? Infinity;
+  for (const [number, { end, messages }] of known.expected) {
+    if (number < first || present.has(number)) continue;
+    findings.damages.push({ segment: undefined, number, offset: 0, length: end, present: 0 });
+    findings.lostRecords = messages === undefined ? undefined : add(findings.lostRecords, messages);
+  }
 }
 
 /** Gives back what is behind the last record: reserved space, or a write that was never finished or refused. */
@@ -101,9 +264,11 @@ interface Found {
   readonly segment: Segment;
   readonly offset: number;
   readonly options: ReplayOptions;
+  readonly findings: Findings;
 }
 
-function replayRecord(bytes: Buffer, at: number, found: Found): void {
+/** Enters a record; answers how many messages left by it. */
+function replayRecord(bytes: Buffer, at: number, found: Found): number {
   const head = decodeHead(bytes, at, found.segment.nonce)!;
   if (head.version !== RECORD_VERSION) throw newer(found, `record version ${head.version}`);
   const { segment, offset } = found;
@@ -115,13 +280,17 @@ function replayRecord(bytes: Buffer, at: number, found: Found): void {
   };
   switch (head.type) {
     case RECORD.message:
-      return replayMessage(head, length, meta, found);
+      segment.messages++;
+      replayMessage(head, length, meta, found);
+      return 0;
     case RECORD.state:
-      return replayState(head, length, meta, found);
+      replayState(head, length, meta, found);
+      return 0;
     case RECORD.removed:
       return replayRemoved(meta().toString("latin1"), found);
     case RECORD.segment:
-      return;
+    case RECORD.filler:
+      return 0;
     default:
       throw newer(found, `record type ${head.type}`);
   }
@@ -162,7 +331,7 @@ function mark(slot: number, flags: number, due: number, index: MessageIndex): vo
 function replayState(head: RecordHead, length: number, meta: () => Buffer, found: Found): void {
   const { index, log, outcomes } = found.options;
   const slot = index.find(head.key);
-  if (slot < 0) return;
+  if (slot < 0) return void found.findings.unknown.add(head.key);
   mark(slot, head.flags, head.time, index);
   if ((head.flags & FLAG.delta) !== 0) {
     if (head.metaLength > 0) outcomes.replay(slot, parseChanges(meta()));
@@ -176,11 +345,19 @@ function replayState(head: RecordHead, length: number, meta: () => Buffer, found
   found.segment.live += length;
 }
 
-function replayRemoved(ids: string, { options }: Found): void {
+function replayRemoved(ids: string, { options, findings }: Found): number {
+  let left = 0;
   for (const id of ids.split(" ")) {
     const slot = options.index.find(id);
-    if (slot >= 0) dropMessage(slot, options);
+    if (slot < 0) {
+      findings.unknown.delete(id);
+      findings.finished.add(id);
+      continue;
+    }
+    left++;
+    dropMessage(slot, options);
   }
+  return left;
 }
 
 /** Takes a message out of index and log. */

@@ -1,4 +1,6 @@
 import type { Disk, DiskFile } from "../../platform/file/disk.ts";
+import { type LogMark, MarkBlock } from "./log_mark.ts";
+import { encodeRecord, HEADER_LENGTH, RECORD } from "./record.ts";
 
 /** Name of a segment's file: its number in the log and the random number that marks its records. */
 export function segmentName(number: number, nonce: number): string {
@@ -24,10 +26,18 @@ export class Segment {
   end = 0;
   /** Bytes of records that still mean something. */
   live = 0;
+  /** Message records in the durable bytes. */
+  messages = 0;
+  /** Where the records begin, behind the header and the block of marks. */
+  start = 0;
   /** Where the last group commit that replay found begins, and its number. */
   lastBatch = { number: 0, offset: 0 };
+  /** Stretches that replay found in that group commit without a record, as a power failure leaves them. */
+  holes: { readonly offset: number; readonly length: number }[] = [];
   readonly #file: DiskFile;
   readonly #step: number;
+  #marks: MarkBlock | undefined;
+  #identity: string | undefined;
   #reserved = 0;
   #readers = 0;
   #retired = false;
@@ -52,8 +62,24 @@ export class Segment {
     return new Segment(disk.open(path, mode), { ...parsed, path });
   }
 
+  /** Which file it is. */
+  get identity(): string {
+    return this.#identity ??= this.#file.identity();
+  }
+
   get file(): DiskFile {
     return this.#file;
+  }
+
+  /** Where the block of marks is: right before the records. */
+  markAt(offset: number, block: number): void {
+    this.#marks = new MarkBlock(this.#file, offset, block);
+    this.start = offset + block;
+  }
+
+  /** Throws when the disk does not take it; the next sync covers it. */
+  writeMark(mark: LogMark): void {
+    this.#marks?.write(mark);
   }
 
   /**
@@ -85,10 +111,16 @@ export class Segment {
 
   /** Writes what replay found of the last group commit once more and syncs it: its first sync may have failed or never been. */
   async writeLastBatchAgain(): Promise<void> {
-    const { offset } = this.lastBatch;
+    const offset = Math.min(this.lastBatch.offset, ...this.holes.map((hole) => hole.offset));
     const bytes = await this.read(offset, this.end - offset);
+    for (const hole of this.holes) bytes.set(this.#filler(hole.length), hole.offset - offset);
     this.#file.write([bytes], offset);
     await this.sync();
+  }
+
+  #filler(length: number): Buffer {
+    const meta = Buffer.alloc(length - HEADER_LENGTH);
+    return encodeRecord({ type: RECORD.filler, meta }, { nonce: this.nonce, batch: this.lastBatch.number });
   }
 
   /** Drops what is behind the durable end, reserved space too; it is sure to be gone after the next sync. */

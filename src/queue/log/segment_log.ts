@@ -1,12 +1,19 @@
 import type { Disk } from "../../platform/file/disk.ts";
+import type { LogMark, MarkedSegment } from "./log_mark.ts";
+import type { LogMarks, MarkFacts } from "./log_marks.ts";
+import type { ShardPlace } from "./shard_place.ts";
 import type { Location } from "../index/message_index.ts";
 import { encodeRecord, RECORD } from "./record.ts";
 import { Segment, segmentName } from "./segment.ts";
 
-/** What a segment's first record says about those before it. */
+/** What a segment's first record says about the log. */
 export interface SegmentMeta {
-  /** Number and durable length of the one before, to notice a file that was cut. */
+  /** Number and durable length of the one before; written in place of `before` by earlier versions. */
   readonly previous?: readonly [number: number, end: number];
+  /** Those before it that hold records: durable length and message records of each, to notice what is cut or missing. */
+  readonly before?: readonly (readonly [number: number, end: number, messages: number])[];
+  /** Where the block of marks begins and its size; the records follow. */
+  readonly marks?: readonly [offset: number, size: number];
   /** Places from which on an earlier segment holds only what was refused: a failed write or sync. */
   readonly voids: readonly (readonly [number: number, from: number])[];
 }
@@ -18,7 +25,17 @@ export interface SegmentLogOptions {
   readonly random: () => number;
   readonly segmentSize: number;
   readonly preallocate: number;
+  /** Unit in which headers and marks are laid out, so that no write of a record touches them. */
+  readonly block: number;
+  readonly marks: LogMarks;
+  /** Where the shard is; undefined for a reader. */
+  readonly place: () => ShardPlace | undefined;
+  /** Messages in the queue. */
+  readonly living: () => number;
 }
+
+/** A header names at most so many of the segments before it. */
+const MOST_BEFORE = 500;
 
 /**
  * The segments of a shard in order. They go strictly from the oldest on, each unlinked durably before the next: so a message's
@@ -30,12 +47,17 @@ export class SegmentLog {
   readonly #byNumber = new Map<number, Segment>();
   #active: Segment | undefined;
   #nextNumber = 1;
-  #headerEnd = 0;
   #headerVoids: readonly (readonly [number: number, from: number])[] = [];
   #reclaiming: Promise<void> | undefined;
   /** A segment was unlinked and the directory not synced since. */
   #unlinked = false;
   #voids: (readonly [number: number, from: number])[] = [];
+  /** Segments below this number are finished, and a durable mark says so: they may go. */
+  #finishedBelow = 0;
+  /** Number of a segment that is being made. */
+  #creating: number | undefined;
+  /** The last mark waits for a sync. */
+  #unsettled = false;
 
   constructor(options: SegmentLogOptions) {
     this.#options = options;
@@ -67,6 +89,45 @@ export class SegmentLog {
     const segment = this.#byNumber.get(number);
     if (segment === undefined) throw new Error(`Segment ${number} is gone`);
     return segment;
+  }
+
+  #facts(clean = false, segments: readonly Segment[] = this.#segments): MarkFacts {
+    return {
+      first: this.#finishedBelow,
+      newest: markedSegment(segments.at(-1)),
+      before: markedSegment(segments.at(-2)),
+      living: this.#options.living(),
+      clean,
+    };
+  }
+
+  /** Says how far the log is good now. Costs no sync: the next one covers it. */
+  mark(): void {
+    this.#options.marks.leave(this.#facts(), this.#active);
+    this.#unsettled = true;
+  }
+
+  /** The same, durably. Rejects when the disk fails. */
+  async settle(): Promise<void> {
+    await this.#options.marks.settle(this.#facts());
+    this.#unsettled = false;
+  }
+
+  /** Makes the last mark durable, if there is one that no sync has covered since. */
+  async settleLast(): Promise<void> {
+    if (this.#unsettled) await this.settle();
+  }
+
+  /** The last mark of a clean stop, when nothing is written any more. Rejects when the disk fails. */
+  finish(): Promise<void> {
+    return this.#options.marks.finish(this.#facts(true), this.#active);
+  }
+
+  /** Takes over what an earlier mark says: segments below its first one are finished. */
+  follow(mark: LogMark): void {
+    this.#options.marks.follow(mark);
+    this.#finishedBelow = Math.max(this.#finishedBelow, mark.first);
+    this.skip(Math.max(mark.newest.number, mark.first - 1));
   }
 
   /** Enters a segment found by replay, older ones first. */
@@ -103,11 +164,16 @@ export class SegmentLog {
     await this.#options.disk.syncDirectory(this.#options.directory);
   }
 
+  /** Throws when a segment is not where the next start will look for it. */
+  confirmPlace({ path, identity }: Segment): void {
+    this.#options.place()?.confirm(path, identity);
+  }
+
   /** The segment to write to: the active one, or a new one whose directory entry and header are durable. */
   async writable(): Promise<Segment> {
     if (this.#active !== undefined && this.#active.end < this.#options.segmentSize) return this.#active;
     this.seal();
-    return this.#active = await this.#create();
+    return await this.#create();
   }
 
   /** Nothing more is written to the active segment. */
@@ -117,57 +183,71 @@ export class SegmentLog {
   }
 
   /** After a failed sync: whatever the disk kept behind the durable end must never count. */
-  abandon(segment: Segment): void {
+  async abandon(segment: Segment): Promise<void> {
     this.#voids.push([segment.number, segment.end]);
     this.seal();
-    if (segment.end === this.#headerEnd) this.#forget(segment);
+    if (segment.end === segment.start) await this.#forget(segment);
   }
 
   /**
    * Drops a segment that never held a record, so that a failing disk does not leave a file for every attempt. One that cannot
-   * be unlinked goes in its turn: until then the header that makes it void must stay.
+   * be unlinked goes in its turn: until then the header that makes it void must stay, and the mark that knows of it.
    */
-  #forget(segment: Segment): void {
-    if (!discard(this.#options.disk, segment.path)) return;
-    this.#voids.unshift(...this.#headerVoids);
+  async #forget(segment: Segment): Promise<void> {
     this.#segments.pop();
+    const gone = await this.settle().then(() => discard(this.#options.disk, segment.path), () => false);
+    if (!gone) return void this.#segments.push(segment);
+    this.#voids.unshift(...this.#headerVoids);
     this.#byNumber.delete(segment.number);
     segment.retire();
   }
 
   async #create(): Promise<Segment> {
     const { disk, directory, random, preallocate } = this.#options;
-    const at = { number: this.#nextNumber++, nonce: random() >>> 0 };
+    const lost = this.#options.place()?.trouble();
+    if (lost !== undefined) throw lost;
+    this.#creating = this.#nextNumber++;
+    const at = { number: this.#creating, nonce: random() >>> 0 };
     const path = `${directory}/${segmentName(at.number, at.nonce)}`;
     const segment = new Segment(disk.create(path), { ...at, path }, preallocate);
     try {
       await this.#writeHeader(segment);
       await disk.syncDirectory(directory);
+      await this.#options.marks.settle(this.#facts(false, [...this.#segments, segment]));
     } catch (error) {
       segment.retire();
       discard(disk, path);
       throw error;
+    } finally {
+      this.#creating = undefined;
     }
-    this.#headerEnd = segment.end;
+    // Not before: what is not active yet and holds nothing looks finished.
+    this.adopt(segment);
+    this.#active = segment;
     this.#headerVoids = this.#voids;
     this.#voids = [];
-    this.adopt(segment);
     return segment;
   }
 
   async #writeHeader(segment: Segment): Promise<void> {
-    const before = this.#segments.at(-1);
-    const meta: SegmentMeta = {
-      previous: before === undefined ? undefined : [before.number, before.end],
-      voids: this.#voids,
+    const { block } = this.#options;
+    const before = this.#segments.filter(({ start, end }) => end > start).slice(-MOST_BEFORE)
+      .map(({ number, end, messages }) => [number, end, messages] as const);
+    const header = (offset: number) => {
+      const meta: SegmentMeta = { before, voids: this.#voids, marks: [offset, block] };
+      return encodeRecord({ type: RECORD.segment, meta: JSON.stringify(meta) }, {
+        nonce: segment.nonce,
+        batch: 0,
+      });
     };
-    const header = encodeRecord({ type: RECORD.segment, meta: JSON.stringify(meta) }, {
-      nonce: segment.nonce,
-      batch: 0,
-    });
-    segment.write([header]);
+    // Digits of the offset itself included: nearly always one block.
+    const offset = Math.ceil((header(block).length + 8) / block) * block;
+    const bytes = Buffer.alloc(offset + block);
+    bytes.set(header(offset));
+    segment.write([bytes]);
     await segment.sync();
-    segment.end = header.length;
+    segment.markAt(offset, block);
+    segment.end = segment.start;
   }
 
   /** Unlinks the oldest segments in which nothing lives, one after the other. */
@@ -179,14 +259,28 @@ export class SegmentLog {
     const { disk } = this.#options;
     for (;;) {
       await this.#syncUnlinked();
+      if (!this.#isFinished(this.#segments[0])) return;
+      await this.#markFinished().catch(() => {}); // on a full disk space comes first
       const oldest = this.#segments[0];
-      if (oldest === undefined || oldest === this.#active || oldest.live > 0) return;
+      if (!this.#isFinished(oldest)) return;
       disk.unlink(oldest.path);
       this.#unlinked = true;
       this.#segments.shift();
       this.#byNumber.delete(oldest.number);
       oldest.retire();
     }
+  }
+
+  #isFinished(segment: Segment | undefined): boolean {
+    return segment !== undefined && segment !== this.#active && segment.live <= 0;
+  }
+
+  /** Says durably which segments are finished, before the first of them goes: from then on they may be missing. */
+  async #markFinished(): Promise<void> {
+    if (this.#segments[0].number < this.#finishedBelow) return;
+    const stays = this.#segments.find((segment) => !this.#isFinished(segment));
+    this.#finishedBelow = stays?.number ?? this.#creating ?? this.#nextNumber;
+    await this.settle();
   }
 
   /** The last unlink is durable before the next is done, also when its first sync failed. */
@@ -201,6 +295,11 @@ export class SegmentLog {
     this.seal();
     for (const segment of this.#segments) segment.retire();
   }
+}
+
+function markedSegment(segment: Segment | undefined): MarkedSegment {
+  if (segment === undefined) return { number: 0, end: 0, messages: 0 };
+  return { number: segment.number, end: segment.end, messages: segment.messages };
 }
 
 function trim(segment: Segment): void {

@@ -5,19 +5,23 @@ const WINDOW = 4 * 1024 * 1024;
 const SECTOR = 4096;
 
 /** A stretch of a segment that holds no intact record. */
-export interface Damage {
+export interface Gap {
   readonly offset: number;
   readonly length: number;
   /** A record's mark stands at its start: it was one, or was about to become one. */
   readonly marked: boolean;
-  /** Nothing intact follows, and all of it could be read: a write that was never finished. */
-  readonly tail: boolean;
+  /** No intact record follows. */
+  readonly last: boolean;
+  /** It holds nothing but zeros, as space does that was reserved and never used; only asked for the last one. */
+  readonly empty: boolean;
+  /** Some of the file could not be read: what looks empty may not be. */
+  readonly unreadable: boolean;
 }
 
 /** Who walks through a segment. `bytes` belongs to the reader: what is kept must be copied. */
 export interface Visitor {
   record(bytes: Buffer, at: number, offset: number): void;
-  damage(damage: Damage): Promise<void>;
+  gap(gap: Gap): void;
 }
 
 /** Walks through the records of a file in order with a window of bounded size, and finds its way again after damage. */
@@ -29,8 +33,8 @@ export class SegmentReader {
   /** File offset of the window's first byte. */
   #base = 0;
   #filled = 0;
-  /** Some sectors could not be read: what looks empty may not be. */
-  unreadable = false;
+  /** Some sectors could not be read. */
+  #unreadable = false;
 
   constructor(file: DiskFile, nonce: number, end: number) {
     this.#file = file;
@@ -38,9 +42,9 @@ export class SegmentReader {
     this.#end = end;
   }
 
-  /** Visits every record up to the end; answers where the last intact one ends. */
-  async walk(visitor: Visitor): Promise<number> {
-    let offset = 0;
+  /** Visits every record from an offset up to the end; answers where the last intact one ends. */
+  async walk(visitor: Visitor, from = 0): Promise<number> {
+    let offset = Math.min(from, this.#end);
     while (offset < this.#end) {
       const pending = this.#lengthAt(offset);
       const length = typeof pending === "number" ? pending : await pending;
@@ -50,8 +54,7 @@ export class SegmentReader {
         continue;
       }
       const next = await this.#findNext(offset + 1);
-      if (await this.#isEmpty(offset, next)) return offset;
-      await visitor.damage(await this.#damage(offset, next));
+      visitor.gap(await this.#gap(offset, next));
       if (next === undefined) return offset;
       offset = next;
     }
@@ -105,7 +108,7 @@ export class SegmentReader {
     try {
       return await this.#file.read(into, offset);
     } catch {
-      this.unreadable = true;
+      this.#unreadable = true;
       for (let at = 0; at < into.length; at += SECTOR) {
         const sector = into.subarray(at, Math.min(at + SECTOR, into.length));
         await this.#file.read(sector, offset + at).catch(() => sector.fill(0));
@@ -133,7 +136,7 @@ export class SegmentReader {
 
   /** Whether a stretch up to the end holds nothing but zeros: space that was reserved and never used. */
   async #isEmpty(offset: number, next: number | undefined): Promise<boolean> {
-    if (next !== undefined || this.unreadable) return false;
+    if (next !== undefined || this.#unreadable) return false;
     for (let at = offset; at < this.#end;) {
       const length = Math.min(WINDOW, this.#end - at);
       await this.#have(at, length);
@@ -144,10 +147,17 @@ export class SegmentReader {
     return true;
   }
 
-  async #damage(offset: number, next: number | undefined): Promise<Damage> {
+  async #gap(offset: number, next: number | undefined): Promise<Gap> {
+    const empty = await this.#isEmpty(offset, next);
     const marked = await this.#have(offset, 8) &&
       this.#window.subarray(offset - this.#base).indexOf(recordMark(this.#nonce)) === 0;
-    const tail = next === undefined && !this.unreadable;
-    return { offset, length: (next ?? this.#end) - offset, marked, tail };
+    return {
+      offset,
+      length: (next ?? this.#end) - offset,
+      marked,
+      last: next === undefined,
+      empty,
+      unreadable: this.#unreadable,
+    };
   }
 }

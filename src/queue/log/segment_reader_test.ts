@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { DiskFile } from "../../platform/file/disk.ts";
 import { encodeRecord } from "./record.ts";
-import { type Damage, SegmentReader } from "./segment_reader.ts";
+import { type Gap, SegmentReader } from "./segment_reader.ts";
 
 function fileOf(bytes: Buffer, unreadable: (at: number) => boolean = () => false): DiskFile {
   const refuse = () => {
@@ -14,6 +14,7 @@ function fileOf(bytes: Buffer, unreadable: (at: number) => boolean = () => false
     sync: refuse,
     preallocate: refuse,
     truncate: refuse,
+    identity: () => "",
     close: () => {},
     size: () => bytes.length,
     read: async (into, at) => {
@@ -27,10 +28,10 @@ function fileOf(bytes: Buffer, unreadable: (at: number) => boolean = () => false
 
 async function walk(bytes: Buffer, unreadable?: (at: number) => boolean) {
   const keys: string[] = [];
-  const damages: Damage[] = [];
+  const damages: Gap[] = [];
   const end = await new SegmentReader(fileOf(bytes, unreadable), 42, bytes.length).walk({
     record: (window, at) => void keys.push(window.toString("latin1", at + 44, at + 44 + window[at + 11]!)),
-    damage: async (damage) => void damages.push(damage),
+    gap: (gap) => gap.empty ? undefined : void damages.push(gap),
   });
   return { keys, damages, end };
 }

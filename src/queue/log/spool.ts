@@ -1,5 +1,6 @@
 import type { Disk, DiskFile } from "../../platform/file/disk.ts";
 import type { MaybeAsync } from "../../base/maybe_async.ts";
+import { crc32 } from "../../platform/checksum.ts";
 import { queueFault } from "../fault.ts";
 import type { QueueFault } from "../store.ts";
 
@@ -43,8 +44,14 @@ export class SpoolWriter {
   #pump: Promise<void> | undefined;
   #fault: QueueFault | undefined;
   #closed = false;
+  readonly path: string;
+  /** Which file it is, once it is finished. */
+  identity = "";
+  /** CRC-32 of all that was written. */
+  checksum = 0;
 
   constructor(disk: Disk, path: string) {
+    this.path = path;
     this.#what = `write ${path}`;
     this.#file = disk.create(path);
   }
@@ -53,6 +60,7 @@ export class SpoolWriter {
     if (this.#fault !== undefined) return Promise.reject(this.#fault);
     for (const piece of pieces) {
       this.#waiting.push(piece);
+      this.checksum = crc32(piece, this.checksum);
       this.#backlog += piece.length;
     }
     this.#pump ??= this.#run();
@@ -65,6 +73,7 @@ export class SpoolWriter {
     this.#check();
     try {
       await this.#file.sync();
+      this.identity = this.#file.identity();
     } catch (error) {
       throw queueFault(this.#what, error);
     } finally {
@@ -106,18 +115,44 @@ export class SpoolWriter {
   }
 }
 
-/** A file's bytes in order, in pieces; rejects when there are fewer than `size`. */
-export async function* readChunks(disk: Disk, path: string, size: number): AsyncIterable<Uint8Array> {
-  const file = disk.open(path, "read");
+/** A content file is not what was written. */
+export class ContentDamage extends Error {
+  override readonly name = "ContentDamage";
+}
+
+/** What is known of a content file. */
+export interface ContentFile {
+  readonly path: string;
+  readonly size: number;
+  /** CRC-32 of the content; undefined for files of earlier versions. */
+  readonly checksum: number | undefined;
+}
+
+/** A content file's bytes in order, in pieces; the last one comes only when all are right, else ContentDamage. */
+export async function* readChunks(
+  disk: Disk,
+  { path, size, checksum }: ContentFile,
+): AsyncIterable<Uint8Array> {
+  const file = openContent(disk, path);
+  let sum = 0;
   try {
     for (let at = 0; at < size;) {
       const into = Buffer.allocUnsafeSlow(Math.min(READ_SIZE, size - at));
       const got = await file.read(into, at);
-      if (got < into.length) throw new Error(`${path} ends at byte ${at + got} of ${size}`);
-      yield into;
+      if (got < into.length) throw new ContentDamage(`${path} ends at byte ${at + got} of ${size}`);
       at += got;
+      if (checksum !== undefined) sum = crc32(into, sum);
+      if (at === size && checksum !== undefined && sum !== checksum) {
+        throw new ContentDamage(`${path} is not what was written: its checksum is wrong`);
+      }
+      yield into;
     }
   } finally {
     file.close();
   }
+}
+
+function openContent(disk: Disk, path: string): DiskFile {
+  if (!disk.exists(path)) throw new ContentDamage(`${path} is missing`);
+  return disk.open(path, "read");
 }

@@ -18,6 +18,7 @@ const OK = accept(250, "2.1.0", "Ok");
 const BAD_SENDER = refuse(501, "5.1.7", "Bad sender address syntax");
 const TOO_BIG = refuse(552, "5.3.4", "Message size exceeds fixed limit");
 const NO_ROOM = defer(452, "4.3.1", "Insufficient system storage");
+const NO_WRITES = defer(451, "4.3.0", "Error: queue file write error");
 const DECLARE_UTF8 = refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address");
 
 function transactionFor(
@@ -41,7 +42,8 @@ function transactionFor(
 function tooBig({ deps, settings }: Context, size: number): Reply | undefined {
   const limit = settings.messageSizeLimit;
   if (limit > 0 && size > limit) return TOO_BIG;
-  return deps.hasRoom?.(size) === false ? NO_ROOM : undefined;
+  const refusal = deps.queueRefusal?.(size);
+  return refusal === undefined ? undefined : refusal.full ? NO_ROOM : NO_WRITES;
 }
 
 function begin(phase: Ready, context: Context, transaction: Transaction): Step {

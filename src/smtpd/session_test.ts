@@ -361,6 +361,66 @@ test("a client that hangs up while the last check waits gets nothing queued", as
   expect(house.log.lines).toContain("smtpd: lost connection after END-OF-MESSAGE from unknown[127.0.0.1]");
 });
 
+/** A service that counts the messages it has begun and not ended. */
+function countingDrafts(
+  overrides: Parameters<typeof memorySmtpd>[1] = {},
+  main: Record<string, string> = {},
+) {
+  const open = new Set<string>();
+  const house = memorySmtpd(main, {
+    ...overrides,
+    cleanup: {
+      begin: ({ id }) => {
+        open.add(id);
+        return {
+          size: 0,
+          write: () => {},
+          commit: () => Promise.resolve({ is: "queued", id, size: 0 }),
+          abort: () => void open.delete(id),
+        };
+      },
+    },
+  });
+  return { house, open };
+}
+
+test("a client that hangs up while the check at DATA waits leaves no draft behind", async () => {
+  const asked = Promise.withResolvers<typeof PASS>();
+  const { house, open } = countingDrafts({
+    access: {
+      open: () => ({ check: (stage) => stage === "DATA" ? asked.promise : PASS }),
+      acceptsAddress: () => true,
+      headerContext: () => ({ is: "remote" }),
+      problems: [],
+      close: () => {},
+    },
+  });
+  const connection = house.connect();
+  await settle();
+  for (const line of MESSAGE.slice(0, 3)) connection.send(`${line}\r\n`);
+  connection.handler.close(undefined);
+  asked.resolve(PASS);
+  await settle();
+  expect(open.size).toBe(0);
+});
+
+test("a chunk over the size limit and whatever drops a transaction leave no draft behind", async () => {
+  const { house, open } = countingDrafts({}, { message_size_limit: "100" });
+  const begin = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.com>\r\n";
+  const connection = house.connect();
+  await settle();
+  connection.send(`EHLO x\r\n${begin}BDAT 101\r\n${"x".repeat(101)}RSET\r\n`);
+  for (const end of ["BDAT 101\r\n" + "x".repeat(101), "RSET\r\n", "HELO x\r\n", "BDAT 0\r\n", "QUIT\r\n"]) {
+    connection.send(`${begin}BDAT 1\r\nx`);
+    await settle();
+    expect(open.size).toBe(1);
+    connection.send(end);
+    await settle();
+    expect(open.size).toBe(0);
+    connection.send("RSET\r\n");
+  }
+});
+
 test("a client that hangs up while the queue writes does not take the message back", async () => {
   const house = memorySmtpd();
   const connection = house.connect();

@@ -48,6 +48,11 @@ class PaperConnection implements Connection {
   pause(): void {}
   resume(): void {}
   setTimeout(): void {}
+  setHandler(): void {}
+
+  startTls(): Promise<never> {
+    return Promise.reject(new Error("a session on paper is not encrypted"));
+  }
 
   end(): void {
     this.destroy();

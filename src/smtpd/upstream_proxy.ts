@@ -61,11 +61,13 @@ function described(connection: Connection, remote: Endpoint, local: Endpoint): C
   return {
     remote,
     local,
-    socket: connection.socket,
     write: (bytes) => connection.write(bytes),
     pause: () => connection.pause(),
     resume: () => connection.resume(),
     setTimeout: (milliseconds) => connection.setTimeout(milliseconds),
+    socket: connection.socket,
+    setHandler: (handler) => connection.setHandler(handler),
+    startTls: (side) => connection.startTls(side),
     end: () => connection.end(),
     destroy: () => connection.destroy(),
   };

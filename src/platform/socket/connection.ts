@@ -1,5 +1,6 @@
 import type net from "node:net";
 import { netModule } from "../late_modules.ts";
+import { type TlsFacts, type TlsSide, turnToTls } from "./start_tls.ts";
 
 /** One end of a connection. */
 export interface Endpoint {
@@ -38,7 +39,14 @@ export interface Connection {
   /** Sends what is queued, then closes. */
   end(): void;
   destroy(): void;
-  /** The runtime's socket, for TLS inside `platform/`. */
+  /** Who hears of what happens from now on. */
+  setHandler(handler: ConnectionHandler): void;
+  /**
+   * Turns to TLS. Plaintext that was written leaves first, plaintext that was not read yet is thrown away, and what is written
+   * meanwhile waits until it can leave encrypted. Rejects when the handshake fails or takes too long; the connection is over then.
+   */
+  startTls(side: TlsSide): Promise<TlsFacts>;
+  /** The runtime's socket, for system calls inside `platform/`. */
   readonly socket: net.Socket;
 }
 
@@ -76,8 +84,10 @@ function sendGathered(): void {
 class StreamConnection implements Connection {
   readonly local: Endpoint;
   readonly remote: Endpoint;
-  readonly socket: net.Socket;
-  #handler: ConnectionHandler | undefined;
+  #socket: net.Socket;
+  #handler: ConnectionHandler;
+  /** While the handshake goes on; nothing is written then. */
+  #turning: AbortController | undefined;
   #gathered: (Uint8Array | string)[] = [];
   #bytes = 0;
   #full = false;
@@ -88,22 +98,63 @@ class StreamConnection implements Connection {
    */
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(socket: net.Socket) {
-    this.socket = socket;
+  constructor(socket: net.Socket, handlerOf: (connection: Connection) => ConnectionHandler) {
+    this.#socket = socket;
     const { localPort = 0, remotePort = 0 } = socket;
     this.local = { address: canonicalPeer(socket.localAddress), port: localPort };
     this.remote = { address: canonicalPeer(socket.remoteAddress), port: remotePort };
+    this.#handler = handlerOf(this);
+    this.#listen();
   }
 
-  /** Starts to listen to the socket on behalf of the handler. */
-  bind(handler: ConnectionHandler): void {
-    const { socket } = this;
+  readonly #onData = (chunk: Buffer) => this.#guarded(() => this.#arrived(chunk));
+  readonly #onEnd = () => this.#guarded(() => this.#handler.end());
+  readonly #onDrain = () => this.#guarded(() => this.#drained());
+  readonly #onError = (error: NodeJS.ErrnoException) => void (this.#failure ??= error);
+  readonly #onClose = () => this.#guarded(() => this.#closed());
+
+  #listen(): void {
+    this.#socket.on("data", this.#onData).on("end", this.#onEnd).on("drain", this.#onDrain)
+      .on("error", this.#onError).on("close", this.#onClose);
+  }
+
+  #stopListening(): void {
+    this.#socket.off("data", this.#onData).off("end", this.#onEnd).off("drain", this.#onDrain)
+      .off("error", this.#onError).off("close", this.#onClose);
+  }
+
+  get socket(): net.Socket {
+    return this.#socket;
+  }
+
+  setHandler(handler: ConnectionHandler): void {
     this.#handler = handler;
-    socket.on("data", (chunk: Buffer) => this.#guarded(() => this.#arrived(chunk)));
-    socket.on("end", () => this.#guarded(() => handler.end()));
-    socket.on("drain", () => this.#guarded(() => this.#drained()));
-    socket.on("error", (error) => this.#failure ??= error);
-    socket.on("close", () => this.#guarded(() => (this.setTimeout(0), handler.close(this.#failure))));
+  }
+
+  async startTls(side: TlsSide): Promise<TlsFacts> {
+    this.send();
+    this.#turning = new AbortController();
+    this.#stopListening();
+    try {
+      const { socket, facts } = await turnToTls(this.#socket, side, this.#turning.signal);
+      this.#socket = socket;
+      this.#turning = undefined;
+      this.#full = false;
+      this.#listen();
+      this.send();
+      return facts;
+    } catch (error) {
+      this.#failure ??= error as NodeJS.ErrnoException;
+      this.#turning = undefined;
+      this.#gathered = [];
+      this.#guarded(() => this.#closed());
+      throw error;
+    }
+  }
+
+  #closed(): void {
+    this.setTimeout(0);
+    this.#handler.close(this.#failure);
   }
 
   #guarded(call: () => void): void {
@@ -111,7 +162,7 @@ class StreamConnection implements Connection {
       call();
     } catch (error) {
       this.#failure ??= error as NodeJS.ErrnoException;
-      this.socket.destroy();
+      this.#socket.destroy();
       reportBug(error);
     }
   }
@@ -119,13 +170,13 @@ class StreamConnection implements Connection {
   #arrived(chunk: Buffer): void {
     inputs++;
     this.#moved();
-    this.#handler!.data(chunk);
+    this.#handler.data(chunk);
   }
 
   #drained(): void {
     this.#full = false;
     this.#moved();
-    this.#handler!.drain();
+    this.#handler.drain();
   }
 
   #moved(): void {
@@ -144,10 +195,10 @@ class StreamConnection implements Connection {
   /** Hands what is gathered to the system. */
   send(): void {
     const gathered = this.#gathered;
-    if (gathered.length === 0) return;
+    if (gathered.length === 0 || this.#turning !== undefined) return;
     this.#gathered = [];
     this.#bytes = 0;
-    const { socket } = this;
+    const socket = this.#socket;
     if (gathered.length > 1) socket.cork();
     let free = true;
     for (const bytes of gathered) free = socket.write(bytes);
@@ -156,29 +207,31 @@ class StreamConnection implements Connection {
   }
 
   pause(): void {
-    this.socket.pause();
+    this.#socket.pause();
   }
 
   resume(): void {
-    this.socket.resume();
+    this.#socket.resume();
   }
 
   setTimeout(milliseconds: number): void {
     clearTimeout(this.#timer);
     const limit = Math.min(milliseconds, DAY);
     this.#timer = limit > 0
-      ? setTimeout(() => this.#guarded(() => this.#handler?.timeout()), limit)
+      ? setTimeout(() => this.#guarded(() => this.#handler.timeout()), limit)
       : undefined;
   }
 
   end(): void {
+    if (this.#turning !== undefined) return this.destroy();
     this.send();
-    this.socket.end();
+    this.#socket.end();
   }
 
   destroy(): void {
+    if (this.#turning !== undefined) return this.#turning.abort(new Error("the connection was closed"));
     this.send();
-    this.socket.destroy();
+    this.#socket.destroy();
   }
 }
 
@@ -187,9 +240,7 @@ export function wrapSocket(
   socket: net.Socket,
   handlerOf: (connection: Connection) => ConnectionHandler,
 ): Connection {
-  const connection = new StreamConnection(socket);
-  connection.bind(handlerOf(connection));
-  return connection;
+  return new StreamConnection(socket, handlerOf);
 }
 
 let reportBug: (error: unknown) => void = (error) => {
@@ -244,12 +295,64 @@ export type ConnectTo =
   | { readonly host: string; readonly port: number; readonly localAddress?: string }
   | { readonly path: string };
 
-/** Connects; rejects with the system's error, or `ETIMEDOUT` after `timeout` milliseconds, or the signal's reason. */
-export function connect(
+/** How to connect. */
+export interface ConnectOptions {
+  /** Milliseconds for all of it. */
+  readonly timeout: number;
+  readonly signal?: AbortSignal;
+  /** TLS begins at once: nothing of the owner's goes over the connection before. */
+  readonly tls?: ClientTls;
+}
+
+/** Our side of TLS as a client; its time is part of the time for connecting. */
+export type ClientTls = Omit<Extract<TlsSide, { readonly side: "client" }>, "side" | "timeout">;
+
+/** Hears nothing: the connection is not its owner's yet. */
+const NOBODY: ConnectionHandler = {
+  data: () => {},
+  end: () => {},
+  drain: () => {},
+  timeout: () => {},
+  close: () => {},
+};
+
+/** Connects; rejects with the system's or the handshake's error, `ETIMEDOUT` when it takes too long, or the signal's reason. */
+export async function connect(
   to: ConnectTo,
-  options: { readonly timeout: number; readonly signal?: AbortSignal },
+  options: ConnectOptions,
   handlerOf: (connection: Connection) => ConnectionHandler,
 ): Promise<Connection> {
+  const { tls, signal } = options;
+  const began = performance.now();
+  const socket = await openSocket(to, options);
+  if (tls === undefined) return wrapSocket(socket, handlerOf);
+  const connection = wrapSocket(socket, () => NOBODY);
+  await abortable(signal, connection, () => {
+    const timeout = Math.max(1, options.timeout - (performance.now() - began));
+    return connection.startTls({ ...tls, side: "client", timeout });
+  });
+  connection.setHandler(handlerOf(connection));
+  return connection;
+}
+
+/** Does something with a connection that the signal destroys meanwhile; rejects with its reason then. */
+async function abortable<T>(
+  signal: AbortSignal | undefined,
+  connection: Connection,
+  work: () => Promise<T>,
+): Promise<T> {
+  const aborted = () => connection.destroy();
+  signal?.addEventListener("abort", aborted, { once: true });
+  try {
+    return await work();
+  } catch (error) {
+    throw signal?.aborted ? signal.reason : error;
+  } finally {
+    signal?.removeEventListener("abort", aborted);
+  }
+}
+
+function openSocket(to: ConnectTo, { timeout, signal }: ConnectOptions): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     const socket = netModule().connect({ ...to, noDelay: true, allowHalfOpen: true } as net.NetConnectOpts);
     const fail = (error: unknown) => {
@@ -258,19 +361,19 @@ export function connect(
     };
     const timer = setTimeout(
       () => fail(Object.assign(new Error("Connection timed out"), { code: "ETIMEDOUT" })),
-      Math.min(options.timeout, DAY),
+      Math.min(timeout, DAY),
     );
-    const aborted = () => fail(options.signal?.reason);
+    const aborted = () => fail(signal?.reason);
     const settle = () => {
       clearTimeout(timer);
-      options.signal?.removeEventListener("abort", aborted);
+      signal?.removeEventListener("abort", aborted);
       socket.off("error", fail);
     };
-    options.signal?.addEventListener("abort", aborted, { once: true });
+    signal?.addEventListener("abort", aborted, { once: true });
     socket.once("error", (error) => (settle(), fail(error)));
     socket.once("connect", () => {
       settle();
-      resolve(wrapSocket(socket, handlerOf));
+      resolve(socket);
     });
   });
 }

@@ -31,6 +31,8 @@ function line(timeout = 1000) {
     pause: unused,
     resume: unused,
     setTimeout: unused,
+    setHandler: unused,
+    startTls: unused,
     end: () => void (destroyed = true),
     destroy: () => void (destroyed = true),
     get socket(): never {

@@ -1,18 +1,19 @@
-import { connect, type Connection } from "../../platform/socket/connection.ts";
-import { systemErrorText } from "../../platform/system_error.ts";
+import { caFolder, LARGEST_PEM, systemCa } from "../../platform/socket/certificate_authorities.ts";
 import {
-  caFolder,
   type ClientTls,
-  connectSecurely,
-  LARGEST_PEM,
-  systemCa,
-} from "../../platform/socket/tls_client.ts";
+  connect,
+  type Connection,
+  type ConnectionHandler,
+} from "../../platform/socket/connection.ts";
+import { createTlsContext } from "../../platform/socket/tls_context.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import type { TableContext } from "../context.ts";
 import { readTableFile } from "../text/table_file.ts";
 import type { LdapConnection } from "./ldap_connection.ts";
 import type { LdapCredentials } from "./ldap_codec.ts";
 import { LdapFault, resultText, SERVER_DOWN, TIMED_OUT } from "./ldap_result_codes.ts";
 import type { LdapServer } from "./ldap_servers.ts";
+import { StartTlsRequest } from "./ldap_start_tls.ts";
 import type { LdapSettings } from "./ldap_settings.ts";
 import { ServerFault } from "../remote/servers.ts";
 
@@ -76,22 +77,50 @@ export class LdapPool {
   }
 
   async #open(server: LdapServer, credentials: LdapCredentials | undefined): Promise<LdapConnection> {
-    const { timeout, tls } = this.#settings;
     const { LdapConnection, codec } = await protocol();
-    const connection = new LdapConnection(timeout);
-    const options = { timeout, signal: this.#closing.signal };
-    let stream: Connection;
+    const connection = new LdapConnection(this.#settings.timeout);
     try {
-      const secure = server.tls || tls.startTls;
-      stream = secure
-        ? await connectSecurely(server.to, { ...options, tls: this.#tls(server, codec) }, () => connection)
-        : await connect(server.to, options, () => connection);
+      connection.attach(await this.#connect(server, connection, codec));
     } catch (error) {
       throw connectFault(error, server);
     }
-    connection.attach(stream);
     if (credentials !== undefined) await this.#bind(server, connection, credentials);
     return connection;
+  }
+
+  #connect(server: LdapServer, handler: ConnectionHandler, codec: Code): Promise<Connection> {
+    const { timeout, tls: { startTls } } = this.#settings;
+    const options = { timeout, signal: this.#closing.signal };
+    if (server.tls) return connect(server.to, { ...options, tls: this.#tls(server) }, () => handler);
+    return startTls
+      ? this.#connectThenTls(server, handler, codec)
+      : connect(server.to, options, () => handler);
+  }
+
+  /** The time limit is for all of it. */
+  async #connectThenTls(server: LdapServer, handler: ConnectionHandler, codec: Code): Promise<Connection> {
+    const { signal } = this.#closing;
+    const end = performance.now() + this.#settings.timeout;
+    const left = () => Math.max(1, end - performance.now());
+    const tls = this.#tls(server);
+    const request = new StartTlsRequest({
+      request: codec.encodeStartTls(1),
+      accepts: codec.acceptsStartTls,
+    });
+    const stream = await connect(server.to, { timeout: left(), signal }, () => request);
+    const aborted = () => stream.destroy();
+    signal.addEventListener("abort", aborted, { once: true });
+    try {
+      await request.send(stream, left(), signal);
+      await stream.startTls({ ...tls, side: "client", timeout: left() });
+    } catch (error) {
+      stream.destroy();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", aborted);
+    }
+    stream.setHandler(handler);
+    return stream;
   }
 
   async #bind(server: LdapServer, connection: LdapConnection, credentials: LdapCredentials): Promise<void> {
@@ -109,25 +138,23 @@ export class LdapPool {
   }
 
   /** Files are read for each connection, so that renewed certificates need no restart. */
-  #tls(server: LdapServer, codec: Code): ClientTls {
-    const { verify, caFile, caFolder: folder, certificate, key, ciphers, startTls } = this.#settings.tls;
+  #tls({ host }: LdapServer): ClientTls {
+    const { verify, caFile, caFolder: folder, certificate, key, ciphers } = this.#settings.tls;
     const pem = (attribute: string, path: string | undefined) =>
       path === undefined ? undefined : readPem(attribute, path, this.#files);
     const ca = pem("tls_ca_cert_file", caFile) ?? (folder === undefined ? systemCa() : foldersPem(folder));
     if (verify && ca === "") {
       throw new Error("tls_require_cert = yes needs tls_ca_cert_file or tls_ca_cert_dir");
     }
-    return {
+    const own = pem("tls_cert", certificate);
+    const ownKey = pem("tls_key", key);
+    const context = createTlsContext({
       ca,
-      verify,
-      serverName: server.host,
-      certificate: pem("tls_cert", certificate),
-      key: pem("tls_key", key),
       ciphers,
-      ...(startTls && !server.tls && {
-        first: { request: codec.encodeStartTls(1), accept: codec.acceptsStartTls },
-      }),
-    };
+      ...(own !== undefined && { certificates: [own] }),
+      ...(ownKey !== undefined && { keys: [ownKey] }),
+    });
+    return { context, verify, serverName: host };
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import { cipherListProblem } from "../../platform/socket/tls_client.ts";
+import { cipherListProblem } from "../../platform/socket/tls_context.ts";
 import type { TableContext } from "../context.ts";
 import type { LdapCredentials } from "./ldap_codec.ts";
 import { type LdapServer, ldapServers } from "./ldap_servers.ts";

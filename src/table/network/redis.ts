@@ -1,7 +1,7 @@
 import { TABLE_PARAMETERS } from "../../config/parameters/table_parameters.ts";
 import { systemWhy } from "../../platform/file/random_access_file.ts";
 import type { RedisConnection, RedisReply, RedisServer, RedisTls } from "../../platform/database/redis.ts";
-import { systemCa } from "../../platform/socket/tls_client.ts";
+import { systemCa } from "../../platform/socket/certificate_authorities.ts";
 import { type OpenType, resolvePath, type TableContext } from "../context.ts";
 import { parseEndpoint, serverDirectory } from "../remote/server_endpoint.ts";
 import { readTableFile } from "../text/table_file.ts";

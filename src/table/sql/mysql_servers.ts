@@ -2,7 +2,7 @@ import { listCnfFiles, socketExists } from "../../platform/file/mysql_files.ts";
 import { tcpPort } from "../../platform/host.ts";
 import { systemWhy } from "../../platform/file/random_access_file.ts";
 import type { SqlServer, SqlTls } from "../../platform/database/sql_client.ts";
-import { caFolder, systemCa } from "../../platform/socket/tls_client.ts";
+import { caFolder, systemCa } from "../../platform/socket/certificate_authorities.ts";
 import { ownUserName } from "../../platform/process/users.ts";
 import { type MysqlOption, readMysqlOptions } from "./mysql_options.ts";
 import type { TableContext } from "../context.ts";

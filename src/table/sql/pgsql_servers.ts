@@ -1,7 +1,7 @@
 import { ownUserName } from "../../platform/process/users.ts";
 import { systemWhy } from "../../platform/file/random_access_file.ts";
 import type { SqlServer, SqlTls } from "../../platform/database/sql_client.ts";
-import { systemCa } from "../../platform/socket/tls_client.ts";
+import { systemCa } from "../../platform/socket/certificate_authorities.ts";
 import { parseHostPort } from "../remote/server_endpoint.ts";
 import type { TableContext } from "../context.ts";
 import { readTableFile } from "../text/table_file.ts";

@@ -73,7 +73,11 @@ const MIME_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /** The table for a field: those of MIME have one of their own, wherever they stand (header_checks(5)). */
-export function tableFor(checks: ContentChecks, place: HeaderPlace, name: string): OpenMaps | undefined {
+export function tableFor(
+  checks: Pick<ContentChecks, "header" | "mime" | "nested">,
+  place: HeaderPlace,
+  name: string,
+): OpenMaps | undefined {
   if (place === "part" || MIME_FIELDS.has(name)) return checks.mime;
   return place === "nested" ? checks.nested : checks.header;
 }

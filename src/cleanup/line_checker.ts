@@ -1,6 +1,7 @@
 import { breather } from "../base/breather.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
-import type { Checked, CheckRun } from "./check_run.ts";
+import type { OpenMaps } from "../rewrite/open_tables.ts";
+import type { Checked } from "./check_run.ts";
 import type { ContentChecks } from "./content_checks.ts";
 import { fromBytesText } from "./latin1.ts";
 
@@ -22,14 +23,23 @@ interface Line {
   readonly next: number;
 }
 
+/** What lines are held against. */
+type LineChecks = Pick<ContentChecks, "body" | "bodyLimit" | "lineLimit">;
+
+/** Who carries out what tables say, on the way in (CheckRun) or out. */
+interface LineRun {
+  readonly over: boolean;
+  check(kind: "body", line: string, maps: OpenMaps | undefined): MaybeAsync<Checked>;
+}
+
 /** Holds the lines of bodies against body_checks, as many of each body as body_checks_size_limit says. */
 export class LineChecker {
-  readonly #checks: ContentChecks;
-  readonly #run: CheckRun;
+  readonly #checks: LineChecks;
+  readonly #run: LineRun;
   /** Bytes of this body so far, line ends counted as one. */
   #seen = 0;
 
-  constructor(checks: ContentChecks, run: CheckRun) {
+  constructor(checks: LineChecks, run: LineRun) {
     this.#checks = checks;
     this.#run = run;
   }

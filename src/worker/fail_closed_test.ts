@@ -121,10 +121,6 @@ function clientTrials(program: "smtp" | "lmtp"): Readonly<Record<string, Trial>>
       ...bySender,
       [`${program}_sender_dependent_authentication`]: "yes",
     },
-    header_checks: { [`${program}_header_checks`]: "static:IGNORE" },
-    mime_header_checks: { [`${program}_mime_header_checks`]: "static:IGNORE" },
-    nested_header_checks: { [`${program}_nested_header_checks`]: "static:IGNORE" },
-    body_checks: { [`${program}_body_checks`]: "static:IGNORE" },
   };
   return Object.fromEntries(Object.entries(rows).map(([name, main]) => [`${program}_${name}`, trial(main)]));
 }

@@ -56,10 +56,6 @@ const CLIENT_LOGIN_IS_DEMANDED = open(
   "defer",
   "this client cannot log in yet: mail for destinations with a password waits",
 );
-const CLIENT_CHECKS = open(
-  "defer",
-  "this client cannot check content yet: its mail waits instead of going out unchecked",
-);
 const CLIENT_IN_THE_CLEAR = weaker("this client has no TLS yet: mail goes out in the clear");
 const SERVER_IN_THE_CLEAR = weaker("STARTTLS is not offered yet: mail comes in in the clear");
 const POSTSCREEN_TEST = weaker(
@@ -169,15 +165,11 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   ipc_idle: MOOT,
   ipc_timeout: MOOT,
   ipc_ttl: MOOT,
-  lmtp_body_checks: CLIENT_CHECKS,
   lmtp_cname_overrides_servername: NO_CNAME,
   lmtp_dns_reply_filter: NO_REPLY_FILTER,
   lmtp_dns_resolver_options: OWN_RESOLVER,
   lmtp_enforce_tls: CLIENT_TLS_IS_DEMANDED,
-  lmtp_header_checks: CLIENT_CHECKS,
   lmtp_log_tls_feature_status: NO_CLIENT_TLS,
-  lmtp_mime_header_checks: CLIENT_CHECKS,
-  lmtp_nested_header_checks: CLIENT_CHECKS,
   lmtp_pix_workaround_delay_time: NO_PIX,
   lmtp_pix_workaround_maps: NO_PIX,
   lmtp_pix_workaround_threshold_time: NO_PIX,
@@ -387,15 +379,11 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   setgid_group: MOOT,
   shlib_directory: MOOT,
   showq_service_name: MOOT,
-  smtp_body_checks: CLIENT_CHECKS,
   smtp_cname_overrides_servername: NO_CNAME,
   smtp_dns_reply_filter: NO_REPLY_FILTER,
   smtp_dns_resolver_options: OWN_RESOLVER,
   smtp_enforce_tls: CLIENT_TLS_IS_DEMANDED,
-  smtp_header_checks: CLIENT_CHECKS,
   smtp_log_tls_feature_status: NO_CLIENT_TLS,
-  smtp_mime_header_checks: CLIENT_CHECKS,
-  smtp_nested_header_checks: CLIENT_CHECKS,
   smtp_pix_workaround_delay_time: NO_PIX,
   smtp_pix_workaround_maps: NO_PIX,
   smtp_pix_workaround_threshold_time: NO_PIX,

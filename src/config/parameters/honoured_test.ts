@@ -36,10 +36,12 @@ test("the type of the settings has what the lists name, and nothing else", () =>
 /** Declarations of lists. */
 const LISTS = /export const \w+_(?:PARAMETERS|DEMANDS)\b[^;]*;/g;
 
-/** Whether code has a name, or builds it: `${program}_header_checks`. */
+/** Whether code has a name, or builds it: `${program}_header_checks`, `${program}_${"header_checks"}`. */
 function mentions(code: string, name: string): boolean {
   if (new RegExp(`\\b${name}\\b`).test(code)) return true;
-  return [...name.matchAll(/_/g)].some(({ index }) => code.includes(`}${name.slice(index)}`));
+  return [...name.matchAll(/_/g)].some(({ index }) =>
+    code.includes(`}${name.slice(index)}`) || code.includes(`"${name.slice(index + 1)}"`)
+  );
 }
 
 test("what a list names is read somewhere beside it", () => {

@@ -13,6 +13,7 @@ import { ConnectionCache } from "./connection_cache.ts";
 import type { Connect } from "./connector.ts";
 import { deliver } from "./delivery.ts";
 import type { DeliveryContext } from "./delivery_context.ts";
+import { type ClientCheckSettings, openClientChecks } from "./content/client_checks.ts";
 import { type GenericSettings, openGeneric, type RewritingTools } from "./content/generic.ts";
 import { systemServices } from "./route/services_file.ts";
 import { type DemandSettings, openUnmetDemands } from "./unmet_demands.ts";
@@ -32,6 +33,7 @@ export interface SmtpAgentOptions {
   readonly settings:
     & ClientParameters
     & SettingsOf<typeof CLIENT_TABLE_PARAMETERS>
+    & ClientCheckSettings
     & GenericSettings
     & DemandSettings;
   readonly resolver: Resolver;
@@ -95,7 +97,7 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
 function openTables(
   { program, settings, rewriting }: SmtpAgentOptions,
   warn: (text: string) => void,
-): Pick<DeliveryContext, "generic" | "rewriteField" | "discardKeywords"> {
+): Pick<DeliveryContext, "checks" | "generic" | "rewriteField" | "discardKeywords"> {
   const pick = (smtp: string, lmtp: string) => program === "smtp" ? smtp : lmtp;
   const maps = pick(settings.smtp_generic_maps, settings.lmtp_generic_maps);
   const discard = pick(
@@ -104,11 +106,12 @@ function openTables(
   );
   if (rewriting === undefined) {
     if (maps + discard !== "") warn(`${program} client: no tables here: "${maps} ${discard}" has no effect`);
-    return { generic: undefined, rewriteField: undefined, discardKeywords: undefined };
+    return { checks: undefined, generic: undefined, rewriteField: undefined, discardKeywords: undefined };
   }
   const generic = openGeneric(maps, `${program}_generic_maps`, settings, rewriting);
   const discardMaps = rewriting.openTables.maps(discard, `${program} discarded EHLO keywords`);
   return {
+    checks: openClientChecks(program, settings, rewriting.openTables),
     generic: generic?.address,
     rewriteField: generic?.field,
     discardKeywords: discardMaps === undefined

@@ -9,7 +9,7 @@ import type { Answer } from "../../table/table.ts";
 import { type Failure, localFailure } from "./failure.ts";
 import type { RewritingTools } from "./content/generic.ts";
 
-/** What an operator may demand of the client and it cannot do, by what follows `smtp_` or `lmtp_`: TLS, a login, content checks. */
+/** What an operator may demand of the client and it cannot do, by what follows `smtp_` or `lmtp_`: TLS, a login. */
 const DEMANDED = [
   "tls_security_level",
   "tls_wrappermode",
@@ -19,10 +19,6 @@ const DEMANDED = [
   "sasl_auth_enable",
   "sasl_password_maps",
   "sender_dependent_authentication",
-  "header_checks",
-  "mime_header_checks",
-  "nested_header_checks",
-  "body_checks",
 ] as const;
 
 type Demand = `${"smtp" | "lmtp"}_${(typeof DEMANDED)[number]}`;
@@ -36,8 +32,8 @@ export const CLIENT_DEMANDS: readonly Demand[] = DEMANDED.flatMap((
 export type DemandSettings = Pick<Settings, Demand>;
 
 /**
- * Why mail must not go out over this client, which has neither TLS, SASL nor content checks: an operator who demands them would
- * rather have it wait than see it sent in the clear or unchecked, or refused for good by a relay that wants a login.
+ * Why mail must not go out over this client, which has neither TLS nor SASL: an operator who demands them would rather have
+ * it wait than see it sent in the clear, or refused for good by a relay that wants a login.
  */
 export interface UnmetDemands {
   /** For a next hop, as written (`example.com`, `[host]:587`), and the sender. */
@@ -69,7 +65,7 @@ export function openUnmetDemands(
     ? openTables?.maps(settings[`${program}_sasl_password_maps`], `${program}_sasl_password_maps`)
     : undefined;
   const bySender = settings[`${program}_sender_dependent_authentication`] ? tools?.find : undefined;
-  const whatever = settings[`${program}_tls_wrappermode`] ? NO_TLS : checkDemand(program, settings);
+  const whatever = settings[`${program}_tls_wrappermode`] ? NO_TLS : undefined;
   return {
     nexthop: (nexthop, sender) =>
       then(
@@ -82,14 +78,6 @@ export function openUnmetDemands(
       ),
     host: (name) => whatever ?? loginDemand(passwords, name),
   };
-}
-
-const CHECKS = ["header_checks", "mime_header_checks", "nested_header_checks", "body_checks"] as const;
-
-/** Content checks take out what must not leave the house: what cannot be checked does not leave. */
-function checkDemand(program: "smtp" | "lmtp", settings: DemandSettings): Failure | undefined {
-  const set = CHECKS.find((each) => settings[`${program}_${each}`] !== "");
-  return set && localFailure("4.3.5", `${program}_${set} is set, and this client cannot check content yet`);
 }
 
 /** The policy of a next hop decides alone where there is one; then the level of all (smtp_tls_policy_maps). */

@@ -58,16 +58,6 @@ test.each<[Partial<DemandSettings>, string]>([
   expect(await fate(settings)).toBe(want);
 });
 
-test.each(["header_checks", "mime_header_checks", "nested_header_checks", "body_checks"] as const)(
-  "content that should be checked on its way out stays: smtp_%s",
-  async (checks) => {
-    const name = `smtp_${checks}` as const;
-    expect(await fate({ [name]: "regexp:{{/^X-Secret:/ IGNORE}}" })).toBe(
-      `deferred 4.3.5 none (${name} is set, and this client cannot check content yet), 0 connections`,
-    );
-  },
-);
-
 test("a policy table in trouble keeps the mail", async () => {
   expect(await fate({ smtp_tls_policy_maps: "fail:down" })).toMatch(
     /^deferred 4\.7\.5 none \(TLS policy lookup error: .*, 0 connections$/,

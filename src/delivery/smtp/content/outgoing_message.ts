@@ -6,6 +6,8 @@ import { breaksCommand } from "../client_commands.ts";
 import type { ContentFilter, ContentPlan } from "./content_sender.ts";
 import type { DeliveryContext } from "../delivery_context.ts";
 import { type Failure, localFailure } from "../failure.ts";
+import { CheckFilter } from "./check_filter.ts";
+import { ClientCheckRun } from "./client_checks.ts";
 import { HeaderFilter } from "./header_filter.ts";
 import { MimeDowngrade } from "./mime_downgrade.ts";
 import type { Session } from "../client_session.ts";
@@ -75,11 +77,17 @@ function prefixLines(
 
 function contentPlan(
   { envelope, content }: DeliveryJob,
-  { settings, rewriteField }: DeliveryContext,
+  { settings, rewriteField, checks, log, warn }: DeliveryContext,
   prefix: Buffer | undefined,
   downgrade: boolean,
 ): Omit<ContentPlan, "trailer"> {
   const filters: ContentFilter[] = [];
+  if (checks !== undefined) {
+    const { program } = settings;
+    const note = (text: string) => log.note(program, "info", text);
+    const run = new ClientCheckRun(program, { id: envelope.id, note, warn });
+    filters.push(new CheckFilter(checks, run, settings.walkLimits));
+  }
   if (rewriteField !== undefined) filters.push(new HeaderFilter(rewriteField, settings.walkLimits));
   if (downgrade) filters.push(new MimeDowngrade(settings.walkLimits));
   const known = filters.length === 0 && prefix === undefined && envelope.longestLine !== undefined &&

@@ -2,8 +2,8 @@ import { splitHostPort } from "../config/listen_address.ts";
 import { type HttpServer, serveHttp } from "../platform/socket/http_server.ts";
 import { createApp, type HttpFacts } from "./app.ts";
 
-/** Serves the pages on `http_listen`; throws an Error that names the parameter and what is wrong. */
-export function openHttpServer(listen: string, facts: HttpFacts): HttpServer {
+/** Serves the pages on `http_listen`; rejects with an Error that names the parameter and what is wrong. */
+export async function openHttpServer(listen: string, facts: HttpFacts): Promise<HttpServer> {
   const at = splitHostPort(listen);
   const port = typeof at === "string" ? Number.NaN : Number(at.port);
   if (typeof at === "string" || !(port >= 0 && port < 65_536)) {
@@ -13,7 +13,8 @@ export function openHttpServer(listen: string, facts: HttpFacts): HttpServer {
   }
   const app = createApp(facts);
   try {
-    return serveHttp({ host: at.host === "" ? "127.0.0.1" : at.host, port }, (request) => app.fetch(request));
+    const host = at.host === "" ? "127.0.0.1" : at.host;
+    return await serveHttp({ host, port }, (request) => app.fetch(request));
   } catch (error) {
     throw new Error(`http_listen ${listen}: ${(error as Error).message}`, { cause: error });
   }

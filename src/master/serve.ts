@@ -159,7 +159,7 @@ async function openHttp(master: Master): Promise<HttpServer | undefined> {
   if (listen === "") return undefined;
   const { openHttpServer } = await import("../http/server.ts");
   try {
-    return openHttpServer(listen, {
+    return await openHttpServer(listen, {
       version: VERSION,
       uptime: () => master.uptime(),
       readiness: () => master.readiness(),

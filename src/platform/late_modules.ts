@@ -1,8 +1,10 @@
+import type HttpModule from "node:http";
 import type NetModule from "node:net";
 import type TlsModule from "node:tls";
 
 // Modules of the runtime that take milliseconds to load and that a `postmap -q` has no use for: loaded at their first use.
 
+let http: typeof HttpModule | undefined;
 let net: typeof NetModule | undefined;
 let tls: typeof TlsModule | undefined;
 
@@ -14,4 +16,9 @@ export function netModule(): typeof NetModule {
 /** The runtime's TLS. */
 export function tlsModule(): typeof TlsModule {
   return tls ??= process.getBuiltinModule("node:tls");
+}
+
+/** The runtime's HTTP. */
+export function httpModule(): typeof HttpModule {
+  return http ??= process.getBuiltinModule("node:http");
 }

@@ -34,6 +34,12 @@ export class Input {
     return bytes;
   }
 
+  /** Forgets everything, also the line that is being thrown away: what comes next begins anew. */
+  forget(): void {
+    this.#gathered = undefined;
+    this.#skipping = false;
+  }
+
   /** Puts back what was not used of everything. */
   putBack(rest: Buffer): void {
     this.#gathered = undefined;

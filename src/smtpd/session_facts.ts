@@ -59,6 +59,11 @@ function clientOf({ address, port }: Endpoint): ClientFacts {
   };
 }
 
+/** What is known once TLS has begun: nothing that the client said in the clear (RFC 3207 §4.2). */
+export function encryptedFacts(facts: SessionFacts, tls: SessionFacts["tls"]): SessionFacts {
+  return { ...facts, tls, hello: undefined, esmtp: false, login: undefined, forwarded: undefined };
+}
+
 /** What is known when a client has connected. */
 export function connectFacts({ local, remote }: Connection): SessionFacts {
   return {

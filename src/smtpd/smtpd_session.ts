@@ -3,6 +3,7 @@ import { clientText } from "../access/reply/client_text.ts";
 import { breather } from "../base/breather.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
+import type { TlsFacts } from "../platform/socket/start_tls.ts";
 import { defer, type Reply } from "../smtp/reply.ts";
 import type { CommandTable } from "./commands.ts";
 import type { SmtpdDeps } from "./deps.ts";
@@ -15,7 +16,7 @@ import { proceed } from "./proceed.ts";
 import type { CommandReader } from "./read_command.ts";
 import { logDataFault } from "./reject_log.ts";
 import { RequestDeadline } from "./request_deadline.ts";
-import { connectFacts, type SessionFacts } from "./session_facts.ts";
+import { connectFacts, encryptedFacts, type SessionFacts } from "./session_facts.ts";
 import { CONTENT_SILENCE, retirementOf, shuttingDown } from "./retirement.ts";
 import { SessionOutput } from "./session_output.ts";
 import type { SessionSettings } from "./session_settings.ts";
@@ -203,6 +204,7 @@ export class Session implements ConnectionHandler, CommandReader {
     } catch (error) {
       this.#trouble(error);
     }
+    if (this.#released) return;
     this.#output.flush();
     if (this.#waits) return this.#holdBack();
     if (this.#closing) this.#hangUp();
@@ -244,13 +246,14 @@ export class Session implements ConnectionHandler, CommandReader {
 
   #settle(step: Step): MaybeAsync<void> {
     this.#errors.after(step);
-    if (step.after !== undefined) this.#goOn(step.after);
+    const after = step.after === undefined ? undefined : this.#goOn(step.after);
+    if (isPromise(after)) return after;
     if (this.#closing || !this.#errors.isTooMuch) return;
     this.#logBreak("too many errors");
     return this.#say(defer(421, "4.7.0", `${this.settings.myhostname} Error: too many errors`));
   }
 
-  #goOn(after: After): void {
+  #goOn(after: After): MaybeAsync<void> {
     switch (after.is) {
       case "close":
         this.#closing = true;
@@ -259,7 +262,35 @@ export class Session implements ConnectionHandler, CommandReader {
         this.#policy = this.deps.access.open();
         this.#phase = { at: "welcoming" };
         break;
+      case "startTls":
+        return this.#startTls(after);
+      case "handOver":
+        return this.#handOver(after.to(this.#connection));
     }
+  }
+
+  /** The reply leaves, and only what comes encrypted is looked at. When it fails, the connection closes. */
+  async #startTls({ side, describe }: Extract<After, { readonly is: "startTls" }>): Promise<void> {
+    this.#output.flush();
+    this.input.forget();
+    let handshake: TlsFacts;
+    try {
+      handshake = await this.#connection.startTls(side);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return this.deps.log.note("smtpd", "info", `SSL_accept error from ${this.clientText}: ${why}`);
+    }
+    this.#facts = encryptedFacts(this.#facts, describe(handshake));
+  }
+
+  /** The connection lives on, without this session. */
+  #handOver(handler: ConnectionHandler): void {
+    this.#output.flush();
+    const rest = this.input.takeAll();
+    this.#released = this.#closing = true;
+    this.#owner.leave(this);
+    this.#connection.setHandler(handler);
+    if (rest !== undefined) handler.data(rest);
   }
 
   /** Queues a reply; it leaves with all others once no more input can be worked on. */

@@ -1,3 +1,5 @@
+import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
+import type { TlsFacts, TlsSide } from "../platform/socket/start_tls.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { Phase } from "./phase.ts";
 import type { SessionFacts } from "./session_facts.ts";
@@ -15,7 +17,15 @@ export type Counts = "good" | "bad" | "neither" | "done" | "failed" | "delivered
 export type After =
   | { readonly is: "close" }
   /** A client that XCLIENT made is greeted like one that has just connected. */
-  | { readonly is: "greet" };
+  | { readonly is: "greet" }
+  /** TLS begins, and the session starts from nothing (RFC 3207 §4.2). `describe` says what is to be known of the handshake. */
+  | {
+    readonly is: "startTls";
+    readonly side: TlsSide;
+    readonly describe: (handshake: TlsFacts) => NonNullable<SessionFacts["tls"]>;
+  }
+  /** Another handler takes the connection, with whatever has come and was not looked at. */
+  | { readonly is: "handOver"; readonly to: (connection: Connection) => ConnectionHandler };
 
 /** What a session does next: where it stands then, and what the client hears. */
 export interface Step {

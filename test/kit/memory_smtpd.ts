@@ -103,10 +103,13 @@ export function memoryConnectionOf(smtpd: Smtpd, address: string): MemoryConnect
     setTimeout: (ms: number) => void (state.idleLimit = ms),
     end: () => void (state.closed = true),
     destroy: () => void (state.closed = true),
+    setHandler: (next: ConnectionHandler) => void (handler = next),
   } as unknown as Connection;
-  const handler = smtpd.accept(fake);
+  let handler = smtpd.accept(fake);
   return {
-    handler,
+    get handler() {
+      return handler;
+    },
     read() {
       const text = out;
       out = "";

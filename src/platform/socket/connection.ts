@@ -147,7 +147,8 @@ class StreamConnection implements Connection {
       this.#failure ??= error as NodeJS.ErrnoException;
       this.#turning = undefined;
       this.#gathered = [];
-      this.#guarded(() => this.#closed());
+      // Who asked hears of it first.
+      setImmediate(this.#onClose);
       throw error;
     }
   }

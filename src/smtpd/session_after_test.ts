@@ -1,0 +1,156 @@
+import { expect, test as plainTest } from "bun:test";
+import net from "node:net";
+import tls from "node:tls";
+import { settle } from "../../test/kit/fake_clock.ts";
+import { memorySmtpd } from "../../test/kit/memory_smtpd.ts";
+import { withPeers } from "../../test/kit/peers.ts";
+import { type SelfSigned, selfSigned } from "../../test/kit/self_signed.ts";
+import { type Connection, listen } from "../platform/socket/connection.ts";
+import { createTlsContext } from "../platform/socket/tls_context.ts";
+import { accept } from "../smtp/reply.ts";
+import { anywhere, COMMANDS, type CommandTable } from "./commands.ts";
+import { answer } from "./step.ts";
+import { READY } from "./phase.ts";
+
+const { beforeAll, test } = withPeers(import.meta.path, "openssl");
+
+let own: SelfSigned;
+beforeAll(() => void (own = selfSigned("mail.example.com")));
+
+/** The commands, with a STARTTLS that is there. */
+function commandsWithTls(): CommandTable {
+  const context = createTlsContext({ ca: "", certificates: [own.certificate], keys: [own.key] });
+  const places = anywhere(() => ({
+    ...answer(READY, accept(220, "2.0.0", "Ready to start TLS")),
+    after: {
+      is: "startTls",
+      side: { side: "server", context, timeout: 5000 },
+      describe: ({ protocol, cipher, bits }) => ({ protocol, cipher, keysize: bits }),
+    },
+  }));
+  return { ...COMMANDS, STARTTLS: { counted: "starttls", preTls: true, places } };
+}
+
+/** A service on a real socket, and a client of it that waits for replies by their last line. */
+async function serve(main: Readonly<Record<string, string>>) {
+  const house = memorySmtpd(main, { commands: commandsWithTls() });
+  const listener = await listen(
+    { host: "127.0.0.1", port: 0 },
+    { maxConnections: 10 },
+    (connection) => house.smtpd.accept(connection),
+  );
+  const plain = net.connect(listener.port, "127.0.0.1");
+  let stream: net.Socket = plain;
+  const reply = (): Promise<string> => {
+    const reading = stream;
+    return new Promise((resolve) => {
+      let text = "";
+      const more = (chunk: Buffer) => {
+        text += chunk.toString("latin1");
+        if (!/^\d{3} [^\n]*\n$/m.test(text)) return;
+        reading.off("data", more);
+        resolve(text);
+      };
+      reading.on("data", more);
+    });
+  };
+  const say = (text: string) => {
+    const answered = reply();
+    stream.write(text);
+    return answered;
+  };
+  return {
+    house,
+    plain,
+    reply,
+    say,
+    secure: () =>
+      new Promise<void>((resolve, reject) => {
+        stream = tls.connect({ socket: plain, ca: own.certificate, servername: "mail.example.com" }, resolve);
+        stream.once("error", reject);
+      }),
+    close() {
+      stream.destroy();
+      listener.close();
+    },
+  };
+}
+
+test("TLS begins when the reply has left; what came behind the command, and was said before it, is forgotten", async () => {
+  const { reply, say, secure, close, house } = await serve({ smtpd_helo_required: "yes" });
+  await reply();
+  await say("EHLO client.example.org\r\n");
+  expect(await say("MAIL FROM:<a@example.org>\r\n")).toBe("250 2.1.0 Ok\r\n");
+  const injected = `RCPT TO:<b@example.com>\r\nQUIT\r\nMAIL FROM:<mallory@example.org> ${"x".repeat(10_000)}`;
+  expect(await say(`STARTTLS\r\n${injected}`)).toBe("220 2.0.0 Ready to start TLS\r\n");
+  await secure();
+  expect(await say("RCPT TO:<b@example.com>\r\n")).toBe("503 5.5.1 Error: need MAIL command\r\n");
+  expect(await say("MAIL FROM:<a@example.org>\r\n")).toBe("503 5.5.1 Error: send HELO/EHLO first\r\n");
+  expect(await say("EHLO client.example.org\r\n")).toStartWith("250-mail.example.com\r\n");
+  expect(await say("QUIT\r\n")).toBe("221 2.0.0 Bye\r\n");
+  close();
+  expect(house.log.lines.at(-1)).toBe(
+    "smtpd: disconnect from unknown[127.0.0.1] ehlo=2 starttls=1 mail=1/2 rcpt=0/1 quit=1 commands=5/7",
+  );
+});
+
+test("where TLS is demanded, mail is taken once it has begun", async () => {
+  const { reply, say, secure, close } = await serve({ smtpd_tls_security_level: "encrypt" });
+  await reply();
+  await say("EHLO client.example.org\r\n");
+  expect(await say("MAIL FROM:<a@example.org>\r\n")).toBe(
+    "530 5.7.0 Must issue a STARTTLS command first\r\n",
+  );
+  await say("STARTTLS\r\n");
+  await secure();
+  await say("EHLO client.example.org\r\n");
+  expect(await say("MAIL FROM:<a@example.org>\r\n")).toBe("250 2.1.0 Ok\r\n");
+  close();
+});
+
+test("a handshake that fails ends the session, and its slot is free", async () => {
+  const { reply, say, plain, close, house } = await serve({});
+  await reply();
+  await say("STARTTLS\r\n");
+  const closed = new Promise<void>((resolve) => plain.once("close", () => resolve()));
+  plain.write("MAIL FROM:<a@example.org>\r\n");
+  await closed;
+  while (house.smtpd.sessions > 0) await new Promise((resolve) => setImmediate(resolve));
+  close();
+  expect(house.log.lines.slice(1)).toEqual([
+    expect.stringMatching(/^smtpd: SSL_accept error from unknown\[127\.0\.0\.1\]: .*WRONG_VERSION_NUMBER/),
+    "smtpd: lost connection after STARTTLS from unknown[127.0.0.1]",
+    "smtpd: disconnect from unknown[127.0.0.1] starttls=1 commands=1",
+  ]);
+});
+
+plainTest(
+  "a connection that is handed over lives on with another handler, who gets what has come",
+  async () => {
+    const heard: string[] = [];
+    const places = anywhere((phase) => ({
+      ...answer(phase, accept(250, "2.0.0", "Over to you")),
+      after: {
+        is: "handOver",
+        to: (connection: Connection) => ({
+          data: (chunk) => (heard.push(chunk.toString()), void connection.write("heard\r\n")),
+          end: () => {},
+          drain: () => {},
+          timeout: () => {},
+          close: () => void heard.push("closed"),
+        }),
+      },
+    }));
+    const house = memorySmtpd({}, { commands: { ...COMMANDS, TAKE: { counted: "unknown", places } } });
+    const connection = house.connect();
+    await settle();
+    connection.read();
+    connection.send("TAKE\r\nto the next");
+    await settle();
+    expect(connection.read()).toBe("250 2.0.0 Over to you\r\nheard\r\n");
+    connection.send(" one");
+    connection.handler.close(undefined);
+    expect(heard).toEqual(["to the next", " one", "closed"]);
+    expect([connection.closed, house.smtpd.sessions]).toEqual([false, 0]);
+  },
+);

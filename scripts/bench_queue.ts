@@ -49,7 +49,7 @@ async function put(store: QueueStore): Promise<QueueId> {
   const id = store.newId();
   const draft = store.draft(id);
   draft.write(Buffer.alloc(size, 0x61));
-  await draft.commit(envelope(id));
+  await draft.commit(envelope(id), Buffer.alloc(0));
   return id;
 }
 

@@ -24,8 +24,10 @@ const TOO_MANY_HOPS = refuse(554, "5.4.0", "Error: too many hops");
 const NO_SPACE = defer(452, "4.3.1", "Insufficient system storage");
 const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
 
-/** Edited headers beyond this go to the store before the last one has come: memory does not grow with them. */
-const MOST_EDITED = 65_536;
+/** Header fields beyond this go to the store with the body: memory does not grow with them. */
+const MOST_HEAD = 262_144;
+/** What waits to go to the store together. */
+const MOST_WAITING = 65_536;
 /** Bodies come in stretches; ones as short as a line are put together. */
 const SHORT = 1024;
 /** Fields and stretches between two looks at the time. */
@@ -56,6 +58,8 @@ export class Incoming implements IncomingMessage {
   #refusal: Reply | undefined;
   /** Why tables could not be asked for a header address. */
   #trouble: string | undefined;
+  /** The header, one character a byte; it stays here until the end. */
+  #head = "";
   /** What goes to the store next, one character a byte. */
   #text = "";
   readonly #checks: ContentChecks | undefined;
@@ -156,7 +160,7 @@ export class Incoming implements IncomingMessage {
       const taken = this.#take(events[i]!);
       if (isPromise(taken)) return taken.then(() => this.#takeAll(events, i + 1));
     }
-    if (this.#findings !== undefined || this.#text.length > MOST_EDITED) return this.#storeText();
+    if (this.#findings !== undefined || this.#text.length > MOST_WAITING) return this.#storeText();
   }
 
   #take(event: MimeEvent): MaybeAsync<void> {
@@ -166,7 +170,7 @@ export class Incoming implements IncomingMessage {
           event.place === "primary"
             ? this.#editor.field(event.name, event.text)
             : this.#partField(event.place, event.name, event.text),
-          (text) => void (this.#text += text),
+          (text) => event.place === "primary" ? this.#addHeader(text) : void (this.#text += text),
         );
       case "headerEnd":
         return event.place === "primary" ? this.#endHeader() : undefined;
@@ -177,6 +181,12 @@ export class Incoming implements IncomingMessage {
       default:
         return assertNever(event);
     }
+  }
+
+  #addHeader(text: string): void {
+    if (this.#text === "" && this.#draft.size === 0 && this.#head.length + text.length <= MOST_HEAD) {
+      this.#head += text;
+    } else this.#text += text;
   }
 
   /** Fields of parts and attached messages are checked and otherwise left as they are. */
@@ -235,7 +245,7 @@ export class Incoming implements IncomingMessage {
       return this.#refuse(TOO_MANY_HOPS);
     }
     this.#logIds(findings);
-    this.#text += toBytesText(findings.additions);
+    this.#addHeader(toBytesText(findings.additions));
   }
 
   #refuseForNow(why: string): MaybeAsync<void> {
@@ -283,9 +293,11 @@ export class Incoming implements IncomingMessage {
       this.#draft.abort();
       return addressed;
     }
-    const size = this.#draft.size;
+    const head = Buffer.from(this.#head, "latin1");
+    this.#lines.push(head);
+    const size = head.length + this.#draft.size;
     try {
-      await this.#draft.commit(this.#envelope(changes, addressed));
+      await this.#draft.commit(this.#envelope(changes, addressed), head);
       return { is: "queued", id, size };
     } catch (error) {
       return { is: "refused", reply: replyToFault(error) };

@@ -2,23 +2,27 @@ import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { Envelope, QueueId } from "./envelope.ts";
 
 /**
- * A message being received. Small content stays in memory; over the store's threshold it streams to a file of its own,
- * so memory per session does not depend on the message size. Content is in wire form: CR LF line ends, dots unstuffed.
+ * A message being received: a head, which may change until the end, and a body. A small body stays in memory; over the store's
+ * threshold it streams to a file of its own, so memory per session does not depend on the message size. Both are in wire form: CR LF
+ * line ends, dots unstuffed.
  */
 export interface Draft {
   readonly id: QueueId;
-  /** Bytes written so far. */
+  /** Bytes of body written so far. */
   readonly size: number;
   /**
-   * Adds content. The store keeps a reference, no copy: the caller must not touch `bytes` afterwards. Returns a promise only
+   * Adds to the body. The store keeps a reference, no copy: the caller must not touch `bytes` afterwards. Returns a promise only
    * when the writer should wait (back-pressure of the spool file); rejects with QueueFault (disk full, I/O error).
    */
   write(bytes: Uint8Array): MaybeAsync<void>;
+  /** Forgets the body: what is written next takes its place. Rejects with QueueFault. */
+  restart(): MaybeAsync<void>;
   /**
-   * Makes the message ours: resolves after the sync that covers content and envelope has returned, and never before.
-   * Rejects with QueueFault when it is not stored; then nothing of it remains. Calls the store's `onArrival` listeners after.
+   * Makes the message ours, `head` in front of the body: resolves after the sync that covers them and the envelope has returned, and
+   * never before. Rejects with QueueFault when it is not stored; then nothing of it remains. Calls the store's `onArrival` listeners
+   * after.
    */
-  commit(envelope: Envelope): Promise<void>;
+  commit(envelope: Envelope, head: Uint8Array): Promise<void>;
   /** Drops the draft. Harmless after commit. */
   abort(): void;
 }

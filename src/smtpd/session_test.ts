@@ -155,6 +155,7 @@ for (
           id,
           size: 0,
           write: () => {},
+          restart: () => {},
           commit: () => Promise.reject(fault),
           abort: () => {},
         }),

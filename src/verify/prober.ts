@@ -136,8 +136,12 @@ class ProbeDraft implements Draft {
     this.#size += bytes.length;
   }
 
-  commit(envelope: Envelope): Promise<void> {
-    const bytes = Buffer.concat(this.#pieces);
+  restart(): void {
+    this.#pieces.length = this.#size = 0;
+  }
+
+  commit(envelope: Envelope, head: Uint8Array): Promise<void> {
+    const bytes = Buffer.concat([head, ...this.#pieces]);
     this.#made(envelope, { size: bytes.length, bytes, chunks: () => piecesOf(bytes) });
     return Promise.resolve();
   }

@@ -84,7 +84,10 @@ class Memory implements MemoryStore {
         pieces.push(bytes);
         size += bytes.length;
       },
-      commit: async (envelope) => this.put(envelope, Buffer.concat(pieces)),
+      restart() {
+        pieces.length = size = 0;
+      },
+      commit: async (envelope, head) => this.put(envelope, Buffer.concat([head, ...pieces])),
       abort: () => void (pieces.length = 0),
     };
   }

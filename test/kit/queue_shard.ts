@@ -17,7 +17,10 @@ export function openShard(disk: FakeDisk, shard: number, segmentSize: number): P
   });
 }
 
-/** Queues a message to one recipient. */
+/** Bytes of a message that `put` queues as its head. */
+export const HEAD = 200;
+
+/** Queues a message to one recipient; the first bytes are its head. */
 export async function put(
   store: QueueStore,
   content: Uint8Array,
@@ -25,9 +28,9 @@ export async function put(
 ): Promise<QueueId> {
   const id = store.newId();
   const draft = store.draft(id);
-  await draft.write(content);
+  await draft.write(content.subarray(HEAD));
   const recipients = [{ address: "b@x", original: "b@x", notify: 0 }];
-  await draft.commit({ id, arrival, sender: "a@x", recipients, origin: {} });
+  await draft.commit({ id, arrival, sender: "a@x", recipients, origin: {} }, content.subarray(0, HEAD));
   return id;
 }
 

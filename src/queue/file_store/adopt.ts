@@ -3,7 +3,7 @@ import type { Appends } from "../log/appends.ts";
 import type { Envelope, QueueId } from "../envelope.ts";
 import { type Entry, GroupCommit } from "../log/group_commit.ts";
 import { type Location, QUEUE } from "../index/message_index.ts";
-import { type DecodedRecord, FLAG, RECORD } from "../log/record.ts";
+import { type DecodedRecord, FLAG, headLength, RECORD } from "../log/record.ts";
 import { listShards, Shard } from "./shard.ts";
 import { readChunks, SpoolWriter } from "../log/spool.ts";
 import type { StoreWorld } from "./store_world.ts";
@@ -196,7 +196,7 @@ async function takeSpool(
     own.disk.link(from, to);
   } catch {
     const writer = new SpoolWriter(own.disk, to);
-    const file = { path: from, size: orphan.index.size[slot], checksum: undefined };
+    const file = { path: from, size: orphan.index.spoolSize(slot), checksum: undefined };
     for await (const chunk of readChunks(own.disk, file)) await writer.write(chunk);
     await writer.finish();
   }
@@ -267,7 +267,8 @@ function stateOf({ id, states, flags, due }: Adoption, own: Shard): Entry | unde
 }
 
 function enter({ id, record, flags, queue, due, spooled }: Adoption, own: Shard, at: Location): void {
-  const slot = own.index.add({ ...at, id, arrival: record.head.time, size: record.head.size, spooled });
+  const { time: arrival, size } = record.head;
+  const slot = own.index.add({ ...at, id, arrival, size, spooled, head: headLength(record.head) });
   own.log.claim(at);
   own.index.flags[slot] = flags;
   own.index.move(slot, queue, due);

@@ -14,16 +14,21 @@ export function memoryContent(bytes: Uint8Array): Content {
   };
 }
 
-/** Content in a file of its own, read again for every use; `damaged` hears of a file that is not what was written. */
+/**
+ * Content of which the head is in memory and the body in a file of its own, read again for every use; `damaged` hears of a file that is
+ * not what was written.
+ */
 export function spooledContent(
   disk: Disk,
+  head: Uint8Array,
   file: ContentFile,
   damaged: (why: string) => Promise<void> = () => Promise.resolve(),
 ): Content {
   return {
-    size: file.size,
+    size: head.length + file.size,
     bytes: undefined,
     async *chunks() {
+      if (head.length > 0) yield head;
       try {
         yield* readChunks(disk, file);
       } catch (error) {

@@ -5,10 +5,15 @@ import { queueFault } from "../fault.ts";
 import type { SpoolWriter } from "../log/spool.ts";
 import { type Draft, QueueFault } from "../store.ts";
 
-/** Content that is complete: in memory, or durable in a spool file. */
-export type FinishedContent =
-  | { readonly is: "memory"; readonly bytes: Uint8Array }
-  | { readonly is: "spooled"; readonly size: number; readonly checksum: number };
+/** Content that is complete. */
+export interface FinishedContent {
+  /** All of it, or the head when the body is durable in a spool file. */
+  readonly bytes: Uint8Array;
+  /** Of the body in a spool file; undefined when there is none. */
+  readonly checksum: number | undefined;
+  /** Of all. */
+  readonly size: number;
+}
 
 /** What a draft needs of its store. */
 export interface DraftOptions {
@@ -36,7 +41,7 @@ function compact(pieces: readonly Uint8Array[]): Uint8Array {
 /** Pieces of one message that are kept as they came. */
 const MOST_PIECES = 16;
 
-/** Content in memory as long as it is small, then in a file. */
+/** A body in memory as long as it is small, then in a file. */
 export class StoreDraft implements Draft {
   readonly id: QueueId;
   size = 0;
@@ -96,12 +101,18 @@ export class StoreDraft implements Draft {
       : written;
   }
 
-  async commit(envelope: Envelope): Promise<void> {
+  restart(): MaybeAsync<void> {
+    this.size = 0;
+    this.#takePieces();
+    return this.#watch(this.#spool?.restart());
+  }
+
+  async commit(envelope: Envelope, head: Uint8Array): Promise<void> {
     if (envelope.id !== this.id) throw new Error(`Draft ${this.id} committed as ${envelope.id}`);
     if (this.#state !== "open") throw new QueueFault(`commit message ${this.id}`, "the draft is closed");
     this.#state = "committing";
     try {
-      await this.#options.append(envelope, await this.#finish());
+      await this.#options.append(envelope, await this.#finish(head));
       this.#state = "ended";
     } catch (error) {
       this.#drop();
@@ -109,8 +120,11 @@ export class StoreDraft implements Draft {
     }
   }
 
-  async #finish(): Promise<FinishedContent> {
-    if (this.#spool === undefined) return { is: "memory", bytes: compact(this.#takePieces()) };
+  async #finish(head: Uint8Array): Promise<FinishedContent> {
+    const size = head.length + this.size;
+    if (this.#spool === undefined) {
+      return { bytes: compact([head, ...this.#takePieces()]), checksum: undefined, size };
+    }
     try {
       await this.#spool.finish();
       await this.#options.syncSpool();
@@ -120,7 +134,7 @@ export class StoreDraft implements Draft {
       throw error;
     }
     this.#options.spooled(undefined);
-    return { is: "spooled", size: this.size, checksum: this.#spool.checksum };
+    return { bytes: compact([head]), checksum: this.#spool.checksum, size };
   }
 
   abort(): void {

@@ -13,7 +13,7 @@ import { Operator } from "./operator.ts";
 import { MAX_SHARD, queueIdSource } from "../queue_id.ts";
 import { probeDisk } from "./probe.ts";
 import { RecentMessages } from "./recent.ts";
-import { FLAG, printChecksum, RECORD } from "../log/record.ts";
+import { FLAG, printSpooled, RECORD } from "../log/record.ts";
 import { Acceptance } from "./acceptance.ts";
 import { describeDamage } from "./corrupt_folder.ts";
 import { FreeSpace } from "./free_space.ts";
@@ -207,10 +207,8 @@ class FileStore implements QueueStore {
   /** After this resolves the message is ours to deliver or bounce (RFC 5321 §6.1). */
   #append(envelope: Envelope, content: FinishedContent): Promise<void> {
     if (this.#closing) return Promise.reject(new QueueFault("append to the queue", "it is being closed"));
-    const spooled = content.is === "spooled";
-    const bytes = spooled ? undefined : content.bytes;
-    const checksum = spooled ? content.checksum : undefined;
-    const size = spooled ? content.size : content.bytes.length;
+    const { bytes, checksum, size } = content;
+    const spooled = checksum !== undefined;
     this.#lastAppend = this.#world.now();
     return new Promise((resolve, reject) => {
       this.#appends.add({
@@ -221,10 +219,10 @@ class FileStore implements QueueStore {
           size,
           key: envelope.id,
           meta: JSON.stringify(envelope),
-          content: checksum === undefined ? bytes : printChecksum(checksum),
+          content: spooled ? printSpooled(checksum, bytes) : bytes,
         },
         placed: (at) => {
-          this.#enter(envelope, { at, size, bytes, checksum });
+          this.#enter(envelope, content, at);
           resolve();
         },
         failed: reject,
@@ -233,22 +231,15 @@ class FileStore implements QueueStore {
     });
   }
 
-  #enter(
-    envelope: Envelope,
-    { at, size, bytes, checksum }: {
-      readonly at: Location;
-      readonly size: number;
-      readonly bytes: Uint8Array | undefined;
-      readonly checksum: number | undefined;
-    },
-  ): void {
+  #enter(envelope: Envelope, { bytes, checksum, size }: FinishedContent, at: Location): void {
     const { index, log } = this.#shard;
     const slot = index.add({
       ...at,
       id: envelope.id,
       arrival: envelope.arrival,
       size,
-      spooled: bytes === undefined,
+      head: checksum === undefined ? 0 : bytes.length,
+      spooled: checksum !== undefined,
     });
     log.claim(at);
     if (envelope.hold === true) {
@@ -256,7 +247,7 @@ class FileStore implements QueueStore {
       index.move(slot, QUEUE.hold);
       return;
     }
-    this.#recent.put(slot, { envelope, bytes, ...(checksum !== undefined && { checksum }) });
+    this.#recent.put(slot, { envelope, bytes, checksum });
     this.#arrived = true;
   }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Envelope, QueueId } from "../envelope.ts";
+import { recordLength } from "../log/record.ts";
 import { openFileStore } from "./file_store.ts";
 import type { FileStoreOptions, QueueEvent } from "../log/file_store_options.ts";
 import type { Content, QueueStore } from "../store.ts";
@@ -53,10 +54,11 @@ function envelope(id: QueueId, fields: Partial<Envelope> = {}): Envelope {
 async function put(store: QueueStore, text: string, fields: Partial<Envelope> = {}): Promise<QueueId> {
   const id = store.newId();
   const draft = store.draft(id);
-  for (let at = 0; at < text.length; at += 50_000) {
+  const head = Math.min(text.length, 100);
+  for (let at = head; at < text.length; at += 50_000) {
     await draft.write(Buffer.from(text.slice(at, at + 50_000)));
   }
-  await draft.commit(envelope(id, fields));
+  await draft.commit(envelope(id, fields), Buffer.from(text.slice(0, head)));
   return id;
 }
 
@@ -232,21 +234,66 @@ test("a damaged record is set aside and its neighbours are unharmed", async () =
   expect(store.counts()).toMatchObject({ incoming: 2, corrupt: 1 });
 });
 
-test("a record of an unknown version makes the store refuse to open", async () => {
-  let store = await start();
-  await put(store, "one");
-  await stop(store);
+/** Gives the first record behind the segment's own another version, with its checksum put right. */
+async function setVersion(version: number): Promise<void> {
   const { crc32 } = await import("../../platform/checksum.ts");
   const log = join(directory, "mta/shard-0/log");
   const path = join(log, readdirSync(log)[0]!);
   const bytes = readFileSync(path);
   const at = bytes.indexOf("mtaq".split("").reverse().join(""), 10);
-  bytes[at + 8] = 9;
-  bytes.writeUInt32LE(crc32(bytes.subarray(at + 44), crc32(bytes.subarray(at, at + 40))), at + 40);
+  bytes[at + 8] = version;
+  const record = bytes.subarray(at, at + recordLength(bytes, at));
+  record.writeUInt32LE(crc32(record.subarray(44), crc32(record.subarray(0, 40))), 40);
   writeFileSync(path, bytes);
+}
+
+test("a record of an unknown version makes the store refuse to open", async () => {
+  let store = await start();
+  await put(store, "one");
+  await stop(store);
+  await setVersion(9);
   await expect(start()).rejects.toThrow("written by a newer version");
   store = await start({ shard: 1 });
   expect(store.counts().incoming).toBe(0);
+});
+
+test("a message of version 1, with its head in the spool file, is read as before", async () => {
+  let store = await start();
+  const id = store.newId();
+  const draft = store.draft(id);
+  await draft.write(Buffer.from("x".repeat(300_000)));
+  await draft.commit(envelope(id), Buffer.alloc(0));
+  await stop(store);
+  await setVersion(1);
+  store = await start();
+  const { content } = await store.open(id);
+  expect([content.size, await textOf(content)]).toEqual([300_000, "x".repeat(300_000)]);
+  expect(store.counts().corrupt).toBe(0);
+});
+
+test("of a message with a spool file the head is in the record, and the file has the body alone", async () => {
+  const store = await start();
+  const text = `${"h".repeat(100)}${"b".repeat(300_000)}`;
+  const id = await put(store, text);
+  expect(readFileSync(join(directory, "mta/shard-0/spool", id), "latin1")).toBe("b".repeat(300_000));
+  const first = await store.open(id);
+  expect(await textOf(first.content)).toBe(text);
+  expect(first.content.size).toBe(text.length);
+});
+
+test("a body that is begun again takes the place of the first, in memory and in the spool", async () => {
+  const store = await start();
+  for (const size of [10, 400_000]) {
+    const id = store.newId();
+    const draft = store.draft(id);
+    await draft.write(Buffer.from("old".repeat(size)));
+    await draft.restart();
+    expect(draft.size).toBe(0);
+    await draft.write(Buffer.from("new"));
+    await draft.commit(envelope(id), Buffer.from("head "));
+    const { content } = await store.open(id);
+    expect([content.size, await textOf(content)]).toEqual([8, "head new"]);
+  }
 });
 
 test("a message whose spool file is gone is set aside; spool files without a message go", async () => {

@@ -4,7 +4,7 @@ import { queueFault } from "../fault.ts";
 import { readStates } from "./listing.ts";
 import { QUEUE } from "../index/message_index.ts";
 import type { RecentMessages } from "./recent.ts";
-import { type DecodedRecord, FLAG, parseChecksum } from "../log/record.ts";
+import { type DecodedRecord, FLAG, parseSpooled, type SpooledPart } from "../log/record.ts";
 import type { Shard } from "./shard.ts";
 import { type Content, QueueFault, type StoredMessage } from "../store.ts";
 
@@ -57,7 +57,10 @@ export class MessageOpener {
     const recent = this.#recent.get(slot);
     if (recent === undefined) return undefined;
     const { envelope, bytes, checksum } = recent;
-    return { envelope, content: bytes === undefined ? this.#spooled(slot, checksum) : memoryContent(bytes) };
+    const content = checksum === undefined
+      ? memoryContent(bytes)
+      : this.#spooled(slot, { checksum, head: bytes });
+    return { envelope, content };
   }
 
   async #fromDisk(slot: number): Promise<Opened> {
@@ -67,15 +70,15 @@ export class MessageOpener {
     const spooled = (record.head.flags & FLAG.spooled) !== 0;
     return {
       envelope,
-      content: spooled ? this.#spooled(slot, parseChecksum(record.content)) : memoryContent(record.content),
+      content: spooled ? this.#spooled(slot, parseSpooled(record.content)) : memoryContent(record.content),
     };
   }
 
-  #spooled(slot: number, checksum: number | undefined): Content {
+  #spooled(slot: number, { checksum, head }: SpooledPart): Content {
     const { index, paths, disk } = this.#shard;
-    const file = { path: `${paths.spool}/${index.idOf(slot)}`, size: index.size[slot], checksum };
+    const file = { path: `${paths.spool}/${index.idOf(slot)}`, size: index.spoolSize(slot), checksum };
     const stamp = index.stamp[slot];
-    return spooledContent(disk, file, async (why) => {
+    return spooledContent(disk, head, file, async (why) => {
       if (index.stamp[slot] !== stamp || index.queue[slot] === QUEUE.free) return;
       await this.#shard.quarantine(slot, why);
       this.#setAside();

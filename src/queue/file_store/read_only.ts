@@ -5,9 +5,9 @@ import type { Envelope, QueueId } from "../envelope.ts";
 import { queueFault } from "../fault.ts";
 import { QUEUE_LIMITS } from "../log/file_store_options.ts";
 import { listShard, readStates } from "./listing.ts";
-import { FLAG, parseChecksum } from "../log/record.ts";
+import { FLAG, parseSpooled } from "../log/record.ts";
 import { listShards, Shard } from "./shard.ts";
-import { QueueFault, type QueueListing, type StoredMessage } from "../store.ts";
+import { type Content, QueueFault, type QueueListing, type StoredMessage } from "../store.ts";
 
 /** The queue as it lies on disk, for `postqueue -p` and `postcat` while the service is down. */
 export interface QueueReader {
@@ -64,7 +64,7 @@ async function openIn(shards: readonly Shard[], id: QueueId): Promise<StoredMess
 
 /** A message with its states, read from the log of a shard. */
 async function readStored(shard: Shard, slot: number): Promise<StoredMessage> {
-  const { index, disk, paths } = shard;
+  const { index } = shard;
   const id = index.idOf(slot);
   try {
     const record = await shard.readMessage(slot);
@@ -75,17 +75,20 @@ async function readStored(shard: Shard, slot: number): Promise<StoredMessage> {
     return {
       envelope,
       states: await readStates(shard, slot, envelope.recipients.length),
-      content: spooled
-        ? spooledContent(disk, {
-          path: `${paths.spool}/${id}`,
-          size: index.size[slot],
-          checksum: parseChecksum(record.content),
-        })
-        : memoryContent(record.content),
+      content: spooled ? spooledOf(shard, slot, record.content) : memoryContent(record.content),
       warned: (flags & FLAG.warned) !== 0,
       forcedExpire: (flags & FLAG.expire) !== 0,
     };
   } catch (error) {
     throw queueFault(`open message ${id}`, error);
   }
+}
+
+function spooledOf({ disk, paths, index }: Shard, slot: number, inRecord: Buffer): Content {
+  const { head, checksum } = parseSpooled(inRecord);
+  return spooledContent(disk, head, {
+    path: `${paths.spool}/${index.idOf(slot)}`,
+    size: index.spoolSize(slot),
+    checksum,
+  });
 }

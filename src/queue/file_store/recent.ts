@@ -3,15 +3,15 @@ import type { Envelope } from "../envelope.ts";
 /** A message as it came in. */
 export interface RecentMessage {
   readonly envelope: Envelope;
-  /** Undefined when the content is in a spool file. */
-  readonly bytes: Uint8Array | undefined;
-  /** Of the content in a spool file. */
-  readonly checksum?: number;
+  /** The content, or its head when the body is in a spool file. */
+  readonly bytes: Uint8Array;
+  /** Of the body in a spool file; undefined when there is none. */
+  readonly checksum: number | undefined;
 }
 
 /** Memory that an envelope takes, roughly. */
 function weight({ envelope, bytes }: RecentMessage): number {
-  return 1024 + 256 * envelope.recipients.length + (bytes?.length ?? 0);
+  return 1024 + 256 * envelope.recipients.length + bytes.length;
 }
 
 /** New messages stay in memory for their first delivery, the oldest leaving when the limit is reached. Keyed by slot. */

@@ -225,7 +225,7 @@ export class Shard {
     for (const slot of this.index.slots()) {
       if ((this.index.flags[slot] & FLAG.spooled) === 0) continue;
       const id = this.index.idOf(slot);
-      if (files.delete(id) && this.#spoolSize(id) >= this.index.size[slot]) continue;
+      if (files.delete(id) && this.#spoolSize(id) >= this.index.spoolSize(slot)) continue;
       if (this.#options.mode === "read") continue;
       // Where that fails the message stays, and cannot be opened.
       await this.quarantine(slot, `${spool}/${id} is missing or cut`).catch(() => {});

@@ -20,13 +20,15 @@ export interface NewEntry extends Location {
   readonly id: string;
   readonly arrival: number;
   readonly size: number;
+  /** Bytes of the content that are in the record when the rest is in a spool file, else 0. */
+  readonly head: number;
   readonly spooled: boolean;
 }
 
 const NOWHERE = -1;
 
 /**
- * All messages of a shard, about 90 bytes each in typed arrays: the content, the envelope and the recipients' states stay on
+ * All messages of a shard, about 95 bytes each in typed arrays: the content, the envelope and the recipients' states stay on
  * disk. A slot is a message's number while it lives; `stamp` tells whether a slot still holds the same message.
  */
 export class MessageIndex {
@@ -46,6 +48,7 @@ export class MessageIndex {
   /** FLAG bits of record.ts: hold (after the run), deferred, expire, warned, spooled. */
   flags = new Uint8Array(0);
   queue = new Uint8Array(0);
+  #head = new Uint32Array(0);
   #heapPlace = new Int32Array(0);
   readonly #ids = new IdTable();
   readonly #incoming: DueHeap;
@@ -85,6 +88,11 @@ export class MessageIndex {
     return printQueueId({ a: this.a[slot], b: this.b[slot], c: this.c[slot] });
   }
 
+  /** Bytes in the message's spool file. */
+  spoolSize(slot: number): number {
+    return this.size[slot] - this.#head[slot];
+  }
+
   queueName(slot: number): QueueName {
     return QUEUE_NAMES[this.queue[slot]];
   }
@@ -102,6 +110,7 @@ export class MessageIndex {
     this.stateLength[slot] = 0;
     this.stamp[slot]++;
     this.size[slot] = entry.size;
+    this.#head[slot] = entry.head;
     this.arrival[slot] = entry.arrival;
     this.due[slot] = entry.arrival;
     this.flags[slot] = entry.spooled ? 16 : 0;
@@ -197,6 +206,7 @@ export class MessageIndex {
     this.stamp = words(this.stamp);
     [this.size, this.arrival, this.due] = [doubles(this.size), doubles(this.arrival), doubles(this.due)];
     [this.flags, this.queue] = [bytes(this.flags), bytes(this.queue)];
+    this.#head = words(this.#head);
     this.#heapPlace = grown(new Int32Array(capacity), this.#heapPlace);
   }
 }

@@ -5,7 +5,16 @@ import { printQueueId } from "../queue_id.ts";
 
 function entry(number: number, arrival: number) {
   const id = printQueueId({ a: 0, b: number % 1_000_000, c: number * 7 % 1000 });
-  return { id, arrival, size: number, segment: 1, offset: number * 100, length: 100, spooled: false };
+  return {
+    id,
+    arrival,
+    size: number,
+    segment: 1,
+    offset: number * 100,
+    length: 100,
+    head: 0,
+    spooled: false,
+  };
 }
 
 test("the index agrees with a plain map, whatever is added, moved and removed", () => {

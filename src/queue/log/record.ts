@@ -20,7 +20,7 @@ export const FLAG = {
   deferred: 2,
   expire: 4,
   warned: 8,
-  /** The content is in a spool file of its own. */
+  /** The body is in a spool file of its own. */
   spooled: 16,
   /** The states are those that changed, as pairs of index and state; without it they are all of them. */
   delta: 32,
@@ -30,8 +30,8 @@ export const FLAG = {
 
 /** Bytes before the key. */
 export const HEADER_LENGTH = 44;
-/** The one version that this program writes. */
-export const RECORD_VERSION = 1;
+/** The version that this program writes; in version 1 a spool file has the head too. */
+export const RECORD_VERSION = 2;
 
 const MAGIC = 0x6d746171; // "mtaq"
 const CRC_AT = 40;
@@ -159,14 +159,31 @@ export function decodeRecord(bytes: Buffer, at: number, nonce: number): DecodedR
   };
 }
 
-/** Content of the record of a message whose content is in a file of its own: the file's checksum. */
-export function printChecksum(sum: number): Buffer {
-  const out = Buffer.allocUnsafe(4);
-  out.writeUInt32LE(sum);
+const SUM_LENGTH = 4;
+
+/** What the record of a message has of its content when the body is in a file of its own. */
+export interface SpooledPart {
+  /** Of the file; undefined in records of earlier versions. */
+  readonly checksum: number | undefined;
+  /** Empty in records of earlier versions: their file has it. */
+  readonly head: Uint8Array;
+}
+
+/** Content of the record of a message whose body is in a file of its own: the file's checksum, and the head. */
+export function printSpooled(checksum: number, head: Uint8Array): Buffer {
+  const out = Buffer.allocUnsafe(SUM_LENGTH + head.length);
+  out.writeUInt32LE(checksum);
+  out.set(head, SUM_LENGTH);
   return out;
 }
 
-/** Reads what `printChecksum` made; undefined in records of earlier versions, which have none. */
-export function parseChecksum(content: Buffer): number | undefined {
-  return content.length === 4 ? content.readUInt32LE(0) : undefined;
+/** Reads what `printSpooled` made. */
+export function parseSpooled(content: Buffer): SpooledPart {
+  const checksum = content.length >= SUM_LENGTH ? content.readUInt32LE(0) : undefined;
+  return { checksum, head: content.subarray(SUM_LENGTH) };
+}
+
+/** Length of the head in a message's record when the body is in a file of its own, else 0. */
+export function headLength({ flags, contentLength }: Pick<RecordHead, "flags" | "contentLength">): number {
+  return (flags & FLAG.spooled) === 0 ? 0 : Math.max(contentLength - SUM_LENGTH, 0);
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { decodeHead, decodeRecord, encodeRecord, isIntact, recordLength } from "./record.ts";
+import { decodeHead, decodeRecord, encodeRecord, isIntact, RECORD_VERSION, recordLength } from "./record.ts";
 
 const record = fc.record({
   type: fc.integer({ min: 1, max: 4 }),
@@ -22,7 +22,7 @@ test("decodeRecord(encodeRecord(x)) is x", () => {
     expect(recordLength(bytes, lead)).toBe(bytes.length - lead);
     const got = decodeRecord(bytes, lead, at.nonce)!;
     expect(got.head).toMatchObject({
-      version: 1,
+      version: RECORD_VERSION,
       type: given.type,
       flags: given.flags,
       time: given.time,

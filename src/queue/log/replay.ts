@@ -8,6 +8,7 @@ import {
   decodeRecord,
   FLAG,
   HEADER_LENGTH,
+  headLength,
   RECORD,
   RECORD_VERSION,
   type RecordHead,
@@ -270,7 +271,7 @@ interface Found {
 /** Enters a record; answers how many messages left by it. */
 function replayRecord(bytes: Buffer, at: number, found: Found): number {
   const head = decodeHead(bytes, at, found.segment.nonce)!;
-  if (head.version !== RECORD_VERSION) throw newer(found, `record version ${head.version}`);
+  if (head.version > RECORD_VERSION) throw newer(found, `record version ${head.version}`);
   const { segment, offset } = found;
   if (head.batch !== segment.lastBatch.number) segment.lastBatch = { number: head.batch, offset };
   const length = recordLength(bytes, at);
@@ -311,7 +312,14 @@ function replayMessage(head: RecordHead, length: number, meta: () => Buffer, fou
   // recorded since the original stands before it, in segments that would go too early.
   if (index.find(head.key) >= 0) return;
   const spooled = (head.flags & FLAG.spooled) !== 0;
-  const slot = index.add({ ...at, id: head.key, arrival: head.time, size: head.size, spooled });
+  const slot = index.add({
+    ...at,
+    id: head.key,
+    arrival: head.time,
+    size: head.size,
+    head: headLength(head),
+    spooled,
+  });
   log.claim(at);
   if ((head.flags & (FLAG.inherits | FLAG.hold)) === 0) return;
   if ((head.flags & FLAG.inherits) === 0) return mark(slot, FLAG.hold, head.time, index);

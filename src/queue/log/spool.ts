@@ -67,6 +67,21 @@ export class SpoolWriter {
     if (this.#backlog > BACKLOG) return this.#pump.then(() => this.#check());
   }
 
+  /** Empties the file; what is written next stands at its start. */
+  async restart(): Promise<void> {
+    this.#backlog -= this.#waiting.reduce((sum, { length }) => sum + length, 0);
+    this.#waiting = [];
+    this.checksum = 0;
+    await this.#pump;
+    this.#check();
+    try {
+      this.#file.truncate(0);
+    } catch (error) {
+      throw this.#fault = queueFault(this.#what, error);
+    }
+    this.#position = 0;
+  }
+
   /** Makes the content durable; the directory entry is the caller's. */
   async finish(): Promise<void> {
     await this.#pump;

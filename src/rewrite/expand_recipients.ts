@@ -100,12 +100,19 @@ class Run {
   recipient(recipient: Recipient): MaybeAsync<Trouble | undefined> {
     return then(this.#clean(recipient.address), (address) => {
       if (isTrouble(address)) return lookupTrouble(address);
-      const orcpt = recipient.orcpt ?? (address === "" ? undefined : `rfc822;${quoteAddress(address)}`);
+      const orcpt = recipient.orcpt ??
+        (address === "" ? undefined : this.#asGiven(recipient.address, address));
       return then(
         this.#aliases({ ...recipient, address, orcpt }),
         (failed) => failed ?? this.#recipientCopy(address),
       );
     });
+  }
+
+  /** The original recipient of who named none: before canonical tables and masquerading. */
+  #asGiven(address: string, rewritten: string): string {
+    const given = quoteAddress(address === rewritten ? address : this.#tools.standardForm(address));
+    return `${/[^\x00-\x7f]/.test(given) ? "utf-8" : "rfc822"};${given}`;
   }
 
   /** A copy nobody asked to hear about (NOTIFY=NEVER); it goes through the same tables. */

@@ -44,6 +44,11 @@ test.skipIf(!postfixAvailable())(
         "Subject: warn": `WARN text${FORGED}\x07`,
       }),
       virtual_alias_maps: await table({ "quoted@example.com": `"no${FORGED}"@example.com` }),
+      canonical_maps: await table({
+        "a@example.com": '"x\r\nX-Inj: y\r\n\r\nbody"@example.com',
+        "canonical@example.com": '"no\r\nX-Inj: y"@example.com',
+        "sender@example.com": '"irc\nX-Inj: y"@example.com',
+      }),
       transport_maps: await table({ "error.example": `error:5.7.1 no${FORGED}\x07é` }),
     });
     pairs.push(pair);
@@ -63,6 +68,8 @@ test.skipIf(!postfixAvailable())(
       mail("irc@example.com", "games@example.com", "warn"),
       mail("irc@example.com", "quoted@example.com"),
       mail("irc@example.com", "u@error.example"),
+      mail("irc@example.com", "canonical@example.com"),
+      mail("sender@example.com", "games@example.com"),
     ]);
     expect(ours.files).toEqual(theirs.files);
     expect(ours.lines).toEqual(theirs.lines);

@@ -27,19 +27,32 @@ export function environmentSettings(
     if (!variable.startsWith(ENVIRONMENT_PREFIX) || text === undefined) continue;
     const name = variable.slice(ENVIRONMENT_PREFIX.length);
     const file = `environment ${variable}`;
-    if (!text.startsWith(FILE)) {
-      settings.set(name, { name, value: trimAscii(text), file });
-      continue;
-    }
-    const path = text.slice(FILE.length);
-    const read = world.readText(path);
-    if ("error" in read) {
-      diagnostics.push(unreadable(name, variable, path, read.error));
-      continue;
-    }
-    settings.set(name, { name, value: literal(name, read.text.replace(/\r?\n$/, "")), file, secret: true });
+    const read = textOf(text, world);
+    if ("error" in read) diagnostics.push(unreadable(name, variable, read.path, read.error));
+    else if (CONTROL.test(read.text)) diagnostics.push(unprintable(name, variable));
+    else if (!read.secret) settings.set(name, { name, value: read.text, file });
+    else settings.set(name, { name, value: literal(name, read.text), file, secret: true });
   }
   return { settings, diagnostics };
+}
+
+const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
+
+/** Lines as main.cf joins those that continue: a value goes into banners, headers and log lines and is one line itself. */
+function joinedLines(text: string): string {
+  return text.replace(/[ \t]*\r?\n[ \t]*/g, " ");
+}
+
+/** What a variable says, or the file that it names. */
+function textOf(
+  text: string,
+  world: World,
+): { readonly text: string; readonly secret: boolean } | { readonly path: string; readonly error: string } {
+  if (!text.startsWith(FILE)) return { text: joinedLines(trimAscii(text)), secret: false };
+  const path = text.slice(FILE.length);
+  const read = world.readText(path);
+  if ("error" in read) return { path, error: read.error };
+  return { text: joinedLines(read.text.replace(/\r?\n$/, "")), secret: true };
 }
 
 /** Written so that expansion gives the text back. */
@@ -55,5 +68,15 @@ function unreadable(name: string, variable: string, path: string, error: string)
     parameter: name,
     value: `${FILE}${path}`,
     expected: "the path of a file that can be read",
+  };
+}
+
+function unprintable(name: string, variable: string): Diagnostic {
+  return {
+    level: "fatal",
+    text: `the value of ${name} has a control character in it`,
+    file: `environment ${variable}`,
+    parameter: name,
+    expected: "printable text; lines are joined as in main.cf",
   };
 }

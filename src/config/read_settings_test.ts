@@ -33,6 +33,19 @@ describe("readSettings()", () => {
     expect([settings.mail_name, settings.relayhost, settings.mydomain]).toEqual(["e", "c", "m"]);
   });
 
+  test("joins the lines of an environment variable, and takes no control character in one", () => {
+    const environment = { MTA_mynetworks: "10.0.0.0/8\n  192.168.0.0/16\r\n", MTA_mail_name: "file:/f" };
+    const world = fakeWorld({ "/d/main.cf": "", "/f": "a\nX-Inj: $b\n" });
+    const { settings } = read("", { environment, world });
+    expect(settings.mynetworks).toBe("10.0.0.0/8 192.168.0.0/16");
+    expect(settings.mail_name).toBe("a X-Inj: $b");
+    for (const text of ["a\x01", "a\rb", "a\x7f"]) {
+      expect(() => read("", { environment: { MTA_myhostname: text } })).toThrow(
+        "the value of myhostname has a control character in it",
+      );
+    }
+  });
+
   test("stops at a line that it cannot read", () => {
     expect(() => read("foo\n")).toThrow("/d/main.cf, line 1: missing '=' after attribute name: \"foo\"");
   });

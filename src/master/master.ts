@@ -82,9 +82,8 @@ export class Master {
     this.#helpers = new HelperProcesses({
       owner: () => this.#current?.plan.identity,
       queueDirectory: configuration.settings.queue_directory,
-      prepareFolder: (path, gid) => world.prepareHelperFolder(path, gid),
-      openSocket: (path) => world.openHelperSocket(path),
-      closeSocket: (fd, path) => world.closeHelperSocket(fd, path),
+      openFolder: (path, gid) => world.openSocketFolder(path, { mode: 0o710, gid }),
+      closeSocket: (fd) => world.closeSocket(fd),
       spawn: (options, handler) => this.#spawn(options, handler),
       idle: () => this.#configuration.settings.max_idle * 1000,
       bug: (what) => this.log.emit("master", "bug", { what }),
@@ -165,12 +164,14 @@ export class Master {
     const log = orStartFault(() => openLogTarget(configuration.settings, this.#options));
     if (this.#writer === undefined) this.#useLog(log, configuration);
     try {
-      return prepare(configuration, {
+      const prepared = prepare(configuration, {
         world: this.#world,
         sockets: this.#sockets,
         log,
         identityOf: (path) => this.#lentWatch.identityOf(path),
       });
+      if (prepared.warning !== undefined) this.log.note("master", "warning", prepared.warning);
+      return prepared;
     } catch (error) {
       this.#closeLog(log);
       throw error;

@@ -4,6 +4,8 @@ import type { FileIdentity } from "../platform/file/random_access_file.ts";
 import type { Identity } from "../platform/process/spawn.ts";
 import type { Child, ChildHandler, ChildOptions } from "../platform/socket/child.ts";
 import type { SystemUser } from "../platform/process/users.ts";
+import type { OwnFolderOptions } from "../platform/file/own_folder.ts";
+import type { SocketFolder } from "../platform/socket/socket_folder.ts";
 import type { SocketCalls } from "./listening_sockets.ts";
 
 /** What master asks of the machine; tests bring their own. */
@@ -18,13 +20,11 @@ export interface MasterWorld {
   readonly environment: Readonly<Record<string, string | undefined>>;
   userByName(name: string): SystemUser | undefined;
   spawn(options: ChildOptions, handler: ChildHandler): Child;
-  /** Makes the folder of the helpers' sockets, that only this group may enter. */
-  prepareHelperFolder(path: string, gid: number): void;
-  openHelperSocket(path: string): number;
-  closeHelperSocket(fd: number, path: string): void;
+  openSocketFolder(path: string, options: OwnFolderOptions): SocketFolder;
+  closeSocket(fd: number): void;
   raiseOpenFiles(wanted: number): number;
-  /** Makes queue_directory and data_directory what the workers need; throws an Error that says what is wrong. */
-  prepareDirectories(configuration: Configuration, identity: Identity | undefined): void;
+  /** Makes queue_directory and data_directory what the workers need; answers a warning; throws an Error that says what is wrong. */
+  prepareDirectories(configuration: Configuration, identity: Identity | undefined): string | undefined;
   closeFile(fd: number): void;
   /** A file's bytes, one a character, when the reader cannot read it and we can. */
   bytesToLend(path: string, reader: Identity): string | undefined;

@@ -24,6 +24,8 @@ export interface Prepared {
   readonly plan: GenerationPlan;
   /** The files that were read for the workers. */
   readonly lent: LentIdentities;
+  /** Something about the folders that the operator should know. */
+  readonly warning: string | undefined;
 }
 
 /** What a preparation needs of the master around it. */
@@ -45,7 +47,7 @@ export function prepare(
   const privileges = workerPrivileges(settings, configuration.isSet("mail_owner"), world);
   if (privileges.is === "bad") throw new StartFault(privileges.why);
   const { identity } = privileges;
-  world.prepareDirectories(configuration, identity);
+  const warning = world.prepareDirectories(configuration, identity);
   const workers = workerCount(settings.worker_processes, world.processors);
   const found = listeningEndpoints(configuration, world.world);
   if (found.is === "bad") throw new StartFault(found.why);
@@ -64,7 +66,7 @@ export function prepare(
     openFiles: world.raiseOpenFiles(OPEN_FILES),
     sockets: orStartFault(() => sockets.prepare(endpoints, workers)),
   };
-  return { plan, lent };
+  return { plan, lent, warning };
 }
 
 /** What the workers read the configuration from, with the files that they cannot read themselves. */

@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { basename, dirname } from "node:path";
 import { VERSION } from "../base/version.ts";
 import { printDiagnostic } from "../config/syntax/diagnostic.ts";
 import { loadConfiguration } from "../config/load.ts";
@@ -9,11 +9,11 @@ import { lockWithPid, type NamedLock } from "../platform/file/pid_lock.ts";
 import { writeErr } from "../platform/process/this_process.ts";
 import { reapOrphans } from "../platform/process/reap.ts";
 import { onSignal, onUncaught } from "../platform/process/signals.ts";
-import { makeFolder, removeIfThere } from "../platform/file/system_path.ts";
+import { ownFolder } from "../platform/file/own_folder.ts";
+import { systemErrorText } from "../platform/system_error.ts";
 import { every } from "../platform/timer.ts";
 import { userById } from "../platform/process/users.ts";
 import { openControlServer } from "./control/control_server.ts";
-import { controlSocketPath } from "./control/control_protocol.ts";
 import { Master } from "./master.ts";
 import { StartFault } from "../worker/start_fault.ts";
 import { pidFile } from "./pid_file.ts";
@@ -35,10 +35,11 @@ function lockQueue(configuration: Configuration): Lock {
   const path = pidFile(configuration.settings);
   let lock: NamedLock;
   try {
-    makeFolder(resolve(path, ".."), 0o755);
-    lock = lockWithPid(path);
+    const folder = ownFolder(dirname(path), { mode: 0o755 });
+    lock = lockWithPid(folder, basename(path));
+    folder.close();
   } catch (error) {
-    const why = (error as Error).message;
+    const why = systemErrorText(error);
     throw new StartFault(
       `open lock file ${path}: ${why}; set queue_directory in main.cf to a folder of your own`,
       { cause: error },
@@ -128,7 +129,6 @@ async function openShell(master: Master): Promise<() => void> {
   return () => {
     reaper();
     control?.close();
-    removeIfThere(controlSocketPath(master.configuration.settings.queue_directory));
     http?.stop();
   };
 }

@@ -1,7 +1,7 @@
 import { splitList } from "../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { descriptorWriter, type LineStyle, type LogWriter, syslogWriter } from "../observe/log_writer.ts";
-import { openForAppending } from "../platform/file/system_path.ts";
+import { openLogFile } from "../platform/file/log_file.ts";
 import type { LogTarget } from "./worker_protocol.ts";
 
 /** The settings behind the log. */
@@ -46,7 +46,7 @@ export function openLogTarget(settings: LogSettings, circumstances: LogCircumsta
   try {
     return {
       is: "descriptor",
-      fd: openForAppending(path, Number.parseInt(settings.maillog_file_permissions, 8)),
+      fd: openLogFile(path, Number.parseInt(settings.maillog_file_permissions, 8)),
     };
   } catch (error) {
     throw new Error(`open maillog_file ${path}: ${(error as Error).message}`, { cause: error });

@@ -231,7 +231,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   await untilBanner(port, child, log, options.patience ?? 10_000);
   const startedIn = performance.now() - started;
   // What answers questions is opened when mail is served already.
-  const control = join(directory, "queue/mta.socket");
+  const control = join(directory, "queue/control/socket");
   for (const end = Date.now() + 2000; !existsSync(control) && Date.now() < end;) await pause(3);
   for (const line of options.mainCf ?? []) {
     const http = /^http_listen = 127\.0\.0\.1:(\d+)$/.exec(line);

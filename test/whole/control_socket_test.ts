@@ -34,7 +34,7 @@ beforeAll(async () => {
   server = await startServer({
     mainCf: MAIN_CF,
   });
-  path = join(server.queueDirectory, "mta.socket");
+  path = join(server.queueDirectory, "control/socket");
   await server.mta("flush");
 });
 

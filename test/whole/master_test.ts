@@ -229,7 +229,7 @@ whole("mail of the old workers is taken over by the new ones", async () => {
 function ask(of: Server, verb: string): Promise<string | undefined> {
   return new Promise((done) => {
     const socket = connect(
-      join(of.queueDirectory, "mta.socket"),
+      join(of.queueDirectory, "control/socket"),
       () => socket.write(`${JSON.stringify({ verb, args: {} })}\n`),
     );
     let text = "";

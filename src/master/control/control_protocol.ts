@@ -61,7 +61,15 @@ export function printLine(value: RequestLine | ItemLine | AnswerLine): string {
   return `${JSON.stringify(value)}\n`;
 }
 
-/** Where the control socket is: below queue_directory, so that one instance has one. */
+/** The name of the control socket in its folder. */
+export const CONTROL_SOCKET = "socket";
+
+/** The control socket's folder, the master's own: below queue_directory, so that one instance has one. */
+export function controlFolder(queueDirectory: string): string {
+  return join(queueDirectory, "control");
+}
+
+/** Where the control socket is. */
 export function controlSocketPath(queueDirectory: string): string {
-  return join(queueDirectory, "mta.socket");
+  return join(controlFolder(queueDirectory), CONTROL_SOCKET);
 }

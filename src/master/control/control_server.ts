@@ -7,9 +7,9 @@ import {
   type Listener,
 } from "../../platform/socket/connection.ts";
 import { peerCredentials } from "../../platform/socket/peer_credentials.ts";
-import { removeIfThere, setMode } from "../../platform/file/system_path.ts";
+import { openSocketFolder } from "../../platform/socket/socket_folder.ts";
 import { type Caller, ConnectionShares } from "./connection_shares.ts";
-import { controlSocketPath, printLine } from "./control_protocol.ts";
+import { CONTROL_SOCKET, controlFolder, printLine } from "./control_protocol.ts";
 import { type ControlService, ControlSession, type SessionUser } from "./control_session.ts";
 import type { MayUse } from "./control_verbs.ts";
 
@@ -36,6 +36,8 @@ const MOST_ACCEPTED = 2048;
 const MOST_LINGERING = 64;
 const LINGER = 500;
 let lingering = 0;
+/** Tools that wait to be accepted. */
+const BACKLOG = 511;
 
 /** Whether a list of users (authorized_mailq_users and kin) has the name: `static:anyone`, names, `!name`. */
 export function listsUser(list: string, name: () => string | undefined): boolean {
@@ -54,16 +56,21 @@ export function listsUser(list: string, name: () => string | undefined): boolean
  * whoever may ask nothing, or has his share of connections, is sent away at once.
  */
 export async function openControlServer(options: ControlServerOptions): Promise<Listener> {
-  const path = controlSocketPath(options.queueDirectory);
+  const folder = openSocketFolder(controlFolder(options.queueDirectory), { mode: 0o755 });
   const shares = new ConnectionShares();
-  removeIfThere(path);
   const listener = await listen(
-    { path },
+    { fd: folder.listen(CONTROL_SOCKET, 0o666, BACKLOG) },
     { maxConnections: MOST_ACCEPTED },
     (connection) => welcome(connection, shares, options),
   );
-  setMode(path, 0o666);
-  return listener;
+  return {
+    port: 0,
+    close() {
+      listener.close();
+      folder.remove(CONTROL_SOCKET);
+      folder.close();
+    },
+  };
 }
 
 function welcome(

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { QueueId } from "../../queue/envelope.ts";
 import { ConnectionShares, SHARES } from "./connection_shares.ts";
 import { askService } from "./control_client.ts";
+import { controlSocketPath } from "./control_protocol.ts";
 import { listsUser, openControlServer } from "./control_server.ts";
 import type { ControlService } from "./control_session.ts";
 import { isVerb, VERBS } from "./control_verbs.ts";
@@ -126,7 +127,7 @@ test("a client that does not read holds up who sends, not memory; one that goes 
       return sent;
     },
   });
-  const socket = connect(join(queueDirectory, "mta.socket"), () => {
+  const socket = connect(controlSocketPath(queueDirectory), () => {
     socket.write('{"verb":"list","args":{}}\n');
   });
   socket.on("error", () => {});
@@ -157,7 +158,7 @@ test("a fault has a kind and words, and no service is a case of its own", async 
 
 test("every user may connect, and what each may ask is decided by who the kernel says they are", async () => {
   const { queueDirectory, listener } = await served({});
-  expect(statSync(join(queueDirectory, "mta.socket")).mode & 0o777).toBe(0o666);
+  expect(statSync(controlSocketPath(queueDirectory)).mode & 0o777).toBe(0o666);
   listener.close();
 });
 
@@ -165,7 +166,7 @@ test("every user may connect, and what each may ask is decided by who the kernel
 function dialogue(queueDirectory: string, bytes: string): Promise<string> {
   return new Promise((done) => {
     let text = "";
-    const socket = connect(join(queueDirectory, "mta.socket"), () => void socket.write(bytes));
+    const socket = connect(controlSocketPath(queueDirectory), () => void socket.write(bytes));
     socket.on("data", (chunk) => text += chunk);
     socket.on("error", () => {});
     socket.on("end", () => socket.destroy());
@@ -190,7 +191,7 @@ test("a line without end is cut off by its deadline, however it drips", async ()
   const { queueDirectory, listener } = await served({});
   const started = Date.now();
   await new Promise<void>((done) => {
-    const socket = connect(join(queueDirectory, "mta.socket"));
+    const socket = connect(controlSocketPath(queueDirectory));
     const drip = setInterval(() => socket.write("["), 20);
     socket.on("error", () => {});
     socket.on("close", () => (clearInterval(drip), done()));

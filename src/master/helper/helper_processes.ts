@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Identity } from "../../platform/process/spawn.ts";
 import type { Child, ChildHandler, ChildOptions } from "../../platform/socket/child.ts";
+import type { SocketFolder } from "../../platform/socket/socket_folder.ts";
 import { readJson } from "../../base/bounded_json.ts";
 import { Misfit, oneOf, record, type Shape, text } from "../../base/shape.ts";
 import { ServiceFault } from "../control/service_fault.ts";
@@ -11,10 +12,9 @@ export interface HelperHost {
   /** Who workers are: the only ones that may use a helper. */
   readonly owner: () => Identity | undefined;
   readonly queueDirectory: string;
-  /** Makes the sockets' folder, root's own, that only the owner's group may enter. */
-  prepareFolder(path: string, gid: number): void;
-  openSocket(path: string): number;
-  closeSocket(fd: number, path: string): void;
+  /** The sockets' folder, root's own, that only the owner's group may enter. */
+  openFolder(path: string, gid: number): SocketFolder;
+  closeSocket(fd: number): void;
   spawn(options: ChildOptions, handler: ChildHandler): Child;
   /** Milliseconds without work after which a helper ends (max_idle). */
   readonly idle: () => number;
@@ -24,6 +24,10 @@ export interface HelperHost {
 /** What a helper says may be its user's word: the process is his. */
 const helperBug: Shape<HelperBug> = record<HelperBug>({ is: oneOf("bug"), what: text(LONGEST_OF_HELPER) });
 
+/** The folder decides who comes to the sockets, and the helper asks who it is. */
+const SOCKET_MODE = 0o666;
+/** Tasks that wait for a helper to take them. */
+const BACKLOG = 128;
 /** Helpers at a time; users beyond wait until one has gone idle. */
 const MOST_HELPERS = 200;
 
@@ -40,7 +44,7 @@ interface Helper {
 export class HelperProcesses {
   readonly #host: HelperHost;
   readonly #helpers = new Map<string, Helper>();
-  #prepared = false;
+  #folder: SocketFolder | undefined;
 
   constructor(host: HelperHost) {
     this.#host = host;
@@ -66,11 +70,12 @@ export class HelperProcesses {
   }
 
   #start(key: string, identity: Identity, owner: Identity): Helper {
-    const folder = join(this.#host.queueDirectory, "helpers");
-    if (!this.#prepared) this.#host.prepareFolder(folder, owner.gid);
-    this.#prepared = true;
-    const path = join(folder, key);
-    const fd = this.#host.openSocket(path);
+    const folder = this.#folder ??= this.#host.openFolder(
+      join(this.#host.queueDirectory, "helpers"),
+      owner.gid,
+    );
+    const path = join(folder.path, key);
+    const fd = folder.listen(key, SOCKET_MODE, BACKLOG);
     let bugs = 0;
     const hear = (line: string) => {
       if (++bugs > MOST_BUGS) return;
@@ -88,7 +93,8 @@ export class HelperProcesses {
       message: hear,
       exit: () => {
         this.#helpers.delete(key);
-        this.#host.closeSocket(fd, path);
+        this.#host.closeSocket(fd);
+        folder.remove(key);
       },
     });
     const boot: HelperBoot = { is: "helper", client: owner.uid, idle: this.#host.idle() };

@@ -176,9 +176,13 @@ function helpersOf(owner: { uid: number; gid: number } | undefined) {
   const helpers = new HelperProcesses({
     owner: () => owner,
     queueDirectory: "/q",
-    prepareFolder: () => {},
-    openSocket: () => 9,
-    closeSocket: (_fd, path) => void closed.push(path),
+    openFolder: (path) => ({
+      path,
+      listen: () => 9,
+      remove: (name) => void closed.push(`${path}/${name}`),
+      close: () => {},
+    }),
+    closeSocket: () => {},
     spawn(options, handler) {
       started.push({ options, handler });
       return { pid: 5, send: () => {}, kill: () => {} };

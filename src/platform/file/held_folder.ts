@@ -7,7 +7,6 @@ const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = fs.constants;
 const [ENOENT, EACCES, ENOTDIR, ELOOP] = [2, 13, 20, 40];
 /** Links followed on one path, as the kernel has it (path_resolution(7)). */
 const MOST_LINKS = 40;
-const OTHERS_WRITE = 0o002;
 
 const open = () => libc({ readlinkat: { args: ["i32", "cstring", "ptr", "u64"], returns: "i64" } });
 let calls: ReturnType<typeof open> | undefined;
@@ -16,20 +15,25 @@ let calls: ReturnType<typeof open> | undefined;
 export class HeldFolder {
   /** As it was asked for, for messages. */
   readonly path: string;
-  readonly #fd: number;
+  readonly fd: number;
 
   constructor(path: string, fd: number) {
     this.path = path;
-    this.#fd = fd;
+    this.fd = fd;
   }
 
   /** The name by which the system reaches an entry of this very folder. */
   entry(name: string): string {
-    return `/proc/self/fd/${this.#fd}/${name}`;
+    return `/proc/self/fd/${this.fd}/${name}`;
   }
 
   stat(): fs.Stats {
-    return fs.fstatSync(this.#fd);
+    return fs.fstatSync(this.fd);
+  }
+
+  /** Opens what is held itself, by open(2)'s flags. */
+  open(flags: number): number {
+    return fs.openSync(`/proc/self/fd/${this.fd}`, flags);
   }
 
   /** A descriptor for fsync(2); undefined for a folder that may be written and not read. */
@@ -43,24 +47,28 @@ export class HeldFolder {
   }
 
   close(): void {
-    fs.closeSync(this.#fd);
+    fs.closeSync(this.fd);
   }
 }
 
 /** How a path is walked. */
 export interface Walk {
-  /** Whose folders and links count, beside root's. */
-  readonly uid: number;
-  /** Makes a missing folder at the end of what there is; it is durable afterwards. */
+  /** Whether what was found may be on the way, by the folder that it was found in (./walk_rules.ts). */
+  readonly mayUse: (found: fs.Stats, folder: fs.Stats) => boolean;
+  /** Makes a folder that is missing. */
   readonly make?: (folder: HeldFolder, name: string) => void;
 }
 
-/**
- * Holds the folder at an absolute path. Each folder on the way is opened and then looked at; in one that everybody may write
- * to, only what is root's, the user's or the folder's owner's is followed and entered (what proc(5)'s protected_symlinks does
- * for links, whatever it is set to, and for folders too): anybody can put a link or a folder there. Throws the system's error.
- */
+/** Holds the folder at an absolute path, each folder and link on the way opened first and then looked at. Throws the system's error. */
 export function holdFolder(path: string, walk: Walk): HeldFolder {
+  const held = walkTo(path, walk);
+  if (held.stat().isDirectory()) return held;
+  held.close();
+  throw systemError("open", ENOTDIR);
+}
+
+/** A descriptor (O_PATH) of what an absolute path leads to, by the same way. */
+export function walkTo(path: string, walk: Walk): HeldFolder {
   const steps = path.split("/").reverse();
   let here = root(path);
   let links = 0;
@@ -89,32 +97,27 @@ function replace(old: HeldFolder, held: HeldFolder): HeldFolder {
   return held;
 }
 
-/** The folder of that name, open, or where the link of that name leads. */
-function step(folder: HeldFolder, name: string, { uid, make }: Walk): number | string {
+/** What has that name, open, or where the link of that name leads. */
+function step(folder: HeldFolder, name: string, { mayUse, make }: Walk): number | string {
+  const open = () => fs.openSync(folder.entry(name), O_PATH | O_NOFOLLOW);
   let fd: number;
   try {
-    fd = fs.openSync(folder.entry(name), O_PATH | O_NOFOLLOW);
+    fd = open();
   } catch (error) {
     if (make === undefined || (error as NodeJS.ErrnoException).errno !== -ENOENT) throw error;
     make(folder, name);
-    fd = fs.openSync(folder.entry(name), O_PATH | O_NOFOLLOW);
+    fd = open();
   }
   let kept = false;
   try {
     const found = fs.fstatSync(fd);
-    if (name !== ".." && !mayBeUsed(found, folder.stat(), uid)) throw systemError("open", EACCES);
+    if (name !== ".." && !mayUse(found, folder.stat())) throw systemError("open", EACCES);
     if (found.isSymbolicLink()) return targetOf(fd);
-    if (!found.isDirectory()) throw systemError("open", ENOTDIR);
     kept = true;
     return fd;
   } finally {
     if (!kept) fs.closeSync(fd);
   }
-}
-
-function mayBeUsed(found: fs.Stats, folder: fs.Stats, uid: number): boolean {
-  if ((folder.mode & OTHERS_WRITE) === 0) return true;
-  return found.uid === 0 || found.uid === uid || found.uid === folder.uid;
 }
 
 /** Where an open link leads: asked of the descriptor, as its name may be another's by now. */

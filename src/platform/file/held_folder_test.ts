@@ -14,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { holdFolder } from "./held_folder.ts";
+import { usersWay } from "./walk_rules.ts";
 
 const asRoot = test.skipIf(process.getuid!() !== 0);
 const [USER, OTHER] = [4711, 4712];
@@ -28,7 +29,7 @@ afterEach(() => rmSync(top, { recursive: true }));
 /** What a walk finds in the folder, or the code of why not. */
 function found(path: string): string {
   try {
-    const held = holdFolder(join(top, path), { uid: USER });
+    const held = holdFolder(join(top, path), { mayUse: usersWay(USER) });
     const names = readdirSync(held.entry(".")).sort().join(" ");
     held.close();
     return names;
@@ -82,7 +83,7 @@ test("links lead where they say, in circles nowhere, and dots too", () => {
 
 test("what was opened stays what it is, whatever gets its name", () => {
   mkdirSync(join(top, "a"));
-  const held = holdFolder(join(top, "a"), { uid: USER });
+  const held = holdFolder(join(top, "a"), { mayUse: usersWay(USER) });
   renameSync(join(top, "a"), join(top, "moved"));
   mkdirSync(join(top, "elsewhere"));
   symlinkSync("elsewhere", join(top, "a"));

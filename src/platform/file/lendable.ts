@@ -1,11 +1,7 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
-
-/** A user and its only group. */
-interface Reader {
-  readonly uid: number;
-  readonly gid: number;
-}
+import { walkTo } from "./held_folder.ts";
+import { outOfReachOf, type Reader } from "./walk_rules.ts";
 
 /** Whether somebody other than root may read (4) or enter (1) a file by its permission bits. */
 function may(stat: fs.Stats, { uid, gid }: Reader, bit: 1 | 4): boolean {
@@ -13,9 +9,10 @@ function may(stat: fs.Stats, { uid, gid }: Reader, bit: 1 | 4): boolean {
   return ((stat.mode >> shift) & bit) !== 0;
 }
 
-function canRead(path: string, reader: Reader, stat: fs.Stats): boolean {
-  if (!may(stat, reader, 4)) return false;
-  for (let folder = dirname(path);; folder = dirname(folder)) {
+function canRead(path: string, reader: Reader): boolean {
+  const real = fs.realpathSync(path);
+  if (!may(fs.statSync(real), reader, 4)) return false;
+  for (let folder = dirname(real);; folder = dirname(folder)) {
     if (!may(fs.statSync(folder), reader, 1)) return false;
     if (folder === "/") return true;
   }
@@ -23,15 +20,28 @@ function canRead(path: string, reader: Reader, stat: fs.Stats): boolean {
 
 /**
  * The bytes of a plain file of at most so many, one a character, if `reader` cannot read it and we can; undefined otherwise.
- * Links are followed to see who may read what they lead to.
+ * Nothing on the way to it is the reader's to change: through a link of his he would read any file.
  */
 export function bytesToLend(path: string, reader: Reader, most: number): string | undefined {
   try {
-    const real = fs.realpathSync(path);
-    const stat = fs.statSync(real);
-    if (!stat.isFile() || stat.size > most || canRead(real, reader, stat)) return undefined;
-    return fs.readFileSync(real, "latin1");
+    return canRead(path, reader) ? undefined : read(path, reader, most);
   } catch {
     return undefined; // who needs the file says what is wrong with it
+  }
+}
+
+function read(path: string, reader: Reader, most: number): string | undefined {
+  const held = walkTo(path, { mayUse: outOfReachOf(reader) });
+  try {
+    const { size } = held.stat();
+    if (!held.stat().isFile() || size > most) return undefined;
+    const fd = held.open(fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    try {
+      return fs.readFileSync(fd, "latin1");
+    } finally {
+      fs.closeSync(fd);
+    }
+  } finally {
+    held.close();
   }
 }

@@ -12,6 +12,7 @@ import {
   writeFully,
 } from "./mail_files.ts";
 import { tryLock } from "./record_lock.ts";
+import { usersWay } from "./walk_rules.ts";
 import { createFile, type OpenedFile, openExisting } from "./safe_open.ts";
 
 /** How a mailbox file is locked and bounded (mailbox_delivery_lock, deliver_lock_*, mailbox_size_limit). */
@@ -80,7 +81,10 @@ function withRights<T>({ anyFile, owner }: AppendOptions, work: () => T): T {
 
 function placeOf(path: string, options: AppendOptions): Place {
   try {
-    const folder = withRights(options, () => holdFolder(dirname(path), { uid: options.owner.uid }));
+    const folder = withRights(
+      options,
+      () => holdFolder(dirname(path), { mayUse: usersWay(options.owner.uid) }),
+    );
     return { path, folder, name: basename(path) };
   } catch (error) {
     if (options.locks.includes("dotlock") && !options.anyFile) throw cannotLock(path, error);

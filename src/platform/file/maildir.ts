@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { usersWay } from "./walk_rules.ts";
 import { asOwner } from "../process/effective_ids.ts";
 import { errorCode } from "../system_error.ts";
 import { type HeldFolder, holdFolder, type Walk } from "./held_folder.ts";
@@ -49,19 +50,20 @@ function makeFolder(folder: HeldFolder, name: string): void {
 /** Opens the maildir's folders, and makes what is missing of them and above them. */
 function openMaildir(path: string, uid: number, as: As): Maildir {
   const hold = (name: string, walk: Walk) => as(() => holdFolder(`${path}/${name}`, walk));
+  const mayUse = usersWay(uid);
   const held: HeldFolder[] = [];
   const both = (walk: Walk): Maildir => {
     for (const name of ["tmp", "new"]) held.push(hold(name, walk));
     return { tmp: held[0]!, new: held[1]! };
   };
   try {
-    return both({ uid });
+    return both({ mayUse });
   } catch (error) {
     held.splice(0).forEach((folder) => folder.close());
     if (errorCode(error) !== "ENOENT") throw error;
   }
   try {
-    const making: Walk = { uid, make: makeFolder };
+    const making: Walk = { mayUse, make: makeFolder };
     const folders = both(making);
     hold("cur", making).close();
     return folders;

@@ -1,12 +1,12 @@
 import fs from "node:fs";
 import { errorCode, systemErrorText } from "../system_error.ts";
 import type { HeldFolder } from "./held_folder.ts";
+import { isRootsAlone } from "./walk_rules.ts";
 import { MailFileFault, mailFileFault } from "./mail_files.ts";
 
 const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 /** Nobody waits for the reader of a pipe that a user has put there. */
 const APPEND = O_WRONLY | O_APPEND | O_NONBLOCK;
-const OTHERS_MAY_WRITE = 0o022;
 
 /** A file that was opened and is what it was taken for. */
 export interface OpenedFile {
@@ -60,9 +60,8 @@ function openAsItIs(
 }
 
 /** Only root's link, where only root can put one, is root's word: a hard link to another of root's links is not. */
-function isRootsLink(folder: HeldFolder, name: string): boolean {
-  const { uid, mode } = folder.stat();
-  if (uid !== 0 || (mode & OTHERS_MAY_WRITE) !== 0) return false;
+export function isRootsLink(folder: HeldFolder, name: string): boolean {
+  if (!isRootsAlone(folder.stat())) return false;
   return fs.lstatSync(folder.entry(name), { throwIfNoEntry: false })?.uid === 0;
 }
 

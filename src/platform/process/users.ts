@@ -1,4 +1,3 @@
-import fs from "node:fs";
 import { CString, type Pointer, read } from "bun:ffi";
 import { clearErrno, errno, libc, systemError } from "../libc.ts";
 
@@ -97,11 +96,6 @@ export function groupByName(name: string): SystemGroup | undefined {
 /** Numeric ids of this process: real uid, real gid, and all its groups. */
 export function ownIds(): { readonly uid: number; readonly gid: number; readonly groups: readonly number[] } {
   return { uid: process.getuid!(), gid: process.getgid!(), groups: process.getgroups!() };
-}
-
-/** Gives a file or folder to a user; only root can. */
-export function chown(path: string, uid: number, gid: number): void {
-  fs.chownSync(path, uid, gid);
 }
 
 /** The name this process's user has, or its number where it has none. */

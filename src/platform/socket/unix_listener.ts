@@ -17,10 +17,10 @@ const open = () =>
 let calls: ReturnType<typeof open> | undefined;
 
 /**
- * A listening unix socket to be inherited, open to everybody who can reach it: the folder decides who that is. Throws the
- * system's error.
+ * A listening unix socket to be inherited, made with these permission bits: a chmod afterwards could meet another file of that
+ * name. Throws the system's error.
  */
-export function openUnixListener(path: string, backlog: number): number {
+export function openUnixListener(path: string, mode: number, backlog: number): number {
   const c = calls ??= open();
   const bytes = Buffer.from(path);
   if (bytes.length > PATH_LIMIT) {
@@ -31,7 +31,7 @@ export function openUnixListener(path: string, backlog: number): number {
   address.set(bytes, 2);
   const fd = c.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) throw systemError("socket");
-  const mask = c.umask(0);
+  const mask = c.umask(0o777 & ~mode);
   const bound = c.bind(fd, address, 2 + bytes.length + 1) === 0;
   const failure = bound ? undefined : systemError("bind");
   c.umask(mask);

@@ -52,6 +52,17 @@ function replyOf(status: Status, text: string): Reply {
     : refuse(550, status as Status<5>, text);
 }
 
+/** Tells what is wrong with a message's MIME structure, and where. */
+export function logMimeError(log: Log, submission: Submission, error: string, text: string): void {
+  const origin = { ...submission.origin, protocol: undefined, helo: undefined };
+  log.emit("cleanup", "mimeError", {
+    id: submission.id,
+    error,
+    text: text.replace(/\r?\n$/, "").replaceAll("\r\n", "\n").slice(0, 100),
+    origin: originText({ ...submission, origin }),
+  });
+}
+
 /** The checks of one message: their log lines, and what they ask for beyond changing lines. */
 export class CheckRun {
   refusal: Reply | undefined;
@@ -80,14 +91,7 @@ export class CheckRun {
   tooDeep(field: string): void {
     if (this.#tooDeep) return;
     this.#tooDeep = true;
-    this.#log.emit("cleanup", "mimeError", {
-      id: this.#submission.id,
-      text: fieldText(field).slice(0, 100),
-      origin: originText({
-        ...this.#submission,
-        origin: { ...this.#submission.origin, protocol: undefined, helo: undefined },
-      }),
-    });
+    logMimeError(this.#log, this.#submission, "MIME nesting exceeds safety limit", fieldText(field));
   }
 
   /** The content is complete. */

@@ -74,9 +74,9 @@ export const smtpdEvents = {
     "info",
     (e) => `${e.id}: ${e.verb}: ${e.kind} ${e.text} ${e.origin}${e.more === "" ? "" : `: ${e.more}`}`,
   ),
-  mimeError: event<{ id: string; text: string; origin: string }>(
+  mimeError: event<{ id: string; error: string; text: string; origin: string }>(
     "info",
-    (e) => `${e.id}: reject: mime-error MIME nesting exceeds safety limit: ${e.text} ${e.origin}`,
+    (e) => `${e.id}: reject: mime-error ${e.error}: ${e.text} ${e.origin}`,
   ),
   hopCountExceeded: event<{ id: string }>("warning", (e) => `${e.id}: message rejected: hopcount exceeded`),
 } as const;

@@ -65,7 +65,6 @@ const NO_SRV = weaker(
   "SRV records are not looked up yet: mail goes to the hosts that MX and address records name",
 );
 const NO_REPLY_FILTER = weaker("replies are not changed by tables yet: they count as they come");
-const NO_STRICT_MIME = weaker("8-bit data and encodings that MIME forbids are not refused yet");
 const MIME_AS_IT_COMES = weaker("MIME structure is not judged by this yet: the default holds");
 const TABLE_LIMIT = weaker("the default holds");
 const MOOT = harmless("nothing here needs it");
@@ -510,10 +509,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtputf8_autodetect_classes: NO_SENDMAIL,
   socketmap_max_query_size: TABLE_LIMIT,
   socketmap_max_reply_size: TABLE_LIMIT,
-  strict_7bit_headers: NO_STRICT_MIME,
-  strict_8bitmime: NO_STRICT_MIME,
-  strict_8bitmime_body: NO_STRICT_MIME,
-  strict_mime_encoding_domain: NO_STRICT_MIME,
   tcp_windowsize: UNUSED,
   tls_append_default_CA: NO_SERVER_TLS,
   tls_config_file: NO_SERVER_TLS,

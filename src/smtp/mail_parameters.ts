@@ -1,3 +1,4 @@
+import { printable } from "../base/printable.ts";
 import { refuse, type Reply } from "./reply.ts";
 import { decodeXtext, encodeXtext } from "./xtext.ts";
 
@@ -13,7 +14,7 @@ export interface MailParameters {
   readonly ret?: "FULL" | "HDRS";
   /** RFC 3461 §4.4, decoded: printable ASCII. */
   readonly envid?: string;
-  /** RFC 4954 §5, the xtext as it was sent; `<>` for unknown. */
+  /** RFC 4954 §5, the xtext as it was sent, control characters as `?`; `<>` for unknown. */
   readonly auth?: string;
 }
 
@@ -47,7 +48,7 @@ function readEnvid(draft: Draft, value: string): Reply | undefined {
 
 function readAuth(draft: Draft, value: string): Reply | undefined {
   if (draft.auth !== undefined || value === "" || decodeXtext(value) === undefined) return bad("AUTH");
-  draft.auth = value;
+  draft.auth = printable(value);
 }
 
 /** Reads one word; answers false when it is no parameter of ours. */

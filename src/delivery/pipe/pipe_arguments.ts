@@ -70,7 +70,8 @@ function namesIn(argument: string): string[] {
 const fill = (argument: string, values: Values) =>
   argument.replace(MACRO, (_whole, plain?: string, braced?: string, round?: string) => {
     const name = plain ?? braced ?? round;
-    return name === undefined ? "$" : values[name] ?? "";
+    // No argument can hold a NUL (execve(2)).
+    return name === undefined ? "$" : (values[name] ?? "").replaceAll("\0", "?");
   });
 
 /** The first macro of the arguments that does not exist; undefined when all do. */

@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { hostileText } from "../../../test/kit/hostile_text.ts";
 import { contentOf } from "../../../test/kit/memory_store.ts";
 import type { Envelope, QueueId, Recipient } from "../../queue/envelope.ts";
 import type { MailTask, TaskResult } from "../mailbox/writer.ts";
@@ -87,6 +89,19 @@ test("an argument with a recipient's macro is repeated for each recipient", () =
     "b+",
     "$ 42 Next.Hop",
   ]);
+});
+
+test("an argument is one argument, whatever the envelope says", () => {
+  const argv = config("argv=/bin/x", "-f", "$sender", "$recipient", "$envid", "$client_helo");
+  fc.assert(fc.property(hostileText, (text) => {
+    const filled = pipeArguments(
+      message({ sender: text, envid: text, origin: { helo: text } }, text),
+      argv,
+      "+",
+    );
+    expect(filled).toHaveLength(6);
+    expect(filled.join("")).not.toContain("\0");
+  }));
 });
 
 test("flags h, u and q fold case and quote", () => {

@@ -6,6 +6,20 @@ export interface Clock {
   after(milliseconds: number, call: () => void): () => void;
 }
 
+/**
+ * A clock for waiting: when the other one is set back, it goes on from where it was. For what is due, never for how old something
+ * is: after a step back it stays ahead.
+ */
+export function goingOn(now: () => number): () => number {
+  let ahead = 0;
+  let last = -Infinity;
+  return () => {
+    const time = now();
+    if (time + ahead < last) ahead = last - time;
+    return last = time + ahead;
+  };
+}
+
 const DAY = 86_400_000;
 
 /** Milliseconds by which the fine clock may differ from the wall clock, whose ticks are whole milliseconds. */

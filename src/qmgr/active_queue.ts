@@ -9,6 +9,8 @@ import type { Probe } from "./probe.ts";
 export interface ActiveQueueOptions {
   readonly store: QueueStore;
   readonly clock: Clock;
+  /** The same clock, but it goes on when that is set back: by it messages are due. */
+  readonly waits: Clock;
   readonly log: Log;
   /** qmgr_message_active_limit, qmgr_message_recipient_limit. */
   readonly messageLimit: number;
@@ -73,7 +75,8 @@ export class ActiveQueue {
     if (time >= this.#wakeAt || this.#stopped) return;
     this.#cancelWake?.();
     this.#wakeAt = time;
-    this.#cancelWake = this.#options.clock.after(time - this.#options.clock.now(), () => {
+    const { waits } = this.#options;
+    this.#cancelWake = waits.after(time - waits.now(), () => {
       this.#wakeAt = Infinity;
       this.#cancelWake = undefined;
       this.wake();
@@ -118,7 +121,7 @@ export class ActiveQueue {
     const room = this.#room();
     this.#more = true;
     if (room <= 0) return;
-    const ids = this.#options.store.takeDue(this.#options.clock.now(), room);
+    const ids = this.#options.store.takeDue(this.#options.waits.now(), room);
     this.#more = ids.length === room;
     if (!this.#more) {
       const next = this.#options.store.nextDue();
@@ -164,7 +167,7 @@ export class ActiveQueue {
     this.#opening--;
     this.#options.log.note("qmgr", "warning", `${id}: cannot open the message: ${String(error)}`);
     try {
-      const until = this.#options.clock.now() + this.#options.retryAfter;
+      const until = this.#options.waits.now() + this.#options.retryAfter;
       this.#options.store.defer(id, until, []);
       this.wakeBy(until);
     } catch {

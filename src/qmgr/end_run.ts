@@ -3,14 +3,17 @@ import type { Bouncer, ReportedRecipient } from "../bounce/bouncer.ts";
 import type { Log } from "../observe/log.ts";
 import type { Content, QueueStore, RecipientChange, RecipientDetail } from "../queue/store.ts";
 import type { ActiveMessage, Reported } from "./active_message.ts";
-import { type Backoff, nextAttempt } from "./backoff.ts";
+import { type Backoff, waitingTime } from "./backoff.ts";
 
 /** What the end of a run needs. Times are milliseconds. */
 export interface RunWorld {
   readonly store: QueueStore;
   readonly bounce: Bouncer;
   readonly log: Log;
+  /** For ages. */
   readonly now: () => number;
+  /** For when to try again: it goes on when the clock is set back. */
+  readonly waits: () => number;
   readonly random: () => number;
   readonly backoff: Backoff;
   readonly lifetime: number;
@@ -56,7 +59,7 @@ export async function endRun(message: ActiveMessage, world: RunWorld): Promise<R
   const warned = late && await tell(message, world, "delayed", entries(message, message.deferred));
   if (failed && succeeded && message.deferred.length === 0) return removeMessage(message, world);
   const changes = finalChanges(message, failed, succeeded);
-  const until = nextAttempt(now, message.envelope.arrival, world.backoff, world.random());
+  const until = world.waits() + waitingTime(now - message.envelope.arrival, world.backoff, world.random());
   world.store.defer(message.id, until, changes, { warned: message.warned || warned });
   return { is: "deferred", until };
 }

@@ -1,5 +1,5 @@
 import { quoteAddress } from "../address/address.ts";
-import type { Clock } from "../base/clock.ts";
+import { type Clock, goingOn } from "../base/clock.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { Bouncer } from "../bounce/bouncer.ts";
 import { splitList } from "../config/syntax/list.ts";
@@ -98,6 +98,8 @@ class QueueManager implements Qmgr {
   readonly #abort = new AbortController();
   readonly #running = new Set<Running>();
   readonly #warnedUntil = new Map<string, number>();
+  /** What is due goes by it: it goes on when the clock is set back. */
+  readonly #waits: Clock;
   #stopping = false;
   #cancelRun: (() => void) | undefined;
   /** Who waits for messages to leave, as the service stops. */
@@ -106,10 +108,12 @@ class QueueManager implements Qmgr {
   constructor(deps: QmgrDeps) {
     this.#deps = deps;
     const { settings, store, clock } = deps;
+    const waits = this.#waits = { now: goingOn(clock.now), after: clock.after };
     this.#deferTransports = new Set(splitList(settings.defer_transports));
     this.#active = new ActiveQueue({
       store,
       clock,
+      waits,
       log: deps.log,
       messageLimit: settings.qmgr_message_active_limit,
       recipientLimit: settings.qmgr_message_recipient_limit,
@@ -122,6 +126,7 @@ class QueueManager implements Qmgr {
       bounce: deps.bounce,
       log: deps.log,
       now: clock.now,
+      waits: waits.now,
       random: deps.random,
       backoff: {
         minimal: settings.minimal_backoff_time * 1000,
@@ -385,7 +390,7 @@ class QueueManager implements Qmgr {
 
   #newTransport(name: string, limits: TransportLimits): Transport {
     const transport = new Transport(name, limits, this.#deps.processLimit(name), {
-      clock: this.#deps.clock,
+      clock: this.#waits,
       deadTime: this.#deps.settings.minimal_backoff_time * 1000,
       start: (delivery) => this.#deliver(delivery),
       suspend: (message, recipients, detail) =>
@@ -521,7 +526,7 @@ class QueueManager implements Qmgr {
   }
 
   #warnUnavailable(transport: string): void {
-    const now = this.#deps.clock.now();
+    const now = this.#waits.now();
     if ((this.#warnedUntil.get(transport) ?? 0) > now) return;
     this.#warnedUntil.set(transport, now + this.#deps.settings.transport_retry_time * 1000);
     const warn = (text: string) => this.#deps.log.note("qmgr", "warning", text);

@@ -677,3 +677,40 @@ test("a bad transport parameter stops the start and names itself", () => {
     "smtp_destination_concurrency_positive_feedback: bad feedback value: 2",
   );
 });
+
+test("when the clock is set back, deferred mail goes out after the time that it had left, without a flush, and dead sites live again", async () => {
+  const { put, clock, pending, told } = rig();
+  put(["a@x.example"]);
+  await settle();
+  const [first] = pending;
+  first!.finish(all(first!.job, UNREACHED, { deadSite: REFUSED }));
+  await settle();
+  clock.step(-86_400_000);
+  await clock.advance(SETTINGS.minimal_backoff_time * 1000 + SETTINGS.queue_run_delay * 1000);
+  expect(pending.length).toBe(1);
+  // What comes in by the new clock goes out by it, and no message is older for it.
+  pending[0]!.finish(all(pending[0]!.job, UNREACHED));
+  put(["b@y.example"]);
+  await settle();
+  expect(pending.map(({ job }) => job.nexthop)).toEqual(["y.example"]);
+  pending[0]!.finish(all(pending[0]!.job, UNREACHED));
+  await clock.advance(SETTINGS.maximal_backoff_time * 1000 * 1.1 + SETTINGS.queue_run_delay * 1000);
+  expect(pending.map(({ job }) => job.nexthop).sort()).toEqual(["x.example", "y.example"]);
+  expect(told).toEqual([]);
+});
+
+test("when the clock is set forward and back again, no message counts as old that came in between", async () => {
+  const { put, clock, pending, told } = rig();
+  put(["a@x.example"]);
+  await settle();
+  clock.step(30 * 86_400_000);
+  pending[0]!.finish(all(pending[0]!.job, SENT));
+  await settle();
+  clock.step(-30 * 86_400_000);
+  put(["b@y.example"]);
+  await clock.advance(1000);
+  expect(pending.length).toBe(1);
+  pending[0]!.finish(all(pending[0]!.job, UNREACHED));
+  await clock.advance(SETTINGS.minimal_backoff_time * 1000 * 1.1 + SETTINGS.queue_run_delay * 1000);
+  expect([pending.length, told]).toEqual([1, []]);
+});

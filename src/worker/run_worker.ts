@@ -151,6 +151,7 @@ class Worker {
         directory: settings.queue_directory,
         shard: boot.shard,
         settings,
+        limits: { longestWait: 1.1 * 1000 * settings.maximal_backoff_time },
         report: queueReporter(log, this.#metrics),
       });
     } catch (error) {

@@ -4,6 +4,8 @@ import type { Clock } from "../../src/base/clock.ts";
 export interface FakeClock extends Clock {
   /** Goes on by that time, calling what falls due in order and letting promises settle between. */
   advance(milliseconds: number): Promise<void>;
+  /** Somebody sets it: what it shows jumps, and timers do not notice. */
+  step(milliseconds: number): void;
   /** Timers that wait. */
   pending(): number;
 }
@@ -17,9 +19,11 @@ export async function settle(): Promise<void> {
 /** A fake clock that begins at `start`. */
 export function fakeClock(start = Date.UTC(2026, 10, 25, 1, 54, 39)): FakeClock {
   let now = start;
+  let shown = 0;
   let waiting: { at: number; call: () => void }[] = [];
   return {
-    now: () => now,
+    now: () => now + shown,
+    step: (milliseconds) => void (shown += milliseconds),
     after(milliseconds, call) {
       const timer = { at: now + milliseconds, call };
       waiting.push(timer);

@@ -1,3 +1,4 @@
+import { goingOn } from "../../base/clock.ts";
 import type { Disk } from "../../platform/file/disk.ts";
 import { adoptOrphans } from "./adopt.ts";
 import { Appends } from "../log/appends.ts";
@@ -52,6 +53,8 @@ export async function openFileStore(options: FileStoreOptions): Promise<QueueSto
 class FileStore implements QueueStore {
   readonly #shard: Shard;
   readonly #world: StoreWorld;
+  /** For pauses and intervals: it goes on when the clock is set back. */
+  readonly #now: () => number;
   readonly #disk: Disk;
   readonly #appends = new Appends();
   readonly #compaction: Compaction;
@@ -84,6 +87,7 @@ class FileStore implements QueueStore {
     const { disk, limits, now, settings, random } = world;
     this.#shard = shard;
     this.#world = world;
+    this.#now = goingOn(world.now);
     this.#disk = disk;
     this.#recent = new RecentMessages(limits.cacheBytes);
     this.#opener = new MessageOpener(shard, this.#recent, () => this.#recordSoon());
@@ -127,11 +131,11 @@ class FileStore implements QueueStore {
   }
 
   #makeCommits(): GroupCommit {
-    const { now, inputs, report, after, limits } = this.#world;
+    const { inputs, report, after, limits } = this.#world;
     return new GroupCommit({
       log: this.#shard.log,
       sources: [this.#shard.outcomes, this.#compaction, this.#appends],
-      now,
+      now: this.#now,
       report,
       after,
       inputs,
@@ -151,7 +155,7 @@ class FileStore implements QueueStore {
 
   /** After a failed write the next message may try again when the pause is over. */
   refusal(size: number): QueueFault | undefined {
-    if (Math.abs(this.#world.now() - this.#lookedAt) > FRESH) this.#look();
+    if (Math.abs(this.#now() - this.#lookedAt) > FRESH) this.#look();
     const writing = this.#commits.refusing ? this.#acceptance.get("writing") : undefined;
     return this.#acceptance.get("place") ?? writing ?? this.#space.trouble(size);
   }
@@ -161,7 +165,7 @@ class FileStore implements QueueStore {
   }
 
   #look(): void {
-    this.#lookedAt = this.#world.now();
+    this.#lookedAt = this.#now();
     this.#space.look();
     this.#acceptance.set("place", this.#shard.place?.trouble());
     this.#acceptance.set("room", this.#space.trouble(0));
@@ -209,7 +213,7 @@ class FileStore implements QueueStore {
     if (this.#closing) return Promise.reject(new QueueFault("append to the queue", "it is being closed"));
     const { bytes, checksum, size } = content;
     const spooled = checksum !== undefined;
-    this.#lastAppend = this.#world.now();
+    this.#lastAppend = this.#now();
     return new Promise((resolve, reject) => {
       this.#appends.add({
         record: {
@@ -271,9 +275,9 @@ class FileStore implements QueueStore {
   }
 
   #compact(tidy: boolean): void {
-    if (this.#closing || this.#world.now() < this.#compactionRests) return;
+    if (this.#closing || this.#now() < this.#compactionRests) return;
     this.#compaction.run(tidy).catch(() => {
-      this.#compactionRests = this.#world.now() + COMPACTION_PAUSE;
+      this.#compactionRests = this.#now() + COMPACTION_PAUSE;
     });
   }
 
@@ -282,7 +286,7 @@ class FileStore implements QueueStore {
     if (this.#closing || this.#cancelIdle !== undefined) return;
     this.#cancelIdle = this.#world.after(this.#world.limits.idleTime, () => {
       this.#cancelIdle = undefined;
-      if (this.#world.now() - this.#lastAppend < this.#world.limits.idleTime) return this.#tidyLater();
+      if (this.#now() - this.#lastAppend < this.#world.limits.idleTime) return this.#tidyLater();
       this.#tidy();
     });
   }
@@ -426,12 +430,12 @@ class FileStore implements QueueStore {
 
   /** In a fault the log itself is tried first; then a file beside it, which costs mail in progress nothing. */
   async probe(): Promise<number> {
-    const started = this.#world.now();
+    const started = this.#now();
     this.#look();
     await this.#tryAgain();
     if (this.trouble !== undefined) throw this.trouble;
     await probeDisk(this.#disk, this.#shard.paths.probe);
-    return this.#world.now() - started;
+    return this.#now() - started;
   }
 
   async damage(): Promise<string | undefined> {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { put as putContent } from "../../../test/kit/queue_shard.ts";
 import type { Envelope, QueueId } from "../envelope.ts";
 import { recordLength } from "../log/record.ts";
 import { openFileStore } from "./file_store.ts";
@@ -388,4 +389,31 @@ test("refusal() knows queue_minfree and one and a half times message_size_limit"
 
 test("probe() answers with the time a write and a sync took", async () => {
   expect(await (await start()).probe()).toBeLessThan(1000);
+});
+
+test("what is due later than any wait, as after a clock that was set back, is due at the next start", async () => {
+  const at = Date.now();
+  const openAt = (now: number) =>
+    openFileStore({
+      directory,
+      shard: 0,
+      settings: { queue_minfree: 0, message_size_limit: 0, enable_long_queue_ids: false },
+      limits: { longestWait: 3_600_000 },
+      now: () => now,
+      report: () => {},
+    });
+  const store = await openAt(at);
+  const ids = [
+    await putContent(store, Buffer.from("one"), at),
+    await putContent(store, Buffer.from("two"), at),
+  ];
+  const fresh = await putContent(store, Buffer.from("three"), at);
+  store.takeDue(at, 2);
+  store.defer(ids[0]!, at + 1_800_000, []);
+  store.defer(ids[1]!, at + 3_600_000, []);
+  await store.close();
+  const again = await openAt(at - 1_800_000);
+  expect(again.takeDue(at - 1_800_000, 9)).toEqual([fresh, ids[1]!]);
+  expect(again.nextDue()).toBe(at + 1_800_000);
+  await again.close();
 });

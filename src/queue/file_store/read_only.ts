@@ -30,6 +30,7 @@ export async function openReadOnly(directory: string, disk: Disk = systemDisk): 
       mode: "read",
       disk,
       random: () => 0,
+      now: Date.now,
       limits: QUEUE_LIMITS,
       report: () => {},
     });

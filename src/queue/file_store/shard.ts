@@ -8,7 +8,7 @@ import { assessLoss, idsIn } from "./loss.ts";
 import { LogMarks } from "../log/log_marks.ts";
 import type { LogMark } from "../log/log_mark.ts";
 import { readRoster, type Roster, writeRoster } from "./roster.ts";
-import { MessageIndex } from "../index/message_index.ts";
+import { MessageIndex, QUEUE } from "../index/message_index.ts";
 import { Outcomes } from "../log/outcomes.ts";
 import { type Damage, dropMessage, type Findings, replay } from "../log/replay.ts";
 import { type DecodedRecord, decodeRecord, FLAG } from "../log/record.ts";
@@ -53,6 +53,7 @@ export interface ShardOptions {
   readonly mode: "read" | "write";
   readonly disk: Disk;
   readonly random: () => number;
+  readonly now: () => number;
   readonly limits: QueueLimits;
   readonly report: (event: QueueEvent) => void;
 }
@@ -138,8 +139,20 @@ export class Shard {
       mode,
     });
     if (mode === "write") await this.#reportFindings(findings);
+    if (mode === "write") this.#bringForward();
     if (mode === "write") await this.confirm().catch(() => {}); // a disk in trouble can still be read
     await this.#matchSpool();
+  }
+
+  /** What waits for a time that only a clock can have named that has been set back since is due now. */
+  #bringForward(): void {
+    const { now, limits: { longestWait } } = this.#options;
+    const at = now();
+    const { due, queue } = this.index;
+    for (const slot of this.index.slots()) {
+      const latest = queue[slot] === QUEUE.incoming ? at : at + longestWait;
+      if (due[slot] > latest) this.index.move(slot, queue[slot], at);
+    }
   }
 
   /** Makes sure that all that replay found is durable, and marks the log as good so far. Rejects when the disk fails. */

@@ -46,6 +46,8 @@ export interface QueueLimits {
   readonly slackBytes: number;
   /** After this long without an append the log shrinks to what lives. */
   readonly idleTime: number;
+  /** No message waits longer than this for its next attempt: what is due later was written before the clock was set back. */
+  readonly longestWait: number;
   /** After a failed write nothing is tried again for this long. */
   readonly faultPause: number;
   /** How often the store looks whether it can take mail, also when none comes, in milliseconds. */
@@ -65,6 +67,7 @@ export const QUEUE_LIMITS: QueueLimits = {
   slack: 2,
   slackBytes: 256 * 1024 * 1024,
   idleTime: 5000,
+  longestWait: Infinity,
   faultPause: 1000,
   checkTime: 5000,
 };

@@ -172,6 +172,8 @@ export class SegmentLog {
   /** The segment to write to: the active one, or a new one whose directory entry and header are durable. */
   async writable(): Promise<Segment> {
     if (this.#active !== undefined && this.#active.end < this.#options.segmentSize) return this.#active;
+    // Its last mark, which no group commit of its own would cover; what headers say of it may be damaged later.
+    await this.#active?.sync().catch(() => {});
     this.seal();
     return await this.#create();
   }

@@ -17,21 +17,33 @@ export interface Load {
 }
 
 /** Makes messages of all sizes: mostly small, some over any threshold between memory and file. */
-function makeMessage(id: string): { readonly body: Buffer; readonly recipients: readonly string[] } {
+function makeMessage(
+  id: string,
+  box: string | undefined,
+): { readonly body: Buffer; readonly recipients: readonly string[] } {
   const dice = Math.random();
   const size = dice < 0.85 ? 200 + dice * 5000 : dice < 0.97 ? 30_000 : 400_000;
   const line = `${randomBytes(36).toString("base64")}\r\n`;
   const body = Buffer.from(`${id}\r\n${line.repeat(Math.ceil(size / line.length))}`);
   const count = Math.random() < 0.8 ? 1 : 3;
-  return { body, recipients: Array.from({ length: count }, (_, at) => `r${at}-${id}@far.example`) };
+  const far = Array.from({ length: count }, (_, at) => `r${at}-${id}@far.example`);
+  return { body, recipients: box !== undefined && Math.random() < 0.3 ? [box, ...far] : far };
 }
 
 let serial = 0;
 
-/** Starts `lanes` clients, each on a connection of its own that it opens again when it is lost. */
-export function startLoad(port: number, lanes: number, accepted: (message: Accepted) => void): Load {
+/**
+ * Starts `lanes` clients, each on a connection of its own that it opens again when it is lost. Where a `box` is given, some
+ * messages go there too.
+ */
+export function startLoad(
+  port: number,
+  lanes: number,
+  accepted: (message: Accepted) => void,
+  box?: string,
+): Load {
   const state = { stopped: false };
-  const running = Array.from({ length: lanes }, () => lane(port, state, accepted));
+  const running = Array.from({ length: lanes }, () => lane(port, state, accepted, box));
   return {
     stop: async () => {
       state.stopped = true;
@@ -44,13 +56,14 @@ async function lane(
   port: number,
   state: { stopped: boolean },
   accepted: (message: Accepted) => void,
+  box: string | undefined,
 ): Promise<void> {
   while (!state.stopped) {
     const client = new Client(port);
     try {
       await client.open();
       while (!state.stopped) {
-        const message = await client.send();
+        const message = await client.send(box);
         if (message !== undefined) accepted(message);
       }
     } catch { /* the server died: what was not answered does not count */ }
@@ -112,9 +125,9 @@ class Client {
   }
 
   /** Sends a message; undefined when it was put off. */
-  async send(): Promise<Accepted | undefined> {
+  async send(box: string | undefined): Promise<Accepted | undefined> {
     const id = `m${++serial}x${randomBytes(4).toString("hex")}`;
-    const { body, recipients } = makeMessage(id);
+    const { body, recipients } = makeMessage(id, box);
     await this.#command("MAIL FROM:<>\r\n", /^250/);
     for (const recipient of recipients) await this.#command(`RCPT TO:<${recipient}>\r\n`, /^250/);
     await this.#command("DATA\r\n", /^354/);

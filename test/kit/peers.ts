@@ -14,6 +14,8 @@ const postfixTable = (type: string): Peer => ({
   packages: `postfix-${type}`,
 });
 
+const LIBRARIES = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`;
+
 const PEERS = {
   postfix: { files: ["/usr/sbin/postfix", "/usr/sbin/postconf", "/usr/sbin/postmap"], packages: "postfix" },
   "postfix-cdb": postfixTable("cdb"),
@@ -23,6 +25,10 @@ const PEERS = {
   "postfix-pcre": postfixTable("pcre"),
   "postfix-pgsql": postfixTable("pgsql"),
   "postfix-sqlite": postfixTable("sqlite"),
+  libfaketime: {
+    files: [`/usr/lib/${LIBRARIES}/faketime/libfaketimeMT.so.1`],
+    packages: "libfaketime",
+  },
   mariadb: { files: ["/usr/sbin/mariadbd"], packages: "mariadb-server" },
   memcached: { files: ["/usr/bin/memcached"], packages: "memcached" },
   nc: { files: ["/usr/bin/nc"], packages: "netcat-openbsd" },

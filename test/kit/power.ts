@@ -21,11 +21,11 @@ export function family(pid: number): number[] {
   return members;
 }
 
-/** SIGKILL for each that still runs. */
-export function kill(pids: readonly number[]): void {
+/** A signal, SIGKILL if not told otherwise, for each that still runs. */
+export function kill(pids: readonly number[], signal: NodeJS.Signals = "SIGKILL"): void {
   for (const pid of pids) {
     try {
-      process.kill(pid, "SIGKILL");
+      process.kill(pid, signal);
     } catch { /* it ended meanwhile */ }
   }
 }

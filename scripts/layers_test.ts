@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { breaches, roomsWithoutReadme } from "./layers.ts";
@@ -144,4 +144,14 @@ const BREACHES: readonly (readonly [string, Readonly<Record<string, string>>, st
 
 test.each(BREACHES)("%s is a breach, and named", (_name, files, said) => {
   expect(law(files)).toEqual([said]);
+});
+
+test("the files that the guides for contributors name exist", () => {
+  const root = resolve(import.meta.dirname, "..");
+  for (const page of ["ARCHITECTURE.md", "CONTRIBUTING.md"]) {
+    const text = readFileSync(join(root, "docs", page), "utf8");
+    const named = [...text.matchAll(/`((?:src|test|scripts)\/[\w/.]+)`/g)].map((match) => match[1]!);
+    expect(named.length).toBeGreaterThan(5);
+    expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  }
 });

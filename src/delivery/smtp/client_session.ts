@@ -1,27 +1,10 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
-import type { Connection } from "../../platform/socket/connection.ts";
+import type { ClientTls, Connection } from "../../platform/socket/connection.ts";
+import type { TlsFacts } from "../../platform/socket/start_tls.ts";
 import { type Features, NO_FEATURES } from "./features.ts";
+import { type Peer, peerName, relayName } from "./peer.ts";
 import { ReplyReader, type ServerReply } from "./reply_reader.ts";
-
-/** The peer of a session. */
-export interface Peer {
-  /** Name it was found by; for a socket this machine's own. */
-  readonly host: string;
-  /** IP address, or path of a socket. */
-  readonly address: string;
-  /** 0 for a socket. */
-  readonly port: number;
-}
-
-/** `host[address]`, as in `host ... said:`. */
-function peerName({ host, address }: Peer): string {
-  return `${host}[${address}]`;
-}
-
-/** `host[address]:port`, as in `relay=`. */
-export function relayName(peer: Peer): string {
-  return peer.port === 0 ? peerName(peer) : `${peerName(peer)}:${peer.port}`;
-}
+import type { SessionKey } from "./session_key.ts";
 
 /** How a conversation ended early. */
 export type Lost = "lost" | "timeout" | "aborted";
@@ -42,7 +25,7 @@ const LINGER = 5000;
 
 /** One connection to a server, used for one delivery at a time. */
 export class Session {
-  readonly peer: Peer;
+  readonly key: SessionKey;
   /** `host[address]`. */
   readonly name: string;
   /** `host[address]:port`. */
@@ -50,6 +33,10 @@ export class Session {
   /** Milliseconds since 1970. */
   readonly connectedAt: number;
   features: Features = NO_FEATURES;
+  /** The greeting said ESMTP. */
+  announcesEsmtp = false;
+  /** What the handshake was; undefined in the clear. */
+  tls: TlsFacts | undefined;
   /** Whether this is a most preferred server of the destination (loop detection). */
   bestMx = false;
   /** The destination had no other address when this one was opened. */
@@ -64,7 +51,7 @@ export class Session {
   whileIdle: (() => void) | undefined;
 
   readonly #connection: Connection;
-  readonly #reader = new ReplyReader();
+  #reader = new ReplyReader();
   readonly #perRequestDeadline: boolean;
   readonly #quitPatience: number;
   #ended: Lost | undefined;
@@ -78,7 +65,7 @@ export class Session {
 
   constructor(
     connection: Connection,
-    peer: Peer,
+    key: SessionKey,
     options: {
       readonly now: number;
       readonly perRequestDeadline: boolean;
@@ -87,12 +74,16 @@ export class Session {
     },
   ) {
     this.#connection = connection;
-    this.peer = peer;
-    this.name = peerName(peer);
-    this.relay = relayName(peer);
+    this.key = key;
+    this.name = peerName(key.peer);
+    this.relay = relayName(key.peer);
     this.connectedAt = options.now;
     this.#perRequestDeadline = options.perRequestDeadline;
     this.#quitPatience = options.quitPatience;
+  }
+
+  get peer(): Peer {
+    return this.key.peer;
   }
 
   /** Whether the connection is over. */
@@ -153,6 +144,19 @@ export class Session {
     if (this.#ended !== undefined || this.#connection.write(bytes)) return;
     this.#drained ??= Promise.withResolvers();
     return this.#drained.promise;
+  }
+
+  /**
+   * Turns to TLS, once the server has agreed. What it has said in the clear behind that is forgotten, and what it can do has to
+   * be asked anew (RFC 3207 §4.2). Rejects with what went wrong; the connection is over then.
+   */
+  async startTls(tls: ClientTls, timeout: number): Promise<TlsFacts> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.tls = await this.#connection.startTls({ ...tls, side: "client", timeout });
+    this.#reader = new ReplyReader();
+    this.features = NO_FEATURES;
+    return this.tls;
   }
 
   /** Says QUIT and closes; waits for the answer only when told so (smtp_skip_quit_response). */

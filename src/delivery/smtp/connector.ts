@@ -2,7 +2,9 @@ import type { Connection, ConnectionHandler, ConnectTo } from "../../platform/so
 import { systemErrorText } from "../../platform/system_error.ts";
 import type { ClientSettings } from "./client_settings.ts";
 import { type Failure, localFailure } from "./failure.ts";
-import { type Peer, relayName, Session } from "./client_session.ts";
+import { Session } from "./client_session.ts";
+import { type Peer, relayName } from "./peer.ts";
+import type { Demand, SessionKey } from "./session_key.ts";
 
 /** Opens stream connections; the system's in production. */
 export type Connect = (
@@ -34,16 +36,18 @@ const BIND_ERRORS = new Set(["EADDRNOTAVAIL", "EACCES"]);
 /** Connects, or says why not in Postfix's words: `connect to H[A]:P: Connection refused`. */
 export async function openSession(
   endpoint: Endpoint,
+  demand: Demand,
   context: ConnectContext,
   signal: AbortSignal,
 ): Promise<Session | Failure> {
+  const key = { ...demand, peer: endpoint.peer };
   const from = endpoint.is === "tcp" ? sourceAddress(endpoint.family, context) : undefined;
-  const opened = await tryToOpen(endpoint, context, from, signal);
+  const opened = await tryToOpen(endpoint, key, context, from, signal);
   if (opened instanceof Session) return opened;
   if (from === undefined || !BIND_ERRORS.has(opened.code)) return connectFailure(endpoint.peer, opened.error);
   context.warn(`smtp_connect_addr: bind ${from}: ${systemErrorText(opened.error)}`);
   if (context.settings.bindAddressEnforce) return localFailure("4.4.0", "server configuration error");
-  const again = await tryToOpen(endpoint, context, undefined, signal);
+  const again = await tryToOpen(endpoint, key, context, undefined, signal);
   return again instanceof Session ? again : connectFailure(endpoint.peer, again.error);
 }
 
@@ -54,6 +58,7 @@ interface NotOpened {
 
 async function tryToOpen(
   { is, peer }: Endpoint,
+  key: SessionKey,
   { settings, connect, now }: ConnectContext,
   localAddress: string | undefined,
   signal: AbortSignal,
@@ -64,7 +69,7 @@ async function tryToOpen(
   let session: Session | undefined;
   try {
     await connect(to, { timeout: settings.timeouts.connect || DAY, signal }, (connection) => {
-      const opened = new Session(connection, peer, {
+      const opened = new Session(connection, key, {
         now: now(),
         perRequestDeadline: settings.perRequestDeadline,
         quitPatience: settings.skipQuitResponse ? 0 : settings.timeouts.quit,

@@ -6,10 +6,12 @@ import { type Endpoint, openSession } from "./connector.ts";
 import type { DeliveryContext } from "./delivery_context.ts";
 import { type Destination, parseDestination } from "./route/smtp_destination.ts";
 import { type Failure, isSoft, localFailure } from "./failure.ts";
-import { hello } from "./hello.ts";
+import { open } from "./opening.ts";
 import { Progress } from "./progress.ts";
-import { type Peer, Session } from "./client_session.ts";
+import { Session } from "./client_session.ts";
 import { outgoingMessage } from "./content/outgoing_message.ts";
+import { addressKey, type Demand, isSameDemand, nexthopKey, NO_DEMAND } from "./session_key.ts";
+import { isUnmet } from "./unmet_demands.ts";
 import { transact, type TransactionContext, type TransactionEnd } from "./transaction.ts";
 
 /** Port on which mail systems talk to each other: there a host with our own name or address is a loop. */
@@ -36,6 +38,8 @@ class Delivery {
   /** Under which next hop the first good connection is kept. */
   #nexthopKey: string | undefined;
   #keptByNexthop = false;
+  /** What is demanded of connections for the next hop in hand. */
+  #demand: Demand = NO_DEMAND;
   #transaction: TransactionContext | undefined;
 
   constructor(job: DeliveryJob, signal: AbortSignal, context: DeliveryContext) {
@@ -111,11 +115,12 @@ class Delivery {
       service,
     });
     if (destination.is !== "host") return this.#badDestination(destination);
-    const unmet = await this.#context.unmet.nexthop(site, this.#job.envelope.sender);
-    if (unmet !== undefined) return void (this.#why = unmet);
+    const demand = await this.#context.demands.nexthop(site, this.#job.envelope.sender);
+    if (isUnmet(demand)) return void (this.#why = demand);
+    this.#demand = demand;
     const limits = { addresses: 0, sessions: 0 };
     if (first && this.#cachePolicy(destination.host)) {
-      this.#nexthopKey = nexthopKey(destination.text);
+      this.#nexthopKey = nexthopKey(destination.text, demand);
       if (await this.#overSoleServer(this.#nexthopKey)) return;
     }
     const detectLoop = settings.program === "smtp" && destination.port === SMTP_PORT;
@@ -130,16 +135,28 @@ class Delivery {
 
   /** The direct way: a kept connection to the only server there is needs no lookup. Answers whether it was taken. */
   async #overSoleServer(key: string): Promise<boolean> {
-    const { cache } = this.#context;
-    for (let session = cache.take(key, true); session !== undefined; session = cache.take(key, true)) {
+    for (;;) {
+      const session = await this.#takeKept(key, true);
+      if (session === undefined) return false;
       if (!this.#mustGoOn()) {
         session.quit();
-        break;
+        return false;
       }
       this.#progress.finalServer = this.#finalNexthop;
       if (await this.#transfer(session)) return true;
     }
-    return false;
+  }
+
+  /** A connection kept for the next hop, if it was made for what its host demands now. */
+  async #takeKept(key: string, sole: boolean): Promise<Session | undefined> {
+    const { cache, demands } = this.#context;
+    for (;;) {
+      const session = cache.take(key, sole);
+      if (session === undefined) return undefined;
+      const demand = await demands.host(session.peer.host, this.#demand);
+      if (!isUnmet(demand) && isSameDemand(demand, session.key)) return session;
+      session.quit();
+    }
   }
 
   #badDestination(destination: Exclude<Destination, { is: "host" }>): void {
@@ -181,7 +198,7 @@ class Delivery {
     while (
       this.#nexthopKey !== undefined && rest.length > 0 && this.#mustGoOn() && !this.#limitReached(limits)
     ) {
-      const session = this.#context.cache.take(this.#nexthopKey);
+      const session = await this.#takeKept(this.#nexthopKey, false);
       if (session === undefined) break;
       const others = rest.filter(({ address }) => address !== session.peer.address);
       this.#progress.finalServer = this.#finalNexthop && others.length === 0;
@@ -210,11 +227,14 @@ class Delivery {
       const endpoint: Endpoint = { is: "tcp", peer, family: target.family };
       // A kept connection that turns out dead gives way to a new one to the same address.
       for (let transferred = false; !transferred && this.#mustGoOn();) {
-        const session = await this.#sessionTo(endpoint, (opened) => {
-          opened.bestMx = target.preference === all[0].preference;
-          opened.sole = all.length === 1;
-          setFinal();
-          return this.#hello(opened, destination.text, detectLoop);
+        const session = await this.#sessionTo(endpoint, {
+          nexthop: destination.text,
+          detectLoop,
+          prepare: (opened) => {
+            opened.bestMx = target.preference === all[0].preference;
+            opened.sole = all.length === 1;
+            setFinal();
+          },
         });
         if (session === undefined) break;
         if (session.uses === 0) limits.sessions++;
@@ -225,22 +245,26 @@ class Delivery {
   }
 
   /** A session that is ready for mail: kept under its address, or new; undefined when the host did not want us. */
-  async #sessionTo(
-    endpoint: Endpoint,
-    greet: (session: Session) => Promise<Failure | undefined>,
-  ): Promise<Session | undefined> {
-    const kept = this.#nexthopKey === undefined
-      ? undefined
-      : this.#context.cache.take(addressKey(endpoint.peer));
-    if (kept !== undefined) return kept;
-    const session = await openSession(endpoint, this.#context, this.#signal);
+  async #sessionTo(endpoint: Endpoint, opening: Opening): Promise<Session | undefined> {
+    const { peer } = endpoint;
+    const { cache, demands, log, settings } = this.#context;
+    const demand = await demands.host(peer.host, this.#demand);
+    if (!isUnmet(demand) && this.#nexthopKey !== undefined) {
+      const kept = cache.take(addressKey({ peer, ...demand }));
+      if (kept !== undefined) return kept;
+    }
+    const met = isUnmet(demand) ? this.#demand : demand;
+    const session = await openSession(endpoint, met, this.#context, this.#signal);
     if (!(session instanceof Session)) {
       this.#why = session;
       if (this.#signal.aborted) return undefined;
-      this.#context.log.emit(this.#context.settings.program, "connectFailed", { reason: session.text });
+      log.emit(settings.program, "connectFailed", { reason: session.text });
       return undefined;
     }
-    const failure = await this.#whileAbortable(session, this.#greet(session, greet));
+    opening.prepare(session);
+    const failure = isUnmet(demand)
+      ? demand
+      : await this.#whileAbortable(session, this.#open(session, opening));
     if (failure === undefined) return session;
     this.#why = failure;
     this.#progress.failAll(failure, session, { throttle: true });
@@ -249,12 +273,18 @@ class Delivery {
     return undefined;
   }
 
-  async #greet(
-    session: Session,
-    greet: (session: Session) => Promise<Failure | undefined>,
-  ): Promise<Failure | undefined> {
+  async #open(session: Session, { nexthop, detectLoop }: Opening): Promise<Failure | undefined> {
+    const { settings, warn, discardKeywords, log } = this.#context;
     try {
-      return await greet(session);
+      const listed = await discardKeywords?.(session.peer.address);
+      return await open(session, {
+        settings,
+        nexthop,
+        detectLoop,
+        discard: listed === undefined ? settings.discardEhloKeywords : upperCaseWords(listed),
+        warn,
+        note: (text) => log.note(settings.program, "info", text),
+      });
     } catch (error) {
       return this.#localFault(session, error);
     }
@@ -263,21 +293,6 @@ class Delivery {
   #localFault(session: Session, error: unknown): Failure {
     this.#context.warn(`${this.#job.envelope.id}: ${error instanceof Error ? error.message : String(error)}`);
     return localFailure("4.3.0", `local data error while talking to ${session.name}`);
-  }
-
-  async #hello(session: Session, nexthop: string, detectLoop: boolean): Promise<Failure | undefined> {
-    const { settings, warn, discardKeywords, log } = this.#context;
-    const unmet = await this.#context.unmet.host(session.peer.host);
-    if (unmet !== undefined) return unmet;
-    const listed = await discardKeywords?.(session.peer.address);
-    return await hello(session, {
-      settings,
-      nexthop,
-      detectLoop,
-      discard: listed === undefined ? settings.discardEhloKeywords : upperCaseWords(listed),
-      warn,
-      note: (text) => log.note(settings.program, "info", text),
-    });
   }
 
   /** Sends the message; answers false when a kept session was dead and nothing has happened. */
@@ -313,7 +328,7 @@ class Delivery {
   #putAway(session: Session): void {
     if (session.ended) return session.close();
     if (!this.#willKeep(session)) return session.quit();
-    const keys = [addressKey(session.peer)];
+    const keys = [addressKey(session.key)];
     if (!this.#keptByNexthop && this.#nexthopKey !== undefined) keys.push(this.#nexthopKey);
     this.#keptByNexthop = true;
     this.#context.cache.keep(session, keys);
@@ -343,18 +358,29 @@ class Delivery {
     }
     const peer = { host: settings.myhostname, address: path, port: 0 };
     this.#finalNexthop = true;
-    if (this.#cachePolicy(path)) this.#nexthopKey = nexthopKey(path);
+    if (this.#cachePolicy(path)) this.#nexthopKey = nexthopKey(path, this.#demand);
     for (let attempt = 0; attempt < 10 && this.#mustGoOn(); attempt++) {
-      const session = await this.#sessionTo({ is: "unix", peer }, (opened) => {
-        opened.bestMx = true;
-        this.#progress.finalServer = true;
-        return this.#hello(opened, path, false);
+      const session = await this.#sessionTo({ is: "unix", peer }, {
+        nexthop: path,
+        detectLoop: false,
+        prepare: (opened) => {
+          opened.bestMx = true;
+          this.#progress.finalServer = true;
+        },
       });
       if (session === undefined) return;
       this.#progress.finalServer = true;
       if (await this.#transfer(session)) return;
     }
   }
+}
+
+/** What a new session is opened for. */
+interface Opening {
+  readonly nexthop: string;
+  readonly detectLoop: boolean;
+  /** Notes in the session what is known of the server before anything is said. */
+  readonly prepare: (session: Session) => void;
 }
 
 interface Limits {
@@ -370,14 +396,6 @@ function sitesOf(
   if (program === "smtp") return [splitList(nexthop), undefined];
   if (nexthop.startsWith("unix:")) return [[], nexthop.slice(5)];
   return [splitList(nexthop.startsWith("inet:") ? nexthop.slice(5) : nexthop), undefined];
-}
-
-function nexthopKey(nexthop: string): string {
-  return `nexthop ${nexthop.toLowerCase()}`;
-}
-
-function addressKey({ address, port }: Peer): string {
-  return `address ${address} ${port}`;
 }
 
 function upperCaseWords(list: string): ReadonlySet<string> {

@@ -6,7 +6,7 @@ import type { ConnectionCache } from "./connection_cache.ts";
 import type { ConnectContext } from "./connector.ts";
 import type { ClientChecks } from "./content/client_checks.ts";
 import type { RewriteField } from "./content/header_filter.ts";
-import type { UnmetDemands } from "./unmet_demands.ts";
+import type { ClientDemands } from "./unmet_demands.ts";
 
 /** All that a delivery needs beside its job. */
 export interface DeliveryContext extends LookupContext, ConnectContext {
@@ -19,7 +19,7 @@ export interface DeliveryContext extends LookupContext, ConnectContext {
   readonly checks: ClientChecks | undefined;
   readonly rewriteField: RewriteField | undefined;
   readonly discardKeywords: ((address: string) => MaybeAsync<string | undefined>) | undefined;
-  /** What the operator demands of a destination and this client cannot do. */
-  readonly unmet: UnmetDemands;
+  /** What the operator demands of a destination. */
+  readonly demands: ClientDemands;
   readonly bestMx: ((job: DeliveryJob, signal: AbortSignal) => Promise<DeliveryReport>) | undefined;
 }

@@ -16,7 +16,7 @@ import type { DeliveryContext } from "./delivery_context.ts";
 import { type ClientCheckSettings, openClientChecks } from "./content/client_checks.ts";
 import { type GenericSettings, openGeneric, type RewritingTools } from "./content/generic.ts";
 import { systemServices } from "./route/services_file.ts";
-import { type DemandSettings, openUnmetDemands } from "./unmet_demands.ts";
+import { type DemandSettings, openClientDemands } from "./unmet_demands.ts";
 
 /** The tables that change what the clients send. */
 export const CLIENT_TABLE_PARAMETERS = [
@@ -82,7 +82,7 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     service: options.service ?? systemServices(),
     cache,
     ...openTables(options, warn),
-    unmet: openUnmetDemands(options.program, options.settings, options.rewriting),
+    demands: openClientDemands(options.program, options.settings, options.rewriting),
     bestMx: options.bestMx,
     warn,
   };

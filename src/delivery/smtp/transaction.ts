@@ -3,7 +3,7 @@ import type { ClientSettings } from "./client_settings.ts";
 import { breaksCommand, mailCommand, rcptCommand, xforwardCommands } from "./client_commands.ts";
 import { type ContentPlan, sendContent } from "./content/content_sender.ts";
 import { type Failure, localFailure, replyFailure, spoilsSession } from "./failure.ts";
-import { lostFailure } from "./hello.ts";
+import { lostFailure } from "./opening.ts";
 import type { Progress } from "./progress.ts";
 import type { ServerReply } from "./reply_reader.ts";
 import { type Heard, isLost, type Lost, type Session } from "./client_session.ts";

@@ -8,6 +8,7 @@ import type { Maps } from "../../table/search/maps.ts";
 import type { Answer } from "../../table/table.ts";
 import { type Failure, localFailure } from "./failure.ts";
 import type { RewritingTools } from "./content/generic.ts";
+import type { Demand } from "./session_key.ts";
 
 /** What an operator may demand of the client and it cannot do, by what follows `smtp_` or `lmtp_`: TLS, a login. */
 const DEMANDED = [
@@ -21,25 +22,30 @@ const DEMANDED = [
   "sender_dependent_authentication",
 ] as const;
 
-type Demand = `${"smtp" | "lmtp"}_${(typeof DEMANDED)[number]}`;
+type DemandParameter = `${"smtp" | "lmtp"}_${(typeof DEMANDED)[number]}`;
 
 /** The parameters that demand it. */
-export const CLIENT_DEMANDS: readonly Demand[] = DEMANDED.flatMap((
+export const CLIENT_DEMANDS: readonly DemandParameter[] = DEMANDED.flatMap((
   each,
-): Demand[] => [`smtp_${each}`, `lmtp_${each}`]);
+): DemandParameter[] => [`smtp_${each}`, `lmtp_${each}`]);
 
 /** Their values. */
-export type DemandSettings = Pick<Settings, Demand>;
+export type DemandSettings = Pick<Settings, DemandParameter>;
 
 /**
- * Why mail must not go out over this client, which has neither TLS nor SASL: an operator who demands them would rather have
- * it wait than see it sent in the clear, or refused for good by a relay that wants a login.
+ * What is demanded of a connection, or why mail must not go out over this client, which has neither TLS nor SASL: an operator
+ * who demands them would rather have it wait than see it sent in the clear, or refused for good by a relay that wants a login.
  */
-export interface UnmetDemands {
+export interface ClientDemands {
   /** For a next hop, as written (`example.com`, `[host]:587`), and the sender. */
-  nexthop(nexthop: string, sender: string): MaybeAsync<Failure | undefined>;
-  /** For a host that was found. */
-  host(name: string): MaybeAsync<Failure | undefined>;
+  nexthop(nexthop: string, sender: string): MaybeAsync<Demand | Failure>;
+  /** The same for a host that was found on the way there. */
+  host(name: string, demand: Demand): MaybeAsync<Demand | Failure>;
+}
+
+/** Tells a demand that cannot be met. */
+export function isUnmet(demand: Demand | Failure): demand is Failure {
+  return "status" in demand;
 }
 
 /** Levels that allow no clear text (postconf(5), smtp_tls_security_level). `dane` alone may fall back to it. */
@@ -48,14 +54,14 @@ const MANDATORY = new Set(["encrypt", "dane-only", "fingerprint", "verify", "sec
 const NO_TLS = localFailure("4.7.5", "TLS is required, but our TLS engine is unavailable");
 
 /** Reads the demands of one client service. */
-export function openUnmetDemands(
+export function openClientDemands(
   program: "smtp" | "lmtp",
   settings: DemandSettings,
   tools: RewritingTools | undefined,
-): UnmetDemands {
+): ClientDemands {
   const openTables = tools?.openTables;
   const level = settings[`${program}_tls_security_level`];
-  const always = MANDATORY.has(level) || (level === "" && settings[`${program}_enforce_tls`]);
+  const general = level === "" && settings[`${program}_enforce_tls`] ? "encrypt" : level || "none";
   const policies = openTables?.maps(settings[`${program}_tls_policy_maps`], `${program}_tls_policy_maps`)
     ?.whole;
   const perSite = policies !== undefined || level !== ""
@@ -68,37 +74,31 @@ export function openUnmetDemands(
   const whatever = settings[`${program}_tls_wrappermode`] ? NO_TLS : undefined;
   return {
     nexthop: (nexthop, sender) =>
-      then(
-        tlsDemand(nexthop, always, policies, perSite),
-        (unmet) =>
-          unmet ?? whatever ?? then(
-            senderDemand(passwords, bySender, sender),
-            (first) => first ?? loginDemand(passwords, nexthop),
-          ),
-      ),
-    host: (name) => whatever ?? loginDemand(passwords, name),
+      then(tlsLevel(nexthop, general, policies ?? perSite), (policy) => {
+        if (typeof policy !== "string") return policy;
+        if (MANDATORY.has(policy)) return NO_TLS;
+        return whatever ?? then(
+          senderDemand(passwords, bySender, sender),
+          (first) =>
+            first ?? then(loginDemand(passwords, nexthop), (unmet) => unmet ?? { policy, login: undefined }),
+        );
+      }),
+    host: (name, demand) => whatever ?? then(loginDemand(passwords, name), (unmet) => unmet ?? demand),
   };
 }
 
 /** The policy of a next hop decides alone where there is one; then the level of all (smtp_tls_policy_maps). */
-function tlsDemand(
-  nexthop: string,
-  always: boolean,
-  policies: Maps | undefined,
-  perSite: Maps | undefined,
-): MaybeAsync<Failure | undefined> {
-  const table = policies ?? perSite;
-  if (table === undefined) return always ? NO_TLS : undefined;
+function tlsLevel(nexthop: string, general: string, table: Maps | undefined): MaybeAsync<string | Failure> {
+  if (table === undefined) return general;
   return then(firstOf(table, policyKeys(nexthop)), (answer) => {
     if (answer.is === "trouble") return localFailure("4.7.5", `TLS policy lookup error: ${answer.why}`);
-    const mandatory = answer.is === "found" ? isMandatory(answer.value) : always;
-    return mandatory ? NO_TLS : undefined;
+    return answer.is === "found" ? levelIn(answer.value) : general;
   });
 }
 
-function isMandatory(policy: string): boolean {
-  const word = policy.trim().split(/[\s,]/)[0].toLowerCase();
-  return MANDATORY.has(word) || word === "must" || word === "must_nopeermatch";
+function levelIn(policy: string): string {
+  const word = policy.trim().split(/[\s,]/)[0]!.toLowerCase();
+  return word === "must" || word === "must_nopeermatch" ? "encrypt" : word;
 }
 
 /** The next hop as written, then each parent domain with a leading dot. */

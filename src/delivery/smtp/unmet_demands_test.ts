@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { outcomeLines, testAgent } from "../../../test/kit/smtp_delivery.ts";
 import { startSmtpPeer } from "../../../test/kit/smtp_peer.ts";
 import type { Settings } from "../../config/parameters/settings_type.ts";
+import { parseHosts } from "../../dns/hosts.ts";
 import { createFindAddress } from "../../rewrite/find_address.ts";
 import type { LocalDomains } from "../../rewrite/local_domains.ts";
 import { createOpenTables } from "../../rewrite/open_tables.ts";
@@ -76,4 +77,34 @@ test("a login that is demanded keeps the mail, by next hop or host; by sender on
   expect(await withPasswords("@example.com", bySender)).toBe(login("ann@example.com", 0));
   expect(await withPasswords("[127.0.0.1]:PORT", bySender)).toBe(login("[127.0.0.1]:N", 0));
   expect(await fate({ smtp_sasl_password_maps: "static:user:secret" })).toBe(SENT);
+});
+
+test("a connection to a host is not used for another name of it that demands more", async () => {
+  const peer = await startSmtpPeer({}, {});
+  const openTables = createOpenTables({
+    directory: "",
+    parameter: () => undefined,
+    warn: () => {},
+    clock: () => 0,
+  });
+  const { agent, deliver } = testAgent({
+    smtp_host_lookup: "native",
+    smtp_sasl_auth_enable: true,
+    smtp_sasl_password_maps: "inline:{ strict.example=user:secret }",
+    smtp_tls_policy_maps: `inline:{ [may.example]:${peer.port}=may }`,
+  }, {
+    hosts: parseHosts("127.0.0.1 free.example also.example strict.example may.example\n"),
+    rewriting: { openTables, find: () => ({ answer: { is: "absent" }, key: "" }) as never },
+  });
+  const send = async (name: string) => {
+    const report = await deliver({ nexthop: `[${name}]:${peer.port}` });
+    return [report.outcomes[0]!.is, report.connectionUse ?? 1, peer.connections] as const;
+  };
+  expect(await send("free.example")).toEqual(["sent", 1, 1]);
+  expect(await send("also.example")).toEqual(["sent", 2, 1]);
+  expect(await send("strict.example")).toEqual(["deferred", 1, 2]);
+  expect(await send("may.example")).toEqual(["sent", 1, 3]);
+  expect(await send("free.example")).toEqual(["sent", 3, 3]);
+  await agent.close();
+  await peer.close();
 });

@@ -4,8 +4,8 @@ import { NO_FEATURES, parseFeatures } from "./features.ts";
 import type { ServerReply } from "./reply_reader.ts";
 import { type Heard, isLost, type Lost, type Session } from "./client_session.ts";
 
-/** What the handshake needs to know beside the session. */
-export interface HelloContext {
+/** What the opening needs to know beside the session. */
+export interface OpeningContext {
   readonly settings: ClientSettings;
   /** Next hop, for the text of a loop. */
   readonly nexthop: string;
@@ -29,15 +29,41 @@ export function lostFailure(session: Session, lost: Lost, stage: string): Failur
   }
 }
 
-/** Reads the greeting and says EHLO, HELO or LHLO (RFC 5321 §3.1, §3.2); undefined when the server is ready for mail. */
-export async function hello(session: Session, context: HelloContext): Promise<Failure | undefined> {
+/** One step towards a session that is ready for mail; answers why it cannot go on. */
+export type OpeningStep = (session: Session, context: OpeningContext) => Promise<Failure | undefined>;
+
+/** How a session begins (RFC 5321 §3.1, §3.2). STARTTLS with another hello behind it, and AUTH, are further steps. */
+export const OPENING: readonly OpeningStep[] = [receiveGreeting, sayHello];
+
+/** Takes one step after the other; undefined when the server is ready for mail. */
+export async function open(
+  session: Session,
+  context: OpeningContext,
+  steps: readonly OpeningStep[] = OPENING,
+): Promise<Failure | undefined> {
+  for (const step of steps) {
+    const failure = await step(session, context);
+    if (failure !== undefined) return failure;
+  }
+}
+
+/** Waits until the server says who it is. */
+export async function receiveGreeting(
+  session: Session,
+  context: OpeningContext,
+): Promise<Failure | undefined> {
   const greeting = await session.reply(context.settings.timeouts.hello);
   if (isLost(greeting)) return lostFailure(session, greeting, "receiving the initial server greeting");
   if (!isPositive(greeting)) return refusedToTalk(session, greeting, context.settings.skip5xxGreeting);
   warnAboutGreeting(session, greeting, context);
+  session.announcesEsmtp = greeting.text.split(/[ \t]/).some((word) => word.toUpperCase() === "ESMTP");
+}
+
+/** Says EHLO, HELO or LHLO, and learns what the server can do. */
+export async function sayHello(session: Session, context: OpeningContext): Promise<Failure | undefined> {
   return context.settings.program === "lmtp"
     ? await sayLhlo(session, context)
-    : await sayEhlo(session, greeting, context);
+    : await sayEhlo(session, context);
 }
 
 function isPositive(reply: ServerReply): boolean {
@@ -58,7 +84,7 @@ function refusedToTalk(session: Session, reply: ServerReply, soften = false): Fa
 function warnAboutGreeting(
   session: Session,
   reply: ServerReply,
-  { settings, detectLoop, warn }: HelloContext,
+  { settings, detectLoop, warn }: OpeningContext,
 ): void {
   const name = reply.lines[0].slice(4).split(/[ \t]/)[0];
   if (detectLoop && name.toLowerCase() === settings.myhostname.toLowerCase()) {
@@ -66,14 +92,9 @@ function warnAboutGreeting(
   }
 }
 
-async function sayEhlo(
-  session: Session,
-  greeting: ServerReply,
-  context: HelloContext,
-): Promise<Failure | undefined> {
+async function sayEhlo(session: Session, context: OpeningContext): Promise<Failure | undefined> {
   const { settings } = context;
-  const announced = greeting.text.split(/[ \t]/).some((word) => word.toUpperCase() === "ESMTP");
-  if (!settings.neverSendEhlo && (settings.alwaysSendEhlo || announced)) {
+  if (!settings.neverSendEhlo && (settings.alwaysSendEhlo || session.announcesEsmtp)) {
     const reply = await said(session, `EHLO ${settings.helloName}\r\n`, settings);
     if (isLost(reply)) return lostFailure(session, reply, "performing the EHLO handshake");
     if (isPositive(reply)) return takeFeatures(session, reply, context);
@@ -85,7 +106,7 @@ async function sayEhlo(
   session.features = NO_FEATURES;
 }
 
-async function sayLhlo(session: Session, context: HelloContext): Promise<Failure | undefined> {
+async function sayLhlo(session: Session, context: OpeningContext): Promise<Failure | undefined> {
   const { settings } = context;
   const reply = await said(session, `LHLO ${settings.helloName}\r\n`, settings);
   if (isLost(reply)) return lostFailure(session, reply, "performing the LHLO handshake");
@@ -98,7 +119,7 @@ async function said(session: Session, command: string, settings: ClientSettings)
 }
 
 /** A server that answers with our own name is this machine: mail would go round (RFC 5321 §5.1). */
-function takeFeatures(session: Session, reply: ServerReply, context: HelloContext): Failure | undefined {
+function takeFeatures(session: Session, reply: ServerReply, context: OpeningContext): Failure | undefined {
   const { settings, detectLoop, warn } = context;
   const features = parseFeatures(reply, context.discard);
   noteDiscarded(context);
@@ -128,7 +149,7 @@ const DISCARDABLE = [
   "CHUNKING",
 ] as const;
 
-function noteDiscarded({ discard, note }: HelloContext): void {
+function noteDiscarded({ discard, note }: OpeningContext): void {
   if (discard.size === 0 || discard.has("SILENT-DISCARD")) return;
   const names = DISCARDABLE.filter((keyword) => discard.has(keyword));
   if (names.length > 0) note(`discarding EHLO keywords: ${names.join(" ")}`);

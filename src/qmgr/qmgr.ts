@@ -7,11 +7,12 @@ import { type Ending, onAbort } from "../base/ending.ts";
 import type { Agent, Outcome } from "../delivery/agent.ts";
 import type { Log } from "../observe/log.ts";
 import type { Envelope } from "../queue/envelope.ts";
-import type { QueueStore } from "../queue/store.ts";
+import type { QueueStore, RecipientDetail } from "../queue/store.ts";
 import type { Route, Router } from "../routing/route.ts";
 import type { ActiveMessage } from "./active_message.ts";
 import { assign, type Assignment, delayed, destinationKey } from "./assign.ts";
 import { ActiveQueue } from "./active_queue.ts";
+import { DeliveryRoom } from "./delivery_room.ts";
 import { allDone, endRun, removeMessage, type RunEnd, type RunWorld } from "./end_run.ts";
 import type { Probe } from "./probe.ts";
 import { sortRecipients } from "./sort_recipients.ts";
@@ -31,6 +32,8 @@ export interface QmgrDeps {
   readonly agents: (transport: string) => Agent | undefined;
   /** Concurrent deliveries of a transport (master.cf, field 7); 0 = no limit. */
   readonly processLimit: (transport: string) => number;
+  /** Concurrent deliveries of all transports together; without it no limit. */
+  readonly mostDeliveries?: number;
   readonly bounce: Bouncer;
   readonly log: Log;
   /** The log of a transport with a syslog_name of its own; without it `log`. */
@@ -97,6 +100,7 @@ class QueueManager implements Qmgr {
   readonly #deferTransports: ReadonlySet<string>;
   readonly #abort = new AbortController();
   readonly #running = new Set<Running>();
+  readonly #room: DeliveryRoom;
   readonly #warnedUntil = new Map<string, number>();
   /** What is due goes by it: it goes on when the clock is set back. */
   readonly #waits: Clock;
@@ -109,6 +113,7 @@ class QueueManager implements Qmgr {
     this.#deps = deps;
     const { settings, store, clock } = deps;
     const waits = this.#waits = { now: goingOn(clock.now), after: clock.after };
+    this.#room = new DeliveryRoom(deps.mostDeliveries ?? Infinity);
     this.#deferTransports = new Set(splitList(settings.defer_transports));
     this.#active = new ActiveQueue({
       store,
@@ -392,6 +397,7 @@ class QueueManager implements Qmgr {
     const transport = new Transport(name, limits, this.#deps.processLimit(name), {
       clock: this.#waits,
       deadTime: this.#deps.settings.minimal_backoff_time * 1000,
+      mayStart: (asking) => this.#room.mayStart(asking, this.#running.size),
       start: (delivery) => this.#deliver(delivery),
       suspend: (message, recipients, detail) =>
         this.#suspend(message, recipients, detail.status, detail.text),
@@ -409,7 +415,7 @@ class QueueManager implements Qmgr {
       const detail = delayed("4.3.0", "mail transport unavailable");
       this.#settleHere(message, recipients, { is: "deferred", relay: "none", detail }, "error");
       // Not from within dispatch: it is on the stack.
-      return queueMicrotask(() => transport.finished(delivery.destination, undefined));
+      return queueMicrotask(() => this.#finished(delivery, undefined));
     }
     message.inFlight += recipients.length;
     const running: Running = { delivery, handedOver: false };
@@ -436,8 +442,14 @@ class QueueManager implements Qmgr {
           report,
         });
       }
-      transport.finished(delivery.destination, report?.deadSite);
+      this.#finished(delivery, report?.deadSite);
     });
+  }
+
+  /** A delivery is over: whoever waits for room comes first. */
+  #finished({ transport, destination }: Delivery, deadSite: RecipientDetail | undefined): void {
+    transport.finished(destination, deadSite);
+    this.#room.fill(() => this.#running.size);
   }
 
   /** Books what an agent reports; whom the end of the service interrupted goes back. */

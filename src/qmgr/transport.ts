@@ -29,6 +29,8 @@ export interface TransportWorld {
   readonly clock: Clock;
   /** Milliseconds that a dead destination is left alone (minimal_backoff_time). */
   readonly deadTime: number;
+  /** Whether there is room for one more delivery; who hears no is called again when there is. */
+  mayStart(transport: Transport): boolean;
   /** Hands a delivery to the agent. The transport hears of its end by `finished`. */
   start(delivery: Delivery): void;
   /** The recipients of a dead destination that were waiting. */
@@ -110,7 +112,7 @@ export class Transport {
   dispatch(): void {
     while (this.#running < this.#processLimit && !this.#paused()) {
       const destination = this.#ready.peek();
-      if (destination === undefined) return;
+      if (destination === undefined || !this.#world.mayStart(this)) return;
       this.#start(destination);
     }
   }

@@ -115,6 +115,11 @@ export function messageOf(phase: Phase): IncomingMessage | undefined {
   }
 }
 
+/** Whether the next bytes are a command. */
+export function isAtLine({ at }: Phase): boolean {
+  return at === "ready" || at === "denied" || at === "transaction" || at === "bdat" || at === "discarding";
+}
+
 /** Whether the next bytes are content, not commands. */
 export function isContent(phase: Phase): boolean {
   return phase.at === "data" || phase.at === "chunk" || phase.at === "skipping";

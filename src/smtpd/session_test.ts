@@ -231,6 +231,40 @@ test("a waiting connection that hangs up leaves the room without a line in the l
   expect(house.log.lines.filter((line) => line.includes("connect from"))).toHaveLength(1);
 });
 
+test("while others wait for a slot, the strangers that were idle longest give theirs up after the stress limit, nobody in content does", async () => {
+  const house = memorySmtpd(
+    { mynetworks: "127.0.0.7", smtpd_timeout: "${stress?{10}:{300}}s" },
+    { processLimit: "4" },
+  );
+  const say = async (client: ReturnType<typeof house.connect>, ...lines: string[]) => {
+    for (const line of lines) client.send(`${line}\r\n`);
+    await settle();
+  };
+  const trusted = house.connect("127.0.0.7");
+  const [idle, busy, dripping] = [house.connect(), house.connect(), house.connect()];
+  await settle();
+  await say(busy, ...MESSAGE.slice(0, 3));
+  for (const each of [idle, busy, dripping, trusted]) each.read();
+  await house.clock.advance(6000);
+  const next = house.connect();
+  await say(dripping, "NOOP");
+  await house.clock.advance(3900);
+  // Not before somebody else would have been told to go under stress.
+  expect([idle.closed, next.read()]).toEqual([false, ""]);
+  await house.clock.advance(100);
+  expect(idle.read()).toBe("421 4.4.2 mail.example.com Error: timeout exceeded\r\n");
+  expect(idle.closed).toBe(true);
+  expect(next.read()).toStartWith("220 ");
+  // A NOOP now and then keeps nobody's slot; a message that comes does, and so does trust.
+  const last = house.connect();
+  await settle();
+  expect(dripping.read()).toContain("421 4.4.2 ");
+  expect(last.read()).toStartWith("220 ");
+  await house.clock.advance(60_000);
+  expect([busy.closed, trusted.closed, next.closed, last.closed]).toEqual([false, false, false, false]);
+  expect(house.log.lines.filter((line) => line.includes("timeout after CONNECT"))).toHaveLength(1);
+});
+
 test("stop() lets a message end, sends the others away, and drained() resolves", async () => {
   const house = memorySmtpd();
   const [idle, busy] = [house.connect(), house.connect()];

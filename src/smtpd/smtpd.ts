@@ -2,6 +2,7 @@ import { onAbort } from "../base/ending.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
 import { COMMANDS, type CommandTable } from "./commands.ts";
 import type { SmtpdDeps } from "./deps.ts";
+import { RoomMaker } from "./make_room.ts";
 import { Session, type SessionOwner } from "./smtpd_session.ts";
 import { readSessionSettings, type SessionSettings } from "./session_settings.ts";
 
@@ -29,6 +30,7 @@ class SmtpdService implements Smtpd, SessionOwner {
   readonly #calm: SessionSettings;
   readonly #stressed: SessionSettings;
   readonly #limit: number;
+  readonly #room: RoomMaker<Session>;
   readonly #sessions = new Set<Session>();
   /** Insertion order is the order of arrival. */
   readonly #waiting = new Set<Session>();
@@ -40,6 +42,12 @@ class SmtpdService implements Smtpd, SessionOwner {
     this.#calm = readSessionSettings(deps.service);
     this.#stressed = deps.stressed === undefined ? this.#calm : readSessionSettings(deps.stressed);
     this.#limit = deps.service.processLimit > 0 ? deps.service.processLimit : Infinity;
+    this.#room = new RoomMaker({
+      sessions: this.#sessions,
+      isWanted: () => this.#waiting.size > 0,
+      patience: this.#stressed.timeout,
+      clock: deps.clock,
+    });
   }
 
   get sessions(): number {
@@ -56,9 +64,14 @@ class SmtpdService implements Smtpd, SessionOwner {
     const last = this.#sessions.size + 1 >= this.#limit;
     const session = new Session(this, connection, last ? this.#stressed : this.#calm);
     if (this.stopping || (full && this.#waiting.size >= WAITING_ROOM)) connection.destroy();
-    else if (full) this.#waiting.add(session);
+    else if (full) this.#wait(session);
     else this.#begin(session);
     return session;
+  }
+
+  #wait(session: Session): void {
+    this.#waiting.add(session);
+    this.#room.wanted();
   }
 
   #begin(session: Session): void {

@@ -11,7 +11,7 @@ import { ErrorCount } from "./error_count.ts";
 import { factsOf } from "./facts.ts";
 import { Input } from "./input.ts";
 import { LocalDataFault } from "./local_data_fault.ts";
-import { isContent, messageOf, type Phase } from "./phase.ts";
+import { isAtLine, isContent, messageOf, type Phase } from "./phase.ts";
 import { proceed } from "./proceed.ts";
 import type { CommandReader } from "./read_command.ts";
 import { logDataFault } from "./reject_log.ts";
@@ -20,7 +20,7 @@ import { connectFacts, encryptedFacts, type SessionFacts } from "./session_facts
 import { CONTENT_SILENCE, retirementOf, shuttingDown } from "./retirement.ts";
 import { SessionOutput } from "./session_output.ts";
 import type { SessionSettings } from "./session_settings.ts";
-import { type After, dismissal, endsSession, softened, type Step } from "./step.ts";
+import { type After, comesOn, dismissal, endsSession, softened, type Step } from "./step.ts";
 
 // While a command waits, this much input may queue up before the socket is paused.
 const QUEUED_INPUT = 65_536;
@@ -65,6 +65,7 @@ export class Session implements ConnectionHandler, CommandReader {
   #facts: SessionFacts;
   #policy: SessionPolicy;
   #where = "CONNECT";
+  #cameOn = 0;
   /** Until the start, as while a step waits for something, input only queues up. */
   #busy = true;
   #paused = false;
@@ -89,6 +90,7 @@ export class Session implements ConnectionHandler, CommandReader {
   /** Begins the session, once there is a slot for it. */
   start(): void {
     this.#connection.setTimeout(this.settings.timeout);
+    this.#cameOn = this.deps.clock.now();
     this.#busy = false;
     this.#run();
   }
@@ -115,6 +117,17 @@ export class Session implements ConnectionHandler, CommandReader {
 
   learn(facts: SessionFacts): void {
     this.#facts = facts;
+  }
+
+  /** Since when the client has not come on: commands that lead nowhere do not count. Undefined in content, and while something is done. */
+  get idleSince(): number | undefined {
+    return this.#busy || this.#closing || !isAtLine(this.#phase) ? undefined : this.#cameOn;
+  }
+
+  /** Whether the client may keep its slot when others wait for one. */
+  isTrusted(): MaybeAsync<boolean> {
+    if (this.#facts.login !== undefined) return true;
+    return this.deps.listed("smtpd_client_event_limit_exceptions", this.#facts.client);
   }
 
   /** Asks the session to end as the service does. */
@@ -231,6 +244,7 @@ export class Session implements ConnectionHandler, CommandReader {
     if (this.#released) return messageOf(step.phase)?.abort();
     this.#enter(step.phase);
     if (step.facts !== undefined) this.#facts = step.facts;
+    if (comesOn(step)) this.#cameOn = this.deps.clock.now();
     this.#errors.before(step);
     const said = step.reply === undefined ? undefined : this.#say(step.reply);
     return isPromise(said) ? said.then(() => this.#settle(step)) : this.#settle(step);

@@ -49,6 +49,11 @@ export function answer(phase: Phase, reply: Reply): Step {
   return { phase, reply, counts: reply.code < 400 ? "good" : "bad" };
 }
 
+/** Whether the client has come nearer to what it is here for: a command that was no junk worked, or content came in. */
+export function comesOn({ counts, junk }: Step): boolean {
+  return junk !== true && (counts === "good" || counts === "done" || counts === "delivered");
+}
+
 /** The step that ends a session and counts as nothing. */
 export function dismissal(phase: Phase, reply: Reply): Step {
   return { phase, reply, after: CLOSE };

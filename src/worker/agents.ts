@@ -28,6 +28,8 @@ export interface AgentParts {
   readonly world: MailWorld;
   /** Acts with the rights of users. */
   readonly writer: MailWriter;
+  /** Connections that each SMTP client may keep for the next delivery. */
+  readonly kept: number;
   /** Other agents, by transport. */
   readonly agents: (transport: string) => Agent | undefined;
 }
@@ -37,8 +39,9 @@ type OpenAgent = (service: Service, parts: AgentParts) => Agent;
 const now = () => systemClock.now();
 
 function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
-  return (service, { context, world, agents }) =>
+  return (service, { context, world, agents, kept }) =>
     createSmtpAgent({
+      kept,
       program,
       settings: service.settings,
       resolver: world.resolver,

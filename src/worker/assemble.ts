@@ -18,6 +18,10 @@ import { ownAnvil, SharedAnvil } from "../anvil/anvil_access.ts";
 import type { Assembly, AssemblyContext } from "./assembly.ts";
 import { deliveryHooks } from "./delivery_metrics.ts";
 import { LISTENING_PROGRAMS } from "../config/listening_endpoints.ts";
+import { ClientDoor } from "./client_door.ts";
+import { shareDescriptors } from "./descriptor_shares.ts";
+import { countReplies } from "./smtpd_metrics.ts";
+import { openDescriptors } from "../platform/process/rlimit.ts";
 import { createHelperWriter } from "./helper_writer.ts";
 import { partOf, sharedParameter, sharedSettings } from "./shared_limits.ts";
 import { openListener } from "./listeners.ts";
@@ -31,13 +35,23 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const { configuration, logFor } = context;
   const log = logFor(configuration.settings);
   const world = openMailWorld(configuration, log);
-  const agents = new Agents(configuration.services, { context, world, writer: mailWriter(context) });
-  const qmgr = openQmgr(context, world, agents);
+  const shares = shareDescriptors(context.openFiles, openDescriptors());
+  const writer = mailWriter(context);
+  const agents = new Agents(configuration.services, { context, world, writer, kept: shares.kept });
+  const qmgr = openQmgr(context, world, agents, shares.deliveries);
   const anvil = openAnvil(context);
   const verification = openAddressVerification(context, world, () => qmgr);
   const smtpds = openSmtpds({ context, world, anvil, verification });
+  const door = new ClientDoor({
+    shares,
+    openFiles: context.openFiles,
+    log,
+    clock: systemClock,
+    replied: countReplies(context.metrics),
+  });
   return Promise.resolve({
-    accept: (service, connection) => smtpds.get(service)!.accept(connection),
+    accept: (service, connection) => door.accept(connection, (inside) => smtpds.get(service)!.accept(inside)),
+    mostConnections: door.most,
     start: () => qmgr.start(),
     wake: () => qmgr.wake(),
     known: (address) => verification.verifier.known(address),
@@ -94,7 +108,12 @@ function openSmtpds(parts: SmtpdParts): ReadonlyMap<Service, Smtpd> {
   );
 }
 
-function openQmgr(context: AssemblyContext, world: MailWorld, agents: Agents): Qmgr {
+function openQmgr(
+  context: AssemblyContext,
+  world: MailWorld,
+  agents: Agents,
+  mostDeliveries: number,
+): Qmgr {
   const { configuration, store, logFor, metrics } = context;
   const { settings, services } = configuration;
   const logOf = (program: string) =>
@@ -114,6 +133,7 @@ function openQmgr(context: AssemblyContext, world: MailWorld, agents: Agents): Q
     probeRouter: world.probeRouter,
     agents: (transport) => agents.of(transport),
     processLimit: (transport) => partOf(agents.service(transport)?.processLimit ?? 0, context),
+    mostDeliveries,
     bounce,
     log: logOf("qmgr"),
     transportLog: (transport) => logFor(agents.service(transport)?.settings ?? settings),

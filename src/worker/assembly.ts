@@ -17,6 +17,8 @@ export interface AssemblyContext {
   /** Number of this worker and how many there are: limits of the whole service are divided by it. */
   readonly index: number;
   readonly workers: number;
+  /** The limit on open descriptors. */
+  readonly openFiles: number;
   /** Whether master starts delivery helpers with other users' rights. */
   readonly helpers: boolean;
   /** Asks master for what only it can do. */
@@ -27,6 +29,8 @@ export interface AssemblyContext {
 export interface Assembly {
   /** Takes a connection to an inet service of the configuration. */
   accept(service: Service, connection: Connection): ConnectionHandler;
+  /** Connections after which a listener may stop to accept: more are never of use. */
+  readonly mostConnections: number;
   /** Starts what works on the queue: deliveries, pick-up. */
   start(): void;
   /** Something in the queue has become due. */

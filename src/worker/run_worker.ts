@@ -35,8 +35,6 @@ const ADOPT = 10_000;
 const ADOPTION_RESTS = 6;
 /** How long a worker goes on whose master is gone. */
 const ORPHANED = 10_000;
-/** Descriptors that are not for connections: queue segments, tables, sockets, deliveries. */
-const RESERVED = 512;
 
 /** A process started as `--worker`: waits for its boot message, serves until it is drained; answers the exit status. */
 export async function runWorker(): Promise<number> {
@@ -130,6 +128,7 @@ class Worker {
       index: boot.index,
       workers: boot.workers,
       helpers: boot.helpers,
+      openFiles: boot.openFiles,
       request: this.#questions.ask,
     });
     this.#listeners = await this.#listen(boot, configuration, assembly);
@@ -163,10 +162,10 @@ class Worker {
   }
 
   #listen(boot: Boot, configuration: Configuration, assembly: Assembly): Promise<Listener[]> {
-    const most = Math.max(64, Math.floor((boot.openFiles - RESERVED) / Math.max(1, boot.listeners.length)));
+    const maxConnections = assembly.mostConnections;
     return Promise.all(boot.listeners.map(({ fd, service }) => {
       const of = configuration.services[service]!;
-      return listen({ fd }, { maxConnections: most }, (connection) => assembly.accept(of, connection));
+      return listen({ fd }, { maxConnections }, (connection) => assembly.accept(of, connection));
     }));
   }
 

@@ -56,6 +56,7 @@ export async function startMailSystem(
     index: 0,
     workers: 1,
     helpers: false,
+    openFiles: 1024,
     request: () => Promise.reject(new Error("no master")),
   });
   const services = configuration.services.filter(({ program, type }) =>

@@ -161,6 +161,7 @@ export function memorySmtpd(
   const { clientName } = overrides;
   const smtpd = createSmtpd({
     service,
+    ...(service.stressed !== undefined && { stressed: { ...service, settings: service.stressed } }),
     access: withUnaskedMilters(
       createAccessPolicy(service, { router, local, openTables, clock: () => clock.now() }),
       settings,

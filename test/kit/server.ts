@@ -76,6 +76,8 @@ export interface ServerOptions {
   readonly args?: readonly string[];
   /** Milliseconds to wait for the banner; default 10 s. */
   readonly patience?: number;
+  /** Most open files of each process; root may not raise it either. */
+  readonly openFiles?: number;
   /** Start again in the directory of an earlier server (its files, its queue). */
   readonly directory?: string;
 }
@@ -212,13 +214,24 @@ async function untilBanner(
   }
 }
 
+/** The command with a limit on open files that holds for root too, which could raise it (CAP_SYS_RESOURCE). */
+function limited(command: readonly string[], { openFiles }: ServerOptions): readonly string[] {
+  if (openFiles === undefined) return command;
+  const root = process.getuid!() === 0 ? ["setpriv", "--bounding-set=-sys_resource"] : [];
+  return [...root, "prlimit", `--nofile=${openFiles}:${openFiles}`, ...command];
+}
+
 /** Starts the compiled binary in the foreground and waits until it greets. */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
   const port = await freePort();
   const directory = prepare(options, port);
   const configDirectory = join(directory, "config");
   const started = performance.now();
-  const child = spawnTied(BINARY, [...(options.args ?? []), "-c", configDirectory, "serve"], {
+  const [program, ...args] = limited(
+    [BINARY, ...(options.args ?? []), "-c", configDirectory, "serve"],
+    options,
+  );
+  const child = spawnTied(program!, args, {
     env: environmentWith(options.env),
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,8 +1,5 @@
 import type { Session } from "./client_session.ts";
 
-/** Sessions that may be kept at a time. */
-const MAX_IDLE = 200;
-
 /** What the cache goes by. */
 export interface CacheLimits {
   /** How long a session waits for its next delivery, in milliseconds (smtp_connection_cache_time_limit). */
@@ -11,6 +8,8 @@ export interface CacheLimits {
   readonly reuse: number;
   /** Deliveries it may serve; 0 = no limit (smtp_connection_reuse_count_limit). */
   readonly count: number;
+  /** Sessions that may be kept at a time. */
+  readonly kept: number;
 }
 
 /**
@@ -66,7 +65,7 @@ export class ConnectionCache {
       session.quit();
     };
     session.limit(this.#limits.idle);
-    if (this.#idle.size > MAX_IDLE) this.#idle.keys().next().value?.whileIdle?.();
+    if (this.#idle.size > this.#limits.kept) this.#idle.keys().next().value?.whileIdle?.();
   }
 
   /** Says goodbye to all, and from now on to whoever comes. */

@@ -54,16 +54,25 @@ export interface SmtpAgentOptions {
   readonly service?: (name: string) => number | undefined;
   /** For smtp_generic_maps and smtp_discard_ehlo_keyword_address_maps; without it those have no effect, and a warning. */
   readonly rewriting?: RewritingTools;
+  /** Connections that may be kept for the next delivery at a time. */
+  readonly kept?: number;
   /** Hands a job to best_mx_transport; without it a loop is a loop. */
   readonly bestMx?: (job: DeliveryJob, signal: AbortSignal) => Promise<DeliveryReport>;
 }
+
+const KEPT = 200;
 
 /** The SMTP client, and with `program: "lmtp"` the LMTP client (smtp(8), lmtp(8)). */
 export function createSmtpAgent(options: SmtpAgentOptions): Agent {
   const settings = clientSettings(options.program, options.settings);
   const now = options.now ?? systemClock.now;
   const cache = new ConnectionCache(
-    { idle: settings.cacheTimeLimit, reuse: settings.reuseTimeLimit, count: settings.reuseCountLimit },
+    {
+      idle: settings.cacheTimeLimit,
+      reuse: settings.reuseTimeLimit,
+      count: settings.reuseCountLimit,
+      kept: options.kept ?? KEPT,
+    },
     now,
   );
   const warn = (text: string) => options.log.note(options.program, "warning", text);

@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import { libc, systemError } from "../libc.ts";
 
 const RLIMIT_NOFILE = 7;
@@ -23,4 +24,9 @@ export function raiseOpenFiles(wanted: number): number {
   if (wanted > hard && attempt(wanted, wanted)) return wanted;
   const reachable = Math.min(wanted, hard);
   return attempt(reachable, hard) ? reachable : soft;
+}
+
+/** How many descriptors this process has open. */
+export function openDescriptors(): number {
+  return fs.readdirSync("/proc/self/fd").length - 1;
 }

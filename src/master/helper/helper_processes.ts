@@ -87,6 +87,8 @@ export class HelperProcesses {
       shownAs: "mta: helper",
       identity,
       inherit: [fd],
+      // It is its user's process: he may write to what is open in it, a terminal of root's or the log.
+      silent: true,
       environment: { PATH: "/usr/bin:/bin" },
       longestMessage: LONGEST_OF_HELPER,
     }, {

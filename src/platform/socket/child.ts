@@ -22,6 +22,8 @@ export interface ChildOptions {
   readonly inherit: readonly number[];
   /** The environment, whole. */
   readonly environment: Readonly<Record<string, string>>;
+  /** It has not our standard output and error, but none: what it says there could be taken for ours. */
+  readonly silent?: boolean;
   /** Longest message that it may send, in bytes: one that sends more is ended. */
   readonly longestMessage: number;
 }
@@ -48,10 +50,11 @@ const LAST_WORDS = 1000;
 /** Starts this program again as a child with a channel for lines both ways. */
 export function spawnSelf(options: ChildOptions, handler: ChildHandler): Child {
   const own = ownCommand();
+  const output = options.silent === true ? "ignore" : "inherit";
   const child = spawn(own.program, [...own.args, ...options.args], {
     argv0: options.shownAs,
     env: { ...options.environment },
-    stdio: ["ignore", "inherit", "inherit", "pipe", ...options.inherit],
+    stdio: ["ignore", output, output, "pipe", ...options.inherit],
     ...options.identity,
   });
   return new ChannelledChild(child, options.longestMessage, handler);

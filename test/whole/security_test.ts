@@ -1,0 +1,177 @@
+// docs/security.md is true: the tests that it names exist, and files and processes of a running server are as it says.
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import fs from "node:fs";
+import { join, resolve } from "node:path";
+import { REQUEST_LIMIT } from "../../src/master/control/control_protocol.ts";
+import { SHARES } from "../../src/master/control/connection_shares.ts";
+import { LONGEST_OF_HELPER, MOST_BUGS } from "../../src/master/helper/helper.ts";
+import { LONGEST_OF_WORKER } from "../../src/worker/worker_protocol.ts";
+import { type Account, userNamed } from "../kit/accounts.ts";
+import { withPeers } from "../kit/peers.ts";
+import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { sendMessage } from "../kit/talk.ts";
+
+setDefaultTimeout(60_000);
+const ROOT = resolve(import.meta.dirname, "../..");
+const PAGE = fs.readFileSync(join(ROOT, "docs/security.md"), "utf8");
+const asRoot = withPeers(import.meta.path, "root").test.skipIf(!HAVE_BINARY);
+
+let server: Server | undefined;
+afterEach(async () => void await server?.stop());
+
+test("each test that the page names exists, by file and name", () => {
+  const claims = [...PAGE.matchAll(/`((?:src|test)\/[\w/.]+_test\.ts)` ((?:"[^"]+"(?:, )?)+)/g)].flatMap((
+    [, file, names],
+  ) => [...names!.matchAll(/"([^"]+)"/g)].map(([, name]) => [file!, name!] as const));
+  expect(claims.length).toBeGreaterThan(40);
+  const missing = claims.filter(([file, name]) => {
+    const path = join(ROOT, file);
+    return !fs.existsSync(path) || !fs.readFileSync(path, "utf8").includes(name);
+  });
+  expect(missing).toEqual([]);
+});
+
+test("the limits that the page gives in numbers are those of the program", () => {
+  const { other, mail_owner: mailOwner, owner } = SHARES;
+  const shares =
+    `${other.each} of a user, ${other.together} of all; ${mailOwner.together} of \`mail_owner\`; root's ${owner.together} apart`;
+  expect(PAGE).toContain(shares);
+  expect(PAGE).toContain(`a line of ${REQUEST_LIMIT / 1024} KiB within`);
+  expect(PAGE).toContain(`${LONGEST_OF_WORKER / 1024 ** 2} MiB, then the worker is ended`);
+  expect([PAGE.includes(`${LONGEST_OF_HELPER / 1024} KiB, ten are written down`), MOST_BUGS]).toEqual([
+    true,
+    10,
+  ]);
+});
+
+interface Row {
+  readonly path: string;
+  readonly kind: string;
+  readonly owner: string;
+  readonly group: string;
+  readonly mode: string;
+}
+
+/** The rows of the table of files. */
+function rows(): Row[] {
+  const table = PAGE.slice(PAGE.indexOf("| path | kind |")).split("\n\n")[0]!;
+  return table.split("\n").slice(2).map((line) => {
+    const [, path, kind, owner, group, mode] = line.split("|").map((cell) => cell.trim());
+    return { path: path!, kind: kind!, owner: owner!, group: group!, mode: mode! };
+  });
+}
+
+const KINDS = [["isFile", "file"], ["isDirectory", "folder"], ["isSocket", "socket"], [
+  "isSymbolicLink",
+  "link",
+]] as const;
+
+/** A path as the table has it, from one of the server's. */
+function named(path: string): string {
+  return path.replace(/\/helpers\/\d+\.\d+$/, "/helpers/UID.GID").replace(/\/shard-\d+/, "/shard-N")
+    .replace(/\/log\/[\w-]+\.seg$/, "/log/SEGMENT").replace(/\/spool\/\w+$/, "/spool/ID");
+}
+
+function found(
+  directory: string,
+  parameter: string,
+  owners: ReadonlyMap<number, string>,
+  groups: ReadonlyMap<number, string>,
+): Row[] {
+  const names = [
+    "",
+    ...fs.readdirSync(directory, { recursive: true, encoding: "utf8" }).map((name) => `/${name}`),
+  ];
+  return names.map((name) => {
+    const stat = fs.lstatSync(`${directory}${name}`);
+    return {
+      path: named(`${parameter}${name}`),
+      kind: KINDS.find(([is]) => stat[is]())?.[1] ?? "other",
+      owner: owners.get(stat.uid) ?? String(stat.uid),
+      group: groups.get(stat.gid) ?? String(stat.gid),
+      mode: `0${(stat.mode & 0o7777).toString(8)}`,
+    };
+  });
+}
+
+/** A server that has done all that makes files: a delivery as a user, a long message that waits, a question about an address. */
+async function busy(): Promise<Account> {
+  const owner = userNamed("daemon");
+  server = await startServer({
+    mainCf: [
+      "mail_owner = daemon",
+      "mydestination = example.com",
+      "local_recipient_maps =",
+      "relayhost = [127.0.0.1]:1",
+      "smtpd_sender_restrictions = reject_unverified_sender",
+      "data_directory = $queue_directory/../fresh",
+      "maillog_file = $queue_directory/../maillog",
+      "maillog_file_prefixes = /",
+    ],
+  });
+  await sendMessage(server.port, { from: "games@example.com", to: "games@example.com" });
+  await sendMessage(server.port, {
+    from: "",
+    to: "x@elsewhere.example",
+    body: "x".repeat(900_000).replace(/.{70}/g, "$&\r\n"),
+  });
+  const log = join(server.directory, "maillog");
+  for (const end = Date.now() + 10_000; !/to=<games@.*status=sent/.test(fs.readFileSync(log, "utf8"));) {
+    if (Date.now() > end) throw new Error(`no delivery:\n${fs.readFileSync(log, "utf8")}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  return owner;
+}
+
+asRoot("files, sockets and folders have the owners and modes that the page says", async () => {
+  const { uid, gid } = await busy();
+  const names = (id: number) => new Map([[0, "root"], [id, "mail_owner"]]);
+  const { queueDirectory, directory } = server!;
+  const all = [
+    ...found(queueDirectory, "queue_directory", names(uid), names(gid)),
+    ...found(join(directory, "fresh"), "data_directory", names(uid), names(gid)),
+    ...found(directory, "", names(uid), names(gid)).filter(({ path }) => path === "/maillog")
+      .map((row) => ({ ...row, path: "maillog_file" })),
+  ];
+  const once = new Map(all.map((row) => [JSON.stringify(row), row]));
+  const byPath = (a: Row, b: Row) => a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
+  expect([...once.values()].sort(byPath)).toEqual(rows().sort(byPath));
+});
+
+const status = (pid: number, field: string) =>
+  new RegExp(`^${field}:[ \\t]*(.*)$`, "m").exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))![1]!.trim()
+    .split(/\s+/);
+
+/** The children of a process with the name that ps shows. */
+function childrenOf(parent: number): { readonly pid: number; readonly name: string }[] {
+  return fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).flatMap((pid) => {
+    try {
+      if (Number(status(pid, "PPid")[0]) !== parent) return [];
+      return [{ pid, name: fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[0]! }];
+    } catch {
+      return []; // it has ended
+    }
+  });
+}
+
+asRoot("processes have the users, groups and descriptors that the page says", async () => {
+  const owner = await busy();
+  const games = userNamed("games");
+  const children = childrenOf(server!.pid);
+  const ids = (
+    { pid, name }: { pid: number; name: string },
+  ) => [name, status(pid, "Uid"), status(pid, "Gid"), status(pid, "Groups"), status(pid, "CapEff")];
+  const four = (id: number) => Array.from({ length: 4 }, () => String(id));
+  const NONE = ["0000000000000000"];
+  expect(children.map(ids).sort()).toEqual([
+    ["mta: helper", four(games.uid), four(games.gid), [""], NONE],
+    ["mta: worker", four(owner.uid), four(owner.gid), [""], NONE],
+  ]);
+  const helper = children.find(({ name }) => name === "mta: helper")!;
+  const descriptors = fs.readdirSync(`/proc/${helper.pid}/fd`).map((fd) =>
+    fs.readlinkSync(`/proc/${helper.pid}/fd/${fd}`)
+  );
+  expect(descriptors.slice(0, 3)).toEqual(["/dev/null", "/dev/null", "/dev/null"]);
+  expect(descriptors.filter((to) => to.startsWith("/") && to !== "/dev/null")).toEqual([]);
+  expect(descriptors.filter((to) => to.startsWith("socket:"))).toHaveLength(2);
+});

@@ -3,7 +3,12 @@ import type { MaybeAsync } from "../base/maybe_async.ts";
 /** What is known of an address by a delivery probe (ADDRESS_VERIFICATION_README). */
 export type Verification =
   | { readonly is: "deliverable" }
-  | { readonly is: "undeliverable" | "unknown"; readonly why: string }
+  | { readonly is: "undeliverable"; readonly why: string }
+  | {
+    readonly is: "unknown";
+    readonly why: string; /** The first probe is out: there will be an answer soon. */
+    readonly soon?: boolean;
+  }
   | { readonly is: "trouble"; readonly why: string };
 
 /** How often a session asks, and how many seconds lie between (address_verify_poll_count, address_verify_poll_delay). */

@@ -75,7 +75,7 @@ function readMaster(directory: string, world: World): string {
   const path = `${directory}/master.cf`;
   const read = world.readText(path);
   if ("text" in read) return read.text;
-  if (read.error === "No such file or directory") return DEFAULT_MASTER_CF;
+  if (read.code === "ENOENT") return DEFAULT_MASTER_CF;
   throw new ConfigurationFault([{ level: "fatal", text: `open ${path}: ${read.error}`, file: path }]);
 }
 

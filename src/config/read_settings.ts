@@ -41,7 +41,7 @@ function mainText(source: SettingsSource, path: string): string {
 export function readMainCf(path: string, world: World, missing: SettingsSource["missing"] = "fail"): string {
   const read = world.readText(path);
   if ("text" in read) return read.text;
-  if (missing === "defaults" && read.error === "No such file or directory") return "";
+  if (missing === "defaults" && read.code === "ENOENT") return "";
   const expected = "a directory that has a main.cf, with -c or MAIL_CONFIG";
   throw new ConfigurationFault([{
     level: "fatal",

@@ -1,6 +1,10 @@
 import { readSmallFile, systemErrorText } from "../platform/file/small_files.ts";
+import { errorCode } from "../platform/system_error.ts";
 import { hostName, interfaceAddresses, lookupHostNow, tcpPort } from "../platform/host.ts";
 import type { InterfaceAddress } from "../platform/host.ts";
+
+/** A file's text, or the system's complaint in words and by its code (ENOENT). */
+export type TextRead = { readonly text: string } | { readonly error: string; readonly code: string };
 
 /** What the configuration asks of the machine it is on; tests bring their own. */
 export interface World {
@@ -10,8 +14,7 @@ export interface World {
   lookupHost(name: string): readonly string[];
   /** Port of a TCP service by the system's services file. */
   tcpPort(name: string): number | undefined;
-  /** A file's text, or the system's complaint. */
-  readText(path: string): { readonly text: string } | { readonly error: string };
+  readText(path: string): TextRead;
   readonly processId: number;
   /** Program name for `process_name`. */
   readonly processName: string;
@@ -26,11 +29,11 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
-function readText(path: string): { readonly text: string } | { readonly error: string } {
+function readText(path: string): TextRead {
   try {
     return { text: decodeText(readSmallFile(path)) };
   } catch (error) {
-    return { error: systemErrorText(error) };
+    return { error: systemErrorText(error), code: errorCode(error) };
   }
 }
 

@@ -35,6 +35,7 @@ function mailboxStatus(code: string): string {
   switch (code) {
     case "EAGAIN":
     case "ESTALE":
+    case "FOREIGN":
       return "4.2.0";
     case "ENOSPC":
       return "4.3.0";
@@ -72,7 +73,7 @@ export function expanded(relay: string, parts: readonly Part[], action: "expande
 
 /** Whether a mailbox is somebody else's (strict_mailbox_ownership). */
 export function isForeign(result: TaskResult): boolean {
-  return result.is === "failed" && result.why.endsWith("is not owned by recipient");
+  return result.is === "failed" && result.code === "FOREIGN";
 }
 
 /** What the log says beside such a recipient's line. */

@@ -9,7 +9,18 @@ export type Answer =
     readonly line?: number;
   }
   | { readonly is: "absent" }
-  | { readonly is: "trouble"; readonly retry: boolean; readonly why: string };
+  | {
+    readonly is: "trouble";
+    readonly retry: boolean;
+    readonly why: string;
+    readonly part?: TroublePart;
+  };
+
+/** Where the trouble was, and the reason alone, for who has words of his own for the rest: postmap(1). */
+export interface TroublePart {
+  readonly of: "opening" | "lookup" | "query";
+  readonly reason: string;
+}
 
 /** The shared "not there". */
 export const ABSENT: Answer = { is: "absent" };

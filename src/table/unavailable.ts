@@ -3,13 +3,18 @@ import type { Answer, Table } from "./table.ts";
 
 /** A table that could not be opened: every lookup is trouble, so mail waits instead of taking a wrong way. */
 export function unavailable(spec: string, why: string, retry: boolean): Table {
-  const answer: Answer = { is: "trouble", retry, why: `${spec} is unavailable. ${why}` };
+  const answer = notOpened(spec, why, retry);
   return { spec, pattern: false, lookup: () => answer, close: () => {} };
 }
 
 /** The trouble of a table that cannot be read now, and may be later. */
 export function unavailableNow(spec: string, why: string): Answer {
-  return { is: "trouble", retry: true, why: `${spec} is unavailable. ${why}` };
+  return notOpened(spec, why, true);
+}
+
+function notOpened(spec: string, reason: string, retry: boolean): Answer {
+  const why = `${spec} is unavailable. ${reason}`;
+  return { is: "trouble", retry, why, part: { of: "opening", reason } };
 }
 
 /** A table whose name or rights are wrong: unavailable, with a warning now; postmap(1) says it when it asks. */

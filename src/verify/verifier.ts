@@ -92,9 +92,7 @@ class ProbingVerifier implements Verifier {
   verify(address: string, poll: PollLimits): MaybeAsync<Verification> {
     const found = this.#query(address);
     const milliseconds = (poll.count - 1) * poll.delay * 1000;
-    return found.is === "unknown" && found.why === IN_PROGRESS && milliseconds > 0
-      ? this.#await(address, found, milliseconds)
-      : found;
+    return isSoon(found) && milliseconds > 0 ? this.#await(address, found, milliseconds) : found;
   }
 
   get #now(): number {
@@ -200,7 +198,7 @@ class ProbingVerifier implements Verifier {
       const mine = this.#out.has(key);
       await this.#pause(key, mine ? end - clock.now() : Math.min(LOOK, end - clock.now()));
       found = this.#seen(key);
-      if (found.is !== "unknown" || found.why !== IN_PROGRESS || (mine && !this.#out.has(key))) return found;
+      if (!isSoon(found) || (mine && !this.#out.has(key))) return found;
     }
     return found;
   }
@@ -216,7 +214,7 @@ class ProbingVerifier implements Verifier {
   #seen(key: string): Verification {
     try {
       const entry = this.#usable(key, this.#now);
-      return entry === undefined ? { is: "unknown", why: IN_PROGRESS } : verificationOf(entry);
+      return entry === undefined ? { is: "unknown", why: IN_PROGRESS, soon: true } : verificationOf(entry);
     } catch (error) {
       return this.#unavailable(error);
     }
@@ -229,7 +227,12 @@ class ProbingVerifier implements Verifier {
   }
 }
 
+function isSoon(found: Verification): boolean {
+  return found.is === "unknown" && found.soon === true;
+}
+
 function verificationOf({ status, text }: Entry): Verification {
   if (status === "deliverable") return { is: "deliverable" };
-  return { is: status === "undeliverable" ? "undeliverable" : "unknown", why: text };
+  if (status === "undeliverable") return { is: "undeliverable", why: text };
+  return { is: "unknown", why: text, ...(status === "todo" && { soon: true }) };
 }

@@ -13,7 +13,7 @@ const LIFETIMES = {
   negative: { expire: 3 * 86_400, refresh: 3 * 3600 },
 };
 const PATIENCE = { count: 3, delay: 3 };
-const PROGRESS: Verification = { is: "unknown", why: "Address verification in progress" };
+const PROGRESS = { is: "unknown", why: "Address verification in progress", soon: true } as const;
 
 function rig(options: Partial<VerifierDeps> = {}) {
   const clock = fakeClock();

@@ -25,7 +25,9 @@ export function fakeWorld(files: Readonly<Record<string, string>> = {}, name = "
     lookupHost: (host) => hosts[host] ?? [],
     tcpPort: (service) => ({ smtp: 25, http: 80 })[service],
     readText: (path) =>
-      Object.hasOwn(files, path) ? { text: files[path]! } : { error: "No such file or directory" },
+      Object.hasOwn(files, path)
+        ? { text: files[path]! }
+        : { error: "No such file or directory", code: "ENOENT" },
     processId: 42,
     processName: "test",
   };

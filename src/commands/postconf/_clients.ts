@@ -1,3 +1,4 @@
+import type { TextRead } from "../../config/world.ts";
 import { parseMainCf } from "../../config/syntax/main_cf.ts";
 import { balancedLength, splitListRaw } from "../../config/syntax/list.ts";
 import { TABLE_PARAMETERS } from "../../config/parameters/table_parameters.ts";
@@ -7,7 +8,7 @@ export interface ClientScan {
   /** `mysql:name`: the main.cf names that belong to it. */
   use(name: string): void;
   /** The text of a table's own file, or the system's complaint. */
-  read(path: string): { readonly text: string } | { readonly error: string };
+  read(path: string): TextRead;
   /** Files that have been looked at. */
   readonly seen: Set<string>;
   warn(text: string): void;
@@ -51,8 +52,8 @@ function scanFile(type: string, path: string, scan: ClientScan): void {
   scan.seen.add(spec);
   const read = scan.read(path);
   if ("error" in read) {
-    const why = read.error === "Is a directory" ? "not a regular file" : read.error;
-    if (read.error !== "Permission denied") scan.warn(`open "${type}" configuration "${path}": ${why}`);
+    const why = read.code === "EISDIR" ? "not a regular file" : read.error;
+    if (read.code !== "EACCES") scan.warn(`open "${type}" configuration "${path}": ${why}`);
     return;
   }
   for (const { name, value } of parseMainCf(read.text, path).entries.values()) {

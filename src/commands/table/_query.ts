@@ -73,7 +73,7 @@ class Tables {
 
   #hitOf(spec: string, key: string, answer: Answer): Hit | undefined {
     if (answer.is === "found") return this.#hit(spec, key, answer);
-    if (answer.is === "trouble") throw this.#fault(spec, answer.why);
+    if (answer.is === "trouble") throw this.#fault(spec, answer);
     return undefined;
   }
 
@@ -93,15 +93,15 @@ class Tables {
   }
 
   /** A table that cannot be opened says why; one that fails at a key is a query error. */
-  #fault(spec: string, why: string): ToolFault {
-    const unavailable = /^.+? is unavailable\. /s.exec(why);
-    if (unavailable !== null) return new ToolFault(why.slice(unavailable[0].length));
-    if (/^table .+: query error/s.test(why)) return new ToolFault(why);
+  #fault(spec: string, { why, part }: Trouble): ToolFault {
+    if (part?.of === "opening") return new ToolFault(part.reason);
+    if (part?.of === "query") return new ToolFault(why);
     this.#run.warn(why);
-    const reason = /^table .+ lookup error(: .+)$/s.exec(why)?.[1] ?? "";
-    return new ToolFault(`table ${spec}: query error${reason}`);
+    return new ToolFault(`table ${spec}: query error${part === undefined ? "" : `: ${part.reason}`}`);
   }
 }
+
+type Trouble = Extract<Answer, { readonly is: "trouble" }>;
 
 const shown = (key: Buffer) => key.toString("latin1").replace(/[\x00-\x1f\x7f-\xff]/g, "?");
 

@@ -53,7 +53,7 @@ export type TaskResult =
   | { readonly is: "done" }
   /** What the file says; undefined when there is none. */
   | { readonly is: "read"; readonly text?: string }
-  /** `code` is the system's (EACCES, ENOSPC, ...), or `EXECUTABLE`. */
+  /** `code` is the system's (EACCES, ENOSPC, ...), or one of ours for what the file is: `EXECUTABLE`, `FOREIGN`, `IRREGULAR`. */
   | { readonly is: "failed"; readonly code: string; readonly why: string }
   | { readonly is: "exit"; readonly code: number; readonly output: string }
   | { readonly is: "signal"; readonly signal: number; readonly output: string }

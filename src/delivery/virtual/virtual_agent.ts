@@ -189,7 +189,7 @@ function outcomeOf(relay: string, result: TaskResult, path: string): Outcome {
 }
 
 function isNoFile(result: TaskResult): boolean {
-  return result.is === "failed" && result.why.endsWith("is not a regular file");
+  return result.is === "failed" && result.code === "IRREGULAR";
 }
 
 /** What the log says beside the recipient's line. */

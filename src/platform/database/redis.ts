@@ -28,10 +28,13 @@ export class RedisFault extends Error {
   override readonly name = "RedisFault";
   /** `lost`: there is no connection (any more); `refused`: the server says no to the command. */
   readonly is: "lost" | "refused";
+  /** The word that a refusal begins with, its kind by the protocol: ERR, LOADING, NOAUTH; "" when it has none. */
+  readonly word: string;
 
   constructor(is: RedisFault["is"], why: string, options?: ErrorOptions) {
     super(why, options);
     this.is = is;
+    this.word = is === "refused" ? /^[A-Z]+\b/.exec(why)?.[0] ?? "" : "";
   }
 }
 

@@ -190,10 +190,10 @@ function openForAppend({ folder, name }: Place, options: AppendOptions): OpenedF
 function check(stat: fs.Stats, path: string, { anyFile, strictOwner, owner }: AppendOptions): void {
   const device = anyFile && stat.isCharacterDevice();
   if (!stat.isFile() && !device) {
-    throw new MailFileFault(`destination ${path} is not a regular file`, "EINVAL");
+    throw new MailFileFault(`destination ${path} is not a regular file`, "IRREGULAR");
   }
   if (strictOwner && stat.isFile() && stat.uid !== owner.uid) {
-    throw new MailFileFault(`destination ${path} is not owned by recipient`, "EAGAIN");
+    throw new MailFileFault(`destination ${path} is not owned by recipient`, "FOREIGN");
   }
   if (anyFile && stat.isFile() && (stat.mode & 0o111) !== 0) {
     throw new MailFileFault("file is executable", "EXECUTABLE");

@@ -14,7 +14,7 @@ const MAX_IDLE = 100_000;
 const GRACE = 500;
 
 /** What a server says when it cannot answer now, where another one may. */
-const NOT_NOW = /^(?:LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOAUTH)\b/;
+const NOT_NOW = new Set(["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOAUTH"]);
 
 /** The connection to one Redis server, which all lookups share; a new one when it is gone. */
 export class RedisLine {
@@ -90,7 +90,7 @@ export class RedisLine {
 
 function faultOf(error: unknown): unknown {
   if (!(error instanceof RedisFault)) return error;
-  if (error.is === "lost" || NOT_NOW.test(error.message)) {
+  if (error.is === "lost" || NOT_NOW.has(error.word)) {
     return new ServerFault(error.message, { cause: error });
   }
   return new LookupFault(error.message, { cause: error, retry: false });

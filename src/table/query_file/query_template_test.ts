@@ -167,7 +167,7 @@ describe("the attributes of a table", () => {
       { context, attributes: [] },
       () => plainTable("", () => ABSENT),
     );
-    expect(table.lookup("a")).toEqual({
+    expect(table.lookup("a")).toMatchObject({
       is: "trouble",
       retry: false,
       why: "x:/nosuch.cf is unavailable. open /nosuch.cf: No such file or directory",

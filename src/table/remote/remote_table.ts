@@ -145,6 +145,8 @@ class RemoteTable {
   #trouble(error: unknown): Answer {
     const [retry, isWhole] = error instanceof LookupFault ? [error.retry, error.isWhole] : [true, false];
     const reason = systemErrorText(error);
-    return { is: "trouble", retry, why: isWhole ? reason : `table ${this.#spec} lookup error: ${reason}` };
+    if (isWhole) return { is: "trouble", retry, why: reason };
+    const why = `table ${this.#spec} lookup error: ${reason}`;
+    return { is: "trouble", retry, why, part: { of: "lookup", reason } };
   }
 }

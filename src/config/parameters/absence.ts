@@ -50,7 +50,7 @@ const PROXY_FILTER = open(
 );
 const CLIENT_TLS_IS_DEMANDED = open(
   "defer",
-  "this client has no TLS yet: where TLS is mandatory, mail waits instead of going out in the clear",
+  "this client has no TLS yet: where TLS is mandatory (dane: where a host has TLSA records), mail waits instead of going out in the clear",
 );
 const CLIENT_LOGIN_IS_DEMANDED = open(
   "defer",

@@ -225,6 +225,11 @@ class Delivery {
           (i === targets.length - 1 || this.#limitReached(limits));
       const peer = { host: target.host, address: target.address, port: destination.port };
       const endpoint: Endpoint = { is: "tcp", peer, family: target.family };
+      const unmet = await this.#context.demands.server(this.#demand, target.host, destination.port);
+      if (unmet !== undefined) {
+        this.#why = unmet;
+        continue;
+      }
       // A kept connection that turns out dead gives way to a new one to the same address.
       for (let transferred = false; !transferred && this.#mustGoOn();) {
         const session = await this.#sessionTo(endpoint, {

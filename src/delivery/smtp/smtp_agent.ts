@@ -91,7 +91,12 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     service: options.service ?? systemServices(),
     cache,
     ...openTables(options, warn),
-    demands: openClientDemands(options.program, options.settings, options.rewriting),
+    demands: openClientDemands(
+      options.program,
+      options.settings,
+      options.rewriting,
+      (name) => options.resolver.tlsa(name),
+    ),
     bestMx: options.bestMx,
     warn,
   };

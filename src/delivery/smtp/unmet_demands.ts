@@ -1,6 +1,7 @@
 import { then } from "../../base/maybe_async.ts";
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import type { Settings } from "../../config/parameters/settings_type.ts";
+import type { DnsAnswer } from "../../dns/answer.ts";
 import { queryName } from "../../dns/name.ts";
 import type { FindAddress } from "../../rewrite/find_address.ts";
 import type { OpenMaps } from "../../rewrite/open_tables.ts";
@@ -41,6 +42,8 @@ export interface ClientDemands {
   nexthop(nexthop: string, sender: string): MaybeAsync<Demand | Failure>;
   /** The same for a host that was found on the way there. */
   host(name: string, demand: Demand): MaybeAsync<Demand | Failure>;
+  /** Why a server may not be spoken to at all, before it is. */
+  server(demand: Demand, host: string, port: number): MaybeAsync<Failure | undefined>;
 }
 
 /** Tells a demand that cannot be met. */
@@ -48,7 +51,10 @@ export function isUnmet(demand: Demand | Failure): demand is Failure {
   return "status" in demand;
 }
 
-/** Levels that allow no clear text (postconf(5), smtp_tls_security_level). `dane` alone may fall back to it. */
+/** Looks for what a host publishes about its certificates (RFC 6698). */
+type FindTlsa = (name: string) => Promise<DnsAnswer<"TLSA">>;
+
+/** Levels that allow no clear text (postconf(5), smtp_tls_security_level). `dane` does for hosts without TLSA records. */
 const MANDATORY = new Set(["encrypt", "dane-only", "fingerprint", "verify", "secure"]);
 
 const NO_TLS = localFailure("4.7.5", "TLS is required, but our TLS engine is unavailable");
@@ -58,6 +64,7 @@ export function openClientDemands(
   program: "smtp" | "lmtp",
   settings: DemandSettings,
   tools: RewritingTools | undefined,
+  findTlsa: FindTlsa,
 ): ClientDemands {
   const openTables = tools?.openTables;
   const level = settings[`${program}_tls_security_level`];
@@ -84,6 +91,7 @@ export function openClientDemands(
         );
       }),
     host: (name, demand) => whatever ?? then(loginDemand(passwords, name), (unmet) => unmet ?? demand),
+    server: ({ policy }, host, port) => policy === "dane" ? daneDemand(host, port, findTlsa) : undefined,
   };
 }
 
@@ -99,6 +107,15 @@ function tlsLevel(nexthop: string, general: string, table: Maps | undefined): Ma
 function levelIn(policy: string): string {
   const word = policy.trim().split(/[\s,]/)[0]!.toLowerCase();
   return word === "must" || word === "must_nopeermatch" ? "encrypt" : word;
+}
+
+/** A host that publishes TLSA records is not spoken to in the clear; nor one of which that cannot be found out (RFC 7672 §2.1). */
+async function daneDemand(host: string, port: number, find: FindTlsa): Promise<Failure | undefined> {
+  if (queryName(host) === undefined || /^[\d.]+$/.test(host)) return undefined;
+  const answer = await find(`_${port}._tcp.${host}`);
+  if (answer.is === "records") return NO_TLS;
+  if (answer.is !== "trouble") return undefined;
+  return localFailure("4.7.5", `TLSA lookup error for ${host}:${port}: ${answer.why}`);
 }
 
 /** The next hop as written, then each parent domain with a leading dot. */

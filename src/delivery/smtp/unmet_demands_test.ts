@@ -1,6 +1,9 @@
-import { expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type DnsServer, startDnsServer } from "../../../test/kit/dns_server.ts";
+import { createResolver } from "../../dns/resolver.ts";
+import type { SmtpAgentOptions } from "./smtp_agent.ts";
 import { outcomeLines, testAgent } from "../../../test/kit/smtp_delivery.ts";
-import { startSmtpPeer } from "../../../test/kit/smtp_peer.ts";
+import { type SmtpPeer, startSmtpPeer } from "../../../test/kit/smtp_peer.ts";
 import type { Settings } from "../../config/parameters/settings_type.ts";
 import { parseHosts } from "../../dns/hosts.ts";
 import { createFindAddress } from "../../rewrite/find_address.ts";
@@ -107,4 +110,64 @@ test("a connection to a host is not used for another name of it that demands mor
   expect(await send("free.example")).toEqual(["sent", 3, 3]);
   await agent.close();
   await peer.close();
+});
+
+describe("dane", () => {
+  const OPPORTUNISTIC = { smtp_tls_security_level: "dane", smtp_dns_support_level: "dnssec" } as const;
+  let peer: SmtpPeer;
+  let dns: DnsServer;
+
+  beforeAll(async () => {
+    peer = await startSmtpPeer({}, {});
+    const host = { A: ["127.0.0.1"] };
+    dns = await startDnsServer({
+      "with.example": host,
+      "without.example": host,
+      "broken.example": host,
+      [`_${peer.port}._tcp.with.example`]: { TLSA: ["3 1 1 00ff"] },
+      [`_${peer.port}._tcp.broken.example`]: "SERVFAIL",
+    });
+  });
+  afterAll(async () => {
+    await peer.close();
+    await dns.close();
+  });
+
+  async function over(host: string, settings: Partial<SmtpAgentOptions["settings"]>): Promise<string> {
+    const openTables = createOpenTables({
+      directory: "",
+      parameter: () => undefined,
+      warn: () => {},
+      clock: () => 0,
+    });
+    const form = { recipient_delimiter: "+", owner_request_special: false, myorigin: "mail.example.com" };
+    const find = createFindAddress(form as Settings, { isLocal: () => false } as unknown as LocalDomains);
+    const resolver = createResolver({ servers: [{ host: "127.0.0.1", port: dns.port }], attempts: 1 });
+    const { agent, deliver } = testAgent(settings, { resolver, rewriting: { openTables, find } });
+    const before = peer.connections;
+    const report = await deliver({ nexthop: `[${host}]:${peer.port}` });
+    await agent.close();
+    const line = outcomeLines(report)[0]!.replace(/\d{4,5}/g, "N").replace(/\(250.*/, "(250)");
+    return `${line}, ${peer.connections - before} connections`;
+  }
+
+  const sent = (host: string) => `sent 2.0.0 ${host}[127.0.0.1]:N (250), 1 connections`;
+
+  test("a host with TLSA records is not spoken to in the clear", async () => {
+    expect(await over("with.example", OPPORTUNISTIC)).toBe(NO_TLS);
+    expect(await over("with.example", { smtp_tls_policy_maps: "static:dane" })).toBe(NO_TLS);
+  });
+
+  test("one without them is, and so is each where dane is not asked for", async () => {
+    expect(await over("without.example", OPPORTUNISTIC)).toBe(sent("without.example"));
+    expect(await over("with.example", { smtp_tls_security_level: "may" })).toBe(sent("with.example"));
+    expect(await over("with.example", { ...OPPORTUNISTIC, smtp_tls_policy_maps: "static:may" }))
+      .toBe(sent("with.example"));
+  });
+
+  test("nor one of which that cannot be found out", async () => {
+    expect(await over("broken.example", OPPORTUNISTIC)).toMatch(
+      /^deferred 4\.7\.5 none \(TLSA lookup error for broken\.example:N: .*, 0 connections$/,
+    );
+  });
 });

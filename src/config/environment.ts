@@ -1,6 +1,6 @@
 import { trimAscii } from "./syntax/logical_lines.ts";
 import type { Diagnostic } from "./syntax/diagnostic.ts";
-import { type Setting, UNEXPANDED } from "./scope.ts";
+import { rowOf, type Setting, UNEXPANDED } from "./scope.ts";
 import type { World } from "./world.ts";
 
 /** Environment variables that begin with this override main.cf. */
@@ -28,8 +28,14 @@ export function environmentSettings(
     const name = variable.slice(ENVIRONMENT_PREFIX.length);
     const file = `environment ${variable}`;
     const read = textOf(text, world);
-    if ("error" in read) diagnostics.push(unreadable(name, variable, read.path, read.error));
-    else if (CONTROL.test(read.text)) diagnostics.push(unprintable(name, variable));
+    const flaw = "error" in read
+      ? unreadable(name, variable, read.path, read.error)
+      : CONTROL.test(read.text)
+      ? unprintable(name, variable)
+      : undefined;
+    if (flaw !== undefined && rowOf(name) !== undefined) diagnostics.push(flaw);
+    // A variable of another program may begin with our prefix too; the check of names says so where it is nearly ours.
+    if (flaw !== undefined || "error" in read) settings.set(name, { name, value: "", file });
     else if (!read.secret) settings.set(name, { name, value: read.text, file });
     else settings.set(name, { name, value: literal(name, read.text), file, secret: true });
   }

@@ -465,6 +465,22 @@ describe("the environment", () => {
     );
   });
 
+  test("of other programs is none of our business, unless a name is nearly ours", () => {
+    const others = {
+      MTA_BIN: "/x",
+      MTA_HOST: "h",
+      MTA_CERT: "file:/nowhere",
+      MTA_NOTE: "a\x01b",
+      MTA_hash_check: "y",
+    };
+    const before = warnings("");
+    expect(warnings("", { environment: others })).toEqual(before);
+    expect(errors("", { environment: others })).toEqual([]);
+    expect(warnings("", { environment: { MTA_myhostnam: "file:/nowhere" } }).join("\n")).toContain(
+      "did you mean myhostname?",
+    );
+  });
+
   test("never has its unknown or secret values shown", () => {
     const environment = { MTA_Mynetworks: "hidden", MTA_soft_bounce: "file:/s" };
     const result = load("", { environment, files: { "/s": "hidden" } });

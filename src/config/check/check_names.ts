@@ -83,14 +83,23 @@ export function checkNames(scope: Scope, settings: readonly Setting[], master: M
   const isKnown = (name: string) =>
     BUILT_IN.has(name) || used.names.has(name) || transports.has(name) ||
     (attributeOf(name, used.prefixes) !== undefined && meantAttribute(name, used.prefixes) === undefined);
-  const unused = settings.filter(({ name }) => !isKnown(name)).map((setting) =>
-    unusedName(setting, meantAttribute(setting.name, used.prefixes) ?? unusedHint(setting.name, transports))
-  );
+  const unused = settings.filter(({ name }) => !isKnown(name)).flatMap((setting) => {
+    if (isSomebodyElses(setting, transports)) return [];
+    return unusedName(
+      setting,
+      meantAttribute(setting.name, used.prefixes) ?? unusedHint(setting.name, transports),
+    );
+  });
   const defined = new Set(settings.map(({ name }) => name));
   const undefinedNames = used.mentions
     .filter(({ name }) => name !== "" && !defined.has(name) && !isDefinedAnyway(name, transports))
     .map(({ name, by }) => undefinedName(name, by, defined));
   return [...unused, ...undefinedNames];
+}
+
+/** A variable such as MTA_BIN belongs to another program, unless its name is nearly one of ours. */
+function isSomebodyElses({ name, file }: Setting, transports: ReadonlySet<string>): boolean {
+  return file.startsWith("environment ") && nearest(name, [...BUILT_IN, ...transports]) === undefined;
 }
 
 /** The attribute that a name sets for a table, as it is written. */

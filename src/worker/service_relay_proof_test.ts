@@ -54,6 +54,19 @@ test("a service on loopback addresses alone is out of strangers' reach", async (
     .toEqual([]);
 });
 
+test("a proxy brings strangers to loopback addresses too", async () => {
+  const proxied = `-o smtpd_upstream_proxy_protocol=haproxy -o ${OPEN}`;
+  const screened = "127.0.0.1:27 inet n - n - 1 postscreen -o postscreen_upstream_proxy_protocol=haproxy";
+  const found = await findings(
+    "",
+    `127.0.0.1:26 inet n - n - - smtpd ${proxied}\n${screened}\nsmtpd pass - - n - - smtpd -o ${OPEN}\n`,
+  );
+  expect(found.map(({ level, text }) => `${level}: ${text.split(":").slice(0, 2).join(":")}`)).toEqual([
+    "fatal: service 127.0.0.1:26/inet (master.cf, line 1)",
+    "fatal: service smtpd/pass (master.cf, line 3): open relay",
+  ]);
+});
+
 test("what is behind postscreen is judged through its door", async () => {
   const master = `smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd -o ${OPEN}\n`;
   expect((await findings("", master)).map(({ text }) => text.split(":")[0])).toEqual([

@@ -47,6 +47,9 @@ export interface Child {
 /** What a child left in its channel is read for so long after its end, in milliseconds: somebody else may hold it open. */
 const LAST_WORDS = 1000;
 
+/** After so many bytes at once others have their turn before more is read. */
+const A_LOT = 4096;
+
 /** Starts this program again as a child with a channel for lines both ways. */
 export function spawnSelf(options: ChildOptions, handler: ChildHandler): Child {
   const own = ownCommand();
@@ -109,7 +112,7 @@ class ChannelledChild implements Child, ConnectionHandler {
   data(chunk: Buffer): void {
     if (this.#breach !== undefined || this.#over) return;
     if (!this.#lines.push(chunk, (line) => this.#handler.message(line))) return this.#cutOff();
-    this.#rest();
+    if (chunk.length >= A_LOT) this.#rest();
   }
 
   /** Everybody else first: a child that talks without end is read in turns. */

@@ -87,6 +87,12 @@ function hurt(world: World, { kind, file, spool, at }: Hurt): void {
   }
 }
 
+/** The marks in the newest segment, as bytes. */
+function marksOf(disk: FakeDisk): string | undefined {
+  const newest = disk.list(LOG).at(-1);
+  return newest === undefined ? undefined : disk.bytesOf(`${LOG}/${newest}`).toString("hex", 512, 1024);
+}
+
 /** Ends a world's store in one of the three ways, with everything settled that is checked afterwards. */
 async function end(world: World, how: Plan["end"]): Promise<Set<string>> {
   await world.turns(30);
@@ -140,7 +146,11 @@ async function live({ seed, steps, end: how, hurts }: Plan): Promise<number> {
     fate === "stored" && !last.has(id) && views.length === 1 && views[0] !== undefined
   ).map(({ id }) => id);
   const before = await pieces(world.disk);
+  const marks = marksOf(world.disk);
   for (const each of hurts) hurt(world, each);
+  // After a power failure the file beside the log may be behind: where the marks in the segment have rotted too, nobody can tell
+  // the last group commits from writes that were never finished.
+  const marked = how !== "power" || marksOf(world.disk) === marks;
   const { disk } = world;
   const same = ({ path, from, bytes }: { path: string; from: number; bytes: Buffer }) =>
     disk.exists(path) && disk.bytesOf(path).subarray(from, from + bytes.length).equals(bytes);
@@ -156,8 +166,8 @@ async function live({ seed, steps, end: how, hurts }: Plan): Promise<number> {
   for (const id of ids) expect([id, here.has(id)]).toEqual([id, false]);
   const least = reports.reduce((sum, report) => sum + report.least, 0);
   const most = reports.reduce<number>((sum, report) => sum + (report.most ?? Infinity), 0);
-  if (lost.length > 0) expect(world.events.some(({ is }) => is === "corrupt")).toBe(true);
-  expect(most).toBeGreaterThanOrEqual(lost.length);
+  if (lost.length > 0 && marked) expect(world.events.some(({ is }) => is === "corrupt")).toBe(true);
+  if (marked) expect(most).toBeGreaterThanOrEqual(lost.length);
   if (how === "clean") {
     expect([least, most, [...ids].sort()]).toEqual([lost.length, lost.length, [...lost].sort()]);
   } else expect(least).toBeLessThanOrEqual(lost.length + last.size);

@@ -78,7 +78,7 @@ async function measure({ what, count, inFlight, work }: Measure): Promise<void> 
 
 async function cycle(store: QueueStore): Promise<void> {
   await put(store);
-  for (const id of store.takeDue(Date.now(), 1)) {
+  for (const id of (await store.takeDue(Date.now(), 1))) {
     await store.open(id);
     store.remove(id);
   }
@@ -104,7 +104,7 @@ async function main(): Promise<void> {
     inFlight: 20,
     work: () => put(store),
   });
-  for (const id of store.takeDue(Date.now(), messages)) store.defer(id, Date.now() + 3_600_000, []);
+  for (const id of (await store.takeDue(Date.now(), messages))) store.defer(id, Date.now() + 3_600_000, []);
   await store.flush();
   const listing = performance.now();
   let rows = 0;
@@ -118,7 +118,7 @@ async function main(): Promise<void> {
   store = await openStore();
   const took = Math.round(performance.now() - started);
   console.log(`memory of the index ${Math.round((memory() - before) / messages)} bytes a message`);
-  console.log(`replay ${store.counts().deferred} messages: ${took} ms`);
+  console.log(`replay ${(await store.counts()).deferred} messages: ${took} ms`);
   await store.close();
 }
 

@@ -39,6 +39,9 @@ export class ActiveQueue {
   #scheduled = false;
   #more = false;
   #stopped = false;
+  /** The store is being asked for more; what comes meanwhile is looked at afterwards. */
+  #taking = false;
+  #again = false;
   #wakeAt = Infinity;
   #cancelWake: (() => void) | undefined;
 
@@ -49,6 +52,11 @@ export class ActiveQueue {
   /** Messages that are active or being opened. */
   get size(): number {
     return this.#messages.size + this.#opening;
+  }
+
+  /** Nothing is active, and nothing can become so. */
+  get isEmpty(): boolean {
+    return this.size === 0 && !this.#taking;
   }
 
   /** Recipients without an outcome. */
@@ -118,17 +126,34 @@ export class ActiveQueue {
 
   #take(): void {
     if (this.#stopped) return;
+    this.#again = this.#taking;
+    if (this.#taking) return;
     const room = this.#room();
     this.#more = true;
     if (room <= 0) return;
-    const ids = this.#options.store.takeDue(this.#options.waits.now(), room);
+    this.#taking = true;
+    this.#takeUpTo(room).catch((error) => this.#cannotTake(error)).finally(() => {
+      this.#taking = false;
+      if (this.#again) this.wake();
+      if (this.#stopped) this.#options.left();
+    });
+  }
+
+  async #takeUpTo(room: number): Promise<void> {
+    const { store, waits } = this.#options;
+    const ids = await store.takeDue(waits.now(), room);
+    if (this.#stopped) return ids.forEach((id) => store.release(id));
     this.#more = ids.length === room;
-    if (!this.#more) {
-      const next = this.#options.store.nextDue();
-      if (next !== undefined) this.wakeBy(next);
-    }
     this.#opening += ids.length;
     for (const id of ids) this.#open(id);
+    if (this.#more) return;
+    const next = await store.nextDue();
+    if (next !== undefined) this.wakeBy(next);
+  }
+
+  #cannotTake(error: unknown): void {
+    this.#options.log.note("qmgr", "warning", `cannot look for mail that is due: ${String(error)}`);
+    this.wakeBy(this.#options.waits.now() + this.#options.retryAfter);
   }
 
   #open(id: QueueId): void {

@@ -74,7 +74,7 @@ export interface Qmgr {
   /** Routes and tries a probe; it does not touch the store. */
   probe(probe: Probe): void;
   /** Makes deferred mail due now and forgets dead destinations (`postqueue -f`); answers how many messages. */
-  flush(): number;
+  flush(): Promise<number>;
   /** Looks for due messages now (after an unhold, an expire, an adoption). */
   wake(): void;
   counts(): QmgrCounts;
@@ -166,8 +166,8 @@ class QueueManager implements Qmgr {
     this.#active.admit(probe);
   }
 
-  flush(): number {
-    const count = this.#deps.store.retryNow();
+  async flush(): Promise<number> {
+    const count = await this.#deps.store.retryNow();
     for (const transport of this.#transports.values()) transport.sweep(true);
     this.#active.wake();
     return count;
@@ -191,7 +191,7 @@ class QueueManager implements Qmgr {
       for (const { message, recipients } of transport.drain()) this.#putBack(message, recipients.length);
     }
     onAbort(hurry, () => this.#giveUp());
-    await this.#until(() => this.#active.size === 0, cut);
+    await this.#until(() => this.#active.isEmpty, cut);
     this.#giveUp();
     for (const { delivery } of this.#running) this.#noteUncertain(delivery);
     this.#running.clear();

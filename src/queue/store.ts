@@ -115,12 +115,19 @@ export type QueueCounts = { readonly [name in QueueName]: number } & {
 };
 
 /**
- * The durable store of one worker. Nothing outside `queue/` may know that files exist.
- * Every change is ordered: what was recorded first is replayed first. Changes are made durable in batches, never later than
- * the next append's sync; `flush` waits for all recorded so far.
+ * Whose messages the stores of several workers hold: each its own ("worker"), so that whoever wants to see or move all asks every
+ * worker; or all the same ("shared"), so that one of them is asked.
+ */
+export type Ownership = "worker" | "shared";
+
+/**
+ * The durable store, as one worker has it. Nothing here says that files exist, and nothing outside `queue/` may know it; what a store
+ * has to look up is a promise, what it only has to note is not. Every change is ordered: what was recorded first counts first.
+ * Changes are made durable in batches, never later than the next commit; `flush` waits for all recorded so far.
  */
 export interface QueueStore {
-  /** A fresh id, unique over all shards of the queue directory. */
+  readonly ownership: Ownership;
+  /** A fresh id, unique over all workers. Made here: no store has to be asked. */
   newId(): QueueId;
   /**
    * Why a message of `size` bytes (0 when the client did not say) cannot be taken in now: `full` for lack of space
@@ -138,9 +145,9 @@ export interface QueueStore {
    * Up to `limit` messages whose time has come, moved to the active state: new and deferred ones in turn, each oldest due
    * first, so that a large deferred queue cannot hold up new mail. The caller settles each by `defer`, `remove` or `release`.
    */
-  takeDue(now: number, limit: number): QueueId[];
+  takeDue(now: number, limit: number): Promise<readonly QueueId[]>;
   /** Earliest due time of what waits, or undefined. */
-  nextDue(): number | undefined;
+  nextDue(): Promise<number | undefined>;
   open(id: QueueId): Promise<StoredMessage>;
 
   /** Recipient outcomes in the middle of a run. Sync, durable with the next batch. */
@@ -163,22 +170,24 @@ export interface QueueStore {
    * postsuper's and postqueue's moves; each answers how many messages it touched. `undefined` ids = all. An active message is
    * held when its run ends; a deleted one is gone at once, and what its run still reports is ignored.
    */
-  hold(ids?: readonly QueueId[]): number;
-  unhold(ids?: readonly QueueId[]): number;
-  expire(ids?: readonly QueueId[]): number;
-  delete(ids?: readonly QueueId[]): number;
+  hold(ids?: readonly QueueId[]): Promise<number>;
+  unhold(ids?: readonly QueueId[]): Promise<number>;
+  expire(ids?: readonly QueueId[]): Promise<number>;
+  delete(ids?: readonly QueueId[]): Promise<number>;
   /** Makes deferred mail due now (postqueue -f, `mta flush`); held mail stays. */
-  retryNow(ids?: readonly QueueId[]): number;
+  retryNow(ids?: readonly QueueId[]): Promise<number>;
 
-  counts(): QueueCounts;
+  counts(): Promise<QueueCounts>;
+  /** A message's row of the listing; undefined when it is not in the queue. */
+  find(id: QueueId): Promise<QueueListing | undefined>;
   list(): AsyncIterable<QueueListing>;
   /** Latency of a probe write and sync, or a rejection with what keeps mail from being taken: readiness. */
   probe(): Promise<number>;
   /** What damage was found and not yet cleared away by an operator, in a sentence; undefined when none. */
   damage(): Promise<string | undefined>;
-  /** Takes over shards without an owner below the same directory; answers how many messages came in. */
+  /** Takes over the messages of workers that are gone; answers how many came in. */
   adoptOrphans(): Promise<number>;
-  /** Flushes, releases the lock. */
+  /** Flushes, and lets go of what it owns. */
   close(): Promise<void>;
 }
 

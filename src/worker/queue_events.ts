@@ -87,18 +87,21 @@ function replayed({ messages, bytes, milliseconds }: Extract<QueueEvent, { is: "
   return { messages, bytes, milliseconds };
 }
 
-/** Gauges of the queue, set before each snapshot. */
-export function countQueue(store: Pick<QueueStore, "counts" | "trouble">, metrics: Metrics): void {
+/** Gauges of the queue; what it answers sets them, before each snapshot. */
+export function countQueue(
+  store: Pick<QueueStore, "counts" | "trouble">,
+  metrics: Metrics,
+): () => Promise<void> {
   const refusing = metrics.gauge(
     "mta_queue_refusing",
     "Workers that take no mail, as the queue is full, cannot be written, or is not where it was",
   );
   const messages = metrics.gauge("mta_queue_messages", "Messages in each queue", "queue");
   const size = metrics.gauge("mta_queue_bytes", "Bytes of the messages in the queue");
-  metrics.beforeSnapshot(() => {
-    const { bytes, ...counts } = store.counts();
+  return async () => {
+    const { bytes, ...counts } = await store.counts();
     size.set(bytes);
     refusing.set(store.trouble === undefined ? 0 : 1);
     for (const [queue, count] of Object.entries(counts)) messages.set(count, queue);
-  });
+  };
 }

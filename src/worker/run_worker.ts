@@ -58,6 +58,7 @@ class Worker {
   #listeners: readonly Listener[] = [];
   readonly #end = new ServiceEnd(systemClock);
   #draining = false;
+  #countQueue: () => Promise<void> = () => Promise.resolve();
   #adoptionRests = 0;
 
   constructor(channel: ParentChannel) {
@@ -119,7 +120,7 @@ class Worker {
     const store = await this.#openStore(boot, configuration, log);
     if (store === undefined) return;
     this.#store = store;
-    countQueue(store, this.#metrics);
+    this.#countQueue = countQueue(store, this.#metrics);
     const assembly = this.#assembly = await assemble({
       configuration,
       store,
@@ -134,7 +135,7 @@ class Worker {
     this.#listeners = await this.#listen(boot, configuration, assembly);
     this.#send({ is: "ready" });
     assembly.start();
-    every(REPORT, () => this.#snapshot());
+    every(REPORT, () => void this.#snapshot());
     if (boot.index === 0) every(ADOPT, () => this.#adoptionRests-- > 0 ? undefined : void this.#adopt());
   }
 
@@ -192,7 +193,9 @@ class Worker {
     this.#assembly?.wake();
   }
 
-  #snapshot(): void {
+  /** A store that does not answer leaves the gauges as they were. */
+  async #snapshot(): Promise<void> {
+    await this.#countQueue().catch(() => {});
     this.#send({ is: "metrics", snapshot: this.#metrics.snapshot() });
   }
 
@@ -227,7 +230,7 @@ class Worker {
     await this.#finish(() => this.#assembly?.drain(this.#end));
     await this.#finish(() => this.#assembly?.close());
     await this.#finish(() => this.#store?.close());
-    this.#snapshot();
+    await this.#snapshot();
     this.#ended.resolve(0);
   }
 }

@@ -11,7 +11,7 @@ import type { Ids, WorkerArgs, WorkerResult, WorkerRow, WorkerVerb } from "./wor
 export interface WorkerParts {
   readonly store: QueueStore;
   /** Sends the metrics of now. */
-  readonly snapshot: () => void;
+  readonly snapshot: () => Promise<void>;
   /** Looks into the maildrop now. */
   readonly pickup: () => void;
   /** Lets the queue manager see that something has become due. */
@@ -55,7 +55,7 @@ async function flushSite({ store, wake }: WorkerParts, { site }: WorkerArgs<"flu
     const isFor = recipients.some(({ address }) => address.toLowerCase().endsWith(end));
     if (queue === "deferred" && isFor) ids.push(id);
   }
-  const moved = store.retryNow(ids);
+  const moved = await store.retryNow(ids);
   wake();
   return moved;
 }
@@ -65,14 +65,12 @@ async function cat(
   { id }: WorkerArgs<"cat">,
   rows: SendRows<"cat">,
 ): Promise<number> {
-  for await (const listing of store.list()) {
-    if (listing.id !== id) continue;
-    const batch = new RowBatch(rows);
-    for await (const piece of messagePieces(await store.open(id), listing.queue)) await batch.add(piece);
-    await batch.end();
-    return 1;
-  }
-  return 0;
+  const listing = await store.find(id);
+  if (listing === undefined) return 0;
+  const batch = new RowBatch(rows);
+  for await (const piece of messagePieces(await store.open(id), listing.queue)) await batch.add(piece);
+  await batch.end();
+  return 1;
 }
 
 /** Sessions that are explained at a time: mail goes first. */
@@ -97,10 +95,10 @@ async function explainFor(
 }
 
 function woken(
-  move: (store: QueueStore, ids: readonly QueueId[] | undefined) => number,
-): (parts: WorkerParts, args: Ids) => number {
-  return ({ store, wake }, { ids }) => {
-    const moved = move(store, ids);
+  move: (store: QueueStore, ids: readonly QueueId[] | undefined) => Promise<number>,
+): (parts: WorkerParts, args: Ids) => Promise<number> {
+  return async ({ store, wake }, { ids }) => {
+    const moved = await move(store, ids);
     wake();
     return moved;
   };
@@ -122,12 +120,12 @@ export const WORKER_ANSWERS: { readonly [V in WorkerVerb]: Answer<V> } = {
   unhold: woken((store, ids) => store.unhold(ids)),
   expire: woken((store, ids) => store.expire(ids)),
   delete: woken((store, ids) => store.delete(ids)),
-  requeue: woken((store, ids) => store.unhold(ids) + store.retryNow(ids)),
+  requeue: woken(async (store, ids) => await store.unhold(ids) + await store.retryNow(ids)),
   pickup: nothing(({ pickup }) => pickup()),
   probe: ({ store }) => store.probe(),
   damage: async ({ store }) => {
     const found = await store.damage();
     return found === undefined ? {} : { found };
   },
-  snapshot: nothing(({ snapshot }) => snapshot()),
+  snapshot: async ({ snapshot }) => (await snapshot(), null),
 };

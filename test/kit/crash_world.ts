@@ -189,8 +189,8 @@ export class World {
     views.push(change === undefined ? undefined : { ...last, ...change });
   }
 
-  take(): void {
-    this.#active.push(...this.store.takeDue(this.now, 1 + this.below(5)));
+  async take(): Promise<void> {
+    this.#active.push(...(await this.store.takeDue(this.now, 1 + this.below(5))));
   }
 
   #changed(states: readonly RecipientState[]): { states: RecipientState[]; changes: RecipientChange[] } {
@@ -241,30 +241,30 @@ export class World {
   }
 
   /** What an operator may do to any message. */
-  operate(): void {
+  async operate(): Promise<void> {
     const stored = [...this.known.values()].filter(({ id, fate }) => fate === "stored" && this.#latest(id));
     const id = stored[this.below(stored.length)]?.id;
     if (id === undefined) return;
     const view = this.#latest(id)!;
     switch (this.below(5)) {
       case 0:
-        if (this.store.hold([id]) === 1) this.#see(id, { hold: true });
+        if ((await this.store.hold([id])) === 1) this.#see(id, { hold: true });
         return;
       case 1:
-        if (this.store.unhold([id]) === 1) {
+        if ((await this.store.unhold([id])) === 1) {
           this.#see(id, { hold: false, deferred: view.deferred || !this.#active.includes(id) });
         }
         return;
       case 2:
-        if (this.store.expire([id]) === 1) this.#see(id, { expire: true });
+        if ((await this.store.expire([id])) === 1) this.#see(id, { expire: true });
         return;
       case 3:
-        if (this.store.delete([id]) === 1) this.#see(id, undefined);
+        if ((await this.store.delete([id])) === 1) this.#see(id, undefined);
         this.#active = this.#active.filter((other) => other !== id);
         return;
       default:
         expect(view).toBeDefined();
-        this.store.retryNow([id]);
+        await this.store.retryNow([id]);
     }
   }
 
@@ -282,9 +282,9 @@ export class World {
   async step(): Promise<void> {
     const dice = this.below(100);
     if (dice < 30) this.put();
-    else if (dice < 45) this.take();
+    else if (dice < 45) await this.take();
     else if (dice < 70) await this.settle();
-    else if (dice < 76) this.operate();
+    else if (dice < 76) await this.operate();
     else if (dice < 80) await this.flush();
     else if (dice < 90) this.tick(this.below(200));
     else await this.turns(this.below(12));
@@ -316,7 +316,7 @@ export class World {
         expire: stored.forcedExpire === true,
       });
     }
-    const { incoming, active, deferred, hold } = this.store.counts();
+    const { incoming, active, deferred, hold } = await this.store.counts();
     expect(seen.size).toBe(incoming + active + deferred + hold);
     for (const known of this.known.values()) this.#verifyMessage(known, seen.get(known.id), strict);
   }

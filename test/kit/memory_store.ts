@@ -17,6 +17,9 @@ export interface MemoryMessage {
   readonly bytes: Uint8Array;
   states: RecipientState[];
   queue: QueueName;
+  /** To be held when its run ends. */
+  held: boolean;
+  deferred: boolean;
   due: number;
   warned: boolean;
   forcedExpire: boolean;
@@ -41,11 +44,29 @@ export function contentOf(bytes: Uint8Array | string): Content {
   };
 }
 
+function listingOf({ envelope, queue, bytes, forcedExpire, states }: MemoryMessage): QueueListing {
+  return {
+    id: envelope.id,
+    queue,
+    arrival: envelope.arrival,
+    size: bytes.length,
+    sender: envelope.sender,
+    forcedExpire,
+    recipients: envelope.recipients.flatMap(({ address }, index) => {
+      const state = states[index];
+      if (state?.is !== "pending") return [];
+      return [{ address, ...(state.why !== undefined && { why: state.why.text }) }];
+    }),
+  };
+}
+
 class Memory implements MemoryStore {
+  readonly ownership = "shared";
   readonly messages = new Map<QueueId, MemoryMessage>();
   readonly #listeners: (() => void)[] = [];
   readonly #now: () => number;
   #next = 0x10000;
+  #takeDeferred = false;
 
   constructor(now: () => number) {
     this.#now = now;
@@ -65,6 +86,8 @@ class Memory implements MemoryStore {
       bytes: typeof content === "string" ? Buffer.from(content, "latin1") : content,
       states: envelope.recipients.map(() => ({ is: "pending" })),
       queue: envelope.hold === true ? "hold" : "incoming",
+      held: envelope.hold === true,
+      deferred: false,
       due: this.#now(),
       warned: false,
       forcedExpire: false,
@@ -102,13 +125,20 @@ class Memory implements MemoryStore {
       .sort((a, b) => a.due - b.due);
   }
 
-  takeDue(now: number, limit: number): QueueId[] {
-    const due = this.#waiting().filter((message) => message.due <= now).slice(0, limit);
-    for (const message of due) message.queue = "active";
-    return due.map(({ envelope }) => envelope.id);
+  async takeDue(now: number, limit: number): Promise<readonly QueueId[]> {
+    const due = this.#waiting().filter((message) => message.due <= now);
+    const [fresh, late] = [due.filter((each) => !each.deferred), due.filter((each) => each.deferred)];
+    const taken: MemoryMessage[] = [];
+    while (taken.length < limit && fresh.length + late.length > 0) {
+      const first = this.#takeDeferred ? late : fresh;
+      taken.push((first.shift() ?? (first === late ? fresh : late).shift())!);
+      this.#takeDeferred = !this.#takeDeferred;
+    }
+    for (const message of taken) message.queue = "active";
+    return taken.map(({ envelope }) => envelope.id);
   }
 
-  nextDue(): number | undefined {
+  async nextDue(): Promise<number | undefined> {
     return this.#waiting()[0]?.due;
   }
 
@@ -119,18 +149,23 @@ class Memory implements MemoryStore {
     return { envelope, states: [...states], warned, forcedExpire, content: contentOf(bytes) };
   }
 
-  #active(id: QueueId): MemoryMessage {
-    const message = this.messages.get(id);
-    if (message === undefined || message.queue !== "active") throw new Error(`${id} is not active`);
-    return message;
+  /** A message that was deleted in the middle of its run is gone: what the run still reports is ignored. */
+  #find(id: QueueId): MemoryMessage | undefined {
+    return this.messages.get(id);
   }
 
   #change(message: MemoryMessage, changes: readonly RecipientChange[]): void {
     for (const { index, state } of changes) message.states[index] = state;
   }
 
+  /** Where a message waits that is not active. */
+  #rest(message: MemoryMessage): void {
+    message.queue = message.held ? "hold" : message.deferred ? "deferred" : "incoming";
+  }
+
   record(id: QueueId, changes: readonly RecipientChange[]): void {
-    this.#change(this.#active(id), changes);
+    const message = this.#find(id);
+    if (message !== undefined) this.#change(message, changes);
   }
 
   defer(
@@ -139,63 +174,80 @@ class Memory implements MemoryStore {
     changes: readonly RecipientChange[],
     options?: { readonly warned?: boolean },
   ): void {
-    const message = this.#active(id);
+    const message = this.#find(id);
+    if (message === undefined) return;
     this.#change(message, changes);
-    message.queue = "deferred";
+    message.deferred = true;
     message.due = nextAttempt;
-    message.warned = options?.warned ?? message.warned;
+    message.warned ||= options?.warned === true;
+    this.#rest(message);
   }
 
   remove(id: QueueId): void {
-    this.#active(id);
     this.messages.delete(id);
   }
 
   release(id: QueueId): void {
-    this.#active(id).queue = "incoming";
+    const message = this.#find(id);
+    if (message?.queue === "active") this.#rest(message);
   }
 
   async flush(): Promise<void> {}
 
-  #move(
-    ids: readonly QueueId[] | undefined,
-    from: readonly QueueName[],
-    change: (message: MemoryMessage) => void,
-  ): number {
-    const found = [...ids ?? this.messages.keys()].map((id) => this.messages.get(id))
-      .filter((message) => message !== undefined && from.includes(message.queue));
-    for (const message of found) change(message!);
-    return found.length;
+  /** Changes messages; answers how many `change` touched. */
+  #move(ids: readonly QueueId[] | undefined, change: (message: MemoryMessage) => boolean): number {
+    const found = [...new Set(ids ?? this.messages.keys())].flatMap((id) => this.messages.get(id) ?? []);
+    return found.filter(change).length;
   }
 
-  hold(ids?: readonly QueueId[]): number {
-    return this.#move(ids, ["incoming", "deferred"], (message) => message.queue = "hold");
+  #announce(): void {
+    for (const listener of this.#listeners) listener();
   }
 
-  unhold(ids?: readonly QueueId[]): number {
-    return this.#move(ids, ["hold"], (message) => message.queue = "deferred");
-  }
-
-  expire(ids?: readonly QueueId[]): number {
-    return this.#move(ids, ["incoming", "deferred", "hold"], (message) => {
-      message.forcedExpire = true;
-      message.due = this.#now();
+  async hold(ids?: readonly QueueId[]): Promise<number> {
+    return this.#move(ids, (message) => {
+      if (message.held) return false;
+      message.held = true;
+      if (message.queue !== "active") this.#rest(message);
+      return true;
     });
   }
 
-  delete(ids?: readonly QueueId[]): number {
-    return this.#move(
-      ids,
-      ["incoming", "deferred", "hold"],
-      ({ envelope }) => this.messages.delete(envelope.id),
-    );
+  async unhold(ids?: readonly QueueId[]): Promise<number> {
+    const moved = this.#move(ids, (message) => {
+      if (!message.held) return false;
+      message.held = false;
+      if (message.queue !== "hold") return true;
+      [message.deferred, message.due] = [true, this.#now()];
+      this.#rest(message);
+      return true;
+    });
+    if (moved > 0) this.#announce();
+    return moved;
   }
 
-  retryNow(ids?: readonly QueueId[]): number {
-    return this.#move(ids, ["deferred"], (message) => message.due = this.#now());
+  async expire(ids?: readonly QueueId[]): Promise<number> {
+    return this.#move(ids, (message) => {
+      if (message.forcedExpire) return false;
+      return message.forcedExpire = true;
+    });
   }
 
-  counts(): QueueCounts {
+  async delete(ids?: readonly QueueId[]): Promise<number> {
+    return this.#move(ids, ({ envelope }) => this.messages.delete(envelope.id));
+  }
+
+  async retryNow(ids?: readonly QueueId[]): Promise<number> {
+    const moved = this.#move(ids, (message) => {
+      if (message.queue !== "deferred") return false;
+      message.due = Math.min(message.due, this.#now());
+      return true;
+    });
+    if (moved > 0) this.#announce();
+    return moved;
+  }
+
+  async counts(): Promise<QueueCounts> {
     const counts = { incoming: 0, active: 0, deferred: 0, hold: 0, corrupt: 0, bytes: 0 };
     for (const { queue, bytes } of this.messages.values()) {
       counts[queue]++;
@@ -204,23 +256,13 @@ class Memory implements MemoryStore {
     return counts;
   }
 
+  async find(id: QueueId): Promise<QueueListing | undefined> {
+    const message = this.messages.get(id);
+    return message === undefined ? undefined : listingOf(message);
+  }
+
   async *list(): AsyncIterable<QueueListing> {
-    for (const { envelope, queue, bytes, forcedExpire, states } of this.messages.values()) {
-      yield {
-        id: envelope.id,
-        queue,
-        arrival: envelope.arrival,
-        size: bytes.length,
-        sender: envelope.sender,
-        forcedExpire,
-        recipients: envelope.recipients.map(({ address }, index) => {
-          const state = states[index];
-          return state.is === "pending" && state.why !== undefined
-            ? { address, why: state.why.text }
-            : { address };
-        }),
-      };
-    }
+    for (const message of this.messages.values()) yield listingOf(message);
   }
 
   async probe(): Promise<number> {

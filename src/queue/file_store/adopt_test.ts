@@ -9,7 +9,7 @@ const SEGMENT = 8192;
 
 /** Delivers all that waits. */
 async function deliver(store: QueueStore, delivered: QueueId[]): Promise<void> {
-  for (const id of store.takeDue(Date.now(), 999)) {
+  for (const id of (await store.takeDue(Date.now(), 999))) {
     expect((await store.open(id)).content.size).toBeGreaterThan(0);
     store.remove(id);
     delivered.push(id);

@@ -34,7 +34,7 @@ test("a store that is closed takes nothing more in: what is asked of it is refus
   const disk = new FakeDisk(() => 0.5);
   const store = await openShard(disk, 0, SEGMENT);
   const id = await put(store, Buffer.alloc(100, 97));
-  store.takeDue(Date.now(), 1);
+  await store.takeDue(Date.now(), 1);
   await store.close();
   const { calls } = disk;
   store.defer(id, Date.now() + 1000, []);

@@ -93,7 +93,7 @@ test("the queue can be read while the service is down and while it runs, and not
   try {
     const store = await open(directory);
     const ids = [await put(store, "one"), await put(store, "x".repeat(300_000))];
-    store.takeDue(Date.now(), 1);
+    await store.takeDue(Date.now(), 1);
     await store.open(ids[0]!);
     const why = { status: "4.0.0", text: "later", action: "delayed" } as const;
     store.defer(ids[0]!, Date.now() + 1e6, [{ index: 0, state: { is: "pending", why } }]);
@@ -145,10 +145,10 @@ async function rotten(rot: (record: Buffer) => void, sendMore: boolean) {
 test("the body of a message whose record has rotted is kept, though it is in a file of its own", async () => {
   const { directory, content, end } = await rotten((record) => void (record[60]! ^= 1), true);
   const store = await open(directory);
-  expect(store.counts()).toMatchObject({ incoming: 1, corrupt: 1 });
+  expect(await store.counts()).toMatchObject({ incoming: 1, corrupt: 1 });
   expect(content()).toBe(300_000 - HEAD);
   await store.close();
-  expect((await open(directory)).counts()).toMatchObject({ incoming: 1, corrupt: 1 });
+  expect(await (await open(directory)).counts()).toMatchObject({ incoming: 1, corrupt: 1 });
   end();
 });
 
@@ -160,11 +160,11 @@ test("the same holds when the record rots under a running server", async () => {
   const bytes = readFileSync(path);
   bytes[bytes.indexOf(id) + 20]! ^= 1;
   writeFileSync(path, bytes);
-  expect(store.takeDue(Date.now(), 1)).toEqual([id]);
+  expect(await store.takeDue(Date.now(), 1)).toEqual([id]);
   await expect(store.open(id)).rejects.toThrow("damaged and was set aside");
   await store.flush();
   expect(content()).toBe(300_000 - HEAD);
-  expect(store.counts()).toMatchObject({ active: 0, corrupt: 1 });
+  expect(await store.counts()).toMatchObject({ active: 0, corrupt: 1 });
   await store.close();
   end();
 });

@@ -7,7 +7,7 @@ import { type FinishedContent, StoreDraft } from "./draft.ts";
 import type { Envelope, QueueId } from "../envelope.ts";
 import type { FileStoreOptions } from "../log/file_store_options.ts";
 import { GroupCommit } from "../log/group_commit.ts";
-import { listShard } from "./listing.ts";
+import { findListing, listShard } from "./listing.ts";
 import { type Location, QUEUE } from "../index/message_index.ts";
 import { MessageOpener } from "./message_opener.ts";
 import { Operator } from "./operator.ts";
@@ -51,6 +51,7 @@ export async function openFileStore(options: FileStoreOptions): Promise<QueueSto
 
 /** The embedded store: a shard's log, and what goes on around it. */
 class FileStore implements QueueStore {
+  readonly ownership = "worker";
   readonly #shard: Shard;
   readonly #world: StoreWorld;
   /** For pauses and intervals: it goes on when the clock is set back. */
@@ -303,7 +304,7 @@ class FileStore implements QueueStore {
     this.#settling ??= log.settleLast().catch(() => {}).finally(() => this.#settling = undefined);
   }
 
-  takeDue(now: number, limit: number): QueueId[] {
+  async takeDue(now: number, limit: number): Promise<readonly QueueId[]> {
     const { index } = this.#shard;
     const taken: QueueId[] = [];
     const due = (queue: number) => {
@@ -322,7 +323,7 @@ class FileStore implements QueueStore {
     return taken;
   }
 
-  nextDue(): number | undefined {
+  async nextDue(): Promise<number | undefined> {
     const { index } = this.#shard;
     const [fresh, late] = [index.firstDue(QUEUE.incoming), index.firstDue(QUEUE.deferred)];
     if (fresh === undefined) return late === undefined ? undefined : index.due[late];
@@ -392,27 +393,27 @@ class FileStore implements QueueStore {
     return this.#commits.flush();
   }
 
-  hold(ids?: readonly QueueId[]): number {
+  async hold(ids?: readonly QueueId[]): Promise<number> {
     return this.#operator.hold(ids);
   }
 
-  unhold(ids?: readonly QueueId[]): number {
+  async unhold(ids?: readonly QueueId[]): Promise<number> {
     return this.#operator.unhold(ids);
   }
 
-  expire(ids?: readonly QueueId[]): number {
+  async expire(ids?: readonly QueueId[]): Promise<number> {
     return this.#operator.expire(ids);
   }
 
-  delete(ids?: readonly QueueId[]): number {
+  async delete(ids?: readonly QueueId[]): Promise<number> {
     return this.#operator.delete(ids);
   }
 
-  retryNow(ids?: readonly QueueId[]): number {
+  async retryNow(ids?: readonly QueueId[]): Promise<number> {
     return this.#operator.retryNow(ids);
   }
 
-  counts(): QueueCounts {
+  async counts(): Promise<QueueCounts> {
     const { index, corrupt } = this.#shard;
     return {
       incoming: index.countIn(QUEUE.incoming),
@@ -422,6 +423,10 @@ class FileStore implements QueueStore {
       corrupt,
       bytes: index.bytes,
     };
+  }
+
+  find(id: QueueId): Promise<QueueListing | undefined> {
+    return findListing(this.#shard, id);
   }
 
   list(): AsyncIterable<QueueListing> {

@@ -82,7 +82,14 @@ test("a committed message survives close and open, content and envelope the same
   expect(await textOf(first.content)).toBe("hello\r\n");
   await stop(store);
   store = await start();
-  expect(store.counts()).toEqual({ incoming: 1, active: 0, deferred: 0, hold: 0, corrupt: 0, bytes: 7 });
+  expect(await store.counts()).toEqual({
+    incoming: 1,
+    active: 0,
+    deferred: 0,
+    hold: 0,
+    corrupt: 0,
+    bytes: 7,
+  });
   const again = await store.open(id);
   expect(again.envelope).toEqual(first.envelope);
   expect(again.content.bytes?.toString()).toBe("hello\r\n");
@@ -113,18 +120,18 @@ test("an aborted draft leaves nothing, neither in memory nor in the spool", asyn
   await store.flush();
   await Bun.sleep(10);
   expect(readdirSync(join(directory, "mta/shard-0/spool"))).toEqual([]);
-  expect(store.counts().incoming).toBe(0);
+  expect((await store.counts()).incoming).toBe(0);
 });
 
 test("new and deferred messages are taken in turn, each oldest due first", async () => {
   const store = await start();
   const old = [await put(store, "1"), await put(store, "2")];
   const now = Date.now();
-  expect(store.takeDue(now, 10)).toEqual(old);
+  expect(await store.takeDue(now, 10)).toEqual(old);
   store.defer(old[0]!, now - 10, []);
   store.defer(old[1]!, now - 20, []);
   const fresh = [await put(store, "3"), await put(store, "4")];
-  const taken = store.takeDue(Date.now(), 10);
+  const taken = await store.takeDue(Date.now(), 10);
   expect(taken.filter((id) => old.includes(id))).toEqual([old[1]!, old[0]!]);
   expect(taken.filter((id) => fresh.includes(id))).toEqual(fresh);
   expect([taken.slice(0, 2), taken.slice(2)].map((two) => two.filter((id) => old.includes(id)).length))
@@ -135,18 +142,18 @@ test("deferral, states, warning and forced expiration are there after a restart"
   let store = await start();
   const two = ["bob@example.com", "eve@example.com"].map((a) => ({ address: a, original: a, notify: 0 }));
   const id = await put(store, "x", { recipients: two });
-  store.takeDue(Date.now(), 1);
+  await store.takeDue(Date.now(), 1);
   await store.open(id);
   const detail = { status: "4.4.1", text: "connect to x: refused", action: "delayed" } as const;
   store.record(id, [{ index: 0, state: { is: "done" } }]);
   store.defer(id, 5_000_000_000_000, [{ index: 1, state: { is: "pending", why: detail } }], { warned: true });
-  expect(store.expire([id])).toBe(1);
-  expect(store.expire([id])).toBe(0);
+  expect(await store.expire([id])).toBe(1);
+  expect(await store.expire([id])).toBe(0);
   await stop(store);
   store = await start();
-  expect(store.counts().deferred).toBe(1);
-  expect(store.nextDue()).toBe(5_000_000_000_000);
-  expect(store.takeDue(Date.now(), 1)).toEqual([]);
+  expect((await store.counts()).deferred).toBe(1);
+  expect(await store.nextDue()).toBe(5_000_000_000_000);
+  expect(await store.takeDue(Date.now(), 1)).toEqual([]);
   const stored = await store.open(id);
   expect(stored.states).toEqual([{ is: "done" }, { is: "pending", why: detail }]);
   expect(stored).toMatchObject({ warned: true, forcedExpire: true });
@@ -162,14 +169,14 @@ test("what a run recorded before a crash is on top of the last full state", asyn
   let store = await start();
   const two = ["bob@example.com", "eve@example.com"].map((a) => ({ address: a, original: a, notify: 0 }));
   const id = await put(store, "x", { recipients: two });
-  store.takeDue(Date.now(), 1);
+  await store.takeDue(Date.now(), 1);
   await store.open(id);
   store.record(id, [{ index: 1, state: { is: "done" } }]);
   await stop(store);
   store = await start();
-  expect(store.counts().incoming).toBe(1);
+  expect((await store.counts()).incoming).toBe(1);
   expect((await store.open(id)).states).toEqual([{ is: "pending" }, { is: "done" }]);
-  expect(store.takeDue(Date.now(), 1)).toEqual([id]);
+  expect(await store.takeDue(Date.now(), 1)).toEqual([id]);
   store.defer(id, 1, [{ index: 0, state: { is: "done" } }]);
   await stop(store);
   store = await start();
@@ -179,31 +186,31 @@ test("what a run recorded before a crash is on top of the last full state", asyn
 test("hold and unhold move messages, an active one when its run ends; held mail is never due", async () => {
   const store = await start();
   const [one, two] = [await put(store, "1"), await put(store, "2", { hold: true })];
-  expect(store.counts()).toMatchObject({ incoming: 1, hold: 1 });
-  expect(store.takeDue(Date.now(), 10)).toEqual([one]);
-  expect(store.hold()).toBe(1);
-  expect(store.counts()).toMatchObject({ active: 1, hold: 1 });
+  expect(await store.counts()).toMatchObject({ incoming: 1, hold: 1 });
+  expect(await store.takeDue(Date.now(), 10)).toEqual([one]);
+  expect(await store.hold()).toBe(1);
+  expect(await store.counts()).toMatchObject({ active: 1, hold: 1 });
   store.defer(one, 1, []);
-  expect(store.counts()).toMatchObject({ active: 0, hold: 2 });
-  expect(store.retryNow()).toBe(0);
-  expect(store.takeDue(Date.now(), 10)).toEqual([]);
-  expect(store.unhold([two])).toBe(1);
-  expect(store.takeDue(Date.now(), 10)).toEqual([two]);
+  expect(await store.counts()).toMatchObject({ active: 0, hold: 2 });
+  expect(await store.retryNow()).toBe(0);
+  expect(await store.takeDue(Date.now(), 10)).toEqual([]);
+  expect(await store.unhold([two])).toBe(1);
+  expect(await store.takeDue(Date.now(), 10)).toEqual([two]);
 });
 
 test("retryNow makes deferred mail due, delete takes any, and ids that are not there are ignored", async () => {
   const store = await start();
   const id = await put(store, "1");
-  store.takeDue(Date.now(), 1);
+  await store.takeDue(Date.now(), 1);
   store.defer(id, 5_000_000_000_000, []);
-  expect(store.retryNow(["000000000000" as QueueId])).toBe(0);
-  expect(store.retryNow([id, id])).toBe(1);
-  expect(store.takeDue(Date.now(), 1)).toEqual([id]);
-  expect(store.delete([id])).toBe(1);
+  expect(await store.retryNow(["000000000000" as QueueId])).toBe(0);
+  expect(await store.retryNow([id, id])).toBe(1);
+  expect(await store.takeDue(Date.now(), 1)).toEqual([id]);
+  expect(await store.delete([id])).toBe(1);
   store.record(id, [{ index: 0, state: { is: "done" } }]);
   store.defer(id, 1, []);
   store.remove(id);
-  expect(store.counts()).toMatchObject({ incoming: 0, active: 0, deferred: 0, hold: 0, bytes: 0 });
+  expect(await store.counts()).toMatchObject({ incoming: 0, active: 0, deferred: 0, hold: 0, bytes: 0 });
   await expect(store.open(id)).rejects.toThrow(`Cannot open message ${id}: it is not in the queue`);
 });
 
@@ -225,14 +232,14 @@ test("a damaged record is set aside and its neighbours are unharmed", async () =
   writeFileSync(path, bytes);
   store = await start();
   expect((await rows(store)).map(({ id }) => id)).toEqual([ids[0]!, ids[2]!]);
-  expect(store.counts().corrupt).toBe(1);
+  expect((await store.counts()).corrupt).toBe(1);
   const saved = events.find((event) => event.is === "corrupt");
   expect(readFileSync(saved?.is === "corrupt" ? saved.savedAs : "").includes("twotwo")).toBe(true);
   await stop(store);
   events = [];
   store = await start();
   expect(events.filter((event) => event.is === "corrupt")).toEqual([]);
-  expect(store.counts()).toMatchObject({ incoming: 2, corrupt: 1 });
+  expect(await store.counts()).toMatchObject({ incoming: 2, corrupt: 1 });
 });
 
 /** Gives the first record behind the segment's own another version, with its checksum put right. */
@@ -255,7 +262,7 @@ test("a record of an unknown version makes the store refuse to open", async () =
   await setVersion(9);
   await expect(start()).rejects.toThrow("written by a newer version");
   store = await start({ shard: 1 });
-  expect(store.counts().incoming).toBe(0);
+  expect((await store.counts()).incoming).toBe(0);
 });
 
 test("a message of version 1, with its head in the spool file, is read as before", async () => {
@@ -269,7 +276,7 @@ test("a message of version 1, with its head in the spool file, is read as before
   store = await start();
   const { content } = await store.open(id);
   expect([content.size, await textOf(content)]).toEqual([300_000, "x".repeat(300_000)]);
-  expect(store.counts().corrupt).toBe(0);
+  expect((await store.counts()).corrupt).toBe(0);
 });
 
 test("of a message with a spool file the head is in the record, and the file has the body alone", async () => {
@@ -305,7 +312,7 @@ test("a message whose spool file is gone is set aside; spool files without a mes
   writeFileSync(join(directory, "mta/shard-0/spool/ABCDE0000000"), "orphan");
   store = await start();
   expect(readdirSync(join(directory, "mta/shard-0/spool"))).toEqual([]);
-  expect(store.counts()).toMatchObject({ incoming: 0, corrupt: 1 });
+  expect(await store.counts()).toMatchObject({ incoming: 0, corrupt: 1 });
   expect(events.some((event) => event.is === "corrupt" && event.where.includes("is missing"))).toBe(true);
 });
 
@@ -317,7 +324,7 @@ test("the log shrinks to what lives, and what lives keeps its states", async () 
     const id = await put(store, `${at} `.repeat(500));
     if (at % 50 === 0) kept.push(id);
   }
-  for (const id of store.takeDue(Date.now(), 1000)) {
+  for (const id of (await store.takeDue(Date.now(), 1000))) {
     if (!kept.includes(id)) store.remove(id);
     else store.defer(id, 4_000_000_000_000 + kept.indexOf(id), [{ index: 0, state: { is: "done" } }]);
   }
@@ -335,25 +342,25 @@ test("the log shrinks to what lives, and what lives keeps its states", async () 
     expect(states).toEqual([{ is: "done" }]);
     expect(content.bytes?.toString()).toBe(`${at * 50} `.repeat(500));
   }
-  expect(store.nextDue()).toBe(4_000_000_000_000);
+  expect(await store.nextDue()).toBe(4_000_000_000_000);
 });
 
 test("a shard without an owner is adopted with its states, spool files and marks", async () => {
   let other = await start({ shard: 7 });
   const big = "big\r\n".repeat(100_000);
   const ids = [await put(other, "small"), await put(other, big), await put(other, "held", { hold: true })];
-  other.takeDue(Date.now(), 1);
+  await other.takeDue(Date.now(), 1);
   other.defer(ids[0]!, 5_000_000_000_000, [{ index: 0, state: { is: "done" } }]);
   await stop(other);
   let store = await start();
   expect(await store.adoptOrphans()).toBe(3);
   expect(await store.adoptOrphans()).toBe(0);
-  expect(store.counts()).toMatchObject({ incoming: 1, deferred: 1, hold: 1 });
+  expect(await store.counts()).toMatchObject({ incoming: 1, deferred: 1, hold: 1 });
   await stop(store);
   other = await start({ shard: 7 });
-  expect(other.counts()).toMatchObject({ incoming: 0, deferred: 0, hold: 0 });
+  expect(await other.counts()).toMatchObject({ incoming: 0, deferred: 0, hold: 0 });
   store = await start();
-  expect(store.counts()).toMatchObject({ incoming: 1, deferred: 1, hold: 1, corrupt: 0 });
+  expect(await store.counts()).toMatchObject({ incoming: 1, deferred: 1, hold: 1, corrupt: 0 });
   expect((await store.open(ids[0]!)).states).toEqual([{ is: "done" }]);
   expect(await textOf((await store.open(ids[1]!)).content)).toBe(big);
   expect(await textOf((await store.open(ids[2]!)).content)).toBe("held");
@@ -408,12 +415,12 @@ test("what is due later than any wait, as after a clock that was set back, is du
     await putContent(store, Buffer.from("two"), at),
   ];
   const fresh = await putContent(store, Buffer.from("three"), at);
-  store.takeDue(at, 2);
+  await store.takeDue(at, 2);
   store.defer(ids[0]!, at + 1_800_000, []);
   store.defer(ids[1]!, at + 3_600_000, []);
   await store.close();
   const again = await openAt(at - 1_800_000);
-  expect(again.takeDue(at - 1_800_000, 9)).toEqual([fresh, ids[1]!]);
-  expect(again.nextDue()).toBe(at + 1_800_000);
+  expect(await again.takeDue(at - 1_800_000, 9)).toEqual([fresh, ids[1]!]);
+  expect(await again.nextDue()).toBe(at + 1_800_000);
   await again.close();
 });

@@ -67,12 +67,12 @@ test("on a full disk new mail is refused with 452 and deliveries are still recor
   bench.fail(["preallocate", "create", "link"], "ENOSPC");
   expect((await faultOf(put(store, 5000, bench.now))).full).toBe(true);
   expect(store.refusal(1)?.full).toBe(true);
-  expect(store.takeDue(bench.now, 9)).toEqual([id]);
+  expect(await store.takeDue(bench.now, 9)).toEqual([id]);
   store.remove(id);
   bench.tick(200);
   await store.flush();
   await store.close();
-  expect((await bench.open()).counts()).toMatchObject({ incoming: 0, corrupt: 0 });
+  expect(await (await bench.open()).counts()).toMatchObject({ incoming: 0, corrupt: 0 });
 });
 
 test("a store whose disk was full accepts again when there is space, and says both once", async () => {
@@ -88,7 +88,7 @@ test("a store whose disk was full accepts again when there is space, and says bo
   bench.tick(20_000);
   await put(store, 9000, bench.now);
   expect(bench.kinds()).toEqual(["fault", "recovered"]);
-  expect(store.counts().incoming).toBe(2);
+  expect((await store.counts()).incoming).toBe(2);
 });
 
 test("space that dead segments hold is given back although nothing can be written", async () => {
@@ -99,7 +99,7 @@ test("space that dead segments hold is given back although nothing can be writte
   const segments = () => bench.disk.list("/q/mta/shard-0/log").length;
   expect(segments()).toBeGreaterThan(1);
   bench.fail(["preallocate", "create", "write"], "ENOSPC");
-  store.delete(ids);
+  await store.delete(ids);
   bench.tick(100);
   await faultOf(store.flush());
   bench.tick(20_000);
@@ -120,8 +120,8 @@ for (const [code, full] of [["EIO", false], ["EROFS", false], ["EDQUOT", true]] 
         const id = await put(store, size, bench.now);
         await store.close();
         store = await bench.open();
-        expect(store.counts()).toMatchObject({ incoming: 1, corrupt: 0, bytes: size });
-        expect(store.takeDue(bench.now, 9)).toEqual([id]);
+        expect(await store.counts()).toMatchObject({ incoming: 1, corrupt: 0, bytes: size });
+        expect(await store.takeDue(bench.now, 9)).toEqual([id]);
         expect(bench.disk.list("/q/mta/shard-0/spool")).toEqual(size > 1000 ? [id] : []);
       }
     });
@@ -151,7 +151,7 @@ for (const tail of [true, false]) {
     const again = await bench.open();
     expect(bench.events.map(({ is }) => is)).toContain(tail ? "torn" : "corrupt");
     const sound = tail ? [ids[0]!, ids[2]!] : [ids[2]!];
-    const taken = again.takeDue(bench.now, 9);
+    const taken = await again.takeDue(bench.now, 9);
     for (const id of sound) expect((await again.open(id)).content.size).toBe(100);
     // The one whose content is gone stays until it can be set aside.
     expect(taken.filter((id) => !sound.includes(id))).toEqual([ids[1]!]);

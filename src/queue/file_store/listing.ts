@@ -1,4 +1,4 @@
-import type { Envelope } from "../envelope.ts";
+import type { Envelope, QueueId } from "../envelope.ts";
 import { QUEUE } from "../index/message_index.ts";
 import { decodeRecord, FLAG } from "../log/record.ts";
 import type { Segment } from "../log/segment.ts";
@@ -39,10 +39,24 @@ export async function* listShard(shard: Shard): AsyncIterable<QueueListing> {
   }
 }
 
+/** One message's row; undefined when it is not there or cannot be read. */
+export async function findListing(shard: Shard, id: QueueId): Promise<QueueListing | undefined> {
+  const { index, log } = shard;
+  for (let slot = index.find(id); slot >= 0; slot = index.find(id)) {
+    const [number, stamp] = [index.segment[slot], index.stamp[slot]];
+    const segment = log.get(number);
+    const reader = { read: (offset: number, length: number) => segment.read(offset, length) };
+    const row = await listMessage(shard, { slot, segment, reader });
+    // Compaction may have moved it meanwhile.
+    if (row !== undefined || (index.segment[slot] === number && index.stamp[slot] === stamp)) return row;
+  }
+  return undefined;
+}
+
 interface Place {
   readonly slot: number;
   readonly segment: Segment;
-  readonly reader: WindowReader;
+  readonly reader: Pick<WindowReader, "read">;
 }
 
 async function listMessage(

@@ -94,7 +94,7 @@ for (const [what, make] of Object.entries(GONE)) {
         tick(2000);
         expect(store.refusal(0)?.message).toContain(directory);
         // What had been accepted before can still go out.
-        expect(store.counts().incoming).toBe(1);
+        expect((await store.counts()).incoming).toBe(1);
       });
     });
   }

@@ -1,4 +1,5 @@
 import type { Identity, MailTask, MailWriter, TaskResult } from "../delivery/mailbox/writer.ts";
+import type { Ownership } from "../delivery/local/local_deps.ts";
 import { readJson } from "../base/bounded_json.ts";
 import { systemClock } from "../base/clock.ts";
 import { LineReader } from "../base/line_reader.ts";
@@ -25,7 +26,7 @@ export interface HelperWriterOptions {
   /** Whose a folder is. */
   readonly ownership: (
     path: string,
-  ) => { readonly gid: number; readonly groupWrites: boolean } | "hidden" | undefined;
+  ) => Ownership | "hidden" | undefined;
 }
 
 /** A helper may have ended for lack of work just when it was asked. */
@@ -47,7 +48,7 @@ export function createHelperWriter(options: HelperWriterOptions): MailWriter {
           return { is: "no right", why: (error as Error).message };
         }
         const result = await perform(path, task, message);
-        if (result !== undefined) return result;
+        if (result !== undefined) return withRemedy(result, task, options);
         if (attempt === ATTEMPTS) {
           return { is: "failed", code: "EAGAIN", why: "the delivery helper does not answer" };
         }
@@ -57,8 +58,8 @@ export function createHelperWriter(options: HelperWriterOptions): MailWriter {
 }
 
 /**
- * In a spool folder that its group may write to (/var/mail) the user's mailbox is made with that group; root's is made by
- * the stand-in, and root can read it.
+ * In a spool folder that its group may write to, and not everybody (/var/mail), the user's mailbox is made with that group;
+ * root's is made by the stand-in, and root can read it.
  */
 function spoolIdentity(
   identity: Identity,
@@ -67,9 +68,22 @@ function spoolIdentity(
 ): Identity {
   if (task.do !== "mbox" || !task.spool) return identity;
   const { uid, gid } = identity.uid === 0 ? standIn : identity;
-  const folder = ownership(task.path.slice(0, task.path.lastIndexOf("/")) || "/");
-  const shared = folder !== undefined && folder !== "hidden" && folder.groupWrites && folder.gid !== 0;
+  const folder = ownership(folderOf(task.path));
+  const known = folder !== undefined && folder !== "hidden";
+  const shared = known && folder.groupWrites && !folder.othersWrite && folder.gid !== 0;
   return { uid, gid: shared ? folder.gid : gid };
+}
+
+const folderOf = (path: string) => path.slice(0, path.lastIndexOf("/")) || "/";
+
+/** In a spool folder that only root may write to Postfix makes mailboxes and locks as root; here that waits for the operator. */
+function withRemedy(result: TaskResult, task: MailTask, { ownership }: HelperWriterOptions): TaskResult {
+  if (task.do !== "mbox" || !task.spool || result.is !== "failed" || result.code !== "EACCES") return result;
+  const path = folderOf(task.path);
+  const folder = ownership(path);
+  if (folder === undefined || folder === "hidden" || folder.groupWrites || folder.othersWrite) return result;
+  const why = `${result.why} (nothing is delivered as root: chgrp mail ${path}; chmod g+w ${path})`;
+  return { is: "no right", why };
 }
 
 /** One task; undefined when there was no helper at the socket. */

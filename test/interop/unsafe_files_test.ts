@@ -125,6 +125,43 @@ const MAILBOX: readonly ((scene: Scene) => unknown)[] = [
 
 here("mailboxes in a spool folder that everybody may write to", () => same(MAILBOX, "games"));
 
+/** The spool folder, by its mode; the one of the other rows is there again afterwards. */
+async function inSpool(
+  mode: number,
+  gid: number,
+  rows: readonly ((scene: Scene) => unknown)[],
+): Promise<void> {
+  try {
+    await same(
+      rows.map((row) =>
+        Object.assign((s: Scene) => row(s.folder("mail", { uid: 0, gid }, mode)), {
+          toString: () => `${row}`,
+        })
+      ),
+      "games",
+    );
+  } finally {
+    for (const place of pair.roots) new Scene(place).folder("mail", root, 0o1777);
+  }
+}
+
+here("mailboxes in a spool folder that its group may write to", () =>
+  inSpool(0o2775, 8, [
+    () => {},
+    (s) => s.file("mail/games", games),
+    (s) => s.file("mail/games", { uid: games.uid, gid: 8 }, 0o660),
+    (s) => s.file("mail/games", { uid: news.uid, gid: 8 }, 0o660),
+    (s) => s.folder("mail/h", games).file("mail/h/rc", games).link("mail/games", "mail/h/rc", root),
+    (s) => s.file("mail/news", { uid: news.uid, gid: 8 }, 0o660).link("mail/games", "mail/news", games),
+    (s) => s.file("mail/other", games).hard("mail/games", "mail/other"),
+  ]));
+
+here("a spool folder that everybody may write to lends nobody its group", () =>
+  inSpool(0o1777, 8, [
+    (s) => s.file("mail/games", games),
+    (s) => s.file("mail/games", { uid: news.uid, gid: 8 }, 0o660),
+  ]));
+
 const FORWARD: readonly ((scene: Scene) => unknown)[] = [
   (s) =>
     s.folder("mail/home/games", games).file(

@@ -48,6 +48,18 @@ asRoot(
   },
 );
 
+asRoot("mail for a spool folder that only root may write to waits, and the log says what to do", async () => {
+  const spool = folder(0, 0, 0o755);
+  server = await startServer({
+    mainCf: ["mydestination = example.com", "local_recipient_maps =", `mail_spool_directory = ${spool}`],
+  });
+  expect(await sendMessage(server.port, { from: "", to: "daemon@example.com" })).toStartWith("250");
+  const line = await server.logged(/to=<daemon@example\.com>.*dsn=4\.3\.0, status=deferred/);
+  expect(line).toEndWith(
+    `Permission denied (nothing is delivered as root: chgrp mail ${spool}; chmod g+w ${spool}))`,
+  );
+});
+
 asRoot("virtual mailboxes belong to the numbers that the tables give", async () => {
   const base = folder(12_345, 12_346, 0o755);
   server = await startServer({

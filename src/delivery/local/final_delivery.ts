@@ -168,7 +168,8 @@ export class FinalDelivery {
   /** In a spool directory that its group may write to, files are made with that group. */
   #spoolIdentity(spool: string, user: LocalUser): Identity {
     const owner = this.#deps.ownership(spool);
-    return owner !== undefined && owner !== "hidden" && owner.groupWrites && owner.gid !== 0
+    return owner !== undefined && owner !== "hidden" && owner.groupWrites && !owner.othersWrite &&
+        owner.gid !== 0
       ? { uid: user.uid, gid: owner.gid }
       : user;
   }

@@ -9,6 +9,14 @@ import type { ForwardWorld } from "./forward_batch.ts";
 import type { LocalSettings } from "./local_settings.ts";
 import type { UserLookup } from "./users.ts";
 
+/** Whose a file or folder is, and who may write to it. */
+export interface Ownership {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groupWrites: boolean;
+  readonly othersWrite: boolean;
+}
+
 /** A table of alias_maps and whose it is. */
 export interface AliasSource {
   readonly table: Table;
@@ -31,7 +39,7 @@ export interface LocalDeps extends ForwardWorld {
   /** Whose a file or folder is; undefined when it is not there, `hidden` when only its owner may look. */
   readonly ownership: (
     path: string,
-  ) => { readonly uid: number; readonly gid: number; readonly groupWrites: boolean } | "hidden" | undefined;
+  ) => Ownership | "hidden" | undefined;
   /** Whether anything has that name, a link that leads nowhere too. */
   readonly named: (path: string) => boolean | "hidden";
   /** The account that has a user id (passwd(5)): whose rights a list of that user's gets. */

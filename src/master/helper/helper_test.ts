@@ -75,7 +75,7 @@ async function helperAt(perform: (message: () => AsyncIterable<Uint8Array>) => P
 
 function writerTo(
   helper: () => Promise<string>,
-  folder?: { uid: number; gid: number; groupWrites: boolean },
+  folder?: { uid: number; gid: number; groupWrites: boolean; othersWrite: boolean },
 ) {
   return createHelperWriter({
     own: { uid: 102, gid: 105 },
@@ -152,7 +152,7 @@ test("a mailbox in a spool folder that its group may write to is made with that 
     anyFile: false,
     spool: true,
   };
-  const writer = (groupWrites: boolean) =>
+  const writer = (groupWrites: boolean, othersWrite = false) =>
     createHelperWriter({
       own: { uid: 102, gid: 105 },
       ownWriter: { deliverTo: () => Promise.resolve({ is: "done" }) },
@@ -161,12 +161,18 @@ test("a mailbox in a spool folder that its group may write to is made with that 
         return Promise.reject(new Error("enough"));
       },
       standIn: { uid: 65_534, gid: 65_534 },
-      ownership: () => ({ uid: 0, gid: 8, groupWrites }),
+      ownership: () => ({ uid: 0, gid: 8, groupWrites, othersWrite }),
     });
   await writer(true).deliverTo({ uid: 1000, gid: 1000 }, mbox, () => pieces());
   await writer(false).deliverTo({ uid: 1000, gid: 1000 }, mbox, () => pieces());
   await writer(true).deliverTo({ uid: 0, gid: 0 }, mbox, () => pieces());
-  expect(asked).toEqual([{ uid: 1000, gid: 8 }, { uid: 1000, gid: 1000 }, { uid: 65_534, gid: 8 }]);
+  await writer(true, true).deliverTo({ uid: 1000, gid: 1000 }, mbox, () => pieces());
+  expect(asked).toEqual([
+    { uid: 1000, gid: 8 },
+    { uid: 1000, gid: 1000 },
+    { uid: 65_534, gid: 8 },
+    { uid: 1000, gid: 1000 },
+  ]);
 });
 
 function helpersOf(owner: { uid: number; gid: number } | undefined) {

@@ -48,18 +48,20 @@ export async function syncFolder(folder: HeldFolder): Promise<void> {
   }
 }
 
-/** Whose a file or folder is, and whether its group may write. */
+/** Whose a file or folder is, and whether its group and everybody may write. */
 export interface Ownership {
   readonly uid: number;
   readonly gid: number;
   readonly groupWrites: boolean;
+  readonly othersWrite: boolean;
 }
 
 /** Whose a file or folder is; undefined when it is not there, `hidden` when this process may not look (a home of mode 0700). */
 export function ownershipOf(path: string): Ownership | "hidden" | undefined {
   const stat = look(() => fs.statSync(path, { throwIfNoEntry: false }));
   if (stat === undefined || stat === "hidden") return stat;
-  return { uid: stat.uid, gid: stat.gid, groupWrites: (stat.mode & 0o020) !== 0 };
+  const { uid, gid, mode } = stat;
+  return { uid, gid, groupWrites: (mode & 0o020) !== 0, othersWrite: (mode & 0o002) !== 0 };
 }
 
 /** Whether there is anything of that name, a link that leads nowhere too; `hidden` when this process may not look. */

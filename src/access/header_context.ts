@@ -9,6 +9,7 @@ import {
 import { firstFound } from "./table/access_table.ts";
 import type { Facts, HeaderContext } from "./policy.ts";
 import type { Query, Restriction, Verdict } from "./restriction.ts";
+import { defer } from "../smtp/reply.ts";
 import { DUNNO, serverError } from "./verdict.ts";
 import type { RestrictionDeps } from "./restriction_deps.ts";
 
@@ -31,14 +32,10 @@ export function createHeaderContext(restrictionDeps: RestrictionDeps): HeaderCon
 
 function trouble(status: string): HeaderContext {
   const temporary = status === "4.3.0";
-  return {
-    is: "trouble",
-    refusal: {
-      code: 451,
-      status: temporary ? "4.3.0" : "4.3.5",
-      lines: [temporary ? "Temporary lookup error" : "Server configuration error"],
-    },
-  };
+  const refusal = temporary
+    ? defer(451, "4.3.0", "Temporary lookup error")
+    : defer(451, "4.3.5", "Server configuration error");
+  return { is: "trouble", refusal };
 }
 
 function questionOf(facts: Facts): Query {

@@ -1,10 +1,10 @@
 import { isField } from "../message/header.ts";
-import type { Status } from "../smtp/reply.ts";
+import { type Refusal, refusalWith, refuse } from "../smtp/reply.ts";
 
 /** What a header or body table says of a line (header_checks(5)). */
 export type CheckAction =
   | { readonly is: "keep" }
-  | { readonly is: "reject"; readonly status: Status; readonly text: string }
+  | { readonly is: "reject"; readonly refusal: Refusal }
   | { readonly is: "note"; readonly verb: "warning" | "info"; readonly text: string }
   | { readonly is: "hold" | "discard" | "strip" | "pass"; readonly text: string }
   | { readonly is: "ignore" }
@@ -42,8 +42,10 @@ function filter(text: string, table: string): CheckAction {
 function reject(text: string): CheckAction {
   const match = /^([45]\.\d{1,3}\.\d{1,3})(?:\s+([^]*))?$/.exec(text);
   const given = match === null ? text : match[2] ?? "";
-  const status = (match === null ? "5.7.1" : match[1]!) as Status;
-  return { is: "reject", status, text: given === "" ? "message content rejected" : given };
+  const reason = given === "" ? "message content rejected" : given;
+  const status = match?.[1] ?? "5.7.1";
+  const refusal = refusalWith(status.startsWith("4") ? 451 : 550, status, reason);
+  return { is: "reject", refusal: refusal ?? refuse(550, "5.7.1", reason) };
 }
 
 const ACTIONS: Readonly<Record<string, Reader>> = {

@@ -3,7 +3,7 @@ import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { printField } from "../message/header.ts";
 import type { Log } from "../observe/log.ts";
 import type { OpenMaps } from "../rewrite/open_tables.ts";
-import { defer, refuse, type Reply, type Status } from "../smtp/reply.ts";
+import { defer, reasonText, refuse, type Reply } from "../smtp/reply.ts";
 import type { Answer } from "../table/table.ts";
 import { type CheckAction, type CheckedKind, parseCheckAction } from "./check_action.ts";
 import type { Submission } from "./cleanup.ts";
@@ -44,12 +44,6 @@ function wireText(kind: CheckedKind, text: string): string {
   return kind === "header"
     ? printField(bytes)
     : `${bytes.replace(/\r?\n|\r/g, "\r\n").replaceAll("\0", "")}\r\n`;
-}
-
-function replyOf(status: Status, text: string): Reply {
-  return status.startsWith("4")
-    ? defer(451, status as Status<4>, text)
-    : refuse(550, status as Status<5>, text);
 }
 
 /** Tells what is wrong with a message's MIME structure, and where. */
@@ -143,8 +137,8 @@ export class CheckRun {
         this.#log.note("cleanup", "warning", action.why);
         return KEPT;
       case "reject":
-        this.#tell("reject", kind, text, `${action.status} ${action.text}`);
-        this.refusal = replyOf(action.status, action.text);
+        this.#tell("reject", kind, text, reasonText(action.refusal));
+        this.refusal = action.refusal;
         return KEPT;
       case "note":
         this.#tell(action.verb, kind, text, action.text);

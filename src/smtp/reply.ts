@@ -2,37 +2,88 @@ import { oneLine } from "../base/printable.ts";
 
 /** An enhanced status code of one class (RFC 3463). */
 export type Status<Class extends 2 | 4 | 5 = 2 | 4 | 5> = `${Class}.${number}.${number}`;
+
+type Digit = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
+type NumberIn<Text extends string> = Text extends `${infer Value extends number}` ? Value : never;
+
 /** Reply codes that accept. */
 export type PositiveCode = 200 | 211 | 214 | 220 | 221 | 235 | 250 | 251 | 252 | 334 | 354;
-/** Reply codes that ask to try later: 4xx. A configured code is any number in the range. */
-export type TransientCode = number & { readonly transient?: never };
-/** Reply codes that refuse for good: 5xx. */
-export type PermanentCode = number & { readonly permanent?: never };
+/** Reply codes that ask to try later: 400 to 499. */
+export type TransientCode = NumberIn<`4${Digit}${Digit}`>;
+/** Reply codes that refuse for good: 500 to 599. */
+export type PermanentCode = NumberIn<`5${Digit}${Digit}`>;
 
-/** An SMTP reply. `lines` has at least one element; a status is put in front of each line (RFC 2034 §4). */
-export interface Reply {
-  readonly code: number;
-  readonly status?: Status;
+interface ReplyOf<Code extends number, Class extends 2 | 4 | 5> {
+  readonly code: Code;
+  readonly status?: Status<Class> | undefined;
   readonly lines: readonly string[];
 }
+
+/** A reply that refuses, for now or for good. */
+export type Refusal = ReplyOf<TransientCode, 4> | ReplyOf<PermanentCode, 5>;
+
+/**
+ * An SMTP reply, whose two codes are of one class. `lines` has at least one element; a status is put in front of each line (RFC 2034
+ * §4).
+ */
+export type Reply = ReplyOf<PositiveCode, 2> | Refusal;
 
 /** A reply that accepts; `status` is left out where the RFCs want none (greeting, HELO, 354). */
 export function accept(code: PositiveCode, status: Status<2> | undefined, ...lines: string[]): Reply {
   return { code, status, lines };
 }
 /** A reply that refuses for now. */
-export function defer(code: TransientCode, status: Status<4> | undefined, ...lines: string[]): Reply {
+export function defer(code: TransientCode, status: Status<4> | undefined, ...lines: string[]): Refusal {
   return { code, status, lines };
 }
 /** A reply that refuses for good. */
-export function refuse(code: PermanentCode, status: Status<5> | undefined, ...lines: string[]): Reply {
+export function refuse(code: PermanentCode, status: Status<5> | undefined, ...lines: string[]): Refusal {
   return { code, status, lines };
+}
+
+const isTransient = (code: number): code is TransientCode => code >= 400 && code < 500;
+const isPermanent = (code: number): code is PermanentCode => code >= 500 && code < 600;
+
+/** Whether a text is an enhanced status of a class. */
+function isStatus<Class extends 2 | 4 | 5>(text: string, kind: Class): text is Status<Class> {
+  return /^[245]\.\d{1,3}\.\d{1,3}$/.test(text) && text.startsWith(`${kind}`);
+}
+
+/** The status in another class: `4.1.1` for `5.1.1`. Undefined when the text is no status. */
+function fitted<Class extends 4 | 5>(text: string, kind: Class): Status<Class> | undefined {
+  const other = `${kind}${text.slice(1)}`;
+  return /^[245]/.test(text) && isStatus(other, kind) ? other : undefined;
+}
+
+/**
+ * A refusal whose codes an operator or a table has named: the code decides, and the class of the status is made to fit it. Undefined
+ * when the code refuses nothing, or the status is none.
+ */
+export function refusalWith(code: number, status: string, ...lines: string[]): Refusal | undefined {
+  if (!Number.isInteger(code)) return undefined;
+  const [soft, hard] = [fitted(status, 4), fitted(status, 5)];
+  if (soft === undefined || hard === undefined) return undefined;
+  if (isTransient(code)) return defer(code, soft, ...lines);
+  return isPermanent(code) ? refuse(code, hard, ...lines) : undefined;
+}
+
+/** soft_bounce: what would refuse for good refuses for now. */
+export function softened(reply: Reply): Reply {
+  const { code, status, lines } = reply;
+  const softer = code - 100;
+  if (!isPermanent(code) || !isTransient(softer)) return reply;
+  return defer(softer, status === undefined ? undefined : fitted(status, 4), ...lines);
+}
+
+/** Status and text in one line, without the code: what cleanup's lines show. */
+export function reasonText({ status, lines }: Reply): string {
+  const text = lines.join(" ");
+  return status === undefined ? text : `${status} ${text}`;
 }
 
 /** One-line form for log lines: code, status, text. */
 export function replyText(reply: Reply): string {
-  const text = reply.lines.join(" ");
-  return reply.status === undefined ? `${reply.code} ${text}` : `${reply.code} ${reply.status} ${text}`;
+  return `${reply.code} ${reasonText(reply)}`;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { refuse, type Reply } from "../smtp/reply.ts";
+import type { Reply } from "../smtp/reply.ts";
 import type { Context } from "./context.ts";
 import type { Phase } from "./phase.ts";
 import { logDecision } from "./reject_log.ts";
@@ -6,9 +6,8 @@ import { dismissal, type Step } from "./step.ts";
 
 /** The refusal of lines that end in a bare LF (smtpd_forbid_bare_newline = reject), which the log is told. */
 export function refuseBareNewline(context: Context, phase: Phase, stage: string): Reply {
-  const { bareNewlineCode, myhostname } = context.settings;
   logDecision(context, phase, { verb: "reject", stage, text: "bare <LF> received" });
-  return refuse(bareNewlineCode, "5.5.2", `${myhostname} Error: bare <LF> received`);
+  return context.settings.bareNewlineRefusal;
 }
 
 /** Tells the log that there were some (smtpd_forbid_bare_newline = note). */

@@ -27,7 +27,7 @@ const BAD_SYNTAX = refuse(500, "5.5.2", "Error: bad syntax");
 const BAD_UTF8 = refuse(500, "5.5.2", "Error: bad UTF-8 syntax");
 const UNKNOWN = refuse(500, "5.5.2", "Error: command not recognized");
 const NEEDS_TLS = refuse(530, "5.7.0", "Must issue a STARTTLS command first");
-const BROKEN_RULES = refuse(221 as number, undefined, "2.7.0 Error: I can break rules, too. Goodbye.");
+const BROKEN_RULES = accept(221, "2.7.0", "Error: I can break rules, too. Goodbye.");
 
 const accessDenied = ({ clientText }: Context) =>
   refuse(503, "5.7.0", `Error: access denied for ${clientText}`);

@@ -1,6 +1,7 @@
 import { splitList } from "../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import type { PathOptions } from "../address/path.ts";
+import { refusalWith, refuse, type Reply } from "../smtp/reply.ts";
 import type { RatedEvent } from "./deps.ts";
 import { type EhloKeyword, keywordsIn } from "./ehlo_keywords.ts";
 import { type ForbiddenCommands, readForbiddenCommands } from "./forbidden_commands.ts";
@@ -36,7 +37,7 @@ export interface SessionSettings {
   readonly noopCommands: ReadonlySet<string>;
   readonly forbiddenCommands: ForbiddenCommands;
   readonly bareNewline: "no" | "normalize" | "reject" | "note";
-  readonly bareNewlineCode: number;
+  readonly bareNewlineRefusal: Reply;
   readonly keepBareCr: boolean;
   readonly forbidUnauthPipelining: boolean;
   readonly delayOpen: boolean;
@@ -124,6 +125,13 @@ function readBareNewline(text: string): SessionSettings["bareNewline"] {
   return "normalize";
 }
 
+/** smtpd_forbid_bare_newline_reject_code is 500 to 599 (postconf(5)). */
+function readBareNewlineRefusal(settings: SessionValues): Reply {
+  const text = `${settings.myhostname} Error: bare <LF> received`;
+  const code = settings.smtpd_forbid_bare_newline_reject_code;
+  return refusalWith(code, "5.5.2", text) ?? refuse(550, "5.5.2", text);
+}
+
 const upperSet = (text: string) => new Set(splitList(text).map((word) => word.toUpperCase()));
 
 /** smtpd_tls_security_level, else the older smtpd_enforce_tls; wrapper mode demands TLS whatever they say (postconf(5)). */
@@ -173,7 +181,7 @@ export function readSessionSettings(
     noopCommands: upperSet(settings.smtpd_noop_commands),
     forbiddenCommands: readForbiddenCommands(settings.smtpd_forbidden_commands),
     bareNewline: readBareNewline(settings.smtpd_forbid_bare_newline),
-    bareNewlineCode: settings.smtpd_forbid_bare_newline_reject_code,
+    bareNewlineRefusal: readBareNewlineRefusal(settings),
     keepBareCr: !settings.cleanup_replace_stray_cr_lf,
     forbidUnauthPipelining: settings.smtpd_forbid_unauth_pipelining,
     delayOpen: settings.smtpd_delay_open_until_valid_rcpt,

@@ -4,7 +4,7 @@ import { breather } from "../base/breather.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
 import type { TlsFacts } from "../platform/socket/start_tls.ts";
-import { defer, type Reply } from "../smtp/reply.ts";
+import { defer, type Reply, softened } from "../smtp/reply.ts";
 import type { CommandTable } from "./commands.ts";
 import type { SmtpdDeps } from "./deps.ts";
 import { ErrorCount } from "./error_count.ts";
@@ -20,7 +20,7 @@ import { connectFacts, encryptedFacts, type SessionFacts } from "./session_facts
 import { CONTENT_SILENCE, retirementOf, shuttingDown } from "./retirement.ts";
 import { SessionOutput } from "./session_output.ts";
 import type { SessionSettings } from "./session_settings.ts";
-import { type After, comesOn, dismissal, endsSession, softened, type Step } from "./step.ts";
+import { type After, comesOn, dismissal, endsSession, type Step } from "./step.ts";
 
 // While a command waits, this much input may queue up before the socket is paused.
 const QUEUED_INPUT = 65_536;

@@ -63,10 +63,3 @@ export function dismissal(phase: Phase, reply: Reply): Step {
 export function endsSession(reply: Reply): boolean {
   return reply.code === 421 || reply.code === 521;
 }
-
-/** soft_bounce: what would refuse for good refuses for now. */
-export function softened(reply: Reply): Reply {
-  if (reply.code < 500) return reply;
-  const status = reply.status?.replace(/^5/, "4") as Reply["status"];
-  return { code: reply.code - 100, status, lines: reply.lines };
-}

@@ -1,10 +1,9 @@
 import { printable } from "../../base/printable.ts";
 import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { Resolution } from "../../routing/route.ts";
-import type { Reply, Status } from "../../smtp/reply.ts";
+import { defer, refusalWith, type Reply, replyText, softened } from "../../smtp/reply.ts";
 import type { AccessNote, Decision, Effect, Facts, Stage, Tracer, TraceStep } from "../policy.ts";
 import type { Query, Refusal, RestrictionList, Step, Subject, Verdict } from "../restriction.ts";
-import { isStatus } from "../reply/status_text.ts";
 import { DUNNO, serverError } from "../verdict.ts";
 
 /** How a list, or one restriction of it, ended. */
@@ -25,6 +24,9 @@ export interface WalkRules {
 
 /** Deepest nesting of lists inside lists; table results that name each other would go on for ever. */
 const MAX_DEPTH = 100;
+/** What is said where a configured code is none. */
+const UNAVAILABLE = defer(450, "4.7.1", "Service unavailable");
+
 /** Longest reply line, code and status included (RFC 5321 §4.5.3.1.5). */
 const MAX_REPLY = 510;
 
@@ -322,10 +324,9 @@ export class Walk {
       this.#by = earlier.by;
       return this.#refuse(earlier.refusal);
     }
-    const final = this.#rules.softBounce && reply.code >= 500 ? withCode(reply, reply.code - 100) : reply;
+    const final = this.#rules.softBounce ? softened(reply) : reply;
     if (warning) {
-      const text = `${final.code} ${final.status} ${final.lines[0]}`;
-      this.#notes.push({ verb: "reject_warning", text });
+      this.#notes.push({ verb: "reject_warning", text: replyText(final) });
       return "dunno";
     }
     this.#refusal = final;
@@ -334,23 +335,14 @@ export class Walk {
   }
 
   /** The reply; a configured code or status that is none becomes a generic deferral (smtpd(8)). */
-  #reply(refusal: Refusal): Reply {
+  #reply({ code, status, text }: Refusal): Reply {
     // Control characters become blanks, so that a reply stays one line (smtpd_check_reject).
-    const text = printable(refusal.text, " ");
-    if (refusal.code < 400 || refusal.code > 599) {
-      this.#warnings.push(
-        `SMTP reply code configuration error: ${refusal.code} ${refusal.status} ${refusal.text}`,
-      );
-      return { code: 450, status: "4.7.1", lines: ["Service unavailable"] };
-    }
-    if (!isStatus(refusal.status)) {
-      this.#warnings.push(
-        `DSN detail code configuration error: ${refusal.code} ${refusal.status} ${refusal.text}`,
-      );
-      return { code: 450, status: "4.7.1", lines: ["Service unavailable"] };
-    }
-    const room = MAX_REPLY - 5 - refusal.status.length;
-    return withCode({ code: refusal.code, lines: [text.slice(0, room)] }, refusal.code, refusal.status);
+    const room = MAX_REPLY - 5 - status.length;
+    const reply = refusalWith(code, status, printable(text, " ").slice(0, room));
+    if (reply !== undefined) return reply;
+    const what = code < 400 || code > 599 ? "SMTP reply code" : "DSN detail code";
+    this.#warnings.push(`${what} configuration error: ${code} ${status} ${text}`);
+    return UNAVAILABLE;
   }
 
   #trace(list: string, depth: number, step: Pick<Step, "name">, verdict: Verdict): void {
@@ -410,18 +402,4 @@ function tracedDetails(verdict: Verdict): Partial<TraceStep> {
     default:
       return {};
   }
-}
-
-/** The reply with a code, and the status's class made to fit it. */
-function withCode(reply: Reply, code: number, status: string | undefined = reply.status): Reply {
-  const fitting = status === undefined ? undefined : `${Math.floor(code / 100)}${status.slice(1)}`;
-  return { code, status: asStatus(fitting), lines: reply.lines };
-}
-
-/** Narrows a text that has been checked to be an enhanced status. */
-function asStatus(text: string | undefined): Status | undefined {
-  const parts = text?.split(".");
-  if (parts === undefined) return undefined;
-  const [subject, detail] = [Number(parts[1]), Number(parts[2])];
-  return parts[0] === "4" ? `4.${subject}.${detail}` : `5.${subject}.${detail}`;
 }

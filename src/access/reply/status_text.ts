@@ -14,11 +14,6 @@ export function splitStatus(text: string, fallback: string): StatusAndText {
   return match === null ? { status: fallback, text } : { status: match[1], text: match[2] ?? "" };
 }
 
-/** Whether a text is an enhanced status. */
-export function isStatus(text: string): boolean {
-  return /^[245]\.\d{1,3}\.\d{1,3}$/.test(text);
-}
-
 /** Detail of X.1.n as sender and as recipient status; both as far as a status of that kind makes sense (access(5)). */
 const ADDRESS_DETAIL: Readonly<Record<string, readonly [sender: string, recipient: string]>> = {
   "1": ["4.1.7", "4.1.1"],

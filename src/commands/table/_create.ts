@@ -12,7 +12,7 @@ import { exists, type FileOwner, removeIfEmpty, sourceOwner } from "../../platfo
 import { standardInputFile, wholeStandardInput } from "../../platform/process/standard_input.ts";
 import { writeOut } from "../../platform/process/this_process.ts";
 import { hostName } from "../../platform/host.ts";
-import type { IndexFormat } from "../../table/index/index_formats.ts";
+import { type IndexFormat, whyNotOpened } from "../../table/index/index_formats.ts";
 import { type OnDuplicate, RecordSet } from "../../table/index/record_set.ts";
 import { TableFault } from "../../table/index/record_file.ts";
 import { tableType } from "../../table/table_types.ts";
@@ -101,7 +101,7 @@ export function existing(format: IndexFormat, path: string): RecordSet {
     return readIndex(format, path);
   } catch (error) {
     throw new ToolFault(
-      format.openProblem(path, error instanceof TableFault ? error.message : systemWhy(error)),
+      whyNotOpened(format, path, error),
     );
   }
 }

@@ -58,7 +58,8 @@ async function removed(run: ToolRun, table: Table, key: Buffer): Promise<boolean
 /** A table that could not be opened says at every lookup why. */
 async function openProblem(table: Table): Promise<string> {
   const answer = await table.lookup("");
-  return answer.is === "trouble" ? answer.why.replace(/^.+? is unavailable\. /s, "") : `open ${table.spec}`;
+  if (answer.is !== "trouble") return `open ${table.spec}`;
+  return answer.part?.of === "opening" ? answer.part.reason : answer.why;
 }
 
 function formatToChange(

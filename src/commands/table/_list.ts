@@ -1,6 +1,5 @@
-import { systemWhy } from "../../platform/file/random_access_file.ts";
-import type { IndexFormat } from "../../table/index/index_formats.ts";
-import { type StoredRecord, TableFault } from "../../table/index/record_file.ts";
+import { type IndexFormat, whyNotOpened } from "../../table/index/index_formats.ts";
+import type { StoredRecord } from "../../table/index/record_file.ts";
 import { openTable, tableType } from "../../table/table_types.ts";
 import { Output } from "../output.ts";
 import { jsonBytes, jsonLine } from "./_json.ts";
@@ -41,7 +40,7 @@ function listIndex(run: ToolRun, format: IndexFormat, name: string): void {
     output.flush();
     if (error instanceof ToolFault) throw error;
     throw new ToolFault(
-      format.openProblem(path, error instanceof TableFault ? error.message : systemWhy(error)),
+      whyNotOpened(format, path, error),
     );
   }
   output.flush();

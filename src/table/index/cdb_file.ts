@@ -50,7 +50,7 @@ export class CdbFile implements RecordFile {
   }
 
   #readHeader(): Uint32Array {
-    if (this.#file.size < HEADER) throw new TableFault("Protocol error");
+    if (this.#file.size < HEADER) throw new TableFault("Protocol error", { isOther: true });
     readFully(this.#file, this.#header, 0);
     return Uint32Array.from({ length: 512 }, (_, at) => this.#header.readUInt32LE(4 * at));
   }
@@ -64,10 +64,10 @@ export class CdbFile implements RecordFile {
       slots += this.#tables[2 * table + 1]!;
       lowest = Math.min(lowest, position);
       if (position < HEADER || position + 8 * this.#tables[2 * table + 1]! > this.#file.size) {
-        throw new TableFault("Protocol error");
+        throw new TableFault("Protocol error", { isOther: true });
       }
     }
-    if (lowest + 8 * slots > this.#file.size) throw new TableFault("Protocol error");
+    if (lowest + 8 * slots > this.#file.size) throw new TableFault("Protocol error", { isOther: true });
     return lowest;
   }
 

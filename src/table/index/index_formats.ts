@@ -7,7 +7,8 @@ import { LmdbFile } from "./lmdb_file.ts";
 import { writeLmdb } from "./lmdb_writer.ts";
 import { HashFile } from "./hash_file.ts";
 import { writeHash, type WriteOptions } from "./hash_writer.ts";
-import type { RecordFile } from "./record_file.ts";
+import { systemWhy } from "../../platform/file/random_access_file.ts";
+import { type RecordFile, TableFault } from "./record_file.ts";
 import type { RecordSet } from "./record_set.ts";
 
 /** A type of index file: how it is named, read and written. */
@@ -31,8 +32,8 @@ export interface IndexFormat {
   readonly constant: boolean;
   /** Opening it for a change makes it when there is none. */
   readonly madeByChange: boolean;
-  /** Why it cannot be opened, in Postfix's words. */
-  readonly openProblem: (path: string, why: string) => string;
+  /** Why it cannot be opened, in Postfix's words; `isOther`: what is there is no such file. */
+  readonly openProblem: (path: string, why: string, isOther?: boolean) => string;
 }
 
 const database = (path: string, why: string) => `open database ${path}: ${why}`;
@@ -75,8 +76,8 @@ const CDB: IndexFormat = {
   rewrittenInPlace: false,
   constant: true,
   madeByChange: false,
-  openProblem: (path, why) =>
-    why === "Protocol error" ? `dict_cdbq_open: unable to init ${path}: Protocol error` : database(path, why),
+  openProblem: (path, why, isOther = false) =>
+    isOther ? `dict_cdbq_open: unable to init ${path}: ${why}` : database(path, why),
 };
 
 const LMDB: IndexFormat = {
@@ -101,3 +102,10 @@ export const INDEX_FORMATS: Readonly<Record<string, IndexFormat>> = {
   cdb: CDB,
   lmdb: LMDB,
 };
+
+/** Why a file of this format could not be opened. */
+export function whyNotOpened({ openProblem }: IndexFormat, path: string, error: unknown): string {
+  return error instanceof TableFault
+    ? openProblem(path, error.message, error.isOther)
+    : openProblem(path, systemWhy(error));
+}

@@ -6,7 +6,7 @@ import { resolvePath, type TableContext } from "../context.ts";
 import { lookAt, mayChangeUnseen, RECHECK, SettleWait } from "../text/file_backed.ts";
 import { KeyEncoder } from "./index_key.ts";
 import { readOwnedTableFile } from "../text/table_file.ts";
-import type { IndexFormat } from "./index_formats.ts";
+import { type IndexFormat, whyNotOpened } from "./index_formats.ts";
 import { type RecordFile, TableFault } from "./record_file.ts";
 import { possibleIn, readSource, type SourceRecord } from "../text/source_records.ts";
 import { ABSENT, type Answer, type Possible, type Table } from "../table.ts";
@@ -274,8 +274,7 @@ export class IndexedTable implements Table {
       return this.#meanwhile(source);
     } catch (error) {
       if (this.#isLent(error)) return this.#fromSource();
-      const why = error instanceof TableFault ? error.message : systemWhy(error);
-      return this.#nothing(this.#format.openProblem(this.#index, why));
+      return this.#nothing(whyNotOpened(this.#format, this.#index, error));
     } finally {
       lock?.release();
     }

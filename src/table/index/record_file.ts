@@ -1,6 +1,12 @@
 /** An index file is damaged, truncated or of another format: an answer would be a guess. */
 export class TableFault extends Error {
   override readonly name = "TableFault";
+  /** The file is none of its type at all. */
+  readonly isOther: boolean;
+  constructor(why: string, options?: ErrorOptions & { readonly isOther?: boolean }) {
+    super(why, options);
+    this.isOther = options?.isOther ?? false;
+  }
 }
 
 /** One record as stored, terminating NUL included. */

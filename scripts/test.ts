@@ -1,7 +1,16 @@
 // Runs all tests with `bun test` and closes with one line: `N passed, N failed, N skipped`. Folders run one after the other,
 // so that whole-binary tests do not compete with property tests for the machine. Arguments narrow it: `scripts/test.ts src/queue`.
 // Files whose peers are not installed are skipped, and named; with `MTA_NO_SKIPPING=1` (as in CI) a skipped test is a failure.
-import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
@@ -11,6 +20,7 @@ const root = resolve(import.meta.dirname!, "..");
 const SUITES = [
   { path: "scripts", timeout: 30_000 },
   { path: "src", timeout: 30_000 },
+  { path: "test/readers", timeout: 60_000 },
   { path: "test/whole", timeout: 120_000 },
   { path: "test/interop", timeout: 180_000 },
 ] as const;
@@ -84,7 +94,20 @@ function lendBinary(folder: string): void {
   copyFileSync(binary, process.env.MTA_BINARY);
 }
 
+/** Test files that no suite runs: a folder that nobody added to SUITES. */
+function orphans(): string[] {
+  return ["scripts", "src", "test"].flatMap((top) =>
+    readdirSync(join(root, top), { recursive: true, encoding: "utf8" })
+      .filter((name) => /_test\.tsx?$/.test(name)).map((name) => `${top}/${name}`)
+  ).filter((file) => !SUITES.some(({ path }) => file.startsWith(`${path}/`)));
+}
+
 function main(): void {
+  const forgotten = orphans();
+  if (forgotten.length > 0) {
+    console.error(`not in any suite of scripts/test.ts: ${forgotten.join(", ")}`);
+    process.exit(1);
+  }
   const folder = mkdtempSync(join(tmpdir(), "mta-test-"));
   lendBinary(folder);
   const wanted = process.argv.slice(2);

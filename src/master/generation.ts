@@ -28,9 +28,6 @@ export interface GenerationPlan {
 /** What a generation needs of the master around it. */
 export interface GenerationHost {
   spawn(options: ChildOptions, handler: ChildHandler): Child;
-  /** Takes the lowest free shard number, and gives one back. */
-  takeShard(): number;
-  freeShard(shard: number): void;
   /** Calls once after so many milliseconds; the answer cancels. */
   after(milliseconds: number, call: () => void): () => void;
   now(): number;
@@ -55,15 +52,12 @@ const GRACE = 2000;
 
 interface Member {
   readonly index: number;
-  shard: number;
   worker?: WorkerProcess;
   state: WorkerStatus["state"];
   startedAt: number;
   failures: number;
   restarts: number;
   snapshot?: MetricsSnapshot;
-  /** It ended only to come back with another shard. */
-  moving?: boolean;
   cancelRestart?: () => void;
   onGone?: () => void;
 }
@@ -86,7 +80,6 @@ export class Generation {
     this.#host = host;
     this.#members = Array.from({ length: plan.workers }, (_, index): Member => ({
       index,
-      shard: host.takeShard(),
       state: "starting",
       startedAt: host.now(),
       failures: 0,
@@ -106,10 +99,9 @@ export class Generation {
   }
 
   get workers(): readonly WorkerStatus[] {
-    return this.#members.map(({ worker, index, shard, state, startedAt, restarts }) => ({
+    return this.#members.map(({ worker, index, state, startedAt, restarts }) => ({
       ...(worker?.pid !== undefined && { pid: worker.pid }),
       index,
-      shard,
       state,
       uptime: Math.round((this.#host.now() - startedAt) / 1000),
       restarts,
@@ -127,7 +119,7 @@ export class Generation {
     return this.#members.every(({ state }) => state === "ready");
   }
 
-  /** Tells one worker to take over shards without an owner. */
+  /** Tells one worker to take over what those that are gone have left in the queue. */
   adopt(): void {
     this.serving[0]?.send({ is: "adopt" });
   }
@@ -181,7 +173,7 @@ export class Generation {
     await Promise.all(this.#members.map((member) => {
       member.cancelRestart?.();
       const { worker } = member;
-      if (worker === undefined) return this.#release(member);
+      if (worker === undefined) return undefined;
       return new Promise<void>((resolve) => {
         let cancel = () => {};
         member.onGone = () => (cancel(), resolve());
@@ -191,11 +183,6 @@ export class Generation {
     // A start that still waits waits for nobody.
     this.#first.resolve();
     this.#gone.resolve();
-  }
-
-  #release(member: Member): void {
-    if (member.shard >= 0) this.#host.freeShard(member.shard);
-    member.shard = -1;
   }
 
   #startMember(member: Member): void {
@@ -215,7 +202,6 @@ export class Generation {
       {
         ready: () => this.#ready(member),
         unfit: (why) => this.#first.reject(new Error(why)),
-        shardTaken: () => this.#otherShard(member),
         metrics: ({ snapshot }) => {
           member.snapshot = snapshot;
           this.#host.metrics(this.#serials.get(worker)!, snapshot, false);
@@ -252,7 +238,6 @@ export class Generation {
       openFiles,
       listeners,
       index: member.index,
-      shard: member.shard,
       log: { is: log.is, fd: LOG_DESCRIPTOR },
       helpers: this.plan.identity !== undefined,
     };
@@ -263,23 +248,12 @@ export class Generation {
     if (this.complete) this.#first.resolve();
   }
 
-  #otherShard(member: Member): void {
-    const taken = member.shard;
-    member.shard = this.#host.takeShard();
-    // Its number stays taken for a while: who has it may be a worker of a master that is gone.
-    this.#host.after(SETTLED, () => this.#host.freeShard(taken));
-    member.moving = true;
-  }
-
   #exited(member: Member, worker: WorkerProcess, how: WorkerExit): void {
     member.worker = undefined;
     if (member.snapshot !== undefined) this.#host.metrics(this.#serials.get(worker)!, member.snapshot, true);
     member.snapshot = undefined;
     this.#host.forget(this.#serials.get(worker)!);
-    if (this.#over) {
-      this.#release(member);
-      return member.onGone?.();
-    }
+    if (this.#over) return member.onGone?.();
     if (how.error !== undefined) this.#first.reject(how.error);
     member.failures = this.#host.now() - member.startedAt > SETTLED ? 0 : member.failures + 1;
     if (member.failures > BACKOFF.length) {
@@ -287,10 +261,6 @@ export class Generation {
     }
     const wait = BACKOFF[Math.min(Math.max(member.failures - 1, 0), BACKOFF.length - 1)]!;
     member.state = "waiting";
-    if (member.moving === true) {
-      member.moving = false;
-      return this.#startMember(member);
-    }
     member.restarts++;
     this.#host.crashed(worker.pid, how, wait);
     member.cancelRestart = this.#host.after(wait, () => this.#startMember(member));

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Child, ChildHandler, ChildOptions } from "../platform/socket/child.ts";
 import { Generation, type GenerationHost, type GenerationPlan } from "./generation.ts";
-import { ShardNumbers } from "./shard_numbers.ts";
 import type { FromWorker, ToWorker } from "../worker/worker_protocol.ts";
 
 interface Fake {
@@ -15,7 +14,6 @@ function house(workers: number) {
   const children: Fake[] = [];
   const timers: { at: number; call: () => void; live: boolean }[] = [];
   const crashes: number[] = [];
-  const shards = new ShardNumbers();
   let now = 0;
   const host: GenerationHost = {
     spawn(options, handler): Child {
@@ -30,8 +28,6 @@ function house(workers: number) {
         },
       };
     },
-    takeShard: () => shards.take(),
-    freeShard: (shard) => shards.free(shard),
     after(milliseconds, call) {
       const timer = { at: now + milliseconds, call, live: true };
       timers.push(timer);
@@ -61,7 +57,7 @@ function house(workers: number) {
       timer.call();
     }
   };
-  return { generation: new Generation(plan, host), children, crashes, pass, shards };
+  return { generation: new Generation(plan, host), children, crashes, pass };
 }
 
 const say = (fake: Fake, message: FromWorker) => fake.handler.message(JSON.stringify(message));
@@ -72,10 +68,9 @@ const bootOf = (fake: Fake) => {
   return first.boot;
 };
 
-test("each worker gets its own shard and its share of the sockets", () => {
+test("each worker gets its share of the sockets", () => {
   const { generation, children } = house(2);
   void generation.start();
-  expect(children.map((child) => bootOf(child).shard)).toEqual([0, 1]);
   expect(children.map((child) => child.options.inherit)).toEqual([[7, 50, 52], [7, 51]]);
   expect(bootOf(children[0]!).listeners.map(({ fd, service }) => [fd, service])).toEqual([[5, 2], [6, 2]]);
 });
@@ -93,16 +88,15 @@ test("start() waits for all workers", async () => {
 });
 
 test("a worker that cannot work fails the start, and none is left", async () => {
-  const { generation, children, shards } = house(2);
+  const { generation, children } = house(2);
   const start = generation.start();
   ready(children[0]!);
   say(children[1]!, { is: "unfit", why: "no table" });
   await expect(start).rejects.toThrow("no table");
   expect(children.every(({ killed }) => killed)).toBe(true);
-  expect(shards.take()).toBe(0);
 });
 
-test("a killed worker starts again at once with the same shard; one that keeps dying waits longer and longer", async () => {
+test("a killed worker starts again at once; one that keeps dying waits longer and longer", async () => {
   const { generation, children, crashes, pass } = house(1);
   const start = generation.start();
   ready(children[0]!);
@@ -114,7 +108,6 @@ test("a killed worker starts again at once with the same shard; one that keeps d
   }
   expect(crashes).toEqual([0, 500, 1000, 2000]);
   expect(children).toHaveLength(5);
-  expect(children.map((child) => bootOf(child).shard)).toEqual([0, 0, 0, 0, 0]);
 });
 
 test("a worker that lived long dies as if for the first time", async () => {
@@ -130,19 +123,8 @@ test("a worker that lived long dies as if for the first time", async () => {
   expect(crashes).toEqual([0, 0, 0]);
 });
 
-test("a shard that a stranger holds is changed for another one, without a word of a crash", async () => {
-  const { generation, children, crashes } = house(1);
-  const start = generation.start();
-  say(children[0]!, { is: "shard taken" });
-  children[0]!.handler.exit({ code: 0, signal: null });
-  ready(children[1]!);
-  await start;
-  expect(bootOf(children[1]!).shard).toBe(1);
-  expect(crashes).toEqual([]);
-});
-
 test("a drain ends when all have gone; the one that hangs is killed after the deadline", async () => {
-  const { generation, children, pass, shards } = house(2);
+  const { generation, children, pass } = house(2);
   const start = generation.start();
   children.forEach(ready);
   await start;
@@ -158,7 +140,6 @@ test("a drain ends when all have gone; the one that hangs is killed after the de
   pass(1);
   await drained;
   expect(children[1]!.killed).toBe(true);
-  expect(shards.take()).toBe(0);
 });
 
 test("a question to a worker that dies is answered with a failure", async () => {

@@ -21,7 +21,6 @@ import { LentWatch } from "./lending/lent_watch.ts";
 import { orStartFault, prepare, type Prepared, readAgain } from "./preparation.ts";
 import { readinessOf } from "./readiness.ts";
 import { unservedEntries } from "./check/unserved.ts";
-import { ShardNumbers } from "./shard_numbers.ts";
 import type { MasterService } from "../worker/master_verbs.ts";
 import type { LogTarget } from "../worker/worker_protocol.ts";
 import type { MasterWorld } from "./master_world.ts";
@@ -46,7 +45,6 @@ export class Master {
   readonly #world: MasterWorld;
   readonly #options: MasterOptions;
   readonly #sockets: ListeningSockets;
-  readonly #shards = new ShardNumbers();
   readonly #helpers: HelperProcesses;
   readonly #leases = new Leases();
   readonly #anvil: AnvilLedger;
@@ -360,8 +358,6 @@ export class Master {
     const world = this.#world;
     return {
       spawn: (options, handler) => this.#spawn(options, handler),
-      takeShard: () => this.#shards.take(),
-      freeShard: (shard) => this.#shards.free(shard),
       after: (milliseconds, call) => world.after(milliseconds, call),
       now: () => world.now(),
       crashed: (pid, { code, signal, error }, restartIn) => {

@@ -1,4 +1,5 @@
 import type { WorkerArgs, WorkerResult, WorkerVerb } from "../worker/worker_verbs.ts";
+import { OWNERSHIP } from "../queue/file_store/open_store.ts";
 import { ServiceFault } from "./control/service_fault.ts";
 import type { AskOptions, WorkerProcess } from "./worker_process.ts";
 
@@ -22,7 +23,7 @@ export async function askOne<V extends WorkerVerb>(
   return await (worker ?? nobody()).ask(verb, args, { ...options, timeout: PATIENCE });
 }
 
-/** Asks every worker: each acts on its own shard of the queue. */
+/** Asks whoever has messages of his own: every worker, or one where all have the same. */
 export async function askAll<V extends WorkerVerb>(
   workers: readonly WorkerProcess[],
   verb: V,
@@ -30,5 +31,6 @@ export async function askAll<V extends WorkerVerb>(
   options: QuestionOptions<V> = {},
 ): Promise<readonly WorkerResult<V>[]> {
   if (workers.length === 0) nobody();
-  return await Promise.all(workers.map((each) => each.ask(verb, args, { ...options, timeout: PATIENCE })));
+  const asked = OWNERSHIP === "worker" ? workers : workers.slice(0, 1);
+  return await Promise.all(asked.map((each) => each.ask(verb, args, { ...options, timeout: PATIENCE })));
 }

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import type { Configuration } from "../config/service.ts";
 import { realWorld } from "../config/world.ts";
@@ -12,17 +11,13 @@ import { fileIdentity } from "../platform/file/random_access_file.ts";
 import { raiseOpenFiles } from "../platform/process/rlimit.ts";
 import { ownPid } from "../platform/process/signals.ts";
 import type { Identity } from "../platform/process/spawn.ts";
+import { storeFolder } from "../queue/file_store/open_store.ts";
 import { spawnSelf } from "../platform/socket/child.ts";
 import { closeFile } from "../platform/file/system_path.ts";
 import { openSocketFolder } from "../platform/socket/socket_folder.ts";
 import { ownIds, userByName } from "../platform/process/users.ts";
 import { LARGEST_LOAN } from "./lending/lent_files.ts";
 import type { MasterWorld } from "./master_world.ts";
-
-/** Our own folder below queue_directory: the shards. */
-export function shardsFolder(queueDirectory: string): string {
-  return join(queueDirectory, "mta");
-}
 
 /** A folder that must be ours (root's, or the only user's); made when absent. Answers a warning when others can change it. */
 function needFolder(path: string, parameter: string): string | undefined {
@@ -64,7 +59,7 @@ export function prepareDirectories(
   identity: Identity | undefined,
 ): string | undefined {
   const warning = needFolder(settings.queue_directory, "queue_directory");
-  giveFolder(shardsFolder(settings.queue_directory), "queue_directory", identity);
+  giveFolder(storeFolder(settings.queue_directory), "queue_directory", identity);
   giveFolder(settings.data_directory, "data_directory", identity);
   return warning;
 }

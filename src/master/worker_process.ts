@@ -30,7 +30,6 @@ export interface WorkerHandler {
   ready(): void;
   /** It will not work with this configuration, and ends. */
   unfit(why: string): void;
-  shardTaken(): void;
   metrics(message: Extract<FromWorker, { is: "metrics" }>): void;
   /** Something only master can do; the promise's value goes back. */
   request<V extends MasterVerb>(verb: V, args: MasterArgs<V>): Promise<MasterResult<V>>;
@@ -151,8 +150,6 @@ export class WorkerProcess {
         return this.#handler.ready();
       case "unfit":
         return this.#handler.unfit(message.why);
-      case "shard taken":
-        return this.#handler.shardTaken();
       case "metrics":
         return this.#handler.metrics(message);
       case "rows":

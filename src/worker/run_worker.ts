@@ -16,7 +16,7 @@ import { hostName } from "../platform/host.ts";
 import { onSignal, onUncaught, ownPid } from "../platform/process/signals.ts";
 import { type ParentChannel, parentChannel } from "../platform/socket/child.ts";
 import { every } from "../platform/timer.ts";
-import { openFileStore } from "../queue/file_store/file_store.ts";
+import { openStore } from "../queue/file_store/open_store.ts";
 import { QueueFault, type QueueStore } from "../queue/store.ts";
 import { Answering } from "./answering.ts";
 import { assemble } from "./assemble.ts";
@@ -29,7 +29,7 @@ import { type Boot, type FromWorker, type ToWorker, toWorker } from "./worker_pr
 
 /** How often a worker tells master its numbers, in milliseconds. */
 const REPORT = 5000;
-/** How often the first worker looks for shards that have lost their owner since or could not be taken over, in milliseconds. */
+/** How often the first worker looks for what workers that are gone have left, or what could not be taken over, in milliseconds. */
 const ADOPT = 10_000;
 /** So many looks are left out after one that failed. */
 const ADOPTION_RESTS = 6;
@@ -117,9 +117,7 @@ class Worker {
     const log = this.#log = logFor(settings);
     this.#watchBugs(log);
     countProcess(this.#metrics, String(boot.index));
-    const store = await this.#openStore(boot, configuration, log);
-    if (store === undefined) return;
-    this.#store = store;
+    const store = this.#store = await this.#openStore(configuration, log);
     this.#countQueue = countQueue(store, this.#metrics);
     const assembly = this.#assembly = await assemble({
       configuration,
@@ -145,21 +143,13 @@ class Worker {
     onConnectionBug(report);
   }
 
-  async #openStore(boot: Boot, { settings }: Configuration, log: Log): Promise<QueueStore | undefined> {
-    try {
-      return await openFileStore({
-        directory: settings.queue_directory,
-        shard: boot.shard,
-        settings,
-        limits: { longestWait: 1.1 * 1000 * settings.maximal_backoff_time },
-        report: queueReporter(log, this.#metrics),
-      });
-    } catch (error) {
-      if (!(error instanceof QueueFault) || error.kind !== "locked") throw error;
-      this.#send({ is: "shard taken" });
-      this.#ended.resolve(0);
-      return undefined;
-    }
+  #openStore({ settings }: Configuration, log: Log): Promise<QueueStore> {
+    return openStore({
+      directory: settings.queue_directory,
+      settings,
+      limits: { longestWait: 1.1 * 1000 * settings.maximal_backoff_time },
+      report: queueReporter(log, this.#metrics),
+    });
   }
 
   #listen(boot: Boot, configuration: Configuration, assembly: Assembly): Promise<Listener[]> {
@@ -220,7 +210,7 @@ class Worker {
     }
   }
 
-  /** Stops accepting, lets what is in flight end, releases the shard, and ends the process. */
+  /** Stops accepting, lets what is in flight end, lets go of the queue, and ends the process. */
   async #drain(within: number, hurry: boolean): Promise<void> {
     this.#end.begin(within, hurry);
     if (this.#draining) return;

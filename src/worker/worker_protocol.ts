@@ -45,8 +45,6 @@ export interface Boot {
   readonly configuration: ConfigurationText;
   /** Number among the workers of its generation, from 0. */
   readonly index: number;
-  /** Number of the queue's shard that it owns. */
-  readonly shard: number;
   /** How many workers share the load: limits of the whole service are divided by it. */
   readonly workers: number;
   readonly listeners: readonly InheritedListener[];
@@ -63,10 +61,10 @@ export interface Boot {
  */
 export type ToWorker =
   | { readonly is: "boot"; readonly boot: Boot }
-  /** Stop accepting, finish what is in flight within so many milliseconds, release the shard, exit. */
+  /** Stop accepting, finish what is in flight within so many milliseconds, let go of the queue, exit. */
   /** `hurry`: give up at once what can be given up without loss (a stop, not a reload). May come again to go on faster. */
   | { readonly is: "drain"; readonly within: number; readonly hurry: boolean }
-  /** Take over shards without an owner. */
+  /** Take over what workers that are gone have left in the queue. */
   | { readonly is: "adopt" }
   | { readonly is: "ask"; readonly id: number; readonly verb: string; readonly args: unknown }
   /** The rows of that question have been taken: it may send more. */
@@ -83,8 +81,6 @@ export type FromWorker =
   | { readonly is: "ready" }
   /** Cannot work with this configuration, and would not after a restart. */
   | { readonly is: "unfit"; readonly why: string }
-  /** The shard's lock is held by a process that is not ours to know: another number, please. */
-  | { readonly is: "shard taken" }
   | { readonly is: "metrics"; readonly snapshot: MetricsSnapshot }
   /** Some of an answer; it goes on after `more`. */
   | { readonly is: "rows"; readonly id: number; readonly rows: unknown }
@@ -123,7 +119,6 @@ const texts: Shape<ConfigurationTexts> = record<ConfigurationTexts>({
 const boot: Shape<Boot> = record<Boot>({
   configuration: record<ConfigurationText>({ directory: TEXT, texts }),
   index: count,
-  shard: count,
   workers: count,
   listeners: list(
     record<InheritedListener>({ service: count, fd: count, address: TEXT, port: count }),
@@ -150,7 +145,6 @@ export const toWorker: Shape<ToWorker> = tagged<ToWorker, "is">("is", {
 export const fromWorker: Shape<FromWorker> = tagged<FromWorker, "is">("is", {
   ready: record<From<"ready">>({ is: oneOf("ready") }),
   unfit: record<From<"unfit">>({ is: oneOf("unfit"), why: WHY }),
-  "shard taken": record<From<"shard taken">>({ is: oneOf("shard taken") }),
   metrics: record<From<"metrics">>({ is: oneOf("metrics"), snapshot: metricsSnapshot }),
   rows: record<From<"rows">>({ is: oneOf("rows"), id: count, rows: anything }),
   done: record<From<"done">>({ is: oneOf("done"), id: count, value: anything }),

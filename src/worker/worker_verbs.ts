@@ -21,7 +21,7 @@ export interface Ids {
   readonly ids?: readonly QueueId[];
 }
 
-/** What master asks of a worker, each about its own shard of the queue. Counts are of messages. */
+/** What master asks of a worker, each about its own part of the queue. Counts are of messages. */
 export interface WorkerVerbs {
   readonly list: Verbal<{ readonly queue?: QueueName }, number, QueueRow>;
   readonly cat: Verbal<{ readonly id: QueueId }, number, MessagePiece>;

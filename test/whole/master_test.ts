@@ -34,7 +34,6 @@ interface Status {
   readonly workers: readonly {
     readonly pid: number;
     readonly state: string;
-    readonly shard: number;
     readonly restarts: number;
   }[];
   readonly draining: readonly unknown[];

@@ -4,7 +4,6 @@ import { count, finite, flag, list, oneOf, optional, record, type Shape, text } 
 export interface WorkerStatus {
   readonly pid?: number;
   readonly index: number;
-  readonly shard: number;
   readonly state: "starting" | "ready" | "waiting" | "draining";
   /** Seconds since it started. */
   readonly uptime: number;
@@ -31,7 +30,6 @@ const MOST_WORKERS = 10_000;
 const workerStatus: Shape<WorkerStatus> = record<WorkerStatus>({
   pid: optional(count),
   index: count,
-  shard: finite,
   state: oneOf("starting", "ready", "waiting", "draining"),
   uptime: finite,
   restarts: count,

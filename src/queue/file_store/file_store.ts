@@ -18,7 +18,7 @@ import { FLAG, printSpooled, RECORD } from "../log/record.ts";
 import { Acceptance } from "./acceptance.ts";
 import { describeDamage } from "./corrupt_folder.ts";
 import { FreeSpace } from "./free_space.ts";
-import { openOwnShard, type Shard, shardName } from "./shard.ts";
+import { openOwnShard, Shard, shardName } from "./shard.ts";
 import { SharedSync, SpoolWriter } from "../log/spool.ts";
 import { type StoreWorld, storeWorld } from "./store_world.ts";
 import {
@@ -36,17 +36,33 @@ const FRESH = 1000;
 /** After trouble in compaction it rests for so many milliseconds. */
 const COMPACTION_PAUSE = 30_000;
 
-/** Opens the store of one worker: takes the shard's lock, replays its log. Rejects with QueueFault. */
+/**
+ * Opens the store of one worker: takes the lock of a shard that no process owns, replays its log. So a worker that died is
+ * followed by one with its messages, and workers of an earlier configuration keep theirs. Rejects with QueueFault.
+ */
 export async function openFileStore(options: FileStoreOptions): Promise<QueueStore> {
   const world = storeWorld(options);
-  if (!Number.isInteger(world.shard) || world.shard < 0 || world.shard > MAX_SHARD) {
-    throw new QueueFault(`open shard ${world.shard}`, `a shard's number is 0 to ${MAX_SHARD}`);
-  }
   const started = world.now();
-  const shard = await openOwnShard({ ...world, name: shardName(world.shard) });
+  const [number, shard] = options.shard === undefined
+    ? await openFreeShard(world)
+    : [options.shard, await openOwnShard({ ...world, name: nameOf(options.shard) })];
   const milliseconds = world.now() - started;
   world.report({ is: "replayed", messages: shard.index.count, bytes: shard.log.bytes, milliseconds });
-  return new FileStore(shard, world);
+  return new FileStore(shard, number, world);
+}
+
+function nameOf(shard: number): string {
+  if (Number.isInteger(shard) && shard >= 0 && shard <= MAX_SHARD) return shardName(shard);
+  throw new QueueFault(`open shard ${shard}`, `a shard's number is 0 to ${MAX_SHARD}`);
+}
+
+async function openFreeShard(world: StoreWorld): Promise<[number: number, shard: Shard]> {
+  for (let number = 0; number <= MAX_SHARD; number++) {
+    const shard = await Shard.open({ ...world, name: shardName(number), mode: "write" });
+    if (shard !== undefined) return [number, shard];
+  }
+  const why = `other processes own all of its ${MAX_SHARD + 1} shards`;
+  throw new QueueFault(`open the queue in ${world.directory}`, why, { kind: "locked" });
 }
 
 /** The embedded store: a shard's log, and what goes on around it. */
@@ -84,7 +100,7 @@ class FileStore implements QueueStore {
   #cancelOutcomes: (() => void) | undefined;
   #cancelIdle: (() => void) | undefined;
 
-  constructor(shard: Shard, world: StoreWorld) {
+  constructor(shard: Shard, number: number, world: StoreWorld) {
     const { disk, limits, now, settings, random } = world;
     this.#shard = shard;
     this.#world = world;
@@ -103,7 +119,7 @@ class FileStore implements QueueStore {
     this.#space = new FreeSpace({ disk, path: shard.paths.own, settings });
     this.#acceptance = new Acceptance(world.report);
     this.#newId = queueIdSource({
-      shard: world.shard,
+      shard: number,
       long: settings.enable_long_queue_ids,
       now,
       random,

@@ -424,3 +424,17 @@ test("what is due later than any wait, as after a clock that was set back, is du
   expect(await again.nextDue()).toBe(at + 1_800_000);
   await again.close();
 });
+
+test("a store takes the first shard that nobody owns: what a store that is gone has left is there again, and no two have one", async () => {
+  const settings = { queue_minfree: 0, message_size_limit: 0, enable_long_queue_ids: false };
+  const next = () => openFileStore({ directory, settings, report: () => {} });
+  const [one, two] = [await next(), await next()];
+  const ids = [await putContent(one, Buffer.from("one")), await putContent(two, Buffer.from("two"))];
+  await one.close();
+  const again = await next();
+  const third = await next();
+  expect(await again.takeDue(Date.now(), 9)).toEqual([ids[0]!]);
+  expect(await third.takeDue(Date.now(), 9)).toEqual([]);
+  expect(await two.takeDue(Date.now(), 9)).toEqual([ids[1]!]);
+  for (const store of [again, two, third]) await store.close();
+});

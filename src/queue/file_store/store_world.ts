@@ -3,7 +3,7 @@ import { systemDisk } from "../../platform/file/durable_file.ts";
 import { type FileStoreOptions, QUEUE_LIMITS, type QueueLimits } from "../log/file_store_options.ts";
 
 /** Options with every default filled in. */
-export interface StoreWorld extends Required<Omit<FileStoreOptions, "limits">> {
+export interface StoreWorld extends Required<Omit<FileStoreOptions, "limits" | "shard">> {
   readonly limits: QueueLimits;
 }
 
@@ -20,7 +20,6 @@ function randomWord(): number {
 export function storeWorld(options: FileStoreOptions): StoreWorld {
   return {
     directory: options.directory,
-    shard: options.shard,
     settings: options.settings,
     report: options.report,
     limits: { ...QUEUE_LIMITS, ...options.limits },

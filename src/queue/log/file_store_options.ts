@@ -83,8 +83,8 @@ export const STORE_PARAMETERS = [
 export interface FileStoreOptions {
   /** queue_directory (postconf(5)); ours is its subdirectory `mta/`. */
   readonly directory: string;
-  /** Number of this worker's shard, 0..255: no two running workers share one. */
-  readonly shard: number;
+  /** The shard to open, 0..255; without it the first one that no process owns. */
+  readonly shard?: number;
   readonly settings: SettingsOf<typeof STORE_PARAMETERS>;
   readonly report: (event: QueueEvent) => void;
   readonly limits?: Partial<QueueLimits>;

@@ -1,0 +1,17 @@
+import { join } from "node:path";
+import type { FileStoreOptions } from "../log/file_store_options.ts";
+import type { Ownership, QueueStore } from "../store.ts";
+import { openFileStore } from "./file_store.ts";
+
+/** Whose messages the stores of a service hold: said before any is open, for whoever asks the workers. */
+export const OWNERSHIP: Ownership = "worker";
+
+/** The folder below queue_directory that the store writes to; it belongs to mail_owner. */
+export function storeFolder(queueDirectory: string): string {
+  return join(queueDirectory, "mta");
+}
+
+/** Opens the store of one worker, and with it what a worker that is gone has left. Rejects with QueueFault. */
+export function openStore(options: Omit<FileStoreOptions, "shard">): Promise<QueueStore> {
+  return openFileStore(options);
+}

@@ -1,10 +1,11 @@
+import type { AskLists } from "./postscreen_dnsbl.ts";
 import type { AccessPolicy, Decision, SessionPolicy } from "../access/policy.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { splitList } from "../config/syntax/list.ts";
 import type { Log } from "../observe/log.ts";
 import { type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
-import { refuse, type Reply } from "../smtp/reply.ts";
+import { refuse, type Reply, type Status } from "../smtp/reply.ts";
 
 /** The parameters of postscreen's permanent lists. */
 export const POSTSCREEN_ACCESS_PARAMETERS = [
@@ -31,49 +32,82 @@ export function postscreenDemandsTls(settings: SettingsOf<typeof POSTSCREEN_DEMA
 /** What the list says of a client; the rest of it is passed over when a table fails or a word is unknown. */
 type Verdict = "permit" | "reject" | "dunno";
 
-const DROPPED: Reply = refuse(521, "5.3.2", "Service currently unavailable");
-const ENFORCED: Reply = refuse(550, "5.3.2", "Service currently unavailable");
-
 /**
- * The policy of an smtpd behind postscreen: clients that postscreen_access_list rejects are turned away at once (drop) or at
- * RCPT (enforce), as postscreen_denylist_action says; `ignore` only logs them.
+ * The policy of an smtpd behind postscreen: clients that postscreen_access_list rejects, or that are on blocklists, are turned
+ * away at once (drop) or at RCPT (enforce), as postscreen_denylist_action and postscreen_dnsbl_action say; `ignore` only logs them.
  */
 export function behindPostscreen(
   policy: AccessPolicy,
   settings: PostscreenSettings,
   openTables: OpenTables,
   log: Log,
+  askLists?: AskLists,
 ): AccessPolicy {
   const judge = openList(settings, openTables, (text) => log.note("postscreen", "warning", text));
-  const action = settings.postscreen_denylist_action.toLowerCase();
-  return {
-    ...policy,
-    open() {
-      const inner = policy.open();
-      let listed = false;
-      const check: SessionPolicy["check"] = (stage, facts, trace) => {
-        if (stage === "RCPT" && listed && action === "enforce") return refusal(ENFORCED);
-        if (stage !== "CONNECT") return inner.check(stage, facts, trace);
-        return then(judge(facts.peerAddress), (verdict) => {
-          listed = verdict === "reject";
-          if (listed) {
-            log.note("postscreen", "info", `DENYLISTED [${facts.peerAddress}]:${facts.client.port}`);
-          }
-          return listed && action === "drop" ? refusal(DROPPED) : inner.check(stage, facts, trace);
-        });
-      };
-      return {
-        check,
-        get closed() {
-          return inner.closed === true;
-        },
-      };
-    },
+  const screen = (address: string, port: number): MaybeAsync<Turned | undefined> =>
+    then(judge(address), (verdict) => {
+      if (verdict === "reject") {
+        log.note("postscreen", "info", `DENYLISTED [${address}]:${port}`);
+        return turned(settings.postscreen_denylist_action, "5.3.2", "Service currently unavailable");
+      }
+      if (verdict === "permit" || askLists === undefined) return undefined;
+      return askLists(address).then((blocked) => {
+        if (blocked === undefined) return undefined;
+        log.note("postscreen", "info", `DNSBL rank ${blocked.rank} for [${address}]:${port}`);
+        const text = `Service unavailable; client [${address}] blocked using ${blocked.using}`;
+        return turned(blocked.action, "5.7.1", text);
+      });
+    });
+  return { ...policy, open: () => new ScreenedSession(policy.open(), screen) };
+}
+
+/** How a client is turned away: at once, or at each RCPT. */
+interface Turned {
+  readonly at: "CONNECT" | "RCPT";
+  readonly reply: Reply;
+}
+
+function turned(action: string, status: Status<5>, text: string): Turned | undefined {
+  switch (action.toLowerCase()) {
+    case "drop":
+      return { at: "CONNECT", reply: refuse(521, status, text) };
+    case "enforce":
+      return { at: "RCPT", reply: refuse(550, status, text) };
+    default:
+      return undefined;
+  }
+}
+
+class ScreenedSession implements SessionPolicy {
+  readonly #inner: SessionPolicy;
+  readonly #screen: (address: string, port: number) => MaybeAsync<Turned | undefined>;
+  #turned: Turned | undefined;
+
+  constructor(
+    inner: SessionPolicy,
+    screen: (address: string, port: number) => MaybeAsync<Turned | undefined>,
+  ) {
+    this.#inner = inner;
+    this.#screen = screen;
+  }
+
+  get closed(): boolean {
+    return this.#inner.closed === true;
+  }
+
+  check: SessionPolicy["check"] = (stage, facts, trace) => {
+    const inner = () =>
+      this.#turned?.at === stage ? refusal(this.#turned.reply) : this.#inner.check(stage, facts, trace);
+    if (stage !== "CONNECT") return inner();
+    return then(this.#screen(facts.peerAddress, facts.client.port), (found) => {
+      this.#turned = found;
+      return inner();
+    });
   };
 }
 
 function refusal(reply: Reply): Decision {
-  return { refusal: reply, refusedBy: "postscreen_access_list", effects: [], notes: [] };
+  return { refusal: reply, refusedBy: "postscreen", effects: [], notes: [] };
 }
 
 type Judge = (address: string) => MaybeAsync<Verdict>;

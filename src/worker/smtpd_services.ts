@@ -9,6 +9,7 @@ import { createClientLookup } from "../dns/reverse.ts";
 import type { Log } from "../observe/log.ts";
 import { openClientLists } from "../smtpd/client_lists.ts";
 import { createSmtpd, type Smtpd } from "../smtpd/smtpd.ts";
+import { openPostscreenLists } from "../smtpd/postscreen_dnsbl.ts";
 import { behindPostscreen, postscreenDemandsTls } from "../smtpd/postscreen_access.ts";
 import { withUnaskedMilters } from "../smtpd/unasked_milters.ts";
 import { openSmtpdTables } from "../smtpd/smtpd_tables.ts";
@@ -96,7 +97,9 @@ export function underPostscreen(service: Service, postscreen: Service): Service 
 function screened(access: AccessPolicy, postscreen: Service | undefined, parts: SmtpdParts): AccessPolicy {
   if (postscreen === undefined) return access;
   const { settings } = postscreen;
-  return behindPostscreen(access, settings, parts.world.openTables, parts.context.logFor(settings));
+  const { openTables, resolver } = parts.world;
+  const lists = openPostscreenLists(settings, openTables, resolver);
+  return behindPostscreen(access, settings, openTables, parts.context.logFor(settings), lists);
 }
 
 function reportProblems(

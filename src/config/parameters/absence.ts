@@ -59,7 +59,7 @@ const CLIENT_LOGIN_IS_DEMANDED = open(
 const CLIENT_IN_THE_CLEAR = weaker("this client has no TLS yet: mail goes out in the clear");
 const SERVER_IN_THE_CLEAR = weaker("STARTTLS is not offered yet: mail comes in in the clear");
 const POSTSCREEN_TEST = weaker(
-  "postscreen's own tests are not there yet: its clients meet only postscreen_access_list and the smtpd behind it",
+  "postscreen's own tests are not there yet: its clients meet only its access list, its blocklists and the smtpd behind it",
 );
 const NO_SRV = weaker(
   "SRV records are not looked up yet: mail goes to the hosts that MX and address records name",
@@ -288,14 +288,9 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   postscreen_disable_vrfy_command: POSTSCREEN_TESTS_ONLY,
   postscreen_discard_ehlo_keyword_address_maps: POSTSCREEN_TESTS_ONLY,
   postscreen_discard_ehlo_keywords: POSTSCREEN_TESTS_ONLY,
-  postscreen_dnsbl_action: POSTSCREEN_TEST,
   postscreen_dnsbl_allowlist_threshold: POSTSCREEN_TESTS_ONLY,
   postscreen_dnsbl_max_ttl: POSTSCREEN_TESTS_ONLY,
   postscreen_dnsbl_min_ttl: POSTSCREEN_TESTS_ONLY,
-  postscreen_dnsbl_reply_map: POSTSCREEN_TESTS_ONLY,
-  postscreen_dnsbl_sites: POSTSCREEN_TEST,
-  postscreen_dnsbl_threshold: POSTSCREEN_TESTS_ONLY,
-  postscreen_dnsbl_timeout: POSTSCREEN_TESTS_ONLY,
   postscreen_dnsbl_ttl: POSTSCREEN_TESTS_ONLY,
   postscreen_dnsbl_whitelist_threshold: POSTSCREEN_TESTS_ONLY,
   postscreen_enforce_tls: POSTSCREEN_TLS_IS_DEMANDED,

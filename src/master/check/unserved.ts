@@ -17,5 +17,5 @@ export function unservedEntries({ directory, services }: Configuration): string[
 
 function postscreenNote({ program }: Service): string | undefined {
   if (program !== "postscreen") return undefined;
-  return "clients go to the smtpd behind it (the entry of type pass) after postscreen_access_list, without postscreen's own tests";
+  return "clients go to the smtpd behind it (the entry of type pass) after postscreen's lists, without its other tests";
 }

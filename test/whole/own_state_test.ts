@@ -138,6 +138,20 @@ asRoot("a table that mail_owner can make lead elsewhere is not read for him", as
   expect(await rcpt([`relay_domains = texthash:${place}/log/domains`])).toStartWith("451 4.3.0");
 });
 
+asRoot("what workers keep lies where nobody else can put something under its name", async () => {
+  scene();
+  for (const name of ["data", "queue/mta"]) {
+    fs.mkdirSync(join(place, name));
+    fs.chownSync(join(place, name), daemon.uid, daemon.gid);
+    fs.chmodSync(join(place, name), 0o777);
+  }
+  expect(await start([`data_directory = ${place}/data`])).toBe("started");
+  expect(["data", "queue/mta"].map((name) => fs.statSync(join(place, name)).mode & 0o777)).toEqual([
+    0o755,
+    0o755,
+  ]);
+});
+
 asRoot("a pid file in mail_owner's folder makes nobody stop a process of another's", async () => {
   scene();
   const victim = spawn("/bin/sleep", ["60"]);

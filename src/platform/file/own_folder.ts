@@ -96,6 +96,8 @@ export function giveFolder(
   if (fd === undefined) throw new Error(`${path}: cannot be read`);
   try {
     const stat = fs.fstatSync(fd);
+    // What workers keep here has names that are known: nobody else may put something under them.
+    if ((stat.mode & 0o022) !== 0) fs.fchmodSync(fd, stat.mode & 0o7755);
     if (stat.uid === uid) return undefined;
     if (fs.readdirSync(`/proc/self/fd/${fd}`).length > 0) return stat.uid;
     fs.fchownSync(fd, uid, gid);

@@ -4,11 +4,16 @@ import { errno, libc, systemError } from "../libc.ts";
 /** open(2)'s O_PATH, which the runtime does not name: a descriptor of the thing itself, which needs no right to read it. */
 export const O_PATH = 0x200000;
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = fs.constants;
-const [ENOENT, EACCES, ENOTDIR, ELOOP] = [2, 13, 20, 40];
+const O_CLOEXEC = 0o2000000;
+const [EACCES, ENOTDIR, EINVAL, ELOOP] = [13, 20, 22, 40];
 /** Links followed on one path, as the kernel has it (path_resolution(7)). */
 const MOST_LINKS = 40;
 
-const open = () => libc({ readlinkat: { args: ["i32", "cstring", "ptr", "u64"], returns: "i64" } });
+const open = () =>
+  libc({
+    openat: { args: ["i32", "cstring", "i32"], returns: "i32" },
+    readlinkat: { args: ["i32", "cstring", "ptr", "u64"], returns: "i64" },
+  });
 let calls: ReturnType<typeof open> | undefined;
 
 /** A folder that is held open: its entries are reached through it, wherever its path leads meanwhile. */
@@ -59,18 +64,22 @@ export interface Walk {
   readonly make?: (folder: HeldFolder, name: string) => void;
 }
 
-/** Holds the folder at an absolute path, each folder and link on the way opened first and then looked at. Throws the system's error. */
-export function holdFolder(path: string, walk: Walk): HeldFolder {
-  const held = walkTo(path, walk);
+/**
+ * Holds the folder at an absolute path, or at a path from a held folder, each folder and link on the way opened first and then looked
+ * at. Throws the system's error.
+ */
+export function holdFolder(path: string, walk: Walk, from?: HeldFolder): HeldFolder {
+  const held = walkTo(path, walk, from);
   if (held.stat().isDirectory()) return held;
   held.close();
   throw systemError("open", ENOTDIR);
 }
 
-/** A descriptor (O_PATH) of what an absolute path leads to, by the same way. */
-export function walkTo(path: string, walk: Walk): HeldFolder {
+/** A descriptor (O_PATH) of what a path leads to, by the same way. */
+export function walkTo(path: string, walk: Walk, from?: HeldFolder): HeldFolder {
+  if (path.includes("\0")) throw systemError("open", EINVAL);
   const steps = path.split("/").reverse();
-  let here = root(path);
+  let here = from === undefined ? root(path) : new HeldFolder(path, openAt(from.fd, "."));
   let links = 0;
   try {
     while (steps.length > 0) {
@@ -99,12 +108,12 @@ function replace(old: HeldFolder, held: HeldFolder): HeldFolder {
 
 /** What has that name, open, or where the link of that name leads. */
 function step(folder: HeldFolder, name: string, { mayUse, make }: Walk): number | string {
-  const open = () => fs.openSync(folder.entry(name), O_PATH | O_NOFOLLOW);
+  const open = () => openAt(folder.fd, name);
   let fd: number;
   try {
     fd = open();
   } catch (error) {
-    if (make === undefined || (error as NodeJS.ErrnoException).errno !== -ENOENT) throw error;
+    if (make === undefined || (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     make(folder, name);
     fd = open();
   }
@@ -118,6 +127,13 @@ function step(folder: HeldFolder, name: string, { mayUse, make }: Walk): number 
   } finally {
     if (!kept) fs.closeSync(fd);
   }
+}
+
+/** openat(2), of the thing itself: called directly it costs a third of the way through /proc, and each step of a path is one. */
+function openAt(folder: number, name: string): number {
+  const fd = (calls ??= open()).openat(folder, Buffer.from(`${name}\0`), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) throw systemError("open", errno());
+  return fd;
 }
 
 /** Where an open link leads: asked of the descriptor, as its name may be another's by now. */

@@ -49,26 +49,30 @@ function makeFolder(folder: HeldFolder, name: string): void {
 
 /** Opens the maildir's folders, and makes what is missing of them and above them. */
 function openMaildir(path: string, uid: number, as: As): Maildir {
-  const hold = (name: string, walk: Walk) => as(() => holdFolder(`${path}/${name}`, walk));
   const mayUse = usersWay(uid);
+  try {
+    return openFolders(path, { mayUse }, as);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+    return openFolders(path, { mayUse, make: makeFolder }, as);
+  }
+}
+
+function openFolders(path: string, walk: Walk, as: As): Maildir {
   const held: HeldFolder[] = [];
-  const both = (walk: Walk): Maildir => {
-    for (const name of ["tmp", "new"]) held.push(hold(name, walk));
-    return { tmp: held[0]!, new: held[1]! };
+  const hold = (name: string, from?: HeldFolder) => {
+    const folder = as(() => holdFolder(name, walk, from));
+    held.push(folder);
+    return folder;
   };
   try {
-    return both({ mayUse });
+    const maildir = hold(path);
+    const [tmp, final] = [hold("tmp", maildir), hold("new", maildir)];
+    if (walk.make !== undefined) hold("cur", maildir).close();
+    maildir.close();
+    return { tmp, new: final };
   } catch (error) {
-    held.splice(0).forEach((folder) => folder.close());
-    if (errorCode(error) !== "ENOENT") throw error;
-  }
-  try {
-    const making: Walk = { mayUse, make: makeFolder };
-    const folders = both(making);
-    hold("cur", making).close();
-    return folders;
-  } catch (error) {
-    held.forEach((folder) => folder.close());
+    for (const folder of held) folder.close();
     throw error;
   }
 }

@@ -23,7 +23,7 @@ export function openExisting(folder: HeldFolder, name: string): OpenedFile {
   try {
     const stat = fs.fstatSync(fd);
     if (stat.nlink !== 1) throw manyLinks(stat.nlink);
-    if (!throughLink) judgeName(folder, name, fd);
+    if (!throughLink) judgeName(folder, name, stat);
     return { fd, stat };
   } catch (error) {
     fs.closeSync(fd);
@@ -79,11 +79,10 @@ function whyNotFollowed(path: string): MailFileFault {
 }
 
 /** The name must still be the open file's: neither moved nor linked to meanwhile. */
-function judgeName(folder: HeldFolder, name: string, fd: number): void {
-  const opened = fs.fstatSync(fd, { bigint: true });
-  let named: fs.BigIntStats;
+function judgeName(folder: HeldFolder, name: string, opened: fs.Stats): void {
+  let named: fs.Stats;
   try {
-    named = fs.lstatSync(folder.entry(name), { bigint: true });
+    named = fs.lstatSync(folder.entry(name));
   } catch (error) {
     throw new MailFileFault(`file status changed unexpectedly: ${systemErrorText(error)}`, "EPERM");
   }

@@ -8,17 +8,9 @@ import type { Answer } from "../table/table.ts";
 import { type CheckAction, type CheckedKind, parseCheckAction } from "./check_action.ts";
 import type { Submission } from "./cleanup.ts";
 import { toBytesText } from "./latin1.ts";
+import { type Changed, type MessageEdits, UNCHANGED } from "./stage.ts";
 
-/** What becomes of a line or header after a check. Texts are whole lines in wire form, one character a byte. */
-export interface Checked {
-  /** New text, "" to leave it out; undefined: as it was. */
-  readonly text?: string;
-  /** Lines to put in front. */
-  readonly before?: string;
-}
-
-const KEPT: Checked = {};
-const LEFT_OUT: Checked = { text: "" };
+const LEFT_OUT: Changed = { text: "" };
 
 const attribute = (name: string, value: string | undefined) =>
   value === undefined ? "" : ` ${name}=<${value}>`;
@@ -59,26 +51,23 @@ export function logMimeError(log: Log, submission: Submission, error: string, te
 
 /** The checks of one message: their log lines, and what they ask for beyond changing lines. */
 export class CheckRun {
-  refusal: Reply | undefined;
-  hold = false;
-  discard = false;
-  filter: string | undefined;
-  redirect: string | undefined;
-  readonly bcc: string[] = [];
-  /** PASS: what else is in the message does not matter. */
-  #passed = false;
+  /** No more checks are made: what else is in the message does not matter. */
+  over = false;
+  #isHeld = false;
   #tooDeep = false;
   readonly #submission: Submission;
+  readonly #message: MessageEdits;
   readonly #log: Log;
 
-  constructor(submission: Submission, log: Log) {
+  constructor(submission: Submission, message: MessageEdits, log: Log) {
     this.#submission = submission;
+    this.#message = message;
     this.#log = log;
   }
 
-  /** No more checks are made: after these actions Postfix makes none either. */
-  get over(): boolean {
-    return this.refusal !== undefined || this.discard || this.redirect !== undefined || this.#passed;
+  #refuse(reply: Reply): void {
+    this.over = true;
+    this.#message.refuse(reply);
   }
 
   /** A multipart is nested more deeply than is looked into: with checks set, the message will not do (mime_nesting_limit). */
@@ -90,18 +79,18 @@ export class CheckRun {
 
   /** The content is complete. */
   finish(): void {
-    if (this.#tooDeep) this.refusal ??= TOO_DEEP;
+    if (this.#tooDeep) this.#refuse(TOO_DEEP);
   }
 
   /** Holds a header or a body line against a table; the last line end is taken off, those inside become LF. */
-  check(kind: CheckedKind, given: string, maps: OpenMaps | undefined): MaybeAsync<Checked> {
-    if (maps === undefined || this.over) return KEPT;
+  check(kind: CheckedKind, given: string, maps: OpenMaps | undefined): MaybeAsync<Changed> {
+    if (maps === undefined || this.over) return UNCHANGED;
     const text = fieldText(given);
     return then(maps.whole.find(text), (answer) => this.#judge(kind, text, maps.title, answer));
   }
 
-  #judge(kind: CheckedKind, text: string, table: string, answer: Answer): Checked {
-    if (answer.is === "absent") return KEPT;
+  #judge(kind: CheckedKind, text: string, table: string, answer: Answer): Changed {
+    if (answer.is === "absent") return UNCHANGED;
     if (answer.is === "found") {
       return this.#carryOut(kind, text, parseCheckAction(answer.value, table, kind));
     }
@@ -112,8 +101,8 @@ export class CheckRun {
       "warning",
       `${id}: ${table} map lookup problem -- message not accepted, try again later`,
     );
-    this.refusal = defer(451, "4.3.0", "Error: queue file write error");
-    return KEPT;
+    this.#refuse(defer(451, "4.3.0", "Error: queue file write error"));
+    return UNCHANGED;
   }
 
   #tell(verb: string, kind: string, text: string, more: string): void {
@@ -127,47 +116,52 @@ export class CheckRun {
     });
   }
 
-  #carryOut(kind: CheckedKind, text: string, action: CheckAction): Checked {
+  #carryOut(kind: CheckedKind, text: string, action: CheckAction): Changed {
     switch (action.is) {
       case "keep":
-        return KEPT;
+        return UNCHANGED;
       case "ignore":
         return LEFT_OUT;
       case "flawed":
         this.#log.note("cleanup", "warning", action.why);
-        return KEPT;
+        return UNCHANGED;
       case "reject":
         this.#tell("reject", kind, text, reasonText(action.refusal));
-        this.refusal = action.refusal;
-        return KEPT;
+        this.#refuse(action.refusal);
+        return UNCHANGED;
       case "note":
         this.#tell(action.verb, kind, text, action.text);
-        return KEPT;
+        return UNCHANGED;
       case "hold":
-        if (!this.hold && !this.discard) this.#tell(action.is, kind, text, action.text);
-        this.hold = true;
-        return KEPT;
+        if (!this.#isHeld) this.#tell(action.is, kind, text, action.text);
+        this.#isHeld = true;
+        this.#message.hold();
+        return UNCHANGED;
       default:
         this.#tell(action.is, kind, text, action.text);
         return this.#change(kind, action);
     }
   }
 
-  #change(kind: CheckedKind, action: Extract<CheckAction, { readonly text: string }>): Checked {
+  #change(kind: CheckedKind, action: Extract<CheckAction, { readonly text: string }>): Changed {
     switch (action.is) {
       case "discard":
-        this.discard = true;
-        return KEPT;
+        this.over = true;
+        this.#message.discard();
+        return UNCHANGED;
       case "pass":
-        this.#passed = true;
-        return KEPT;
-      case "filter":
+        this.over = true;
+        return UNCHANGED;
       case "redirect":
-        this[action.is] = action.text;
-        return KEPT;
+        this.over = true;
+        this.#message.redirectTo(action.text);
+        return UNCHANGED;
+      case "filter":
+        this.#message.filterThrough(action.text);
+        return UNCHANGED;
       case "bcc":
-        this.bcc.push(action.text);
-        return KEPT;
+        this.#message.copyTo(action.text);
+        return UNCHANGED;
       case "strip":
         return LEFT_OUT;
       case "replace":
@@ -175,7 +169,7 @@ export class CheckRun {
       case "prepend":
         return { before: wireText(kind, action.text) };
       default:
-        return KEPT;
+        return UNCHANGED;
     }
   }
 }

@@ -31,6 +31,8 @@ export interface Submission extends
   readonly prepend: readonly string[];
   /** The client may have missing headers completed (local_header_rewrite_clients). */
   readonly completeHeaders: boolean;
+  /** The header's own recipients get it too (sendmail -t). */
+  readonly recipientsFromHeader?: boolean;
 }
 
 /** The end of a message. */

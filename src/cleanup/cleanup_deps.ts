@@ -1,8 +1,10 @@
 import type { Log } from "../observe/log.ts";
 import type { QueueStore } from "../queue/store.ts";
 import type { Rewriter } from "../rewrite/rewriter.ts";
+import type { Submission } from "./cleanup.ts";
 import type { CleanupParameters, CleanupSettings } from "./cleanup_settings.ts";
 import type { ContentChecks } from "./content_checks.ts";
+import type { MessageEdits, Stage } from "./stage.ts";
 
 /** What cleanup is built from. */
 export interface CleanupDeps {
@@ -12,6 +14,8 @@ export interface CleanupDeps {
   readonly log: Log;
   /** header_checks, body_checks and their kin (`openContentChecks`); undefined when there are none. */
   readonly checks?: ContentChecks;
+  /** More stages for a message, behind those of cleanup itself: filters, signatures, results of checks. */
+  readonly stages?: (submission: Submission, message: MessageEdits) => readonly Stage[];
 }
 
 /** What its messages share. */

@@ -73,6 +73,13 @@ function addressSpans(text: string): readonly Span[] {
   return spans.found;
 }
 
+/** The addresses of a header value in internal form, at most `limit`; what is none is left out. */
+export function addressesIn(value: string, limit: number): string[] {
+  return addressSpans(value).slice(0, limit).flatMap(({ start, end }) =>
+    readAddress(value.slice(start, end)) || []
+  );
+}
+
 /** Replaces one address at a time, from the left, so that asynchronous tables keep the order. */
 function replaceFrom(
   text: string,

@@ -1,35 +1,20 @@
 import { quoteAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { compactDate, mailDate } from "../message/date.ts";
-import type { Checked } from "./check_run.ts";
-import type { CleanupSettings } from "./cleanup_settings.ts";
+import { isTrouble } from "../rewrite/map_address.ts";
+import type { Rewritten } from "../rewrite/rewriter.ts";
+import { defer } from "../smtp/reply.ts";
+import type { Submission } from "./cleanup.ts";
+import type { CleanupHouse } from "./cleanup_deps.ts";
 import { cutField } from "./cut_field.ts";
 import { ADDRESS_HEADERS, rewriteAddresses } from "./header_addresses.ts";
+import { fromBytesText, toBytesText } from "./latin1.ts";
+import type { MessageDraft } from "./message_draft.ts";
+import { rewrittenSender } from "./recipients.ts";
+import { type Changed, type HeaderField, type Stage, UNCHANGED } from "./stage.ts";
 
-/** What the editor is told about the message. */
-export interface HeaderContext {
-  readonly settings: CleanupSettings;
-  readonly id: string;
-  readonly arrival: number;
-  /** Missing headers are added. */
-  readonly complete: boolean;
-  /** Rewrites an address; undefined when headers stay as they are. */
-  readonly rewrite:
-    | ((role: "header_sender" | "header_recipient", address: string) => MaybeAsync<string>)
-    | undefined;
-  /** Holds a header against the tables; undefined when there are none. */
-  readonly check: ((name: string, text: string) => MaybeAsync<Checked>) | undefined;
-}
-
-/** What has been found in the headers. */
-export interface HeaderFindings {
-  readonly received: number;
-  /** Raw values. */
-  readonly messageId: string | undefined;
-  readonly resentMessageId: string | undefined;
-  /** Headers to add. */
-  readonly additions: string;
-}
+const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
+const GONE: Changed = { text: "" };
 
 const RECIPIENT_HEADERS = ["to", "cc", "bcc", "apparently-to", "resent-to", "resent-cc", "resent-bcc"];
 
@@ -40,50 +25,56 @@ const COMPLETING: ReadonlySet<string> = new Set(
 
 const valueOf = (field: string) => field.slice(field.indexOf(":") + 1).trim();
 
-/** Goes over header fields as they come, and says what has to be added after the last. */
-export class HeaderEditor {
-  readonly #context: HeaderContext;
+/** Drops and rewrites fields of the message's own header, and adds what is missing (cleanup(8)). */
+export class HeaderEditor implements Stage {
+  readonly #deps: CleanupHouse;
+  readonly #submission: Submission;
+  readonly #message: MessageDraft;
+  readonly #context: "local" | "remote";
+  readonly #rewrites: boolean;
   readonly #seen = new Set<string>();
-  #received = 0;
   #resent = false;
   #messageId: string | undefined;
   #resentMessageId: string | undefined;
+  /** Why tables could not be asked for an address. */
+  #trouble: string | undefined;
 
-  constructor(context: HeaderContext) {
-    this.#context = context;
+  constructor(deps: CleanupHouse, submission: Submission, message: MessageDraft) {
+    this.#deps = deps;
+    this.#submission = submission;
+    this.#message = message;
+    this.#context = submission.completeHeaders ? "local" : "remote";
+    this.#rewrites = !deps.settings.noMappings && deps.rewriter.rewritesHeaders(this.#context);
   }
 
-  /** What a field becomes; its name is in lower case, its text whole lines, "" when it goes. */
-  field(name: string, text: string): MaybeAsync<string> {
-    // What a table makes of it has come through these hosts all the same.
-    if (name === "received") this.#received++;
-    const { check } = this.#context;
-    if (check === undefined) return this.#process(name, text);
-    return then(check(name, text), ({ text: changed, before = "" }) => {
-      const kept = changed === undefined ? this.#process(name, text) : this.#replaced(changed);
-      return then(kept, (line) => before + line);
-    });
-  }
-
-  /** What a table put in a header's place goes the way of any header. */
-  #replaced(text: string): MaybeAsync<string> {
-    const name = /^([!-9;-~]+)[ \t]*:/.exec(text)?.[1];
-    return name === undefined ? text : this.#process(name.toLowerCase(), text);
-  }
-
-  #process(name: string, text: string): MaybeAsync<string> {
+  field({ place, name, text }: HeaderField): MaybeAsync<Changed> {
+    const { headerSizeLimit } = this.#deps.settings;
+    if (place !== "primary") return fieldOf(text, cutField(text, headerSizeLimit));
     this.#note(name, text);
-    const { settings, rewrite } = this.#context;
-    if (settings.dropped.has(name)) return "";
+    if (this.#deps.settings.dropped.has(name)) return GONE;
     const role = ADDRESS_HEADERS[name];
-    if (rewrite === undefined || role === undefined) return cutField(text, settings.headerSizeLimit);
-    const colon = text.indexOf(":") + 1;
-    const rewritten = rewriteAddresses(
-      text.slice(colon),
-      settings.addressLimit,
-      (address) => rewrite(role, address),
-    );
-    return then(rewritten, (value) => cutField(text.slice(0, colon) + value, settings.headerSizeLimit));
+    if (!this.#rewrites || role === undefined) return fieldOf(text, cutField(text, headerSizeLimit));
+    return then(this.#rewritten(role, text), (whole) => fieldOf(text, cutField(whole, headerSizeLimit)));
+  }
+
+  #rewritten(role: "header_sender" | "header_recipient", text: string): MaybeAsync<string> {
+    const { rewriter, settings } = this.#deps;
+    const value = text.indexOf(":") + 1;
+    const rewrite = (address: string) => {
+      const given = fromBytesText(address);
+      return then(
+        rewriter.header(role, given, this.#context),
+        (made) => toBytesText(this.#orTrouble(given, made)),
+      );
+    };
+    const rewritten = rewriteAddresses(text.slice(value), settings.addressLimit, rewrite);
+    return then(rewritten, (made) => text.slice(0, value) + made);
+  }
+
+  #orTrouble(address: string, made: Rewritten): string {
+    if (!isTrouble(made)) return made;
+    this.#trouble ??= made.trouble;
+    return address;
   }
 
   #note(name: string, text: string): void {
@@ -96,42 +87,59 @@ export class HeaderEditor {
   }
 
   #newId(): string {
-    const { id, arrival, settings } = this.#context;
+    const { settings } = this.#deps;
+    const { id, arrival } = this.#submission;
     const stamp = settings.longIds ? "" : `${compactDate(arrival)}.`;
     return `<${stamp}${id}@${settings.myhostname}>`;
   }
 
-  #addMessageId(prefix: string): string {
-    if (this.#seen.has(`${prefix}message-id`.toLowerCase())) return "";
+  #missingMessageId(prefix: string): readonly string[] {
+    if (this.#seen.has(`${prefix}message-id`.toLowerCase())) return [];
     const made = this.#newId();
     if (prefix === "") this.#messageId = made;
     else this.#resentMessageId = made;
-    return `${prefix}Message-Id: ${made}\r\n`;
+    return [`${prefix}Message-Id: ${made}`];
   }
 
   /** What is missing, in Postfix's order; a Resent- header asks for the Resent- set (RFC 5322 §3.6.6). */
-  #missing(sender: string): string {
-    const { arrival, settings } = this.#context;
+  #missing(sender: string): readonly string[] {
+    const { undisclosedHeader } = this.#deps.settings;
     const prefix = this.#resent ? "Resent-" : "";
     const lacks = (name: string) => !this.#seen.has(`${prefix}${name}`.toLowerCase());
-    let out = this.#addMessageId(prefix);
-    if (lacks("date")) out += `${prefix}Date: ${mailDate(arrival)}\r\n`;
-    if (lacks("from")) out += `${prefix}From: ${quoteAddress(sender) || "MAILER-DAEMON"}\r\n`;
-    const { undisclosedHeader } = settings;
-    if (undisclosedHeader !== "" && !RECIPIENT_HEADERS.some((name) => this.#seen.has(name))) {
-      out += `${undisclosedHeader}\r\n`;
-    }
-    return out;
+    const lines = [...this.#missingMessageId(prefix)];
+    if (lacks("date")) lines.push(`${prefix}Date: ${mailDate(this.#submission.arrival)}`);
+    if (lacks("from")) lines.push(`${prefix}From: ${quoteAddress(sender) || "MAILER-DAEMON"}`);
+    const isDisclosed = RECIPIENT_HEADERS.some((name) => this.#seen.has(name));
+    return undisclosedHeader === "" || isDisclosed ? lines : [...lines, undisclosedHeader];
   }
 
-  /** After the last field; `sender` is the rewritten one. */
-  finish(sender: string): HeaderFindings {
-    const additions = this.#context.complete ? this.#missing(sender) : "";
-    return {
-      received: this.#received,
-      messageId: this.#messageId,
-      resentMessageId: this.#resentMessageId,
-      additions,
-    };
+  headerEnd(): MaybeAsync<void> {
+    const { sender } = this.#message;
+    const completes = this.#submission.completeHeaders || this.#deps.settings.alwaysComplete;
+    if (!completes) return this.#complete([]);
+    return then(
+      rewrittenSender(this.#deps, sender),
+      (rewritten) => this.#complete(this.#missing(this.#orTrouble(sender, rewritten))),
+    );
+  }
+
+  #complete(missing: readonly string[]): void {
+    const { log } = this.#deps;
+    const { id } = this.#message;
+    if (this.#trouble !== undefined) {
+      log.note("cleanup", "warning", `${id}: ${this.#trouble}`);
+      return this.#message.refuse(WRITE_ERROR);
+    }
+    log.emit("cleanup", "messageId", { id, messageId: logged(this.#messageId ?? "<>") });
+    if (this.#resentMessageId !== undefined) {
+      log.emit("cleanup", "messageId", { id, messageId: logged(this.#resentMessageId), resent: true });
+    }
+    this.#message.messageId = this.#messageId;
+    for (const line of missing) this.#message.addField(`${toBytesText(line)}\r\n`);
   }
 }
+
+const fieldOf = (given: string, made: string): Changed => given === made ? UNCHANGED : { text: made };
+
+/** Line ends inside a value are one character, which the log shows as `?`. */
+const logged = (value: string) => fromBytesText(value).replaceAll("\r\n", "\n");

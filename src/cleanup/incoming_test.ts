@@ -9,12 +9,13 @@ import { createLocalDomains } from "../rewrite/local_domains.ts";
 import { createRewriter } from "../rewrite/rewriter.ts";
 import { createOpenTables } from "../rewrite/open_tables.ts";
 import type { Submission } from "./cleanup.ts";
+import type { CleanupDeps } from "./cleanup_deps.ts";
 import { openContentChecks } from "./content_checks.ts";
 import { createCleanup } from "./create_cleanup.ts";
 
 const ARRIVAL = Date.UTC(2026, 10, 25, 1, 54, 39);
 
-function house(main: Readonly<Record<string, string>> = {}) {
+function house(main: Readonly<Record<string, string>> = {}, stages?: CleanupDeps["stages"]) {
   const configuration = configurationOf(main);
   const { settings } = configuration;
   const log = memoryLog();
@@ -31,7 +32,11 @@ function house(main: Readonly<Record<string, string>> = {}) {
     openTables,
   );
   const checks = openContentChecks(settings, openTables);
-  return { cleanup: createCleanup({ settings, store, rewriter, log, checks }), store, log };
+  return {
+    cleanup: createCleanup({ settings, store, rewriter, log, checks, ...(stages && { stages }) }),
+    store,
+    log,
+  };
 }
 
 const SUBMISSION: Submission = {
@@ -49,8 +54,9 @@ async function take(
   content: string,
   cuts: readonly number[] = [],
   changes: Partial<Submission> = {},
+  stages?: CleanupDeps["stages"],
 ) {
-  const { cleanup, store, log } = house(main);
+  const { cleanup, store, log } = house(main, stages);
   const message = cleanup.begin({ ...SUBMISSION, ...changes });
   const bytes = Buffer.from(content, "latin1");
   const edges = [0, ...cuts.map((cut) => Math.min(cut, bytes.length)).sort((a, b) => a - b), bytes.length];
@@ -279,4 +285,101 @@ test("fields put on top by PREPEND count like those that were sent", async () =>
   expect(text).toContain("Message-ID: <1@x>\r\n");
   expect(text).not.toContain("Message-Id: ");
   expect(text).not.toContain("Bcc");
+});
+
+const MESSAGE = "Subject: x\r\nX-A: 1\r\nX-A: 2\r\n\r\nbody\r\n";
+
+test("a stage may change header, body and envelope when all of the message is known", async () => {
+  const later = () => new Promise((resolve) => setTimeout(resolve, 1));
+  const bodies: string[] = [];
+  const { text, envelope } = await take({}, MESSAGE, [3, 20], {}, (_submission, message) => [{
+    body: (bytes) => void bodies.push(bytes.toString()),
+    async end() {
+      await later();
+      message.insertField(0, "X-Top", "t");
+      message.appendField("X-Last", "l");
+      expect(message.changeField("x-a", 2, "changed é")).toBe(true);
+      expect(message.deleteField("X-A", 1)).toBe(true);
+      expect(message.deleteField("X-None", 1)).toBe(false);
+      await message.replaceBody((async function* () {
+        await later();
+        yield Buffer.from("\r\nnew ");
+        yield Buffer.from(`${"b".repeat(1500)}\r\n`);
+      })());
+      message.changeSender("new@example.org");
+      message.addRecipient({ address: "c@example.com", original: "c@example.com", notify: 0 });
+      expect(message.deleteRecipient("b@example.com")).toBe(true);
+      expect(message.deleteRecipient("z@example.com")).toBe(false);
+      message.hold();
+    },
+  }]);
+  expect(bodies.join("")).toBe("\r\nbody\r\n");
+  expect(text?.replace(/^Message-Id:.*\r\nDate:.*\r\n/m, "")).toBe(
+    "X-Top: t\r\nReceived: by mail.example.com\r\nSubject: x\r\nx-a: changed \xc3\xa9\r\nFrom: a@example.org\r\nX-Last: l\r\n" +
+      `\r\nnew ${"b".repeat(1500)}\r\n`,
+  );
+  expect(envelope).toMatchObject({
+    sender: "new@example.org",
+    recipients: [{ address: "c@example.com" }],
+    hold: true,
+    eightBit: true,
+    longestLine: 1504,
+  });
+});
+
+test("each stage sees what the ones before made of fields and bodies, content checks' work included", async () => {
+  const seen: string[] = [];
+  const { text } = await take(CHECKS, `A: 1\r\nB: 2\r\n${MESSAGE.replace("body", "a line")}`, [], {}, () => [
+    {
+      field: async ({ name, text }) => {
+        seen.push(text.trim());
+        await Promise.resolve();
+        return name === "x-a" ? { text: "X-C: c\r\n", before: "X-B: b\r\n" } : {};
+      },
+      body: (bytes) => bytes.toString().replace("line", "LINE"),
+    },
+    { field: ({ text }) => (seen.push(`2 ${text.trim()}`), {}) },
+  ]);
+  expect(seen.slice(2, 8)).toEqual([
+    "Q: new",
+    "2 Q: new",
+    "Subject: x",
+    "2 Subject: x",
+    "X-A: 1",
+    "2 X-C: c",
+  ]);
+  expect(text).toContain("Q: new\r\nSubject: x\r\nX-B: b\r\nX-C: c\r\nX-B: b\r\nX-C: c\r\n");
+  expect(text).toEndWith("\r\n\r\nLINE\r\n");
+});
+
+test("a stage that refuses or throws away ends the message, whenever it does", async () => {
+  const reply = { code: 550, status: "5.7.1", lines: ["no"] } as const;
+  for (const at of ["headerEnd", "body", "end"] as const) {
+    const refused = await take({}, MESSAGE, [], {}, (_, message) => [{ [at]: () => message.refuse(reply) }]);
+    expect([refused.committed, refused.text]).toEqual([{ is: "refused", reply }, undefined]);
+    const gone = await take({}, MESSAGE, [], {}, (_, message) => [{ [at]: () => message.discard() }]);
+    expect([gone.committed.is, gone.text]).toEqual(["queued", undefined]);
+  }
+});
+
+test("recipients may come from the header: To, Cc and Bcc, or those of a resent message", async () => {
+  const header =
+    'To: "x, y" <c@example.com>, d@example.com (comment)\r\nCc: group: c@example.com;\r\nBcc: e@example.com\r\n';
+  const from = async (content: string, changes: Partial<Submission> = {}) => {
+    const { envelope, text } = await take({}, content, [], {
+      recipientsFromHeader: true,
+      recipients: [],
+      ...changes,
+    });
+    expect(text).not.toMatch(/^(Resent-)?Bcc/m);
+    return envelope?.recipients.map(({ address, original }) => `${address} ${original}`);
+  };
+  const three = ["c@example.com", "d@example.com", "e@example.com"].map((address) => `${address} ${address}`);
+  expect(await from(`${header}\r\nx\r\n`)).toEqual(three);
+  expect(await from(`${header}Resent-To: f@example.com\r\n\r\nx\r\n`)).toEqual([
+    "f@example.com f@example.com",
+  ]);
+  const { recipients } = SUBMISSION;
+  expect(await from(`${header}\r\nx\r\n`, { recipients })).toEqual(["b@example.com b@example.com", ...three]);
+  expect((await take({}, `${header}\r\nx\r\n`)).envelope?.recipients).toHaveLength(1);
 });

@@ -1,9 +1,10 @@
 import { breather } from "../base/breather.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { OpenMaps } from "../rewrite/open_tables.ts";
-import type { Checked } from "./check_run.ts";
+
 import type { ContentChecks } from "./content_checks.ts";
 import { fromBytesText } from "./latin1.ts";
+import type { Changed } from "./stage.ts";
 
 const LINE_END = "\r\n";
 /** Lines between two looks at the time. */
@@ -29,7 +30,7 @@ type LineChecks = Pick<ContentChecks, "body" | "bodyLimit" | "lineLimit">;
 /** Who carries out what tables say, on the way in (CheckRun) or out. */
 interface LineRun {
   readonly over: boolean;
-  check(kind: "body", line: string, maps: OpenMaps | undefined): MaybeAsync<Checked>;
+  check(kind: "body", line: string, maps: OpenMaps | undefined): MaybeAsync<Changed>;
 }
 
 /** Holds the lines of bodies against body_checks, as many of each body as body_checks_size_limit says. */
@@ -87,14 +88,14 @@ export class LineChecker {
     return { start, end, next: found < 0 ? end : end + LINE_END.length };
   }
 
-  #line(line: string): MaybeAsync<Checked> {
+  #line(line: string): MaybeAsync<Changed> {
     this.#seen += line.length + 1;
     const nul = line.indexOf("\0");
     return this.#run.check("body", fromBytesText(nul < 0 ? line : line.slice(0, nul)), this.#checks.body);
   }
 }
 
-function apply(stretch: Stretch, { start, end, next }: Line, { text, before = "" }: Checked): void {
+function apply(stretch: Stretch, { start, end, next }: Line, { text, before = "" }: Changed): void {
   if (text === undefined && before === "") return;
   const given = stretch.text;
   // A piece of a line stays one.

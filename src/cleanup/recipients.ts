@@ -3,7 +3,6 @@ import type { Recipient } from "../queue/envelope.ts";
 import { isTrouble } from "../rewrite/map_address.ts";
 import type { Rewritten } from "../rewrite/rewriter.ts";
 import { defer, type Reply } from "../smtp/reply.ts";
-import type { LateChanges, Submission } from "./cleanup.ts";
 import type { CleanupHouse } from "./cleanup_deps.ts";
 
 /** Sender and recipients as they go into the queue, or what is answered instead. */
@@ -39,10 +38,21 @@ function redirected(
   return [{ ...first, address: house.rewriter.standardForm(redirect, "local") }];
 }
 
-function copies(house: CleanupHouse, submission: Submission, late: LateChanges): readonly string[] {
-  const asked = new Set([...submission.bcc ?? [], ...late.bcc ?? []]);
+/** What is known of a message's addresses when its content is complete. */
+export interface Addressing {
+  readonly id: string;
+  readonly sender: string;
+  readonly recipients: readonly Recipient[];
+  /** Copies that were asked for. */
+  readonly copies: readonly string[];
+  readonly redirect: string | undefined;
+  /** Made here: nobody gets copies. */
+  readonly isOurs: boolean;
+}
+
+function copies(house: CleanupHouse, asked: readonly string[]): readonly string[] {
   const { alwaysBcc } = house.settings;
-  return alwaysBcc === "" ? [...asked] : [...asked, alwaysBcc];
+  return [...new Set(asked), ...alwaysBcc === "" ? [] : [alwaysBcc]];
 }
 
 /** The sender in standard form, after canonical tables and masquerading. */
@@ -58,24 +68,23 @@ export function rewrittenSender(
 /** Rewrites the sender, expands the recipients, adds copies (cleanup(8), ADDRESS_REWRITING_README). */
 export function settleRecipients(
   house: CleanupHouse,
-  submission: Submission,
-  late: LateChanges,
+  message: Addressing,
 ): MaybeAsync<Addressed> {
-  const { id } = submission;
-  return then(rewrittenSender(house, submission.sender), (sender) => {
+  const { id } = message;
+  return then(rewrittenSender(house, message.sender), (sender) => {
     if (isTrouble(sender)) return refused(house, id, sender.trouble, WRITE_ERROR);
     const { noMappings } = house.settings;
-    const noCopies = submission.kind !== undefined;
-    const expansion = house.rewriter.expandRecipients(sender, submission.recipients, {
+    const noCopies = message.isOurs;
+    const expansion = house.rewriter.expandRecipients(sender, message.recipients, {
       noMappings,
       noCopies,
-      bcc: noMappings || noCopies ? [] : copies(house, submission, late),
+      bcc: noMappings || noCopies ? [] : copies(house, message.copies),
     });
     return then(expansion, (expanded): Addressed => {
       if (expanded.is === "trouble") {
         return refused(house, id, expanded.why, defer(451, expanded.status, expanded.text));
       }
-      const recipients = redirected(house, late.redirect ?? submission.redirect, expanded.recipients);
+      const recipients = redirected(house, message.redirect, expanded.recipients);
       if (recipients.length === 0) {
         return refused(house, id, "no recipients are left after rewriting", NO_RECIPIENT);
       }

@@ -1,5 +1,5 @@
 import { type MaybeAsync, then } from "../../../base/maybe_async.ts";
-import type { Checked } from "../../../cleanup/check_run.ts";
+import type { Changed } from "../../../cleanup/stage.ts";
 import type { CheckedKind } from "../../../cleanup/check_action.ts";
 import type { ContentChecks } from "../../../cleanup/content_checks.ts";
 import { toBytesText } from "../../../cleanup/latin1.ts";
@@ -52,8 +52,8 @@ export interface CheckLog {
   readonly warn: (text: string) => void;
 }
 
-const KEPT: Checked = {};
-const LEFT_OUT: Checked = { text: "" };
+const KEPT: Changed = {};
+const LEFT_OUT: Changed = { text: "" };
 
 /**
  * The checks of one message on its way out: lines may be changed, left out and noted, but the message is ours, and is neither
@@ -70,7 +70,7 @@ export class ClientCheckRun {
   }
 
   /** Holds a field or a body line against a table; line ends inside are LF for it. */
-  check(kind: CheckedKind, given: string, maps: OpenMaps | undefined): MaybeAsync<Checked> {
+  check(kind: CheckedKind, given: string, maps: OpenMaps | undefined): MaybeAsync<Changed> {
     if (maps === undefined) return KEPT;
     const text = given.replaceAll("\r\n", "\n").replace(/\n$/, "");
     return then(maps.whole.find(text), (answer) => {
@@ -81,7 +81,7 @@ export class ClientCheckRun {
     });
   }
 
-  #carryOut(kind: CheckedKind, text: string, value: string, table: string): Checked {
+  #carryOut(kind: CheckedKind, text: string, value: string, table: string): Changed {
     const [, word = "", more = ""] = /^\s*(\S*)\s*([^]*?)\s*$/.exec(value) ?? [];
     const action = word.toUpperCase();
     switch (action) {
@@ -110,7 +110,7 @@ export class ClientCheckRun {
     text: string,
     written: string,
     table: string,
-  ): Checked {
+  ): Changed {
     if (written === "") {
       this.#log.warn(`${action} action without text in ${table} map`);
       return KEPT;

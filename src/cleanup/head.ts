@@ -1,0 +1,64 @@
+import { printField } from "../message/header.ts";
+
+/** Bytes of header that are kept; no honest one comes near this. */
+const MOST = 262_144;
+
+const nameOf = (field: string) => field.slice(0, field.indexOf(":")).trimEnd().toLowerCase();
+
+const printed = (name: string, value: string) => printField(`${name}: ${value}`);
+
+/** The header of a message that can still change: fields as whole lines in wire form, one character a byte. */
+export class Head {
+  readonly #fields: string[] = [];
+  #size = 0;
+  #isFull = false;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Takes a field as the last one; false when the header is endless, and from then on: it is kept elsewhere. */
+  take(field: string): boolean {
+    this.#isFull ||= this.#size + field.length > MOST;
+    if (!this.#isFull && field !== "") this.#fields.push(field);
+    if (!this.#isFull) this.#size += field.length;
+    return !this.#isFull;
+  }
+
+  /** 0 is the top. */
+  insert(at: number, name: string, value: string): void {
+    this.#put(Math.min(at, this.#fields.length), 0, printed(name, value));
+  }
+
+  append(name: string, value: string): void {
+    this.#put(this.#fields.length, 0, printed(name, value));
+  }
+
+  change(name: string, nth: number, value: string): boolean {
+    const at = this.#find(name, nth);
+    if (at >= 0) this.#put(at, 1, printed(name, value));
+    return at >= 0;
+  }
+
+  delete(name: string, nth: number): boolean {
+    const at = this.#find(name, nth);
+    if (at >= 0) this.#put(at, 1);
+    return at >= 0;
+  }
+
+  #put(at: number, without: number, ...fields: string[]): void {
+    for (const gone of this.#fields.splice(at, without, ...fields)) this.#size -= gone.length;
+    for (const field of fields) this.#size += field.length;
+  }
+
+  #find(name: string, nth: number): number {
+    const wanted = name.toLowerCase();
+    let seen = 0;
+    return this.#fields.findIndex((field) => nameOf(field) === wanted && ++seen === nth);
+  }
+
+  /** All of it, as bytes. */
+  get bytes(): Buffer {
+    return Buffer.from(this.#fields.join(""), "latin1");
+  }
+}

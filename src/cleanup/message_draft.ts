@@ -1,0 +1,183 @@
+import { isAscii } from "node:buffer";
+import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
+import type { Envelope, QueueId, Recipient } from "../queue/envelope.ts";
+import { type Draft, QueueFault } from "../queue/store.ts";
+import { defer, type Reply } from "../smtp/reply.ts";
+import type { Submission } from "./cleanup.ts";
+import { Head } from "./head.ts";
+import { toBytesText } from "./latin1.ts";
+import { LineMeter } from "./line_meter.ts";
+import type { MessageEdits } from "./stage.ts";
+
+const NO_SPACE = defer(452, "4.3.1", "Insufficient system storage");
+const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
+
+/** Bodies come in stretches; ones as short as a line are put together. */
+const SHORT = 1024;
+/** What is put together goes to the store when it has come to so much. */
+const MOST_WAITING = 65_536;
+
+/** What the sender is told when the store fails: 452 for lack of space, 451 for anything else. */
+export function replyToFault(error: unknown): Reply {
+  return error instanceof QueueFault && error.full ? NO_SPACE : WRITE_ERROR;
+}
+
+/** A message that can still change: its header and envelope in memory, its body on the way to the store. */
+export class MessageDraft implements MessageEdits {
+  readonly id: QueueId;
+  sender: string;
+  recipients: readonly Recipient[];
+  /** Why it is not taken. */
+  refusal: Reply | undefined;
+  isHeld = false;
+  isDiscarded = false;
+  redirect: string | undefined;
+  filter: string | undefined;
+  readonly copies: string[] = [];
+  /** The Message-ID that it has, or was given. */
+  messageId: string | undefined;
+  readonly #head = new Head();
+  readonly #draft: Draft;
+  #lines = new LineMeter();
+  #eightBitBody = false;
+  /** What goes to the store next, one character a byte. */
+  #text = "";
+
+  constructor({ id, sender, recipients }: Submission, draft: Draft) {
+    this.id = id;
+    this.sender = sender;
+    this.recipients = recipients;
+    this.#draft = draft;
+  }
+
+  /** Refused or thrown away: what still comes does not matter. */
+  get isOver(): boolean {
+    return this.refusal !== undefined || this.isDiscarded;
+  }
+
+  /** A field of the header, behind all others. Of an endless header the rest goes with the body. */
+  addField(text: string): void {
+    if (!this.#head.take(text)) this.#text += text;
+  }
+
+  /** More of the body, one character a byte. */
+  addText(text: string): void {
+    this.#text += text;
+  }
+
+  /** More of the body. */
+  addBytes(bytes: Buffer): MaybeAsync<void> {
+    if (bytes.length < SHORT) return void (this.#text += bytes.toString("latin1"));
+    return then(this.flush(), () => this.#store(bytes));
+  }
+
+  /** Sends what waits to the store when it has become much. */
+  flushMuch(): MaybeAsync<void> {
+    if (this.#text.length > MOST_WAITING) return this.flush();
+  }
+
+  flush(): MaybeAsync<void> {
+    if (this.#text === "" || this.isOver) return;
+    const bytes = Buffer.from(this.#text, "latin1");
+    this.#text = "";
+    return this.#store(bytes);
+  }
+
+  #store(bytes: Buffer): MaybeAsync<void> {
+    // In this order: the one goes through all bytes at memory's speed, the other finds them in the cache then.
+    if (!this.#eightBitBody && !isAscii(bytes)) this.#eightBitBody = true;
+    this.#lines.push(bytes);
+    return this.#orRefuse(() => this.#draft.write(bytes));
+  }
+
+  /** Does something with the store; where that fails the message is refused. */
+  #orRefuse(work: () => MaybeAsync<void>): MaybeAsync<void> {
+    try {
+      const done = work();
+      return isPromise(done) ? done.catch((error) => this.refuse(replyToFault(error))) : done;
+    } catch (error) {
+      this.refuse(replyToFault(error));
+    }
+  }
+
+  insertField(at: number, name: string, value: string): void {
+    this.#head.insert(at, name, toBytesText(value));
+  }
+
+  appendField(name: string, value: string): void {
+    this.#head.append(name, toBytesText(value));
+  }
+
+  changeField(name: string, nth: number, value: string): boolean {
+    return this.#head.change(name, nth, toBytesText(value));
+  }
+
+  deleteField(name: string, nth: number): boolean {
+    return this.#head.delete(name, nth);
+  }
+
+  async replaceBody(pieces: AsyncIterable<Uint8Array>): Promise<void> {
+    this.#text = "";
+    this.#lines = new LineMeter();
+    this.#eightBitBody = false;
+    await this.#orRefuse(() => this.#draft.restart());
+    for await (const piece of pieces) {
+      if (this.isOver) return;
+      await this.#store(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
+    }
+  }
+
+  changeSender(address: string): void {
+    this.sender = address;
+  }
+
+  addRecipient(recipient: Recipient): void {
+    this.recipients = [...this.recipients, recipient];
+  }
+
+  deleteRecipient(address: string): boolean {
+    const before = this.recipients.length;
+    this.recipients = this.recipients.filter((recipient) => recipient.address !== address);
+    return this.recipients.length < before;
+  }
+
+  copyTo(address: string): void {
+    this.copies.push(address);
+  }
+
+  redirectTo(address: string): void {
+    this.redirect = address;
+  }
+
+  filterThrough(filter: string): void {
+    this.filter = filter;
+  }
+
+  hold(): void {
+    this.isHeld = true;
+  }
+
+  discard(): void {
+    this.isDiscarded = true;
+  }
+
+  refuse(reply: Reply): void {
+    this.refusal ??= reply;
+    this.abort();
+  }
+
+  abort(): void {
+    this.#text = "";
+    this.#draft.abort();
+  }
+
+  /** Durable once it resolves: answers its size. Rejects when it is not stored. */
+  async commit(envelope: Envelope): Promise<number> {
+    const head = this.#head.bytes;
+    this.#lines.push(head);
+    const size = head.length + this.#draft.size;
+    const eightBit = envelope.eightBit || this.#eightBitBody || !isAscii(head) || undefined;
+    await this.#draft.commit({ ...envelope, eightBit, longestLine: this.#lines.longest }, head);
+    return size;
+  }
+}

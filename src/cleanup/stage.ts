@@ -1,0 +1,72 @@
+import type { MaybeAsync } from "../base/maybe_async.ts";
+import type { HeaderPlace } from "../message/mime_walker.ts";
+import type { QueueId, Recipient } from "../queue/envelope.ts";
+import type { Reply } from "../smtp/reply.ts";
+
+/** A header field as it comes by: whole lines in wire form, one character a byte; `name` in lower case. */
+export interface HeaderField {
+  readonly place: HeaderPlace;
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What becomes of a field or line. Texts are whole lines in wire form, one character a byte. */
+export interface Changed {
+  /** New text, "" to leave it out; undefined: as it was. */
+  readonly text?: string;
+  /** Lines to put in front; later stages do not see them. */
+  readonly before?: string;
+}
+
+/** It stays as it is. */
+export const UNCHANGED: Changed = {};
+
+/** What may be done to a message from its beginning until it is committed. Its header and its envelope wait until then. */
+export interface MessageEdits {
+  readonly id: QueueId;
+  /** Internal form, not rewritten yet; "" is the null sender. */
+  readonly sender: string;
+  readonly recipients: readonly Recipient[];
+  /** Puts a field before the one that is `at`th from the top, 0 for the top; behind the last one where there are not so many. */
+  insertField(at: number, name: string, value: string): void;
+  appendField(name: string, value: string): void;
+  /** Changes the `nth` field of that name, counting from 1; false where there is none. */
+  changeField(name: string, nth: number, value: string): boolean;
+  deleteField(name: string, nth: number): boolean;
+  /** Puts other content, in wire form, in the place of all body that has come. */
+  replaceBody(pieces: AsyncIterable<Uint8Array>): Promise<void>;
+  changeSender(address: string): void;
+  addRecipient(recipient: Recipient): void;
+  /** Takes out each recipient of that address; false where there is none. */
+  deleteRecipient(address: string): boolean;
+  /** A copy for somebody whom no notice mentions (access(5), BCC). */
+  copyTo(address: string): void;
+  redirectTo(address: string): void;
+  /** `transport:nexthop`, as content_filter. */
+  filterThrough(filter: string): void;
+  hold(): void;
+  /** Accepts the message and throws it away. */
+  discard(): void;
+  /** What more comes of the message does not matter. */
+  refuse(reply: Reply): void;
+}
+
+/** A step of cleanup for one message. Each sees of it what those before it made. */
+export interface Stage {
+  /** What it looks into beside the message's own header; a stage without sees the body as any stretches of bytes. */
+  readonly looksInto?: {
+    /** Parts and attached messages: their fields come to `field`. */
+    readonly parts: boolean;
+    /** Stretches of body are whole lines, or pieces of line_length_limit. */
+    readonly lines: boolean;
+  };
+  field?(field: HeaderField): MaybeAsync<Changed>;
+  /** A multipart that is nested more deeply than mime_nesting_limit; `field` says so. */
+  tooDeep?(field: string): void;
+  /** The message's own header is complete. */
+  headerEnd?(): MaybeAsync<void>;
+  /** A stretch of body, the first of one where it `begins`: what takes its place, undefined when it stays. */
+  body?(bytes: Buffer, begins: boolean): MaybeAsync<string | undefined>;
+  /** The content is complete. */
+  end?(): MaybeAsync<void>;
+}

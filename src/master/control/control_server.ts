@@ -12,6 +12,7 @@ import { type Caller, ConnectionShares } from "./connection_shares.ts";
 import { CONTROL_SOCKET, controlFolder, printLine } from "./control_protocol.ts";
 import { type ControlService, ControlSession, type SessionUser } from "./control_session.ts";
 import type { MayUse } from "./control_verbs.ts";
+import { rememberedNames } from "./user_names.ts";
 
 /** What the control socket needs. */
 export interface ControlServerOptions {
@@ -58,10 +59,11 @@ export function listsUser(list: string, name: () => string | undefined): boolean
 export async function openControlServer(options: ControlServerOptions): Promise<Listener> {
   const folder = openSocketFolder(controlFolder(options.queueDirectory), { mode: 0o755 });
   const shares = new ConnectionShares();
+  const userName = rememberedNames(options.userName, () => systemClock.now());
   const listener = await listen(
     { fd: folder.listen(CONTROL_SOCKET, 0o666, BACKLOG) },
     { maxConnections: MOST_ACCEPTED },
-    (connection) => welcome(connection, shares, options),
+    (connection) => welcome(connection, shares, { ...options, userName }),
   );
   return {
     port: 0,

@@ -11,6 +11,7 @@ import { listsUser, openControlServer } from "./control_server.ts";
 import type { ControlService } from "./control_session.ts";
 import { isVerb, VERBS } from "./control_verbs.ts";
 import type { QueueRow } from "./queue_rows.ts";
+import { rememberedNames } from "./user_names.ts";
 import { ServiceFault } from "./service_fault.ts";
 
 const id = (text: string) => text as QueueId;
@@ -225,6 +226,16 @@ test("a user has a small share, all users together have theirs, and the owner's 
   for (let i = 0; i < owner.each; i++) expect(shares.take(0, "owner")).toBeDefined();
   taken[0]!();
   expect(shares.take(1000, "other")).toBeDefined();
+});
+
+test("a user's name is asked for once in a while, not at each connection", () => {
+  let [asked, now] = [0, 0];
+  const nameOf = rememberedNames((uid) => (asked++, `user${uid}`), () => now);
+  for (let i = 0; i < 100; i++) expect(nameOf(7)).toBe("user7");
+  expect(asked).toBe(1);
+  now = 60_000;
+  nameOf(7);
+  expect(asked).toBe(2);
 });
 
 test("verbs are those of the table and nothing that an object has besides", () => {

@@ -21,6 +21,7 @@ function house(workers: number) {
       children.push(fake);
       return {
         pid: 100 + children.length,
+        backlog: 0,
         send: (line) => void fake.sent.push(JSON.parse(line)),
         kill: () => {
           fake.killed = true;

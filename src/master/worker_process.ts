@@ -58,6 +58,9 @@ interface Pending {
 /** Requests that a worker may have waiting: it has no use for more, as each is a delivery or a batch of clients. */
 const MOST_REQUESTS = 5000;
 
+/** Bytes of messages that wait for a worker to read them, at most: it is asked nothing more then. */
+const MOST_BACKLOG = 1024 * 1024;
+
 /** One worker process: typed messages there and back, questions with answers. What it says is checked like a stranger's. */
 export class WorkerProcess {
   readonly pid: number | undefined;
@@ -91,6 +94,9 @@ export class WorkerProcess {
 
   /** Asks; rejects with ServiceFault when the worker refuses, dies, or is silent for too long. */
   ask<V extends WorkerVerb>(verb: V, args: WorkerArgs<V>, options: AskOptions<V>): Promise<WorkerResult<V>> {
+    if (this.#child.backlog > MOST_BACKLOG) {
+      return Promise.reject(new ServiceFault("busy", `process ${this.pid} does not read what it is asked`));
+    }
     const id = ++this.#lastId;
     const { timeout, rows = () => {}, signal } = options;
     return new Promise((resolve, reject) => {

@@ -4,6 +4,8 @@ import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync, readdirSync, readFileSync, readlinkSync, writeSync } from "node:fs";
 import { askService } from "../../src/master/control/control_client.ts";
 import type { FromWorker } from "../../src/worker/worker_protocol.ts";
+import { controlSocketPath } from "../../src/master/control/control_protocol.ts";
+import { runAsUser } from "../kit/local_user.ts";
 import { copyDescriptor } from "../kit/others_descriptor.ts";
 import { memoryOf } from "../kit/process_memory.ts";
 import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
@@ -148,6 +150,40 @@ asRoot("a worker that is asked for rows and sends more than is wanted is not lis
   mouth.close();
   await answersInTime(server);
 });
+
+asRoot(
+  "a worker that does not read is asked no more, and what it is not told does not gather in master",
+  async () => {
+    server = await startServer({});
+    const worker = await workerOf(server);
+    const before = memoryOf(server.pid);
+    process.kill(worker, "SIGSTOP");
+    const asker = runAsUser(
+      `
+const ids = '{"item":"00000100000A"}\\n'.repeat(500);
+const again = () => {
+  const socket = connect(args[0], () => socket.write('{"verb":"flush","args":{}}\\n' + ids + '{"end":true}\\n'));
+  const timer = setTimeout(() => socket.destroy(), 20);
+  socket.on("error", () => {});
+  socket.on("data", (chunk) => { if (String(chunk).includes("does not read")) console.log("busy"); });
+  socket.on("close", () => { clearTimeout(timer); setTimeout(again, 5); });
+};
+again();`,
+      [controlSocketPath(server.queueDirectory)],
+    );
+    await asker.said(/busy/);
+    await asker.end();
+    await answersInTime(server);
+    expect(memoryOf(server.pid).peak - before.peak).toBeLessThan(ROOM);
+    process.kill(worker, "SIGCONT");
+    const answer = await askService({
+      queueDirectory: server.queueDirectory,
+      verb: "flush",
+      args: { all: true },
+    });
+    expect(answer).toMatchObject({ is: "done" });
+  },
+);
 
 asRoot("a command that mail is delivered to inherits no channel of ours", async () => {
   server = await startServer({

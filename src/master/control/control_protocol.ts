@@ -14,7 +14,7 @@ import { type FaultReport, faultReport } from "./service_fault.ts";
  * service: {"done": ...} or {"fault": {"kind": ..., "why": ...}}
  * ```
  *
- * One request a connection. What is in the places of the dots, ./control_verbs.ts says.
+ * One request a connection, which the tool keeps open until the answer is there. What is in the places of the dots, ./control_verbs.ts says.
  */
 export interface RequestLine {
   readonly verb: string;

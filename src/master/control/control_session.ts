@@ -164,9 +164,9 @@ export class ControlSession implements ConnectionHandler {
     this.#connection.end();
   }
 
+  /** A client that waits for its answer keeps its side open: this one has gone, and its place is free. */
   end(): void {
-    if (this.#phase === "request") this.#connection.destroy();
-    if (this.#phase === "items") this.#items?.fail(new ServiceFault("malformed", "the list has no end"));
+    if (this.#phase !== "over") this.#connection.destroy();
   }
 
   drain(): void {

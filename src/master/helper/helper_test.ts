@@ -191,7 +191,7 @@ function helpersOf(owner: { uid: number; gid: number } | undefined) {
     closeSocket: () => {},
     spawn(options, handler) {
       started.push({ options, handler });
-      return { pid: 5, send: () => {}, kill: () => {} };
+      return { pid: 5, backlog: 0, send: () => {}, kill: () => {} };
     },
     idle: () => 1000,
     bug: (what) => void bugs.push(what),

@@ -39,6 +39,8 @@ export interface ChildHandler {
 /** A running child process of this program. */
 export interface Child {
   readonly pid: number | undefined;
+  /** Bytes of messages that wait until the child reads. */
+  readonly backlog: number;
   /** Sends a message, a line without its end; harmless when the child is gone. */
   send(line: string): void;
   kill(signal: "SIGTERM" | "SIGKILL" | "SIGHUP"): void;
@@ -79,6 +81,7 @@ class ChannelledChild implements Child, ConnectionHandler {
   #over = false;
   #resting = false;
   #full = false;
+  #backlog = 0;
 
   constructor(child: ChildProcess, longest: number, handler: ChildHandler) {
     this.#child = child;
@@ -98,9 +101,14 @@ class ChannelledChild implements Child, ConnectionHandler {
     return this.#child.pid;
   }
 
+  get backlog(): number {
+    return this.#backlog;
+  }
+
   send(line: string): void {
     if (this.#over || this.#closed || this.#channel === undefined) return;
     if (this.#channel.write(`${line}\n`)) return;
+    this.#backlog += line.length;
     this.#full = true;
     this.#channel.pause();
   }
@@ -136,6 +144,7 @@ class ChannelledChild implements Child, ConnectionHandler {
 
   drain(): void {
     this.#full = false;
+    this.#backlog = 0;
     this.#goOn();
   }
 

@@ -1,5 +1,6 @@
 // Measures the queue's store alone: durable appends a second, processor time of each, replay and memory.
 // usage: bun --no-install scripts/bench_queue.ts [--directory=DIR] [--messages=N] [--size=BYTES]
+import { internalAddress } from "../src/address/address.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,8 +32,12 @@ function envelope(id: QueueId): Envelope {
   return {
     id,
     arrival: Date.now(),
-    sender: "ann@example.org",
-    recipients: [{ address: "bob@example.com", original: "bob@example.com", notify: 0 }],
+    sender: internalAddress("ann@example.org"),
+    recipients: [{
+      address: internalAddress("bob@example.com"),
+      original: internalAddress("bob@example.com"),
+      notify: 0,
+    }],
     origin: {
       clientName: "client.example.org",
       clientAddress: "192.0.2.50",

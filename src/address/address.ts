@@ -1,5 +1,19 @@
 import { oneLine } from "../base/printable.ts";
 
+/**
+ * An address as the envelope has it: internal form, the local part unquoted (`a b@example.com`), "" for the null sender. What is
+ * written outside (`"a b"@example.com`) is a plain string, made by `quoteAddress`.
+ */
+export type Address = string & { readonly brand: "Address" };
+
+/** Believes that a text is in internal form: for what tables, records and rewriting rules say, which have no other form. */
+export function internalAddress(text: string): Address {
+  return text as Address; // the one place where that is believed
+}
+
+/** The null sender (RFC 5321 §4.5.5). */
+export const NULL_ADDRESS: Address = internalAddress("");
+
 /** An address in two halves; `domain` is "" for a bare local part. */
 export interface SplitAddress {
   readonly local: string;

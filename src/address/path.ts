@@ -1,3 +1,4 @@
+import { type Address, internalAddress } from "./address.ts";
 import { isAddressLiteral } from "./host_address.ts";
 import { isHostname } from "./hostname.ts";
 
@@ -83,7 +84,7 @@ function wordsTouch(lexemes: readonly Lexeme[]): boolean {
 }
 
 /** Internal form of the address in `text`, blanks, comments, brackets, quotes and route taken off. */
-function internalize(text: string, strict: boolean): string | undefined {
+function internalize(text: string, strict: boolean): Address | undefined {
   const scanned = scan(text, strict);
   if (scanned === undefined) return undefined;
   const inside = insideBrackets(scanned);
@@ -92,7 +93,7 @@ function internalize(text: string, strict: boolean): string | undefined {
   const lexemes = withoutRoute(inside);
   if (lexemes.some((l) => l.is === "bad" || (l.is === "sign" && /[<>,;]/.test(l.text)))) return undefined;
   if (wordsTouch(lexemes)) return undefined;
-  return lexemes.map((lexeme) => lexeme.text).join("");
+  return internalAddress(lexemes.map((lexeme) => lexeme.text).join(""));
 }
 
 function domainIsGood(domain: string, options: PathOptions): boolean {
@@ -120,9 +121,9 @@ function withoutOuterBrackets(text: string): string | undefined {
  * Reads the path of MAIL FROM or RCPT TO into internal form, with Postfix's tolerance: missing or doubled brackets,
  * blanks, comments and source routes (RFC 5321 §4.1.2). "" is the null path; undefined means bad syntax.
  */
-export function parsePath(text: string, options: PathOptions = {}): string | undefined {
+export function parsePath(text: string, options: PathOptions = {}): Address | undefined {
   const plain = PLAIN.exec(text);
-  if (plain !== null && isHostname(plain[2]!)) return plain[1];
+  if (plain !== null && isHostname(plain[2]!)) return internalAddress(plain[1]!);
   if (options.strict && !text.startsWith("<")) return undefined;
   const inner = withoutOuterBrackets(text);
   if (inner === undefined) return undefined;
@@ -132,6 +133,6 @@ export function parsePath(text: string, options: PathOptions = {}): string | und
 }
 
 /** Internal form of one address as headers and tables write it (RFC 5322 §3.4.1): no check whether mail could go there. */
-export function readAddress(text: string): string | undefined {
+export function readAddress(text: string): Address | undefined {
   return internalize(text, false);
 }

@@ -1,3 +1,4 @@
+import { type Address, internalAddress, NULL_ADDRESS } from "../address/address.ts";
 import { isPromise } from "../base/maybe_async.ts";
 import type { Cleanup, Committed, IncomingMessage } from "../cleanup/cleanup.ts";
 import { splitList } from "../config/syntax/list.ts";
@@ -49,7 +50,8 @@ interface Due {
   readonly subject: NoticeSubject;
   readonly entries: readonly ReportedRecipient[];
   readonly kind: "failure" | "delay" | "success";
-  readonly to: "sender" | string;
+  /** The postmaster who is told; the sender of the message when left out. */
+  readonly postmaster?: Address;
   readonly returned: Returned;
 }
 
@@ -64,16 +66,16 @@ class NoticeWriter implements Bouncer {
   readonly #deps: BounceDeps;
   readonly #templates: Templates;
   readonly #classes: ReadonlySet<string>;
-  readonly #doubleBounce: string;
+  readonly #doubleBounce: Address;
 
   constructor(deps: BounceDeps) {
     this.#deps = deps;
     this.#templates = deps.templates ?? BUILT_IN;
     const { notify_classes, double_bounce_sender, myhostname } = deps.settings;
     this.#classes = new Set(splitList(notify_classes));
-    this.#doubleBounce = double_bounce_sender.includes("@")
-      ? double_bounce_sender
-      : `${double_bounce_sender}@${myhostname}`;
+    this.#doubleBounce = internalAddress(
+      double_bounce_sender.includes("@") ? double_bounce_sender : `${double_bounce_sender}@${myhostname}`,
+    );
   }
 
   async failed(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean> {
@@ -86,16 +88,16 @@ class NoticeWriter implements Bouncer {
     const returned = this.#returned(subject, envelope.ret === "HDRS");
     if (envelope.sender === "") {
       if (!this.#classes.has("2bounce")) return true;
-      const to = settings["2bounce_notice_recipient"];
-      return await this.#send({ subject, entries, kind: "failure", to, returned });
+      const postmaster = internalAddress(settings["2bounce_notice_recipient"]);
+      return await this.#send({ subject, entries, kind: "failure", postmaster, returned });
     }
     const wanted = entries.filter(({ recipient: { notify } }) =>
       notify === 0 || (notify & NOTIFY.failure) !== 0
     );
-    const told = await this.#send({ subject, entries: wanted, kind: "failure", to: "sender", returned });
+    const told = await this.#send({ subject, entries: wanted, kind: "failure", returned });
     if (!told || !this.#classes.has("bounce")) return told;
-    const to = settings.bounce_notice_recipient;
-    return await this.#send({ subject, entries, kind: "failure", to, returned: "headers" });
+    const postmaster = internalAddress(settings.bounce_notice_recipient);
+    return await this.#send({ subject, entries, kind: "failure", postmaster, returned: "headers" });
   }
 
   /** Nobody is warned of a delay of mail without a sender: it has no warning time (cleanup(8)). */
@@ -109,18 +111,17 @@ class NoticeWriter implements Bouncer {
       subject,
       entries: wanted,
       kind: "delay",
-      to: "sender",
       returned: "headers",
     });
     if (!told || !this.#classes.has("delay")) return told;
-    const to = this.#deps.settings.delay_notice_recipient;
-    return await this.#send({ subject, entries, kind: "delay", to, returned: "headers" });
+    const postmaster = internalAddress(this.#deps.settings.delay_notice_recipient);
+    return await this.#send({ subject, entries, kind: "delay", postmaster, returned: "headers" });
   }
 
   async succeeded(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean> {
     const { sender } = subject.envelope;
     if (sender === "" || this.#isDoubleBounce(sender)) return true;
-    return await this.#send({ subject, entries, kind: "success", to: "sender", returned: "headers" });
+    return await this.#send({ subject, entries, kind: "success", returned: "headers" });
   }
 
   #isDoubleBounce(sender: string): boolean {
@@ -145,7 +146,7 @@ class NoticeWriter implements Bouncer {
   }
 
   #logged(due: Due, notice: QueueId): true {
-    const kind = `${due.to === "sender" ? "sender" : "postmaster"} ${LOGGED[due.kind]}`;
+    const kind = `${due.postmaster === undefined ? "sender" : "postmaster"} ${LOGGED[due.kind]}`;
     this.#deps.log.emit("bounce", "notification", { id: due.subject.envelope.id, kind, notice });
     return true;
   }
@@ -160,13 +161,12 @@ class NoticeWriter implements Bouncer {
     const { envelope, content } = due.subject;
     const { cleanup, newId, now, settings } = this.#deps;
     const [id, arrival] = [newId(), now()];
-    const forPostmaster = due.to !== "sender";
-    const to = forPostmaster ? due.to : envelope.sender;
+    const to = due.postmaster ?? envelope.sender;
     const printed = printNotice(this.#parts(due, arrival, to));
     const message = cleanup.begin({
       id,
       arrival,
-      sender: forPostmaster ? this.#doubleBounce : "",
+      sender: due.postmaster === undefined ? NULL_ADDRESS : this.#doubleBounce,
       recipients: [{ address: to, original: to, notify: 0 }],
       origin: {},
       eightBit: settings.smtputf8_enable || envelope.eightBit === true,
@@ -190,7 +190,7 @@ class NoticeWriter implements Bouncer {
   #parts(due: Due, now: number, to: string): NoticeParts {
     const { settings, parameter } = this.#deps;
     const { envelope } = due.subject;
-    const forPostmaster = due.to !== "sender";
+    const forPostmaster = due.postmaster !== undefined;
     const template = this.#templates[`${due.kind}_template`];
     return {
       subject: due.subject,

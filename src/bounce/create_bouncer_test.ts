@@ -1,3 +1,4 @@
+import { internalAddress } from "../address/address.ts";
 import { expect, test } from "bun:test";
 import { contentOf } from "../../test/kit/memory_store.ts";
 import { countedIds, memoryCleanup } from "../../test/kit/memory_cleanup.ts";
@@ -38,8 +39,8 @@ const ORIGINAL = [
 ].join("\r\n");
 
 const recipient = (address: string, more: Partial<Recipient> = {}): Recipient => ({
-  address,
-  original: address,
+  address: internalAddress(address),
+  original: internalAddress(address),
   notify: 0,
   ...more,
 });
@@ -47,7 +48,7 @@ const recipient = (address: string, more: Partial<Recipient> = {}): Recipient =>
 const envelope = (more: Partial<Envelope> = {}): Envelope => ({
   id: "11DD5249AA6" as QueueId,
   arrival: NOW,
-  sender: "alice@example.com",
+  sender: internalAddress("alice@example.com"),
   recipients: [],
   origin: {},
   ...more,
@@ -221,7 +222,7 @@ test("RET=HDRS and bounce_size_limit return headers only", async () => {
 test("NOTIFY decides over the sender's notice, not over the postmaster's copy", async () => {
   const { bouncer, cleanup, log } = rig({ notify_classes: "bounce" });
   await bouncer.failed(subject(), [own({ notify: 1 }), own({ notify: 2 })]);
-  expect(cleanup.submitted.map(({ submission }) => submission.sender)).toEqual([
+  expect<unknown>(cleanup.submitted.map(({ submission }) => submission.sender)).toEqual([
     "double-bounce@mail.example.com",
   ]);
   const text = lf(cleanup.submitted[0].text);
@@ -234,19 +235,28 @@ test("NOTIFY decides over the sender's notice, not over the postmaster's copy", 
 
 test("a failure of a notice goes to 2bounce_notice_recipient when that class is wanted", async () => {
   const quiet = rig();
-  expect(await quiet.bouncer.failed(subject({ sender: "" }), [own()])).toBe(true);
+  expect(await quiet.bouncer.failed(subject({ sender: internalAddress("") }), [own()])).toBe(true);
   expect(quiet.cleanup.submitted).toHaveLength(0);
   const { bouncer, cleanup } = rig({ notify_classes: "2bounce" });
-  await bouncer.failed(subject({ sender: "" }), [own()]);
-  expect(cleanup.submitted[0].submission.recipients[0].address).toBe("postmaster");
+  await bouncer.failed(subject({ sender: internalAddress("") }), [own()]);
+  expect<unknown>(cleanup.submitted[0].submission.recipients[0].address).toBe("postmaster");
   const text = lf(cleanup.submitted[0].text);
   expect(text).toContain("X-Postfix-Sender: rfc822; MAILER-DAEMON@mail.example.com\n");
   expect(text).toContain("Content-Description: Undelivered Message\n");
 });
 
+test("a postmaster may be called sender and is not mistaken for one", async () => {
+  const { bouncer, cleanup } = rig({ notify_classes: "bounce", bounce_notice_recipient: "sender" });
+  await bouncer.failed(subject(), [own()]);
+  const told = cleanup.submitted.map(({ submission }) => submission.recipients[0]?.address);
+  expect<unknown>(told).toEqual(["alice@example.com", "sender"]);
+});
+
 test("a failure of a double bounce ends there", async () => {
   const { bouncer, cleanup, log } = rig({ notify_classes: "bounce, 2bounce" });
-  expect(await bouncer.failed(subject({ sender: "double-bounce@mail.example.com" }), [own()])).toBe(true);
+  expect(
+    await bouncer.failed(subject({ sender: internalAddress("double-bounce@mail.example.com") }), [own()]),
+  ).toBe(true);
   expect(cleanup.submitted).toHaveLength(0);
   expect(log.lines).toEqual([
     "bounce: warning: 11DD5249AA6: undeliverable postmaster notification discarded",
@@ -287,7 +297,9 @@ test("a success report names how it was delivered", async () => {
 
 test("an expanded recipient shows where it came from", async () => {
   const { bouncer, cleanup } = rig();
-  await bouncer.failed(subject(), [own({ original: "list@example.com" }, { address: "y z@example.com" })]);
+  await bouncer.failed(subject(), [
+    own({ original: internalAddress("list@example.com") }, { address: "y z@example.com" }),
+  ]);
   const text = lf(cleanup.submitted[0].text);
   expect(text).toContain('<"y z"@example.com> (expanded from <list@example.com>): unknown user: "x"\n');
   expect(text).toContain(

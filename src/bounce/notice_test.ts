@@ -1,3 +1,4 @@
+import { internalAddress } from "../address/address.ts";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { contentOf } from "../../test/kit/memory_store.ts";
@@ -27,8 +28,8 @@ const hostile = fc.array(
 
 const entry: fc.Arbitrary<ReportedRecipient> = fc.record({
   recipient: fc.record({
-    address: hostile,
-    original: hostile,
+    address: hostile.map(internalAddress),
+    original: hostile.map(internalAddress),
     notify: fc.constant(0),
     orcpt: fc.option(hostile, { nil: undefined }),
   }),
@@ -44,7 +45,7 @@ const entry: fc.Arbitrary<ReportedRecipient> = fc.record({
 });
 
 const parts: fc.Arbitrary<NoticeParts> = fc.record({
-  sender: hostile,
+  sender: hostile.map(internalAddress),
   envid: hostile,
   messageId: hostile,
   entries: fc.array(entry, { minLength: 1, maxLength: 3 }),

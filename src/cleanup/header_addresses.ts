@@ -1,4 +1,4 @@
-import { quoteAddress } from "../address/address.ts";
+import { type Address, quoteAddress } from "../address/address.ts";
 import { readAddress } from "../address/path.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 
@@ -74,7 +74,7 @@ function addressSpans(text: string): readonly Span[] {
 }
 
 /** The addresses of a header value in internal form, at most `limit`; what is none is left out. */
-export function addressesIn(value: string, limit: number): string[] {
+export function addressesIn(value: string, limit: number): Address[] {
   return addressSpans(value).slice(0, limit).flatMap(({ start, end }) =>
     readAddress(value.slice(start, end)) || []
   );

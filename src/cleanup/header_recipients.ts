@@ -1,3 +1,4 @@
+import type { Address } from "../address/address.ts";
 import { addressesIn } from "./header_addresses.ts";
 import { fromBytesText } from "./latin1.ts";
 import { type Changed, type HeaderField, type MessageEdits, type Stage, UNCHANGED } from "./stage.ts";
@@ -12,8 +13,8 @@ const RESENT_FIELDS: ReadonlySet<string> = new Set(["resent-to", "resent-cc", "r
 export class HeaderRecipients implements Stage {
   readonly #message: MessageEdits;
   readonly #limit: number;
-  readonly #named: string[] = [];
-  readonly #resent: string[] = [];
+  readonly #named: Address[] = [];
+  readonly #resent: Address[] = [];
   #isResent = false;
 
   /** Of each field at most `limit` addresses are read (header_address_token_limit). */

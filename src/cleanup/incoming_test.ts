@@ -1,3 +1,4 @@
+import { internalAddress } from "../address/address.ts";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { memoryLog } from "../../test/kit/memory_log.ts";
@@ -42,8 +43,12 @@ function house(main: Readonly<Record<string, string>> = {}, stages?: CleanupDeps
 const SUBMISSION: Submission = {
   id: "ABCDEF" as QueueId,
   arrival: ARRIVAL,
-  sender: "a@example.org",
-  recipients: [{ address: "b@example.com", original: "b@example.com", notify: 0 }],
+  sender: internalAddress("a@example.org"),
+  recipients: [{
+    address: internalAddress("b@example.com"),
+    original: internalAddress("b@example.com"),
+    notify: 0,
+  }],
   origin: {},
   prepend: ["Received: by mail.example.com\r\n"],
   completeHeaders: true,
@@ -157,13 +162,16 @@ test("longest line, 8-bit content and Message-ID are kept with the envelope", as
 test("always_bcc, the access action BCC and REDIRECT change the recipients", async () => {
   const addresses = async (main: Record<string, string>, changes: Partial<Submission>) =>
     (await take(main, "S: x\r\n", [], changes)).envelope?.recipients.map(({ address }) => address);
-  expect(await addresses({ always_bcc: "log@example.com" }, {})).toEqual([
+  expect<unknown>(await addresses({ always_bcc: "log@example.com" }, {})).toEqual([
     "b@example.com",
     "log@example.com",
   ]);
-  expect(await addresses({}, { bcc: ["c@example.com"] })).toEqual(["b@example.com", "c@example.com"]);
-  expect(await addresses({}, { redirect: "d@example.com" })).toEqual(["d@example.com"]);
-  expect(
+  expect<unknown>(await addresses({}, { bcc: ["c@example.com"] })).toEqual([
+    "b@example.com",
+    "c@example.com",
+  ]);
+  expect<unknown>(await addresses({}, { redirect: "d@example.com" })).toEqual(["d@example.com"]);
+  expect<unknown>(
     await addresses({ always_bcc: "log@example.com", receive_override_options: "no_address_mappings" }, {}),
   )
     .toEqual(["b@example.com"]);
@@ -191,7 +199,7 @@ test("an alias loop is answered for now and queues nothing", async () => {
 
 test("notices made here pass by the content checks, unless they are asked for", async () => {
   const main = { header_checks: "regexp:{{/^Subject/ REJECT}}" };
-  const notice = { kind: "bounce", sender: "" } as const;
+  const notice = { kind: "bounce", sender: internalAddress("") } as const;
   expect((await take(main, "Subject: x\r\n", [], notice)).committed.is).toBe("queued");
   const asked = { ...main, internal_mail_filter_classes: "bounce" };
   expect((await take(asked, "Subject: x\r\n", [], notice)).committed.is).toBe("refused");
@@ -306,10 +314,14 @@ test("a stage may change header, body and envelope when all of the message is kn
         yield Buffer.from("\r\nnew ");
         yield Buffer.from(`${"b".repeat(1500)}\r\n`);
       })());
-      message.changeSender("new@example.org");
-      message.addRecipient({ address: "c@example.com", original: "c@example.com", notify: 0 });
-      expect(message.deleteRecipient("b@example.com")).toBe(true);
-      expect(message.deleteRecipient("z@example.com")).toBe(false);
+      message.changeSender(internalAddress("new@example.org"));
+      message.addRecipient({
+        address: internalAddress("c@example.com"),
+        original: internalAddress("c@example.com"),
+        notify: 0,
+      });
+      expect(message.deleteRecipient(internalAddress("b@example.com"))).toBe(true);
+      expect(message.deleteRecipient(internalAddress("z@example.com"))).toBe(false);
       message.hold();
     },
   }]);

@@ -1,3 +1,4 @@
+import type { Address } from "../address/address.ts";
 import { isAscii } from "node:buffer";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Envelope, QueueId, Recipient } from "../queue/envelope.ts";
@@ -25,7 +26,7 @@ export function replyToFault(error: unknown): Reply {
 /** A message that can still change: its header and envelope in memory, its body on the way to the store. */
 export class MessageDraft implements MessageEdits {
   readonly id: QueueId;
-  sender: string;
+  sender: Address;
   recipients: readonly Recipient[];
   /** Why it is not taken. */
   refusal: Reply | undefined;
@@ -127,7 +128,7 @@ export class MessageDraft implements MessageEdits {
     }
   }
 
-  changeSender(address: string): void {
+  changeSender(address: Address): void {
     this.sender = address;
   }
 
@@ -135,7 +136,7 @@ export class MessageDraft implements MessageEdits {
     this.recipients = [...this.recipients, recipient];
   }
 
-  deleteRecipient(address: string): boolean {
+  deleteRecipient(address: Address): boolean {
     const before = this.recipients.length;
     this.recipients = this.recipients.filter((recipient) => recipient.address !== address);
     return this.recipients.length < before;

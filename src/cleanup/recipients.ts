@@ -1,3 +1,4 @@
+import { type Address, NULL_ADDRESS } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Recipient } from "../queue/envelope.ts";
 import { isTrouble } from "../rewrite/map_address.ts";
@@ -9,7 +10,7 @@ import type { CleanupHouse } from "./cleanup_deps.ts";
 export type Addressed =
   | {
     readonly is: "addressed";
-    readonly sender: string;
+    readonly sender: Address;
     readonly recipients: readonly Recipient[];
     /** Aliases that asked for a success notice; undefined when there are none. */
     readonly expanded: readonly Recipient[] | undefined;
@@ -60,7 +61,7 @@ export function rewrittenSender(
   house: CleanupHouse,
   sender: string,
 ): MaybeAsync<Rewritten> {
-  if (sender === "") return "";
+  if (sender === "") return NULL_ADDRESS;
   const { rewriter, settings } = house;
   return rewriter.envelopeSender(sender, { noMappings: settings.noMappings });
 }

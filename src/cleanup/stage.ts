@@ -1,3 +1,4 @@
+import type { Address } from "../address/address.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { HeaderPlace } from "../message/mime_walker.ts";
 import type { QueueId, Recipient } from "../queue/envelope.ts";
@@ -25,7 +26,7 @@ export const UNCHANGED: Changed = {};
 export interface MessageEdits {
   readonly id: QueueId;
   /** Internal form, not rewritten yet; "" is the null sender. */
-  readonly sender: string;
+  readonly sender: Address;
   readonly recipients: readonly Recipient[];
   /** Puts a field before the one that is `at`th from the top, 0 for the top; behind the last one where there are not so many. */
   insertField(at: number, name: string, value: string): void;
@@ -35,10 +36,10 @@ export interface MessageEdits {
   deleteField(name: string, nth: number): boolean;
   /** Puts other content, in wire form, in the place of all body that has come. */
   replaceBody(pieces: AsyncIterable<Uint8Array>): Promise<void>;
-  changeSender(address: string): void;
+  changeSender(address: Address): void;
   addRecipient(recipient: Recipient): void;
   /** Takes out each recipient of that address; false where there is none. */
-  deleteRecipient(address: string): boolean;
+  deleteRecipient(address: Address): boolean;
   /** A copy for somebody whom no notice mentions (access(5), BCC). */
   copyTo(address: string): void;
   redirectTo(address: string): void;

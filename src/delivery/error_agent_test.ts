@@ -1,3 +1,4 @@
+import { internalAddress } from "../address/address.ts";
 import { expect, test } from "bun:test";
 import { contentOf } from "../../test/kit/memory_store.ts";
 import type { QueueId } from "../queue/envelope.ts";
@@ -5,8 +6,11 @@ import { createDiscardAgent } from "./discard_agent.ts";
 import { createErrorAgent } from "./error_agent.ts";
 
 const job = (nexthop: string) => ({
-  envelope: { id: "X" as QueueId, arrival: 0, sender: "", recipients: [], origin: {} },
-  recipients: [{ index: 0, recipient: { address: "a@b", original: "a@b", notify: 0 } }],
+  envelope: { id: "X" as QueueId, arrival: 0, sender: internalAddress(""), recipients: [], origin: {} },
+  recipients: [{
+    index: 0,
+    recipient: { address: internalAddress("a@b"), original: internalAddress("a@b"), notify: 0 },
+  }],
   transport: "error",
   nexthop,
   content: contentOf(""),

@@ -1,3 +1,4 @@
+import type { Address } from "../address/address.ts";
 import type { Envelope, QueueId } from "../queue/envelope.ts";
 import type {
   Content,
@@ -36,7 +37,7 @@ export interface ActiveMessage {
   /** Aliases that the message came by and that asked to hear of it; told at the end of the first run. */
   readonly expanded: readonly ReportedRecipient[];
   /** Addresses that routing changed, by index. */
-  resolved?: Map<number, string>;
+  resolved?: Map<number, Address>;
   /** Reasons of the last deferral, kept for forced expiration only. */
   readonly why?: ReadonlyMap<number, RecipientDetail>;
   /** It is a probe: nothing of it is in the store. */

@@ -1,4 +1,4 @@
-import { splitAddress } from "../address/address.ts";
+import { type Address, splitAddress } from "../address/address.ts";
 import type { Envelope } from "../queue/envelope.ts";
 import type { RecipientDetail } from "../queue/store.ts";
 import type { Route } from "../routing/route.ts";
@@ -10,7 +10,7 @@ export type Assignment =
     readonly is: "queue";
     readonly transport: string;
     readonly nexthop: string;
-    readonly recipient: string;
+    readonly recipient: Address;
   }
   | { readonly is: "defer"; readonly detail: RecipientDetail }
   | { readonly is: "discard"; readonly detail: RecipientDetail };
@@ -29,7 +29,7 @@ export function delayed(status: string, text: string): RecipientDetail {
 /** Where a content filter sends mail: `transport:nexthop`; without next hop default_filter_nexthop or the recipient's domain. */
 function filterRoute(
   filter: string,
-  recipient: string,
+  recipient: Address,
   defaultNexthop: string,
 ): Extract<Route, { is: "route" }> {
   const colon = filter.indexOf(":");

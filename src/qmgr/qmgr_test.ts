@@ -1,3 +1,4 @@
+import { internalAddress } from "../address/address.ts";
 import { expect, test } from "bun:test";
 import type { Clock } from "../base/clock.ts";
 import { ServiceEnd } from "../base/ending.ts";
@@ -132,7 +133,7 @@ function rig(options: RigOptions = {}) {
           class: nexthop === "example.com" ? "local" : "default",
           transport,
           nexthop,
-          recipient,
+          recipient: internalAddress(recipient),
         };
       },
     },
@@ -153,8 +154,12 @@ function rig(options: RigOptions = {}) {
     store.put({
       id,
       arrival: clock.now(),
-      sender: "s@example.org",
-      recipients: recipients.map((address): Recipient => ({ address, original: address, notify: 0 })),
+      sender: internalAddress("s@example.org"),
+      recipients: recipients.map((address): Recipient => ({
+        address: internalAddress(address),
+        original: internalAddress(address),
+        notify: 0,
+      })),
       origin: {},
       ...more,
     }, "Subject: x\r\n\r\nhello\r\n");
@@ -282,7 +287,7 @@ test("bounces expire by bounce_queue_lifetime", async () => {
     answer: (job) => all(job, UNREACHED),
     settings: { bounce_queue_lifetime: 0 },
   });
-  put(["a@x.example"], { sender: "" });
+  put(["a@x.example"], { sender: internalAddress("") });
   await clock.advance(1000);
   expect(store.messages.size).toBe(0);
 });
@@ -477,7 +482,7 @@ test("with a recipient limit of one, concurrency is per recipient", async () => 
   });
   put(["a@x.example", "A+ext@x.example", "b@x.example"]);
   await settle();
-  expect(pending.map(({ job }) => job.recipients[0].recipient.address)).toEqual([
+  expect<unknown>(pending.map(({ job }) => job.recipients[0].recipient.address)).toEqual([
     "a@x.example",
     "b@x.example",
   ]);
@@ -595,11 +600,15 @@ test("a success report is due only when asked for and not passed on", async () =
       transmission: 0,
     }),
   });
-  const recipient = (address: string, notify: number): Recipient => ({ address, original: address, notify });
+  const recipient = (address: string, notify: number): Recipient => ({
+    address: internalAddress(address),
+    original: internalAddress(address),
+    notify,
+  });
   store.put({
     id: "X1" as QueueId,
     arrival: 0,
-    sender: "s@example.org",
+    sender: internalAddress("s@example.org"),
     origin: {},
     recipients: [recipient("a@x.example", 2), recipient("b@x.example", 0), recipient("c@x.example", 2)],
   }, "\r\n");
@@ -616,10 +625,10 @@ function probeOf(address: string, heard: string[]): Probe {
     envelope: {
       id: "P1" as QueueId,
       arrival: 0,
-      sender: "double-bounce@example.org",
+      sender: internalAddress("double-bounce@example.org"),
       origin: {},
       kind: "probe",
-      recipients: [{ address, original: address, notify: 0 }],
+      recipients: [{ address: internalAddress(address), original: internalAddress(address), notify: 0 }],
     },
     content: contentOf("Date: today\r\n"),
     outcome: (recipient, { is }) => heard.push(`${recipient.address} ${is}`),

@@ -1,3 +1,4 @@
+import type { Address } from "../address/address.ts";
 /** A queue id, Postfix's short or long form (enable_long_queue_ids). */
 export type QueueId = string & { readonly brand: "QueueId" };
 
@@ -7,9 +8,9 @@ export const NOTIFY = { never: 1, success: 2, failure: 4, delay: 8 } as const;
 /** One envelope recipient. Addresses are in internal form: local part unquoted. */
 export interface Recipient {
   /** Where it goes now, after rewriting and alias expansion. */
-  readonly address: string;
+  readonly address: Address;
   /** What the client wrote; equal to `address` where nothing changed it. Log's `orig_to`, X-Original-To. */
-  readonly original: string;
+  readonly original: Address;
   /** DSN ORCPT, `type;address` decoded; undefined when not given. */
   readonly orcpt?: string;
   /** DSN NOTIFY bits; 0 = not given. */
@@ -37,7 +38,7 @@ export interface Envelope {
   /** Arrival, milliseconds since 1970. */
   readonly arrival: number;
   /** Internal form; "" is the null sender. */
-  readonly sender: string;
+  readonly sender: Address;
   readonly recipients: readonly Recipient[];
   /** Aliases that became some of the recipients and asked for a success notice: reported as expanded (RFC 3461 §5.2.7.2). */
   readonly expanded?: readonly Recipient[];

@@ -6,6 +6,7 @@ import {
   known,
   later,
   list,
+  Misfit,
   oneOf,
   optional,
   record,
@@ -13,6 +14,7 @@ import {
   tagged,
   text,
 } from "../base/shape.ts";
+import { type Address, internalAddress } from "../address/address.ts";
 import { type Envelope, type Origin, type QueueId, type Recipient } from "./envelope.ts";
 import { parseQueueId } from "./queue_id.ts";
 import type { QueueCounts, QueueListing, QueueName, RecipientDetail, RecipientState } from "./store.ts";
@@ -20,6 +22,10 @@ import type { QueueCounts, QueueListing, QueueName, RecipientDetail, RecipientSt
 /** Longest text of a message's facts: an address or a reply. Lines of the protocols that carry them have a limit too. */
 const LONG = 512 * 1024;
 const TEXT = text(LONG);
+const ADDRESS: Shape<Address> = (value) => {
+  const given = TEXT(value);
+  return given instanceof Misfit ? given : internalAddress(given);
+};
 /** Recipients in one list; longer ones are cut up by who sends them. */
 const MOST_RECIPIENTS = 1000;
 
@@ -53,8 +59,8 @@ export const queueListing: Shape<QueueListing> = record<QueueListing>({
 });
 
 const recipient: Shape<Recipient> = record<Recipient>({
-  address: TEXT,
-  original: TEXT,
+  address: ADDRESS,
+  original: ADDRESS,
   orcpt: optional(TEXT),
   notify: integer(0, 15),
 });
@@ -97,7 +103,7 @@ export type EnvelopeHead = Omit<Envelope, "recipients" | "expanded">;
 export const envelopeHead: Shape<EnvelopeHead> = record<EnvelopeHead>({
   id: queueId,
   arrival: finite,
-  sender: TEXT,
+  sender: ADDRESS,
   origin,
   ret: optional(oneOf("FULL", "HDRS")),
   envid: optional(TEXT),

@@ -1,5 +1,5 @@
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
-import { quoteLocal } from "../address/address.ts";
+import { type Address, internalAddress, NULL_ADDRESS, quoteLocal } from "../address/address.ts";
 import {
   firstOperator,
   isOperator,
@@ -36,7 +36,7 @@ export type AddressFormSettings = SettingsOf<typeof ADDRESS_FORM_PARAMETERS>;
 /** Puts addresses into the standard form user@full.domain (trivial-rewrite(8), "standard address form"). */
 export interface AddressForm {
   /** Internal form in, internal form out. The null address stays null. */
-  rewrite(address: string, context: ContextName): string;
+  rewrite(address: string, context: ContextName): Address;
   /** The same on tokens, for the resolver; never called without tokens. */
   rewriteTokens(tokens: readonly Token[], context: ContextName): readonly Token[];
 }
@@ -70,9 +70,11 @@ export function createAddressForm(settings: AddressFormSettings): AddressForm {
   return {
     rewriteTokens,
     rewrite(address, context) {
-      if (address === "" || STANDARD.test(address)) return address;
+      if (address === "" || STANDARD.test(address)) return internalAddress(address);
       const tokens = scanTokens(quoteWithRoute(address));
-      return tokens.length === 0 ? "" : printTokens(rewriteTokens(tokens, context));
+      return tokens.length === 0
+        ? NULL_ADDRESS
+        : internalAddress(printTokens(rewriteTokens(tokens, context)));
     },
   };
 }

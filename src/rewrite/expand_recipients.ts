@@ -1,4 +1,4 @@
-import { quoteAddress } from "../address/address.ts";
+import { type Address, quoteAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { NOTIFY, type Recipient } from "../queue/envelope.ts";
@@ -47,12 +47,12 @@ export type Expansion =
 /** What the expansion asks. */
 export interface ExpandTools {
   readonly settings: ExpandSettings;
-  readonly alias: ((address: string) => MaybeAsync<Mapped>) | undefined;
+  readonly alias: ((address: Address) => MaybeAsync<Mapped>) | undefined;
   readonly senderBcc: ((address: string) => MaybeAsync<string | undefined | MapTrouble>) | undefined;
   readonly recipientBcc: ((address: string) => MaybeAsync<string | undefined | MapTrouble>) | undefined;
-  envelopeRecipient(address: string): MaybeAsync<string | MapTrouble>;
+  envelopeRecipient(address: string): MaybeAsync<Address | MapTrouble>;
   /** The standard form alone. */
-  standardForm(address: string): string;
+  standardForm(address: string): Address;
 }
 
 type Trouble = Extract<Expansion, { is: "trouble" }>;
@@ -123,7 +123,7 @@ class Run {
     });
   }
 
-  #clean(address: string): MaybeAsync<string | MapTrouble> {
+  #clean(address: string): MaybeAsync<Address | MapTrouble> {
     return this.#plain ? this.#tools.standardForm(address) : this.#tools.envelopeRecipient(address);
   }
 

@@ -1,12 +1,12 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import { quoteAddress } from "../address/address.ts";
+import { type Address, internalAddress, quoteAddress } from "../address/address.ts";
 import type { AddressForm } from "./address_form.ts";
 import type { FindAddress } from "./find_address.ts";
 import type { OpenMaps } from "./open_tables.ts";
 import { parseAddressList } from "./result_addresses.ts";
 
 /** What a rewriting table makes of an address: undefined when it says nothing. */
-export type Mapped = readonly string[] | undefined | MapTrouble;
+export type Mapped = readonly Address[] | undefined | MapTrouble;
 
 /** The table could not be asked, or its result is no address. */
 export interface MapTrouble {
@@ -54,7 +54,9 @@ function otherDomain(address: string, extension: string, domain: string): string
 }
 
 /** `user@domain` and `+ext` give `user+ext@domain`. */
-function withExtension(address: string, extension: string): string {
+function withExtension(address: Address, extension: string): Address {
   const at = address.lastIndexOf("@");
-  return at < 0 ? address + extension : address.slice(0, at) + extension + address.slice(at);
+  return internalAddress(
+    at < 0 ? address + extension : address.slice(0, at) + extension + address.slice(at),
+  );
 }

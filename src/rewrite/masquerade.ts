@@ -1,4 +1,4 @@
-import { quoteLocal, splitAddress } from "../address/address.ts";
+import { type Address, internalAddress, quoteLocal, splitAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { splitList } from "../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
@@ -16,7 +16,7 @@ export const MASQUERADE_PARAMETERS = [
 export type MasqueradeSettings = SettingsOf<typeof MASQUERADE_PARAMETERS>;
 
 /** Cuts a domain down to the masquerade domain that it is below (ADDRESS_REWRITING_README, masquerade_domains). */
-export type Masquerade = (address: string) => MaybeAsync<string | MapTrouble>;
+export type Masquerade = (address: Address) => MaybeAsync<Address | MapTrouble>;
 
 /** Builds the rule; undefined when masquerade_domains is empty. The order of domains counts; `!domain` stays as it is. */
 export function createMasquerade(
@@ -43,14 +43,14 @@ export function createMasquerade(
   };
 }
 
-function cut(address: string, local: string, domain: string, masks: readonly string[]): string {
+function cut(address: Address, local: string, domain: string, masks: readonly string[]): Address {
   const folded = domain.toLowerCase();
   for (const item of masks) {
     const mask = item.replace(/^!+/, "");
     if (mask === "") continue;
     if (mask === folded) return address;
     if (folded.endsWith(`.${mask}`)) {
-      return (item.length - mask.length) % 2 === 0 ? `${local}@${mask}` : address;
+      return (item.length - mask.length) % 2 === 0 ? internalAddress(`${local}@${mask}`) : address;
     }
   }
   return address;

@@ -1,3 +1,4 @@
+import { internalAddress } from "../address/address.ts";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { policyKit } from "../../test/kit/policy.ts";
@@ -14,8 +15,8 @@ mydestination = example.com
 recipient_delimiter = +
 `;
 const recipient = (address: string, more: Partial<Recipient> = {}): Recipient => ({
-  address,
-  original: address,
+  address: internalAddress(address),
+  original: internalAddress(address),
   notify: 0,
   ...more,
 });
@@ -31,14 +32,14 @@ test.each([
   ["a b", "a b@example.com"],
   ["", ""],
 ])("the local standard form of %j is %j", (given, want) => {
-  expect(policyKit(MAIN).rewriter.standardForm(given, "local")).toBe(want);
+  expect<unknown>(policyKit(MAIN).rewriter.standardForm(given, "local")).toBe(want);
 });
 
 test("remote headers are left alone unless remote_header_rewrite_domain is set", () => {
   expect(policyKit(MAIN).rewriter.rewritesHeaders("remote")).toBe(false);
   const { rewriter } = policyKit(`${MAIN}remote_header_rewrite_domain = domain.invalid\n`);
   expect(rewriter.rewritesHeaders("remote")).toBe(true);
-  expect(rewriter.header("header_sender", "bob", "remote")).toBe("bob@domain.invalid");
+  expect<unknown>(rewriter.header("header_sender", "bob", "remote")).toBe("bob@domain.invalid");
 });
 
 test.each([
@@ -61,9 +62,9 @@ test("one alias that wants a success notice is expanded and passes on the rest",
     notify: NOTIFY.success | NOTIFY.failure,
     orcpt: "rfc822;list@x",
   });
-  const only = recipient("list@example.com", { notify: NOTIFY.success, original: "second" });
+  const only = recipient("list@example.com", { notify: NOTIFY.success, original: internalAddress("second") });
   const expansion = await rewriter.expandRecipients("s@example.org", [list, only]);
-  expect(expansion).toEqual({
+  expect<unknown>(expansion).toEqual({
     is: "recipients",
     recipients: [
       { ...list, address: "a@example.com", notify: NOTIFY.failure },
@@ -131,7 +132,9 @@ recipient_bcc_maps = inline:{a@example.com=copy}
   const expansion = await rewriter.expandRecipients("s@example.org", [recipient("a@example.com")], {
     bcc: ["all"],
   });
-  expect(expansion.is === "recipients" ? expansion.recipients.map((each) => [each.address, each.notify]) : [])
+  expect<unknown>(
+    expansion.is === "recipients" ? expansion.recipients.map((each) => [each.address, each.notify]) : [],
+  )
     .toEqual([
       ["audit@example.com", NOTIFY.never],
       ["a@example.com", 0],
@@ -148,9 +151,10 @@ recipient_bcc_maps = static:copy@example.com
   const expansion = await rewriter.expandRecipients("s@example.org", [recipient("a@example.com")], {
     noCopies: true,
   });
-  expect(expansion.is === "recipients" ? expansion.recipients.map(({ address }) => address) : []).toEqual([
-    "a@example.com",
-  ]);
+  expect<unknown>(expansion.is === "recipients" ? expansion.recipients.map(({ address }) => address) : [])
+    .toEqual([
+      "a@example.com",
+    ]);
 });
 
 test("pattern tables see whole addresses only", async () => {
@@ -161,10 +165,11 @@ test("pattern tables see whole addresses only", async () => {
     recipient("bob@example.com"),
     recipient("joe@example.com"),
   ]);
-  expect(expansion.is === "recipients" ? expansion.recipients.map(({ address }) => address) : []).toEqual([
-    "yes@x.example",
-    "joe@example.com",
-  ]);
+  expect<unknown>(expansion.is === "recipients" ? expansion.recipients.map(({ address }) => address) : [])
+    .toEqual([
+      "yes@x.example",
+      "joe@example.com",
+    ]);
 });
 
 test("rewriting is idempotent and scanning never loses its way", () => {
@@ -196,7 +201,7 @@ test("rewriting is idempotent and scanning never loses its way", () => {
       const tokens = scanTokens(text);
       expect(printTokens(tokens).length).toBeLessThanOrEqual(2 * text.length + 2);
       const plain = /^[a-z.ü]+@[a-z]+\.[a-z]+$/.test(text) && !text.includes("..") && !/^\.|\.@/.test(text);
-      if (plain) expect(rewriter.standardForm(text, "local")).toBe(text);
+      if (plain) expect<unknown>(rewriter.standardForm(text, "local")).toBe(text);
     }),
     { numRuns: 2000 },
   );

@@ -1,3 +1,4 @@
+import { type Address, NULL_ADDRESS } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { splitList } from "../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
@@ -43,12 +44,12 @@ export type RewriteSettings =
 export type AddressRole = "envelope_sender" | "envelope_recipient" | "header_sender" | "header_recipient";
 
 /** An address after rewriting, or why it could not be had: then the message is refused for now. */
-export type Rewritten = string | MapTrouble;
+export type Rewritten = Address | MapTrouble;
 
 /** Rewrites the addresses of messages (cleanup(8), ADDRESS_REWRITING_README). All addresses are in internal form. */
 export interface Rewriter {
   /** The standard form user@full.domain alone, without tables (trivial-rewrite(8)). */
-  standardForm(address: string, context: ContextName): string;
+  standardForm(address: string, context: ContextName): Address;
   /** Standard form, canonical tables, masquerading; our own MAILER-DAEMON becomes the null sender. */
   envelopeSender(address: string, options?: Pick<ExpansionOptions, "noMappings">): MaybeAsync<Rewritten>;
   /** Standard form, canonical tables, masquerading; an empty address becomes empty_address_recipient. */
@@ -86,7 +87,7 @@ export function createRewriter(
   const find = createFindAddress(settings, local);
   const propagates = new Set(splitList(settings.propagate_unmatched_extensions));
   const stepsOf = createSteps(settings, openTables, (maps) => {
-    const map = (address: string) => mapAddress(find, form, maps, address, propagates.has("canonical"));
+    const map = (address: Address) => mapAddress(find, form, maps, address, propagates.has("canonical"));
     return (address) => canonicalAddress(address, map);
   });
   const steps: Readonly<Record<AddressRole, readonly Step[]>> = {
@@ -115,21 +116,21 @@ export function createRewriter(
     standardForm: (address, context) => form.rewrite(address, context),
     envelopeSender(address, options = {}) {
       const full = form.rewrite(address, "local");
-      if (full === "" || full.toLowerCase() === daemon) return "";
+      if (full === "" || full.toLowerCase() === daemon) return NULL_ADDRESS;
       return options.noMappings === true ? full : runSteps(steps.envelope_sender, full);
     },
     envelopeRecipient,
     header: (role, address, context) =>
-      address === "" ? "" : runSteps(steps[role], form.rewrite(address, context)),
+      address === "" ? NULL_ADDRESS : runSteps(steps[role], form.rewrite(address, context)),
     rewritesHeaders: (context) => context === "local" || settings.remote_header_rewrite_domain !== "",
     expandRecipients: (sender, recipients, options = {}) =>
       expandRecipients(sender, recipients, options, tools),
   };
 }
 
-type Step = (address: string) => MaybeAsync<Rewritten>;
+type Step = (address: Address) => MaybeAsync<Rewritten>;
 
-function runSteps(steps: readonly Step[], address: string, from = 0): MaybeAsync<Rewritten> {
+function runSteps(steps: readonly Step[], address: Address, from = 0): MaybeAsync<Rewritten> {
   if (from >= steps.length) return address;
   return then(steps[from](address), (next) => isTrouble(next) ? next : runSteps(steps, next, from + 1));
 }

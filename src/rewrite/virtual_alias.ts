@@ -1,3 +1,4 @@
+import type { Address } from "../address/address.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { isTrouble, type Mapped, type MapTrouble } from "./map_address.ts";
@@ -13,39 +14,39 @@ export const EXPANSION_LIMITS_PARAMETERS = [
 export type ExpansionLimits = SettingsOf<typeof EXPANSION_LIMITS_PARAMETERS>;
 
 /** Asks virtual_alias_maps for one address. */
-export type MapAlias = (address: string) => MaybeAsync<Mapped>;
+export type MapAlias = (address: Address) => MaybeAsync<Mapped>;
 
 /**
  * Expands one recipient by virtual_alias_maps, again and again until nothing changes. An address that expands into itself
  * stays, once. What grows or nests past the limits is trouble: the message is refused with 451 4.6.0 (virtual(5)).
  */
 export function expandAlias(
-  address: string,
+  address: Address,
   map: MapAlias,
   limits: ExpansionLimits,
-): MaybeAsync<readonly string[] | MapTrouble> {
+): MaybeAsync<readonly Address[] | MapTrouble> {
   return new Expansion(address, map, limits).run();
 }
 
 class Expansion {
-  readonly #results: string[];
+  readonly #results: Address[];
   /** Addresses that expanded into themselves: not expanded again. */
   readonly #selves = new Set<string>();
   readonly #map: MapAlias;
   readonly #limits: ExpansionLimits;
-  readonly #address: string;
+  readonly #address: Address;
   #at = 0;
   /** How often the address at hand has been replaced. */
   #nesting = 0;
 
-  constructor(address: string, map: MapAlias, limits: ExpansionLimits) {
+  constructor(address: Address, map: MapAlias, limits: ExpansionLimits) {
     this.#address = address;
     this.#results = [address];
     this.#map = map;
     this.#limits = limits;
   }
 
-  run(): MaybeAsync<readonly string[] | MapTrouble> {
+  run(): MaybeAsync<readonly Address[] | MapTrouble> {
     while (this.#at < this.#results.length) {
       const trouble = this.#overrun();
       if (trouble !== undefined) return trouble;

@@ -1,3 +1,4 @@
+import { type Address, internalAddress } from "../address/address.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { type AddressForm, isStandardForm, quoteWithRoute } from "../rewrite/address_form.ts";
@@ -27,7 +28,7 @@ export type ResolveSettings = SettingsOf<typeof RESOLVE_PARAMETERS>;
 
 /** An address with all local domains stripped off its end. */
 export interface FinalAddress {
-  readonly address: string;
+  readonly address: Address;
   /** Whether what remains is for a domain of ours. */
   readonly local: boolean;
 }
@@ -46,7 +47,8 @@ export interface ResolveTools {
 export function resolveAddress(address: string, tools: ResolveTools): MaybeAsync<FinalAddress | Trouble> {
   if (!isStandardForm(address)) return new Resolving(address, tools).run();
   const local = tools.local.isLocal(address.slice(address.lastIndexOf("@") + 1));
-  const answer = (known: boolean | Trouble) => typeof known === "object" ? known : { address, local: known };
+  const answer = (known: boolean | Trouble) =>
+    typeof known === "object" ? known : { address: internalAddress(address), local: known };
   return isPromise(local) ? local.then(answer) : answer(local);
 }
 
@@ -97,7 +99,7 @@ class Resolving {
   /** One round, once it is known whether the last domain is ours; undefined asks for another. */
   #continue(local: boolean | Trouble, at: number): FinalAddress | Trouble | undefined {
     if (typeof local === "object") return local;
-    if (!local) return { address: printTokens(this.#tokens), local: false };
+    if (!local) return { address: internalAddress(printTokens(this.#tokens)), local: false };
     if (at >= 0) {
       this.#stripped = this.#tokens.slice(at);
       this.#tokens = this.#tokens.slice(0, at);
@@ -112,7 +114,7 @@ class Resolving {
       this.#tokens = [...this.#tokens, ...domain];
       return undefined;
     }
-    return { address: printTokens([...this.#tokens, ...domain]), local: true };
+    return { address: internalAddress(printTokens([...this.#tokens, ...domain])), local: true };
   }
 
   #hasRouting(): boolean {

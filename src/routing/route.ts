@@ -1,3 +1,4 @@
+import type { Address } from "../address/address.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { Trouble } from "../rewrite/local_domains.ts";
 
@@ -13,7 +14,7 @@ export type Route =
     readonly transport: string;
     readonly nexthop: string;
     /** The recipient after source routes and the like are resolved, internal form. */
-    readonly recipient: string;
+    readonly recipient: Address;
   }
   | { readonly is: "trouble"; readonly why: string };
 
@@ -26,7 +27,7 @@ export type Resolution =
     readonly transport: string;
     readonly nexthop: string;
     /** user@domain, internal form; the user may still hold what no rule took away. */
-    readonly recipient: string;
+    readonly recipient: Address;
     /** Routing signs are left in the local part: relaying through somebody else's host (`a%b@c`, `a!b@c`, `a@b@c`). */
     readonly routed: boolean;
     /** No address that mail could go to: bad domain syntax, or a leading `-` (allow_min_user). */

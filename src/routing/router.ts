@@ -1,3 +1,4 @@
+import { type Address, internalAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { overlay } from "../config/overlay.ts";
 import type { ParameterName, Settings, SettingsOf } from "../config/parameters/settings_type.ts";
@@ -179,7 +180,8 @@ class Resolver {
     const valid = this.#settings.smtputf8_enable ? isInternationalHostname(domain) : isAsciiHostname(domain);
     if (valid) return found;
     if (!this.#settings.resolve_numeric_domain || !isHostAddress(domain)) return undefined;
-    return { address: `${found.address.slice(0, -domain.length)}[${domain}]`, local: found.local };
+    const bracketed = `${found.address.slice(0, -domain.length)}[${domain}]`;
+    return { address: internalAddress(bracketed), local: found.local };
   }
 
   #classified(sender: string, { address, local }: FinalAddress): MaybeAsync<Resolution> {
@@ -219,7 +221,12 @@ class Resolver {
     });
   }
 
-  #finished(address: string, domain: string, kind: AddressClass, hop: Hop | Trouble): MaybeAsync<Resolution> {
+  #finished(
+    address: Address,
+    domain: string,
+    kind: AddressClass,
+    hop: Hop | Trouble,
+  ): MaybeAsync<Resolution> {
     if ("trouble" in hop) return trouble(hop);
     if (this.#relocated === undefined && (this.#transports === undefined || kind === "virtual alias")) {
       return this.#resolved(address, domain, kind, hop);
@@ -236,7 +243,7 @@ class Resolver {
     });
   }
 
-  #resolved(address: string, domain: string, kind: AddressClass, hop: Hop): Resolution {
+  #resolved(address: Address, domain: string, kind: AddressClass, hop: Hop): Resolution {
     if (address.startsWith("-") && !this.#settings.allow_min_user) return malformed(address, kind);
     return {
       is: "resolved",
@@ -287,7 +294,7 @@ function trouble({ trouble: why }: Trouble): Resolution {
   return { is: "trouble", why };
 }
 
-function malformed(recipient: string, kind: AddressClass): Resolution {
+function malformed(recipient: Address, kind: AddressClass): Resolution {
   return {
     is: "resolved",
     class: kind,

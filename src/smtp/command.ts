@@ -1,3 +1,4 @@
+import type { Address } from "../address/address.ts";
 import { parsePath, type PathOptions } from "../address/path.ts";
 import { type MailParameters, parseMailParameters } from "./mail_parameters.ts";
 import { parseRcptParameters, type RcptParameters } from "./rcpt_parameters.ts";
@@ -16,14 +17,14 @@ export interface Malformed {
 /** MAIL FROM (RFC 5321 §4.1.1.2). Addresses are internal form, "" is the null sender. */
 export interface MailCommand {
   readonly verb: "MAIL";
-  readonly from: string;
+  readonly from: Address;
   readonly parameters: MailParameters;
 }
 
 /** RCPT TO (RFC 5321 §4.1.1.3). */
 export interface RcptCommand {
   readonly verb: "RCPT";
-  readonly to: string;
+  readonly to: Address;
   readonly parameters: RcptParameters;
 }
 

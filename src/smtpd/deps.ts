@@ -1,3 +1,4 @@
+import type { Address } from "../address/address.ts";
 import type { AccessPolicy, Facts } from "../access/policy.ts";
 import type { Clock } from "../base/clock.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
@@ -35,7 +36,7 @@ export interface ListedClient {
 /** The sender of our own address verification probes, as others use it who verify it in turn (address_verify_sender). */
 export interface ProbeSender {
   /** Without its part that changes with time; undefined for any other address. */
-  recognize(address: string): string | undefined;
+  recognize(address: Address): Address | undefined;
   /** Whether its mail would be for us to take: it is accepted before any restriction is asked. */
   isOurs(): MaybeAsync<boolean>;
 }

@@ -1,3 +1,4 @@
+import type { Address } from "../address/address.ts";
 import type { IncomingMessage } from "../cleanup/cleanup.ts";
 import type { ClientName } from "../dns/reverse.ts";
 import type { QueueId, Recipient } from "../queue/envelope.ts";
@@ -18,8 +19,8 @@ export interface Effects {
 
 /** A mail transaction: a sender, and the recipients so far. */
 export interface Transaction {
-  readonly sender: string;
-  readonly senderAsGiven: string;
+  readonly sender: Address;
+  readonly senderAsGiven: Address;
   readonly parameters: MailParameters;
   readonly arrival: number;
   /** The client's headers are completed like our own (local_header_rewrite_clients). */

@@ -2,7 +2,7 @@ import { isPromise } from "../base/maybe_async.ts";
 import { delayText } from "../base/delay_text.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Cleanup } from "../cleanup/cleanup.ts";
-import { quoteAddress } from "../address/address.ts";
+import { type Address, quoteAddress } from "../address/address.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { mailDate } from "../message/date.ts";
 import { internalReceived } from "../message/received.ts";
@@ -41,7 +41,7 @@ const MULTIPLE = "aliased to multiple recipients";
 export class Prober {
   readonly #deps: ProberDeps;
   readonly #cleanup: Cleanup;
-  readonly #reports = new Map<QueueId, { readonly address: string; readonly report: ProbeReport }>();
+  readonly #reports = new Map<QueueId, { readonly address: Address; readonly report: ProbeReport }>();
 
   constructor(deps: ProberDeps) {
     this.#deps = deps;
@@ -51,13 +51,13 @@ export class Prober {
   }
 
   /** Sends a probe; whatever goes wrong, the report hears its end. */
-  send(address: string, report: ProbeReport): void {
+  send(address: Address, report: ProbeReport): void {
     const id = this.#deps.newId();
     this.#reports.set(id, { address, report });
     this.#make(id, address).catch((error) => this.#failed(id, String(error)));
   }
 
-  async #make(id: QueueId, address: string): Promise<void> {
+  async #make(id: QueueId, address: Address): Promise<void> {
     const { clock, sender, settings } = this.#deps;
     const arrival = clock.now();
     const message = this.#cleanup.begin({

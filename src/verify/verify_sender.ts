@@ -1,3 +1,4 @@
+import { type Address, internalAddress, NULL_ADDRESS } from "../address/address.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 
 /** The parameters that make the probe sender. */
@@ -38,10 +39,10 @@ export class VerifySender {
   readonly #domain: string;
   readonly #ttl: number;
   /** Without the part that changes, completed. */
-  readonly template: string;
+  readonly template: Address;
 
   /** `standardForm` completes an address (rewriting in the local context). */
-  constructor(settings: VerifySenderSettings, standardForm: (address: string) => string) {
+  constructor(settings: VerifySenderSettings, standardForm: (address: string) => Address) {
     const given = settings.address_verify_sender === "<>" ? "" : settings.address_verify_sender;
     const at = given.indexOf("@");
     if (at === 0 || (at > 0 && at === given.length - 1)) {
@@ -51,19 +52,19 @@ export class VerifySender {
     this.#local = at < 0 ? given : given.slice(0, at);
     this.#domain = at < 0 ? "" : given.slice(at);
     this.#ttl = settings.address_verify_sender_ttl;
-    this.template = given === "" ? "" : standardForm(given);
+    this.template = given === "" ? NULL_ADDRESS : standardForm(given);
   }
 
   /** The address as it is now; "" is the null sender, which never changes. Not completed yet. */
-  at(seconds: number): string {
-    if (this.template === "" || this.#ttl === 0) return this.#local + this.#domain;
-    return this.#local + encode(Math.floor(seconds / this.#ttl)) + this.#domain;
+  at(seconds: number): Address {
+    if (this.template === "" || this.#ttl === 0) return internalAddress(this.#local + this.#domain);
+    return internalAddress(this.#local + encode(Math.floor(seconds / this.#ttl)) + this.#domain);
   }
 
   /** Without the part that depends on the time; undefined when `address` is not ours, or out of its time and the two next to it. */
-  recognize(address: string, seconds: number): string | undefined {
+  recognize(address: string, seconds: number): Address | undefined {
     const { template } = this;
-    if (template === "") return address === "" ? "" : undefined;
+    if (template === "") return address === "" ? NULL_ADDRESS : undefined;
     const at = template.indexOf("@");
     const local = at < 0 ? template : template.slice(0, at);
     const domain = at < 0 ? "" : template.slice(at);

@@ -1,3 +1,4 @@
+import { internalAddress } from "../address/address.ts";
 import type { AddressVerifier } from "../access/verifier.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Outcome } from "../delivery/agent.ts";
@@ -101,7 +102,7 @@ function openVerifier({ context, settings, world, qmgr, cache, log }: VerifierPa
     lifetimes: readLifetimes(settings),
     negativeCache: settings.address_verify_negative_cache,
     pendingLimit: partOf(settings.address_verify_pending_request_limit, context),
-    probe: (address, report) => prober.send(address, report),
+    probe: (address, report) => prober.send(internalAddress(address), report),
     pid: ownPid(),
     isAlive: isRunning,
     hooks: {

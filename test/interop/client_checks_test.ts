@@ -1,4 +1,5 @@
 // Content checks of the SMTP client beside Postfix's: what goes out, and what the log says (header_checks(5), smtp_header_checks).
+import { internalAddress } from "../../src/address/address.ts";
 import { expect } from "bun:test";
 import { createFindAddress } from "../../src/rewrite/find_address.ts";
 import type { LocalDomains } from "../../src/rewrite/local_domains.ts";
@@ -99,7 +100,11 @@ async function ours(settings: Readonly<Record<string, string>>, peer: SmtpPeer):
   const configured = configurationOf(settings).settings;
   const find = createFindAddress(configured, { isLocal: () => false } as unknown as LocalDomains);
   const { agent, deliver, lines } = testAgent({}, { settings: configured, rewriting: { openTables, find } });
-  const report = await deliver({ nexthop: `[127.0.0.1]:${peer.port}`, content: MESSAGE, sender: "" });
+  const report = await deliver({
+    nexthop: `[127.0.0.1]:${peer.port}`,
+    content: MESSAGE,
+    sender: internalAddress(""),
+  });
   await agent.close();
   const log = lines.map((line) => line.replace(/^smtp: /, "").replaceAll(/[\n\t]/g, "?")).join("\n");
   return {
@@ -141,7 +146,7 @@ describe("content checks of the client", () => {
     await submitter.deliver({
       nexthop: `[127.0.0.1]:${port}`,
       content: MESSAGE,
-      sender: "",
+      sender: internalAddress(""),
       to: names.map((_, i) => `bob@r${i}.example`),
     });
     await submitter.agent.close();

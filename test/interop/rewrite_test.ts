@@ -1,4 +1,5 @@
 // Envelope rewriting and alias expansion against cleanup(8) of a private real Postfix: what it queues is what we would.
+import { internalAddress } from "../../src/address/address.ts";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import type { Recipient } from "../../src/queue/envelope.ts";
@@ -117,7 +118,7 @@ for (const [name, settings] of Object.entries(VARIANTS)) {
       if (typeof clean !== "string") return "451";
       const recipients = given.map((text): Recipient => {
         const address = text.replaceAll('"', "");
-        return { address, original: address, notify: 0 };
+        return { address: internalAddress(address), original: internalAddress(address), notify: 0 };
       });
       const expansion = await rewriter.expandRecipients(clean, recipients, { noMappings });
       if (expansion.is === "trouble") return `451 ${expansion.status} ${expansion.text}`;

@@ -1,4 +1,5 @@
 // The routing scenes of the SMTP client's own tests, played to Postfix's client with the same name server.
+import { internalAddress } from "../../src/address/address.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { type DnsServer, startDnsServer } from "../kit/dns_server.ts";
 import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
@@ -54,7 +55,11 @@ describe.skipIf(!postfixAvailable())("Postfix's client finds its way", () => {
       const to = [`bob@t${i}.example.net`];
       const before = postfix.log().length;
       // From nobody, so that no notice of a failure mixes its lines in.
-      const report = await submitter.deliver({ nexthop: `[127.0.0.1]:${SUBMISSION_PORT}`, to, sender: "" });
+      const report = await submitter.deliver({
+        nexthop: `[127.0.0.1]:${SUBMISSION_PORT}`,
+        to,
+        sender: internalAddress(""),
+      });
       const id = /queued as (\w+)/.exec(report.outcomes[0]!.detail.text)![1]!;
       const log = (await postfix.waitForLog(new RegExp(`${id}: to=.*status=`), 12_000)).slice(before);
       const line = new RegExp(

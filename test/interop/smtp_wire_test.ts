@@ -1,4 +1,5 @@
 // What our client and Postfix's send for the same message: commands and content, to servers of different abilities.
+import { internalAddress } from "../../src/address/address.ts";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { EIGHT_BIT_MESSAGES } from "../kit/eight_bit_messages.ts";
 import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
@@ -15,7 +16,10 @@ interface Case {
   readonly job: Omit<JobOptions, "nexthop">;
 }
 
-const to = (address: string, more: object = {}) => ({ address, original: address, notify: 0, ...more });
+const to = (text: string, more: object = {}) => {
+  const address = internalAddress(text);
+  return { address, original: address, notify: 0, ...more };
+};
 
 const CASES: Readonly<Record<string, Case>> = {
   plain: { script: {}, job: {} },
@@ -35,10 +39,10 @@ const CASES: Readonly<Record<string, Case>> = {
     script: { ehlo: ["PIPELINING"] },
     job: { ret: "FULL", envid: "x", to: [to("bob@D", { notify: 2 })] },
   },
-  "null sender": { script: {}, job: { sender: "" } },
+  "null sender": { script: {}, job: { sender: internalAddress("") } },
   "quoted local parts": {
     script: {},
-    job: { sender: "a b@example.com", to: [to('we"ird\\one@D'), to("x..y@D")] },
+    job: { sender: internalAddress("a b@example.com"), to: [to('we"ird\\one@D'), to("x..y@D")] },
   },
   "8-bit to 8BITMIME": {
     script: {},
@@ -54,7 +58,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "SMTPUTF8": {
     script: { ehlo: FULL },
-    job: { smtputf8: true, eightBit: true, sender: "jürgen@example.com", to: [to("bob@D")] },
+    job: { smtputf8: true, eightBit: true, sender: internalAddress("jürgen@example.com"), to: [to("bob@D")] },
   },
   "HELO only": { script: { ehlo: "502 no" }, job: {} },
   "LF in the middle": { script: {}, job: { content: `${HEAD}\r\nno end` } },
@@ -115,9 +119,11 @@ describe.skipIf(!postfixAvailable())("our client and Postfix's", () => {
       const inDomain = (text: string) => text.replace(/@D$/, `@${domain}`);
       const { ours, theirs } = peers[i]!;
       const recipients = (job.to ?? ["bob@D"]).map((one) =>
-        typeof one === "string"
-          ? inDomain(one)
-          : { ...one, address: inDomain(one.address), original: inDomain(one.original) }
+        typeof one === "string" ? inDomain(one) : {
+          ...one,
+          address: internalAddress(inDomain(one.address)),
+          original: internalAddress(inDomain(one.original)),
+        }
       );
       const options = { content: `${HEAD}\r\nhello\r\n`, ...job, to: recipients };
       const agent = testAgent();

@@ -1,4 +1,5 @@
 // A queue directory that loses power again and again, and what its messages must look like afterwards.
+import { internalAddress } from "../../src/address/address.ts";
 import { expect } from "bun:test";
 import type { Envelope, QueueId } from "../../src/queue/envelope.ts";
 import { openFileStore } from "../../src/queue/file_store/file_store.ts";
@@ -143,7 +144,7 @@ export class World {
     if (before !== undefined) return; // the clock stood still over a restart: an id of a finished message
     const text = `${id}:${"x".repeat(this.below(10) === 0 ? 900 + this.below(3000) : this.below(600))}`;
     const hold = this.below(8) === 0;
-    const recipients = ["a@x", "b@x", "c@x"].slice(0, 1 + this.below(3))
+    const recipients = ["a@x", "b@x", "c@x"].slice(0, 1 + this.below(3)).map(internalAddress)
       .map((address) => ({ address, original: address, notify: 0 }));
     const states = recipients.map(() => ({ is: "pending" as const }));
     const known: Known = {
@@ -153,7 +154,14 @@ export class World {
       views: [{ hold, deferred: false, states, expire: false }],
     };
     this.known.set(id, known);
-    const envelope: Envelope = { id, arrival: this.now, sender: "s@x", recipients, origin: {}, hold };
+    const envelope: Envelope = {
+      id,
+      arrival: this.now,
+      sender: internalAddress("s@x"),
+      recipients,
+      origin: {},
+      hold,
+    };
     this.#commit(envelope, text).then(
       () => void (known.fate = "stored"),
       () => void (disk.dead || (known.fate = "rejected")),

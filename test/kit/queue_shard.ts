@@ -1,4 +1,5 @@
 // Stores of workers on a disk in memory, and messages for them.
+import { internalAddress } from "../../src/address/address.ts";
 import type { QueueId } from "../../src/queue/envelope.ts";
 import { openFileStore } from "../../src/queue/file_store/file_store.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
@@ -29,8 +30,11 @@ export async function put(
   const id = store.newId();
   const draft = store.draft(id);
   await draft.write(content.subarray(HEAD));
-  const recipients = [{ address: "b@x", original: "b@x", notify: 0 }];
-  await draft.commit({ id, arrival, sender: "a@x", recipients, origin: {} }, content.subarray(0, HEAD));
+  const recipients = [{ address: internalAddress("b@x"), original: internalAddress("b@x"), notify: 0 }];
+  await draft.commit(
+    { id, arrival, sender: internalAddress("a@x"), recipients, origin: {} },
+    content.subarray(0, HEAD),
+  );
   return id;
 }
 

@@ -1,4 +1,5 @@
 // What tests of the SMTP client share: default settings, a job, an agent with a log that remembers.
+import { internalAddress } from "../../src/address/address.ts";
 import { parameters } from "../../src/config/parameters/parameters.ts";
 import { createSmtpAgent, type SmtpAgentOptions } from "../../src/delivery/smtp/smtp_agent.ts";
 import type { Agent, DeliveryJob, DeliveryReport } from "../../src/delivery/agent.ts";
@@ -72,13 +73,15 @@ export function jobOf(options: JobOptions): DeliveryJob {
   } = options;
   const bytes = typeof content === "string" ? Buffer.from(content) : content;
   const recipients = to.map((one) =>
-    typeof one === "string" ? { address: one, original: one, notify: 0 } : one
+    typeof one === "string"
+      ? { address: internalAddress(one), original: internalAddress(one), notify: 0 }
+      : one
   );
   return {
     envelope: {
       id: "4ABCDEF0123" as QueueId,
       arrival: 0,
-      sender: "ann@example.com",
+      sender: internalAddress("ann@example.com"),
       origin: {},
       ...rest,
       recipients,

@@ -1,4 +1,5 @@
 // What any store has to keep, whatever it is made of: run by the store of files and by the one in memory, and by each one to come.
+import { internalAddress } from "../../src/address/address.ts";
 import { describe, expect, test } from "bun:test";
 import type { Envelope, QueueId } from "../../src/queue/envelope.ts";
 import type { QueueStore, RecipientDetail, RecipientState } from "../../src/queue/store.ts";
@@ -26,12 +27,12 @@ const LATER: RecipientDetail = { status: "4.4.1", text: "connect: refused", acti
 const DEFERRED: RecipientState = { is: "pending", why: LATER };
 
 function envelopeOf(id: QueueId, arrival: number, more: Partial<Envelope> = {}): Envelope {
-  const recipients = ["a@x.example", "b@y.example"].map((address) => ({
+  const recipients = ["a@x.example", "b@y.example"].map(internalAddress).map((address) => ({
     address,
     original: address,
     notify: 0,
   }));
-  return { id, arrival, sender: "s@x.example", recipients, origin: {}, ...more };
+  return { id, arrival, sender: internalAddress("s@x.example"), recipients, origin: {}, ...more };
 }
 
 async function put(

@@ -214,7 +214,7 @@ asRoot("a message is shown whole, and moved by its id, however many ids there ar
     verb: "cat",
     args: { id: id! },
     row(piece) {
-      if (piece.is === "envelope") expect(piece.envelope.sender).toBe("ann@example.com");
+      if (piece.is === "envelope") expect<unknown>(piece.envelope.sender).toBe("ann@example.com");
       if (piece.is === "recipients") recipients += piece.recipients.length;
       if (piece.is === "content") pieces.push(Buffer.from(piece.base64, "base64").toString());
     },

@@ -1,4 +1,5 @@
 // Mail that leaves: the compiled binary, a name server and exchangers on loopback addresses.
+import { internalAddress } from "../../src/address/address.ts";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type DnsServer, startDnsServer } from "../kit/dns_server.ts";
 import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
@@ -51,7 +52,11 @@ describe.skipIf(!HAVE_BINARY)("mail that leaves", () => {
       "y@gone.example",
       "z@broken.example",
     ];
-    const report = await submitter.deliver({ nexthop: `[127.0.0.1]:${server.port}`, to, sender: "" });
+    const report = await submitter.deliver({
+      nexthop: `[127.0.0.1]:${server.port}`,
+      to,
+      sender: internalAddress(""),
+    });
     const id = /queued as (\w+)/.exec(outcomeLines(report)[0]!)![1]!;
     const rows: readonly (readonly [string, string])[] = [
       [
@@ -90,7 +95,11 @@ describe.skipIf(!HAVE_BINARY)("mail that leaves", () => {
       Array.from(
         { length: count },
         (_, i) =>
-          submitter.deliver({ nexthop: `[127.0.0.1]:${server.port}`, to: [`u${i}@far.example`], sender: "" }),
+          submitter.deliver({
+            nexthop: `[127.0.0.1]:${server.port}`,
+            to: [`u${i}@far.example`],
+            sender: internalAddress(""),
+          }),
       ),
     );
     for (const end = Date.now() + 10_000; peer.mails.length <= count && Date.now() < end;) {

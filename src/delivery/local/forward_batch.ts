@@ -1,5 +1,5 @@
 import { isPromise } from "../../base/maybe_async.ts";
-import { quoteAddress } from "../../address/address.ts";
+import { type Address, quoteAddress } from "../../address/address.ts";
 import type { Cleanup, Committed } from "../../cleanup/cleanup.ts";
 import { internalReceived } from "../../message/received.ts";
 import { NOTIFY, type QueueId, type Recipient } from "../../queue/envelope.ts";
@@ -17,10 +17,10 @@ export interface ForwardWorld {
 
 /** One message to be forwarded: same sender, same Delivered-To. */
 interface Batch {
-  readonly sender: string;
+  readonly sender: Address;
   readonly delivered: string;
   readonly owned: boolean;
-  readonly addresses: Set<string>;
+  readonly addresses: Set<Address>;
 }
 
 /** Collects the addresses that a recipient expands to elsewhere, and submits them at the end as new mail (local(8)). */
@@ -28,7 +28,7 @@ export class ForwardBatch {
   readonly #batches = new Map<string, Batch>();
 
   /** `owned`: a list with an owner; its members do not know who wrote to it. */
-  add(address: string, sender: string, delivered: string, owned: boolean): void {
+  add(address: Address, sender: Address, delivered: string, owned: boolean): void {
     const key = `${sender}\0${delivered}`;
     let batch = this.#batches.get(key);
     if (batch === undefined) {

@@ -1,3 +1,4 @@
+import type { Address } from "../../address/address.ts";
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Route } from "../../routing/route.ts";
@@ -45,7 +46,7 @@ export interface LocalDeps extends ForwardWorld {
   /** The account that has a user id (passwd(5)): whose rights a list of that user's gets. */
   readonly account: (uid: number) => Identity | undefined;
   /** The standard form user@full.domain of an address in an alias (trivial-rewrite(8)). */
-  readonly standardForm: (address: string) => string;
+  readonly standardForm: (address: string) => Address;
   readonly route: (sender: string, recipient: string) => MaybeAsync<Route>;
   /** Other agents, for mailbox_transport and fallback_transport. */
   readonly agents: (transport: string) => Agent | undefined;

@@ -1,4 +1,4 @@
-import { splitAddress } from "../../address/address.ts";
+import { type Address, internalAddress, splitAddress } from "../../address/address.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import type { Recipient } from "../../queue/envelope.ts";
 import { splitExtension } from "../../table/search/extension.ts";
@@ -24,7 +24,7 @@ const MOST_EXPANSIONS = 10_000;
 const RESERVED = new Set(["postmaster", "mailer-daemon", "double-bounce"]);
 
 /** Who answers for a list. */
-type Owner = { readonly is: "found"; readonly address: string } | { readonly is: "none" } | {
+type Owner = { readonly is: "found"; readonly address: Address } | { readonly is: "none" } | {
   readonly is: "trouble";
   readonly spec: string;
   readonly why: string;
@@ -82,7 +82,7 @@ export class LocalRun {
   }
 
   /** What goes elsewhere goes last, and not while anything here is to be tried again: it would go again each time. */
-  async #sendOn(address: string): Promise<void> {
+  async #sendOn(address: Address): Promise<void> {
     if (this.#parts.some(({ outcome }) => outcome.is === "deferred")) return;
     const header = splitList(this.#deps.settings.prepend_delivered_header).includes("forward");
     for (const outcome of await this.#forward.submit(this.#job, this.#recipient, this.#deps, header)) {
@@ -197,7 +197,7 @@ export class LocalRun {
     return "nobody's";
   }
 
-  #aliasPlace(place: Place, key: string, identity: Identity | undefined, owner: string | undefined): Place {
+  #aliasPlace(place: Place, key: string, identity: Identity | undefined, owner: Address | undefined): Place {
     if (owner !== undefined) this.#owner = true;
     const { reset_owner_alias, frozen_delivered_to } = this.#deps.settings;
     const inherits = owner === undefined && !reset_owner_alias;
@@ -227,7 +227,7 @@ export class LocalRun {
     return NO_OWNER;
   }
 
-  #ownerAddress(key: string, value: string): string {
+  #ownerAddress(key: string, value: string): Address {
     const [first, ...others] = parseTargets(value);
     const isSingle = this.#deps.settings.expand_owner_alias && others.length === 0;
     return this.#deps.standardForm(isSingle && first?.is === "address" ? first.address : `owner-${key}`);
@@ -266,18 +266,19 @@ export class LocalRun {
     await this.#recipientAt({ ...base, address: route.recipient, direct });
   }
 
-  #forwardTo(base: Place, address: string): void {
+  #forwardTo(base: Place, address: Address): void {
     if (this.#probe) return this.#say({ ...base, address }, sent(this.#relay, `forwards to ${address}`));
     this.#forward.add(address, base.sender, base.delivered, base.owned);
   }
 
   /** The address with the extension that no alias or .forward matched, unless it has one. */
-  #extended(address: string, from: Name | undefined): string {
+  #extended(address: Address, from: Name | undefined): Address {
     if (from?.extension === undefined) return address;
     const { local, domain } = splitAddress(address);
     const own = splitExtension(local, this.#deps.settings.recipient_delimiter).extension;
     if (own !== undefined) return address;
-    return `${local}${from.delimiter}${from.extension}${domain === "" ? "" : `@${domain}`}`;
+    const extended = `${local}${from.delimiter}${from.extension}`;
+    return internalAddress(domain === "" ? extended : `${extended}@${domain}`);
   }
 
   async #command(base: Place, command: string): Promise<void> {

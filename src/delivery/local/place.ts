@@ -1,4 +1,4 @@
-import { splitAddress } from "../../address/address.ts";
+import { type Address, splitAddress } from "../../address/address.ts";
 import { splitExtension } from "../../table/search/extension.ts";
 import type { Identity } from "../mailbox/writer.ts";
 import type { LocalSettings } from "./local_settings.ts";
@@ -7,7 +7,7 @@ import type { LocalUser } from "./users.ts";
 
 /** What is true of an address at one place of the expansion. */
 export interface Place {
-  readonly address: string;
+  readonly address: Address;
   readonly level: number;
   /** What named the address; undefined for the recipient itself. */
   readonly source?: "alias" | "forward" | "include";
@@ -17,7 +17,7 @@ export interface Place {
   readonly identity?: Identity;
   /** The user whose `.forward` is being expanded. */
   readonly user?: LocalUser;
-  readonly sender: string;
+  readonly sender: Address;
   /** Members go out as new mail (a list with an owner, an :include: file). */
   readonly indirect: boolean;
   readonly owned: boolean;

@@ -1,3 +1,4 @@
+import { internalAddress } from "../../address/address.ts";
 import { expect, test } from "bun:test";
 import { contentOf } from "../../../test/kit/memory_store.ts";
 import type { Envelope, QueueId, Recipient } from "../../queue/envelope.ts";
@@ -6,14 +7,14 @@ import { sent } from "../outcomes.ts";
 import { eachRecipient } from "./each_recipient.ts";
 
 const recipients = ["a@x.example", "b@x.example"].map((address): Recipient => ({
-  address,
-  original: address,
+  address: internalAddress(address),
+  original: internalAddress(address),
   notify: 0,
 }));
 const envelope: Envelope = {
   id: "ID1" as QueueId,
   arrival: 0,
-  sender: "s@x.example",
+  sender: internalAddress("s@x.example"),
   recipients,
   origin: {},
 };

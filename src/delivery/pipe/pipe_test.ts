@@ -1,3 +1,4 @@
+import { internalAddress } from "../../address/address.ts";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { hostileText } from "../../../test/kit/hostile_text.ts";
@@ -14,12 +15,16 @@ function config(...args: string[]): PipeConfig {
   return parsed;
 }
 
-const recipient = (address: string): Recipient => ({ address, original: address, notify: 0 });
+const recipient = (address: string): Recipient => ({
+  address: internalAddress(address),
+  original: internalAddress(address),
+  notify: 0,
+});
 
 const ENVELOPE: Envelope = {
   id: "ID1" as QueueId,
   arrival: 0,
-  sender: "S a@Example.ORG",
+  sender: internalAddress("S a@Example.ORG"),
   recipients: [],
   origin: { clientAddress: "192.0.2.1", helo: "h" },
 };
@@ -95,7 +100,7 @@ test("an argument is one argument, whatever the envelope says", () => {
   const argv = config("argv=/bin/x", "-f", "$sender", "$recipient", "$envid", "$client_helo");
   fc.assert(fc.property(hostileText, (text) => {
     const filled = pipeArguments(
-      message({ sender: text, envid: text, origin: { helo: text } }, text),
+      message({ sender: internalAddress(text), envid: text, origin: { helo: text } }, text),
       argv,
       "+",
     );
@@ -114,7 +119,7 @@ test("flags h, u and q fold case and quote", () => {
     '"S a"@Example.ORG',
     "next.hop",
   ]);
-  expect(pipeArguments(message({ sender: "" }, "a@b"), config("argv=$sender"), "")).toEqual([
+  expect(pipeArguments(message({ sender: internalAddress("") }, "a@b"), config("argv=$sender"), "")).toEqual([
     "MAILER-DAEMON",
   ]);
 });

@@ -1,3 +1,4 @@
+import { internalAddress } from "../../address/address.ts";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { hostileText } from "../../../test/kit/hostile_text.ts";
@@ -18,14 +19,14 @@ test("no command has a line end in it, whatever the envelope says", () => {
     envid: hostileText,
     orcpt: hostileText,
     name: hostileText,
-    address: hostileText,
+    address: hostileText.map(internalAddress),
   });
   fc.assert(fc.property(given, fc.boolean(), ({ envid, orcpt, name, address }, quote) => {
     const recipient = { address, original: address, notify: 3, orcpt: `rfc822;${orcpt}` };
     const envelope: Envelope = {
       id: "ID" as QueueId,
       arrival: 0,
-      sender: address,
+      sender: internalAddress(address),
       recipients: [recipient],
       origin: { clientName: name, clientAddress: name, helo: name, protocol: name },
       envid,
@@ -47,7 +48,12 @@ test("what goes out to the next server is what came from the one before", () => 
   const printable = fc.string({ minLength: 1, maxLength: 20, unit: "grapheme-ascii" });
   fc.assert(fc.property(printable, fc.string({ maxLength: 20, unit: "grapheme" }), (envid, original) => {
     const orcpt = `utf-8;${original}`.replace(/[\x00-\x1f\x7f-\x9f]/g, "?");
-    const recipient = { address: "b@example.org", original: "", notify: 0, orcpt };
+    const recipient = {
+      address: internalAddress("b@example.org"),
+      original: internalAddress(""),
+      notify: 0,
+      orcpt,
+    };
     const envelope = { sender: "a@example.org", envid } as unknown as Envelope;
     const facts = { sender: "a@example.org", size: 1, downgraded: false, quote: true };
     const mail = parseMail(splitWords(mailCommand(envelope, FEATURES, facts)));

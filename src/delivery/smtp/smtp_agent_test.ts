@@ -1,3 +1,4 @@
+import { internalAddress } from "../../address/address.ts";
 import { afterEach, expect, test } from "bun:test";
 import fs from "node:fs";
 import net from "node:net";
@@ -143,8 +144,8 @@ test("after a refusal the next message starts clean", async () => {
 
 test("NOTIFY=SUCCESS is passed on to a server with DSN, and the report says so", async () => {
   const recipient = {
-    address: "bob@example.net",
-    original: "Bob+x@example.net",
+    address: internalAddress("bob@example.net"),
+    original: internalAddress("Bob+x@example.net"),
     notify: 2,
     orcpt: "rfc822;b=b@x.example",
   };
@@ -326,7 +327,11 @@ test("final LMTP delivery is reported as delivered, unless the server knows DSN"
 
 test("flags= puts trace lines on top", async () => {
   const peer = await peerWith();
-  const recipient = { address: "bob@example.net", original: "Info@example.net", notify: 0 };
+  const recipient = {
+    address: internalAddress("bob@example.net"),
+    original: internalAddress("Info@example.net"),
+    notify: 0,
+  };
   await agentWith({}, { flags: "DRO" }).deliver({ nexthop: to(peer), to: [recipient] });
   expect(peer.mails[0]!.content.split("\r\n").slice(0, 4)).toEqual([
     "Return-Path: <ann@example.com>",
@@ -403,7 +408,7 @@ test("without tables a setting that needs them is not passed over in silence", (
 test("UTF-8 addresses need a server that takes them", async () => {
   const without = await peerWith();
   const { deliver } = agentWith();
-  const job = { smtputf8: true, sender: "jürgen@example.com" };
+  const job = { smtputf8: true, sender: internalAddress("jürgen@example.com") };
   expect(outcomeLines(await deliver({ ...job, nexthop: to(without) }))).toEqual([
     `bounced 5.6.7 127.0.0.1[127.0.0.1]:${without.port} ` +
     "(SMTPUTF8 is required, but was not offered by host 127.0.0.1[127.0.0.1])",
@@ -420,7 +425,7 @@ test("no address can smuggle a command in", async () => {
     expect.stringMatching(OK),
     `bounced 5.1.3 127.0.0.1[127.0.0.1]:${peer.port} (bad recipient address syntax)`,
   ]);
-  const sender = await deliver({ nexthop: to(peer), sender: "x\r\nRSET\r\n@example.com" });
+  const sender = await deliver({ nexthop: to(peer), sender: internalAddress("x\r\nRSET\r\n@example.com") });
   expect(sender.outcomes[0]!.detail.status).toBe("5.1.7");
   expect(peer.lines.filter((line) => /^(DATA|RSET)/.test(line))).toEqual(["DATA"]);
 });

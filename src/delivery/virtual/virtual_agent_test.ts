@@ -1,3 +1,4 @@
+import { internalAddress } from "../../address/address.ts";
 import { expect, test } from "bun:test";
 import { contentOf } from "../../../test/kit/memory_store.ts";
 import { memoryLog } from "../../../test/kit/memory_log.ts";
@@ -55,8 +56,11 @@ async function deliver(
     log,
   });
   const report = await agent.deliver({
-    envelope: { id: "X" as QueueId, arrival: 0, sender: "s@x", recipients: [], origin: {} },
-    recipients: [{ index: 0, recipient: { address, original: address, notify: 0 } }],
+    envelope: { id: "X" as QueueId, arrival: 0, sender: internalAddress("s@x"), recipients: [], origin: {} },
+    recipients: [{
+      index: 0,
+      recipient: { address: internalAddress(address), original: internalAddress(address), notify: 0 },
+    }],
     transport: "virtual",
     nexthop: "v.example",
     content: contentOf(body),

@@ -1,3 +1,4 @@
+import { internalAddress } from "../../address/address.ts";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -45,8 +46,8 @@ function envelope(id: QueueId, fields: Partial<Envelope> = {}): Envelope {
   return {
     id,
     arrival: Date.now(),
-    sender: "ann@example.org",
-    recipients: [{ address, original: address, notify: 0 }],
+    sender: internalAddress("ann@example.org"),
+    recipients: [{ address: internalAddress(address), original: internalAddress(address), notify: 0 }],
     origin: { clientName: "client.example.org", clientAddress: "192.0.2.7" },
     ...fields,
   };
@@ -140,7 +141,11 @@ test("new and deferred messages are taken in turn, each oldest due first", async
 
 test("deferral, states, warning and forced expiration are there after a restart", async () => {
   let store = await start();
-  const two = ["bob@example.com", "eve@example.com"].map((a) => ({ address: a, original: a, notify: 0 }));
+  const two = ["bob@example.com", "eve@example.com"].map(internalAddress).map((a) => ({
+    address: a,
+    original: a,
+    notify: 0,
+  }));
   const id = await put(store, "x", { recipients: two });
   await store.takeDue(Date.now(), 1);
   await store.open(id);
@@ -167,7 +172,11 @@ test("deferral, states, warning and forced expiration are there after a restart"
 
 test("what a run recorded before a crash is on top of the last full state", async () => {
   let store = await start();
-  const two = ["bob@example.com", "eve@example.com"].map((a) => ({ address: a, original: a, notify: 0 }));
+  const two = ["bob@example.com", "eve@example.com"].map(internalAddress).map((a) => ({
+    address: a,
+    original: a,
+    notify: 0,
+  }));
   const id = await put(store, "x", { recipients: two });
   await store.takeDue(Date.now(), 1);
   await store.open(id);

@@ -1,7 +1,8 @@
 import type { WorkerArgs, WorkerResult, WorkerVerb } from "../worker/worker_verbs.ts";
 import { OWNERSHIP } from "../queue/file_store/open_store.ts";
 import { ServiceFault } from "./control/service_fault.ts";
-import type { AskOptions, WorkerProcess } from "./worker_process.ts";
+import type { WorkerProcess } from "./worker_process.ts";
+import type { AskOptions } from "./worker_question.ts";
 
 /** How long a worker may be silent, in milliseconds: a long listing trickles, a hung worker must not hang the tool. */
 const PATIENCE = 120_000;

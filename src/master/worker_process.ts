@@ -9,14 +9,9 @@ import {
   type MasterVerb,
 } from "../worker/master_verbs.ts";
 import { type FromWorker, fromWorker, LONGEST_OF_WORKER, type ToWorker } from "../worker/worker_protocol.ts";
-import {
-  WORKER_VERBS,
-  type WorkerArgs,
-  type WorkerResult,
-  type WorkerRow,
-  type WorkerVerb,
-} from "../worker/worker_verbs.ts";
+import type { WorkerArgs, WorkerResult, WorkerVerb } from "../worker/worker_verbs.ts";
 import { type FaultKind, reportOf, ServiceFault } from "./control/service_fault.ts";
+import { type AskOptions, WorkerQuestion } from "./worker_question.ts";
 
 /** How a worker ended. */
 export interface WorkerExit {
@@ -38,17 +33,7 @@ export interface WorkerHandler {
   exit(how: WorkerExit): void;
 }
 
-/** How a worker is asked. */
-export interface AskOptions<V extends WorkerVerb> {
-  /** Longest time without a sign of the worker, in milliseconds. */
-  readonly timeout: number;
-  /** Takes rows; the worker sends no more until the promise is settled. */
-  readonly rows?: (rows: readonly WorkerRow<V>[]) => Promise<void> | void;
-  /** The answer is not wanted any more. */
-  readonly signal?: AbortSignal;
-}
-
-/** A question that is not answered yet; what comes is checked against its verb. */
+/** What a question that is not answered yet hears. */
 interface Pending {
   rows(value: unknown): void;
   done(value: unknown): void;
@@ -97,50 +82,16 @@ export class WorkerProcess {
     if (this.#child.backlog > MOST_BACKLOG) {
       return Promise.reject(new ServiceFault("busy", `process ${this.pid} does not read what it is asked`));
     }
+    if (options.signal?.aborted === true) return Promise.reject(options.signal.reason);
     const id = ++this.#lastId;
-    const { timeout, rows = () => {}, signal } = options;
-    return new Promise((resolve, reject) => {
-      const silent = () => pending.fail("unavailable", `no answer from process ${this.pid}`);
-      let timer = setTimeout(silent, timeout);
-      let taking = false;
-      const cancelled = () => pending.fail("unavailable", "nobody waits for the answer");
-      const over = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", cancelled);
-        return this.#pending.delete(id);
-      };
-      const take = async (given: readonly WorkerRow<V>[]) => {
-        taking = true;
-        clearTimeout(timer);
-        await rows(given);
-        taking = false;
-        if (!this.#pending.has(id)) return;
-        timer = setTimeout(silent, timeout);
-        this.send({ is: "more", id });
-      };
-      const pending: Pending = {
-        rows: (value) => {
-          const given = WORKER_VERBS[verb].rows(value);
-          if (given instanceof Misfit) return pending.fail("failed", `${verb}: malformed rows: ${given}`);
-          if (taking) return pending.fail("failed", `${verb}: rows that nobody asked for`);
-          void take(given).catch((error) => pending.fail("failed", reportOf(error).why));
-        },
-        done: (value) => {
-          const result = WORKER_VERBS[verb].result(value);
-          if (result instanceof Misfit) return pending.fail("failed", `${verb}: malformed answer: ${result}`);
-          if (over()) resolve(result);
-        },
-        fail: (kind, why) => {
-          if (!over()) return;
-          this.send({ is: "cancel", id });
-          reject(new ServiceFault(kind, why));
-        },
-      };
-      this.#pending.set(id, pending);
-      if (signal?.aborted === true) return cancelled();
-      signal?.addEventListener("abort", cancelled, { once: true });
-      this.send({ is: "ask", id, verb, args });
+    const { pid } = this;
+    this.send({ is: "ask", id, verb, args });
+    const question = new WorkerQuestion({ id, verb, pid }, options, {
+      tell: (message) => this.send(message),
+      over: () => void this.#pending.delete(id),
     });
+    this.#pending.set(id, question);
+    return question.answer;
   }
 
   #read(line: string): void {

@@ -1,11 +1,10 @@
-import { count, finite, list, nothing, optional, record, type Shape, text } from "../base/shape.ts";
+import { count, finite, list, Misfit, nothing, optional, record, type Shape, text } from "../base/shape.ts";
 import { type RunningAnswer, runningAnswer } from "../explain/explanation_shape.ts";
 import { words } from "../master/control/control_verbs.ts";
 import { type MessagePiece, messagePiece, type QueueRow, queueRow } from "../master/control/queue_rows.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import { queueCounts, queueId, queueName } from "../queue/queue_shapes.ts";
 import type { QueueCounts, QueueName } from "../queue/store.ts";
-import { Misfit } from "../base/shape.ts";
 
 type None = Readonly<Record<never, never>>;
 

@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { known, oneOf, record, type Shape, text } from "../../base/shape.ts";
-import { either } from "../../base/shape.ts";
+import { either, known, oneOf, record, type Shape, text } from "../../base/shape.ts";
 import { type FaultReport, faultReport } from "./service_fault.ts";
 
 /**

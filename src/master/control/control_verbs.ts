@@ -1,5 +1,4 @@
-import { flag, nothing, optional, record, type Shape, text } from "../../base/shape.ts";
-import { count, list, Misfit } from "../../base/shape.ts";
+import { count, flag, list, Misfit, nothing, optional, record, type Shape, text } from "../../base/shape.ts";
 import { type RunningAnswer, runningAnswer } from "../../explain/explanation_shape.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import { queueCounts, queueId, queueName } from "../../queue/queue_shapes.ts";

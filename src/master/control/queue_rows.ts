@@ -1,4 +1,4 @@
-import { flag, list, oneOf, optional, record, type Shape, tagged, text } from "../../base/shape.ts";
+import { flag, list, Misfit, oneOf, optional, record, type Shape, tagged, text } from "../../base/shape.ts";
 import {
   type EnvelopeHead,
   envelopeHead,
@@ -8,7 +8,6 @@ import {
   recipientWithState,
 } from "../../queue/queue_shapes.ts";
 import type { QueueListing, QueueName } from "../../queue/store.ts";
-import { Misfit } from "../../base/shape.ts";
 
 /** A message of the queue listing. One with many recipients takes several rows, all but the first `continued`. */
 export interface QueueRow extends QueueListing {

@@ -1,5 +1,5 @@
-import { expect, test } from "bun:test";
-import { mkdtempSync, statSync } from "node:fs";
+import { afterEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,8 +45,12 @@ const idle: ControlService = {
   pickup: () => Promise.resolve(null),
 };
 
+const folders: string[] = [];
+afterEach(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
 async function served(service: Partial<ControlService>) {
   const queueDirectory = mkdtempSync(join(tmpdir(), "mta-control-"));
+  folders.push(queueDirectory);
   const listener = await openControlServer({
     queueDirectory,
     uid: process.getuid!(),

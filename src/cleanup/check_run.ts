@@ -3,7 +3,7 @@ import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { printField } from "../message/header.ts";
 import type { Log } from "../observe/log.ts";
 import type { OpenMaps } from "../rewrite/open_tables.ts";
-import { defer, reasonText, refuse, type Reply } from "../smtp/reply.ts";
+import { defer, reasonText, type Reply } from "../smtp/reply.ts";
 import type { Answer } from "../table/table.ts";
 import { type CheckAction, type CheckedKind, parseCheckAction } from "./check_action.ts";
 import type { Submission } from "./cleanup.ts";
@@ -28,8 +28,6 @@ export function originText({ origin, sender, recipients }: Submission): string {
 
 const fieldText = (lines: string) => lines.replaceAll("\r\n", "\n").replace(/\n$/, "");
 
-const TOO_DEEP = refuse(550, "5.6.0", "MIME nesting exceeds safety limit");
-
 /** A table's text in place of a header or of body lines, in wire form: a header stays one, the body may have more lines. */
 function wireText(kind: CheckedKind, text: string): string {
   const bytes = toBytesText(text);
@@ -38,23 +36,11 @@ function wireText(kind: CheckedKind, text: string): string {
     : `${bytes.replace(/\r?\n|\r/g, "\r\n").replaceAll("\0", "")}\r\n`;
 }
 
-/** Tells what is wrong with a message's MIME structure, and where. */
-export function logMimeError(log: Log, submission: Submission, error: string, text: string): void {
-  const origin = { ...submission.origin, protocol: undefined, helo: undefined };
-  log.emit("cleanup", "mimeError", {
-    id: submission.id,
-    error,
-    text: text.replace(/\r?\n$/, "").replaceAll("\r\n", "\n").slice(0, 100),
-    origin: originText({ ...submission, origin }),
-  });
-}
-
 /** The checks of one message: their log lines, and what they ask for beyond changing lines. */
 export class CheckRun {
   /** No more checks are made: what else is in the message does not matter. */
   over = false;
   #isHeld = false;
-  #tooDeep = false;
   readonly #submission: Submission;
   readonly #message: MessageEdits;
   readonly #log: Log;
@@ -68,18 +54,6 @@ export class CheckRun {
   #refuse(reply: Reply): void {
     this.over = true;
     this.#message.refuse(reply);
-  }
-
-  /** A multipart is nested more deeply than is looked into: with checks set, the message will not do (mime_nesting_limit). */
-  tooDeep(field: string): void {
-    if (this.#tooDeep) return;
-    this.#tooDeep = true;
-    logMimeError(this.#log, this.#submission, "MIME nesting exceeds safety limit", fieldText(field));
-  }
-
-  /** The content is complete. */
-  finish(): void {
-    if (this.#tooDeep) this.#refuse(TOO_DEEP);
   }
 
   /** Holds a header or a body line against a table; the last line end is taken off, those inside become LF. */

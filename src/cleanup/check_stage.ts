@@ -23,15 +23,7 @@ export class CheckStage implements Stage {
     return this.#run.check("header", fromBytesText(text), tableFor(this.#checks, place, name));
   }
 
-  tooDeep(field: string): void {
-    if (this.#checks.refusesDeep) this.#run.tooDeep(field);
-  }
-
   body(bytes: Buffer, begins: boolean): MaybeAsync<string | undefined> {
     return this.#lines.check(bytes, begins);
-  }
-
-  end(): void {
-    this.#run.finish();
   }
 }

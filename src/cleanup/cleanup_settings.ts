@@ -1,5 +1,6 @@
 import { splitList } from "../config/syntax/list.ts";
 import { type WalkLimits, walkLimits } from "../message/mime_walker.ts";
+import { MIME_RULE_PARAMETERS, readMimeRules, type WantedRules } from "./mime_rules.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 
 /** The parameters that cleanup reads. */
@@ -10,14 +11,15 @@ export const CLEANUP_PARAMETERS = [
   "header_address_token_limit",
   "header_size_limit",
   "hopcount_limit",
+  "internal_mail_filter_classes",
   "line_length_limit",
   "message_drop_headers",
   "message_size_limit",
   "mime_boundary_length_limit",
   "mime_nesting_limit",
   "myhostname",
-  "receive_override_options",
   "undisclosed_recipients_header",
+  ...MIME_RULE_PARAMETERS,
 ] as const satisfies readonly ParameterName[];
 
 /** Their values. */
@@ -32,6 +34,9 @@ export interface CleanupSettings {
   readonly headerSizeLimit: number;
   readonly hopcountLimit: number;
   readonly walkLimits: WalkLimits;
+  readonly mimeRules: WantedRules;
+  /** Notices made here are checked too. */
+  readonly checksNotices: boolean;
   /** Lower case. */
   readonly dropped: ReadonlySet<string>;
   readonly messageSizeLimit: number;
@@ -50,6 +55,8 @@ export function readCleanupSettings(settings: CleanupParameters): CleanupSetting
     headerSizeLimit: settings.header_size_limit,
     hopcountLimit: settings.hopcount_limit,
     walkLimits: walkLimits(settings, settings.line_length_limit),
+    mimeRules: readMimeRules(settings),
+    checksNotices: splitList(settings.internal_mail_filter_classes).includes("bounce"),
     dropped: new Set(splitList(settings.message_drop_headers).map((name) => name.toLowerCase())),
     messageSizeLimit: settings.message_size_limit,
     myhostname: settings.myhostname,

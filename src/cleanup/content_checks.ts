@@ -31,7 +31,7 @@ export interface ContentChecks {
   readonly lineLimit: number;
   /** Parts are looked into. */
   readonly parseMime: boolean;
-  /** A message that is nested too deeply to look into is refused. */
+  /** Parts are looked into, and a message that is nested too deeply for that is refused. */
   readonly refusesDeep: boolean;
   /** Notices made here are checked too. */
   readonly notices: boolean;
@@ -58,7 +58,7 @@ export function openContentChecks(
     bodyLimit: settings.body_checks_size_limit,
     lineLimit: settings.line_length_limit,
     parseMime: !settings.disable_mime_input_processing,
-    refusesDeep: (header ?? mime ?? nested) !== undefined,
+    refusesDeep: !settings.disable_mime_input_processing && (header ?? mime ?? nested) !== undefined,
     notices: splitList(settings.internal_mail_filter_classes).includes("bounce"),
   };
 }
@@ -82,10 +82,15 @@ export function tableFor(
   return place === "nested" ? checks.nested : checks.header;
 }
 
-/** The checks that a message is held against: those made here pass by, unless notices are to be checked. */
+/** Whether content of that kind is checked: what is made here passes, but for notices where they are to be checked. */
+export function isChecked(kind: "mail" | "bounce" | "probe" | undefined, notices: boolean): boolean {
+  return kind === undefined || (kind === "bounce" && notices);
+}
+
+/** The checks that a message is held against. */
 export function checksFor(
   checks: ContentChecks | undefined,
   kind: "mail" | "bounce" | "probe" | undefined,
 ): ContentChecks | undefined {
-  return kind === undefined || (kind === "bounce" && checks?.notices) ? checks : undefined;
+  return checks !== undefined && isChecked(kind, checks.notices) ? checks : undefined;
 }

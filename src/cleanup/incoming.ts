@@ -17,6 +17,8 @@ const TOO_BIG = refuse(552, "5.3.4", "Error: message file too big");
 /** Fields and stretches between two looks at the time. */
 const STRETCH = 64;
 
+type Stretch = Extract<MimeEvent, { readonly is: "body" }>;
+
 const NAME = /^([!-9;-~]+)[ \t]*:/;
 
 /**
@@ -97,9 +99,10 @@ export class Incoming implements IncomingMessage {
       case "field":
         return this.#takeField(event, 0);
       case "headerEnd":
+        for (const stage of this.#readers) stage.entity?.(event.entity);
         return event.place === "primary" ? this.#endHeader() : undefined;
       case "body":
-        return this.#takeBody(event.bytes, event.begins, 0);
+        return this.#takeBody(event, event.bytes, 0);
       case "tooDeep":
         for (const stage of this.#readers) stage.tooDeep?.(event.text);
         return;
@@ -123,12 +126,12 @@ export class Incoming implements IncomingMessage {
     else this.#message.addText(text);
   }
 
-  #takeBody(bytes: Buffer, begins: boolean, from: number): MaybeAsync<void> {
+  #takeBody(stretch: Stretch, bytes: Buffer, from: number): MaybeAsync<void> {
     const reader = this.#readers[from];
     if (reader === undefined) return this.#message.addBytes(bytes);
     return then(
-      reader.body?.(bytes, begins),
-      (made) => this.#takeBody(made === undefined ? bytes : Buffer.from(made, "latin1"), begins, from + 1),
+      reader.body?.(bytes, stretch.begins, stretch.encoding),
+      (made) => this.#takeBody(stretch, made === undefined ? bytes : Buffer.from(made, "latin1"), from + 1),
     );
   }
 

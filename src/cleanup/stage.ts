@@ -1,6 +1,7 @@
 import type { Address } from "../address/address.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
-import type { HeaderPlace } from "../message/mime_walker.ts";
+import type { Encoding } from "../message/content_type.ts";
+import type { Entity, HeaderPlace } from "../message/mime_walker.ts";
 import type { QueueId, Recipient } from "../queue/envelope.ts";
 import type { Reply } from "../smtp/reply.ts";
 
@@ -64,10 +65,12 @@ export interface Stage {
   field?(field: HeaderField): MaybeAsync<Changed>;
   /** A multipart that is nested more deeply than mime_nesting_limit; `field` says so. */
   tooDeep?(field: string): void;
+  /** A header is complete, the message's own or that of a part or attached message: what it says of the body behind it. */
+  entity?(entity: Entity): void;
   /** The message's own header is complete. */
   headerEnd?(): MaybeAsync<void>;
   /** A stretch of body, the first of one where it `begins`: what takes its place, undefined when it stays. */
-  body?(bytes: Buffer, begins: boolean): MaybeAsync<string | undefined>;
+  body?(bytes: Buffer, begins: boolean, encoding: Encoding): MaybeAsync<string | undefined>;
   /** The content is complete. */
   end?(): MaybeAsync<void>;
 }

@@ -2,10 +2,11 @@ import { CheckRun } from "./check_run.ts";
 import { CheckStage } from "./check_stage.ts";
 import type { Submission } from "./cleanup.ts";
 import type { CleanupHouse } from "./cleanup_deps.ts";
-import { checksFor } from "./content_checks.ts";
+import { checksFor, type ContentChecks, isChecked } from "./content_checks.ts";
 import { HeaderEditor } from "./header_editor.ts";
 import { HeaderRecipients } from "./header_recipients.ts";
 import { HopLimit } from "./hop_limit.ts";
+import { MimeRules, type WantedRules } from "./mime_rules.ts";
 import type { MessageDraft } from "./message_draft.ts";
 import type { Stage } from "./stage.ts";
 
@@ -16,10 +17,25 @@ export function stagesFor(
   message: MessageDraft,
 ): readonly Stage[] {
   const { settings, log } = house;
-  const stages: Stage[] = [new HopLimit(message, settings.hopcountLimit, log)];
   const checks = checksFor(house.checks, submission.kind);
+  const stages: Stage[] = [];
+  const rules = wantedRules(house, submission, checks);
+  if (rules.nesting) stages.push(new MimeRules(submission, message, { wanted: rules, log }));
+  stages.push(new HopLimit(message, settings.hopcountLimit, log));
   if (checks !== undefined) stages.push(new CheckStage(checks, new CheckRun(submission, message, log)));
   if (submission.recipientsFromHeader) stages.push(new HeaderRecipients(message, settings.addressLimit));
   stages.push(new HeaderEditor(house, submission, message), ...house.stages?.(submission, message) ?? []);
   return stages;
+}
+
+const NO_RULES: WantedRules = { nesting: false, header: false, body: false, domain: false };
+
+/** A message that fields are checked of is not to hide some of them by depth. */
+function wantedRules(
+  { settings }: CleanupHouse,
+  { kind }: Submission,
+  checks: ContentChecks | undefined,
+): WantedRules {
+  const rules = isChecked(kind, settings.checksNotices) ? settings.mimeRules : NO_RULES;
+  return checks?.refusesDeep ? { ...rules, nesting: true } : rules;
 }

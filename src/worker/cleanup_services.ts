@@ -1,5 +1,4 @@
 import { withCharacterChecks } from "../cleanup/character_checks.ts";
-import { withStrictMime } from "../cleanup/strict_mime.ts";
 import { withUnaskedLocalMilters } from "../cleanup/unasked_local_milters.ts";
 import type { Cleanup } from "../cleanup/cleanup.ts";
 import { createCleanup } from "../cleanup/create_cleanup.ts";
@@ -36,8 +35,7 @@ export function cleanupFor(
     log: logFor(base),
   });
   const log = logFor(base);
-  const checked = withStrictMime(withCharacterChecks(cleanup, effective, log), effective, log);
-  return withUnaskedLocalMilters(checked, effective, log);
+  return withUnaskedLocalMilters(withCharacterChecks(cleanup, effective, log), effective, log);
 }
 
 function cleanupEntry({ services }: Configuration, name: string): Service | undefined {

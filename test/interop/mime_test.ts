@@ -53,6 +53,11 @@ const CONTEXTS: Readonly<Record<string, { readonly main: Record<string, string>;
       main: { ...SEEING, disable_mime_input_processing: "yes" },
       only: /boundary=b"|nest|attached/,
     },
+    "strict rules": {
+      main: { strict_8bitmime: "yes", strict_mime_encoding_domain: "yes" },
+      only: /random|encoding of|tree|bytes|header$/,
+    },
+    "encoding domains": { main: { strict_mime_encoding_domain: "yes" }, only: /encoding of/ },
     "header checks alone": { main: { header_checks: SEEING.header_checks }, only: /tree|attached|random/ },
     "body checks alone": {
       main: { body_checks: SEEING.body_checks, body_checks_size_limit: "0" },
@@ -187,6 +192,8 @@ describe.skipIf(!postfixAvailable())("content checks see what Postfix's see", ()
         local_transport: hop,
         smtp_dns_support_level: "disabled",
         smtp_line_length_limit: "0",
+        smtpd_soft_error_limit: "100000",
+        smtpd_hard_error_limit: "100000",
       },
       master,
     });

@@ -2,7 +2,6 @@
 import { createAccessPolicy } from "../../src/access/create_policy.ts";
 import { createServiceFooter } from "../../src/access/reply/reject_footer.ts";
 import { withCharacterChecks } from "../../src/cleanup/character_checks.ts";
-import { withStrictMime } from "../../src/cleanup/strict_mime.ts";
 import { withUnaskedLocalMilters } from "../../src/cleanup/unasked_local_milters.ts";
 import { createCleanup } from "../../src/cleanup/create_cleanup.ts";
 import { openContentChecks } from "../../src/cleanup/content_checks.ts";
@@ -168,18 +167,14 @@ export function memorySmtpd(
       openTables,
     ),
     cleanup: withUnaskedLocalMilters(
-      withStrictMime(
-        withCharacterChecks(
-          createCleanup({
-            settings,
-            store,
-            rewriter,
-            log,
-            checks: openContentChecks(settings, openTables),
-          }),
+      withCharacterChecks(
+        createCleanup({
           settings,
+          store,
+          rewriter,
           log,
-        ),
+          checks: openContentChecks(settings, openTables),
+        }),
         settings,
         log,
       ),

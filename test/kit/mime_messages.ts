@@ -384,6 +384,34 @@ const BODIES: Readonly<Record<string, readonly string[]>> = {
   ],
   "a name that is too long": ["--b", `${"X".repeat(2050)}: 1`, "Y: 1"],
   "no part": [],
+  ...Object.fromEntries(
+    [
+      "message/rfc822",
+      "message/global",
+      "message/partial",
+      "message/external-body",
+      "message/x",
+      "multipart/x",
+      "image/x",
+    ].flatMap((type) =>
+      ["8bit", "BINARY", "base64", "(c) quoted-printable; x", '"8bit"', "x-unknown"].map((encoding) => [
+        `encoding of ${type}: ${encoding}`,
+        [
+          "--b",
+          `Content-Type: ${type}`,
+          `Content-Transfer-Encoding: ${encoding}`,
+          "",
+          "S: \xe9",
+          "",
+          "\xe9",
+          "--b",
+          "T: 1",
+          "",
+          "\xe9",
+        ],
+      ])
+    ),
+  ),
 };
 
 const deep = (levels: number) =>

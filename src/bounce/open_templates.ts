@@ -1,3 +1,4 @@
+import { systemErrorText } from "../platform/system_error.ts";
 import { BUILT_IN, parseTemplates, type Templates } from "./template.ts";
 
 /** The texts of bounce_template_file, or the built-in ones when it is empty. Throws words for the operator, with file and line. */
@@ -7,9 +8,7 @@ export function openTemplates(path: string, read: (path: string) => Uint8Array):
   try {
     text = Buffer.from(read(path)).toString("utf8");
   } catch (error) {
-    throw new Error(
-      `bounce_template_file: cannot open ${path}: ${error instanceof Error ? error.message : error}`,
-    );
+    throw new Error(`bounce_template_file: cannot open ${path}: ${systemErrorText(error)}`, { cause: error });
   }
   const parsed = parseTemplates(text);
   if ("is" in parsed) throw new Error(`${path}, line ${parsed.line}: ${parsed.why}`);

@@ -1,5 +1,5 @@
-import { readSmallFile, systemErrorText } from "../platform/file/small_files.ts";
-import { errorCode } from "../platform/system_error.ts";
+import { readSmallFile } from "../platform/file/small_files.ts";
+import { errorCode, systemErrorText } from "../platform/system_error.ts";
 import { hostName, interfaceAddresses, lookupHostNow, tcpPort } from "../platform/host.ts";
 import type { InterfaceAddress } from "../platform/host.ts";
 

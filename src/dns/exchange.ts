@@ -1,3 +1,4 @@
+import { systemErrorText } from "../platform/system_error.ts";
 import { GatheredBytes } from "../base/gathered_bytes.ts";
 import type { Connection, ConnectionHandler, ConnectTo } from "../platform/socket/connection.ts";
 import type { OpenDatagrams } from "../platform/socket/udp.ts";
@@ -66,7 +67,7 @@ function overUdp(
         settle({ is: "bytes", bytes });
       }
     },
-    error: (error) => settle(failed(error.code ?? error.message)),
+    error: (error) => settle(failed(systemErrorText(error))),
   });
   options.signal?.addEventListener("abort", aborted, { once: true });
   socket.send(question.bytes);
@@ -97,7 +98,8 @@ function overTcp(tcp: Wire["tcp"], server: Server, question: Question, options: 
     end: () => settle(connection, failed("TCP connection closed early")),
     drain: () => {},
     timeout: () => {},
-    close: (error) => resolve(failed(error?.code ?? "TCP connection closed early")),
+    close: (error) =>
+      resolve(failed(error === undefined ? "TCP connection closed early" : systemErrorText(error))),
   }));
   opened.then(
     (connection) => {
@@ -106,7 +108,7 @@ function overTcp(tcp: Wire["tcp"], server: Server, question: Question, options: 
       connection.write(Buffer.concat([length, question.bytes]));
       return promise.finally(() => connection.destroy());
     },
-    (error: NodeJS.ErrnoException) => resolve(failed(error?.code ?? "aborted")),
+    (error) => resolve(failed(error === undefined ? "aborted" : systemErrorText(error))),
   );
   return promise.finally(() => clearTimeout(timer));
 }

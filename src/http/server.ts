@@ -1,4 +1,5 @@
 import { splitHostPort } from "../config/listen_address.ts";
+import { systemErrorText } from "../platform/system_error.ts";
 import { type HttpServer, serveHttp } from "../platform/socket/http_server.ts";
 import { createApp, type HttpFacts } from "./app.ts";
 
@@ -16,6 +17,6 @@ export async function openHttpServer(listen: string, facts: HttpFacts): Promise<
     const host = at.host === "" ? "127.0.0.1" : at.host;
     return await serveHttp({ host, port }, (request) => app.fetch(request));
   } catch (error) {
-    throw new Error(`http_listen ${listen}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`http_listen ${listen}: ${systemErrorText(error)}`, { cause: error });
   }
 }

@@ -1,5 +1,5 @@
 import type { Endpoint } from "../config/listening_endpoints.ts";
-import { errnoText } from "../platform/libc.ts";
+import { systemErrorText } from "../platform/system_error.ts";
 import type { SocketAddress } from "../platform/socket/inherited_sockets.ts";
 
 /** The system calls behind the sockets. */
@@ -69,9 +69,9 @@ export class ListeningSockets {
       if (first && !this.#portIsOurs(endpoint.port)) this.#calls.close(this.#calls.open(endpoint, 0, false));
       return this.#calls.open(endpoint, BACKLOG, true);
     } catch (error) {
-      const { code, errno } = error as NodeJS.ErrnoException;
+      const { code } = error as NodeJS.ErrnoException;
       if (endpoint.optional && (code === "EAFNOSUPPORT" || code === "EADDRNOTAVAIL")) return undefined;
-      const why = errno === undefined ? String(error) : errnoText(errno);
+      const why = systemErrorText(error);
       throw new Error(`bind ${endpoint.address} port ${endpoint.port}: ${why}`, { cause: error });
     }
   }

@@ -25,13 +25,12 @@ function needFolder(path: string, parameter: string): string | undefined {
     const warning = need(path, 0o755);
     return warning === undefined ? undefined : `${parameter}: ${warning}`;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === "EACCES" || code === "EROFS" || code === "EPERM"
-      ? "it cannot be made here"
-      : systemErrorText(error);
-    throw new Error(`${parameter} ${path}: ${why}; set ${parameter} in main.cf to a folder of your own`, {
-      cause: error,
-    });
+    throw new Error(
+      `${parameter} ${path}: ${systemErrorText(error)}; set ${parameter} in main.cf to a folder of your own`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

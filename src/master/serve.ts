@@ -147,7 +147,7 @@ async function openControl(master: Master): Promise<Listener | undefined> {
     master.log.note(
       "master",
       "error",
-      `control socket: ${(error as Error).message}; "mta status", "reload" and the queue tools will not work`,
+      `control socket: ${systemErrorText(error)}; "mta status", "reload" and the queue tools will not work`,
     );
     return undefined;
   }
@@ -166,7 +166,7 @@ async function openHttp(master: Master): Promise<HttpServer | undefined> {
       metrics: () => master.metricsText(),
     });
   } catch (error) {
-    const why = (error as Error).message;
+    const why = systemErrorText(error);
     if (master.configuration.isSet("http_listen")) throw new StartFault(why, { cause: error });
     master.log.note("master", "warning", `${why}; going on without health checks and metrics`);
     return undefined;

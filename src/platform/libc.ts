@@ -1,4 +1,5 @@
 import { dlopen, type FFIFunction, type Library, type Pointer, read, toArrayBuffer } from "bun:ffi";
+import os from "node:os";
 
 /** Where the C library may be: glibc, then musl by its usual names. */
 const CANDIDATES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1", "libc.so"];
@@ -40,44 +41,25 @@ export function clearErrno(): void {
   new Int32Array(toArrayBuffer(errnoPointer(), 0, 4))[0] = 0;
 }
 
-const NAMES: Readonly<Record<number, readonly [code: string, text: string]>> = {
-  1: ["EPERM", "Operation not permitted"],
-  2: ["ENOENT", "No such file or directory"],
-  4: ["EINTR", "Interrupted system call"],
-  5: ["EIO", "Input/output error"],
-  9: ["EBADF", "Bad file descriptor"],
-  10: ["ECHILD", "No child processes"],
-  11: ["EAGAIN", "Resource temporarily unavailable"],
-  12: ["ENOMEM", "Cannot allocate memory"],
-  13: ["EACCES", "Permission denied"],
-  20: ["ENOTDIR", "Not a directory"],
-  21: ["EISDIR", "Is a directory"],
-  22: ["EINVAL", "Invalid argument"],
-  23: ["ENFILE", "Too many open files in system"],
-  24: ["EMFILE", "Too many open files"],
-  27: ["EFBIG", "File too large"],
-  28: ["ENOSPC", "No space left on device"],
-  29: ["ESPIPE", "Illegal seek"],
-  30: ["EROFS", "Read-only file system"],
-  36: ["ENAMETOOLONG", "File name too long"],
-  40: ["ELOOP", "Too many levels of symbolic links"],
-  90: ["EMSGSIZE", "Message too long"],
-  97: ["EAFNOSUPPORT", "Address family not supported by protocol"],
-  98: ["EADDRINUSE", "Address already in use"],
-  99: ["EADDRNOTAVAIL", "Cannot assign requested address"],
-  105: ["ENOBUFS", "No buffer space available"],
-  107: ["ENOTCONN", "Transport endpoint is not connected"],
-  111: ["ECONNREFUSED", "Connection refused"],
-  116: ["ESTALE", "Stale file handle"],
-};
+const openStrerror = () => libc({ strerror: { args: ["i32"], returns: "cstring" } });
+let texts: ReturnType<typeof openStrerror> | undefined;
 
 /** The system's words for an errno, as strerror(3) gives them. */
 export function errnoText(number: number): string {
-  return NAMES[number]?.[1] ?? `error ${number}`;
+  return String((texts ??= openStrerror()).strerror(number));
+}
+
+/** The name of an errno: `ENOENT`. */
+function errnoName(number: number): string {
+  const found = Object.entries(os.constants.errno).find(([, value]) => value === number);
+  return found?.[0] ?? `E${number}`;
 }
 
 /** An Error for a failed system call, with `code` and `errno` as the runtime's own have them. */
 export function systemError(call: string, number: number = errno()): NodeJS.ErrnoException {
-  const code = NAMES[number]?.[0] ?? `E${number}`;
-  return Object.assign(new Error(`${call}: ${errnoText(number)}`), { code, errno: number, syscall: call });
+  return Object.assign(new Error(`${call}: ${errnoText(number)}`), {
+    code: errnoName(number),
+    errno: number,
+    syscall: call,
+  });
 }

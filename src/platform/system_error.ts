@@ -1,52 +1,32 @@
-/** strerror(3)'s words for the errors that sockets and files meet. */
-const TEXTS: { readonly [code: string]: string } = {
-  EACCES: "Permission denied",
-  EADDRINUSE: "Address already in use",
-  EADDRNOTAVAIL: "Cannot assign requested address",
-  EAFNOSUPPORT: "Address family not supported by protocol",
+import os from "node:os";
+import { errnoText } from "./libc.ts";
+
+/** What a name look-up of the system says (getaddrinfo(3)); it has no errno. */
+const LOOKUP_TEXTS: { readonly [code: string]: string } = {
   EAI_AGAIN: "Temporary failure in name resolution",
-  EAGAIN: "Resource temporarily unavailable",
-  ECONNABORTED: "Software caused connection abort",
-  ECONNREFUSED: "Connection refused",
-  ECONNRESET: "Connection reset by peer",
-  EHOSTDOWN: "Host is down",
-  EHOSTUNREACH: "No route to host",
-  EINVAL: "Invalid argument",
-  EMFILE: "Too many open files",
-  ENAMETOOLONG: "File name too long",
-  ENETDOWN: "Network is down",
-  ENETUNREACH: "Network is unreachable",
-  ENFILE: "Too many open files in system",
-  ENOBUFS: "No buffer space available",
-  ENOENT: "No such file or directory",
   ENOTFOUND: "Name or service not known",
-  ENOTDIR: "Not a directory",
-  ENXIO: "No such device or address",
-  ENOTSOCK: "Socket operation on non-socket",
-  EPERM: "Operation not permitted",
-  EPIPE: "Broken pipe",
-  EPROTOTYPE: "Protocol wrong type for socket",
-  ETIMEDOUT: "Connection timed out",
-  EXDEV: "Invalid cross-device link",
-  ETXTBSY: "Text file busy",
-  ESTALE: "Stale file handle",
-  EROFS: "Read-only file system",
-  ENOSPC: "No space left on device",
-  ENOMEM: "Cannot allocate memory",
-  ENOEXEC: "Exec format error",
-  ELOOP: "Too many levels of symbolic links",
-  EISDIR: "Is a directory",
-  EIO: "Input/output error",
-  EFBIG: "File too large",
-  EEXIST: "File exists",
-  EDQUOT: "Disk quota exceeded",
 };
 
-/** The system's words for an error, as `%m` prints them in Postfix's texts. */
+const MOST_ERRNO = 4095;
+
+/** The errno of an error; undefined when it is no system call's. */
+function errnoOf(error: Error): number | undefined {
+  const { code, errno } = error as NodeJS.ErrnoException;
+  const named: { readonly [code: string]: number | undefined } = os.constants.errno;
+  if (code !== undefined && named[code] !== undefined) return named[code];
+  const number = Math.abs(errno ?? 0);
+  return number > 0 && number <= MOST_ERRNO ? number : undefined;
+}
+
+/**
+ * The C library's words for what went wrong, as `%m` prints them in Postfix's texts; whatever is no system error speaks for itself.
+ * Every place that tells of a system error uses this: the runtime's own words name no cause that an operator could look up.
+ */
 export function systemErrorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const code = "code" in error ? String(error.code) : "";
-  return TEXTS[code] ?? error.message;
+  const number = errnoOf(error);
+  if (number !== undefined) return errnoText(number);
+  return LOOKUP_TEXTS[errorCode(error)] ?? error.message;
 }
 
 /** Code of a system error (`ENOENT`), "" for anything else. */

@@ -1,3 +1,4 @@
+import { systemErrorText } from "../platform/system_error.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../observe/log.ts";
 import type { QueueId } from "../queue/envelope.ts";
@@ -190,7 +191,7 @@ export class ActiveQueue {
 
   #failed(id: QueueId, error: unknown): void {
     this.#opening--;
-    this.#options.log.note("qmgr", "warning", `${id}: cannot open the message: ${String(error)}`);
+    this.#options.log.note("qmgr", "warning", `${id}: cannot open the message: ${systemErrorText(error)}`);
     try {
       const until = this.#options.waits.now() + this.#options.retryAfter;
       this.#options.store.defer(id, until, []);

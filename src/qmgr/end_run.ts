@@ -1,3 +1,4 @@
+import { systemErrorText } from "../platform/system_error.ts";
 import { quoteAddress } from "../address/address.ts";
 import type { Bouncer, ReportedRecipient } from "../bounce/bouncer.ts";
 import type { Log } from "../observe/log.ts";
@@ -109,7 +110,7 @@ async function tell(
     const subject = { envelope: message.envelope, content: await world.content(message) };
     return await world.bounce[what](subject, flatten(list));
   } catch (error) {
-    world.log.note("qmgr", "warning", `${message.id}: cannot send a notice: ${String(error)}`);
+    world.log.note("qmgr", "warning", `${message.id}: cannot send a notice: ${systemErrorText(error)}`);
     return false;
   }
 }

@@ -1,3 +1,4 @@
+import { systemErrorText } from "../platform/system_error.ts";
 import { quoteAddress } from "../address/address.ts";
 import { type Clock, goingOn } from "../base/clock.ts";
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
@@ -269,7 +270,7 @@ class QueueManager implements Qmgr {
     try {
       return (kind === "probe" ? probeRouter ?? router : router).route(sender, recipient);
     } catch (error) {
-      this.#deps.log.note("qmgr", "warning", `cannot route ${recipient}: ${String(error)}`);
+      this.#deps.log.note("qmgr", "warning", `cannot route ${recipient}: ${systemErrorText(error)}`);
       return { is: "trouble", why: String(error) };
     }
   }
@@ -286,7 +287,7 @@ class QueueManager implements Qmgr {
         routes.push(await this.#route(message.envelope, pending[routes.length]));
       }
     } catch (error) {
-      this.#deps.log.note("qmgr", "warning", `${message.id}: cannot route: ${String(error)}`);
+      this.#deps.log.note("qmgr", "warning", `${message.id}: cannot route: ${systemErrorText(error)}`);
       while (routes.length < pending.length) routes.push({ is: "trouble", why: String(error) });
     }
     if (this.#stopping) return this.#putBack(message, pending.length);
@@ -510,7 +511,7 @@ class QueueManager implements Qmgr {
     void endRun(message, this.#world).then(
       (end) => this.#left(message, end),
       (error) => {
-        this.#deps.log.note("qmgr", "warning", `${message.id}: cannot settle: ${String(error)}`);
+        this.#deps.log.note("qmgr", "warning", `${message.id}: cannot settle: ${systemErrorText(error)}`);
         this.#release(message);
       },
     );
@@ -532,7 +533,7 @@ class QueueManager implements Qmgr {
       }
       this.#deps.store.release(message.id);
     } catch (error) {
-      this.#deps.log.note("qmgr", "warning", `${message.id}: cannot put back: ${String(error)}`);
+      this.#deps.log.note("qmgr", "warning", `${message.id}: cannot put back: ${systemErrorText(error)}`);
     }
     this.#left(message, { is: "removed" });
   }

@@ -400,7 +400,7 @@ test("an agent's fault defers with 4.3.0 and loses nothing", async () => {
   });
   put(["a@x.example"]);
   await settle();
-  expect(log.lines).toContain("qmgr: warning: ID1: transport smtp failed: Error: bug");
+  expect(log.lines).toContain("qmgr: warning: ID1: transport smtp failed: bug");
   expect(log.lines.at(-1)).toContain("dsn=4.3.0, status=deferred (unknown mail transport error)");
   expect((await store.counts()).deferred).toBe(1);
 });

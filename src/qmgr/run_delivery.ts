@@ -1,3 +1,4 @@
+import { systemErrorText } from "../platform/system_error.ts";
 import type { Agent, DeliveryReport, Outcome } from "../delivery/agent.ts";
 import type { Program } from "../observe/event.ts";
 import type { Log } from "../observe/log.ts";
@@ -63,7 +64,11 @@ export async function runDelivery(
     }, signal);
   } catch (error) {
     if (signal.aborted) return undefined;
-    log.note("qmgr", "warning", `${message.id}: transport ${transport.name} failed: ${String(error)}`);
+    log.note(
+      "qmgr",
+      "warning",
+      `${message.id}: transport ${transport.name} failed: ${systemErrorText(error)}`,
+    );
     return allDeferred(delivery, "unknown mail transport error");
   }
 }

@@ -2,6 +2,7 @@ import { splitList } from "../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { descriptorWriter, type LineStyle, type LogWriter, syslogWriter } from "../observe/log_writer.ts";
 import { openLogFile } from "../platform/file/log_file.ts";
+import { systemErrorText } from "../platform/system_error.ts";
 import type { LogTarget } from "./worker_protocol.ts";
 
 /** The settings behind the log. */
@@ -49,7 +50,7 @@ export function openLogTarget(settings: LogSettings, circumstances: LogCircumsta
       fd: openLogFile(path, Number.parseInt(settings.maillog_file_permissions, 8)),
     };
   } catch (error) {
-    throw new Error(`open maillog_file ${path}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`open maillog_file ${path}: ${systemErrorText(error)}`, { cause: error });
   }
 }
 

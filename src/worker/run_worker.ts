@@ -15,6 +15,7 @@ import { listen, type Listener, onConnectionBug } from "../platform/socket/conne
 import { hostName } from "../platform/host.ts";
 import { onSignal, onUncaught, ownPid } from "../platform/process/signals.ts";
 import { type ParentChannel, parentChannel } from "../platform/socket/child.ts";
+import { systemErrorText } from "../platform/system_error.ts";
 import { every } from "../platform/timer.ts";
 import { openStore } from "../queue/file_store/open_store.ts";
 import { QueueFault, type QueueStore } from "../queue/store.ts";
@@ -177,7 +178,7 @@ class Worker {
       this.#log?.note(
         "master",
         "error",
-        `queue: cannot take over what an earlier worker left: ${(error as Error).message}`,
+        `queue: cannot take over what an earlier worker left: ${systemErrorText(error)}`,
       );
     }
     this.#assembly?.wake();

@@ -1,5 +1,6 @@
 import { splitNameValue } from "../../config/syntax/logical_lines.ts";
-import { replaceFile, systemErrorText } from "../../platform/file/small_files.ts";
+import { replaceFile } from "../../platform/file/small_files.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { fatal } from "./_fault.ts";
 
 /** How an entry is changed: set (`-e`), commented out (`-#`), removed (`-X`). */

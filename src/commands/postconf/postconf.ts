@@ -1,7 +1,8 @@
 import { configurationDirectory } from "../../config/directory.ts";
 import { parseMainCf } from "../../config/syntax/main_cf.ts";
 import { realWorld, type World } from "../../config/world.ts";
-import { readSmallFile, systemErrorText } from "../../platform/file/small_files.ts";
+import { readSmallFile } from "../../platform/file/small_files.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { ownProcessId } from "../../platform/host.ts";
 import { environment, rawArguments, writeErr, writeOut } from "../../platform/process/this_process.ts";
 import { editMain, type EditMode } from "./_edit.ts";

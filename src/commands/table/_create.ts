@@ -1,13 +1,8 @@
 import { asOwner, isRoot } from "../../platform/process/effective_ids.ts";
 import { lockedForUpdate } from "../../platform/file/file_lock.ts";
 import { type FileReplacement, replaceFile } from "../../platform/file/file_replacement.ts";
-import {
-  blockSizeAt,
-  isNotThere,
-  randomBytes,
-  readWhole,
-  systemWhy,
-} from "../../platform/file/random_access_file.ts";
+import { blockSizeAt, isNotThere, randomBytes, readWhole } from "../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { exists, type FileOwner, removeIfEmpty, sourceOwner } from "../../platform/file/source_file.ts";
 import { standardInputFile, wholeStandardInput } from "../../platform/process/standard_input.ts";
 import { writeOut } from "../../platform/process/this_process.ts";
@@ -46,7 +41,7 @@ function readSourceOf(run: ToolRun, name: string): Source {
     const owner = sourceOwner(name);
     return { name, bytes: readWhole(name), owner };
   } catch (error) {
-    throw new ToolFault(`open ${name}: ${systemWhy(error)}`);
+    throw new ToolFault(`open ${name}: ${systemErrorText(error)}`);
   }
 }
 
@@ -197,8 +192,8 @@ export function writeRecords(
 
 /** A constant table is made under another name, in Postfix too. */
 function openFailure(format: IndexFormat, path: string, error: unknown): string {
-  if (format.constant) return format.openProblem(`${path}.tmp`, systemWhy(error));
+  if (format.constant) return format.openProblem(`${path}.tmp`, systemErrorText(error));
   return exists(path) && format.rewrittenInPlace
-    ? `open ${path}: ${systemWhy(error)}`
-    : format.openProblem(path, systemWhy(error));
+    ? `open ${path}: ${systemErrorText(error)}`
+    : format.openProblem(path, systemErrorText(error));
 }

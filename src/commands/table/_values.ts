@@ -1,4 +1,5 @@
-import { readWhole, systemWhy } from "../../platform/file/random_access_file.ts";
+import { readWhole } from "../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import type { ToolRun } from "./_run.ts";
 
@@ -19,7 +20,7 @@ export function fileValues(
         if (parts.length > 0) parts.push(Buffer.from("\n"));
         parts.push(readWhole(name));
       } catch (error) {
-        run.warn(`${source}, line ${line}: open ${name}: ${systemWhy(error)}: skipping this entry`);
+        run.warn(`${source}, line ${line}: open ${name}: ${systemErrorText(error)}: skipping this entry`);
         return undefined;
       }
     }

@@ -1,3 +1,4 @@
+import { systemErrorText } from "../../platform/system_error.ts";
 import { asciiDomain } from "../../address/idna.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import type { DeliveryJob, DeliveryReport } from "../agent.ts";
@@ -296,7 +297,7 @@ class Delivery {
   }
 
   #localFault(session: Session, error: unknown): Failure {
-    this.#context.warn(`${this.#job.envelope.id}: ${error instanceof Error ? error.message : String(error)}`);
+    this.#context.warn(`${this.#job.envelope.id}: ${systemErrorText(error)}`);
     return localFailure("4.3.0", `local data error while talking to ${session.name}`);
   }
 
@@ -320,7 +321,7 @@ class Delivery {
       return await transact(session, this.#progress, this.#transaction!);
     } catch (error) {
       this.#context.warn(
-        `${this.#job.envelope.id}: ${error instanceof Error ? error.message : String(error)}`,
+        `${this.#job.envelope.id}: ${systemErrorText(error)}`,
       );
       const failure = localFailure("4.3.0", `local data error while talking to ${session.name}`);
       this.#progress.failAll(failure, session, { throttle: false });

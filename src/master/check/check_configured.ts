@@ -6,7 +6,7 @@ import { parameters } from "../../config/parameters/parameters.ts";
 import type { Configuration, Service } from "../../config/service.ts";
 import { createLog } from "../../observe/create_log.ts";
 import { memoryWriter } from "../../observe/log_writer.ts";
-import { systemErrorText } from "../../platform/file/small_files.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { readPlain } from "../../platform/file/random_access_file.ts";
 import { neverMatches } from "../../table/text/never_matching.ts";
 import { openTable, tableType } from "../../table/table_types.ts";

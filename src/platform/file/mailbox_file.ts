@@ -135,11 +135,14 @@ async function dotlock(place: Place, options: AppendOptions): Promise<boolean> {
       withRights(options, () => fs.closeSync(fs.openSync(lockOf(place), "wx", 0o600)));
       return true;
     } catch (error) {
-      if (errorCode(error) !== "EEXIST") {
+      const obstacle = errorCode(error) === "EEXIST"
+        ? withRights(options, () => removeStale(lockOf(place), options.staleLock))
+        : error;
+      if (obstacle === "removed") continue;
+      if (obstacle !== "fresh") {
         if (options.anyFile) return false;
-        throw cannotLock(place.path, error);
+        throw cannotLock(place.path, obstacle);
       }
-      if (withRights(options, () => removeStale(lockOf(place), options.staleLock))) continue;
       if (attempt >= options.lockAttempts) {
         throw new MailFileFault(`unable to create lock file ${place.path}.lock: File exists`, "EAGAIN");
       }
@@ -148,13 +151,14 @@ async function dotlock(place: Place, options: AppendOptions): Promise<boolean> {
   }
 }
 
-function removeStale(lock: string, age: number): boolean {
+/** A lock that nobody has touched for so long goes; when it may not be removed, that is what stands in the way (dot_lockfile). */
+function removeStale(lock: string, age: number): "removed" | "fresh" | Error {
   try {
-    if (Date.now() - fs.lstatSync(lock).mtimeMs < age) return false;
+    if (Date.now() - fs.lstatSync(lock).mtimeMs < age) return "fresh";
     fs.unlinkSync(lock);
-    return true;
-  } catch {
-    return false;
+    return "removed";
+  } catch (error) {
+    return errorCode(error) === "ENOENT" || !(error instanceof Error) ? "removed" : error;
   }
 }
 

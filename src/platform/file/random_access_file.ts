@@ -1,6 +1,5 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
-import { errnoText } from "../libc.ts";
 
 /** What tells one state of a file from another. Times are milliseconds since 1970. */
 export interface FileIdentity {
@@ -13,13 +12,6 @@ export interface FileIdentity {
   readonly links: number;
   /** A plain file: no folder, pipe or device. */
   readonly isFile: boolean;
-}
-
-/** The system's words for a failed call: `No such file or directory`. */
-export function systemWhy(error: unknown): string {
-  const number = (error as NodeJS.ErrnoException).errno;
-  if (typeof number === "number") return errnoText(Math.abs(number));
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Tells "there is none" from other failures. */

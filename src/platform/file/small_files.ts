@@ -1,14 +1,6 @@
 import fs from "node:fs";
 import { flock } from "./flock.ts";
 
-/** The system's words for an error, as C's strerror writes them. */
-export function systemErrorText(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "EISDIR") return "Is a directory";
-  const text = /^[A-Z0-9]+: ([^,]+)/.exec(message ?? "")?.[1] ?? message ?? String(error);
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
 /** Reads a small file whole; throws the system's error. */
 export function readSmallFile(path: string): Uint8Array {
   return fs.readFileSync(path);

@@ -1,5 +1,6 @@
 import type net from "node:net";
 import { netModule } from "../late_modules.ts";
+import { trueConnectError } from "./connect_error.ts";
 import { type TlsFacts, type TlsSide, turnToTls } from "./start_tls.ts";
 
 /** One end of a connection. */
@@ -358,7 +359,8 @@ function openSocket(to: ConnectTo, { timeout, signal }: ConnectOptions): Promise
     const socket = netModule().connect({ ...to, noDelay: true, allowHalfOpen: true } as net.NetConnectOpts);
     const fail = (error: unknown) => {
       socket.destroy();
-      reject(error);
+      if (!("host" in to)) return reject(error);
+      void trueConnectError(to, error, timeout).then(reject);
     };
     const timer = setTimeout(
       () => fail(Object.assign(new Error("Connection timed out"), { code: "ETIMEDOUT" })),

@@ -7,7 +7,7 @@ import { LmdbFile } from "./lmdb_file.ts";
 import { writeLmdb } from "./lmdb_writer.ts";
 import { HashFile } from "./hash_file.ts";
 import { writeHash, type WriteOptions } from "./hash_writer.ts";
-import { systemWhy } from "../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { type RecordFile, TableFault } from "./record_file.ts";
 import type { RecordSet } from "./record_set.ts";
 
@@ -107,5 +107,5 @@ export const INDEX_FORMATS: Readonly<Record<string, IndexFormat>> = {
 export function whyNotOpened({ openProblem }: IndexFormat, path: string, error: unknown): string {
   return error instanceof TableFault
     ? openProblem(path, error.message, error.isOther)
-    : openProblem(path, systemWhy(error));
+    : openProblem(path, systemErrorText(error));
 }

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
-import { type FileIdentity, sameFile, systemWhy } from "../../platform/file/random_access_file.ts";
+import { type FileIdentity, sameFile } from "../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { errorCode } from "../../platform/system_error.ts";
 import { sharedLock } from "../../platform/file/file_lock.ts";
 import { resolvePath, type TableContext } from "../context.ts";
@@ -324,7 +325,7 @@ export class IndexedTable implements Table {
       });
       return { from: "source", records, owner };
     } catch (error) {
-      return this.#nothing(`open ${this.#source}: ${systemWhy(error)}`);
+      return this.#nothing(`open ${this.#source}: ${systemErrorText(error)}`);
     }
   }
 }

@@ -1,4 +1,5 @@
-import { RandomAccessFile, sameFile, systemWhy } from "../../platform/file/random_access_file.ts";
+import { RandomAccessFile, sameFile } from "../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { TableFault } from "./record_file.ts";
 
 /** Most bytes of pages kept of one file. */
@@ -119,7 +120,7 @@ export function readFully(
   try {
     got = file.read(into, position, length);
   } catch (error) {
-    throw new TableFault(`read ${file.path}: ${systemWhy(error)}`);
+    throw new TableFault(`read ${file.path}: ${systemErrorText(error)}`);
   }
   if (got < length) throw new TableFault(`${file.path} ends at byte ${position + got}: truncated`);
 }

@@ -1,5 +1,5 @@
 import { TABLE_PARAMETERS } from "../../config/parameters/table_parameters.ts";
-import { systemWhy } from "../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import type { RedisConnection, RedisReply, RedisServer, RedisTls } from "../../platform/database/redis.ts";
 import { systemCa } from "../../platform/socket/certificate_authorities.ts";
 import { type OpenType, resolvePath, type TableContext } from "../context.ts";
@@ -118,7 +118,7 @@ function tlsOf(file: QueryFile, context: TableContext): RedisTls | undefined {
     try {
       return readTableFile(resolvePath(path, context), context).toString("utf8");
     } catch (error) {
-      return file.refuse(attribute, `open ${path}: ${systemWhy(error)}`);
+      return file.refuse(attribute, `open ${path}: ${systemErrorText(error)}`);
     }
   };
   const [cert, key] = [read("tls_cert_file"), read("tls_key_file")];

@@ -1,7 +1,7 @@
 import { parseIp } from "../../address/ip.ts";
 import type { Ip } from "../../address/ip.ts";
 import { contains, type Network, parseNetwork } from "../../address/network.ts";
-import { systemWhy } from "../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { readTableFile } from "../text/table_file.ts";
 import { resolvePath, type TableContext } from "../context.ts";
 import { type BlockRule, IfBlocks } from "./if_blocks.ts";
@@ -117,7 +117,7 @@ export function openCidr(name: string, spec: string, context: TableContext): Tab
       path,
       clock: context.clock,
       load: () => read(path, context),
-      failed: (error) => ({ trouble: unavailableNow(spec, `open ${path}: ${systemWhy(error)}`) }),
+      failed: (error) => ({ trouble: unavailableNow(spec, `open ${path}: ${systemErrorText(error)}`) }),
     });
     current = () => content.current();
     current();

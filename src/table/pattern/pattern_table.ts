@@ -1,5 +1,5 @@
 import { balancedLength, splitListRaw } from "../../config/syntax/list.ts";
-import { systemWhy } from "../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { resolvePath, type TableContext } from "../context.ts";
 import { fileBacked } from "../text/file_backed.ts";
 import { insideBraces } from "../plain/inline.ts";
@@ -64,7 +64,7 @@ export function openPatternTable(name: string, spec: string, context: TableConte
       },
       failed: (error) => {
         owner = undefined;
-        return { trouble: unavailableNow(spec, `open ${path}: ${systemWhy(error)}`) };
+        return { trouble: unavailableNow(spec, `open ${path}: ${systemErrorText(error)}`) };
       },
     });
     current = () => content.current();

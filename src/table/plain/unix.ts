@@ -1,3 +1,4 @@
+import { systemErrorText } from "../../platform/system_error.ts";
 import { groupByName, userByName } from "../../platform/process/users.ts";
 import { ABSENT, type Answer, type Table } from "../table.ts";
 import { plainTable, unavailable } from "../unavailable.ts";
@@ -26,7 +27,7 @@ export function openUnix(name: string, spec: string): Table {
       return {
         is: "trouble",
         retry: true,
-        why: `${spec}: ${error instanceof Error ? error.message : String(error)}`,
+        why: `${spec}: ${systemErrorText(error)}`,
       };
     }
   });

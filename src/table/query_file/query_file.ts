@@ -2,7 +2,7 @@ import { trimAscii } from "../../config/syntax/logical_lines.ts";
 import { parseMainCf } from "../../config/syntax/main_cf.ts";
 import { nearest } from "../../base/nearest.ts";
 import { splitList } from "../../config/syntax/list.ts";
-import { systemWhy } from "../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { resolvePath, type TableContext } from "../context.ts";
 import { readTableFile } from "../text/table_file.ts";
 import type { Table } from "../table.ts";
@@ -98,7 +98,7 @@ function textOf(path: string, context: TableContext): string {
   try {
     return readTableFile(resolvePath(path, context), context).toString("utf8");
   } catch (error) {
-    throw new QueryFileFault(`open ${path}: ${systemWhy(error)}`);
+    throw new QueryFileFault(`open ${path}: ${systemErrorText(error)}`);
   }
 }
 

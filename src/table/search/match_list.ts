@@ -2,7 +2,7 @@ import { parseIp } from "../../address/ip.ts";
 import { contains, parseNetwork } from "../../address/network.ts";
 import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import { splitList } from "../../config/syntax/list.ts";
-import { systemWhy } from "../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import type { OpenTable, TableContext } from "../context.ts";
 import { fileBacked } from "../text/file_backed.ts";
 import { foldKey } from "../text/fold.ts";
@@ -123,7 +123,7 @@ class ListReader {
         const reader = inside = new ListReader(this.#options, this.#from);
         return lines.flatMap(({ text, line }) => reader.read(text, depth + 1, { file: path, line }));
       },
-      failed: (error) => [() => trouble(`open file ${path}: ${systemWhy(error)}`)],
+      failed: (error) => [() => trouble(`open file ${path}: ${systemErrorText(error)}`)],
     });
     return (subject) => firstOf(content.current(), 0, subject);
   }

@@ -1,6 +1,6 @@
 import { listCnfFiles, socketExists } from "../../platform/file/mysql_files.ts";
 import { tcpPort } from "../../platform/host.ts";
-import { systemWhy } from "../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import type { SqlServer, SqlTls } from "../../platform/database/sql_client.ts";
 import { caFolder, systemCa } from "../../platform/socket/certificate_authorities.ts";
 import { ownUserName } from "../../platform/process/users.ts";
@@ -63,7 +63,9 @@ function clientOptions(file: QueryFile, context: TableContext): Options {
     try {
       return readTableFile(name, context).toString("utf8");
     } catch (error) {
-      return name === path ? file.refuse("option_file", `open ${name}: ${systemWhy(error)}`) : undefined;
+      return name === path
+        ? file.refuse("option_file", `open ${name}: ${systemErrorText(error)}`)
+        : undefined;
     }
   };
   const reader = { text, folder: listCnfFiles };
@@ -137,7 +139,7 @@ function tlsOf(file: QueryFile, options: Options, context: TableContext): SqlTls
     try {
       return load();
     } catch (error) {
-      return file.refuse(attribute, `cannot read the ${attribute}: ${systemWhy(error)}`);
+      return file.refuse(attribute, `cannot read the ${attribute}: ${systemErrorText(error)}`);
     }
   };
   const text = (attribute: string, path: string | undefined) =>

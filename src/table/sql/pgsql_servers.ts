@@ -1,5 +1,5 @@
 import { ownUserName } from "../../platform/process/users.ts";
-import { systemWhy } from "../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import type { SqlServer, SqlTls } from "../../platform/database/sql_client.ts";
 import { systemCa } from "../../platform/socket/certificate_authorities.ts";
 import { parseHostPort } from "../remote/server_endpoint.ts";
@@ -194,7 +194,7 @@ function uriTls(
     try {
       return readTableFile(path, context).toString("utf8");
     } catch (error) {
-      return file.refuse("hosts", `${name}: open ${path}: ${systemWhy(error)}`);
+      return file.refuse("hosts", `${name}: open ${path}: ${systemErrorText(error)}`);
     }
   };
   const [ca, cert, key] = [read("sslrootcert"), read("sslcert"), read("sslkey")];

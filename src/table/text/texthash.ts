@@ -1,4 +1,4 @@
-import { systemWhy } from "../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { readOwnedTableFile } from "./table_file.ts";
 import { resolvePath, type TableContext } from "../context.ts";
 import { fileBacked } from "./file_backed.ts";
@@ -39,7 +39,7 @@ export function openTexthash(name: string, spec: string, context: TableContext):
     path,
     clock: context.clock,
     load: () => load(path, spec, context),
-    failed: (error) => trouble(spec, `open database ${path}: ${systemWhy(error)}`),
+    failed: (error) => trouble(spec, `open database ${path}: ${systemErrorText(error)}`),
   });
   const fold = foldingOf(context);
   content.current(); // the operator hears of bad lines at the start

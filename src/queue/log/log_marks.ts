@@ -38,10 +38,15 @@ export class LogMarks {
     this.#sequence = Math.max(this.#sequence, sequence);
   }
 
-  /** Leaves a mark without a sync: the next one covers it. A disk that does not take it shows itself at the next write. */
+  /**
+   * Leaves a mark in the segment without a sync: the next one covers it. A disk that does not take it shows itself at the next
+   * write.
+   */
   leave(facts: MarkFacts, active: Segment | undefined): void {
+    const mark = { ...facts, sequence: this.#sequence + 1 };
     try {
-      this.#write(facts, active);
+      active?.writeMark(mark);
+      this.#sequence = mark.sequence;
     } catch { /* the mark before stays true */ }
   }
 

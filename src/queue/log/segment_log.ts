@@ -56,6 +56,8 @@ export class SegmentLog {
   #finishedBelow = 0;
   /** Number of a segment that is being made. */
   #creating: number | undefined;
+  /** The same, once it is there to stay: every mark from then on knows of it. */
+  #entering: Segment | undefined;
   /** The last mark waits for a sync. */
   #unsettled = false;
 
@@ -91,7 +93,8 @@ export class SegmentLog {
     return segment;
   }
 
-  #facts(clean = false, segments: readonly Segment[] = this.#segments): MarkFacts {
+  #facts(clean = false): MarkFacts {
+    const segments = this.#entering === undefined ? this.#segments : [...this.#segments, this.#entering];
     return {
       first: this.#finishedBelow,
       newest: markedSegment(segments.at(-1)),
@@ -215,13 +218,14 @@ export class SegmentLog {
     try {
       await this.#writeHeader(segment);
       await disk.syncDirectory(directory);
-      await this.#options.marks.settle(this.#facts(false, [...this.#segments, segment]));
+      this.#entering = segment;
+      await this.settle();
     } catch (error) {
       segment.retire();
       discard(disk, path);
       throw error;
     } finally {
-      this.#creating = undefined;
+      this.#creating = this.#entering = undefined;
     }
     // Not before: what is not active yet and holds nothing looks finished.
     this.adopt(segment);

@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import net from "node:net";
 import fc from "fast-check";
 import { messageKeys } from "../../src/commands/table/_message.ts";
+import { MimeDowngrade } from "../../src/delivery/smtp/content/mime_downgrade.ts";
 import { settle } from "../kit/fake_clock.ts";
 import { masterLines } from "../kit/live_line.ts";
 import { BASE_MAIN_CF, memorySmtpd } from "../kit/memory_smtpd.ts";
@@ -26,50 +27,63 @@ const SEEING = {
   body_checks: "regexp:{{/^/ WARN body}}",
 };
 
-/** Settings, and for which messages they matter. */
-const CONTEXTS: Readonly<Record<string, { readonly main: Record<string, string>; readonly only?: RegExp }>> =
-  {
-    "all checks": { main: SEEING },
-    "changes": {
-      main: {
-        header_checks: "regexp:{{/^Subject/ REPLACE Subject: new}, {/^T:/ PREPEND P: p}}",
-        mime_header_checks: "regexp:{{/^X: 1/ REPLACE X-New: n}, {/^X-Part/ IGNORE}, {/^Y: 1/ PREPEND Q: q}}",
-        nested_header_checks: "regexp:{{/^S: 1/ IGNORE}, {/^From/ REPLACE no field}, {/^T:/ REPLACE U: u}}",
-        body_checks:
-          "regexp:{{/^body/ REPLACE new line}, {/^pre/ PREPEND before}, {/^inner/ IGNORE}, {/^z/ IGNORE}, {/^yyy/ REPLACE y}}",
-      },
-    },
-    "small limits": {
-      main: {
-        ...SEEING,
-        header_size_limit: "60",
-        mime_nesting_limit: "2",
-        mime_boundary_length_limit: "1",
-        line_length_limit: "512",
-        body_checks_size_limit: "12",
-      },
-    },
-    "no structure": {
-      main: { ...SEEING, disable_mime_input_processing: "yes" },
-      only: /boundary=b"|nest|attached/,
-    },
-    "strict rules": {
-      main: { strict_8bitmime: "yes", strict_mime_encoding_domain: "yes" },
-      only: /random|encoding of|tree|bytes|header$/,
-    },
-    "encoding domains": { main: { strict_mime_encoding_domain: "yes" }, only: /encoding of/ },
-    "header checks alone": { main: { header_checks: SEEING.header_checks }, only: /tree|attached|random/ },
-    "body checks alone": {
-      main: { body_checks: SEEING.body_checks, body_checks_size_limit: "0" },
-      only: /tree|nested|long/,
-    },
-  };
+interface Context {
+  readonly main: Record<string, string>;
+  readonly only?: RegExp;
+  /** The messages are declared as 8-bit, and go on to a server without 8BITMIME. */
+  readonly sevenBit?: true;
+}
 
-const cases = Object.entries(CONTEXTS).flatMap(([context, { main, only }]) =>
+/** Settings, and for which messages they matter. */
+const CONTEXTS: Readonly<Record<string, Context>> = {
+  "all checks": { main: SEEING },
+  "changes": {
+    main: {
+      header_checks: "regexp:{{/^Subject/ REPLACE Subject: new}, {/^T:/ PREPEND P: p}}",
+      mime_header_checks: "regexp:{{/^X: 1/ REPLACE X-New: n}, {/^X-Part/ IGNORE}, {/^Y: 1/ PREPEND Q: q}}",
+      nested_header_checks: "regexp:{{/^S: 1/ IGNORE}, {/^From/ REPLACE no field}, {/^T:/ REPLACE U: u}}",
+      body_checks:
+        "regexp:{{/^body/ REPLACE new line}, {/^pre/ PREPEND before}, {/^inner/ IGNORE}, {/^z/ IGNORE}, {/^yyy/ REPLACE y}}",
+    },
+  },
+  "small limits": {
+    main: {
+      ...SEEING,
+      header_size_limit: "60",
+      mime_nesting_limit: "2",
+      mime_boundary_length_limit: "1",
+      line_length_limit: "512",
+      body_checks_size_limit: "12",
+    },
+  },
+  "no structure": {
+    main: { ...SEEING, disable_mime_input_processing: "yes" },
+    only: /boundary=b"|nest|attached/,
+  },
+  "strict rules": {
+    main: { strict_8bitmime: "yes", strict_mime_encoding_domain: "yes" },
+    only: /random|encoding of|tree|bytes|header$/,
+  },
+  "encoding domains": { main: { strict_mime_encoding_domain: "yes" }, only: /encoding of/ },
+  "header checks alone": { main: { header_checks: SEEING.header_checks }, only: /tree|attached|random/ },
+  // Deeper trees are not sent; without checks we leave the fields of parts alone, however long they are.
+  "7-bit server": {
+    main: { mydestination: "example.com, sevenbit.example" },
+    sevenBit: true,
+    only: /^(?!a tree of 1[02]|nothing|no header|an endless field in a part)/,
+  },
+  "body checks alone": {
+    main: { body_checks: SEEING.body_checks, body_checks_size_limit: "0" },
+    only: /tree|nested|long/,
+  },
+};
+
+const cases = Object.entries(CONTEXTS).flatMap(([context, { main, only, sevenBit }]) =>
   Object.entries(MESSAGES).filter(([name]) => only?.test(name) ?? true)
     .map(([name, text], i) => ({
       context,
       main,
+      sevenBit,
       name,
       text,
       sender: `m${i}.${context.replaceAll(" ", "")}@example.org`,
@@ -104,13 +118,19 @@ function said(lines: readonly string[], sender: string): string[] {
     .filter((line) => !line.startsWith("warning: header Received: "));
 }
 
-function dialogue({ sender, text }: Case): string[] {
+/** What our client makes of a message for a server without 8BITMIME. */
+function converted(content: Buffer): Buffer {
+  const conversion = new MimeDowngrade({ line: 2048, header: 102_400, boundary: 2048, nesting: 100 });
+  return Buffer.concat([...conversion.push(content), ...conversion.end()]);
+}
+
+function dialogue({ sender, text, sevenBit }: Case): string[] {
   const stuffed = text.replace(/(^|\r\n)\./g, "$1..");
   const end = text === "" || text.endsWith("\r\n") ? ".\r\n" : "\r\n.\r\n";
   return [
-    "HELO client\r\n",
-    `MAIL FROM:<${sender}>\r\n`,
-    "RCPT TO:<b@example.com>\r\n",
+    `${sevenBit ? "EHLO" : "HELO"} client\r\n`,
+    `MAIL FROM:<${sender}>${sevenBit ? " BODY=8BITMIME" : ""}\r\n`,
+    `RCPT TO:<b@${sevenBit ? "sevenbit.example" : "example.com"}>\r\n`,
     "DATA\r\n",
     stuffed + end,
   ];
@@ -131,10 +151,11 @@ async function ours(each: Case): Promise<Seen> {
     reply = connection.read() || reply;
   }
   const [message] = house.store.messages.values();
+  const content = message && Buffer.from(message.bytes);
   return {
     reply: withoutIds(reply).trim(),
     lines: said(house.log.lines, each.sender),
-    content: message && withoutTrace(Buffer.from(message.bytes).toString("latin1")),
+    content: content && withoutTrace((each.sevenBit ? converted(content) : content).toString("latin1")),
   };
 }
 
@@ -164,11 +185,13 @@ async function sendAll(port: number, all: readonly Case[]): Promise<string[]> {
 describe.skipIf(!postfixAvailable())("content checks see what Postfix's see", () => {
   let postfix: PostfixInstance | undefined;
   let peer: SmtpPeer;
+  let sevenBitPeer: SmtpPeer;
   let log: string[] = [];
   const replies = new Map<string, string>();
 
   beforeAll(async () => {
     peer = await startSmtpPeer();
+    sevenBitPeer = await startSmtpPeer({ ehlo: ["PIPELINING", "SIZE"] });
     const hop = `smtp:[127.0.0.1]:${peer.port}`;
     const ports: Record<string, number> = {};
     let master = "";
@@ -192,6 +215,8 @@ describe.skipIf(!postfixAvailable())("content checks see what Postfix's see", ()
         local_transport: hop,
         smtp_dns_support_level: "disabled",
         smtp_line_length_limit: "0",
+        mydestination: "example.com, sevenbit.example",
+        transport_maps: `inline:{{sevenbit.example = smtp:[127.0.0.1]:${sevenBitPeer.port}}}`,
         smtpd_soft_error_limit: "100000",
         smtpd_hard_error_limit: "100000",
       },
@@ -206,7 +231,10 @@ describe.skipIf(!postfixAvailable())("content checks see what Postfix's see", ()
       }),
     );
     const accepted = cases.filter(({ sender }) => replies.get(sender)!.startsWith("250"));
-    for (const end = Date.now() + 60_000; peer.mails.length < accepted.length && Date.now() < end;) {
+    for (
+      const end = Date.now() + 60_000;
+      peer.mails.length + sevenBitPeer.mails.length < accepted.length && Date.now() < end;
+    ) {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     log = postfix.log().split("\n");
@@ -214,12 +242,12 @@ describe.skipIf(!postfixAvailable())("content checks see what Postfix's see", ()
 
   afterAll(async () => {
     postfix?.stop();
-    await peer?.close();
+    await Promise.all([peer?.close(), sevenBitPeer?.close()]);
   });
 
   for (const each of cases) {
     test(`${each.context}: ${each.name}`, async () => {
-      const mail = peer.mails.find(({ from }) => from.includes(each.sender));
+      const mail = [...peer.mails, ...sevenBitPeer.mails].find(({ from }) => from.includes(each.sender));
       const theirs = {
         reply: replies.get(each.sender),
         lines: said(log, each.sender),

@@ -16,6 +16,7 @@ import { HelperProcesses } from "./helper/helper_processes.ts";
 import { Leases } from "./limits/leases.ts";
 import { ListeningSockets } from "./listening_sockets.ts";
 import { isOwnFile, lineStyle, openLogTarget, writerFor } from "../worker/log_target.ts";
+import { printDiagnostic } from "../config/syntax/diagnostic.ts";
 import { MetricsCollector } from "./metrics_collector.ts";
 import { LentWatch } from "./lending/lent_watch.ts";
 import { orStartFault, prepare, type Prepared, readAgain } from "./preparation.ts";
@@ -140,6 +141,7 @@ export class Master {
       this.log.note("master", "warning", warning);
     }
     await this.#proveRelay(this.#configuration);
+    await this.#tellOfNames(this.#configuration);
     if (this.#stopping) return;
     prepared.plan.sockets.commit();
     const generation = new Generation(prepared.plan, this.#host());
@@ -213,6 +215,7 @@ export class Master {
         log: this.log,
       });
       await this.#proveRelay(configuration);
+      await this.#tellOfNames(configuration);
       await this.#replaceWorkers(configuration);
       this.#reloads.add(1, "done");
     } catch (error) {
@@ -266,6 +269,12 @@ export class Master {
       if (level === "info") continue;
       for (const line of text.split("\n")) this.log.note("master", "warning", line);
     }
+  }
+
+  /** Says which header checks go by Postfix's name, which is not ours. */
+  async #tellOfNames(configuration: Configuration): Promise<void> {
+    const { namePatterns } = await import("./check/name_patterns.ts");
+    for (const each of namePatterns(configuration)) this.log.note("master", "warning", printDiagnostic(each));
   }
 
   /** anvil(8)'s statistics every anvil_status_update_time, where master counts for several workers. */

@@ -12,6 +12,7 @@ const MOST_BRANCHES = 100;
 
 /** Characters that names and addresses are made of, the likeliest first. */
 const LIKELY = [..."am1xzbcdefghijklnopqrstuvwy023456789-_.@"].map((char) => char.charCodeAt(0));
+const BLANKS = [" ", "\t", "\n"];
 /** Longest sample: repetitions of repetitions would go on for ever. */
 const LONGEST = 300;
 
@@ -74,6 +75,8 @@ function sample(node: Node, taste: Taste): string {
 
 function oneOf(set: CharSet): string {
   const likely = LIKELY.find((code) => set[code] === 1);
-  const code = likely ?? set.findIndex((bit, at) => bit === 1 && at > 0x20 && at < 0x7f);
-  return code < 0 ? "" : String.fromCharCode(code);
+  if (likely !== undefined) return String.fromCharCode(likely);
+  const code = set.findIndex((bit, at) => bit === 1 && at > 0x20 && at < 0x7f);
+  // A blank where nothing else will do: between the words of a header field.
+  return code < 0 ? BLANKS.find((blank) => set[blank.charCodeAt(0)] === 1) ?? "" : String.fromCharCode(code);
 }

@@ -50,6 +50,11 @@ describe("possible()", () => {
     ]);
   });
 
+  test("samples of a rule inside IF are also for its conditions", () => {
+    const rows = possible("pcre:{{if /^one:/},{if !/no/},{/two$/ A},{endif},{endif},{/three/ B}}");
+    expect(rows?.map((each) => each.is === "pattern" && each.samples)).toEqual([["two", "one:"], ["three"]]);
+  });
+
   test("networks are networks", () => {
     const [row] = possible("cidr:{{!10.0.0.0/8 OK}}") ?? [];
     expect(row).toMatchObject({
@@ -97,6 +102,7 @@ describe("samplesOf()", () => {
     ["^(one|(two|three|four)x|five)$", "threex"],
     ["^[a-z]+[0-9]{3}\\.", "a111."],
     ["^(mail|mx)?x", "mxx"],
+    ["^Received: from +a", "received: from a"],
     ["", ""],
   ])("/%s/ may be for %j, and each sample matches", (pattern, want) => {
     const samples = samplesOf(parsePosix(pattern, { ignoreCase: true, newline: false, extended: true }));

@@ -36,7 +36,7 @@ export type Possible =
     | { readonly is: "key"; readonly key: string }
     /** Addresses of a network, or with `negative` those outside. */
     | { readonly is: "network"; readonly network: Network; readonly negative: boolean }
-    /** What a pattern matches; samples are guesses. `varies`: the value holds parts of the key. */
+    /** What a pattern matches; samples are guesses, also for the conditions around it. `varies`: the value holds parts of the key. */
     | {
       readonly is: "pattern";
       readonly pattern: string;

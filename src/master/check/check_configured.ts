@@ -13,6 +13,8 @@ import { openTable, tableType } from "../../table/table_types.ts";
 import { readSource } from "../../table/text/source_records.ts";
 import { LISTENING_PROGRAMS } from "../../config/listening_endpoints.ts";
 import { proveServices } from "../../worker/service_relay_proof.ts";
+import { printDiagnostic } from "../../config/syntax/diagnostic.ts";
+import { namePatterns } from "./name_patterns.ts";
 import { checkVerification } from "./check_verification.ts";
 import { smtpdBehind } from "../../config/smtpd_behind.ts";
 import { unservedEntries } from "./unserved.ts";
@@ -33,6 +35,10 @@ export async function checkConfigured(configuration: Configuration): Promise<Fin
     ...checkTables(configuration, world),
     ...checkPolicies(configuration, world),
     ...checkVerification(configuration),
+    ...namePatterns(configuration).map((each): Finding => ({
+      level: each.level,
+      text: printDiagnostic(each),
+    })),
     ...await proveServices(configuration),
   ];
   world.close();

@@ -42,6 +42,8 @@ interface Condition {
   readonly matcher: Matcher;
   readonly negative: boolean;
   readonly line: number;
+  /** As of a rule: what comes to the rules inside must be such a text. */
+  samples(): readonly string[];
 }
 
 /** A rule of a pattern table. */
@@ -103,12 +105,13 @@ export class RuleReader {
   #if(text: string, line: number): void {
     const pattern = this.#pattern(text, line);
     if (pattern === undefined) return;
-    const { matcher, negative, rest } = pattern;
+    const { matcher, negative, rest, parse } = pattern;
     if (rest !== "") {
       this.#warn(line, `ignoring extra text after IF statement: "${rest}"`);
       this.#warn(line, "do not prepend whitespace to statements between IF and ENDIF");
     }
-    this.#blocks.begin({ matcher, negative, line }, line);
+    const samples = () => negative ? [] : guesses(parse);
+    this.#blocks.begin({ matcher, negative, line, samples }, line);
   }
 
   #endif(rest: string, line: number): void {

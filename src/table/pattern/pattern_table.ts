@@ -116,22 +116,27 @@ function readRules(bytes: Buffer, path: string, { warn }: TableContext, dialect:
 
 /** A rule inside IF counts as if the condition held: more than can happen, never less. */
 function* possibleOf(rules: readonly Rule[], decode: (bytes: string) => string): Iterable<Possible> {
-  let depth = 0;
+  const conditions: IfRule[] = [];
   for (const rule of rules) {
-    if (rule.is === "if") depth++;
-    else if (rule.is === "endif") depth--;
-    else yield possibleBy(rule, depth > 0, decode);
+    if (rule.is === "if") conditions.push(rule);
+    else if (rule.is === "endif") conditions.pop();
+    else yield possibleBy(rule, conditions, decode);
   }
 }
 
-function possibleBy(rule: MatchRule, inside: boolean, decode: (bytes: string) => string): Possible {
+function possibleBy(
+  rule: MatchRule,
+  conditions: readonly IfRule[],
+  decode: (bytes: string) => string,
+): Possible {
   const { replacement, line } = rule;
+  const samples = [rule, ...conditions].flatMap((each) => each.samples());
   return {
     is: "pattern",
     pattern: decode(rule.pattern),
-    samples: rule.samples().map(decode),
+    samples: [...new Set(samples)].map(decode),
     varies: replacement.some((piece) => typeof piece === "number"),
-    inside,
+    inside: conditions.length > 0,
     value: decode(replacement.filter((piece) => typeof piece === "string").join("")),
     line,
   };

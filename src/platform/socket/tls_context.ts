@@ -1,8 +1,9 @@
-import type tls from "node:tls";
 import { tlsModule } from "../late_modules.ts";
 
-/** Keys, certificates and ciphers that are ready for any number of connections. */
-export type TlsContext = tls.SecureContext;
+/** Keys, certificates and ciphers that are ready for any number of connections. What is inside is the runtime's. */
+export interface TlsContext {
+  readonly context: unknown;
+}
 
 /** What a context is made of; certificates and keys are PEM text. */
 export interface TlsMaterial {

@@ -18,6 +18,8 @@ export interface Service {
   readonly args: readonly string[];
   /** How often `-v` was given. */
   readonly verbose: number;
+  /** This container's default gateways that mynetworks contains, but not by name, and that are therefore not trusted. */
+  untrustedGateways?(): readonly string[];
   /** master.cf line, for messages. */
   readonly line: number;
   /** `?` after the wake-up time: no wake-up before first use. */

@@ -28,9 +28,22 @@ export const smtpdEvents = {
       `${also("orig_client", e.originalClient)}`,
   ),
   /** A refusal, and the notes of access actions: `verb` is reject, warn, info, hold, discard, ... `id` is NOQUEUE before there is one. */
-  reject: event<{ id: string; verb: string; stage: string; client: string; text: string; envelope: string }>(
+  reject: event<
+    {
+      id: string;
+      verb: string;
+      stage: string;
+      client: string;
+      text: string;
+      envelope: string;
+      /** What the operator can do, where it is not what it looks like. */
+      remark?: string | undefined;
+    }
+  >(
     "info",
-    (e) => `${e.id}: ${e.verb}: ${e.stage} from ${e.client}: ${e.text}; ${e.envelope}`,
+    (e) =>
+      `${e.id}: ${e.verb}: ${e.stage} from ${e.client}: ${e.text}; ${e.envelope}` +
+      (e.remark === undefined ? "" : ` (${e.remark})`),
   ),
   /** `reason` is `lost connection`, `timeout` or `too many errors`. */
   sessionBroken: event<{ reason: string; where: string; client: string }>(

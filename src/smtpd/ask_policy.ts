@@ -3,6 +3,7 @@ import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
 import { type Reply, replyText } from "../smtp/reply.ts";
 import type { Context } from "./context.ts";
 import { factsOf, type Subject } from "./facts.ts";
+import { gatewayRemark } from "./gateway_remark.ts";
 import { type Effects, type Phase, transactionOf } from "./phase.ts";
 import { logDecision } from "./reject_log.ts";
 
@@ -48,7 +49,14 @@ function record(
   }
   const { refusal } = decision;
   if (refusal !== undefined && !decision.logged) {
-    logDecision(context, phase, { verb: "reject", stage: where, text: replyText(refusal), subject });
+    const text = replyText(refusal);
+    logDecision(context, phase, {
+      verb: "reject",
+      stage: where,
+      text,
+      subject,
+      remark: gatewayRemark(context, text),
+    });
   }
   return refusal;
 }

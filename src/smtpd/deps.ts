@@ -69,6 +69,8 @@ export interface SmtpdDeps {
   readonly rejectFooter?: (reply: Reply, facts: Facts) => MaybeAsync<Reply>;
   readonly anvil?: Anvil;
   readonly probeSender?: ProbeSender;
+  /** Addresses that mynetworks does not count for, though it contains them (trust_container_gateway). */
+  readonly untrustedGateways?: readonly string[];
   /** Hears the code of every reply, for metrics. On the hot path: must not throw or wait. */
   readonly replied?: (code: number) => void;
 }

@@ -12,13 +12,14 @@ export interface DecisionNote {
   readonly stage: string;
   readonly text: string;
   readonly subject?: Subject | undefined;
+  readonly remark?: string | undefined;
 }
 
 /** `NOQUEUE: reject: STAGE from CLIENT: TEXT; from=<> to=<> proto= helo=<>`. */
 export function logDecision(
   context: Context,
   phase: Phase,
-  { verb, stage, text, subject }: DecisionNote,
+  { verb, stage, text, subject, remark }: DecisionNote,
 ): void {
   context.deps.log.emit("smtpd", "reject", {
     id: idOf(phase),
@@ -27,6 +28,7 @@ export function logDecision(
     client: context.clientText,
     text,
     envelope: envelopeText(context, phase, subject),
+    ...(remark !== undefined && { remark }),
   });
 }
 

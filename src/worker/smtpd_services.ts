@@ -77,6 +77,7 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     log,
     clock: systemClock,
     ...asked,
+    untrustedGateways: service.untrustedGateways?.() ?? [],
     anvil,
     replied: countReplies(metrics),
   });

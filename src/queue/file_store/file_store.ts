@@ -31,6 +31,8 @@ import {
   type StoredMessage,
 } from "../store.ts";
 
+/** At most this often, in milliseconds, the file beside the log hears how far that is. */
+const NOTE_EVERY = 100;
 /** How long a look at the file system is good, in milliseconds. */
 const FRESH = 1000;
 /** After trouble in compaction it rests for so many milliseconds. */
@@ -99,6 +101,7 @@ class FileStore implements QueueStore {
   #settling: Promise<void> | undefined;
   #cancelOutcomes: (() => void) | undefined;
   #cancelIdle: (() => void) | undefined;
+  #cancelNote: (() => void) | undefined;
 
   constructor(shard: Shard, number: number, world: StoreWorld) {
     const { disk, limits, now, settings, random } = world;
@@ -286,9 +289,19 @@ class FileStore implements QueueStore {
   }
 
   #committed(): void {
+    this.#noteSoon();
     if (this.#arrived) this.#announce();
     this.#compact(false);
     this.#tidyLater();
+  }
+
+  /** Now and then, as that says nothing about single group commits. */
+  #noteSoon(): void {
+    if (this.#closing) return;
+    this.#cancelNote ??= this.#world.after(NOTE_EVERY, () => {
+      this.#cancelNote = undefined;
+      this.#shard.log.note();
+    });
   }
 
   #compact(tidy: boolean): void {
@@ -486,6 +499,7 @@ class FileStore implements QueueStore {
     if (this.#closing) return;
     this.#closing = true;
     this.#cancelIdle?.();
+    this.#cancelNote?.();
     this.#cancelCheck?.();
     await this.#compaction.stop();
     await this.#adoption?.catch(() => {});

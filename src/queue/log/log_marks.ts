@@ -50,6 +50,13 @@ export class LogMarks {
     } catch { /* the mark before stays true */ }
   }
 
+  /** Leaves a mark in the file beside the log, without a sync: after a kill it is there, after a power failure perhaps. */
+  note(facts: MarkFacts): void {
+    try {
+      this.#write(facts, undefined);
+    } catch { /* the mark before stays true */ }
+  }
+
   /** Leaves a mark and makes it durable in the file beside the log. Rejects when the disk fails. */
   async settle(facts: MarkFacts): Promise<void> {
     // In both places: no older mark may count again when a later one is torn.

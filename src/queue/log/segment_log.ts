@@ -110,6 +110,11 @@ export class SegmentLog {
     this.#unsettled = true;
   }
 
+  /** The same in the file beside the log, which survives the segment. */
+  note(): void {
+    this.#options.marks.note(this.#facts());
+  }
+
   /** The same, durably. Rejects when the disk fails. */
   async settle(): Promise<void> {
     await this.#options.marks.settle(this.#facts());

@@ -8,6 +8,7 @@ import {
 import type { MetricsSnapshot } from "../observe/metrics.ts";
 import type { Endpoint } from "../config/listening_endpoints.ts";
 import type { PreparedSockets } from "./listening_sockets.ts";
+import { Watchdog, type Watched } from "./watchdog.ts";
 import { type WorkerExit, WorkerProcess } from "./worker_process.ts";
 import type { MasterArgs, MasterResult, MasterVerb } from "../worker/master_verbs.ts";
 import type { Boot, ConfigurationText, LogTarget } from "../worker/worker_protocol.ts";
@@ -23,6 +24,8 @@ export interface GenerationPlan {
   readonly identity?: Identity;
   readonly environment: Readonly<Record<string, string>>;
   readonly openFiles: number;
+  /** A worker that answers nothing for so many milliseconds is replaced (worker_timeout). */
+  readonly workerTimeout: number;
 }
 
 /** What a generation needs of the master around it. */
@@ -37,6 +40,9 @@ export interface GenerationHost {
   metrics(worker: number, snapshot: MetricsSnapshot, last: boolean): void;
   /** Something that a worker, known by its number, asks for. */
   request<V extends MasterVerb>(verb: V, args: MasterArgs<V>, worker: number): Promise<MasterResult<V>>;
+  /** A worker answers nothing any more; `ended` when it is killed for that. */
+  silent(pid: number | undefined, seconds: number, ended: boolean): void;
+  answersAgain(pid: number | undefined): void;
   /** A worker sent what is no message. */
   malformed(pid: number | undefined, why: string): void;
   /** A worker is gone, with everything that it had asked for. */
@@ -57,6 +63,8 @@ interface Member {
   startedAt: number;
   failures: number;
   restarts: number;
+  /** Its process as the watchdog sees it. */
+  watched?: Watched;
   snapshot?: MetricsSnapshot;
   cancelRestart?: () => void;
   onGone?: () => void;
@@ -73,11 +81,19 @@ export class Generation {
   readonly #serials = new WeakMap<WorkerProcess, number>();
   readonly #first = Promise.withResolvers<void>();
   readonly #gone = Promise.withResolvers<void>();
+  readonly #watchdog: Watchdog;
   #over = false;
 
   constructor(plan: GenerationPlan, host: GenerationHost) {
     this.plan = plan;
     this.#host = host;
+    this.#watchdog = new Watchdog({
+      limit: plan.workerTimeout,
+      after: (milliseconds, call) => host.after(milliseconds, call),
+      watched: () => this.#members.flatMap(({ state, watched }) => state === "ready" ? watched ?? [] : []),
+      silent: (pid, seconds, ended) => host.silent(pid, seconds, ended),
+      answersAgain: (pid) => host.answersAgain(pid),
+    });
     this.#members = Array.from({ length: plan.workers }, (_, index): Member => ({
       index,
       state: "starting",
@@ -92,6 +108,7 @@ export class Generation {
     for (const member of this.#members) this.#startMember(member);
     try {
       await this.#first.promise;
+      if (!this.#over) this.#watchdog.start();
     } catch (error) {
       await (this.#over ? this.gone : this.stop());
       throw error;
@@ -170,6 +187,7 @@ export class Generation {
 
   async #end(how: (member: Member, worker: WorkerProcess) => () => void): Promise<void> {
     this.#over = true;
+    this.#watchdog.stop();
     await Promise.all(this.#members.map((member) => {
       member.cancelRestart?.();
       const { worker } = member;
@@ -204,6 +222,7 @@ export class Generation {
         unfit: (why) => this.#first.reject(new Error(why)),
         metrics: ({ snapshot }) => {
           member.snapshot = snapshot;
+          this.#watchdog.heard(watched);
           this.#host.metrics(this.#serials.get(worker)!, snapshot, false);
         },
         request: (verb, args) => this.#host.request(verb, args, this.#serials.get(worker)!),
@@ -212,6 +231,12 @@ export class Generation {
       },
     );
     this.#serials.set(worker, ++serial);
+    const watched: Watched = {
+      pid: worker.pid,
+      ask: () => void worker.ask("snapshot", {}, { timeout: plan.workerTimeout }).catch(() => {}),
+      kill: () => worker.kill(),
+    };
+    member.watched = watched;
     member.worker = worker;
     worker.send({ is: "boot", boot: this.#boot(member, sockets) });
   }

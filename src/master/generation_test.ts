@@ -39,6 +39,8 @@ function house(workers: number) {
     metrics: () => {},
     request: () => Promise.reject(new Error("not asked")),
     malformed: () => {},
+    silent: () => {},
+    answersAgain: () => {},
     forget: () => {},
   };
   const plan: GenerationPlan = {
@@ -49,6 +51,7 @@ function house(workers: number) {
     log: { is: "descriptor", fd: 7 },
     environment: {},
     openFiles: 1024,
+    workerTimeout: 3_600_000,
   };
   const pass = (milliseconds: number) => {
     now += milliseconds;

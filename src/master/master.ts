@@ -380,6 +380,12 @@ export class Master {
         });
       },
       metrics: (worker, snapshot, last) => this.collector.take(worker, snapshot, last),
+      silent: (pid, seconds, ended) => {
+        const after = ended ? ": it is killed and another one takes its place (worker_timeout)" : "";
+        const text = `process mta: worker pid ${pid} has not answered for ${seconds} s${after}`;
+        this.log.note("master", "warning", text);
+      },
+      answersAgain: (pid) => this.log.note("master", "info", `process mta: worker pid ${pid} answers again`),
       request: (verb, args, worker) => this.#service[verb](args, worker),
       malformed: (pid, why) =>
         this.log.note("master", "warning", `worker process ${pid} sent what is no message: ${why}`),

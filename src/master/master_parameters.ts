@@ -12,6 +12,7 @@ export const MASTER_PARAMETERS = [
   "max_idle",
   "queue_directory",
   "shutdown_deadline",
+  "worker_timeout",
   "syslog_name",
   "worker_processes",
 ] as const satisfies readonly ParameterName[];

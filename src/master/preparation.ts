@@ -64,6 +64,7 @@ export function prepare(
     ...(identity !== undefined && { identity }),
     environment: workerEnvironment(settings.import_environment, world.environment),
     openFiles: world.raiseOpenFiles(OPEN_FILES),
+    workerTimeout: settings.worker_timeout * 1000,
     sockets: orStartFault(() => sockets.prepare(endpoints, workers)),
   };
   return { plan, lent, warning };

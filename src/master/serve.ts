@@ -126,10 +126,18 @@ async function openShell(master: Master): Promise<() => void> {
     });
   };
   const reaper = master.isFirstProcess ? every(5000, () => void reapOrphans(master.children)) : () => {};
+  const quietly = (what: string, close: () => void) => {
+    try {
+      close();
+    } catch (error) {
+      // On a file system that has become read-only the socket's name stays; the next start replaces it.
+      master.log.note("master", "warning", `cannot close the ${what}: ${systemErrorText(error)}`);
+    }
+  };
   return () => {
     reaper();
-    control?.close();
-    http?.stop();
+    quietly("control socket", () => control?.close());
+    quietly("http listener", () => http?.stop());
   };
 }
 

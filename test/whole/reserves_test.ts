@@ -151,3 +151,19 @@ async function submit(socket: Socket, content: string): Promise<string> {
   }
   return last;
 }
+
+whole("a worker that is stopped is told of, killed and replaced, and mail is taken again", async () => {
+  const each = await server({ mainCf: ["worker_timeout = 3s", "worker_processes = 1"] });
+  const worker = workerOf(each);
+  process.kill(worker, "SIGSTOP");
+  await each.logged(
+    new RegExp(`master\\[\\d+\\]: warning: process mta: worker pid ${worker} has not answered for 1 s`),
+  );
+  await each.logged(/is killed and another one takes its place/);
+  await each.logged(
+    new RegExp(`worker pid ${worker} killed by signal 9|worker pid ${worker}.*(?:signal|SIGKILL)`),
+  );
+  while (workerOf(each) === worker || Number.isNaN(workerOf(each))) await Bun.sleep(20);
+  const after = await sendMessage(each.port, { from: "a@b.example", to: "x@elsewhere.example" });
+  expect(after).toStartWith("250 ");
+}, 60_000);

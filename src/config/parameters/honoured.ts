@@ -456,6 +456,7 @@ export const HONOURED = [
   "virtual_transport",
   "virtual_uid_maps",
   "worker_processes",
+  "worker_timeout",
 ] as const;
 
 /** Parameters that the code reads only to fail closed, as what they ask for is not there yet (absence.ts). */

@@ -935,6 +935,7 @@ export const parameters = {
   smtpd_per_record_deadline: { type: "bool", fallback: "(legacy, no default)", since: "2.9", daemons: "smtpd", area: "receive", fit: "full", note: "default of smtpd_per_request_deadline when set", instead: "smtpd_per_request_deadline" },
   tlsproxy_client_level: { type: "enum", fallback: "(legacy, no default)", since: "3.4", daemons: "tlsproxy", area: "tls-out", fit: "rare", note: "quirk before 3.7.16: setting it empties tlsproxy_client_security_level", instead: "tlsproxy_client_security_level" },
   tlsproxy_client_policy: { type: "maps", fallback: "(legacy, no default)", since: "3.4", daemons: "tlsproxy", area: "tls-out", fit: "rare", note: "quirk before 3.7.16: setting it empties tlsproxy_client_policy_maps", instead: "tlsproxy_client_policy_maps" },
+  worker_timeout: { type: "time", fallback: "60s", since: "mta", daemons: "master", area: "process", fit: "core", range: "1..", note: "a worker that answers nothing for so long is killed and replaced; the log says so after a third of it" },
   worker_processes: { type: "string", fallback: "auto", since: "mta", daemons: "master", area: "process", fit: "core", range: "non-empty", note: "processes that do the mail work; auto: one a processor, less one for the system" },
 } as const satisfies Readonly<Record<string, ParameterRow>>;
 

@@ -55,7 +55,10 @@ const SUB_ROOMS: Readonly<
   delivery: { order: ["mailbox", "local", "virtual", "pipe", "smtp"], inner: [] },
   "delivery/smtp": { order: ["route", "content"], inner: ["route", "content"] },
   explain: { order: ["watch", "edit", "print"], inner: ["watch", "edit"] },
-  master: { order: ["control", "helper", "limits", "lending", "check"], inner: ["limits", "lending"] },
+  master: {
+    order: ["control", "helper", "spawn", "limits", "lending", "check"],
+    inner: ["limits", "lending"],
+  },
   platform: { order: ["process", "file", "socket", "database"], inner: [] },
   queue: { order: ["index", "log", "file_store"], inner: ["index"] },
   smtpd: { order: ["command"], inner: ["command"] },

@@ -20,11 +20,15 @@ export type Endpoints =
 /** Programs that accept connections from the network. */
 export const LISTENING_PROGRAMS: ReadonlySet<string> = new Set(["smtpd", "postscreen"]);
 
-/** Every endpoint that the inet services of master.cf ask for (master(5), inet_interfaces). */
-export function listeningEndpoints(configuration: Configuration, world: World): Endpoints {
+/** Every endpoint that the inet services of master.cf with one of these programs ask for (master(5), inet_interfaces). */
+export function listeningEndpoints(
+  configuration: Configuration,
+  world: World,
+  programs: ReadonlySet<string> = LISTENING_PROGRAMS,
+): Endpoints {
   const endpoints: Endpoint[] = [];
   for (const [index, service] of configuration.services.entries()) {
-    if (service.type !== "inet" || !LISTENING_PROGRAMS.has(service.program)) continue;
+    if (service.type !== "inet" || !programs.has(service.program)) continue;
     const found = listenAddresses(service.name, configuration.settings, world);
     if (found.is === "bad") {
       const place = `${configuration.directory}/master.cf: line ${service.line}`;

@@ -21,6 +21,8 @@ import { MetricsCollector } from "./metrics_collector.ts";
 import { LentWatch } from "./lending/lent_watch.ts";
 import { orStartFault, prepare, type Prepared, readAgain } from "./preparation.ts";
 import { readinessOf } from "./readiness.ts";
+import { spawnServices } from "./spawn_host.ts";
+import type { SpawnServices } from "./spawn/spawn_services.ts";
 import { unservedEntries } from "./check/unserved.ts";
 import type { MasterService } from "../worker/master_verbs.ts";
 import type { LogTarget } from "../worker/worker_protocol.ts";
@@ -47,6 +49,7 @@ export class Master {
   readonly #options: MasterOptions;
   readonly #sockets: ListeningSockets;
   readonly #helpers: HelperProcesses;
+  readonly #spawned: SpawnServices;
   readonly #leases = new Leases();
   readonly #anvil: AnvilLedger;
   readonly #lentWatch: LentWatch;
@@ -86,6 +89,10 @@ export class Master {
       spawn: (options, handler) => this.#spawn(options, handler),
       idle: () => this.#configuration.settings.max_idle * 1000,
       bug: (what) => this.log.emit("master", "bug", { what }),
+    });
+    this.#spawned = spawnServices(configuration, world, {
+      spawn: (options, handler) => this.#spawn(options, handler),
+      writer: { write: (entry) => this.#writer?.write(entry), flush: () => this.#writer?.flush() },
     });
   }
 
@@ -144,6 +151,7 @@ export class Master {
     await this.#tellOfNames(this.#configuration);
     if (this.#stopping) return;
     prepared.plan.sockets.commit();
+    orStartFault(() => this.#spawned.apply(this.#configuration, prepared.plan.identity));
     const generation = new Generation(prepared.plan, this.#host());
     this.#current = generation;
     try {
@@ -239,10 +247,12 @@ export class Master {
     const generation = new Generation(plan, this.#host());
     this.#rising = generation;
     try {
+      this.#spawned.apply(configuration, plan.identity);
       await generation.start();
       if (this.#stopping) throw new ServiceFault("unavailable", "the mail system is stopping");
     } catch (error) {
       plan.sockets.rollback();
+      this.#spawned.apply(this.#configuration, this.#current?.plan.identity);
       this.#closeLog(log);
       throw error;
     } finally {
@@ -313,6 +323,7 @@ export class Master {
     else await Promise.all(generations.map((each) => each.drain(within, true)));
     await Promise.all(generations.map((each) => each.gone));
     this.#helpers.stop();
+    await this.#spawned.stop(abort || again);
     this.#stopped.resolve();
   }
 

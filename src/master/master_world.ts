@@ -5,6 +5,7 @@ import type { Identity } from "../platform/process/spawn.ts";
 import type { Child, ChildHandler, ChildOptions } from "../platform/socket/child.ts";
 import type { SystemUser } from "../platform/process/users.ts";
 import type { OwnFolderOptions } from "../platform/file/own_folder.ts";
+import type { QueueSocket, QueueSocketPlace } from "../platform/socket/queue_socket.ts";
 import type { SocketFolder } from "../platform/socket/socket_folder.ts";
 import type { SocketCalls } from "./listening_sockets.ts";
 
@@ -21,6 +22,8 @@ export interface MasterWorld {
   userByName(name: string): SystemUser | undefined;
   spawn(options: ChildOptions, handler: ChildHandler): Child;
   openSocketFolder(path: string, options: OwnFolderOptions): SocketFolder;
+  /** A listening socket in a folder of that user's. */
+  openQueueSocket(place: QueueSocketPlace, owner: Identity): QueueSocket;
   closeSocket(fd: number): void;
   raiseOpenFiles(wanted: number): number;
   /** Makes queue_directory and data_directory what the workers need; answers a warning; throws an Error that says what is wrong. */

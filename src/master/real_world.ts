@@ -14,6 +14,7 @@ import type { Identity } from "../platform/process/spawn.ts";
 import { storeFolder } from "../queue/file_store/open_store.ts";
 import { spawnSelf } from "../platform/socket/child.ts";
 import { closeFile } from "../platform/file/system_path.ts";
+import { openQueueSocket } from "../platform/socket/queue_socket.ts";
 import { openSocketFolder } from "../platform/socket/socket_folder.ts";
 import { ownIds, userByName } from "../platform/process/users.ts";
 import { LARGEST_LOAN } from "./lending/lent_files.ts";
@@ -80,6 +81,7 @@ export function masterWorld(): MasterWorld {
     raiseOpenFiles,
     prepareDirectories,
     openSocketFolder,
+    openQueueSocket,
     closeSocket: closeDescriptor,
     closeFile,
     identityOf: fileIdentity,

@@ -11,6 +11,7 @@ export type Program =
   | "local"
   | "virtual"
   | "pipe"
+  | "spawn"
   | "error"
   | "discard"
   | "bounce"

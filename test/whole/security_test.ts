@@ -69,7 +69,10 @@ const KINDS = [["isFile", "file"], ["isDirectory", "folder"], ["isSocket", "sock
 /** A path as the table has it, from one of the server's. */
 function named(path: string): string {
   return path.replace(/\/helpers\/\d+\.\d+$/, "/helpers/UID.GID").replace(/\/shard-\d+/, "/shard-N")
-    .replace(/\/log\/[\w-]+\.seg$/, "/log/SEGMENT").replace(/\/spool\/\w+$/, "/spool/ID");
+    .replace(/\/(private|public)\/\w+$/, "/$1/NAME").replace(/\/log\/[\w-]+\.seg$/, "/log/SEGMENT").replace(
+      /\/spool\/\w+$/,
+      "/spool/ID",
+    );
 }
 
 function found(
@@ -107,6 +110,10 @@ async function busy(): Promise<Account> {
       "data_directory = $queue_directory/../fresh",
       "maillog_file = $queue_directory/../maillog",
       "maillog_file_prefixes = /",
+    ],
+    masterCf: [
+      "inner unix - n n - 0 spawn user=nobody argv=/bin/cat",
+      "outer unix n n n - 0 spawn user=nobody argv=/bin/cat",
     ],
   });
   await sendMessage(server.port, { from: "games@example.com", to: "games@example.com" });
@@ -156,7 +163,7 @@ function childrenOf(parent: number): { readonly pid: number; readonly name: stri
 
 asRoot("processes have the users, groups and descriptors that the page says", async () => {
   const owner = await busy();
-  const games = userNamed("games");
+  const [games, nobody] = [userNamed("games"), userNamed("nobody")];
   const children = childrenOf(server!.pid);
   const ids = (
     { pid, name }: { pid: number; name: string },
@@ -165,6 +172,8 @@ asRoot("processes have the users, groups and descriptors that the page says", as
   const NONE = ["0000000000000000"];
   expect(children.map(ids).sort()).toEqual([
     ["mta: helper", four(games.uid), four(games.gid), [""], NONE],
+    ["mta: spawn inner", four(nobody.uid), four(nobody.gid), [""], NONE],
+    ["mta: spawn outer", four(nobody.uid), four(nobody.gid), [""], NONE],
     ["mta: worker", four(owner.uid), four(owner.gid), [""], NONE],
   ]);
   const helper = children.find(({ name }) => name === "mta: helper")!;

@@ -89,8 +89,9 @@ export function needFolder(path: string, mode: number): string | undefined {
 export function giveFolder(
   path: string,
   { uid, gid }: { readonly uid: number; readonly gid: number },
+  mode = 0o700,
 ): number | undefined {
-  const held = holdFolder(path, { mayUse: mastersWay(uid), make: makeWithMode(0o700) });
+  const held = holdFolder(path, { mayUse: mastersWay(uid), make: makeWithMode(mode) });
   const fd = held.readable();
   held.close();
   if (fd === undefined) throw new Error(`${path}: cannot be read`);

@@ -18,7 +18,8 @@ export function reapOrphans(own: ReadonlySet<number>): number {
   return reaped;
 }
 
-function childrenOfThisProcess(): number[] {
+/** The processes whose parent this one is. */
+export function childrenOfThisProcess(): number[] {
   const out: number[] = [];
   for (const task of fs.readdirSync("/proc/self/task")) {
     try {

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { GatheredBytes } from "../../base/gathered_bytes.ts";
 import { libc, systemError } from "../libc.ts";
+import { signalNumber } from "./signals.ts";
 import { errorCode, systemErrorText } from "../system_error.ts";
 
 /** A program to run with a message on its standard input. */
@@ -49,25 +50,6 @@ async function inputFile(message: AsyncIterable<Uint8Array>): Promise<number> {
     throw error;
   }
 }
-
-const SIGNALS: Readonly<Record<string, number>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGILL: 4,
-  SIGABRT: 6,
-  SIGBUS: 7,
-  SIGFPE: 8,
-  SIGKILL: 9,
-  SIGUSR1: 10,
-  SIGSEGV: 11,
-  SIGUSR2: 12,
-  SIGPIPE: 13,
-  SIGALRM: 14,
-  SIGTERM: 15,
-  SIGXCPU: 24,
-  SIGXFSZ: 25,
-};
 
 /** Runs a command to its end. Rejects only when the message cannot be read. */
 export async function runCommand(
@@ -122,7 +104,7 @@ function run(options: CommandOptions, input: number): Promise<CommandEnd> {
       clearTimeout(timer);
       const text = output.bytes.toString("utf8");
       if (late) resolve({ is: "time limit" });
-      else if (signal !== null) resolve({ is: "signal", signal: SIGNALS[signal] ?? 0, output: text });
+      else if (signal !== null) resolve({ is: "signal", signal: signalNumber(signal), output: text });
       else resolve({ is: "exit", code: code ?? 0, output: text });
     });
   });

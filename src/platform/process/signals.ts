@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { constants } from "node:os";
 
 /** A signal that a daemon answers to. */
 export type SignalName = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGUSR1" | "SIGUSR2" | "SIGCHLD";
@@ -16,6 +17,16 @@ export function signalProcess(pid: number, signal: "SIGTERM" | "SIGKILL" | "SIGH
   } catch {
     return false;
   }
+}
+
+/** Kills a process and all others of its group; false when there is none. */
+export function killGroup(leader: number): boolean {
+  return signalProcess(-leader, "SIGKILL");
+}
+
+/** The number of a signal's name, 0 for none. */
+export function signalNumber(name: string): number {
+  return (constants.signals as Readonly<Record<string, number>>)[name] ?? 0;
 }
 
 /** Whether a process of our user still works: one that has ended but was not taken leave of yet does not. */

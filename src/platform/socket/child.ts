@@ -7,7 +7,7 @@ import { type Identity, ownCommand } from "../process/spawn.ts";
 import { type Connection, type ConnectionHandler, wrapSocket } from "./connection.ts";
 
 /** Where a child finds the channel to its parent; what it inherits comes behind. */
-const CHANNEL = 3;
+export const CHANNEL = 3;
 /** Where a child finds the first descriptor that it inherits. */
 export const FIRST_INHERITED = CHANNEL + 1;
 

@@ -21,7 +21,7 @@ export function createHeaderContext(restrictionDeps: RestrictionDeps): HeaderCon
   const checks = compile(restrictionDeps, splitList(restrictionDeps.settings.local_header_rewrite_clients));
   const from = (query: Query, at: number): MaybeAsync<HeaderContext> => {
     if (at >= checks.length) return { is: "remote" };
-    return then(checks[at](query), (verdict) => {
+    return then(checks[at]!(query), (verdict) => {
       if (verdict.is === "permit") return { is: "local" };
       if (verdict.is === "reject") return trouble(verdict.refusal.status);
       return from(query, at + 1);

@@ -65,7 +65,7 @@ export class Heap<Item extends HeapItem> {
     let at = item.heapAt;
     while (at > 0) {
       const above = (at - 1) >> 1;
-      const other = this.#items[above];
+      const other = this.#items[above]!;
       if (!this.#before(item, other)) break;
       this.#place(other, at);
       at = above;
@@ -79,8 +79,8 @@ export class Heap<Item extends HeapItem> {
     for (;;) {
       let below = 2 * at + 1;
       if (below >= count) break;
-      if (below + 1 < count && this.#before(this.#items[below + 1], this.#items[below])) below++;
-      const other = this.#items[below];
+      if (below + 1 < count && this.#before(this.#items[below + 1]!, this.#items[below]!)) below++;
+      const other = this.#items[below]!;
       if (!this.#before(other, item)) break;
       this.#place(other, at);
       at = below;

@@ -6,7 +6,7 @@ export function wrapLine(text: string, width: number, indent: number): string[] 
   const lines: string[] = [];
   const margin = " ".repeat(indent);
   let line: string | undefined;
-  for (const [, gap, word] of text.matchAll(/([ \t]*)([^ \t]+)/g)) {
+  for (const [, gap = "", word = ""] of text.matchAll(/([ \t]*)([^ \t]+)/g)) {
     const room = lines.length === 0 ? width : width - indent;
     if (line === undefined) line = gap + word;
     else if (line.length + gap.length + word.length <= room) line += gap + word;

@@ -188,8 +188,8 @@ test("a failure notice is Postfix's, byte for byte", async () => {
   const { bouncer, cleanup, log } = rig();
   expect(await bouncer.failed(subject({ envid: "QQ31" }), ENTRIES)).toBe(true);
   expect(cleanup.submitted).toHaveLength(1);
-  expect(cleanup.submitted[0].text).toBe(FAILURE.replaceAll("\n", "\r\n"));
-  expect(cleanup.submitted[0].submission).toMatchObject({
+  expect(cleanup.submitted[0]!.text).toBe(FAILURE.replaceAll("\n", "\r\n"));
+  expect(cleanup.submitted[0]!.submission).toMatchObject({
     sender: "",
     recipients: [{ address: "alice@example.com" }],
     kind: "bounce",
@@ -210,7 +210,7 @@ test("RET=HDRS and bounce_size_limit return headers only", async () => {
   ) {
     const { bouncer, cleanup } = rig(settings);
     await bouncer.failed(subject(more), [own()]);
-    const text = lf(cleanup.submitted[0].text);
+    const text = lf(cleanup.submitted[0]!.text);
     expect(text).toEndWith(
       "Content-Description: Undelivered Message Headers\nContent-Type: text/rfc822-headers\n" +
         "Content-Transfer-Encoding: 8bit\n\nReturn-Path: <alice@example.com>\n" +
@@ -225,7 +225,7 @@ test("NOTIFY decides over the sender's notice, not over the postmaster's copy", 
   expect<unknown>(cleanup.submitted.map(({ submission }) => submission.sender)).toEqual([
     "double-bounce@mail.example.com",
   ]);
-  const text = lf(cleanup.submitted[0].text);
+  const text = lf(cleanup.submitted[0]!.text);
   expect(text).toContain(
     "Subject: Postmaster Copy: Undelivered Mail\nTo: postmaster@example.com\nAuto-Submitted: auto-generated\n",
   );
@@ -239,8 +239,8 @@ test("a failure of a notice goes to 2bounce_notice_recipient when that class is 
   expect(quiet.cleanup.submitted).toHaveLength(0);
   const { bouncer, cleanup } = rig({ notify_classes: "2bounce" });
   await bouncer.failed(subject({ sender: internalAddress("") }), [own()]);
-  expect<unknown>(cleanup.submitted[0].submission.recipients[0].address).toBe("postmaster");
-  const text = lf(cleanup.submitted[0].text);
+  expect<unknown>(cleanup.submitted[0]!.submission.recipients[0]!.address).toBe("postmaster");
+  const text = lf(cleanup.submitted[0]!.text);
   expect(text).toContain("X-Postfix-Sender: rfc822; MAILER-DAEMON@mail.example.com\n");
   expect(text).toContain("Content-Description: Undelivered Message\n");
 });
@@ -267,7 +267,7 @@ test("a delay notice says until when it is tried and returns headers", async () 
   const { bouncer, cleanup, log } = rig();
   const detail = { status: "4.4.1", text: "connect to mx: Connection refused", action: "delayed" } as const;
   await bouncer.delayed(subject(), [own({}, detail), own({ notify: 4 }, detail)]);
-  const text = lf(cleanup.submitted[0].text);
+  const text = lf(cleanup.submitted[0]!.text);
   expect(text).toContain("Subject: Delayed Mail (still being retried)\n");
   expect(text).toContain(
     "Your message could not be delivered for more than 4 hour(s).\nIt will be retried until it is 5 day(s) old.\n",
@@ -288,7 +288,7 @@ test("a success report names how it was delivered", async () => {
     action: "delivered",
   } as const;
   await bouncer.succeeded(subject(), [own({}, detail)]);
-  const text = lf(cleanup.submitted[0].text);
+  const text = lf(cleanup.submitted[0]!.text);
   expect(text).toContain("Subject: Successful Mail Delivery Report\n");
   expect(text).toContain("\n<x@example.com>: delivery via local: delivered to mailbox\n");
   expect(text).toContain("Content-Description: Message Headers\n");
@@ -300,7 +300,7 @@ test("an expanded recipient shows where it came from", async () => {
   await bouncer.failed(subject(), [
     own({ original: internalAddress("list@example.com") }, { address: "y z@example.com" }),
   ]);
-  const text = lf(cleanup.submitted[0].text);
+  const text = lf(cleanup.submitted[0]!.text);
   expect(text).toContain('<"y z"@example.com> (expanded from <list@example.com>): unknown user: "x"\n');
   expect(text).toContain(
     'Final-Recipient: rfc822; "y z"@example.com\nOriginal-Recipient: rfc822;list@example.com\n',
@@ -310,11 +310,11 @@ test("an expanded recipient shows where it came from", async () => {
 test("without smtputf8_enable an ASCII message's notice is us-ascii and has no encoding lines; an 8-bit message's is 8bit", async () => {
   const { bouncer, cleanup } = rig({ smtputf8_enable: false });
   await bouncer.failed(subject(), [own()]);
-  const text = lf(cleanup.submitted[0].text);
+  const text = lf(cleanup.submitted[0]!.text);
   expect(text).toContain("Content-Type: text/plain; charset=us-ascii\n\nThis is");
   expect(text).not.toContain("Content-Transfer-Encoding");
   await bouncer.failed(subject({ eightBit: true }), [own()]);
-  expect(lf(cleanup.submitted[1].text)).toContain(
+  expect(lf(cleanup.submitted[1]!.text)).toContain(
     "charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nThis is",
   );
 });
@@ -322,7 +322,7 @@ test("without smtputf8_enable an ASCII message's notice is us-ascii and has no e
 test("header_from_format and enable_threaded_bounces change the header", async () => {
   const { bouncer, cleanup } = rig({ header_from_format: "obsolete", enable_threaded_bounces: true });
   await bouncer.failed(subject({ messageId: "<m1@example.com>" }), [own()]);
-  const text = lf(cleanup.submitted[0].text);
+  const text = lf(cleanup.submitted[0]!.text);
   expect(text).toContain("From: MAILER-DAEMON@example.com (Mail Delivery System)\n");
   expect(text).toContain("References: <m1@example.com>\nIn-Reply-To: <m1@example.com>\nAuto-Submitted:");
 });
@@ -349,12 +349,12 @@ test("a template file replaces texts and headers of its sections only", async ()
   if ("is" in templates) throw new Error(templates.why);
   const { bouncer, cleanup } = rig({}, templates);
   await bouncer.failed(subject(), [own()]);
-  const text = lf(cleanup.submitted[0].text);
+  const text = lf(cleanup.submitted[0]!.text);
   expect(text).toContain("From: postman@example.com (The Post)\nSubject: Returned\n");
   expect(text).toContain("charset=iso-8859-1\n");
   expect(text).toContain("\n\nfrom mail.example.com in example.com: $5, 120 h\n\n<x@example.com>");
   await bouncer.delayed(subject(), [own()]);
-  expect(lf(cleanup.submitted[1].text)).toContain("Subject: Delayed Mail (still being retried)\n");
+  expect(lf(cleanup.submitted[1]!.text)).toContain("Subject: Delayed Mail (still being retried)\n");
 });
 
 test("parseTemplates() says line and reason of what it cannot use", () => {

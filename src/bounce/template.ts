@@ -113,8 +113,8 @@ function parseSection(
         body: lines.slice(at + 1).map((line) => `${line}\n`).join(""),
       };
     }
-    const match = /^([A-Za-z-]+)[ \t]*:[ \t]*(.*?)[ \t]*$/.exec(lines[at]);
-    const field = match === null ? undefined : HEADERS[match[1].toLowerCase()];
+    const match = /^([A-Za-z-]+)[ \t]*:[ \t]*(.*?)[ \t]*$/.exec(lines[at]!);
+    const field = match === null ? undefined : HEADERS[match[1]!.toLowerCase()];
     if (match === null || field === undefined) {
       return bad(
         at,
@@ -126,7 +126,7 @@ function parseSection(
     if (field === "postmasterSubject" && !HAS_COPY.has(section)) {
       return bad(at, "Postmaster-Subject belongs to failure_template and delay_template only");
     }
-    if (/[^\x20-\x7e]|\$/.test(match[2])) return bad(at, "a header is one line of ASCII without $");
+    if (/[^\x20-\x7e]|\$/.test(match[2]!)) return bad(at, "a header is one line of ASCII without $");
     template = { ...template, [field]: match[2] };
   }
   return bad(lines.length, "no empty line after the headers");
@@ -137,12 +137,12 @@ export function parseTemplates(file: string): Templates | MalformedTemplate {
   const lines = file.split(/\r?\n/);
   let templates = BUILT_IN;
   for (let at = 0; at < lines.length; at++) {
-    if (/^\s*(#|$)/.test(lines[at])) continue;
-    const match = /^\s*(\w+)\s*=\s*<<\s*(\S+)\s*$/.exec(lines[at]);
+    if (/^\s*(#|$)/.test(lines[at]!)) continue;
+    const match = /^\s*(\w+)\s*=\s*<<\s*(\S+)\s*$/.exec(lines[at]!);
     if (match === null) {
       return { is: "malformed", line: at + 1, why: `expected "name = <<EOF", found "${lines[at]}"` };
     }
-    const [, section, mark] = match;
+    const [, section = "", mark = ""] = match;
     const end = lines.indexOf(mark, at + 1);
     if (end < 0) return { is: "malformed", line: at + 1, why: `no line "${mark}" ends ${section}` };
     if (!isSection(section)) {
@@ -176,7 +176,7 @@ export interface TemplateTimes {
 
 function timeValue(name: string, times: TemplateTimes): string | undefined {
   const match = /^(delay_warning_time|maximal_queue_lifetime)_(\w+)$/.exec(name);
-  const unit = match === null ? undefined : UNITS[match[2]];
+  const unit = match === null ? undefined : UNITS[match[2]!];
   if (match === null || unit === undefined) return undefined;
   const seconds = match[1] === "delay_warning_time" ? times.delay_warning_time : times.maximal_queue_lifetime;
   return `${Math.floor((seconds + unit / 2) / unit)}`;

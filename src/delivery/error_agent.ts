@@ -8,7 +8,7 @@ function splitStatus(
   const match = /^([245]\.\d{1,3}\.\d{1,3})(?:\s+(.*))?$/s.exec(text.trim());
   return match === null
     ? { status: fallback, text: text.trim() }
-    : { status: match[1], text: match[2] ?? "" };
+    : { status: match[1]!, text: match[2] ?? "" };
 }
 
 /** A status is put into the class that the service stands for. */

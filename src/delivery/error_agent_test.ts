@@ -26,10 +26,11 @@ test("error bounces and retry defers with the next hop's status and words", asyn
     ["retry", "later", "deferred none 4.0.0 later"],
   ] as const;
   for (const [service, nexthop, want] of rows) {
-    const { outcomes: [{ is, relay, detail }] } = await createErrorAgent(service).deliver(
+    const { outcomes } = await createErrorAgent(service).deliver(
       job(nexthop),
       new AbortController().signal,
     );
+    const { is, relay, detail } = outcomes[0]!;
     expect(`${is} ${relay} ${detail.status} ${detail.text}`).toBe(want);
   }
 });

@@ -46,7 +46,7 @@ export function commandFailure(
   }
   if (result.code === 0) return undefined;
   const own = /^([45]\.\d{1,3}\.\d{1,3})\s+(.*)$/.exec(output);
-  if (own !== null) return detail(own[1], own[2], own[2].trimEnd());
+  if (own !== null) return detail(own[1]!, own[2]!, own[2]!.trimEnd());
   const said = output.trimEnd();
   const known = EXITS[result.code];
   if (known !== undefined) return detail(known[0], `${known[1]}${tail}`, said === "" ? known[1] : said);

@@ -18,11 +18,11 @@ export function parseHosts(text: string): Hosts {
   const byName = new Map<string, Address[]>();
   const byAddress = new Map<string, string>();
   for (const line of text.split("\n")) {
-    const [address, ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
+    const [address = "", ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
     const family = IPV4.test(address) ? 4 : ipv6Groups(address) === undefined ? undefined : 6;
     if (family === undefined || names.length === 0) continue;
     const key = canonicalAddress(address);
-    if (!byAddress.has(key)) byAddress.set(key, names[0]);
+    if (!byAddress.has(key)) byAddress.set(key, names[0]!);
     for (const name of names) addTo(byName, name.toLowerCase(), { address, family, ttl: 0 });
   }
   return {

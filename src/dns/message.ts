@@ -32,12 +32,12 @@ export function printQuery(id: number, name: string, type: RecordType, edns: boo
 export function answersQuestion(bytes: Uint8Array, question: Question): boolean {
   const end = HEADER + question.section.length;
   if (bytes.length < end) return false;
-  const id = (bytes[0] << 8) | bytes[1];
-  const isResponse = (bytes[2] & 0x80) !== 0;
-  const count = (bytes[4] << 8) | bytes[5];
+  const id = (bytes[0]! << 8) | bytes[1]!;
+  const isResponse = (bytes[2]! & 0x80) !== 0;
+  const count = (bytes[4]! << 8) | bytes[5]!;
   if (id !== question.id || !isResponse || count !== 1) return false;
   for (let i = 0; i < question.section.length; i++) {
-    if (lower(bytes[HEADER + i]) !== lower(question.section[i])) return false;
+    if (lower(bytes[HEADER + i]!) !== lower(question.section[i]!)) return false;
   }
   return true;
 }
@@ -61,13 +61,13 @@ export interface Response {
 
 /** Whether the truncation bit is set, told without decoding: a cut packet need not be decodable. */
 export function isTruncated(bytes: Uint8Array): boolean {
-  return (bytes[2] & 0x02) !== 0;
+  return (bytes[2]! & 0x02) !== 0;
 }
 
 /** Response code of a header (RFC 1035 §4.1.1), for a server that answers FORMERR without repeating the question. */
 export function isFormatError(bytes: Uint8Array, id: number): boolean {
-  return bytes.length >= HEADER && ((bytes[0] << 8) | bytes[1]) === id && (bytes[2] & 0x80) !== 0 &&
-    (bytes[3] & 0x0f) === 1;
+  return bytes.length >= HEADER && ((bytes[0]! << 8) | bytes[1]!) === id && (bytes[2]! & 0x80) !== 0 &&
+    (bytes[3]! & 0x0f) === 1;
 }
 
 /** Decodes a response; undefined when it is malformed. Records of types that we do not know are left out. */

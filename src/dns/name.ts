@@ -27,7 +27,7 @@ const IPV4 = /^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/;
 export function ipv6Groups(address: string): number[] | undefined {
   const halves = dottedTailAsGroups(address).split("::");
   if (halves.length > 2) return undefined;
-  const [head, tail] = halves.map((half) => half === "" ? [] : half.split(":"));
+  const [head = [], tail] = halves.map((half) => half === "" ? [] : half.split(":"));
   const given = [...head, ...(tail ?? [])];
   if (given.some((group) => !/^[0-9a-f]{1,4}$/i.test(group))) return undefined;
   const missing = 8 - given.length;
@@ -41,7 +41,7 @@ function dottedTailAsGroups(address: string): string {
   const at = address.lastIndexOf(":") + 1;
   const tail = address.slice(at);
   if (at === 0 || !IPV4.test(tail)) return address;
-  const [a, b, c, d] = tail.split(".").map(Number);
+  const [a = 0, b = 0, c = 0, d = 0] = tail.split(".").map(Number);
   return `${address.slice(0, at)}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
 }
 
@@ -55,7 +55,7 @@ export function canonicalAddress(address: string): string {
   const groups = ipv6Groups(address);
   if (groups === undefined) return address;
   if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) {
-    return [groups[6] >> 8, groups[6] & 255, groups[7] >> 8, groups[7] & 255].join(".");
+    return [groups[6]! >> 8, groups[6]! & 255, groups[7]! >> 8, groups[7]! & 255].join(".");
   }
   return groups.map((group) => group.toString(16)).join(":");
 }

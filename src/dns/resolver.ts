@@ -51,7 +51,7 @@ const CHAIN = 8;
 
 /** A 16-bit number from the system's generator. */
 function cryptographicId(): number {
-  return crypto.getRandomValues(new Uint16Array(1))[0];
+  return crypto.getRandomValues(new Uint16Array(1))[0]!;
 }
 
 /** A stub resolver: asks recursive name servers over UDP and TCP, keeps answers for their time to live. */
@@ -137,7 +137,7 @@ class StubResolver implements Resolver {
       const authentic = answers.every((answer) => answer.is !== "trouble" && answer.authentic);
       return { is: "records", addresses: found, authentic };
     }
-    return worstOf(answers.map((answer, i) => ({ answer, type: types[i] })));
+    return worstOf(answers.map((answer, i) => ({ answer, type: types[i]! })));
   }
 
   /** Shared by all who ask meanwhile, so no single caller's signal stops it; it ends by its own time-outs. */

@@ -202,18 +202,18 @@ function scriptedWire(respond: (query: Buffer) => Buffer[]): Wire {
 test("an answer with another id or question is passed over", async () => {
   const good = (query: Buffer) => {
     const answer = Buffer.from(query);
-    answer[2] |= 0x80;
+    answer[2]! |= 0x80;
     answer[3] = 0;
     answer[11] = 0;
     return answer.subarray(0, query.length - 11);
   };
   const wire = scriptedWire((query) => {
     const otherId = good(query);
-    otherId[1] ^= 1;
+    otherId[1]! ^= 1;
     const otherName = good(query);
-    otherName[14] ^= 1;
+    otherName[14]! ^= 1;
     const isQuery = good(query);
-    isQuery[2] &= 0x7f;
+    isQuery[2]! &= 0x7f;
     return [otherId, otherName, isQuery, Buffer.alloc(0), good(query)];
   });
   const dns = createResolver({ servers: [{ host: "192.0.2.53", port: 53 }], timeout: 200, wire });
@@ -228,7 +228,7 @@ test("parseResponse() never throws on mutated packets", () => {
       fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 20 }),
       (tail, changes) => {
         const bytes = Buffer.concat([question.bytes, tail]);
-        bytes[2] |= 0x80;
+        bytes[2]! |= 0x80;
         for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
         parseResponse(bytes);
         answersQuestion(bytes, question);
@@ -244,7 +244,7 @@ test("a lookup always ends, whatever the server sends", async () => {
       const wire = scriptedWire((query) =>
         tails.map((tail) => {
           const answer = Buffer.concat([query, tail]);
-          answer[2] |= 0x80;
+          answer[2]! |= 0x80;
           answer.set(tail.subarray(0, 10), 2);
           return answer;
         })

@@ -57,7 +57,7 @@ export function createClientLookup(
 function ptrName(answer: DnsAnswer<"PTR">): string | ClientName {
   if (answer.is === "trouble") return nameless(answer.retry ? 4 : 5);
   if (answer.is !== "records") return nameless(5);
-  const target = answer.records[0].target;
+  const target = answer.records[0]!.target;
   return queryName(target) === undefined ? nameless(5, flawOf(target)) : target;
 }
 

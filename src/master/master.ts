@@ -229,7 +229,7 @@ export class Master {
     } catch (error) {
       const why = (error as Error).message;
       this.#reloads.add(1, "failed");
-      const [first, ...rest] = why.split("\n");
+      const [first = why, ...rest] = why.split("\n");
       for (const line of rest.length === 0 ? [] : [first, ...rest]) this.log.note("master", "error", line);
       this.log.emit("master", "reloadFailed", { why: first });
       throw new ServiceFault("configuration", why, { cause: error });

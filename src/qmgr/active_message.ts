@@ -55,7 +55,7 @@ export interface Reported {
 /** The recipients of a stored message that are still to be delivered, by index. */
 export function pendingIndexes(states: readonly RecipientState[]): number[] {
   const out: number[] = [];
-  for (let index = 0; index < states.length; index++) if (states[index].is === "pending") out.push(index);
+  for (let index = 0; index < states.length; index++) if (states[index]!.is === "pending") out.push(index);
   return out;
 }
 

@@ -21,8 +21,8 @@ function softened(outcome: Outcome, softBounce: boolean): Outcome {
 function partFailure(outcome: Outcome): RecipientDetail | undefined {
   const failed = (outcome.parts ?? []).filter((part) => part.outcome.is === "bounced")
     .map((part) => ({ ...part.outcome.detail, address: part.address }));
-  if (failed.length === 0) return undefined;
   const [first, ...others] = failed;
+  if (first === undefined) return undefined;
   return others.length === 0 ? first : { ...first, others };
 }
 

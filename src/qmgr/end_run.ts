@@ -87,7 +87,7 @@ function expire(message: ActiveMessage, world: RunWorld, now: number): void {
 }
 
 function entries(message: ActiveMessage, reported: readonly Reported[]): ReportedRecipient[] {
-  return reported.map(({ index, detail }) => ({ recipient: message.envelope.recipients[index], detail }));
+  return reported.map(({ index, detail }) => ({ recipient: message.envelope.recipients[index]!, detail }));
 }
 
 /** Each failure of an expanded recipient is an entry of its own. */

@@ -256,7 +256,7 @@ class QueueManager implements Qmgr {
     if (pending.length === 0) return this.#end(message);
     const routes: Route[] = [];
     for (let i = 0; i < pending.length; i++) {
-      const route = this.#route(envelope, pending[i]);
+      const route = this.#route(envelope, pending[i]!);
       if (isPromise(route)) return void this.#beginLater(message, pending, routes, route);
       routes.push(route);
     }
@@ -266,7 +266,7 @@ class QueueManager implements Qmgr {
   /** A router that throws has a bug; the recipient waits for its repair. */
   #route({ sender, recipients, kind }: Envelope, index: number): MaybeAsync<Route> {
     const { router, probeRouter } = this.#deps;
-    const recipient = recipients[index].address;
+    const recipient = recipients[index]!.address;
     try {
       return (kind === "probe" ? probeRouter ?? router : router).route(sender, recipient);
     } catch (error) {
@@ -284,7 +284,7 @@ class QueueManager implements Qmgr {
     try {
       routes.push(await first);
       while (routes.length < pending.length) {
-        routes.push(await this.#route(message.envelope, pending[routes.length]));
+        routes.push(await this.#route(message.envelope, pending[routes.length]!));
       }
     } catch (error) {
       this.#deps.log.note("qmgr", "warning", `${message.id}: cannot route: ${systemErrorText(error)}`);
@@ -295,7 +295,7 @@ class QueueManager implements Qmgr {
   }
 
   #enqueue(message: ActiveMessage, pending: readonly number[], routes: readonly Route[]): void {
-    const touched = pending.length === 1 ? this.#enqueueOne(message, pending, routes[0]) : undefined;
+    const touched = pending.length === 1 ? this.#enqueueOne(message, pending, routes[0]!) : undefined;
     if (touched !== undefined) return touched.dispatch();
     if (pending.length === 1) return;
     for (const transport of this.#enqueueGroups(message, pending, routes)) transport.dispatch();
@@ -303,7 +303,7 @@ class QueueManager implements Qmgr {
 
   /** The common case: one recipient, no grouping. */
   #enqueueOne(message: ActiveMessage, pending: readonly number[], route: Route): Transport | undefined {
-    const assignment = this.#assign(message, pending[0], route);
+    const assignment = this.#assign(message, pending[0]!, route);
     if (assignment === undefined) return undefined;
     const transport = this.#transport(assignment.transport);
     const key = this.#key(transport, assignment);
@@ -322,15 +322,15 @@ class QueueManager implements Qmgr {
       Map<string, { readonly nexthop: string; readonly recipients: number[] }>
     >();
     for (let i = 0; i < pending.length; i++) {
-      const assignment = this.#assign(message, pending[i], routes[i]);
+      const assignment = this.#assign(message, pending[i]!, routes[i]!);
       if (assignment === undefined) continue;
       const transport = this.#transport(assignment.transport);
       let byKey = groups.get(transport);
       if (byKey === undefined) groups.set(transport, byKey = new Map());
       const key = this.#key(transport, assignment);
       const group = byKey.get(key);
-      if (group === undefined) byKey.set(key, { nexthop: assignment.nexthop, recipients: [pending[i]] });
-      else group.recipients.push(pending[i]);
+      if (group === undefined) byKey.set(key, { nexthop: assignment.nexthop, recipients: [pending[i]!] });
+      else group.recipients.push(pending[i]!);
     }
     for (const [transport, byKey] of groups) {
       const share: Share = transport.share(message);
@@ -352,7 +352,7 @@ class QueueManager implements Qmgr {
   ): Extract<Assignment, { is: "queue" }> | undefined {
     const assignment = assign(route, message.envelope, this.#deps.settings, this.#deferTransports);
     if (assignment.is === "queue") {
-      if (assignment.recipient !== message.envelope.recipients[index].address) {
+      if (assignment.recipient !== message.envelope.recipients[index]!.address) {
         (message.resolved ??= new Map()).set(index, assignment.recipient);
       }
       return assignment;

@@ -175,7 +175,7 @@ test("a message that is delivered leaves three lines and no trace", async () => 
   await settle();
   expect(qmgr.counts()).toEqual({ active: 1, recipients: 1, deliveries: 1, destinations: 1 });
   await clock.advance(250);
-  pending[0].finish(all(pending[0].job, SENT, { setup: 60, transmission: 190, connectionUse: 2 }));
+  pending[0]!.finish(all(pending[0]!.job, SENT, { setup: 60, transmission: 190, connectionUse: 2 }));
   await settle();
   expect(log.lines).toEqual([
     "qmgr: ID1: from=<s@example.org>, size=21, nrcpt=1 (queue active)",
@@ -201,12 +201,12 @@ test("a destination begins with initial_destination_concurrency and widens with 
   for (let i = 0; i < 30; i++) put([`u${i}@x.example`]);
   await settle();
   expect(pending.length).toBe(5);
-  const first = pending[0];
+  const first = pending[0]!;
   first.finish(all(first.job, SENT));
   await settle();
   expect(pending.length).toBe(6);
   for (let i = 0; i < 5; i++) {
-    pending[0].finish(all(pending[0].job, SENT));
+    pending[0]!.finish(all(pending[0]!.job, SENT));
     await settle();
   }
   expect(pending.length).toBe(7);
@@ -224,7 +224,7 @@ test("five failures of a window of five make a site dead: what waits is suspende
   for (let i = 0; i < 7; i++) put([`u${i}@x.example`]);
   await settle();
   while (pending.length > 0) {
-    pending[0].finish(all(pending[0].job, UNREACHED, { deadSite: REFUSED }));
+    pending[0]!.finish(all(pending[0]!.job, UNREACHED, { deadSite: REFUSED }));
     await settle();
   }
   put(["late@x.example"]);
@@ -246,7 +246,7 @@ test("a success forgives earlier failures", async () => {
   for (let i = 0; i < 40; i++) put([`u${i}@x.example`]);
   await settle();
   for (let i = 0; i < 20; i++) {
-    const one = pending[0];
+    const one = pending[0]!;
     one.finish(i % 2 === 0 ? all(one.job, UNREACHED, { deadSite: REFUSED }) : all(one.job, SENT));
     await settle();
   }
@@ -277,8 +277,8 @@ test("after maximal_queue_lifetime the message returns to its sender", async () 
   await clock.advance(2_000_000);
   expect(log.lines).toContain("qmgr: ID1: from=<s@example.org>, status=expired, returned to sender");
   expect(told).toHaveLength(1);
-  expect(told[0].what).toBe("failed");
-  expect(told[0].entries[0].detail).toEqual({ ...REFUSED, action: "failed" });
+  expect(told[0]!.what).toBe("failed");
+  expect(told[0]!.entries[0]!.detail).toEqual({ ...REFUSED, action: "failed" });
   expect(store.messages.size).toBe(0);
 });
 
@@ -296,7 +296,7 @@ test("forced expiration returns the message without another attempt, with the la
   const { put, clock, store, qmgr, told, pending, log } = rig();
   const id = put(["a@x.example"]);
   await settle();
-  pending[0].finish(all(pending[0].job, UNREACHED));
+  pending[0]!.finish(all(pending[0]!.job, UNREACHED));
   await settle();
   await store.expire([id]);
   await store.retryNow([id]);
@@ -304,7 +304,7 @@ test("forced expiration returns the message without another attempt, with the la
   await clock.advance(1);
   expect(pending.length).toBe(0);
   expect(log.lines).toContain("qmgr: ID1: from=<s@example.org>, status=force-expired, returned to sender");
-  expect(told[0].entries[0].detail.text).toBe(REFUSED.text);
+  expect(told[0]!.entries[0]!.detail.text).toBe(REFUSED.text);
   expect(store.messages.size).toBe(0);
 });
 
@@ -412,7 +412,7 @@ test("a small message overtakes a mailing list of many destinations", async () =
   put(["me@small.example"]);
   await settle();
   for (let i = 0; i < 3; i++) {
-    pending[0].finish(all(pending[0].job, SENT));
+    pending[0]!.finish(all(pending[0]!.job, SENT));
     await settle();
   }
   expect(pending.some(({ job }) => job.nexthop === "small.example")).toBe(true);
@@ -427,10 +427,10 @@ test("a small message overtakes the remaining recipients of a big one to the sam
   const small = put(["me@x.example"]);
   await settle();
   for (let i = 0; i < 2; i++) {
-    pending[0].finish(all(pending[0].job, SENT));
+    pending[0]!.finish(all(pending[0]!.job, SENT));
     await settle();
   }
-  expect(pending[0].job.envelope.id).toBe(small);
+  expect(pending[0]!.job.envelope.id).toBe(small);
 });
 
 test("destinations take turns when one has a long queue", async () => {
@@ -440,7 +440,7 @@ test("destinations take turns when one has a long queue", async () => {
   put(["a@other.example"]);
   await settle();
   for (let i = 0; i < 2; i++) {
-    pending[0].finish(all(pending[0].job, SENT));
+    pending[0]!.finish(all(pending[0]!.job, SENT));
     await settle();
   }
   expect(pending.some(({ job }) => job.nexthop === "other.example")).toBe(true);
@@ -482,7 +482,7 @@ test("with a recipient limit of one, concurrency is per recipient", async () => 
   });
   put(["a@x.example", "A+ext@x.example", "b@x.example"]);
   await settle();
-  expect<unknown>(pending.map(({ job }) => job.recipients[0].recipient.address)).toEqual([
+  expect<unknown>(pending.map(({ job }) => job.recipients[0]!.recipient.address)).toEqual([
     "a@x.example",
     "b@x.example",
   ]);
@@ -494,7 +494,7 @@ test("the active set is bounded", async () => {
   await settle();
   expect((await store.counts()).active).toBe(3);
   while (pending.length > 0) {
-    pending[0].finish(all(pending[0].job, SENT));
+    pending[0]!.finish(all(pending[0]!.job, SENT));
     await settle();
   }
   expect(store.messages.size).toBe(0);
@@ -508,7 +508,7 @@ test("a reload lets deliveries finish and puts the rest back", async () => {
   const stopped = qmgr.stop(ending(clock, { hurry: false }));
   await settle();
   expect(await store.counts()).toMatchObject({ active: 1, incoming: 1 });
-  pending[0].finish(all(pending[0].job, SENT));
+  pending[0]!.finish(all(pending[0]!.job, SENT));
   await stopped;
   expect([...store.messages.keys()]).toEqual(["ID2" as QueueId]);
 });
@@ -589,7 +589,7 @@ test("expanded recipients have a line and an entry for each part", async () => {
   await settle();
   expect(log.lines[1]).toStartWith("smtp: ID1: to=<one@x.example>, orig_to=<list@x.example>, relay=");
   expect(log.lines[2]).toStartWith("smtp: ID1: to=<two@x.example>, orig_to=<list@x.example>, relay=");
-  expect(told[0].entries.map(({ detail }) => detail.address)).toEqual(["two@x.example"]);
+  expect(told[0]!.entries.map(({ detail }) => detail.address)).toEqual(["two@x.example"]);
 });
 
 test("a success report is due only when asked for and not passed on", async () => {
@@ -614,8 +614,8 @@ test("a success report is due only when asked for and not passed on", async () =
   }, "\r\n");
   await settle();
   expect(told).toHaveLength(1);
-  expect(told[0].what).toBe("succeeded");
-  expect(told[0].entries.map((entry) => [entry.recipient.address, entry.detail.text])).toEqual([
+  expect(told[0]!.what).toBe("succeeded");
+  expect(told[0]!.entries.map((entry) => [entry.recipient.address, entry.detail.text])).toEqual([
     ["a@x.example", "delivery via mx[192.0.2.1]:25: 250 Ok"],
   ]);
 });

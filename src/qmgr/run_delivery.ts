@@ -23,7 +23,7 @@ export interface Recorded {
 
 /** A recipient as the agent sees it: with the address that routing made of it. */
 function resolvedRecipient(message: ActiveMessage, index: number): Recipient {
-  const recipient = message.envelope.recipients[index];
+  const recipient = message.envelope.recipients[index]!;
   const address = message.resolved?.get(index);
   return address === undefined ? recipient : { ...recipient, address };
 }
@@ -116,14 +116,14 @@ export function recordOutcomes(
       : "only successes cached",
   };
   for (let i = 0; i < recipients.length; i++) {
-    const recipient = resolvedRecipient(message, recipients[i]);
+    const recipient = resolvedRecipient(message, recipients[i]!);
     const outcome = report.outcomes[i] ?? missingOutcome();
     logLines(recorded, context, recipient, outcome);
     if (message.probe !== undefined) {
       message.probe.outcome(recipient, outcome);
       continue;
     }
-    applyOutcome(message, recipients[i], recipient, outcome, world.settings);
+    applyOutcome(message, recipients[i]!, recipient, outcome, world.settings);
     world.hooks?.outcome?.(recorded.transport, outcome.is, done - arrival);
   }
 }

@@ -5,7 +5,7 @@ import type { ActiveMessage } from "./active_message.ts";
 export function sortRecipients(indexes: number[], { envelope }: ActiveMessage): void {
   if (indexes.length < 2) return;
   const keys = new Map(indexes.map((index) => {
-    const { local, domain } = splitAddress(envelope.recipients[index].address.toLowerCase());
+    const { local, domain } = splitAddress(envelope.recipients[index]!.address.toLowerCase());
     return [index, `${domain}\0${local}`] as const;
   }));
   indexes.sort((a, b) => {

@@ -40,7 +40,7 @@ function parseLong(text: string): IdParts | undefined {
     /^([0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{6})([0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{4})z([0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+)$/
       .exec(text);
   if (match === null) return undefined;
-  const [a, micros, c] = [decode(match[1], 52), decode(match[2], 52), decode(match[3], 51)];
+  const [a, micros, c] = [decode(match[1]!, 52), decode(match[2]!, 52), decode(match[3]!, 51)];
   if (micros >= 1_000_000 || a > 0xffffffff || c > 0xffffffff) return undefined;
   const parts = { a, b: micros | LONG, c };
   return printQueueId(parts) === text ? parts : undefined;

@@ -84,7 +84,7 @@ function applyRules(
   context: RewriteContext,
   settings: AddressFormSettings,
 ): readonly Token[] {
-  if (tokens.length === 1 && tokens[0].type === "quoted" && tokens[0].text === "") return tokens;
+  if (tokens.length === 1 && tokens[0]!.type === "quoted" && tokens[0]!.text === "") return tokens;
   if (tokens.length === 1 && isOperator(tokens[0], "@")) return [{ type: "quoted", text: "" }];
   const routed = withoutSourceRoute(tokens);
   const qualified = lastOperator(routed, "@") < 0 ? withDomain(routed, context, settings) : routed;
@@ -115,7 +115,7 @@ function withDomain(
 
 /** `site!user` becomes `user@site`; nothing before the bang leaves its mark on how the rest is printed. */
 function swapped(tokens: readonly Token[], bang: number): readonly Token[] {
-  const moved = bang === 0 ? true : tokens[0].moved;
+  const moved = bang === 0 ? true : tokens[0]!.moved;
   const front = [...tokens.slice(bang + 1), operator("@")].map(({ type, text }) => ({ type, text, moved }));
   return [...front, ...tokens.slice(0, bang)];
 }

@@ -32,12 +32,12 @@ export function canonicalAddress(
 }
 
 function first(mapped: Mapped): Address {
-  return mapped === undefined || isTrouble(mapped) ? NULL_ADDRESS : mapped[0];
+  return mapped === undefined || isTrouble(mapped) ? NULL_ADDRESS : mapped[0]!;
 }
 
 /** The end result, when there is nothing more to map. */
 function settled(address: Address, mapped: Mapped): Address | MapTrouble | undefined {
   if (mapped === undefined) return address;
   if (isTrouble(mapped)) return mapped;
-  return mapped[0].toLowerCase() === address.toLowerCase() ? mapped[0] : undefined;
+  return mapped[0]!.toLowerCase() === address.toLowerCase() ? mapped[0] : undefined;
 }

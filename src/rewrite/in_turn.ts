@@ -7,7 +7,7 @@ export function inTurn<Item, Result>(
   from = 0,
 ): MaybeAsync<Result | undefined> {
   for (let at = from; at < items.length; at++) {
-    const result = step(items[at], at);
+    const result = step(items[at]!, at);
     if (isPromise(result)) {
       return result.then((late) => late === undefined ? inTurn(items, step, at + 1) : late);
     }

@@ -14,7 +14,7 @@ function splitAt(tokens: readonly Token[], sign: string): Token[][] {
   const groups: Token[][] = [[]];
   for (const token of tokens) {
     if (isOperator(token, sign)) groups.push([]);
-    else if (token.type !== "comment") groups[groups.length - 1].push(token);
+    else if (token.type !== "comment") groups[groups.length - 1]!.push(token);
   }
   return groups;
 }
@@ -27,7 +27,7 @@ function addressesOf(tokens: readonly Token[]): string[] {
     return [printTokens(tokens.slice(open + 1, close < 0 ? undefined : close))];
   }
   const starts = tokens.flatMap((token, at) =>
-    at === 0 || (token.type !== "operator" && tokens[at - 1].type !== "operator") ? [at] : []
+    at === 0 || (token.type !== "operator" && tokens[at - 1]!.type !== "operator") ? [at] : []
   );
   return starts.map((start, at) => printTokens(tokens.slice(start, starts[at + 1])));
 }

@@ -132,7 +132,7 @@ type Step = (address: Address) => MaybeAsync<Rewritten>;
 
 function runSteps(steps: readonly Step[], address: Address, from = 0): MaybeAsync<Rewritten> {
   if (from >= steps.length) return address;
-  return then(steps[from](address), (next) => isTrouble(next) ? next : runSteps(steps, next, from + 1));
+  return then(steps[from]!(address), (next) => isTrouble(next) ? next : runSteps(steps, next, from + 1));
 }
 
 /** The tables that apply to each role: the one for senders or recipients, the common one, masquerading. */

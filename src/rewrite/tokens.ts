@@ -21,8 +21,8 @@ function collect(
   for (; at < source.length; at++) {
     if (source[at] === "\\") {
       if (++at >= source.length) break;
-    } else if (ends(source[at])) break;
-    text += BLANKS.has(source[at]) ? " " : source[at];
+    } else if (ends(source[at]!)) break;
+    text += BLANKS.has(source[at]!) ? " " : source[at];
   }
   return { text, next: at };
 }
@@ -56,7 +56,7 @@ function collectAtom(source: string, from: number): { token: Token; next: number
 export function scanTokens(source: string): Token[] {
   const tokens: Token[] = [];
   for (let at = 0; at < source.length;) {
-    const char = source[at];
+    const char = source[at]!;
     if (BLANKS.has(char)) {
       at++;
     } else if (char === '"' || char === "[") {
@@ -84,7 +84,7 @@ export function printTokens(tokens: readonly Token[]): string {
   let out = "";
   tokens.forEach((token, at) => {
     out += token.type === "literal" ? `[${token.text}]` : token.text;
-    if (at + 1 < tokens.length && needsBlank(token, tokens[at + 1])) out += " ";
+    if (at + 1 < tokens.length && needsBlank(token, tokens[at + 1]!)) out += " ";
   });
   return out;
 }

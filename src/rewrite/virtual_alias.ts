@@ -50,14 +50,14 @@ class Expansion {
     while (this.#at < this.#results.length) {
       const trouble = this.#overrun();
       if (trouble !== undefined) return trouble;
-      if (this.#selves.has(this.#results[this.#at].toLowerCase())) {
+      if (this.#selves.has(this.#results[this.#at]!.toLowerCase())) {
         this.#next();
         continue;
       }
       if (this.#nesting >= this.#limits.virtual_alias_recursion_limit) {
         return this.#unreasonable("map nesting");
       }
-      const mapped = this.#map(this.#results[this.#at]);
+      const mapped = this.#map(this.#results[this.#at]!);
       if (isPromise(mapped)) return mapped.then((late) => this.#take(late) ?? this.run());
       const failed = this.#take(mapped);
       if (failed !== undefined) return failed;
@@ -89,8 +89,8 @@ class Expansion {
       const trouble = `unreasonable virtual_alias_maps result ${long.slice(0, 300)}...`;
       return { trouble, unreasonable: true };
     }
-    const before = this.#results[this.#at].toLowerCase();
-    this.#results[this.#at] = mapped[0];
+    const before = this.#results[this.#at]!.toLowerCase();
+    this.#results[this.#at] = mapped[0]!;
     for (const address of mapped.slice(1)) this.#results.push(address);
     if (mapped.some((address) => address.toLowerCase() === before)) this.#selves.add(before);
     this.#nesting++;

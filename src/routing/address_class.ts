@@ -48,9 +48,9 @@ function row(kind: AddressClass, list: DomainList | undefined): Row[] {
 
 function classFrom(rows: readonly Row[], domain: string, at: number): MaybeAsync<AddressClass | Trouble> {
   if (at >= rows.length) return "default";
-  return then(rows[at].list.matches(domain), (match) => {
+  return then(rows[at]!.list.matches(domain), (match) => {
     const found = matched(match);
     if (typeof found === "object") return found;
-    return found ? rows[at].class : classFrom(rows, domain, at + 1);
+    return found ? rows[at]!.class : classFrom(rows, domain, at + 1);
   });
 }

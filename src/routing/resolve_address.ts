@@ -128,7 +128,8 @@ class Resolving {
   #crackQuotes(): boolean {
     const [only] = this.#tokens;
     if (
-      !this.#tools.settings.resolve_dequoted_address || this.#tokens.length !== 1 || only.type !== "quoted"
+      !this.#tools.settings.resolve_dequoted_address || only === undefined || this.#tokens.length !== 1 ||
+      only.type !== "quoted"
     ) {
       return false;
     }

@@ -105,7 +105,7 @@ for (const [name, settings] of Object.entries(VARIANTS)) {
     let port = 0;
 
     beforeAll(async () => {
-      [port] = await freePorts(1);
+      [port = 0] = await freePorts(1);
       const master = `127.0.0.1:${port} inet n - n - - smtpd`;
       postfix = startPostfix({ main, master, files: { virtual: ALIASES } });
       rewriter = policyKit(text, { directory: postfix.configDirectory }).rewriter;

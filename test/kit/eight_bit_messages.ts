@@ -2,7 +2,7 @@
 const lines = (...all: string[]) => all.map((line) => `${line}\r\n`).join("");
 
 /** By name; bytes as Latin-1. */
-export const EIGHT_BIT_MESSAGES: Readonly<Record<string, string>> = {
+export const EIGHT_BIT_MESSAGES = {
   text: lines(
     "Subject: one",
     "MIME-Version: 1.0",
@@ -93,4 +93,4 @@ export const EIGHT_BIT_MESSAGES: Readonly<Record<string, string>> = {
     "digest \xe9",
     "--d--",
   ),
-};
+} as const satisfies Readonly<Record<string, string>>;

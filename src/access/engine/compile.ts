@@ -62,7 +62,7 @@ class Compilation {
     const steps: Step[] = [];
     let warn = false;
     for (let at = 0; at < this.#items.length; at++) {
-      if (this.#items[at].toLowerCase() === "warn_if_reject") {
+      if (this.#items[at]!.toLowerCase() === "warn_if_reject") {
         warn = true;
         continue;
       }
@@ -79,7 +79,7 @@ class Compilation {
 
   /** The step that begins at an item, and how many more items it takes. */
   #step(at: number): { step: Omit<Step, "warn">; used: number; final: boolean } {
-    const item = this.#items[at];
+    const item = this.#items[at]!;
     if (item.includes(":")) return { step: this.#bareTable(item), used: 0, final: false };
     const row = restrictionRow(item);
     if (row === undefined) return { step: this.#classOrUnknown(item), used: 0, final: false };

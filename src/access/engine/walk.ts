@@ -190,7 +190,7 @@ export class Walk {
   #steps(list: RestrictionList, about: Subject, query: Query, from: number): MaybeAsync<Outcome> {
     for (let at = from; at < list.steps.length; at++) {
       if (this.#discarding) return "dunno";
-      const outcome = this.#step(list, list.steps[at], about, query);
+      const outcome = this.#step(list, list.steps[at]!, about, query);
       if (isPromise(outcome)) {
         return outcome.then((late) => this.#ends(late) ? late : this.#steps(list, about, query, at + 1));
       }

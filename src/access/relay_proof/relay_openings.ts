@@ -265,7 +265,7 @@ function byPattern(
   if (wants.length > 0) return open(...wants.slice(0, MOST_GUESSES));
   const matched = named.filter(({ key }) => matches(key)).map(({ want }) => want);
   if (matched.length === 0) return UNTOLD;
-  if (about === "client") return stated("surely", matched[0]);
+  if (about === "client") return stated("surely", matched[0]!);
   const foreign = matched.filter(({ recipient }) => recipient !== undefined && !input.isOurs(recipient));
   return foreign.length === 0 ? undefined : stated(input.namedRecipient, ...foreign.slice(0, MOST_GUESSES));
 }

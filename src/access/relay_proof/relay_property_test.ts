@@ -300,7 +300,7 @@ function isStated({ proof }: BuiltProof, { facts: { client } }: Attempt, recipie
   return [
     client.address,
     prefix,
-    client.address.split(".")[0],
+    client.address.split(".")[0]!,
     ...names,
     domain,
     domain.replace(/^[^.]*\./, ""),

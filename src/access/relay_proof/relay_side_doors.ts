@@ -45,7 +45,7 @@ export async function routedOn(
       if (resolution.is !== "resolved" || resolution.malformed) continue;
       const away = resolution.class === "default";
       if (!away && !(resolution.class === "relay" && resolution.routed)) continue;
-      const attempt = attempts(outsider, {}, recipient)[0];
+      const attempt = attempts(outsider, {}, recipient)[0]!;
       if (!await isTaken(policy, attempt)) continue;
       const text =
         `allow_untrusted_routing: RCPT TO:<${recipient}> goes to the hosts of ${ours}, who may send it on`;

@@ -165,7 +165,7 @@ class AbstractWalk {
   }
 
   #permitsNow(step: Step, want: Want): boolean {
-    const { facts } = attempts(this.#input.outsider, want, this.#input.foreign)[0];
+    const { facts } = attempts(this.#input.outsider, want, this.#input.foreign)[0]!;
     const about = { name: facts.recipient, class: "Recipient address" } as const;
     const query: Query = { facts, stage: "RCPT", about, resolve: () => ({ is: "trouble", why: "" }) };
     const verdict = step.evaluate(query);

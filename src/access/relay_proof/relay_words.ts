@@ -33,7 +33,7 @@ function openRelay(service: string, witnesses: readonly Witness[], allowed: bool
   const [first, ...others] = witnesses;
   return [
     `${service}: open relay: a stranger reaches any recipient:`,
-    ...transcript(first),
+    ...(first === undefined ? [] : transcript(first)),
     ...others.map(({ through }) => `  also by ${through.join("; ")}`),
     `  allow_open_relay = yes ${allowed ? "serves" : "would serve"} it all the same`,
   ].join("\n");

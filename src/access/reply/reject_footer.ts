@@ -78,6 +78,6 @@ function withFooter(reply: Reply, template: string, facts: Facts, rules: Templat
   const last = reply.lines.length - 1;
   return {
     ...reply,
-    lines: [...reply.lines.slice(0, last), reply.lines[last] + lines[0], ...lines.slice(1)],
+    lines: [...reply.lines.slice(0, last), reply.lines[last]! + lines[0]!, ...lines.slice(1)],
   };
 }

@@ -11,7 +11,7 @@ const STATUS = /^([245]\.\d{1,3}\.\d{1,3})(?:\s+([\s\S]*))?$/;
 /** Takes a leading enhanced status off a text; `fallback` when there is none (RFC 3463 §2). */
 export function splitStatus(text: string, fallback: string): StatusAndText {
   const match = STATUS.exec(text);
-  return match === null ? { status: fallback, text } : { status: match[1], text: match[2] ?? "" };
+  return match === null ? { status: fallback, text } : { status: match[1]!, text: match[2] ?? "" };
 }
 
 /** Detail of X.1.n as sender and as recipient status; both as far as a status of that kind makes sense (access(5)). */

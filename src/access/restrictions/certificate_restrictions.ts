@@ -42,13 +42,13 @@ interface CertificateTable {
 
 /** Reads `type:name` or `{ type:name { search_order = cert_fingerprint, pubkey_fingerprint } }` (postconf(5)). */
 function parseSpec(deps: RestrictionDeps, spec: string): CertificateTable | Verdict {
-  const [name, ...attributes] = splitListRaw(spec);
+  const [name = "", ...attributes] = splitListRaw(spec);
   const order: Fingerprint[] = [];
   for (const attribute of attributes) {
     const inner = attribute.startsWith("{") ? stripBraces(attribute) : attribute;
     const match = typeof inner === "string" ? /^search_order\s*=\s*(.*)$/s.exec(inner) : null;
     if (match === null) return serverError(`See earlier parsing error messages for '${spec}'`);
-    for (const word of splitList(match[1])) {
+    for (const word of splitList(match[1]!)) {
       if (word !== "cert_fingerprint" && word !== "pubkey_fingerprint") {
         return serverError(`unknown search_order value "${word}" in '${spec}'`);
       }

@@ -43,7 +43,7 @@ export async function mailDomainExists(
 ): Promise<Existence | "null"> {
   const name = asciiDomain(domain) || domain;
   const mx = await ask(deps, name, "MX");
-  if (mx.is === "records") return mx.records.length === 1 && mx.records[0].exchange === "" ? "null" : "yes";
+  if (mx.is === "records") return mx.records.length === 1 && mx.records[0]!.exchange === "" ? "null" : "yes";
   if (mx.is === "nxdomain") return "no";
   const address = await anyRecord(deps, name, ["A", "AAAA"]);
   return address === "no" && mx.is === "trouble" && mx.retry ? "later" : address;

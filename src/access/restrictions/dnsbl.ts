@@ -184,7 +184,7 @@ function asRefusal(text: string, about: Subject): { refusal: Refusal; warnings?:
     const { refusal } = reject(450, "4.7.1", "Service unavailable");
     return { refusal, warnings: [`rbl response code configuration error: ${text}`] };
   }
-  const parts = splitStatus(match[2], "4.7.1");
+  const parts = splitStatus(match[2]!, "4.7.1");
   const status = statusForSubject(parts.status, about.class);
   const shown = parts.text === "" ? "Service unavailable" : parts.text;
   return { refusal: { code: Number(match[1]), status, text: shown } };

@@ -26,13 +26,13 @@ function parseField(field: string): ((octet: number) => boolean) | undefined {
   if (bracketed === null) {
     return isOctet(field) ? (octet) => octet === Number(field) : undefined;
   }
-  const ranges = bracketed[1].split(";").map(parseRange);
+  const ranges = bracketed[1]!.split(";").map(parseRange);
   if (ranges.some((range) => range === undefined)) return undefined;
   return (octet) => ranges.some((range) => range !== undefined && range[0] <= octet && octet <= range[1]);
 }
 
 function parseRange(text: string): readonly [number, number] | undefined {
-  const [low, high = low, ...rest] = text.split("..");
+  const [low = "", high = low, ...rest] = text.split("..");
   if (rest.length > 0 || !isOctet(low) || !isOctet(high) || Number(low) > Number(high)) return undefined;
   return [Number(low), Number(high)];
 }
@@ -44,5 +44,5 @@ function isOctet(text: string): boolean {
 /** Whether an IPv4 address, as a list answers it, matches. */
 export function matchesAddress(pattern: AddressPattern, address: string): boolean {
   const octets = address.split(".").map(Number);
-  return octets.length === 4 && pattern.every((matches, at) => matches(octets[at]));
+  return octets.length === 4 && pattern.every((matches, at) => matches(octets[at]!));
 }

@@ -16,7 +16,7 @@ export function rejectMapsRbl(deps: RestrictionDeps): Restriction {
   );
   const from = (query: Query, at: number): MaybeAsync<Verdict> => {
     if (at >= checks.length) return DUNNO;
-    return then(checks[at](query), (verdict) => verdict.is === "dunno" ? from(query, at + 1) : verdict);
+    return then(checks[at]!(query), (verdict) => verdict.is === "dunno" ? from(query, at + 1) : verdict);
   };
   return (query) => from(query, 0);
 }

@@ -28,8 +28,8 @@ export function parsePolicySpec(spec: string, settings: AccessSettings): PolicyS
     const inner = attribute.startsWith("{") ? stripBraces(attribute) : attribute;
     if (typeof inner !== "string") return inner.text;
     const match = /^(\w+)\s*=\s*(.*)$/s.exec(inner);
-    if (match === null || !ATTRIBUTES.has(match[1])) return `unknown attribute in policy service: ${inner}`;
-    given[match[1]] = match[2];
+    if (match === null || !ATTRIBUTES.has(match[1]!)) return `unknown attribute in policy service: ${inner}`;
+    given[match[1]!] = match[2];
   }
   const numbers = numbersOf(given, settings);
   if (typeof numbers === "string") return numbers;
@@ -61,7 +61,7 @@ function numbersOf(given: Overrides, settings: AccessSettings): PolicyServerOpti
     if (text === undefined) return fallback;
     const match = (units ? /^(\d+)([smhdw]?)$/ : /^(\d+)()$/).exec(text);
     if (match === null) bad.push(`bad policy service attribute: ${name} = ${text}`);
-    return match === null ? fallback : Number(match[1]) * (UNITS[match[2]] ?? 1);
+    return match === null ? fallback : Number(match[1]) * (UNITS[match[2]!] ?? 1);
   };
   const options = {
     timeout: number("timeout", settings.smtpd_policy_service_timeout, true),

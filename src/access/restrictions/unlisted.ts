@@ -89,7 +89,7 @@ function isListed(
   at = 0,
 ): MaybeAsync<boolean | Failed> {
   if (at >= tables.length) return false;
-  const maps = tables[at];
+  const maps = tables[at]!;
   return then(deps.find(maps, key), ({ answer }) => {
     if (answer.is === "trouble") return { retry: answer.retry, why: answer.why };
     return answer.is === "found" ? true : isListed(deps, tables, key, at + 1);

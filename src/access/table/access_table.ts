@@ -20,7 +20,7 @@ export function firstFound(table: Table, keys: readonly string[], whole = 1): Ma
 
 function ask(table: Table, keys: readonly string[], end: number, from: number): MaybeAsync<Answer> {
   for (let at = from; at < end; at++) {
-    const answer = table.lookup(keys[at]);
+    const answer = table.lookup(keys[at]!);
     if (isPromise(answer)) {
       return answer.then((late) => late.is === "absent" ? ask(table, keys, end, at + 1) : late);
     }

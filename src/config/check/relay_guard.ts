@@ -28,15 +28,15 @@ export function relayFlaw(lists: RelayLists): string | undefined {
 
 function closesRelay(items: readonly string[], lists: RelayLists, inside: readonly string[]): boolean {
   for (let at = 0; at < items.length; at++) {
-    const name = items[at].toLowerCase();
+    const name = items[at]!.toLowerCase();
     if (name === "warn_if_reject" && at + 1 < items.length) {
       at++;
       continue;
     }
     if (name === "permit") return false;
     if (GUARDS.some((guard) => guard === name)) return true;
-    const text = inside.includes(items[at]) ? undefined : lists.classText(items[at]);
-    if (text !== undefined && closesRelay(splitList(text), lists, [...inside, items[at]])) return true;
+    const text = inside.includes(items[at]!) ? undefined : lists.classText(items[at]!);
+    if (text !== undefined && closesRelay(splitList(text), lists, [...inside, items[at]!])) return true;
   }
   return false;
 }

@@ -107,5 +107,5 @@ export function commandTask(
   if (!PLAIN.test(command)) return { ...common, argv: bySh };
   const argv = command.trim().split(/[ \t]+/);
   // A word without a slash that is no program may be one that the shell has built in.
-  return argv[0].includes("/") ? { ...common, argv } : { ...common, argv, orElse: bySh };
+  return argv[0]!.includes("/") ? { ...common, argv } : { ...common, argv, orElse: bySh };
 }

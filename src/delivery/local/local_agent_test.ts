@@ -251,7 +251,7 @@ test("members elsewhere get new mail, submitted with the original sender and rec
     "sent alice@example.com 2.0.0 delivered to mailbox",
     "sent list@example.com 2.0.0 forwarded as F1",
   ]);
-  const { submission, text } = cleanup.submitted[0];
+  const { submission, text } = cleanup.submitted[0]!;
   expect(submission).toMatchObject({
     sender: "s@example.org",
     envid: "E1",
@@ -272,7 +272,7 @@ test("a list with an owner sends everything on in the owner's name", async () =>
     "(sent)",
     "sent list@example.com 2.0.0 forwarded as F1",
   ]);
-  expect(cleanup.submitted[0].submission).toMatchObject({
+  expect(cleanup.submitted[0]!.submission).toMatchObject({
     sender: "owner-list@example.com",
     recipients: [
       { address: "alice@example.com", original: "alice@example.com" },
@@ -303,7 +303,7 @@ test("expand_owner_alias uses the owner's own address", async () => {
     settings: { expand_owner_alias: true },
   });
   await deliver("list@example.com");
-  expect<unknown>(cleanup.submitted[0].submission.sender).toBe("bob@example.com");
+  expect<unknown>(cleanup.submitted[0]!.submission.sender).toBe("bob@example.com");
 });
 
 test("forwarding that is refused for now is tried again, for good it bounces", async () => {
@@ -395,7 +395,7 @@ test("commands get the message on standard input, and their exit decides", async
       stdin: `"|cat /dev/stdin > ${root}/out2"`,
     },
   });
-  const said = async (name: string) => (await deliver(`${name}@example.com`))[1].replace(root, "");
+  const said = async (name: string) => (await deliver(`${name}@example.com`))[1]!.replace(root, "");
   expect(await said("cat")).toBe("sent cat@example.com 2.0.0 delivered to command: cat > /out");
   expect(undated(read(`${root}/out`))).toBe(
     "From s@example.org  DATE\nReturn-Path: <s@example.org>\nX-Original-To: cat@example.com\n" +
@@ -491,7 +491,7 @@ test("fallback_transport and luser_relay take unknown users", async () => {
     "(sent)",
     "sent who+x@example.com 2.0.0 forwarded as F1",
   ]);
-  expect<unknown>(away.cleanup.submitted[0].submission.recipients[0].address).toBe("who@else.example");
+  expect<unknown>(away.cleanup.submitted[0]!.submission.recipients[0]!.address).toBe("who@else.example");
   const fallback = rig({ settings: { fallback_transport: "nosuch:x" } });
   expect(await fallback.deliver("who@example.com")).toEqual([
     "deferred who@example.com 4.3.0 mail transport unavailable",
@@ -539,7 +539,7 @@ test(":include: files are read and their members get new mail", async () => {
     "(sent)",
     "sent list@example.com 2.0.0 forwarded as F1",
   ]);
-  expect<unknown>(cleanup.submitted[0].submission.recipients.map(({ address }) => address)).toEqual([
+  expect<unknown>(cleanup.submitted[0]!.submission.recipients.map(({ address }) => address)).toEqual([
     "alice@example.com",
     "bob@example.com",
     "x@else.example",
@@ -566,7 +566,7 @@ test("a .forward file replaces the mailbox, and may name it", async () => {
     "sent alice@example.com 2.0.0 delivered to command: cat > /fwd",
     "sent alice@example.com 2.0.0 forwarded as F1",
   ]);
-  expect<unknown>(cleanup.submitted[0].submission.recipients[0].address).toBe("x@else.example");
+  expect<unknown>(cleanup.submitted[0]!.submission.recipients[0]!.address).toBe("x@else.example");
   expect((await deliver("alice+lists@example.com"))[1]).toBe(
     "sent bob@example.com 2.0.0 delivered to mailbox",
   );

@@ -76,8 +76,10 @@ export class LocalRun {
       direct: false,
     });
     await this.#sendOn(address);
-    const [only] = this.#parts;
-    if (this.#expansions === 0 && this.#parts.length === 1 && only.by === undefined) return only.outcome;
+    const [only, ...others] = this.#parts;
+    if (this.#expansions === 0 && only !== undefined && others.length === 0 && only.by === undefined) {
+      return only.outcome;
+    }
     return expanded(this.#relay, this.#parts, this.#owner ? "delivered" : "expanded");
   }
 
@@ -454,9 +456,9 @@ export class LocalRun {
       return this.#fail(place, "4.3.0", "mail transport unavailable");
     }
     const recipient: Recipient = { ...this.#recipient, address: place.address };
-    const recipients = [{ index: this.#job.recipients[0].index, recipient }];
+    const recipients = [{ index: this.#job.recipients[0]!.index, recipient }];
     const report = await agent.deliver({ ...this.#job, recipients, transport, nexthop }, this.#signal);
-    const [outcome] = report.outcomes;
+    const outcome = report.outcomes[0]!;
     if (outcome.is === "deferred" && outcome.interrupted === true) this.#throwIfUntouched();
     this.#parts.push({ address: place.address, outcome, by: agent.program });
   }

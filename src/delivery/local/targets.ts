@@ -28,7 +28,7 @@ function items(text: string): Item[] {
     angle = false;
   };
   for (let at = 0; at < text.length; at++) {
-    const char = text[at];
+    const char = text[at]!;
     if (char === '"') {
       const [quoted, next] = quotedText(text, at);
       current += quoted;

@@ -23,7 +23,7 @@ export type UserLookup = (name: string) => MaybeAsync<UserAnswer>;
  * and gid the user is the one that the mail system runs as. Undefined when it is no such row.
  */
 function parseUser(row: string, asked: string, own: Identity): LocalUser | undefined {
-  const [name, _password, uid, gid, _gecos, home, shell] = row.split(":");
+  const [name = "", _password, uid, gid, _gecos, home, shell] = row.split(":");
   const number = (text: string | undefined, fallback: number) =>
     text === undefined || text === "" ? fallback : /^\d+$/.test(text) ? Number(text) : undefined;
   const [user, group] = [number(uid, own.uid), number(gid, own.gid)];
@@ -44,12 +44,12 @@ export function createUserLookup(tables: readonly Table[], own: Identity): UserL
     if (answer.is === "trouble") return { is: "trouble", why: answer.why };
     const user = parseUser(answer.value, asked, own);
     return user === undefined
-      ? { is: "trouble", why: `${tables[at].spec}: "${answer.value}" for "${asked}" is no passwd(5) row` }
+      ? { is: "trouble", why: `${tables[at]!.spec}: "${answer.value}" for "${asked}" is no passwd(5) row` }
       : { is: "found", user };
   };
   const find = (name: string, at: number): MaybeAsync<UserAnswer> => {
     if (at >= tables.length) return { is: "absent" };
-    const answer = tables[at].lookup(name);
+    const answer = tables[at]!.lookup(name);
     return isPromise(answer) ? then(answer, (later) => read(later, name, at)) : read(answer, name, at);
   };
   return (name) => find(name, 0);

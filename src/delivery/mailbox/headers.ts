@@ -27,7 +27,7 @@ async function headerText(content: Content): Promise<string> {
 export async function deliveredTo(content: Content): Promise<ReadonlySet<string>> {
   const text = await headerText(content);
   const found = new Set<string>();
-  for (const [, address] of text.matchAll(/^Delivered-To[ \t]*:[ \t]*(.*?)[ \t]*\r?$/gim)) {
+  for (const [, address = ""] of text.matchAll(/^Delivered-To[ \t]*:[ \t]*(.*?)[ \t]*\r?$/gim)) {
     found.add(Buffer.from(address, "latin1").toString("utf8").toLowerCase());
   }
   return found;

@@ -66,7 +66,7 @@ async function deliver(
   deps: PipeDeps,
 ): Promise<Outcome> {
   const { service } = deps;
-  const [{ recipient }] = job.recipients;
+  const { recipient } = job.recipients[0]!;
   if (config.size > 0 && job.content.size > config.size) return failed(service, "5.2.3", "message too large");
   if ((config.flags.has("D") || config.flags.has("O")) && job.recipients.length > 1) {
     return failed(service, "4.3.5", `flags D and O need ${service}_destination_recipient_limit = 1`);
@@ -107,7 +107,7 @@ async function deliver(
 
 function copy(job: DeliveryJob, config: PipeConfig, time: number): AsyncIterable<Uint8Array> {
   const { flags } = config;
-  const [{ recipient }] = job.recipients;
+  const { recipient } = job.recipients[0]!;
   const lines = topLines({
     fromLine: flags.has("F"),
     sender: job.envelope.sender,
@@ -131,7 +131,7 @@ function outcomeOf(result: TaskResult, config: PipeConfig, service: string): Out
     const why = "why" in result ? result.why : result.is;
     return failed(service, "4.3.0", `cannot run command "${config.argv[0]}": ${why}`);
   }
-  const failure = commandFailure(result, config.argv[0]);
+  const failure = commandFailure(result, config.argv[0]!);
   if (failure !== undefined) return commandFailed(service, failure);
   const output = result.is === "exit" ? printableOutput(result.output).slice(0, 100) : "";
   const text = `delivered via ${service} service${output === "" ? "" : ` (${output})`}`;

@@ -22,19 +22,19 @@ export function parsePipe(service: string, args: readonly string[]): PipeConfig 
   const values = new Map<string, string>();
   let argv: readonly string[] = [];
   for (let at = 0; at < args.length; at++) {
-    const equals = args[at].indexOf("=");
-    const name = equals < 0 ? args[at] : args[at].slice(0, equals);
+    const equals = args[at]!.indexOf("=");
+    const name = equals < 0 ? args[at]! : args[at]!.slice(0, equals);
     if (!/^(flags|user|directory|chroot|eol|null_sender|size|argv)$/.test(name) || equals < 0) {
       return `service ${service}: unknown attribute "${
         args[at]
       }"; known are flags=, user=, directory=, eol=, null_sender=, size=, argv=`;
     }
-    values.set(name, args[at].slice(equals + 1));
+    values.set(name, args[at]!.slice(equals + 1));
     if (name !== "argv") continue;
-    argv = [args[at].slice(equals + 1), ...args.slice(at + 1)];
+    argv = [args[at]!.slice(equals + 1), ...args.slice(at + 1)];
     break;
   }
-  const [user, group] = (values.get("user") ?? "").split(":");
+  const [user = "", group] = (values.get("user") ?? "").split(":");
   if (user === "") return `service ${service}: missing user= attribute`;
   if (argv.length === 0 || argv[0] === "") return `service ${service}: missing argv= attribute`;
   const flags = values.get("flags") ?? "";

@@ -102,6 +102,6 @@ function sourceAddress(family: 4 | 6, { settings, ownAddresses }: ConnectContext
   const configured = family === 4 ? settings.bindAddress : settings.bindAddress6;
   if (configured !== "") return configured;
   const own = ownAddresses.filter((address) => address.includes(":") === (family === 6));
-  if (own.length !== 1 || own[0] === "::1" || own[0].startsWith("127.")) return undefined;
+  if (own.length !== 1 || own[0] === "::1" || own[0]!.startsWith("127.")) return undefined;
   return own[0];
 }

@@ -78,11 +78,11 @@ class Delivery {
     let at = 0;
     for (; at < all.length && this.#mustGoOn(); at++) {
       if (at === all.length - 1) this.#finalNexthop = true;
-      await this.#overSite(all[at], at === 0);
+      await this.#overSite(all[at]!, at === 0);
       if (this.#finalNexthop) break;
     }
     if (this.#progress.left.length === 0 || this.#why === undefined || isSoft(this.#why)) return undefined;
-    return await this.#explained(sites[0], at >= sites.length && at < all.length);
+    return await this.#explained(sites[0]!, at >= sites.length && at < all.length);
   }
 
   #mustGoOn(): boolean {
@@ -219,7 +219,7 @@ class Delivery {
     limits: Limits,
   ): Promise<void> {
     for (let i = 0; i < targets.length && this.#mustGoOn() && !this.#limitReached(limits); i++) {
-      const target = targets[i];
+      const target = targets[i]!;
       limits.addresses++;
       const setFinal = () =>
         this.#progress.finalServer = this.#finalNexthop &&
@@ -237,7 +237,7 @@ class Delivery {
           nexthop: destination.text,
           detectLoop,
           prepare: (opened) => {
-            opened.bestMx = target.preference === all[0].preference;
+            opened.bestMx = target.preference === all[0]!.preference;
             opened.sole = all.length === 1;
             setFinal();
           },

@@ -40,13 +40,13 @@ export function parseFeatures(reply: ServerReply, discard: ReadonlySet<string>):
   const offers = new Map<string, readonly string[]>();
   for (const line of lines) {
     // Some servers write `AUTH=LOGIN`, after an old draft.
-    const [keyword, ...values] = line.split(/[ \t]+|=/).map((word) => word.toUpperCase());
+    const [keyword = "", ...values] = line.split(/[ \t]+|=/).map((word) => word.toUpperCase());
     if (keyword !== "" && !discard.has(keyword)) offers.set(keyword, values.filter((value) => value !== ""));
   }
   const limit = offers.get("SIZE")?.[0];
   const smtputf8 = offers.has("SMTPUTF8");
   return {
-    name: greeting.split(/[ \t]/)[0],
+    name: greeting.split(/[ \t]/)[0]!,
     pipelining: offers.has("PIPELINING"),
     // Whoever takes UTF-8 headers takes 8-bit bodies (RFC 6531 §3.1 item 8).
     eightBitMime: offers.has("8BITMIME") || smtputf8,

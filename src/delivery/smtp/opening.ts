@@ -86,7 +86,7 @@ function warnAboutGreeting(
   reply: ServerReply,
   { settings, detectLoop, warn }: OpeningContext,
 ): void {
-  const name = reply.lines[0].slice(4).split(/[ \t]/)[0];
+  const name = reply.lines[0]!.slice(4).split(/[ \t]/)[0]!;
   if (detectLoop && name.toLowerCase() === settings.myhostname.toLowerCase()) {
     warn(`host ${session.relay} greeted me with my own hostname ${settings.myhostname}`);
   }

@@ -42,7 +42,7 @@ test("lines that are no reply are kept in the text and reported", () => {
 });
 
 test("UTF-8 is kept, the rest that cannot be printed becomes a question mark", () => {
-  expect(read("550 gr\xc3\xbcn \xff\x00\t\x1b[0m\r\n")[0].text).toBe("550 grün ????[0m");
+  expect(read("550 gr\xc3\xbcn \xff\x00\t\x1b[0m\r\n")[0]!.text).toBe("550 grün ????[0m");
 });
 
 test("where the chunks are cut makes no difference", () => {
@@ -77,13 +77,13 @@ test("any bytes are survived, in bounded memory", () => {
     for (const chunk of chunks) reader.push(chunk);
     for (let reply = reader.take(); reply !== undefined; reply = reader.take()) {
       expect(reply.text.length).toBeLessThan(10_000);
-      parseFeatures(reply, new Set());
+      parseFeatures(reply!, new Set());
     }
   }));
 });
 
 test("an overlong line is cut, an endless reply is given up", () => {
-  expect(read(`250 ${"x".repeat(5000)}\r\n`)[0].text.length).toBe(2048);
+  expect(read(`250 ${"x".repeat(5000)}\r\n`)[0]!.text.length).toBe(2048);
   const reader = new ReplyReader();
   let accepted = 0;
   while (reader.push(Buffer.from("250-again and again\r\n".repeat(1000)))) accepted++;
@@ -94,7 +94,7 @@ test("EHLO keywords are read in any case, unless they are not to be believed", (
   const [reply] = read(
     "250-mx.example hello\r\n250-pipelining\r\n250-SIZE 1000\r\n250-AUTH=LOGIN PLAIN\r\n250-XFORWARD NAME ADDR\r\n250 DSN\r\n",
   );
-  expect(parseFeatures(reply, new Set(["DSN"]))).toMatchObject({
+  expect(parseFeatures(reply!, new Set(["DSN"]))).toMatchObject({
     name: "mx.example",
     pipelining: true,
     sizeLimit: 1000,
@@ -107,7 +107,7 @@ test("EHLO keywords are read in any case, unless they are not to be believed", (
 
 test("SMTPUTF8 stands for 8BITMIME, a bad SIZE for none", () => {
   const [reply] = read("250-mx\r\n250-SMTPUTF8\r\n250 SIZE lots\r\n");
-  expect(parseFeatures(reply, new Set())).toMatchObject({
+  expect(parseFeatures(reply!, new Set())).toMatchObject({
     eightBitMime: true,
     sizeLimit: 0,
     badSize: "LOTS",

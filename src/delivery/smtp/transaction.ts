@@ -119,7 +119,7 @@ class Transaction {
   }
 
   #recipient(position: number) {
-    return this.#progress.job.recipients[position].recipient;
+    return this.#progress.job.recipients[position]!.recipient;
   }
 
   #commands() {
@@ -190,9 +190,9 @@ class Transaction {
       if (!this.#pipelining) return await this.#reset();
     }
     for (let i = 0; i < open.length; i++) {
-      const reply = await this.#ask(commands.rcpts[i], timeouts.rcpt);
+      const reply = await this.#ask(commands.rcpts[i]!, timeouts.rcpt);
       if (isLost(reply)) return this.#lost(reply, STAGES.rcpt, false);
-      if (!this.#senderRefused) this.#recipientAnswered(open[i], reply);
+      if (!this.#senderRefused) this.#recipientAnswered(open[i]!, reply);
     }
     if (commands.data === "") return await this.#reset();
     if (this.#accepted.length === 0 && !this.#pipelining) return await this.#reset();

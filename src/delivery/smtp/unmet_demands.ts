@@ -128,7 +128,7 @@ function policyKeys(nexthop: string): readonly string[] {
   return keys;
 }
 
-function firstOf(table: Maps, [key, ...rest]: readonly string[]): MaybeAsync<Answer> {
+function firstOf(table: Maps, [key = "", ...rest]: readonly string[]): MaybeAsync<Answer> {
   return then(
     table.find(key),
     (answer) => answer.is === "absent" && rest.length > 0 ? firstOf(table, rest) : answer,

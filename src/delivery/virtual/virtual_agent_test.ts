@@ -65,7 +65,7 @@ async function deliver(
     nexthop: "v.example",
     content: contentOf(body),
   }, new AbortController().signal);
-  const [{ is, detail }] = report.outcomes;
+  const { is, detail } = report.outcomes[0]!;
   return { said: `${is} ${detail.status} ${detail.text}`, done, log: log.lines };
 }
 
@@ -85,7 +85,7 @@ test("tables name mailbox, uid and gid: by address, without extension, by domain
   ]);
   const ben = await deliver("Ben+x@V.example");
   expect(ben.said).toBe("sent 2.0.0 delivered to maildir");
-  expect(ben.done[0].task).toMatchObject({ do: "maildir", path: "/base/v/ben", sizeLimit: 100 });
+  expect(ben.done[0]!.task).toMatchObject({ do: "maildir", path: "/base/v/ben", sizeLimit: 100 });
   const all = await deliver("anybody@all.example");
   expect(all.done[0]).toMatchObject({ identity: { uid: 5001, gid: 6001 }, task: { path: "/base/all" } });
 });

@@ -70,7 +70,7 @@ function run(options: CommandOptions, input: number): Promise<CommandEnd> {
     let late = false;
     let child: ReturnType<typeof spawn>;
     try {
-      child = spawn(options.argv[0], options.argv.slice(1), {
+      child = spawn(options.argv[0]!, options.argv.slice(1), {
         cwd: options.directory,
         env: { ...options.environment },
         stdio: [input, "pipe", "pipe"],

@@ -98,7 +98,7 @@ async function adoptShard(orphan: Shard, adopter: Adopter): Promise<number> {
     for (let at = 0; at < slots.length;) {
       const from = at;
       for (let bytes = 0; at < slots.length && bytes < adopter.step; at++) {
-        bytes += orphan.index.length[slots[at]];
+        bytes += orphan.index.length[slots[at]!]!;
       }
       const some = slots.slice(from, at);
       count += await adoptSome(orphan, some, adopter);
@@ -147,15 +147,15 @@ async function readOrphan(orphan: Shard, slot: number, adopter: Adopter): Promis
     return undefined;
   }
   const id = known >= 0 || adopter.shard.isLeaving(from) ? adopter.newId() : from;
-  const spooled = (index.flags[slot] & FLAG.spooled) !== 0;
+  const spooled = (index.flags[slot]! & FLAG.spooled) !== 0;
   if (spooled) await takeSpool(orphan, slot, { own: adopter.shard, id });
   return {
     id,
     record: id === from ? record : renamed(record, id),
     states: await readOrphanStates(orphan, slot, record),
-    flags: index.flags[slot],
-    queue: index.queue[slot],
-    due: index.due[slot],
+    flags: index.flags[slot]!,
+    queue: index.queue[slot]!,
+    due: index.due[slot]!,
     spooled,
   };
 }
@@ -284,6 +284,6 @@ function leave(
   if (index.queue[slot] === QUEUE.free) return;
   const id = index.idOf(slot);
   taken.add(id);
-  if ((index.flags[slot] & FLAG.spooled) !== 0) spooled.push(id);
+  if ((index.flags[slot]! & FLAG.spooled) !== 0) spooled.push(id);
   orphan.remove(slot);
 }

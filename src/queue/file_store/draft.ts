@@ -34,7 +34,9 @@ export interface DraftOptions {
 /** One piece that holds no more memory than it needs: a socket's chunk may be far larger than the slice in it. */
 function compact(pieces: readonly Uint8Array[]): Uint8Array {
   const [only] = pieces;
-  if (pieces.length === 1 && only.buffer.byteLength <= 2 * only.length + 4096) return only;
+  if (only !== undefined && pieces.length === 1 && only.buffer.byteLength <= 2 * only.length + 4096) {
+    return only;
+  }
   return Buffer.concat(pieces);
 }
 

@@ -267,7 +267,7 @@ class FileStore implements QueueStore {
     });
     log.claim(at);
     if (envelope.hold === true) {
-      index.flags[slot] |= FLAG.hold;
+      index.flags[slot]! |= FLAG.hold;
       index.move(slot, QUEUE.hold);
       return;
     }
@@ -338,7 +338,7 @@ class FileStore implements QueueStore {
     const taken: QueueId[] = [];
     const due = (queue: number) => {
       const slot = index.firstDue(queue);
-      return slot !== undefined && index.due[slot] <= now ? slot : undefined;
+      return slot !== undefined && index.due[slot]! <= now ? slot : undefined;
     };
     while (taken.length < limit) {
       const fresh = due(QUEUE.incoming);
@@ -356,7 +356,7 @@ class FileStore implements QueueStore {
     const { index } = this.#shard;
     const [fresh, late] = [index.firstDue(QUEUE.incoming), index.firstDue(QUEUE.deferred)];
     if (fresh === undefined) return late === undefined ? undefined : index.due[late];
-    return late === undefined ? index.due[fresh] : Math.min(index.due[fresh], index.due[late]);
+    return late === undefined ? index.due[fresh] : Math.min(index.due[fresh]!, index.due[late]!);
   }
 
   open(id: QueueId): Promise<StoredMessage> {
@@ -381,7 +381,7 @@ class FileStore implements QueueStore {
     if (slot < 0) return;
     this.#recent.drop(slot);
     outcomes.change(slot, changes);
-    index.flags[slot] |= FLAG.deferred | (options?.warned === true ? FLAG.warned : 0);
+    index.flags[slot]! |= FLAG.deferred | (options?.warned === true ? FLAG.warned : 0);
     index.move(slot, this.#restQueue(slot), nextAttempt);
     outcomes.finish(slot);
     this.#recordSoon();
@@ -389,7 +389,7 @@ class FileStore implements QueueStore {
 
   /** Where a message waits that is not active. */
   #restQueue(slot: number): number {
-    const flags = this.#shard.index.flags[slot];
+    const flags = this.#shard.index.flags[slot]!;
     if ((flags & FLAG.hold) !== 0) return QUEUE.hold;
     return (flags & FLAG.deferred) !== 0 ? QUEUE.deferred : QUEUE.incoming;
   }

@@ -237,7 +237,7 @@ test("a damaged record is set aside and its neighbours are unharmed", async () =
   const log = join(directory, "mta/shard-0/log");
   const path = join(log, readdirSync(log)[0]!);
   const bytes = readFileSync(path);
-  bytes[bytes.indexOf("twotwo") + 9] ^= 1;
+  bytes[bytes.indexOf("twotwo") + 9]! ^= 1;
   writeFileSync(path, bytes);
   store = await start();
   expect((await rows(store)).map(({ id }) => id)).toEqual([ids[0]!, ids[2]!]);

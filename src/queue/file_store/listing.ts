@@ -43,7 +43,7 @@ export async function* listShard(shard: Shard): AsyncIterable<QueueListing> {
 export async function findListing(shard: Shard, id: QueueId): Promise<QueueListing | undefined> {
   const { index, log } = shard;
   for (let slot = index.find(id); slot >= 0; slot = index.find(id)) {
-    const [number, stamp] = [index.segment[slot], index.stamp[slot]];
+    const [number, stamp] = [index.segment[slot]!, index.stamp[slot]!];
     const segment = log.get(number);
     const reader = { read: (offset: number, length: number) => segment.read(offset, length) };
     const row = await listMessage(shard, { slot, segment, reader });
@@ -68,7 +68,7 @@ async function listMessage(
   if (!here()) return undefined;
   const stamp = index.stamp[slot];
   try {
-    const bytes = await reader.read(index.offset[slot], index.length[slot]);
+    const bytes = await reader.read(index.offset[slot]!, index.length[slot]!);
     const record = decodeRecord(bytes, 0, segment.nonce);
     if (record === undefined) return undefined;
     const envelope = JSON.parse(record.meta.toString()) as Envelope;
@@ -107,10 +107,10 @@ function row(
   return {
     id: index.idOf(slot),
     queue: index.queueName(slot),
-    arrival: index.arrival[slot],
-    size: index.size[slot],
+    arrival: index.arrival[slot]!,
+    size: index.size[slot]!,
     sender: envelope.sender,
-    forcedExpire: (index.flags[slot] & FLAG.expire) !== 0,
+    forcedExpire: (index.flags[slot]! & FLAG.expire) !== 0,
     recipients: envelope.recipients.flatMap(({ address }, at) => {
       const state = states[at];
       if (state?.is !== "pending") return [];

@@ -10,7 +10,7 @@ export function idsIn(bytes: Buffer, nonce: number): string[] {
   const mark = recordMark(nonce);
   const ids: string[] = [];
   for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, at + 1)) {
-    if (at + HEADER_LENGTH + bytes[at + 11] > bytes.length) continue;
+    if (at + HEADER_LENGTH + bytes[at + 11]! > bytes.length) continue;
     const head = decodeHead(bytes, at, nonce);
     if (head?.type === RECORD.message && parseQueueId(head.key) !== undefined) ids.push(head.key);
   }

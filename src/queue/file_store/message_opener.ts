@@ -43,7 +43,7 @@ export class MessageOpener {
     const read = await readStates(this.#shard, slot, envelope.recipients.length);
     if (index.stamp[slot] !== stamp || index.queue[slot] === QUEUE.free) throw new Error("it is gone");
     const states = index.queue[slot] === QUEUE.active ? outcomes.load(slot, [...read]) : read;
-    const flags = index.flags[slot];
+    const flags = index.flags[slot]!;
     return {
       envelope,
       states: [...states],

@@ -26,8 +26,8 @@ export class Operator {
   hold(ids?: readonly QueueId[]): number {
     const { shard: { index }, recent } = this.#options;
     return this.#mark(ids, (slot) => {
-      if ((index.flags[slot] & FLAG.hold) !== 0) return false;
-      index.flags[slot] |= FLAG.hold;
+      if ((index.flags[slot]! & FLAG.hold) !== 0) return false;
+      index.flags[slot]! |= FLAG.hold;
       if (index.queue[slot] !== QUEUE.active) index.move(slot, QUEUE.hold);
       recent.drop(slot);
       return true;
@@ -37,10 +37,10 @@ export class Operator {
   unhold(ids?: readonly QueueId[]): number {
     const { shard: { index }, now, announce } = this.#options;
     const count = this.#mark(ids, (slot) => {
-      if ((index.flags[slot] & FLAG.hold) === 0) return false;
-      index.flags[slot] &= ~FLAG.hold;
+      if ((index.flags[slot]! & FLAG.hold) === 0) return false;
+      index.flags[slot]! &= ~FLAG.hold;
       if (index.queue[slot] === QUEUE.hold) {
-        index.flags[slot] |= FLAG.deferred;
+        index.flags[slot]! |= FLAG.deferred;
         index.move(slot, QUEUE.deferred, now());
       }
       return true;
@@ -52,8 +52,8 @@ export class Operator {
   expire(ids?: readonly QueueId[]): number {
     const { index } = this.#options.shard;
     return this.#mark(ids, (slot) => {
-      if ((index.flags[slot] & FLAG.expire) !== 0) return false;
-      index.flags[slot] |= FLAG.expire;
+      if ((index.flags[slot]! & FLAG.expire) !== 0) return false;
+      index.flags[slot]! |= FLAG.expire;
       return true;
     });
   }
@@ -74,7 +74,7 @@ export class Operator {
     let count = 0;
     for (const slot of this.#slots(ids)) {
       if (index.queue[slot] !== QUEUE.deferred) continue;
-      index.move(slot, QUEUE.deferred, Math.min(at, index.due[slot]));
+      index.move(slot, QUEUE.deferred, Math.min(at, index.due[slot]!));
       count++;
     }
     if (count > 0) announce();

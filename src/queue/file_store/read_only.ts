@@ -71,7 +71,7 @@ async function readStored(shard: Shard, slot: number): Promise<StoredMessage> {
     const record = await shard.readMessage(slot);
     if (record === undefined) throw new Error("its record is damaged");
     const envelope = JSON.parse(record.meta.toString()) as Envelope;
-    const flags = index.flags[slot];
+    const flags = index.flags[slot]!;
     const spooled = (flags & FLAG.spooled) !== 0;
     return {
       envelope,

@@ -151,7 +151,7 @@ export class Shard {
     const { due, queue } = this.index;
     for (const slot of this.index.slots()) {
       const latest = queue[slot] === QUEUE.incoming ? at : at + longestWait;
-      if (due[slot] > latest) this.index.move(slot, queue[slot], at);
+      if (due[slot]! > latest) this.index.move(slot, queue[slot]!, at);
     }
   }
 
@@ -236,7 +236,7 @@ export class Shard {
     const { spool } = this.paths;
     const files = new Set(this.disk.list(spool));
     for (const slot of this.index.slots()) {
-      if ((this.index.flags[slot] & FLAG.spooled) === 0) continue;
+      if ((this.index.flags[slot]! & FLAG.spooled) === 0) continue;
       const id = this.index.idOf(slot);
       if (files.delete(id) && this.#spoolSize(id) >= this.index.spoolSize(slot)) continue;
       if (this.#options.mode === "read") continue;
@@ -284,8 +284,8 @@ export class Shard {
   /** The message's record; undefined when it is damaged. Rejects when the disk does not answer or the message is gone. */
   async readMessage(slot: number): Promise<DecodedRecord | undefined> {
     const { index } = this;
-    const segment = this.log.get(index.segment[slot]);
-    const bytes = await segment.read(index.offset[slot], index.length[slot]);
+    const segment = this.log.get(index.segment[slot]!);
+    const bytes = await segment.read(index.offset[slot]!, index.length[slot]!);
     return decodeRecord(bytes, 0, segment.nonce);
   }
 
@@ -293,16 +293,16 @@ export class Shard {
   async readState(slot: number): Promise<Buffer | undefined> {
     const { index } = this;
     if (index.stateLength[slot] === 0) return undefined;
-    const segment = this.log.get(index.stateSegment[slot]);
-    const bytes = await segment.read(index.stateOffset[slot], index.stateLength[slot]);
+    const segment = this.log.get(index.stateSegment[slot]!);
+    const bytes = await segment.read(index.stateOffset[slot]!, index.stateLength[slot]!);
     return decodeRecord(bytes, 0, segment.nonce)?.meta;
   }
 
   /** Takes a damaged message out of the queue and keeps its bytes in corrupt/. */
   async quarantine(slot: number, why: string): Promise<void> {
     const { index } = this;
-    const [stamp, offset, length] = [index.stamp[slot], index.offset[slot], index.length[slot]];
-    const segment = this.log.get(index.segment[slot]);
+    const [stamp, offset, length] = [index.stamp[slot]!, index.offset[slot]!, index.length[slot]!];
+    const segment = this.log.get(index.segment[slot]!);
     const bytes = await segment.read(offset, length);
     const savedAs = await this.corruptFolder.setAside(segment.number, offset, bytes);
     if (savedAs !== undefined) this.corrupt++;
@@ -316,7 +316,7 @@ export class Shard {
     const [id, most] = [index.idOf(slot), this.#doubtful.get(index.idOf(slot)) ?? 1];
     if (most > 0) await this.#reportLoss({ least: this.#doubtful.has(id) ? 0 : 1, most, ids: [id] });
     if (index.stamp[slot] !== stamp || index.queue[slot] === 0) return;
-    const spooled = (index.flags[slot] & FLAG.spooled) !== 0;
+    const spooled = (index.flags[slot]! & FLAG.spooled) !== 0;
     const kept = spooled ? this.#setContentAside(index.idOf(slot)) : undefined;
     this.remove(slot);
     await kept;
@@ -325,7 +325,7 @@ export class Shard {
   /** Finishes a message: out of the index at once, out of the log with the next batch, and then its spool file goes. */
   remove(slot: number): void {
     const id = this.index.idOf(slot);
-    const spooled = (this.index.flags[slot] & FLAG.spooled) !== 0;
+    const spooled = (this.index.flags[slot]! & FLAG.spooled) !== 0;
     if (spooled) this.#leaving.add(id);
     this.outcomes.remove(slot, spooled ? () => this.#gone(id) : undefined);
     dropMessage(slot, this);

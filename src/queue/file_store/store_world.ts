@@ -13,7 +13,7 @@ function waitThen(milliseconds: number, call: () => void): () => void {
 }
 
 function randomWord(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0];
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }
 
 /** The options as the store uses them. */

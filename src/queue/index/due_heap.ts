@@ -36,9 +36,9 @@ export class DueHeap {
   remove(slot: number): void {
     const at = this.#view.placeOf(slot);
     this.#view.place(slot, -1);
-    const last = this.#slots[--this.#size];
+    const last = this.#slots[--this.#size]!;
     if (last === slot) return;
-    if (at > 0 && this.#view.before(last, this.#slots[(at - 1) >> 1])) this.#rise(last, at);
+    if (at > 0 && this.#view.before(last, this.#slots[(at - 1) >> 1]!)) this.#rise(last, at);
     else this.#sink(last, at);
   }
 
@@ -50,8 +50,8 @@ export class DueHeap {
   #rise(slot: number, at: number): void {
     while (at > 0) {
       const up = (at - 1) >> 1;
-      if (!this.#view.before(slot, this.#slots[up])) break;
-      this.#set(this.#slots[up], at);
+      if (!this.#view.before(slot, this.#slots[up]!)) break;
+      this.#set(this.#slots[up]!, at);
       at = up;
     }
     this.#set(slot, at);
@@ -61,9 +61,9 @@ export class DueHeap {
     for (;;) {
       let down = 2 * at + 1;
       if (down >= this.#size) break;
-      if (down + 1 < this.#size && this.#view.before(this.#slots[down + 1], this.#slots[down])) down++;
-      if (!this.#view.before(this.#slots[down], slot)) break;
-      this.#set(this.#slots[down], at);
+      if (down + 1 < this.#size && this.#view.before(this.#slots[down + 1]!, this.#slots[down]!)) down++;
+      if (!this.#view.before(this.#slots[down]!, slot)) break;
+      this.#set(this.#slots[down]!, at);
       at = down;
     }
     this.#set(slot, at);

@@ -21,7 +21,7 @@ export class IdTable {
   find(id: IdParts, columns: IdColumns): number {
     const mask = this.#cells.length - 1;
     for (let at = hash(id) & mask;; at = (at + 1) & mask) {
-      const slot = this.#cells[at] - 1;
+      const slot = this.#cells[at]! - 1;
       if (slot < 0) return -1;
       if (columns.b[slot] === id.b && columns.c[slot] === id.c && columns.a[slot] === id.a) return slot;
     }
@@ -44,16 +44,16 @@ export class IdTable {
   /** Moves later entries of the chain back, so that no mark of the removed one is needed. */
   #closeGap(gap: number, columns: IdColumns, mask: number): void {
     for (let at = (gap + 1) & mask; this.#cells[at] !== 0; at = (at + 1) & mask) {
-      const home = this.#home(this.#cells[at] - 1, columns, mask);
+      const home = this.#home(this.#cells[at]! - 1, columns, mask);
       if (((at - home) & mask) < ((at - gap) & mask)) continue;
-      this.#cells[gap] = this.#cells[at];
+      this.#cells[gap] = this.#cells[at]!;
       gap = at;
     }
     this.#cells[gap] = 0;
   }
 
   #home(slot: number, columns: IdColumns, mask: number): number {
-    return hash({ a: columns.a[slot], b: columns.b[slot], c: columns.c[slot] }) & mask;
+    return hash({ a: columns.a[slot]!, b: columns.b[slot]!, c: columns.c[slot]! }) & mask;
   }
 
   #put(slot: number, columns: IdColumns): void {

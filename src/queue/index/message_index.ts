@@ -64,7 +64,7 @@ export class MessageIndex {
     const view = {
       before: (one: number, other: number) => this.#before(one, other),
       place: (slot: number, at: number) => void (this.#heapPlace[slot] = at),
-      placeOf: (slot: number) => this.#heapPlace[slot],
+      placeOf: (slot: number) => this.#heapPlace[slot]!,
     };
     this.#incoming = new DueHeap(view);
     this.#deferred = new DueHeap(view);
@@ -76,7 +76,7 @@ export class MessageIndex {
   }
 
   countIn(queue: number): number {
-    return this.#count[queue];
+    return this.#count[queue]!;
   }
 
   find(id: string): number {
@@ -85,16 +85,16 @@ export class MessageIndex {
   }
 
   idOf(slot: number): QueueId {
-    return printQueueId({ a: this.a[slot], b: this.b[slot], c: this.c[slot] });
+    return printQueueId({ a: this.a[slot]!, b: this.b[slot]!, c: this.c[slot]! });
   }
 
   /** Bytes in the message's spool file. */
   spoolSize(slot: number): number {
-    return this.size[slot] - this.#head[slot];
+    return this.size[slot]! - this.#head[slot]!;
   }
 
   queueName(slot: number): QueueName {
-    return QUEUE_NAMES[this.queue[slot]];
+    return QUEUE_NAMES[this.queue[slot]!]!;
   }
 
   /** Enters a message as incoming; its id must be valid and new. */
@@ -108,7 +108,7 @@ export class MessageIndex {
     this.offset[slot] = entry.offset;
     this.length[slot] = entry.length;
     this.stateLength[slot] = 0;
-    this.stamp[slot]++;
+    this.stamp[slot]!++;
     this.size[slot] = entry.size;
     this.#head[slot] = entry.head;
     this.arrival[slot] = entry.arrival;
@@ -125,24 +125,24 @@ export class MessageIndex {
   remove(slot: number): void {
     this.move(slot, QUEUE.free);
     this.#ids.remove(slot, this);
-    this.bytes -= this.size[slot];
+    this.bytes -= this.size[slot]!;
     this.#free.push(slot);
   }
 
   /** Puts a message into a queue, with a new due time where one is given. */
-  move(slot: number, queue: number, due: number = this.due[slot]): void {
-    const from = this.queue[slot];
+  move(slot: number, queue: number, due: number = this.due[slot]!): void {
+    const from = this.queue[slot]!;
     if (this.#heapPlace[slot] !== NOWHERE) this.#heapOf(from)?.remove(slot);
     this.due[slot] = due;
     this.queue[slot] = queue;
-    this.#count[from]--;
-    this.#count[queue]++;
+    this.#count[from]!--;
+    this.#count[queue]!++;
     this.#heapOf(queue)?.push(slot);
   }
 
   /** Enters the new place of a message record that was copied within the log. */
   relocate(slot: number, to: Location): void {
-    const queue = this.queue[slot];
+    const queue = this.queue[slot]!;
     const heap = this.#heapPlace[slot] === NOWHERE ? undefined : this.#heapOf(queue);
     heap?.remove(slot);
     this.segment[slot] = to.segment;
@@ -180,12 +180,12 @@ export class MessageIndex {
   }
 
   #before(one: number, other: number): boolean {
-    const by = this.due[one] - this.due[other];
+    const by = this.due[one]! - this.due[other]!;
     return by !== 0 ? by < 0 : this.#order(one, other) < 0;
   }
 
   #order(one: number, other: number): number {
-    return this.segment[one] - this.segment[other] || this.offset[one] - this.offset[other];
+    return this.segment[one]! - this.segment[other]! || this.offset[one]! - this.offset[other]!;
   }
 
   #fresh(): number {

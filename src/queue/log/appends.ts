@@ -24,7 +24,7 @@ export class Appends implements Source {
   fill(batch: Batch): void {
     const entries = this.#entries;
     let at = 0;
-    while (at < entries.length && at < MOST_MESSAGES && batch.bytes < MOST_BYTES) batch.add(entries[at++]);
+    while (at < entries.length && at < MOST_MESSAGES && batch.bytes < MOST_BYTES) batch.add(entries[at++]!);
     this.#entries = at === entries.length ? [] : entries.slice(at);
   }
 

@@ -97,8 +97,8 @@ export class Compaction implements Source {
     for (let at = 0; at < slots.length && !this.#stopped;) {
       let bytes = 0;
       for (; at < slots.length && bytes < step; at++) {
-        bytes += index.length[slots[at]];
-        await this.#prepare(slots[at], segment);
+        bytes += index.length[slots[at]!]!;
+        await this.#prepare(slots[at]!, segment);
       }
       await this.#moved();
     }
@@ -107,10 +107,10 @@ export class Compaction implements Source {
   async #prepare(slot: number, segment: Segment): Promise<void> {
     const { index, outcomes, readMessage, readState } = this.#options;
     if (index.queue[slot] === QUEUE.free || index.segment[slot] !== segment.number) return;
-    const stamp = index.stamp[slot];
+    const stamp = index.stamp[slot]!;
     const record = await readMessage(slot);
     if (record === undefined || index.stamp[slot] !== stamp) return;
-    const at = { segment: index.stateSegment[slot], offset: index.stateOffset[slot] };
+    const at = { segment: index.stateSegment[slot]!, offset: index.stateOffset[slot]! };
     const meta = await readState(slot);
     const move = { slot, stamp, record, state: meta === undefined ? undefined : { ...at, meta } };
     if (!this.#isSame(move) || !this.#isLatest(move)) return;
@@ -164,13 +164,14 @@ export class Compaction implements Source {
   #isLatest({ slot, state }: Move): boolean {
     const { index } = this.#options;
     if (index.stateLength[slot] === 0) return state === undefined;
-    return index.stateSegment[slot] === state?.segment && index.stateOffset[slot] === state.offset;
+    return state !== undefined && index.stateSegment[slot] === state.segment &&
+      index.stateOffset[slot] === state.offset;
   }
 
   #fillMessage(batch: Batch, move: Move): void {
     const { index, log } = this.#options;
     const { slot, record: { head, meta, content } } = move;
-    const hold = index.flags[slot] & FLAG.hold;
+    const hold = index.flags[slot]! & FLAG.hold;
     batch.add({
       record: {
         type: RECORD.message,
@@ -183,7 +184,7 @@ export class Compaction implements Source {
       },
       placed: (at) => {
         if (!this.#isSame(move)) return;
-        log.release(index.segment[slot], index.length[slot]);
+        log.release(index.segment[slot]!, index.length[slot]!);
         index.relocate(slot, at);
         log.claim(at);
       },

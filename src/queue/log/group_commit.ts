@@ -70,8 +70,8 @@ export class Batch {
     this.segment.end += this.bytes;
     this.segment.messages += this.messages;
     for (let at = 0; at < this.entries.length; at++) {
-      const length = this.#lengths[at];
-      this.entries[at].placed({ segment: this.segment.number, offset, length });
+      const length = this.#lengths[at]!;
+      this.entries[at]!.placed({ segment: this.segment.number, offset, length });
       offset += length;
     }
     for (const waiter of this.#waiters) waiter.resolve();

@@ -176,7 +176,7 @@ export class Outcomes implements Source {
     const { flags, due } = this.#index;
     return {
       type: RECORD.state,
-      flags: (flags[slot] & STATE_FLAGS) | extra,
+      flags: (flags[slot]! & STATE_FLAGS) | extra,
       time: due[slot],
       key: this.#index.idOf(slot),
       meta,
@@ -185,7 +185,7 @@ export class Outcomes implements Source {
 
   /** Writes flags and due time of a message of which no more is to be said. */
   addMarks(batch: Batch, slot: number): void {
-    if ((this.#index.flags[slot] & STATE_FLAGS) === 0) return;
+    if ((this.#index.flags[slot]! & STATE_FLAGS) === 0) return;
     batch.add({ record: this.#record(slot, FLAG.delta, ""), placed: () => {}, failed: () => {} });
   }
 
@@ -201,7 +201,7 @@ export class Outcomes implements Source {
       record: this.#record(slot, 0, meta),
       placed: (at) => {
         if (!same()) return;
-        this.#log.release(index.stateSegment[slot], index.stateLength[slot]);
+        this.#log.release(index.stateSegment[slot]!, index.stateLength[slot]!);
         [index.stateSegment[slot], index.stateOffset[slot]] = [at.segment, at.offset];
         index.stateLength[slot] = at.length;
         this.#log.claim(at);

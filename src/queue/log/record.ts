@@ -110,11 +110,11 @@ function checksum(head: Uint8Array, content?: Uint8Array): number {
 export function decodeHead(bytes: Buffer, at: number, nonce: number): RecordHead | undefined {
   if (at + HEADER_LENGTH > bytes.length) return undefined;
   if (bytes.readUInt32LE(at) !== MAGIC || bytes.readUInt32LE(at + 4) !== nonce) return undefined;
-  const keyLength = bytes[at + 11];
+  const keyLength = bytes[at + 11]!;
   return {
-    version: bytes[at + 8],
-    type: bytes[at + 9],
-    flags: bytes[at + 10],
+    version: bytes[at + 8]!,
+    type: bytes[at + 9]!,
+    flags: bytes[at + 10]!,
     batch: bytes.readUInt32LE(at + 12),
     time: bytes.readDoubleLE(at + 24),
     size: bytes.readDoubleLE(at + 32),
@@ -126,7 +126,7 @@ export function decodeHead(bytes: Buffer, at: number, nonce: number): RecordHead
 
 /** Length of a whole record in bytes, known from its fixed part. */
 export function recordLength(bytes: Buffer, at: number): number {
-  return HEADER_LENGTH + bytes[at + 11] + bytes.readUInt32LE(at + 16) + bytes.readUInt32LE(at + 20);
+  return HEADER_LENGTH + bytes[at + 11]! + bytes.readUInt32LE(at + 16) + bytes.readUInt32LE(at + 20);
 }
 
 /** Whether the `length` bytes at `at` are what was written. */

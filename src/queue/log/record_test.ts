@@ -40,7 +40,7 @@ test("a record is refused when any bit of it is turned, when it is cut, and in a
     const bytes = Buffer.concat([encodeRecord(given, at), given.content]);
     expect(decodeRecord(bytes, 0, at.nonce ^ 1)).toBeUndefined();
     expect(decodeRecord(bytes.subarray(0, where % bytes.length), 0, at.nonce)).toBeUndefined();
-    bytes[where % bytes.length] ^= 1 << bit;
+    bytes[where % bytes.length]! ^= 1 << bit;
     expect(decodeRecord(bytes, 0, at.nonce)).toBeUndefined();
   }));
 });

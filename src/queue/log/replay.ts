@@ -330,7 +330,7 @@ function replayMessage(head: RecordHead, length: number, meta: () => Buffer, fou
 
 /** Enters the flags and the due time of a state, and the queue that follows from them. */
 function mark(slot: number, flags: number, due: number, index: MessageIndex): void {
-  index.flags[slot] = (index.flags[slot] & FLAG.spooled) | (flags & ~(FLAG.spooled | FLAG.delta));
+  index.flags[slot] = (index.flags[slot]! & FLAG.spooled) | (flags & ~(FLAG.spooled | FLAG.delta));
   const held = (flags & FLAG.hold) !== 0;
   const deferred = (flags & FLAG.deferred) !== 0;
   index.move(slot, held ? QUEUE.hold : deferred ? QUEUE.deferred : QUEUE.incoming, due);
@@ -346,7 +346,7 @@ function replayState(head: RecordHead, length: number, meta: () => Buffer, found
     return;
   }
   outcomes.forget(slot);
-  log.release(index.stateSegment[slot], index.stateLength[slot]);
+  log.release(index.stateSegment[slot]!, index.stateLength[slot]!);
   index.stateSegment[slot] = found.segment.number;
   index.stateOffset[slot] = found.offset;
   index.stateLength[slot] = length;
@@ -373,8 +373,8 @@ export function dropMessage(
   slot: number,
   { index, log, outcomes }: Pick<ReplayOptions, "index" | "log" | "outcomes">,
 ): void {
-  log.release(index.segment[slot], index.length[slot]);
-  log.release(index.stateSegment[slot], index.stateLength[slot]);
+  log.release(index.segment[slot]!, index.length[slot]!);
+  log.release(index.stateSegment[slot]!, index.stateLength[slot]!);
   outcomes.forget(slot);
   index.remove(slot);
 }

@@ -14,7 +14,7 @@ function parseSegmentName(
 ): { readonly number: number; readonly nonce: number } | undefined {
   const match = /^([0-9a-f]{8})-([0-9a-f]{8})\.seg$/.exec(name);
   if (match === null) return undefined;
-  return { number: Number.parseInt(match[1], 16), nonce: Number.parseInt(match[2], 16) };
+  return { number: Number.parseInt(match[1]!, 16), nonce: Number.parseInt(match[2]!, 16) };
 }
 
 /** An append-only file of records. Counts what lives in it, and stays open as long as somebody reads. */

@@ -272,7 +272,7 @@ export class SegmentLog {
       await this.#syncUnlinked();
       if (!this.#isFinished(this.#segments[0])) return;
       await this.#markFinished().catch(() => {}); // on a full disk space comes first
-      const oldest = this.#segments[0];
+      const oldest = this.#segments[0]!;
       if (!this.#isFinished(oldest)) return;
       disk.unlink(oldest.path);
       this.#unlinked = true;
@@ -288,7 +288,7 @@ export class SegmentLog {
 
   /** Says durably which segments are finished, before the first of them goes: from then on they may be missing. */
   async #markFinished(): Promise<void> {
-    if (this.#segments[0].number < this.#finishedBelow) return;
+    if (this.#segments[0]!.number < this.#finishedBelow) return;
     const stays = this.#segments.find((segment) => !this.#isFinished(segment));
     this.#finishedBelow = stays?.number ?? this.#creating ?? this.#nextNumber;
     await this.settle();

@@ -68,8 +68,8 @@ export function writeCdb(records: RecordSet, sink: ByteSink): void {
 function writeTables(hashes: Int32Array, positions: Uint32Array, stream: Stream): Buffer {
   const header = Buffer.alloc(HEADER);
   const starts = new Uint32Array(257);
-  for (let at = 0; at < hashes.length; at++) starts[(hashes[at]! & 255) + 1]++;
-  for (let table = 0; table < 256; table++) starts[table + 1] += starts[table]!;
+  for (let at = 0; at < hashes.length; at++) starts[(hashes[at]! & 255) + 1]!++;
+  for (let table = 0; table < 256; table++) starts[table + 1]! += starts[table]!;
   const members = new Uint32Array(hashes.length);
   const next = starts.slice(0, 256);
   hashes.forEach((hash, at) => members[next[hash & 255]!++] = at);

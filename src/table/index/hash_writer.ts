@@ -51,8 +51,8 @@ function byBucket(records: RecordSet, order: Uint32Array, buckets: number) {
   const mask = buckets - 1;
   const starts = new Uint32Array(buckets + 1);
   const hash = records.hashes();
-  for (let at = 0; at < order.length; at++) starts[(hash[order[at]!]! & mask) + 1]++;
-  for (let bucket = 0; bucket < buckets; bucket++) starts[bucket + 1] += starts[bucket]!;
+  for (let at = 0; at < order.length; at++) starts[(hash[order[at]!]! & mask) + 1]!++;
+  for (let bucket = 0; bucket < buckets; bucket++) starts[bucket + 1]! += starts[bucket]!;
   const next = starts.slice(0, buckets);
   const members = new Uint32Array(order.length);
   for (let at = 0; at < order.length; at++) members[next[hash[order[at]!]! & mask]!++] = order[at]!;

@@ -90,7 +90,7 @@ async function* filtered({ content, filters }: ContentPlan): AsyncGenerator<Buff
     if (broken()) return;
   }
   for (let i = 0; i < filters.length; i++) {
-    for (const piece of await through(filters, i + 1, await filters[i].end())) yield piece;
+    for (const piece of await through(filters, i + 1, await filters[i]!.end())) yield piece;
     if (broken()) return;
   }
 }

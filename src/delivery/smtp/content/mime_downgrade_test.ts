@@ -51,7 +51,7 @@ test("multiparts are declared 7bit, their parts converted one by one", () => {
 
 test("what declares nothing is left alone; a body without a header gets the blank line that is missing", () => {
   expect(downgrade(EIGHT_BIT_MESSAGES.undeclared)).toBe(EIGHT_BIT_MESSAGES.undeclared);
-  expect(downgrade(EIGHT_BIT_MESSAGES["no header"])).toBe(`\r\n${EIGHT_BIT_MESSAGES["no header"]}`);
+  expect(downgrade(EIGHT_BIT_MESSAGES["no header"]!)).toBe(`\r\n${EIGHT_BIT_MESSAGES["no header"]}`);
 });
 
 test("where the chunks are cut makes no difference", () => {

@@ -66,7 +66,7 @@ function prefixLines(
   flags: ReadonlySet<string>,
   outgoing: (address: string) => string,
 ): Buffer | undefined {
-  const { recipient } = job.recipients[0];
+  const { recipient } = job.recipients[0]!;
   const lines: string[] = [];
   const written = (address: string) => quoteAddress(outgoing(address));
   if (flags.has("R")) lines.push(`Return-Path: <${written(job.envelope.sender)}>\r\n`);

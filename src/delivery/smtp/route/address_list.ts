@@ -131,7 +131,7 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const list = [...items];
   for (let i = list.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
-    [list[i], list[j]] = [list[j], list[i]];
+    [list[i], list[j]] = [list[j]!, list[i]!];
   }
   return list;
 }
@@ -142,13 +142,13 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
  */
 function balanced(list: readonly Target[], limit: number): readonly Target[] {
   if (limit < 2 || list.length <= limit) return list;
-  const family = list[0].family;
+  const family = list[0]!.family;
   if (list.slice(0, limit).some((target) => target.family !== family)) return list;
   const other = list.findIndex((target) => target.family !== family);
   if (other < 0) return list;
   return [
     ...list.slice(0, limit - 1),
-    list[other],
+    list[other]!,
     ...list.slice(limit - 1, other),
     ...list.slice(other + 1),
   ];
@@ -185,7 +185,7 @@ export async function domainTargets(
       warnings: malformedNames(domain, answer),
     };
   }
-  if (answer.records.length === 1 && answer.records[0].exchange === "") {
+  if (answer.records.length === 1 && answer.records[0]!.exchange === "") {
     return { targets: [], failure: localFailure("5.1.0", `Domain ${domain} does not accept mail (nullMX)`) };
   }
   return await exchangerTargets(context, domain, answer, detectLoop);
@@ -226,7 +226,7 @@ async function exchangerTargets(
   }
   const self = targets.find(({ address }) => context.isOwnAddress(address));
   if (self === undefined) return { targets: ordered(context, targets), warnings };
-  return { ...belowSelf(context, domain, targets, self, exchangers[0].preference, detectLoop), warnings };
+  return { ...belowSelf(context, domain, targets, self, exchangers[0]!.preference, detectLoop), warnings };
 }
 
 /** A backup exchanger sends to those that are preferred to itself, and to no others (RFC 5321 §5.1). */

@@ -4,7 +4,7 @@ import { systemFile } from "../../../platform/file/system_file.ts";
 export function parseServices(text: string): ReadonlyMap<string, number> {
   const ports = new Map<string, number>();
   for (const line of text.split("\n")) {
-    const [name, where, ...aliases] = line.replace(/#.*/, "").trim().split(/\s+/);
+    const [name = "", where, ...aliases] = line.replace(/#.*/, "").trim().split(/\s+/);
     const match = /^(\d+)\/tcp$/.exec(where ?? "");
     if (match === null) continue;
     for (const alias of [name, ...aliases]) if (!ports.has(alias)) ports.set(alias, Number(match[1]));

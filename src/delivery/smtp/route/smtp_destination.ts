@@ -34,7 +34,7 @@ export function parseDestination(text: string, context: DestinationContext): Des
   if (text.startsWith("[") && bracketed === null) return malformed("malformed host or port", text);
   const colon = text.lastIndexOf(":");
   const [host, service] = bracketed !== null
-    ? [bracketed[1], bracketed[2]]
+    ? [bracketed[1]!, bracketed[2]]
     : colon < 0
     ? [text, undefined]
     : [text.slice(0, colon), text.slice(colon + 1)];

@@ -1,13 +1,14 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect } from "bun:test";
 import { chownSync, copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testContext } from "./_test_context.ts";
 import { ownerOfTable } from "./table_owner.ts";
 import { openTable } from "./table_types.ts";
+import { withPeers } from "../../test/kit/peers.ts";
 
 const fixtures = join(import.meta.dir, "../../test/fixtures/maps");
-const asRoot = test.skipIf(process.getuid!() !== 0);
+const asRoot = withPeers(import.meta.path, "root").test;
 let folder = "";
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "table-owner-"))));
 afterEach(() => rmSync(folder, { recursive: true }));

@@ -1,12 +1,14 @@
 // The scenarios that need the DNS, policy servers and logins, against a private real Postfix in the same world.
-import { afterAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { createSystemResolver } from "../../src/dns/system_resolver.ts";
 import { ROW_ZONE, WORLDLY_ROWS } from "../access/worldly_row_scenarios.ts";
 import { policyRule, WORLDLY, ZONE } from "../access/worldly_scenarios.ts";
 import { compareScenarios } from "../kit/compare_scenarios.ts";
 import { startDnsServer } from "../kit/dns_server.ts";
 import { type PolicyDaemon, startAuthDaemon, startPolicyDaemon } from "../kit/policy_daemon.ts";
-import { postfixAvailable } from "../kit/postfix.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
 
 const NAME_SERVER = "127.0.0.77";
 
@@ -30,7 +32,7 @@ compareScenarios(
   },
 );
 
-describe.skipIf(!postfixAvailable())("policy requests", () => {
+describe("policy requests", () => {
   afterAll(() => policy?.close());
 
   test("carry the same attributes as Postfix's, in the same order", () => {

@@ -1,7 +1,9 @@
 // bounce(8): every kind of notice as the real Postfix writes it, delivered to mailboxes.
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { type Mail, type Pair, startPair } from "../kit/compare_delivery.ts";
-import { postfixAvailable } from "../kit/postfix.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, test } = withPeers(import.meta.path, "postfix", "root");
 
 setDefaultTimeout(60_000);
 
@@ -74,7 +76,7 @@ const mail = (to: string | readonly string[], more: Partial<Mail> = {}): Mail =>
 
 const LONG = `Subject: long\n\n${"a line of text to fill it up\n".repeat(200)}`;
 
-test.skipIf(!postfixAvailable())(
+test(
   "failures: RET, ENVID, ORCPT, NOTIFY, size, several recipients, expansion",
   () =>
     same({ notify_classes: "" }, [
@@ -102,7 +104,7 @@ test.skipIf(!postfixAvailable())(
     ]),
 );
 
-test.skipIf(!postfixAvailable())(
+test(
   "postmaster copies and double bounces",
   () =>
     same({ notify_classes: "bounce, 2bounce, delay" }, [
@@ -115,7 +117,7 @@ test.skipIf(!postfixAvailable())(
     ]),
 );
 
-test.skipIf(!postfixAvailable())(
+test(
   "successes: mailbox, alias, list with an owner, forwarded",
   () =>
     same({ notify_classes: "" }, [
@@ -131,7 +133,7 @@ test.skipIf(!postfixAvailable())(
     ]),
 );
 
-test.skipIf(!postfixAvailable())("7-bit notices, obsolete From, threads", () =>
+test("7-bit notices, obsolete From, threads", () =>
   same({
     notify_classes: "",
     smtputf8_enable: "no",
@@ -143,7 +145,7 @@ test.skipIf(!postfixAvailable())("7-bit notices, obsolete From, threads", () =>
     mail("nobodyhere", { mail: "BODY=8BITMIME", text: "Subject: 8\nMessage-Id: <m8@x>\n\nna\xefve\n" }),
   ]));
 
-test.skipIf(!postfixAvailable())("delay notices", () =>
+test("delay notices", () =>
   same({
     notify_classes: "delay",
     delay_warning_time: "1s",
@@ -157,7 +159,7 @@ test.skipIf(!postfixAvailable())("delay notices", () =>
     { from: "", to: ["a@err.example"] },
   ], /(?:postmaster delay notification[^]*){3}/));
 
-test.skipIf(!postfixAvailable())(
+test(
   "expired mail returns",
   () =>
     same({ notify_classes: "", maximal_queue_lifetime: "0", bounce_queue_lifetime: "0" }, [
@@ -166,7 +168,7 @@ test.skipIf(!postfixAvailable())(
     ]),
 );
 
-test.skipIf(!postfixAvailable())(
+test(
   "texts of a template file",
   () =>
     same(

@@ -1,14 +1,17 @@
 // The names of clients (smtpd_peer): the real Postfix and our lookup against one name server, clients from many loopback
 // addresses. The log's name and warnings, and what restrictions make of it, must be the same.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import net from "node:net";
 import { parseHosts } from "../../src/dns/hosts.ts";
 import { createResolver } from "../../src/dns/resolver.ts";
 import { createClientLookup } from "../../src/dns/reverse.ts";
 import { type DnsServer, startDnsServer, type Zone } from "../kit/dns_server.ts";
 import { memorySmtpd } from "../kit/memory_smtpd.ts";
-import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
 import { freePort } from "../kit/server.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
 
 const NAME_SERVER = "127.0.0.78";
 
@@ -131,7 +134,7 @@ function speak(port: number, localAddress: string): Promise<string[]> {
   });
 }
 
-describe.skipIf(!postfixAvailable())("names of clients are those that Postfix finds", () => {
+describe("names of clients are those that Postfix finds", () => {
   let dns: DnsServer;
   let postfix: PostfixInstance;
   const ports: number[] = [];

@@ -1,13 +1,13 @@
 // Values of main.cf under Postfix's own programs and under ours: what stops them stops us, with the same words, and what
 // they take we take.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfiguration } from "../../src/config/load.ts";
+import { withPeers } from "../kit/peers.ts";
 
-const postmap = Bun.which("postmap", { PATH: "/usr/sbin:/usr/local/sbin:/sbin:/usr/bin" });
-if (postmap === null) console.log("Postfix is not installed: these tests are skipped");
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix");
 
 let folder = "";
 let count = 0;
@@ -23,7 +23,7 @@ function directoryWith(main: string): string {
 
 /** What a program that reads the common parameters says first. */
 async function theirFatal(directory: string): Promise<string | undefined> {
-  const child = Bun.spawn([postmap!, "-c", directory, "-q", "x", "static:y"], {
+  const child = Bun.spawn(["/usr/sbin/postmap", "-c", directory, "-q", "x", "static:y"], {
     stdout: "ignore",
     stderr: "pipe",
   });
@@ -128,7 +128,7 @@ const GOOD = [
   "process_id = 5",
 ];
 
-describe.skipIf(postmap === null)("values of main.cf against Postfix's own programs", () => {
+describe("values of main.cf against Postfix's own programs", () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "configuration-"));
   });

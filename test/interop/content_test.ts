@@ -1,12 +1,15 @@
 // What becomes of a message's content on its way in: ours beside the real Postfix's, byte by byte after names and times.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import net from "node:net";
 import { settle } from "../kit/fake_clock.ts";
 import { masterLines } from "../kit/live_line.ts";
 import { BASE_MAIN_CF, memorySmtpd } from "../kit/memory_smtpd.ts";
-import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
 import { freePort } from "../kit/server.ts";
 import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "postfix", "root");
 
 interface Case {
   readonly name: string;
@@ -162,7 +165,6 @@ let peer: SmtpPeer;
 const ports: Record<string, number> = {};
 
 beforeAll(async () => {
-  if (!postfixAvailable()) return;
   peer = await startSmtpPeer();
   const hop = `smtp:[127.0.0.1]:${peer.port}`;
   let master = "";
@@ -189,7 +191,7 @@ afterAll(async () => {
 
 for (const [name, main] of Object.entries(CONTEXTS)) {
   for (const each of name === "checked" ? CHECKED_CASES : CASES) {
-    test.skipIf(!postfixAvailable())(`${name}: ${each.name}`, async () => {
+    test(`${name}: ${each.name}`, async () => {
       const wanted = norm(await theirs(each, ports[name]!, peer));
       expect(norm(await ours(each, main))).toBe(wanted);
     }, 15_000);

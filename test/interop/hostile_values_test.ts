@@ -1,9 +1,11 @@
 // Tables whose values have line ends and control characters in them, beside the real Postfix: what becomes of these in headers,
 // notices, replies and log lines.
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { type Pair, startPair } from "../kit/compare_delivery.ts";
-import { postfixAvailable } from "../kit/postfix.ts";
 import { startTcpTable, type TablePeer } from "../kit/table_peers.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, test } = withPeers(import.meta.path, "postfix", "root");
 
 setDefaultTimeout(60_000);
 
@@ -26,7 +28,7 @@ async function table(values: Readonly<Record<string, string>>): Promise<string> 
 
 const FORGED = "\r\nX-Inj: y\r\n\r\nbody";
 
-test.skipIf(!postfixAvailable())(
+test(
   "values with line ends add no header, no field of a notice and no log line",
   async () => {
     const pair = await startPair({

@@ -1,7 +1,9 @@
 // local(8), virtual(8), pipe(8), error(8), discard(8): log lines and mailbox files as with the real Postfix.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { type Mail, type Pair, startPair } from "../kit/compare_delivery.ts";
-import { postfixAvailable } from "../kit/postfix.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "postfix", "root");
 
 setDefaultTimeout(60_000);
 
@@ -53,7 +55,6 @@ const TABLE = Object.entries(ALIASES).map(([name, value]) => `${name} ${value}\n
 
 let pair: Pair;
 beforeAll(async () => {
-  if (!postfixAvailable()) return;
   pair = await startPair(
     {
       alias_maps: "texthash:$root/aliases",
@@ -94,7 +95,7 @@ async function same(mails: readonly Mail[]): Promise<void> {
 const to = (...names: readonly string[]): Mail[] =>
   names.map((name) => ({ from: "irc@example.com", to: [name.includes("@") ? name : `${name}@example.com`] }));
 
-test.skipIf(!postfixAvailable())("mailboxes are the same, byte for byte", () =>
+test("mailboxes are the same, byte for byte", () =>
   same([
     ...to("games", "GAMES", "games+ext", "nobodyhere", "postmaster"),
     { from: "", to: ["games@example.com"] },
@@ -107,7 +108,7 @@ test.skipIf(!postfixAvailable())("mailboxes are the same, byte for byte", () =>
     },
   ]));
 
-test.skipIf(!postfixAvailable())(
+test(
   "aliases expand the same",
   () =>
     same(
@@ -127,17 +128,17 @@ test.skipIf(!postfixAvailable())(
     ),
 );
 
-test.skipIf(!postfixAvailable())(
+test(
   "forwarding is the same",
   () => same(to("remote", "remotes", "mixed", "remote-later", "remote-never", "owned", "include", "gone")),
 );
 
-test.skipIf(!postfixAvailable())(
+test(
   "files get the same",
   () => same(to("file", "quoted", "maildir", "null", "badfile")),
 );
 
-test.skipIf(!postfixAvailable())("commands are told and asked the same", () =>
+test("commands are told and asked the same", () =>
   same(to(
     "cat",
     "unquoted",
@@ -154,7 +155,7 @@ test.skipIf(!postfixAvailable())("commands are told and asked the same", () =>
     "environment+more",
   )));
 
-test.skipIf(!postfixAvailable())("virtual mailboxes are the same", () =>
+test("virtual mailboxes are the same", () =>
   same(to(
     "box@virtual.example",
     "box+ext@virtual.example",
@@ -163,12 +164,12 @@ test.skipIf(!postfixAvailable())("virtual mailboxes are the same", () =>
     "nobody@virtual.example",
   )));
 
-test.skipIf(!postfixAvailable())(
+test(
   "discard, error, missing and deferred transports are the same",
   () => same(to("a@discard.example", "a@nosuch.example", "a@later.example")),
 );
 
-test.skipIf(!postfixAvailable())("pipes are the same", () =>
+test("pipes are the same", () =>
   same([
     ...to("a@pipe.example", "a@fails.example", "a@small.example", "Foo+Bar@Pipe1.example"),
     { from: "irc@example.com", to: ["a@pipe.example", "b@pipe.example"] },

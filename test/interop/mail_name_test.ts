@@ -1,15 +1,20 @@
 // Header checks that people copy, with Postfix's name in them: what strikes in the real Postfix strikes here with the same
 // mail_name, and where it does not because of the name, the start and `mta check` say so.
-import { expect, setDefaultTimeout, test as always } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { join } from "node:path";
 import { withPeers } from "../kit/peers.ts";
 import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
-import { freePort, HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { freePort, type Server, startServer } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";
 
-const peers = withPeers(import.meta.path, "root", "postfix", "postfix-pcre");
+const { afterAll, beforeAll, test } = withPeers(
+  import.meta.path,
+  "dist/mta",
+  "root",
+  "postfix",
+  "postfix-pcre",
+);
 setDefaultTimeout(60_000);
-const test = HAVE_BINARY ? peers.test : always.skip;
 
 const RULES = "# hide where mail comes from\n/^Received: .*by .* \\(Postfix\\) with E?SMTP/ WARN hidden\n";
 const STRUCK =
@@ -22,7 +27,7 @@ const lines = [...Object.entries(MAIN).map(([name, value]) => `${name} = ${value
 
 let real: PostfixInstance | undefined;
 let [realPort, servers]: [number, Server[]] = [0, []];
-peers.beforeAll(async () => {
+beforeAll(async () => {
   realPort = await freePort();
   real = startPostfix({
     main: { ...MAIN, header_checks: "pcre:$config_directory/rules" },
@@ -30,7 +35,7 @@ peers.beforeAll(async () => {
     files: { rules: RULES },
   });
 });
-peers.afterAll(async () => {
+afterAll(async () => {
   real?.stop();
   for (const server of servers.splice(0)) await server.stop();
 });

@@ -1,5 +1,5 @@
 // What checks see of a message, whatever form its structure is written in: ours beside the real Postfix's cleanup and postmap.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import net from "node:net";
 import fc from "fast-check";
@@ -9,9 +9,12 @@ import { settle } from "../kit/fake_clock.ts";
 import { masterLines } from "../kit/live_line.ts";
 import { BASE_MAIN_CF, memorySmtpd } from "../kit/memory_smtpd.ts";
 import { MIME_MESSAGES, randomMimeMessage } from "../kit/mime_messages.ts";
-import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
 import { freePort } from "../kit/server.ts";
 import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
 
 const SEED = Number(process.env.SEED ?? 20261130);
 const RANDOM = fc.sample(randomMimeMessage, { numRuns: 150, seed: SEED });
@@ -182,7 +185,7 @@ async function sendAll(port: number, all: readonly Case[]): Promise<string[]> {
   return replies;
 }
 
-describe.skipIf(!postfixAvailable())("content checks see what Postfix's see", () => {
+describe("content checks see what Postfix's see", () => {
   let postfix: PostfixInstance | undefined;
   let peer: SmtpPeer;
   let sevenBitPeer: SmtpPeer;
@@ -258,7 +261,7 @@ describe.skipIf(!postfixAvailable())("content checks see what Postfix's see", ()
   }
 });
 
-describe.skipIf(!postfixAvailable())("postmap -hbm finds the keys that Postfix's finds", () => {
+describe("postmap -hbm finds the keys that Postfix's finds", () => {
   const limits = { line: Infinity, header: 102_400, boundary: 2048, nesting: 100 };
   for (const [name, text] of Object.entries(MESSAGES)) {
     test(name, () => {

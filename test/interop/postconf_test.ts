@@ -1,11 +1,14 @@
 // The same configuration directories under Postfix's own postconf and under ours: output, warnings and exit status must be
 // the same to the letter. What differs by design is named in `BY_DESIGN` and in `knownToPostfix`.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import fc from "fast-check";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DEFAULT_MASTER_CF } from "../../src/config/default_master_cf.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix");
 
 const ours = [
   process.execPath,
@@ -13,7 +16,7 @@ const ours = [
   join(import.meta.dirname!, "../kit/run_command.ts"),
   "postconf",
 ];
-const theirs = Bun.which("postconf", { PATH: "/usr/sbin:/usr/local/sbin:/sbin:/usr/bin" });
+const theirs = "/usr/sbin/postconf";
 
 /** Defaults that are ours on purpose. */
 const BY_DESIGN = new Map([
@@ -41,7 +44,7 @@ async function run(command: readonly string[], args: readonly string[]): Promise
   return { out, err, status };
 }
 
-const runTheirs = (args: readonly string[]) => run([theirs!], args);
+const runTheirs = (args: readonly string[]) => run([theirs], args);
 const runOurs = (args: readonly string[]) => run(ours, args);
 
 /** Postfix tells of a loop a hundred times over, on its way out of each turn; we do once, and the innermost may differ. */
@@ -201,9 +204,7 @@ const LINES: readonly (readonly string[])[] = [
 const names = (text: string) =>
   new Set(text.split("\n").filter((line) => line !== "").map((line) => line.split(" ")[0]!));
 
-if (theirs === null) console.log("postconf is not installed: these tests are skipped");
-
-describe.skipIf(theirs === null)("mta postconf against Postfix's own", () => {
+describe("mta postconf against Postfix's own", () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "postconf-"));
   });

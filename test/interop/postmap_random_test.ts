@@ -24,9 +24,6 @@ const seed = Number(process.env["POSTMAP_SEED"] ?? 20261125);
 let root = "";
 
 beforeAll(() => {
-  if (!fs.existsSync("/usr/sbin/postmap")) {
-    throw new Error("needs the Debian packages postfix postfix-lmdb postfix-cdb");
-  }
   root = fs.mkdtempSync(join(tmpdir(), "postmap-random-"));
   for (const name of ["etc", "real", "ours"]) fs.mkdirSync(join(root, name));
   fs.writeFileSync(join(root, "etc/main.cf"), "compatibility_level = 3.6\nmyhostname = mta.example.com\n");

@@ -1,5 +1,5 @@
 // postmap and postalias beside the real ones: same output, same messages, same exit status, files that either can use.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import fc from "fast-check";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -7,8 +7,10 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openTable } from "../../src/table/table_types.ts";
+import { withPeers } from "../kit/peers.ts";
 
-const available = fs.existsSync("/usr/sbin/postmap") && process.getuid?.() === 0;
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
+
 const runner = join(import.meta.dir, "../kit/run_command.ts");
 const fixtures = join(import.meta.dir, "../fixtures/maps");
 let root = "";
@@ -102,7 +104,7 @@ function listedByReal(spec: string, tool = "postmap"): string {
   return sorted(listed.stdout.toString("latin1"));
 }
 
-describe.if(available)("beside the real postmap", () => {
+describe("beside the real postmap", () => {
   describe.each(["hash", "btree", "cdb", "lmdb"])("%s", (type) => {
     const names = [
       "tiny",

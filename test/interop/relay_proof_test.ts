@@ -1,12 +1,15 @@
 // The proof against open relay beside the real Postfix: every witness relays there, too, and what is called closed is closed.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { BASE, LISTS } from "../access/relay_lists.ts";
 import { freePorts } from "../kit/compare_scenarios.ts";
-import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
 import { buildProof, type BuiltProof } from "../kit/relay_proof.ts";
 import { talk } from "../kit/talk.ts";
 import { attempts } from "../../src/access/relay_proof/relay_session.ts";
 import type { Want } from "../../src/access/restriction.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
 
 /** What needs the DNS, other programs or TLS is no matter here; Postfix dies of a loop, and takes mail that it discards. */
 const HERE = LISTS.map(([list]) => list).filter((list) =>
@@ -65,7 +68,7 @@ async function rcpt(port: number, { facts }: ReturnType<typeof attempts>[number]
   return reply;
 }
 
-describe.skipIf(!postfixAvailable())("the proof against open relay and the real Postfix", () => {
+describe("the proof against open relay and the real Postfix", () => {
   let postfix: PostfixInstance;
   let ports: number[] = [];
   const proofs: BuiltProof[] = [];

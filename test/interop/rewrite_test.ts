@@ -1,13 +1,16 @@
 // Envelope rewriting and alias expansion against cleanup(8) of a private real Postfix: what it queues is what we would.
 import { internalAddress } from "../../src/address/address.ts";
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import type { Recipient } from "../../src/queue/envelope.ts";
 import type { Rewriter } from "../../src/rewrite/rewriter.ts";
 import { freePorts } from "../kit/compare_scenarios.ts";
 import { ask, dial } from "../kit/play_session.ts";
 import { policyKit } from "../kit/policy.ts";
-import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
 
 const COMMON: Readonly<Record<string, string>> = {
   compatibility_level: "3.6",
@@ -97,7 +100,7 @@ interface Queued {
 }
 
 for (const [name, settings] of Object.entries(VARIANTS)) {
-  describe.skipIf(!postfixAvailable())(`recipients are rewritten as cleanup does: ${name}`, () => {
+  describe(`recipients are rewritten as cleanup does: ${name}`, () => {
     const main = { ...COMMON, ...settings };
     const text = Object.entries(main).map(([key, value]) => `${key} = ${value}\n`).join("");
     let rewriter: Rewriter;

@@ -1,11 +1,14 @@
 // Our resolver and address rewriting against trivial-rewrite(8) of a private real Postfix, over its socket.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import fc from "fast-check";
 import { createAddressForm, quoteWithRoute } from "../../src/rewrite/address_form.ts";
 import type { Resolution } from "../../src/routing/route.ts";
 import { policyKit } from "../kit/policy.ts";
-import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
 import { openTrivialRewrite, type RealResolution, type TrivialRewrite } from "../kit/trivial_rewrite.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
 
 const COMMON: Readonly<Record<string, string>> = {
   compatibility_level: "3.6",
@@ -205,7 +208,7 @@ function ourWords(ours: Resolution): unknown {
 }
 
 for (const [name, settings] of Object.entries(VARIANTS)) {
-  describe.skipIf(!postfixAvailable())(`routing as trivial-rewrite does: ${name}`, () => {
+  describe(`routing as trivial-rewrite does: ${name}`, () => {
     const main = { ...COMMON, ...settings };
     const kit = policyKit(Object.entries(main).map(([key, value]) => `${key} = ${value}\n`).join(""));
     const form = createAddressForm(kit.settings);

@@ -1,11 +1,14 @@
 // The founding scenario's session against the real Postfix: the replies that we hold ourselves to are its own.
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { postfixAvailable, startPostfix } from "../kit/postfix.ts";
+import { startPostfix } from "../kit/postfix.ts";
 import { playScenario, SCENARIO_FILES, SCENARIO_MAIN_CF } from "../kit/scenario.ts";
 import { freePort } from "../kit/server.ts";
+import { withPeers } from "../kit/peers.ts";
 
-test.skipIf(!postfixAvailable())(
+const { test } = withPeers(import.meta.path, "postfix", "root");
+
+test(
   "the tutorial's session gets the same replies from the real Postfix",
   async () => {
     const port = await freePort();

@@ -1,17 +1,18 @@
 // The session transcripts against the real Postfix: what we claim it says is what it says.
-import { afterAll, beforeAll, test } from "bun:test";
 import { freePorts } from "../kit/compare_scenarios.ts";
 import { liveLine, masterLines } from "../kit/live_line.ts";
 import { BASE_MAIN_CF } from "../kit/memory_smtpd.ts";
-import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
 import { allTranscripts, play } from "../kit/transcript.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "postfix", "root");
 
 const transcripts = allTranscripts().filter(({ only }) => only === undefined || only === "postfix");
 const ports: number[] = [];
 let postfix: PostfixInstance | undefined;
 
 beforeAll(async () => {
-  if (!postfixAvailable()) return;
   for (let attempt = 1; postfix === undefined; attempt++) {
     ports.splice(0, ports.length, ...await freePorts(transcripts.length));
     const master = transcripts.map((transcript, i) => masterLines(transcript, ports[i]!, BASE_MAIN_CF));
@@ -30,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => postfix?.stop());
 
 transcripts.forEach((transcript, i) => {
-  test.concurrent.skipIf(!postfixAvailable())(`${transcript.file}: ${transcript.title}`, async () => {
+  test.concurrent(`${transcript.file}: ${transcript.title}`, async () => {
     await play(transcript, await liveLine(transcript, ports[i]!, () => postfix!.log()));
   }, 20_000);
 });

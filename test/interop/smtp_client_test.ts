@@ -1,9 +1,12 @@
 // The scenes of the SMTP client's own tests, played to Postfix's client: the delivery lines must say the same.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { CLIENT_SCENES, type Scene } from "../kit/client_scenes.ts";
-import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
 import { testAgent } from "../kit/smtp_delivery.ts";
 import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
 
 const SUBMISSION_PORT = 24872;
 
@@ -32,7 +35,7 @@ async function setStages(): Promise<Stage[]> {
   );
 }
 
-describe.skipIf(!postfixAvailable())("Postfix's client", () => {
+describe("Postfix's client", () => {
   let postfix: PostfixInstance;
   let stages: Stage[];
   beforeAll(async () => {

@@ -1,11 +1,14 @@
 // The routing scenes of the SMTP client's own tests, played to Postfix's client with the same name server.
 import { internalAddress } from "../../src/address/address.ts";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { type DnsServer, startDnsServer } from "../kit/dns_server.ts";
-import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
 import { HOST_PORT, ROUTING_SCENES, ROUTING_ZONE } from "../kit/routing_scenes.ts";
 import { testAgent } from "../kit/smtp_delivery.ts";
 import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, afterEach, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
 
 const SUBMISSION_PORT = 24875;
 const NAME_SERVER = "127.0.0.78";
@@ -17,7 +20,7 @@ function masterLine(settings: Readonly<Record<string, unknown>>, i: number): str
   return `r${i} unix - - n - - smtp${options}\n`;
 }
 
-describe.skipIf(!postfixAvailable())("Postfix's client finds its way", () => {
+describe("Postfix's client finds its way", () => {
   let postfix: PostfixInstance;
   let dns: DnsServer;
   let peers: SmtpPeer[] = [];

@@ -1,10 +1,13 @@
 // Postfix's smtp-sink as the server: nothing is lost, nothing comes twice, whatever it refuses on the way.
-import { afterEach, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { withPeers } from "../kit/peers.ts";
 import { testAgent } from "../kit/smtp_delivery.ts";
+
+const { afterEach, describe, test } = withPeers(import.meta.path, "postfix");
 
 const SINK = "/usr/sbin/smtp-sink";
 const PORT = 24876;
@@ -27,7 +30,7 @@ function received(directory: string): string[] {
     .map((text) => /X-Number: (\d+)/.exec(text)?.[1] ?? "none").sort((a, b) => Number(a) - Number(b));
 }
 
-describe.skipIf(!fs.existsSync(SINK))("smtp-sink receives", () => {
+describe("smtp-sink receives", () => {
   for (
     const [name, options, nexthop] of [
       ["over SMTP", [], `[127.0.0.1]:${PORT}`],

@@ -1,10 +1,13 @@
 // What our client and Postfix's send for the same message: commands and content, to servers of different abilities.
 import { internalAddress } from "../../src/address/address.ts";
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { EIGHT_BIT_MESSAGES } from "../kit/eight_bit_messages.ts";
-import { postfixAvailable, type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
 import { type JobOptions, testAgent } from "../kit/smtp_delivery.ts";
 import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
 
 const SUBMISSION_PORT = 24874;
 const HEAD =
@@ -85,7 +88,7 @@ function content(peer: SmtpPeer): string {
   return peer.mails[0]!.raw.replace(/^Received: [^\r]*\r\n(?:[ \t][^\r]*\r\n)*/, "");
 }
 
-describe.skipIf(!postfixAvailable())("our client and Postfix's", () => {
+describe("our client and Postfix's", () => {
   let postfix: PostfixInstance;
   const peers: { ours: SmtpPeer; theirs: SmtpPeer }[] = [];
   beforeAll(async () => {

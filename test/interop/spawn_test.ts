@@ -6,11 +6,10 @@ import path from "node:path";
 import { answerOf } from "../kit/ask_socket.ts";
 import { withPeers } from "../kit/peers.ts";
 import { startPostfix } from "../kit/postfix.ts";
-import { freePort, HAVE_BINARY, startServer } from "../kit/server.ts";
+import { freePort, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
 
-const { test } = withPeers(import.meta.path, "root", "postfix");
-const asRoot = test.skipIf(!HAVE_BINARY);
+const { test: asRoot } = withPeers(import.meta.path, "dist/mta", "root", "postfix");
 setDefaultTimeout(60_000);
 
 /** Does what the first line of the connection says. */

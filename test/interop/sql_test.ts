@@ -39,12 +39,6 @@ const base: Record<Type, string[]> = { pgsql: [], mysql: [], sqlite: [] };
 const closing: Table[] = [];
 
 beforeAll(async () => {
-  if (!fs.existsSync("/usr/sbin/postmap")) throw new Error("this test needs the Debian package postfix");
-  for (const type of TYPES) {
-    if (!fs.existsSync(`/usr/lib/postfix/postfix-${type}.so`)) {
-      throw new Error(`this test needs the Debian package postfix-${type}`);
-    }
-  }
   root = fs.mkdtempSync(join(tmpdir(), "sql-"));
   fs.chmodSync(root, 0o755);
   fs.writeFileSync(join(root, "main.cf"), "compatibility_level = 3.6\n");
@@ -93,7 +87,6 @@ beforeAll(async () => {
         ('big',9223372036854775807), ('blob',x'414200'), ('null',NULL), ('text','text');`,
     encoding: "utf8",
   });
-  if (made.error !== undefined) throw new Error("this test needs the Debian package sqlite3");
   expect(made.stderr).toBe("");
   base.pgsql = [`hosts = 127.0.0.1:${postgres.port}`, "user = mail", "dbname = postgres"];
   base.mysql = [`hosts = unix:${mariadb.socket}`, "user = mail", "password = s3cret", "dbname = mta"];

@@ -19,17 +19,8 @@ const { afterAll, beforeAll, describe, test } = withPeers(
 );
 
 let root = "";
-const peers = [
-  ["/usr/sbin/postmap", "postfix, postfix-lmdb and postfix-cdb"],
-  ["/usr/bin/db5.3_dump", "db5.3-util"],
-  ["/usr/bin/cdb", "tinycdb"],
-  ["/usr/bin/mdb_dump", "lmdb-utils"],
-] as const;
 
 beforeAll(() => {
-  for (const [path, what] of peers) {
-    if (!fs.existsSync(path)) throw new Error(`needs the Debian packages ${what} (${path})`);
-  }
   root = fs.mkdtempSync(join(tmpdir(), "table-files-"));
   fs.writeFileSync(join(root, "main.cf"), "compatibility_level = 3.6\nmyhostname = mta.example.com\n");
 });

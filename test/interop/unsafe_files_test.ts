@@ -6,12 +6,9 @@ import fs from "node:fs";
 import { type Account, userNamed } from "../kit/accounts.ts";
 import { type Pair, startBinaryPair } from "../kit/compare_delivery.ts";
 import { withPeers } from "../kit/peers.ts";
-import { HAVE_BINARY } from "../kit/server.ts";
 
 setDefaultTimeout(90_000);
-const { afterAll, beforeAll, test } = withPeers(import.meta.path, "root", "postfix");
-const here = test.skipIf(!HAVE_BINARY);
-
+const { afterAll, beforeAll, test: here } = withPeers(import.meta.path, "dist/mta", "root", "postfix");
 const root: Account = { uid: 0, gid: 0 };
 let [games, news, nobody] = [root, root, root];
 
@@ -54,7 +51,6 @@ class Scene {
 
 let pair: Pair;
 beforeAll(async () => {
-  if (!HAVE_BINARY) return;
   [games, news, nobody] = [userNamed("games"), userNamed("news"), userNamed("nobody")];
   pair = await startBinaryPair({
     alias_maps: "texthash:$root/aliases, texthash:$root/of_games, texthash:$root/of_nobody_known",

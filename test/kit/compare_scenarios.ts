@@ -1,12 +1,13 @@
 // Plays scenarios against a private real Postfix and against our smtpd in memory, and compares replies, log lines and warnings.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import fs from "node:fs";
 import net from "node:net";
 import { COMMON, type Scenario } from "../access/scenarios.ts";
 import { memorySmtpd } from "./memory_smtpd.ts";
+import { withPeers } from "./peers.ts";
 import { dial, enter, playSession } from "./play_session.ts";
 import { type KitOptions, policyKit } from "./policy.ts";
-import { postfixAvailable, type PostfixInstance, startPostfix } from "./postfix.ts";
+import { type PostfixInstance, startPostfix } from "./postfix.ts";
 
 /** What both sides live in beside the scenarios. */
 export interface ScenarioWorld {
@@ -123,7 +124,8 @@ export function compareScenarios(
   start?: () => Promise<ScenarioWorld>,
   sideBySide = start === undefined,
 ): void {
-  describe.skipIf(!postfixAvailable())(title, () => {
+  const { afterAll, beforeAll, describe, test } = withPeers(title, "postfix", "root");
+  describe(title, () => {
     let postfix: PostfixInstance | undefined;
     let world: ScenarioWorld = {};
     let ports: number[] = [];

@@ -2,6 +2,7 @@
 import * as bun from "bun:test";
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
+import { BINARY } from "./server.ts";
 
 /** A program that tests need, the files by which it is known to be there, and Debian's packages of it. */
 interface Peer {
@@ -25,6 +26,8 @@ const PEERS = {
   "postfix-pcre": postfixTable("pcre"),
   "postfix-pgsql": postfixTable("pgsql"),
   "postfix-sqlite": postfixTable("sqlite"),
+  buildah: { files: ["/usr/bin/buildah"], packages: "buildah" },
+  debootstrap: { files: ["/usr/sbin/debootstrap"], packages: "debootstrap" },
   libfaketime: {
     files: [`/usr/lib/${LIBRARIES}/faketime/libfaketimeMT.so.1`],
     packages: "libfaketime",
@@ -49,18 +52,25 @@ const PEERS = {
   },
 } as const satisfies Readonly<Record<string, Peer>>;
 
-/** A peer's name; `root` is no program, but what some tests cannot do without. */
-export type PeerName = keyof typeof PEERS | "root";
+/** A peer's name; `root` is no program, and `dist/mta` our own, but some tests cannot do without. */
+export type PeerName = keyof typeof PEERS | "dist/mta" | "root";
 
 /** Whether a peer is there. */
 export function hasPeer(name: PeerName): boolean {
   if (name === "root") return process.getuid?.() === 0;
+  if (name === "dist/mta") return existsSync(BINARY);
   return PEERS[name].files.every((file) => existsSync(file));
 }
 
-const wanting = (name: PeerName) => name === "root" ? "the rights of root" : PEERS[name].packages;
+function wanting(name: PeerName): string {
+  if (name === "root") return "the rights of root";
+  return name === "dist/mta" ? "dist/mta (deno task build)" : PEERS[name].packages;
+}
 
-type Functions = Pick<typeof bun, "afterAll" | "beforeAll" | "describe" | "test">;
+type Functions = Pick<
+  typeof bun,
+  "afterAll" | "afterEach" | "beforeAll" | "beforeEach" | "describe" | "test"
+>;
 
 const nothing = () => {};
 
@@ -69,5 +79,6 @@ export function withPeers(file: string, ...names: readonly PeerName[]): Function
   const missing = names.filter((name) => !hasPeer(name));
   if (missing.length === 0) return bun;
   console.log(`# skipped: ${basename(file)} needs ${missing.map(wanting).join(", ")}`);
-  return { afterAll: nothing, beforeAll: nothing, describe: bun.describe.skip, test: bun.test.skip };
+  const hooks = { afterAll: nothing, afterEach: nothing, beforeAll: nothing, beforeEach: nothing };
+  return { ...hooks, describe: bun.describe.skip, test: bun.test.skip };
 }

@@ -13,12 +13,6 @@ export interface PostfixInstance {
   stop(): void;
 }
 
-/** Whether an instance can be run here. */
-export function postfixAvailable(): boolean {
-  return process.getuid?.() === 0 && fs.existsSync("/usr/sbin/postfix") &&
-    fs.existsSync("/usr/sbin/postconf");
-}
-
 const SERVICES = `cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite

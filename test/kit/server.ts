@@ -10,9 +10,6 @@ import { spawnTied } from "./tied_child.ts";
 /** The executable under test: dist/mta, or the one that MTA_BINARY names. */
 export const BINARY = resolve(process.env.MTA_BINARY ?? join(import.meta.dirname, "../../dist/mta"));
 
-/** Whether there is an executable to test; whole-binary tests skip without. */
-export const HAVE_BINARY = existsSync(BINARY);
-
 /** A TCP port of 127.0.0.1 that was free a moment ago. */
 export function freePort(): Promise<number> {
   return new Promise((done, fail) => {

@@ -1,9 +1,13 @@
 // Limits of clients (smtpd_client_*_limit) through the compiled binary with several workers: they hold exactly, whichever workers
 // the connections land on; and beside the real Postfix, whose replies and log lines are the same.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import net from "node:net";
-import { postfixAvailable, startPostfix } from "../kit/postfix.ts";
-import { freePort, HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { startPostfix } from "../kit/postfix.ts";
+import { freePort, type Server, startServer } from "../kit/server.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, afterEach, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta");
+const beside = withPeers(import.meta.path, "dist/mta", "postfix", "root");
 
 interface Caller {
   /** Sends a line, if there is one, and answers the next reply; "" when the server has closed. */
@@ -56,7 +60,7 @@ afterEach(() => {
 
 const times = (count: number) => Array.from({ length: count }, (_, at) => at);
 
-describe.skipIf(!HAVE_BINARY)("with three workers", () => {
+describe("with three workers", () => {
   let server: Server;
   const ports: Record<string, number> = {};
 
@@ -183,7 +187,7 @@ function essence(log: string, ports: readonly number[]): string[] {
   );
 }
 
-describe.skipIf(!HAVE_BINARY || !postfixAvailable())("beside the real Postfix", () => {
+beside.describe("beside the real Postfix", () => {
   test("replies, warnings and statistics are the same", async () => {
     const services = (ports: readonly number[]) =>
       [

@@ -1,22 +1,23 @@
 // Other people's clients against the compiled binary, and a real sink behind it that must get every message exactly once.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { type Subprocess } from "bun";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import nodemailer from "nodemailer";
-import { freePort, HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { freePort, type Server, startServer } from "../kit/server.ts";
 import { mailbox } from "../kit/mailbox.ts";
 import { tied } from "../kit/tied_child.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "dist/mta");
 
 const LONG = process.env.MTA_LONG_TESTS === "1";
-const has = (tool: string) => HAVE_BINARY && Bun.which(tool) !== null;
 
 let server: Server;
 let mailboxes = "";
 
 beforeAll(async () => {
-  if (!HAVE_BINARY) return;
   const names = ["swaks", "smtplib", "nodemailer"];
   const aliases = names.map((name) => `${name}=$mail_spool_directory/${name}`).join(", ");
   server = await startServer({
@@ -35,7 +36,7 @@ async function finish(command: string[]): Promise<{ code: number; out: string }>
   return { code: await child.exited, out };
 }
 
-test.skipIf(!has("swaks"))("swaks delivers a message", async () => {
+withPeers(import.meta.path, "dist/mta", "swaks").test("swaks delivers a message", async () => {
   const { code, out } = await finish([
     "swaks",
     "--server",
@@ -55,7 +56,7 @@ test.skipIf(!has("swaks"))("swaks delivers a message", async () => {
   expect(await mailbox(join(mailboxes, "swaks"))).toContain("\none\n.two\n..three\n");
 });
 
-test.skipIf(!has("python3"))("Python's smtplib delivers a message", async () => {
+withPeers(import.meta.path, "dist/mta", "python3").test("Python's smtplib delivers a message", async () => {
   const script = `
 import smtplib, email.message, sys
 m = email.message.EmailMessage(); m["Subject"] = "from smtplib"; m["From"] = "ann@example.org"; m["To"] = "smtplib@example.com"
@@ -71,7 +72,7 @@ with smtplib.SMTP("127.0.0.1", int(sys.argv[1])) as s:
   expect(await mailbox(join(mailboxes, "smtplib"))).toContain("Subject: from smtplib");
 });
 
-test.skipIf(!HAVE_BINARY)(
+test(
   "nodemailer delivers a message with an attachment, and many over one connection",
   async () => {
     const transport = nodemailer.createTransport({
@@ -126,7 +127,7 @@ async function startSink(): Promise<Sink> {
   return { port, folder: join(folder, "mail"), process: process_ };
 }
 
-test.skipIf(!has("smtp-source"))(
+withPeers(import.meta.path, "dist/mta", "postfix").test(
   "smtp-source sends 20 sessions' load, and the sink behind gets every message exactly once",
   async () => {
     const messages = LONG ? 20_000 : 2_000;

@@ -1,18 +1,17 @@
 // The Dockerfile is really built, and the binary of its image serves mail as the image would: unprivileged, with a read-only
 // root and one writable volume. Base images come from debootstrap, tagged with the names that the Dockerfile asks for.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { mailbox } from "../kit/mailbox.ts";
+import { withPeers } from "../kit/peers.ts";
 import { tied } from "../kit/tied_child.ts";
 
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "root", "buildah", "debootstrap");
+
 const root = resolve(import.meta.dirname!, "../..");
-const missing = ["buildah", "debootstrap", "chroot"].filter((tool) => Bun.which(tool) === null);
-const isRoot = process.getuid?.() === 0;
-const able = missing.length === 0 && isRoot;
-if (!able) console.log(`container test skipped: needs root and ${missing.join(", ") || "no further tool"}`);
 
 let home = "";
 let image = "";
@@ -74,7 +73,6 @@ function addNode(rootfs: string): void {
 }
 
 beforeAll(() => {
-  if (!able) return;
   home = mkdtempSync(join(tmpdir(), "mta-container-"));
   const base = join(home, "base");
   sh(["debootstrap", "--variant=minbase", "bookworm", base, mirror()]);
@@ -105,7 +103,7 @@ interface ImageConfig {
   };
 }
 
-test.skipIf(!able)("the image is unprivileged, has one volume and a health check", () => {
+test("the image is unprivileged, has one volume and a health check", () => {
   const inspected = JSON.parse(buildah("inspect", "--type", "image", "mta:test")) as { Docker: ImageConfig };
   const { config } = inspected.Docker;
   expect(config.User).toBe("mta");
@@ -148,7 +146,7 @@ function dialogue(port: number, lines: readonly string[]): Promise<string> {
   });
 }
 
-test.skipIf(!able)(
+test(
   "the image's binary accepts mail as a user with a read-only root, and stops on SIGTERM",
   async () => {
     const port = 21_000 + Math.floor(Math.random() * 20_000);

@@ -1,6 +1,6 @@
 // The control socket of the compiled binary, run by root, while other local users mean harm: memory of master stays where it is, and
 // root's own commands work at once.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -9,11 +9,13 @@ import { NOBODY, runAsUser, type UsersProgram } from "../kit/local_user.ts";
 import type { QueueId } from "../../src/queue/envelope.ts";
 import { printQueueId } from "../../src/queue/queue_id.ts";
 import { memoryOf } from "../kit/process_memory.ts";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, test: asRoot } = withPeers(import.meta.path, "dist/mta", "root");
 
 setDefaultTimeout(60_000);
-const asRoot = test.skipIf(!HAVE_BINARY || process.getuid!() !== 0);
 const MiB = 1024 * 1024;
 /** How much larger than before an attack master may be. */
 const ROOM = 48 * MiB;
@@ -30,7 +32,6 @@ let path = "";
 const programs: UsersProgram[] = [];
 
 beforeAll(async () => {
-  if (!HAVE_BINARY || process.getuid!() !== 0) return;
   server = await startServer({
     mainCf: MAIN_CF,
   });

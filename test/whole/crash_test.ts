@@ -1,5 +1,5 @@
 // The first promise: a message that got its 250 is delivered, whatever happens to the processes, and to the clock.
-import { describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import {
   chownSync,
   existsSync,
@@ -16,7 +16,9 @@ import { type Accepted, startLoad } from "../kit/load.ts";
 import { cutPower, family, isRunning, kill } from "../kit/power.ts";
 import { type FakedTime, fakedTime } from "../kit/faked_time.ts";
 import { withPeers } from "../kit/peers.ts";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
+
+const { describe, test } = withPeers(import.meta.path, "dist/mta");
 
 const LONG = process.env.MTA_LONG_TESTS === "1";
 const ROUNDS = LONG ? 200 : 10;
@@ -244,15 +246,15 @@ async function dieAgainAndAgain(extra: Pick<World, "time" | "box">): Promise<Wor
   }
 }
 
-describe.skipIf(!HAVE_BINARY)("the server dies in the middle of its work", () => {
+describe("the server dies in the middle of its work", () => {
   test(`after ${ROUNDS} deaths every message that got a 250 is delivered, whole`, async () => {
     await dieAgainAndAgain({});
   }, LONG ? 1_800_000 : 120_000);
 });
 
-const stepped = withPeers(import.meta.path, "libfaketime", "root");
+const stepped = withPeers(import.meta.path, "dist/mta", "libfaketime", "root");
 
-stepped.describe.skipIf(!HAVE_BINARY)(
+stepped.describe(
   "beside that helpers die in the middle of deliveries and the clock is set back and forth",
   () => {
     stepped.test(
@@ -275,7 +277,7 @@ stepped.describe.skipIf(!HAVE_BINARY)(
   },
 );
 
-stepped.describe.skipIf(!HAVE_BINARY)("a clock that is set back by a day", () => {
+stepped.describe("a clock that is set back by a day", () => {
   for (const restarts of [false, true]) {
     stepped.test(
       `does not keep deferred mail, without a flush${restarts ? ", nor over a restart" : ""}`,
@@ -337,7 +339,7 @@ stepped.describe.skipIf(!HAVE_BINARY)("a clock that is set back by a day", () =>
   }
 });
 
-describe.skipIf(!HAVE_BINARY)("a shard that has lost its owner", () => {
+describe("a shard that has lost its owner", () => {
   test("is taken over by a running server, whenever it is found", async () => {
     const sink = await startCountingSink();
     const accepted: Accepted[] = [];

@@ -1,6 +1,6 @@
 // A queue that is damaged, gone or full, on the compiled binary: what is lost is told by count and id, and nothing is accepted
 // that the next start would not find.
-import { describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -18,10 +18,13 @@ import { join } from "node:path";
 import { startCountingSink } from "../kit/counting_sink.ts";
 import { type Accepted, startLoad } from "../kit/load.ts";
 import { cutPower } from "../kit/power.ts";
-import { freePort, HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { freePort, type Server, startServer } from "../kit/server.ts";
 import { idsIn } from "../kit/queue_shard.ts";
 import { talk } from "../kit/talk.ts";
 import { openReadOnly } from "../../src/queue/file_store/read_only.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { describe, test } = withPeers(import.meta.path, "dist/mta");
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -128,7 +131,7 @@ function lostIds(log: string): string[] {
     .sort();
 }
 
-describe.skipIf(!HAVE_BINARY)("a queue that was damaged", () => {
+describe("a queue that was damaged", () => {
   for (const how of ["a clean stop", "a kill"] as const) {
     test(
       `after ${how}: what is lost is an error with its count and ids, its bytes are kept, and readiness and a metric tell`,
@@ -219,7 +222,7 @@ describe.skipIf(!HAVE_BINARY)("a queue that was damaged", () => {
   }, 60_000);
 });
 
-describe.skipIf(!HAVE_BINARY)("a queue directory that is taken away while mail comes", () => {
+describe("a queue directory that is taken away while mail comes", () => {
   test(
     "removed: not one message is accepted afterwards, the client hears 451, log, readiness and a metric tell",
     async () => {
@@ -288,9 +291,7 @@ describe.skipIf(!HAVE_BINARY)("a queue directory that is taken away while mail c
   }, 120_000);
 });
 
-const ROOT = process.getuid?.() === 0;
-
-describe.skipIf(!HAVE_BINARY || !ROOT)("a full disk", () => {
+withPeers(import.meta.path, "dist/mta", "root").describe("a full disk", () => {
   test("answers 452 at MAIL, and log, readiness and a metric say so, once each way", async () => {
     const directory = mkdtempSync(join(tmpdir(), "mta-full-"));
     const queue = join(directory, "queue");

@@ -1,11 +1,14 @@
 // `mta explain` of the compiled binary against the very server that it speaks of: random sessions, on disk and as loaded.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import type { Explanation } from "../../src/explain/explanation.ts";
 import { ask, dial } from "../kit/play_session.ts";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta");
 
 const MAIN_CF = [
   "mydestination = example.com, $myhostname",
@@ -89,7 +92,7 @@ async function livingReplies(port: number, { client, commands }: Explanation): P
 const comparable = (reply: string) =>
   reply.replace(/queued as \w+/, "queued as ID").replace(/250-XCLIENT [^\r\n]*\r\n/, "");
 
-describe.skipIf(!HAVE_BINARY)("mta explain", () => {
+describe("mta explain", () => {
   let server: Server;
   beforeAll(async () => {
     server = await startServer({ mainCf: MAIN_CF, files: FILES });

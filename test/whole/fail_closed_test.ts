@@ -1,11 +1,14 @@
 // Settings that protect, on the compiled binary: what they shut stays shut. The dialogues are also played to the real Postfix.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { connect } from "node:net";
 import { freePorts } from "../kit/compare_scenarios.ts";
 import { hasPeer } from "../kit/peers.ts";
 import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
 import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta");
 
 const PROXY = "127.0.0.1:PORT inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy";
 const SCREEN =
@@ -149,7 +152,7 @@ const MAIN = {
   smtpd_relay_restrictions: "permit_mynetworks, defer_unauth_destination",
 };
 
-describe.skipIf(!HAVE_BINARY)("settings that protect", () => {
+describe("settings that protect", () => {
   let server: Server;
   let peer: SmtpPeer;
   let postfix: PostfixInstance | undefined;

@@ -1,11 +1,14 @@
 // Clients, servers, tables and commands that want lines of their own in what the compiled binary writes: notices, mailboxes,
 // replies and the log.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { mailbox } from "../kit/mailbox.ts";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
 import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
 import { startTcpTable, type TablePeer } from "../kit/table_peers.ts";
 import { talk } from "../kit/talk.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta", "root");
 
 const FORGED = "\r\nX-Inj: y\r\n\r\nAction: delivered";
 const XTEXT = FORGED.replaceAll("\r", "+0D").replaceAll("\n", "+0A").replaceAll(" ", "+20");
@@ -21,7 +24,7 @@ function statusLines(notice: string): string[] {
   return part?.[1]?.split("\n") ?? [];
 }
 
-describe.skipIf(!HAVE_BINARY || process.getuid?.() !== 0)("nobody writes a line of his own", () => {
+describe("nobody writes a line of his own", () => {
   let table: TablePeer;
   let peer: SmtpPeer;
   let server: Server;

@@ -1,8 +1,9 @@
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { COMMANDS } from "../../src/commands/command_rows.ts";
-import { HAVE_BINARY, runMta } from "../kit/server.ts";
+import { runMta } from "../kit/server.ts";
+import { withPeers } from "../kit/peers.ts";
 
-const whole = test.skipIf(!HAVE_BINARY);
+const { test: whole } = withPeers(import.meta.path, "dist/mta");
 
 function fits(text: string): boolean {
   const lines = text.trimEnd().split("\n");

@@ -1,17 +1,19 @@
 // Clients that mean harm against the compiled binary: whatever they send, memory and disk stay bounded, nothing breaks, and
 // honest clients are served meanwhile.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import fc from "fast-check";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "dist/mta");
 
 const MiB = 1024 * 1024;
 let server: Server;
 
 beforeAll(async () => {
-  if (!HAVE_BINARY) return;
   server = await startServer({
     mainCf: [
       "mydestination = example.com",
@@ -134,7 +136,7 @@ const piece = fc.oneof(
   { weight: 1, arbitrary: fc.constant(Buffer.from("\r\n.\r\n")) },
 );
 
-test.skipIf(!HAVE_BINARY)(
+test(
   "whatever bytes come, no session breaks the server, and it keeps serving",
   async () => {
     await fc.assert(
@@ -153,7 +155,7 @@ test.skipIf(!HAVE_BINARY)(
   60_000,
 );
 
-test.skipIf(!HAVE_BINARY)(
+test(
   "a client that never reads its replies costs no memory, and its time ends",
   async () => {
     const before = memory();
@@ -171,7 +173,7 @@ test.skipIf(!HAVE_BINARY)(
   60_000,
 );
 
-test.skipIf(!HAVE_BINARY)("an endless command line costs no memory", async () => {
+test("an endless command line costs no memory", async () => {
   const before = memory();
   const client = await open();
   await flood(client, Buffer.alloc(MiB, "A"), 200 * MiB, 4000);
@@ -180,7 +182,7 @@ test.skipIf(!HAVE_BINARY)("an endless command line costs no memory", async () =>
   client.socket.destroy();
 }, 60_000);
 
-test.skipIf(!HAVE_BINARY)(
+test(
   "content beyond the limit is read and thrown away, and leaves nothing on disk",
   async () => {
     const [memoryBefore, diskBefore] = [memory(), diskUsed(server.queueDirectory)];
@@ -198,7 +200,7 @@ test.skipIf(!HAVE_BINARY)(
   60_000,
 );
 
-test.skipIf(!HAVE_BINARY)("content made to be slow to look at holds nobody else up", async () => {
+test("content made to be slow to look at holds nobody else up", async () => {
   const bombs: readonly [string, string][] = [
     ["one header line of 5 MiB", `X-${"a".repeat(5 * MiB)}\r\n\r\n`],
     ["a header folded 300,000 times", `X-a: b\r\n${" c\r\n".repeat(300_000)}\r\n`],
@@ -246,7 +248,7 @@ test.skipIf(!HAVE_BINARY)("content made to be slow to look at holds nobody else 
   expect(notes()).toEqual([]);
 }, 120_000);
 
-test.skipIf(!HAVE_BINARY)("messages that break off leave nothing behind", async () => {
+test("messages that break off leave nothing behind", async () => {
   const before = diskUsed(server.queueDirectory);
   const half = Buffer.from(`Subject: x\r\n\r\n${"y".repeat(70)}\r\n`.padEnd(3 * MiB, "z"));
   for (let round = 0; round < 10; round++) {

@@ -1,12 +1,15 @@
 // Tables that are edited, made anew, broken and mended under the running server: who is there is never refused meanwhile.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
 import { type Talk, talk } from "../kit/talk.ts";
 import { spawnTied } from "../kit/tied_child.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta");
 
 const USERS = 2000;
 const people = (note: string) =>
@@ -16,7 +19,6 @@ let server: Server;
 const at = (name: string) => join(server.configDirectory, name);
 
 beforeAll(async () => {
-  if (!HAVE_BINARY) return;
   server = await startServer({
     mainCf: [
       "mydestination =",
@@ -64,7 +66,7 @@ function loop(script: string): ChildProcess {
   });
 }
 
-describe.skipIf(!HAVE_BINARY)("tables under the running server", () => {
+describe("tables under the running server", () => {
   test("made anew by Postfix's postmap without end, they refuse nobody who is there", async () => {
     for (const note of ["a", "b"]) writeFileSync(at(`people.${note}`), people(note));
     const put = (type: string, note: string) =>

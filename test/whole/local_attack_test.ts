@@ -7,13 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Account, userNamed } from "../kit/accounts.ts";
 import { withPeers } from "../kit/peers.ts";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";
 
 setDefaultTimeout(90_000);
-const { test } = withPeers(import.meta.path, "root", "perl");
-const asRoot = test.skipIf(!HAVE_BINARY);
-
+const { test: asRoot } = withPeers(import.meta.path, "dist/mta", "root", "perl");
 let games: Account;
 let news: Account;
 

@@ -1,23 +1,16 @@
-import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkExposition } from "../kit/prometheus.ts";
-import {
-  banner,
-  freePort,
-  HAVE_BINARY,
-  runMta,
-  type Server,
-  type ServerOptions,
-  startServer,
-} from "../kit/server.ts";
+import { banner, freePort, runMta, type Server, type ServerOptions, startServer } from "../kit/server.ts";
 import { sendMessage, talk } from "../kit/talk.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterEach, test: whole } = withPeers(import.meta.path, "dist/mta");
 
 setDefaultTimeout(60_000);
-const whole = test.skipIf(!HAVE_BINARY);
-
 const running: Server[] = [];
 async function server(options: ServerOptions = {}): Promise<Server> {
   const started = await startServer(options);

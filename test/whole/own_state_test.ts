@@ -7,13 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Account, userNamed } from "../kit/accounts.ts";
 import { withPeers } from "../kit/peers.ts";
-import { HAVE_BINARY, runMta, type Server, startServer } from "../kit/server.ts";
+import { runMta, type Server, startServer } from "../kit/server.ts";
 import { sendMessage, talk } from "../kit/talk.ts";
 
 setDefaultTimeout(90_000);
-const { test } = withPeers(import.meta.path, "root", "perl");
-const asRoot = test.skipIf(!HAVE_BINARY);
-
+const { test: asRoot } = withPeers(import.meta.path, "dist/mta", "root", "perl");
 let daemon: Account;
 let server: Server | undefined;
 let attacker: ChildProcess | undefined;

@@ -1,13 +1,14 @@
 // No open relay, through the compiled binary: the check, the start and the reload.
-import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { banner, freePort, HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { banner, freePort, type Server, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterEach, test: whole } = withPeers(import.meta.path, "dist/mta");
 
 setDefaultTimeout(60_000);
-const whole = test.skipIf(!HAVE_BINARY);
-
 const running: Server[] = [];
 afterEach(async () => {
   for (const each of running.splice(0)) await each.stop();

@@ -1,14 +1,17 @@
 // Mail that leaves: the compiled binary, a name server and exchangers on loopback addresses.
 import { internalAddress } from "../../src/address/address.ts";
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { type DnsServer, startDnsServer } from "../kit/dns_server.ts";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
 import { outcomeLines, type TestAgent, testAgent } from "../kit/smtp_delivery.ts";
 import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta");
 
 const PORT = 25_641;
 
-describe.skipIf(!HAVE_BINARY)("mail that leaves", () => {
+describe("mail that leaves", () => {
   let dns: DnsServer;
   let peer: SmtpPeer;
   let server: Server;

@@ -1,13 +1,14 @@
 // Tables on servers through the compiled binary: rewriting, checks and delivery, and servers that hang, die and come back.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { createServer, type Server as NetServer } from "node:net";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
 import { startSocketmap, type TablePeer } from "../kit/table_peers.ts";
 import { talk } from "../kit/talk.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, test: whole } = withPeers(import.meta.path, "dist/mta");
 
 setDefaultTimeout(30_000);
-const whole = test.skipIf(!HAVE_BINARY);
-
 const MAPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   networks: { "127.0.0.1": "ours" },
   destination: { "local.example": "x" },
@@ -70,10 +71,9 @@ async function start(): Promise<void> {
 }
 
 beforeAll(async () => {
-  if (HAVE_BINARY) await start();
+  await start();
 });
 afterAll(async () => {
-  if (!HAVE_BINARY) return;
   unanswered.forEach((done) => done());
   await server.stop();
   await peer.close();

@@ -1,15 +1,16 @@
 // What clients cannot take from the rest of the house: descriptors, and slots at the process limit.
-import { afterEach, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { startSmtpPeer } from "../kit/smtp_peer.ts";
-import { HAVE_BINARY, type Server, type ServerOptions, startServer } from "../kit/server.ts";
+import { type Server, type ServerOptions, startServer } from "../kit/server.ts";
 import { sendMessage, talk } from "../kit/talk.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterEach, test: whole } = withPeers(import.meta.path, "dist/mta");
 
 const running: Server[] = [];
 const others: { close(): unknown }[] = [];
-const whole = test.skipIf(!HAVE_BINARY);
-
 afterEach(async () => {
   for (const each of others.splice(0)) await each.close();
   for (const each of running.splice(0)) await each.stop();

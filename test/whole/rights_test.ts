@@ -1,4 +1,4 @@
-import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import {
   chmodSync,
   chownSync,
@@ -12,12 +12,13 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { HAVE_BINARY, runMta, type Server, startServer } from "../kit/server.ts";
+import { runMta, type Server, startServer } from "../kit/server.ts";
 import { sendMessage, talk } from "../kit/talk.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterEach, test: asRoot } = withPeers(import.meta.path, "dist/mta", "root");
 
 setDefaultTimeout(60_000);
-const asRoot = test.skipIf(!HAVE_BINARY || process.getuid!() !== 0);
-
 let server: Server | undefined;
 afterEach(async () => void await server?.stop());
 

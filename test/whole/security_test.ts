@@ -8,13 +8,13 @@ import { LONGEST_OF_HELPER, MOST_BUGS } from "../../src/master/helper/helper.ts"
 import { LONGEST_OF_WORKER } from "../../src/worker/worker_protocol.ts";
 import { type Account, userNamed } from "../kit/accounts.ts";
 import { withPeers } from "../kit/peers.ts";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";
 
 setDefaultTimeout(60_000);
 const ROOT = resolve(import.meta.dirname, "../..");
 const PAGE = fs.readFileSync(join(ROOT, "docs/security.md"), "utf8");
-const asRoot = withPeers(import.meta.path, "root").test.skipIf(!HAVE_BINARY);
+const asRoot = withPeers(import.meta.path, "dist/mta", "root").test;
 
 let server: Server | undefined;
 afterEach(async () => void await server?.stop());

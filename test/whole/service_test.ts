@@ -1,4 +1,4 @@
-import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -21,7 +21,6 @@ import {
   banner,
   BINARY,
   freePort,
-  HAVE_BINARY,
   runMta,
   type Server,
   type ServerOptions,
@@ -29,10 +28,12 @@ import {
 } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";
 import { spawnTied } from "../kit/tied_child.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterEach, test: whole } = withPeers(import.meta.path, "dist/mta");
 
 setDefaultTimeout(60_000);
-const whole = test.skipIf(!HAVE_BINARY);
-const asRoot = test.skipIf(!HAVE_BINARY || process.getuid!() !== 0);
+const asRoot = withPeers(import.meta.path, "dist/mta", "root").test;
 
 const running: Server[] = [];
 async function server(options: ServerOptions = {}): Promise<Server> {

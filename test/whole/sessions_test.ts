@@ -1,16 +1,17 @@
 // The session transcripts against the compiled binary, one service of master.cf for each.
-import { afterAll, beforeAll, test } from "bun:test";
 import { liveLine, masterLines } from "../kit/live_line.ts";
 import { BASE_MAIN_CF } from "../kit/memory_smtpd.ts";
-import { freePort, HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { freePort, type Server, startServer } from "../kit/server.ts";
 import { allTranscripts, play } from "../kit/transcript.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "dist/mta");
 
 const transcripts = allTranscripts().filter(({ only }) => only === undefined || only === "mta");
 const ports: number[] = [];
 let server: Server | undefined;
 
 beforeAll(async () => {
-  if (!HAVE_BINARY) return;
   while (ports.length < transcripts.length) {
     const port = await freePort();
     if (!ports.includes(port)) ports.push(port);
@@ -25,7 +26,7 @@ beforeAll(async () => {
 afterAll(async () => void await server?.stop());
 
 transcripts.forEach((transcript, i) => {
-  test.concurrent.skipIf(!HAVE_BINARY)(`${transcript.file}: ${transcript.title}`, async () => {
+  test.concurrent(`${transcript.file}: ${transcript.title}`, async () => {
     await play(transcript, await liveLine(transcript, ports[i]!, () => server!.log()));
   }, 20_000);
 });

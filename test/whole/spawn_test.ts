@@ -1,5 +1,5 @@
 // spawn(8): what a service has started ends with it, whatever ends it; who may not be named by user= is refused alone.
-import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -8,11 +8,11 @@ import { join } from "node:path";
 import { answerOf } from "../kit/ask_socket.ts";
 import { NOBODY } from "../kit/local_user.ts";
 import { withPeers } from "../kit/peers.ts";
-import { BINARY, freePort, HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { BINARY, freePort, type Server, startServer } from "../kit/server.ts";
 
 setDefaultTimeout(60_000);
-const asRoot = withPeers(import.meta.path, "root").test.skipIf(!HAVE_BINARY);
-const whole = test.skipIf(!HAVE_BINARY);
+const asRoot = withPeers(import.meta.path, "dist/mta", "root").test;
+const { afterEach, test: whole } = withPeers(import.meta.path, "dist/mta");
 
 let server: Server | undefined;
 let place = "";

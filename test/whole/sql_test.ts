@@ -6,11 +6,17 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Database, startMariadb, startPostgres } from "../kit/database.ts";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
 
-const { afterAll, beforeAll, test } = withPeers(import.meta.path, "root", "mariadb", "postgres");
+const { afterAll, beforeAll, test: asRoot } = withPeers(
+  import.meta.path,
+  "dist/mta",
+  "root",
+  "mariadb",
+  "postgres",
+);
 
 setDefaultTimeout(60_000);
 
@@ -20,7 +26,6 @@ let mariadb: Database;
 let server: Server;
 
 beforeAll(async () => {
-  if (!HAVE_BINARY) return;
   chmodSync(root, 0o755);
   [postgres, mariadb] = await Promise.all([startPostgres(), startMariadb()]);
   postgres.sql(
@@ -88,8 +93,6 @@ async function rcpt(from: string, to: string): Promise<string> {
   client.end();
   return reply;
 }
-
-const asRoot = test.skipIf(!HAVE_BINARY || process.getuid!() !== 0);
 
 asRoot(
   "rules, mailboxes and domains come from the databases; the workers read query files that only root may",

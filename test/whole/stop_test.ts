@@ -1,14 +1,15 @@
 // The end of the service: what can be given up without loss is given up at once, what was answered with 250 is there.
-import { afterEach, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { createServer, type Server as TcpServer } from "node:net";
 import { startSmtpPeer } from "../kit/smtp_peer.ts";
-import { HAVE_BINARY, type Server, type ServerOptions, startServer } from "../kit/server.ts";
+import { type Server, type ServerOptions, startServer } from "../kit/server.ts";
 import { sendMessage, type Talk, talk } from "../kit/talk.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterEach, test: whole } = withPeers(import.meta.path, "dist/mta");
 
 const running: Server[] = [];
 const others: { close(): unknown }[] = [];
-const whole = test.skipIf(!HAVE_BINARY);
-
 afterEach(async () => {
   for (const each of running.splice(0)) await each.stop();
   for (const each of others.splice(0)) await each.close();

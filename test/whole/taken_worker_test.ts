@@ -1,6 +1,6 @@
 // A worker of the compiled binary that was taken over: whatever it sends to the root master over its own channel, master's memory is
 // bounded and root's commands work. The test speaks with a copy of the worker's descriptor.
-import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { closeSync, readdirSync, readFileSync, readlinkSync, writeSync } from "node:fs";
 import { askService } from "../../src/master/control/control_client.ts";
 import type { FromWorker } from "../../src/worker/worker_protocol.ts";
@@ -8,11 +8,13 @@ import { controlSocketPath } from "../../src/master/control/control_protocol.ts"
 import { runAsUser } from "../kit/local_user.ts";
 import { copyDescriptor } from "../kit/others_descriptor.ts";
 import { memoryOf } from "../kit/process_memory.ts";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterEach, test: asRoot } = withPeers(import.meta.path, "dist/mta", "root");
 
 setDefaultTimeout(60_000);
-const asRoot = test.skipIf(!HAVE_BINARY || process.getuid!() !== 0);
 const MiB = 1024 * 1024;
 /** How much larger than before an attack master may be, for good. */
 const ROOM = 64 * MiB;

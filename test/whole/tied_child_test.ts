@@ -1,13 +1,15 @@
 // What a test has started ends with the run, whatever ends the run.
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { HAVE_BINARY } from "../kit/server.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { test } = withPeers(import.meta.path, "dist/mta");
 
 const KIT = join(import.meta.dirname, "../kit/server.ts");
 
-test.skipIf(!HAVE_BINARY)(
+test(
   "a server and its workers end when the run that started them is killed",
   async () => {
     const script = `

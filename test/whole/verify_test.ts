@@ -1,11 +1,14 @@
 // Address verification by the compiled binary: several workers, sudden deaths, reloads, and clients who ask about everybody.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { cutPower } from "../kit/power.ts";
-import { HAVE_BINARY, type Server, startServer } from "../kit/server.ts";
+import { type Server, startServer } from "../kit/server.ts";
 import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
 import { talk } from "../kit/talk.ts";
+import { withPeers } from "../kit/peers.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta");
 
 const LIMIT = 40;
 
@@ -48,7 +51,6 @@ const asked = (address: string) =>
   peer.lines.filter((line) => line === `RCPT TO:<${address}@relay.example>`).length;
 
 beforeAll(async () => {
-  if (!HAVE_BINARY) return;
   peer = await startSmtpPeer({
     rcpt: (line) =>
       /<good/.test(line) ? "250 2.1.5 Ok" : /<slow/.test(line) ? "silent" : "550 5.1.1 no such user",
@@ -60,13 +62,12 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  if (!HAVE_BINARY) return;
   await server.stop();
   await peer.close();
   rmSync(directory, { recursive: true, force: true });
 });
 
-describe.skipIf(!HAVE_BINARY)("address verification in several workers", () => {
+describe("address verification in several workers", () => {
   test("one question is enough for all of them, and the answers are shared", async () => {
     const replies = await Promise.all(Array.from({ length: 24 }, () => ask("good", "bad")));
     expect(new Set(replies.map(([good]) => good))).toEqual(new Set(["250 2.1.5 Ok"]));

@@ -15,8 +15,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { holdFolder } from "./held_folder.ts";
 import { usersWay } from "./walk_rules.ts";
+import { withPeers } from "../../../test/kit/peers.ts";
 
-const asRoot = test.skipIf(process.getuid!() !== 0);
+const asRoot = withPeers(import.meta.path, "root").test;
 const [USER, OTHER] = [4711, 4712];
 
 let top = "";

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { HEAD, idsIn, put as putContent } from "../../../test/kit/queue_shard.ts";
+import { FakeDisk } from "../../../test/kit/fake_disk.ts";
+import { HEAD, idsIn, openShard, put as putContent } from "../../../test/kit/queue_shard.ts";
 import type { QueueId } from "../envelope.ts";
 import { openFileStore } from "./file_store.ts";
 import { openReadOnly } from "./read_only.ts";
@@ -167,4 +168,20 @@ test("the same holds when the record rots under a running server", async () => {
   expect(await store.counts()).toMatchObject({ active: 0, corrupt: 1 });
   await store.close();
   end();
+});
+
+test("what was never finished is kept as it was found, before it is cut off", async () => {
+  const disk = new FakeDisk(() => 0.5);
+  const store = await openShard(disk, 0, 100_000);
+  await putContent(store, Buffer.from("x"), Date.now());
+  await store.close();
+  const [name] = disk.list("/q/mta/shard-0/log");
+  const path = `/q/mta/shard-0/log/${name}`;
+  const end = disk.bytesOf(path).length;
+  // The beginning of another record, as a power failure may leave it.
+  const rest = Buffer.concat([disk.bytesOf(path).subarray(0, 8), Buffer.from("was on its way")]);
+  disk.damage(path, (bytes) => Buffer.concat([bytes, rest]));
+  await (await openShard(disk, 0, 100_000)).close();
+  expect(disk.bytesOf(path).length).toBe(end);
+  expect(disk.bytesOf("/q/mta/corrupt/shard-0.torn").toString("latin1")).toBe(rest.toString("latin1"));
 });

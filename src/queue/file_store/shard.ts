@@ -13,7 +13,7 @@ import { Outcomes } from "../log/outcomes.ts";
 import { type Damage, dropMessage, type Findings, replay } from "../log/replay.ts";
 import { type DecodedRecord, decodeRecord, FLAG } from "../log/record.ts";
 import type { Segment } from "../log/segment.ts";
-import { SegmentLog } from "../log/segment_log.ts";
+import { SegmentLog, trim } from "../log/segment_log.ts";
 import type { Gap } from "../log/segment_reader.ts";
 import { type Loss, QueueFault } from "../store.ts";
 
@@ -139,6 +139,7 @@ export class Shard {
       mode,
     });
     if (mode === "write") await this.#reportFindings(findings);
+    if (mode === "write") findings.toCut.forEach(trim);
     if (mode === "write") this.#bringForward();
     if (mode === "write") await this.confirm().catch(() => {}); // a disk in trouble can still be read
     await this.#matchSpool();

@@ -97,3 +97,11 @@ export class MarkBlock {
 export function decodeMarks(block: Buffer): LogMark[] {
   return [0, block.length / 2].flatMap((at) => decodeMark(block.subarray(at, at + LENGTH)) ?? []);
 }
+
+/** Whether a place for a mark holds something that is none: a write of one sector is whole or not at all, so it has rotted. */
+export function hasRottenMark(block: Buffer): boolean {
+  return [0, block.length / 2].some((at) => {
+    const place = block.subarray(at, at + LENGTH);
+    return place.some((byte) => byte !== 0) && decodeMark(place) === undefined;
+  });
+}

@@ -1,5 +1,5 @@
 import type { Disk } from "../../platform/file/disk.ts";
-import { decodeMarks, type LogMark } from "./log_mark.ts";
+import { decodeMarks, hasRottenMark, type LogMark } from "./log_mark.ts";
 import type { LogMarks } from "./log_marks.ts";
 import { type MessageIndex, QUEUE } from "../index/message_index.ts";
 import type { Outcomes } from "./outcomes.ts";
@@ -67,6 +67,8 @@ export interface Findings {
   readonly damages: Damage[];
   /** Unfinished writes behind the mark. */
   readonly torn: { readonly segment: Segment; readonly gap: Gap }[];
+  /** Segments with reserved space, or a write that was never finished or refused, behind their last record. */
+  readonly toCut: Segment[];
   /** Message records that were below the mark and are not; undefined when that cannot be known. */
   lostRecords: number | undefined;
   /** Ids of messages that are spoken of but were not found. */
@@ -86,6 +88,7 @@ export async function replay(options: ReplayOptions): Promise<Findings> {
   const findings: Findings = {
     damages: [],
     torn: [],
+    toCut: [],
     lostRecords: 0,
     unknown: new Set(),
     finished: new Set(),
@@ -158,7 +161,9 @@ async function readHeader(segment: Segment, block: number): Promise<Header> {
   // A header that is damaged: its marks are where they nearly always are.
   const [at, length] = meta === undefined ? [block, block] : meta.marks ?? [0, 0];
   if (meta !== undefined && length > 0) segment.markAt(at, length);
-  return { meta, found: decodeMarks(bytes.subarray(at, at + length)) };
+  const marks = bytes.subarray(at, at + length);
+  segment.rottenMark = hasRottenMark(marks);
+  return { meta, found: decodeMarks(marks) };
 }
 
 interface FoundGap {
@@ -196,15 +201,13 @@ async function replaySegment(segment: Segment, known: Known, { options, findings
   }, start);
   const damaged = sortGaps(segment, { gaps, durable, size }, findings);
   if (damaged) {
-    findings.lostRecords = messages === undefined ? undefined : add(findings.lostRecords, messages - found);
+    findings.lostRecords = messages === undefined || segment.rottenMark
+      ? undefined
+      : add(findings.lostRecords, messages - found);
   }
-  if (options.mode === "write" && segment.end >= durable && segment.end < size && !unreadable(gaps)) {
-    cut(segment);
-  }
-}
-
-function unreadable(gaps: readonly FoundGap[]): boolean {
-  return gaps.some(({ gap }) => gap.unreadable);
+  const tail = gaps.at(-1)?.gap;
+  const kept = findings.damages.some((damage) => damage.segment === segment && damage.offset >= segment.end);
+  if (segment.end < size && !kept && tail?.unreadable !== true) findings.toCut.push(segment);
 }
 
 function add(sum: number | undefined, count: number): number | undefined {
@@ -225,7 +228,7 @@ function sortGaps(segment: Segment, { gaps, durable, size }: Gaps, { damages, to
   for (const { gap, after } of gaps) {
     const { offset, empty, last, unreadable } = gap;
     // What stands before a later group commit than the last was durable before that began.
-    const wasDurable = offset < durable || unreadable ||
+    const wasDurable = offset < durable || unreadable || (segment.rottenMark && !empty) ||
       (after !== undefined && after < segment.lastBatch.number);
     if (!wasDurable) {
       if (!empty) torn.push({ segment, gap });
@@ -252,13 +255,6 @@ function findMissing(segments: readonly Segment[], known: Known, findings: Findi
     findings.damages.push({ segment: undefined, number, offset: 0, length: end, present: 0 });
     findings.lostRecords = messages === undefined ? undefined : add(findings.lostRecords, messages);
   }
-}
-
-/** Gives back what is behind the last record: reserved space, or a write that was never finished or refused. */
-function cut(segment: Segment): void {
-  try {
-    segment.cut();
-  } catch { /* a disk that cannot be written to shows itself at the first append */ }
 }
 
 interface Found {

@@ -28,6 +28,8 @@ export class Segment {
   live = 0;
   /** Message records in the durable bytes. */
   messages = 0;
+  /** A mark of it has rotted: how far it was good is not known, and what is no record is taken for damage. */
+  rottenMark = false;
   /** Where the records begin, behind the header and the block of marks. */
   start = 0;
   /** Where the last group commit that replay found begins, and its number. */

@@ -313,7 +313,8 @@ function markedSegment(segment: Segment | undefined): MarkedSegment {
   return { number: segment.number, end: segment.end, messages: segment.messages };
 }
 
-function trim(segment: Segment): void {
+/** Gives back what is behind the last record of a segment. */
+export function trim(segment: Segment): void {
   try {
     segment.cut();
   } catch { /* only reserved space: the next replay cuts it */ }

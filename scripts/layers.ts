@@ -61,7 +61,11 @@ const SUB_ROOMS: Readonly<
   },
   platform: { order: ["process", "file", "socket", "database"], inner: [] },
   queue: { order: ["index", "log", "file_store"], inner: ["index"] },
-  smtpd: { order: ["command"], inner: ["command"] },
+  smtpd: {
+    order: ["policy", "message", "command", "session", "listener"],
+    inner: ["message", "command", "session"],
+  },
+  worker: { order: ["protocol", "services", "questions"], inner: ["questions"] },
   table: {
     order: [
       "text",

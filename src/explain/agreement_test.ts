@@ -16,7 +16,7 @@ import { quoteAddress } from "../address/address.ts";
 import { createSystemResolver } from "../dns/system_resolver.ts";
 import { openExplainParts } from "../worker/explain_parts.ts";
 import { accept } from "../smtp/reply.ts";
-import { anywhere, COMMANDS, type CommandTable } from "../smtpd/commands.ts";
+import { anywhere, COMMANDS, type CommandTable } from "../smtpd/session/commands.ts";
 import { answer } from "../smtpd/step.ts";
 import type { ClientName } from "../dns/reverse.ts";
 import { explain } from "./explain.ts";

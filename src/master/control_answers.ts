@@ -1,7 +1,7 @@
 import { Misfit } from "../base/shape.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import type { QueueCounts } from "../queue/store.ts";
-import { MOST_IDS, type WorkerRow, type WorkerVerb } from "../worker/worker_verbs.ts";
+import { MOST_IDS, type WorkerRow, type WorkerVerb } from "../worker/protocol/worker_verbs.ts";
 import type { ControlService } from "./control/control_session.ts";
 import { MOST_WORDS, type Which, words } from "./control/control_verbs.ts";
 import { ServiceFault } from "./control/service_fault.ts";

@@ -10,8 +10,8 @@ import type { Endpoint } from "../config/listening_endpoints.ts";
 import type { PreparedSockets } from "./listening_sockets.ts";
 import { Watchdog, type Watched } from "./watchdog.ts";
 import { type WorkerExit, WorkerProcess } from "./worker_process.ts";
-import type { MasterArgs, MasterResult, MasterVerb } from "../worker/master_verbs.ts";
-import type { Boot, ConfigurationText, LogTarget } from "../worker/worker_protocol.ts";
+import type { MasterArgs, MasterResult, MasterVerb } from "../worker/protocol/master_verbs.ts";
+import type { Boot, ConfigurationText, LogTarget } from "../worker/protocol/worker_protocol.ts";
 import type { WorkerStatus } from "./control/service_status.ts";
 
 /** What a generation of workers is made of: one configuration and how to start processes with it. */

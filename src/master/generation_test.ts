@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Child, ChildHandler, ChildOptions } from "../platform/socket/child.ts";
 import { Generation, type GenerationHost, type GenerationPlan } from "./generation.ts";
-import type { FromWorker, ToWorker } from "../worker/worker_protocol.ts";
+import type { FromWorker, ToWorker } from "../worker/protocol/worker_protocol.ts";
 
 interface Fake {
   readonly options: ChildOptions;

@@ -24,8 +24,8 @@ import { readinessOf } from "./readiness.ts";
 import { spawnServices } from "./spawn_host.ts";
 import type { SpawnServices } from "./spawn/spawn_services.ts";
 import { unservedEntries } from "./check/unserved.ts";
-import type { MasterService } from "../worker/master_verbs.ts";
-import type { LogTarget } from "../worker/worker_protocol.ts";
+import type { MasterService } from "../worker/protocol/master_verbs.ts";
+import type { LogTarget } from "../worker/protocol/worker_protocol.ts";
 import type { MasterWorld } from "./master_world.ts";
 import { StartFault } from "../worker/start_fault.ts";
 

@@ -13,7 +13,7 @@ import type { ListeningSockets } from "./listening_sockets.ts";
 import type { MasterWorld } from "./master_world.ts";
 import { workerPrivileges } from "./privileges.ts";
 import { StartFault } from "../worker/start_fault.ts";
-import type { LogTarget } from "../worker/worker_protocol.ts";
+import type { LogTarget } from "../worker/protocol/worker_protocol.ts";
 import { workerCount, workerEnvironment } from "../worker/worker_settings.ts";
 
 /** Descriptors for a busy server; the system may allow fewer. */

@@ -1,4 +1,4 @@
-import type { WorkerArgs, WorkerResult, WorkerVerb } from "../worker/worker_verbs.ts";
+import type { WorkerArgs, WorkerResult, WorkerVerb } from "../worker/protocol/worker_verbs.ts";
 import { OWNERSHIP } from "../queue/file_store/open_store.ts";
 import { ServiceFault } from "./control/service_fault.ts";
 import type { WorkerProcess } from "./worker_process.ts";

@@ -7,9 +7,14 @@ import {
   type MasterArgs,
   type MasterResult,
   type MasterVerb,
-} from "../worker/master_verbs.ts";
-import { type FromWorker, fromWorker, LONGEST_OF_WORKER, type ToWorker } from "../worker/worker_protocol.ts";
-import type { WorkerArgs, WorkerResult, WorkerVerb } from "../worker/worker_verbs.ts";
+} from "../worker/protocol/master_verbs.ts";
+import {
+  type FromWorker,
+  fromWorker,
+  LONGEST_OF_WORKER,
+  type ToWorker,
+} from "../worker/protocol/worker_protocol.ts";
+import type { WorkerArgs, WorkerResult, WorkerVerb } from "../worker/protocol/worker_verbs.ts";
 import { type FaultKind, reportOf, ServiceFault } from "./control/service_fault.ts";
 import { type AskOptions, WorkerQuestion } from "./worker_question.ts";
 

@@ -1,6 +1,11 @@
 import { Misfit } from "../base/shape.ts";
-import type { ToWorker } from "../worker/worker_protocol.ts";
-import { WORKER_VERBS, type WorkerResult, type WorkerRow, type WorkerVerb } from "../worker/worker_verbs.ts";
+import type { ToWorker } from "../worker/protocol/worker_protocol.ts";
+import {
+  WORKER_VERBS,
+  type WorkerResult,
+  type WorkerRow,
+  type WorkerVerb,
+} from "../worker/protocol/worker_verbs.ts";
 import { type FaultKind, reportOf, ServiceFault } from "./control/service_fault.ts";
 
 /** How a worker is asked. */

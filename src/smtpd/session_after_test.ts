@@ -8,7 +8,7 @@ import { type SelfSigned, selfSigned } from "../../test/kit/self_signed.ts";
 import { type Connection, listen } from "../platform/socket/connection.ts";
 import { createTlsContext } from "../platform/socket/tls_context.ts";
 import { accept } from "../smtp/reply.ts";
-import { anywhere, COMMANDS, type CommandTable } from "./commands.ts";
+import { anywhere, COMMANDS, type CommandTable } from "./session/commands.ts";
 import { answer } from "./step.ts";
 import { READY } from "./phase.ts";
 

@@ -4,7 +4,7 @@ import type { PathOptions } from "../address/path.ts";
 import { refusalWith, refuse, type Reply } from "../smtp/reply.ts";
 import type { RatedEvent } from "./deps.ts";
 import { type EhloKeyword, keywordsIn } from "./ehlo_keywords.ts";
-import { type ForbiddenCommands, readForbiddenCommands } from "./forbidden_commands.ts";
+import { type ForbiddenCommands, readForbiddenCommands } from "./policy/forbidden_commands.ts";
 
 /** A service's settings, ready for use: lists split, texts put together, once per service instead of once per session. */
 export interface SessionSettings {

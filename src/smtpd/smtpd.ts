@@ -1,9 +1,9 @@
 import { onAbort } from "../base/ending.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
-import { COMMANDS, type CommandTable } from "./commands.ts";
+import { COMMANDS, type CommandTable } from "./session/commands.ts";
 import type { SmtpdDeps } from "./deps.ts";
-import { RoomMaker } from "./make_room.ts";
-import { Session, type SessionOwner } from "./smtpd_session.ts";
+import { RoomMaker } from "./session/make_room.ts";
+import { Session, type SessionOwner } from "./session/smtpd_session.ts";
 import { readSessionSettings, type SessionSettings } from "./session_settings.ts";
 
 /** An smtpd service: what a listener's connections go to. */

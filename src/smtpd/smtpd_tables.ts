@@ -5,7 +5,7 @@ import type { Log } from "../observe/log.ts";
 import type { OpenMaps, OpenTables } from "../rewrite/open_tables.ts";
 import type { Answer } from "../table/table.ts";
 import type { SmtpdDeps } from "./deps.ts";
-import { isInlinePattern } from "./forbidden_commands.ts";
+import { isInlinePattern } from "./policy/forbidden_commands.ts";
 import { LocalDataFault } from "./local_data_fault.ts";
 
 /** The parameters that name tables of a session. */

@@ -12,23 +12,23 @@ import { every } from "../platform/timer.ts";
 import { ownIds } from "../platform/process/users.ts";
 import type { Anvil } from "../smtpd/deps.ts";
 import type { Smtpd } from "../smtpd/smtpd.ts";
-import { Agents, identityOf } from "./agents.ts";
+import { Agents, identityOf } from "./services/agents.ts";
 import { AnvilLedger } from "../anvil/anvil_ledger.ts";
 import { ownAnvil, SharedAnvil } from "../anvil/anvil_access.ts";
 import type { Assembly, AssemblyContext } from "./assembly.ts";
-import { deliveryHooks } from "./delivery_metrics.ts";
+import { deliveryHooks } from "./services/delivery_metrics.ts";
 import { LISTENING_PROGRAMS } from "../config/listening_endpoints.ts";
-import { ClientDoor } from "./client_door.ts";
-import { shareDescriptors } from "./descriptor_shares.ts";
-import { countReplies } from "./smtpd_metrics.ts";
+import { ClientDoor } from "./services/client_door.ts";
+import { shareDescriptors } from "./services/descriptor_shares.ts";
+import { countReplies } from "./services/smtpd_metrics.ts";
 import { openDescriptors } from "../platform/process/rlimit.ts";
-import { createHelperWriter } from "./helper_writer.ts";
-import { partOf, sharedParameter, sharedSettings } from "./shared_limits.ts";
-import { openListener } from "./listeners.ts";
-import { type MailWorld, openMailWorld } from "./mail_world.ts";
-import { openAddressVerification } from "./address_verification.ts";
-import { cleanupFor } from "./cleanup_services.ts";
-import type { SmtpdParts } from "./smtpd_services.ts";
+import { createHelperWriter } from "./services/helper_writer.ts";
+import { partOf, sharedParameter, sharedSettings } from "./services/shared_limits.ts";
+import { openListener } from "./services/listeners.ts";
+import { type MailWorld, openMailWorld } from "./services/mail_world.ts";
+import { openAddressVerification } from "./services/address_verification.ts";
+import { cleanupFor } from "./services/cleanup_services.ts";
+import type { SmtpdParts } from "./services/smtpd_services.ts";
 
 /** Builds all objects of a worker and joins them. Throws an Error, with words for the operator, when the configuration forbids to serve. */
 export function assemble(context: AssemblyContext): Promise<Assembly> {

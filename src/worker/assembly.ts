@@ -5,7 +5,7 @@ import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
 import type { QueueStore } from "../queue/store.ts";
-import type { AskMaster } from "./master_verbs.ts";
+import type { AskMaster } from "./protocol/master_verbs.ts";
 
 /** What a worker's services are built from. */
 export interface AssemblyContext {

@@ -4,8 +4,8 @@ import { realWorld } from "../config/world.ts";
 import type { OpenSessionParts, SessionParts, SessionPartsPlan } from "../explain/session_parts.ts";
 import { ownPid } from "../platform/process/signals.ts";
 import { findingsAgainst } from "./service_relay_proof.ts";
-import { openMailWorld } from "./mail_world.ts";
-import { openSessionParts } from "./smtpd_services.ts";
+import { openMailWorld } from "./services/mail_world.ts";
+import { openSessionParts } from "./services/smtpd_services.ts";
 
 /** Builds what a session is explained with: the parts of the service as a worker has them, with every question watched. */
 export const openExplainParts: OpenSessionParts = (plan) => openParts(plan, undefined);

@@ -13,7 +13,7 @@ import { parameters, patterns } from "../config/parameters/parameters.ts";
 import { createFindAddress } from "../rewrite/find_address.ts";
 import type { LocalDomains } from "../rewrite/local_domains.ts";
 import { createOpenTables } from "../rewrite/open_tables.ts";
-import { underPostscreen } from "./smtpd_services.ts";
+import { underPostscreen } from "./services/smtpd_services.ts";
 
 /** main.cf lines by which an operator shuts something. */
 type Lines = Readonly<Record<string, string>>;

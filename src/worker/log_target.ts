@@ -3,7 +3,7 @@ import type { ParameterName, SettingsOf } from "../config/parameters/settings_ty
 import { descriptorWriter, type LineStyle, type LogWriter, syslogWriter } from "../observe/log_writer.ts";
 import { openLogFile } from "../platform/file/log_file.ts";
 import { systemErrorText } from "../platform/system_error.ts";
-import type { LogTarget } from "./worker_protocol.ts";
+import type { LogTarget } from "./protocol/worker_protocol.ts";
 
 /** The settings behind the log. */
 export const LOG_PARAMETERS = [

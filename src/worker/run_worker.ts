@@ -19,14 +19,14 @@ import { systemErrorText } from "../platform/system_error.ts";
 import { every } from "../platform/timer.ts";
 import { openStore } from "../queue/file_store/open_store.ts";
 import { QueueFault, type QueueStore } from "../queue/store.ts";
-import { Answering } from "./answering.ts";
+import { Answering } from "./questions/answering.ts";
 import { assemble } from "./assemble.ts";
 import type { Assembly } from "./assembly.ts";
 import { lineStyle, writerFor } from "./log_target.ts";
-import { countQueue, queueReporter } from "./queue_events.ts";
-import { MasterQuestions } from "./master_questions.ts";
-import type { WorkerParts } from "./worker_questions.ts";
-import { type Boot, type FromWorker, type ToWorker, toWorker } from "./worker_protocol.ts";
+import { countQueue, queueReporter } from "./services/queue_events.ts";
+import { MasterQuestions } from "./questions/master_questions.ts";
+import type { WorkerParts } from "./questions/worker_questions.ts";
+import { type Boot, type FromWorker, type ToWorker, toWorker } from "./protocol/worker_protocol.ts";
 
 /** How often a worker tells master its numbers, in milliseconds. */
 const REPORT = 5000;

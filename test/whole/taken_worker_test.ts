@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout } from "bun:test";
 import { closeSync, readdirSync, readFileSync, readlinkSync, writeSync } from "node:fs";
 import { askService } from "../../src/master/control/control_client.ts";
-import type { FromWorker } from "../../src/worker/worker_protocol.ts";
+import type { FromWorker } from "../../src/worker/protocol/worker_protocol.ts";
 import { controlSocketPath } from "../../src/master/control/control_protocol.ts";
 import { runAsUser } from "../kit/local_user.ts";
 import { copyDescriptor } from "../kit/others_descriptor.ts";

@@ -18,7 +18,7 @@ import { namePatterns } from "./name_patterns.ts";
 import { checkVerification } from "./check_verification.ts";
 import { smtpdBehind } from "../../config/smtpd_behind.ts";
 import { unservedEntries } from "./unserved.ts";
-import { type MailWorld, openMailWorld } from "../../worker/mail_world.ts";
+import { type MailWorld, openMailWorld } from "../../worker/services/mail_world.ts";
 
 const LISTS = new Set(["list", "maps", "restriction-list"]);
 /** Caches that come into being by themselves, and lists of what others name. */

@@ -9,7 +9,7 @@ import type { ChildHandler, ChildOptions } from "../../platform/socket/child.ts"
 import { HelperProcesses } from "./helper_processes.ts";
 import { FRAME_LIMIT, frameHead, printLine, TaskReader } from "./helper_protocol.ts";
 import { HelperSession } from "./helper.ts";
-import { createHelperWriter } from "../../worker/helper_writer.ts";
+import { createHelperWriter } from "../../worker/services/helper_writer.ts";
 
 const maildir: MailTask = { do: "maildir", path: "/home/ann/Maildir", hostname: "h", sizeLimit: 0 };
 

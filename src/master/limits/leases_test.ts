@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Agent, DeliveryJob } from "../../delivery/agent.ts";
-import { leasedAgent } from "../../worker/leased_agent.ts";
+import { leasedAgent } from "../../worker/services/leased_agent.ts";
 import { Leases, MOST_CLAIMS } from "./leases.ts";
 
 const settled = () => new Promise((done) => setTimeout(done, 0));

@@ -1,6 +1,6 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { refuse } from "../../smtp/reply.ts";
-import { overRate } from "../client_limits.ts";
+import { overRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
 import type { CommandPhase } from "../phase.ts";
 import { answer, type Step } from "../step.ts";

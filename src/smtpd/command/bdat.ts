@@ -1,12 +1,12 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { type BdatCommand, parseBdat } from "../../smtp/command.ts";
 import { refuse, type Reply } from "../../smtp/reply.ts";
-import { check } from "../ask_policy.ts";
+import { check } from "../policy/ask_policy.ts";
 import type { Context } from "../context.ts";
 import { onlyRecipient } from "../facts.ts";
 import { type CommandPhase, type Content, type Phase, type PhaseAt, transactionOf } from "../phase.ts";
 import { answer, type Step } from "../step.ts";
-import { beginContent } from "../submission.ts";
+import { beginContent } from "../message/submission.ts";
 import { NO_RECIPIENTS } from "./data.ts";
 
 const NULL_CHUNK = refuse(551, "5.7.1", "Null BDAT request");

@@ -1,11 +1,11 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { accept, refuse, type Reply } from "../../smtp/reply.ts";
-import { check } from "../ask_policy.ts";
+import { check } from "../policy/ask_policy.ts";
 import type { Context } from "../context.ts";
 import { onlyRecipient } from "../facts.ts";
 import type { PhaseAt } from "../phase.ts";
 import { answer, type Step } from "../step.ts";
-import { beginContent } from "../submission.ts";
+import { beginContent } from "../message/submission.ts";
 
 const GO_ON: Reply = accept(354, undefined, "End data with <CR><LF>.<CR><LF>");
 const SYNTAX = refuse(501, "5.5.4", "Syntax: DATA");

@@ -2,7 +2,7 @@ import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { isAddressLiteral } from "../../address/host_address.ts";
 import { isHostname } from "../../address/hostname.ts";
 import { defer, refuse } from "../../smtp/reply.ts";
-import { check } from "../ask_policy.ts";
+import { check } from "../policy/ask_policy.ts";
 import type { Context } from "../context.ts";
 import type { PhaseAt } from "../phase.ts";
 import { answer, type Step } from "../step.ts";

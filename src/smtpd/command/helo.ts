@@ -1,7 +1,7 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { accept, refuse } from "../../smtp/reply.ts";
-import { check } from "../ask_policy.ts";
-import { mayUse } from "../client_lists.ts";
+import { check } from "../policy/ask_policy.ts";
+import { mayUse } from "../policy/client_lists.ts";
 import type { Context } from "../context.ts";
 import { ehloLines } from "../ehlo_keywords.ts";
 import { LocalDataFault } from "../local_data_fault.ts";

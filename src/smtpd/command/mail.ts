@@ -1,16 +1,16 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { type MailCommand, parseMail, pathAfter } from "../../smtp/command.ts";
 import { accept, defer, refuse, type Reply, replyText } from "../../smtp/reply.ts";
-import { check } from "../ask_policy.ts";
-import { overRate } from "../client_limits.ts";
+import { check } from "../policy/ask_policy.ts";
+import { overRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
-import { acceptable, misread } from "../envelope_address.ts";
+import { acceptable, misread } from "../policy/envelope_address.ts";
 import { factsOf } from "../facts.ts";
-import { openMessage } from "../open_message.ts";
+import { openMessage } from "../message/open_message.ts";
 import { noEffects, type PhaseAt, type Transaction } from "../phase.ts";
-import { logDecision } from "../reject_log.ts";
+import { logDecision } from "../policy/reject_log.ts";
 import { answer, type Step } from "../step.ts";
-import { withheldParameter } from "../withheld.ts";
+import { withheldParameter } from "../policy/withheld.ts";
 
 type Ready = PhaseAt<"ready">;
 

@@ -1,14 +1,14 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { parseRcpt, pathAfter, type RcptCommand } from "../../smtp/command.ts";
 import { accept, defer, refuse } from "../../smtp/reply.ts";
-import { check } from "../ask_policy.ts";
-import { overRate } from "../client_limits.ts";
+import { check } from "../policy/ask_policy.ts";
+import { overRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
-import { acceptable, misread } from "../envelope_address.ts";
-import { openMessage } from "../open_message.ts";
+import { acceptable, misread } from "../policy/envelope_address.ts";
+import { openMessage } from "../message/open_message.ts";
 import type { PhaseAt } from "../phase.ts";
 import { answer, type Step } from "../step.ts";
-import { withheldParameter } from "../withheld.ts";
+import { withheldParameter } from "../policy/withheld.ts";
 
 type InTransaction = PhaseAt<"transaction">;
 

@@ -1,10 +1,10 @@
 import { parsePath } from "../../address/path.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { accept, refuse } from "../../smtp/reply.ts";
-import { check } from "../ask_policy.ts";
-import { overRate } from "../client_limits.ts";
+import { check } from "../policy/ask_policy.ts";
+import { overRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
-import { misread } from "../envelope_address.ts";
+import { misread } from "../policy/envelope_address.ts";
 import { type CommandPhase, noEffects } from "../phase.ts";
 import { answer, type Step } from "../step.ts";
 

@@ -4,7 +4,7 @@ import type { ClientFacts } from "../../access/policy.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { parseAttributes } from "../../smtp/command.ts";
 import { refuse } from "../../smtp/reply.ts";
-import { mayUse } from "../client_lists.ts";
+import { mayUse } from "../policy/client_lists.ts";
 import type { Context } from "../context.ts";
 import { type PhaseAt, READY } from "../phase.ts";
 import type { SessionFacts } from "../session_facts.ts";

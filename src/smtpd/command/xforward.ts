@@ -2,7 +2,7 @@ import { isHostname } from "../../address/hostname.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { parseAttributes } from "../../smtp/command.ts";
 import { accept, refuse } from "../../smtp/reply.ts";
-import { mayUse } from "../client_lists.ts";
+import { mayUse } from "../policy/client_lists.ts";
 import type { Context } from "../context.ts";
 import type { PhaseAt } from "../phase.ts";
 import { answer, type Step } from "../step.ts";

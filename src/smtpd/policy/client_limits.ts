@@ -1,0 +1,71 @@
+import { networkTop } from "../../address/network.ts";
+import { type MaybeAsync, then } from "../../base/maybe_async.ts";
+import { defer, type Reply } from "../../smtp/reply.ts";
+import type { RatedEvent } from "../deps.ts";
+import { mayUse } from "./client_lists.ts";
+import type { Context } from "../context.ts";
+import type { SessionSettings } from "../session_settings.ts";
+
+/** What a limit is called in the log, and what the client hears. */
+interface RateRow {
+  readonly setting: keyof SessionSettings["rateLimits"];
+  readonly kind: string;
+  readonly what: string;
+}
+
+/** The limits of postconf(5) that are checked at a command: smtpd_client_message_rate_limit and its kin. */
+const RATES: Readonly<Record<Exclude<RatedEvent, "newTls">, RateRow>> = {
+  mail: { setting: "mail", kind: "Message delivery request rate", what: "too much mail" },
+  recipient: { setting: "recipient", kind: "Recipient address rate", what: "too many recipients" },
+  auth: { setting: "auth", kind: "AUTH command rate", what: "too many AUTH commands" },
+};
+
+/** Whether a client's doings are counted: not those of listed clients, nor of ones that may speak for others (XCLIENT). */
+function isCounted(context: Context): MaybeAsync<boolean> {
+  const { deps, facts, settings } = context;
+  const { connectionCountLimit, connectionRateLimit, rateLimits } = settings;
+  const { mail, recipient, newTls, auth } = rateLimits;
+  const limited = connectionCountLimit + connectionRateLimit + mail + recipient + newTls + auth > 0;
+  if (deps.anvil === undefined || !limited) return false;
+  return then(
+    deps.listed("smtpd_client_event_limit_exceptions", facts.client),
+    (excepted) => excepted ? false : then(mayUse(context, "xclient"), (may) => !may),
+  );
+}
+
+/** The range of addresses that the client is counted under, if it is. */
+export function countedRange(context: Context): MaybeAsync<string | undefined> {
+  const { address } = context.facts.client;
+  return then(
+    isCounted(context),
+    (counted) => counted ? networkTop(address, context.settings.prefixLengths) ?? address : undefined,
+  );
+}
+
+/** smtpd_client_connection_count_limit and smtpd_client_connection_rate_limit: counts the connection, and refuses one too many. */
+export function overConnectionLimit(context: Context): MaybeAsync<Reply | undefined> {
+  const { deps: { anvil, log }, clientText, facts: { countedAs, client: { address } } } = context;
+  const { connectionCountLimit: most, connectionRateLimit: fastest, service, myhostname } = context.settings;
+  if (countedAs === undefined || anvil === undefined) return undefined;
+  return then(anvil.connect(service, countedAs), ({ count, rate }) => {
+    const tooMany = most > 0 && count > most;
+    if (!tooMany && (fastest === 0 || rate <= fastest)) return undefined;
+    const kind = tooMany ? "Connection concurrency" : "Connection rate";
+    const number = tooMany ? count : rate;
+    log.emit("smtpd", "limitExceeded", { kind, number, client: clientText, service });
+    return defer(421, "4.7.0", `${myhostname} Error: too many connections from ${address}`);
+  });
+}
+
+/** Counts a command that has a rate, and refuses it over the limit; without a limit it is not counted (smtpd(8)). */
+export function overRate(context: Context, event: keyof typeof RATES): MaybeAsync<Reply | undefined> {
+  const { setting, kind, what } = RATES[event];
+  const { deps: { anvil, log }, facts: { countedAs, client: { address } } } = context;
+  const { service, rateLimits: { [setting]: most } } = context.settings;
+  if (most === 0 || anvil === undefined || countedAs === undefined) return undefined;
+  return then(anvil.count(event, service, countedAs), (number) => {
+    if (number <= most) return undefined;
+    log.emit("smtpd", "limitExceeded", { kind, number, client: context.clientText, service });
+    return defer(450, "4.7.1", `Error: ${what} from ${address}`);
+  });
+}

@@ -1,0 +1,39 @@
+import { refuse, type Reply } from "../../smtp/reply.ts";
+import type { Context } from "../context.ts";
+import type { SessionFacts } from "../session_facts.ts";
+
+// What of the input sent ahead is shown in the log.
+const SHOWN = 100;
+
+const ESCAPES: Readonly<Record<string, string>> = { "\r": "\\r", "\n": "\\n", "\t": "\\t", "\\": "\\\\" };
+
+function escaped(bytes: Buffer): string {
+  return bytes.toString("latin1", 0, SHOWN).replace(
+    /[\x00-\x1f\x7f-\xff\\]/g,
+    (char) => ESCAPES[char] ?? `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  );
+}
+
+/** What becomes of a client that did not wait. */
+export interface EarlyTalk {
+  readonly facts: SessionFacts;
+  /** The reply that ends the session (smtpd_forbid_unauth_pipelining). */
+  readonly refusal: Reply | undefined;
+}
+
+/** Notes, once a session, that the client did not wait where it must (RFC 2920 §3.1): these bytes came too early. */
+export function noteEarlyInput(
+  context: Context,
+  input: Buffer | undefined,
+  where: string,
+): EarlyTalk | undefined {
+  const { facts, deps, clientText, settings } = context;
+  if (input === undefined || facts.pipelinedEarly) return undefined;
+  deps.log.emit("smtpd", "improperPipelining", { where, client: clientText, input: escaped(input) });
+  return {
+    facts: { ...facts, pipelinedEarly: true },
+    refusal: settings.forbidUnauthPipelining
+      ? refuse(554, "5.5.0", "Error: SMTP protocol synchronization")
+      : undefined,
+  };
+}

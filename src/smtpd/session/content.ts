@@ -1,0 +1,95 @@
+import { type MaybeAsync, then } from "../../base/maybe_async.ts";
+import { accept, type Reply } from "../../smtp/reply.ts";
+import { check } from "../policy/ask_policy.ts";
+import { noteBareNewline, refuseBareNewline } from "../policy/bare_newline.ts";
+import type { Context } from "../context.ts";
+import { onlyRecipient } from "../facts.ts";
+import type { Input } from "../input.ts";
+import { type Content, type Phase, type PhaseAt, READY } from "../phase.ts";
+import type { Step } from "../step.ts";
+import { lateChanges } from "../message/submission.ts";
+
+/** What content leads to: the command that began it has been counted already. */
+function answerContent(phase: Phase, reply: Reply, counted: "data" | "bdat"): Step {
+  return { phase, reply, counted, counts: reply.code < 400 ? "done" : "failed" };
+}
+
+/** Takes what has come of a message after DATA. */
+export function takeData(phase: PhaseAt<"data">, input: Input): MaybeAsync<Step> | undefined {
+  const bytes = input.takeAll();
+  if (bytes === undefined) return undefined;
+  const { content } = phase;
+  const { content: decoded, rest } = content.decoder.push(bytes);
+  if (rest !== undefined) input.putBack(rest);
+  const written = decoded.length === 0 ? undefined : content.message.write(decoded);
+  return then(
+    written,
+    () => rest === undefined ? { phase } : { phase: { at: "ended", content, by: "data" } },
+  );
+}
+
+/** Takes what has come of a BDAT chunk; an empty chunk is over at once. */
+export function takeChunk(phase: PhaseAt<"chunk">, input: Input): MaybeAsync<Step> | undefined {
+  const { content, chunk } = phase;
+  if (chunk.remaining === 0) return endOfChunk(phase);
+  const bytes = takeUpTo(chunk.remaining, input);
+  if (bytes === undefined) return undefined;
+  const decoded = content.decoder.push(bytes).content;
+  const written = decoded.length === 0 ? undefined : content.message.write(decoded);
+  const left: Phase = { ...phase, chunk: { ...chunk, remaining: chunk.remaining - bytes.length } };
+  return then(written, () => ({ phase: left }));
+}
+
+/** Throws away what has come of a chunk, and answers when it is over. */
+export function skipChunk(phase: PhaseAt<"skipping">, input: Input): Step | undefined {
+  const { chunk, reply } = phase;
+  if (chunk.remaining === 0) return answerContent(chunk.last ? READY : { at: "discarding" }, reply, "bdat");
+  const bytes = takeUpTo(chunk.remaining, input);
+  if (bytes === undefined) return undefined;
+  return { phase: { ...phase, chunk: { ...chunk, remaining: chunk.remaining - bytes.length } } };
+}
+
+function takeUpTo(most: number, input: Input): Buffer | undefined {
+  const bytes = input.takeAll();
+  if (bytes === undefined || bytes.length <= most) return bytes;
+  input.putBack(bytes.subarray(most));
+  return bytes.subarray(0, most);
+}
+
+function endOfChunk({ content, chunk: { last, size } }: PhaseAt<"chunk">): MaybeAsync<Step> {
+  if (!last) return answerContent({ at: "bdat", content }, accept(250, "2.0.0", `Ok: ${size} bytes`), "bdat");
+  const tail = content.decoder.finish();
+  const written = tail.length === 0 ? undefined : content.message.write(tail);
+  return then(written, () => ({ phase: { at: "ended", content, by: "bdat" } }));
+}
+
+function hasForbiddenNewlines(context: Context, { decoder }: Content): boolean {
+  if (!decoder.bareLf || context.facts.lenientNewlines) return false;
+  if (context.settings.bareNewline === "note") noteBareNewline(context);
+  return context.settings.bareNewline === "reject";
+}
+
+/** Asks the last questions. The transaction stays open only when a restriction refuses. */
+export function judgeContent(context: Context, phase: PhaseAt<"ended">): MaybeAsync<Step> {
+  const { content, by } = phase;
+  if (hasForbiddenNewlines(context, content)) {
+    return answerContent(READY, refuseBareNewline(context, phase, "END-OF-MESSAGE"), by);
+  }
+  const subject = { ...onlyRecipient(phase), size: content.message.size };
+  return then(check(context, { phase, stage: "END-OF-MESSAGE", subject }), (refusal) => {
+    if (refusal === undefined) return { phase: { at: "committing", content, by } };
+    return answerContent({ at: "transaction", transaction: content.transaction }, refusal, by);
+  });
+}
+
+/** Commits a message: after the 250 it is ours (RFC 5321 §6.1). */
+export async function commitContent({ content, by }: PhaseAt<"committing">): Promise<Step> {
+  const { message, transaction } = content;
+  const { size } = message;
+  const committed = await message.commit(lateChanges(transaction));
+  if (committed.is === "refused") return answerContent(READY, committed.reply, by);
+  const done = by === "data"
+    ? `Ok: queued as ${committed.id}`
+    : `Ok: ${size} bytes queued as ${committed.id}`;
+  return { phase: READY, reply: accept(250, "2.0.0", done), counted: by, counts: "delivered" };
+}

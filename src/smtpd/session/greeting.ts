@@ -1,0 +1,105 @@
+import { clientText } from "../../access/reply/client_text.ts";
+import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
+import type { ClientName } from "../../dns/reverse.ts";
+import { accept, refuse } from "../../smtp/reply.ts";
+import { check } from "../policy/ask_policy.ts";
+import { countedRange, overConnectionLimit } from "../policy/client_limits.ts";
+import type { Context } from "../context.ts";
+import { NAMELESS } from "../deps.ts";
+import { ALL_BUT_STATUS, keywordsIn } from "../ehlo_keywords.ts";
+import type { Input } from "../input.ts";
+import { LocalDataFault } from "../local_data_fault.ts";
+import { type Phase, type PhaseAt, READY } from "../phase.ts";
+import { noteEarlyInput } from "../policy/pipelining.ts";
+import type { SessionFacts } from "../session_facts.ts";
+import { dismissal, type Step } from "../step.ts";
+
+const WELCOMING = { at: "welcoming" } as const;
+const COUNTING = { at: "counting" } as const;
+const LIMITING = { at: "limiting" } as const;
+const DENIED = { at: "denied" } as const;
+
+function find({ settings, deps, facts }: Context): MaybeAsync<ClientName> {
+  const { address } = facts.peer;
+  if (!settings.peernameLookup || address === "") return NAMELESS;
+  return deps.clientLookup(address);
+}
+
+/** Looks up who the client is. */
+export function lookUp(context: Context): MaybeAsync<Step> {
+  return then(find(context), (name) => ({ phase: { at: "named", name } }));
+}
+
+/** Tells the log of the client, from which on it is known there. */
+export function admit(context: Context, phase: PhaseAt<"named">): Step {
+  const { warning, ...name } = phase.name;
+  const { deps: { log }, settings } = context;
+  if (warning !== undefined) log.note("smtpd", "warning", warning);
+  const client = { ...context.facts.client, ...name };
+  log.emit("smtpd", "connect", { client: clientText(client, settings.portLogging) });
+  return { phase: COUNTING, facts: { ...context.facts, client } };
+}
+
+/** Whoever speaks before the greeting may be sent away; others are counted or not. */
+export function count(context: Context, phase: PhaseAt<"counting">, input: Input): MaybeAsync<Step> {
+  const early = noteEarlyInput(context, input.pending, "CONNECT");
+  if (early?.refusal !== undefined) return dismissal(phase, early.refusal);
+  const facts = early?.facts ?? context.facts;
+  return then(countedRange(context), (countedAs) => ({ phase: LIMITING, facts: { ...facts, countedAs } }));
+}
+
+/** Refuses one connection too many. */
+export function limit(context: Context, phase: PhaseAt<"limiting">): MaybeAsync<Step> {
+  return then(
+    overConnectionLimit(context),
+    (refusal): Step => refusal === undefined ? { phase: WELCOMING } : dismissal(phase, refusal),
+  );
+}
+
+type Keywords = Pick<SessionFacts, "withheld" | "keywordsUnknown">;
+
+/** What is kept from this client: by its address, else by the general list. */
+function learnKeywords({ deps, settings, facts }: Context): MaybeAsync<Keywords> {
+  const general = settings.discarded;
+  if (deps.discardedKeywords === undefined) return { withheld: general, keywordsUnknown: false };
+  const learn = (text: string | undefined): Keywords => ({
+    withheld: text === undefined ? general : keywordsIn(text),
+    keywordsUnknown: false,
+  });
+  // Who does not ask for keywords does not care: the trouble shows at EHLO.
+  const doubt = (error: unknown): Keywords => {
+    if (!(error instanceof LocalDataFault)) throw error;
+    deps.log.note("smtpd", "warning", error.message);
+    return { withheld: general, keywordsUnknown: true };
+  };
+  try {
+    const found = deps.discardedKeywords(facts.client.address);
+    return isPromise(found) ? found.then(learn, doubt) : learn(found);
+  } catch (error) {
+    return doubt(error);
+  }
+}
+
+function learnNewlines({ settings, deps, facts }: Context): MaybeAsync<boolean> {
+  if (settings.bareNewline === "no") return true;
+  return deps.listed("smtpd_forbid_bare_newline_exclusions", facts.client);
+}
+
+/** The greeting of a client whose mail will not be taken: it is heard, but offered nothing. */
+function turnAway({ settings }: Context, phase: Phase, facts: SessionFacts): Step {
+  const reply = refuse(554, undefined, `${settings.myhostname} ESMTP not accepting connections`);
+  return { phase, facts: { ...facts, withheld: ALL_BUT_STATUS }, reply };
+}
+
+/** Learns what depends on the client, and greets it: with the banner, or with what refuses it (smtpd_delay_reject = no). */
+export function welcome(context: Context, phase: PhaseAt<"welcoming">): MaybeAsync<Step> {
+  return then(learnKeywords(context), (keywords) =>
+    then(learnNewlines(context), (lenientNewlines) => {
+      const facts = { ...context.facts, ...keywords, lenientNewlines };
+      return then(check(context, { phase, stage: "CONNECT" }), (refusal): Step => {
+        const next = refusal === undefined ? READY : DENIED;
+        if (context.policy.closed) return turnAway(context, next, facts);
+        return { phase: next, facts, reply: refusal ?? accept(220, undefined, context.settings.banner) };
+      });
+    }));
+}

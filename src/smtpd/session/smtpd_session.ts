@@ -1,0 +1,407 @@
+import type { SessionPolicy } from "../../access/policy.ts";
+import { clientText } from "../../access/reply/client_text.ts";
+import { breather } from "../../base/breather.ts";
+import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
+import type { Connection, ConnectionHandler } from "../../platform/socket/connection.ts";
+import type { TlsFacts } from "../../platform/socket/start_tls.ts";
+import { defer, type Reply, softened } from "../../smtp/reply.ts";
+import type { CommandTable } from "./commands.ts";
+import type { SmtpdDeps } from "../deps.ts";
+import { ErrorCount } from "./error_count.ts";
+import { factsOf } from "../facts.ts";
+import { Input } from "../input.ts";
+import { LocalDataFault } from "../local_data_fault.ts";
+import { isAtLine, isContent, messageOf, type Phase } from "../phase.ts";
+import { proceed } from "./proceed.ts";
+import type { CommandReader } from "./read_command.ts";
+import { logDataFault } from "../policy/reject_log.ts";
+import { RequestDeadline } from "./request_deadline.ts";
+import { connectFacts, encryptedFacts, type SessionFacts } from "../session_facts.ts";
+import { CONTENT_SILENCE, retirementOf, shuttingDown } from "./retirement.ts";
+import { SessionOutput } from "./session_output.ts";
+import type { SessionSettings } from "../session_settings.ts";
+import { type After, comesOn, dismissal, endsSession, type Step } from "../step.ts";
+
+// While a command waits, this much input may queue up before the socket is paused.
+const QUEUED_INPUT = 65_536;
+/** Replies beyond this leave at once: a client that does not read them is then waited for. */
+const MOST_OUTPUT = 16_384;
+/** Steps of one client between two looks at the time: others wait for their turn. */
+const STRETCH = 64;
+// How long a peer may take to close its side after ours.
+const LINGER = 5_000;
+
+/** What the sessions of a service share. */
+export interface SessionOwner {
+  readonly deps: SmtpdDeps;
+  readonly commands: CommandTable;
+  /** No new mail is taken any more. */
+  readonly stopping: boolean;
+  /** What can be given up without loss is given up: only content that is coming in is waited for. */
+  readonly hurrying: boolean;
+  /** A session is over: its slot is free. */
+  leave(session: Session): void;
+  /** Trouble of ours inside a session. */
+  fault(error: unknown): void;
+}
+
+/**
+ * The server's side of one SMTP connection (RFC 5321): it takes one step after the other, each made by the phase that it stands in
+ * (`proceed.ts`); input that comes meanwhile waits. The state is small until a message comes: thousands of idle sessions must be
+ * cheap.
+ */
+export class Session implements ConnectionHandler, CommandReader {
+  readonly deps: SmtpdDeps;
+  readonly commands: CommandTable;
+  readonly settings: SessionSettings;
+  readonly input = new Input();
+  readonly #owner: SessionOwner;
+  readonly #connection: Connection;
+  readonly #output: SessionOutput;
+  readonly #errors: ErrorCount;
+  /** Only with smtpd_per_request_deadline. */
+  readonly #deadline: RequestDeadline | undefined;
+  #phase: Phase = { at: "arriving" };
+  #facts: SessionFacts;
+  #policy: SessionPolicy;
+  #where = "CONNECT";
+  #cameOn = 0;
+  /** Until the start, as while a step waits for something, input only queues up. */
+  #busy = true;
+  #paused = false;
+  #peerEnded = false;
+  #closing = false;
+  #released = false;
+
+  constructor(owner: SessionOwner, connection: Connection, settings: SessionSettings) {
+    this.deps = owner.deps;
+    this.commands = owner.commands;
+    this.settings = settings;
+    this.#owner = owner;
+    this.#connection = connection;
+    this.#output = new SessionOutput(connection);
+    this.#errors = new ErrorCount(settings);
+    const { perRequestDeadline, timeout, minDataRate } = settings;
+    if (perRequestDeadline) this.#deadline = new RequestDeadline(timeout, minDataRate);
+    this.#facts = connectFacts(connection);
+    this.#policy = owner.deps.access.open();
+  }
+
+  /** Begins the session, once there is a slot for it. */
+  start(): void {
+    this.#connection.setTimeout(this.settings.timeout);
+    this.#cameOn = this.deps.clock.now();
+    this.#busy = false;
+    this.#run();
+  }
+
+  get facts(): SessionFacts {
+    return this.#facts;
+  }
+
+  get policy(): SessionPolicy {
+    return this.#policy;
+  }
+
+  get where(): string {
+    return this.#where;
+  }
+
+  get clientText(): string {
+    return clientText(this.#facts.client, this.settings.portLogging);
+  }
+
+  begin(where: string): void {
+    this.#where = where;
+  }
+
+  learn(facts: SessionFacts): void {
+    this.#facts = facts;
+  }
+
+  /** Since when the client has not come on: commands that lead nowhere do not count. Undefined in content, and while something is done. */
+  get idleSince(): number | undefined {
+    return this.#busy || this.#closing || !isAtLine(this.#phase) ? undefined : this.#cameOn;
+  }
+
+  /** Whether the client may keep its slot when others wait for one. */
+  isTrusted(): MaybeAsync<boolean> {
+    if (this.#facts.login !== undefined) return true;
+    return this.deps.listed("smtpd_client_event_limit_exceptions", this.#facts.client);
+  }
+
+  /** Asks the session to end as the service does. */
+  retire(): void {
+    if (this.#released) return;
+    const how = this.#retirement;
+    if (how === "now") this.#leave();
+    else if (how === "unless silent") this.#connection.setTimeout(CONTENT_SILENCE);
+  }
+
+  get #retirement(): ReturnType<typeof retirementOf> {
+    return retirementOf(this.#phase, { busy: this.#busy, hurrying: this.#owner.hurrying });
+  }
+
+  /** Says goodbye whatever is under way, and hangs up. */
+  #leave(): void {
+    const reply = shuttingDown(this.settings.myhostname);
+    this.deps.replied?.(reply.code);
+    this.#output.add(reply);
+    this.#output.flush();
+    this.#hangUp();
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#closing) return;
+    if (this.#isLate(chunk.length)) return this.timeout();
+    this.input.add(chunk);
+    if (!this.#waits) return this.#run();
+    this.#holdBack();
+  }
+
+  end(): void {
+    this.#peerEnded = true;
+    if (!this.#waits) this.#run();
+  }
+
+  drain(): void {
+    this.#output.drained();
+    if (!this.#busy) this.#run();
+  }
+
+  timeout(): void {
+    if (this.#closing || !this.#isKnown) return this.#connection.destroy();
+    if (this.#busy) return;
+    if (this.#owner.hurrying) return this.#leave();
+    if (this.#output.blocked) return this.#break("timeout");
+    this.#logBreak("timeout");
+    this.#dismiss(defer(421, "4.4.2", `${this.settings.myhostname} Error: timeout exceeded`));
+  }
+
+  close(): void {
+    if (this.#isKnown && !this.#closing) this.#logBreak("lost connection");
+    this.#release();
+  }
+
+  /** Whether the log knows the client. */
+  get #isKnown(): boolean {
+    return this.#phase.at !== "arriving" && this.#phase.at !== "named";
+  }
+
+  get #waits(): boolean {
+    return this.#busy || this.#output.blocked;
+  }
+
+  /** What cannot be worked on now stays with the peer. */
+  #holdBack(): void {
+    if (this.input.size <= QUEUED_INPUT || this.#paused) return;
+    this.#paused = true;
+    this.#connection.pause();
+  }
+
+  /** Whether bytes come too late for their request. */
+  #isLate(bytes: number): boolean {
+    if (this.#deadline === undefined || this.#busy) return false;
+    const content = isContent(this.#phase);
+    const begins = this.input.size === 0 && !content;
+    return this.#deadline.isLate(bytes, this.deps.clock.now(), begins, content);
+  }
+
+  /** Works on what has come until it runs out, something must be waited for, or the session ends. */
+  #run(): void {
+    try {
+      for (let steps = 1; !this.#waits && !this.#closing && this.#step(); steps++) {
+        if (this.#output.size > MOST_OUTPUT) this.#output.flush();
+        if (steps % STRETCH === 0 && !this.#busy) this.#await(breather());
+      }
+    } catch (error) {
+      this.#trouble(error);
+    }
+    if (this.#released) return;
+    this.#output.flush();
+    if (this.#waits) return this.#holdBack();
+    if (this.#closing) this.#hangUp();
+    else if (this.#peerEnded) this.#break("lost connection");
+    else if (this.#paused) {
+      this.#paused = false;
+      this.#connection.resume();
+    }
+  }
+
+  /** One step; false when there is not enough input for it. */
+  #step(): boolean {
+    const stops = this.#owner.stopping && this.#retirement === "now";
+    const step = stops
+      ? dismissal(this.#phase, shuttingDown(this.settings.myhostname))
+      : proceed(this.#phase, this);
+    if (step === undefined) return false;
+    this.#await(isPromise(step) ? step.then((made) => this.#take(made)) : this.#take(step));
+    return true;
+  }
+
+  /** Takes a step: what it says is true, its reply is said, it counts, and what comes after follows. */
+  #take(step: Step): MaybeAsync<void> {
+    if (this.#released) return messageOf(step.phase)?.abort();
+    this.#enter(step.phase);
+    if (step.facts !== undefined) this.#facts = step.facts;
+    if (comesOn(step)) this.#cameOn = this.deps.clock.now();
+    this.#errors.before(step);
+    const said = step.reply === undefined ? undefined : this.#say(step.reply);
+    return isPromise(said) ? said.then(() => this.#settle(step)) : this.#settle(step);
+  }
+
+  /** A message that the next phase does not have is given up. */
+  #enter(phase: Phase): void {
+    const message = messageOf(this.#phase);
+    if (message !== undefined && messageOf(phase) !== message && phase.at !== "committing") message.abort();
+    if (phase.at === "ended") this.#where = "END-OF-MESSAGE";
+    this.#phase = phase;
+  }
+
+  #settle(step: Step): MaybeAsync<void> {
+    this.#errors.after(step);
+    const after = step.after === undefined ? undefined : this.#goOn(step.after);
+    if (isPromise(after)) return after;
+    if (this.#closing || !this.#errors.isTooMuch) return;
+    this.#logBreak("too many errors");
+    return this.#say(defer(421, "4.7.0", `${this.settings.myhostname} Error: too many errors`));
+  }
+
+  #goOn(after: After): MaybeAsync<void> {
+    switch (after.is) {
+      case "close":
+        this.#closing = true;
+        break;
+      case "greet":
+        this.#policy = this.deps.access.open();
+        this.#phase = { at: "welcoming" };
+        break;
+      case "startTls":
+        return this.#startTls(after);
+      case "handOver":
+        return this.#handOver(after.to(this.#connection));
+    }
+  }
+
+  /** The reply leaves, and only what comes encrypted is looked at. When it fails, the connection closes. */
+  async #startTls({ side, describe }: Extract<After, { readonly is: "startTls" }>): Promise<void> {
+    this.#output.flush();
+    this.input.forget();
+    let handshake: TlsFacts;
+    try {
+      handshake = await this.#connection.startTls(side);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return this.deps.log.note("smtpd", "info", `SSL_accept error from ${this.clientText}: ${why}`);
+    }
+    this.#facts = encryptedFacts(this.#facts, describe(handshake));
+  }
+
+  /** The connection lives on, without this session. */
+  #handOver(handler: ConnectionHandler): void {
+    this.#output.flush();
+    const rest = this.input.takeAll();
+    this.#released = this.#closing = true;
+    this.#owner.leave(this);
+    this.#connection.setHandler(handler);
+    if (rest !== undefined) handler.data(rest);
+  }
+
+  /** Queues a reply; it leaves with all others once no more input can be worked on. */
+  #say(reply: Reply): MaybeAsync<void> {
+    const soft = this.settings.softBounce ? softened(reply) : reply;
+    const { rejectFooter } = this.deps;
+    if (rejectFooter === undefined || soft.code < 400) return this.#send(soft);
+    return then(rejectFooter(soft, factsOf(this, this.#phase)), (whole) => this.#send(whole));
+  }
+
+  #send(reply: Reply): MaybeAsync<void> {
+    this.deps.replied?.(reply.code);
+    if (!this.#errors.isSlow) return this.#add(reply);
+    this.#output.flush();
+    return new Promise((resolve) => {
+      this.deps.clock.after(this.settings.errorSleep, () => resolve(this.#add(reply)));
+    });
+  }
+
+  #add(reply: Reply): void {
+    this.#output.add(reply);
+    if (endsSession(reply)) this.#closing = true;
+  }
+
+  /** Ends the session, from outside of its steps, with a reply that tells why. */
+  #dismiss(reply: Reply): void {
+    this.#await(this.#take(dismissal(this.#phase, reply)));
+    this.#run();
+  }
+
+  /** Waits for work that is not done yet, and goes on by itself afterwards. */
+  #await(work: MaybeAsync<void>): void {
+    if (!isPromise(work)) return;
+    this.#busy = true;
+    this.#output.flush();
+    work.then(() => this.#resume(), (error) => this.#fault(error));
+  }
+
+  #resume(): void {
+    this.#busy = false;
+    if (!this.#released) this.#run();
+  }
+
+  #fault(error: unknown): void {
+    this.#busy = false;
+    this.#trouble(error);
+    if (!this.#released) this.#run();
+  }
+
+  /** Our own trouble: the client is told to come back, nothing is lost (our bug or a broken disk). */
+  #trouble(error: unknown): void {
+    const data = error instanceof LocalDataFault;
+    if (!data) this.#owner.fault(error);
+    if (this.#released) return;
+    const what = data ? "Server local data error" : "Error: internal trouble, try again later";
+    const reply = defer(421, "4.3.0", `${this.settings.myhostname} ${what}`);
+    if (data) logDataFault(this, this.#phase, error.message, reply);
+    this.deps.replied?.(reply.code);
+    this.#add(reply);
+  }
+
+  get #whereText(): string {
+    const phase = this.#phase;
+    if (phase.at !== "data" && phase.at !== "chunk") return this.#where;
+    return `${this.#where} (${phase.content.message.size} bytes)`;
+  }
+
+  #logBreak(reason: string): void {
+    this.deps.log.emit("smtpd", "sessionBroken", {
+      reason,
+      where: this.#whereText,
+      client: this.clientText,
+    });
+  }
+
+  #break(reason: string): void {
+    this.#closing = true;
+    if (this.#isKnown) this.#logBreak(reason);
+    this.#hangUp();
+  }
+
+  #hangUp(): void {
+    this.#release();
+    this.#connection.setTimeout(LINGER);
+    this.#connection.end();
+  }
+
+  #release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#closing = true;
+    this.input.takeAll();
+    messageOf(this.#phase)?.abort();
+    if (this.#isKnown) {
+      const statistics = this.#errors.text();
+      this.deps.log.emit("smtpd", "disconnect", { client: this.clientText, statistics });
+    }
+    this.#owner.leave(this);
+  }
+}

@@ -1,0 +1,57 @@
+import { systemClock } from "../../base/clock.ts";
+import { families } from "../../config/own_addresses.ts";
+import type { Settings } from "../../config/parameters/settings_type.ts";
+import type { Service } from "../../config/service.ts";
+import { smtpdBehind } from "../../config/smtpd_behind.ts";
+import type { Log } from "../../observe/log.ts";
+import { defer } from "../../smtp/reply.ts";
+import { noServer } from "../../smtpd/listener/no_server.ts";
+import type { Smtpd } from "../../smtpd/smtpd.ts";
+import { behindProxy, type UpstreamProxy } from "../../smtpd/listener/upstream_proxy.ts";
+import { openSmtpd, type SmtpdParts } from "./smtpd_services.ts";
+
+/** Parameters that say whether a service's connections come through a proxy. */
+export const UPSTREAM_PROXY_PARAMETERS = [
+  "smtpd_upstream_proxy_protocol",
+  "smtpd_upstream_proxy_timeout",
+  "postscreen_upstream_proxy_protocol",
+  "postscreen_upstream_proxy_timeout",
+  "inet_protocols",
+  "myhostname",
+  "smtpd_client_port_logging",
+] as const satisfies readonly (keyof Settings)[];
+
+/** What a listener's connections go to: smtpd, with what stands before it (a proxy's header, postscreen's lists). */
+export function openListener(service: Service, services: readonly Service[], parts: SmtpdParts): Smtpd {
+  const log = parts.context.logFor(service.settings);
+  const server = openServer(service, services, parts, log);
+  const proxy = upstreamProxy(service, log);
+  return proxy === undefined ? server : behindProxy(server, proxy);
+}
+
+function openServer(service: Service, services: readonly Service[], parts: SmtpdParts, log: Log): Smtpd {
+  const smtpd = smtpdBehind(service, services);
+  if (smtpd.program === "smtpd") return openSmtpd(smtpd, parts, smtpd === service ? undefined : service);
+  const name = service.settings.smtpd_service_name;
+  return noServer(defer(421, "4.3.2", "All server ports are busy"), () => {
+    const why = `no smtpd of type pass named "${name}" in master.cf (smtpd_service_name)`;
+    log.note("postscreen", "warning", `cannot connect to service private/${name}: ${why}`);
+  });
+}
+
+function upstreamProxy(
+  { program, settings }: Service,
+  log: Log,
+): UpstreamProxy | undefined {
+  const of = program === "postscreen" ? "postscreen" : "smtpd";
+  if (settings[`${of}_upstream_proxy_protocol`] === "") return undefined;
+  return {
+    program: of,
+    timeout: settings[`${of}_upstream_proxy_timeout`] * 1000,
+    families: new Set(families(settings.inet_protocols) ?? []),
+    myhostname: settings.myhostname,
+    portLogging: settings.smtpd_client_port_logging,
+    log,
+    clock: systemClock,
+  };
+}

@@ -1,0 +1,117 @@
+import { createAccessPolicy, type PolicyDeps } from "../../access/create_policy.ts";
+import type { AccessPolicy } from "../../access/policy.ts";
+import { createServiceFooter } from "../../access/reply/reject_footer.ts";
+import { systemClock } from "../../base/clock.ts";
+import { overlay } from "../../config/overlay.ts";
+import type { Service } from "../../config/service.ts";
+import { cleanupFor } from "./cleanup_services.ts";
+import { createClientLookup } from "../../dns/reverse.ts";
+import type { Log } from "../../observe/log.ts";
+import { openClientLists } from "../../smtpd/policy/client_lists.ts";
+import { createSmtpd, type Smtpd } from "../../smtpd/smtpd.ts";
+import { openPostscreenLists } from "../../smtpd/listener/postscreen_dnsbl.ts";
+import { behindPostscreen, postscreenDemandsTls } from "../../smtpd/listener/postscreen_access.ts";
+import { withUnaskedMilters } from "../../smtpd/listener/unasked_milters.ts";
+import { openSmtpdTables } from "../../smtpd/smtpd_tables.ts";
+import type { AddressVerification } from "./address_verification.ts";
+import type { AssemblyContext } from "../assembly.ts";
+import type { MailWorld } from "./mail_world.ts";
+import { openProbeSender } from "./probe_sender.ts";
+import { partOf } from "./shared_limits.ts";
+import { countRefusals, countReplies } from "./smtpd_metrics.ts";
+import type { Anvil } from "../../smtpd/deps.ts";
+
+/** What is shared by the smtpd services of a worker. */
+export interface SmtpdParts {
+  readonly context: AssemblyContext;
+  readonly world: MailWorld;
+  readonly anvil: Anvil;
+  readonly verification: AddressVerification;
+}
+
+/** What a session asks for its decisions: policy, names, lists and tables. A session that is only explained asks the same. */
+export function openSessionParts(
+  { settings, ...service }: Service,
+  world: MailWorld,
+  log: Log,
+  more: Partial<PolicyDeps> = {},
+) {
+  const restrictions = createAccessPolicy({ settings, ...service }, {
+    router: world.routerFor(settings),
+    local: world.local,
+    openTables: world.openTables,
+    dns: world.resolver,
+    clock: () => systemClock.now(),
+    ...more,
+  });
+  return {
+    access: withUnaskedMilters(restrictions, settings, world.openTables),
+    clientLookup: createClientLookup(world),
+    rejectFooter: createServiceFooter(settings, world.openTables, () => systemClock.now()),
+    listed: openClientLists(settings, world.openTables, log),
+    ...openSmtpdTables(settings, world.openTables, log),
+    probeSender: openProbeSender(settings, world),
+  };
+}
+
+/**
+ * Builds the smtpd of one line of master.cf, behind the postscreen of another; throws when its restrictions forbid to serve.
+ */
+export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Service): Smtpd {
+  const service = postscreen === undefined ? given : underPostscreen(given, postscreen);
+  const { context: { logFor, store, workers, index, metrics }, world, anvil, verification } = parts;
+  const { settings, stressed } = service;
+  const log = logFor(settings);
+  const { access, ...asked } = openSessionParts(service, world, log, {
+    verifier: verification.verifier,
+    instancePrefix: `${index.toString(16)}.${Math.floor(systemClock.now()).toString(16)}`,
+  });
+  reportProblems(access.problems, service, log);
+  return createSmtpd({
+    service: { ...service, processLimit: partOf(service.processLimit, { index, workers }) },
+    ...(stressed !== undefined && { stressed: { ...service, settings: stressed } }),
+    access: countRefusals(screened(access, postscreen, parts), metrics),
+    cleanup: cleanupFor(settings, parts),
+    newId: () => store.newId(),
+    queueRefusal: (size) => store.refusal(size),
+    log,
+    clock: systemClock,
+    ...asked,
+    untrustedGateways: service.untrustedGateways?.() ?? [],
+    anvil,
+    replied: countReplies(metrics),
+  });
+}
+
+/** The smtpd under what postscreen demands of clients before they come to it. */
+export function underPostscreen(service: Service, postscreen: Service): Service {
+  if (!postscreenDemandsTls(postscreen.settings)) return service;
+  const demanding = { smtpd_tls_security_level: "encrypt" };
+  const { settings, stressed } = service;
+  return {
+    ...service,
+    settings: overlay(settings, demanding),
+    ...(stressed !== undefined && { stressed: overlay(stressed, demanding) }),
+  };
+}
+
+function screened(access: AccessPolicy, postscreen: Service | undefined, parts: SmtpdParts): AccessPolicy {
+  if (postscreen === undefined) return access;
+  const { settings } = postscreen;
+  const { openTables, resolver } = parts.world;
+  const lists = openPostscreenLists(settings, openTables, resolver);
+  return behindPostscreen(access, settings, openTables, parts.context.logFor(settings), lists);
+}
+
+function reportProblems(
+  problems: readonly { level: string; text: string }[],
+  service: Service,
+  log: Log,
+): void {
+  for (const { level, text } of problems) {
+    if (level === "fatal") {
+      throw new Error(`${service.name} ${service.program} (master.cf line ${service.line}): ${text}`);
+    }
+    log.note("smtpd", "warning", text);
+  }
+}

@@ -64,7 +64,8 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     group: "service",
     summary: "tell what is wrong in configuration and tables",
     options: {
-      "-v": "also who may relay because an entry names him",
+      "-v": "also what has no effect, and who may relay by an entry",
+      "--strict": "exit 2 when it serves, with losses",
       "--json": "findings as one JSON object",
     },
     load: async () => (await import("./service/check_command.ts")).check,

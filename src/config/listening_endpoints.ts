@@ -1,5 +1,5 @@
 import { listenAddresses } from "./listen_address.ts";
-import type { Configuration } from "./service.ts";
+import type { Configuration, Service } from "./service.ts";
 import type { World } from "./world.ts";
 
 /** An address and port that a service listens on. */
@@ -20,15 +20,20 @@ export type Endpoints =
 /** Programs that accept connections from the network. */
 export const LISTENING_PROGRAMS: ReadonlySet<string> = new Set(["smtpd", "postscreen"]);
 
-/** Every endpoint that the inet services of master.cf with one of these programs ask for (master(5), inet_interfaces). */
+/** Whether connections to an entry's address are taken by workers: also to hear that the service is closed. */
+export function isListening({ type, program, closed }: Service): boolean {
+  return type === "inet" && (closed !== undefined || LISTENING_PROGRAMS.has(program));
+}
+
+/** Every endpoint that the inet services of master.cf ask for that `serves` takes (master(5), inet_interfaces). */
 export function listeningEndpoints(
   configuration: Configuration,
   world: World,
-  programs: ReadonlySet<string> = LISTENING_PROGRAMS,
+  serves: (service: Service) => boolean = isListening,
 ): Endpoints {
   const endpoints: Endpoint[] = [];
   for (const [index, service] of configuration.services.entries()) {
-    if (service.type !== "inet" || !programs.has(service.program)) continue;
+    if (service.type !== "inet" || !serves(service)) continue;
     const found = listenAddresses(service.name, configuration.settings, world);
     if (found.is === "bad") {
       const place = `${configuration.directory}/master.cf: line ${service.line}`;

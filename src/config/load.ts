@@ -1,10 +1,12 @@
 import { resolve } from "node:path";
+import { closedServices, withDependents } from "./check/closings.ts";
 import { checkConfiguration } from "./check/check_configuration.ts";
 import { DEFAULT_MASTER_CF } from "./default_master_cf.ts";
 import { ConfigurationFault, type Diagnostic } from "./syntax/diagnostic.ts";
 import { parseMasterCf } from "./syntax/master_cf.ts";
 import { gatherSettings, lightConfiguration, readMainCf, type SettingsSource } from "./read_settings.ts";
 import type { Setting } from "./scope.ts";
+import { withClosing } from "./close_services.ts";
 import type { Configuration, ConfigurationTexts } from "./service.ts";
 import { buildServices } from "./services.ts";
 import { realWorld, type World } from "./world.ts";
@@ -29,8 +31,15 @@ export interface LoadSource {
 
 /** A configuration that may serve, or every reason why not. */
 export type Loaded =
+  /** `warnings` has what closes single services, too. */
   | { readonly is: "loaded"; readonly configuration: Configuration; readonly warnings: readonly Diagnostic[] }
-  | { readonly is: "bad"; readonly errors: readonly Diagnostic[]; readonly warnings: readonly Diagnostic[] };
+  | {
+    readonly is: "bad";
+    readonly errors: readonly Diagnostic[];
+    readonly warnings: readonly Diagnostic[];
+    /** As far as it can be told, to look for more that is wrong; nobody may serve it. */
+    readonly unfit?: Configuration;
+  };
 
 /** Reads and checks main.cf and master.cf whole; reports all that is wrong at once (postfix(1), check). */
 export function loadConfiguration(source: LoadSource): Loaded {
@@ -67,7 +76,13 @@ function gather(source: LoadSource, world: World): Gathered {
     diagnostics,
     source: base,
     main: parsed,
-    texts: { main, master, overrides, ...(texts?.lent !== undefined && { lent: texts.lent }) },
+    texts: {
+      main,
+      master,
+      overrides,
+      ...(texts?.lent !== undefined && { lent: texts.lent }),
+      ...(texts?.closed !== undefined && { closed: texts.closed }),
+    },
   };
 }
 
@@ -89,18 +104,24 @@ function load(source: LoadSource): Loaded {
   if (built !== undefined) found.push(...built.diagnostics);
   const services = built?.services ?? [];
   found.push(...checkConfiguration({ light, services, master, users: source.users ?? realUsers() }));
-  const unique = withoutRepeats(found);
+  const plain = services.map(({ service }) => service);
+  const unique = withoutRepeats(found).map((each) => withDependents(each, plain));
   const errors = unique.filter((each) => each.level === "fatal");
-  const warnings = unique.filter((each) => each.level === "warning");
-  if (errors.length > 0) return { is: "bad", errors, warnings };
+  const warnings = unique.filter((each) => each.level !== "fatal");
+  const closed = closedServices(unique);
+  for (const [key, why] of Object.entries(texts.closed ?? {})) if (!closed.has(key)) closed.set(key, why);
   const configuration: Configuration = {
     directory: base.directory,
     settings: light.settings,
     parameter: light.parameter,
     isSet: light.isSet,
-    services: services.map(({ service }) => service),
+    services: plain.map((service) => withClosing(service, closed)),
     texts,
   };
+  if (errors.length > 0) {
+    const { texts: _secrets, ...unfit } = configuration;
+    return { is: "bad", errors, warnings, ...(built !== undefined && { unfit }) };
+  }
   return { is: "loaded", configuration, warnings };
 }
 

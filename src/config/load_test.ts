@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { fakeUsers, fakeWorld } from "../../test/kit/config_world.ts";
 import { printDiagnostic } from "./syntax/diagnostic.ts";
+import { DEFAULT_MASTER_CF } from "./default_master_cf.ts";
 import { loadConfiguration, type Loaded, type LoadSource } from "./load.ts";
-import type { Configuration } from "./service.ts";
+import { type Configuration, serviceKey } from "./service.ts";
 
 const GUARD = "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination\n";
 
@@ -27,10 +28,17 @@ function loaded(main: string, rest: Parameters<typeof load>[1] = {}): Configurat
 
 const errors = (main: string, rest: Parameters<typeof load>[1] = {}) => {
   const result = load(main, rest);
-  return result.is === "bad" ? result.errors.map(printDiagnostic) : [];
+  const all = [...result.is === "bad" ? result.errors : [], ...result.warnings];
+  return all.filter(({ level }) => level !== "warning").map(printDiagnostic);
+};
+/** The services that are closed, as `name/type`; "all" where nothing starts. */
+const stopped = (main: string, rest: Parameters<typeof load>[1] = {}) => {
+  const result = load(main, rest);
+  if (result.is === "bad") return ["all"];
+  return result.configuration.services.filter(({ closed }) => closed !== undefined).map(serviceKey);
 };
 const warnings = (main: string, rest: Parameters<typeof load>[1] = {}) =>
-  load(main, rest).warnings.map(printDiagnostic);
+  load(main, rest).warnings.filter(({ level }) => level === "warning").map(printDiagnostic);
 
 describe("settings", () => {
   test("have the type of their row", () => {
@@ -217,7 +225,7 @@ pipe unix - n n - - pipe flags=R user=vmail argv=/bin/x {a b} \${recipient}
   });
 });
 
-describe("what stops the start", () => {
+describe("what stops the start, of everything or of one service", () => {
   test.each([
     [
       "soft_bounce = maybe",
@@ -305,7 +313,7 @@ describe("what stops the start", () => {
   test("a default that goes wrong points to what it takes its value from, once", () => {
     const found = errors("default_destination_recipient_limit = many\n");
     expect(found).toEqual([
-      "bad numerical configuration: default_destination_recipient_limit = many (/etc/mta/main.cf, line 2; specify a whole number)",
+      "bad numerical configuration: default_destination_recipient_limit = many (qmgr/unix delivers nothing: mail waits; verify/unix verifies no address (450); /etc/mta/main.cf, line 2; specify a whole number)",
     ]);
     expect(errors("x = y\nrelay_domains = a\nsmtpd_tls_ciphers = ${x}\n")[0]).toContain("line 4");
   });
@@ -327,6 +335,46 @@ describe("what stops the start", () => {
     );
     const master = "smtp inet n - n - - smtpd -o smtpd_recipient_restrictions=\n";
     expect(errors("", { master })[0]).toContain("service smtp/inet");
+  });
+
+  test("what stops one program stops its services, and the others serve", () => {
+    const master =
+      `${DEFAULT_MASTER_CF}two inet n - n - - smtpd -o smtpd_timeout=5s -o cleanup_service_name=other
+other unix n - n - 0 cleanup
+mine unix - - n - - nosuch\n`.replace(/^two/m, "26");
+    const of = (main: string) => stopped(main, { master });
+    expect(of("")).toEqual(["mine/unix"]);
+    const without = (keys: string[]) => keys.filter((key) => key !== "mine/unix");
+    expect(without(of("smtpd_timeout = soon\n"))).toEqual(["smtp/inet"]);
+    expect(without(of("mailbox_size_limit = 5\n"))).toEqual(["local/unix"]);
+    expect(without(of("message_size_limit = 0\n"))).toEqual(["local/unix", "virtual/unix"]);
+    expect(without(of("smtp_connect_timeout = x\n"))).toEqual(["smtp/unix", "relay/unix"]);
+    expect(without(of("maximal_backoff_time = x\n"))).toEqual(["qmgr/unix", "verify/unix"]);
+    expect(without(of("resolve_dequoted_address = x\n"))).toEqual([
+      "smtp/inet",
+      ...["pickup/unix", "qmgr/unix", "rewrite/unix", "verify/unix", "26/inet"],
+    ]);
+    expect(without(of("anvil_rate_time_unit = x\n"))).toEqual([]);
+    expect(of("soft_bounce = x\n")).toEqual(["all"]);
+    expect(of("relay_domains = \${\n")).toEqual(["all"]);
+  });
+
+  test("a cleanup that is closed closes the services that name it", () => {
+    const line =
+      "other unix n - n - 0 cleanup -o always_add_missing_headers=perhaps\n26 inet n - n - - smtpd";
+    const master = `${DEFAULT_MASTER_CF}${line} -o cleanup_service_name=other\n`;
+    expect(stopped("", { master })).toEqual(["other/unix", "26/inet"]);
+  });
+
+  test("what is closed is said with its consequence, and has the default in its settings", () => {
+    expect(errors("smtpd_timeout = soon\n")).toEqual([
+      "invalid smtpd_timeout: 0 (min 1) (smtp/inet turns its clients away with 421; /etc/mta/main.cf, line 2; " +
+      "specify a whole number with a unit (s, m, h, d, w; without one: s), at least 1s)",
+    ]);
+    expect(loaded("smtpd_timeout = soon\n").services[0]?.settings.smtpd_timeout).toBe(300);
+    expect(warnings("lmtp_connect_timeout = x\n", { master: "smtp inet n - n - - smtpd\n" })[0]).toContain(
+      "nothing here reads it",
+    );
   });
 
   test("files that cannot be read", () => {
@@ -375,10 +423,7 @@ describe("warnings", () => {
     ["smtpd_client_restrictions = permit_mynetwork", 'unknown smtpd restriction: "permit_mynetwork"'],
     ["smtpd_client_restrictions = permit_mynetwork", "did you mean permit_mynetworks?"],
     ["smtpd_client_restrictions = mynetworks", "mynetworks is a parameter, not a restriction"],
-    [
-      "smtpd_use_tls = yes",
-      'support for parameter "smtpd_use_tls" will be removed; instead, specify "smtpd_tls_security_level"',
-    ],
+    ["smtpd_use_tls = yes", "parameter smtpd_use_tls is not honoured: STARTTLS is not offered yet"],
     ["known_tcp_ports = smtp", 'known_tcp_ports: in "smtp" is not in "name = value" form'],
     ["smtpd_tls_security_level = may", "No server certs available. TLS won't be enabled"],
     [
@@ -427,8 +472,7 @@ describe("warnings", () => {
     expect(old("compatibility_level = 3.6\n")).toEqual([]);
     expect(old("compatibility_level = 2\nrespectful_logging = yes\n")).toEqual([
       "Postfix is using backwards-compatible default settings (/etc/mta/main.cf, line 2; " +
-      "smtpd_relay_before_recipient_restrictions=no, smtpd_tls_fingerprint_digest=md5, smtp_tls_fingerprint_digest=md5, " +
-      "lmtp_tls_fingerprint_digest=md5; compatibility_level = 3.6 gives today's)",
+      "smtpd_relay_before_recipient_restrictions=no; compatibility_level = 3.6 gives today's)",
     ]);
     expect(old("")[0]).toContain("append_dot_mydomain=yes, smtputf8_enable=no, smtpd_relay_restrictions=, ");
     expect(old("")[0]).toContain("mynetworks_style=subnet");

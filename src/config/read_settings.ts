@@ -1,8 +1,8 @@
 import { ConfigurationFault, type Diagnostic } from "./syntax/diagnostic.ts";
 import { environmentSettings } from "./environment.ts";
-import { lazySettings } from "./lazy_settings.ts";
+import { expandedParameter, lazySettings } from "./lazy_settings.ts";
 import { type MainCf, parseMainCf } from "./syntax/main_cf.ts";
-import { Scope, type ScopeContext, type Setting } from "./scope.ts";
+import { Scope, type ScopeContext, type Setting, standInFor } from "./scope.ts";
 import type { Settings } from "./parameters/settings_type.ts";
 import type { World } from "./world.ts";
 
@@ -113,13 +113,14 @@ export function lightConfiguration(
     ...(serves && { serves }),
   };
   const scope = new Scope(context, new Map());
+  const standIn = standInFor(context);
   let settings: Settings | undefined;
   return {
     directory: source.directory,
     get settings() {
-      return settings ??= lazySettings(scope);
+      return settings ??= lazySettings(scope, standIn);
     },
-    parameter: (name) => scope.expanded(name),
+    parameter: expandedParameter(scope, standIn),
     isSet: (name) => main.has(name),
     warnings,
     context,

@@ -271,5 +271,10 @@ export class Scope {
   }
 }
 
+/** The built-in values, for whoever serves on beside a value that cannot be used: those who read that are closed. */
+export function standInFor(context: ScopeContext): Scope | undefined {
+  return context.serves && new Scope({ ...context, main: new Map() }, new Map());
+}
+
 /** An address as match lists take it: without brackets, one of IPv6 would be a table. */
 const inBrackets = (address: string) => address.includes(":") ? `[${address}]` : address;

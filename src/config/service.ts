@@ -33,6 +33,16 @@ export interface Service {
    * `<transport>_destination_concurrency_limit`, table parameters. Undefined when it is neither set nor built in.
    */
   parameter(name: string): string | undefined;
+  /**
+   * Why it does not serve, where its program would not start under Postfix: its port turns clients away, its mail waits. Values that
+   * cannot be used have their defaults in `settings` then.
+   */
+  readonly closed?: string;
+}
+
+/** How an entry of master.cf is named in findings: `smtp/inet`. */
+export function serviceKey({ name, type }: Pick<Service, "name" | "type">): string {
+  return `${name}/${type}`;
 }
 
 /** A value that does not come from main.cf: from the environment or the command line, as written there. */
@@ -51,6 +61,8 @@ export interface ConfigurationTexts {
   readonly overrides: readonly OverridingText[];
   /** Files of tables that only master may read: their bytes, one a character, by absolute path. */
   readonly lent?: Readonly<Record<string, string>>;
+  /** Services, as `name/type`, that may not serve, and why: master found it in more than the texts. */
+  readonly closed?: Readonly<Record<string, string>>;
 }
 
 /** A configuration that has been read and found good. */

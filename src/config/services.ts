@@ -1,9 +1,9 @@
 import { parseLevel } from "./compatibility_level.ts";
 import type { Diagnostic } from "./syntax/diagnostic.ts";
 import { endpointKey, listenAddresses } from "./listen_address.ts";
-import { lazySettings } from "./lazy_settings.ts";
+import { expandedParameter, lazySettings } from "./lazy_settings.ts";
 import type { MasterCf, MasterEntry } from "./syntax/master_cf.ts";
-import { READ_ONLY, Scope, type ScopeContext, type Setting } from "./scope.ts";
+import { READ_ONLY, Scope, type ScopeContext, type Setting, standInFor } from "./scope.ts";
 import { splitList } from "./syntax/list.ts";
 import type { Service } from "./service.ts";
 
@@ -39,9 +39,10 @@ const feelsStress = (entry: MasterEntry, limit: number) => entry.type === "inet"
 function scopedService(entry: MasterEntry, path: string, context: ScopeContext, main: Scope): ScopedService {
   const scope = new Scope(context, ownSettings(entry, path, undefined));
   const processLimit = entry.processLimit ?? Number(main.value("default_process_limit"));
-  const settings = lazySettings(scope);
+  const standIn = standInFor(context);
+  const settings = lazySettings(scope, standIn);
   const stressed = feelsStress(entry, processLimit)
-    ? lazySettings(new Scope(context, ownSettings(entry, path, "yes")))
+    ? lazySettings(new Scope(context, ownSettings(entry, path, "yes")), standIn)
     : settings;
   const service: Service = {
     name: entry.name,
@@ -59,7 +60,7 @@ function scopedService(entry: MasterEntry, path: string, context: ScopeContext, 
     line: entry.line,
     settings,
     stressed,
-    parameter: (name) => scope.expanded(name),
+    parameter: expandedParameter(scope, standIn),
   };
   return { service, scope, entry };
 }

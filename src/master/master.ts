@@ -1,4 +1,4 @@
-import type { Configuration } from "../config/service.ts";
+import { type Configuration, type Service, serviceKey } from "../config/service.ts";
 import type { Readiness } from "../http/app.ts";
 import { createLog } from "../observe/create_log.ts";
 import type { Log } from "../observe/log.ts";
@@ -16,14 +16,14 @@ import { HelperProcesses } from "./helper/helper_processes.ts";
 import { Leases } from "./limits/leases.ts";
 import { ListeningSockets } from "./listening_sockets.ts";
 import { isOwnFile, lineStyle, openLogTarget, writerFor } from "../worker/log_target.ts";
-import { printDiagnostic } from "../config/syntax/diagnostic.ts";
 import { MetricsCollector } from "./metrics_collector.ts";
 import { LentWatch } from "./lending/lent_watch.ts";
-import { orStartFault, prepare, type Prepared, readAgain } from "./preparation.ts";
+import { logFindings, orStartFault, portsShut, prepare, type Prepared, readAgain } from "./preparation.ts";
 import { readinessOf } from "./readiness.ts";
 import { spawnServices } from "./spawn_host.ts";
 import type { SpawnServices } from "./spawn/spawn_services.ts";
-import { unservedEntries } from "./check/unserved.ts";
+import { startFindings } from "./check/start_findings.ts";
+import { type Finding, findingOf } from "./check/finding.ts";
 import type { MasterService } from "../worker/protocol/master_verbs.ts";
 import type { LogTarget } from "../worker/protocol/worker_protocol.ts";
 import type { MasterWorld } from "./master_world.ts";
@@ -136,19 +136,19 @@ export class Master {
   }
 
   /** Opens the log and the sockets and starts the workers; resolves when all serve. Rejects with StartFault. A reload waits until then. */
-  start(warnings: readonly string[]): Promise<void> {
-    const started = this.#start(warnings);
+  start(findings: readonly Finding[]): Promise<void> {
+    const started = this.#start(findings);
     this.#reloading = started.catch(() => {});
     return started;
   }
 
-  async #start(warnings: readonly string[]): Promise<void> {
-    const prepared = this.#prepare(this.#configuration);
-    for (const warning of [...warnings, ...unservedEntries(this.#configuration)]) {
-      this.log.note("master", "warning", warning);
-    }
-    await this.#proveRelay(this.#configuration);
-    await this.#tellOfNames(this.#configuration);
+  async #start(findings: readonly Finding[]): Promise<void> {
+    const { closeRelays } = await import("./check/close_relays.ts");
+    const { configuration, findings: relay } = await closeRelays(this.#configuration, this.#world.world);
+    this.#configuration = configuration;
+    const prepared = this.#prepare(configuration);
+    logFindings([...findings, ...startFindings(configuration), ...relay], this.log);
+    await this.#tellOfNames(configuration);
     if (this.#stopping) return;
     prepared.plan.sockets.commit();
     orStartFault(() => this.#spawned.apply(this.#configuration, prepared.plan.identity));
@@ -218,11 +218,12 @@ export class Master {
     if (this.#stopping) throw new ServiceFault("unavailable", "the mail system is stopping");
     const before = this.#configuration;
     try {
-      const configuration = await readAgain(this.#options.configDirectory, before, {
+      const read = readAgain(this.#options.configDirectory, before, {
         world: this.#world,
         log: this.log,
       });
-      await this.#proveRelay(configuration);
+      const configuration = await this.#proveRelay(read);
+      refuseToShut(portsShut(before, configuration));
       await this.#tellOfNames(configuration);
       await this.#replaceWorkers(configuration);
       this.#reloads.add(1, "done");
@@ -269,22 +270,21 @@ export class Master {
     if (old !== undefined) void this.#drainOld(old, generation);
   }
 
-  /** Throws StartFault with the session in which a stranger relays, if there is one; says what cannot be known beforehand. */
-  async #proveRelay(configuration: Configuration): Promise<void> {
-    const { proveServices } = await import("../worker/service_relay_proof.ts");
-    const findings = await proveServices(configuration, this.#world.world);
-    const fatal = findings.filter(({ level }) => level === "fatal").map(({ text }) => text);
-    if (fatal.length > 0) throw new StartFault(fatal.join("\n"));
-    for (const { level, text } of findings) {
-      if (level === "info") continue;
-      for (const line of text.split("\n")) this.log.note("master", "warning", line);
-    }
+  /** For a reload: throws StartFault with the session in which a stranger would relay; says what cannot be known beforehand. */
+  async #proveRelay(configuration: Configuration): Promise<Configuration> {
+    const { closeRelays } = await import("./check/close_relays.ts");
+    const proven = await closeRelays(configuration, this.#world.world);
+    const shut = new Set(portsShut(this.#configuration, proven.configuration).map(serviceKey));
+    const open = proven.findings.filter(({ closes = [] }) => closes.some((key) => shut.has(key)));
+    if (open.length > 0) throw new StartFault(open.map(({ text }) => text).join("\n"));
+    logFindings(proven.findings, this.log);
+    return proven.configuration;
   }
 
   /** Says which header checks go by Postfix's name, which is not ours. */
   async #tellOfNames(configuration: Configuration): Promise<void> {
     const { namePatterns } = await import("./check/name_patterns.ts");
-    for (const each of namePatterns(configuration)) this.log.note("master", "warning", printDiagnostic(each));
+    logFindings(namePatterns(configuration).map(findingOf), this.log);
   }
 
   /** anvil(8)'s statistics every anvil_status_update_time, where master counts for several workers. */
@@ -426,4 +426,13 @@ export class Master {
     release: ({ key }, worker) => Promise.resolve((this.#leases.release(key, worker), null)),
     anvil: ({ events }, worker) => Promise.resolve(this.#anvil.take(worker, events)),
   };
+}
+
+/** What serves goes on serving: a configuration that would shut a port is not taken over. */
+function refuseToShut(ports: readonly Service[]): void {
+  if (ports.length === 0) return;
+  const why = ports.map(({ name, type, line, closed }) =>
+    `service ${name}/${type} (master.cf, line ${line}) would be closed: ${closed}`
+  );
+  throw new StartFault(why.join("\n"));
 }

@@ -1,11 +1,14 @@
 import { resolve } from "node:path";
 import { printDiagnostic } from "../config/syntax/diagnostic.ts";
 import { loadConfiguration } from "../config/load.ts";
-import type { Configuration, ConfigurationTexts } from "../config/service.ts";
+import { type Configuration, type ConfigurationTexts, type Service, serviceKey } from "../config/service.ts";
 import type { Log } from "../observe/log.ts";
 import type { FileIdentity } from "../platform/file/random_access_file.ts";
 import type { Identity } from "../platform/process/spawn.ts";
-import { listeningEndpoints } from "../config/listening_endpoints.ts";
+import { isListening, listeningEndpoints } from "../config/listening_endpoints.ts";
+import { startFindings } from "./check/start_findings.ts";
+import { type Finding, findingOf } from "./check/finding.ts";
+import { reportLines } from "./check/report.ts";
 import type { GenerationPlan } from "./generation.ts";
 import { lentFiles } from "./lending/lent_files.ts";
 import type { LentIdentities } from "./lending/lent_watch.ts";
@@ -90,6 +93,22 @@ function textsFor(
   return { texts: seen.size === 0 ? texts : { ...texts, lent }, lent: seen };
 }
 
+/** What was found in a configuration, as `mta check` prints it. */
+export function logFindings(findings: readonly Finding[], log: Log): void {
+  for (const { level, text } of reportLines(findings, false)) {
+    // The service lives on: what is fatal is so for a part of it.
+    for (const line of text.split("\n")) log.note("master", level === "fatal" ? "error" : level, line);
+  }
+}
+
+/** The ports that served under one configuration and would turn clients away under the next. */
+export function portsShut(before: Configuration, next: Configuration): Service[] {
+  const open = new Set(before.services.filter((each) => each.closed === undefined).map(serviceKey));
+  return next.services.filter((each) =>
+    isListening(each) && each.closed !== undefined && open.has(serviceKey(each))
+  );
+}
+
 /** The answer; what goes wrong is why the service does not start. */
 export function orStartFault<Answer>(ask: () => Answer): Answer {
   try {
@@ -100,18 +119,17 @@ export function orStartFault<Answer>(ask: () => Answer): Answer {
 }
 
 /** Reads the configuration anew for a reload; what is wrong with it is logged. Throws an Error when it cannot be in force. */
-export async function readAgain(
+export function readAgain(
   directory: string,
   inForce: Configuration,
   { world, log }: { readonly world: MasterWorld; readonly log: Log },
-): Promise<Configuration> {
+): Configuration {
   const source = { directory, environment: world.environment, world: world.world };
   const loaded = loadConfiguration(source);
-  for (const warning of loaded.warnings) log.note("master", "warning", printDiagnostic(warning));
+  const found = [...loaded.is === "bad" ? loaded.errors : [], ...loaded.warnings].map(findingOf);
+  const entries = loaded.is === "bad" ? [] : startFindings(loaded.configuration);
+  logFindings([...found, ...entries], log);
   if (loaded.is === "bad") {
-    const { witnessesOf } = await import("../worker/service_relay_proof.ts");
-    const why = [...loaded.errors.map(printDiagnostic), ...await witnessesOf(source)];
-    for (const line of why.join("\n").split("\n")) log.note("master", "error", line);
     throw new Error(loaded.errors.map(printDiagnostic).join("; "));
   }
   const { queue_directory: now } = inForce.settings;

@@ -14,6 +14,7 @@ import { systemErrorText } from "../platform/system_error.ts";
 import { every } from "../platform/timer.ts";
 import { userById } from "../platform/process/users.ts";
 import { openControlServer } from "./control/control_server.ts";
+import { findingOf } from "./check/finding.ts";
 import { Master } from "./master.ts";
 import { StartFault } from "../worker/start_fault.ts";
 import { pidFile } from "./pid_file.ts";
@@ -24,8 +25,8 @@ export interface ServeOptions {
   readonly configDirectory: string;
   /** False when detached by `start`: the log then goes to syslog, if not to a file. */
   readonly foreground: boolean;
-  /** Hears once how the start went: "" when all serve, else why not. */
-  readonly started?: (failure: string) => void;
+  /** Hears once how the start went: "" when it serves, else why not; and which services are closed, and why. */
+  readonly started?: (failure: string, closed: readonly string[]) => void;
 }
 
 type Lock = Extract<NamedLock, { is: "ours" }>;
@@ -50,16 +51,14 @@ function lockQueue(configuration: Configuration): Lock {
   throw new StartFault(`the Postfix mail system is already running (${pid} holds the lock ${path})`);
 }
 
-async function readConfiguration(
+function readConfiguration(
   directory: string,
   environment: Readonly<Record<string, string | undefined>>,
 ) {
   const source = { directory, environment };
   const loaded = loadConfiguration(source);
-  const warnings = loaded.warnings.map(printDiagnostic);
-  if (loaded.is === "loaded") return { configuration: loaded.configuration, warnings };
-  const { witnessesOf } = await import("../worker/service_relay_proof.ts");
-  throw new StartFault([...loaded.errors.map(printDiagnostic), ...await witnessesOf(source)].join("\n"));
+  if (loaded.is === "bad") throw new StartFault(loaded.errors.map(printDiagnostic).join("\n"));
+  return { configuration: loaded.configuration, findings: loaded.warnings.map(findingOf) };
 }
 
 /** Runs the service until it is told to stop; answers the exit status (`mta serve`). */
@@ -68,16 +67,16 @@ export async function serve(options: ServeOptions): Promise<number> {
   let lock: Lock | undefined;
   let master: Master | undefined;
   try {
-    const { configuration, warnings } = await readConfiguration(options.configDirectory, world.environment);
+    const { configuration, findings } = readConfiguration(options.configDirectory, world.environment);
     lock = lockQueue(configuration);
     const journal = world.environment.JOURNAL_STREAM !== undefined;
     const running = new Master({ ...options, journal }, world, configuration);
     master = running;
     onUncaught((error) => running.log.emit("master", "bug", { what: errorText(error) }));
     obeySignals(running);
-    await running.start(warnings);
+    await running.start(findings);
     const closeShell = await openShell(running);
-    options.started?.("");
+    options.started?.("", closedIn(running.configuration));
     await running.stopped;
     closeShell();
     return 0;
@@ -91,12 +90,20 @@ export async function serve(options: ServeOptions): Promise<number> {
   }
 }
 
+function closedIn({ directory, services }: Configuration): string[] {
+  return services.flatMap(({ name, type, line, closed }) =>
+    closed === undefined
+      ? []
+      : [`${directory}/master.cf, line ${line}: service ${name}/${type} is closed: ${closed}`]
+  );
+}
+
 function report(why: string, pid: number, master: Master | undefined, options: ServeOptions): void {
   for (const line of why.split("\n")) {
     writeErr(`postfix/master[${pid}]: fatal: ${line}\n`);
     if (!options.foreground) master?.log.note("master", "fatal", line);
   }
-  options.started?.(why);
+  options.started?.(why, []);
 }
 
 const SIGNALS = { SIGTERM: 15, SIGINT: 2 } as const;

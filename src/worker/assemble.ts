@@ -1,5 +1,6 @@
 import { systemClock } from "../base/clock.ts";
 import { onAbort } from "../base/ending.ts";
+import type { Bouncer } from "../bounce/bouncer.ts";
 import { createBouncer } from "../bounce/create_bouncer.ts";
 import { openTemplates } from "../bounce/open_templates.ts";
 import { createQmgr, type Qmgr } from "../qmgr/qmgr.ts";
@@ -17,7 +18,7 @@ import { AnvilLedger } from "../anvil/anvil_ledger.ts";
 import { ownAnvil, SharedAnvil } from "../anvil/anvil_access.ts";
 import type { Assembly, AssemblyContext } from "./assembly.ts";
 import { deliveryHooks } from "./services/delivery_metrics.ts";
-import { LISTENING_PROGRAMS } from "../config/listening_endpoints.ts";
+import { isListening } from "../config/listening_endpoints.ts";
 import { ClientDoor } from "./services/client_door.ts";
 import { shareDescriptors } from "./services/descriptor_shares.ts";
 import { countReplies } from "./services/smtpd_metrics.ts";
@@ -29,6 +30,7 @@ import { type MailWorld, openMailWorld } from "./services/mail_world.ts";
 import { openAddressVerification } from "./services/address_verification.ts";
 import { cleanupFor } from "./services/cleanup_services.ts";
 import type { SmtpdParts } from "./services/smtpd_services.ts";
+import { closedProgram } from "./services/closed_program.ts";
 
 /** Builds all objects of a worker and joins them. Throws an Error, with words for the operator, when the configuration forbids to serve. */
 export function assemble(context: AssemblyContext): Promise<Assembly> {
@@ -39,6 +41,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const writer = mailWriter(context);
   const agents = new Agents(configuration.services, { context, world, writer, kept: shares.kept });
   const qmgr = openQmgr(context, world, agents, shares.deliveries);
+  const delivering = closedProgram(configuration.services, QUEUE_MANAGERS) === undefined;
   const anvil = openAnvil(context);
   const verification = openAddressVerification(context, world, () => qmgr);
   const smtpds = openSmtpds({ context, world, anvil, verification });
@@ -52,8 +55,8 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   return Promise.resolve({
     accept: (service, connection) => door.accept(connection, (inside) => smtpds.get(service)!.accept(inside)),
     mostConnections: door.most,
-    start: () => qmgr.start(),
-    wake: () => qmgr.wake(),
+    start: delivering ? () => qmgr.start() : () => {},
+    wake: delivering ? () => qmgr.wake() : () => {},
     known: (address) => verification.verifier.known(address),
     pickup: () => {},
     async drain(ending) {
@@ -103,10 +106,18 @@ function openAnvil({ configuration: { settings }, workers, request, logFor }: As
 function openSmtpds(parts: SmtpdParts): ReadonlyMap<Service, Smtpd> {
   const { services } = parts.context.configuration;
   return new Map(
-    services.filter(({ type, program }) => type === "inet" && LISTENING_PROGRAMS.has(program))
-      .map((service) => [service, openListener(service, services, parts)]),
+    services.filter(isListening).map((service) => [service, openListener(service, services, parts)]),
   );
 }
+
+const QUEUE_MANAGERS = ["qmgr", "oqmgr", "nqmgr"];
+
+/** In place of a bounce(8) that is closed: messages wait until their notices can be sent. */
+const NO_NOTICES: Bouncer = {
+  failed: () => Promise.resolve(false),
+  delayed: () => Promise.resolve(false),
+  succeeded: () => Promise.resolve(false),
+};
 
 function openQmgr(
   context: AssemblyContext,
@@ -134,7 +145,7 @@ function openQmgr(
     agents: (transport) => agents.of(transport),
     processLimit: (transport) => partOf(agents.service(transport)?.processLimit ?? 0, context),
     mostDeliveries,
-    bounce,
+    bounce: closedProgram(services, ["bounce"]) === undefined ? bounce : NO_NOTICES,
     log: logOf("qmgr"),
     transportLog: (transport) => logFor(agents.service(transport)?.settings ?? settings),
     transports: agents.names,

@@ -10,6 +10,8 @@ import { absenceOf, checkHonoured, isHonoured } from "../config/check/check_hono
 import { ABSENCE } from "../config/parameters/absence.ts";
 import { DEMANDED } from "../config/parameters/honoured.ts";
 import { parameters, patterns } from "../config/parameters/parameters.ts";
+import { readSettings } from "../config/read_settings.ts";
+import { fakeWorld } from "../../test/kit/config_world.ts";
 import { createFindAddress } from "../rewrite/find_address.ts";
 import type { LocalDomains } from "../rewrite/local_domains.ts";
 import { createOpenTables } from "../rewrite/open_tables.ts";
@@ -169,8 +171,12 @@ test("every parameter is honoured or has a row that says what its absence means,
 });
 
 test("an open setting is named when it is read, with what the service does instead", () => {
+  const main = "smtp_sasl_auth_enable = yes\nlmtp_sasl_auth_enable = yes\n";
+  const { scope } = readSettings({ directory: "/", world: fakeWorld(), main });
+  const programs = new Set(["smtpd", "smtp", "lmtp", "postscreen", "cleanup"]);
   for (const [name, { why }] of open) {
-    const [found] = checkHonoured([{ name, value: "x", file: "main.cf" }]);
+    const [found] = checkHonoured([{ name, value: "x", file: "main.cf" }], () => ({ scope, programs }));
+    expect(found?.loss?.means).toBe("closed");
     expect(found?.text).toBe(`main.cf: parameter ${name} is not honoured: ${why}`);
   }
 });

@@ -4,9 +4,8 @@ import { systemClock } from "../base/clock.ts";
 import { hiddenGateways } from "../config/container_gateway.ts";
 import { listenAddresses } from "../config/listen_address.ts";
 import { splitList } from "../config/syntax/list.ts";
-import { loadConfiguration, type LoadSource } from "../config/load.ts";
 import { ownAddresses } from "../config/own_addresses.ts";
-import type { Configuration, Service } from "../config/service.ts";
+import { type Configuration, type Service, serviceKey } from "../config/service.ts";
 import { realWorld, type World } from "../config/world.ts";
 import { ownPid } from "../platform/process/signals.ts";
 import { createLocalDomains } from "../rewrite/local_domains.ts";
@@ -22,6 +21,8 @@ import { smtpdBehind } from "../config/smtpd_behind.ts";
 export interface RelayFinding {
   readonly level: "fatal" | "warning" | "info";
   readonly text: string;
+  /** The service, as `name/type`; the gateway of a container is none's. */
+  readonly service?: string;
 }
 
 /**
@@ -52,24 +53,6 @@ export async function findingsAgainst(
   try {
     const findings = findingsOf(await input.prove(service), service);
     return findings.filter(({ level }) => level !== "info").map(({ text }) => text);
-  } finally {
-    input.openTables.close();
-  }
-}
-
-/** The same where the configuration does not even load because nothing in it refuses strangers: what one of them could do. */
-export async function witnessesOf(source: LoadSource): Promise<string[]> {
-  const overrides = { ...source.overrides, allow_open_relay: "yes" };
-  const loaded = loadConfiguration({ ...source, overrides });
-  if (loaded.is === "bad") return [];
-  const here = source.world ?? realWorld(ownPid(), "master");
-  const input = openGround(loaded.configuration, here);
-  try {
-    const texts: string[] = [];
-    for (const service of reachable(loaded.configuration, here)) {
-      texts.push(...wordsFor(service).witnesses((await input.prove(service)).witnesses, false));
-    }
-    return texts;
   } finally {
     input.openTables.close();
   }
@@ -167,7 +150,7 @@ function findingsOf(proof: RelayProof, service: Service): RelayFinding[] {
     ...words.doubts(proof.doubts).map((text) => ({ level: "warning" as const, text })),
     ...words.loosely(proof.loosely).map((text) => ({ level: "warning" as const, text })),
     ...words.surely(proof.surely).map((text) => ({ level: "info" as const, text })),
-  ];
+  ].map((finding) => ({ ...finding, service: serviceKey(service) }));
 }
 
 function wordsFor({ name, type, line }: Service): RelayWords {

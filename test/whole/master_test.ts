@@ -338,10 +338,15 @@ whole(
     } finally {
       await each.mta("abort"); // nobody else ends what is in the background
     }
-    each.writeMainCf(["smtpd_timeout = soon"]);
+    each.writeMainCf(["mailbox_size_limit = 1"]);
+    const partly = await each.mta("start");
+    expect(partly.code).toBe(0);
+    expect(partly.stderr).toMatch(/error: .*service local\/unix is closed: .*mailbox_size_limit/);
+    expect((await each.mta("stop")).code).toBe(0);
+    each.writeMainCf(["soft_bounce = maybe"]);
     const bad = await each.mta("start");
     expect(bad.code).toBe(1);
-    expect(bad.stderr).toContain("smtpd_timeout");
+    expect(bad.stderr).toContain("soft_bounce");
   },
 );
 

@@ -1,6 +1,6 @@
 // No open relay, through the compiled binary: the check, the start and the reload.
 import { expect, setDefaultTimeout } from "bun:test";
-import { rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { banner, freePort, type Server, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
@@ -60,21 +60,34 @@ whole("a reload that would open the relay is refused, and the running configurat
   expect((await mta("reload")).code).toBe(0);
 });
 
-whole("an open relay does not start, and says how it would be used", async () => {
-  const { configDirectory, mta, stop, writeMainCf } = await server([GUARDED]);
-  writeMainCf([...CLOSED, OPEN]);
-  await stop({ keep: true });
-  running.length = 0;
-  const { code, stderr } = await mta("serve");
-  expect(code).toBe(1);
-  expect(stderr).toMatch(/postfix\/master\[\d+\]: fatal: service 0\.0\.0\.0:\d+\/inet .*: open relay/);
-  expect(stderr).toMatch(/fatal: {3}to close it: put reject_unauth_destination before "check_sender_access /);
-  writeMainCf([...CLOSED, list("permit_mynetworks")]);
-  const bare = await mta("serve");
-  expect(bare.code).toBe(1);
-  expect(bare.stderr).toContain("specify at least one working instance of: reject_unauth_destination");
-  expect(bare.stderr).toMatch(/fatal: {3}by smtpd_recipient_restrictions: no restriction in it refuses him/);
-  rmSync(join(configDirectory, ".."), { recursive: true });
+const TURNED_AWAY = "421 4.3.5 mail.example.com Server configuration error";
+
+whole(
+  "an open relay does not serve: its port turns everybody away and says how it would be used",
+  async () => {
+    const { open, port, log, mta, logged } = await server([OPEN]);
+    expect(await banner(open)).toBe(TURNED_AWAY);
+    expect(await banner(port)).toStartWith("220 "); // on loopback, where no stranger comes
+    expect(log()).toMatch(/postfix\/master\[\d+\]: error: service 0\.0\.0\.0:\d+\/inet .*: open relay/);
+    expect(log()).toMatch(
+      /error: {3}to close it: put reject_unauth_destination before "check_sender_access /,
+    );
+    await logged(/postfix\/smtpd\[\d+\]: fatal: service 0\.0\.0\.0:\d+\/inet .*: open relay/);
+    expect((await mta("check")).code).toBe(1);
+  },
+);
+
+whole("nor does one that no restriction guards, on any of its ports", async () => {
+  const open = await freePort();
+  const unguarded = "-o smtpd_recipient_restrictions=permit_mynetworks -o smtpd_relay_restrictions=";
+  const each = await startServer({
+    mainCf: CLOSED.slice(0, 2),
+    masterCf: [`0.0.0.0:${open} inet n - n - - smtpd ${unguarded}`],
+  });
+  running.push(each);
+  expect(await banner(open)).toBe(TURNED_AWAY);
+  expect(each.log()).toContain("specify at least one working instance of: reject_unauth_destination");
+  expect(each.log()).toMatch(/error: {3}by smtpd_recipient_restrictions: no restriction in it refuses him/);
 });
 
 whole("allow_open_relay = yes serves it, loudly; the witness really relays", async () => {

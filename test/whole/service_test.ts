@@ -305,7 +305,7 @@ whole("clients of a postscreen entry reach the smtpd behind it, with a warning",
     ],
   });
   expect(await banner(port)).toBe("220 behind");
-  expect(each.log()).toMatch(/warning: .*postscreen: clients go to the smtpd behind it/);
+  expect(each.log()).toMatch(/warning: weaker: .*postscreen: clients go to the smtpd behind it/);
 });
 
 whole("a link named postfix is the same program", async () => {

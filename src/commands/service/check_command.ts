@@ -1,43 +1,70 @@
-import { printDiagnostic } from "../../config/syntax/diagnostic.ts";
+import { isListening } from "../../config/listening_endpoints.ts";
 import { loadConfiguration } from "../../config/load.ts";
+import { type Configuration, serviceKey } from "../../config/service.ts";
 import { checkConfigured } from "../../master/check/check_configured.ts";
-import type { Finding } from "../../master/check/finding.ts";
-import { witnessesOf } from "../../worker/service_relay_proof.ts";
+import { type Finding, findingOf, type Severity } from "../../master/check/finding.ts";
+import { reportLines, summaryLine } from "../../master/check/report.ts";
 import { environmentVariables, writeErr, writeOut } from "../../platform/process/this_process.ts";
 import type { CommandContext } from "../command.ts";
 import { directoryOf } from "../service_control.ts";
 
-/**
- * `mta check [-v] [--json]`: everything that is wrong or odd in main.cf, master.cf, the tables they name and the restrictions,
- * and with -v who may relay because an entry names him. Exit status 1 when the service would not start (postfix(1)).
- */
-export async function check(context: CommandContext): Promise<number> {
-  const asJson = context.args.includes("--json");
-  const all = asJson || context.verbose > 0 || context.args.includes("-v");
-  const findings = (await findingsIn(directoryOf(context))).filter(({ level }) => all || level !== "info");
-  const fatal = findings.some(({ level }) => level === "fatal");
-  if (asJson) {
-    writeOut(`${JSON.stringify({ ok: !fatal, findings })}\n`);
-  } else {
-    for (const { level, text } of findings) writeErr(`postfix: ${level}: ${text}\n`);
-  }
-  return fatal ? 1 : 0;
+/** What is not as the operator wrote it. */
+const LOSSES: ReadonlySet<Severity> = new Set(["closed", "weaker", "warning"]);
+
+interface Checked {
+  readonly findings: readonly Finding[];
+  /** The service would not start, or a port of it would turn everybody away. */
+  readonly refused: boolean;
 }
 
-async function findingsIn(directory: string): Promise<Finding[]> {
-  const source = { directory, environment: environmentVariables() };
-  const loaded = loadConfiguration(source);
-  const diagnostics = [...(loaded.is === "bad" ? loaded.errors : []), ...loaded.warnings];
-  const findings = diagnostics.map((each): Finding => ({ level: each.level, text: printDiagnostic(each) }));
-  try {
-    if (loaded.is === "bad") {
-      const witnesses = await witnessesOf(source);
-      return [...findings, ...witnesses.map((text): Finding => ({ level: "fatal", text }))];
+/**
+ * `mta check [-v] [--strict] [--json]`: everything that is wrong or odd in main.cf, master.cf, the tables they name and the
+ * restrictions, one line for what is lost as one, the worst first; with -v also what has no effect and need not have, and who may
+ * relay because an entry names him. Exit status 1 when the service or a port of it is refused, else 0; with --strict 2 when it
+ * serves, with losses (postfix(1)).
+ */
+export async function check(context: CommandContext): Promise<number> {
+  const all = context.verbose > 0 || context.args.includes("-v");
+  const { findings, refused } = await checkAll(directoryOf(context));
+  const lossy = findings.some(({ severity }) => LOSSES.has(severity));
+  if (context.args.includes("--json")) {
+    writeOut(`${JSON.stringify({ ok: !refused, lossy, summary: summaryLine(findings).text, findings })}\n`);
+  } else {
+    for (const { level, text } of [...reportLines(findings, all), summaryLine(findings)]) {
+      writeErr(`postfix: ${level}: ${text}\n`);
     }
-    const known = new Set(findings.map(({ text }) => text));
-    const found = await checkConfigured(loaded.configuration);
-    return [...findings, ...found.filter(({ text }) => !known.has(text))];
+  }
+  if (refused) return 1;
+  return lossy && context.args.includes("--strict") ? 2 : 0;
+}
+
+/** All findings, also those behind one that keeps the service from starting. */
+async function checkAll(directory: string): Promise<Checked> {
+  const loaded = loadConfiguration({ directory, environment: environmentVariables() });
+  const [errors, configuration] = loaded.is === "bad"
+    ? [loaded.errors, loaded.unfit]
+    : [[], loaded.configuration];
+  const ofFiles = [...errors, ...loaded.warnings].map(findingOf);
+  const findings = configuration === undefined
+    ? ofFiles
+    : [...ofFiles, ...await ofTables(configuration, ofFiles)];
+  const ports = new Set(configuration?.services.filter(isPort).map(serviceKey));
+  const refused = findings.some(({ severity, closes = [] }) =>
+    severity === "refused" || closes.some((key) => ports.has(key))
+  );
+  return { findings, refused };
+}
+
+const isPort = (service: Configuration["services"][number]) =>
+  isListening(service) || (service.program === "smtpd" && service.type === "pass");
+
+/** What opening everything brings to light; where that cannot be done, why, unless the files have said so. */
+async function ofTables(configuration: Configuration, known: readonly Finding[]): Promise<Finding[]> {
+  const texts = new Set(known.map(({ text }) => text));
+  try {
+    return (await checkConfigured(configuration)).filter(({ text }) => !texts.has(text));
   } catch (error) {
-    return [...findings, { level: "fatal", text: (error as Error).message }];
+    if (known.some(({ severity }) => severity === "refused")) return [];
+    return [{ severity: "refused", text: (error as Error).message }];
   }
 }

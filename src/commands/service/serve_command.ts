@@ -12,6 +12,6 @@ export async function serve({ configDirectory, args }: CommandContext): Promise<
   return await runService({
     configDirectory: resolve(configurationDirectory(configDirectory, environment)),
     foreground: !detached,
-    started: (failure) => report?.(failure),
+    started: (failure, closed) => report?.(failure, closed),
   });
 }

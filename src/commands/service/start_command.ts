@@ -25,8 +25,12 @@ export async function start(context: CommandContext): Promise<number> {
   );
   const report =
     (await spawnDetached(["-c", directoryOf(context), "serve", "--detached"], environment).report).trim();
-  if (report === "ready") return 0;
-  for (const line of report.split("\n")) if (line !== "") say(`fatal: ${line}`);
+  const lines = report.split("\n");
+  if (lines[0] === "ready") {
+    for (const line of lines.slice(1)) say(`error: ${line}`);
+    return 0;
+  }
+  for (const line of lines) if (line !== "") say(`fatal: ${line}`);
   say("fatal: mail system startup failed");
   return 1;
 }

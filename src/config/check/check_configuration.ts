@@ -2,17 +2,19 @@ import type { Diagnostic } from "../syntax/diagnostic.ts";
 import { checkMain } from "./check_main.ts";
 import { checkOldDefaults } from "./check_level.ts";
 import { checkGateway } from "./check_gateway.ts";
-import { checkDeprecated, checkHonoured } from "./check_honoured.ts";
+import { checkHonoured } from "./check_honoured.ts";
 import { checkNames } from "./check_names.ts";
 import { checkNeighbours } from "./check_neighbours.ts";
-import { checkChroot, checkService } from "./check_services.ts";
-import { checkRestrictionLists } from "./check_restrictions.ts";
+import { checkChroot, checkMainLists, checkService } from "./check_services.ts";
+import { narrowed } from "./closings.ts";
 import type { SystemUsers } from "./check_users.ts";
 import { checkValues } from "./check_values.ts";
 import { checkOwn } from "./own_parameters.ts";
 import type { MasterCf } from "../syntax/master_cf.ts";
 import type { LightConfiguration } from "../read_settings.ts";
-import type { Setting } from "../scope.ts";
+import type { Scope, Setting } from "../scope.ts";
+import { serviceKey } from "../service.ts";
+import type { Surroundings } from "./lost.ts";
 import type { ScopedService } from "../services.ts";
 
 /** What a full check looks at. */
@@ -30,6 +32,17 @@ function optionSettings(master: MasterCf): Setting[] {
   );
 }
 
+/** The scope of a setting and the programs that may read it: of all services, or of the one whose `-o` it is. */
+function surroundingsIn(main: Scope, services: readonly ScopedService[]): (setting: Setting) => Surroundings {
+  const programs = new Set(services.map(({ service }) => service.program));
+  const own = new Map(services.map((each) => [serviceKey(each.service), each]));
+  return ({ service: key }) => {
+    if (key === undefined) return { scope: main, programs };
+    const found = own.get(key);
+    return { scope: found?.scope, programs: new Set(found === undefined ? [] : [found.service.program]) };
+  };
+}
+
 /** Everything that is wrong or odd, all at once: types, ranges, words, names, and what does not go together. */
 export function checkConfiguration({ light, services, master, users }: Checkable): Diagnostic[] {
   const { scope } = light;
@@ -40,17 +53,17 @@ export function checkConfiguration({ light, services, master, users }: Checkable
   const ownLists = (each: ScopedService) =>
     each.entry.options.some(({ name }) => restrictionOptions.has(name) && name.endsWith("_restrictions"));
   return [
-    ...checkValues(scope, main, new Set(services.map(({ service }) => service.program))),
+    ...checkValues(scope, main, new Set(services.map(({ service }) => service.program)))
+      .map((each) => narrowed(each, services)),
     ...checkMain({ scope, path: light.mainCf.path, users }),
     ...checkOwn(scope),
     ...checkOldDefaults(scope),
     ...checkGateway(scope),
     ...checkNeighbours(scope),
-    ...checkRestrictionLists(scope),
+    ...checkMainLists(scope, services),
     ...services.flatMap((each) => checkService(master, each, ownLists(each))),
     ...checkChroot(master),
     ...checkNames(scope, all, master),
-    ...checkDeprecated(all),
-    ...checkHonoured(all),
+    ...checkHonoured(all, surroundingsIn(scope, services)),
   ];
 }

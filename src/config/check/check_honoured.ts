@@ -1,7 +1,8 @@
 import type { Diagnostic } from "../syntax/diagnostic.ts";
 import { ABSENCE, type Absence, type Absent } from "../parameters/absence.ts";
 import { HONOURED } from "../parameters/honoured.ts";
-import { rowOf, ROWS, type Setting, TRANSPORT_SUFFIXES } from "../scope.ts";
+import { type Setting, TRANSPORT_SUFFIXES } from "../scope.ts";
+import { type Loss, lossOf, type Surroundings } from "./lost.ts";
 
 /** Words of a setting that ask for what is not there yet, though the code acts on others. */
 const UNMET_WORDS: Readonly<Record<string, { readonly words: RegExp; readonly why: string }>> = {
@@ -10,9 +11,6 @@ const UNMET_WORDS: Readonly<Record<string, { readonly words: RegExp; readonly wh
     why: "transcripts of SMTP sessions are not sent to the postmaster yet",
   },
 };
-
-/** Values that ask for nothing. */
-const NOTHING = new Set(["", "no", "none", "0"]);
 
 const ACTED_ON: ReadonlySet<string> = new Set(HONOURED);
 
@@ -30,46 +28,38 @@ export function absenceOf(name: string): Absence | undefined {
   return suffix === undefined ? undefined : ABSENCE[`<transport>${suffix}` as Absent];
 }
 
-/** What a setting asks for in vain, in the words of the warning. */
-function unmetBy({ name, value }: Setting): string | undefined {
+/** What a setting asks for in vain, if anything. */
+function lossBy(
+  { name, value }: Setting,
+  around: Surroundings,
+): (Loss & { readonly text: string }) | undefined {
   const absence = absenceOf(name);
   if (absence === undefined) {
     const word = UNMET_WORDS[name]?.words.exec(value)?.[0];
-    return word === undefined ? undefined : `is not honoured for "${word}": ${UNMET_WORDS[name]!.why}`;
+    if (word === undefined) return undefined;
+    const { why } = UNMET_WORDS[name]!;
+    return { means: "weaker", why, text: `is not honoured for "${word}": ${why}` };
   }
-  const row = rowOf(name);
-  if (absence.means !== "harmless") return NOTHING.has(value) ? undefined : `is not honoured: ${absence.why}`;
-  return `has no effect: ${row?.fit === "moot" ? row.note ?? absence.why : absence.why}`;
+  const loss = lossOf(name, value, absence, around);
+  return { ...loss, text: `${loss.means === "harmless" ? "has no effect" : "is not honoured"}: ${loss.why}` };
 }
 
 /** Settings that have no effect here, each by name and with the reason (no setting is silently ignored). */
-export function checkHonoured(settings: readonly Setting[]): Diagnostic[] {
+export function checkHonoured(
+  settings: readonly Setting[],
+  around: (setting: Setting) => Surroundings,
+): Diagnostic[] {
   return settings.flatMap((setting) => {
-    const unmet = unmetBy(setting);
-    return unmet === undefined ? [] : [{
+    const loss = lossBy(setting, around(setting));
+    return loss === undefined ? [] : [{
       level: "warning" as const,
-      text: `${setting.file}: parameter ${setting.name} ${unmet}`,
+      text: `${setting.file}: parameter ${setting.name} ${loss.text}`,
       file: setting.file,
       ...(setting.line !== undefined && { line: setting.line }),
       ...(setting.service !== undefined && { service: setting.service }),
       parameter: setting.name,
-    }];
-  });
-}
-
-/** Older names that still work, and what to write instead (Postfix 3.9 and later warn of them). */
-export function checkDeprecated(settings: readonly Setting[]): Diagnostic[] {
-  return settings.flatMap((setting) => {
-    const instead = ROWS.get(setting.name)?.instead;
-    if (instead === undefined) return [];
-    const advice = /^[a-z0-9_]+$/i.test(instead) ? `specify "${instead}"` : instead;
-    return [{
-      level: "warning" as const,
-      text: `${setting.file}: support for parameter "${setting.name}" will be removed; instead, ${advice}`,
-      file: setting.file,
-      ...(setting.line !== undefined && { line: setting.line }),
-      ...(setting.service !== undefined && { service: setting.service }),
-      parameter: setting.name,
+      loss: { means: loss.means, why: loss.why },
+      ...(loss.feature !== undefined && { feature: loss.feature }),
     }];
   });
 }

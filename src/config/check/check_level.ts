@@ -1,3 +1,4 @@
+import { isHonoured } from "./check_honoured.ts";
 import { parseLevel } from "../compatibility_level.ts";
 import type { Diagnostic } from "../syntax/diagnostic.ts";
 import type { Scope } from "../scope.ts";
@@ -28,6 +29,7 @@ export function checkOldDefaults(scope: Scope): Diagnostic[] {
   const level = levelOf(scope);
   if (level === undefined) return [];
   const old = CHANGES.filter(({ level: changed, name, settledBy }) =>
+    isHonoured(name) &&
     level < parseLevel(changed)! && ![name, ...settledBy].some((each) => scope.setting(each) !== undefined)
   );
   if (old.length === 0) return [];

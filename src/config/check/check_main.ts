@@ -108,22 +108,6 @@ function checkPorts(check: MainCheck): Diagnostic[] {
   }));
 }
 
-/** postconf(5): a message that the queue takes must fit the mailbox it goes to. */
-function checkMailboxLimits(check: MainCheck): Diagnostic[] {
-  const number = (name: string) => {
-    const text = textOf(check.scope, name);
-    return text === undefined || !/^\d+$/.test(text) ? undefined : Number(text);
-  };
-  const message = number("message_size_limit");
-  return ["mailbox_size_limit", "virtual_mailbox_limit"].flatMap((name) => {
-    const limit = number(name);
-    if (limit === undefined || message === undefined || limit === 0) return [];
-    if (message !== 0 && limit >= message) return [];
-    const text = `configuration error: ${name} is smaller than message_size_limit`;
-    return [fault(check, name, text, `0 (no limit), or at least message_size_limit (${message})`)];
-  });
-}
-
 /** Checks of main.cf that look at more than one value, in Postfix's words. */
 export function checkMain(check: MainCheck): Diagnostic[] {
   return [
@@ -135,7 +119,6 @@ export function checkMain(check: MainCheck): Diagnostic[] {
     ...checkLogFile(check),
     ...checkAddresses(check),
     ...checkPorts(check),
-    ...checkMailboxLimits(check),
     ...checkUsers(check.scope, check.path, check.users),
   ];
 }

@@ -133,6 +133,7 @@ function unusedName(setting: Setting, hint: string | undefined): Diagnostic {
     parameter: setting.name,
     value,
     ...(hint !== undefined && { hint }),
+    ...(hint?.startsWith("did you mean") !== true && { feature: "parameters that nothing reads" }),
   };
 }
 

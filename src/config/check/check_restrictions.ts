@@ -1,3 +1,5 @@
+import { type Service, serviceKey } from "../service.ts";
+import { closing } from "./closings.ts";
 import type { Diagnostic } from "../syntax/diagnostic.ts";
 import { splitListChecked } from "../syntax/list.ts";
 import { nearest } from "../../base/nearest.ts";
@@ -12,7 +14,7 @@ function itemsOf(scope: Scope, name: string): readonly string[] {
 }
 
 /** Refuses a listener that would relay for anybody, unless allow_open_relay says that this is meant. */
-export function checkRelayGuard(scope: Scope, service: string): Diagnostic[] {
+export function checkRelayGuard(scope: Scope, service: Service): Diagnostic[] {
   const classes = new Set(itemsOf(scope, "smtpd_restriction_classes"));
   const listText = (name: string) => textOf(scope, name) ?? "";
   const flaw = relayFlaw({
@@ -26,14 +28,14 @@ export function checkRelayGuard(scope: Scope, service: string): Diagnostic[] {
   const name = scope.setting("smtpd_recipient_restrictions") === undefined
     ? "smtpd_relay_restrictions"
     : "smtpd_recipient_restrictions";
-  return [{
+  const problem: Diagnostic = {
     ...scope.complaint(name, value, flaw, undefined),
-    level: allowed ? "warning" : "fatal",
-    service,
+    service: serviceKey(service),
     hint: allowed
       ? "allow_open_relay = yes lets it start"
       : "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination is the usual",
-  }];
+  };
+  return [allowed ? { ...problem, level: "warning" } : closing(problem, [service])];
 }
 
 /** Classes without a definition, broken groups, and words that are no restriction. */

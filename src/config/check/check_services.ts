@@ -1,10 +1,14 @@
 import type { Diagnostic } from "../syntax/diagnostic.ts";
 import { checkRelayGuard, checkRestrictionLists } from "./check_restrictions.ts";
 import { checkGateway } from "./check_gateway.ts";
+import { checkMailboxLimit } from "./check_mailbox_limits.ts";
 import { textOf } from "./check_main.ts";
 import { checkValues } from "./check_values.ts";
+import { closing, narrowedTo } from "./closings.ts";
 import type { MasterCf } from "../syntax/master_cf.ts";
+import { ABSENCE } from "../parameters/absence.ts";
 import type { Scope, Setting } from "../scope.ts";
+import { type Service, serviceKey } from "../service.ts";
 import type { ScopedService } from "../services.ts";
 
 /** Programs of master.cf(5), and whether an entry for them changes anything here. */
@@ -35,16 +39,13 @@ function listensForMail({ service }: ScopedService): boolean {
   return service.program === "smtpd" && (service.type === "inet" || service.type === "pass");
 }
 
-function nameOf({ service }: ScopedService): string {
-  return `${service.name}/${service.type}`;
-}
-
-function checkSasl(scope: Scope, prefix: "smtp" | "lmtp", service: string): Diagnostic[] {
+function checkSasl({ scope, service }: ScopedService, prefix: "smtp" | "lmtp"): Diagnostic[] {
   const enabled = textOf(scope, `${prefix}_sasl_auth_enable`)?.toLowerCase() === "yes";
   if (!enabled || textOf(scope, `${prefix}_sasl_password_maps`) !== "") return [];
   const text = `specify a password table via the \`${prefix}_sasl_password_maps' configuration parameter`;
   const expected = `${prefix}_sasl_password_maps = hash:/etc/postfix/sasl_passwd`;
-  return [{ ...scope.complaint(`${prefix}_sasl_auth_enable`, "yes", text, expected), service }];
+  const problem = scope.complaint(`${prefix}_sasl_auth_enable`, "yes", text, expected);
+  return [closing({ ...problem, service: serviceKey(service) }, [service])];
 }
 
 /** TLS is on and there is nothing to show: Postfix goes on without, and says so. */
@@ -63,41 +64,60 @@ function checkCertificate(scope: Scope, service: string): Diagnostic[] {
     text,
     "smtpd_tls_chain_files = key.pem, cert.pem",
   );
-  return [{ ...problem, level: "warning", service }];
+  // As long as there is no TLS at all, this is one of its settings.
+  const { feature } = ABSENCE.smtpd_use_tls;
+  const loss = { means: "harmless", why: text } as const;
+  return [{ ...problem, level: "warning", service, loss, ...(feature !== undefined && { feature }) }];
 }
 
-function checkProgram(master: MasterCf, scoped: ScopedService): Diagnostic[] {
-  const { service } = scoped;
-  const place = { file: master.path, line: service.line, service: nameOf(scoped) };
-  const found: Diagnostic[] = [];
-  if (!PROGRAMS.has(service.program)) {
-    const text = `${master.path}: line ${service.line}: unknown program: ${service.program}`;
-    found.push({
-      level: "fatal",
-      text,
-      ...place,
-      expected: "a program of master(5), such as smtpd, smtp or pipe",
-    });
-  }
-  if (service.program === "smtpd" && service.type !== "inet" && service.type !== "pass") return found;
-  return found;
+function checkProgram(master: MasterCf, { service }: ScopedService): Diagnostic[] {
+  if (PROGRAMS.has(service.program)) return [];
+  return [{
+    level: "closed",
+    closes: [serviceKey(service)],
+    text: `${master.path}: line ${service.line}: unknown program: ${service.program}`,
+    file: master.path,
+    line: service.line,
+    service: serviceKey(service),
+    expected: "a program of master(5), such as smtpd, smtp or pipe",
+  }];
+}
+
+const closingIfFatal = (problem: Diagnostic, stopped: readonly Service[]) =>
+  problem.level === "fatal" ? closing(problem, stopped) : problem;
+
+/** Checks of the lists of main.cf; what smtpd(8) does not start with closes those who have it. */
+export function checkMainLists(main: Scope, services: readonly ScopedService[]): Diagnostic[] {
+  const own = services.filter(listensForMail).map(({ scope, service }) => {
+    const texts = checkRestrictionLists(scope).filter(({ level }) => level === "fatal").map(({ text }) =>
+      text
+    );
+    return { service, texts: new Set(texts) };
+  });
+  return checkRestrictionLists(main).map((problem) =>
+    closingIfFatal(problem, own.filter(({ texts }) => texts.has(problem.text)).map(({ service }) => service))
+  );
 }
 
 /** Checks of one service with its own settings. */
 export function checkService(master: MasterCf, scoped: ScopedService, checkLists: boolean): Diagnostic[] {
   const { scope, service } = scoped;
-  const name = nameOf(scoped);
   const found = [
     ...checkProgram(master, scoped),
-    ...checkValues(scope, optionsOf(scoped), new Set([service.program])),
+    ...checkValues(scope, optionsOf(scoped), new Set([service.program])).map((each) =>
+      narrowedTo(scoped, each)
+    ),
+    ...checkMailboxLimit(scoped),
   ];
   if (listensForMail(scoped)) {
-    found.push(...checkRelayGuard(scope, name), ...checkCertificate(scope, name));
+    found.push(...checkRelayGuard(scope, service), ...checkCertificate(scope, serviceKey(service)));
     if (scoped.entry.options.some(({ name }) => name === "mynetworks")) found.push(...checkGateway(scope));
-    if (checkLists) found.push(...checkRestrictionLists(scope));
+    if (checkLists) {
+      found.push(...checkRestrictionLists(scope).map((each) => closingIfFatal(each, [service])));
+    }
   }
   if (service.program === "smtp" || service.program === "lmtp") {
-    found.push(...checkSasl(scope, service.program, name));
+    found.push(...checkSasl(scoped, service.program));
   }
   return found;
 }
@@ -109,5 +129,6 @@ export function checkChroot(master: MasterCf): Diagnostic[] {
   const names = wanting.slice(0, 3).map(({ name, type }) => `${name}/${type}`).join(", ");
   const more = wanting.length > 3 ? ` and ${wanting.length - 3} more` : "";
   const text = `${master.path}: chroot = y has no effect: there is no chroot (${names}${more})`;
-  return [{ level: "warning", text, file: master.path, line: wanting[0]!.line }];
+  const loss = { means: "harmless", why: "there is no chroot" } as const;
+  return [{ level: "warning", text, file: master.path, line: wanting[0]!.line, loss }];
 }

@@ -4,7 +4,7 @@ import { references } from "../syntax/expand.ts";
 import { hasDefault, ROWS, type Scope, type Setting } from "../scope.ts";
 
 /** What is wrong with one value: its expansion, its type, its range, its words. */
-function valueProblems(scope: Scope, name: string): readonly Diagnostic[] {
+export function valueProblems(scope: Scope, name: string): readonly Diagnostic[] {
   try {
     const value = scope.value(name);
     if (typeof value !== "string") return [];

@@ -7,12 +7,31 @@ export type Closed = "refuse" | "defer" | "hold";
 
 /** What it means that a parameter has no effect, when it is set to other than its default. The sentence is for the operator. */
 export type Absence =
-  /** Nothing is less protected, and no mail goes another way than meant. */
-  | { readonly means: "harmless"; readonly why: string }
-  /** Something is less protected than it could be, but nothing is let through that the operator has shut. */
-  | { readonly means: "weaker"; readonly why: string }
-  /** Something that the operator has shut would stand open: the service fails closed. */
-  | { readonly means: "open"; readonly why: string; readonly then: Closed };
+  & {
+    readonly why: string;
+    /** What the parameter is a setting of: all settings of one feature are one finding. */
+    readonly feature?: Feature;
+  }
+  & (
+    /** Nothing is less protected, and no mail goes another way than meant. */
+    | { readonly means: "harmless" }
+    /** Something is less protected than it could be, but nothing is let through that the operator has shut. */
+    | { readonly means: "weaker" }
+    /** Something that the operator has shut would stand open: the service fails closed. */
+    | { readonly means: "open"; readonly then: Closed }
+  );
+
+/** What is lost as one where it is not there. */
+export type Feature =
+  | "TLS of the server"
+  | "TLS of the client"
+  | "AUTH"
+  | "login of the client"
+  | "milters"
+  | "before-queue filters"
+  | "postscreen's tests"
+  | "SRV records"
+  | "reply filters";
 
 type Row = keyof typeof parameters | keyof typeof patterns;
 type Honoured = (typeof HONOURED)[number];
@@ -23,65 +42,113 @@ type TransportSuffix = Honoured extends infer Name ? Name extends `<transport>${
 /** The parameters that are not honoured. */
 export type Absent = Exclude<Row, Honoured | `${string}${TransportSuffix}`>;
 
-const harmless = (why: string): Absence => ({ means: "harmless", why });
-const weaker = (why: string): Absence => ({ means: "weaker", why });
-const open = (then: Closed, why: string): Absence => ({ means: "open", why, then });
+const of = (feature: Feature | undefined) => feature === undefined ? {} : { feature };
+const harmless = (why: string, feature?: Feature): Absence => ({ means: "harmless", why, ...of(feature) });
+const weaker = (why: string, feature?: Feature): Absence => ({ means: "weaker", why, ...of(feature) });
+const open = (then: Closed, why: string, feature: Feature): Absence => ({
+  means: "open",
+  why,
+  then,
+  ...of(feature),
+});
 
 const TLS_IS_DEMANDED = open(
   "refuse",
   "STARTTLS is not offered yet: where TLS is mandatory, the service takes no mail",
+  "TLS of the server",
 );
-const WRAPPER_MODE = open("refuse", "wrapper mode is not served yet: the service takes no mail");
+const WRAPPER_MODE = open(
+  "refuse",
+  "wrapper mode is not served yet: the service takes no mail",
+  "TLS of the server",
+);
 const POSTSCREEN_TLS_IS_DEMANDED = open(
   "refuse",
   "STARTTLS is not offered yet: where TLS is mandatory, the service takes no mail",
+  "TLS of the server",
 );
 const MILTERS = open(
   "refuse",
   "milters are not spoken to yet: milter_default_action decides (tempfail: mail is refused for now)",
+  "milters",
 );
 const LOCAL_MILTERS = open(
   "refuse",
   "milters are not spoken to yet: milter_default_action decides (tempfail: local mail is refused for now)",
+  "milters",
 );
 const PROXY_FILTER = open(
   "refuse",
   "before-queue filters are not asked yet: the service answers the first good recipient with 451",
+  "before-queue filters",
 );
 const CLIENT_TLS_IS_DEMANDED = open(
   "defer",
   "this client has no TLS yet: where TLS is mandatory (dane: where a host has TLSA records), mail waits instead of going out in the clear",
+  "TLS of the client",
 );
 const CLIENT_LOGIN_IS_DEMANDED = open(
   "defer",
   "this client cannot log in yet: mail for destinations with a password waits",
+  "login of the client",
 );
-const CLIENT_IN_THE_CLEAR = weaker("this client has no TLS yet: mail goes out in the clear");
-const SERVER_IN_THE_CLEAR = weaker("STARTTLS is not offered yet: mail comes in in the clear");
+const CLIENT_IN_THE_CLEAR = weaker(
+  "this client has no TLS yet: mail goes out in the clear",
+  "TLS of the client",
+);
+const SERVER_IN_THE_CLEAR = weaker(
+  "STARTTLS is not offered yet: mail comes in in the clear",
+  "TLS of the server",
+);
 const POSTSCREEN_TEST = weaker(
   "postscreen's own tests are not there yet: its clients meet only its access list, its blocklists and the smtpd behind it",
+  "postscreen's tests",
 );
 const NO_SRV = weaker(
   "SRV records are not looked up yet: mail goes to the hosts that MX and address records name",
+  "SRV records",
 );
-const NO_REPLY_FILTER = weaker("replies are not changed by tables yet: they count as they come");
+const NO_REPLY_FILTER = weaker(
+  "replies are not changed by tables yet: they count as they come",
+  "reply filters",
+);
 const MIME_AS_IT_COMES = weaker("MIME structure is not judged by this yet: the default holds");
 const TABLE_LIMIT = weaker("the default holds");
 const MOOT = harmless("nothing here needs it");
 const NO_TLSPROXY = harmless("there is no tlsproxy(8), and no TLS yet that could use it");
-const POSTSCREEN_TESTS_ONLY = harmless("it tunes postscreen's own tests, which are not there yet");
-const NO_SERVER_TLS = harmless("STARTTLS is not offered yet: it tunes TLS that is not spoken");
-const NO_CLIENT_TLS = harmless("this client has no TLS yet: it tunes TLS that is not spoken");
-const NO_CLIENT_LOGIN = harmless("this client cannot log in yet: no password leaves it");
-const NO_AUTH = harmless("clients cannot log in yet: AUTH is not offered");
+const POSTSCREEN_TESTS_ONLY = harmless(
+  "it tunes postscreen's own tests, which are not there yet",
+  "postscreen's tests",
+);
+const NO_SERVER_TLS = harmless(
+  "STARTTLS is not offered yet: it tunes TLS that is not spoken",
+  "TLS of the server",
+);
+const NO_CLIENT_TLS = harmless(
+  "this client has no TLS yet: it tunes TLS that is not spoken",
+  "TLS of the client",
+);
+const NO_CLIENT_LOGIN = harmless(
+  "this client cannot log in yet: no password leaves it",
+  "login of the client",
+);
+const NO_AUTH = harmless("clients cannot log in yet: AUTH is not offered", "AUTH");
 const NO_CERTIFICATES = harmless(
   "clients are not asked for certificates yet: none is trusted by its certificate",
+  "TLS of the server",
 );
-const NO_NEW_TLS = harmless("STARTTLS is not offered yet: there are no TLS sessions to count");
+const NO_NEW_TLS = harmless(
+  "STARTTLS is not offered yet: there are no TLS sessions to count",
+  "TLS of the server",
+);
 const NO_REQUIRETLS = harmless("REQUIRETLS is not announced: no mail is taken under it");
-const NO_MILTERS = harmless("it tunes milters, which are not spoken to yet; milter_default_action decides");
+const NO_MILTERS = harmless(
+  "it tunes milters, which are not spoken to yet; milter_default_action decides",
+  "milters",
+);
 const NO_PROXY_FILTER = harmless(
   "it tunes before-queue filters, which are not asked yet; their mail is refused for now",
+  "before-queue filters",
 );
 const NO_QMQP = harmless("QMQP is not served");
 const NO_SENDMAIL = harmless("there is no local submission yet: nobody can use it");

@@ -1,7 +1,9 @@
 /** Something wrong or odd in the configuration: what Postfix would say, where it stands, and what would be right. */
 export interface Diagnostic {
-  /** `fatal` keeps the service from starting. */
-  readonly level: "fatal" | "warning";
+  /** `fatal` keeps everything from starting; `closed` stops the services that `closes` names, and the rest serves. */
+  readonly level: "fatal" | "closed" | "warning";
+  /** The entries of master.cf, as `name/type`, that cannot serve because of it. */
+  readonly closes?: readonly string[];
   /** Postfix's own text wherever Postfix has one. */
   readonly text: string;
   /** File, or `environment`, or `command line`. */
@@ -12,6 +14,15 @@ export interface Diagnostic {
   readonly value?: string;
   /** master.cf entry as `name/type`, for `-o` values and fields. */
   readonly service?: string;
+  /** What is lost, where it says what is not there: mail that is refused or waits, something weaker, or nothing. */
+  readonly loss?: {
+    readonly means: "closed" | "weaker" | "harmless";
+    readonly why: string;
+  };
+  /** What it is a setting of; findings of one feature are reported as one. */
+  readonly feature?: string;
+  /** What it leads to: "smtp/inet turns its clients away with 421". */
+  readonly consequence?: string;
   /** What to write instead: "a whole number, for example 100". */
   readonly expected?: string;
   /** What else helps: "did you mean mynetworks?". */
@@ -50,8 +61,8 @@ function alreadySaid({ text, file, line }: Diagnostic): { file?: undefined; line
 /** The diagnostic as a person reads it, without its level: Postfix's text, then place and remedy in parentheses. */
 export function printDiagnostic(diagnostic: Diagnostic): string {
   const place = placeOf({ ...diagnostic, ...alreadySaid(diagnostic) });
-  const { expected, hint } = diagnostic;
-  const notes = [place, expected === undefined ? "" : `specify ${expected}`, hint ?? ""]
+  const { expected, hint, consequence } = diagnostic;
+  const notes = [consequence ?? "", place, expected === undefined ? "" : `specify ${expected}`, hint ?? ""]
     .filter((part) => part !== "");
   return notes.length === 0 ? diagnostic.text : `${diagnostic.text} (${notes.join("; ")})`;
 }

@@ -6,8 +6,8 @@ import { commandFailed, failed } from "../outcomes.ts";
 import { mailCopy } from "../mailbox/mail_copy.ts";
 import type { Identity, MailWriter, TaskResult } from "../mailbox/writer.ts";
 import { commandFailure, printableOutput } from "../sysexits.ts";
-import { pipeArguments, unknownMacro } from "./pipe_arguments.ts";
-import { parsePipe, type PipeConfig } from "./pipe_config.ts";
+import { pipeArguments, pipeConfig } from "./pipe_arguments.ts";
+import type { PipeConfig } from "./pipe_config.ts";
 
 /** The parameters of a pipe service. */
 export const PIPE_PARAMETERS = [
@@ -34,12 +34,8 @@ export interface PipeDeps {
 
 /** Builds the agent that hands mail to a program (pipe(8)). Throws when the entry of master.cf cannot be used. */
 export function createPipeAgent(deps: PipeDeps): Agent {
-  const config = parsePipe(deps.service, deps.args);
+  const config = pipeConfig(deps.service, deps.args);
   if (typeof config === "string") throw new Error(config);
-  const unknown = unknownMacro(config.argv);
-  if (unknown !== undefined) {
-    throw new Error(`service ${deps.service}: unknown macro name: "${unknown}" in argv=`);
-  }
   const identity = deps.identityOf(config.user, config.group);
   if (typeof identity === "string") {
     throw new Error(`service ${deps.service}: user=${config.user}: ${identity}`);

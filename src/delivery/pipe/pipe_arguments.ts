@@ -1,7 +1,7 @@
 import { quoteAddress, splitAddress } from "../../address/address.ts";
 import type { Envelope, Recipient } from "../../queue/envelope.ts";
 import { splitExtension } from "../../table/search/extension.ts";
-import type { PipeConfig } from "./pipe_config.ts";
+import { parsePipe, type PipeConfig } from "./pipe_config.ts";
 
 /** A message as the arguments of a command see it. */
 export interface PipeMessage {
@@ -105,4 +105,11 @@ export function pipeArguments(message: PipeMessage, config: PipeConfig, delimite
     if (!namesIn(argument).some((name) => PER_RECIPIENT.has(name))) return [fill(argument, common)];
     return each.map((values) => fill(argument, { ...common, ...values }));
   });
+}
+
+/** What an entry of master.cf asks of pipe(8), or why it cannot be used. */
+export function pipeConfig(service: string, args: readonly string[]): PipeConfig | string {
+  const config = parsePipe(service, args);
+  const unknown = typeof config === "string" ? undefined : unknownMacro(config.argv);
+  return unknown === undefined ? config : `service ${service}: unknown macro name: "${unknown}" in argv=`;
 }

@@ -1,4 +1,4 @@
-import type { Finding } from "./finding.ts";
+import { type Finding, findingOf } from "./finding.ts";
 import { createAccessPolicy } from "../../access/create_policy.ts";
 import { isPromise } from "../../base/maybe_async.ts";
 import { splitList } from "../../config/syntax/list.ts";
@@ -13,11 +13,11 @@ import { openTable, tableType } from "../../table/table_types.ts";
 import { readSource } from "../../table/text/source_records.ts";
 import { LISTENING_PROGRAMS } from "../../config/listening_endpoints.ts";
 import { proveServices } from "../../worker/service_relay_proof.ts";
-import { printDiagnostic } from "../../config/syntax/diagnostic.ts";
 import { namePatterns } from "./name_patterns.ts";
 import { checkVerification } from "./check_verification.ts";
 import { smtpdBehind } from "../../config/smtpd_behind.ts";
-import { unservedEntries } from "./unserved.ts";
+import { relayFinding } from "./close_relays.ts";
+import { startFindings } from "./start_findings.ts";
 import { type MailWorld, openMailWorld } from "../../worker/services/mail_world.ts";
 
 const LISTS = new Set(["list", "maps", "restriction-list"]);
@@ -29,20 +29,16 @@ const NOT_SOURCES =
 export async function checkConfigured(configuration: Configuration): Promise<Finding[]> {
   const writer = memoryWriter();
   const world = openMailWorld(configuration, createLog({ syslogName: "postfix", writer }));
-  const unserved = unservedEntries(configuration).map((text): Finding => ({ level: "warning", text }));
   const findings = [
-    ...unserved,
+    ...startFindings(configuration),
     ...checkTables(configuration, world),
     ...checkPolicies(configuration, world),
     ...checkVerification(configuration),
-    ...namePatterns(configuration).map((each): Finding => ({
-      level: each.level,
-      text: printDiagnostic(each),
-    })),
-    ...await proveServices(configuration),
+    ...namePatterns(configuration).map(findingOf),
+    ...(await proveServices(configuration)).map(relayFinding),
   ];
   world.close();
-  const noted = writer.entries.map(({ text }): Finding => ({ level: "warning", text }));
+  const noted = writer.entries.map(({ text }): Finding => ({ severity: "warning", text }));
   const seen = new Set<string>();
   return [...findings, ...noted].filter(({ text }) => !seen.has(text) && seen.add(text));
 }
@@ -58,8 +54,9 @@ function checkPolicies(configuration: Configuration, world: MailWorld): Finding[
     };
     const policy = createAccessPolicy(service, { router, local, openTables, dns, clock: () => 0 });
     policy.close();
-    return policy.problems.map(({ level, text }) => ({
-      level,
+    // What forbids to serve, the check of the files has found already.
+    return policy.problems.filter(({ level }) => level === "warning").map(({ text }): Finding => ({
+      severity: "warning",
       text: `${place(service, configuration)}: ${text}`,
     }));
   });
@@ -94,7 +91,7 @@ function specsOf(configuration: Configuration): Map<string, string> {
 function checkTables(configuration: Configuration, world: MailWorld): Finding[] {
   return [...specsOf(configuration)].flatMap(([spec, parameter]) => {
     const findings: Finding[] = [];
-    const warn = (text: string) => void findings.push({ level: "warning", text });
+    const warn = (text: string) => void findings.push({ severity: "warning", text });
     const type = tableType(spec.slice(0, spec.indexOf(":")));
     if (type?.local !== true) return findings;
     const table = openTable(spec, { ...world.tables, warn });
@@ -108,6 +105,9 @@ function checkTables(configuration: Configuration, world: MailWorld): Finding[] 
 
 /** A larger source is not read only to look for keys that cannot match. */
 const LARGEST_SOURCE = 64 << 20;
+
+/** So many keys of a table are named. */
+const MOST_KEYS = 4;
 
 /** Keys that no lookup can match, and what to write instead (access(5)). */
 function checkKeys(spec: string, directory: string, warn: (text: string) => void): void {
@@ -128,8 +128,10 @@ function checkKeys(spec: string, directory: string, warn: (text: string) => void
     warn,
     duplicate: () => {},
   });
-  for (const [key, { value, line }] of records) {
+  const never = [...records].flatMap(([key, { value, line }]) => {
     const instead = neverMatches(key, value);
-    if (instead !== undefined) warn(`${path}, line ${line}: key "${key}" never matches: ${instead}`);
-  }
+    return instead === undefined ? [] : [`${path}, line ${line}: key "${key}" never matches: ${instead}`];
+  });
+  for (const text of never.slice(0, MOST_KEYS)) warn(text);
+  if (never.length > MOST_KEYS) warn(`${path}: ${never.length - MOST_KEYS} more keys never match`);
 }

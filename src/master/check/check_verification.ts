@@ -10,14 +10,14 @@ export function checkVerification({ settings: main, services, directory }: Confi
   if (sender.startsWith("@") || sender.endsWith("@")) {
     const where = sender.startsWith("@") ? "start" : "end";
     findings.push({
-      level: "fatal",
+      severity: "closed",
       text:
         `${directory}/main.cf: parameter address_verify_sender: value "${sender}" must not ${where} with '@'`,
     });
   }
   const place = cachePlace(settings);
   if (place.is === "file" && place.remark !== undefined) {
-    findings.push({ level: "warning", text: `${directory}/main.cf: ${place.remark}` });
+    findings.push({ severity: "warning", text: `${directory}/main.cf: ${place.remark}` });
   }
   return findings;
 }

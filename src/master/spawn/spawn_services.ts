@@ -75,7 +75,7 @@ export class SpawnServices {
     const wanted = new Map<string, Served>();
     try {
       for (const service of configuration.services) {
-        if (service.program !== "spawn") continue;
+        if (service.program !== "spawn" || service.closed !== undefined) continue;
         const served = this.#read(service, configuration, owner, opened);
         if (served !== undefined) wanted.set(keyOf(served), served);
       }
@@ -118,7 +118,7 @@ export class SpawnServices {
   ): [name: string, open: () => Listener | undefined][] {
     if (service.type === "inet") {
       const only = { ...configuration, services: [service] };
-      const found = listeningEndpoints(only, this.#host.world, new Set(["spawn"]));
+      const found = listeningEndpoints(only, this.#host.world, ({ program }) => program === "spawn");
       if (found.is === "bad") throw new Error(found.why);
       return found.endpoints.map((at) => [`${at.address} port ${at.port}`, () => this.#openInet(at)]);
     }

@@ -114,6 +114,7 @@ const texts: Shape<ConfigurationTexts> = record<ConfigurationTexts>({
     MANY,
   ),
   lent: optional(dictionary(TEXT, MANY)),
+  closed: optional(dictionary(TEXT, MANY)),
 });
 
 const boot: Shape<Boot> = record<Boot>({

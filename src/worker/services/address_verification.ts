@@ -17,6 +17,7 @@ import type { AssemblyContext } from "../assembly.ts";
 import type { MailWorld } from "./mail_world.ts";
 import { verifySenderFor } from "./probe_sender.ts";
 import { partOf } from "./shared_limits.ts";
+import { closedProgram } from "./closed_program.ts";
 import { cleanupFor } from "./cleanup_services.ts";
 
 /** Address verification of a worker (ADDRESS_VERIFICATION_README). */
@@ -35,6 +36,8 @@ export function openAddressVerification(
   qmgr: () => Qmgr,
 ): AddressVerification {
   const { configuration: { settings: main, services }, logFor } = context;
+  const closed = closedProgram(services, ["verify"]);
+  if (closed !== undefined) return closedVerification(closed);
   const settings = services.find(({ program }) => program === "verify")?.settings ?? main;
   const log = logFor(settings);
   let cache: VerifyCache | undefined;
@@ -55,6 +58,12 @@ export function openAddressVerification(
     },
     close: () => cache?.close(),
   };
+}
+
+/** In place of a verify(8) that is closed: nothing is known, and nobody finds out. */
+function closedVerification(why: string): AddressVerification {
+  const trouble = { is: "trouble", why } as const;
+  return { verifier: { verify: () => trouble, known: () => trouble }, close: () => {} };
 }
 
 const seconds = () => Math.floor(systemClock.now() / 1000);

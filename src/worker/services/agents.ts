@@ -18,6 +18,7 @@ import { FILTERED_PROGRAMS, withStatusFilter } from "../../delivery/status_filte
 import { ownerOfTable } from "../../table/table_owner.ts";
 import type { Maps } from "../../table/search/maps.ts";
 import type { AssemblyContext } from "../assembly.ts";
+import { createClosedAgent } from "../../delivery/closed_agent.ts";
 import { leasedAgent, type SharedLimit } from "./leased_agent.ts";
 import type { MailWorld } from "./mail_world.ts";
 import { cleanupFor } from "./cleanup_services.ts";
@@ -165,7 +166,9 @@ const AGENTS: Readonly<Record<string, OpenAgent>> = {
 
 /** The transports of master.cf: unix services whose program delivers. */
 function transportsOf(services: readonly Service[]): Service[] {
-  return services.filter(({ type, program }) => type === "unix" && Object.hasOwn(AGENTS, program));
+  return services.filter(({ type, program, closed }) =>
+    type === "unix" && (closed !== undefined || Object.hasOwn(AGENTS, program))
+  );
 }
 
 /** Opens agents when their transport is first used: a configuration names many that never are. */
@@ -192,12 +195,23 @@ export class Agents {
     if (known !== undefined) return known;
     const service = this.#services.get(transport);
     if (service === undefined) return undefined;
-    const agent = this.#leased(
-      service,
-      this.#filtered(service, AGENTS[service.program]!(service, this.#parts)),
-    );
+    const agent = this.#opened(service);
     this.#open.set(transport, agent);
     return agent;
+  }
+
+  /** An agent that cannot be opened is closed until the configuration is another: its mail waits. */
+  #opened(service: Service): Agent {
+    const { closed, name, program, line } = service;
+    if (closed !== undefined) return createClosedAgent(closed);
+    try {
+      return this.#leased(service, this.#filtered(service, AGENTS[program]!(service, this.#parts)));
+    } catch (error) {
+      const why = (error as Error).message;
+      const log = this.#parts.context.logFor(service.settings);
+      log.note("qmgr", "error", `transport ${name} (master.cf, line ${line}) is closed: ${why}`);
+      return createClosedAgent(why);
+    }
   }
 
   #filtered({ program, settings }: Service, agent: Agent): Agent {

@@ -8,7 +8,7 @@ import { defer } from "../../smtp/reply.ts";
 import { noServer } from "../../smtpd/listener/no_server.ts";
 import type { Smtpd } from "../../smtpd/smtpd.ts";
 import { behindProxy, type UpstreamProxy } from "../../smtpd/listener/upstream_proxy.ts";
-import { openSmtpd, type SmtpdParts } from "./smtpd_services.ts";
+import { closedServer, openSmtpd, type SmtpdParts } from "./smtpd_services.ts";
 
 /** Parameters that say whether a service's connections come through a proxy. */
 export const UPSTREAM_PROXY_PARAMETERS = [
@@ -24,6 +24,8 @@ export const UPSTREAM_PROXY_PARAMETERS = [
 /** What a listener's connections go to: smtpd, with what stands before it (a proxy's header, postscreen's lists). */
 export function openListener(service: Service, services: readonly Service[], parts: SmtpdParts): Smtpd {
   const log = parts.context.logFor(service.settings);
+  const { closed } = service;
+  if (closed !== undefined) return closedServer(service, closed, log);
   const server = openServer(service, services, parts, log);
   const proxy = upstreamProxy(service, log);
   return proxy === undefined ? server : behindProxy(server, proxy);
@@ -31,6 +33,7 @@ export function openListener(service: Service, services: readonly Service[], par
 
 function openServer(service: Service, services: readonly Service[], parts: SmtpdParts, log: Log): Smtpd {
   const smtpd = smtpdBehind(service, services);
+  if (smtpd.closed !== undefined) return closedServer(smtpd, smtpd.closed, log);
   if (smtpd.program === "smtpd") return openSmtpd(smtpd, parts, smtpd === service ? undefined : service);
   const name = service.settings.smtpd_service_name;
   return noServer(defer(421, "4.3.2", "All server ports are busy"), () => {

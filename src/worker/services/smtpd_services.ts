@@ -13,6 +13,8 @@ import { openPostscreenLists } from "../../smtpd/listener/postscreen_dnsbl.ts";
 import { behindPostscreen, postscreenDemandsTls } from "../../smtpd/listener/postscreen_access.ts";
 import { withUnaskedMilters } from "../../smtpd/listener/unasked_milters.ts";
 import { openSmtpdTables } from "../../smtpd/smtpd_tables.ts";
+import { defer } from "../../smtp/reply.ts";
+import { noServer } from "../../smtpd/listener/no_server.ts";
 import type { AddressVerification } from "./address_verification.ts";
 import type { AssemblyContext } from "../assembly.ts";
 import type { MailWorld } from "./mail_world.ts";
@@ -55,8 +57,16 @@ export function openSessionParts(
 }
 
 /**
- * Builds the smtpd of one line of master.cf, behind the postscreen of another; throws when its restrictions forbid to serve.
+ * In place of an smtpd that Postfix's would not start as: there each client waits for a greeting that never comes and the log has the
+ * reason each time; here he hears 421 at once and comes again later (RFC 5321 §3.8).
  */
+export function closedServer({ program, settings: { myhostname } }: Service, why: string, log: Log): Smtpd {
+  return noServer(defer(421, "4.3.5", `${myhostname} Server configuration error`), () => {
+    log.note(program === "postscreen" ? "postscreen" : "smtpd", "fatal", why);
+  });
+}
+
+/** Builds the smtpd of one line of master.cf, behind the postscreen of another; one whose restrictions forbid to serve is closed. */
 export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Service): Smtpd {
   const service = postscreen === undefined ? given : underPostscreen(given, postscreen);
   const { context: { logFor, store, workers, index, metrics }, world, anvil, verification } = parts;
@@ -66,7 +76,9 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     verifier: verification.verifier,
     instancePrefix: `${index.toString(16)}.${Math.floor(systemClock.now()).toString(16)}`,
   });
-  reportProblems(access.problems, service, log);
+  const flaw = access.problems.find(({ level }) => level === "fatal");
+  if (flaw !== undefined) return closedServer(service, flaw.text, log);
+  for (const { text } of access.problems) log.note("smtpd", "warning", text);
   return createSmtpd({
     service: { ...service, processLimit: partOf(service.processLimit, { index, workers }) },
     ...(stressed !== undefined && { stressed: { ...service, settings: stressed } }),
@@ -101,17 +113,4 @@ function screened(access: AccessPolicy, postscreen: Service | undefined, parts: 
   const { openTables, resolver } = parts.world;
   const lists = openPostscreenLists(settings, openTables, resolver);
   return behindPostscreen(access, settings, openTables, parts.context.logFor(settings), lists);
-}
-
-function reportProblems(
-  problems: readonly { level: string; text: string }[],
-  service: Service,
-  log: Log,
-): void {
-  for (const { level, text } of problems) {
-    if (level === "fatal") {
-      throw new Error(`${service.name} ${service.program} (master.cf line ${service.line}): ${text}`);
-    }
-    log.note("smtpd", "warning", text);
-  }
 }

@@ -1,0 +1,126 @@
+import { ABSENCE, type Absence, type Feature } from "../parameters/absence.ts";
+import { hasDefault, rowOf, type Scope } from "../scope.ts";
+import { textOf } from "./check_main.ts";
+
+/** What is lost by a setting that is not acted on, given its value: mail is refused or waits, something is weaker, or nothing. */
+export interface Loss {
+  readonly means: "closed" | "weaker" | "harmless";
+  readonly why: string;
+  readonly feature?: Feature;
+}
+
+/** Where a setting stands: the names and values around it, and the programs that it counts for. */
+export interface Surroundings {
+  /** Undefined where the entry of master.cf is switched off. */
+  readonly scope: Scope | undefined;
+  readonly programs: ReadonlySet<string>;
+}
+
+type Judge = (value: string, scope: Scope, absence: Absence) => Partial<Loss> | undefined;
+
+/** Values that ask for nothing. */
+const NOTHING = new Set(["", "no", "none", "0"]);
+
+/** A level of TLS: `may` asks for it where it can be had, the others insist. */
+const tlsLevel = (inTheClear: Absence): Judge => (value) =>
+  value.toLowerCase() === "may" ? { means: "weaker", why: inTheClear.why } : undefined;
+
+/** milter_default_action (postconf(5)) says what becomes of mail that no milter has seen. */
+const milters: Judge = (_, scope) => {
+  const action = textOf(scope, "milter_default_action");
+  return action === "accept"
+    ? {
+      means: "weaker",
+      why: "milters are not spoken to yet: mail passes unseen (milter_default_action = accept)",
+    }
+    : undefined;
+};
+
+/** A table of passwords counts only where the client is to log in at all. */
+const passwords = (program: "smtp" | "lmtp"): Judge => (_, scope) =>
+  textOf(scope, `${program}_sasl_auth_enable`)?.toLowerCase() === "yes" ? undefined : { means: "harmless" };
+
+/** Where more than the parameter's name decides. */
+const JUDGES: Readonly<Record<string, Judge>> = {
+  smtpd_tls_security_level: tlsLevel(ABSENCE.smtpd_use_tls),
+  postscreen_tls_security_level: tlsLevel(ABSENCE.smtpd_use_tls),
+  smtp_tls_security_level: tlsLevel(ABSENCE.smtp_use_tls),
+  lmtp_tls_security_level: tlsLevel(ABSENCE.smtp_use_tls),
+  smtpd_milters: milters,
+  non_smtpd_milters: milters,
+  smtp_sasl_password_maps: passwords("smtp"),
+  lmtp_sasl_password_maps: passwords("lmtp"),
+  smtp_sender_dependent_authentication: passwords("smtp"),
+  lmtp_sender_dependent_authentication: passwords("lmtp"),
+  smtpd_sasl_auth_enable: () => ({
+    means: "closed",
+    why: "clients cannot log in yet: AUTH is not offered, and whom only a login lets in is refused",
+  }),
+};
+
+/** What is lost by a setting, when its parameter is not acted on. */
+export function lossOf(name: string, written: string, absence: Absence, around: Surroundings): Loss {
+  const { scope } = around;
+  const feature = absence.feature === undefined ? {} : { feature: absence.feature };
+  const harmless = (why: string): Loss => ({ means: "harmless", why, ...feature });
+  const value = scope === undefined ? written : safely(scope, written);
+  if (NOTHING.has(value.toLowerCase()) || scope === undefined) return harmless(whyNot(name, absence));
+  if (value === defaultOf(name, scope)) return harmless("it is the default, and what is done anyway");
+  if (!isUsed(name, around.programs)) return harmless("no service of master.cf reads it");
+  const means = absence.means === "open" ? "closed" : absence.means;
+  const judged = Object.hasOwn(JUDGES, name) ? JUDGES[name]!(value, scope, absence) : undefined;
+  return { means, why: means === "harmless" ? whyNot(name, absence) : absence.why, ...feature, ...judged };
+}
+
+function safely(scope: Scope, written: string): string {
+  try {
+    return scope.expandText(written);
+  } catch {
+    return written; // reported elsewhere
+  }
+}
+
+/** Why a harmless one needs no code: the row's own note where it is moot. */
+function whyNot(name: string, absence: Absence): string {
+  const row = rowOf(name);
+  return row?.fit === "moot" ? row.note ?? absence.why : absence.why;
+}
+
+function defaultOf(name: string, scope: Scope): string | undefined {
+  const row = rowOf(name);
+  return row === undefined || !hasDefault(row) ? undefined : safely(scope, row.fallback);
+}
+
+/** Programs that run only where master.cf has a line for them, and have settings of their own. */
+const DAEMONS: ReadonlySet<string> = new Set([
+  ...[
+    "smtpd",
+    "postscreen",
+    "qmqpd",
+    "smtp",
+    "lmtp",
+    "local",
+    "virtual",
+    "pipe",
+    "cleanup",
+    "tlsproxy",
+    "dnsblog",
+  ],
+  ...[
+    "verify",
+    "flush",
+    "bounce",
+    "anvil",
+    "scache",
+    "tlsmgr",
+    "proxymap",
+    "postlogd",
+    "trivial-rewrite",
+    "qmgr",
+  ],
+]);
+
+function isUsed(name: string, programs: ReadonlySet<string>): boolean {
+  const readers = rowOf(name)?.daemons.split(",") ?? ["all"];
+  return readers.some((reader) => reader === "all" || !DAEMONS.has(reader) || programs.has(reader));
+}

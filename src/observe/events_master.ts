@@ -19,7 +19,7 @@ function lostCount(
     : known === most
     ? "by id:"
     : `${known} that may be among them by id:`;
-  if (most === undefined) return `at least ${some(least)} lost, how many is not known; ${ids}`;
+  if (most === undefined) return `about ${some(least)} lost, as far as the last mark tells; ${ids}`;
   return `${least === most ? "" : `${least} to `}${some(most)} lost; ${ids}`;
 }
 

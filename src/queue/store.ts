@@ -100,7 +100,7 @@ export interface QueueListing {
 
 /** Accepted messages that damage has taken. */
 export interface Loss {
-  /** So many are lost for sure. */
+  /** So many are lost for sure; where `most` is not known, about so many, as some may have been finished since the last mark. */
   readonly least: number;
   /** No more than so many; undefined when that cannot be known. */
   readonly most: number | undefined;

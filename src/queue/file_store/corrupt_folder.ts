@@ -113,7 +113,7 @@ export function describeDamage(isEmpty: boolean, losses: readonly Loss[]): strin
   if (isEmpty) return undefined;
   const least = losses.reduce((sum, loss) => sum + loss.least, 0);
   const most = losses.reduce((sum, loss) => sum + (loss.most ?? Infinity), 0);
-  const range = least === most ? `${least}` : most === Infinity ? `at least ${least}` : `${least} to ${most}`;
+  const range = least === most ? `${least}` : most === Infinity ? `about ${least}` : `${least} to ${most}`;
   return `damage was found in the queue: ${range} accepted messages are lost; ` +
     "what is left of them is in corrupt/ below the queue: look at it, then remove it";
 }

@@ -29,6 +29,9 @@ export function splitAddress(text: string): SplitAddress {
 // An atom excludes controls, blanks and specials; letters beyond ASCII pass (RFC 5321 §4.1.2, RFC 6531 §3.3).
 const DOT_STRING = /^[^\x00-\x20\x7f()<>@,;:\\".[\]]+(?:\.[^\x00-\x20\x7f()<>@,;:\\".[\]]+)*$/;
 
+/** The usual address, which is written outside as it is. */
+const USUAL = /^[^\x00-\x20\x7f()<>@,;:\\".[\]]+(?:\.[^\x00-\x20\x7f()<>@,;:\\".[\]]+)*@[A-Za-z0-9.-]+$/;
+
 /** A local part as it is written outside: quoted when it is not a dot-string (RFC 5321 §4.1.2). Always one line. */
 export function quoteLocal(local: string): string {
   return DOT_STRING.test(local) ? local : `"${oneLine(local.replace(/[\\"]/g, "\\$&"))}"`;
@@ -36,7 +39,7 @@ export function quoteLocal(local: string): string {
 
 /** External form of an internal address: `a b@c` is written `"a b"@c`; the null sender stays empty. Always one line. */
 export function quoteAddress(internal: string): string {
-  if (internal === "") return "";
+  if (internal === "" || USUAL.test(internal)) return internal;
   const at = internal.lastIndexOf("@");
   if (at < 0) return quoteLocal(internal);
   return `${quoteLocal(internal.slice(0, at))}${oneLine(internal.slice(at))}`;

@@ -29,9 +29,10 @@ export function printableAscii(text: string, instead = "?"): string {
     : Buffer.from(text).toString("latin1").replace(/[^\x20-\x7e]/g, instead);
 }
 
+const LINE_END = /[\r\n\0]/;
 const LINE_ENDS = /[\r\n\0]/g;
 
 /** Text that does not end the line, field or command that it is written into: a line end or NUL is a blank. Other controls stay. */
 export function oneLine(text: string): string {
-  return text.replace(LINE_ENDS, " ");
+  return LINE_END.test(text) ? text.replace(LINE_ENDS, " ") : text;
 }

@@ -44,7 +44,7 @@ export function countedRange(context: Context): MaybeAsync<string | undefined> {
 
 /** smtpd_client_connection_count_limit and smtpd_client_connection_rate_limit: counts the connection, and refuses one too many. */
 export function overConnectionLimit(context: Context): MaybeAsync<Reply | undefined> {
-  const { deps: { anvil, log }, clientText, facts: { countedAs, client: { address } } } = context;
+  const { deps: { anvil, log }, facts: { countedAs, client: { address } } } = context;
   const { connectionCountLimit: most, connectionRateLimit: fastest, service, myhostname } = context.settings;
   if (countedAs === undefined || anvil === undefined) return undefined;
   return then(anvil.connect(service, countedAs), ({ count, rate }) => {
@@ -52,7 +52,7 @@ export function overConnectionLimit(context: Context): MaybeAsync<Reply | undefi
     if (!tooMany && (fastest === 0 || rate <= fastest)) return undefined;
     const kind = tooMany ? "Connection concurrency" : "Connection rate";
     const number = tooMany ? count : rate;
-    log.emit("smtpd", "limitExceeded", { kind, number, client: clientText, service });
+    log.emit("smtpd", "limitExceeded", { kind, number, client: context.clientText, service });
     return defer(421, "4.7.0", `${myhostname} Error: too many connections from ${address}`);
   });
 }

@@ -27,9 +27,9 @@ export function noteEarlyInput(
   input: Buffer | undefined,
   where: string,
 ): EarlyTalk | undefined {
-  const { facts, deps, clientText, settings } = context;
+  const { facts, deps, settings } = context;
   if (input === undefined || facts.pipelinedEarly) return undefined;
-  deps.log.emit("smtpd", "improperPipelining", { where, client: clientText, input: escaped(input) });
+  deps.log.emit("smtpd", "improperPipelining", { where, client: context.clientText, input: escaped(input) });
   return {
     facts: { ...facts, pipelinedEarly: true },
     refusal: settings.forbidUnauthPipelining

@@ -149,11 +149,12 @@ function runCommand(phase: LinePhase, session: CommandReader, line: string): May
   });
 }
 
-function takeLine({ input, settings, deps, clientText }: CommandReader): Buffer | undefined {
+function takeLine(session: CommandReader): Buffer | undefined {
+  const { input, settings, deps } = session;
   const { line, tooLong } = input.takeLine(settings.lineLimit);
   if (tooLong !== undefined) {
     deps.log.emit("smtpd", "longRequest", {
-      client: clientText,
+      client: session.clientText,
       limit: settings.lineLimit,
       start: tooLong.toString("latin1", 0, 30),
     });

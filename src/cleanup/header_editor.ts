@@ -32,6 +32,8 @@ export class HeaderEditor implements Stage {
   readonly #message: MessageDraft;
   readonly #context: "local" | "remote";
   readonly #rewrites: boolean;
+  readonly #completes: boolean;
+  /** Of what may have to be added. */
   readonly #seen = new Set<string>();
   #resent = false;
   #messageId: string | undefined;
@@ -44,6 +46,7 @@ export class HeaderEditor implements Stage {
     this.#submission = submission;
     this.#message = message;
     this.#context = submission.completeHeaders ? "local" : "remote";
+    this.#completes = submission.completeHeaders || deps.settings.alwaysComplete;
     this.#rewrites = !deps.settings.noMappings && deps.rewriter.rewritesHeaders(this.#context);
   }
 
@@ -78,7 +81,7 @@ export class HeaderEditor implements Stage {
   }
 
   #note(name: string, text: string): void {
-    if (COMPLETING.has(name)) this.#seen.add(name);
+    if (this.#completes && COMPLETING.has(name)) this.#seen.add(name);
     if (name === "message-id") this.#messageId = valueOf(text);
     else if (name.startsWith("resent-")) {
       this.#resent = true;
@@ -115,8 +118,7 @@ export class HeaderEditor implements Stage {
 
   headerEnd(): MaybeAsync<void> {
     const { sender } = this.#message;
-    const completes = this.#submission.completeHeaders || this.#deps.settings.alwaysComplete;
-    if (!completes) return this.#complete([]);
+    if (!this.#completes) return this.#complete([]);
     return then(
       rewrittenSender(this.#deps, sender),
       (rewritten) => this.#complete(this.#missing(this.#orTrouble(sender, rewritten))),

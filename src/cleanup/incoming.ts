@@ -6,9 +6,10 @@ import type { Envelope } from "../queue/envelope.ts";
 import { defer, refuse } from "../smtp/reply.ts";
 import type { Committed, IncomingMessage, LateChanges, Submission } from "./cleanup.ts";
 import type { CleanupHouse } from "./cleanup_deps.ts";
+import { toBytesText } from "./latin1.ts";
 import { MessageDraft, replyToFault } from "./message_draft.ts";
 import { type Addressed, settleRecipients } from "./recipients.ts";
-import { type HeaderField, type Stage, UNCHANGED } from "./stage.ts";
+import { type Changed, type HeaderField, type Stage, UNCHANGED } from "./stage.ts";
 import { stagesFor } from "./stages.ts";
 
 const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
@@ -79,9 +80,7 @@ export class Incoming implements IncomingMessage {
   #start(walker: MimeWalker): MaybeAsync<void> {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    const top = walker.push(Buffer.from(this.#submission.prepend.join("")));
-    walker.beginContent();
-    return this.#takeAll(top, 0);
+    return this.#takeAll(walker.beginContent(toBytesText(this.#submission.prepend.join(""))), 0);
   }
 
   #takeAll(events: readonly MimeEvent[], from: number): MaybeAsync<void> {
@@ -113,12 +112,17 @@ export class Incoming implements IncomingMessage {
 
   /** A field goes through the stages from `from` on; what they put in front of it goes in as it is. */
   #takeField(field: HeaderField, from: number): MaybeAsync<void> {
-    const stage = this.#stages[from];
-    if (stage === undefined) return this.#keep(field, field.text);
-    return then(stage.field?.(field) ?? UNCHANGED, ({ text, before }) => {
-      if (before !== undefined) this.#keep(field, before);
-      if (text !== "") return this.#takeField(text === undefined ? field : renamed(field, text), from + 1);
-    });
+    for (let i = from; i < this.#stages.length; i++) {
+      const changed = this.#stages[i]!.field?.(field) ?? UNCHANGED;
+      if (isPromise(changed)) return changed.then((late) => this.#changeField(field, late, i + 1));
+      if (changed !== UNCHANGED) return this.#changeField(field, changed, i + 1);
+    }
+    this.#keep(field, field.text);
+  }
+
+  #changeField(field: HeaderField, { text, before }: Changed, next: number): MaybeAsync<void> {
+    if (before !== undefined) this.#keep(field, before);
+    if (text !== "") return this.#takeField(text === undefined ? field : renamed(field, text), next);
   }
 
   #keep({ place }: HeaderField, text: string): void {
@@ -174,7 +178,8 @@ export class Incoming implements IncomingMessage {
       return addressed;
     }
     try {
-      return { is: "queued", id: message.id, size: await message.commit(this.#envelope(late, addressed)) };
+      await message.commit(this.#envelope(late, addressed));
+      return { is: "queued", id: message.id, size: message.size };
     } catch (error) {
       return { is: "refused", reply: replyToFault(error) };
     }

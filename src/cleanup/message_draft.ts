@@ -172,13 +172,16 @@ export class MessageDraft implements MessageEdits {
     this.#draft.abort();
   }
 
-  /** Durable once it resolves: answers its size. Rejects when it is not stored. */
-  async commit(envelope: Envelope): Promise<number> {
+  /** Bytes of head and body, whose last ones have come. */
+  get size(): number {
+    return this.#head.size + this.#draft.size;
+  }
+
+  /** Durable once it resolves. Rejects when it is not stored. */
+  commit(envelope: Envelope): Promise<void> {
     const head = this.#head.bytes;
     this.#lines.push(head);
-    const size = head.length + this.#draft.size;
     const eightBit = envelope.eightBit || this.#eightBitBody || !isAscii(head) || undefined;
-    await this.#draft.commit({ ...envelope, eightBit, longestLine: this.#lines.longest }, head);
-    return size;
+    return this.#draft.commit({ ...envelope, eightBit, longestLine: this.#lines.longest }, head);
   }
 }

@@ -85,9 +85,11 @@ export function walkLimits(parameters: WalkParameters, line: number): WalkLimits
 const LF = 10;
 const CR = 13;
 const DASH = 45;
+const BLANK = 32;
+const TAB = 9;
 const FIELD = /^([!-9;-~]+)[ \t]*:/;
 const MBOX_LINE = /^>*From /;
-const MBOX_OR_FOLDED = /^[>F \t]/;
+const MBOX_OR_FOLDED = /^(?:>*From |[ \t])/;
 /** A field with its lines and nothing in it that has to be changed. */
 const USUAL_FIELD = /([!-9;-~]+):[^\n\0]*\n(?:[ \t][^\n\0]*\n)*/y;
 /** Bytes that are looked at for usual fields. Parts may have no header at all, and be many. */
@@ -137,9 +139,15 @@ export class MimeWalker {
     return this.#take();
   }
 
-  /** What comes from here on was sent: mbox `From ` lines become fields, and a first line that is folded goes on no field of ours. */
-  beginContent(): void {
+  /**
+   * What comes from here on was sent: mbox `From ` lines become fields, and a first line that is folded goes on no field of ours,
+   * which `top` has, as Latin-1.
+   */
+  beginContent(top = ""): readonly MimeEvent[] {
+    const read = top === "" ? 0 : this.#usualFields(top, "primary", true);
+    const events = read < top.length ? this.push(Buffer.from(top.slice(read), "latin1")) : this.#take();
     this.#top = true;
+    return events;
   }
 
   /** The message is over: what was kept back. */
@@ -158,18 +166,30 @@ export class MimeWalker {
     return events;
   }
 
-  /** Reads usual fields at once; else a line, as any are. Answers where to go on. */
+  /** Reads usual fields at once, and the end of the header behind them; else a line, as any are. Answers where to go on. */
   #headerFrom(chunk: Buffer, at: number, place: HeaderPlace): number {
-    if (this.#field !== undefined || this.#inLine) return this.#lineFrom(chunk, at);
+    if (this.#inLine || (this.#field !== undefined && isBlank(chunk[at]!))) return this.#lineFrom(chunk, at);
+    this.#endField();
     const text = chunk.toString("latin1", at, at + (place === "primary" ? WINDOW : PART_WINDOW));
     if (this.#top && MBOX_OR_FOLDED.test(text)) return this.#lineFrom(chunk, at);
-    this.#top = false;
     const read = this.#usualFields(text, place);
-    return read > 0 ? at + read : this.#lineFrom(chunk, at);
+    if (read === 0) return this.#lineFrom(chunk, at);
+    this.#top = false;
+    if (!text.startsWith(this.#options.lineEnd, read)) return at + read;
+    return this.#blankLine(chunk, at + read);
   }
 
-  /** Takes fields that are whole and neither long nor odd; answers how much that was. */
-  #usualFields(text: string, place: HeaderPlace): number {
+  /** The blank line behind a header: before a body it is the first of that. */
+  #blankLine(chunk: Buffer, at: number): number {
+    this.#enterBody("");
+    if (this.#place === "body") return at;
+    const end = at + this.#options.lineEnd.length;
+    this.#emitBody(chunk.subarray(at, end));
+    return end;
+  }
+
+  /** Takes fields that are neither long nor odd, and whole, the last one only if text goes on behind it or `ends`; answers how much that was. */
+  #usualFields(text: string, place: HeaderPlace, ends = false): number {
     const { line, header } = this.#options.limits;
     const most = Math.min(line, header);
     for (let at = 0;;) {
@@ -177,7 +197,7 @@ export class MimeWalker {
       const match = USUAL_FIELD.exec(text);
       const end = at + (match?.[0].length ?? text.length);
       // The next line may go on with it, unless it is there and does not.
-      if (match === null || end >= text.length || text[end] === " " || text[end] === "\t") return at;
+      if (match === null || (end === text.length && !ends) || text[end] === " " || text[end] === "\t") return at;
       if (end - at > most) return at;
       this.#emitField(place, match[1]!.toLowerCase(), match[0]);
       at = end;
@@ -411,6 +431,8 @@ export class MimeWalker {
     return mayBeBoundary ? line : chunk.length;
   }
 }
+
+const isBlank = (byte: number) => byte === BLANK || byte === TAB;
 
 function withoutNul(text: string): string {
   const nul = text.indexOf("\0");

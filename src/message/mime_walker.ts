@@ -197,7 +197,9 @@ export class MimeWalker {
       const match = USUAL_FIELD.exec(text);
       const end = at + (match?.[0].length ?? text.length);
       // The next line may go on with it, unless it is there and does not.
-      if (match === null || (end === text.length && !ends) || text[end] === " " || text[end] === "\t") return at;
+      if (match === null || (end === text.length && !ends) || text[end] === " " || text[end] === "\t") {
+        return at;
+      }
       if (end - at > most) return at;
       this.#emitField(place, match[1]!.toLowerCase(), match[0]);
       at = end;

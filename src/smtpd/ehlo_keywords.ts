@@ -31,12 +31,16 @@ export const ALL_BUT_STATUS: ReadonlySet<EhloKeyword> = new Set(
   EHLO_KEYWORDS.filter((keyword) => keyword !== "ENHANCEDSTATUSCODES"),
 );
 
-/** What the EHLO answer depends on. */
-export interface EhloFacts {
+/** What the EHLO answer depends on, whoever the client is. */
+export interface EhloSettings {
   readonly myhostname: string;
   readonly messageSizeLimit: number;
   readonly vrfyDisabled: boolean;
   readonly smtputf8: boolean;
+}
+
+/** What of the EHLO answer depends on the client. */
+export interface EhloFacts {
   readonly mayXclient: boolean;
   readonly mayXforward: boolean;
   readonly discarded: ReadonlySet<EhloKeyword>;
@@ -47,25 +51,30 @@ const XCLIENT_ATTRIBUTES = "NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADD
 /** Attributes that XFORWARD takes (XFORWARD_README). */
 const XFORWARD_ATTRIBUTES = "NAME ADDR PROTO HELO SOURCE PORT IDENT";
 
-/** The lines of the EHLO answer, Postfix's order (RFC 5321 §4.1.1.1). */
-export function ehloLines(facts: EhloFacts): string[] {
-  const size = facts.messageSizeLimit > 0 ? `SIZE ${facts.messageSizeLimit}` : "SIZE";
-  const rows: readonly (readonly [EhloKeyword, string | undefined])[] = [
-    ["PIPELINING", "PIPELINING"],
-    ["SIZE", size],
-    ["VRFY", facts.vrfyDisabled ? undefined : "VRFY"],
-    ["ETRN", "ETRN"],
-    ["XCLIENT", facts.mayXclient ? `XCLIENT ${XCLIENT_ATTRIBUTES}` : undefined],
-    ["XFORWARD", facts.mayXforward ? `XFORWARD ${XFORWARD_ATTRIBUTES}` : undefined],
-    ["ENHANCEDSTATUSCODES", "ENHANCEDSTATUSCODES"],
-    ["8BITMIME", "8BITMIME"],
-    ["DSN", "DSN"],
-    ["SMTPUTF8", facts.smtputf8 ? "SMTPUTF8" : undefined],
-    ["CHUNKING", "CHUNKING"],
-  ];
-  const lines = [facts.myhostname];
-  for (const [keyword, line] of rows) {
-    if (line !== undefined && !facts.discarded.has(keyword)) lines.push(line);
+/** A keyword, and the line that says it; undefined where it is not offered. */
+type Row = readonly [EhloKeyword, (settings: EhloSettings, facts: EhloFacts) => string | undefined];
+
+/** In Postfix's order. */
+const ROWS: readonly Row[] = [
+  ["PIPELINING", () => "PIPELINING"],
+  ["SIZE", ({ messageSizeLimit: most }) => most > 0 ? `SIZE ${most}` : "SIZE"],
+  ["VRFY", ({ vrfyDisabled }) => vrfyDisabled ? undefined : "VRFY"],
+  ["ETRN", () => "ETRN"],
+  ["XCLIENT", (_, { mayXclient }) => mayXclient ? `XCLIENT ${XCLIENT_ATTRIBUTES}` : undefined],
+  ["XFORWARD", (_, { mayXforward }) => mayXforward ? `XFORWARD ${XFORWARD_ATTRIBUTES}` : undefined],
+  ["ENHANCEDSTATUSCODES", () => "ENHANCEDSTATUSCODES"],
+  ["8BITMIME", () => "8BITMIME"],
+  ["DSN", () => "DSN"],
+  ["SMTPUTF8", ({ smtputf8 }) => smtputf8 ? "SMTPUTF8" : undefined],
+  ["CHUNKING", () => "CHUNKING"],
+];
+
+/** The lines of the EHLO answer (RFC 5321 §4.1.1.1). */
+export function ehloLines(settings: EhloSettings, facts: EhloFacts): string[] {
+  const lines = [settings.myhostname];
+  for (const [keyword, say] of ROWS) {
+    const line = facts.discarded.has(keyword) ? undefined : say(settings, facts);
+    if (line !== undefined) lines.push(line);
   }
   return lines;
 }

@@ -12,9 +12,12 @@ import { answer, type Step } from "../step.ts";
 const HELO_SYNTAX = refuse(501, undefined, "Syntax: HELO hostname");
 const EHLO_SYNTAX = refuse(501, undefined, "Syntax: EHLO hostname");
 
+const UNSAFE = /[ <>()\\";@\x00-\x1f\x7f]/;
+const ALL_UNSAFE = new RegExp(UNSAFE, "g");
+
 /** The name as it goes into logs and headers: what could break out of those becomes `?`. */
 export function safeHelloName(name: string): string {
-  return name.replace(/[ <>()\\";@\x00-\x1f\x7f]/g, "?");
+  return UNSAFE.test(name) ? name.replace(ALL_UNSAFE, "?") : name;
 }
 
 const nameIn = (words: readonly string[]) => safeHelloName(words.slice(1).join(" "));
@@ -43,8 +46,8 @@ function announce(context: Context, facts: SessionFacts): MaybeAsync<Step> {
   return then(mayUse(context, "xclient"), (mayXclient) =>
     then(mayUse(context, "xforward"), (mayXforward) => {
       const { settings } = context;
-      const lines = ehloLines({ ...settings, mayXclient, mayXforward, discarded: facts.withheld });
-      return { ...answer(READY, accept(250, undefined, ...lines)), facts };
+      const lines = ehloLines(settings, { mayXclient, mayXforward, discarded: facts.withheld });
+      return { phase: READY, reply: accept(250, undefined, ...lines), counts: "good", facts };
     }));
 }
 

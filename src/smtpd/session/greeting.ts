@@ -32,10 +32,10 @@ export function lookUp(context: Context): MaybeAsync<Step> {
 
 /** Tells the log of the client, from which on it is known there. */
 export function admit(context: Context, phase: PhaseAt<"named">): Step {
-  const { warning, ...name } = phase.name;
-  const { deps: { log }, settings } = context;
+  const { warning, name, reverseName, nameStatus, reverseNameStatus } = phase.name;
+  const { deps: { log }, settings, facts: { client: { address, port } } } = context;
   if (warning !== undefined) log.note("smtpd", "warning", warning);
-  const client = { ...context.facts.client, ...name };
+  const client = { address, port, name, reverseName, nameStatus, reverseNameStatus };
   log.emit("smtpd", "connect", { client: clientText(client, settings.portLogging) });
   return { phase: COUNTING, facts: { ...context.facts, client } };
 }
@@ -45,7 +45,10 @@ export function count(context: Context, phase: PhaseAt<"counting">, input: Input
   const early = noteEarlyInput(context, input.pending, "CONNECT");
   if (early?.refusal !== undefined) return dismissal(phase, early.refusal);
   const facts = early?.facts ?? context.facts;
-  return then(countedRange(context), (countedAs) => ({ phase: LIMITING, facts: { ...facts, countedAs } }));
+  return then(countedRange(context), (countedAs) => ({
+    phase: LIMITING,
+    facts: countedAs === facts.countedAs ? facts : { ...facts, countedAs },
+  }));
 }
 
 /** Refuses one connection too many. */
@@ -93,13 +96,16 @@ function turnAway({ settings }: Context, phase: Phase, facts: SessionFacts): Ste
 
 /** Learns what depends on the client, and greets it: with the banner, or with what refuses it (smtpd_delay_reject = no). */
 export function welcome(context: Context, phase: PhaseAt<"welcoming">): MaybeAsync<Step> {
-  return then(learnKeywords(context), (keywords) =>
-    then(learnNewlines(context), (lenientNewlines) => {
-      const facts = { ...context.facts, ...keywords, lenientNewlines };
-      return then(check(context, { phase, stage: "CONNECT" }), (refusal): Step => {
-        const next = refusal === undefined ? READY : DENIED;
-        if (context.policy.closed) return turnAway(context, next, facts);
-        return { phase: next, facts, reply: refusal ?? accept(220, undefined, context.settings.banner) };
-      });
-    }));
+  return then(
+    learnKeywords(context),
+    ({ withheld, keywordsUnknown }) =>
+      then(learnNewlines(context), (lenientNewlines) => {
+        const facts = { ...context.facts, withheld, keywordsUnknown, lenientNewlines };
+        return then(check(context, { phase, stage: "CONNECT" }), (refusal): Step => {
+          const next = refusal === undefined ? READY : DENIED;
+          if (context.policy.closed) return turnAway(context, next, facts);
+          return { phase: next, facts, reply: refusal ?? accept(220, undefined, context.settings.banner) };
+        });
+      }),
+  );
 }

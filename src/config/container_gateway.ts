@@ -1,6 +1,6 @@
 import { formatIp, parseIp } from "../address/ip.ts";
 import { contains, parseNetwork } from "../address/network.ts";
-import { splitList } from "./syntax/list.ts";
+import { splitMatchList } from "./syntax/list.ts";
 import type { World } from "./world.ts";
 
 /** Files that container engines put into a container: Docker, Podman. */
@@ -61,7 +61,7 @@ export function mentionOf(address: string, mynetworks: string, world: World, dep
   const ip = parseIp(address);
   if (ip === undefined || depth > 3) return "no";
   let found: Mention = "no";
-  for (const item of splitList(mynetworks)) {
+  for (const item of splitMatchList(mynetworks).items) {
     if (item.startsWith("!")) {
       if (mentionBy(item.slice(1), ip) !== "no") break;
       continue;

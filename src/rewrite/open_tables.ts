@@ -1,5 +1,5 @@
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
-import { splitList } from "../config/syntax/list.ts";
+import { splitList, splitMatchList } from "../config/syntax/list.ts";
 import type { OpenTable, TableContext } from "../table/context.ts";
 import { type Maps, mapsOf } from "../table/search/maps.ts";
 import {
@@ -102,5 +102,5 @@ export function parentMatches(
   settings: SettingsOf<typeof MATCH_PARAMETERS>,
   name: string,
 ): boolean {
-  return splitList(settings.parent_domain_matches_subdomains).includes(name);
+  return splitMatchList(settings.parent_domain_matches_subdomains).items.includes(name);
 }

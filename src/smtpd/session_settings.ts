@@ -1,4 +1,4 @@
-import { splitList } from "../config/syntax/list.ts";
+import { splitMatchList } from "../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import type { PathOptions } from "../address/path.ts";
 import { refusalWith, refuse, type Reply } from "../smtp/reply.ts";
@@ -132,7 +132,7 @@ function readBareNewlineRefusal(settings: SessionValues): Reply {
   return refusalWith(code, "5.5.2", text) ?? refuse(550, "5.5.2", text);
 }
 
-const upperSet = (text: string) => new Set(splitList(text).map((word) => word.toUpperCase()));
+const upperSet = (text: string) => new Set(splitMatchList(text).items.map((word) => word.toUpperCase()));
 
 /** smtpd_tls_security_level, else the older smtpd_enforce_tls; wrapper mode demands TLS whatever they say (postconf(5)). */
 function demandsTls(settings: SessionValues): boolean {

@@ -1,5 +1,5 @@
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
-import { splitList } from "../config/syntax/list.ts";
+import { splitMatchList } from "../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import type { Log } from "../observe/log.ts";
 import type { OpenMaps, OpenTables } from "../rewrite/open_tables.ts";
@@ -43,7 +43,7 @@ function lookupIn(maps: OpenMaps | undefined): Lookup | undefined {
 
 /** A list of commands that has more than names and one pattern written in place: `!name`, `/file`, `type:table`. */
 function needsList(text: string): boolean {
-  return splitList(text).some((item) => /[:/!]/.test(item) && !isInlinePattern(item));
+  return splitMatchList(text).items.some((item) => /[:/!]/.test(item) && !isInlinePattern(item));
 }
 
 /** Whether a verb is in such a list. What cannot be asked is in none, with a warning: Postfix does not mind either. */

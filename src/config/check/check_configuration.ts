@@ -3,6 +3,7 @@ import { checkMain } from "./check_main.ts";
 import { checkOldDefaults } from "./check_level.ts";
 import { checkGateway } from "./check_gateway.ts";
 import { checkHonoured } from "./check_honoured.ts";
+import { checkComments } from "./check_comments.ts";
 import { checkNames } from "./check_names.ts";
 import { checkNeighbours } from "./check_neighbours.ts";
 import { checkChroot, checkMainLists, checkService } from "./check_services.ts";
@@ -64,6 +65,7 @@ export function checkConfiguration({ light, services, master, users }: Checkable
     ...services.flatMap((each) => checkService(master, each, ownLists(each))),
     ...checkChroot(master),
     ...checkNames(scope, all, master),
+    ...checkComments(all),
     ...checkHonoured(all, surroundingsIn(scope, services)),
   ];
 }

@@ -79,3 +79,26 @@ export function splitListChecked(text: string): SplitList {
 export function splitList(text: string): string[] {
   return [...splitListChecked(text).items];
 }
+
+/** The items of a list of names, addresses or users that something is looked for in, up to a word that begins with `#`. */
+export interface MatchItems {
+  readonly items: readonly string[];
+  /** That word and what follows it: Postfix does not take comments there, and leaves off (match_list). */
+  readonly comment?: string;
+}
+
+/** Takes such a list apart (`mynetworks`, `relay_domains`, `authorized_flush_users`). */
+export function splitMatchList(text: string): MatchItems {
+  for (let at = 0; at < text.length; at++) {
+    if (SEPARATOR.test(text[at]!)) continue;
+    if (text[at] === "#") return { items: splitList(text.slice(0, at)), comment: text.slice(at) };
+    at = endOfItem(text, at);
+  }
+  return { items: splitList(text) };
+}
+
+/** What Postfix says of a comment where none may be; `list` is the parameter. */
+export function commentText(list: string, comment: string): string {
+  const [, word = "", rest = ""] = /^([^, \t\r\n]*)[, \t\r\n]?([^]*)$/.exec(comment)!;
+  return `${list}: comment at end of line is not supported: ${word} ${rest}`;
+}

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { splitList, splitListChecked, splitListRaw } from "./list.ts";
+import { commentText, splitList, splitListChecked, splitListRaw, splitMatchList } from "./list.ts";
 
 test.each([
   ["", []],
@@ -29,4 +29,24 @@ test("splitListRaw() loses nothing but separators", () => {
     expect(bare(splitListRaw(text).join(""))).toBe(bare(text));
     splitList(text);
   }));
+});
+
+test.each([
+  ["a b", ["a", "b"], undefined],
+  [
+    "127.0.0.0/8 # local, only # twice",
+    ["127.0.0.0/8"],
+    "m: comment at end of line is not supported: # local, only # twice",
+  ],
+  [
+    "example.com, #mail.example.com",
+    ["example.com"],
+    "m: comment at end of line is not supported: #mail.example.com ",
+  ],
+  ["#all of them", [], "m: comment at end of line is not supported: #all of them"],
+  ["a#b inline:{ #x=y } {c d}", ["a#b", "inline:{ #x=y }", "c d"], undefined],
+])("splitMatchList(%j) ends at a comment, as Postfix's lists do", (text, items, warning) => {
+  const found = splitMatchList(text);
+  expect<unknown>(found.items).toEqual(items);
+  expect(found.comment === undefined ? undefined : commentText("m", found.comment)).toBe(warning);
 });

@@ -1,4 +1,4 @@
-import { splitList } from "../../config/syntax/list.ts";
+import { splitList, splitMatchList } from "../../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../../config/parameters/settings_type.ts";
 import { type WalkLimits, walkLimits } from "../../message/mime_walker.ts";
 import type { Families } from "../../dns/answer.ts";
@@ -219,7 +219,7 @@ export function clientSettings(
     bindAddressEnforce: pick(s.smtp_bind_address_enforce, s.lmtp_bind_address_enforce),
     cacheOnDemand: pick(s.smtp_connection_cache_on_demand, s.lmtp_connection_cache_on_demand),
     cacheDestinations: new Set(
-      splitList(pick(s.smtp_connection_cache_destinations, s.lmtp_connection_cache_destinations))
+      splitMatchList(pick(s.smtp_connection_cache_destinations, s.lmtp_connection_cache_destinations)).items
         .map((name) => name.toLowerCase()),
     ),
     cacheTimeLimit: 1000 * pick(s.smtp_connection_cache_time_limit, s.lmtp_connection_cache_time_limit),

@@ -1,5 +1,5 @@
 import { systemClock } from "../../base/clock.ts";
-import { splitList } from "../../config/syntax/list.ts";
+import { splitMatchList } from "../../config/syntax/list.ts";
 import {
   type Connection,
   type ConnectionHandler,
@@ -42,7 +42,7 @@ const BACKLOG = 511;
 
 /** Whether a list of users (authorized_mailq_users and kin) has the name: `static:anyone`, names, `!name`. */
 export function listsUser(list: string, name: () => string | undefined): boolean {
-  for (const item of splitList(list)) {
+  for (const item of splitMatchList(list).items) {
     if (/^static:/i.test(item)) return true;
     const asked = name();
     if (asked === undefined) continue;

@@ -1,4 +1,4 @@
-import { splitList } from "../../config/syntax/list.ts";
+import { splitMatchList } from "../../config/syntax/list.ts";
 
 /** smtpd_forbidden_commands as far as no table has to be opened for it: names and inline patterns. */
 export interface ForbiddenCommands {
@@ -22,7 +22,7 @@ export function isInlinePattern(item: string): boolean {
 
 /** Takes smtpd_forbidden_commands apart; tables by name are opened elsewhere. */
 export function readForbiddenCommands(text: string): ForbiddenCommands {
-  const items = splitList(text);
+  const { items } = splitMatchList(text);
   return {
     names: new Set(items.filter((item) => !item.includes(":")).map((item) => item.toUpperCase())),
     patterns: items.map(patternOf).filter((pattern) => pattern !== undefined),

@@ -1,7 +1,7 @@
 import { parseIp } from "../../address/ip.ts";
 import { contains, parseNetwork } from "../../address/network.ts";
 import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
-import { splitList } from "../../config/syntax/list.ts";
+import { commentText, splitMatchList } from "../../config/syntax/list.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
 import type { OpenTable, TableContext } from "../context.ts";
 import { fileBacked } from "../text/file_backed.ts";
@@ -85,7 +85,15 @@ class ListReader {
   }
 
   read(text: string, depth = 0, place: Omit<MatchedItem, "item"> = {}): Pattern[] {
-    return splitList(text).map((item) => this.#pattern(item, depth, place));
+    const { items, comment } = splitMatchList(text);
+    // In main.cf itself the configuration's check has said it, with file and line.
+    if (comment !== undefined && place.file !== undefined) this.#warnOfComment(comment, place);
+    return items.map((item) => this.#pattern(item, depth, place));
+  }
+
+  #warnOfComment(comment: string, { file, line }: Omit<MatchedItem, "item">): void {
+    const text = commentText(this.#options.title ?? "match list", comment);
+    this.#from.context.warn(`${text} (${file}, line ${line}; write it on a line of its own)`);
   }
 
   close(): void {
@@ -125,6 +133,7 @@ class ListReader {
       },
       failed: (error) => [() => trouble(`open file ${path}: ${systemErrorText(error)}`)],
     });
+    content.current(); // the operator hears of comments at the start
     return (subject) => firstOf(content.current(), 0, subject);
   }
 

@@ -1,5 +1,6 @@
 import type { Envelope, Recipient } from "../queue/envelope.ts";
-import type { Content, RecipientDetail } from "../queue/store.ts";
+import type { Content } from "../queue/store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 
 /** A recipient and what became of it, for a notice. */
 export interface ReportedRecipient {

@@ -4,7 +4,7 @@ import { contentOf } from "../../test/kit/memory_store.ts";
 import { countedIds, memoryCleanup } from "../../test/kit/memory_cleanup.ts";
 import { memoryLog } from "../../test/kit/memory_log.ts";
 import type { Envelope, QueueId, Recipient } from "../queue/envelope.ts";
-import type { RecipientDetail } from "../queue/store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { ReportedRecipient } from "./bouncer.ts";
 import { type BounceSettings, createBouncer } from "./create_bouncer.ts";
 import { parseTemplates, type Templates } from "./template.ts";

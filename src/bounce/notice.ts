@@ -2,7 +2,7 @@ import { quoteAddress } from "../address/address.ts";
 import { printable, printableAscii } from "../base/printable.ts";
 import { wrapLine } from "../base/wrap.ts";
 import { mailDate } from "../message/date.ts";
-import type { RecipientDetail } from "../queue/store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { NoticeSubject, ReportedRecipient } from "./bouncer.ts";
 import type { Template } from "./template.ts";
 

@@ -1,4 +1,5 @@
-import type { Content, RecipientDetail } from "../queue/store.ts";
+import type { Content } from "../queue/store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { Envelope, Recipient } from "../queue/envelope.ts";
 
 /** One delivery: some recipients of a message that share transport and next hop. */

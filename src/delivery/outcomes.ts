@@ -1,5 +1,5 @@
 import type { Outcome, Part } from "./agent.ts";
-import type { RecipientDetail } from "../queue/store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { TaskResult } from "./mailbox/writer.ts";
 
 /** A final delivery that worked. */

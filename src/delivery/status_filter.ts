@@ -1,6 +1,6 @@
 import type { ParameterName } from "../config/parameters/settings_type.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import type { RecipientDetail } from "../queue/store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { OpenMaps } from "../rewrite/open_tables.ts";
 import type { Agent, DeliveryReport, Outcome } from "./agent.ts";
 

@@ -1,5 +1,5 @@
 import { printable } from "../base/printable.ts";
-import type { RecipientDetail } from "../queue/store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { TaskResult } from "./mailbox/writer.ts";
 
 /** What exit statuses mean to a mail system (sysexits(3); master-cf page, pipe(8)). */

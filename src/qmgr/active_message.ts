@@ -1,12 +1,7 @@
 import type { Address } from "../address/address.ts";
 import type { Envelope, QueueId } from "../queue/envelope.ts";
-import type {
-  Content,
-  RecipientChange,
-  RecipientDetail,
-  RecipientState,
-  StoredMessage,
-} from "../queue/store.ts";
+import type { Content, RecipientChange, RecipientState, StoredMessage } from "../queue/store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { ReportedRecipient } from "../bounce/bouncer.ts";
 import type { Probe } from "./probe.ts";
 

@@ -1,6 +1,6 @@
 import type { Outcome } from "../delivery/agent.ts";
 import { NOTIFY, type Recipient } from "../queue/envelope.ts";
-import type { RecipientDetail } from "../queue/store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { ActiveMessage } from "./active_message.ts";
 
 /** What a success report says of a delivery: how, then the agent's words (bounce(8)). */

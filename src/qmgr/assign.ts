@@ -1,6 +1,6 @@
 import { type Address, splitAddress } from "../address/address.ts";
 import type { Envelope } from "../queue/envelope.ts";
-import type { RecipientDetail } from "../queue/store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { Route } from "../routing/route.ts";
 import type { QmgrSettings } from "./qmgr_settings.ts";
 

@@ -2,7 +2,8 @@ import { systemErrorText } from "../platform/system_error.ts";
 import { quoteAddress } from "../address/address.ts";
 import type { Bouncer, ReportedRecipient } from "../bounce/bouncer.ts";
 import type { Log } from "../observe/log.ts";
-import type { Content, QueueStore, RecipientChange, RecipientDetail } from "../queue/store.ts";
+import type { Content, QueueStore, RecipientChange } from "../queue/store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { ActiveMessage, Reported } from "./active_message.ts";
 import { type Backoff, waitingTime } from "./backoff.ts";
 

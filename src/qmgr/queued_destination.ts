@@ -1,5 +1,5 @@
 import { Heap, type HeapItem } from "../base/heap.ts";
-import type { RecipientDetail } from "../queue/store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 import { newWindow, type Window, type WindowLimits } from "./feedback.ts";
 import type { ActiveMessage } from "./active_message.ts";
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { Heap } from "../base/heap.ts";
-import type { RecipientDetail } from "../queue/store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { ActiveMessage } from "./active_message.ts";
 import {
   type Destination,

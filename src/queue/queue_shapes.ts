@@ -17,7 +17,8 @@ import {
 import { type Address, internalAddress } from "../address/address.ts";
 import { type Envelope, type Origin, type QueueId, type Recipient } from "./envelope.ts";
 import { parseQueueId } from "./queue_id.ts";
-import type { QueueCounts, QueueListing, QueueName, RecipientDetail, RecipientState } from "./store.ts";
+import type { QueueCounts, QueueListing, QueueName, RecipientState } from "./store.ts";
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 
 /** Longest text of a message's facts: an address or a reply. Lines of the protocols that carry them have a limit too. */
 const LONG = 512 * 1024;

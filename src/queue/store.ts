@@ -1,3 +1,4 @@
+import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { Envelope, QueueId } from "./envelope.ts";
 
@@ -46,25 +47,6 @@ export type RecipientState =
   | { readonly is: "failed"; readonly report: RecipientDetail }
   /** Final, and whoever was to be told has been told. */
   | { readonly is: "done" };
-
-/** What a delivery status notification needs to know of an attempt (RFC 3464 §2.3). */
-export interface RecipientDetail {
-  /** Enhanced status. */
-  readonly status: string;
-  /** Text as in the log line's parentheses. */
-  readonly text: string;
-  /** DSN action. */
-  readonly action: "failed" | "delayed" | "delivered" | "relayed" | "expanded";
-  /** Remote-MTA name, when a remote host answered. */
-  readonly remoteMta?: string;
-  /** Diagnostic-Code: type and text. */
-  readonly diagnosticType?: "smtp" | "x-unix" | "X-Postfix";
-  readonly diagnostic?: string;
-  /** The final address, where local expansion made it another than the recipient's. */
-  readonly address?: string;
-  /** Further failures of the same recipient, when it was expanded into several. */
-  readonly others?: readonly RecipientDetail[];
-}
 
 /** A change of one recipient: its index in the envelope's list and the new state. */
 export interface RecipientChange {

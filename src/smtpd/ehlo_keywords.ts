@@ -1,29 +1,10 @@
 import { splitList } from "../config/syntax/list.ts";
+import { EHLO_KEYWORDS, type EhloKeyword, ehloKeywordsOf } from "../smtp/ehlo_keywords.ts";
+import { XFORWARD_ATTRIBUTES } from "../smtp/xforward.ts";
 
-/** EHLO keywords that can be kept from a client (smtpd_discard_ehlo_keywords). */
-const EHLO_KEYWORDS = [
-  "PIPELINING",
-  "SIZE",
-  "VRFY",
-  "ETRN",
-  "STARTTLS",
-  "AUTH",
-  "XCLIENT",
-  "XFORWARD",
-  "ENHANCEDSTATUSCODES",
-  "8BITMIME",
-  "DSN",
-  "SMTPUTF8",
-  "CHUNKING",
-] as const;
-
-/** One of them. */
-export type EhloKeyword = (typeof EHLO_KEYWORDS)[number];
-
-/** The keywords that a list names; others (`silent-discard`) mean nothing here. */
+/** The keywords that a list of smtpd_discard_ehlo_keywords names. */
 export function keywordsIn(text: string): ReadonlySet<EhloKeyword> {
-  const words = new Set(splitList(text).map((word) => word.toUpperCase()));
-  return new Set(EHLO_KEYWORDS.filter((keyword) => words.has(keyword)));
+  return ehloKeywordsOf(splitList(text));
 }
 
 /** What is kept from a client that is turned away. */
@@ -48,8 +29,6 @@ export interface EhloFacts {
 
 /** Attributes that XCLIENT takes (XCLIENT_README). */
 const XCLIENT_ATTRIBUTES = "NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT";
-/** Attributes that XFORWARD takes (XFORWARD_README). */
-const XFORWARD_ATTRIBUTES = "NAME ADDR PROTO HELO SOURCE PORT IDENT";
 
 /** A keyword, and the line that says it; undefined where it is not offered. */
 type Row = readonly [EhloKeyword, (settings: EhloSettings, facts: EhloFacts) => string | undefined];
@@ -61,7 +40,7 @@ const ROWS: readonly Row[] = [
   ["VRFY", ({ vrfyDisabled }) => vrfyDisabled ? undefined : "VRFY"],
   ["ETRN", () => "ETRN"],
   ["XCLIENT", (_, { mayXclient }) => mayXclient ? `XCLIENT ${XCLIENT_ATTRIBUTES}` : undefined],
-  ["XFORWARD", (_, { mayXforward }) => mayXforward ? `XFORWARD ${XFORWARD_ATTRIBUTES}` : undefined],
+  ["XFORWARD", (_, { mayXforward }) => mayXforward ? `XFORWARD ${XFORWARD_ATTRIBUTES.join(" ")}` : undefined],
   ["ENHANCEDSTATUSCODES", () => "ENHANCEDSTATUSCODES"],
   ["8BITMIME", () => "8BITMIME"],
   ["DSN", () => "DSN"],

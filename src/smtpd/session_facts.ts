@@ -1,7 +1,7 @@
 import type { ClientFacts, Facts } from "../access/policy.ts";
 import type { Connection, Endpoint } from "../platform/socket/connection.ts";
 import { NAMELESS } from "./deps.ts";
-import type { EhloKeyword } from "./ehlo_keywords.ts";
+import type { EhloKeyword } from "../smtp/ehlo_keywords.ts";
 
 /** What the client said of itself. */
 export interface Hello {

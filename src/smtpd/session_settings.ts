@@ -3,7 +3,8 @@ import type { ParameterName, SettingsOf } from "../config/parameters/settings_ty
 import type { PathOptions } from "../address/path.ts";
 import { refusalWith, refuse, type Reply } from "../smtp/reply.ts";
 import type { RatedEvent } from "./deps.ts";
-import { type EhloKeyword, keywordsIn } from "./ehlo_keywords.ts";
+import { keywordsIn } from "./ehlo_keywords.ts";
+import type { EhloKeyword } from "../smtp/ehlo_keywords.ts";
 import { type ForbiddenCommands, readForbiddenCommands } from "./policy/forbidden_commands.ts";
 
 /** A service's settings, ready for use: lists split, texts put together, once per service instead of once per session. */

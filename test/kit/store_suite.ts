@@ -2,7 +2,8 @@
 import { internalAddress } from "../../src/address/address.ts";
 import { describe, expect, test } from "bun:test";
 import type { Envelope, QueueId } from "../../src/queue/envelope.ts";
-import type { QueueStore, RecipientDetail, RecipientState } from "../../src/queue/store.ts";
+import type { QueueStore, RecipientState } from "../../src/queue/store.ts";
+import type { RecipientDetail } from "../../src/message/recipient_detail.ts";
 
 /** A kind of store. */
 export interface StoreKind {

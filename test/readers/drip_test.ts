@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { createPolicyServer } from "../../src/access/policy_server.ts";
 import { HeaderFilter } from "../../src/delivery/smtp/content/header_filter.ts";
-import { ReplyReader } from "../../src/delivery/smtp/reply_reader.ts";
+import { ReplyReader } from "../../src/smtp/reply_reader.ts";
 import { mailCopy } from "../../src/delivery/mailbox/mail_copy.ts";
 import { exchange } from "../../src/dns/exchange.ts";
 import { printQuery } from "../../src/dns/message.ts";

@@ -3,8 +3,8 @@ import { quoteAddress } from "../../address/address.ts";
 import type { Envelope, Recipient } from "../../queue/envelope.ts";
 import { printMailParameters } from "../../smtp/mail_parameters.ts";
 import { printRcptParameters } from "../../smtp/rcpt_parameters.ts";
-import { encodeXtext } from "../../smtp/xtext.ts";
-import type { Features } from "./features.ts";
+import { printXforward } from "../../smtp/xforward.ts";
+import type { Features } from "../../smtp/server_features.ts";
 
 /** How an internal address is written into a command (smtp_quote_rfc821_envelope). */
 function path(address: string, quote: boolean): string {
@@ -52,26 +52,18 @@ function originalRecipient({ orcpt, original }: Recipient): string | undefined {
   return `${/[^\x00-\x7f]/.test(original) ? "utf-8" : "rfc822"};${quoteAddress(original)}`;
 }
 
-/** Groups in which attributes are sent, so that no command gets too long (XFORWARD_README). */
-const XFORWARD_GROUPS = [["NAME", "ADDR", "PORT"], ["PROTO", "HELO", "IDENT", "SOURCE"]] as const;
-
 /** XFORWARD commands for what is known of the message's origin and the server takes. None for local submission. */
 export function xforwardCommands({ origin, id }: Envelope, features: Features): readonly string[] {
   if (features.xforward.length === 0) return [];
-  const remote = origin.clientAddress !== undefined;
-  const values: Record<(typeof XFORWARD_GROUPS)[number][number], string | undefined> = {
+  return printXforward({
     NAME: known(origin.clientName),
     ADDR: known(origin.clientAddress),
     PORT: known(origin.clientPort?.toString()),
     PROTO: known(origin.protocol),
     HELO: origin.helo,
     IDENT: id,
-    SOURCE: remote ? "REMOTE" : "LOCAL",
-  };
-  return XFORWARD_GROUPS.map((group) =>
-    group.filter((name) => features.xforward.includes(name) && values[name] !== undefined)
-      .map((name) => ` ${name}=${encodeXtext(values[name]!)}`).join("")
-  ).filter((attributes) => attributes !== "").map((attributes) => `XFORWARD${attributes}\r\n`);
+    SOURCE: origin.clientAddress === undefined ? "LOCAL" : "REMOTE",
+  }, features.xforward);
 }
 
 function known(value: string | undefined): string | undefined {

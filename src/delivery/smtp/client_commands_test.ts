@@ -6,7 +6,7 @@ import type { Envelope, QueueId } from "../../queue/envelope.ts";
 import { parseMail, parseRcpt } from "../../smtp/command.ts";
 import { splitWords } from "../../smtp/words.ts";
 import { mailCommand, rcptCommand, xforwardCommands } from "./client_commands.ts";
-import { type Features, NO_FEATURES } from "./features.ts";
+import { type Features, NO_FEATURES } from "../../smtp/server_features.ts";
 
 const FEATURES: Features = {
   ...NO_FEATURES,

@@ -1,9 +1,9 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import type { ClientTls, Connection } from "../../platform/socket/connection.ts";
 import type { TlsFacts } from "../../platform/socket/start_tls.ts";
-import { type Features, NO_FEATURES } from "./features.ts";
+import { type Features, NO_FEATURES } from "../../smtp/server_features.ts";
 import { type Peer, peerName, relayName } from "./peer.ts";
-import { ReplyReader, type ServerReply } from "./reply_reader.ts";
+import { ReplyReader, type ServerReply } from "../../smtp/reply_reader.ts";
 import type { SessionKey } from "./session_key.ts";
 
 /** How a conversation ended early. */

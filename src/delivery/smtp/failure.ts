@@ -1,5 +1,5 @@
-import type { RecipientDetail } from "../../queue/store.ts";
-import type { ServerReply } from "./reply_reader.ts";
+import type { RecipientDetail } from "../../message/recipient_detail.ts";
+import type { ServerReply } from "../../smtp/reply_reader.ts";
 
 /** Why recipients are not delivered, before it is decided what follows. */
 export interface Failure {

@@ -1,7 +1,8 @@
+import { EHLO_KEYWORDS } from "../../smtp/ehlo_keywords.ts";
 import type { ClientSettings } from "./client_settings.ts";
 import { type Failure, interruption, localFailure, refusal } from "./failure.ts";
-import { NO_FEATURES, parseFeatures } from "./features.ts";
-import type { ServerReply } from "./reply_reader.ts";
+import { NO_FEATURES, parseFeatures } from "../../smtp/server_features.ts";
+import type { ServerReply } from "../../smtp/reply_reader.ts";
 import { type Heard, isLost, type Lost, type Session } from "./client_session.ts";
 
 /** What the opening needs to know beside the session. */
@@ -131,26 +132,8 @@ function takeFeatures(session: Session, reply: ServerReply, context: OpeningCont
   return localFailure(status, `mail for ${context.nexthop} loops back to myself`);
 }
 
-/** Keywords of smtp_discard_ehlo_keywords, in Postfix's order. */
-const DISCARDABLE = [
-  "8BITMIME",
-  "AUTH",
-  "ETRN",
-  "PIPELINING",
-  "SIZE",
-  "VERP",
-  "VRFY",
-  "XCLIENT",
-  "XFORWARD",
-  "STARTTLS",
-  "ENHANCEDSTATUSCODES",
-  "DSN",
-  "SMTPUTF8",
-  "CHUNKING",
-] as const;
-
 function noteDiscarded({ discard, note }: OpeningContext): void {
   if (discard.size === 0 || discard.has("SILENT-DISCARD")) return;
-  const names = DISCARDABLE.filter((keyword) => discard.has(keyword));
+  const names = EHLO_KEYWORDS.filter((keyword) => discard.has(keyword));
   if (names.length > 0) note(`discarding EHLO keywords: ${names.join(" ")}`);
 }

@@ -1,9 +1,9 @@
 import type { DeliveryJob, DeliveryReport, Outcome } from "../agent.ts";
-import type { RecipientDetail } from "../../queue/store.ts";
+import type { RecipientDetail } from "../../message/recipient_detail.ts";
 import { interrupted } from "../outcomes.ts";
 import { detailOf, type Failure, isSoft } from "./failure.ts";
 import type { Session } from "./client_session.ts";
-import type { ServerReply } from "./reply_reader.ts";
+import type { ServerReply } from "../../smtp/reply_reader.ts";
 
 /** What a delivery has come to: who is done and how, who is left for the next host (smtp_trouble(3), smtp_rcpt(3)). */
 export class Progress {

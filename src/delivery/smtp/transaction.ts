@@ -5,7 +5,7 @@ import { type ContentPlan, sendContent } from "./content/content_sender.ts";
 import { type Failure, localFailure, replyFailure, spoilsSession } from "./failure.ts";
 import { lostFailure } from "./opening.ts";
 import type { Progress } from "./progress.ts";
-import type { ServerReply } from "./reply_reader.ts";
+import type { ServerReply } from "../../smtp/reply_reader.ts";
 import { type Heard, isLost, type Lost, type Session } from "./client_session.ts";
 
 /** What a transaction needs to know beside session and progress. */

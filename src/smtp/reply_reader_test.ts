@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { parseFeatures } from "./features.ts";
+import { parseFeatures } from "./server_features.ts";
 import { ReplyReader, type ServerReply } from "./reply_reader.ts";
 
 function read(text: string, cuts: readonly number[] = []): ServerReply[] {

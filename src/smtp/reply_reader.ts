@@ -1,4 +1,4 @@
-import { printableBytes } from "../../base/printable.ts";
+import { printableBytes } from "../base/printable.ts";
 
 /** A server's reply, whole. */
 export interface ServerReply {

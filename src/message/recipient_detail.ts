@@ -1,0 +1,18 @@
+/** What a delivery status notification needs to know of an attempt (RFC 3464 §2.3). */
+export interface RecipientDetail {
+  /** Enhanced status. */
+  readonly status: string;
+  /** Text as in the log line's parentheses. */
+  readonly text: string;
+  /** DSN action. */
+  readonly action: "failed" | "delayed" | "delivered" | "relayed" | "expanded";
+  /** Remote-MTA name, when a remote host answered. */
+  readonly remoteMta?: string;
+  /** Diagnostic-Code: type and text. */
+  readonly diagnosticType?: "smtp" | "x-unix" | "X-Postfix";
+  readonly diagnostic?: string;
+  /** The final address, where local expansion made it another than the recipient's. */
+  readonly address?: string;
+  /** Further failures of the same recipient, when it was expanded into several. */
+  readonly others?: readonly RecipientDetail[];
+}

@@ -19,7 +19,7 @@ type Counts = readonly [number, number];
 export type AskLedger = (events: readonly AnvilEvent[]) => Promise<readonly Counts[]>;
 
 /** An answer is waited for so long, in milliseconds: a master that is gone gives none, and mail under way is to be ended. */
-const PATIENCE = 5000;
+const TIME_LIMIT = 5000;
 
 /**
  * smtpd's anvil in one of several workers: master's ledger counts, so that a limit holds exactly whichever workers a client's
@@ -27,13 +27,13 @@ const PATIENCE = 5000;
  */
 export class SharedAnvil implements Anvil {
   readonly #ask: AskLedger;
-  readonly #patience: number;
+  readonly #timeLimit: number;
   #events: AnvilEvent[] = [];
   #waiting: ((counts: Counts) => void)[] = [];
 
-  constructor(ask: AskLedger, patience = PATIENCE) {
+  constructor(ask: AskLedger, timeLimit = TIME_LIMIT) {
     this.#ask = ask;
-    this.#patience = patience;
+    this.#timeLimit = timeLimit;
   }
 
   async connect(service: string, range: string): Promise<{ readonly count: number; readonly rate: number }> {
@@ -66,7 +66,7 @@ export class SharedAnvil implements Anvil {
     // Without an answer, as when master has just died, nobody is over a limit.
     const settle = (answer: readonly Counts[]) =>
       waiting.forEach((resolve, at) => resolve(answer[at] ?? [0, 0]));
-    const timer = setTimeout(() => settle([]), this.#patience);
+    const timer = setTimeout(() => settle([]), this.#timeLimit);
     settle(await this.#ask(events).catch(() => []));
     clearTimeout(timer);
   }

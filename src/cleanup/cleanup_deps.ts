@@ -19,6 +19,6 @@ export interface CleanupDeps {
 }
 
 /** What its messages share. */
-export interface CleanupHouse extends Omit<CleanupDeps, "settings"> {
+export interface CleanupContext extends Omit<CleanupDeps, "settings"> {
   readonly settings: CleanupSettings;
 }

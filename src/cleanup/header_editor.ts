@@ -5,7 +5,7 @@ import { isTrouble } from "../rewrite/map_address.ts";
 import type { Rewritten } from "../rewrite/rewriter.ts";
 import { defer } from "../smtp/reply.ts";
 import type { Submission } from "./cleanup.ts";
-import type { CleanupHouse } from "./cleanup_deps.ts";
+import type { CleanupContext } from "./cleanup_deps.ts";
 import { cutField } from "./cut_field.ts";
 import { ADDRESS_HEADERS, rewriteAddresses } from "./header_addresses.ts";
 import { fromBytesText, toBytesText } from "./latin1.ts";
@@ -27,7 +27,7 @@ const valueOf = (field: string) => field.slice(field.indexOf(":") + 1).trim();
 
 /** Drops and rewrites fields of the message's own header, and adds what is missing (cleanup(8)). */
 export class HeaderEditor implements Stage {
-  readonly #deps: CleanupHouse;
+  readonly #deps: CleanupContext;
   readonly #submission: Submission;
   readonly #message: MessageDraft;
   readonly #context: "local" | "remote";
@@ -41,7 +41,7 @@ export class HeaderEditor implements Stage {
   /** Why tables could not be asked for an address. */
   #trouble: string | undefined;
 
-  constructor(deps: CleanupHouse, submission: Submission, message: MessageDraft) {
+  constructor(deps: CleanupContext, submission: Submission, message: MessageDraft) {
     this.#deps = deps;
     this.#submission = submission;
     this.#message = message;

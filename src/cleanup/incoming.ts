@@ -1,11 +1,11 @@
 import { assertNever } from "../base/assert_never.ts";
-import { breather } from "../base/breather.ts";
+import { pauseWhenDue } from "../base/pause_when_due.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import { type MimeEvent, MimeWalker } from "../message/mime_walker.ts";
 import type { Envelope } from "../queue/envelope.ts";
 import { defer, refuse } from "../smtp/reply.ts";
 import type { Committed, IncomingMessage, LateChanges, Submission } from "./cleanup.ts";
-import type { CleanupHouse } from "./cleanup_deps.ts";
+import type { CleanupContext } from "./cleanup_deps.ts";
 import { toBytesText } from "./latin1.ts";
 import { MessageDraft, replyToFault } from "./message_draft.ts";
 import { type Addressed, settleRecipients } from "./recipients.ts";
@@ -27,7 +27,7 @@ const NAME = /^([!-9;-~]+)[ \t]*:/;
  * the body on to the store. After a refusal the rest is thrown away, and `commit` says why.
  */
 export class Incoming implements IncomingMessage {
-  readonly #house: CleanupHouse;
+  readonly #context: CleanupContext;
   readonly #submission: Submission;
   readonly #message: MessageDraft;
   readonly #stages: readonly Stage[];
@@ -40,11 +40,11 @@ export class Incoming implements IncomingMessage {
   #isStarted = false;
   #inBody = false;
 
-  constructor(house: CleanupHouse, submission: Submission) {
-    this.#house = house;
+  constructor(context: CleanupContext, submission: Submission) {
+    this.#context = context;
     this.#submission = submission;
-    this.#message = new MessageDraft(submission, house.store.draft(submission.id));
-    this.#stages = stagesFor(house, submission, this.#message);
+    this.#message = new MessageDraft(submission, context.store.draft(submission.id));
+    this.#stages = stagesFor(context, submission, this.#message);
     this.#readers = this.#stages.filter(({ body, looksInto }) =>
       body !== undefined || looksInto !== undefined
     );
@@ -52,7 +52,7 @@ export class Incoming implements IncomingMessage {
       lineEnd: "\r\n",
       structure: this.#readers.some(({ looksInto }) => looksInto?.parts),
       wholeLines: this.#readers.some(({ looksInto }) => looksInto?.lines),
-      limits: house.settings.walkLimits,
+      limits: context.settings.walkLimits,
     });
   }
 
@@ -63,7 +63,7 @@ export class Incoming implements IncomingMessage {
   write(bytes: Uint8Array): MaybeAsync<void> {
     this.#size += bytes.length;
     if (this.#message.isOver) return;
-    const limit = this.#house.settings.messageSizeLimit;
+    const limit = this.#context.settings.messageSizeLimit;
     if (limit > 0 && this.#size > limit) return this.#message.refuse(TOO_BIG);
     const buffer = Buffer.isBuffer(bytes)
       ? bytes
@@ -85,7 +85,7 @@ export class Incoming implements IncomingMessage {
 
   #takeAll(events: readonly MimeEvent[], from: number): MaybeAsync<void> {
     for (let i = from; i < events.length && !this.#message.isOver; i++) {
-      const pause = i > from && i % STRETCH === 0 ? breather() : undefined;
+      const pause = i > from && i % STRETCH === 0 ? pauseWhenDue() : undefined;
       if (pause !== undefined) return pause.then(() => this.#takeAll(events, i));
       const taken = this.#take(events[i]!);
       if (isPromise(taken)) return taken.then(() => this.#takeAll(events, i + 1));
@@ -189,7 +189,7 @@ export class Incoming implements IncomingMessage {
   #settle(late: LateChanges): MaybeAsync<Addressed> {
     const { id, sender, recipients, redirect, copies } = this.#message;
     const submission = this.#submission;
-    return settleRecipients(this.#house, {
+    return settleRecipients(this.#context, {
       id,
       sender,
       recipients,

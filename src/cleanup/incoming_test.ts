@@ -16,7 +16,7 @@ import { createCleanup } from "./create_cleanup.ts";
 
 const ARRIVAL = Date.UTC(2026, 10, 25, 1, 54, 39);
 
-function house(main: Readonly<Record<string, string>> = {}, stages?: CleanupDeps["stages"]) {
+function openTestCleanup(main: Readonly<Record<string, string>> = {}, stages?: CleanupDeps["stages"]) {
   const configuration = configurationOf(main);
   const { settings } = configuration;
   const log = memoryLog();
@@ -61,7 +61,7 @@ async function take(
   changes: Partial<Submission> = {},
   stages?: CleanupDeps["stages"],
 ) {
-  const { cleanup, store, log } = house(main, stages);
+  const { cleanup, store, log } = openTestCleanup(main, stages);
   const message = cleanup.begin({ ...SUBMISSION, ...changes });
   const bytes = Buffer.from(content, "latin1");
   const edges = [0, ...cuts.map((cut) => Math.min(cut, bytes.length)).sort((a, b) => a - b), bytes.length];
@@ -135,7 +135,7 @@ test("a message over message_size_limit leaves nothing behind, whatever its size
 
 test("a field without end is cut where header_size_limit says, and does not fill the memory", async () => {
   const unlimited = { message_size_limit: "0", mailbox_size_limit: "0", virtual_mailbox_limit: "0" };
-  const { cleanup, store } = house(unlimited);
+  const { cleanup, store } = openTestCleanup(unlimited);
   const message = cleanup.begin(SUBMISSION);
   await message.write(Buffer.from("Subject: x\r\n"));
   for (let i = 0; i < 40; i++) await message.write(Buffer.from(` ${"y".repeat(65_000)}\r\n`));
@@ -215,7 +215,7 @@ test("a header stays out of the body until it is endless; then it goes to the st
   const content = `${fields}\r\nbody\r\n`;
   const cuts = Array.from({ length: 40 }, (_, i) => i * 20_011);
   for (const header_checks of ["", "regexp:{{/^nothing/ IGNORE}}"]) {
-    const { cleanup, store } = house({ header_checks });
+    const { cleanup, store } = openTestCleanup({ header_checks });
     const seen: number[] = [];
     const draft = store.draft.bind(store);
     let drafted: Draft | undefined;

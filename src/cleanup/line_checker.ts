@@ -1,4 +1,4 @@
-import { breather } from "../base/breather.ts";
+import { pauseWhenDue } from "../base/pause_when_due.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { OpenMaps } from "../rewrite/open_tables.ts";
 
@@ -64,7 +64,7 @@ export class LineChecker {
   #lines(stretch: Stretch, from: number): MaybeAsync<void> {
     let count = 0;
     for (let at = from; at < stretch.text.length && !this.#over;) {
-      const pause = ++count % TURN === 0 ? breather() : undefined;
+      const pause = ++count % TURN === 0 ? pauseWhenDue() : undefined;
       if (pause !== undefined) return pause.then(() => this.#lines(stretch, at));
       const line = this.#lineAt(stretch.text, at);
       const checked = this.#line(stretch.text.slice(line.start, line.end));

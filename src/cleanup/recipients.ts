@@ -4,7 +4,7 @@ import type { Recipient } from "../queue/envelope.ts";
 import { isTrouble } from "../rewrite/map_address.ts";
 import type { Rewritten } from "../rewrite/rewriter.ts";
 import { defer, type Reply } from "../smtp/reply.ts";
-import type { CleanupHouse } from "./cleanup_deps.ts";
+import type { CleanupContext } from "./cleanup_deps.ts";
 
 /** Sender and recipients as they go into the queue, or what is answered instead. */
 export type Addressed =
@@ -20,8 +20,8 @@ export type Addressed =
 const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
 const NO_RECIPIENT = defer(451, "4.3.0", "Error: queue file write error");
 
-function refused(house: CleanupHouse, id: string, why: string, reply: Reply): Addressed {
-  house.log.note("cleanup", "warning", `${id}: ${why}`);
+function refused(context: CleanupContext, id: string, why: string, reply: Reply): Addressed {
+  context.log.note("cleanup", "warning", `${id}: ${why}`);
   return { is: "refused", reply };
 }
 
@@ -30,13 +30,13 @@ function refused(house: CleanupHouse, id: string, why: string, reply: Reply): Ad
  * tables; the first recipient's original and notices stay, as Postfix's queue manager has it.
  */
 function redirected(
-  house: CleanupHouse,
+  context: CleanupContext,
   redirect: string | undefined,
   recipients: readonly Recipient[],
 ): readonly Recipient[] {
   const [first] = recipients;
   if (redirect === undefined || first === undefined) return recipients;
-  return [{ ...first, address: house.rewriter.standardForm(redirect, "local") }];
+  return [{ ...first, address: context.rewriter.standardForm(redirect, "local") }];
 }
 
 /** What is known of a message's addresses when its content is complete. */
@@ -51,43 +51,43 @@ export interface Addressing {
   readonly isOurs: boolean;
 }
 
-function copies(house: CleanupHouse, asked: readonly string[]): readonly string[] {
-  const { alwaysBcc } = house.settings;
+function copies(context: CleanupContext, asked: readonly string[]): readonly string[] {
+  const { alwaysBcc } = context.settings;
   return [...new Set(asked), ...alwaysBcc === "" ? [] : [alwaysBcc]];
 }
 
 /** The sender in standard form, after canonical tables and masquerading. */
 export function rewrittenSender(
-  house: CleanupHouse,
+  context: CleanupContext,
   sender: string,
 ): MaybeAsync<Rewritten> {
   if (sender === "") return NULL_ADDRESS;
-  const { rewriter, settings } = house;
+  const { rewriter, settings } = context;
   return rewriter.envelopeSender(sender, { noMappings: settings.noMappings });
 }
 
 /** Rewrites the sender, expands the recipients, adds copies (cleanup(8), ADDRESS_REWRITING_README). */
 export function settleRecipients(
-  house: CleanupHouse,
+  context: CleanupContext,
   message: Addressing,
 ): MaybeAsync<Addressed> {
   const { id } = message;
-  return then(rewrittenSender(house, message.sender), (sender) => {
-    if (isTrouble(sender)) return refused(house, id, sender.trouble, WRITE_ERROR);
-    const { noMappings } = house.settings;
+  return then(rewrittenSender(context, message.sender), (sender) => {
+    if (isTrouble(sender)) return refused(context, id, sender.trouble, WRITE_ERROR);
+    const { noMappings } = context.settings;
     const noCopies = message.isOurs;
-    const expansion = house.rewriter.expandRecipients(sender, message.recipients, {
+    const expansion = context.rewriter.expandRecipients(sender, message.recipients, {
       noMappings,
       noCopies,
-      bcc: noMappings || noCopies ? [] : copies(house, message.copies),
+      bcc: noMappings || noCopies ? [] : copies(context, message.copies),
     });
     return then(expansion, (expanded): Addressed => {
       if (expanded.is === "trouble") {
-        return refused(house, id, expanded.why, defer(451, expanded.status, expanded.text));
+        return refused(context, id, expanded.why, defer(451, expanded.status, expanded.text));
       }
-      const recipients = redirected(house, message.redirect, expanded.recipients);
+      const recipients = redirected(context, message.redirect, expanded.recipients);
       if (recipients.length === 0) {
-        return refused(house, id, "no recipients are left after rewriting", NO_RECIPIENT);
+        return refused(context, id, "no recipients are left after rewriting", NO_RECIPIENT);
       }
       const told = expanded.expanded.length > 0 ? expanded.expanded : undefined;
       return { is: "addressed", sender, recipients, expanded: told };

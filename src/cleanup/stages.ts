@@ -1,7 +1,7 @@
 import { CheckRun } from "./check_run.ts";
 import { CheckStage } from "./check_stage.ts";
 import type { Submission } from "./cleanup.ts";
-import type { CleanupHouse } from "./cleanup_deps.ts";
+import type { CleanupContext } from "./cleanup_deps.ts";
 import { checksFor, type ContentChecks, isChecked } from "./content_checks.ts";
 import { HeaderEditor } from "./header_editor.ts";
 import { HeaderRecipients } from "./header_recipients.ts";
@@ -12,19 +12,19 @@ import type { Stage } from "./stage.ts";
 
 /** What a message goes through, in this order. */
 export function stagesFor(
-  house: CleanupHouse,
+  context: CleanupContext,
   submission: Submission,
   message: MessageDraft,
 ): readonly Stage[] {
-  const { settings, log } = house;
-  const checks = checksFor(house.checks, submission.kind);
+  const { settings, log } = context;
+  const checks = checksFor(context.checks, submission.kind);
   const stages: Stage[] = [];
-  const rules = wantedRules(house, submission, checks);
+  const rules = wantedRules(context, submission, checks);
   if (rules.nesting) stages.push(new MimeRules(submission, message, { wanted: rules, log }));
   stages.push(new HopLimit(message, settings.hopcountLimit, log));
   if (checks !== undefined) stages.push(new CheckStage(checks, new CheckRun(submission, message, log)));
   if (submission.recipientsFromHeader) stages.push(new HeaderRecipients(message, settings.addressLimit));
-  stages.push(new HeaderEditor(house, submission, message), ...house.stages?.(submission, message) ?? []);
+  stages.push(new HeaderEditor(context, submission, message), ...context.stages?.(submission, message) ?? []);
   return stages;
 }
 
@@ -32,7 +32,7 @@ const NO_RULES: WantedRules = { nesting: false, header: false, body: false, doma
 
 /** A message that fields are checked of is not to hide some of them by depth. */
 function wantedRules(
-  { settings }: CleanupHouse,
+  { settings }: CleanupContext,
   { kind }: Submission,
   checks: ContentChecks | undefined,
 ): WantedRules {

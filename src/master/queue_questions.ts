@@ -5,7 +5,7 @@ import type { WorkerProcess } from "./worker_process.ts";
 import type { AskOptions } from "./worker_question.ts";
 
 /** How long a worker may be silent, in milliseconds: a long listing trickles, a hung worker must not hang the tool. */
-const PATIENCE = 120_000;
+const TIME_LIMIT = 120_000;
 
 /** How workers are asked. */
 export type QuestionOptions<V extends WorkerVerb> = Omit<AskOptions<V>, "timeout">;
@@ -21,7 +21,7 @@ export async function askOne<V extends WorkerVerb>(
   args: WorkerArgs<V>,
   options: QuestionOptions<V> = {},
 ): Promise<WorkerResult<V>> {
-  return await (worker ?? nobody()).ask(verb, args, { ...options, timeout: PATIENCE });
+  return await (worker ?? nobody()).ask(verb, args, { ...options, timeout: TIME_LIMIT });
 }
 
 /** Asks whoever has messages of his own: every worker, or one where all have the same. */
@@ -33,5 +33,5 @@ export async function askAll<V extends WorkerVerb>(
 ): Promise<readonly WorkerResult<V>[]> {
   if (workers.length === 0) nobody();
   const asked = OWNERSHIP === "worker" ? workers : workers.slice(0, 1);
-  return await Promise.all(asked.map((each) => each.ask(verb, args, { ...options, timeout: PATIENCE })));
+  return await Promise.all(asked.map((each) => each.ask(verb, args, { ...options, timeout: TIME_LIMIT })));
 }

@@ -14,7 +14,7 @@ import type { Route, Router } from "../routing/route.ts";
 import type { ActiveMessage } from "./active_message.ts";
 import { assign, type Assignment, delayed, destinationKey } from "./assign.ts";
 import { ActiveQueue } from "./active_queue.ts";
-import { DeliveryRoom } from "./delivery_room.ts";
+import { DeliverySlots } from "./delivery_slots.ts";
 import { allDone, endRun, removeMessage, type RunEnd, type RunWorld } from "./end_run.ts";
 import type { Probe } from "./probe.ts";
 import { sortRecipients } from "./sort_recipients.ts";
@@ -102,7 +102,7 @@ class QueueManager implements Qmgr {
   readonly #deferTransports: ReadonlySet<string>;
   readonly #abort = new AbortController();
   readonly #running = new Set<Running>();
-  readonly #room: DeliveryRoom;
+  readonly #room: DeliverySlots;
   readonly #warnedUntil = new Map<string, number>();
   /** What is due goes by it: it goes on when the clock is set back. */
   readonly #waits: Clock;
@@ -115,7 +115,7 @@ class QueueManager implements Qmgr {
     this.#deps = deps;
     const { settings, store, clock } = deps;
     const waits = this.#waits = { now: goingOn(clock.now), after: clock.after };
-    this.#room = new DeliveryRoom(deps.mostDeliveries ?? Infinity);
+    this.#room = new DeliverySlots(deps.mostDeliveries ?? Infinity);
     this.#deferTransports = new Set(splitList(settings.defer_transports));
     this.#active = new ActiveQueue({
       store,

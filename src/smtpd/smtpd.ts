@@ -2,7 +2,7 @@ import { onAbort } from "../base/ending.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
 import { COMMANDS, type CommandTable } from "./session/commands.ts";
 import type { SmtpdDeps } from "./deps.ts";
-import { RoomMaker } from "./session/make_room.ts";
+import { SlotReclaimer } from "./session/slot_reclaimer.ts";
 import { Session, type SessionOwner } from "./session/smtpd_session.ts";
 import { readSessionSettings, type SessionSettings } from "./session_settings.ts";
 
@@ -30,7 +30,7 @@ class SmtpdService implements Smtpd, SessionOwner {
   readonly #calm: SessionSettings;
   readonly #stressed: SessionSettings;
   readonly #limit: number;
-  readonly #room: RoomMaker<Session>;
+  readonly #room: SlotReclaimer<Session>;
   readonly #sessions = new Set<Session>();
   /** Insertion order is the order of arrival. */
   readonly #waiting = new Set<Session>();
@@ -42,10 +42,10 @@ class SmtpdService implements Smtpd, SessionOwner {
     this.#calm = readSessionSettings(deps.service);
     this.#stressed = deps.stressed === undefined ? this.#calm : readSessionSettings(deps.stressed);
     this.#limit = deps.service.processLimit > 0 ? deps.service.processLimit : Infinity;
-    this.#room = new RoomMaker({
+    this.#room = new SlotReclaimer({
       sessions: this.#sessions,
       isWanted: () => this.#waiting.size > 0,
-      patience: this.#stressed.timeout,
+      timeLimit: this.#stressed.timeout,
       clock: deps.clock,
     });
   }

@@ -12,7 +12,7 @@ const LIFETIMES = {
   positive: { expire: 31 * 86_400, refresh: 7 * 86_400 },
   negative: { expire: 3 * 86_400, refresh: 3 * 3600 },
 };
-const PATIENCE = { count: 3, delay: 3 };
+const TIME_LIMIT = { count: 3, delay: 3 };
 const PROGRESS = { is: "unknown", why: "Address verification in progress", soon: true } as const;
 
 function rig(options: Partial<VerifierDeps> = {}) {
@@ -53,22 +53,22 @@ const later = (found: ReturnType<ReturnType<typeof rig>["verifier"]["verify"]>) 
 
 test("a session waits for the result of its probe and no longer; the next one gets it at once", async () => {
   const { verifier, answer, clock, probes } = rig();
-  const first = later(verifier.verify("bob@x.example", PATIENCE));
-  const second = later(verifier.verify("bob@x.example", PATIENCE));
+  const first = later(verifier.verify("bob@x.example", TIME_LIMIT));
+  const second = later(verifier.verify("bob@x.example", TIME_LIMIT));
   await clock.advance(1000);
   expect([first.now, second.now, probes.length]).toEqual([undefined, undefined, 1]);
   answer("undeliverable", "no such\nuser");
   await settle();
   const want: Verification = { is: "undeliverable", why: "no such?user" };
   expect([first.now, second.now]).toEqual([want, want]);
-  expect(verifier.verify("bob@x.example", PATIENCE)).toEqual(want);
+  expect(verifier.verify("bob@x.example", TIME_LIMIT)).toEqual(want);
   expect(verifier.known("bob@x.example")).toEqual(want);
   expect(clock.pending()).toBe(0);
 });
 
 test("patience is (count - 1) times delay, and one question is no wait at all", async () => {
   const { verifier, clock, probes } = rig();
-  const patient = later(verifier.verify("bob@x.example", PATIENCE));
+  const patient = later(verifier.verify("bob@x.example", TIME_LIMIT));
   await clock.advance(5999);
   expect(patient.now).toBeUndefined();
   await clock.advance(1);
@@ -86,19 +86,19 @@ test("what is known without asking leaves no trace", () => {
 test("an old success is good while it is asked about again; a failure does not take it back before its time", async () => {
   const { verifier, clock, answer, probes } = rig();
   const ok: Verification = { is: "deliverable" };
-  void verifier.verify("bob@x.example", PATIENCE);
+  void verifier.verify("bob@x.example", TIME_LIMIT);
   answer("deliverable", "250 Ok");
   await clock.advance(7 * 86_400_000 + 2000);
-  expect(verifier.verify("bob@x.example", PATIENCE)).toEqual(ok);
+  expect(verifier.verify("bob@x.example", TIME_LIMIT)).toEqual(ok);
   answer("undeliverable", "gone");
-  expect(verifier.verify("bob@x.example", PATIENCE)).toEqual(ok);
+  expect(verifier.verify("bob@x.example", TIME_LIMIT)).toEqual(ok);
   expect(probes).toHaveLength(0);
   await clock.advance(1001_000);
-  expect(verifier.verify("bob@x.example", PATIENCE)).toEqual(ok);
+  expect(verifier.verify("bob@x.example", TIME_LIMIT)).toEqual(ok);
   expect(probes).toHaveLength(1);
   answer("deferred", "not now");
   await clock.advance(24 * 86_400_000);
-  const expired = later(verifier.verify("bob@x.example", PATIENCE));
+  const expired = later(verifier.verify("bob@x.example", TIME_LIMIT));
   answer("undeliverable", "gone");
   await settle();
   expect(expired.now).toEqual({ is: "undeliverable", why: "gone" });
@@ -106,13 +106,13 @@ test("an old success is good while it is asked about again; a failure does not t
 
 test("without a negative cache a failure is forgotten, and a success is not", async () => {
   const { verifier, answer, cache } = rig({ negativeCache: false });
-  const bad = later(verifier.verify("bob@x.example", PATIENCE));
+  const bad = later(verifier.verify("bob@x.example", TIME_LIMIT));
   expect(cache.count()).toBe(0);
   answer("undeliverable", "gone");
   await settle();
   expect(bad.now).toEqual(PROGRESS);
   expect(cache.count()).toBe(0);
-  const good = later(verifier.verify("bob@x.example", PATIENCE));
+  const good = later(verifier.verify("bob@x.example", TIME_LIMIT));
   answer("deliverable", "250 Ok");
   await settle();
   expect(good.now).toEqual({ is: "deliverable" });
@@ -122,7 +122,7 @@ test("more probes than address_verify_pending_request_limit are not sent, and no
   const { verifier, probes, cache, heard } = rig();
   for (let i = 0; i < 50; i++) void verifier.verify(`random${i}@x.example`, { count: 1, delay: 3 });
   expect([probes.length, verifier.pending, cache.count()]).toEqual([5, 5, 5]);
-  expect(verifier.verify("one.more@x.example", PATIENCE)).toEqual({
+  expect(verifier.verify("one.more@x.example", TIME_LIMIT)).toEqual({
     is: "unknown",
     why: "Too many address verification requests",
   });
@@ -132,17 +132,17 @@ test("more probes than address_verify_pending_request_limit are not sent, and no
     report.ended();
   }
   await settle();
-  void verifier.verify("one.more@x.example", PATIENCE);
+  void verifier.verify("one.more@x.example", TIME_LIMIT);
   expect(probes.map(({ address }) => address)).toEqual(["one.more@x.example"]);
 });
 
 test("a probe that is lost is sent again at once, and wakes who waits", async () => {
   const { verifier, probes, cache } = rig();
-  const waiting = later(verifier.verify("bob@x.example", PATIENCE));
+  const waiting = later(verifier.verify("bob@x.example", TIME_LIMIT));
   probes.shift()!.report.ended("lost");
   await settle();
   expect([waiting.now, cache.count()]).toEqual([PROGRESS, 0]);
-  void verifier.verify("bob@x.example", PATIENCE);
+  void verifier.verify("bob@x.example", TIME_LIMIT);
   expect(probes).toHaveLength(1);
 });
 
@@ -156,7 +156,7 @@ test("a probe of another worker is waited for, unless that worker is gone", asyn
       { status: "todo", probed: now, updated: 0, text: PROGRESS.why, prober: 200 },
       now + 1,
     );
-    const waiting = later(verifier.verify("bob@x.example", PATIENCE));
+    const waiting = later(verifier.verify("bob@x.example", TIME_LIMIT));
     await clock.advance(1000);
     expect(probes.length).toBe(alive ? 0 : 1);
     cache.put("bob@x.example", { status: "deliverable", probed: 0, updated: now, text: "250 Ok" }, now + 100);
@@ -197,7 +197,7 @@ test("a cache that cannot be used defers, and says why", () => {
     close: () => {},
   };
   const { verifier, heard, probes } = rig({ cache });
-  expect(verifier.verify("bob@x.example", PATIENCE)).toEqual({
+  expect(verifier.verify("bob@x.example", TIME_LIMIT)).toEqual({
     is: "unknown",
     why: "Address verification status unavailable",
   });
@@ -211,7 +211,7 @@ test("a cache that cannot be written sends no probes, and counts none", () => {
   };
   const { verifier, probes } = rig({ cache });
   for (let i = 0; i < 20; i++) {
-    expect(verifier.verify(`u${i}@x.example`, PATIENCE)).toMatchObject({
+    expect(verifier.verify(`u${i}@x.example`, TIME_LIMIT)).toMatchObject({
       why: "Address verification status unavailable",
     });
   }
@@ -220,7 +220,7 @@ test("a cache that cannot be written sends no probes, and counts none", () => {
 
 test("the address that a recipient became is remembered too, and one probe counts once", async () => {
   const { verifier, probes, heard } = rig();
-  void verifier.verify("alias@x.example", PATIENCE);
+  void verifier.verify("alias@x.example", TIME_LIMIT);
   const { report } = probes.shift()!;
   for (const address of ["alias@x.example", "bob@y.example"]) {
     report.result(address, { status: "deliverable", text: "Ok" });
@@ -233,7 +233,7 @@ test("the address that a recipient became is remembered too, and one probe count
 
 test("a colon in an address does not end its key", async () => {
   const { verifier, answer, cache } = rig();
-  void verifier.verify("bob@[IPv6:::1]", PATIENCE);
+  void verifier.verify("bob@[IPv6:::1]", TIME_LIMIT);
   answer("deliverable", "250 Ok");
   expect(cache.get("bob@[IPv6___1]")).toMatchObject({ status: "deliverable" });
 });

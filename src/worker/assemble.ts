@@ -19,7 +19,7 @@ import { ownAnvil, SharedAnvil } from "../anvil/anvil_access.ts";
 import type { Assembly, AssemblyContext } from "./assembly.ts";
 import { deliveryHooks } from "./services/delivery_metrics.ts";
 import { isListening } from "../config/listening_endpoints.ts";
-import { ClientDoor } from "./services/client_door.ts";
+import { ClientAdmission } from "./services/client_admission.ts";
 import { shareDescriptors } from "./services/descriptor_shares.ts";
 import { countReplies } from "./services/smtpd_metrics.ts";
 import { openDescriptors } from "../platform/process/rlimit.ts";
@@ -45,7 +45,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const anvil = openAnvil(context);
   const verification = openAddressVerification(context, world, () => qmgr);
   const smtpds = openSmtpds({ context, world, anvil, verification });
-  const door = new ClientDoor({
+  const door = new ClientAdmission({
     shares,
     openFiles: context.openFiles,
     log,

@@ -53,7 +53,7 @@ function each(
 }
 
 /** What is to be seen may take this long on a machine that does much else, in milliseconds. */
-const PATIENCE = 15_000;
+const TIME_LIMIT = 15_000;
 
 const postmap = "/usr/sbin/postmap -c etc";
 /** Puts a source in place that is older than every index. */
@@ -101,7 +101,7 @@ async function watch(
   const table = openTable(`${type}:${root}/t`, testContext({ clock: Date.now }));
   const seen = new Set<string>();
   const started = Date.now();
-  const isEnough = () => Date.now() > started + (seen.size < letters ? PATIENCE : milliseconds);
+  const isEnough = () => Date.now() > started + (seen.size < letters ? TIME_LIMIT : milliseconds);
   while (!isEnough()) {
     for (let turn = 0; turn < 100; turn++) {
       const at = Math.floor(Math.random() * KEYS);
@@ -207,7 +207,7 @@ describe("the real reader beside our postmap", () => {
     let answers = "";
     daemon.stdout.on("data", (chunk) => answers += chunk);
     const done = once(daemon, "close");
-    for (const started = Date.now(); Date.now() < started + (seen.size < 2 ? PATIENCE : 1000);) {
+    for (const started = Date.now(); Date.now() < started + (seen.size < 2 ? TIME_LIMIT : 1000);) {
       const at = Math.floor(Math.random() * KEYS);
       const { status, out, err } = await run(root, "/usr/sbin/postmap", [
         "-c",

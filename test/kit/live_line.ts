@@ -24,7 +24,7 @@ export function masterLines(
 }
 
 // How long a server may think before its silence counts.
-const PATIENCE = 1_500;
+const TIME_LIMIT = 1_500;
 
 /** Opens the line: connects, and becomes the transcript's client by XCLIENT. `log` answers the whole log so far. */
 export async function liveLine(transcript: Transcript, port: number, log: () => string): Promise<Line> {
@@ -48,14 +48,14 @@ export async function liveLine(transcript: Transcript, port: number, log: () => 
   });
   const change = () =>
     new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, PATIENCE);
+      const timer = setTimeout(resolve, TIME_LIMIT);
       wake = () => {
         clearTimeout(timer);
         resolve();
       };
     });
   const receive = async () => {
-    const until = Date.now() + PATIENCE;
+    const until = Date.now() + TIME_LIMIT;
     while (!received.includes("\r\n") && !closed && Date.now() < until) await change();
     const end = received.indexOf("\r\n");
     if (end < 0) return undefined;
@@ -82,7 +82,7 @@ export async function liveLine(transcript: Transcript, port: number, log: () => 
       const lines = () =>
         log().slice(before).split("\n").filter((line) => line.includes(`${tagOf(port)}/`))
           .map((line) => line.replace(/^.*?\[\d+\]: /, ""));
-      const until = Date.now() + PATIENCE;
+      const until = Date.now() + TIME_LIMIT;
       while (
         !(lines().some((line) => line.includes("disconnect from")) && enough(lines())) && Date.now() < until
       ) {

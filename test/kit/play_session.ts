@@ -67,7 +67,7 @@ export function dial(port: number, localAddress = "127.0.0.1"): Dialogue {
 }
 
 /** How long a reply of the smtpd in memory may take, in milliseconds. */
-const PATIENCE = 30_000;
+const TIME_LIMIT = 30_000;
 
 /** A dialogue with an smtpd in memory. */
 export function enter(house: MemorySmtpd, peer = "127.0.0.1"): Dialogue {
@@ -79,7 +79,7 @@ export function dialogueOver(connection: MemoryConnection, house: MemorySmtpd): 
   let buffer = "";
   return {
     async reply() {
-      for (const until = Date.now() + PATIENCE; Date.now() < until;) {
+      for (const until = Date.now() + TIME_LIMIT; Date.now() < until;) {
         buffer += connection.read();
         const match = WHOLE_REPLY.exec(buffer);
         if (match !== null) {

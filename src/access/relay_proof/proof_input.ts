@@ -17,10 +17,10 @@ export interface ProofDeps {
   /** Which domains are ours stands in tables that are not asked: a domain that seems foreign may be one of them. */
   readonly domainsUnknown?: boolean;
   /** Milliseconds for reading tables; a second when left out. */
-  readonly patience?: number;
+  readonly timeLimit?: number;
 }
 
-const PATIENCE = 1000;
+const TIME_LIMIT = 1000;
 
 /** What the proof stands on: the policy's parts, a stranger, and what is foreign to us. */
 export interface ProofInput {
@@ -68,8 +68,8 @@ export async function gatherProofInput(
   restrictionDeps: RestrictionDeps,
   deps: ProofDeps,
 ): Promise<ProofInput> {
-  const { router, clock, patience = PATIENCE } = deps;
-  const end = clock() + patience;
+  const { router, clock, timeLimit = TIME_LIMIT } = deps;
+  const end = clock() + timeLimit;
   const address = await firstOutside(restrictionDeps.mynetworks);
   const { foreign, wideRecipient, untold } = await foreignRecipients(router);
   return {

@@ -2,13 +2,13 @@ import type { CommandContext } from "../command.ts";
 import { ask, failed, say, settingsOf } from "../service_control.ts";
 
 /** Longest a reload may take: the new workers read the queue that the old ones leave. */
-const PATIENCE = 120_000;
+const TIME_LIMIT = 120_000;
 
 /** `mta reload`: new workers with the new configuration, then the old ones end; a bad configuration changes nothing (postfix(1)). */
 export async function reload(context: CommandContext): Promise<number> {
   const configuration = settingsOf(context);
   if (configuration === undefined) return 1;
-  const answer = await ask(configuration, "reload", {}, PATIENCE);
+  const answer = await ask(configuration, "reload", {}, TIME_LIMIT);
   if (answer.is !== "done") return failed(answer);
   say("refreshing the Postfix mail system");
   return 0;

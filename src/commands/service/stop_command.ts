@@ -32,8 +32,8 @@ async function end(context: CommandContext, how: "stop" | "abort"): Promise<numb
     (!isForbidden(answer) && pid > 0 && signalProcess(pid, "SIGTERM"));
   if (!told) return failed(answer);
   say(how === "stop" ? "stopping the Postfix mail system" : "aborting the Postfix mail system");
-  const patience = configuration.settings.shutdown_deadline * 1000 + 5000;
-  for (let waited = 0; waited < patience; waited += LOOK) {
+  const timeLimit = configuration.settings.shutdown_deadline * 1000 + 5000;
+  for (let waited = 0; waited < timeLimit; waited += LOOK) {
     if (runningPid(configuration) === undefined) return 0;
     await pause(LOOK);
     if (waited > 0 && waited % 5000 === 0) say("waiting for the Postfix mail system to terminate");

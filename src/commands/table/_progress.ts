@@ -1,5 +1,5 @@
 /** How long a build may take without a word, and how often it says a new one, in milliseconds. */
-const PATIENCE = 1000;
+const TIME_LIMIT = 1000;
 const EVERY = 200;
 
 /** Tells a person at a terminal how far a long build is, on one line that is gone at the end. */
@@ -43,7 +43,7 @@ export class Progress {
   #say(what: (seconds: number) => string): void {
     if (this.#write === undefined) return;
     const now = this.#clock();
-    if (now - this.#began < PATIENCE || now - this.#said < EVERY) return;
+    if (now - this.#began < TIME_LIMIT || now - this.#said < EVERY) return;
     this.#said = now;
     const count = this.#records.toLocaleString("en");
     const line = `${this.#program}: ${this.#file}: ${count} records, ${what((now - this.#began) / 1000)}`;

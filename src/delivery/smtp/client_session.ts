@@ -19,7 +19,7 @@ export function isLost(heard: Heard): heard is Lost {
 
 const DAY = 86_400_000;
 /** How many times its limit a step may take when bytes keep moving. */
-const PATIENCE = 10;
+const TIME_LIMIT = 10;
 /** How long a closed connection may take to send what is left. */
 const LINGER = 5000;
 
@@ -61,7 +61,7 @@ export class Session {
   #drained: PromiseWithResolvers<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #limitMs = 0;
-  #patienceEnds = 0;
+  #limitEnds = 0;
 
   constructor(
     connection: Connection,
@@ -120,8 +120,8 @@ export class Session {
    * bytes keep moving. A timer of our own: the runtime's
    * socket time-out does not run while written bytes wait for the peer.
    */
-  limit(milliseconds: number, patience = PATIENCE * milliseconds): void {
-    this.#patienceEnds = performance.now() + patience;
+  limit(milliseconds: number, timeLimit = TIME_LIMIT * milliseconds): void {
+    this.#limitEnds = performance.now() + timeLimit;
     if (milliseconds === this.#limitMs && this.#timer !== undefined) {
       this.#timer.refresh();
       return;
@@ -136,7 +136,7 @@ export class Session {
   /** Bytes have moved. Whoever sends a byte now and then does not hold us for ever. */
   #moved(): void {
     if (this.#perRequestDeadline || this.#timer === undefined) return;
-    if (performance.now() < this.#patienceEnds) this.#timer.refresh();
+    if (performance.now() < this.#limitEnds) this.#timer.refresh();
   }
 
   /** Sends; answers a promise only when the peer does not keep up. It resolves also when the connection ends. */

@@ -2,7 +2,7 @@ import { Database, type SQLQueryBindings, type Statement } from "bun:sqlite";
 import { chmodSync, rmSync, statSync } from "node:fs";
 
 /** How long a process waits for another one's write, in milliseconds. Writes take microseconds, setting the file up takes longer. */
-const PATIENCE = 200;
+const TIME_LIMIT = 200;
 const SET_UP_PATIENCE = 3000;
 /** Rows between two looks at how many there are. */
 const COUNT_EVERY = 256;
@@ -133,7 +133,7 @@ const SET_UP = [
     key TEXT PRIMARY KEY, value TEXT NOT NULL, precious INTEGER NOT NULL, until INTEGER NOT NULL
   ) WITHOUT ROWID`,
   "CREATE INDEX IF NOT EXISTS by_end ON records (precious, until)",
-  `PRAGMA busy_timeout = ${PATIENCE}`,
+  `PRAGMA busy_timeout = ${TIME_LIMIT}`,
 ];
 
 const SWEEP = `DELETE FROM records WHERE key IN (

@@ -49,12 +49,12 @@ function linkTarget(path: string): string {
   }
 }
 
-const PATIENCE = 10_000;
+const TIME_LIMIT = 10_000;
 
 /** Opens the temporary file and holds its lock; one left by a crash has none and is taken over. */
 function openLocked(path: string): number {
   const { O_CREAT, O_WRONLY, O_NOFOLLOW } = fs.constants;
-  for (const deadline = Date.now() + PATIENCE;;) {
+  for (const deadline = Date.now() + TIME_LIMIT;;) {
     const fd = fs.openSync(path, O_CREAT | O_WRONLY | O_NOFOLLOW, 0o600);
     if (flock(fd, "exclusive", { wait: false }) && isStill(fd, path)) {
       fs.ftruncateSync(fd);

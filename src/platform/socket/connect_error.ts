@@ -10,7 +10,7 @@ const POLLOUT = 4;
 const EINPROGRESS = 115;
 /** How often a connection under way is looked at, and how long, in milliseconds. A neighbour that is silent is given up after 3 s. */
 const INTERVAL = 20;
-const PATIENCE = 4000;
+const TIME_LIMIT = 4000;
 
 const open = () =>
   libc({
@@ -37,7 +37,7 @@ export interface Target {
 export async function trueConnectError(to: Target, error: unknown, timeout: number): Promise<unknown> {
   if (errorCode(error) !== "ECONNREFUSED" || isIP(to.host) === 0) return error;
   try {
-    const number = await connectErrno(to, Math.min(timeout, PATIENCE));
+    const number = await connectErrno(to, Math.min(timeout, TIME_LIMIT));
     return number === 0 ? error : systemError("connect", number);
   } catch {
     return error;
@@ -45,7 +45,7 @@ export async function trueConnectError(to: Target, error: unknown, timeout: numb
 }
 
 /** The errno of a connection attempt; 0 when it succeeds, or takes too long. */
-async function connectErrno({ host, port, localAddress }: Target, patience: number): Promise<number> {
+async function connectErrno({ host, port, localAddress }: Target, timeLimit: number): Promise<number> {
   calls ??= open();
   const fd = calls.socket(isIPv6(host) ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return 0;
@@ -55,16 +55,16 @@ async function connectErrno({ host, port, localAddress }: Target, patience: numb
     const name = sockaddr(host, port);
     if (calls.connect(fd, name, name.length) === 0) return 0;
     const number = errno();
-    return number === EINPROGRESS ? await settledErrno(fd, patience) : number;
+    return number === EINPROGRESS ? await settledErrno(fd, timeLimit) : number;
   } finally {
     calls.close(fd);
   }
 }
 
-async function settledErrno(fd: number, patience: number): Promise<number> {
+async function settledErrno(fd: number, timeLimit: number): Promise<number> {
   const question = new Int32Array([fd, POLLOUT]);
   const [value, length] = [new Int32Array(1), new Int32Array([4])];
-  for (const end = performance.now() + patience; performance.now() < end;) {
+  for (const end = performance.now() + timeLimit; performance.now() < end;) {
     if (calls!.poll(question, 1, 0) > 0) {
       return calls!.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, length) < 0 ? errno() : value[0]!;
     }

@@ -2,7 +2,7 @@ import type http from "node:http";
 import type net from "node:net";
 import { isIP } from "node:net";
 import { httpModule, netModule } from "../late_modules.ts";
-import { HTTP_DEADLINES, HttpDoor, type Visit } from "./http_door.ts";
+import { type AdmittedConnection, HTTP_DEADLINES, HttpAdmission } from "./http_admission.ts";
 import { closeDescriptor, openListeningSocket } from "./inherited_sockets.ts";
 
 /** Answers requests: the fetch standard's types, so that an application needs no server to be tested. */
@@ -37,8 +37,8 @@ export async function serveHttp(
   deadlines = HTTP_DEADLINES,
 ): Promise<HttpServer> {
   refuseTaken(at.host, at.port);
-  const door = new HttpDoor(deadlines);
-  const visits = new WeakMap<net.Socket, Visit>();
+  const door = new HttpAdmission(deadlines);
+  const visits = new WeakMap<net.Socket, AdmittedConnection>();
   const server = httpModule().createServer({ maxHeaderSize: HEAD_LIMIT }, (request, response) => {
     void answer(request, response, { handler, visit: visits.get(request.socket) });
   });
@@ -75,7 +75,7 @@ function refuse(error: NodeJS.ErrnoException, socket: NodeJS.WritableStream): vo
 async function answer(
   incoming: http.IncomingMessage,
   outgoing: http.ServerResponse,
-  { handler, visit }: { readonly handler: HttpHandler; readonly visit: Visit | undefined },
+  { handler, visit }: { readonly handler: HttpHandler; readonly visit: AdmittedConnection | undefined },
 ): Promise<void> {
   try {
     const request = await requestOf(incoming);

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
-import { visitorOf } from "./http_door.ts";
+import { peerKeyOf } from "./http_admission.ts";
 import { type HttpServer, serveHttp } from "./http_server.ts";
 
 const MiB = 1024 * 1024;
@@ -145,9 +145,9 @@ test("an address taken by another is an error", async () => {
 });
 
 test("a visitor is an IPv4 address or a /64", () => {
-  expect(visitorOf("192.0.2.1")).toBe("192.0.2.1");
-  expect(visitorOf("::ffff:192.0.2.1")).toBe("192.0.2.1");
-  expect(visitorOf("2001:db8:1:2:3:4:5:6")).toBe("2001:db8:1:2");
-  expect(visitorOf("2001:db8::1")).toBe("2001:db8:0:0");
-  expect(visitorOf("::1")).toBe("0:0:0:0");
+  expect(peerKeyOf("192.0.2.1")).toBe("192.0.2.1");
+  expect(peerKeyOf("::ffff:192.0.2.1")).toBe("192.0.2.1");
+  expect(peerKeyOf("2001:db8:1:2:3:4:5:6")).toBe("2001:db8:1:2");
+  expect(peerKeyOf("2001:db8::1")).toBe("2001:db8:0:0");
+  expect(peerKeyOf("::1")).toBe("0:0:0:0");
 });

@@ -1,6 +1,6 @@
 import type { SessionPolicy } from "../../access/policy.ts";
 import { clientText } from "../../access/reply/client_text.ts";
-import { breather } from "../../base/breather.ts";
+import { pauseWhenDue } from "../../base/pause_when_due.ts";
 import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { Connection, ConnectionHandler } from "../../platform/socket/connection.ts";
 import type { TlsFacts } from "../../platform/socket/start_tls.ts";
@@ -212,7 +212,7 @@ export class Session implements ConnectionHandler, CommandReader {
     try {
       for (let steps = 1; !this.#waits && !this.#closing && this.#step(); steps++) {
         if (this.#output.size > MOST_OUTPUT) this.#output.flush();
-        if (steps % STRETCH === 0 && !this.#busy) this.#await(breather());
+        if (steps % STRETCH === 0 && !this.#busy) this.#await(pauseWhenDue());
       }
     } catch (error) {
       this.#trouble(error);

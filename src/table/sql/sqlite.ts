@@ -23,7 +23,7 @@ const ATTRIBUTES = TABLE_PARAMETERS.sqlite!;
 
 const LOOKUP_TIME = 10_000;
 /** A locked database is tried again after so many milliseconds, then it is trouble. */
-const PATIENCE = [5, 10, 20, 50, 100, 200, 500, 1000];
+const TIME_LIMIT = [5, 10, 20, 50, 100, 200, 500, 1000];
 
 /** `sqlite:/etc/postfix/file.cf`: an SQLite database file, read in this process (sqlite_table(5)). */
 export const openSqliteTable: OpenType = (name, spec, context, open) =>
@@ -125,7 +125,7 @@ class SqliteSource {
     signal: AbortSignal,
   ): Promise<readonly (Uint8Array | null)[]> {
     let busy: unknown;
-    for (const wait of PATIENCE) {
+    for (const wait of TIME_LIMIT) {
       await new Promise<void>((resolve) => systemClock.after(wait, resolve));
       signal.throwIfAborted();
       try {

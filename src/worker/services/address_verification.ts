@@ -53,7 +53,7 @@ export function openAddressVerification(
   };
   return {
     verifier: {
-      verify: (address, patience) => verifier().verify(address, patience),
+      verify: (address, timeLimit) => verifier().verify(address, timeLimit),
       known: (address) => verifier().known(address),
     },
     close: () => cache?.close(),

@@ -14,15 +14,15 @@ export interface HttpDeadlines {
 export const HTTP_DEADLINES: HttpDeadlines = { request: 10_000, answer: 60_000 };
 
 /** One connection, as its server tells of it. */
-export interface Visit {
+export interface AdmittedConnection {
   /** A whole request has come. */
   answering(): void;
   /** It has been answered. */
   waiting(): void;
 }
 
-/** Who visits: an IPv6 address by its first four groups. */
-export function visitorOf(address: string): string {
+/** The peer that connections are counted for: an IPv6 address by its first four groups. */
+export function peerKeyOf(address: string): string {
   if (!address.includes(":")) return address;
   if (address.startsWith("::ffff:")) return address.slice(7);
   const [front = ""] = address.split("::");
@@ -31,34 +31,34 @@ export function visitorOf(address: string): string {
 }
 
 /** Counts connections, ends those that take too long, and lets newcomers in by ending who has said nothing for longest. */
-export class HttpDoor {
+export class HttpAdmission {
   readonly most = MOST;
   readonly #deadlines: HttpDeadlines;
-  readonly #all = new Set<Guest>();
-  readonly #byVisitor = new Map<string, Set<Guest>>();
+  readonly #all = new Set<TrackedConnection>();
+  readonly #byPeer = new Map<string, Set<TrackedConnection>>();
 
   constructor(deadlines: HttpDeadlines) {
     this.#deadlines = deadlines;
   }
 
   /** Undefined when there is no room: everybody's requests are being answered. */
-  enter(socket: net.Socket): Visit | undefined {
-    const visitor = visitorOf(socket.remoteAddress ?? "");
-    const own = this.#byVisitor.get(visitor) ?? new Set<Guest>();
+  enter(socket: net.Socket): AdmittedConnection | undefined {
+    const visitor = peerKeyOf(socket.remoteAddress ?? "");
+    const own = this.#byPeer.get(visitor) ?? new Set<TrackedConnection>();
     if (own.size >= MOST_OF_ONE && !endIdle(own)) return undefined;
     if (this.#all.size >= MOST && !endIdle(this.#all)) return undefined;
-    const guest = new Guest(socket, this.#deadlines, () => this.#leave(guest, visitor));
+    const guest = new TrackedConnection(socket, this.#deadlines, () => this.#leave(guest, visitor));
     this.#all.add(guest);
     own.add(guest);
-    this.#byVisitor.set(visitor, own);
+    this.#byPeer.set(visitor, own);
     return guest;
   }
 
-  #leave(guest: Guest, visitor: string): void {
+  #leave(guest: TrackedConnection, visitor: string): void {
     this.#all.delete(guest);
-    const own = this.#byVisitor.get(visitor);
+    const own = this.#byPeer.get(visitor);
     own?.delete(guest);
-    if (own?.size === 0) this.#byVisitor.delete(visitor);
+    if (own?.size === 0) this.#byPeer.delete(visitor);
   }
 
   close(): void {
@@ -67,7 +67,7 @@ export class HttpDoor {
 }
 
 /** Ends the oldest that is not being answered. */
-function endIdle(guests: ReadonlySet<Guest>): boolean {
+function endIdle(guests: ReadonlySet<TrackedConnection>): boolean {
   for (const guest of guests) {
     if (guest.isAnswered) continue;
     guest.end();
@@ -76,7 +76,7 @@ function endIdle(guests: ReadonlySet<Guest>): boolean {
   return false;
 }
 
-class Guest implements Visit {
+class TrackedConnection implements AdmittedConnection {
   readonly #socket: net.Socket;
   readonly #deadlines: HttpDeadlines;
   readonly #leave: () => void;

@@ -11,7 +11,7 @@ const BUSY = defer(421, "4.3.2", "All server ports are busy");
 const REMINDER = 60_000;
 
 /** What the door needs. */
-export interface DoorOptions {
+export interface AdmissionOptions {
   readonly shares: Pick<DescriptorShares, "clients" | "turnedAway">;
   readonly openFiles: number;
   readonly log: Log;
@@ -21,13 +21,13 @@ export interface DoorOptions {
 }
 
 /** Lets in as many clients as there are descriptors for, over all services of a worker; the others hear 421. */
-export class ClientDoor {
-  readonly #options: DoorOptions;
+export class ClientAdmission {
+  readonly #options: AdmissionOptions;
   #inside = 0;
   #turnedAway = 0;
   #remindedAt = -Infinity;
 
-  constructor(options: DoorOptions) {
+  constructor(options: AdmissionOptions) {
     this.#options = options;
   }
 

@@ -1,7 +1,7 @@
 import type { Transport } from "./transport.ts";
 
 /** How many deliveries may run at a time, all transports together; those that wait for room get it in turn. */
-export class DeliveryRoom {
+export class DeliverySlots {
   readonly #most: number;
   readonly #waiting = new Set<Transport>();
   #filling = false;

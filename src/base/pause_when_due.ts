@@ -8,7 +8,7 @@ let began = 0;
  * For loops over what a peer has sent: undefined while this turn of the event loop is short, else a promise of the next turn.
  * All that runs in a turn counts together, so that many small pieces cannot add up to a long stop.
  */
-export function breather(): Promise<void> | undefined {
+export function pauseWhenDue(): Promise<void> | undefined {
   const now = performance.now();
   if (began === 0) {
     began = now;

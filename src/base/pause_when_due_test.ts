@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { breather } from "./breather.ts";
+import { pauseWhenDue } from "./pause_when_due.ts";
 
 const spin = (milliseconds: number) => {
   for (const end = performance.now() + milliseconds; performance.now() < end;);
@@ -8,11 +8,11 @@ const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 test("work goes on within a short turn, and waits for the next one after a long one", async () => {
   await nextTurn();
-  expect(breather()).toBeUndefined();
+  expect(pauseWhenDue()).toBeUndefined();
   spin(12);
   const others: string[] = [];
   setImmediate(() => others.push("served"));
-  await breather();
+  await pauseWhenDue();
   expect(others).toEqual(["served"]);
-  expect(breather()).toBeUndefined();
+  expect(pauseWhenDue()).toBeUndefined();
 });

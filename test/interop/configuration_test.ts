@@ -4,7 +4,9 @@ import { expect } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stopsAll } from "../../src/config/check/closings.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
+import { parameters } from "../../src/config/parameters/parameters.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix");
@@ -155,4 +157,28 @@ describe("values of main.cf against Postfix's own programs", () => {
       });
     }));
   }, 60_000);
+
+  test(
+    "a value that cannot be expanded stops everything here where it stops every program of Postfix, else a service",
+    async () => {
+      // What 3.7 does not know it does not read; the last are set by the programs themselves, or read before main.cf.
+      const newer = (since: string) => since === "mta" || /^3\.(?:[89]|1\d)/.test(since);
+      const own = /^(?:process_id|process_name|service_name|config_directory|debugger_command)$/;
+      const names = Object.entries(parameters)
+        .filter(([name, { since, fallback }]) =>
+          !newer(since) && !fallback.startsWith("(") && !own.test(name)
+        )
+        .map(([name]) => name);
+      const wrong: string[] = [];
+      const check = async (name: string) => {
+        const masters = parameters[name as keyof typeof parameters].daemons.split(",").includes("master");
+        const stopped = masters || await theirFatal(directoryWith(`${name} = \${`)) !== undefined;
+        if (stopped !== stopsAll(name)) wrong.push(`${name}: ${stopped ? "stops all" : "stops some"} there`);
+      };
+      for (let at = 0; at < names.length; at += 12) await Promise.all(names.slice(at, at + 12).map(check));
+      expect(names.length).toBeGreaterThan(800);
+      expect(wrong).toEqual([]);
+    },
+    180_000,
+  );
 });

@@ -115,16 +115,24 @@ export function summaryLine(findings: readonly Finding[]): ReportLine {
     number(severity) === 0 ? [] : [`${number(severity)} ${word}`]
   );
   const silent = groups.filter(([worst]) => worst!.severity === "harmless").flat().length;
+  const losses = number("closed") + number("weaker") > 0;
   const verdict = number("refused") > 0
     ? "does not start"
-    : counts.length > 0
+    : losses
     ? "serves, with losses"
     : "serves in full";
-  const rest = silent === 0
-    ? ""
-    : `; ${silent} ${
-      silent === 1 ? "setting has" : "settings have"
-    } no effect and need not have (-v names them)`;
-  const what = counts.length === 0 ? "" : `: ${counts.join(", ")}`;
-  return { level: "info", text: `${verdict}${what}${rest}` };
+  return {
+    level: "info",
+    text: [verdict + listed(counts, losses || number("refused") > 0), ...notes(silent)].join("; "),
+  };
+}
+
+function listed(counts: readonly string[], losses: boolean): string {
+  return counts.length === 0 ? "" : `${losses ? ": " : ", "}${counts.join(", ")}`;
+}
+
+function notes(silent: number): string[] {
+  if (silent === 0) return [];
+  const [what, them] = silent === 1 ? ["setting has", "it"] : ["settings have", "them"];
+  return [`${silent} ${what} no effect and need not have (-v names ${them})`];
 }

@@ -1,0 +1,60 @@
+import { expect, test } from "bun:test";
+import type { Finding } from "./finding.ts";
+import { ranges, reportLines, summaryLine } from "./report.ts";
+
+const setting = (
+  parameter: string,
+  line: number,
+  severity: Finding["severity"],
+  more: Partial<Finding> = {},
+): Finding => ({
+  severity,
+  text: `/etc/main.cf: parameter ${parameter} (line ${line})`,
+  consequence: `${parameter} is lost`,
+  parameter,
+  file: "/etc/main.cf",
+  line,
+  ...more,
+});
+
+const TLS = { feature: "TLS" };
+const FINDINGS: readonly Finding[] = [
+  setting("biff", 1, "harmless"),
+  setting("tls_ciphers", 2, "harmless", TLS),
+  setting("Mynetworks", 3, "warning"),
+  setting("tls_level", 4, "weaker", TLS),
+  setting("tls_cert", 5, "harmless", TLS),
+  setting("tls_level", 9, "closed", { ...TLS, file: "/etc/master.cf", service: "smtps/inet" }),
+  setting("virtual_mailbox_limit", 7, "closed", { closes: ["virtual/unix"] }),
+];
+
+test("the settings of a feature are one line, which the worst of them gives, with the places of all", () => {
+  expect(reportLines(FINDINGS, false)).toEqual([
+    {
+      level: "warning",
+      text:
+        "closed: tls_level is lost (tls_level and 3 more settings: master.cf line 9; main.cf lines 2, 4-5; services smtps/inet)",
+    },
+    { level: "fatal", text: "/etc/main.cf: parameter virtual_mailbox_limit (line 7)" },
+    { level: "warning", text: "/etc/main.cf: parameter Mynetworks (line 3)" },
+  ]);
+});
+
+test("with all of them, each setting is named, and what has no effect and need not have", () => {
+  const texts = reportLines(FINDINGS, true).map(({ level, text }) => `${level}: ${text}`);
+  expect(texts).toContain("info:   /etc/main.cf: parameter tls_cert (line 5)");
+  expect(texts.at(-1)).toBe("info: no effect: /etc/main.cf: parameter biff (line 1)");
+});
+
+test("the summary counts lines, not settings", () => {
+  expect(summaryLine(FINDINGS).text).toBe(
+    "serves, with losses: 2 closed, 1 to look at; 1 setting has no effect and need not have (-v names it)",
+  );
+  expect(summaryLine([]).text).toBe("serves in full");
+  expect(summaryLine([setting("x", 1, "warning")]).text).toBe("serves in full, 1 to look at");
+  expect(summaryLine([setting("x", 1, "refused")]).text).toBe("does not start: 1 refused");
+});
+
+test("lines in a row are a range", () => {
+  expect(ranges([5, 3, 6, 7, 7, 12])).toBe("3, 5-7, 12");
+});

@@ -355,6 +355,7 @@ mine unix - - n - - nosuch\n`.replace(/^two/m, "26");
       ...["pickup/unix", "qmgr/unix", "rewrite/unix", "verify/unix", "26/inet"],
     ]);
     expect(without(of("anvil_rate_time_unit = x\n"))).toEqual([]);
+    expect(without(of("address_verify_sender = @x\n"))).toEqual(["verify/unix"]);
     expect(of("soft_bounce = x\n")).toEqual(["all"]);
     expect(of("relay_domains = \${\n")).toEqual(["all"]);
   });

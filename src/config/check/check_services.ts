@@ -70,6 +70,16 @@ function checkCertificate(scope: Scope, service: string): Diagnostic[] {
   return [{ ...problem, level: "warning", service, loss, ...(feature !== undefined && { feature }) }];
 }
 
+/** verify(8) does not start with a sender that is half an address. */
+function checkProbeSender({ scope, service }: ScopedService): Diagnostic[] {
+  const sender = service.program === "verify" ? textOf(scope, "address_verify_sender") ?? "" : "";
+  if (!sender.startsWith("@") && !sender.endsWith("@")) return [];
+  const where = sender.startsWith("@") ? "start" : "end";
+  const text = `parameter address_verify_sender: value "${sender}" must not ${where} with '@'`;
+  const expected = "an address, a local part, or nothing (<>)";
+  return [closing(scope.complaint("address_verify_sender", sender, text, expected), [service])];
+}
+
 function checkProgram(master: MasterCf, { service }: ScopedService): Diagnostic[] {
   if (PROGRAMS.has(service.program)) return [];
   return [{
@@ -108,6 +118,7 @@ export function checkService(master: MasterCf, scoped: ScopedService, checkLists
       narrowedTo(scoped, each)
     ),
     ...checkMailboxLimit(scoped),
+    ...checkProbeSender(scoped),
   ];
   if (listensForMail(scoped)) {
     found.push(...checkRelayGuard(scope, service), ...checkCertificate(scope, serviceKey(service)));

@@ -1,19 +1,20 @@
 import { expect, test } from "bun:test";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createLog } from "./create_log.ts";
 import { descriptorWriter, memoryWriter, syslogWriter, wholeLines } from "./log_writer.ts";
+import { until } from "../../test/kit/waiting.ts";
 
 const style = { format: "text", host: "mail", pid: 9, utf8: true } as const;
 
 test("lines are gathered and written together, in order, and a fatal one at once", async () => {
-  const path = join(tmpdir(), `mta-log-${process.pid}-${Math.random()}`);
+  const path = join(mkdtempSync(join(tmpdir(), "mta-log-")), "log");
   const fd = openSync(path, "a");
   const log = createLog({ syslogName: "postfix", writer: descriptorWriter(fd, style) });
   for (let i = 0; i < 100; i++) log.note("smtpd", "info", `line ${i}`);
   expect(readFileSync(path, "utf8")).toBe("");
-  await new Promise((done) => setTimeout(done, 30));
+  await until("the lines are written", () => readFileSync(path, "utf8") !== "");
   const lines = readFileSync(path, "utf8").trimEnd().split("\n");
   expect(lines.map((line) => line.split(": ")[1])).toEqual(
     Array.from({ length: 100 }, (_, i) => `line ${i}`),
@@ -21,6 +22,7 @@ test("lines are gathered and written together, in order, and a fatal one at once
   log.note("master", "fatal", "end");
   expect(readFileSync(path, "utf8")).toContain("postfix/master[9]: fatal: end\n");
   closeSync(fd);
+  rmSync(dirname(path), { recursive: true });
 });
 
 test("a reader that is gone does not stop the mail", () => {
@@ -47,7 +49,7 @@ test("a busy log daemon gets its lines later, in order", async () => {
   log.note("smtpd", "warning", "one");
   busy = false;
   log.note("smtpd", "info", "two");
-  await new Promise((done) => setTimeout(done, 60));
+  await until("both lines are sent", () => got.length === 2);
   expect(got.map((line) => line.replace(/>.{15} /, ">"))).toEqual([
     "<20>postfix/smtpd[9]: warning: one",
     "<22>postfix/smtpd[9]: two",

@@ -6,6 +6,7 @@ import { compileRegex, type Regex } from "./regex.ts";
 import { parsePerl } from "./perl.ts";
 import { parsePosix } from "./posix.ts";
 import { pcreCompile } from "../platform/pcre.ts";
+import { processorTimeOf } from "../../test/kit/waiting.ts";
 
 const POSIX = { ignoreCase: true, newline: false, extended: true };
 const PERL = { i: true, m: false, s: true, x: false, A: false, E: false, U: false };
@@ -116,17 +117,19 @@ test("what our own reading does not know is refused, never misread", () => {
 describe("no text makes a pattern run away", () => {
   const hostile = `${"a".repeat(100_000)}!`;
   test("regular patterns are linear", () => {
-    const start = performance.now();
-    for (const pattern of ["^(a+)+$", "^(a|a?)+$", "(.*)(.*)(.*)(.*)x", "a.*b.*c.*d"]) {
-      expect(posix(pattern).find(hostile)).toBeUndefined();
-    }
-    expect(performance.now() - start).toBeLessThan(3000);
+    const took = processorTimeOf(() => {
+      for (const pattern of ["^(a+)+$", "^(a|a?)+$", "(.*)(.*)(.*)(.*)x", "a.*b.*c.*d"]) {
+        expect(posix(pattern).find(hostile)).toBeUndefined();
+      }
+    });
+    expect(took).toBeLessThan(3000);
   });
   test("others give up", () => {
-    const start = performance.now();
-    expect(() => posix("^((a+)+)\\1$").find(hostile)).toThrow(MatchLimitFault);
-    expect(() => perl("^(?=(a+)+$)").find(hostile)).toThrow(MatchLimitFault);
-    expect(performance.now() - start).toBeLessThan(3000);
+    const took = processorTimeOf(() => {
+      expect(() => posix("^((a+)+)\\1$").find(hostile)).toThrow(MatchLimitFault);
+      expect(() => perl("^(?=(a+)+$)").find(hostile)).toThrow(MatchLimitFault);
+    });
+    expect(took).toBeLessThan(3000);
   });
 });
 

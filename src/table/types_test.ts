@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testContext } from "./_test_context.ts";
 import { openTable } from "./table_types.ts";
+import { processorTimeOf } from "../../test/kit/waiting.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "table-types-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -103,16 +104,26 @@ test("a broken rule is skipped with Postfix's warning, and the others work", () 
 });
 
 test("no pattern runs away; a rule that takes too much on a text does not apply to it, and is named once", () => {
-  const start = performance.now();
-  expect(value("regexp:{{/^(a+)+$/ x}, {/(a*)*b.*a.*a.*c/ y}}", `${"a".repeat(50_000)}!`)).toBe("absent");
-  const rules = ["/^(a+)+$/ first", "if !/^(a+)+$/", "/./ inside", "endif", "!/^(a+)+$/ negated", "/a/ last"];
-  const context = testContext();
-  const name = `{${rules.map((rule) => `{${rule}}`).join(",")}}`;
-  const table = openTable(`pcre:${name}`, context);
-  const hungry = `${"a".repeat(40)}!`;
-  expect([table.lookup(hungry), table.lookup(hungry)]).toMatchObject([{ value: "last" }, { value: "last" }]);
-  expect(context.warnings).toEqual(
-    [1, 2, 5].map((line) => `pcre map ${name}, line ${line}: match limit exceeded`),
-  );
-  expect(performance.now() - start).toBeLessThan(3000);
+  const took = processorTimeOf(() => {
+    expect(value("regexp:{{/^(a+)+$/ x}, {/(a*)*b.*a.*a.*c/ y}}", `${"a".repeat(50_000)}!`)).toBe("absent");
+    const rules = [
+      "/^(a+)+$/ first",
+      "if !/^(a+)+$/",
+      "/./ inside",
+      "endif",
+      "!/^(a+)+$/ negated",
+      "/a/ last",
+    ];
+    const context = testContext();
+    const name = `{${rules.map((rule) => `{${rule}}`).join(",")}}`;
+    const table = openTable(`pcre:${name}`, context);
+    const hungry = `${"a".repeat(40)}!`;
+    expect([table.lookup(hungry), table.lookup(hungry)]).toMatchObject([{ value: "last" }, {
+      value: "last",
+    }]);
+    expect(context.warnings).toEqual(
+      [1, 2, 5].map((line) => `pcre map ${name}, line ${line}: match limit exceeded`),
+    );
+  });
+  expect(took).toBeLessThan(3000);
 });

@@ -32,13 +32,13 @@ const SIGNS = [
   "\x7f",
 ];
 
-/** Any text, most of it bad. */
+/** Any text, most of it bad; never none at all, which may mean something of its own. */
 export const hostileText = fc.array(
   fc.oneof(
     fc.constantFrom(...ENDS),
     fc.constantFrom(...LINES),
     fc.constantFrom(...SIGNS),
-    fc.string({ maxLength: 12 }),
+    fc.string({ minLength: 1, maxLength: 12 }),
   ),
   { minLength: 1, maxLength: 8 },
 ).map((pieces) => pieces.join(""));

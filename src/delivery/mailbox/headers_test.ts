@@ -12,3 +12,12 @@ test("topLines() are the four lines whatever the addresses", () => {
     );
   }));
 });
+
+test("topLines() leave out the recipient that there is none of, and name MAILER-DAEMON for the null sender", () => {
+  expect(topLines({ fromLine: true, sender: "", time: 0, original: "", delivered: "" }))
+    .toBe("From MAILER-DAEMON  Thu Jan  1 00:00:00 1970\nReturn-Path: <>\n");
+  expect(
+    topLines({ fromLine: false, sender: "a@b.example", time: 0, original: "x@y.example", delivered: "" }),
+  )
+    .toBe("Return-Path: <a@b.example>\nX-Original-To: x@y.example\n");
+});

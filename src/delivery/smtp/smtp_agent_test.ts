@@ -11,6 +11,7 @@ import type { Settings } from "../../config/parameters/settings_type.ts";
 import { createFindAddress } from "../../rewrite/find_address.ts";
 import type { LocalDomains } from "../../rewrite/local_domains.ts";
 import { createOpenTables } from "../../rewrite/open_tables.ts";
+import { until } from "../../../test/kit/waiting.ts";
 
 const peers: SmtpPeer[] = [];
 const agents: TestAgent[] = [];
@@ -35,9 +36,6 @@ afterEach(async () => {
 
 const to = (peer: SmtpPeer) => `[127.0.0.1]:${peer.port}`;
 const OK = /^sent 2\.0\.0 127\.0\.0\.1\[127\.0\.0\.1\]:\d+ \(250 2\.0\.0 Ok: queued as 12345\)$/;
-const until = async (done: () => boolean) => {
-  for (const end = Date.now() + 3000; !done() && Date.now() < end;) await Bun.sleep(5);
-};
 
 test("a second message goes over the same connection, in two packets", async () => {
   const peer = await peerWith();
@@ -52,7 +50,7 @@ test("without more to come the connection is closed politely, in the same packet
   const peer = await peerWith();
   const { deliver } = agentWith();
   await deliver({ nexthop: to(peer), more: false });
-  await until(() => peer.open === 0);
+  await until("the peer has seen it", () => peer.open === 0);
   expect([peer.packets, peer.lines.at(-1), peer.open]).toEqual([3, "QUIT", 0]);
 });
 
@@ -60,7 +58,7 @@ test("a kept connection ends with QUIT when its time is over", async () => {
   const peer = await peerWith();
   const { deliver } = agentWith({ smtp_connection_cache_time_limit: 0.05 });
   await deliver({ nexthop: to(peer) });
-  await until(() => peer.open === 0);
+  await until("the peer has seen it", () => peer.open === 0);
   expect(peer.lines.at(-1)).toBe("QUIT");
   expect((await deliver({ nexthop: to(peer) })).connectionUse).toBeUndefined();
 });
@@ -71,7 +69,7 @@ test("closing the agent says goodbye on every kept connection", async () => {
   await Promise.all([deliver({ nexthop: to(peer) }), deliver({ nexthop: to(peer) })]);
   expect(peer.connections).toBe(2);
   await agent.close();
-  await until(() => peer.open === 0);
+  await until("the peer has seen it", () => peer.open === 0);
   expect(peer.lines.filter((line) => line === "QUIT").length).toBe(2);
 });
 
@@ -269,16 +267,21 @@ test("an answer that drips in for ever ends by smtp_per_request_deadline", async
 
 test("a stopping service interrupts a delivery, and the mail waits", async () => {
   for (
-    const script of [{ greeting: "silent" }, { ehlo: [], mail: "silent" }, { ehlo: [], rcpt: "silent" }, {
-      data: "silent",
-    }] as const
+    const [script, step] of [
+      [{ greeting: "silent" }, ""],
+      [{ ehlo: [], mail: "silent" }, "MAIL"],
+      [{ ehlo: [], rcpt: "silent" }, "RCPT"],
+      [{ data: "silent" }, "DATA"],
+    ] as const
   ) {
     const peer = await peerWith(script);
     const stop = new AbortController();
     const { deliver, lines } = agentWith();
     const delivery = deliver({ nexthop: to(peer) }, stop.signal);
-    await until(() => peer.connections > 0);
-    setTimeout(() => stop.abort(), 30);
+    const asked = () =>
+      peer.connections > 0 && (step === "" || peer.lines.some((line) => line.startsWith(step)));
+    await until(`the peer has been asked ${step}`, asked);
+    stop.abort();
     const { outcomes: [outcome], deadSite } = await delivery;
     expect(outcome).toMatchObject({ is: "deferred", interrupted: true });
     // What we interrupt ourselves is no failure of the destination.
@@ -448,7 +451,7 @@ test("a probe up to DATA hangs up instead of sending", async () => {
   const peer = await peerWith();
   const { deliver } = agentWith({ smtp_address_verify_target: "data" });
   const report = await deliver({ nexthop: to(peer), kind: "probe" });
-  await until(() => peer.open === 0);
+  await until("the peer has seen it", () => peer.open === 0);
   expect([report.outcomes[0]!.is, peer.lines.at(-1), peer.mails]).toEqual(["sent", "DATA", []]);
 });
 
@@ -539,7 +542,7 @@ test("content that cannot be read defers the mail and hangs up", async () => {
   expect(outcomeLines(report)).toEqual([
     `deferred 4.3.0 127.0.0.1[127.0.0.1]:${peer.port} (local data error while talking to 127.0.0.1[127.0.0.1])`,
   ]);
-  await until(() => peer.open === 0);
+  await until("the peer has seen it", () => peer.open === 0);
   expect([peer.open, peer.mails]).toEqual([0, []]);
 });
 
@@ -547,7 +550,7 @@ test("with smtp_skip_quit_response = no the answer to QUIT is waited for", async
   const peer = await peerWith({ quit: "silent" });
   const { deliver } = agentWith({ smtp_skip_quit_response: false, smtp_quit_timeout: 0.1 });
   await deliver({ nexthop: to(peer), more: false });
-  await until(() => peer.lines.at(-1) === "QUIT");
+  await until("the peer has seen it", () => peer.lines.at(-1) === "QUIT");
   expect(peer.lines.slice(-2)).toEqual(["DATA", "QUIT"]);
 });
 

@@ -13,6 +13,7 @@ import { isVerb, VERBS } from "./control_verbs.ts";
 import type { QueueRow } from "./queue_rows.ts";
 import { rememberedNames } from "./user_names.ts";
 import { ServiceFault } from "./service_fault.ts";
+import { untilAtRest } from "../../../test/kit/waiting.ts";
 
 const id = (text: string) => text as QueueId;
 const row = (n: number): QueueRow => ({
@@ -104,7 +105,7 @@ test("items follow a request line by line, however many, and nobody holds them a
     .toEqual({ is: "done", value: 200_000 });
   expect(most - before).toBeLessThan(100 * 1024 * 1024);
   listener.close();
-});
+}, 60_000);
 
 test("an item that is none ends the question", async () => {
   const { queueDirectory, listener } = await served({
@@ -137,11 +138,7 @@ test("a client that does not read holds up who sends, not memory; one that goes 
   });
   socket.on("error", () => {});
   socket.pause();
-  for (let before = -1; sent !== before || sent === 0;) {
-    before = sent;
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  expect(sent).toBeLessThan(20_000);
+  expect(await untilAtRest(() => sent)).toBeLessThan(20_000);
   socket.destroy();
   expect(String(await ended)).toContain("the client has gone");
   listener.close();
@@ -194,14 +191,12 @@ test("what is no request is refused and cut off: no JSON, no verb, too long, too
 
 test("a line without end is cut off by its deadline, however it drips", async () => {
   const { queueDirectory, listener } = await served({});
-  const started = Date.now();
   await new Promise<void>((done) => {
     const socket = connect(controlSocketPath(queueDirectory));
     const drip = setInterval(() => socket.write("["), 20);
     socket.on("error", () => {});
     socket.on("close", () => (clearInterval(drip), done()));
   });
-  expect(Date.now() - started).toBeLessThan(20_000);
   listener.close();
 }, 30_000);
 

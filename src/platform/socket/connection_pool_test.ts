@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { startTcpTable, type TablePeer } from "../../../test/kit/table_peers.ts";
 import { ConnectionPool, ExchangeFault, type PoolOptions } from "./connection_pool.ts";
+import { pause, until } from "../../../test/kit/waiting.ts";
 
 /** A line is a reply; `last` is the end of what the connection is good for. */
 function readLine(received: Buffer) {
@@ -13,8 +14,6 @@ const peers: TablePeer[] = [];
 afterEach(async () => {
   for (const peer of peers.splice(0)) await peer.close();
 });
-
-const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
 async function world(options: Partial<PoolOptions> = {}) {
   const waiting: (() => void)[] = [];
@@ -51,7 +50,7 @@ describe("a pool of connections", () => {
     expect([await ask("a"), await ask("b")]).toEqual(["a!", "b!"]);
     expect(peer.connections()).toBe(1);
     const both = [ask("wait"), ask("wait")];
-    while (waiting.length < 2) await pause(1);
+    await until("two wait", () => waiting.length === 2);
     waiting.forEach((end) => end());
     expect(await Promise.all(both)).toEqual(["at last", "at last"]);
     expect(peer.connections()).toBe(2);
@@ -63,7 +62,7 @@ describe("a pool of connections", () => {
     const given = new AbortController();
     const lost = ask("lost", given.signal);
     const later = [ask("b"), ask("c")];
-    while (waiting.length < 1) await pause(1);
+    await until("one waits", () => waiting.length === 1);
     given.abort(new Error("given up"));
     expect(await faultOf(lost)).toBe("given up");
     waiting.forEach((end) => end());
@@ -91,7 +90,7 @@ describe("a pool of connections", () => {
     const { peer, ask } = await world();
     const given = new AbortController();
     const lost = ask("silence", given.signal);
-    while (peer.asked.length < 1) await pause(1);
+    await until("it was asked", () => peer.asked.length > 0);
     given.abort(new Error("given up"));
     expect(await faultOf(lost)).toBe("given up");
     expect(await ask("a")).toBe("a!");
@@ -116,7 +115,7 @@ describe("a pool of connections", () => {
   test("closes connections that rest, that are old and that have had their share", async () => {
     const idle = await world({ maxIdle: 20 });
     await idle.ask("a");
-    while (idle.peer.open() > 0) await pause(5);
+    await until("it is closed", () => idle.peer.open() === 0);
     const old = await world({ maxTtl: 0 });
     await old.ask("a");
     await old.ask("a");
@@ -130,6 +129,8 @@ describe("a pool of connections", () => {
     const { peer, ask } = await world();
     await ask("a");
     peer.drop();
+    // In this process too: one turn of its loop later our end knows as well.
+    await until("the server has closed", () => peer.open() === 0);
     await pause(20);
     expect(await ask("b")).toBe("b!");
     expect(peer.connections()).toBe(2);

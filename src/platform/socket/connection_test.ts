@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import net from "node:net";
 import { connect, type Connection, type ConnectionHandler, listen } from "./connection.ts";
+import { untilNextTick } from "../../../test/kit/waiting.ts";
 
 const quiet: ConnectionHandler = {
   data: () => {},
@@ -20,52 +21,66 @@ async function serverWith(
   return { port, close: () => (sockets.forEach((socket) => socket.destroy()), void server.close()) };
 }
 
-/** Milliseconds until the time limit fires, or undefined when it does not within a second. */
-async function timeUntilTimeout(
+/** Milliseconds from the last byte of the peer, or else from the beginning, until a time limit of 300 ms fires. */
+async function untilTimeout(
   port: number,
   use: (connection: Connection) => void,
-): Promise<number | undefined> {
-  const { promise, resolve } = Promise.withResolvers<number | undefined>();
-  const started = performance.now();
-  const connection = await connect({ host: "127.0.0.1", port }, { timeout: 1000 }, () => ({
+): Promise<{ readonly waited: number; readonly bytes: number }> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let since = performance.now();
+  let bytes = 0;
+  const connection = await connect({ host: "127.0.0.1", port }, { timeout: 60_000 }, () => ({
     ...quiet,
-    timeout: () => resolve(performance.now() - started),
+    data: (chunk) => (since = performance.now(), void (bytes += chunk.length)),
+    timeout: () => resolve(),
   }));
-  connection.setTimeout(100);
+  since = performance.now();
+  connection.setTimeout(300);
   use(connection);
-  setTimeout(() => resolve(undefined), 1000);
-  const waited = await promise;
+  await promise;
+  const waited = performance.now() - since;
   connection.destroy();
-  return waited;
+  return { waited, bytes };
 }
 
 test("the idle limit fires when nothing moves", async () => {
   const server = await serverWith(() => {});
-  expect(await timeUntilTimeout(server.port, () => {})).toBeGreaterThan(90);
+  expect((await untilTimeout(server.port, () => {})).waited).toBeGreaterThan(290);
   server.close();
 });
 
 test("the idle limit fires although bytes wait for a peer that does not read", async () => {
   const server = await serverWith((socket) => socket.pause());
-  const waited = await timeUntilTimeout(server.port, (connection) => {
+  const { waited } = await untilTimeout(server.port, (connection) => {
     for (let i = 0; i < 30; i++) connection.write(Buffer.alloc(1 << 20));
   });
-  expect(waited).toBeGreaterThan(90);
+  expect(waited).toBeGreaterThan(290);
   server.close();
 });
 
 test("bytes from the peer put the idle limit off", async () => {
   const server = await serverWith((socket) => {
-    const drip = setInterval(() => socket.write("x"), 30);
-    setTimeout(() => clearInterval(drip), 300);
+    let left = 20;
+    const drip = setInterval(() => --left === 0 ? clearInterval(drip) : socket.write("x"), 20);
   });
-  expect(await timeUntilTimeout(server.port, () => {})).toBeGreaterThan(350);
+  const { waited, bytes } = await untilTimeout(server.port, () => {});
+  expect(bytes).toBeGreaterThan(0);
+  expect(waited).toBeGreaterThan(290);
   server.close();
 });
 
 test("no limit, no call", async () => {
   const server = await serverWith(() => {});
-  expect(await timeUntilTimeout(server.port, (connection) => connection.setTimeout(0))).toBeUndefined();
+  let called = false;
+  const connection = await connect({ host: "127.0.0.1", port: server.port }, { timeout: 60_000 }, () => ({
+    ...quiet,
+    timeout: () => void (called = true),
+  }));
+  connection.setTimeout(20);
+  connection.setTimeout(0);
+  await untilNextTick(100);
+  expect(called).toBe(false);
+  connection.destroy();
   server.close();
 });
 

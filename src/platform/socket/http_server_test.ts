@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { peerKeyOf } from "./http_admission.ts";
 import { type HttpServer, serveHttp } from "./http_server.ts";
+import { untilAtRest } from "../../../test/kit/waiting.ts";
 
 const MiB = 1024 * 1024;
 let server: HttpServer | undefined;
@@ -86,11 +87,7 @@ test("an answer waits for a reader that does not read", async () => {
   const socket = await open(port);
   socket.pause();
   socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-  for (let before = -1; made !== before || made === 0;) {
-    before = made;
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  expect(made).toBeLessThan(32 * MiB);
+  expect(await untilAtRest(() => made)).toBeLessThan(32 * MiB);
 });
 
 test("one address has a share; a newcomer ends the one of its own that has been silent for longest", async () => {

@@ -9,6 +9,7 @@ import { recordLength } from "../log/record.ts";
 import { openFileStore } from "./file_store.ts";
 import type { FileStoreOptions, QueueEvent } from "../log/file_store_options.ts";
 import type { Content, QueueStore } from "../store.ts";
+import { until } from "../../../test/kit/waiting.ts";
 
 let directory: string;
 let events: QueueEvent[];
@@ -119,8 +120,7 @@ test("an aborted draft leaves nothing, neither in memory nor in the spool", asyn
   await draft.write(Buffer.alloc(300_000));
   draft.abort();
   await store.flush();
-  await Bun.sleep(10);
-  expect(readdirSync(join(directory, "mta/shard-0/spool"))).toEqual([]);
+  await until("the spool is empty", () => readdirSync(join(directory, "mta/shard-0/spool")).length === 0);
   expect((await store.counts()).incoming).toBe(0);
 });
 
@@ -341,7 +341,7 @@ test("the log shrinks to what lives, and what lives keeps its states", async () 
   const log = join(directory, "mta/shard-0/log");
   const sizeOf = (name: string) => statSync(join(log, name), { throwIfNoEntry: false })?.size ?? 0;
   const size = () => readdirSync(log).reduce((sum, name) => sum + sizeOf(name), 0);
-  while (size() >= 60_000) await Bun.sleep(5); // the test's own deadline ends it
+  await until("the log has shrunk", () => size() < 60_000);
   await stop(store);
   store = await start({ limits });
   expect((await rows(store)).map(({ id }) => id).sort()).toEqual([...kept].sort());

@@ -197,7 +197,6 @@ describe("an LDAP connection", () => {
     ]);
     const change = fc.record({ at: fc.nat(good.length - 1), to: fc.nat(255) });
     const changes = fc.array(change, { minLength: 1, maxLength: 6 });
-    const started = performance.now();
     await fc.assert(
       fc.asyncProperty(changes, fc.nat(good.length), async (list, cut) => {
         const bytes = Buffer.from(good);
@@ -212,7 +211,6 @@ describe("an LDAP connection", () => {
       }),
       { numRuns: 3000 },
     );
-    expect(performance.now() - started).toBeLessThan(20_000);
   }, 30_000);
 });
 

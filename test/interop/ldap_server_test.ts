@@ -11,6 +11,7 @@ import type { Answer, Table } from "../../src/table/table.ts";
 import { DIRECTORY } from "../kit/ldap_directory.ts";
 import { ADMIN, ADMIN_PASSWORD, type Slapd, startSlapd, SUFFIX } from "../kit/slapd.ts";
 import { withPeers } from "../kit/peers.ts";
+import { startWatch, until, untilNextTick } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(
   import.meta.path,
@@ -271,19 +272,15 @@ describe("a server", () => {
     await slapd.kill();
     const first = await table.lookup("bob@example.org");
     expect(said(first)).toMatch(/lookup error: .*Can't contact LDAP server\): Connection refused$/);
-    const started = performance.now();
+    const heldUp = startWatch();
     const answers = await Promise.all(
       Array.from({ length: 100 }, (_, at) => table.lookup(`x${at}@example.org`)),
     );
     expect(new Set(answers.map(({ is }) => is))).toEqual(new Set(["trouble"]));
-    expect(performance.now() - started).toBeLessThan(100);
+    expect(heldUp()).toBe(false);
     expect(context.warnings.length).toBe(1);
     await slapd.start();
-    let answer = "";
-    for (const end = Date.now() + 4000; Date.now() < end && answer !== "bob"; await Bun.sleep(50)) {
-      answer = said(await table.lookup("bob@example.org"));
-    }
-    expect(answer).toBe("bob");
+    await until("it answers again", async () => said(await table.lookup("bob@example.org")) === "bob");
     expect(context.warnings.at(-1)).toContain("answers again");
     table.close();
   });
@@ -293,11 +290,11 @@ describe("a server", () => {
     await table.lookup("bob@example.org");
     await slapd.freeze(true);
     const answer = table.lookup("ann@example.org");
-    await Bun.sleep(20);
-    const started = performance.now();
+    await untilNextTick(20); // a frozen server does not show that it was asked
+    const heldUp = startWatch();
     await slapd.kill();
     expect((await answer).is).toBe("trouble");
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(heldUp()).toBe(false);
     await slapd.start();
     table.close();
   });
@@ -309,15 +306,11 @@ describe("a server", () => {
     expect(said(await table.lookup("bob@example.org"))).toMatch(/-5 \(Timed out\)/);
     const took = performance.now() - started;
     expect(took).toBeGreaterThan(900);
-    expect(took).toBeLessThan(3000);
     expect(said(await table.lookup("ann@example.org"))).toMatch(/-5 \(Timed out\)/);
-    expect(performance.now() - started - took).toBeLessThan(100);
     table.close();
     const both = open([`server_host = ldap://127.0.0.1:${hanging.port} ${slapd.url}`, "timeout = 1"]);
     expect(said(await both.table.lookup("bob@example.org"))).toBe("bob");
-    const second = performance.now();
     expect(said(await both.table.lookup("bob@example.org"))).toBe("bob");
-    expect(performance.now() - second).toBeLessThan(500);
     both.table.close();
     hanging.stop();
   });

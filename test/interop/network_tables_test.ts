@@ -18,6 +18,7 @@ import {
   type TablePeer,
 } from "../kit/table_peers.ts";
 import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(
   import.meta.path,
@@ -509,16 +510,11 @@ describe("redis, on a real Redis", () => {
     const { table, warnings } = open2("timeout = 1", "database = 3");
     expect(shown(await table.lookup("k"))).toBe("in three");
     redis.freeze(true);
-    const started = performance.now();
     const first = await Promise.all(["k", "l", "m"].map((key) => table.lookup(key)));
     expect(first.map(shown)).toEqual(["trouble", "trouble", "trouble"]);
-    expect(performance.now() - started).toBeLessThan(8000);
-    const again = performance.now();
     expect(shown(await table.lookup("n"))).toBe("trouble");
-    expect(performance.now() - again).toBeLessThan(900);
     redis.freeze(false);
-    await Bun.sleep(1100);
-    expect(shown(await table.lookup("k"))).toBe("in three");
+    await until("it is asked again", async () => shown(await table.lookup("k")) === "in three");
     expect(warnings).toHaveLength(2);
     await redis.kill();
     await redis.start();

@@ -12,6 +12,7 @@ import { startSmtpPeer } from "../kit/smtp_peer.ts";
 import { talk } from "../kit/talk.ts";
 import { reachable } from "../kit/reachable.ts";
 import { withPeers } from "../kit/peers.ts";
+import { until, untilNextTick } from "../kit/waiting.ts";
 
 const { afterAll, test } = withPeers(import.meta.path, "root", "postfix", "postgrey");
 
@@ -321,9 +322,7 @@ test.concurrent(
         const said = await play(system.port, lines);
         const log = () => system.log().slice(before);
         // The last line of a session; Postfix's log comes through a process of its own.
-        for (const end = Date.now() + 10_000; !log().includes(": disconnect from ") && Date.now() < end;) {
-          await new Promise((resolve) => setTimeout(resolve, 10));
-        }
+        await until("the session has ended", () => log().includes(": disconnect from "));
         replies.push({ mood, rcpt: said[3], warnings: warningsOf(log(), server.port) });
       }
       return replies;
@@ -380,7 +379,7 @@ test.concurrent(
           "RCPT TO:<bob@example.com>",
         ];
         const first = await play(port, [...lines, "QUIT"]);
-        await new Promise((resolve) => setTimeout(resolve, 2100));
+        await untilNextTick(2100); // postgrey counts seconds
         const second = await play(port, [...lines, "DATA", ...CONTENT, "QUIT"]);
         const plain = (line: string) => line.replace(/198\.51\.\d+/, "198.51.N");
         accounts.push({
@@ -393,9 +392,7 @@ test.concurrent(
         "RCPT TO:<bob@example.com>: 450 4.2.0 <bob@example.com>: Recipient address rejected: Greylisted",
       );
       expect(accounts[1]!.second.at(-2)).toContain("250 2.0.0 Ok: queued as ID");
-      for (const end = Date.now() + 10_000; peer.mails.length < 2 && Date.now() < end;) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+      await until("both mails", () => peer.mails.length >= 2);
       expect(peer.mails).toHaveLength(2);
       for (const { content } of peer.mails) {
         expect(content).toMatch(/^X-Greylist: delayed \d+ seconds by postgrey/m);

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { testContext } from "../../src/table/_test_context.ts";
 import { openTable } from "../../src/table/table_types.ts";
 import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
 
 const { afterAll, describe, test } = withPeers(
   import.meta.path,
@@ -162,12 +163,13 @@ describe("the real reader beside our postmap", () => {
       ]);
       fs.chmodSync(root, 0o755);
       const read =
-        `for i in {0..2999}; do echo key$i@example.org; [ $i = 1000 ] && sleep 1; done | ${postmap} -q - ${type}:t`;
+        `for i in {0..2999}; do echo key$i@example.org; [ $i = 1000 ] && touch begun && until [ -e written ]; do sleep 0.02; done; done | ${postmap} -q - ${type}:t`;
       const reading = run(root, "bash", ["-c", read]);
-      await Bun.sleep(300);
+      await until("the reader has begun", () => fs.existsSync(join(root, "begun")));
       const nobody = { uid: 65_534, gid: 65_534 };
       const args = [runner, "postmap", "-c", "etc", `${type}:t`];
       expect(await run(root, process.execPath, args, nobody)).toEqual({ status: 0, out: "", err: "" });
+      fs.writeFileSync(join(root, "written"), "");
       const { out, err } = await reading;
       if (type === "lmdb") expect([err, out.split("\n").length]).toEqual(["", KEYS + 1]);
       const keys = Array.from({ length: KEYS }, (_, at) => `${key(at)}\n`).join("");

@@ -1,10 +1,12 @@
 // Postfix's smtp-sink as the server: nothing is lost, nothing comes twice, whatever it refuses on the way.
 import { expect } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { withPeers } from "../kit/peers.ts";
+import { reachable } from "../kit/reachable.ts";
 import { testAgent } from "../kit/smtp_delivery.ts";
 
 const { afterEach, describe, test } = withPeers(import.meta.path, "postfix");
@@ -19,11 +21,19 @@ async function startSink(...options: string[]): Promise<string> {
   fs.chmodSync(directory, 0o777);
   const user = process.getuid?.() === 0 ? ["-u", "nobody"] : [];
   sink = spawn(SINK, [...user, ...options, "-d", "m%H%M%S.", `127.0.0.1:${PORT}`, "200"], { cwd: directory });
-  await Bun.sleep(300);
+  await reachable(PORT);
   return directory;
 }
 
-afterEach(() => void sink?.kill());
+/** The port is free when its process has ended. */
+async function stopSink(): Promise<void> {
+  if (sink === undefined || sink.exitCode !== null) return;
+  const gone = once(sink, "exit");
+  sink.kill();
+  await gone;
+}
+
+afterEach(stopSink);
 
 function received(directory: string): string[] {
   return fs.readdirSync(directory).map((name) => fs.readFileSync(path.join(directory, name), "latin1"))
@@ -55,7 +65,7 @@ describe("smtp-sink receives", () => {
       );
       await agent.close();
       expect(received(directory)).toEqual(numbers.map(String));
-    }, 20_000);
+    }, 60_000);
   }
 
   test("nothing that counts as sent when it hangs up at MAIL, RCPT or DATA", async () => {
@@ -76,8 +86,7 @@ describe("smtp-sink receives", () => {
         0,
       ]);
       await agent.close();
-      sink?.kill();
-      await Bun.sleep(100);
+      await stopSink();
     }
-  }, 20_000);
+  }, 60_000);
 });

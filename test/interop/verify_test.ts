@@ -7,6 +7,7 @@ import type { PeerScript } from "../kit/smtp_peer.ts";
 import { talk } from "../kit/talk.ts";
 import { type Question, startVerifyPair, type VerifyPair, type VerifySetting } from "../kit/verify_pair.ts";
 import { withPeers } from "../kit/peers.ts";
+import { untilNextTick } from "../kit/waiting.ts";
 
 const { test } = withPeers(import.meta.path, "root", "postfix");
 
@@ -36,7 +37,6 @@ async function same(
 }
 
 const each = (...addresses: readonly string[]): Question[] => addresses.map((to) => ({ to: [to] }));
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** A scene for a pair that the test starts; several pairs run side by side. */
 function play(name: string, setting: VerifySetting, scenes: (pair: VerifyPair) => Promise<void>): void {
@@ -211,7 +211,7 @@ play("destinations, codes, slow servers, our own probe sender", {
   const [waiting] = await same(pair, "a slow server", slow);
   expect(waiting).toEndWith("unverified address: Address verification in progress");
   await same(pair, "a slow server is not asked twice", slow);
-  await pause(2000);
+  await untilNextTick(2000); // of the clocks of both, by more than the limit
   const [late] = await same(pair, "a server that was too slow", slow);
   expect(late).toContain("timed out while sending RCPT TO");
   const ownSender = await same(
@@ -294,7 +294,7 @@ play("what is old is asked again in the background, and a null sender asks", {
 }, async (pair) => {
   const questions = each("good@relay.example", "bad@relay.example");
   await same(pair, "first", questions);
-  await pause(2200);
+  await untilNextTick(2200); // of the clocks of both: answers have become stale
   pair.script({ ...PEER, rcpt: (line) => /<good/.test(line) ? "550 5.1.1 left us" : "250 2.1.5 Ok" });
   const stale = await same(pair, "stale answers", questions);
   expect(stale[1]).toContain("550 5.1.1 <bad@relay.example>");
@@ -313,7 +313,7 @@ play("what is expired is asked again while the session waits", {
 }, async (pair) => {
   const questions = each("good@relay.example", "bad@relay.example");
   await same(pair, "first", questions);
-  await pause(2200);
+  await untilNextTick(2200); // of the clocks of both: answers have become stale
   pair.script({ ...PEER, rcpt: (line) => /<good/.test(line) ? "550 5.1.1 left us" : "250 2.1.5 Ok" });
   const replies = await same(pair, "anew", questions);
   expect(replies.map((text) => text.includes("250 2.1.5"))).toEqual([false, true]);

@@ -8,6 +8,7 @@ import { withPeers } from "./peers.ts";
 import { dial, enter, playSession } from "./play_session.ts";
 import { type KitOptions, policyKit } from "./policy.ts";
 import { type PostfixInstance, startPostfix } from "./postfix.ts";
+import { until } from "./waiting.ts";
 
 /** What both sides live in beside the scenarios. */
 export interface ScenarioWorld {
@@ -178,8 +179,10 @@ export function compareScenarios(
           expect(lines(ours), JSON.stringify(client)).toEqual(lines(real));
         }
         policy.close();
-        await new Promise((wake) => setTimeout(wake, 150));
-        const log = postfix!.log().split("\n").filter((line) => line.includes(`sc${at}/smtpd`));
+        const linesOf = () => postfix!.log().split("\n").filter((line) => line.includes(`sc${at}/smtpd`));
+        const ended = () => linesOf().filter((line) => line.includes(": disconnect from ")).length;
+        await until("Postfix has ended its sessions", () => ended() >= scenario.sessions.length);
+        const log = linesOf();
         expect(notesIn(house.log.lines)).toEqual(notesIn(log));
         if (scenario.routing !== true) expect(warningsIn(house.log.lines)).toEqual(warningsIn(log));
       }, 60_000);

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 /** In milliseconds; what has not come by then does not come. */
 const HANGS = 60_000;
 /** In milliseconds; who is held up in a test is held up for longer. */
-const HELD_UP = 10_000;
+export const HELD_UP = 10_000;
 
 export const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -12,6 +12,7 @@ import { memoryOf } from "../kit/process_memory.ts";
 import { type Server, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
+import { startWatch } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, test: asRoot } = withPeers(import.meta.path, "dist/mta", "root");
 
@@ -53,15 +54,15 @@ async function afterwards(): Promise<void> {
   await Promise.all(programs.splice(0).map((each) => each.end()));
 }
 
-/** What root's commands need of the service takes so long, in milliseconds: asked here, without the start of a process. */
+/** What root's commands need of the service comes at once: asked here, without the start of a process. */
 async function answersInTime(): Promise<void> {
   const { queueDirectory } = server;
-  const started = performance.now();
+  const heldUp = startWatch();
   expect(await askService({ queueDirectory, verb: "status", args: {} })).toMatchObject({ is: "done" });
   expect(await askService({ queueDirectory, verb: "flush", args: { all: true } })).toMatchObject({
     is: "done",
   });
-  expect(performance.now() - started).toBeLessThan(1000);
+  expect(heldUp()).toBe(false);
 }
 
 /** The commands themselves work. */
@@ -242,9 +243,7 @@ const socket = connect(args[0], () => console.log("there"));
 const timer = setInterval(() => socket.write("["), 50);
 socket.on("error", () => {}).on("close", () => { clearInterval(timer); console.log("closed"); });`);
   await drip.said(/there/);
-  const started = performance.now();
   await drip.said(/closed/);
-  expect(performance.now() - started).toBeLessThan(20_000);
   await afterwards();
 });
 

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { type Server, startServer } from "../kit/server.ts";
 import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, test } = withPeers(import.meta.path, "dist/mta");
 
@@ -49,8 +50,8 @@ function memory(): number {
   return pages * 4096;
 }
 
-/** Whether the memory comes down to this, once the garbage of a flood has been collected. */
-const settlesBelow = (bytes: number) => until(() => memory() < bytes, 5000);
+/** Waits until the memory comes down to this, once the garbage of a flood has been collected. */
+const settlesBelow = (bytes: number) => until(`less than ${bytes} bytes of memory`, () => memory() < bytes);
 
 function diskUsed(folder: string): number {
   let total = 0;
@@ -78,19 +79,14 @@ function open(): Promise<Client> {
   });
 }
 
-async function until(holds: () => boolean, milliseconds: number): Promise<boolean> {
-  for (const end = Date.now() + milliseconds; Date.now() < end; await Bun.sleep(10)) if (holds()) return true;
-  return holds();
-}
-
 /** How long an honest client waits for its banner and the end of its message, in milliseconds. */
 async function honest(): Promise<number> {
   const started = performance.now();
   const { socket, text } = await open();
   socket.write("EHLO a.example\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n");
-  if (!await until(() => text().includes("\n354 "), 5000)) throw new Error(`no 354 in ${text()}`);
+  await until("354", () => text().includes("\n354 "));
   socket.write("Subject: x\r\n\r\nx\r\n.\r\nQUIT\r\n");
-  if (!await until(() => text().includes("\n221 "), 5000)) throw new Error(`no 221 in ${text()}`);
+  await until("221", () => text().includes("\n221 "));
   if (!text().includes(" Ok: queued as ")) throw new Error(text());
   socket.destroy();
   return performance.now() - started;
@@ -164,10 +160,10 @@ test(
     const noops = Buffer.from("NOOP\r\n".repeat(10_000));
     const sent = await Promise.all(clients.map((client) => flood(client, noops, 50 * MiB, 1500)));
     expect(Math.max(...sent)).toBeLessThan(20 * MiB);
-    expect(await settlesBelow(before + 120 * MiB)).toBe(true);
+    await settlesBelow(before + 120 * MiB);
     await honest();
     const ended = () => server.log().match(/: timeout after NOOP from /g)?.length ?? 0;
-    expect(await until(() => ended() === clients.length, 30_000)).toBe(true);
+    await until("all are timed out", () => ended() === clients.length);
     for (const { socket } of clients) socket.destroy();
   },
   60_000,
@@ -177,7 +173,7 @@ test("an endless command line costs no memory", async () => {
   const before = memory();
   const client = await open();
   await flood(client, Buffer.alloc(MiB, "A"), 200 * MiB, 4000);
-  expect(await settlesBelow(before + 80 * MiB)).toBe(true);
+  await settlesBelow(before + 80 * MiB);
   await honest();
   client.socket.destroy();
 }, 60_000);
@@ -188,12 +184,12 @@ test(
     const [memoryBefore, diskBefore] = [memory(), diskUsed(server.queueDirectory)];
     const client = await open();
     client.socket.write("EHLO a\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n");
-    await until(() => client.text().includes("\n354 "), 5000);
+    await until("354", () => client.text().includes("\n354 "));
     const line = Buffer.from(`${"x".repeat(998)}\r\n`.repeat(1000));
     await flood(client, line, 150 * MiB, 20_000);
     client.socket.write(".\r\n");
-    expect(await until(() => client.text().includes("552 5.3.4"), 10_000)).toBe(true);
-    expect(await settlesBelow(memoryBefore + 60 * MiB)).toBe(true);
+    await until("552", () => client.text().includes("552 5.3.4"));
+    await settlesBelow(memoryBefore + 60 * MiB);
     expect(diskUsed(server.queueDirectory) - diskBefore).toBeLessThan(30 * MiB);
     client.socket.destroy();
   },
@@ -223,9 +219,10 @@ test("content made to be slow to look at holds nobody else up", async () => {
   ];
   const starved: string[] = [];
   for (const [name, content] of bombs) {
+    const calm = Math.max(await honest(), await honest());
     const client = await open();
     client.socket.write("EHLO a\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n");
-    await until(() => client.text().includes("\n354 "), 5000);
+    await until("354", () => client.text().includes("\n354 "));
     const started = performance.now();
     let served = 0;
     let over = false;
@@ -234,14 +231,16 @@ test("content made to be slow to look at holds nobody else up", async () => {
     })();
     client.socket.write(`${content}\r\n.\r\nQUIT\r\n`);
     await until(
+      `an answer to ${name}`,
       () => /\n(?:250 2\.0\.0 Ok: queued|5\d\d |451 )/.test(client.text().replace(/^[\s\S]*\n354[^\n]*/, "")),
-      60_000,
     );
     const took = performance.now() - started;
     over = true;
     await others;
-    // Held up by the whole message, others would be served once.
-    if (took > 500 && served < 3) starved.push(`${name}: ${took.toFixed()} ms, ${served} others were served`);
+    // Held up by the whole message, others would be served once: enough time for many of them tells that from a busy machine.
+    if (took > 500 + 10 * calm && served < 3) {
+      starved.push(`${name}: ${took.toFixed()} ms, ${served} others were served`);
+    }
     client.socket.destroy();
   }
   expect(starved).toEqual([]);
@@ -255,12 +254,12 @@ test("messages that break off leave nothing behind", async () => {
     await Promise.all(Array.from({ length: 10 }, async () => {
       const client = await open();
       client.socket.write("EHLO a\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n");
-      await until(() => client.text().includes("\n354 "), 5000);
+      await until("354", () => client.text().includes("\n354 "));
       client.socket.write(half, () => client.socket.destroy());
       await client.closed;
     }));
   }
-  await until(() => diskUsed(server.queueDirectory) - before < 20 * MiB, 5000);
+  await until("the disk is free again", () => diskUsed(server.queueDirectory) - before < 20 * MiB);
   expect(diskUsed(server.queueDirectory) - before).toBeLessThan(20 * MiB);
   expect(notes()).toEqual([]);
 }, 60_000);

@@ -7,6 +7,7 @@ import { type Slapd, startSlapd, SUFFIX } from "../kit/slapd.ts";
 import { sendMessage, talk } from "../kit/talk.ts";
 import { mailbox } from "../kit/mailbox.ts";
 import { withPeers } from "../kit/peers.ts";
+import { startWatch, until } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta", "root", "slapd");
 
@@ -76,14 +77,10 @@ describe("virtual_alias_maps and local_recipient_maps in LDAP", () => {
     );
     const why = /warning: .*ldap:\S+\.cf.*Unable to connect to server ldap:.*Can't contact LDAP server/;
     expect(await server.logged(why)).toBeTruthy();
-    const started = performance.now();
+    const heldUp = startWatch();
     expect(await reply("bob@example.org")).toStartWith("451 4.3.0 ");
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(heldUp()).toBe(false);
     await slapd.start();
-    let said = "";
-    for (const end = Date.now() + 4000; Date.now() < end && !said.startsWith("250"); await Bun.sleep(50)) {
-      said = await reply("ann@example.org");
-    }
-    expect(said).toBe("250 2.1.5 Ok");
+    await until("it answers again", async () => await reply("ann@example.org") === "250 2.1.5 Ok");
   });
 });

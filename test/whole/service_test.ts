@@ -29,6 +29,7 @@ import {
 import { sendMessage } from "../kit/talk.ts";
 import { spawnTied } from "../kit/tied_child.ts";
 import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
 
 const { afterEach, test: whole } = withPeers(import.meta.path, "dist/mta");
 
@@ -44,18 +45,6 @@ async function server(options: ServerOptions = {}): Promise<Server> {
 afterEach(async () => {
   for (const each of running.splice(0)) await each.stop();
 });
-
-const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
-async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  patience = 15_000,
-): Promise<void> {
-  for (const deadline = Date.now() + patience; Date.now() < deadline; await pause(20)) {
-    if (await holds()) return;
-  }
-  throw new Error(`not in time: ${what}`);
-}
 
 function temporary(): string {
   const path = mkdtempSync(join(tmpdir(), "mta-service-"));

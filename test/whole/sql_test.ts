@@ -9,6 +9,7 @@ import { type Database, startMariadb, startPostgres } from "../kit/database.ts";
 import { type Server, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
+import { startWatch, until } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, test: asRoot } = withPeers(
   import.meta.path,
@@ -117,19 +118,16 @@ asRoot(
   "without its servers mail is put off with 451, at once, and the log says which table and why; then it goes on",
   async () => {
     await Promise.all([postgres.kill(), mariadb.kill()]);
-    const start = performance.now();
+    const heldUp = startWatch();
     for (let at = 0; at < 10; at++) {
       expect(await rcpt(`x${at}@good.example`, "x@relay.example")).toMatch(/^451 4\.3\./);
     }
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(heldUp()).toBe(false);
     await server.logged(/warning: table pgsql:\S+access\.cf: server 127\.0\.0\.1:\d+: /);
     await server.logged(/pgsql:\S+access\.cf lookup error: /);
     await Promise.all([postgres.start(), mariadb.start()]);
-    for (const end = Date.now() + 20_000; Date.now() < end;) {
-      if ((await rcpt("ok@good.example", "ann@virt.example")).startsWith("250")) break;
-      await new Promise((done) => setTimeout(done, 100));
-    }
-    expect(await rcpt("ok@good.example", "ann@virt.example")).toBe("250 2.1.5 Ok");
+    const answers = async () => await rcpt("ok@good.example", "ann@virt.example") === "250 2.1.5 Ok";
+    await until("both answer again", answers);
     expect(await rcpt("spam@bad.example", "x@relay.example")).toStartWith("554");
     await server.logged(/server 127\.0\.0\.1:\d+ answers again/);
     expect(server.log()).not.toMatch(/hush|panic/);

@@ -7,6 +7,7 @@ import { type Server, startServer } from "../kit/server.ts";
 import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
 import { talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta");
 
@@ -125,7 +126,7 @@ describe("address verification in several workers", () => {
         { length: 60 },
         (_, lane) => ask(...Array.from({ length: 3 }, (_, n) => `slow-flood-${lane}-${n}`)),
       );
-      await new Promise((resolve) => setTimeout(resolve, 1500));
+      await until("as many probes as may be", () => peer.connections - before >= LIMIT);
       expect(peer.connections - before).toBeLessThanOrEqual(LIMIT + 2);
       expect((await ask("good", "bad")).map((reply) => reply.slice(0, 3))).toEqual(["250", "550"]);
       const replies = (await Promise.all(lanes)).flat();

@@ -5,6 +5,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { INDEX_FORMATS } from "../../table/index/index_formats.ts";
+import { untilNextTick } from "../../../test/kit/waiting.ts";
 
 const runner = join(import.meta.dir, "../../../test/kit/run_command.ts");
 let folder = "";
@@ -119,19 +120,32 @@ test("a key on the command line may be any bytes; a table's name that is no UTF-
   );
 });
 
-test("on a terminal a long build says how far it is, and the line is gone at the end", () => {
-  const source = Array.from({ length: 40_000 }, (_, at) => `key${at} value\n`).join("");
-  fs.writeFileSync(join(folder, "many"), source);
+/** Has a build read from a pipe for more than a second; answers all of its output. */
+async function fedSlowly(command: string, words: readonly string[]): Promise<string> {
+  const pipe = join(folder, "records");
+  fs.rmSync(pipe, { force: true });
+  spawnSync("mkfifo", [pipe]);
+  const child = spawn(command, words, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+  const ended = once(child, "close");
+  let seen = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes) => void (seen += bytes));
+  const records = await fs.promises.open(pipe, "w");
+  // It is more than a pipe holds: when it is written, the build is reading, and its time counts.
+  await records.writeFile(Array.from({ length: 40_000 }, (_, at) => `key${at} value\n`).join(""));
+  await untilNextTick(1200);
+  await records.writeFile("last value\n");
+  await records.close();
+  await ended;
+  return seen;
+}
+
+test("on a terminal a long build says how far it is, and the line is gone at the end", async () => {
   const quoted = [process.execPath, runner, "postmap", "-c", folder, "-i", "hash:progress"].join(" ");
-  const typed = spawnSync("script", ["-qec", `(sleep 1.1; cat many) | ${quoted}`, "/dev/null"], {
-    cwd: folder,
-  });
-  const seen = typed.stdout.toString();
-  expect(seen).toMatch(/\rpostmap: progress: [\d,]+ records, [\d,]+\/s/);
-  expect(seen).toMatch(/\r +\r$/);
-  const quiet = spawnSync("sh", ["-c", `(sleep 1.1; cat many) | ${quoted} -r`], { cwd: folder });
-  expect(quiet.stderr.toString()).not.toContain("records");
-}, 20_000);
+  const shown = await fedSlowly("script", ["-qec", `${quoted} < records`, "/dev/null"]);
+  expect(shown).toMatch(/\rpostmap: progress: [\d,]+ records, [\d,]+\/s/);
+  expect(shown).toMatch(/\r +\r$/);
+  expect(await fedSlowly("sh", ["-c", `${quoted} -r < records`])).not.toContain("records");
+}, 60_000);
 
 test(
   "a build that is interrupted or killed leaves the old table or the new one, whole, and no other file",

@@ -9,6 +9,9 @@ import { testContext } from "../../src/table/_test_context.ts";
 import { openTable } from "../../src/table/table_types.ts";
 import { withPeers } from "../kit/peers.ts";
 import { until } from "../kit/waiting.ts";
+import { chanceOf } from "../kit/chance.ts";
+
+const chance = chanceOf(import.meta.path);
 
 const { afterAll, describe, test } = withPeers(
   import.meta.path,
@@ -105,7 +108,7 @@ async function watch(
   const isEnough = () => Date.now() > started + (seen.size < letters ? TIME_LIMIT : milliseconds);
   while (!isEnough()) {
     for (let turn = 0; turn < 100; turn++) {
-      const at = Math.floor(Math.random() * KEYS);
+      const at = Math.floor(chance.random() * KEYS);
       const answer = table.lookup(key(at));
       if (answer instanceof Promise) throw new Error("an index answers at once");
       seen.add(
@@ -131,10 +134,11 @@ describe("our reader beside the real postmap", () => {
     fs.copyFileSync(join(root, "a"), join(root, "t"));
     fs.utimesSync(join(root, "t"), 1_000_000_000, 1_000_000_000);
     // A writer that stops in the middle: all of the records but the last come through the pipe at once.
-    const stop = "exec 3>p; head -2999 a >&3; sleep 2; exec 3>&-; wait";
+    const stop = "exec 3>p; head -2999 a >&3; touch begun; sleep 2; exec 3>&-; wait";
     const writer = shell(root, `mkfifo p; ${postmap} ${type}:p & ${stop}`);
     const index = join(root, `p${SUFFIX[type]}`);
-    for (let tries = 0; tries < 200 && !fs.existsSync(index); tries++) await Bun.sleep(5);
+    // It has read more than a pipe holds: so it has made the table, and locked it.
+    await until("the writer has begun", () => fs.existsSync(join(root, "begun")));
     fs.linkSync(index, join(root, `t${SUFFIX[type]}`));
     const seen = await watch(root, type, 500);
     await end(writer);
@@ -210,7 +214,7 @@ describe("the real reader beside our postmap", () => {
     daemon.stdout.on("data", (chunk) => answers += chunk);
     const done = once(daemon, "close");
     for (const started = Date.now(); Date.now() < started + (seen.size < 2 ? TIME_LIMIT : 1000);) {
-      const at = Math.floor(Math.random() * KEYS);
+      const at = Math.floor(chance.random() * KEYS);
       const { status, out, err } = await run(root, "/usr/sbin/postmap", [
         "-c",
         "etc",

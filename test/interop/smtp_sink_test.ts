@@ -27,7 +27,7 @@ async function startSink(...options: string[]): Promise<string> {
 
 /** The port is free when its process has ended. */
 async function stopSink(): Promise<void> {
-  if (sink === undefined || sink.exitCode !== null) return;
+  if (sink === undefined || sink.exitCode !== null || sink.signalCode !== null) return;
   const gone = once(sink, "exit");
   sink.kill();
   await gone;

@@ -9,6 +9,9 @@ import { INDEX_FORMATS } from "../../src/table/index/index_formats.ts";
 import { RecordSet } from "../../src/table/index/record_set.ts";
 import { writeIndex } from "../../src/table/index/table_build.ts";
 import { withPeers } from "../kit/peers.ts";
+import { chanceOf } from "../kit/chance.ts";
+
+const chance = chanceOf(import.meta.path);
 
 const { afterAll, beforeAll, describe, test } = withPeers(
   import.meta.path,
@@ -63,7 +66,7 @@ function write(type: string, pairs: readonly Pair[]): string {
   for (const [key, value] of pairs) set.add(key, value, format.terminates, "keep");
   const path = join(root, `t${format.suffix}`);
   writeIndex(format, path, set, {
-    uniqueId: () => crypto.getRandomValues(new Uint8Array(20)),
+    uniqueId: () => chance.bytes(20),
     pageSize: 4096,
     mapSize: 1 << 24,
     replace: (target) => replaceFile(target, { mode: 0o644 }),

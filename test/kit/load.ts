@@ -1,7 +1,9 @@
 // SMTP clients that send numbered messages as fast as they are answered, and remember what was accepted.
-import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { digestOf } from "./counting_sink.ts";
+import { chanceOf } from "./chance.ts";
+
+const chance = chanceOf(import.meta.path);
 
 /** A message that got its 250: from there on it must never be lost. */
 export interface Accepted {
@@ -21,13 +23,13 @@ function makeMessage(
   id: string,
   box: string | undefined,
 ): { readonly body: Buffer; readonly recipients: readonly string[] } {
-  const dice = Math.random();
+  const dice = chance.random();
   const size = dice < 0.85 ? 200 + dice * 5000 : dice < 0.97 ? 30_000 : 400_000;
-  const line = `${randomBytes(36).toString("base64")}\r\n`;
+  const line = `${chance.bytes(36).toString("base64")}\r\n`;
   const body = Buffer.from(`${id}\r\n${line.repeat(Math.ceil(size / line.length))}`);
-  const count = Math.random() < 0.8 ? 1 : 3;
+  const count = chance.random() < 0.8 ? 1 : 3;
   const far = Array.from({ length: count }, (_, at) => `r${at}-${id}@far.example`);
-  return { body, recipients: box !== undefined && Math.random() < 0.3 ? [box, ...far] : far };
+  return { body, recipients: box !== undefined && chance.random() < 0.3 ? [box, ...far] : far };
 }
 
 let serial = 0;
@@ -126,7 +128,7 @@ class Client {
 
   /** Sends a message; undefined when it was put off. */
   async send(box: string | undefined): Promise<Accepted | undefined> {
-    const id = `m${++serial}x${randomBytes(4).toString("hex")}`;
+    const id = `m${++serial}x${chance.bytes(4).toString("hex")}`;
     const { body, recipients } = makeMessage(id, box);
     await this.#command("MAIL FROM:<>\r\n", /^250/);
     for (const recipient of recipients) await this.#command(`RCPT TO:<${recipient}>\r\n`, /^250/);

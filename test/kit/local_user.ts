@@ -28,18 +28,17 @@ export function runAsUser(
     ...identity,
   });
   const lines: string[] = [];
-  let wake = () => {};
+  let [ended, wake] = [false, () => {}];
   createInterface({ input: child.stdout! }).on("line", (line) => (lines.push(line), wake()));
-  const gone = new Promise<void>((done) => child.on("exit", () => (done(), wake())));
+  // Not at its exit: what it said last may still be on its way.
+  const gone = new Promise<void>((done) => child.on("close", () => (ended = true, done(), wake())));
   return {
     pid: child.pid!,
     async said(pattern) {
       for (;;) {
         const at = lines.findIndex((line) => pattern.test(line));
         if (at >= 0) return lines.splice(0, at + 1).at(-1)!;
-        if (child.exitCode !== null || child.signalCode !== null) {
-          throw new Error(`ended without saying ${pattern}`);
-        }
+        if (ended) throw new Error(`ended without saying ${pattern}`);
         await new Promise<void>((done) => wake = done);
       }
     },

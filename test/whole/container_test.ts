@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { mailbox } from "../kit/mailbox.ts";
 import { withPeers } from "../kit/peers.ts";
+import { freePort } from "../kit/server.ts";
 import { tied } from "../kit/tied_child.ts";
 
 const { afterAll, beforeAll, test } = withPeers(import.meta.path, "root", "buildah", "debootstrap");
@@ -149,7 +150,7 @@ function dialogue(port: number, lines: readonly string[]): Promise<string> {
 test(
   "the image's binary accepts mail as a user with a read-only root, and stops on SIGTERM",
   async () => {
-    const port = 21_000 + Math.floor(Math.random() * 20_000);
+    const port = await freePort();
     const environment = {
       ...process.env,
       PATH: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",

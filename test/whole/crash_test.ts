@@ -17,6 +17,9 @@ import { cutPower, family, isRunning, kill } from "../kit/power.ts";
 import { type FakedTime, fakedTime } from "../kit/faked_time.ts";
 import { withPeers } from "../kit/peers.ts";
 import { type Server, startServer } from "../kit/server.ts";
+import { chanceOf } from "../kit/chance.ts";
+
+const chance = chanceOf(import.meta.path);
 
 const { describe, test } = withPeers(import.meta.path, "dist/mta");
 
@@ -110,7 +113,7 @@ async function killHelpers(world: World, server: Server, milliseconds: number): 
     for (const pid of helpers(server)) {
       kill([pid], "SIGSTOP");
       const caught = delivers(pid);
-      if (caught || Math.random() < 0.02) {
+      if (caught || chance.random() < 0.02) {
         world.done.helpersKilled++;
         if (caught) world.done.inTheMiddle++;
         kill([pid]);
@@ -122,8 +125,8 @@ async function killHelpers(world: World, server: Server, milliseconds: number): 
 /** Sets the clock, by up to two days from the truth. */
 function stepClock({ time, done }: World): void {
   if (time === undefined) return;
-  const by = Math.round((Math.random() < 0.5 ? 1 : 24) * 3600 * (0.5 + Math.random()));
-  const forward = time.offset < -86_400 || (time.offset < 86_400 && Math.random() < 0.5);
+  const by = Math.round((chance.random() < 0.5 ? 1 : 24) * 3600 * (0.5 + chance.random()));
+  const forward = time.offset < -86_400 || (time.offset < 86_400 && chance.random() < 0.5);
   time.step(forward ? by : -by);
   if (forward) done.stepsForward++;
   else done.stepsBack++;
@@ -140,12 +143,12 @@ async function round(world: World): Promise<void> {
     (message) => void world.accepted.push(message),
     world.box?.address,
   );
-  await pause(100 + Math.random() * (LONG ? 500 : 900));
-  if (Math.random() < 0.5) stepClock(world);
-  if (world.box !== undefined && Math.random() < 0.5) await killHelpers(world, server, 300);
-  if (Math.random() < 0.3) {
+  await pause(100 + chance.random() * (LONG ? 500 : 900));
+  if (chance.random() < 0.5) stepClock(world);
+  if (world.box !== undefined && chance.random() < 0.5) await killHelpers(world, server, 300);
+  if (chance.random() < 0.3) {
     kill(family(server.pid).slice(1, 2));
-    await pause(100 + Math.random() * 400);
+    await pause(100 + chance.random() * 400);
   }
   const stopped = load.stop();
   await cutPower(server);

@@ -12,7 +12,6 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startCountingSink } from "../kit/counting_sink.ts";
@@ -23,6 +22,9 @@ import { idsIn } from "../kit/queue_shard.ts";
 import { talk } from "../kit/talk.ts";
 import { openReadOnly } from "../../src/queue/file_store/read_only.ts";
 import { withPeers } from "../kit/peers.ts";
+import { chanceOf } from "../kit/chance.ts";
+
+const chance = chanceOf(import.meta.path);
 
 const { describe, test } = withPeers(import.meta.path, "dist/mta");
 
@@ -85,7 +87,7 @@ function used(bytes: Buffer): number {
 const tail = (size: number) => (path: string) =>
   change(path, (bytes) => {
     const from = Math.max(0, used(bytes) - size);
-    randomBytes(used(bytes) - from).copy(bytes, from);
+    chance.bytes(used(bytes) - from).copy(bytes, from);
   });
 
 const DAMAGES: Readonly<Record<string, (segment: string) => void>> = {
@@ -259,7 +261,7 @@ describe("a queue directory that is taken away while mail comes", () => {
     try {
       for (let round = 0; round < 4; round++) {
         const load = startLoad(server.port, 8, (message) => void accepted.push(message));
-        await pause(300 + Math.random() * 300);
+        await pause(300 + chance.random() * 300);
         // In one step, so that whatever comes later comes into a directory that is not there.
         renameSync(mta, `${mta}.${round}`);
         await pause(300);

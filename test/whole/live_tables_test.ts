@@ -9,6 +9,9 @@ import { type Talk, talk } from "../kit/talk.ts";
 import { spawnTied } from "../kit/tied_child.ts";
 import { withPeers } from "../kit/peers.ts";
 import { startWatch, until, untilNextTick } from "../kit/waiting.ts";
+import { chanceOf } from "../kit/chance.ts";
+
+const chance = chanceOf(import.meta.path);
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta");
 
@@ -73,7 +76,7 @@ describe("tables under the running server", () => {
     try {
       const session = await client();
       for (const end = Date.now() + 2500; Date.now() < end;) {
-        seen.add(await rcpt(session, `user${Math.floor(Math.random() * USERS)}`));
+        seen.add(await rcpt(session, `user${Math.floor(chance.random() * USERS)}`));
       }
       session.end();
     } finally {

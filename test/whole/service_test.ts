@@ -10,13 +10,13 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmSync,
   symlinkSync,
-  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import {
   banner,
   BINARY,
@@ -67,7 +67,7 @@ whole("log_format = json gives one object a line, with the event's fields", asyn
 });
 
 whole("a renamed maillog_file is followed by a new one at reload, and no line is lost", async () => {
-  const file = join("/var/tmp", `mta-log-${process.pid}-${Math.floor(Math.random() * 1e9)}`);
+  const file = join(mkdtempSync("/var/tmp/mta-log-"), "log"); // within maillog_file_prefixes
   const each = await server({ mainCf: [`maillog_file = ${file}`] });
   await banner(each.port);
   await until("first lines", () => existsSync(file) && readFileSync(file, "utf8").includes("postfix/smtpd"));
@@ -77,11 +77,11 @@ whole("a renamed maillog_file is followed by a new one at reload, and no line is
   await until("new file", () => existsSync(file) && readFileSync(file, "utf8").includes("connect from"));
   expect(readFileSync(`${file}.1`, "utf8")).toContain("daemon started");
   expect(readFileSync(file, "utf8")).toContain("reload -- version");
-  spawnSync("rm", ["-f", file, `${file}.1`]);
+  rmSync(dirname(file), { recursive: true });
 });
 
 whole("a reload that fails does not leave the log open once more", async () => {
-  const file = join("/var/tmp", `mta-log-${process.pid}-${Math.floor(Math.random() * 1e9)}`);
+  const file = join(mkdtempSync("/var/tmp/mta-log-"), "log"); // within maillog_file_prefixes
   const each = await server({ mainCf: [`maillog_file = ${file}`] });
   const folder = `/proc/${each.pid}/fd`;
   const isLog = (fd: string) => {
@@ -102,7 +102,7 @@ whole("a reload that fails does not leave the log open once more", async () => {
   }
   stranger.close();
   expect(logs()).toBe(1);
-  unlinkSync(file);
+  rmSync(dirname(file), { recursive: true });
 });
 
 asRoot("a reload during the start is carried out after it", async () => {

@@ -8,6 +8,9 @@ import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
 import { talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
 import { until } from "../kit/waiting.ts";
+import { chanceOf } from "../kit/chance.ts";
+
+const chance = chanceOf(import.meta.path);
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta");
 
@@ -102,7 +105,7 @@ describe("address verification in several workers", () => {
           { length: 30 },
           (_, n) => ask(`good-${round}-${n}`, `bad-${round}-${n}`, `slow-${round}-${n}`).catch(() => []),
         );
-        await new Promise((resolve) => setTimeout(resolve, 30 + 120 * Math.random()));
+        await new Promise((resolve) => setTimeout(resolve, 30 + 120 * chance.random()));
         await cutPower(server);
         await Promise.all(asking);
         server = await start();

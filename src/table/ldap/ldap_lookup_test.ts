@@ -7,6 +7,10 @@ import { ldapSettings } from "./ldap_settings.ts";
 import { readQueryFile } from "../query_file/query_file.ts";
 import { ResultGatherer } from "../query_file/query_result.ts";
 import { TemplateNeeds } from "../query_file/query_template.ts";
+import { chanceOf } from "../../../test/kit/chance.ts";
+import { pause } from "../../../test/kit/waiting.ts";
+
+const chance = chanceOf(import.meta.path);
 
 const SETTINGS: Readonly<Record<string, string>> = {
   t_search_base: "dc=x",
@@ -85,7 +89,7 @@ test("a hundred members are asked for sixteen at a time, and answered in their o
   let most = 0;
   const { lookup, gatherer } = lookupWith(async (search) => {
     most = Math.max(most, ++underWay);
-    await Bun.sleep(Math.random() * 3);
+    await pause(chance.random() * 3);
     underWay--;
     return { entries: person(search), referrals: [] };
   });

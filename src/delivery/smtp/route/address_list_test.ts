@@ -7,6 +7,9 @@ import { domainTargets, hostTargets, type LookupContext } from "./address_list.t
 import { type ClientParameters, clientSettings } from "../client_settings.ts";
 import { parseDestination } from "./smtp_destination.ts";
 import { parseServices } from "./services_file.ts";
+import { chanceOf } from "../../../../test/kit/chance.ts";
+
+const chance = chanceOf(import.meta.path);
 
 /** Hosts `mN` with addresses by name; MX records of any domain. */
 function context(
@@ -70,7 +73,8 @@ test("equal exchangers come in random order", async () => {
   for (let i = 0; i < 200; i++) {
     const settings = { inet_protocols: "ipv4" };
     seen.add(
-      (await addressesOf(domainTargets(context(mx, HOSTS, settings, Math.random), "x.example", true))).join(),
+      (await addressesOf(domainTargets(context(mx, HOSTS, settings, chance.random), "x.example", true)))
+        .join(),
     );
   }
   expect([...seen].sort()).toEqual(["192.0.2.1,192.0.2.2", "192.0.2.2,192.0.2.1"]);

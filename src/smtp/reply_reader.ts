@@ -12,8 +12,17 @@ export interface ServerReply {
   readonly garbage: boolean;
 }
 
-/** Longest line and longest text that are kept; Postfix's line_length_limit. */
-const LINE_LIMIT = 2048;
+/** What a session says of replies that are not kept whole. */
+export interface ReplyLimits {
+  /** Longest line that is kept, and the text after which no further lines are (line_length_limit). */
+  readonly limit: number;
+  readonly warn: (text: string) => void;
+}
+
+const LIMITS: ReplyLimits = { limit: 2048, warn: () => {} };
+
+/** How much of a reply a warning shows. */
+const SHOWN = 30;
 /** Bytes after which a reply that does not end is given up. */
 const REPLY_LIMIT = 1 << 20;
 
@@ -27,10 +36,17 @@ export class ReplyReader {
   /** The rest has been cut: what follows up to the line end is dropped. */
   #skipping = false;
   #lines: string[] = [];
+  /** Length of the lines, joined. */
   #kept = 0;
+  #tooMany = false;
   #bytes = 0;
   #garbage = false;
   readonly #ready: ServerReply[] = [];
+  readonly #limits: ReplyLimits;
+
+  constructor(limits: ReplyLimits = LIMITS) {
+    this.#limits = limits;
+  }
 
   /** Takes bytes in; false when a reply has outgrown every bound. */
   push(chunk: Uint8Array): boolean {
@@ -45,8 +61,8 @@ export class ReplyReader {
     }
     if (!this.#skipping && at < text.length) {
       this.#rest += text.slice(at);
-      if (this.#rest.length > LINE_LIMIT) {
-        this.#rest = this.#rest.slice(0, LINE_LIMIT);
+      if (this.#rest.length > this.#limits.limit) {
+        this.#rest = this.#rest.slice(0, this.#limits.limit);
         this.#skipping = true;
       }
     }
@@ -64,14 +80,27 @@ export class ReplyReader {
   }
 
   #line(raw: string): void {
-    const line = shown(raw.endsWith("\r") ? raw.slice(0, -1) : raw);
-    if (this.#kept < LINE_LIMIT) {
-      this.#lines.push(line);
-      this.#kept += line.length + 1;
+    const { limit, warn } = this.#limits;
+    const line = shown(raw.endsWith("\r") ? raw.slice(0, -1) : raw, limit);
+    if (this.#skipping || raw.length > limit) {
+      warn(`response longer than ${limit}: ${line.slice(0, SHOWN)}...`);
     }
+    this.#keep(line);
     const match = REPLY_LINE.exec(line);
     if (match === null) this.#garbage = true;
     else if (match[2] !== "-") this.#finish(Number(match[1]), line);
+  }
+
+  /** Lines behind a text that is long enough are left out. */
+  #keep(line: string): void {
+    const { limit, warn } = this.#limits;
+    if (this.#kept < limit) {
+      this.#kept += line.length + (this.#lines.length === 0 ? 0 : 1);
+      this.#lines.push(line);
+    } else if (!this.#tooMany) {
+      this.#tooMany = true;
+      warn(`multi-line response longer than ${limit} ${this.#lines.join("\n").slice(0, SHOWN)}...`);
+    }
   }
 
   #finish(code: number, last: string): void {
@@ -84,6 +113,7 @@ export class ReplyReader {
     });
     this.#lines = [];
     this.#kept = 0;
+    this.#tooMany = false;
     this.#bytes = 0;
     this.#garbage = false;
   }
@@ -102,7 +132,7 @@ function statusOf(line: string): string {
 }
 
 /** A line's start; control characters and bytes that are not UTF-8 become `?`. */
-function shown(line: string): string {
-  const cut = line.length > LINE_LIMIT ? line.slice(0, LINE_LIMIT) : line;
+function shown(line: string, limit: number): string {
+  const cut = line.length > limit ? line.slice(0, limit) : line;
   return /^[\x20-\x7e]*$/.test(cut) ? cut : printableBytes(Buffer.from(cut, "latin1"));
 }

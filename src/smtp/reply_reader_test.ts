@@ -82,6 +82,41 @@ test("any bytes are survived, in bounded memory", () => {
   }));
 });
 
+test("what is not kept of a reply is told, as Postfix tells it, and where it begins to be cut is the same", () => {
+  const y = (length: number) => "y".repeat(length);
+  const [thirty, single, multi] = [
+    y(20),
+    "response longer than 2048:",
+    "multi-line response longer than 2048",
+  ];
+  const rows: readonly (readonly [string, readonly string[], number])[] = [
+    [`550 5.1.1 ${y(2037)}\r\n`, [], 2047],
+    [`550 5.1.1 ${y(2038)}\r\n`, [`${single} 550 5.1.1 ${thirty}...`], 2048],
+    [`550-5.1.1 ${y(1013)}\r\n550-5.1.1 ${y(1013)}\r\n550 5.1.1 end\r\n`, [], 2061],
+    [
+      `550-5.1.1 ${y(1013)}\r\n550-5.1.1 ${y(1014)}\r\n550 5.1.1 end\r\n`,
+      [`${multi} 550-5.1.1 ${thirty}...`],
+      2048,
+    ],
+    [`550-5.1.1 ${y(3000)}\r\n550 5.1.1 x\r\n`, [
+      `${single} 550-5.1.1 ${thirty}...`,
+      `${multi} 550-5.1.1 ${thirty}...`,
+    ], 2048],
+    [`250-a\r\n${`250-b${y(100)}\r\n`.repeat(30)}250 c\r\n`, [`${multi} 250-a\n250-b${y(19)}...`], 2125],
+  ];
+  for (const [text, warnings, length] of rows) {
+    for (const cut of [1, 2048, 2049, 2050, text.length]) {
+      const heard: string[] = [];
+      const reader = new ReplyReader({ limit: 2048, warn: (warning) => heard.push(warning) });
+      for (let at = 0; at < text.length; at += cut) {
+        reader.push(Buffer.from(text.slice(at, at + cut), "latin1"));
+      }
+      expect(heard).toEqual([...warnings]);
+      expect(reader.take()?.text).toHaveLength(length);
+    }
+  }
+});
+
 test("an overlong line is cut, an endless reply is given up", () => {
   expect(read(`250 ${"x".repeat(5000)}\r\n`)[0]!.text.length).toBe(2048);
   const reader = new ReplyReader();

@@ -3,7 +3,7 @@ import type { ClientTls, Connection } from "../../platform/socket/connection.ts"
 import type { TlsFacts } from "../../platform/socket/start_tls.ts";
 import { type Features, NO_FEATURES } from "../../smtp/server_features.ts";
 import { type Peer, peerName, relayName } from "./peer.ts";
-import { ReplyReader, type ServerReply } from "../../smtp/reply_reader.ts";
+import { type ReplyLimits, ReplyReader, type ServerReply } from "../../smtp/reply_reader.ts";
 import type { SessionKey } from "./session_key.ts";
 
 /** How a conversation ended early. */
@@ -51,7 +51,8 @@ export class Session {
   whileIdle: (() => void) | undefined;
 
   readonly #connection: Connection;
-  #reader = new ReplyReader();
+  #reader: ReplyReader;
+  readonly #limits: ReplyLimits | undefined;
   readonly #perRequestDeadline: boolean;
   readonly #quitPatience: number;
   #ended: Lost | undefined;
@@ -71,6 +72,7 @@ export class Session {
       readonly perRequestDeadline: boolean;
       /** How long QUIT's answer is waited for, in milliseconds; 0 = not at all. */
       readonly quitPatience: number;
+      readonly replies?: ReplyLimits;
     },
   ) {
     this.#connection = connection;
@@ -80,6 +82,8 @@ export class Session {
     this.connectedAt = options.now;
     this.#perRequestDeadline = options.perRequestDeadline;
     this.#quitPatience = options.quitPatience;
+    this.#limits = options.replies;
+    this.#reader = new ReplyReader(options.replies);
   }
 
   get peer(): Peer {
@@ -154,7 +158,7 @@ export class Session {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.tls = await this.#connection.startTls({ ...tls, side: "client", timeout });
-    this.#reader = new ReplyReader();
+    this.#reader = new ReplyReader(this.#limits);
     this.features = NO_FEATURES;
     return this.tls;
   }

@@ -157,6 +157,8 @@ export interface ClientSettings {
   readonly reuseTimeLimit: number;
   readonly reuseCountLimit: number;
   readonly lineLengthLimit: number;
+  /** line_length_limit: how much of a reply is kept. */
+  readonly replyLineLimit: number;
   readonly quoteEnvelope: boolean;
   readonly sendXforward: boolean;
   readonly perRequestDeadline: boolean;
@@ -225,6 +227,7 @@ export function clientSettings(
     cacheTimeLimit: 1000 * pick(s.smtp_connection_cache_time_limit, s.lmtp_connection_cache_time_limit),
     reuseTimeLimit: 1000 * pick(s.smtp_connection_reuse_time_limit, s.lmtp_connection_reuse_time_limit),
     reuseCountLimit: pick(s.smtp_connection_reuse_count_limit, s.lmtp_connection_reuse_count_limit),
+    replyLineLimit: s.line_length_limit,
     lineLengthLimit: pick(s.smtp_line_length_limit, s.lmtp_line_length_limit),
     quoteEnvelope: pick(s.smtp_quote_rfc821_envelope, s.lmtp_quote_rfc821_envelope),
     sendXforward: pick(s.smtp_send_xforward_command, s.lmtp_send_xforward_command),

@@ -59,7 +59,7 @@ interface NotOpened {
 async function tryToOpen(
   { is, peer }: Endpoint,
   key: SessionKey,
-  { settings, connect, now }: ConnectContext,
+  { settings, connect, now, warn }: ConnectContext,
   localAddress: string | undefined,
   signal: AbortSignal,
 ): Promise<Session | NotOpened> {
@@ -73,6 +73,10 @@ async function tryToOpen(
         now: now(),
         perRequestDeadline: settings.perRequestDeadline,
         quitPatience: settings.skipQuitResponse ? 0 : settings.timeouts.quit,
+        replies: {
+          limit: settings.replyLineLimit,
+          warn: (text) => warn(`${relayName(peer)}: ${text}`),
+        },
       });
       session = opened;
       return {

@@ -372,7 +372,9 @@ export class Session implements ConnectionHandler, CommandReader {
     return `${this.#where} (${phase.content.message.size} bytes)`;
   }
 
+  /** Who goes without QUIT when his message is taken has done no harm: Postfix does not log that either. */
   #logBreak(reason: string): void {
+    if (reason === "lost connection" && this.#whereText === "END-OF-MESSAGE") return;
     this.deps.log.emit("smtpd", "sessionBroken", {
       reason,
       where: this.#whereText,

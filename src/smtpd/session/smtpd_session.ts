@@ -274,7 +274,7 @@ export class Session implements ConnectionHandler, CommandReader {
         break;
       case "greet":
         this.#policy = this.deps.access.open();
-        this.#phase = { at: "welcoming" };
+        this.#phase = { at: "counting" };
         break;
       case "startTls":
         return this.#startTls(after);

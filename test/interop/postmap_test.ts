@@ -215,6 +215,40 @@ describe("beside the real postmap", () => {
     }
   }, 60_000);
 
+  test("an index older than its source is told of, whatever is asked of it", () => {
+    const [hour, half] = [60, 30].map((minutes) => Date.now() / 1000 - minutes * 60);
+    for (const type of ["hash", "btree", "lmdb", "cdb"]) {
+      for (const args of [["-d", "a"], ["-d", "-"], ["-d", "none"], ["-s"], ["-q", "b"], ["-i"]]) {
+        put("stale", "a 1\nb 2\n");
+        both("postmap", [`${type}:stale`]);
+        for (const side of ["ours", "real"]) {
+          for (const name of fs.readdirSync(join(root, side)).filter((each) => each.startsWith("stale."))) {
+            fs.utimesSync(join(root, side, name), hour!, hour!);
+          }
+          fs.utimesSync(join(root, side, "stale"), half!, half!);
+        }
+        const { ours, real } = both("postmap", [...args, `${type}:stale`], "b\n");
+        expect({ type, args, ...ours, out: sorted(ours.out) }).toEqual({
+          type,
+          args,
+          ...real,
+          out: sorted(real.out),
+        });
+        const isWarned = args[0] !== "-i" && !(type === "cdb" && args[0] === "-d");
+        expect([type, args, ours.err.includes("older than source file stale")]).toEqual([
+          type,
+          args,
+          isWarned,
+        ]);
+        for (const side of ["ours", "real"]) {
+          for (const name of fs.readdirSync(join(root, side)).filter((each) => each.startsWith("stale"))) {
+            fs.rmSync(join(root, side, name));
+          }
+        }
+      }
+    }
+  }, 60_000);
+
   test("options, files and types that cannot be: the same refusal", async () => {
     put("tiny", fs.readFileSync(join(fixtures, "tiny.txt")));
     for (const type of ["hash", "cdb", "lmdb"]) both("postmap", [`${type}:tiny`]);
@@ -241,6 +275,15 @@ describe("beside the real postmap", () => {
       ["-d", "x", "static:tiny"],
       ["-d", "x", "texthash:tiny"],
       ["-d", "x", "hash:absent"],
+      ["-d", "x", "hash:"],
+      ["-d", "-", ":tiny"],
+      ["-s"],
+      ["-s", "hash:"],
+      ["-s", ":tiny"],
+      ["-s", "absent"],
+      ...["hash", "btree", "lmdb", "cdb", "texthash", "regexp", "pcre", "cidr"].map((
+        type,
+      ) => ["-s", `${type}:absent`]),
       ["-q", "x", "hash:rubbish"],
       ["-q", "x", "lmdb:rubbish"],
       ["-s", "lmdb:rubbish"],

@@ -1,6 +1,6 @@
 import { lockedForUpdate } from "../../platform/file/file_lock.ts";
 import { writeOut } from "../../platform/process/this_process.ts";
-import { sourceOwner } from "../../platform/file/source_file.ts";
+import { exists, sourceOwner } from "../../platform/file/source_file.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
 import { standardInputLines } from "../../platform/process/standard_input.ts";
 import { foldingOf } from "../../table/text/fold.ts";
@@ -11,7 +11,7 @@ import type { Table } from "../../table/table.ts";
 import { CDB_FLAGS, existing, writeRecords } from "./_create.ts";
 import { jsonLine } from "./_json.ts";
 import { ToolFault } from "./_options.ts";
-import { splitSpec, type ToolRun } from "./_run.ts";
+import { splitNamedSpec, type ToolRun } from "./_run.ts";
 
 /** Deletes the key, or each line of standard input, from every table named; 0 when anything was deleted. */
 export async function deleteKeys(run: ToolRun): Promise<number> {
@@ -22,7 +22,7 @@ export async function deleteKeys(run: ToolRun): Promise<number> {
     : [Buffer.from(options.key!)];
   let deleted = 0;
   for (const argument of options.tables) {
-    const { type, name } = splitSpec(run, argument);
+    const { type, name } = splitNamedSpec(run, argument);
     const count = tableType(type)?.removes === true
       ? await deleteOnServer(run, `${type}:${name}`, keys)
       : deleteFrom(run, argument, keys);
@@ -66,7 +66,7 @@ function formatToChange(
   run: ToolRun,
   argument: string,
 ): { readonly format: IndexFormat; readonly name: string } {
-  const { type, name } = splitSpec(run, argument);
+  const { type, name } = splitNamedSpec(run, argument);
   const row = tableType(type);
   if (row === undefined) throw new ToolFault(`unsupported dictionary type: ${type}`);
   if (row.index?.constant === true) throw new ToolFault(CDB_FLAGS);
@@ -78,8 +78,10 @@ function formatToChange(
 function deleteFrom(run: ToolRun, argument: string, keys: readonly Buffer[]): number {
   const { format, name } = formatToChange(run, argument);
   const path = name + format.suffix;
-  return lockedForUpdate(path, (exists) => {
-    if (!exists) return deleteFromNothing(run, format, path);
+  // Warns of an index older than its source; before the lock, as it takes one itself.
+  if (exists(path)) openTable(`${format.type}:${name}`, run.context).close();
+  return lockedForUpdate(path, (isThere) => {
+    if (!isThere) return deleteFromNothing(run, format, path);
     const records = existing(format, path);
     const deleted = removeAll(run, records, keys);
     if (deleted > 0) writeRecords(run, format, path, records, sourceOwner(path));

@@ -4,16 +4,18 @@ import { openTable, tableType } from "../../table/table_types.ts";
 import { Output } from "../output.ts";
 import { jsonBytes, jsonLine } from "./_json.ts";
 import { ToolFault } from "./_options.ts";
-import { splitSpec, type ToolRun } from "./_run.ts";
+import { openProblem } from "./_open_problem.ts";
+import { splitNamedSpec, type ToolRun } from "./_run.ts";
 import { decodeValue } from "./_values.ts";
 
-/** Lists key and value of the first table, in the file's order. */
+/** Lists key and value of the first table, in the file's order; without one there is nothing to say (postmap(1)). */
 export function listTable(run: ToolRun): number {
-  return listNamed(run, run.options.tables[0]!);
+  const [first] = run.options.tables;
+  return first === undefined ? 1 : listNamed(run, first);
 }
 
 function listNamed(run: ToolRun, argument: string): number {
-  const { type, name } = splitSpec(run, argument);
+  const { type, name } = splitNamedSpec(run, argument);
   const row = tableType(type);
   if (row?.index !== undefined && !row.index.constant) {
     listIndex(run, row.index, name);
@@ -88,6 +90,10 @@ function listEntries(run: ToolRun, spec: string): void {
   const table = openTable(spec, run.context);
   const entries = table.entries?.();
   if (entries === undefined) {
+    const problem = tableType(table.spec.slice(0, table.spec.indexOf(":")))?.local === true
+      ? openProblem(table)
+      : undefined;
+    if (problem !== undefined) throw new ToolFault(problem);
     const title = spec.startsWith("cdb:") ? `${spec}.cdb` : spec;
     throw new ToolFault(`table ${title}: sequence operation is not supported`);
   }

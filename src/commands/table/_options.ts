@@ -131,7 +131,7 @@ export function parseToolOptions(
   if ((draft.body || draft.header || draft.mime) && !isStandardInput(draft)) {
     throw new ToolFault('specify -b -h or -m only with "-q -"');
   }
-  if (draft.tables.length === 0) throw new ToolFault(style.usage);
+  if (draft.tables.length === 0 && draft.mode !== "list") throw new ToolFault(style.usage);
   return draft;
 }
 

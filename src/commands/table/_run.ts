@@ -1,6 +1,6 @@
 import type { TableContext } from "../../table/context.ts";
 import type { Progress } from "./_progress.ts";
-import type { ToolOptions, ToolStyle } from "./_options.ts";
+import { ToolFault, type ToolOptions, type ToolStyle } from "./_options.ts";
 import type { WalkParameters } from "../../message/mime_walker.ts";
 
 /** A run of postmap or postalias: what was asked, and the configuration it is asked under. */
@@ -15,6 +15,13 @@ export interface ToolRun {
   readonly progress: Progress;
   /** How tables are opened for -q. */
   readonly context: TableContext;
+}
+
+/** The same for what is opened as it is, which has both (postmap(1), -d and -s). */
+export function splitNamedSpec(run: ToolRun, argument: string): ReturnType<typeof splitSpec> {
+  const parts = splitSpec(run, argument);
+  if (parts.type !== "" && parts.name !== "") return parts;
+  throw new ToolFault(`open dictionary: expecting "type:name" form instead of "${argument}"`);
 }
 
 /** The type and name of a table argument; the type is what precedes the first colon, else default_database_type. */

@@ -2,10 +2,10 @@
 import { expect } from "bun:test";
 import { withPeers } from "../kit/peers.ts";
 import { startPostfix } from "../kit/postfix.ts";
-import { freePort, HAVE_BINARY, startServer } from "../kit/server.ts";
+import { freePort, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
 
-const { test } = withPeers(import.meta.path, "root", "postfix");
+const { test } = withPeers(import.meta.path, "dist/mta", "root", "postfix");
 
 const SETTINGS: Readonly<Record<string, string>> = {
   mail_name: "Postfix",
@@ -96,7 +96,7 @@ async function story(system: System): Promise<string[]> {
   return said;
 }
 
-test.skipIf(!HAVE_BINARY)("limits are those of the client that XCLIENT names", async () => {
+test("limits are those of the client that XCLIENT names", async () => {
   const services = (ports: readonly number[]) =>
     LIMITS.map((limit, at) => `127.0.0.1:${ports[at]} inet n - n - - smtpd -o smtpd_client_${limit}`);
   const [real, ours]: [number[], number[]] = [[], []];

@@ -1,5 +1,16 @@
 import type { CommandRow } from "./command.ts";
 
+/** Commands of postfix(1) that are not there: each says what to do instead. */
+function replacedRows(names: readonly string[]): Record<string, CommandRow> {
+  const row: CommandRow = {
+    group: "service",
+    summary: "a command of postfix(1) that is not there",
+    hidden: true,
+    load: async () => (await import("./service/replaced_commands.ts")).replaced,
+  };
+  return Object.fromEntries(names.map((name) => [name, row]));
+}
+
 /** All commands. Aliases are rows of their own with the same loader. */
 export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   newaliases: {
@@ -76,6 +87,13 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     options: {},
     load: async () => (await import("./service/flush_command.ts")).flush,
   },
+  logrotate: {
+    group: "service",
+    summary: "begin a new maillog_file, compress the old one",
+    options: {},
+    load: async () => (await import("./service/logrotate_command.ts")).logrotate,
+  },
+  ...replacedRows(["drain", "quick-stop", "set-permissions", "upgrade-configuration", "post-install", "tls"]),
   version: {
     group: "service",
     summary: "print the version",

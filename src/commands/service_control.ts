@@ -21,15 +21,18 @@ export function directoryOf({ configDirectory }: CommandContext): string {
   return resolve(configurationDirectory(configDirectory, environment));
 }
 
-/** main.cf of the command's configuration directory; undefined, with the reasons printed, when it cannot be read. */
-export function settingsOf(context: CommandContext): LightConfiguration | undefined {
+/** main.cf of the command's configuration directory; undefined, with the reasons printed, when it or what is needed of it cannot be read. */
+export function settingsOf(
+  context: CommandContext,
+  needed: readonly (keyof LightConfiguration["settings"])[] = ["queue_directory"],
+): LightConfiguration | undefined {
   try {
     const configuration = readSettings({
       directory: directoryOf(context),
       world: realWorld(ownPid(), "postfix"),
       environment: environmentVariables(),
     });
-    void configuration.settings.queue_directory;
+    for (const name of needed) void configuration.settings[name];
     return configuration;
   } catch (error) {
     if (!(error instanceof ConfigurationFault)) throw error;

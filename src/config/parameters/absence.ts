@@ -300,8 +300,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   lmtp_tlsrpt_socket_name: NO_CLIENT_TLS,
   lmtp_use_tls: CLIENT_IN_THE_CLEAR,
   local_login_sender_maps: NO_SENDMAIL,
-  maillog_file_compressor: UNUSED,
-  maillog_file_rotate_suffix: UNUSED,
   mailq_path: MOOT,
   manpage_directory: MOOT,
   max_use: MOOT,

@@ -1,6 +1,11 @@
 import fs from "node:fs";
 import { flock } from "./flock.ts";
 
+/** Gives a file another name, in place of a file that has it. Throws the system's error. */
+export function renameFile(from: string, to: string): void {
+  fs.renameSync(from, to);
+}
+
 /** Reads a small file whole; throws the system's error. */
 export function readSmallFile(path: string): Uint8Array {
   return fs.readFileSync(path);

@@ -68,7 +68,7 @@ whole("a port without relay protection answers 421, the others serve", async () 
   await each.logged(
     /postfix\/smtpd\[\d+\]: fatal: in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify/,
   );
-  const session = ["--from", "a@a.example", "--to", "b@example.com"];
+  const session = ["--client", "192.0.2.7", "--from", "a@a.example", "--to", "b@example.com"];
   const explained = await each.mta("explain", "--service", `127.0.0.1:${port}`, ...session);
   expect(explained.code).not.toBe(0);
   expect(explained.stderr).toContain("answers every client with 421: in parameter smtpd_relay_restrictions");

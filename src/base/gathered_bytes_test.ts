@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { bytesGoneOver } from "../../test/kit/byte_work.ts";
+import { bytesGoneOver } from "../../test/kit/memory/byte_work.ts";
 import { GatheredBytes } from "./gathered_bytes.ts";
 
 type Step = { readonly add: string } | { readonly take: number } | { readonly keep: number } | "lineEnd";

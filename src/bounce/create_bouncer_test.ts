@@ -1,8 +1,8 @@
 import { internalAddress } from "../address/address.ts";
 import { expect, test } from "bun:test";
-import { contentOf } from "../../test/kit/memory_store.ts";
-import { countedIds, memoryCleanup } from "../../test/kit/memory_cleanup.ts";
-import { memoryLog } from "../../test/kit/memory_log.ts";
+import { contentOf } from "../../test/kit/memory/memory_store.ts";
+import { countedIds, memoryCleanup } from "../../test/kit/memory/memory_cleanup.ts";
+import { memoryLog } from "../../test/kit/memory/memory_log.ts";
 import type { Envelope, QueueId, Recipient } from "../queue/envelope.ts";
 import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { ReportedRecipient } from "./bouncer.ts";

@@ -1,7 +1,7 @@
 import { internalAddress } from "../address/address.ts";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { contentOf } from "../../test/kit/memory_store.ts";
+import { contentOf } from "../../test/kit/memory/memory_store.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import type { ReportedRecipient } from "./bouncer.ts";
 import { type NoticeParts, printNotice } from "./notice.ts";

@@ -1,9 +1,9 @@
 import { internalAddress } from "../address/address.ts";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { memoryLog } from "../../test/kit/memory_log.ts";
-import { configurationOf } from "../../test/kit/memory_smtpd.ts";
-import { memoryStore } from "../../test/kit/memory_store.ts";
+import { memoryLog } from "../../test/kit/memory/memory_log.ts";
+import { configurationOf } from "../../test/kit/memory/memory_smtpd.ts";
+import { memoryStore } from "../../test/kit/memory/memory_store.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import type { Draft } from "../queue/store.ts";
 import { createLocalDomains } from "../rewrite/local_domains.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { memoryLog } from "../../test/kit/memory_log.ts";
+import { memoryLog } from "../../test/kit/memory/memory_log.ts";
 import type { Cleanup, Committed, Submission } from "./cleanup.ts";
 import { withUnaskedLocalMilters } from "./unasked_local_milters.ts";
 

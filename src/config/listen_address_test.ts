@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { fakeWorld } from "../../test/kit/config_world.ts";
+import { fakeWorld } from "../../test/kit/memory/config_world.ts";
 import { endpointKey, knownTcpPorts, listenAddresses, resolvePort, splitHostPort } from "./listen_address.ts";
 
 const KNOWN = "lmtp=24, smtp=25, smtps=submissions=465, submission=587";

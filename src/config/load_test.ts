@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { fakeUsers, fakeWorld } from "../../test/kit/config_world.ts";
+import { fakeUsers, fakeWorld } from "../../test/kit/memory/config_world.ts";
 import { printDiagnostic } from "./syntax/diagnostic.ts";
 import { DEFAULT_MASTER_CF } from "./default_master_cf.ts";
 import { loadConfiguration, type Loaded, type LoadSource } from "./load.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { fakeWorld } from "../../test/kit/config_world.ts";
+import { fakeWorld } from "../../test/kit/memory/config_world.ts";
 import { configurationDirectory } from "./directory.ts";
 import { ConfigurationFault } from "./syntax/diagnostic.ts";
 import { readSettings } from "./read_settings.ts";

@@ -1,6 +1,6 @@
 import { internalAddress } from "../address/address.ts";
 import { expect, test } from "bun:test";
-import { contentOf } from "../../test/kit/memory_store.ts";
+import { contentOf } from "../../test/kit/memory/memory_store.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import { createDiscardAgent } from "./discard_agent.ts";
 import { createErrorAgent } from "./error_agent.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type DnsServer, startDnsServer } from "../../test/kit/dns_server.ts";
+import { type DnsServer, startDnsServer } from "../../test/kit/servers/dns_server.ts";
 import { DnsCache } from "./cache.ts";
 import { parseHosts } from "./hosts.ts";
 import { canonicalAddress, queryName, reverseName, sameAddress } from "./name.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type DnsServer, startDnsServer } from "../../test/kit/dns_server.ts";
+import { type DnsServer, startDnsServer } from "../../test/kit/servers/dns_server.ts";
 import { openDatagrams } from "../platform/socket/udp.ts";
 import { connect } from "../platform/socket/connection.ts";
 import type { Wire } from "./exchange.ts";

@@ -6,11 +6,17 @@ import { ACTION_SCENARIOS } from "../../test/access/action_scenarios.ts";
 import { COMMON, type Scenario, SCENARIOS } from "../../test/access/scenarios.ts";
 import { ROW_ZONE, WORLDLY_ROWS } from "../../test/access/worldly_row_scenarios.ts";
 import { policyRule, WORLDLY, ZONE } from "../../test/access/worldly_scenarios.ts";
-import { type DnsServer, startDnsServer } from "../../test/kit/dns_server.ts";
+import { type DnsServer, startDnsServer } from "../../test/kit/servers/dns_server.ts";
 import { policyKit } from "../../test/kit/policy.ts";
-import { type PolicyDaemon, startPolicyDaemon } from "../../test/kit/policy_daemon.ts";
-import { type MemorySmtpd, memorySmtpd } from "../../test/kit/memory_smtpd.ts";
-import { ask, type Dialogue, dialogueOver, enter, type ScriptClient } from "../../test/kit/play_session.ts";
+import { type PolicyDaemon, startPolicyDaemon } from "../../test/kit/servers/policy_daemon.ts";
+import { type MemorySmtpd, memorySmtpd } from "../../test/kit/memory/memory_smtpd.ts";
+import {
+  ask,
+  type Dialogue,
+  dialogueOver,
+  enter,
+  type ScriptClient,
+} from "../../test/kit/scenes/play_session.ts";
 import { explainKit } from "../../test/kit/explain.ts";
 import { quoteAddress } from "../address/address.ts";
 import { createSystemResolver } from "../dns/system_resolver.ts";

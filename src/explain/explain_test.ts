@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { ZONE } from "../../test/access/worldly_scenarios.ts";
-import { type DnsServer, startDnsServer } from "../../test/kit/dns_server.ts";
+import { type DnsServer, startDnsServer } from "../../test/kit/servers/dns_server.ts";
 import { type ExplainKit, explainKit } from "../../test/kit/explain.ts";
-import { startPolicyDaemon } from "../../test/kit/policy_daemon.ts";
+import { startPolicyDaemon } from "../../test/kit/servers/policy_daemon.ts";
 import type { ExplainedStep, Explanation, Lookup } from "./explanation.ts";
 import { stepPathsOf } from "./watch/step_path.ts";
 

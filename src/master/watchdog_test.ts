@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { fakeClock } from "../../test/kit/fake_clock.ts";
+import { fakeClock } from "../../test/kit/memory/fake_clock.ts";
 import { Watchdog } from "./watchdog.ts";
 
 function house() {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { MIME_MESSAGES, randomMimeMessage } from "../../test/kit/mime_messages.ts";
+import { MIME_MESSAGES, randomMimeMessage } from "../../test/kit/scenes/mime_messages.ts";
 import { type MimeEvent, MimeWalker, type WalkOptions } from "./mime_walker.ts";
 
 const LIMITS = { line: 2048, header: 102_400, boundary: 2048, nesting: 100 };

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { hostileText } from "../../test/kit/hostile_text.ts";
+import { hostileText } from "../../test/kit/memory/hostile_text.ts";
 import { jsonLine, type LogEntry, logText, textLine } from "./log_line.ts";
 
 const entry = (text: string, more: Partial<LogEntry> = {}): LogEntry => ({

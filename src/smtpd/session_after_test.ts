@@ -1,10 +1,10 @@
 import { expect, test as plainTest } from "bun:test";
 import net from "node:net";
 import tls from "node:tls";
-import { settle } from "../../test/kit/fake_clock.ts";
-import { memorySmtpd } from "../../test/kit/memory_smtpd.ts";
+import { settle } from "../../test/kit/memory/fake_clock.ts";
+import { memorySmtpd } from "../../test/kit/memory/memory_smtpd.ts";
 import { withPeers } from "../../test/kit/peers.ts";
-import { type SelfSigned, selfSigned } from "../../test/kit/self_signed.ts";
+import { type SelfSigned, selfSigned } from "../../test/kit/memory/self_signed.ts";
 import { type Connection, listen } from "../platform/socket/connection.ts";
 import { createTlsContext } from "../platform/socket/tls_context.ts";
 import { accept } from "../smtp/reply.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { PASS } from "../access/policy.ts";
-import { settle } from "../../test/kit/fake_clock.ts";
-import { memorySmtpd } from "../../test/kit/memory_smtpd.ts";
+import { settle } from "../../test/kit/memory/fake_clock.ts";
+import { memorySmtpd } from "../../test/kit/memory/memory_smtpd.ts";
 import { createCleanup } from "../cleanup/create_cleanup.ts";
 import { QueueFault } from "../queue/store.ts";
 import type { ClientName } from "../dns/reverse.ts";

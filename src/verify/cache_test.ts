@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { fakeClock } from "../../test/kit/fake_clock.ts";
+import { fakeClock } from "../../test/kit/memory/fake_clock.ts";
 import type { VerifyCache } from "./verify_cache.ts";
 import { CacheFault } from "./verify_cache.ts";
 import { cleanUp } from "./clean_up.ts";

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { isPromise } from "../base/maybe_async.ts";
 import type { Verification } from "../access/verifier.ts";
-import { fakeClock, settle } from "../../test/kit/fake_clock.ts";
+import { fakeClock, settle } from "../../test/kit/memory/fake_clock.ts";
 import { CacheFault, type VerifyCache } from "./verify_cache.ts";
 import { parseEntry, parseRecord, printEntry, printRecord } from "./entry.ts";
 import { MemoryCache } from "./memory_cache.ts";

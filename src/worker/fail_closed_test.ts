@@ -1,9 +1,9 @@
 // Every parameter that is not honoured and whose absence would open the service is held to what absence.ts says of it.
 import { expect, test } from "bun:test";
-import { configurationOf, memoryConnectionOf, memorySmtpd } from "../../test/kit/memory_smtpd.ts";
-import { memoryLog } from "../../test/kit/memory_log.ts";
-import { testAgent } from "../../test/kit/smtp_delivery.ts";
-import { startSmtpPeer } from "../../test/kit/smtp_peer.ts";
+import { configurationOf, memoryConnectionOf, memorySmtpd } from "../../test/kit/memory/memory_smtpd.ts";
+import { memoryLog } from "../../test/kit/memory/memory_log.ts";
+import { testAgent } from "../../test/kit/scenes/smtp_delivery.ts";
+import { startSmtpPeer } from "../../test/kit/servers/smtp_peer.ts";
 import type { Cleanup, Committed, Submission } from "../cleanup/cleanup.ts";
 import { withUnaskedLocalMilters } from "../cleanup/unasked_local_milters.ts";
 import { absenceOf, checkHonoured, isHonoured } from "../config/check/check_honoured.ts";
@@ -11,7 +11,7 @@ import { ABSENCE } from "../config/parameters/absence.ts";
 import { DEMANDED } from "../config/parameters/honoured.ts";
 import { parameters, patterns } from "../config/parameters/parameters.ts";
 import { readSettings } from "../config/read_settings.ts";
-import { fakeWorld } from "../../test/kit/config_world.ts";
+import { fakeWorld } from "../../test/kit/memory/config_world.ts";
 import { createFindAddress } from "../rewrite/find_address.ts";
 import type { LocalDomains } from "../rewrite/local_domains.ts";
 import { createOpenTables } from "../rewrite/open_tables.ts";

@@ -1,6 +1,6 @@
 // Random restriction lists, tables and sessions. Everything that matters meets often: keys and names come from small pools.
 import fc from "fast-check";
-import type { ScriptClient } from "../kit/play_session.ts";
+import type { ScriptClient } from "../kit/scenes/play_session.ts";
 import { ACTIONS } from "./action_scenarios.ts";
 import type { Scenario } from "./scenarios.ts";
 

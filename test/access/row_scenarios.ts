@@ -1,5 +1,5 @@
 // What the other scenarios leave out: each restriction's rarer verdicts, key forms of access(5), codes of one's own.
-import type { ScriptClient } from "../kit/play_session.ts";
+import type { ScriptClient } from "../kit/scenes/play_session.ts";
 import type { Scenario } from "./scenarios.ts";
 import { bySender as classesBySender, rcpts } from "./script.ts";
 

@@ -1,6 +1,6 @@
 // Facts and verdicts: configurations, clients and commands whose replies are Postfix's. The interop test plays them
 // against the real one; the replies are then compared code by code and letter by letter.
-import type { ScriptClient } from "../kit/play_session.ts";
+import type { ScriptClient } from "../kit/scenes/play_session.ts";
 import { rcpts } from "./script.ts";
 
 export interface Scenario {

@@ -1,5 +1,5 @@
 // What the scenarios of access policies are written with.
-import type { ScriptClient } from "../kit/play_session.ts";
+import type { ScriptClient } from "../kit/scenes/play_session.ts";
 
 /** A session: EHLO, MAIL and a RCPT for each recipient. */
 export const rcpts = (sender: string, ...recipients: string[]) => [

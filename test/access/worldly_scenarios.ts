@@ -1,5 +1,5 @@
 // Scenarios that need the world: the DNS, a policy server, logins. Placeholders: %POLICY% is the policy server.
-import type { Attributes } from "../kit/policy_daemon.ts";
+import type { Attributes } from "../kit/servers/policy_daemon.ts";
 import type { Scenario } from "./scenarios.ts";
 import { at, rcpts } from "./script.ts";
 

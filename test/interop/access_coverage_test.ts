@@ -11,12 +11,12 @@ import { ROW_SCENARIOS } from "../access/row_scenarios.ts";
 import { COMMON, SCENARIOS } from "../access/scenarios.ts";
 import { ROW_ZONE, WORLDLY_ROWS } from "../access/worldly_row_scenarios.ts";
 import { policyRule, WORLDLY, ZONE } from "../access/worldly_scenarios.ts";
-import { PLAIN_SERVER } from "../kit/compare_scenarios.ts";
-import { startDnsServer } from "../kit/dns_server.ts";
-import { memorySmtpd } from "../kit/memory_smtpd.ts";
-import { enter, playSession } from "../kit/play_session.ts";
+import { PLAIN_SERVER } from "../kit/scenes/compare_scenarios.ts";
+import { startDnsServer } from "../kit/servers/dns_server.ts";
+import { memorySmtpd } from "../kit/memory/memory_smtpd.ts";
+import { enter, playSession } from "../kit/scenes/play_session.ts";
 import { policyKit } from "../kit/policy.ts";
-import { startAuthDaemon, startPolicyDaemon } from "../kit/policy_daemon.ts";
+import { startAuthDaemon, startPolicyDaemon } from "../kit/servers/policy_daemon.ts";
 
 const ACCESS = [
   ...["permit", "dunno", "reject 4", "reject 5", "defer_if_permit", "defer_if_reject", "applies", "note"],

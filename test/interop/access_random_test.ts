@@ -4,9 +4,9 @@ import { randomPolicy, randomScenarios } from "../access/random_scenarios.ts";
 import { ROW_ZONE } from "../access/worldly_row_scenarios.ts";
 import { ZONE } from "../access/worldly_scenarios.ts";
 import { createSystemResolver } from "../../src/dns/system_resolver.ts";
-import { compareScenarios } from "../kit/compare_scenarios.ts";
-import { startAuthDaemon, startPolicyDaemon } from "../kit/policy_daemon.ts";
-import { startDnsServer } from "../kit/dns_server.ts";
+import { compareScenarios } from "../kit/scenes/compare_scenarios.ts";
+import { startAuthDaemon, startPolicyDaemon } from "../kit/servers/policy_daemon.ts";
+import { startDnsServer } from "../kit/servers/dns_server.ts";
 
 const NAME_SERVER = "127.0.0.79";
 const LONG = process.env.MTA_LONG_TESTS === "1";

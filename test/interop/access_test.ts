@@ -3,7 +3,7 @@
 import { ACTION_SCENARIOS } from "../access/action_scenarios.ts";
 import { ROW_SCENARIOS } from "../access/row_scenarios.ts";
 import { SCENARIOS } from "../access/scenarios.ts";
-import { compareScenarios } from "../kit/compare_scenarios.ts";
+import { compareScenarios } from "../kit/scenes/compare_scenarios.ts";
 
 compareScenarios("the access policy answers as Postfix does", [
   ...SCENARIOS,

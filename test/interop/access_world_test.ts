@@ -3,9 +3,9 @@ import { expect } from "bun:test";
 import { createSystemResolver } from "../../src/dns/system_resolver.ts";
 import { ROW_ZONE, WORLDLY_ROWS } from "../access/worldly_row_scenarios.ts";
 import { policyRule, WORLDLY, ZONE } from "../access/worldly_scenarios.ts";
-import { compareScenarios } from "../kit/compare_scenarios.ts";
-import { startDnsServer } from "../kit/dns_server.ts";
-import { type PolicyDaemon, startAuthDaemon, startPolicyDaemon } from "../kit/policy_daemon.ts";
+import { compareScenarios } from "../kit/scenes/compare_scenarios.ts";
+import { startDnsServer } from "../kit/servers/dns_server.ts";
+import { type PolicyDaemon, startAuthDaemon, startPolicyDaemon } from "../kit/servers/policy_daemon.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, describe, test } = withPeers(import.meta.path, "postfix", "root");

@@ -1,6 +1,6 @@
 // bounce(8): every kind of notice as the real Postfix writes it, delivered to mailboxes.
 import { expect, setDefaultTimeout } from "bun:test";
-import { type Mail, type Pair, startPair } from "../kit/compare_delivery.ts";
+import { type Mail, type Pair, startPair } from "../kit/scenes/compare_delivery.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, test } = withPeers(import.meta.path, "postfix", "root");

@@ -4,12 +4,12 @@ import { expect } from "bun:test";
 import { createFindAddress } from "../../src/rewrite/find_address.ts";
 import type { LocalDomains } from "../../src/rewrite/local_domains.ts";
 import { createOpenTables } from "../../src/rewrite/open_tables.ts";
-import { freePorts } from "../kit/compare_scenarios.ts";
-import { configurationOf } from "../kit/memory_smtpd.ts";
+import { freePorts } from "../kit/scenes/compare_scenarios.ts";
+import { configurationOf } from "../kit/memory/memory_smtpd.ts";
 import { withPeers } from "../kit/peers.ts";
-import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
-import { outcomeLines, testAgent } from "../kit/smtp_delivery.ts";
-import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
+import { outcomeLines, testAgent } from "../kit/scenes/smtp_delivery.ts";
+import { type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "root", "postfix");
 

@@ -5,9 +5,9 @@ import net from "node:net";
 import { parseHosts } from "../../src/dns/hosts.ts";
 import { createResolver } from "../../src/dns/resolver.ts";
 import { createClientLookup } from "../../src/dns/reverse.ts";
-import { type DnsServer, startDnsServer, type Zone } from "../kit/dns_server.ts";
-import { memorySmtpd } from "../kit/memory_smtpd.ts";
-import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type DnsServer, startDnsServer, type Zone } from "../kit/servers/dns_server.ts";
+import { memorySmtpd } from "../kit/memory/memory_smtpd.ts";
+import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 import { freePort } from "../kit/server.ts";
 import { withPeers } from "../kit/peers.ts";
 

@@ -6,10 +6,10 @@ import { appendFileSync, chmodSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { withPeers } from "../kit/peers.ts";
-import { startPostfix } from "../kit/postfix.ts";
-import { PUBLIC_CONFIGS, publicConfigs, renderConfig, type Rendered } from "../kit/public_configs.ts";
+import { startPostfix } from "../kit/servers/postfix.ts";
+import { PUBLIC_CONFIGS, publicConfigs, renderConfig, type Rendered } from "../kit/scenes/public_configs.ts";
 import { BINARY, freePort, startServer } from "../kit/server.ts";
-import { spawnTied } from "../kit/tied_child.ts";
+import { spawnTied } from "../kit/servers/tied_child.ts";
 
 setDefaultTimeout(240_000);
 const { test } = withPeers(import.meta.path, "dist/mta", "postfix", "python3", "openssl", "root");

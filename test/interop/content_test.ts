@@ -1,12 +1,12 @@
 // What becomes of a message's content on its way in: ours beside the real Postfix's, byte by byte after names and times.
 import { expect } from "bun:test";
 import net from "node:net";
-import { settle } from "../kit/fake_clock.ts";
-import { masterLines } from "../kit/live_line.ts";
-import { BASE_MAIN_CF, memorySmtpd } from "../kit/memory_smtpd.ts";
-import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { settle } from "../kit/memory/fake_clock.ts";
+import { masterLines } from "../kit/scenes/live_line.ts";
+import { BASE_MAIN_CF, memorySmtpd } from "../kit/memory/memory_smtpd.ts";
+import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 import { freePort } from "../kit/server.ts";
-import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, test } = withPeers(import.meta.path, "postfix", "root");

@@ -1,8 +1,8 @@
 // Tables whose values have line ends and control characters in them, beside the real Postfix: what becomes of these in headers,
 // notices, replies and log lines.
 import { expect, setDefaultTimeout } from "bun:test";
-import { type Pair, startPair } from "../kit/compare_delivery.ts";
-import { startTcpTable, type TablePeer } from "../kit/table_peers.ts";
+import { type Pair, startPair } from "../kit/scenes/compare_delivery.ts";
+import { startTcpTable, type TablePeer } from "../kit/servers/table_peers.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, test } = withPeers(import.meta.path, "postfix", "root");

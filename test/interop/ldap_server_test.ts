@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { type TestContext, testContext } from "../../src/table/_test_context.ts";
 import { openTable } from "../../src/table/table_types.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
-import { DIRECTORY } from "../kit/ldap_directory.ts";
-import { ADMIN, ADMIN_PASSWORD, type Slapd, startSlapd, SUFFIX } from "../kit/slapd.ts";
+import { DIRECTORY } from "../kit/servers/ldap_directory.ts";
+import { ADMIN, ADMIN_PASSWORD, type Slapd, startSlapd, SUFFIX } from "../kit/servers/slapd.ts";
 import { withPeers } from "../kit/peers.ts";
 import { startWatch, until, untilNextTick } from "../kit/waiting.ts";
 

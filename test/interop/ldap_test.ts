@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { testContext } from "../../src/table/_test_context.ts";
 import { openTable } from "../../src/table/table_types.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
-import { DIRECTORY, FAR, referral } from "../kit/ldap_directory.ts";
-import { ADMIN, ADMIN_PASSWORD, type Slapd, startSlapd, SUFFIX } from "../kit/slapd.ts";
+import { DIRECTORY, FAR, referral } from "../kit/servers/ldap_directory.ts";
+import { ADMIN, ADMIN_PASSWORD, type Slapd, startSlapd, SUFFIX } from "../kit/servers/slapd.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(

@@ -1,7 +1,7 @@
 // Comments behind the items of a list: what both say of them, and that what follows them is in no list.
 import { expect, setDefaultTimeout } from "bun:test";
 import { withPeers } from "../kit/peers.ts";
-import { startPostfix } from "../kit/postfix.ts";
+import { startPostfix } from "../kit/servers/postfix.ts";
 import { freePort, startServer } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";
 

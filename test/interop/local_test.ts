@@ -1,6 +1,6 @@
 // local(8), virtual(8), pipe(8), error(8), discard(8): log lines and mailbox files as with the real Postfix.
 import { expect, setDefaultTimeout } from "bun:test";
-import { type Mail, type Pair, startPair } from "../kit/compare_delivery.ts";
+import { type Mail, type Pair, startPair } from "../kit/scenes/compare_delivery.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, test } = withPeers(import.meta.path, "postfix", "root");

@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout } from "bun:test";
 import { join } from "node:path";
 import { withPeers } from "../kit/peers.ts";
-import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 import { freePort, type Server, startServer } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";
 

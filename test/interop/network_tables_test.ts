@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { TableContext } from "../../src/table/context.ts";
 import { openTable } from "../../src/table/table_types.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
-import { type CacheServer, startMemcached, startRedis } from "../kit/cache_servers.ts";
+import { type CacheServer, startMemcached, startRedis } from "../kit/servers/cache_servers.ts";
 import { freePort } from "../kit/server.ts";
 import {
   netstringOf,
@@ -16,7 +16,7 @@ import {
   startSocketmap,
   startTcpTable,
   type TablePeer,
-} from "../kit/table_peers.ts";
+} from "../kit/servers/table_peers.ts";
 import { withPeers } from "../kit/peers.ts";
 import { until } from "../kit/waiting.ts";
 

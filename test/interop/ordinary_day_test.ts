@@ -1,11 +1,11 @@
 // The whole log of an ordinary day, beside the real Postfix's: every kind of line that one writes, the other writes too,
 // and as often.
 import { expect, setDefaultTimeout } from "bun:test";
-import { CLIENTS, kindOf, play } from "../kit/ordinary_day.ts";
+import { CLIENTS, kindOf, play } from "../kit/scenes/ordinary_day.ts";
 import { withPeers } from "../kit/peers.ts";
-import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 import { freePort, startServer } from "../kit/server.ts";
-import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 
 const { test } = withPeers(import.meta.path, "dist/mta", "root", "postfix");
 setDefaultTimeout(240_000);

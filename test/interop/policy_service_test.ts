@@ -4,13 +4,13 @@ import { expect } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
-import { startMailSystem } from "../kit/mail_system.ts";
-import { startPolicyDaemon } from "../kit/policy_daemon.ts";
-import { startPostfix } from "../kit/postfix.ts";
+import { startMailSystem } from "../kit/servers/mail_system.ts";
+import { startPolicyDaemon } from "../kit/servers/policy_daemon.ts";
+import { startPostfix } from "../kit/servers/postfix.ts";
 import { freePort } from "../kit/server.ts";
-import { startSmtpPeer } from "../kit/smtp_peer.ts";
+import { startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { talk } from "../kit/talk.ts";
-import { reachable } from "../kit/reachable.ts";
+import { reachable } from "../kit/servers/reachable.ts";
 import { withPeers } from "../kit/peers.ts";
 import { until, untilNextTick } from "../kit/waiting.ts";
 

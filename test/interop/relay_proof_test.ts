@@ -1,8 +1,8 @@
 // The proof against open relay beside the real Postfix: every witness relays there, too, and what is called closed is closed.
 import { expect } from "bun:test";
 import { BASE, LISTS } from "../access/relay_lists.ts";
-import { freePorts } from "../kit/compare_scenarios.ts";
-import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { freePorts } from "../kit/scenes/compare_scenarios.ts";
+import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 import { buildProof, type BuiltProof } from "../kit/relay_proof.ts";
 import { talk } from "../kit/talk.ts";
 import { attempts } from "../../src/access/relay_proof/relay_session.ts";

@@ -1,7 +1,7 @@
 // Tables on servers in every parameter that takes tables, beside a private real Postfix: replies, log lines, warnings.
 import { PEER_MAPS, REMOTE } from "../access/remote_table_scenarios.ts";
-import { compareScenarios, freePorts } from "../kit/compare_scenarios.ts";
-import { startSocketmap, startTcpTable } from "../kit/table_peers.ts";
+import { compareScenarios, freePorts } from "../kit/scenes/compare_scenarios.ts";
+import { startSocketmap, startTcpTable } from "../kit/servers/table_peers.ts";
 
 function answer(map: string, key: string): string {
   const trouble = /^(temp|timeout|perm)/.exec(key)?.[1];

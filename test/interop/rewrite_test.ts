@@ -4,10 +4,10 @@ import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import type { Recipient } from "../../src/queue/envelope.ts";
 import type { Rewriter } from "../../src/rewrite/rewriter.ts";
-import { freePorts } from "../kit/compare_scenarios.ts";
-import { ask, dial } from "../kit/play_session.ts";
+import { freePorts } from "../kit/scenes/compare_scenarios.ts";
+import { ask, dial } from "../kit/scenes/play_session.ts";
 import { policyKit } from "../kit/policy.ts";
-import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");

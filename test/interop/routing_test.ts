@@ -4,8 +4,12 @@ import fc from "fast-check";
 import { createAddressForm, quoteWithRoute } from "../../src/rewrite/address_form.ts";
 import type { Resolution } from "../../src/routing/route.ts";
 import { policyKit } from "../kit/policy.ts";
-import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
-import { openTrivialRewrite, type RealResolution, type TrivialRewrite } from "../kit/trivial_rewrite.ts";
+import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
+import {
+  openTrivialRewrite,
+  type RealResolution,
+  type TrivialRewrite,
+} from "../kit/scenes/trivial_rewrite.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");

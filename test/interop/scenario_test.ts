@@ -1,8 +1,8 @@
 // The founding scenario's session against the real Postfix: the replies that we hold ourselves to are its own.
 import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { startPostfix } from "../kit/postfix.ts";
-import { playScenario, SCENARIO_FILES, SCENARIO_MAIN_CF } from "../kit/scenario.ts";
+import { startPostfix } from "../kit/servers/postfix.ts";
+import { playScenario, SCENARIO_FILES, SCENARIO_MAIN_CF } from "../kit/scenes/scenario.ts";
 import { freePort } from "../kit/server.ts";
 import { withPeers } from "../kit/peers.ts";
 

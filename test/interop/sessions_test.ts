@@ -1,9 +1,9 @@
 // The session transcripts against the real Postfix: what we claim it says is what it says.
-import { freePorts } from "../kit/compare_scenarios.ts";
-import { liveLine, masterLines } from "../kit/live_line.ts";
-import { BASE_MAIN_CF } from "../kit/memory_smtpd.ts";
-import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
-import { allTranscripts, play } from "../kit/transcript.ts";
+import { freePorts } from "../kit/scenes/compare_scenarios.ts";
+import { liveLine, masterLines } from "../kit/scenes/live_line.ts";
+import { BASE_MAIN_CF } from "../kit/memory/memory_smtpd.ts";
+import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
+import { allTranscripts, play } from "../kit/scenes/transcript.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, test } = withPeers(import.meta.path, "postfix", "root");

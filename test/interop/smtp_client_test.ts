@@ -1,9 +1,9 @@
 // The scenes of the SMTP client's own tests, played to Postfix's client: the delivery lines must say the same.
 import { expect } from "bun:test";
-import { CLIENT_SCENES, type Scene } from "../kit/client_scenes.ts";
-import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
-import { testAgent } from "../kit/smtp_delivery.ts";
-import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { CLIENT_SCENES, type Scene } from "../kit/scenes/client_scenes.ts";
+import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
+import { testAgent } from "../kit/scenes/smtp_delivery.ts";
+import { type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");

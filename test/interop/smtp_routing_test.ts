@@ -1,11 +1,11 @@
 // The routing scenes of the SMTP client's own tests, played to Postfix's client with the same name server.
 import { internalAddress } from "../../src/address/address.ts";
 import { expect } from "bun:test";
-import { type DnsServer, startDnsServer } from "../kit/dns_server.ts";
-import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
-import { HOST_PORT, ROUTING_SCENES, ROUTING_ZONE } from "../kit/routing_scenes.ts";
-import { testAgent } from "../kit/smtp_delivery.ts";
-import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { type DnsServer, startDnsServer } from "../kit/servers/dns_server.ts";
+import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
+import { HOST_PORT, ROUTING_SCENES, ROUTING_ZONE } from "../kit/scenes/routing_scenes.ts";
+import { testAgent } from "../kit/scenes/smtp_delivery.ts";
+import { type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, afterEach, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");

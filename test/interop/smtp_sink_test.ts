@@ -6,8 +6,8 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { withPeers } from "../kit/peers.ts";
-import { reachable } from "../kit/reachable.ts";
-import { testAgent } from "../kit/smtp_delivery.ts";
+import { reachable } from "../kit/servers/reachable.ts";
+import { testAgent } from "../kit/scenes/smtp_delivery.ts";
 
 const { afterEach, describe, test } = withPeers(import.meta.path, "postfix");
 

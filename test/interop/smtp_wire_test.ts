@@ -1,10 +1,10 @@
 // What our client and Postfix's send for the same message: commands and content, to servers of different abilities.
 import { internalAddress } from "../../src/address/address.ts";
 import { expect } from "bun:test";
-import { EIGHT_BIT_MESSAGES } from "../kit/eight_bit_messages.ts";
-import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
-import { type JobOptions, testAgent } from "../kit/smtp_delivery.ts";
-import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { EIGHT_BIT_MESSAGES } from "../kit/scenes/eight_bit_messages.ts";
+import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
+import { type JobOptions, testAgent } from "../kit/scenes/smtp_delivery.ts";
+import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");

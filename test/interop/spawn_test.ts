@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { answerOf } from "../kit/ask_socket.ts";
 import { withPeers } from "../kit/peers.ts";
-import { startPostfix } from "../kit/postfix.ts";
+import { startPostfix } from "../kit/servers/postfix.ts";
 import { freePort, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
 

@@ -11,7 +11,7 @@ import type { TableContext } from "../../src/table/context.ts";
 import { openTable } from "../../src/table/table_types.ts";
 import { SqlPools } from "../../src/table/sql/sql_pools.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
-import { type Database, startMariadb, startPostgres } from "../kit/database.ts";
+import { type Database, startMariadb, startPostgres } from "../kit/servers/database.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(

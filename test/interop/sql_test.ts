@@ -9,7 +9,7 @@ import { join } from "node:path";
 import type { TableContext } from "../../src/table/context.ts";
 import { openTable } from "../../src/table/table_types.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
-import { type Database, startMariadb, startPostgres } from "../kit/database.ts";
+import { type Database, startMariadb, startPostgres } from "../kit/servers/database.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(

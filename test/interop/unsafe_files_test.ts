@@ -3,8 +3,8 @@
 import { expect, setDefaultTimeout } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
-import { type Account, userNamed } from "../kit/accounts.ts";
-import { type Pair, startBinaryPair } from "../kit/compare_delivery.ts";
+import { type Account, userNamed } from "../kit/servers/accounts.ts";
+import { type Pair, startBinaryPair } from "../kit/scenes/compare_delivery.ts";
 import { withPeers } from "../kit/peers.ts";
 
 setDefaultTimeout(90_000);

@@ -2,10 +2,15 @@
 import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
-import { startMailSystem } from "../kit/mail_system.ts";
-import type { PeerScript } from "../kit/smtp_peer.ts";
+import { startMailSystem } from "../kit/servers/mail_system.ts";
+import type { PeerScript } from "../kit/servers/smtp_peer.ts";
 import { talk } from "../kit/talk.ts";
-import { type Question, startVerifyPair, type VerifyPair, type VerifySetting } from "../kit/verify_pair.ts";
+import {
+  type Question,
+  startVerifyPair,
+  type VerifyPair,
+  type VerifySetting,
+} from "../kit/scenes/verify_pair.ts";
 import { withPeers } from "../kit/peers.ts";
 import { untilNextTick } from "../kit/waiting.ts";
 

@@ -1,7 +1,7 @@
 // Limits of clients for whoever XCLIENT says the client is: connections and rates beside the real Postfix.
 import { expect } from "bun:test";
 import { withPeers } from "../kit/peers.ts";
-import { startPostfix } from "../kit/postfix.ts";
+import { startPostfix } from "../kit/servers/postfix.ts";
 import { freePort, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
 

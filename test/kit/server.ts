@@ -4,8 +4,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { reachable } from "./reachable.ts";
-import { spawnTied } from "./tied_child.ts";
+import { reachable } from "./servers/reachable.ts";
+import { spawnTied } from "./servers/tied_child.ts";
 
 /** The executable under test: dist/mta, or the one that MTA_BINARY names. */
 export const BINARY = resolve(process.env.MTA_BINARY ?? join(import.meta.dirname, "../../dist/mta"));

@@ -16,10 +16,10 @@ import { FrameSplitter } from "../../src/table/ldap/ldap_frames.ts";
 import { readLine, valueReader } from "../../src/table/network/memcache_reply.ts";
 import { readNetstring } from "../../src/table/network/netstring.ts";
 import { readReply } from "../../src/table/network/tcp.ts";
-import { bytesGoneOver, drip } from "../kit/byte_work.ts";
-import { settle } from "../kit/fake_clock.ts";
-import { contentOf } from "../kit/memory_store.ts";
-import { memorySmtpd } from "../kit/memory_smtpd.ts";
+import { bytesGoneOver, drip } from "../kit/memory/byte_work.ts";
+import { settle } from "../kit/memory/fake_clock.ts";
+import { contentOf } from "../kit/memory/memory_store.ts";
+import { memorySmtpd } from "../kit/memory/memory_smtpd.ts";
 
 const SIZE = 102_400;
 /** Bytes gone over for each that came, whatever has been gathered; the work of a packet itself is in it. */

@@ -3,7 +3,7 @@
 import { expect } from "bun:test";
 import { existsSync } from "node:fs";
 import net from "node:net";
-import { startPostfix } from "../kit/postfix.ts";
+import { startPostfix } from "../kit/servers/postfix.ts";
 import { freePort, type Server, startServer } from "../kit/server.ts";
 import { withPeers } from "../kit/peers.ts";
 import { pause, until } from "../kit/waiting.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import nodemailer from "nodemailer";
 import { freePort, type Server, startServer } from "../kit/server.ts";
 import { mailbox } from "../kit/mailbox.ts";
-import { tied } from "../kit/tied_child.ts";
+import { tied } from "../kit/servers/tied_child.ts";
 import { withPeers } from "../kit/peers.ts";
 import { until } from "../kit/waiting.ts";
 

@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { mailbox } from "../kit/mailbox.ts";
 import { withPeers } from "../kit/peers.ts";
 import { freePort } from "../kit/server.ts";
-import { tied } from "../kit/tied_child.ts";
+import { tied } from "../kit/servers/tied_child.ts";
 
 const { afterAll, beforeAll, test } = withPeers(import.meta.path, "root", "buildah", "debootstrap");
 

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { askService } from "../../src/master/control/control_client.ts";
-import { NOBODY, runAsUser, type UsersProgram } from "../kit/local_user.ts";
+import { NOBODY, runAsUser, type UsersProgram } from "../kit/servers/local_user.ts";
 import type { QueueId } from "../../src/queue/envelope.ts";
 import { printQueueId } from "../../src/queue/queue_id.ts";
 import { memoryOf } from "../kit/process_memory.ts";

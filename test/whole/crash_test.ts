@@ -11,13 +11,13 @@ import {
   rmSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type CountingSink, digestOf, startCountingSink } from "../kit/counting_sink.ts";
+import { type CountingSink, digestOf, startCountingSink } from "../kit/servers/counting_sink.ts";
 import { type Accepted, startLoad } from "../kit/load.ts";
-import { cutPower, family, isRunning, kill } from "../kit/power.ts";
+import { cutPower, family, isRunning, kill } from "../kit/memory/power.ts";
 import { type FakedTime, fakedTime } from "../kit/faked_time.ts";
 import { withPeers } from "../kit/peers.ts";
 import { type Server, startServer } from "../kit/server.ts";
-import { chanceOf } from "../kit/chance.ts";
+import { chanceOf } from "../kit/memory/chance.ts";
 
 const chance = chanceOf(import.meta.path);
 

@@ -14,15 +14,15 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startCountingSink } from "../kit/counting_sink.ts";
+import { startCountingSink } from "../kit/servers/counting_sink.ts";
 import { type Accepted, startLoad } from "../kit/load.ts";
-import { cutPower } from "../kit/power.ts";
+import { cutPower } from "../kit/memory/power.ts";
 import { freePort, type Server, startServer } from "../kit/server.ts";
-import { idsIn } from "../kit/queue_shard.ts";
+import { idsIn } from "../kit/memory/queue_shard.ts";
 import { talk } from "../kit/talk.ts";
 import { openReadOnly } from "../../src/queue/file_store/read_only.ts";
 import { withPeers } from "../kit/peers.ts";
-import { chanceOf } from "../kit/chance.ts";
+import { chanceOf } from "../kit/memory/chance.ts";
 
 const chance = chanceOf(import.meta.path);
 

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import type { Explanation } from "../../src/explain/explanation.ts";
-import { ask, dial } from "../kit/play_session.ts";
+import { ask, dial } from "../kit/scenes/play_session.ts";
 import { type Server, startServer } from "../kit/server.ts";
 import { withPeers } from "../kit/peers.ts";
 

@@ -1,11 +1,11 @@
 // Settings that protect, on the compiled binary: what they shut stays shut. The dialogues are also played to the real Postfix.
 import { expect } from "bun:test";
 import { connect } from "node:net";
-import { freePorts } from "../kit/compare_scenarios.ts";
+import { freePorts } from "../kit/scenes/compare_scenarios.ts";
 import { hasPeer } from "../kit/peers.ts";
-import { type PostfixInstance, startPostfix } from "../kit/postfix.ts";
+import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 import { type Server, startServer } from "../kit/server.ts";
-import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta");

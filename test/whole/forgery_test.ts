@@ -3,8 +3,8 @@
 import { expect } from "bun:test";
 import { mailbox } from "../kit/mailbox.ts";
 import { type Server, startServer } from "../kit/server.ts";
-import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
-import { startTcpTable, type TablePeer } from "../kit/table_peers.ts";
+import { type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
+import { startTcpTable, type TablePeer } from "../kit/servers/table_peers.ts";
 import { talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
 

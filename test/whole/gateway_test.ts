@@ -6,7 +6,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeF
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { BINARY } from "../kit/server.ts";
-import { tied } from "../kit/tied_child.ts";
+import { tied } from "../kit/servers/tied_child.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { test: inside } = withPeers(import.meta.path, "dist/mta", "root", "ip", "swaks", "nc");

@@ -1,9 +1,9 @@
 // A directory behind the compiled binary: groups are expanded, unknown users refused, and a dead directory loses and bounces nothing.
 import { expect } from "bun:test";
 import { join } from "node:path";
-import { DIRECTORY } from "../kit/ldap_directory.ts";
+import { DIRECTORY } from "../kit/servers/ldap_directory.ts";
 import { type Server, startServer } from "../kit/server.ts";
-import { type Slapd, startSlapd, SUFFIX } from "../kit/slapd.ts";
+import { type Slapd, startSlapd, SUFFIX } from "../kit/servers/slapd.ts";
 import { sendMessage, talk } from "../kit/talk.ts";
 import { mailbox } from "../kit/mailbox.ts";
 import { withPeers } from "../kit/peers.ts";

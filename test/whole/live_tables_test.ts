@@ -6,10 +6,10 @@ import { renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Server, startServer } from "../kit/server.ts";
 import { type Talk, talk } from "../kit/talk.ts";
-import { spawnTied } from "../kit/tied_child.ts";
+import { spawnTied } from "../kit/servers/tied_child.ts";
 import { withPeers } from "../kit/peers.ts";
 import { startWatch, until, untilNextTick } from "../kit/waiting.ts";
-import { chanceOf } from "../kit/chance.ts";
+import { chanceOf } from "../kit/memory/chance.ts";
 
 const chance = chanceOf(import.meta.path);
 

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Account, userNamed } from "../kit/accounts.ts";
+import { type Account, userNamed } from "../kit/servers/accounts.ts";
 import { withPeers } from "../kit/peers.ts";
 import { type Server, startServer } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";

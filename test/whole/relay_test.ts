@@ -1,10 +1,10 @@
 // Mail that leaves: the compiled binary, a name server and exchangers on loopback addresses.
 import { internalAddress } from "../../src/address/address.ts";
 import { expect } from "bun:test";
-import { type DnsServer, startDnsServer } from "../kit/dns_server.ts";
+import { type DnsServer, startDnsServer } from "../kit/servers/dns_server.ts";
 import { type Server, startServer } from "../kit/server.ts";
-import { outcomeLines, type TestAgent, testAgent } from "../kit/smtp_delivery.ts";
-import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { outcomeLines, type TestAgent, testAgent } from "../kit/scenes/smtp_delivery.ts";
+import { type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta");

@@ -2,7 +2,7 @@
 import { expect, setDefaultTimeout } from "bun:test";
 import { createServer, type Server as NetServer } from "node:net";
 import { type Server, startServer } from "../kit/server.ts";
-import { startSocketmap, type TablePeer } from "../kit/table_peers.ts";
+import { startSocketmap, type TablePeer } from "../kit/servers/table_peers.ts";
 import { talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
 import { until } from "../kit/waiting.ts";

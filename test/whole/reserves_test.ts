@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { startSmtpPeer } from "../kit/smtp_peer.ts";
+import { startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { type Server, type ServerOptions, startServer } from "../kit/server.ts";
 import { sendMessage, talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";

@@ -1,7 +1,7 @@
 // The founding scenario, served by the compiled binary: the tutorial's files, `mta postmap`, its session, the mailbox.
 import { expect } from "bun:test";
 import { join } from "node:path";
-import { playScenario, SCENARIO_FILES, SCENARIO_MAIN_CF, typed } from "../kit/scenario.ts";
+import { playScenario, SCENARIO_FILES, SCENARIO_MAIN_CF, typed } from "../kit/scenes/scenario.ts";
 import { type Server, startServer } from "../kit/server.ts";
 import { mailbox } from "../kit/mailbox.ts";
 import { withPeers } from "../kit/peers.ts";

@@ -6,7 +6,7 @@ import { REQUEST_LIMIT } from "../../src/master/control/control_protocol.ts";
 import { SHARES } from "../../src/master/control/connection_shares.ts";
 import { LONGEST_OF_HELPER, MOST_BUGS } from "../../src/master/helper/helper.ts";
 import { LONGEST_OF_WORKER } from "../../src/worker/protocol/worker_protocol.ts";
-import { type Account, userNamed } from "../kit/accounts.ts";
+import { type Account, userNamed } from "../kit/servers/accounts.ts";
 import { withPeers } from "../kit/peers.ts";
 import { type Server, startServer } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";

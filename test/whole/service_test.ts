@@ -27,7 +27,7 @@ import {
   startServer,
 } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";
-import { spawnTied } from "../kit/tied_child.ts";
+import { spawnTied } from "../kit/servers/tied_child.ts";
 import { withPeers } from "../kit/peers.ts";
 import { until } from "../kit/waiting.ts";
 

@@ -1,8 +1,8 @@
 // The session transcripts against the compiled binary, one service of master.cf for each.
-import { liveLine, masterLines } from "../kit/live_line.ts";
-import { BASE_MAIN_CF } from "../kit/memory_smtpd.ts";
+import { liveLine, masterLines } from "../kit/scenes/live_line.ts";
+import { BASE_MAIN_CF } from "../kit/memory/memory_smtpd.ts";
 import { freePort, type Server, startServer } from "../kit/server.ts";
-import { allTranscripts, play } from "../kit/transcript.ts";
+import { allTranscripts, play } from "../kit/scenes/transcript.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, test } = withPeers(import.meta.path, "dist/mta");

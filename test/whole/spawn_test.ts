@@ -6,7 +6,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { answerOf } from "../kit/ask_socket.ts";
-import { NOBODY } from "../kit/local_user.ts";
+import { NOBODY } from "../kit/servers/local_user.ts";
 import { withPeers } from "../kit/peers.ts";
 import { BINARY, freePort, type Server, startServer } from "../kit/server.ts";
 

@@ -5,7 +5,7 @@ import { expect, setDefaultTimeout } from "bun:test";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Database, startMariadb, startPostgres } from "../kit/database.ts";
+import { type Database, startMariadb, startPostgres } from "../kit/servers/database.ts";
 import { type Server, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";

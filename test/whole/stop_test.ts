@@ -1,7 +1,7 @@
 // The end of the service: what can be given up without loss is given up at once, what was answered with 250 is there.
 import { expect } from "bun:test";
 import { createServer, type Server as TcpServer } from "node:net";
-import { startSmtpPeer } from "../kit/smtp_peer.ts";
+import { startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { type Server, type ServerOptions, startServer } from "../kit/server.ts";
 import { sendMessage, type Talk, talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";

@@ -5,7 +5,7 @@ import { closeSync, readdirSync, readFileSync, readlinkSync, writeSync } from "n
 import { askService } from "../../src/master/control/control_client.ts";
 import type { FromWorker } from "../../src/worker/protocol/worker_protocol.ts";
 import { controlSocketPath } from "../../src/master/control/control_protocol.ts";
-import { runAsUser } from "../kit/local_user.ts";
+import { runAsUser } from "../kit/servers/local_user.ts";
 import { copyDescriptor } from "../kit/others_descriptor.ts";
 import { memoryOf } from "../kit/process_memory.ts";
 import { type Server, startServer } from "../kit/server.ts";

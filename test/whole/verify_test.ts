@@ -2,13 +2,13 @@
 import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { cutPower } from "../kit/power.ts";
+import { cutPower } from "../kit/memory/power.ts";
 import { type Server, startServer } from "../kit/server.ts";
-import { type SmtpPeer, startSmtpPeer } from "../kit/smtp_peer.ts";
+import { type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
 import { until } from "../kit/waiting.ts";
-import { chanceOf } from "../kit/chance.ts";
+import { chanceOf } from "../kit/memory/chance.ts";
 
 const chance = chanceOf(import.meta.path);
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { hostileText } from "../../../test/kit/hostile_text.ts";
+import { hostileText } from "../../../test/kit/memory/hostile_text.ts";
 import type { Query } from "../restriction.ts";
 import { policyRequest } from "./policy_service.ts";
 

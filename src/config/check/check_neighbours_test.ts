@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { fakeUsers, fakeWorld } from "../../../test/kit/config_world.ts";
+import { fakeUsers, fakeWorld } from "../../../test/kit/memory/config_world.ts";
 import { printDiagnostic } from "../syntax/diagnostic.ts";
 import { loadConfiguration } from "../load.ts";
 import type { World } from "../world.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { hostileText } from "../../../test/kit/hostile_text.ts";
+import { hostileText } from "../../../test/kit/memory/hostile_text.ts";
 import type { Envelope } from "../../queue/envelope.ts";
 import { commandEnvironment } from "./command.ts";
 

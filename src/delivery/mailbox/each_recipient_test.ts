@@ -1,6 +1,6 @@
 import { internalAddress } from "../../address/address.ts";
 import { expect, test } from "bun:test";
-import { contentOf } from "../../../test/kit/memory_store.ts";
+import { contentOf } from "../../../test/kit/memory/memory_store.ts";
 import type { Envelope, QueueId, Recipient } from "../../queue/envelope.ts";
 import type { DeliveryJob } from "../agent.ts";
 import { sent } from "../outcomes.ts";

@@ -1,8 +1,8 @@
 import { internalAddress } from "../../address/address.ts";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { hostileText } from "../../../test/kit/hostile_text.ts";
-import { contentOf } from "../../../test/kit/memory_store.ts";
+import { hostileText } from "../../../test/kit/memory/hostile_text.ts";
+import { contentOf } from "../../../test/kit/memory/memory_store.ts";
 import type { Envelope, QueueId, Recipient } from "../../queue/envelope.ts";
 import type { MailTask, TaskResult } from "../mailbox/writer.ts";
 import { createPipeAgent } from "./pipe_agent.ts";

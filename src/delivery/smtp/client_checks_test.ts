@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { configurationOf } from "../../../test/kit/memory_smtpd.ts";
-import { outcomeLines, testAgent } from "../../../test/kit/smtp_delivery.ts";
-import { startSmtpPeer } from "../../../test/kit/smtp_peer.ts";
+import { configurationOf } from "../../../test/kit/memory/memory_smtpd.ts";
+import { outcomeLines, testAgent } from "../../../test/kit/scenes/smtp_delivery.ts";
+import { startSmtpPeer } from "../../../test/kit/servers/smtp_peer.ts";
 import { createFindAddress } from "../../rewrite/find_address.ts";
 import type { LocalDomains } from "../../rewrite/local_domains.ts";
 import { createOpenTables } from "../../rewrite/open_tables.ts";

@@ -1,7 +1,7 @@
 import { internalAddress } from "../../address/address.ts";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { hostileText } from "../../../test/kit/hostile_text.ts";
+import { hostileText } from "../../../test/kit/memory/hostile_text.ts";
 import type { Envelope, QueueId } from "../../queue/envelope.ts";
 import { parseMail, parseRcpt } from "../../smtp/command.ts";
 import { splitWords } from "../../smtp/words.ts";

@@ -1,9 +1,9 @@
 import { expect } from "bun:test";
 import net from "node:net";
 import tls from "node:tls";
-import { defaultSettings } from "../../../test/kit/smtp_delivery.ts";
+import { defaultSettings } from "../../../test/kit/scenes/smtp_delivery.ts";
 import { withPeers } from "../../../test/kit/peers.ts";
-import { type SelfSigned, selfSigned } from "../../../test/kit/self_signed.ts";
+import { type SelfSigned, selfSigned } from "../../../test/kit/memory/self_signed.ts";
 import { type ClientTls, connect } from "../../platform/socket/connection.ts";
 import { createTlsContext } from "../../platform/socket/tls_context.ts";
 import { clientSettings } from "./client_settings.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import type { Settings } from "../../config/parameters/settings_type.ts";
-import { CLIENT_SCENES } from "../../../test/kit/client_scenes.ts";
-import { outcomeLines, testAgent } from "../../../test/kit/smtp_delivery.ts";
-import { startSmtpPeer } from "../../../test/kit/smtp_peer.ts";
+import { CLIENT_SCENES } from "../../../test/kit/scenes/client_scenes.ts";
+import { outcomeLines, testAgent } from "../../../test/kit/scenes/smtp_delivery.ts";
+import { startSmtpPeer } from "../../../test/kit/servers/smtp_peer.ts";
 
 for (const [name, scene] of Object.entries(CLIENT_SCENES)) {
   test(`the client meets: ${name}`, async () => {

@@ -4,8 +4,8 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { jobOf, outcomeLines, type TestAgent, testAgent } from "../../../test/kit/smtp_delivery.ts";
-import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../../../test/kit/smtp_peer.ts";
+import { jobOf, outcomeLines, type TestAgent, testAgent } from "../../../test/kit/scenes/smtp_delivery.ts";
+import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../../../test/kit/servers/smtp_peer.ts";
 
 import type { Settings } from "../../config/parameters/settings_type.ts";
 import { createFindAddress } from "../../rewrite/find_address.ts";

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type DnsServer, startDnsServer } from "../../../test/kit/dns_server.ts";
+import { type DnsServer, startDnsServer } from "../../../test/kit/servers/dns_server.ts";
 import { createResolver } from "../../dns/resolver.ts";
 import type { SmtpAgentOptions } from "./smtp_agent.ts";
-import { outcomeLines, testAgent } from "../../../test/kit/smtp_delivery.ts";
-import { type SmtpPeer, startSmtpPeer } from "../../../test/kit/smtp_peer.ts";
+import { outcomeLines, testAgent } from "../../../test/kit/scenes/smtp_delivery.ts";
+import { type SmtpPeer, startSmtpPeer } from "../../../test/kit/servers/smtp_peer.ts";
 import type { Settings } from "../../config/parameters/settings_type.ts";
 import { parseHosts } from "../../dns/hosts.ts";
 import { createFindAddress } from "../../rewrite/find_address.ts";

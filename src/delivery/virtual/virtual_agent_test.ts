@@ -1,8 +1,8 @@
 import { internalAddress } from "../../address/address.ts";
 import { expect, test } from "bun:test";
-import { contentOf } from "../../../test/kit/memory_store.ts";
-import { memoryLog } from "../../../test/kit/memory_log.ts";
-import { memoryTable } from "../../../test/kit/memory_table.ts";
+import { contentOf } from "../../../test/kit/memory/memory_store.ts";
+import { memoryLog } from "../../../test/kit/memory/memory_log.ts";
+import { memoryTable } from "../../../test/kit/memory/memory_table.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import { mapsOf } from "../../table/search/maps.ts";
 import type { Identity, MailTask, TaskResult } from "../mailbox/writer.ts";

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { type ExplainKit, explainKit } from "../../../test/kit/explain.ts";
-import { SCENARIO_FILES, SCENARIO_MAIN_CF } from "../../../test/kit/scenario.ts";
+import { SCENARIO_FILES, SCENARIO_MAIN_CF } from "../../../test/kit/scenes/scenario.ts";
 import fc from "fast-check";
 import type { Explanation } from "../explanation.ts";
 import { printExplanation } from "./print.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfiguration } from "../../config/load.ts";
 import { printDiagnostic } from "../../config/syntax/diagnostic.ts";
-import { fakeUsers, fakeWorld } from "../../../test/kit/config_world.ts";
+import { fakeUsers, fakeWorld } from "../../../test/kit/memory/config_world.ts";
 import { namePatterns } from "./name_patterns.ts";
 
 let directory = "";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { startTcpTable, type TablePeer } from "../../../test/kit/table_peers.ts";
+import { startTcpTable, type TablePeer } from "../../../test/kit/servers/table_peers.ts";
 import { ConnectionPool, ExchangeFault, type PoolOptions } from "./connection_pool.ts";
 import { pause, until } from "../../../test/kit/waiting.ts";
 

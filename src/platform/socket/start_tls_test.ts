@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import net from "node:net";
 import tls from "node:tls";
 import { withPeers } from "../../../test/kit/peers.ts";
-import { type SelfSigned, selfSigned } from "../../../test/kit/self_signed.ts";
+import { type SelfSigned, selfSigned } from "../../../test/kit/memory/self_signed.ts";
 import { connect, type Connection, type ConnectionHandler, listen, type Listener } from "./connection.ts";
 import type { TlsFacts, TlsSide } from "./start_tls.ts";
 import { createTlsContext, type TlsContext } from "./tls_context.ts";

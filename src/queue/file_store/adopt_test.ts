@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { FakeDisk } from "../../../test/kit/fake_disk.ts";
-import { openShard, putTwenty } from "../../../test/kit/queue_shard.ts";
+import { FakeDisk } from "../../../test/kit/memory/fake_disk.ts";
+import { openShard, putTwenty } from "../../../test/kit/memory/queue_shard.ts";
 import type { QueueId } from "../envelope.ts";
 import type { QueueStore } from "../store.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { type End, World } from "../../../test/kit/crash_world.ts";
+import { type End, World } from "../../../test/kit/memory/crash_world.ts";
 
 interface Plan {
   readonly seed: number;

@@ -1,8 +1,8 @@
 // What rots, is cut off or goes missing below the mark is reported, and takes nothing with it.
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { World } from "../../../test/kit/crash_world.ts";
-import type { FakeDisk } from "../../../test/kit/fake_disk.ts";
+import { World } from "../../../test/kit/memory/crash_world.ts";
+import type { FakeDisk } from "../../../test/kit/memory/fake_disk.ts";
 import type { QueueEvent } from "../log/file_store_options.ts";
 import { decodeHead, RECORD, recordLength } from "../log/record.ts";
 import { Segment } from "../log/segment.ts";

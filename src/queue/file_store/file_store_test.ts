@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { put as putContent } from "../../../test/kit/queue_shard.ts";
+import { put as putContent } from "../../../test/kit/memory/queue_shard.ts";
 import type { Envelope, QueueId } from "../envelope.ts";
 import { recordLength } from "../log/record.ts";
 import { openFileStore } from "./file_store.ts";

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { idsIn, put } from "../../../test/kit/queue_shard.ts";
+import { idsIn, put } from "../../../test/kit/memory/queue_shard.ts";
 import { openFileStore } from "./file_store.ts";
 import type { QueueEvent } from "../log/file_store_options.ts";
 import { openReadOnly } from "./read_only.ts";

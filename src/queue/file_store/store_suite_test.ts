@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FakeDisk } from "../../../test/kit/fake_disk.ts";
-import { memoryStore } from "../../../test/kit/memory_store.ts";
-import { type OpenedStore, storeSuite } from "../../../test/kit/store_suite.ts";
+import { FakeDisk } from "../../../test/kit/memory/fake_disk.ts";
+import { memoryStore } from "../../../test/kit/memory/memory_store.ts";
+import { type OpenedStore, storeSuite } from "../../../test/kit/memory/store_suite.ts";
 import type { Disk } from "../../platform/file/disk.ts";
 import type { QueueStore } from "../store.ts";
 import { openFileStore } from "./file_store.ts";

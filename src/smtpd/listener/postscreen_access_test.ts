@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { memoryConnectionOf, memorySmtpd } from "../../../test/kit/memory_smtpd.ts";
+import { memoryConnectionOf, memorySmtpd } from "../../../test/kit/memory/memory_smtpd.ts";
 import { policyKit } from "../../../test/kit/policy.ts";
-import type { MemoryLog } from "../../../test/kit/memory_log.ts";
-import { memoryLog } from "../../../test/kit/memory_log.ts";
+import type { MemoryLog } from "../../../test/kit/memory/memory_log.ts";
+import { memoryLog } from "../../../test/kit/memory/memory_log.ts";
 import { behindPostscreen } from "./postscreen_access.ts";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { memoryLog } from "../../../test/kit/memory_log.ts";
-import { memoryConnectionOf, memorySmtpd } from "../../../test/kit/memory_smtpd.ts";
+import { memoryLog } from "../../../test/kit/memory/memory_log.ts";
+import { memoryConnectionOf, memorySmtpd } from "../../../test/kit/memory/memory_smtpd.ts";
 import { policyKit } from "../../../test/kit/policy.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import { behindPostscreen } from "./postscreen_access.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { memoryConnectionOf, type MemorySmtpd, memorySmtpd } from "../../../test/kit/memory_smtpd.ts";
+import { memoryConnectionOf, type MemorySmtpd, memorySmtpd } from "../../../test/kit/memory/memory_smtpd.ts";
 import { behindProxy } from "./upstream_proxy.ts";
 
 const SETTINGS = {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { hostileText } from "../../../test/kit/hostile_text.ts";
+import { hostileText } from "../../../test/kit/memory/hostile_text.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import type { Context } from "../context.ts";
 import type { Transaction } from "../phase.ts";

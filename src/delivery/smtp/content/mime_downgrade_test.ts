@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { EIGHT_BIT_MESSAGES } from "../../../../test/kit/eight_bit_messages.ts";
+import { EIGHT_BIT_MESSAGES } from "../../../../test/kit/scenes/eight_bit_messages.ts";
 import { MimeDowngrade } from "./mime_downgrade.ts";
 
 const LIMITS = { line: 2048, header: 102_400, boundary: 2048, nesting: 100 };

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { defaultSettings } from "../../../../test/kit/smtp_delivery.ts";
+import { defaultSettings } from "../../../../test/kit/scenes/smtp_delivery.ts";
 import type { DnsAnswer } from "../../../dns/answer.ts";
 import { parseHosts } from "../../../dns/hosts.ts";
 import type { Resolver } from "../../../dns/resolver.ts";
@@ -7,7 +7,7 @@ import { domainTargets, hostTargets, type LookupContext } from "./address_list.t
 import { type ClientParameters, clientSettings } from "../client_settings.ts";
 import { parseDestination } from "./smtp_destination.ts";
 import { parseServices } from "./services_file.ts";
-import { chanceOf } from "../../../../test/kit/chance.ts";
+import { chanceOf } from "../../../../test/kit/memory/chance.ts";
 
 const chance = chanceOf(import.meta.path);
 

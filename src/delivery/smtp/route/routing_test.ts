@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { type DnsServer, startDnsServer } from "../../../../test/kit/dns_server.ts";
-import { HOST_PORT, ROUTING_SCENES, ROUTING_ZONE } from "../../../../test/kit/routing_scenes.ts";
-import { outcomeLines, testAgent } from "../../../../test/kit/smtp_delivery.ts";
-import { type SmtpPeer, startSmtpPeer } from "../../../../test/kit/smtp_peer.ts";
+import { type DnsServer, startDnsServer } from "../../../../test/kit/servers/dns_server.ts";
+import { HOST_PORT, ROUTING_SCENES, ROUTING_ZONE } from "../../../../test/kit/scenes/routing_scenes.ts";
+import { outcomeLines, testAgent } from "../../../../test/kit/scenes/smtp_delivery.ts";
+import { type SmtpPeer, startSmtpPeer } from "../../../../test/kit/servers/smtp_peer.ts";
 import type { Settings } from "../../../config/parameters/settings_type.ts";
 import { createResolver } from "../../../dns/resolver.ts";
 

@@ -2,13 +2,13 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
 import net from "node:net";
-import { COMMON, type Scenario } from "../access/scenarios.ts";
-import { memorySmtpd } from "./memory_smtpd.ts";
-import { withPeers } from "./peers.ts";
+import { COMMON, type Scenario } from "../../access/scenarios.ts";
+import { memorySmtpd } from "../memory/memory_smtpd.ts";
+import { withPeers } from "../peers.ts";
 import { dial, enter, playSession } from "./play_session.ts";
-import { type KitOptions, policyKit } from "./policy.ts";
-import { type PostfixInstance, startPostfix } from "./postfix.ts";
-import { until } from "./waiting.ts";
+import { type KitOptions, policyKit } from "../policy.ts";
+import { type PostfixInstance, startPostfix } from "../servers/postfix.ts";
+import { until } from "../waiting.ts";
 
 /** What both sides live in beside the scenarios. */
 export interface ScenarioWorld {

@@ -4,7 +4,7 @@ import { type ChildProcess, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "./server.ts";
+import { freePort } from "../server.ts";
 import { spawnTied } from "./tied_child.ts";
 
 /** A running database server. */

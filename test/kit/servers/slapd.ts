@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { answers } from "./reachable.ts";
-import { freePort } from "./server.ts";
+import { freePort } from "../server.ts";
 import { spawnTied } from "./tied_child.ts";
 
 /** A running directory server. */

@@ -1,4 +1,4 @@
-import type { Envelope, QueueId } from "../../src/queue/envelope.ts";
+import type { Envelope, QueueId } from "../../../src/queue/envelope.ts";
 import type {
   Content,
   Draft,
@@ -9,7 +9,7 @@ import type {
   RecipientChange,
   RecipientState,
   StoredMessage,
-} from "../../src/queue/store.ts";
+} from "../../../src/queue/store.ts";
 
 /** What the fake keeps of a message; tests may look at it. */
 export interface MemoryMessage {

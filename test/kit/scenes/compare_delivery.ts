@@ -1,10 +1,10 @@
 // Runs the same mail through the real Postfix and through our mail path, and brings what came of it into one form.
 import fs from "node:fs";
-import { startMailSystem } from "./mail_system.ts";
-import { type PostfixInstance, startPostfix } from "./postfix.ts";
-import { freePort, startServer } from "./server.ts";
-import { talk } from "./talk.ts";
-import { reachable } from "./reachable.ts";
+import { startMailSystem } from "../servers/mail_system.ts";
+import { type PostfixInstance, startPostfix } from "../servers/postfix.ts";
+import { freePort, startServer } from "../server.ts";
+import { talk } from "../talk.ts";
+import { reachable } from "../servers/reachable.ts";
 
 /** One message of a comparison. */
 export interface Mail {

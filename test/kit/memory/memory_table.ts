@@ -1,4 +1,4 @@
-import { ABSENT, type Answer, type Table } from "../../src/table/table.ts";
+import { ABSENT, type Answer, type Table } from "../../../src/table/table.ts";
 
 /** A table over a record; a value that is an Answer is given as it is. */
 export function memoryTable(

@@ -1,6 +1,6 @@
-import type { Cleanup, Committed, IncomingMessage, Submission } from "../../src/cleanup/cleanup.ts";
-import type { QueueId } from "../../src/queue/envelope.ts";
-import type { Reply } from "../../src/smtp/reply.ts";
+import type { Cleanup, Committed, IncomingMessage, Submission } from "../../../src/cleanup/cleanup.ts";
+import type { QueueId } from "../../../src/queue/envelope.ts";
+import type { Reply } from "../../../src/smtp/reply.ts";
 
 /** What was submitted, as wire text: the prepended headers and the content. */
 export interface Submitted {

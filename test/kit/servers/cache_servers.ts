@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { answers } from "./reachable.ts";
-import { freePort } from "./server.ts";
+import { freePort } from "../server.ts";
 import { spawnTied } from "./tied_child.ts";
 
 /** A running cache server. */

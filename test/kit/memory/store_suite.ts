@@ -1,9 +1,9 @@
 // What any store has to keep, whatever it is made of: run by the store of files and by the one in memory, and by each one to come.
-import { internalAddress } from "../../src/address/address.ts";
+import { internalAddress } from "../../../src/address/address.ts";
 import { describe, expect, test } from "bun:test";
-import type { Envelope, QueueId } from "../../src/queue/envelope.ts";
-import type { QueueStore, RecipientState } from "../../src/queue/store.ts";
-import type { RecipientDetail } from "../../src/message/recipient_detail.ts";
+import type { Envelope, QueueId } from "../../../src/queue/envelope.ts";
+import type { QueueStore, RecipientState } from "../../../src/queue/store.ts";
+import type { RecipientDetail } from "../../../src/message/recipient_detail.ts";
 
 /** A kind of store. */
 export interface StoreKind {

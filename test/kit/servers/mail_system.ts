@@ -1,12 +1,12 @@
 // The mail path of one worker in this process, over a queue in memory: what the real Postfix is compared with.
-import { systemClock } from "../../src/base/clock.ts";
-import { ServiceEnd } from "../../src/base/ending.ts";
-import { loadConfiguration } from "../../src/config/load.ts";
-import { assemble } from "../../src/worker/assemble.ts";
-import { Metrics } from "../../src/observe/metrics.ts";
-import { listen } from "../../src/platform/socket/connection.ts";
-import { type MemoryLog, memoryLog } from "./memory_log.ts";
-import { type MemoryStore, memoryStore } from "./memory_store.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import { ServiceEnd } from "../../../src/base/ending.ts";
+import { loadConfiguration } from "../../../src/config/load.ts";
+import { assemble } from "../../../src/worker/assemble.ts";
+import { Metrics } from "../../../src/observe/metrics.ts";
+import { listen } from "../../../src/platform/socket/connection.ts";
+import { type MemoryLog, memoryLog } from "../memory/memory_log.ts";
+import { type MemoryStore, memoryStore } from "../memory/memory_store.ts";
 
 /** A running system. */
 export interface MailSystem {

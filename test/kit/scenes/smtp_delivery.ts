@@ -1,13 +1,13 @@
 // What tests of the SMTP client share: default settings, a job, an agent with a log that remembers.
-import { internalAddress } from "../../src/address/address.ts";
-import { parameters } from "../../src/config/parameters/parameters.ts";
-import { createSmtpAgent, type SmtpAgentOptions } from "../../src/delivery/smtp/smtp_agent.ts";
-import type { Agent, DeliveryJob, DeliveryReport } from "../../src/delivery/agent.ts";
-import { parseHosts } from "../../src/dns/hosts.ts";
-import { createResolver } from "../../src/dns/resolver.ts";
-import { events } from "../../src/observe/events.ts";
-import type { Log } from "../../src/observe/log.ts";
-import type { Envelope, QueueId, Recipient } from "../../src/queue/envelope.ts";
+import { internalAddress } from "../../../src/address/address.ts";
+import { parameters } from "../../../src/config/parameters/parameters.ts";
+import { createSmtpAgent, type SmtpAgentOptions } from "../../../src/delivery/smtp/smtp_agent.ts";
+import type { Agent, DeliveryJob, DeliveryReport } from "../../../src/delivery/agent.ts";
+import { parseHosts } from "../../../src/dns/hosts.ts";
+import { createResolver } from "../../../src/dns/resolver.ts";
+import { events } from "../../../src/observe/events.ts";
+import type { Log } from "../../../src/observe/log.ts";
+import type { Envelope, QueueId, Recipient } from "../../../src/queue/envelope.ts";
 
 type ClientSettingsInput = SmtpAgentOptions["settings"];
 

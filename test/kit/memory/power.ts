@@ -1,6 +1,6 @@
 // Ends processes as a power failure would: at once, wherever they are.
 import { readdirSync, readFileSync } from "node:fs";
-import type { Server } from "./server.ts";
+import type { Server } from "../server.ts";
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 

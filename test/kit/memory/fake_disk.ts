@@ -1,4 +1,4 @@
-import type { Disk, DiskFile, DiskLock } from "../../src/platform/file/disk.ts";
+import type { Disk, DiskFile, DiskLock } from "../../../src/platform/file/disk.ts";
 
 const SECTOR = 512;
 

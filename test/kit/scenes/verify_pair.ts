@@ -1,10 +1,10 @@
 // The same questions about addresses, asked of the real Postfix and of our mail path, each with a mail server of its own to probe.
 import fs from "node:fs";
-import { startMailSystem } from "./mail_system.ts";
-import { startPostfix } from "./postfix.ts";
-import { freePort } from "./server.ts";
-import { type PeerScript, type SmtpPeer, startSmtpPeer } from "./smtp_peer.ts";
-import { talk } from "./talk.ts";
+import { startMailSystem } from "../servers/mail_system.ts";
+import { startPostfix } from "../servers/postfix.ts";
+import { freePort } from "../server.ts";
+import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../servers/smtp_peer.ts";
+import { talk } from "../talk.ts";
 
 /** One session: EHLO, MAIL, and a RCPT for each address; with one of the smtpd services when it is not the first. */
 export interface Question {

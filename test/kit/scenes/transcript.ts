@@ -104,7 +104,7 @@ function parseTranscripts(text: string, file: string): Transcript[] {
 }
 
 /** All transcripts below test/sessions. */
-export function allTranscripts(folder = join(import.meta.dirname, "../sessions")): Transcript[] {
+export function allTranscripts(folder = join(import.meta.dirname, "../../sessions")): Transcript[] {
   return readdirSync(folder).filter((name) => name.endsWith(".smtp")).sort()
     .flatMap((name) => parseTranscripts(readFileSync(join(folder, name), "utf8"), name));
 }

@@ -1,8 +1,8 @@
 // Stores of workers on a disk in memory, and messages for them.
-import { internalAddress } from "../../src/address/address.ts";
-import type { QueueId } from "../../src/queue/envelope.ts";
-import { openFileStore } from "../../src/queue/file_store/file_store.ts";
-import type { QueueStore } from "../../src/queue/store.ts";
+import { internalAddress } from "../../../src/address/address.ts";
+import type { QueueId } from "../../../src/queue/envelope.ts";
+import { openFileStore } from "../../../src/queue/file_store/file_store.ts";
+import type { QueueStore } from "../../../src/queue/store.ts";
 import type { FakeDisk } from "./fake_disk.ts";
 
 /** Opens a worker's store; a queue of a few messages has several segments and spool files already. No timer ever fires. */

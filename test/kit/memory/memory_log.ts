@@ -1,8 +1,8 @@
-import type { EventFields, EventName } from "../../src/observe/events.ts";
-import { events } from "../../src/observe/events.ts";
-import type { EventKind, Level, Program } from "../../src/observe/event.ts";
-import { logText } from "../../src/observe/log_line.ts";
-import type { Log } from "../../src/observe/log.ts";
+import type { EventFields, EventName } from "../../../src/observe/events.ts";
+import { events } from "../../../src/observe/events.ts";
+import type { EventKind, Level, Program } from "../../../src/observe/event.ts";
+import { logText } from "../../../src/observe/log_line.ts";
+import type { Log } from "../../../src/observe/log.ts";
 
 /** A log that keeps its lines as they would be written: `program: text`, the level in front of the text where it is not info. */
 export interface MemoryLog extends Log {

@@ -1,10 +1,10 @@
 // A queue directory that loses power again and again, and what its messages must look like afterwards.
-import { internalAddress } from "../../src/address/address.ts";
+import { internalAddress } from "../../../src/address/address.ts";
 import { expect } from "bun:test";
-import type { Envelope, QueueId } from "../../src/queue/envelope.ts";
-import { openFileStore } from "../../src/queue/file_store/file_store.ts";
-import type { FileStoreOptions, QueueEvent } from "../../src/queue/log/file_store_options.ts";
-import type { QueueStore, RecipientChange, RecipientState } from "../../src/queue/store.ts";
+import type { Envelope, QueueId } from "../../../src/queue/envelope.ts";
+import { openFileStore } from "../../../src/queue/file_store/file_store.ts";
+import type { FileStoreOptions, QueueEvent } from "../../../src/queue/log/file_store_options.ts";
+import type { QueueStore, RecipientChange, RecipientState } from "../../../src/queue/store.ts";
 import { FakeDisk } from "./fake_disk.ts";
 
 /** Small enough that every path runs within a few dozen operations. */

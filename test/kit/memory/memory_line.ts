@@ -1,7 +1,7 @@
 // A transcript's line to an smtpd in memory, with a fake clock.
 import { settle } from "./fake_clock.ts";
 import { memorySmtpd } from "./memory_smtpd.ts";
-import type { Line, Transcript } from "./transcript.ts";
+import type { Line, Transcript } from "../scenes/transcript.ts";
 
 /** Opens the line for a transcript. */
 export async function memoryLine(transcript: Transcript): Promise<Line> {

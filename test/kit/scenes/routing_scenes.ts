@@ -1,6 +1,6 @@
 // What the DNS and several hosts can do to a client. Each scene is played to our client and to Postfix's.
-import type { Zone } from "./dns_server.ts";
-import type { PeerScript } from "./smtp_peer.ts";
+import type { Zone } from "../servers/dns_server.ts";
+import type { PeerScript } from "../servers/smtp_peer.ts";
 
 /** Port of the hosts below, on 127.0.0.N. */
 export const HOST_PORT = 25_631;

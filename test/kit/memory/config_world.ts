@@ -1,5 +1,5 @@
-import type { SystemUsers } from "../../src/config/check/check_users.ts";
-import type { World } from "../../src/config/world.ts";
+import type { SystemUsers } from "../../../src/config/check/check_users.ts";
+import type { World } from "../../../src/config/world.ts";
 
 /** A machine for configuration tests: `mx` with three addresses, and the files that are given. */
 export function fakeWorld(files: Readonly<Record<string, string>> = {}, name = "mx"): World {

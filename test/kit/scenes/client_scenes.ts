@@ -1,5 +1,5 @@
 // What an SMTP server can do to a client. Each scene is played to our client and to Postfix's.
-import type { PeerScript } from "./smtp_peer.ts";
+import type { PeerScript } from "../servers/smtp_peer.ts";
 
 export interface Scene {
   readonly script: PeerScript;

@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 
 /** Where they are, if they are there. */
 export const PUBLIC_CONFIGS = resolve(
-  process.env.TEST_CONFIGS ?? join(import.meta.dirname, "../../../shared/configs"),
+  process.env.TEST_CONFIGS ?? join(import.meta.dirname, "../../../../shared/configs"),
 );
 
 /** Their names; none where the folder is not there. */

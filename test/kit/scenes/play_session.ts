@@ -1,7 +1,7 @@
 // Plays the commands of a scenario in SMTP, with the client's facts by XCLIENT: against an smtpd in memory, or over TCP.
 import net from "node:net";
-import { quoteAddress } from "../../src/address/address.ts";
-import type { MemoryConnection, MemorySmtpd } from "./memory_smtpd.ts";
+import { quoteAddress } from "../../../src/address/address.ts";
+import type { MemoryConnection, MemorySmtpd } from "../memory/memory_smtpd.ts";
 
 /** The client as XCLIENT presents it. */
 export interface ScriptClient {

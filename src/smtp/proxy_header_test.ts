@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { formatIp, parseIp } from "../address/ip.ts";
 import { parseProxyHeader } from "./proxy_header.ts";
 
 const BOTH = new Set<4 | 6>([4, 6]);
@@ -85,4 +87,40 @@ test("a header without end is bad", () => {
 test("a family that inet_protocols leaves out is refused", () => {
   expect(told(binary("21", "21", FROM6), V4)).toBe("bad: Postfix IPv6 support is disabled");
   expect(told("PROXY TCP6 2001:db8::7 2001:db8::1 1 25\r\n", V4)).toBe("bad: bad or missing protocol type");
+});
+
+const port = fc.nat(65_535);
+const side4 = fc.tuple(fc.ipV4(), port);
+const side6 = fc.tuple(fc.array(fc.nat(0xffff), { minLength: 7, maxLength: 7 }), port).map(([groups, at]) =>
+  [["2001", ...groups.map((group) => group.toString(16))].join(":"), at] as const
+);
+const sides = fc.oneof(
+  fc.tuple(fc.constant(4 as const), side4, side4),
+  fc.tuple(fc.constant(6 as const), side6, side6),
+);
+
+/** An address as its bytes. */
+const blockOf = (address: string) =>
+  address.includes(":")
+    ? address.split(":").map((group) => group.padStart(4, "0")).join("")
+    : Buffer.from(address.split(".").map(Number)).toString("hex");
+const short = (number: number) => number.toString(16).padStart(4, "0");
+
+test("either version's header is read as the addresses it was made of, and what follows is left", () => {
+  fc.assert(
+    fc.property(sides, fc.uint8Array({ maxLength: 30 }), ([family, [from, fromPort], [to, toPort]], rest) => {
+      const first = Buffer.from(`PROXY TCP${family} ${from} ${to} ${fromPort} ${toPort}\r\n`);
+      const block = `${blockOf(from)}${blockOf(to)}${short(fromPort)}${short(toPort)}`;
+      const second = binary("21", family === 4 ? "11" : "21", block);
+      const shown = (address: string) => formatIp(parseIp(address)!);
+      for (const header of [first, second]) {
+        expect(parseProxyHeader(Buffer.concat([header, rest]), BOTH)).toEqual({
+          is: "proxied",
+          client: { address: shown(from), port: fromPort },
+          server: { address: shown(to), port: toPort },
+          length: header.length,
+        });
+      }
+    }),
+  );
 });

@@ -1,5 +1,15 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import {
+  accept,
+  defer,
+  type PermanentCode,
+  type PositiveCode,
+  printReply,
+  refuse,
+  type Reply,
+  type TransientCode,
+} from "./reply.ts";
 import { parseFeatures } from "./server_features.ts";
 import { ReplyReader, type ServerReply } from "./reply_reader.ts";
 
@@ -147,4 +157,47 @@ test("SMTPUTF8 stands for 8BITMIME, a bad SIZE for none", () => {
     sizeLimit: 0,
     badSize: "LOTS",
   });
+});
+
+const line = fc.stringMatching(/^[A-Z<@][ -~]{0,60}$/);
+const lines = fc.array(line, { minLength: 1, maxLength: 6 });
+const status = <Class extends 2 | 4 | 5>(kind: Class) =>
+  fc.option(
+    fc.tuple(fc.nat(999), fc.nat(999)).map(([subject, detail]) => `${kind}.${subject}.${detail}` as const),
+    { nil: undefined },
+  );
+const reply: fc.Arbitrary<Reply> = fc.oneof(
+  lines.map((text) => accept(354, undefined, ...text)), // RFC 2034 has no status for it
+  fc.tuple(fc.constantFrom<PositiveCode[]>(220, 221, 250, 252), status(2), lines)
+    .map(([code, given, text]) => accept(code, given, ...text)),
+  fc.tuple(fc.constantFrom<TransientCode[]>(421, 450, 451, 452, 454), status(4), lines)
+    .map(([code, given, text]) => defer(code, given, ...text)),
+  fc.tuple(fc.constantFrom<PermanentCode[]>(501, 502, 550, 552, 554), status(5), lines)
+    .map(([code, given, text]) => refuse(code, given, ...text)),
+);
+
+test("a reader takes printed replies for what they were, wherever the stream is cut", () => {
+  fc.assert(
+    fc.property(
+      fc.array(reply, { minLength: 1, maxLength: 4 }),
+      fc.integer({ min: 1, max: 50 }),
+      (sent, cut) => {
+        const reader = new ReplyReader();
+        const stream = Buffer.from(sent.map(printReply).join(""));
+        for (let at = 0; at < stream.length; at += cut) {
+          expect(reader.push(stream.subarray(at, at + cut)))
+            .toBe(true);
+        }
+        for (const each of sent) {
+          expect(reader.take()).toMatchObject({
+            code: each.code,
+            ...(each.status !== undefined && { status: each.status }),
+            lines: printReply(each).split("\r\n").slice(0, -1),
+            garbage: false,
+          });
+        }
+        expect(reader.take()).toBeUndefined();
+      },
+    ),
+  );
 });

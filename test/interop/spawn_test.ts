@@ -19,7 +19,7 @@ case "$line" in
 facts)
   id -u; id -g; id -G; umask; env | sort; echo "args: $*"; grep -E 'Sig(Ign|Blk)|Cap(Eff|Prm)' /proc/self/status
   test "$(ps -o sid= -p $$)" -eq $$ && echo "a session of its own"
-  grep flags /proc/self/fdinfo/0; ls /proc/$$/fd | tr '\\n' ' '; echo "to standard error" >&2;;
+  grep flags /proc/self/fdinfo/0; for f in /proc/$$/fd/*; do [ -L "$f" ] && printf '%s ' "\${f##*/}"; done; echo "to standard error" >&2;;
 exit) exit 3;;
 kill) kill -15 $$; sleep 1;;
 fine) echo fine;;

@@ -261,7 +261,7 @@ describe.each([...SERVERS])("a %s server", (type) => {
 
   test("cannot be chosen by the environment", () => {
     const script = `
-      import { openTable } from ${JSON.stringify(join(import.meta.dir, "../../src/table/registry.ts"))};
+      import { openTable } from ${JSON.stringify(join(import.meta.dir, "../../src/table/table_types.ts"))};
       const table = openTable(${JSON.stringify(`${type}:${join(root, "environment.cf")}`)},
         { directory: "", parameter: () => undefined, warn: () => {}, clock: Date.now });
       console.log(JSON.stringify(await table.lookup("a")));

@@ -39,7 +39,8 @@ function endOfComment(text: string, start: number): number {
 }
 
 /** Without backslashes; tabs and line ends are blanks, as in Postfix, so that an address stays one line. */
-const unescape = (text: string) => text.replace(/\\([^])/g, "$1").replace(/[\t\r\n]/g, " ");
+const unescape = (text: string) =>
+  /[\\\t\r\n]/.test(text) ? text.replace(/\\([^])/g, "$1").replace(/[\t\r\n]/g, " ") : text;
 
 /** The lexemes of an address, blanks and comments dropped (RFC 5322 §3.2); undefined when strict and there is a comment. */
 function scan(text: string, strict: boolean): Lexeme[] | undefined {
@@ -132,7 +133,10 @@ export function parsePath(text: string, options: PathOptions = {}): Address | un
   return address === "" || isRoutable(address, options) ? address : undefined;
 }
 
+/** Atoms and dots around one `@`: the internal form of such an address is what is written. */
+const USUAL = /^[^\x00-\x20\x7f()<>@,;:\\"[\]]+@[^\x00-\x20\x7f()<>@,;:\\"[\]]+$/;
+
 /** Internal form of one address as headers and tables write it (RFC 5322 §3.4.1): no check whether mail could go there. */
 export function readAddress(text: string): Address | undefined {
-  return internalize(text, false);
+  return USUAL.test(text) ? internalAddress(text) : internalize(text, false);
 }

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
-import { quoteAddress } from "./address.ts";
-import { parsePath } from "./path.ts";
+import fc from "fast-check";
+import { oneLine } from "../base/printable.ts";
+import { quoteAddress, quoteLocal } from "./address.ts";
+import { parsePath, readAddress } from "./path.ts";
 
 // Path as given, and the sender that Postfix 3.7.11 logs for it (external form); undefined: 501 bad address syntax.
 const OBSERVED: readonly (readonly [string, string | undefined])[] = [
@@ -105,4 +107,24 @@ test("parsePath() takes and refuses what Postfix does", () => {
     return [path, address === undefined ? undefined : quoteAddress(address)];
   });
   expect(ours).toEqual(OBSERVED.map(([path, sender]) => [path, sender]));
+});
+
+test("readAddress() reads an address as it reads it behind a blank", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom(...'ab@.-+é\\ "(),:'), maxLength: 10 }), (text) => {
+      expect(readAddress(` ${text}`)).toBe(readAddress(text)!);
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+test("quoteAddress() writes an address as its parts are written", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom(...'ab@.-+é\\ "\r\n'), maxLength: 10 }), (text) => {
+      const at = text.lastIndexOf("@");
+      const parts = at < 0 ? quoteLocal(text) : `${quoteLocal(text.slice(0, at))}${oneLine(text.slice(at))}`;
+      expect(quoteAddress(text)).toBe(text === "" ? "" : parts);
+    }),
+    { numRuns: 5_000 },
+  );
 });

@@ -54,9 +54,12 @@ export class GatheredBytes {
   /** Where the first LF is, counted from the first byte; -1 when there is none. */
   lineEnd(): number {
     const from = Math.max(this.#searched, this.#start);
-    const at = this.#room.subarray(from, this.#end).indexOf(LF);
-    this.#searched = at < 0 ? this.#end : from + at;
-    return at < 0 ? -1 : this.#searched - this.#start;
+    // Behind the end of a room that has grown there may be anything.
+    const found = this.#end === this.#room.length
+      ? this.#room.indexOf(LF, from)
+      : this.#room.subarray(0, this.#end).indexOf(LF, from);
+    this.#searched = found < 0 ? this.#end : found;
+    return found < 0 ? -1 : found - this.#start;
   }
 
   /** Takes so many bytes off the front. */

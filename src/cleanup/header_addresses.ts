@@ -66,7 +66,18 @@ class Spans {
   }
 }
 
+/** One address, alone or in angle brackets behind a name without quotes. */
+const ONE = /^(?:[^"()<>,;:[\]\\]*<([^"()<>,;:[\]\\\s]+)>|\s*([^"()<>,;:[\]\\\s]+))\s*$/;
+
 function addressSpans(text: string): readonly Span[] {
+  const [, bracketed, bare = ""] = ONE.exec(text) ?? [];
+  const one = bracketed ?? bare;
+  if (one === "") return allSpans(text);
+  const start = bracketed === undefined ? text.indexOf(one) : text.indexOf("<") + 1;
+  return [{ start, end: start + one.length }];
+}
+
+function allSpans(text: string): readonly Span[] {
   const spans = new Spans();
   for (const match of text.matchAll(PIECE)) spans.piece(match[0], match.index);
   spans.endItem();

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import fc from "fast-check";
 import { rewriteAddresses } from "./header_addresses.ts";
 
 const complete = (address: string) => address.includes("@") ? address : `${address}@example.com`;
@@ -25,4 +26,15 @@ test("rewriteAddresses() changes addresses and nothing else", async () => {
 
 test("rewriteAddresses() looks at no more addresses than the limit", () => {
   expect(rewriteAddresses(" a, b, c", 2, complete)).toBe(" a@example.com, b@example.com, c");
+});
+
+test("rewriteAddresses() reads a value with one address as it reads the same value among others", () => {
+  const value = fc.string({ unit: fc.constantFrom(...'ab@.<>,;:()[]"\\ \t\r\né'), maxLength: 14 });
+  fc.assert(
+    fc.property(value, (text) => {
+      const alone = rewriteAddresses(text, 100, (address) => `${address}!`);
+      expect(rewriteAddresses(`x@y, ${text}`, 100, (address) => `${address}!`)).toBe(`x@y!, ${alone}`);
+    }),
+    { numRuns: 5_000 },
+  );
 });

@@ -111,6 +111,8 @@ interface OpenField {
  */
 export class MimeWalker {
   readonly #options: WalkOptions;
+  /** A line end and a blank line. */
+  readonly #blank: string;
   #events: MimeEvent[] = [];
   #place: HeaderPlace | "body" = "primary";
   #entity: Entity = { ...PLAIN_TEXT, encoding: SEVEN_BIT };
@@ -127,6 +129,7 @@ export class MimeWalker {
 
   constructor(options: WalkOptions) {
     this.#options = options;
+    this.#blank = options.lineEnd + options.lineEnd;
     this.#boundaries = new BoundaryStack(options.limits.boundary);
   }
 
@@ -170,13 +173,23 @@ export class MimeWalker {
   #headerFrom(chunk: Buffer, at: number, place: HeaderPlace): number {
     if (this.#inLine || (this.#field !== undefined && isBlank(chunk[at]!))) return this.#lineFrom(chunk, at);
     this.#endField();
-    const text = chunk.toString("latin1", at, at + (place === "primary" ? WINDOW : PART_WINDOW));
+    const text = this.#window(chunk, at, place === "primary" ? WINDOW : PART_WINDOW);
     if (this.#top && MBOX_OR_FOLDED.test(text)) return this.#lineFrom(chunk, at);
     const read = this.#usualFields(text, place);
     if (read === 0) return this.#lineFrom(chunk, at);
     this.#top = false;
     if (!text.startsWith(this.#options.lineEnd, read)) return at + read;
     return this.#blankLine(chunk, at + read);
+  }
+
+  /** What may be looked at for usual fields: no further than the header goes, so that little of a body is read twice. */
+  #window(chunk: Buffer, at: number, most: number): string {
+    const blank = chunk.indexOf(this.#blank, at);
+    return chunk.toString(
+      "latin1",
+      at,
+      blank < 0 ? at + most : Math.min(blank + this.#blank.length, at + most),
+    );
   }
 
   /** The blank line behind a header: before a body it is the first of that. */

@@ -126,3 +126,29 @@ test("a message/global is opened, but not where declared 8-bit text is encoded",
   expect(seen(text)).toContain("nested S: 1");
   expect(seen(text, { encodes: true })).not.toContain("nested S: 1");
 });
+
+test("fields put on top are whole whatever is behind them, and what is sent goes on none of them", () => {
+  const rows = [[" folded\r\n\r\nx", "headerEnd"], ["A: b\r\n\r\nx", "field"], [
+    "\r\nx",
+    "headerEnd",
+  ]] as const;
+  for (const [sent, first] of rows) {
+    const walker = new MimeWalker({ lineEnd: "\r\n", structure: true, limits: LIMITS });
+    const top = walker.beginContent("Received: by a\r\n\tb\r\nX: y\r\n");
+    expect(top).toMatchObject([
+      { is: "field", name: "received", text: "Received: by a\r\n\tb\r\n" },
+      { is: "field", name: "x", text: "X: y\r\n" },
+    ]);
+    expect(walker.push(Buffer.from(sent))[0]).toMatchObject({ is: first });
+  }
+});
+
+test("the blank line behind a header is one stretch with the body that comes with it", () => {
+  for (const first of ["From: a", ">From b", "Subject: c", "X-\0: d"]) {
+    const bodies = walk(`${first}\r\nTo: e\r\n\r\nf\r\n`).flatMap((event) =>
+      event.is === "body" ? [event.bytes.toString("latin1")] : []
+    );
+    expect(bodies.join("").endsWith("\r\nf\r\n")).toBe(true);
+    if (first[0] !== "X") expect(bodies).toEqual(["\r\nf\r\n"]);
+  }
+});

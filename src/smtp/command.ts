@@ -58,7 +58,7 @@ export function parseMail(words: readonly string[], options: PathOptions = {}): 
   if (!pathAfter("from:", words)) return syntax("MAIL FROM:<address>");
   const path = words[2]!;
   const utf8 = options.utf8 || words.some((word, i) => i > 2 && word.toUpperCase() === "SMTPUTF8");
-  const from = parsePath(path, utf8 === options.utf8 ? options : { ...options, utf8 });
+  const from = parsePath(path, !utf8 || options.utf8 ? options : { ...options, utf8 });
   if (from === undefined) return malformed(refuse(501, "5.1.7", "Bad sender address syntax"), path);
   const parameters = parseMailParameters(words.slice(3));
   return "code" in parameters ? malformed(parameters) : { verb: "MAIL", from, parameters };

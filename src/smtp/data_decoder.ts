@@ -26,8 +26,14 @@ const MOST_CRS = 8;
 
 /** Each way begins with a line end: the engine leaps from one to the next instead of trying every byte. */
 const ANOMALY = /\n\.|\r(?!\n)|(?<!\r)\n/;
-const LENIENT_END = /\n\.\r{0,8}\n/;
-const LENIENT_END_AT_START = /^\.\r{0,8}\n/;
+const LINE_DOT = Buffer.from("\n.");
+
+/** Behind the line end of a line that begins with the dot at `dot`, if nothing else is in it. */
+function behindLenientEnd(bytes: Buffer, dot: number): number | undefined {
+  let at = dot + 1;
+  while (bytes[at] === CR && at <= dot + MOST_CRS) at++;
+  return bytes[at] === LF ? at + 1 : undefined;
+}
 
 /**
  * Takes the end of data and the dot stuffing off a stream (RFC 5321 §4.5.2) and makes every line end CR LF. Works on
@@ -75,11 +81,14 @@ export class DataDecoder {
   }
 
   #findLenientEnd(bytes: Buffer): { readonly content: number; readonly next: number } | undefined {
-    const text = bytes.toString("latin1");
-    const atStart = this.#lineStart === undefined ? null : LENIENT_END_AT_START.exec(text);
-    if (atStart !== null) return { content: 0, next: atStart[0].length };
-    const match = LENIENT_END.exec(text);
-    return match === null ? undefined : { content: match.index + 1, next: match.index + match[0].length };
+    if (this.#lineStart !== undefined && bytes[0] === DOT) {
+      const next = behindLenientEnd(bytes, 0);
+      if (next !== undefined) return { content: 0, next };
+    }
+    for (let at = bytes.indexOf(LINE_DOT); at >= 0; at = bytes.indexOf(LINE_DOT, at + 1)) {
+      const next = behindLenientEnd(bytes, at + 1);
+      if (next !== undefined) return { content: at + 1, next };
+    }
   }
 
   /** Keeps back the undecided end of a chunk. */

@@ -63,10 +63,17 @@ export function createStages(
     DATA: [data],
     "END-OF-MESSAGE": [endOfData],
   };
+  /** The stages that ask one list and nothing else. */
+  const alone: Readonly<Partial<Record<Stage, RestrictionList>>> = {
+    DATA: lists.data,
+    "END-OF-MESSAGE": lists.endOfData,
+  };
   const checkOf = (memory: SessionMemory): SessionPolicy["check"] => (stage, given, trace) => {
     if (stage === "MAIL") memory.instance = nextInstance();
     const plan = planned[stage];
     if (plan.length === 0 || isBarePostmaster(stage, given)) return PASS;
+    // Only who is told of each list wants to hear of one without restrictions.
+    if (trace === undefined && alone[stage]?.steps.length === 0) return PASS;
     const facts = factsFor(stage, given, memory);
     const walk = new Walk(stage, facts, rules, trace);
     const run: Run = { walk, facts, memory, lists, settings };

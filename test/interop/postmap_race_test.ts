@@ -9,7 +9,7 @@ import { testContext } from "../../src/table/_test_context.ts";
 import { openTable } from "../../src/table/table_types.ts";
 import { withPeers } from "../kit/peers.ts";
 import { until } from "../kit/waiting.ts";
-import { chanceOf } from "../kit/memory/chance.ts";
+import { chanceOf } from "../kit/chance.ts";
 
 const chance = chanceOf(import.meta.path);
 

@@ -6,6 +6,7 @@ import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 import { type JobOptions, testAgent } from "../kit/scenes/smtp_delivery.ts";
 import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
 
@@ -140,7 +141,7 @@ describe("our client and Postfix's", () => {
       );
       const sent = await agent.deliver({ ...options, nexthop: `[127.0.0.1]:${ours.port}`, more: false });
       expect(sent.outcomes.map(({ is }) => is)).toEqual(recipients.map(() => "sent"));
-      for (const end = Date.now() + 8000; theirs.mails.length === 0 && Date.now() < end;) await Bun.sleep(20);
+      await until("the mail", () => theirs.mails.length > 0);
       expect(commands(ours, domain)).toEqual(commands(theirs, domain));
       expect(content(ours)).toBe(content(theirs));
     }, 15_000);

@@ -13,6 +13,7 @@ import { SqlPools } from "../../src/table/sql/sql_pools.ts";
 import type { Answer, Table } from "../../src/table/table.ts";
 import { type Database, startMariadb, startPostgres } from "../kit/servers/database.ts";
 import { withPeers } from "../kit/peers.ts";
+import { HELD_UP, until } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(
   import.meta.path,
@@ -117,6 +118,12 @@ async function timed(table: Table, key: string): Promise<{ answer: Answer; milli
   return { answer, milliseconds: performance.now() - start };
 }
 
+/** An answer for which nobody is asked: it is there before the next turn of the event loop. */
+function atOnce(table: Table, key: string): Promise<Answer | "later"> {
+  const turn = new Promise<"later">((done) => setImmediate(() => done("later")));
+  return Promise.race([Promise.resolve(table.lookup(key)), turn]);
+}
+
 /** A server that takes connections and says nothing. */
 async function silentServer(): Promise<{ readonly port: number; readonly server: Server }> {
   const silent = createServer((socket) => void socket.on("error", () => {}));
@@ -140,10 +147,8 @@ describe.each([...SERVERS])("a %s server", (type) => {
       await server(type).kill();
       const first = await timed(table, "a");
       expect(why(first.answer)).toMatch(/^table (pgsql|mysql):\S+ lookup error: .*(closed|connect|refused)/i);
-      expect(first.milliseconds).toBeLessThan(2000);
-      const second = await timed(table, "a");
-      expect(second.answer.is).toBe("trouble");
-      expect(second.milliseconds).toBeLessThan(50);
+      expect(first.milliseconds).toBeLessThan(HELD_UP);
+      expect(await atOnce(table, "a")).toMatchObject({ is: "trouble" });
       expect(warnings.filter((text) => text.includes("server"))).toHaveLength(1);
       await server(type).start();
       later(1000);
@@ -173,8 +178,8 @@ describe.each([...SERVERS])("a %s server", (type) => {
     try {
       const { answer, milliseconds } = await timed(table, "b");
       expect(answer.is).toBe("trouble");
-      expect(milliseconds).toBeLessThan(4000);
-      expect((await timed(table, "c")).milliseconds).toBeLessThan(50);
+      expect(milliseconds).toBeLessThan(HELD_UP);
+      expect(await atOnce(table, "c")).toMatchObject({ is: "trouble" });
     } finally {
       server(type).freeze(false);
     }
@@ -187,7 +192,7 @@ describe.each([...SERVERS])("a %s server", (type) => {
     const { table } = open(type, lines(type, [`hosts = 127.0.0.1:${port}`, "timeout = 1"]));
     const { answer, milliseconds } = await timed(table, "a");
     expect(answer.is).toBe("trouble");
-    expect(milliseconds).toBeLessThan(3000);
+    expect(milliseconds).toBeLessThan(HELD_UP);
     const two = open(
       type,
       lines(
@@ -207,7 +212,7 @@ describe.each([...SERVERS])("a %s server", (type) => {
     const slow = timed(table, type === "pgsql" ? "slow" : "10@x");
     const { answer, milliseconds } = await slow;
     expect(answer.is).toBe("trouble");
-    expect(milliseconds).toBeLessThan(3000);
+    expect(milliseconds).toBeLessThan(HELD_UP);
     const other = open(type, lines(type));
     expect(await other.table.lookup("a")).toEqual(FOUND);
     const check = type === "pgsql"
@@ -217,10 +222,7 @@ describe.each([...SERVERS])("a %s server", (type) => {
     const admin = type === "pgsql" ? "user = postgres" : "user = root";
     const running = open(type, lines(type, [admin, check, `hosts = ${place(type)}`]));
     const left = async () => JSON.stringify(await running.table.lookup("a"));
-    for (const end = Date.now() + 5000; !(await left()).includes('"0"') && Date.now() < end;) {
-      await new Promise((done) => setTimeout(done, 50));
-    }
-    expect(await running.table.lookup("a")).toEqual({ is: "found", value: "0" });
+    await until("the statement is gone", async () => (await left()).includes('"0"'));
   }, 20_000);
 
   test("that refuses the login is trouble with the reason, without the password", async () => {
@@ -240,7 +242,7 @@ describe.each([...SERVERS])("a %s server", (type) => {
     const processes = new Set(answers.map((answer) => answer.is === "found" ? answer.value : why(answer)));
     expect(processes.size).toBeLessThanOrEqual(8);
     const same = await Promise.all(Array.from({ length: 50 }, () => timed(table, "same")));
-    expect(Math.max(...same.map(({ milliseconds }) => milliseconds))).toBeLessThan(1000);
+    expect(Math.max(...same.map(({ milliseconds }) => milliseconds))).toBeLessThan(HELD_UP);
     expect(new Set(same.map(({ answer }) => answer)).size).toBe(1);
   });
 

@@ -9,7 +9,7 @@ import { INDEX_FORMATS } from "../../src/table/index/index_formats.ts";
 import { RecordSet } from "../../src/table/index/record_set.ts";
 import { writeIndex } from "../../src/table/index/table_build.ts";
 import { withPeers } from "../kit/peers.ts";
-import { chanceOf } from "../kit/memory/chance.ts";
+import { chanceOf } from "../kit/chance.ts";
 
 const chance = chanceOf(import.meta.path);
 

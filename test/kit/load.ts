@@ -1,7 +1,7 @@
 // SMTP clients that send numbered messages as fast as they are answered, and remember what was accepted.
 import { connect, type Socket } from "node:net";
 import { digestOf } from "./servers/counting_sink.ts";
-import { chanceOf } from "./memory/chance.ts";
+import { chanceOf } from "./chance.ts";
 
 const chance = chanceOf(import.meta.path);
 

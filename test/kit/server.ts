@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { reachable } from "./servers/reachable.ts";
 import { spawnTied } from "./servers/tied_child.ts";
+import { pause } from "./waiting.ts";
 
 /** The executable under test: dist/mta, or the one that MTA_BINARY names. */
 export const BINARY = resolve(process.env.MTA_BINARY ?? join(import.meta.dirname, "../../dist/mta"));
@@ -87,11 +88,9 @@ export interface Server {
   readonly directory: string;
   readonly configDirectory: string;
   readonly queueDirectory: string;
-  /** Milliseconds from start to the first banner. */
-  readonly startedIn: number;
   /** Everything logged so far. */
   log(): string;
-  /** Resolves when the log has a line that matches; rejects after the patience (default 10 s). */
+  /** Resolves when the log has a line that matches; rejects after the patience (default 30 s). */
   logged(pattern: RegExp, patience?: number): Promise<string>;
   /** Runs `mta -c CONFIG ...`. */
   mta(...args: string[]): Promise<Finished>;
@@ -190,8 +189,6 @@ export function banner(port: number, host = "127.0.0.1"): Promise<string | undef
   });
 }
 
-const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
-
 async function untilBanner(
   port: number,
   child: ChildProcess,
@@ -223,7 +220,6 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const port = await freePort();
   const directory = prepare(options, port);
   const configDirectory = join(directory, "config");
-  const started = performance.now();
   const [program, ...args] = limited(
     [BINARY, ...(options.args ?? []), "-c", configDirectory, "serve"],
     options,
@@ -238,8 +234,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     stream.setEncoding("utf8").on("data", (chunk) => text += chunk);
   }
   const log = () => text;
-  await untilBanner(port, child, log, options.patience ?? 10_000);
-  const startedIn = performance.now() - started;
+  await untilBanner(port, child, log, options.patience ?? 30_000);
   // What answers questions is opened when mail is served already.
   const control = join(directory, "queue/control/socket");
   for (const end = Date.now() + 2000; !existsSync(control) && Date.now() < end;) await pause(3);
@@ -253,14 +248,13 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     directory,
     configDirectory,
     queueDirectory: join(directory, "queue"),
-    startedIn,
     log,
     exited,
     mta: (...args) => runMta(["-c", configDirectory, ...args]),
     signal: (name) => void child.kill(name),
     writeMainCf: (lines) =>
       writeFileSync(join(configDirectory, "main.cf"), [...baseMainCf(directory), ...lines, ""].join("\n")),
-    async logged(pattern, patience = 10_000) {
+    async logged(pattern, patience = 30_000) {
       for (const deadline = Date.now() + patience; Date.now() < deadline; await pause(10)) {
         const line = text.split("\n").find((candidate) => pattern.test(candidate));
         if (line !== undefined) return line;

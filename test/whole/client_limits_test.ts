@@ -207,7 +207,12 @@ beside.describe("beside the real Postfix", () => {
       smtpd_relay_restrictions: "reject_unauth_destination",
       anvil_status_update_time: "3s",
     };
-    const play = async (ports: readonly number[]) => {
+    const play = async (ports: readonly number[], log: () => string) => {
+      const ended = (count: number) =>
+        until(
+          `${count} sessions have ended`,
+          () => (log().match(/: disconnect from /g)?.length ?? 0) >= count,
+        );
       const replies: string[] = [];
       const say = async (caller: Caller, ...lines: string[]) => {
         replies.push(await caller.ask());
@@ -220,12 +225,12 @@ beside.describe("beside the real Postfix", () => {
         await say(next);
         await until("it is closed", () => next.closed);
       }
-      await Bun.sleep(100);
+      await ended(2);
       replies.push(await first.ask("QUIT"));
-      await Bun.sleep(100);
-      for (const _ of times(3)) {
+      await ended(3);
+      for (const count of [4, 5, 6]) {
         await say(call(ports[1]!, "127.0.0.1"), "QUIT");
-        await Bun.sleep(100);
+        await ended(count);
       }
       await say(
         call(ports[2]!, "127.0.0.1"),
@@ -248,7 +253,10 @@ beside.describe("beside the real Postfix", () => {
     try {
       await server.logged(/disconnect from/); // the kit's own look at the banner
       const before = server.log().length;
-      const [said, heard] = await Promise.all([play(ours), play(real)]);
+      const [said, heard] = await Promise.all([
+        play(ours, () => server.log().slice(before)),
+        play(real, () => postfix.log()),
+      ]);
       expect(said).toEqual(heard);
       await server.logged(/statistics: max cache size/);
       const log = await postfix.waitForLog(/statistics: max cache size/);

@@ -17,7 +17,7 @@ import { cutPower, family, isRunning, kill } from "../kit/memory/power.ts";
 import { type FakedTime, fakedTime } from "../kit/faked_time.ts";
 import { withPeers } from "../kit/peers.ts";
 import { type Server, startServer } from "../kit/server.ts";
-import { chanceOf } from "../kit/memory/chance.ts";
+import { chanceOf } from "../kit/chance.ts";
 
 const chance = chanceOf(import.meta.path);
 

@@ -22,7 +22,7 @@ import { idsIn } from "../kit/memory/queue_shard.ts";
 import { talk } from "../kit/talk.ts";
 import { openReadOnly } from "../../src/queue/file_store/read_only.ts";
 import { withPeers } from "../kit/peers.ts";
-import { chanceOf } from "../kit/memory/chance.ts";
+import { chanceOf } from "../kit/chance.ts";
 
 const chance = chanceOf(import.meta.path);
 

@@ -9,7 +9,7 @@ import { type Talk, talk } from "../kit/talk.ts";
 import { spawnTied } from "../kit/servers/tied_child.ts";
 import { withPeers } from "../kit/peers.ts";
 import { startWatch, until, untilNextTick } from "../kit/waiting.ts";
-import { chanceOf } from "../kit/memory/chance.ts";
+import { chanceOf } from "../kit/chance.ts";
 
 const chance = chanceOf(import.meta.path);
 

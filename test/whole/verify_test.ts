@@ -8,7 +8,7 @@ import { type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
 import { until } from "../kit/waiting.ts";
-import { chanceOf } from "../kit/memory/chance.ts";
+import { chanceOf } from "../kit/chance.ts";
 
 const chance = chanceOf(import.meta.path);
 

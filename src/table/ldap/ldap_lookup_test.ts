@@ -7,7 +7,7 @@ import { ldapSettings } from "./ldap_settings.ts";
 import { readQueryFile } from "../query_file/query_file.ts";
 import { ResultGatherer } from "../query_file/query_result.ts";
 import { TemplateNeeds } from "../query_file/query_template.ts";
-import { chanceOf } from "../../../test/kit/memory/chance.ts";
+import { chanceOf } from "../../../test/kit/chance.ts";
 import { pause } from "../../../test/kit/waiting.ts";
 
 const chance = chanceOf(import.meta.path);

@@ -7,7 +7,7 @@ import { domainTargets, hostTargets, type LookupContext } from "./address_list.t
 import { type ClientParameters, clientSettings } from "../client_settings.ts";
 import { parseDestination } from "./smtp_destination.ts";
 import { parseServices } from "./services_file.ts";
-import { chanceOf } from "../../../../test/kit/memory/chance.ts";
+import { chanceOf } from "../../../../test/kit/chance.ts";
 
 const chance = chanceOf(import.meta.path);
 

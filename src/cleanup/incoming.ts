@@ -64,12 +64,18 @@ export class Incoming implements IncomingMessage {
     this.#size += bytes.length;
     if (this.#message.isOver) return;
     const limit = this.#context.settings.messageSizeLimit;
-    if (limit > 0 && this.#size > limit) return this.#message.refuse(TOO_BIG);
+    if (limit > 0 && this.#size > limit) return this.#outgrown();
     const buffer = Buffer.isBuffer(bytes)
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (this.#walker !== undefined) return this.#walk(this.#walker, buffer);
     return then(this.#message.addBytes(buffer), () => this.#message.flush());
+  }
+
+  /** The rest is not looked at: smtpd(8) says so once. */
+  #outgrown(): void {
+    this.#context.log.note("smtpd", "warning", `${this.#submission.id}: queue file size limit exceeded`);
+    this.#message.refuse(TOO_BIG);
   }
 
   #walk(walker: MimeWalker, bytes: Buffer): MaybeAsync<void> {

@@ -157,10 +157,16 @@ class Transaction {
 
   #garbage(reply: ServerReply): void {
     this.#session.reusable = false;
-    this.#context.warn(
-      `${this.#progress.job.envelope.id}: non-${
-        this.#context.settings.program === "smtp" ? "ESMTP" : "LMTP"
-      } response from ${this.#session.relay}: ${reply.lines.find((line) => !/^\d{3}/.test(line)) ?? ""}`,
+    const { warn, settings: { program } } = this.#context;
+    const { relay, peer } = this.#session;
+    const [protocol, list] = program === "smtp"
+      ? ["ESMTP", "smtp_discard_ehlo_keyword_address_maps"]
+      : ["LMTP", "lmtp_discard_lhlo_keyword_address_maps"];
+    const line = reply.lines.find((each) => !/^\d{3}/.test(each)) ?? "";
+    warn(`${this.#progress.job.envelope.id}: non-${protocol} response from ${relay}: ${line}`);
+    if (!this.#pipelining) return;
+    warn(
+      `to prevent loss of mail, turn off command pipelining for ${peer.address} with the ${list} parameter`,
     );
   }
 

@@ -96,8 +96,13 @@ export class HeaderEditor implements Stage {
     return `<${stamp}${id}@${settings.myhostname}>`;
   }
 
+  /** `name` in lower case. */
+  #has(prefix: string, name: string): boolean {
+    return this.#seen.has(prefix === "" ? name : prefix.toLowerCase() + name);
+  }
+
   #missingMessageId(prefix: string): readonly string[] {
-    if (this.#seen.has(`${prefix}message-id`.toLowerCase())) return [];
+    if (this.#has(prefix, "message-id")) return [];
     const made = this.#newId();
     if (prefix === "") this.#messageId = made;
     else this.#resentMessageId = made;
@@ -108,10 +113,9 @@ export class HeaderEditor implements Stage {
   #missing(sender: string): readonly string[] {
     const { undisclosedHeader } = this.#deps.settings;
     const prefix = this.#resent ? "Resent-" : "";
-    const lacks = (name: string) => !this.#seen.has(`${prefix}${name}`.toLowerCase());
     const lines = [...this.#missingMessageId(prefix)];
-    if (lacks("date")) lines.push(`${prefix}Date: ${mailDate(this.#submission.arrival)}`);
-    if (lacks("from")) lines.push(`${prefix}From: ${quoteAddress(sender) || "MAILER-DAEMON"}`);
+    if (!this.#has(prefix, "date")) lines.push(`${prefix}Date: ${mailDate(this.#submission.arrival)}`);
+    if (!this.#has(prefix, "from")) lines.push(`${prefix}From: ${quoteAddress(sender) || "MAILER-DAEMON"}`);
     const isDisclosed = RECIPIENT_HEADERS.some((name) => this.#seen.has(name));
     return undisclosedHeader === "" || isDisclosed ? lines : [...lines, undisclosedHeader];
   }

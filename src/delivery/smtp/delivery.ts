@@ -256,7 +256,7 @@ class Delivery {
     const { cache, demands, log, settings } = this.#context;
     const demand = await demands.host(peer.host, this.#demand);
     if (!isUnmet(demand) && this.#nexthopKey !== undefined) {
-      const kept = cache.take(addressKey({ peer, ...demand }));
+      const kept = cache.take(addressKey(peer, demand));
       if (kept !== undefined) return kept;
     }
     const met = isUnmet(demand) ? this.#demand : demand;
@@ -334,7 +334,7 @@ class Delivery {
   #putAway(session: Session): void {
     if (session.ended) return session.close();
     if (!this.#willKeep(session)) return session.quit();
-    const keys = [addressKey(session.key)];
+    const keys = [addressKey(session.key.peer, session.key)];
     if (!this.#keptByNexthop && this.#nexthopKey !== undefined) keys.push(this.#nexthopKey);
     this.#keptByNexthop = true;
     this.#context.cache.keep(session, keys);

@@ -19,8 +19,8 @@ export const NO_DEMAND: Demand = { policy: "none", login: undefined };
 const demandText = ({ policy, login }: Demand) => `${policy} ${login ?? ""}`;
 
 /** Where connections to an address are kept. */
-export function addressKey({ peer, ...demand }: SessionKey): string {
-  return `address ${peer.address} ${peer.port} ${demandText(demand)}`;
+export function addressKey({ address, port }: Peer, demand: Demand): string {
+  return `address ${address} ${port} ${demandText(demand)}`;
 }
 
 /** Where connections for a next hop are kept, as it is written. */

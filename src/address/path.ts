@@ -12,6 +12,12 @@ export interface PathOptions {
   readonly utf8?: boolean;
   /** allow_min_user: a local part may start with `-`. */
   readonly minUser?: boolean;
+  /** resolve_null_domain: `user@` is mail for this host. */
+  readonly nullDomain?: boolean;
+  /** What else says who is meant when nothing follows the last `@`: resolve_dequoted_address, allow_percent_hack, swap_bangpath. */
+  readonly dequoted?: boolean;
+  readonly percent?: boolean;
+  readonly bangs?: boolean;
 }
 
 // The usual path: `<local@domain>` of plain atoms. Everything else takes the tolerant way.
@@ -109,7 +115,19 @@ function domainIsGood(domain: string, options: PathOptions): boolean {
 function isRoutable(address: string, options: PathOptions): boolean {
   if (address.startsWith("-") && !options.minUser) return false;
   const at = address.lastIndexOf("@");
+  if (at >= 0 && at === address.length - 1) return isRoutableWithout(address.slice(0, at), options);
   return at < 0 || domainIsGood(address.slice(at + 1), options);
+}
+
+/** The same for what stands before a final `@`: it is resolved further, as trivial-rewrite(8) does. */
+function isRoutableWithout(local: string, options: PathOptions): boolean {
+  const { nullDomain = false, dequoted, percent, bangs } = options;
+  if (local.includes("@")) return dequoted === true ? isRoutable(local, options) : nullDomain;
+  if (bangs === true && local.includes("!")) return domainIsGood(local.slice(0, local.indexOf("!")), options);
+  if (percent === true && local.includes("%")) {
+    return domainIsGood(local.slice(local.lastIndexOf("%") + 1), options);
+  }
+  return nullDomain;
 }
 
 /** An opening bracket asks for a closing one; the outermost pair comes off. */

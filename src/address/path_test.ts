@@ -128,3 +128,23 @@ test("quoteAddress() writes an address as its parts are written", () => {
     { numRuns: 5_000 },
   );
 });
+
+test("what ends in @ is an address when something before it, or resolve_null_domain, says where to", () => {
+  const resolved = { dequoted: true, percent: true, bangs: true } as const;
+  const rows = [
+    ["<bob@>", {}, false],
+    ["<bob@>", { nullDomain: true }, true],
+    ["<@>", { nullDomain: true }, true],
+    ["<bob@a.example@>", {}, false],
+    ["<bob@a.example@>", resolved, true],
+    ["<bob@bad..example@>", resolved, false],
+    ["<bob@@>", resolved, false],
+    ["<bob@@>", { ...resolved, nullDomain: true }, true],
+    ["<bob%a.example@>", resolved, true],
+    ["<a.example!bob@>", resolved, true],
+    ["<bob%a.example@>", {}, false],
+  ] as const;
+  for (const [path, options, good] of rows) {
+    expect([path, parsePath(path, options) !== undefined]).toEqual([path, good]);
+  }
+});

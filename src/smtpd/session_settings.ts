@@ -64,6 +64,10 @@ export const SESSION_PARAMETERS = [
   "strict_rfc821_envelopes",
   "resolve_numeric_domain",
   "allow_min_user",
+  "allow_percent_hack",
+  "resolve_dequoted_address",
+  "resolve_null_domain",
+  "swap_bangpath",
   "myhostname",
   "mail_name",
   "smtpd_banner",
@@ -147,6 +151,10 @@ function readPath(settings: SessionValues): PathOptions {
     strict: settings.strict_rfc821_envelopes,
     numericDomain: settings.resolve_numeric_domain,
     minUser: settings.allow_min_user,
+    nullDomain: settings.resolve_null_domain,
+    dequoted: settings.resolve_dequoted_address,
+    percent: settings.allow_percent_hack,
+    bangs: settings.swap_bangpath,
   };
 }
 

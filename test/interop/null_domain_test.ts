@@ -1,7 +1,7 @@
 // Addresses that end in `@`, with and without resolve_null_domain: what a session hears, and where the mail goes, beside the real Postfix.
 import { expect } from "bun:test";
 import { withPeers } from "../kit/peers.ts";
-import { startPostfix } from "../kit/postfix.ts";
+import { startPostfix } from "../kit/servers/postfix.ts";
 import { freePort, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
 

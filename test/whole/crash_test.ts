@@ -18,6 +18,7 @@ import { type FakedTime, fakedTime } from "../kit/faked_time.ts";
 import { withPeers } from "../kit/peers.ts";
 import { type Server, startServer } from "../kit/server.ts";
 import { chanceOf } from "../kit/chance.ts";
+import { pause, until, untilNextTick } from "../kit/waiting.ts";
 
 const chance = chanceOf(import.meta.path);
 
@@ -26,8 +27,6 @@ const { describe, test } = withPeers(import.meta.path, "dist/mta");
 const LONG = process.env.MTA_LONG_TESTS === "1";
 const ROUNDS = LONG ? 200 : 10;
 const LANES = 12;
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** What lies in the mailbox that helpers deliver to: how often, by the messages' ids, and the digests of their bodies. */
 interface Box {
@@ -348,14 +347,14 @@ describe("a shard that has lost its owner", () => {
     const accepted: Accepted[] = [];
     const waiting = await startServer({ mainCf: ["mydestination =", "relayhost = [127.0.0.1]:1"] });
     const load = startLoad(waiting.port, 2, (message) => void accepted.push(message));
-    await pause(300);
+    await until("some mail", () => accepted.length > 10);
     await load.stop();
     await waiting.stop({ keep: true });
     const server = await startServer({
       mainCf: ["mydestination =", `relayhost = [127.0.0.1]:${sink.port}`, "minimal_backoff_time = 1s"],
     });
     try {
-      await pause(500);
+      await untilNextTick(500); // so that it comes to a server that has looked for shards already
       renameSync(`${waiting.queueDirectory}/mta/shard-0`, `${server.queueDirectory}/mta/shard-9`);
       expect((await server.mta("flush")).code).toBe(0);
       await server.logged(/shard-9/, 25_000);

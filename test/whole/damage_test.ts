@@ -23,12 +23,11 @@ import { talk } from "../kit/talk.ts";
 import { openReadOnly } from "../../src/queue/file_store/read_only.ts";
 import { withPeers } from "../kit/peers.ts";
 import { chanceOf } from "../kit/chance.ts";
+import { pause, until, untilNextTick } from "../kit/waiting.ts";
 
 const chance = chanceOf(import.meta.path);
 
 const { describe, test } = withPeers(import.meta.path, "dist/mta");
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 const NOWHERE = [
   "mydestination =",
@@ -215,8 +214,7 @@ describe("a queue that was damaged", () => {
       await again.logged(/queue: DAMAGE to shard-0: 1 accepted message is lost/);
       expect(lostIds(again.log())).toEqual([id]);
       expect(sink.messages.size).toBe(0);
-      for (let tries = 0; (await idsOf(again)).length > 0 && tries < 100; tries++) await pause(50);
-      expect(await idsOf(again)).toEqual([]);
+      await until("the queue is empty", async () => (await idsOf(again)).length === 0);
     } finally {
       await again.stop();
       await sink.close();
@@ -283,7 +281,7 @@ describe("a queue directory that is taken away while mail comes", () => {
       expect(again.log()).not.toContain("DAMAGE");
       await again.mta("flush");
       const missing = () => accepted.filter(({ id }) => !sink.messages.has(id));
-      for (let tries = 0; missing().length > 0 && tries < 300; tries++) await pause(100);
+      await until("all that was accepted", () => missing().length === 0);
       expect([accepted.length > 20, missing()]).toEqual([true, []]);
     } finally {
       await again?.stop();
@@ -309,7 +307,7 @@ withPeers(import.meta.path, "dist/mta", "root").describe("a full disk", () => {
       expect((await send(server.port, 2, 10)).every((reply) => reply.startsWith("250"))).toBe(true);
       const free = Number(Bun.spawnSync(["stat", "-f", "-c", "%a", queue]).stdout.toString()) * 4096;
       writeFileSync(join(queue, "filler"), Buffer.alloc(free - 1_000_000));
-      await pause(1100);
+      await untilNextTick(1100); // the space is looked at once a second
       expect(await send(server.port, 5, 10)).toEqual(Array(5).fill("452 4.3.1 Insufficient system storage"));
       await server.logged(/queue: .*bytes are free, and 1500000 are kept free/);
       const { status, reasons } = await readiness(http);

@@ -1,9 +1,10 @@
 // In a network of its own: routes that refuse, and a neighbour that does not answer.
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { withPeers } from "../../../test/kit/peers.ts";
 
-const IN_OWN_NETWORK = process.getuid!() === 0 && spawnSync("unshare", ["-n", "ip", "link"]).status === 0;
+const { test } = withPeers(import.meta.path, "root", "ip");
 
 const SCRIPT = `
 import { connect } from "${join(import.meta.dirname, "connection.ts")}";
@@ -16,7 +17,7 @@ for (const host of process.argv.slice(1)) {
 process.exit(0);
 `;
 
-test.skipIf(!IN_OWN_NETWORK)(
+test(
   "a connection that fails says why: no route, no network, forbidden, refused",
   () => {
     const network = [

@@ -7,36 +7,32 @@ import { assertNever } from "../../base/assert_never.ts";
 const SYNC_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 const BATCH_MESSAGES = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 
+/** The numbers that follow from what a store reports. */
+function queueNumbers(metrics: Metrics) {
+  return {
+    seconds: metrics.histogram(
+      "mta_queue_sync_seconds",
+      "Duration of a group commit's sync",
+      SYNC_SECONDS,
+    ),
+    batch: metrics.histogram("mta_queue_sync_messages", "Messages made durable by one sync", BATCH_MESSAGES),
+    bytes: metrics.counter("mta_queue_written_bytes_total", "Bytes of messages made durable"),
+    received: metrics.counter(
+      "mta_queue_received_total",
+      "Messages made durable: received, submitted or made here",
+    ),
+    faults: metrics.counter("mta_queue_faults_total", "Times that the queue could not be written", "kind"),
+    damaged: metrics.counter("mta_queue_damage_total", "Damaged or missing pieces found in the queue"),
+    lost: metrics.counter(
+      "mta_queue_lost_messages_total",
+      "Accepted messages that damage has taken: no more than so many",
+    ),
+  };
+}
+
 /** Turns what the store reports into log lines and numbers. */
 export function queueReporter(log: Log, metrics: Metrics): (event: QueueEvent) => void {
-  const seconds = metrics.histogram(
-    "mta_queue_sync_seconds",
-    "Duration of a group commit's sync",
-    SYNC_SECONDS,
-  );
-  const batch = metrics.histogram(
-    "mta_queue_sync_messages",
-    "Messages made durable by one sync",
-    BATCH_MESSAGES,
-  );
-  const bytes = metrics.counter("mta_queue_written_bytes_total", "Bytes of messages made durable");
-  const received = metrics.counter(
-    "mta_queue_received_total",
-    "Messages made durable: received, submitted or made here",
-  );
-  const faults = metrics.counter(
-    "mta_queue_faults_total",
-    "Times that the queue could not be written",
-    "kind",
-  );
-  const damaged = metrics.counter(
-    "mta_queue_damage_total",
-    "Damaged or missing pieces found in the queue",
-  );
-  const lost = metrics.counter(
-    "mta_queue_lost_messages_total",
-    "Accepted messages that damage has taken: no more than so many",
-  );
+  const { seconds, batch, bytes, received, faults, damaged, lost } = queueNumbers(metrics);
   return (event) => {
     switch (event.is) {
       case "sync":

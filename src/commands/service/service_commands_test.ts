@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { COMMANDS } from "../command_rows.ts";
+import { REPLACED } from "./replaced_commands.ts";
 
 const MAIN = join(import.meta.dirname!, "../../main.ts");
 let folder = "";
@@ -56,7 +57,9 @@ describe("where no service runs", () => {
   });
 });
 
-const service = Object.entries(COMMANDS).filter(([, { group }]) => group === "service");
+const service = Object.entries(COMMANDS).filter(([name, { group }]) =>
+  group === "service" && !Object.hasOwn(REPLACED, name)
+);
 const RUNNING = ["start", "serve", "start-fg", "stop", "abort", "reload", "status", "check", "flush"];
 
 describe("every command of the service", () => {
@@ -77,6 +80,15 @@ describe("every command of the service", () => {
       for (const option of Object.keys(COMMANDS[name]!.options ?? {})) expect(err).toContain(`[${option}]`);
     },
   );
+});
+
+test.each(Object.entries(REPLACED))("%s says what to do instead, status 1", async (name, instead) => {
+  expect(await run(folder, name))
+    .toEqual({
+      status: 1,
+      out: "",
+      err: `postfix/postfix-script: fatal: ${name}: not available: ${instead}\n`,
+    });
 });
 
 test("a word that is no command is fatal, and none at all is the list of commands; status 1 both", async () => {

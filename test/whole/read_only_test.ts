@@ -16,7 +16,7 @@ const { test } = withPeers(import.meta.path, "root", "dist/mta", "nc");
 const SCRIPT = `
 mta=$1 home=$2 port=$3; chown mail "$home/data"
 "$mta" -c "$home/config" serve > "$home/../log" 2>&1 & pid=$!
-for try in $(seq 400); do nc -z 127.0.0.1 "$port" 2> /dev/null && break; sleep 0.05; done
+for try in $(seq 400); do grep -q "daemon started" "$home/../log" && break; sleep 0.05; done
 mount --bind "$home" "$home" && mount -o remount,bind,ro "$home" || exit 77
 printf 'HELO x\\r\\nMAIL FROM:<a@b.example>\\r\\nRCPT TO:<root@example.com>\\r\\nDATA\\r\\n' > "$home/../session"
 { cat "$home/../session"; sleep 1; printf 'hi\\r\\n.\\r\\nQUIT\\r\\n'; } | nc -w 10 127.0.0.1 "$port" > "$home/../replies"

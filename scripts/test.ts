@@ -84,14 +84,19 @@ function reachable(folder: string): boolean {
   }
 }
 
-/** Started as root, workers run as somebody else, who cannot start an executable in root's private home: it is lent a copy. */
-function lendBinary(folder: string): void {
-  const binary = join(root, "dist/mta");
-  if (process.getuid?.() !== 0 || process.env.MTA_BINARY !== undefined || reachable(dirname(binary))) return;
-  if (!existsSync(binary)) return;
+/**
+ * Started as root, workers and the attackers of some tests run as somebody else, who cannot start an executable in root's private
+ * home: they are lent copies of ours and of the runtime.
+ */
+function lendPrograms(folder: string): void {
+  if (process.getuid?.() !== 0 || reachable(root)) return;
   chmodSync(folder, 0o755);
-  process.env.MTA_BINARY = join(folder, "mta");
-  copyFileSync(binary, process.env.MTA_BINARY);
+  const lend = (variable: string, program: string, name: string) => {
+    if (process.env[variable] !== undefined || !existsSync(program)) return;
+    copyFileSync(program, process.env[variable] = join(folder, name));
+  };
+  lend("MTA_BINARY", join(root, "dist/mta"), "mta");
+  lend("TEST_RUNTIME", process.execPath, "bun");
 }
 
 /** Test files that no suite runs: a folder that nobody added to SUITES. */
@@ -109,7 +114,7 @@ function main(): void {
     process.exit(1);
   }
   const folder = mkdtempSync(join(tmpdir(), "mta-test-"));
-  lendBinary(folder);
+  lendPrograms(folder);
   const wanted = process.argv.slice(2);
   const suites = wanted.length > 0 ? wanted.map((path) => ({ path, timeout: 180_000 })) : SUITES;
   let total: Count = { passed: 0, failed: 0, skipped: 0 };

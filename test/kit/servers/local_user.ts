@@ -21,7 +21,11 @@ export function runAsUser(
   identity: { readonly uid: number; readonly gid: number } = NOBODY,
 ): UsersProgram {
   const head = `const { connect } = require("node:net"); const args = ${JSON.stringify(args)};`;
-  const child: ChildProcess = spawn(process.execPath, ["--no-install", "-e", `${head}\n${script}`], {
+  const child: ChildProcess = spawn(process.env.TEST_RUNTIME ?? process.execPath, [
+    "--no-install",
+    "-e",
+    `${head}\n${script}`,
+  ], {
     cwd: "/",
     env: { PATH: "/usr/bin:/bin" },
     stdio: ["ignore", "pipe", "inherit"],

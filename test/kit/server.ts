@@ -59,6 +59,11 @@ export function runMta(
   });
 }
 
+/** The user that workers run as under root: Postfix's where there is one. */
+export function mailOwner(): string {
+  return userExists("postfix") ? "postfix" : "mail";
+}
+
 /** How to start a server. */
 export interface ServerOptions {
   /** Lines of main.cf, after the kit's own (so they win). */
@@ -132,7 +137,7 @@ function userExists(name: string): boolean {
 }
 
 function baseMainCf(directory: string): string[] {
-  const owner = process.getuid!() !== 0 ? [] : [`mail_owner = ${userExists("postfix") ? "postfix" : "mail"}`];
+  const owner = process.getuid!() !== 0 ? [] : [`mail_owner = ${mailOwner()}`];
   return [
     "compatibility_level = 3.6",
     "myhostname = mail.example.com",

@@ -4,7 +4,15 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkExposition } from "../kit/prometheus.ts";
-import { banner, freePort, runMta, type Server, type ServerOptions, startServer } from "../kit/server.ts";
+import {
+  banner,
+  freePort,
+  mailOwner,
+  runMta,
+  type Server,
+  type ServerOptions,
+  startServer,
+} from "../kit/server.ts";
 import { sendMessage, talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
 import { pause, processorTime, startWatch, until } from "../kit/waiting.ts";
@@ -84,7 +92,9 @@ whole("no thread of a worker is root, nor has any group but mail_owner's", async
   if (process.getuid!() !== 0) return;
   const each = await server();
   const { workers } = await status(each);
-  const owner = Number(/^postfix:[^:]*:(\d+):/m.exec(readFileSync("/etc/passwd", "utf8"))?.[1] ?? 65_534);
+  const owner = Number(
+    new RegExp(`^${mailOwner()}:[^:]*:(\\d+):`, "m").exec(readFileSync("/etc/passwd", "utf8"))?.[1],
+  );
   for (const { pid } of workers) {
     for (const thread of readdirSync(`/proc/${pid}/task`)) {
       const text = readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8");

@@ -217,7 +217,8 @@ asRoot(
     const path = folder(0, 0, 0o700);
     writeFileSync(join(path, "domains"), "secret.example x\n", { mode: 0o600 });
     writeFileSync(join(path, "rules"), "/^x@/ REJECT a secret rule\n", { mode: 0o600 });
-    const made = await runMta(["postmap", `hash:${join(path, "domains")}`]);
+    writeFileSync(join(path, "main.cf"), "");
+    const made = await runMta(["-c", path, "postmap", `hash:${join(path, "domains")}`]);
     expect([made.code, made.stderr]).toEqual([0, ""]);
     server = await startServer({
       mainCf: [

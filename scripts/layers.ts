@@ -30,6 +30,7 @@ const WITHIN: Readonly<Record<string, readonly string[]>> = {
   smtpd: ["cleanup"],
   anvil: ["smtpd"],
   table: ["regex"],
+  sasl: ["table"],
   delivery: ["cleanup"],
   qmgr: ["bounce", "delivery"],
   worker: ["explain", "master/control", "master/helper"],
@@ -61,6 +62,7 @@ const SUB_ROOMS: Readonly<
   },
   platform: { order: ["process", "file", "socket", "database"], inner: [] },
   queue: { order: ["index", "log", "file_store"], inner: ["index"] },
+  sasl: { order: ["password", "mechanism", "internal", "dovecot", "cyrus"], inner: ["dovecot", "cyrus"] },
   smtpd: {
     order: ["policy", "message", "command", "session", "listener"],
     inner: ["message", "command", "session"],

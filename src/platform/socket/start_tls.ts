@@ -52,6 +52,20 @@ export interface TlsFacts {
   /** An earlier session was resumed. */
   readonly reused: boolean;
   readonly peer: PeerCertificate | undefined;
+  /** The group that the keys were agreed on in, in TLS 1.3 where it is known: `X25519`, `ECDHE (prime256v1)`. */
+  readonly keyExchange?: string | undefined;
+  /** What each side signed with, in TLS 1.3 where it is known; nothing in a resumed session. */
+  readonly serverSignature?: HandshakeSignature | undefined;
+  readonly clientSignature?: HandshakeSignature | undefined;
+}
+
+/** A signature of a handshake. */
+export interface HandshakeSignature {
+  /** `RSA-PSS`, `ECDSA`, `Ed25519`. */
+  readonly method: string;
+  /** `2048 bits`, `prime256v1`; undefined where the method says it. */
+  readonly key: string | undefined;
+  readonly digest: string | undefined;
 }
 
 /** A socket that has turned. */

@@ -5,6 +5,9 @@ export interface TlsContext {
   readonly context: unknown;
 }
 
+/** A version of the protocol, by the library's name. */
+type Version = "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3";
+
 /** What a context is made of; certificates and keys are PEM text. */
 export interface TlsMaterial {
   /** Certificates that may have signed the other side's; "" for none. Never the runtime's own list. */
@@ -12,17 +15,37 @@ export interface TlsMaterial {
   /** Our own chains, each with its key at the same place: RSA and ECDSA may stand side by side. */
   readonly certificates?: readonly string[];
   readonly keys?: readonly string[];
-  /** An OpenSSL cipher list. */
+  /** An OpenSSL cipher list, for the versions before TLS 1.3. */
   readonly ciphers?: string | undefined;
+  /** The versions that are spoken; the library's own when left out. */
+  readonly versions?: { readonly lowest: Version; readonly highest: Version };
+  /** Groups to agree on keys in, best first, by the library's names; its own when left out. */
+  readonly groups?: readonly string[] | undefined;
+  /** As a server, our order of ciphers and groups counts, not the client's. */
+  readonly ownOrder?: boolean;
+  /** As a server, whether sessions can be resumed; yes when left out. */
+  readonly tickets?: boolean;
 }
 
-/** Makes a context. Throws when a key does not belong to its certificate, or nothing of the cipher list is known. */
-export function createTlsContext({ ca, certificates, keys, ciphers }: TlsMaterial): TlsContext {
+/** OpenSSL's SSL_OP_NO_TICKET. */
+const NO_TICKET = 0x4000;
+
+/**
+ * Makes a context. Throws when a key does not belong to its certificate, nothing of the cipher list is known, or one of the groups
+ * is not.
+ */
+export function createTlsContext(
+  { ca, certificates, keys, ciphers, versions, groups, ownOrder, tickets }: TlsMaterial,
+): TlsContext {
   return tlsModule().createSecureContext({
     ca,
     ...(certificates !== undefined && { cert: [...certificates] }),
     ...(keys !== undefined && { key: [...keys] }),
     ...(ciphers !== undefined && { ciphers }),
+    ...(versions !== undefined && { minVersion: versions.lowest, maxVersion: versions.highest }),
+    ...(groups !== undefined && { ecdhCurve: groups.join(":") }),
+    honorCipherOrder: ownOrder === true,
+    ...(tickets === false && { secureOptions: NO_TICKET }),
   });
 }
 

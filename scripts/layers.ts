@@ -60,7 +60,7 @@ const SUB_ROOMS: Readonly<
     order: ["control", "helper", "spawn", "limits", "lending", "check"],
     inner: ["limits", "lending"],
   },
-  platform: { order: ["process", "file", "socket", "database"], inner: [] },
+  platform: { order: ["process", "file", "socket", "database", "crypto"], inner: [] },
   queue: { order: ["index", "log", "file_store"], inner: ["index"] },
   sasl: { order: ["password", "mechanism", "internal", "dovecot", "cyrus"], inner: ["dovecot", "cyrus"] },
   smtpd: {
@@ -92,6 +92,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   zod: ["http", "config"],
   "dns-packet": ["dns"],
   ldapts: ["table"],
+  jose: ["sasl"],
+  "@mongodb-js/saslprep": ["sasl"],
 };
 
 /** Modules of the runtime that are plain computation and may be used anywhere. */

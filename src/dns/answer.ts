@@ -8,7 +8,7 @@ export type DnsAnswer<Type extends RecordType = RecordType> =
     readonly records: readonly RecordOf<Type>[];
     /** Where the CNAME chain ended; the name asked for when there is none. */
     readonly canonical: string;
-    /** The resolver vouches for DNSSEC validation (AD flag, RFC 6840 §5.8). */
+    /** A resolver that is to be believed vouches for DNSSEC validation, of all aliases on the way too (AD flag, RFC 6840 §5.8). */
     readonly authentic: boolean;
     /** Names of further records that can be no host's. */
     readonly malformed?: readonly string[];
@@ -31,6 +31,16 @@ export interface Address {
   readonly address: string;
   readonly family: 4 | 6;
   readonly ttl: number;
+  /** The name that the address belongs to, and whether that was validated; undefined where it did not come from the DNS. */
+  readonly owner?: Owner;
+}
+
+/** Whose a record is. */
+export interface Owner {
+  /** The end of the CNAME chain; the name asked for when there is none. */
+  readonly canonical: string;
+  /** All of the chain and the record itself are validated. */
+  readonly authentic: boolean;
 }
 
 /** Which address families to look for. */

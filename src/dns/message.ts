@@ -14,17 +14,26 @@ export interface Question {
   readonly section: Buffer;
 }
 
-/** Prints a query with recursion and authentic data desired (RFC 6840 §5.7); `edns` adds the OPT record (RFC 6891). */
-export function printQuery(id: number, name: string, type: RecordType, edns: boolean): Question {
-  const opt = { type: "OPT", name: ".", udpPayloadSize: UDP_PAYLOAD, flags: 0, options: [] } as const;
+/** What a query says beside its question. */
+export interface QueryForm {
+  /** Adds the OPT record (RFC 6891). */
+  readonly edns: boolean;
+  /** Asks to hear whether the answer was validated: the AD flag (RFC 6840 §5.7), and with EDNS the DO flag (RFC 4035 §3.2.1). */
+  readonly dnssec: boolean;
+}
+
+/** Prints a query with recursion desired; the root's name is "". */
+export function printQuery(id: number, name: string, type: RecordType, form: QueryForm): Question {
+  const flags = form.dnssec ? packet.DNSSEC_OK : 0;
+  const opt = { type: "OPT", name: ".", udpPayloadSize: UDP_PAYLOAD, flags, options: [] } as const;
   const bytes = packet.encode({
     type: "query",
     id,
-    flags: packet.RECURSION_DESIRED | packet.AUTHENTIC_DATA,
+    flags: packet.RECURSION_DESIRED | (form.dnssec ? packet.AUTHENTIC_DATA : 0),
     questions: [{ type, name, class: "IN" }],
-    additionals: edns ? [opt as unknown as packet.Answer] : [],
+    additionals: form.edns ? [opt as unknown as packet.Answer] : [],
   });
-  const end = HEADER + name.length + 2 + 4;
+  const end = HEADER + (name === "" ? 1 : name.length + 2) + 4;
   return { id, bytes, section: bytes.subarray(HEADER, end) };
 }
 

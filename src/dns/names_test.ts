@@ -54,7 +54,9 @@ test("resolv.conf gives servers and options", () => {
     servers: [{ host: "192.0.2.53", port: 53 }, { host: "::1", port: 53 }],
     timeout: 2000,
     attempts: 5,
+    trustAd: false,
   });
+  expect(parseResolvConf("options edns0 trust-ad\n").trustAd).toBe(true);
   expect(parseResolvConf("").servers).toEqual([{ host: "127.0.0.1", port: 53 }]);
 });
 

@@ -8,6 +8,8 @@ export interface ResolvConf {
   /** Milliseconds. */
   readonly timeout: number;
   readonly attempts: number;
+  /** `options trust-ad`: the AD flag of these servers is to be believed, wherever they are. */
+  readonly trustAd: boolean;
 }
 
 const PORT = 53;
@@ -20,6 +22,7 @@ export function parseResolvConf(text: string): ResolvConf {
   const servers: Server[] = [];
   let timeout = 5;
   let attempts = 2;
+  let trustAd = false;
   for (const line of text.split("\n")) {
     const [keyword, ...values] = line.replace(/[#;].*/, "").trim().split(/\s+/);
     if (keyword === "nameserver" && isAddress(values[0])) servers.push({ host: values[0], port: PORT });
@@ -27,10 +30,11 @@ export function parseResolvConf(text: string): ResolvConf {
     for (const option of values) {
       timeout = numberAfter("timeout:", option, 1, 30) ?? timeout;
       attempts = numberAfter("attempts:", option, 1, 5) ?? attempts;
+      trustAd ||= option === "trust-ad";
     }
   }
   if (servers.length === 0) servers.push({ host: "127.0.0.1", port: PORT });
-  return { servers: servers.slice(0, MAX_SERVERS), timeout: timeout * 1000, attempts };
+  return { servers: servers.slice(0, MAX_SERVERS), timeout: timeout * 1000, attempts, trustAd };
 }
 
 function isAddress(text: string | undefined): text is string {

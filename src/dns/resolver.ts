@@ -34,6 +34,8 @@ export interface ResolverOptions {
   readonly cacheLimit?: number;
   /** Queries on the wire at a time; default 256. Sixteen times as many may wait, more get `trouble`. */
   readonly concurrency?: number;
+  /** Asks for DNSSEC validation, and says whose word counts. Without it no answer is `authentic`. */
+  readonly trustsAd?: (server: Server) => boolean;
   readonly wire?: Wire;
   /** Milliseconds. */
   readonly now?: () => number;
@@ -68,6 +70,7 @@ class StubResolver implements Resolver {
   readonly #servers: readonly Server[];
   readonly #timeout: number;
   readonly #attempts: number;
+  readonly #trustsAd: ((server: Server) => boolean) | undefined;
   readonly #wire: Wire;
   readonly #now: () => number;
   readonly #randomId: () => number;
@@ -80,6 +83,7 @@ class StubResolver implements Resolver {
     this.#servers = options.servers;
     this.#timeout = options.timeout ?? 5000;
     this.#attempts = options.attempts ?? 2;
+    this.#trustsAd = options.trustsAd;
     this.#wire = options.wire ?? SYSTEM_WIRE;
     this.#now = options.now ?? Date.now;
     this.#randomId = options.randomId ?? cryptographicId;
@@ -92,7 +96,7 @@ class StubResolver implements Resolver {
     type: Type,
     signal?: AbortSignal,
   ): Promise<DnsAnswer<Type>> {
-    const name = queryName(text);
+    const name = text === "." ? "" : queryName(text);
     if (name === undefined) return { is: "nxdomain", authentic: false, invalid: true };
     const key = `${type} ${name}`;
     const known = this.#cache.get(key, this.#now()) ?? loopbackName(name, type);
@@ -129,8 +133,9 @@ class StubResolver implements Resolver {
     const found: Address[] = [];
     for (const answer of answers) {
       if (answer.is !== "records") continue;
+      const owner = { canonical: answer.canonical, authentic: answer.authentic };
       for (const { type, address, ttl } of answer.records) {
-        found.push({ address, family: type === "A" ? 4 : 6, ttl });
+        found.push({ address, family: type === "A" ? 4 : 6, ttl, owner });
       }
     }
     if (found.length > 0) {
@@ -156,14 +161,19 @@ class StubResolver implements Resolver {
     }
   }
 
-  /** Asks again for the end of a CNAME chain where a server did not follow it itself. */
+  /** Asks again for the end of a CNAME chain where a server did not follow it itself. One alias that is not validated taints the end. */
   async #followed<Type extends RecordType>(name: string, type: Type): Promise<Settled<Type>> {
     let at = name;
+    let tainted = false;
     for (let step = 0; step < CHAIN; step++) {
       const response = await this.#ask(at, type);
       if ("is" in response) return { answer: response, negativeTtl: undefined };
       const meaning = interpret(response, at, type);
-      if (meaning.is === "answer") return { answer: meaning.answer, negativeTtl: response.negativeTtl };
+      if (meaning.is === "answer") {
+        const answer = tainted ? notAuthentic(meaning.answer) : meaning.answer;
+        return { answer, negativeTtl: response.negativeTtl };
+      }
+      tainted ||= !response.authentic;
       const next = queryName(meaning.name);
       if (next === undefined) {
         return { answer: { is: "nodata", authentic: false }, negativeTtl: undefined };
@@ -195,14 +205,16 @@ class StubResolver implements Resolver {
   }
 
   async #askServer(server: Server, name: string, type: RecordType): Promise<Response | undefined> {
+    const dnssec = this.#trustsAd !== undefined;
     for (const edns of [true, false]) {
-      const question = printQuery(this.#randomId(), name, type, edns);
+      const question = printQuery(this.#randomId(), name, type, { edns, dnssec });
       const answer = await exchange(this.#wire, server, question, { timeout: this.#timeout });
       if (answer.is === "failed") return undefined;
       const response = parseResponse(answer.bytes);
       // An old server may know no EDNS (RFC 6891 §7).
       if (edns && (response?.rcode === "FORMERR" || response?.rcode === "NOTIMP")) continue;
-      return response;
+      if (response === undefined || !response.authentic || this.#trustsAd?.(server)) return response;
+      return { ...response, authentic: false };
     }
     return undefined;
   }
@@ -216,6 +228,10 @@ class StubResolver implements Resolver {
       ...this.#servers.filter(shunned),
     ];
   }
+}
+
+function notAuthentic<Type extends RecordType>(answer: DnsAnswer<Type>): DnsAnswer<Type> {
+  return answer.is === "trouble" ? answer : { ...answer, authentic: false };
 }
 
 /** `localhost` means this machine whether or not a server says so (RFC 6761 §6.3). */

@@ -26,6 +26,7 @@ import { openDescriptors } from "../platform/process/rlimit.ts";
 import { createHelperWriter } from "./services/helper_writer.ts";
 import { partOf, sharedParameter, sharedSettings } from "./services/shared_limits.ts";
 import { openListener } from "./services/listeners.ts";
+import { warnOfDnssec } from "./services/dnssec_warnings.ts";
 import { type MailWorld, openMailWorld } from "./services/mail_world.ts";
 import { openAddressVerification } from "./services/address_verification.ts";
 import { cleanupFor } from "./services/cleanup_services.ts";
@@ -37,6 +38,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const { configuration, logFor } = context;
   const log = logFor(configuration.settings);
   const world = openMailWorld(configuration, log);
+  void warnOfDnssec(context, world);
   const shares = shareDescriptors(context.openFiles, openDescriptors());
   const writer = mailWriter(context);
   const agents = new Agents(configuration.services, { context, world, writer, kept: shares.kept });

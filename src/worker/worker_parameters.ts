@@ -13,6 +13,8 @@ export const WORKER_PARAMETERS = [
   "command_time_limit",
   "default_privs",
   "dns_servers",
+  "dns_trust_ad",
+  "dnssec_probe",
   "fallback_transport_maps",
   "mailbox_command_maps",
   "mailbox_transport_maps",

@@ -206,7 +206,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   dns_ncache_ttl_fix_enable: OWN_RESOLVER,
   dnsblog_reply_delay: MOOT,
   dnsblog_service_name: MOOT,
-  dnssec_probe: OWN_RESOLVER,
   dont_remove: OWN_SCHEDULING,
   empty_address_local_login_sender_maps_lookup_key: NO_SENDMAIL,
   enable_idna2003_compatibility: UNUSED,

@@ -104,6 +104,8 @@ export const HONOURED = [
   "disable_mime_output_conversion",
   "disable_vrfy_command",
   "dns_servers",
+  "dns_trust_ad",
+  "dnssec_probe",
   "double_bounce_sender",
   "duplicate_filter_limit",
   "empty_address_default_transport_maps_lookup_key",

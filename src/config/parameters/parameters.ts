@@ -127,6 +127,7 @@ export const parameters = {
   disable_vrfy_command: { type: "bool", fallback: "no", since: "1.0", daemons: "postscreen,smtpd", area: "receive", fit: "core" },
   dns_ncache_ttl_fix_enable: { type: "bool", fallback: "no", since: "3.1", daemons: "all", area: "dns", fit: "rare" },
   dns_servers: { type: "list", fallback: "", since: "mta", daemons: "all", area: "dns", fit: "core", note: "name servers to ask: address, address:port or [v6address]:port; empty means those of /etc/resolv.conf" },
+  dns_trust_ad: { type: "bool", fallback: "no", since: "mta", daemons: "smtp", area: "dns", fit: "core", note: "believe name servers beyond this machine too when they say that an answer was validated (DNSSEC): only where the path to them cannot be forged on" },
   dnsblog_reply_delay: { type: "time", fallback: "0s", since: "2.8", daemons: "dnsblog", area: "dns", fit: "moot", note: "test-only delay of the dnsblog daemon" },
   dnsblog_service_name: { type: "string", fallback: "dnsblog", since: "2.8", daemons: "postscreen", area: "process", fit: "moot", range: "non-empty", note: "postscreen runs in-process; no hand-over by socket" },
   dnssec_probe: { type: "string", fallback: "ns:.", since: "3.6", daemons: "all", area: "dns", fit: "rare" },

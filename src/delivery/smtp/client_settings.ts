@@ -177,7 +177,7 @@ export function clientSettings(
   s: ClientParameters,
 ): ClientSettings {
   const pick = <T>(smtp: T, lmtp: T): T => program === "smtp" ? smtp : lmtp;
-  const dns = pick(s.smtp_dns_support_level, s.lmtp_dns_support_level);
+  const dns = clientDnsLevel(program, s);
   return {
     program,
     timeouts: {
@@ -207,10 +207,8 @@ export function clientSettings(
     balanceProtocols: pick(s.smtp_balance_inet_protocols, s.lmtp_balance_inet_protocols),
     mxAddressLimit: pick(s.smtp_mx_address_limit, s.lmtp_mx_address_limit),
     mxSessionLimit: pick(s.smtp_mx_session_limit, s.lmtp_mx_session_limit),
-    dns: dnsLevel(dns, s.disable_dns_lookups),
-    hostLookup: dnsLevel(dns, s.disable_dns_lookups) === "disabled"
-      ? ["native"]
-      : hostLookups(pick(s.smtp_host_lookup, s.lmtp_host_lookup)),
+    dns,
+    hostLookup: dns === "disabled" ? ["native"] : hostLookups(pick(s.smtp_host_lookup, s.lmtp_host_lookup)),
     ignoreMxLookupError: s.ignore_mx_lookup_error,
     deferIfNoMxAddress: pick(s.smtp_defer_if_no_mx_address_found, s.lmtp_defer_if_no_mx_address_found),
     fallbackRelays: splitList(pick(s.smtp_fallback_relay, s.lmtp_fallback_relay)),
@@ -271,10 +269,14 @@ function preferenceOf(word: string): "any" | "ipv4" | "ipv6" {
   return word === "ipv4" || word === "ipv6" ? word : "any";
 }
 
-/** An empty smtp_dns_support_level leaves it to the older disable_dns_lookups. */
-function dnsLevel(word: string, disabled: boolean): "disabled" | "enabled" | "dnssec" {
+/** What a client wants of the DNS; an empty smtp_dns_support_level leaves it to the older disable_dns_lookups. */
+export function clientDnsLevel(
+  program: "smtp" | "lmtp",
+  s: Pick<ClientParameters, "smtp_dns_support_level" | "lmtp_dns_support_level" | "disable_dns_lookups">,
+): ClientSettings["dns"] {
+  const word = program === "smtp" ? s.smtp_dns_support_level : s.lmtp_dns_support_level;
   if (word === "disabled" || word === "enabled" || word === "dnssec") return word;
-  return disabled ? "disabled" : "enabled";
+  return s.disable_dns_lookups ? "disabled" : "enabled";
 }
 
 function hostLookups(list: string): readonly HostLookup[] {

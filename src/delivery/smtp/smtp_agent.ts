@@ -37,6 +37,8 @@ export interface SmtpAgentOptions {
     & GenericSettings
     & DemandSettings;
   readonly resolver: Resolver;
+  /** The one that asks for DNSSEC validation (smtp_dns_support_level = dnssec); `resolver` when left out. */
+  readonly validatedResolver?: () => Resolver;
   readonly log: Log;
   /** Addresses that inet_interfaces stands for. */
   readonly ownAddresses: readonly string[];
@@ -77,9 +79,10 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
   );
   const warn = (text: string) => options.log.note(options.program, "warning", text);
   warnOfTables(settings.cacheDestinations, warn);
+  const resolver = settings.dns === "dnssec" ? options.validatedResolver?.() : undefined;
   const context: DeliveryContext = {
     settings,
-    resolver: options.resolver,
+    resolver: resolver ?? options.resolver,
     log: options.log,
     ownAddresses: options.ownAddresses,
     isOwnAddress: addressIn([...options.ownAddresses, ...options.proxyAddresses ?? []]),

@@ -1,9 +1,10 @@
 import type { Configuration } from "../../config/service.ts";
+import { checkDnssec } from "./check_dnssec.ts";
 import { checkPipes } from "./check_pipes.ts";
 import type { Finding } from "./finding.ts";
 import { unservedEntries } from "./unserved.ts";
 
 /** What is known of the entries of master.cf without opening anything: the start of the service says it, and `mta check`. */
 export function startFindings(configuration: Configuration): Finding[] {
-  return [...unservedEntries(configuration), ...checkPipes(configuration)];
+  return [...unservedEntries(configuration), ...checkPipes(configuration), ...checkDnssec(configuration)];
 }

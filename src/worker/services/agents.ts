@@ -46,6 +46,7 @@ function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
       program,
       settings: service.settings,
       resolver: world.resolver,
+      validatedResolver: () => world.validatedResolver(),
       hosts: world.hosts,
       log: context.logFor(service.settings),
       ownAddresses: world.ownAddresses,

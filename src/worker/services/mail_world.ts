@@ -6,7 +6,7 @@ import type { Settings } from "../../config/parameters/settings_type.ts";
 import { realWorld } from "../../config/world.ts";
 import { type Hosts, systemHosts } from "../../dns/hosts.ts";
 import type { Resolver } from "../../dns/resolver.ts";
-import { createSystemResolver } from "../../dns/system_resolver.ts";
+import { createSystemResolver, createValidatedResolver } from "../../dns/system_resolver.ts";
 import type { Log } from "../../observe/log.ts";
 import { ownPid } from "../../platform/process/signals.ts";
 import { createLocalDomains, type LocalDomains } from "../../rewrite/local_domains.ts";
@@ -24,6 +24,8 @@ export interface MailWorld {
   readonly tables: TableContext;
   readonly local: LocalDomains;
   readonly resolver: Resolver;
+  /** The one that asks for DNSSEC validation. */
+  validatedResolver(): Resolver;
   readonly hosts: Hosts;
   /** Addresses that inet_interfaces stands for. */
   readonly ownAddresses: readonly string[];
@@ -79,12 +81,15 @@ export function openMailWorld(
   const routerFor = (of: Settings) => watch.router(createRouter(of, local, openTables));
   const rewriterFor = (of: Settings) => createRewriter(of, local, openTables);
   let forProbes: Router | undefined;
+  const nameServers = { servers: splitList(settings.dns_servers), trustAd: settings.dns_trust_ad };
+  let validated: Resolver | undefined;
   const probeRouter = () => forProbes ??= createRouter(probeSettings(settings), local, openTables);
   return {
     openTables,
     tables,
     local,
-    resolver: watch.resolver(createSystemResolver(splitList(settings.dns_servers))),
+    resolver: watch.resolver(createSystemResolver(nameServers.servers)),
+    validatedResolver: () => validated ??= watch.resolver(createValidatedResolver(nameServers)),
     hosts: watch.hosts(systemHosts()),
     ownAddresses: addresses,
     proxyAddresses: splitList(settings.proxy_interfaces),

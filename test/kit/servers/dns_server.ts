@@ -27,8 +27,8 @@ export interface DnsServer {
 export interface DnsServerOptions {
   readonly host?: string;
   readonly port?: number;
-  /** Sets the AD flag. */
-  readonly authentic?: boolean;
+  /** Sets the AD flag for those who ask for it (RFC 6840 §5.7), for all names or those that are told. */
+  readonly authentic?: boolean | ((name: string, type: string) => boolean);
   readonly ttl?: number;
 }
 
@@ -97,6 +97,12 @@ export async function startDnsServer(initial: Zone, options: DnsServerOptions = 
     const question = request.questions?.[0];
     if (question === undefined) return undefined;
     asked.push(`${over} ${question.type} ${question.name}`);
+    const wantsAd = ((request.flags ?? 0) & packet.AUTHENTIC_DATA) !== 0 ||
+      request.additionals?.some((extra) => extra.type === "OPT" && (extra.flags & packet.DNSSEC_OK) !== 0);
+    const name = question.name.toLowerCase();
+    const validated = typeof options.authentic === "function"
+      ? options.authentic(name, question.type)
+      : options.authentic === true;
     const found = search(zone, question.name.toLowerCase(), question.type, options.ttl ?? 60);
     let behaviour = found.behaviour;
     if (behaviour === "silent") return undefined;
@@ -127,7 +133,7 @@ export async function startDnsServer(initial: Zone, options: DnsServerOptions = 
       type: "response",
       id: request.id,
       flags: packet.RECURSION_DESIRED | packet.RECURSION_AVAILABLE | rcode |
-        (truncate ? packet.TRUNCATED_RESPONSE : 0) | (options.authentic ? packet.AUTHENTIC_DATA : 0),
+        (truncate ? packet.TRUNCATED_RESPONSE : 0) | (wantsAd && validated ? packet.AUTHENTIC_DATA : 0),
       questions: [question],
       answers,
       authorities: negative && !truncate ? [soa] : [],

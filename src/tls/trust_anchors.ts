@@ -1,0 +1,37 @@
+import { readPlain } from "../platform/file/random_access_file.ts";
+import { LARGEST_PEM } from "../platform/socket/certificate_authorities.ts";
+import { systemErrorText } from "../platform/system_error.ts";
+import type { Association } from "./association.ts";
+import { pemObjects } from "./pem.ts";
+
+/** Kinds of PEM objects in a trust anchor file. */
+const KINDS: Readonly<Record<string, Association["of"]>> = {
+  "CERTIFICATE": "certificate",
+  "X509 CERTIFICATE": "certificate",
+  "PUBLIC KEY": "key",
+};
+
+/**
+ * The certificates and public keys of a file, which vouch for what they have signed and for themselves (postconf(5),
+ * smtp_tls_trust_anchor_file).
+ */
+export function readTrustAnchors(path: string): readonly Association[] | { readonly problem: string } {
+  let text: string;
+  try {
+    text = readPlain(path, LARGEST_PEM).toString("latin1");
+  } catch (error) {
+    return { problem: `error opening trust anchor file: ${path}: ${systemErrorText(error)}` };
+  }
+  const { objects, fault } = pemObjects(text);
+  const found = objects.flatMap(({ type, der }): readonly Association[] => {
+    const of = KINDS[type];
+    if (of === undefined) return [];
+    const data = Buffer.from(der);
+    return [
+      { whose: "authority", of, digest: undefined, data },
+      { whose: "server", of, digest: undefined, data },
+    ];
+  });
+  if (fault !== undefined) return { problem: `error reading: ${path}: malformed trust-anchor: ${fault}` };
+  return found.length > 0 ? found : { problem: `error reading: ${path}: no trust-anchor in it` };
+}

@@ -1,12 +1,19 @@
+import type CryptoModule from "node:crypto";
 import type HttpModule from "node:http";
 import type NetModule from "node:net";
 import type TlsModule from "node:tls";
 
 // Modules of the runtime that take milliseconds to load and that a `postmap -q` has no use for: loaded at their first use.
 
+let crypto: typeof CryptoModule | undefined;
 let http: typeof HttpModule | undefined;
 let net: typeof NetModule | undefined;
 let tls: typeof TlsModule | undefined;
+
+/** The runtime's keys and certificates. */
+export function cryptoModule(): typeof CryptoModule {
+  return crypto ??= process.getBuiltinModule("node:crypto");
+}
 
 /** The runtime's sockets. */
 export function netModule(): typeof NetModule {

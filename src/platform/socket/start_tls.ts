@@ -1,8 +1,17 @@
 import type net from "node:net";
 import type tls from "node:tls";
-import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { netModule, tlsModule } from "../late_modules.ts";
-import type { TlsContext } from "./tls_context.ts";
+import { GatheredBytes } from "../../base/gathered_bytes.ts";
+import type { MaybeAsync } from "../../base/maybe_async.ts";
+import { pauseWhenDue } from "../../base/pause_when_due.ts";
+import { cryptoModule, netModule, tlsModule } from "../late_modules.ts";
+import { type ClientHello, readClientHello } from "./client_hello.ts";
+import {
+  agreedGroup,
+  clientSignature,
+  type HandshakeSignature,
+  serverSignature,
+} from "./handshake_choice.ts";
+import { keyKind, type TlsContext } from "./tls_context.ts";
 
 /** Which side of a handshake we are, and what that side brings. */
 export type TlsSide = {
@@ -59,15 +68,6 @@ export interface TlsFacts {
   readonly clientSignature?: HandshakeSignature | undefined;
 }
 
-/** A signature of a handshake. */
-export interface HandshakeSignature {
-  /** `RSA-PSS`, `ECDSA`, `Ed25519`. */
-  readonly method: string;
-  /** `2048 bits`, `prime256v1`; undefined where the method says it. */
-  readonly key: string | undefined;
-  readonly digest: string | undefined;
-}
-
 /** A socket that has turned. */
 export interface TurnedSocket {
   readonly socket: tls.TLSSocket;
@@ -75,6 +75,12 @@ export interface TurnedSocket {
 }
 
 const DAY = 86_400_000;
+
+/** An engine that has begun its handshake, and how what it will have done is told of. */
+interface Begun {
+  readonly engine: tls.TLSSocket;
+  readonly facts: () => TlsFacts;
+}
 
 /**
  * Turns a socket to TLS. Plaintext that has been written leaves first; plaintext that has come and was not read, and whatever comes
@@ -90,20 +96,23 @@ export async function turnToTls(
   const late = () => stop(Object.assign(new Error("Connection timed out"), { code: "ETIMEDOUT" }));
   const timer = setTimeout(late, Math.min(side.timeout, DAY));
   const aborted = () => stop(signal.reason);
-  const lost = () => stop(Object.assign(new Error("lost connection"), { code: "ECONNRESET" }));
+  const lost = () => stop(lostConnection());
   signal.addEventListener("abort", aborted, { once: true });
   // The listener stays: an error that comes late belongs to nobody, and must not end the process.
   plain.on("error", stop);
   plain.once("close", lost);
-  let turned: tls.TLSSocket | undefined;
+  let begun: Begun | undefined;
   try {
     await Promise.race([whenSent(plain), stopped]);
     dropUnread(plain);
-    turned = begin(plain, side);
-    const { socket, facts } = await Promise.race([handshake(turned, side), stopped]);
-    return { socket, facts };
+    begun = side.side === "client" ? beginAsClient(plain, side) : await Promise.race([
+      beginAsServer(plain, side),
+      stopped,
+    ]);
+    await Promise.race([handshake(begun.engine, side), stopped]);
+    return { socket: begun.engine, facts: begun.facts() };
   } catch (error) {
-    turned?.destroy();
+    begun?.engine.destroy();
     plain.destroy();
     throw error;
   } finally {
@@ -127,26 +136,64 @@ function dropUnread(socket: net.Socket): void {
   while (socket.read() !== null);
 }
 
-function begin(plain: net.Socket, side: TlsSide): tls.TLSSocket {
-  if (side.side === "server") return new (tlsModule().TLSSocket)(plain, serverOptions(side));
-  return tlsModule().connect({ socket: plain, ...clientOptions(side) });
+function beginAsClient(plain: net.Socket, side: Extract<TlsSide, { readonly side: "client" }>): Begun {
+  const engine = tlsModule().connect({ socket: plain, ...clientOptions(side) });
+  return { engine, facts: () => factsOf(engine, side.serverName) };
 }
 
-function serverOptions({ context, contextFor, askCertificate }: ServerSide & Pick<TlsSide, "context">) {
-  const chosen = (name: string, answer: (error: Error | null, context?: TlsContext) => void) => {
-    try {
-      const found = then(contextFor?.(name), (found) => answer(null, found ?? context));
-      if (found !== undefined) found.catch(answer);
-    } catch (error) {
-      answer(error instanceof Error ? error : new Error(String(error)));
-    }
-  };
+/**
+ * The engine begins when the client's first message is whole: until then a connection costs no more than any other, and the name
+ * that is asked for decides which certificate the engine has. Its answer is what costs most of a handshake, and holds the event loop:
+ * of many that come at once each takes its turn.
+ */
+async function beginAsServer(
+  plain: net.Socket,
+  side: Extract<TlsSide, { readonly side: "server" }>,
+): Promise<Begun> {
+  const { hello, bytes } = await firstMessage(plain);
+  const name = hello?.serverName;
+  const context = (name === undefined ? undefined : await side.contextFor?.(name)) ?? side.context;
+  for (let pause = pauseWhenDue(); pause !== undefined; pause = pauseWhenDue()) await pause;
+  if (plain.destroyed) throw lostConnection();
+  plain.unshift(bytes);
+  const engine = new (tlsModule().TLSSocket)(plain, serverOptions(side, context));
+  return { engine, facts: () => withChoices(factsOf(engine, name), context, hello) };
+}
+
+interface FirstMessage {
+  /** Undefined when it is none; the engine will say what is wrong with the bytes. */
+  readonly hello: ClientHello | undefined;
+  readonly bytes: Buffer;
+}
+
+/** Reads the client's first message, and nothing more. */
+function firstMessage(plain: net.Socket): Promise<FirstMessage> {
+  const gathered = new GatheredBytes();
+  return new Promise((resolve, reject) => {
+    const data = (chunk: Buffer) => {
+      gathered.add(chunk);
+      const hello = readClientHello(gathered.bytes);
+      if (hello === "incomplete") return;
+      plain.pause();
+      plain.off("data", data).off("end", ended);
+      resolve({ hello: hello === "other" ? undefined : hello, bytes: gathered.bytes });
+    };
+    const ended = () => reject(lostConnection());
+    plain.on("data", data).once("end", ended);
+    plain.resume();
+  });
+}
+
+function lostConnection(): Error {
+  return Object.assign(new Error("lost connection"), { code: "ECONNRESET" });
+}
+
+function serverOptions({ askCertificate }: ServerSide, context: TlsContext) {
   return {
     isServer: true,
     secureContext: context,
     requestCert: askCertificate === true,
     rejectUnauthorized: false,
-    ...(contextFor !== undefined && { SNICallback: chosen }),
   };
 }
 
@@ -162,28 +209,42 @@ function clientOptions({ context, serverName, verify, session }: ClientSide & Pi
   };
 }
 
-function handshake(socket: tls.TLSSocket, side: TlsSide): Promise<TurnedSocket> {
+function handshake(socket: tls.TLSSocket, side: TlsSide): Promise<void> {
   if (side.side === "client" && side.remember !== undefined) socket.on("session", side.remember);
   return new Promise((resolve, reject) => {
     socket.on("error", reject);
-    socket.once(side.side === "server" ? "secure" : "secureConnect", () => {
-      resolve({ socket, facts: factsOf(socket, side) });
-    });
+    socket.once(side.side === "server" ? "secure" : "secureConnect", () => resolve());
   });
 }
 
-function factsOf(socket: tls.TLSSocket, side: TlsSide): TlsFacts {
+function factsOf(socket: tls.TLSSocket, serverName: string | undefined): TlsFacts {
   const { name } = socket.getCipher();
-  const asked = "servername" in socket && typeof socket.servername === "string"
-    ? socket.servername
-    : undefined;
   return {
     protocol: socket.getProtocol() ?? "unknown",
     cipher: name,
     bits: cipherBits(name),
-    serverName: side.side === "client" ? side.serverName : asked,
+    serverName,
     reused: socket.isSessionReused(),
     peer: peerOf(socket),
+  };
+}
+
+/** What both sides have agreed on beside the cipher; before TLS 1.3 the cipher's name says it. */
+function withChoices(
+  facts: TlsFacts,
+  context: TlsContext,
+  hello: ClientHello | undefined,
+): TlsFacts {
+  if (facts.protocol !== "TLSv1.3" || hello === undefined) return facts;
+  const keyExchange = agreedGroup(context, hello);
+  if (facts.reused) return { ...facts, keyExchange };
+  const [own] = facts.peer?.chain ?? [];
+  const { X509Certificate } = cryptoModule();
+  return {
+    ...facts,
+    keyExchange,
+    serverSignature: serverSignature(context, hello),
+    clientSignature: own && clientSignature(keyKind(new X509Certificate(own).publicKey)),
   };
 }
 

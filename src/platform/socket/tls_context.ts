@@ -1,8 +1,21 @@
-import { tlsModule } from "../late_modules.ts";
+import type { KeyObject } from "node:crypto";
+import { cryptoModule, tlsModule } from "../late_modules.ts";
 
-/** Keys, certificates and ciphers that are ready for any number of connections. What is inside is the runtime's. */
+/** A key as far as it says how it signs. */
+export interface KeyKind {
+  /** `rsa`, `ec`, `ed25519`. */
+  readonly type: string;
+  readonly curve: string | undefined;
+  readonly bits: number | undefined;
+}
+
+/** Keys, certificates and ciphers that are ready for any number of connections. */
 export interface TlsContext {
+  /** The runtime's. */
   readonly context: unknown;
+  /** What handshakes follow from, as it was given. */
+  readonly groups: readonly string[] | undefined;
+  readonly keys: readonly KeyKind[];
 }
 
 /** A version of the protocol, by the library's name. */
@@ -37,7 +50,7 @@ const NO_TICKET = 0x4000;
 export function createTlsContext(
   { ca, certificates, keys, ciphers, versions, groups, ownOrder, tickets }: TlsMaterial,
 ): TlsContext {
-  return tlsModule().createSecureContext({
+  const made = tlsModule().createSecureContext({
     ca,
     ...(certificates !== undefined && { cert: [...certificates] }),
     ...(keys !== undefined && { key: [...keys] }),
@@ -47,6 +60,19 @@ export function createTlsContext(
     honorCipherOrder: ownOrder === true,
     ...(tickets === false && { secureOptions: NO_TICKET }),
   });
+  return Object.assign(made, {
+    groups,
+    keys: (keys ?? []).map((pem) => keyKind(cryptoModule().createPrivateKey(pem))),
+  });
+}
+
+/** What kind of key that is. */
+export function keyKind({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): KeyKind {
+  return {
+    type: asymmetricKeyType ?? "unknown",
+    curve: asymmetricKeyDetails?.namedCurve,
+    bits: asymmetricKeyDetails?.modulusLength,
+  };
 }
 
 /** Whether an OpenSSL cipher list names anything that is known here; a text says what is wrong. */

@@ -12,6 +12,8 @@ export interface SelfSigned {
 const ALGORITHMS = {
   rsa: ["-newkey", "rsa:2048"],
   ecdsa: ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+  "ecdsa-384": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp384r1"],
+  ed25519: ["-newkey", "ed25519"],
 } as const;
 
 /** A fresh one for a host name. */

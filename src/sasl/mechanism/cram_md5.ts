@@ -8,7 +8,7 @@ import {
   type ServerScript,
   unavailable,
 } from "./exchange.ts";
-import { utf8 } from "./utf8.ts";
+import { utf8 } from "../password/utf8.ts";
 
 /** The plain secret of a user: this mechanism cannot do with less. */
 export type FindSecret = (username: string) => MaybeAsync<

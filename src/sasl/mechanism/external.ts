@@ -1,5 +1,5 @@
 import { type ClientLogin, type ClientScript, malformed, refused, type ServerScript } from "./exchange.ts";
-import { utf8 } from "./utf8.ts";
+import { utf8 } from "../password/utf8.ts";
 
 /** The server's side of EXTERNAL (RFC 4422 appendix A): who it is has been shown already, by a client certificate. */
 export async function* externalServer(initial: Buffer | undefined, user: string | undefined): ServerScript {

@@ -6,7 +6,7 @@ import {
   malformed,
   type ServerScript,
 } from "./exchange.ts";
-import { utf8 } from "./utf8.ts";
+import { utf8 } from "../password/utf8.ts";
 
 /** Clients look at these words, though nothing defines them but custom (draft-murchison-sasl-login-00). */
 const USERNAME = Buffer.from("Username:");

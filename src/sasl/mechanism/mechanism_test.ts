@@ -23,8 +23,9 @@ import {
   xoauth2Server,
 } from "./oauth.ts";
 import { parsePlain, plainClient, plainServer } from "./plain.ts";
-import { saslprep } from "./saslprep.ts";
-import { type FindScram, scramClient, scramServer, scramVerifier } from "./scram.ts";
+import { saslprep } from "../password/saslprep.ts";
+import { type FindScram, scramClient, scramServer } from "./scram.ts";
+import { scramVerifier } from "../password/scram_verifier.ts";
 import {
   parseClientFinal,
   parseClientFirst,

@@ -8,7 +8,7 @@ import {
   type ServerScript,
 } from "./exchange.ts";
 import { decodeName, encodeName } from "./gs2_name.ts";
-import { utf8 } from "./utf8.ts";
+import { utf8 } from "../password/utf8.ts";
 
 /** Answers whether a token is good, and for which user: the one who is named, where one is. */
 export type CheckToken = (token: string, username: string) => MaybeAsync<PasswordVerdict>;

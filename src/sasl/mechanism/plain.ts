@@ -7,7 +7,7 @@ import {
   refused,
   type ServerScript,
 } from "./exchange.ts";
-import { utf8 } from "./utf8.ts";
+import { utf8 } from "../password/utf8.ts";
 
 /** What a PLAIN response says (RFC 4616 §2). */
 export interface PlainMessage {

@@ -1,5 +1,5 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
-import { digest, hmac, isSameSecret, pbkdf2 } from "../../platform/crypto/digest.ts";
+import { digest, hmac, isSameSecret } from "../../platform/crypto/digest.ts";
 import type { ChannelBinding } from "../auth_backend.ts";
 import {
   type ClientLogin,
@@ -10,7 +10,9 @@ import {
   type ServerScript,
   unavailable,
 } from "./exchange.ts";
-import { saslprep } from "./saslprep.ts";
+import { saslprep } from "../password/saslprep.ts";
+import { scramKeys } from "../password/scram_verifier.ts";
+import type { ScramVerifier } from "../password/stored_password.ts";
 import {
   type BindingFlag,
   type ClientFirst,
@@ -24,33 +26,10 @@ import {
   printServerFirst,
 } from "./scram_messages.ts";
 
-/** What a server keeps of a password: enough to check a client, not enough to be one (RFC 5802 §3). SHA-256 all through. */
-export interface ScramVerifier {
-  readonly salt: Buffer;
-  readonly iterations: number;
-  readonly storedKey: Buffer;
-  readonly serverKey: Buffer;
-}
-
 /** RFC 7677 §4 wants at least so many. A server that asks for fewer is after a proof that is quickly guessed. */
 export const LEAST_ITERATIONS = 4096;
 /** About ten seconds of a processor. */
 export const MOST_ITERATIONS = 20_000_000;
-
-/** Makes the verifier of a password in its prepared form. */
-export async function scramVerifier(
-  password: string,
-  salt: Buffer,
-  iterations: number,
-): Promise<ScramVerifier> {
-  const { clientKey, serverKey } = await keysOf(password, salt, iterations);
-  return { salt, iterations, storedKey: digest("sha256", clientKey), serverKey };
-}
-
-async function keysOf(password: string, salt: Buffer, iterations: number) {
-  const salted = await pbkdf2("sha256", password, salt, iterations, 32);
-  return { clientKey: hmac("sha256", salted, "Client Key"), serverKey: hmac("sha256", salted, "Server Key") };
-}
 
 function xor(one: Buffer, other: Buffer): Buffer {
   return Buffer.from(one.map((byte, at) => byte ^ other[at]!));
@@ -149,7 +128,7 @@ export async function* scramClient(login: ClientLogin, context: ScramClientConte
     return `the server asks for ${first.iterations} SCRAM iterations`;
   }
   const password = saslprep(login.secret) ?? login.secret;
-  const { clientKey, serverKey } = await keysOf(password, first.salt, first.iterations);
+  const { clientKey, serverKey } = await scramKeys(password, first.salt, first.iterations);
   const bound = Buffer.concat([Buffer.from(header), binding?.data ?? Buffer.alloc(0)]);
   const withoutProof = printClientFinal(bound, first.nonce);
   const proved = `${bare},${challenge.toString()},${withoutProof}`;

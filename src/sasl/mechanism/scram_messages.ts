@@ -1,5 +1,5 @@
 import { decodeName, encodeName } from "./gs2_name.ts";
-import { utf8 } from "./utf8.ts";
+import { utf8 } from "../password/utf8.ts";
 
 /** What the client says of channel binding: `n` does not know it, `y` thinks that the server does not, else the type it binds to. */
 export type BindingFlag = { readonly flag: "n" | "y" } | { readonly flag: "p"; readonly type: string };

@@ -1,4 +1,4 @@
-import type { AddressAnswer, DnsAnswer } from "../../../dns/answer.ts";
+import type { AddressAnswer, DnsAnswer, Owner } from "../../../dns/answer.ts";
 import { type Hosts, nativeAddresses } from "../../../dns/hosts.ts";
 import { ipv6Groups, sameAddress } from "../../../dns/name.ts";
 import type { Resolver } from "../../../dns/resolver.ts";
@@ -13,11 +13,21 @@ export interface Target {
   readonly family: 4 | 6;
   /** MX preference; 0 for a host that was named directly. */
   readonly preference: number;
+  /** Whose the address is by the DNS; undefined where it did not come from there. */
+  readonly owner: Owner | undefined;
+}
+
+/** The domain whose MX records led to the targets. */
+export interface MxDomain extends Owner {
+  /** As it was asked for. */
+  readonly name: string;
 }
 
 /** Where to try, in order; or why there is nowhere. */
 export interface AddressList {
   readonly targets: readonly Target[];
+  /** Undefined where no MX record was followed. */
+  readonly mx?: MxDomain;
   /** Set when `targets` is empty; may be set beside addresses when some exchangers could not be looked up. */
   readonly failure?: Failure;
   /** This machine is one of the exchangers: hosts that are no exchangers (the fallback relays) are not for this mail. */
@@ -86,7 +96,7 @@ async function addressesOf(
   const { settings, resolver, hosts } = context;
   const numeric = familyOf(host);
   if (numeric !== undefined && settings.families.includes(numeric)) {
-    return { targets: [{ host, address: host, family: numeric, preference }] };
+    return { targets: [{ host, address: host, family: numeric, preference, owner: undefined }] };
   }
   let failure: Failure | undefined;
   for (const source of settings.hostLookup) {
@@ -95,7 +105,13 @@ async function addressesOf(
       : await nativeAddresses(hosts, resolver, host, settings.families);
     if (answer.is === "records") {
       return {
-        targets: answer.addresses.map(({ address, family }) => ({ host, address, family, preference })),
+        targets: answer.addresses.map(({ address, family, owner }) => ({
+          host,
+          address,
+          family,
+          preference,
+          owner: source === "dns" ? owner : undefined,
+        })),
       };
     }
     failure = softened(
@@ -224,9 +240,14 @@ async function exchangerTargets(
       warnings: [...warnings, `no MX host for ${domain} has a valid address record`],
     };
   }
+  const mx = { name: domain, canonical: answer.canonical, authentic: answer.authentic };
   const self = targets.find(({ address }) => context.isOwnAddress(address));
-  if (self === undefined) return { targets: ordered(context, targets), warnings };
-  return { ...belowSelf(context, domain, targets, self, exchangers[0]!.preference, detectLoop), warnings };
+  if (self === undefined) return { targets: ordered(context, targets), mx, warnings };
+  return {
+    ...belowSelf(context, domain, targets, self, exchangers[0]!.preference, detectLoop),
+    mx,
+    warnings,
+  };
 }
 
 /** A backup exchanger sends to those that are preferred to itself, and to no others (RFC 5321 §5.1). */

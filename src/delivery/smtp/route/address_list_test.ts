@@ -35,6 +35,7 @@ function context(
         address,
         family: address.includes(":") ? 6 as const : 4 as const,
         ttl: 1,
+        owner: { canonical: `canonical.${name}`, authentic: name === "m1" },
       })).filter(({ family }) => families.includes(family));
       return found.length > 0
         ? { is: "records", addresses: found, authentic: false }
@@ -92,6 +93,24 @@ test("one family does not use up all the attempts", async () => {
   expect([found.slice(0, 5).includes("192.0.2.1"), found.length]).toEqual([true, 10]);
   const off = { ...settings, smtp_balance_inet_protocols: false };
   expect((await addressesOf(hostTargets(context([], many, off), "m1", true))).at(-1)).toBe("192.0.2.1");
+});
+
+test("whether names are validated is told of the domain and of each address, of the DNS's alone", async () => {
+  const mx = [[10, "m1"], [20, "m2"]] as const;
+  const settings = { inet_protocols: "ipv4" };
+  const list = await domainTargets(context(mx, HOSTS, settings), "x.example", true);
+  expect(list.mx).toEqual({ name: "x.example", canonical: "", authentic: false });
+  expect(list.targets.map(({ owner }) => owner)).toEqual([
+    { canonical: "canonical.m1", authentic: true },
+    { canonical: "canonical.m2", authentic: false },
+  ]);
+  const ownerOf = async (name: string, more: Partial<ClientParameters> = {}) =>
+    (await hostTargets(context([], HOSTS, { ...settings, ...more }), name, true)).targets.map(({ owner }) =>
+      owner
+    );
+  expect(await ownerOf("m1")).toEqual([{ canonical: "canonical.m1", authentic: true }]);
+  expect(await ownerOf("m1", { smtp_host_lookup: "native" })).toEqual([undefined]);
+  expect(await ownerOf("192.0.2.9")).toEqual([undefined]);
 });
 
 test("a domain with hundreds of exchangers is served by its best ones", async () => {

@@ -32,3 +32,13 @@ export function isSignedWith(certificate: Uint8Array, publicKey: Uint8Array): bo
     return false;
   }
 }
+
+/** Whether bytes are a public key of a kind that is known here (DER, SubjectPublicKeyInfo). */
+export function isPublicKey(bytes: Uint8Array): boolean {
+  try {
+    cryptoModule().createPublicKey({ key: Buffer.from(bytes), format: "der", type: "spki" });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -34,9 +34,19 @@ export type Verdict =
     readonly certificate: Certificate;
     /** The name by which it was found right, where one was asked for. */
     readonly name: string | undefined;
-    readonly association: Association | undefined;
+    /** What has vouched for it, where that was no authority. */
+    readonly match: AssociationMatch | undefined;
   }
   | { readonly is: "untrusted"; readonly certificate: Certificate; readonly trouble: Trouble };
+
+/** Which association has vouched for a certificate. */
+export interface AssociationMatch {
+  readonly association: Association;
+  /** Where in the path it was found; 0 for the server's own. */
+  readonly depth: number;
+  /** It is a key that has signed the certificate there, and came with no certificate of its own. */
+  readonly bareKey: boolean;
+}
 
 /** Judges a chain; undefined when what was presented is no certificate at all. */
 export function judge({ chain, trouble }: Presented, trust: Trust): Verdict | undefined {
@@ -73,7 +83,10 @@ function byAssociations(
 ): Verdict {
   const name = trust.names && matchedName(own, trust.names);
   const direct = associations.find((each) => each.whose === "server" && isAssociated(own, each));
-  if (direct !== undefined) return { is: "trusted", certificate: own, name, association: direct };
+  if (direct !== undefined) {
+    const match = { association: direct, depth: 0, bareKey: false };
+    return { is: "trusted", certificate: own, name, match };
+  }
   const anchors = associations.filter(({ whose }) => whose === "authority");
   const anchored = pathToAnchor(own, presented, anchors, trust.depth);
   if (anchored === undefined) {
@@ -85,7 +98,7 @@ function byAssociations(
     ...pathTroubles(anchored.path, trust),
     ...signerTroubles(anchored.path),
   ];
-  return verdict(own, troubles, trust, anchored.association);
+  return verdict(own, troubles, trust, anchored.match);
 }
 
 /** Nearest to the server first, and of those the one that OpenSSL meets first. */
@@ -93,11 +106,11 @@ function verdict(
   certificate: Certificate,
   troubles: readonly Trouble[],
   { names }: Trust,
-  association: Association | undefined,
+  match: AssociationMatch | undefined,
 ): Verdict {
   const [trouble] = [...troubles].sort((one, other) => one.depth - other.depth);
   if (trouble !== undefined) return { is: "untrusted", certificate, trouble };
-  return { is: "trusted", certificate, name: names && matchedName(certificate, names), association };
+  return { is: "trusted", certificate, name: names && matchedName(certificate, names), match };
 }
 
 function isSelfIssued({ subject, issuer }: Certificate): boolean {
@@ -163,7 +176,7 @@ function signerTroubles(path: readonly Certificate[]): readonly Trouble[] {
 
 interface Anchored {
   readonly path: readonly Certificate[];
-  readonly association: Association;
+  readonly match: AssociationMatch;
 }
 
 /** Certificates that one handshake may bring for a path to be looked for among them. */
@@ -186,7 +199,10 @@ function pathToAnchor(
     if (last === undefined) return undefined;
     const anchor = path.length > 1 ? anchors.find((each) => isAssociated(last, each)) : undefined;
     const association = anchor ?? keys.find(({ data }) => isSignedWith(last.der, data));
-    if (association !== undefined) return { path, association };
+    if (association !== undefined) {
+      const match = { association, depth: path.length - 1, bareKey: anchor === undefined };
+      return { path, match };
+    }
     if (path.length > depth + 2) return undefined;
     for (const signer of signers) {
       if (tried.has(signer) || !signer.subject.der.equals(last.issuer.der)) continue;

@@ -1,0 +1,47 @@
+import { fileIdentity, readPlain } from "../platform/file/random_access_file.ts";
+import { LARGEST_PEM } from "../platform/socket/certificate_authorities.ts";
+import { errorCode } from "../platform/system_error.ts";
+import type { FileStamp, FreshFilesWorld } from "./fresh_files.ts";
+
+/** Files with certificates and keys, as this process can have them. */
+export interface TlsFiles extends FreshFilesWorld {
+  /** Throws the system's error. */
+  read(path: string): string;
+}
+
+/** What master lends at the moment: the bytes of files that only root may read, one a character. */
+export type Lent = () => Readonly<Record<string, string>>;
+
+/** The system's files, and in place of those that this process may not read what master has lent of them. */
+export function systemTlsFiles(lent: Lent): TlsFiles {
+  return {
+    read: (path) => {
+      try {
+        return readPlain(path, LARGEST_PEM).toString("latin1");
+      } catch (error) {
+        const text = errorCode(error) === "EACCES" ? lent()[path] : undefined;
+        if (text === undefined) throw error;
+        return text;
+      }
+    },
+    // What is lent changes later than the file.
+    stampOf: (path) => withLoan(stampOf(path), lent()[path]),
+    now: () => Date.now(),
+  };
+}
+
+function stampOf(path: string): FileStamp | undefined {
+  try {
+    const found = fileIdentity(path);
+    if (found === undefined) return undefined;
+    const { device, inode, size, mtime, ctime } = found;
+    return { text: `${device}:${inode}:${size}:${mtime}:${ctime}`, changed: ctime };
+  } catch {
+    return undefined; // whoever reads it says what is wrong
+  }
+}
+
+function withLoan(stamp: FileStamp | undefined, loan: string | undefined): FileStamp | undefined {
+  if (loan === undefined) return stamp;
+  return { text: `${stamp?.text ?? ""} ${loan}`, changed: stamp?.changed ?? 0 };
+}

@@ -67,6 +67,7 @@ const SUB_ROOMS: Readonly<
     order: ["policy", "message", "command", "session", "listener"],
     inner: ["message", "command", "session"],
   },
+  tls: { order: ["https", "sts", "tlsrpt"], inner: [] },
   worker: { order: ["protocol", "services", "questions"], inner: ["questions"] },
   table: {
     order: [

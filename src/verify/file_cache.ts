@@ -1,4 +1,5 @@
-import { discardRecords, RecordStore, RecordStoreFault } from "../platform/database/record_store.ts";
+import { type RecordStore, RecordStoreFault } from "../platform/database/record_store.ts";
+import { RenewedStore } from "../platform/database/renewed_store.ts";
 import { CacheFault, type VerifyCache } from "./verify_cache.ts";
 import { type Entry, parseRecord, printRecord } from "./entry.ts";
 
@@ -18,12 +19,11 @@ export interface FileCacheOptions {
 export class FileCache implements VerifyCache {
   readonly name: string;
   readonly isShared = true;
-  readonly #options: FileCacheOptions;
-  #store: RecordStore | undefined;
+  readonly #store: RenewedStore;
 
-  constructor(options: FileCacheOptions) {
-    this.name = options.name;
-    this.#options = options;
+  constructor({ name, path, most, first, warn }: FileCacheOptions) {
+    this.name = name;
+    this.#store = new RenewedStore({ path, most, warn, begin: (store) => store.addAll(records(first())) });
     this.#use(() => undefined);
   }
 
@@ -49,32 +49,15 @@ export class FileCache implements VerifyCache {
   }
 
   close(): void {
-    this.#store?.close();
-    this.#store = undefined;
+    this.#store.close();
   }
 
-  /** Works on the open file; on a new one when what is there is damaged. */
   #use<T>(work: (store: RecordStore) => T): T {
     try {
-      return work(this.#store ??= this.#open());
-    } catch (error) {
-      if (!(error instanceof RecordStoreFault) || !error.damaged) throw fault(error);
-      this.#options.warn(`${error.message}: the cache is thrown away and begun anew`);
-      this.close();
-      discardRecords(this.#options.path, error.inode);
-    }
-    try {
-      return work(this.#store = this.#open());
+      return this.#store.use(work);
     } catch (error) {
       throw fault(error);
     }
-  }
-
-  #open(): RecordStore {
-    const { path, most, first } = this.#options;
-    const store = new RecordStore(path, most);
-    if (store.isNew) store.addAll(records(first()));
-    return store;
   }
 }
 

@@ -106,6 +106,17 @@ export class RecordStore {
     return this.#guarded(() => this.#count.get()!.n);
   }
 
+  /** Up to `limit` precious records that end between two moments, the first to end first. */
+  preciousEnding(after: number, before: number, limit: number): readonly { key: string; value: string }[] {
+    return this.#guarded(() =>
+      this.#db.query<{ key: string; value: string }, [number, number, number]>(ENDING).all(
+        after,
+        before,
+        limit,
+      )
+    );
+  }
+
   /** Drops up to `limit` records whose end is before `now`; answers how many. */
   sweep(now: number, limit: number): number {
     return this.#guarded(() => this.#sweep.run(now, limit).changes);
@@ -139,6 +150,9 @@ const SET_UP = [
 const SWEEP = `DELETE FROM records WHERE key IN (
   SELECT key FROM records WHERE precious IN (0, 1) AND until < ?1 LIMIT ?2
 )`;
+
+const ENDING = `SELECT key, value FROM records
+  WHERE precious = 1 AND until > ?1 AND until <= ?2 ORDER BY until LIMIT ?3`;
 
 const MAKE_ROOM = `DELETE FROM records WHERE key IN (
   SELECT key FROM records ORDER BY precious, until LIMIT ?1

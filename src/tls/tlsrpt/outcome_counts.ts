@@ -1,0 +1,65 @@
+import type { Count, CountStore } from "../../platform/database/count_store.ts";
+import { outcomeKey, type TlsOutcome } from "./tls_outcome.ts";
+
+const DAY = 86_400_000;
+/** Different outcomes that wait to be written. */
+const MOST_WAITING = 20_000;
+
+/** The day of UTC that a moment lies in, as reports name it. */
+export function dayOf(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().slice(0, 10);
+}
+
+/** A domain's outcomes of one day: where they are kept, in the order of days. */
+export interface DayOfDomain {
+  readonly day: string;
+  readonly domain: string;
+}
+
+export function groupOf({ day, domain }: DayOfDomain): string {
+  return `${day} ${domain}`;
+}
+
+/** Reads the name of a group. */
+export function parseGroup(group: string): DayOfDomain | undefined {
+  const match = /^(\d{4}-\d\d-\d\d) (\S+)$/.exec(group);
+  return match === null || Number.isNaN(Date.parse(match[1]!))
+    ? undefined
+    : { day: match[1]!, domain: match[2]! };
+}
+
+/** When a day begins and ends, in milliseconds since 1970. */
+export function limitsOf(day: string): { readonly begin: number; readonly end: number } {
+  const begin = Date.parse(`${day}T00:00:00Z`);
+  return { begin, end: begin + DAY };
+}
+
+/** Counts what became of TLS, for as long as it takes to write it down. Counting never fails and waits for nothing. */
+export class OutcomeCounts {
+  readonly #now: () => number;
+  #waiting = new Map<string, Count>();
+  #lost = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** One session with a domain that wants reports. */
+  add(domain: string, outcome: TlsOutcome): void {
+    const group = groupOf({ day: dayOf(this.#now()), domain: domain.toLowerCase() });
+    const key = outcomeKey(outcome);
+    const id = `${group} ${key}`;
+    const count = (this.#waiting.get(id)?.count ?? 0) + 1;
+    if (count === 1 && this.#waiting.size >= MOST_WAITING) return void this.#lost++;
+    this.#waiting.set(id, { group, key, count });
+  }
+
+  /** Writes down what has been counted; answers how much found no room since the last time. When the store throws, all is kept. */
+  flush(store: CountStore): number {
+    if (this.#waiting.size > 0) this.#lost += store.add([...this.#waiting.values()]);
+    this.#waiting = new Map();
+    const lost = this.#lost;
+    this.#lost = 0;
+    return lost;
+  }
+}

@@ -293,6 +293,8 @@ export const HONOURED = [
   "resolve_dequoted_address",
   "resolve_null_domain",
   "resolve_numeric_domain",
+  "sasl_mechanisms",
+  "sasl_users",
   "sender_bcc_maps",
   "sender_canonical_classes",
   "sender_canonical_maps",

@@ -532,6 +532,8 @@ export const parameters = {
   respectful_logging: { type: "bool", fallback: "${{$compatibility_level} <level {3.6} ? {no} : {yes}}", since: "3.6", daemons: "postscreen", area: "compat", fit: "full", note: "wording allowlist/denylist vs whitelist/blacklist; flips at 3.6" },
   rewrite_service_name: { type: "string", fallback: "rewrite", since: "2.0", daemons: "all", area: "process", fit: "moot", range: "non-empty", note: "names an internal IPC endpoint that does not exist here" },
   sample_directory: { type: "string", fallback: "/etc/postfix", since: "1.1", daemons: "postfix", area: "process", fit: "moot", range: "non-empty", note: "install-time path; nothing is looked up there at run time (build-dependent default)" },
+  sasl_mechanisms: { type: "list", fallback: "PLAIN LOGIN", since: "mta", daemons: "smtpd", area: "sasl", fit: "core", note: "mechanisms of smtpd_sasl_type = internal; SCRAM-SHA-256 needs SCRAM verifiers in sasl_users, CRAM-MD5 plain passwords" },
+  sasl_users: { type: "maps", fallback: "texthash:$config_directory/users", since: "mta", daemons: "smtpd", area: "sasl", fit: "core", note: "users of smtpd_sasl_type = internal: login name, then the password in stored form; `mta user` edits the file" },
   send_cyrus_sasl_authzid: { type: "bool", fallback: "no", since: "2.5", daemons: "all", area: "sasl", fit: "rare", note: "send authzid in client SASL exchange" },
   sender_bcc_maps: { type: "maps", fallback: "", since: "2.1", daemons: "cleanup", area: "receive", fit: "full" },
   sender_canonical_classes: { type: "list", fallback: "envelope_sender, header_sender", since: "2.2", daemons: "cleanup", area: "rewrite", fit: "core", range: "non-empty" },

@@ -9,7 +9,7 @@ export const MADE_SCHEMES = ["ARGON2ID", "SCRAM-SHA-256", "PLAIN"] as const;
 export type MadeScheme = (typeof MADE_SCHEMES)[number];
 
 /** Ten times what RFC 7677 asks for at least: each client has to do it as well, telephones too. */
-const ITERATIONS = 40_960;
+export const ITERATIONS = 40_960;
 const SALT = 16;
 
 /** A password in stored form; undefined for one that has no prepared form, as with control characters. */

@@ -1,0 +1,56 @@
+import { then } from "../../base/maybe_async.ts";
+import type { CheckPassword, PasswordVerdict } from "../mechanism/exchange.ts";
+import { isPassword } from "../password/check_password.ts";
+import { BUSY, type Gate } from "../password/gate.ts";
+import { parseStored, type StoredPassword } from "../password/stored_password.ts";
+import { findUser, type UserTable } from "./users.ts";
+
+/** A hash of nobody's password, such as `mta user add` makes: what an unknown user is compared with until a known one was seen. */
+const NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$vQ6xgQuZ5Zqns1ySW9VdaMFBNXC9LQfm8orA3MLKFCI$" +
+  "woFsjMeaaxi0V7l9/FY27CGpjZ6dZGcJ6V+h1Z1iwkc";
+
+/** What comparing passwords needs. */
+export interface PasswordCheckerContext {
+  readonly table: UserTable;
+  readonly gate: Gate;
+}
+
+/** Compares passwords with what the table of users has. One for all sessions: it remembers what users' hashes cost. */
+export class PasswordChecker {
+  readonly #context: PasswordCheckerContext;
+  /** What the last user who was found has: unknown ones are compared with that, so that they cost the same. */
+  #decoy: StoredPassword;
+
+  constructor(context: PasswordCheckerContext) {
+    this.#context = context;
+    const nobody = parseStored(NOBODY);
+    if ("is" in nobody) throw new Error(nobody.why);
+    this.#decoy = nobody[0]!;
+  }
+
+  /** The check for sessions of a realm. */
+  checkIn(realm: string): CheckPassword {
+    return (name, password) =>
+      then(findUser(this.#context.table, name, realm), (user) => {
+        if (user.is === "trouble") return user;
+        const stored = user.is === "found" ? user.stored[0]! : this.#decoy;
+        if (user.is === "found") this.#decoy = stored;
+        return this.#compare(password, stored, user.is === "found" ? user.username : undefined);
+      });
+  }
+
+  async #compare(
+    password: string,
+    stored: StoredPassword,
+    username: string | undefined,
+  ): Promise<PasswordVerdict> {
+    try {
+      const same = await this.#context.gate.pass(() => isPassword(password, stored));
+      if (same === BUSY) return { is: "trouble", why: "too many passwords to compare at a time" };
+      return same && username !== undefined ? { is: "accepted", username } : { is: "refused" };
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return { is: "trouble", why: `cannot compare a password: ${why}` };
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { hmac } from "../../platform/crypto/digest.ts";
+import type { FindScram } from "../mechanism/scram.ts";
+import { ITERATIONS } from "../password/make_password.ts";
+import { BUSY, type Gate } from "../password/gate.ts";
+import { saslprep } from "../password/saslprep.ts";
+import { scramVerifier } from "../password/scram_verifier.ts";
+import type { ScramVerifier, StoredPassword } from "../password/stored_password.ts";
+import { findUser, type UserTable } from "./users.ts";
+
+/** What finding verifiers needs. */
+export interface ScramFinderContext {
+  readonly table: UserTable;
+  readonly gate: Gate;
+  /** What salts of users who are not there are made with: the same at every attempt, and by every worker. */
+  readonly decoyKey: Buffer;
+}
+
+const TOO_MANY = { is: "trouble", why: "too many passwords to compare at a time" } as const;
+
+/** Finds what SCRAM needs of a user. One for all sessions: it remembers how many iterations users have. */
+export class ScramFinder {
+  readonly #context: ScramFinderContext;
+  #iterations = ITERATIONS;
+  /** Verifiers are derived from plain secrets here: then that is done for users who are not there too. */
+  #derives = false;
+
+  constructor(context: ScramFinderContext) {
+    this.#context = context;
+  }
+
+  /** The search for sessions of a realm. */
+  findIn(realm: string): FindScram {
+    return async (name) => {
+      const user = await findUser(this.#context.table, name, realm);
+      if (user.is === "trouble") return user;
+      if (user.is === "absent") return this.#decoy(name);
+      for (const stored of user.stored) {
+        if (stored.is !== "scram" && stored.is !== "plain") continue;
+        const verifier = await this.#verifierOf(stored, user.username);
+        if (verifier === BUSY) return TOO_MANY;
+        return { is: "verifier", username: user.username, verifier };
+      }
+      return this.#decoy(name);
+    };
+  }
+
+  async #verifierOf(
+    stored: Extract<StoredPassword, { is: "scram" | "plain" }>,
+    username: string,
+  ): Promise<ScramVerifier | typeof BUSY> {
+    if (stored.is === "scram") {
+      this.#iterations = stored.verifier.iterations;
+      return stored.verifier;
+    }
+    const { secret } = stored;
+    this.#derives = true;
+    return await this.#derive(secret, this.#saltOf(username));
+  }
+
+  #derive(secret: string, salt: Buffer): Promise<ScramVerifier | typeof BUSY> {
+    const iterations = this.#iterations;
+    return this.#context.gate.pass(() => scramVerifier(saslprep(secret) ?? secret, salt, iterations));
+  }
+
+  async #decoy(name: string): Promise<Awaited<ReturnType<FindScram>>> {
+    const salt = this.#saltOf(name.toLowerCase());
+    if (this.#derives && await this.#derive(name, salt) === BUSY) return TOO_MANY;
+    const key = hmac("sha256", this.#context.decoyKey, "stored", name);
+    const verifier = { salt, iterations: this.#iterations, storedKey: key, serverKey: key };
+    return { is: "verifier", username: undefined, verifier };
+  }
+
+  #saltOf(name: string): Buffer {
+    return hmac("sha256", this.#context.decoyKey, "salt", name).subarray(0, 16);
+  }
+}

@@ -24,6 +24,8 @@ export interface AuthoritySources {
   readonly folder: string;
   /** Those of the system too, where one of the two is set (tls_append_default_CA). */
   readonly appendSystem: boolean;
+  /** Those of the system also where neither is set: what the web takes for granted (RFC 8461 §3.3, §4.2). */
+  readonly systemAlone?: boolean;
 }
 
 /** Nobody: every certificate is from a stranger. */
@@ -82,14 +84,14 @@ function look(path: string): ReturnType<typeof fileIdentity> {
 
 /** Reads them once. */
 export function readAuthorities(
-  { file, folder, appendSystem }: AuthoritySources,
+  { file, folder, appendSystem, systemAlone = false }: AuthoritySources,
 ): Authorities | AuthoritiesFault {
-  if (file === "" && folder === "") return NO_AUTHORITIES;
+  if (file === "" && folder === "" && !systemAlone) return NO_AUTHORITIES;
   const texts: string[] = [];
   try {
     if (file !== "") texts.push(certificatesIn(readPlain(file, LARGEST_PEM).toString("latin1"), file));
     if (folder !== "") texts.push(caFolder(folder));
-    if (appendSystem) texts.push(systemCa());
+    if (appendSystem || systemAlone) texts.push(systemCa());
   } catch (error) {
     return { problem: problemOf(file, folder, systemErrorText(error)) };
   }

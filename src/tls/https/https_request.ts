@@ -1,9 +1,14 @@
 import type { Families } from "../../dns/answer.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import { connect, type Connection, type ConnectionHandler } from "../../platform/socket/connection.ts";
-import type { TlsContext } from "../../platform/socket/tls_context.ts";
+import type { PeerCertificate } from "../../platform/socket/start_tls.ts";
+import { createTlsContext, type TlsContext } from "../../platform/socket/tls_context.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
 import { VERSION } from "../../base/version.ts";
+import type { Authorities, AuthoritiesFault } from "../authorities.ts";
+import { isHostMatch } from "../names.ts";
+import { judge } from "../verification.ts";
+import { troubleLine } from "../verify_trouble.ts";
 import { BadResponse, type HttpResponse, ResponseReader } from "./http_response.ts";
 
 /** What is asked for. */
@@ -28,10 +33,12 @@ export interface HttpsRequest {
 export interface HttpsWorld {
   readonly resolver: Pick<Resolver, "addresses">;
   readonly families: Families;
-  /** Certificates of those who are trusted, and TLS 1.2 at least. */
-  readonly context: () => TlsContext;
+  /** Whose signature under a server's certificate counts. */
+  readonly authorities: () => Authorities | AuthoritiesFault;
   /** Whether an address may be spoken to: what a name leads to is for others to say. */
   readonly mayReach: (address: string) => boolean;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   readonly connect?: typeof connect;
 }
 
@@ -80,6 +87,24 @@ async function addressesOf(
     : { failed: "connection", why: `${host}[${addresses[0]}]: tls_https_denied_networks has this address` };
 }
 
+/** A server that may not be spoken to, for its certificate. */
+class BadCertificate extends Error {}
+
+/** Authorities that may stand above a server's certificate. */
+const DEPTH = 9;
+
+/** A context for each list of authorities, as long as the list is in use. */
+const CONTEXTS = new WeakMap<Authorities, TlsContext>();
+
+function contextFor(authorities: Authorities): TlsContext {
+  const known = CONTEXTS.get(authorities);
+  if (known !== undefined) return known;
+  const versions = { lowest: "TLSv1.2", highest: "TLSv1.3" } as const;
+  const made = createTlsContext({ ca: authorities.pem, versions });
+  CONTEXTS.set(authorities, made);
+  return made;
+}
+
 /** One connection with one request. */
 class Exchange {
   readonly #request: HttpsRequest;
@@ -96,26 +121,60 @@ class Exchange {
   }
 
   async run(address: string): Promise<HttpResponse | HttpsFailure> {
-    const { host, port, verify } = this.#request;
+    const { host, port, body } = this.#request;
     const name = `${host}[${address}]:${port}`;
-    let connection: Connection;
+    let connection: Connection | undefined;
     try {
       connection = await (this.#world.connect ?? connect)(
         { host: address, port },
-        { timeout: this.#left(), tls: { context: this.#world.context(), serverName: host, verify } },
+        { timeout: this.#left() },
         () => this.#handler(name),
       );
+      await this.#turnToTls(connection, name);
     } catch (error) {
-      const failed = isAboutCertificate(error) ? "certificate" : "connection";
-      return { failed, why: `${name}: ${systemErrorText(error)}` };
+      connection?.destroy();
+      if (error instanceof BadCertificate) return { failed: "certificate", why: error.message };
+      return { failed: "connection", why: `${name}: ${systemErrorText(error)}` };
     }
     const late = setTimeout(() => this.#fail(`${name}: timed out`), this.#left());
     connection.write(head(this.#request));
-    if (this.#request.body !== undefined) connection.write(this.#request.body.bytes);
+    if (body !== undefined) connection.write(body.bytes);
     const answer = await this.#answered.promise;
     clearTimeout(late);
     connection.destroy();
     return answer;
+  }
+
+  /** The handshake ends whatever the certificate is, and is judged then, so that it can be told what is wrong. */
+  async #turnToTls(connection: Connection, name: string): Promise<void> {
+    const { host, verify } = this.#request;
+    const authorities = this.#world.authorities();
+    if ("problem" in authorities) throw new Error(authorities.problem);
+    const { peer } = await connection.startTls({
+      side: "client",
+      context: contextFor(authorities),
+      serverName: host,
+      verify: false,
+      timeout: this.#left(),
+    });
+    if (verify) this.#verify(peer, authorities, name);
+  }
+
+  /** The name has to stand among the alternatives: the common name is none (RFC 8461 §4.2, RFC 6125 §6.4.4). */
+  #verify(peer: PeerCertificate | undefined, authorities: Authorities, name: string): void {
+    const { host } = this.#request;
+    const trust = {
+      role: "server",
+      authorities,
+      names: [host],
+      depth: DEPTH,
+      now: this.#world.now(),
+    } as const;
+    const verdict = peer === undefined ? undefined : judge(peer, trust);
+    if (verdict === undefined) throw new BadCertificate(`${name}: no certificate`);
+    if (verdict.is === "untrusted") throw new BadCertificate(troubleLine(verdict.trouble, name, "server"));
+    if (verdict.certificate.hosts.some((each) => isHostMatch(each, host))) return;
+    throw new BadCertificate(`${name}: the certificate does not name the host among its alternatives`);
   }
 
   #left(): number {
@@ -158,12 +217,4 @@ function head({ host, port, path, accept, body }: HttpsRequest): string {
   ];
   if (body !== undefined) lines.push(`Content-Type: ${body.type}`, `Content-Length: ${body.bytes.length}`);
   return `${lines.join("\r\n")}\r\n\r\n`;
-}
-
-/** What OpenSSL and the runtime say of certificates that are not right (X509_verify_cert_error_string(3)). */
-function isAboutCertificate(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return /CERT|ISSUER|ALTNAME|SELF_SIGNED|CRL|CHAIN|PURPOSE|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH/.test(
-    code,
-  );
 }

@@ -28,6 +28,8 @@ const PEERS = {
   "postfix-sqlite": postfixTable("sqlite"),
   buildah: { files: ["/usr/bin/buildah"], packages: "buildah" },
   debootstrap: { files: ["/usr/sbin/debootstrap"], packages: "debootstrap" },
+  knot: { files: ["/usr/sbin/knotd"], packages: "knot" },
+  ldns: { files: ["/usr/bin/ldns-keygen", "/usr/bin/ldns-signzone"], packages: "ldnsutils" },
   libfaketime: {
     files: [`/usr/lib/${LIBRARIES}/faketime/libfaketimeMT.so.1`],
     packages: "libfaketime",
@@ -46,6 +48,7 @@ const PEERS = {
   slapd: { files: ["/usr/sbin/slapd", "/usr/bin/ldapadd"], packages: "slapd ldap-utils" },
   sqlite3: { files: ["/usr/bin/sqlite3"], packages: "sqlite3" },
   swaks: { files: ["/usr/bin/swaks"], packages: "swaks" },
+  unbound: { files: ["/usr/sbin/unbound"], packages: "unbound" },
   "table tools": {
     files: ["/usr/bin/db5.3_verify", "/usr/bin/cdb", "/usr/bin/mdb_dump"],
     packages: "db5.3-util tinycdb lmdb-utils",

@@ -4,6 +4,7 @@ import { GatheredBytes } from "../../base/gathered_bytes.ts";
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import { pauseWhenDue } from "../../base/pause_when_due.ts";
 import { cryptoModule, netModule, tlsModule } from "../late_modules.ts";
+import { type BindingOf, clientBindings, serverBindings } from "./channel_binding.ts";
 import { type ClientHello, readClientHello } from "./client_hello.ts";
 import {
   agreedGroup,
@@ -66,6 +67,8 @@ export interface TlsFacts {
   /** What each side signed with, in TLS 1.3 where it is known; nothing in a resumed session. */
   readonly serverSignature?: HandshakeSignature | undefined;
   readonly clientSignature?: HandshakeSignature | undefined;
+  /** What logins may be tied to, as long as the connection is there. */
+  readonly channelBinding?: BindingOf;
 }
 
 /** A socket that has turned. */
@@ -138,7 +141,7 @@ function dropUnread(socket: net.Socket): void {
 
 function beginAsClient(plain: net.Socket, side: Extract<TlsSide, { readonly side: "client" }>): Begun {
   const engine = tlsModule().connect({ socket: plain, ...clientOptions(side) });
-  return { engine, facts: () => factsOf(engine, side.serverName) };
+  return { engine, facts: () => factsOf(engine, side.serverName, clientBindings(engine)) };
 }
 
 /**
@@ -157,7 +160,8 @@ async function beginAsServer(
   if (plain.destroyed) throw lostConnection();
   plain.unshift(bytes);
   const engine = new (tlsModule().TLSSocket)(plain, serverOptions(side, context));
-  return { engine, facts: () => withChoices(factsOf(engine, name), context, hello) };
+  const bindings = serverBindings(engine, context.keys.length);
+  return { engine, facts: () => withChoices(factsOf(engine, name, bindings), context, hello) };
 }
 
 interface FirstMessage {
@@ -217,7 +221,11 @@ function handshake(socket: tls.TLSSocket, side: TlsSide): Promise<void> {
   });
 }
 
-function factsOf(socket: tls.TLSSocket, serverName: string | undefined): TlsFacts {
+function factsOf(
+  socket: tls.TLSSocket,
+  serverName: string | undefined,
+  channelBinding: BindingOf,
+): TlsFacts {
   const { name } = socket.getCipher();
   return {
     protocol: socket.getProtocol() ?? "unknown",
@@ -226,6 +234,7 @@ function factsOf(socket: tls.TLSSocket, serverName: string | undefined): TlsFact
     serverName,
     reused: socket.isSessionReused(),
     peer: peerOf(socket),
+    channelBinding,
   };
 }
 

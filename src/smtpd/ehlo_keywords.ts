@@ -18,11 +18,14 @@ export interface EhloSettings {
   readonly messageSizeLimit: number;
   readonly vrfyDisabled: boolean;
   readonly smtputf8: boolean;
+  readonly requireTls: boolean;
 }
 
 /** What of the EHLO answer depends on the client. */
 export interface EhloFacts {
   readonly mayXclient: boolean;
+  /** TLS has begun. */
+  readonly encrypted: boolean;
   readonly mayXforward: boolean;
   readonly discarded: ReadonlySet<EhloKeyword>;
 }
@@ -46,6 +49,7 @@ const ROWS: readonly Row[] = [
   ["DSN", () => "DSN"],
   ["SMTPUTF8", ({ smtputf8 }) => smtputf8 ? "SMTPUTF8" : undefined],
   ["CHUNKING", () => "CHUNKING"],
+  ["REQUIRETLS", ({ requireTls }, { encrypted }) => requireTls && encrypted ? "REQUIRETLS" : undefined],
 ];
 
 /** The lines of the EHLO answer (RFC 5321 §4.1.1.1). */

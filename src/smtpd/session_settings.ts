@@ -29,6 +29,7 @@ export interface SessionSettings {
   readonly messageSizeLimit: number;
   readonly softBounce: boolean;
   readonly smtputf8: boolean;
+  readonly requireTls: boolean;
   readonly strictSmtputf8: boolean;
   readonly path: PathOptions;
   /** Nothing but a greeting is taken in the clear. There is no STARTTLS yet, so that such a service serves nobody. */
@@ -87,6 +88,7 @@ export const SESSION_PARAMETERS = [
   "soft_bounce",
   "smtputf8_enable",
   "strict_smtputf8",
+  "requiretls_enable",
   "disable_vrfy_command",
   "smtpd_discard_ehlo_keywords",
   "smtpd_noop_commands",
@@ -182,6 +184,7 @@ export function readSessionSettings(
     messageSizeLimit: settings.message_size_limit,
     softBounce: settings.soft_bounce,
     smtputf8: settings.smtputf8_enable,
+    requireTls: settings.requiretls_enable,
     strictSmtputf8: settings.strict_smtputf8,
     path: readPath(settings),
     tlsDemanded: demandsTls(settings),

@@ -141,7 +141,6 @@ const NO_NEW_TLS = harmless(
   "STARTTLS is not offered yet: there are no TLS sessions to count",
   "TLS of the server",
 );
-const NO_REQUIRETLS = harmless("REQUIRETLS is not announced: no mail is taken under it");
 const NO_MILTERS = harmless(
   "it tunes milters, which are not spoken to yet; milter_default_action decides",
   "milters",
@@ -417,9 +416,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   queue_service_name: MOOT,
   readme_directory: MOOT,
   relay_clientcerts: NO_CERTIFICATES,
-  requiretls_enable: NO_REQUIRETLS,
-  requiretls_esmtp_header: NO_REQUIRETLS,
-  requiretls_redact_dsn: NO_REQUIRETLS,
   respectful_logging: UNUSED,
   rewrite_service_name: MOOT,
   sample_directory: MOOT,
@@ -563,7 +559,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   tls_random_prng_update_period: MOOT,
   tls_random_reseed_period: MOOT,
   tls_random_source: MOOT,
-  tls_required_enable: NO_REQUIRETLS,
   tls_server_sni_maps: NO_SERVER_TLS,
   tls_session_ticket_cipher: NO_SERVER_TLS,
   tls_ssl_options: NO_SERVER_TLS,

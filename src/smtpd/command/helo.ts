@@ -46,7 +46,12 @@ function announce(context: Context, facts: SessionFacts): MaybeAsync<Step> {
   return then(mayUse(context, "xclient"), (mayXclient) =>
     then(mayUse(context, "xforward"), (mayXforward) => {
       const { settings } = context;
-      const lines = ehloLines(settings, { mayXclient, mayXforward, discarded: facts.withheld });
+      const lines = ehloLines(settings, {
+        mayXclient,
+        mayXforward,
+        encrypted: facts.tls !== undefined,
+        discarded: facts.withheld,
+      });
       return { phase: READY, reply: accept(250, undefined, ...lines), counts: "good", facts };
     }));
 }

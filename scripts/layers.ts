@@ -49,8 +49,8 @@ const SUB_ROOMS: Readonly<
 > = {
   access: { order: ["reply", "table", "restrictions", "engine", "relay_proof"], inner: ["table", "engine"] },
   commands: {
-    order: ["service", "postconf", "table", "user"],
-    inner: ["service", "postconf", "table", "user"],
+    order: ["service", "postconf", "table"],
+    inner: ["service", "postconf", "table"],
   },
   config: { order: ["parameters", "syntax", "check"], inner: [] },
   delivery: { order: ["mailbox", "local", "virtual", "pipe", "smtp"], inner: [] },
@@ -64,7 +64,7 @@ const SUB_ROOMS: Readonly<
   queue: { order: ["index", "log", "file_store"], inner: ["index"] },
   sasl: { order: ["password", "mechanism", "internal", "dovecot", "cyrus"], inner: ["dovecot", "cyrus"] },
   smtpd: {
-    order: ["policy", "message", "command", "session", "listener"],
+    order: ["policy", "tls", "message", "command", "session", "listener"],
     inner: ["message", "command", "session"],
   },
   tls: { order: ["https", "sts", "tlsrpt"], inner: [] },

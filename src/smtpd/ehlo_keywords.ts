@@ -18,6 +18,7 @@ export interface EhloSettings {
   readonly messageSizeLimit: number;
   readonly vrfyDisabled: boolean;
   readonly smtputf8: boolean;
+  readonly tls: { readonly offered: boolean };
   readonly requireTls: boolean;
 }
 
@@ -42,6 +43,7 @@ const ROWS: readonly Row[] = [
   ["SIZE", ({ messageSizeLimit: most }) => most > 0 ? `SIZE ${most}` : "SIZE"],
   ["VRFY", ({ vrfyDisabled }) => vrfyDisabled ? undefined : "VRFY"],
   ["ETRN", () => "ETRN"],
+  ["STARTTLS", ({ tls }, { encrypted }) => tls.offered && !encrypted ? "STARTTLS" : undefined],
   ["XCLIENT", (_, { mayXclient }) => mayXclient ? `XCLIENT ${XCLIENT_ATTRIBUTES}` : undefined],
   ["XFORWARD", (_, { mayXforward }) => mayXforward ? `XFORWARD ${XFORWARD_ATTRIBUTES.join(" ")}` : undefined],
   ["ENHANCEDSTATUSCODES", () => "ENHANCEDSTATUSCODES"],

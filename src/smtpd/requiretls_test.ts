@@ -4,7 +4,14 @@ import { ehloLines, keywordsIn } from "./ehlo_keywords.ts";
 test("REQUIRETLS is offered behind STARTTLS only, unless it is turned off or kept back (RFC 8689 §3)", () => {
   const offered = (requireTls: boolean, encrypted: boolean, discard = "") =>
     ehloLines(
-      { myhostname: "m", messageSizeLimit: 0, vrfyDisabled: false, smtputf8: true, requireTls },
+      {
+        myhostname: "m",
+        messageSizeLimit: 0,
+        vrfyDisabled: false,
+        smtputf8: true,
+        tls: { offered: true },
+        requireTls,
+      },
       { mayXclient: false, mayXforward: false, encrypted, discarded: keywordsIn(discard) },
     ).includes("REQUIRETLS");
   expect([offered(true, true), offered(true, false), offered(false, true), offered(true, true, "requiretls")])

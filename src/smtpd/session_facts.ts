@@ -1,7 +1,16 @@
 import type { ClientFacts, Facts } from "../access/policy.ts";
+import type { ClientName } from "../dns/reverse.ts";
 import type { Connection, Endpoint } from "../platform/socket/connection.ts";
-import { NAMELESS } from "./deps.ts";
+import type { Handshake } from "../tls/handshake.ts";
 import type { EhloKeyword } from "../smtp/ehlo_keywords.ts";
+
+/** A client without any name. */
+export const NAMELESS: ClientName = {
+  name: "unknown",
+  reverseName: "unknown",
+  nameStatus: 5,
+  reverseNameStatus: 5,
+};
 
 /** What the client said of itself. */
 export interface Hello {
@@ -15,6 +24,11 @@ export interface Login {
   readonly username: string;
 }
 
+/** The handshake as restrictions see it, and as Received headers tell of it. */
+export interface SessionTls extends NonNullable<Facts["tls"]> {
+  readonly handshake: Handshake;
+}
+
 /** What the client's upstream told by XFORWARD. */
 export type Forwarded = Readonly<Partial<Record<string, string>>>;
 
@@ -26,7 +40,7 @@ export interface SessionFacts {
   /** The real TCP peer, whatever XCLIENT says. */
   readonly peer: Endpoint;
   /** What the handshake was; undefined in the clear. */
-  readonly tls: Facts["tls"];
+  readonly tls: SessionTls | undefined;
   readonly hello: Hello | undefined;
   /** ESMTP after EHLO. */
   readonly esmtp: boolean;
@@ -60,7 +74,7 @@ function clientOf({ address, port }: Endpoint): ClientFacts {
 }
 
 /** What is known once TLS has begun: nothing that the client said in the clear (RFC 3207 §4.2). */
-export function encryptedFacts(facts: SessionFacts, tls: SessionFacts["tls"]): SessionFacts {
+export function encryptedFacts(facts: SessionFacts, tls: SessionTls): SessionFacts {
   return { ...facts, tls, hello: undefined, esmtp: false, login: undefined, forwarded: undefined };
 }
 

@@ -32,7 +32,10 @@ const optional = (row: EnumRow): EnumRow => ({ ...row, mayBeEmpty: true });
 const clientLevel = optional(
   word(invalidLevel, "none", "may", "encrypt", "fingerprint", "verify", "secure", "dane", "dane-only"),
 );
-const serverLevel = optional(word(invalidLevel, "none", "may", "encrypt"));
+/** The last three are taken for `encrypt`, with a warning (check/check_server_tls.ts). */
+const serverLevel = optional(
+  word(invalidLevel, "none", "may", "encrypt", "fingerprint", "verify", "secure"),
+);
 const errorClasses = list(
   "bounce",
   "2bounce",
@@ -94,7 +97,6 @@ const ENUMS: Readonly<Record<string, EnumRow>> = {
   lmtp_tls_mandatory_ciphers: cipherGrade,
   lmtp_tls_security_level: clientLevel,
   log_format: word(badValue, "text", "json"),
-  mta_sts_mode: word(badValue, "testing", "enforce", "none"),
   mailbox_delivery_lock: list("flock", "fcntl", "dotlock"),
   masquerade_classes: list("envelope_sender", "envelope_recipient", "header_sender", "header_recipient"),
   notify_classes: errorClasses,

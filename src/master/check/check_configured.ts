@@ -14,7 +14,6 @@ import { readSource } from "../../table/text/source_records.ts";
 import { LISTENING_PROGRAMS } from "../../config/listening_endpoints.ts";
 import { proveServices } from "../../worker/service_relay_proof.ts";
 import { namePatterns } from "./name_patterns.ts";
-import { checkSts } from "./check_sts.ts";
 import { checkVerification } from "./check_verification.ts";
 import { smtpdBehind } from "../../config/smtpd_behind.ts";
 import { relayFinding } from "./close_relays.ts";
@@ -35,7 +34,6 @@ export async function checkConfigured(configuration: Configuration): Promise<Fin
     ...checkTables(configuration, world),
     ...checkPolicies(configuration, world),
     ...checkVerification(configuration),
-    ...await checkSts(configuration, world.resolver),
     ...namePatterns(configuration).map(findingOf),
     ...(await proveServices(configuration)).map(relayFinding),
   ];

@@ -27,7 +27,12 @@ interface ServerSide {
   readonly contextFor?: (name: string) => MaybeAsync<TlsContext | undefined>;
   /** Ask for a certificate, which no client need have; whoever wants more looks at the facts. */
   readonly askCertificate?: boolean;
+  /** The client speaks TLS from the start (RFC 8314): these bytes have come already, and what has come and was not read is its too. */
+  readonly early?: Buffer;
 }
+
+/** Our side as a server, but for the time that a handshake may take. */
+export type ServerTls = Omit<Extract<TlsSide, { readonly side: "server" }>, "timeout">;
 
 interface ClientSide {
   readonly side: "client";
@@ -87,7 +92,7 @@ interface Begun {
 
 /**
  * Turns a socket to TLS. Plaintext that has been written leaves first; plaintext that has come and was not read, and whatever comes
- * until the handshake begins, is thrown away (RFC 3207 §4.2). Rejects, with the socket destroyed, when the handshake fails, takes
+ * until the handshake begins, is thrown away (RFC 3207 §4.2), unless TLS is spoken from the start. Rejects, with the socket destroyed, when the handshake fails, takes
  * too long (`ETIMEDOUT`), or the signal is aborted.
  */
 export async function turnToTls(
@@ -106,8 +111,10 @@ export async function turnToTls(
   plain.once("close", lost);
   let begun: Begun | undefined;
   try {
-    await Promise.race([whenSent(plain), stopped]);
-    dropUnread(plain);
+    if (!("early" in side)) {
+      await Promise.race([whenSent(plain), stopped]);
+      dropUnread(plain);
+    }
     begun = side.side === "client" ? beginAsClient(plain, side) : await Promise.race([
       beginAsServer(plain, side),
       stopped,
@@ -153,7 +160,7 @@ async function beginAsServer(
   plain: net.Socket,
   side: Extract<TlsSide, { readonly side: "server" }>,
 ): Promise<Begun> {
-  const { hello, bytes } = await firstMessage(plain);
+  const { hello, bytes } = await firstMessage(plain, side.early);
   const name = hello?.serverName;
   const context = (name === undefined ? undefined : await side.contextFor?.(name)) ?? side.context;
   for (let pause = pauseWhenDue(); pause !== undefined; pause = pauseWhenDue()) await pause;
@@ -171,7 +178,7 @@ interface FirstMessage {
 }
 
 /** Reads the client's first message, and nothing more. */
-function firstMessage(plain: net.Socket): Promise<FirstMessage> {
+function firstMessage(plain: net.Socket, early: Buffer | undefined): Promise<FirstMessage> {
   const gathered = new GatheredBytes();
   return new Promise((resolve, reject) => {
     const data = (chunk: Buffer) => {
@@ -184,7 +191,8 @@ function firstMessage(plain: net.Socket): Promise<FirstMessage> {
     };
     const ended = () => reject(lostConnection());
     plain.on("data", data).once("end", ended);
-    plain.resume();
+    if (early !== undefined) data(early);
+    if (plain.listenerCount("data") > 0) plain.resume();
   });
 }
 

@@ -1,7 +1,6 @@
 import { then } from "../../base/maybe_async.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import { addressSubject, resolved } from "./address_restrictions.ts";
-import { isAuthenticated } from "./client_restrictions.ts";
 import { firstFound } from "../table/access_table.ts";
 import { lookupVerdict } from "../table/lookup_verdict.ts";
 import type { DefaultCheck, Query, Restriction, Verdict } from "../restriction.ts";
@@ -60,7 +59,7 @@ function ownership(
   return reject(553, "5.7.1", rejectedText(about, `not owned by user ${user}`));
 }
 
-/** check_sasl_access: rules by login name (access(5)). */
+/** check_sasl_access: rules by login name (access(5)), whatever the mechanism: an anonymous one has a name too. */
 export function checkSaslAccess(
   deps: RestrictionDeps,
   spec: string,
@@ -73,7 +72,7 @@ export function checkSaslAccess(
   const table = deps.openTables.table(spec);
   return (query: Query) => {
     const { saslUsername } = query.facts;
-    if (saslUsername === undefined || saslUsername === "" || !isAuthenticated(query.facts)) return DUNNO;
+    if (saslUsername === undefined || saslUsername === "") return DUNNO;
     const shown = saslUsername.replace(/[\x00-\x1f\x7f]/g, "_");
     const about = { name: shown, class: "SASL login name" as const };
     const question = { table, datum: saslUsername, about, query, defaultCheck };

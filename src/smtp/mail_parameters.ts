@@ -10,13 +10,11 @@ export interface MailParameters {
   readonly body?: "7BIT" | "8BITMIME";
   /** RFC 6531. */
   readonly smtputf8?: boolean;
-  /** RFC 8689 §3. */
-  readonly requireTls?: boolean;
   /** RFC 3461 §4.3. */
   readonly ret?: "FULL" | "HDRS";
   /** RFC 3461 §4.4, decoded: printable ASCII. */
   readonly envid?: string;
-  /** RFC 4954 §5, the xtext as it was sent, control characters as `?`; `<>` for unknown. */
+  /** RFC 4954 §5, the xtext as it was sent, control characters as `?`; undefined also for `<>`, which tells nothing. */
   readonly auth?: string;
 }
 
@@ -48,19 +46,19 @@ function readEnvid(draft: Draft, value: string): Reply | undefined {
   draft.envid = envid;
 }
 
+const SECOND_AUTH = refuse(503, "5.5.4", "Error: multiple AUTH= options");
+
+/** Postfix takes what is no xtext too: it only goes to logs and policy servers. */
 function readAuth(draft: Draft, value: string): Reply | undefined {
-  if (draft.auth !== undefined || value === "" || decodeXtext(value) === undefined) return bad("AUTH");
-  draft.auth = printable(value);
+  if (draft.auth !== undefined) return SECOND_AUTH;
+  if (value !== "<>") draft.auth = printable(value);
 }
 
 /** Reads one word; answers false when it is no parameter of ours. */
 function readParameter(draft: Draft, word: string): Reply | undefined | false {
   const equals = word.indexOf("=");
   const name = (equals < 0 ? word : word.slice(0, equals)).toUpperCase();
-  if (equals < 0) {
-    if (name === "SMTPUTF8") return void (draft.smtputf8 = true);
-    return name === "REQUIRETLS" ? void (draft.requireTls = true) : false;
-  }
+  if (equals < 0) return name === "SMTPUTF8" ? void (draft.smtputf8 = true) : false;
   const value = word.slice(equals + 1);
   switch (name) {
     case "SIZE":
@@ -96,12 +94,11 @@ export function parseMailParameters(words: readonly string[]): MailParameters | 
 
 /** The parameters as they follow the path, each after a blank. */
 export function printMailParameters(parameters: MailParameters): string {
-  const { size, body, smtputf8, requireTls, ret, envid, auth } = parameters;
+  const { size, body, smtputf8, ret, envid, auth } = parameters;
   return (size === undefined ? "" : ` SIZE=${size}`) +
     (body === undefined ? "" : ` BODY=${body}`) +
     (smtputf8 ? " SMTPUTF8" : "") +
     (ret === undefined ? "" : ` RET=${ret}`) +
     (envid === undefined ? "" : ` ENVID=${encodeXtext(envid)}`) +
-    (requireTls ? " REQUIRETLS" : "") +
     (auth === undefined ? "" : ` AUTH=${auth}`);
 }

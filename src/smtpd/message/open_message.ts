@@ -27,7 +27,7 @@ export function openMessage(context: Context, transaction: Transaction): Opened 
     client: context.clientText,
     saslMethod: login?.method,
     saslUsername: login?.username,
-    saslSender: login === undefined ? undefined : transaction.parameters.auth,
+    saslSender: transaction.parameters.auth,
     originalId: forwarded?.IDENT,
     originalClient: originalClient(forwarded),
   });

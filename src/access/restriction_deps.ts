@@ -82,8 +82,6 @@ export const ACCESS_PARAMETERS = [
   "unknown_address_reject_code",
   "unknown_address_tempfail_action",
   "unknown_client_reject_code",
-  "relay_clientcerts",
-  "smtpd_tls_ask_ccert",
   "unknown_helo_hostname_tempfail_action",
   "unknown_hostname_reject_code",
   "unknown_local_recipient_reject_code",
@@ -95,6 +93,8 @@ export const ACCESS_PARAMETERS = [
   "unverified_recipient_reject_reason",
   "unverified_recipient_tempfail_action",
   "unverified_sender_defer_code",
+  "smtpd_sasl_auth_enable",
+  "smtpd_sender_login_maps",
   "unverified_sender_reject_code",
   "unverified_sender_reject_reason",
   "unverified_sender_tempfail_action",
@@ -102,11 +102,11 @@ export const ACCESS_PARAMETERS = [
   "virtual_mailbox_maps",
 ] as const satisfies readonly ParameterName[];
 
-/** Parameters of logins, of which clients have none yet. */
+/** Parameters of certificates, of which clients have none yet. */
 export const ACCESS_DEMANDS = [
   "smtpd_proxy_filter",
-  "smtpd_sasl_auth_enable",
-  "smtpd_sender_login_maps",
+  "relay_clientcerts",
+  "smtpd_tls_ask_ccert",
 ] as const satisfies readonly ParameterName[];
 
 /** Their values. */

@@ -77,7 +77,6 @@ const parts: fc.Arbitrary<NoticeParts> = fc.record({
   now: NOW,
   hostname: "mail.example.com",
   mailName: "Postfix",
-  tlsNotRequired: false,
   smtputf8Enabled,
   threaded: true,
 }));

@@ -15,8 +15,6 @@ export interface Submission extends
     | "envid"
     | "eightBit"
     | "smtputf8"
-    | "requireTls"
-    | "tlsNotRequired"
     | "contentFilter"
     | "hold"
   > {

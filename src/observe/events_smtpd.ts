@@ -66,6 +66,15 @@ export const smtpdEvents = {
     "warning",
     (e) => `${e.client}: request longer than ${e.limit}: ${e.start}...`,
   ),
+  /** In the words that fail2ban's filters look for. */
+  saslFailed: event<{ client: string; mechanism: string; reason: string; username: string }>(
+    "warning",
+    (e) => `${e.client}: SASL ${e.mechanism} authentication failed: ${e.reason}, sasl_username=${e.username}`,
+  ),
+  saslAborted: event<{ client: string; mechanism: string }>(
+    "warning",
+    (e) => `${e.client}: SASL ${e.mechanism} authentication aborted`,
+  ),
   bareNewline: event<{ client: string; where: string }>(
     "info",
     (e) => `bare <LF> received after ${e.where} from ${e.client}`,

@@ -14,7 +14,6 @@ export const EHLO_KEYWORDS = [
   "DSN",
   "SMTPUTF8",
   "CHUNKING",
-  "REQUIRETLS",
 ] as const;
 
 /** One of them. */

@@ -4,6 +4,7 @@ import type { ClientName } from "../dns/reverse.ts";
 import type { QueueId, Recipient } from "../queue/envelope.ts";
 import type { DataDecoder } from "../smtp/data_decoder.ts";
 import type { MailParameters } from "../smtp/mail_parameters.ts";
+import type { AuthExchange, DialogueTexts } from "../sasl/auth_backend.ts";
 import type { Reply } from "../smtp/reply.ts";
 
 /** What access actions asked for in this transaction (access(5)). */
@@ -56,10 +57,6 @@ export type Phase =
   /** The client's name is not known, and the log does not know the client. */
   | { readonly at: "arriving" }
   | { readonly at: "named"; readonly name: ClientName }
-  /** TLS begins before anything is said (wrapper mode). */
-  | { readonly at: "wrapping" }
-  /** A handshake is under way. */
-  | { readonly at: "securing" }
   /** Whether its connections are counted. */
   | { readonly at: "counting" }
   | { readonly at: "limiting" }
@@ -67,6 +64,16 @@ export type Phase =
   /** Refused at the greeting (smtpd_delay_reject = no): everything but QUIT gets 503. */
   | { readonly at: "denied" }
   | { readonly at: "ready" }
+  /** A login under way: the next line is the response to a challenge, and nothing else (RFC 4954 §4). */
+  | {
+    readonly at: "authenticating";
+    /** Where the session stood, and will stand again. */
+    readonly back: { readonly at: "ready" | "discarding" };
+    /** As the client spells it. */
+    readonly mechanism: string;
+    readonly exchange: AuthExchange;
+    readonly texts: DialogueTexts;
+  }
   | { readonly at: "transaction"; readonly transaction: Transaction }
   | { readonly at: "data"; readonly content: Content }
   /** Between BDAT chunks. */
@@ -88,9 +95,6 @@ export type CommandPhase = PhaseAt<"ready" | "transaction" | "bdat" | "discardin
 
 /** The phases in which lines are commands. */
 export type LinePhase = CommandPhase | PhaseAt<"denied">;
-
-/** Until the handshake is over. */
-export const SECURING: PhaseAt<"securing"> = { at: "securing" };
 
 /** No transaction. */
 export const READY: PhaseAt<"ready"> = { at: "ready" };
@@ -123,9 +127,16 @@ export function messageOf(phase: Phase): IncomingMessage | undefined {
   }
 }
 
-/** Whether the next bytes are a command. */
+/** What a session leaves unfinished when it ends in a phase is given up. */
+export function giveUp(phase: Phase): void {
+  messageOf(phase)?.abort();
+  if (phase.at === "authenticating") phase.exchange.abort();
+}
+
+/** Whether the next bytes are a command, or a line that belongs to one. */
 export function isAtLine({ at }: Phase): boolean {
-  return at === "ready" || at === "denied" || at === "transaction" || at === "bdat" || at === "discarding";
+  return at === "ready" || at === "denied" || at === "transaction" || at === "bdat" || at === "discarding" ||
+    at === "authenticating";
 }
 
 /** Whether the next bytes are content, not commands. */

@@ -1,16 +1,9 @@
 import type { ClientFacts, Facts } from "../access/policy.ts";
-import type { ClientName } from "../dns/reverse.ts";
 import type { Connection, Endpoint } from "../platform/socket/connection.ts";
-import type { Handshake } from "../tls/handshake.ts";
+import type { AuthTls } from "../sasl/auth_backend.ts";
+import type { AuthOffer } from "./auth_server.ts";
+import { NAMELESS } from "./deps.ts";
 import type { EhloKeyword } from "../smtp/ehlo_keywords.ts";
-
-/** A client without any name. */
-export const NAMELESS: ClientName = {
-  name: "unknown",
-  reverseName: "unknown",
-  nameStatus: 5,
-  reverseNameStatus: 5,
-};
 
 /** What the client said of itself. */
 export interface Hello {
@@ -18,15 +11,15 @@ export interface Hello {
   readonly esmtp: boolean;
 }
 
-/** Who logged in, by XCLIENT LOGIN (SASL comes with its own command). */
+/** Who logged in, by AUTH or XCLIENT LOGIN. */
 export interface Login {
   readonly method: string;
   readonly username: string;
 }
 
-/** The handshake as restrictions see it, and as Received headers tell of it. */
-export interface SessionTls extends NonNullable<Facts["tls"]> {
-  readonly handshake: Handshake;
+/** Whether a login tells who the client is: an anonymous one does not (RFC 4505). */
+export function isSomebody(login: Login | undefined): boolean {
+  return login !== undefined && login.method.toLowerCase() !== "anonymous";
 }
 
 /** What the client's upstream told by XFORWARD. */
@@ -40,11 +33,15 @@ export interface SessionFacts {
   /** The real TCP peer, whatever XCLIENT says. */
   readonly peer: Endpoint;
   /** What the handshake was; undefined in the clear. */
-  readonly tls: SessionTls | undefined;
+  readonly tls: Facts["tls"];
+  /** The same for mechanisms that look at it. */
+  readonly authTls: AuthTls | undefined;
   readonly hello: Hello | undefined;
   /** ESMTP after EHLO. */
   readonly esmtp: boolean;
   readonly login: Login | undefined;
+  /** What AUTH may use; undefined where it may not, and while nobody has asked yet. */
+  readonly offer: AuthOffer | undefined;
   readonly forwarded: Forwarded | undefined;
   /** Whether the client has sent ahead where it may not (SMTPD_FLAG_ILL_PIPELINING's role). */
   readonly pipelinedEarly: boolean;
@@ -74,8 +71,16 @@ function clientOf({ address, port }: Endpoint): ClientFacts {
 }
 
 /** What is known once TLS has begun: nothing that the client said in the clear (RFC 3207 §4.2). */
-export function encryptedFacts(facts: SessionFacts, tls: SessionTls): SessionFacts {
-  return { ...facts, tls, hello: undefined, esmtp: false, login: undefined, forwarded: undefined };
+export function encryptedFacts(facts: SessionFacts, tls: SessionFacts["tls"]): SessionFacts {
+  return {
+    ...facts,
+    tls,
+    hello: undefined,
+    esmtp: false,
+    login: undefined,
+    offer: undefined,
+    forwarded: undefined,
+  };
 }
 
 /** What is known when a client has connected. */
@@ -85,9 +90,11 @@ export function connectFacts({ local, remote }: Connection): SessionFacts {
     server: local,
     peer: remote,
     tls: undefined,
+    authTls: undefined,
     hello: undefined,
     esmtp: false,
     login: undefined,
+    offer: undefined,
     forwarded: undefined,
     pipelinedEarly: false,
     withheld: NONE_WITHHELD,

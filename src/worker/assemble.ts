@@ -18,6 +18,7 @@ import { AnvilLedger } from "../anvil/anvil_ledger.ts";
 import { ownAnvil, SharedAnvil } from "../anvil/anvil_access.ts";
 import type { Assembly, AssemblyContext } from "./assembly.ts";
 import { deliveryHooks } from "./services/delivery_metrics.ts";
+import { openAuthBackends } from "./services/auth_services.ts";
 import { isListening } from "../config/listening_endpoints.ts";
 import { ClientAdmission } from "./services/client_admission.ts";
 import { shareDescriptors } from "./services/descriptor_shares.ts";
@@ -46,7 +47,8 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const delivering = closedProgram(configuration.services, QUEUE_MANAGERS) === undefined;
   const anvil = openAnvil(context);
   const verification = openAddressVerification(context, world, () => qmgr);
-  const smtpds = openSmtpds({ context, world, anvil, verification });
+  const auth = openAuthBackends(world);
+  const smtpds = openSmtpds({ context, world, anvil, verification, auth });
   const door = new ClientAdmission({
     shares,
     openFiles: context.openFiles,
@@ -70,6 +72,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
     async close() {
       await agents.close();
       verification.close();
+      auth.close();
       world.close();
     },
   });

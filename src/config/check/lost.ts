@@ -42,6 +42,8 @@ const passwords = (program: "smtp" | "lmtp"): Judge => (_, scope) =>
 
 /** Where more than the parameter's name decides. */
 const JUDGES: Readonly<Record<string, Judge>> = {
+  smtpd_tls_security_level: tlsLevel(ABSENCE.smtpd_use_tls),
+  postscreen_tls_security_level: tlsLevel(ABSENCE.smtpd_use_tls),
   smtp_tls_security_level: tlsLevel(ABSENCE.smtp_use_tls),
   lmtp_tls_security_level: tlsLevel(ABSENCE.smtp_use_tls),
   smtpd_milters: milters,
@@ -50,10 +52,6 @@ const JUDGES: Readonly<Record<string, Judge>> = {
   lmtp_sasl_password_maps: passwords("lmtp"),
   smtp_sender_dependent_authentication: passwords("smtp"),
   lmtp_sender_dependent_authentication: passwords("lmtp"),
-  smtpd_sasl_auth_enable: () => ({
-    means: "closed",
-    why: "clients cannot log in yet: AUTH is not offered, and whom only a login lets in is refused",
-  }),
 };
 
 /** What is lost by a setting, when its parameter is not acted on. */

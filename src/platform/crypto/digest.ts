@@ -3,6 +3,7 @@ import {
   createHmac,
   pbkdf2 as slowly,
   randomBytes as random,
+  randomInt as randomNumber,
   timingSafeEqual,
 } from "node:crypto";
 
@@ -50,6 +51,11 @@ export function pbkdf2(
 /** Bytes that nobody can guess. */
 export function randomBytes(length: number): Buffer {
   return random(length);
+}
+
+/** A number from `least` on, below `beyond`, that nobody can guess. */
+export function randomInt(least: number, beyond: number): number {
+  return randomNumber(least, beyond);
 }
 
 /** Whether two secrets are the same; how long it takes tells nothing but whether their lengths differ. */

@@ -1,13 +1,77 @@
+import { decodeBase64 } from "../../base/base64.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { refuse } from "../../smtp/reply.ts";
-import { overRate } from "../policy/client_limits.ts";
+import { refuse, type Reply } from "../../smtp/reply.ts";
+import type { AuthOffer, AuthServer } from "../auth_server.ts";
 import type { Context } from "../context.ts";
-import type { CommandPhase } from "../phase.ts";
+import { type CommandPhase, type PhaseAt } from "../phase.ts";
+import { authFor, authPeerOf, learnOffer } from "../policy/auth_offer.ts";
+import { overRate } from "../policy/client_limits.ts";
 import { answer, type Step } from "../step.ts";
+import { type Attempt, failure, goOn } from "./auth_exchange.ts";
 
+const HELLO_FIRST = refuse(503, "5.5.1", "Error: send HELO/EHLO first");
 const DISABLED = refuse(503, "5.5.1", "Error: authentication not enabled");
+const IN_TRANSACTION = refuse(503, "5.5.1", "Error: MAIL transaction in progress");
+const ALREADY = refuse(503, "5.5.1", "Error: already authenticated");
+const SYNTAX = refuse(501, "5.5.4", "Syntax: AUTH mechanism");
 
-/** AUTH where no SASL is configured (RFC 4954); it counts all the same (smtpd_client_auth_rate_limit). */
-export function auth(phase: CommandPhase, context: Context): MaybeAsync<Step> {
-  return then(overRate(context, "auth"), (slow) => answer(phase, slow ?? DISABLED));
+/** The phases in which a client may log in. */
+type Outside = PhaseAt<"ready" | "discarding">;
+
+const isOutside = (phase: CommandPhase): phase is Outside =>
+  phase.at === "ready" || phase.at === "discarding";
+
+/** What refuses AUTH where it comes, in Postfix's order. */
+function refusalHere(phase: CommandPhase, { facts, settings }: Context, words: number): Reply | undefined {
+  if (settings.heloRequired && facts.hello === undefined) return HELLO_FIRST;
+  if (facts.withheld.has("AUTH")) return DISABLED;
+  if (!isOutside(phase)) return IN_TRANSACTION;
+  if (facts.login !== undefined) return ALREADY;
+  return words < 2 || words > 3 ? SYNTAX : undefined;
+}
+
+/** AUTH begins a login (RFC 4954 §4). Whatever becomes of it, it counts (smtpd_client_auth_rate_limit). */
+export function auth(phase: CommandPhase, context: Context, words: readonly string[]): MaybeAsync<Step> {
+  return then(overRate(context, "auth"), (slow) => {
+    if (slow !== undefined) return answer(phase, slow);
+    const server = authFor(context);
+    const refusal = refusalHere(phase, context, words.length);
+    if (refusal === HELLO_FIRST) return answer(phase, refusal);
+    if (server === undefined) return answer(phase, DISABLED);
+    if (refusal !== undefined || !isOutside(phase)) return answer(phase, refusal ?? IN_TRANSACTION);
+    return then(learnOffer(context, phase), (learned) => {
+      if ("end" in learned) return learned.end;
+      return then(
+        begin(context, { phase, server, offer: learned.offer, mechanism: words[1]!, initial: words[2] }),
+        (step) => ({ ...step, facts: step.facts ?? { ...context.facts, offer: learned.offer } }),
+      );
+    });
+  });
+}
+
+interface Beginning {
+  readonly phase: Outside;
+  readonly server: AuthServer;
+  readonly offer: AuthOffer | undefined;
+  /** As the client spells it. */
+  readonly mechanism: string;
+  readonly initial: string | undefined;
+}
+
+function begin(context: Context, { phase, server, offer, mechanism, initial }: Beginning): MaybeAsync<Step> {
+  const { texts } = server;
+  const fail = (reason: string) =>
+    failure(context, { back: phase, mechanism }, { is: "failed", reason }, "bad");
+  const name = mechanism.toUpperCase();
+  if (offer?.mechanisms.has(name) !== true) return fail(texts.unknownMechanism);
+  // `=` is an empty response (RFC 4954 §4).
+  const response = initial === undefined ? undefined : decodeBase64(initial === "=" ? "" : initial);
+  if (initial !== undefined && response === undefined) return fail(texts.badInitialResponse);
+  const attempt: Attempt = {
+    back: phase,
+    mechanism,
+    texts,
+    exchange: server.begin(name, authPeerOf(context)),
+  };
+  return then(attempt.exchange.step(response), (step) => goOn(context, attempt, step, "first"));
 }

@@ -1,6 +1,7 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { accept, refuse } from "../../smtp/reply.ts";
 import { check } from "../policy/ask_policy.ts";
+import { announcedMechanisms, learnOffer } from "../policy/auth_offer.ts";
 import { mayUse } from "../policy/client_lists.ts";
 import type { Context } from "../context.ts";
 import { ehloLines } from "../ehlo_keywords.ts";
@@ -38,22 +39,28 @@ export function helo(phase: CommandPhase, context: Context, words: readonly stri
   });
 }
 
-/** The answer to EHLO: whether the two proxy commands are for this client, and what is kept back. */
+/** The answer to EHLO: how to log in, whether the two proxy commands are for this client, and what is kept back. */
 function announce(context: Context, facts: SessionFacts): MaybeAsync<Step> {
   if (facts.keywordsUnknown) {
     throw new LocalDataFault(`don't know what EHLO features to announce to ${context.clientText}`);
   }
-  return then(mayUse(context, "xclient"), (mayXclient) =>
-    then(mayUse(context, "xforward"), (mayXforward) => {
-      const { settings } = context;
-      const lines = ehloLines(settings, {
-        mayXclient,
-        mayXforward,
-        encrypted: facts.tls !== undefined,
-        discarded: facts.withheld,
-      });
-      return { phase: READY, reply: accept(250, undefined, ...lines), counts: "good", facts };
-    }));
+  return then(learnOffer(context, READY), (learned) => {
+    if ("end" in learned) return learned.end;
+    const { offer } = learned;
+    return then(
+      announcedMechanisms(context, offer),
+      (auth) =>
+        then(
+          mayUse(context, "xclient"),
+          (mayXclient) =>
+            then(mayUse(context, "xforward"), (mayXforward): Step => {
+              const ours = { mayXclient, mayXforward, auth, discarded: facts.withheld };
+              const reply = accept(250, undefined, ...ehloLines(context.settings, ours));
+              return { phase: READY, reply, counts: "good", facts: { ...facts, offer } };
+            }),
+        ),
+    );
+  });
 }
 
 /** EHLO (RFC 5321 §4.1.1.1). It starts anew as HELO does. */

@@ -129,6 +129,8 @@ function become(phase: PhaseAt<"ready">, context: Context, words: readonly strin
   const given = new Set(command.attributes.map(([name]) => name));
   if (!given.has("HELO")) facts = { ...facts, hello: undefined };
   if (!given.has("PROTO")) facts = { ...facts, esmtp: false };
+  if (!given.has("LOGIN")) facts = { ...facts, login: undefined };
+  facts = { ...facts, offer: undefined };
   return { phase: READY, facts, counts: "neither", after: { is: "greet" } };
 }
 

@@ -1,21 +1,21 @@
 import { clientText } from "../../access/reply/client_text.ts";
 import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { ClientName } from "../../dns/reverse.ts";
-import { accept, refuse } from "../../smtp/reply.ts";
+import { accept, refuse, type Reply } from "../../smtp/reply.ts";
+import { learnOffer } from "../policy/auth_offer.ts";
 import { check } from "../policy/ask_policy.ts";
-import { countedRange, overConnectionLimit, overTlsRate } from "../policy/client_limits.ts";
+import { countedRange, overConnectionLimit } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
+import { NAMELESS } from "../deps.ts";
 import { ALL_BUT_STATUS, keywordsIn } from "../ehlo_keywords.ts";
 import type { Input } from "../input.ts";
 import { LocalDataFault } from "../local_data_fault.ts";
-import { type Phase, type PhaseAt, READY, SECURING } from "../phase.ts";
+import { type Phase, type PhaseAt, READY } from "../phase.ts";
 import { noteEarlyInput } from "../policy/pipelining.ts";
-import { NAMELESS, type SessionFacts } from "../session_facts.ts";
-import { CLOSE, dismissal, type Step } from "../step.ts";
-import { beginTls } from "../tls/begin_tls.ts";
+import type { SessionFacts } from "../session_facts.ts";
+import { dismissal, type Step } from "../step.ts";
 
 const WELCOMING = { at: "welcoming" } as const;
-const WRAPPING = { at: "wrapping" } as const;
 const COUNTING = { at: "counting" } as const;
 const LIMITING = { at: "limiting" } as const;
 const DENIED = { at: "denied" } as const;
@@ -38,27 +38,7 @@ export function admit(context: Context, phase: PhaseAt<"named">): Step {
   if (warning !== undefined) log.note("smtpd", "warning", warning);
   const client = { address, port, name, reverseName, nameStatus, reverseNameStatus };
   log.emit("smtpd", "connect", { client: clientText(client, settings.portLogging) });
-  const phaseAfter = settings.tls.wrapper ? WRAPPING : COUNTING;
-  return { phase: phaseAfter, facts: { ...context.facts, client } };
-}
-
-/** TLS begins; the client is told nothing where it cannot (smtpd_tls_wrappermode). */
-export function wrap(context: Context, phase: PhaseAt<"wrapping">): MaybeAsync<Step> {
-  const { deps: { log }, clientText, settings: { service } } = context;
-  return then(overTlsRate(context), (over): Step => {
-    const refused = (why: string): Step => {
-      log.note("smtpd", "warning", why);
-      return { phase, after: CLOSE };
-    };
-    if (over) return refused(`Refusing TLS service request from ${clientText} for service ${service}`);
-    const after = beginTls(context, { atOnce: true, next: COUNTING });
-    return after === undefined
-      ? refused(
-        `Wrapper-mode request dropped from ${clientText} for service ${service}. TLS context initialization failed. ` +
-          "For details see earlier warnings in your logs.",
-      )
-      : { phase: SECURING, after };
-  });
+  return { phase: COUNTING, facts: { ...context.facts, client } };
 }
 
 /** Whoever speaks before the greeting may be sent away; others are counted or not. */
@@ -115,6 +95,20 @@ function turnAway({ settings }: Context, phase: Phase, facts: SessionFacts): Ste
   return { phase, facts: { ...facts, withheld: ALL_BUT_STATUS }, reply };
 }
 
+/** A service that is to let clients log in, and cannot, greets nobody. */
+function greet(
+  context: Context,
+  phase: Phase,
+  facts: SessionFacts,
+  refusal: Reply | undefined,
+): MaybeAsync<Step> {
+  return then(learnOffer(context, phase), (learned): Step => {
+    if ("end" in learned) return learned.end;
+    const reply = refusal ?? accept(220, undefined, context.settings.banner);
+    return { phase, facts: { ...facts, offer: learned.offer }, reply };
+  });
+}
+
 /** Learns what depends on the client, and greets it: with the banner, or with what refuses it (smtpd_delay_reject = no). */
 export function welcome(context: Context, phase: PhaseAt<"welcoming">): MaybeAsync<Step> {
   return then(
@@ -122,10 +116,10 @@ export function welcome(context: Context, phase: PhaseAt<"welcoming">): MaybeAsy
     ({ withheld, keywordsUnknown }) =>
       then(learnNewlines(context), (lenientNewlines) => {
         const facts = { ...context.facts, withheld, keywordsUnknown, lenientNewlines };
-        return then(check(context, { phase, stage: "CONNECT" }), (refusal): Step => {
+        return then(check(context, { phase, stage: "CONNECT" }), (refusal) => {
           const next = refusal === undefined ? READY : DENIED;
           if (context.policy.closed) return turnAway(context, next, facts);
-          return { phase: next, facts, reply: refusal ?? accept(220, undefined, context.settings.banner) };
+          return greet(context, next, facts, refusal);
         });
       }),
   );

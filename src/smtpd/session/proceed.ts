@@ -1,6 +1,7 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
+import { takeResponse } from "../command/auth_exchange.ts";
 import { commitContent, judgeContent, skipChunk, takeChunk, takeData } from "./content.ts";
-import { admit, count, limit, lookUp, welcome, wrap } from "./greeting.ts";
+import { admit, count, limit, lookUp, welcome } from "./greeting.ts";
 import type { Phase } from "../phase.ts";
 import { type CommandReader, readCommand } from "./read_command.ts";
 import type { Step } from "../step.ts";
@@ -12,10 +13,6 @@ export function proceed(phase: Phase, session: CommandReader): MaybeAsync<Step> 
       return lookUp(session);
     case "named":
       return admit(session, phase);
-    case "wrapping":
-      return wrap(session, phase);
-    case "securing":
-      return undefined;
     case "counting":
       return count(session, phase, session.input);
     case "limiting":
@@ -28,6 +25,8 @@ export function proceed(phase: Phase, session: CommandReader): MaybeAsync<Step> 
     case "bdat":
     case "discarding":
       return readCommand(phase, session);
+    case "authenticating":
+      return takeResponse(phase, session, session.input);
     case "data":
       return takeData(phase, session.input);
     case "chunk":

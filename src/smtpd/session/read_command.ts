@@ -11,6 +11,7 @@ import type { LinePhase } from "../phase.ts";
 import { noteEarlyInput } from "../policy/pipelining.ts";
 import type { SessionFacts } from "../session_facts.ts";
 import { answer, CLOSE, type Step } from "../step.ts";
+import { takeLine } from "../take_line.ts";
 
 /** What reads commands sees of a session: also what the command in hand is noted in. */
 export interface CommandReader extends Context {
@@ -96,7 +97,7 @@ function runInPlace(
 /** What refuses a command before anybody asks what it says; undefined to go on. */
 function outOfTurn(phase: LinePhase, session: CommandReader, row: CommandRow): Step | undefined {
   const { settings, facts } = session;
-  if (settings.tls.demanded && facts.tls === undefined && !row.preTls) return answer(phase, NEEDS_TLS);
+  if (settings.tlsDemanded && facts.tls === undefined && !row.preTls) return answer(phase, NEEDS_TLS);
   if ((row.last || !facts.esmtp) && !row.early) {
     const early = noteEarlyInput(session, session.input.pending, session.where);
     if (early !== undefined) session.learn(early.facts);
@@ -149,22 +150,9 @@ function runCommand(phase: LinePhase, session: CommandReader, line: string): May
   });
 }
 
-function takeLine(session: CommandReader): Buffer | undefined {
-  const { input, settings, deps } = session;
-  const { line, tooLong } = input.takeLine(settings.lineLimit);
-  if (tooLong !== undefined) {
-    deps.log.emit("smtpd", "longRequest", {
-      client: session.clientText,
-      limit: settings.lineLimit,
-      start: tooLong.toString("latin1", 0, 30),
-    });
-  }
-  return line;
-}
-
 /** Takes a command line and carries it out; undefined while there is none. */
 export function readCommand(phase: LinePhase, session: CommandReader): MaybeAsync<Step> | undefined {
-  const line = takeLine(session);
+  const line = takeLine(session, session.input, session.settings.lineLimit);
   if (line === undefined) return undefined;
   const crlf = line.length > 0 && line[line.length - 1] === 13;
   const bytes = crlf ? line.subarray(0, -1) : line;

@@ -15,10 +15,10 @@ export function retirementOf(
   switch (phase.at) {
     case "arriving":
     case "named":
-    case "securing":
       return "now";
     case "ready":
     case "denied":
+    case "authenticating":
       return busy && !hurrying ? "later" : "now";
     case "ended":
     case "committing":

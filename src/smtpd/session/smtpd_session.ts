@@ -11,16 +11,16 @@ import { ErrorCount } from "./error_count.ts";
 import { factsOf } from "../facts.ts";
 import { Input } from "../input.ts";
 import { LocalDataFault } from "../local_data_fault.ts";
-import { isAtLine, isContent, messageOf, type Phase } from "../phase.ts";
+import { giveUp, isAtLine, isContent, messageOf, type Phase } from "../phase.ts";
 import { proceed } from "./proceed.ts";
 import type { CommandReader } from "./read_command.ts";
 import { logDataFault } from "../policy/reject_log.ts";
 import { RequestDeadline } from "./request_deadline.ts";
-import { connectFacts, type SessionFacts } from "../session_facts.ts";
+import { connectFacts, encryptedFacts, isSomebody, type SessionFacts } from "../session_facts.ts";
 import { CONTENT_SILENCE, retirementOf, shuttingDown } from "./retirement.ts";
 import { SessionOutput } from "./session_output.ts";
 import type { SessionSettings } from "../session_settings.ts";
-import { type After, comesOn, dismissal, endsSession, type StartTls, type Step } from "../step.ts";
+import { type After, comesOn, dismissal, endsSession, type Step } from "../step.ts";
 
 // While a command waits, this much input may queue up before the socket is paused.
 const QUEUED_INPUT = 65_536;
@@ -126,7 +126,7 @@ export class Session implements ConnectionHandler, CommandReader {
 
   /** Whether the client may keep its slot when others wait for one. */
   isTrusted(): MaybeAsync<boolean> {
-    if (this.#facts.login !== undefined) return true;
+    if (isSomebody(this.#facts.login)) return true;
     return this.deps.listed("smtpd_client_event_limit_exceptions", this.#facts.client);
   }
 
@@ -241,7 +241,7 @@ export class Session implements ConnectionHandler, CommandReader {
 
   /** Takes a step: what it says is true, its reply is said, it counts, and what comes after follows. */
   #take(step: Step): MaybeAsync<void> {
-    if (this.#released) return messageOf(step.phase)?.abort();
+    if (this.#released) return giveUp(step.phase);
     this.#enter(step.phase);
     if (step.facts !== undefined) this.#facts = step.facts;
     if (comesOn(step)) this.#cameOn = this.deps.clock.now();
@@ -284,18 +284,17 @@ export class Session implements ConnectionHandler, CommandReader {
   }
 
   /** The reply leaves, and only what comes encrypted is looked at. When it fails, the connection closes. */
-  async #startTls({ side, atOnce, secured, failed }: StartTls): Promise<void> {
+  async #startTls({ side, describe }: Extract<After, { readonly is: "startTls" }>): Promise<void> {
     this.#output.flush();
-    const ahead = this.input.takeAll();
     this.input.forget();
-    const early = atOnce ? { early: ahead ?? Buffer.alloc(0) } : {};
     let handshake: TlsFacts;
     try {
-      handshake = await this.#connection.startTls({ ...side, ...early, timeout: this.settings.tls.timeout });
+      handshake = await this.#connection.startTls(side);
     } catch (error) {
-      return failed(error);
+      const why = error instanceof Error ? error.message : String(error);
+      return this.deps.log.note("smtpd", "info", `SSL_accept error from ${this.clientText}: ${why}`);
     }
-    await this.#take(await secured(handshake));
+    this.#facts = encryptedFacts(this.#facts, describe(handshake));
   }
 
   /** The connection lives on, without this session. */
@@ -400,7 +399,7 @@ export class Session implements ConnectionHandler, CommandReader {
     this.#released = true;
     this.#closing = true;
     this.input.takeAll();
-    messageOf(this.#phase)?.abort();
+    giveUp(this.#phase);
     if (this.#isKnown) {
       const statistics = this.#errors.text();
       this.deps.log.emit("smtpd", "disconnect", { client: this.clientText, statistics });

@@ -12,12 +12,12 @@ import { createSmtpd, type Smtpd } from "../../smtpd/smtpd.ts";
 import { openPostscreenLists } from "../../smtpd/listener/postscreen_dnsbl.ts";
 import { behindPostscreen, postscreenDemandsTls } from "../../smtpd/listener/postscreen_access.ts";
 import { withUnaskedMilters } from "../../smtpd/listener/unasked_milters.ts";
-import { createServerTls } from "../../smtpd/tls/server_tls.ts";
 import { openSmtpdTables } from "../../smtpd/smtpd_tables.ts";
 import { defer } from "../../smtp/reply.ts";
 import { noServer } from "../../smtpd/listener/no_server.ts";
 import type { AddressVerification } from "./address_verification.ts";
 import type { AssemblyContext } from "../assembly.ts";
+import type { AuthBackends } from "./auth_services.ts";
 import type { MailWorld } from "./mail_world.ts";
 import { openProbeSender } from "./probe_sender.ts";
 import { partOf } from "./shared_limits.ts";
@@ -30,6 +30,7 @@ export interface SmtpdParts {
   readonly world: MailWorld;
   readonly anvil: Anvil;
   readonly verification: AddressVerification;
+  readonly auth: AuthBackends;
 }
 
 /** What a session asks for its decisions: policy, names, lists and tables. A session that is only explained asks the same. */
@@ -79,8 +80,9 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
   });
   const flaw = access.problems.find(({ level }) => level === "fatal");
   if (flaw !== undefined) return closedServer(service, flaw.text, log);
-  const tls = createServerTls(settings, { files: parts.context.tlsFiles, openTables: world.openTables, log });
   for (const { text } of access.problems) log.note("smtpd", "warning", text);
+  const opened = parts.auth.open(service, log);
+  if (opened.is === "bad") return closedServer(service, opened.why, log);
   return createSmtpd({
     service: { ...service, processLimit: partOf(service.processLimit, { index, workers }) },
     ...(stressed !== undefined && { stressed: { ...service, settings: stressed } }),
@@ -90,8 +92,8 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     queueRefusal: (size) => store.refusal(size),
     log,
     clock: systemClock,
-    ...(tls !== undefined && { tls }),
     ...asked,
+    ...(opened.auth !== undefined && { auth: opened.auth }),
     untrustedGateways: service.untrustedGateways?.() ?? [],
     anvil,
     replied: countReplies(metrics),

@@ -1,9 +1,10 @@
 import { connect } from "node:net";
 
-/** Whether something listens on a port of 127.0.0.1. */
-export function answers(port: number): Promise<boolean> {
+/** Whether something listens on a port of 127.0.0.1, or at a unix socket. */
+export function answers(at: number | string): Promise<boolean> {
+  const to = typeof at === "number" ? { host: "127.0.0.1", port: at } : { path: at };
   return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => (socket.destroy(), resolve(true)));
+    const socket = connect(to, () => (socket.destroy(), resolve(true)));
     socket.on("error", () => resolve(false));
   });
 }

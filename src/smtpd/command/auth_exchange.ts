@@ -1,0 +1,95 @@
+import { decodeBase64 } from "../../base/base64.ts";
+import { type MaybeAsync, then } from "../../base/maybe_async.ts";
+import { printable } from "../../base/printable.ts";
+import type { AuthStep } from "../../sasl/auth_backend.ts";
+import { accept, defer, refuse, type Reply } from "../../smtp/reply.ts";
+import type { Context } from "../context.ts";
+import type { Input } from "../input.ts";
+import type { PhaseAt } from "../phase.ts";
+import type { Counts, Step } from "../step.ts";
+import { takeLine } from "../take_line.ts";
+
+/** A login under way. */
+export type Attempt = Omit<PhaseAt<"authenticating">, "at">;
+
+const DONE = accept(235, "2.7.0", "Authentication successful");
+const ABORTED = refuse(501, "5.7.0", "Authentication aborted");
+const TOO_LONG = refuse(500, "5.5.6", "SASL response limit exceeded");
+
+// How much of what a client says of itself is logged.
+const SHOWN = 100;
+
+type Failed = Extract<AuthStep, { readonly is: "failed" }>;
+
+function refusalFor({ temporary }: Failed, reason: string): Reply {
+  // RFC 4954 §6.
+  if (temporary) return defer(454, "4.7.0", `Temporary authentication failure: ${reason}`);
+  return refuse(535, "5.7.8", `Error: authentication failed: ${reason}`);
+}
+
+/** A login that has come to nothing; the log has the words that fail2ban looks for. */
+export function failure(
+  { deps: { log }, clientText: client }: Context,
+  { back, mechanism }: Pick<Attempt, "back" | "mechanism">,
+  failed: Failed,
+  counts: "bad" | "failed",
+): Step {
+  const reason = printable(failed.reason) || "(reason unavailable)";
+  for (const warning of failed.warnings ?? []) log.note("smtpd", "warning", warning);
+  log.emit("smtpd", "saslFailed", {
+    client,
+    mechanism: printable(mechanism).slice(0, SHOWN),
+    reason,
+    username: printable(failed.username ?? "(unavailable)").slice(0, SHOWN),
+  });
+  return { phase: back, reply: refusalFor(failed, reason), counts, counted: "auth" };
+}
+
+/** What follows from a back end's answer: to the command itself (`first`), or to one of the responses after it. */
+export function goOn(context: Context, attempt: Attempt, step: AuthStep, turn: "first" | "later"): Step {
+  const counts = (good: Counts, bad: Counts) => turn === "first" ? good : bad;
+  switch (step.is) {
+    case "challenge": {
+      const reply = accept(334, undefined, step.challenge.toString("base64"));
+      const phase = { at: "authenticating", ...attempt } as const;
+      return { phase, reply, ...(turn === "first" && { counts: "neither", counted: "auth" }) };
+    }
+    case "failed":
+      return failure(context, attempt, step, turn === "first" ? "bad" : "failed");
+    case "done": {
+      const login = { method: printable(attempt.mechanism), username: printable(step.username) };
+      const facts = { ...context.facts, login };
+      return { phase: attempt.back, facts, reply: DONE, counts: counts("good", "done"), counted: "auth" };
+    }
+  }
+}
+
+function giveUp({ back, exchange }: Attempt, reply: Reply): Step {
+  exchange.abort();
+  return { phase: back, reply, counts: "failed", counted: "auth" };
+}
+
+/** Takes the client's response to a challenge; undefined while there is none. A NUL ends it early, as a command. */
+export function takeResponse(
+  { at: _, ...attempt }: PhaseAt<"authenticating">,
+  context: Context,
+  input: Input,
+): MaybeAsync<Step> | undefined {
+  const limit = context.settings.saslResponseLimit;
+  const line = takeLine(context, input, limit);
+  if (line === undefined) return undefined;
+  if (line.length > limit) return giveUp(attempt, TOO_LONG);
+  const text = line.toString("latin1").replace(/\0.*|\r$/s, "");
+  const { mechanism, exchange, texts } = attempt;
+  if (text === "*") {
+    const { deps: { log }, clientText: client } = context;
+    log.emit("smtpd", "saslAborted", { client, mechanism: printable(mechanism).slice(0, SHOWN) });
+    return giveUp(attempt, ABORTED);
+  }
+  const response = decodeBase64(text);
+  if (response === undefined) {
+    exchange.abort();
+    return failure(context, attempt, { is: "failed", reason: texts.badContinuedResponse }, "failed");
+  }
+  return then(exchange.step(response), (step) => goOn(context, attempt, step, "later"));
+}

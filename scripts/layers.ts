@@ -64,7 +64,7 @@ const SUB_ROOMS: Readonly<
   queue: { order: ["index", "log", "file_store"], inner: ["index"] },
   sasl: { order: ["password", "mechanism", "internal", "dovecot", "cyrus"], inner: ["dovecot", "cyrus"] },
   smtpd: {
-    order: ["policy", "message", "command", "session", "listener"],
+    order: ["policy", "tls", "message", "command", "session", "listener"],
     inner: ["message", "command", "session"],
   },
   tls: { order: ["https", "sts", "tlsrpt"], inner: [] },

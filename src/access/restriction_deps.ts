@@ -82,6 +82,8 @@ export const ACCESS_PARAMETERS = [
   "unknown_address_reject_code",
   "unknown_address_tempfail_action",
   "unknown_client_reject_code",
+  "relay_clientcerts",
+  "smtpd_tls_ask_ccert",
   "unknown_helo_hostname_tempfail_action",
   "unknown_hostname_reject_code",
   "unknown_local_recipient_reject_code",
@@ -102,11 +104,9 @@ export const ACCESS_PARAMETERS = [
   "virtual_mailbox_maps",
 ] as const satisfies readonly ParameterName[];
 
-/** Parameters of certificates, of which clients have none yet. */
+/** Parameters of what is not there yet. */
 export const ACCESS_DEMANDS = [
   "smtpd_proxy_filter",
-  "relay_clientcerts",
-  "smtpd_tls_ask_ccert",
 ] as const satisfies readonly ParameterName[];
 
 /** Their values. */

@@ -10,6 +10,7 @@ export function ownAnvil(ledger: AnvilLedger): Anvil {
     },
     disconnect: (service, range) => ledger.disconnect(0, `${service}:${range}`),
     count: (what, service, range) => ledger.count(what, `${service}:${range}`),
+    newTlsRate: (service, range) => ledger.newTlsRate(`${service}:${range}`),
   };
 }
 
@@ -47,6 +48,11 @@ export class SharedAnvil implements Anvil {
 
   async count(what: RatedEvent, service: string, range: string): Promise<number> {
     const [rate] = await this.#tell([what, `${service}:${range}`]);
+    return rate;
+  }
+
+  async newTlsRate(service: string, range: string): Promise<number> {
+    const [rate] = await this.#tell(["newTlsRate", `${service}:${range}`]);
     return rate;
   }
 

@@ -2,8 +2,11 @@ import type { Log } from "../observe/log.ts";
 import { timeStamp } from "../observe/log_line.ts";
 import type { RatedEvent } from "../smtpd/deps.ts";
 
-/** What a worker tells of a client: a connection opened or closed, or something that has a rate. The key is `service:range`. */
-export type AnvilEvent = readonly [what: "connect" | "disconnect" | RatedEvent, key: string];
+/**
+ * What a worker tells of a client: a connection opened or closed, or something that has a rate; or that it asks how many handshakes
+ * there were. The key is `service:range`.
+ */
+export type AnvilEvent = readonly [what: "connect" | "disconnect" | "newTlsRate" | RatedEvent, key: string];
 
 /** What a client did within the current time unit, and how many connections it has open; all workers together. */
 interface Client {
@@ -75,6 +78,7 @@ export class AnvilLedger {
   take(worker: number, events: readonly AnvilEvent[]): (readonly [number, number])[] {
     return events.map(([what, key]) => {
       if (what === "connect") return this.connect(worker, key);
+      if (what === "newTlsRate") return [this.newTlsRate(key), 0];
       if (what === "disconnect") this.disconnect(worker, key);
       return what === "disconnect" ? [0, 0] : [this.count(what, key), 0];
     });
@@ -112,6 +116,11 @@ export class AnvilLedger {
     if (client.open === 0) this.#remember(key, client);
     this.#peak(what, value, key);
     return value;
+  }
+
+  /** How many new TLS sessions there were in this time unit. */
+  newTlsRate(key: string): number {
+    return this.#current(key).newTls;
   }
 
   /** A worker is gone, and its connections with it; what its clients did still counts. */

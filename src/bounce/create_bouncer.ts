@@ -5,7 +5,7 @@ import { splitList } from "../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { internalReceived } from "../message/received.ts";
 import type { Log } from "../observe/log.ts";
-import { NOTIFY, type QueueId } from "../queue/envelope.ts";
+import { type Envelope, NOTIFY, type QueueId } from "../queue/envelope.ts";
 import type { Bouncer, NoticeSubject, ReportedRecipient } from "./bouncer.ts";
 import { type NoticeParts, printNotice, type Returned } from "./notice.ts";
 import { headersOf } from "./original.ts";
@@ -15,6 +15,9 @@ import { BUILT_IN, expandBody, type Template, type Templates } from "./template.
 export const BOUNCE_PARAMETERS = [
   "myhostname",
   "myorigin",
+  "requiretls_enable",
+  "requiretls_redact_dsn",
+  "tls_required_enable",
   "mail_name",
   "bounce_size_limit",
   "bounce_notice_recipient",
@@ -85,7 +88,7 @@ class NoticeWriter implements Bouncer {
       log.note("bounce", "warning", `${envelope.id}: undeliverable postmaster notification discarded`);
       return true;
     }
-    const returned = this.#returned(subject, envelope.ret === "HDRS");
+    const returned = this.#returned(subject, envelope.ret === "HDRS" || this.#isRedacted(envelope));
     if (envelope.sender === "") {
       if (!this.#classes.has("2bounce")) return true;
       const postmaster = internalAddress(settings["2bounce_notice_recipient"]);
@@ -135,6 +138,25 @@ class NoticeWriter implements Bouncer {
       : "message";
   }
 
+  /** What came under REQUIRETLS does not go back without (RFC 8689 §5). */
+  #isRedacted({ requireTls }: Envelope): boolean {
+    const { requiretls_enable, requiretls_redact_dsn } = this.#deps.settings;
+    return requireTls === true && requiretls_enable && requiretls_redact_dsn;
+  }
+
+  /** What the sender wished about TLS holds for what goes back to it; a redacted notice may go without. */
+  #tlsWishes(envelope: Envelope): Pick<Envelope, "requireTls"> {
+    const { requiretls_enable } = this.#deps.settings;
+    const demanded = envelope.requireTls && requiretls_enable && !this.#isRedacted(envelope);
+    return { requireTls: demanded || undefined };
+  }
+
+  /** `TLS-Required: no` of the original goes on; REQUIRETLS overrules it. */
+  #passesWithoutTls({ tlsNotRequired, requireTls }: Envelope): boolean {
+    const { tls_required_enable, requiretls_enable } = this.#deps.settings;
+    return tls_required_enable && tlsNotRequired === true && !(requireTls && requiretls_enable);
+  }
+
   async #send(due: Due): Promise<boolean> {
     if (due.entries.length === 0) return true;
     const first = await this.#submit(due);
@@ -171,6 +193,7 @@ class NoticeWriter implements Bouncer {
       origin: {},
       eightBit: settings.smtputf8_enable || envelope.eightBit === true,
       smtputf8: envelope.smtputf8,
+      ...this.#tlsWishes(envelope),
       kind: "bounce",
       prepend: [internalReceived(settings, id, arrival)],
       completeHeaders: true,
@@ -212,6 +235,7 @@ class NoticeWriter implements Bouncer {
       mailName: settings.mail_name,
       smtputf8Enabled: settings.smtputf8_enable,
       threaded: settings.enable_threaded_bounces,
+      tlsNotRequired: this.#passesWithoutTls(envelope),
     };
   }
 

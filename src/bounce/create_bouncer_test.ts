@@ -24,6 +24,9 @@ const SETTINGS: BounceSettings = {
   header_from_format: "standard",
   enable_threaded_bounces: false,
   smtputf8_enable: true,
+  requiretls_enable: true,
+  requiretls_redact_dsn: true,
+  tls_required_enable: true,
   maximal_queue_lifetime: 432000,
   delay_warning_time: 14400,
 };
@@ -372,4 +375,32 @@ test("parseTemplates() says line and reason of what it cannot use", () => {
     expect(parsed).toMatchObject({ is: "malformed", line });
     expect("why" in parsed && parsed.why).toContain(why);
   }
+});
+
+test("what came under REQUIRETLS goes back as headers, and without it; unredacted it is demanded of the notice too", async () => {
+  const { bouncer, cleanup } = rig();
+  await bouncer.failed(subject({ requireTls: true, tlsNotRequired: true }), [own()]);
+  const [redacted] = cleanup.submitted;
+  expect(redacted!.submission.requireTls).toBeUndefined();
+  expect(lf(redacted!.text)).toContain("Content-Type: text/rfc822-headers\n");
+  expect(lf(redacted!.text)).not.toContain("TLS-Required");
+
+  const whole = rig({ requiretls_redact_dsn: false });
+  await whole.bouncer.failed(subject({ requireTls: true }), [own()]);
+  expect(whole.cleanup.submitted[0]!.submission.requireTls).toBeTrue();
+  expect(lf(whole.cleanup.submitted[0]!.text)).toContain("Content-Type: message/rfc822\n");
+
+  const off = rig({ requiretls_enable: false });
+  await off.bouncer.failed(subject({ requireTls: true }), [own()]);
+  expect(off.cleanup.submitted[0]!.submission.requireTls).toBeUndefined();
+  expect(lf(off.cleanup.submitted[0]!.text)).toContain("Content-Type: message/rfc822\n");
+});
+
+test("TLS-Required: no goes on into the notice", async () => {
+  const { bouncer, cleanup } = rig();
+  await bouncer.failed(subject({ tlsNotRequired: true }), [own()]);
+  expect(lf(cleanup.submitted[0]!.text)).toContain("\nTLS-Required: no\nAuto-Submitted: auto-replied\n");
+  const off = rig({ tls_required_enable: false });
+  await off.bouncer.failed(subject({ tlsNotRequired: true }), [own()]);
+  expect(lf(off.cleanup.submitted[0]!.text)).not.toContain("TLS-Required");
 });

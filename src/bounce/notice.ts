@@ -33,6 +33,8 @@ export interface NoticeParts {
   readonly mailName: string;
   readonly smtputf8Enabled: boolean;
   readonly threaded: boolean;
+  /** The notice may go without TLS as the original might (RFC 8689 §5). */
+  readonly tlsNotRequired: boolean;
 }
 
 const WIDTH = 79;
@@ -121,6 +123,7 @@ function headers(parts: NoticeParts, boundary: string, eightBit: boolean): strin
     `Subject: ${parts.heading}`,
     `To: ${quoteAddress(parts.to)}`,
     ...threaded ? [`References: ${messageId}`, `In-Reply-To: ${messageId}`] : [],
+    ...parts.tlsNotRequired ? ["TLS-Required: no"] : [],
     `Auto-Submitted: ${parts.forPostmaster ? "auto-generated" : "auto-replied"}`,
     "MIME-Version: 1.0",
     "Content-Type: multipart/report; report-type=" +

@@ -77,6 +77,7 @@ const parts: fc.Arbitrary<NoticeParts> = fc.record({
   now: NOW,
   hostname: "mail.example.com",
   mailName: "Postfix",
+  tlsNotRequired: false,
   smtputf8Enabled,
   threaded: true,
 }));

@@ -15,6 +15,8 @@ export interface Submission extends
     | "envid"
     | "eightBit"
     | "smtputf8"
+    | "requireTls"
+    | "tlsNotRequired"
     | "contentFilter"
     | "hold"
   > {

@@ -2,6 +2,7 @@ import { splitList } from "../config/syntax/list.ts";
 import { type WalkLimits, walkLimits } from "../message/mime_walker.ts";
 import { MIME_RULE_PARAMETERS, readMimeRules, type WantedRules } from "./mime_rules.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
+import type { TlsFieldSettings } from "./tls_fields.ts";
 
 /** The parameters that cleanup reads. */
 export const CLEANUP_PARAMETERS = [
@@ -18,6 +19,9 @@ export const CLEANUP_PARAMETERS = [
   "mime_boundary_length_limit",
   "mime_nesting_limit",
   "myhostname",
+  "requiretls_enable",
+  "requiretls_esmtp_header",
+  "tls_required_enable",
   "undisclosed_recipients_header",
   ...MIME_RULE_PARAMETERS,
 ] as const satisfies readonly ParameterName[];
@@ -42,6 +46,7 @@ export interface CleanupSettings {
   readonly messageSizeLimit: number;
   readonly myhostname: string;
   readonly noMappings: boolean;
+  readonly tlsFields: TlsFieldSettings;
   readonly undisclosedHeader: string;
 }
 
@@ -61,6 +66,10 @@ export function readCleanupSettings(settings: CleanupParameters): CleanupSetting
     messageSizeLimit: settings.message_size_limit,
     myhostname: settings.myhostname,
     noMappings: splitList(settings.receive_override_options).includes("no_address_mappings"),
+    tlsFields: {
+      tlsRequired: settings.tls_required_enable,
+      requireTls: settings.requiretls_enable && settings.requiretls_esmtp_header,
+    },
     undisclosedHeader: settings.undisclosed_recipients_header,
   };
 }

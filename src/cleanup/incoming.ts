@@ -211,7 +211,7 @@ export class Incoming implements IncomingMessage {
   ): Envelope {
     const { id, arrival, origin, ret, envid, eightBit, smtputf8, contentFilter, hold, kind } =
       this.#submission;
-    const { filter, isHeld, messageId } = this.#message;
+    const { filter, isHeld, messageId, requireTls, tlsNotRequired } = this.#message;
     return {
       id,
       arrival,
@@ -223,6 +223,8 @@ export class Incoming implements IncomingMessage {
       envid,
       eightBit,
       smtputf8,
+      requireTls: requireTls || undefined,
+      tlsNotRequired: tlsNotRequired || undefined,
       contentFilter: filter ?? late.contentFilter ?? contentFilter,
       hold: hold || late.hold || isHeld || undefined,
       kind,

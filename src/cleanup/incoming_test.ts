@@ -395,3 +395,40 @@ test("recipients may come from the header: To, Cc and Bcc, or those of a resent 
   expect(await from(`${header}\r\nx\r\n`, { recipients })).toEqual(["b@example.com b@example.com", ...three]);
   expect((await take({}, `${header}\r\nx\r\n`)).envelope?.recipients).toHaveLength(1);
 });
+
+test("the sender's wishes about TLS in the header become the envelope's", async () => {
+  const wishes = async (header: string, main = {}, changes: Partial<Submission> = {}) => {
+    const { envelope, log, text } = await take(main, `${header}\r\nbody\r\n`, [], changes);
+    return {
+      without: envelope?.tlsNotRequired,
+      demanded: envelope?.requireTls,
+      added: text!.includes("\r\nRequire-TLS-ESMTP: yes\r\n\r\nbody"),
+      warned: log.filter((line) => line.includes("warning")),
+    };
+  };
+  const none = { without: undefined, demanded: undefined, added: false, warned: [] };
+  expect(await wishes("Subject: x\r\n")).toEqual(none);
+  expect(await wishes("TLS-Required: No \r\n")).toEqual({ ...none, without: true });
+  expect(await wishes("TLS-Required:\r\n no\r\n")).toEqual({ ...none, without: true });
+  expect(await wishes("TLS-Required: yes\r\n")).toEqual({
+    ...none,
+    warned: ["cleanup: warning: ignoring malformed header: 'TLS-Required: yes'"],
+  });
+  expect(await wishes("TLS-Required: no\r\n", { tls_required_enable: "no" })).toEqual(none);
+  const header = "require-tls-esmtp: YES\r\n";
+  expect(await wishes(header)).toEqual({ ...none, demanded: true });
+  expect(await wishes("Require-TLS-ESMTP: no\r\n")).toEqual(none);
+  expect(await wishes(header, { requiretls_esmtp_header: "no" })).toEqual(none);
+  expect(await wishes(header, { requiretls_enable: "no" })).toEqual(none);
+  // As MAIL with REQUIRETLS came; the field goes along for filters that do not know it.
+  const asked = { requireTls: true };
+  expect(await wishes("Subject: x\r\n", {}, asked)).toEqual({ ...none, demanded: true, added: true });
+  expect(await wishes(header, {}, asked)).toEqual({ ...none, demanded: true });
+  expect(await wishes("Subject: x\r\n", { requiretls_esmtp_header: "no" }, asked)).toEqual({
+    ...none,
+    demanded: true,
+  });
+  // A part of the message has no wishes.
+  const part = 'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nTLS-Required: no\r\n\r\n--b--\r\n';
+  expect((await take({}, part)).envelope?.tlsNotRequired).toBeUndefined();
+});

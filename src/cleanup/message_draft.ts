@@ -34,6 +34,10 @@ export class MessageDraft implements MessageEdits {
   isDiscarded = false;
   redirect: string | undefined;
   filter: string | undefined;
+  /** The sender demands TLS all the way (RFC 8689 §4). */
+  requireTls: boolean;
+  /** The sender would rather have it go without TLS than not at all (RFC 8689 §5). */
+  tlsNotRequired: boolean;
   readonly copies: string[] = [];
   /** The Message-ID that it has, or was given. */
   messageId: string | undefined;
@@ -44,10 +48,15 @@ export class MessageDraft implements MessageEdits {
   /** What goes to the store next, one character a byte. */
   #text = "";
 
-  constructor({ id, sender, recipients }: Submission, draft: Draft) {
+  constructor(
+    { id, sender, recipients, requireTls = false, tlsNotRequired = false }: Submission,
+    draft: Draft,
+  ) {
     this.id = id;
     this.sender = sender;
     this.recipients = recipients;
+    this.requireTls = requireTls;
+    this.tlsNotRequired = tlsNotRequired;
     this.#draft = draft;
   }
 

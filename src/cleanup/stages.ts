@@ -9,6 +9,7 @@ import { HopLimit } from "./hop_limit.ts";
 import { MimeRules, type WantedRules } from "./mime_rules.ts";
 import type { MessageDraft } from "./message_draft.ts";
 import type { Stage } from "./stage.ts";
+import { TlsFields } from "./tls_fields.ts";
 
 /** What a message goes through, in this order. */
 export function stagesFor(
@@ -25,6 +26,8 @@ export function stagesFor(
   if (checks !== undefined) stages.push(new CheckStage(checks, new CheckRun(submission, message, log)));
   if (submission.recipientsFromHeader) stages.push(new HeaderRecipients(message, settings.addressLimit));
   stages.push(new HeaderEditor(context, submission, message), ...context.stages?.(submission, message) ?? []);
+  const { tlsFields } = settings;
+  if (tlsFields.tlsRequired || tlsFields.requireTls) stages.push(new TlsFields(message, tlsFields, log));
   return stages;
 }
 

@@ -81,6 +81,7 @@ function gather(source: LoadSource, world: World): Gathered {
       master,
       overrides,
       ...(texts?.lent !== undefined && { lent: texts.lent }),
+      ...(texts?.keys !== undefined && { keys: texts.keys }),
       ...(texts?.closed !== undefined && { closed: texts.closed }),
     },
   };

@@ -281,7 +281,7 @@ describe("what stops the start, of everything or of one service", () => {
     ],
     ["smtpd_restriction_classes = a", "restriction class `a' needs a definition"],
     ["smtp_tls_security_level = foo", 'Invalid TLS level "foo"'],
-    ["smtpd_tls_security_level = verify", 'Invalid TLS level "verify"'],
+    ["smtpd_tls_security_level = dane", 'Invalid TLS level "dane"'],
     ["smtp_dns_support_level = foo", 'invalid smtp_dns_support_level: "foo"'],
     ["smtp_address_preference = foo", "bad smtp_address_preference value: foo"],
     [
@@ -424,7 +424,12 @@ describe("warnings", () => {
     ["smtpd_client_restrictions = permit_mynetwork", 'unknown smtpd restriction: "permit_mynetwork"'],
     ["smtpd_client_restrictions = permit_mynetwork", "did you mean permit_mynetworks?"],
     ["smtpd_client_restrictions = mynetworks", "mynetworks is a parameter, not a restriction"],
-    ["smtpd_use_tls = yes", "parameter smtpd_use_tls is not honoured: STARTTLS is not offered yet"],
+    ["smtpd_use_tls = yes", "No server certs available. TLS won't be enabled"],
+    ["smtpd_tls_security_level = verify", 'unsupported TLS level "verify", using "encrypt"'],
+    [
+      "smtpd_tls_security_level = may\nsmtpd_tls_req_ccert = yes",
+      "Can't require client certs unless TLS is required",
+    ],
     ["known_tcp_ports = smtp", 'known_tcp_ports: in "smtp" is not in "name = value" form'],
     ["smtpd_tls_security_level = may", "No server certs available. TLS won't be enabled"],
     [
@@ -473,7 +478,7 @@ describe("warnings", () => {
     expect(old("compatibility_level = 3.6\n")).toEqual([]);
     expect(old("compatibility_level = 2\nrespectful_logging = yes\n")).toEqual([
       "Postfix is using backwards-compatible default settings (/etc/mta/main.cf, line 2; " +
-      "smtpd_relay_before_recipient_restrictions=no; compatibility_level = 3.6 gives today's)",
+      "smtpd_relay_before_recipient_restrictions=no, smtpd_tls_fingerprint_digest=md5; compatibility_level = 3.6 gives today's)",
     ]);
     expect(old("")[0]).toContain("append_dot_mydomain=yes, smtputf8_enable=no, smtpd_relay_restrictions=, ");
     expect(old("")[0]).toContain("mynetworks_style=subnet");

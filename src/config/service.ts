@@ -61,6 +61,8 @@ export interface ConfigurationTexts {
   readonly overrides: readonly OverridingText[];
   /** Files of tables that only master may read: their bytes, one a character, by absolute path. */
   readonly lent?: Readonly<Record<string, string>>;
+  /** The same of files of TLS, which are handed over anew when they change; of a folder with authorities, all of them. */
+  readonly keys?: Readonly<Record<string, string>>;
   /** Services, as `name/type`, that may not serve, and why: master found it in more than the texts. */
   readonly closed?: Readonly<Record<string, string>>;
 }

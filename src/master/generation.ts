@@ -17,6 +17,8 @@ import type { WorkerStatus } from "./control/service_status.ts";
 /** What a generation of workers is made of: one configuration and how to start processes with it. */
 export interface GenerationPlan {
   readonly configuration: ConfigurationText;
+  /** What the workers are lent of files of TLS, at first. */
+  readonly keys: Readonly<Record<string, string>>;
   readonly workers: number;
   readonly endpoints: readonly Endpoint[];
   readonly sockets: PreparedSockets;
@@ -83,9 +85,11 @@ export class Generation {
   readonly #gone = Promise.withResolvers<void>();
   readonly #watchdog: Watchdog;
   #over = false;
+  #keys: Readonly<Record<string, string>>;
 
   constructor(plan: GenerationPlan, host: GenerationHost) {
     this.plan = plan;
+    this.#keys = plan.keys;
     this.#host = host;
     this.#watchdog = new Watchdog({
       limit: plan.workerTimeout,
@@ -134,6 +138,12 @@ export class Generation {
 
   get complete(): boolean {
     return this.#members.every(({ state }) => state === "ready");
+  }
+
+  /** Lends all workers, those that are started later too, files of TLS as they are now. */
+  lend(keys: Readonly<Record<string, string>>): void {
+    this.#keys = { ...this.#keys, ...keys };
+    for (const { worker } of this.#members) worker?.send({ is: "keys", keys: this.#keys });
   }
 
   /** Tells one worker to take over what those that are gone have left in the queue. */
@@ -256,9 +266,9 @@ export class Generation {
   }
 
   #boot(member: Member, listeners: Boot["listeners"]): Boot {
-    const { configuration, workers, log, openFiles } = this.plan;
+    const { configuration: { directory, texts }, workers, log, openFiles } = this.plan;
     return {
-      configuration,
+      configuration: { directory, texts: { ...texts, keys: this.#keys } },
       workers,
       openFiles,
       listeners,

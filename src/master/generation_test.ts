@@ -10,7 +10,7 @@ interface Fake {
   killed: boolean;
 }
 
-function house(workers: number) {
+function house(workers: number, keys: Readonly<Record<string, string>> = {}) {
   const children: Fake[] = [];
   const timers: { at: number; call: () => void; live: boolean }[] = [];
   const crashes: number[] = [];
@@ -45,6 +45,7 @@ function house(workers: number) {
   };
   const plan: GenerationPlan = {
     configuration: { directory: "/etc/mta", texts: { main: "", master: "", overrides: [] } },
+    keys,
     workers,
     endpoints: [{ address: "127.0.0.1", port: 25, service: 2, optional: false }],
     sockets: { of: () => [50, 51, 52], commit: () => {}, rollback: () => {} },
@@ -112,6 +113,19 @@ test("a killed worker starts again at once; one that keeps dying waits longer an
   }
   expect(crashes).toEqual([0, 500, 1000, 2000]);
   expect(children).toHaveLength(5);
+});
+
+test("files of TLS that have changed are lent to those that serve and to those that are started later", async () => {
+  const { generation, children, pass } = house(1, { "/key": "old", "/other": "as it was" });
+  const start = generation.start();
+  ready(children[0]!);
+  await start;
+  expect(bootOf(children[0]!).configuration.texts.keys).toEqual({ "/key": "old", "/other": "as it was" });
+  generation.lend({ "/key": "new" });
+  expect(children[0]!.sent.at(-1)).toEqual({ is: "keys", keys: { "/key": "new", "/other": "as it was" } });
+  children[0]!.handler.exit({ code: 1, signal: null });
+  pass(10_000);
+  expect(bootOf(children[1]!).configuration.texts.keys).toEqual({ "/key": "new", "/other": "as it was" });
 });
 
 test("a worker that lived long dies as if for the first time", async () => {

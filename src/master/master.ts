@@ -18,7 +18,15 @@ import { ListeningSockets } from "./listening_sockets.ts";
 import { isOwnFile, lineStyle, openLogTarget, writerFor } from "../worker/log_target.ts";
 import { MetricsCollector } from "./metrics_collector.ts";
 import { LentWatch } from "./lending/lent_watch.ts";
-import { logFindings, orStartFault, portsShut, prepare, type Prepared, readAgain } from "./preparation.ts";
+import {
+  keysFor,
+  logFindings,
+  orStartFault,
+  portsShut,
+  prepare,
+  type Prepared,
+  readAgain,
+} from "./preparation.ts";
 import { readinessOf } from "./readiness.ts";
 import { spawnServices } from "./spawn_host.ts";
 import type { SpawnServices } from "./spawn/spawn_services.ts";
@@ -53,6 +61,7 @@ export class Master {
   readonly #leases = new Leases();
   readonly #anvil: AnvilLedger;
   readonly #lentWatch: LentWatch;
+  readonly #keyWatch: LentWatch;
   #cancelStatus = () => {};
   readonly #startedAt: number;
   readonly #draining = new Set<Generation>();
@@ -80,6 +89,7 @@ export class Master {
     this.#sockets = new ListeningSockets(world.sockets);
     this.#startedAt = world.now();
     this.#lentWatch = new LentWatch(world, (paths) => void this.#renew(paths));
+    this.#keyWatch = new LentWatch(world, () => this.#lendKeys());
     this.#anvil = new AnvilLedger(configuration.settings.anvil_rate_time_unit, () => world.now());
     this.#helpers = new HelperProcesses({
       owner: () => this.#current?.plan.identity,
@@ -160,7 +170,7 @@ export class Master {
       throw new StartFault((error as Error).message, { cause: error });
     }
     if (this.#stopping) return;
-    this.#lentWatch.follow(prepared.lent);
+    this.#follow(prepared);
     generation.adopt();
     this.#reportClients();
     const { mail_version: version } = this.#configuration.settings;
@@ -184,6 +194,21 @@ export class Master {
       this.#closeLog(log);
       throw error;
     }
+  }
+
+  #follow({ lent, keys }: Prepared): void {
+    this.#lentWatch.follow(lent);
+    this.#keyWatch.follow(keys);
+  }
+
+  /** Files of TLS are others now: the workers get what they cannot read of them, and go on as they are. */
+  #lendKeys(): void {
+    const { lent } = keysFor(this.#configuration, this.#current?.plan.identity, {
+      world: this.#world,
+      identityOf: (path) => this.#keyWatch.identityOf(path),
+    });
+    // A generation that rises has read its own.
+    for (const each of [...this.#draining, this.#current]) each?.lend(lent);
   }
 
   /** Lent files are others now: workers of the same configuration get it, the old ones finish what they are at. */
@@ -243,7 +268,8 @@ export class Master {
   async #replaceWorkers(configuration: Configuration): Promise<void> {
     // A stop ends those that it finds: nothing is started after it.
     if (this.#stopping) throw new ServiceFault("unavailable", "the mail system is stopping");
-    const { plan, lent } = this.#prepare(configuration);
+    const prepared = this.#prepare(configuration);
+    const { plan } = prepared;
     const { log } = plan;
     const generation = new Generation(plan, this.#host());
     this.#rising = generation;
@@ -264,7 +290,7 @@ export class Master {
     this.#current = generation;
     this.#configuration = configuration;
     this.#useLog(log, configuration);
-    this.#lentWatch.follow(lent);
+    this.#follow(prepared);
     this.#reportClients();
     if (oldTarget !== undefined) this.#closeLog(oldTarget);
     if (old !== undefined) void this.#drainOld(old, generation);
@@ -316,6 +342,7 @@ export class Master {
     this.#stopping = true;
     this.#cancelStatus();
     this.#lentWatch.stop();
+    this.#keyWatch.stop();
     this.#sockets.close();
     const generations = [...this.#draining, this.#current, this.#rising].filter((each) => each !== undefined);
     const within = this.#configuration.settings.shutdown_deadline * 1000;

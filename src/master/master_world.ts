@@ -31,6 +31,8 @@ export interface MasterWorld {
   closeFile(fd: number): void;
   /** A file's bytes, one a character, when the reader cannot read it and we can. */
   bytesToLend(path: string, reader: Identity): string | undefined;
+  /** The files with authorities in a folder, none when it cannot be read. */
+  authoritiesIn(folder: string): readonly string[];
   /** What tells a file from another or a changed one. */
   identityOf(path: string): FileIdentity | undefined;
   after(milliseconds: number, call: () => void): () => void;

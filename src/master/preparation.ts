@@ -10,7 +10,9 @@ import { startFindings } from "./check/start_findings.ts";
 import { type Finding, findingOf } from "./check/finding.ts";
 import { reportLines } from "./check/report.ts";
 import type { GenerationPlan } from "./generation.ts";
+import { tlsPathsOf } from "../tls/tls_paths.ts";
 import { lentFiles } from "./lending/lent_files.ts";
+import { lentKeys } from "./lending/lent_keys.ts";
 import type { LentIdentities } from "./lending/lent_watch.ts";
 import type { ListeningSockets } from "./listening_sockets.ts";
 import type { MasterWorld } from "./master_world.ts";
@@ -27,6 +29,8 @@ export interface Prepared {
   readonly plan: GenerationPlan;
   /** The files that were read for the workers. */
   readonly lent: LentIdentities;
+  /** Those of TLS, lent or not: what is to be lent can change. */
+  readonly keys: LentIdentities;
   /** Something about the folders that the operator should know. */
   readonly warning: string | undefined;
 }
@@ -55,12 +59,14 @@ export function prepare(
   const found = listeningEndpoints(configuration, world.world);
   if (found.is === "bad") throw new StartFault(found.why);
   const { endpoints } = found;
+  const keys = keysFor(configuration, identity, { world, identityOf });
   const { texts, lent } = textsFor(configuration, identity, (path, reader) => {
     const before = identityOf(path);
     return { before, bytes: world.bytesToLend(path, reader) };
   });
   const plan: GenerationPlan = {
     configuration: { directory: configuration.directory, texts },
+    keys: keys.lent,
     workers,
     endpoints,
     log,
@@ -70,7 +76,24 @@ export function prepare(
     workerTimeout: settings.worker_timeout * 1000,
     sockets: orStartFault(() => sockets.prepare(endpoints, workers)),
   };
-  return { plan, lent, warning };
+  return { plan, lent, keys: keys.seen, warning };
+}
+
+/** Files of TLS, for workers of this identity: as they are, and what is lent of them. */
+export function keysFor(
+  configuration: Configuration,
+  identity: Identity | undefined,
+  { world, identityOf }: Pick<Preparation, "world" | "identityOf">,
+): { readonly lent: Readonly<Record<string, string>>; readonly seen: LentIdentities } {
+  if (identity === undefined) return { lent: {}, seen: new Map() };
+  const paths = tlsPathsOf(configuration);
+  // Looked at before they are read: what changes meanwhile is a change.
+  const seen = new Map([...paths.files, ...paths.folders].map((path) => [path, identityOf(path)]));
+  const lent = lentKeys(paths, {
+    bytes: (path) => world.bytesToLend(path, identity),
+    authorities: (folder) => world.authoritiesIn(folder),
+  });
+  return { lent, seen };
 }
 
 /** What the workers read the configuration from, with the files that they cannot read themselves. */

@@ -2,6 +2,7 @@ import { systemClock } from "../base/clock.ts";
 import type { Configuration } from "../config/service.ts";
 import { realWorld } from "../config/world.ts";
 import { hostName, processorCount } from "../platform/host.ts";
+import { caFiles } from "../platform/socket/certificate_authorities.ts";
 import { closeDescriptor, openListeningSocket } from "../platform/socket/inherited_sockets.ts";
 import { environmentVariables } from "../platform/process/this_process.ts";
 import { bytesToLend } from "../platform/file/lendable.ts";
@@ -64,6 +65,14 @@ export function prepareDirectories(
   return warning;
 }
 
+function authoritiesIn(folder: string): readonly string[] {
+  try {
+    return caFiles(folder);
+  } catch {
+    return []; // who needs the folder says what is wrong with it
+  }
+}
+
 /** The machine, for master. */
 export function masterWorld(): MasterWorld {
   const { uid, gid } = ownIds();
@@ -85,6 +94,7 @@ export function masterWorld(): MasterWorld {
     closeSocket: closeDescriptor,
     closeFile,
     identityOf: fileIdentity,
+    authoritiesIn,
     bytesToLend: (path, reader) => bytesToLend(path, reader, LARGEST_LOAN),
     after: (milliseconds, call) => systemClock.after(milliseconds, call),
     now: () => systemClock.now(),

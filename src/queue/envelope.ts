@@ -51,6 +51,10 @@ export interface Envelope {
   readonly eightBit?: boolean;
   /** MAIL with SMTPUTF8. */
   readonly smtputf8?: boolean;
+  /** MAIL with REQUIRETLS: each server on the way must be the right one, and promise the same (RFC 8689 §4). */
+  readonly requireTls?: boolean;
+  /** `TLS-Required: no`: better without TLS than not at all (RFC 8689 §5). REQUIRETLS overrules it. */
+  readonly tlsNotRequired?: boolean;
   /** Access FILTER or content_filter: `transport:nexthop`. */
   readonly contentFilter?: string;
   /** Access HOLD: enters the hold queue instead of incoming. */

@@ -110,6 +110,8 @@ export const envelopeHead: Shape<EnvelopeHead> = record<EnvelopeHead>({
   envid: optional(TEXT),
   eightBit: optional(flag),
   smtputf8: optional(flag),
+  requireTls: optional(flag),
+  tlsNotRequired: optional(flag),
   contentFilter: optional(TEXT),
   hold: optional(flag),
   kind: optional(oneOf("mail", "bounce", "probe")),

@@ -45,6 +45,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       size: maybe(fc.nat()),
       body: maybe(fc.constantFrom("7BIT", "8BITMIME")),
       smtputf8: maybe(fc.constant(true)),
+      requireTls: maybe(fc.constant(true)),
       ret: maybe(fc.constantFrom("FULL", "HDRS")),
       envid: maybe(text),
       auth: maybe(word),

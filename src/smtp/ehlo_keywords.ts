@@ -14,6 +14,7 @@ export const EHLO_KEYWORDS = [
   "DSN",
   "SMTPUTF8",
   "CHUNKING",
+  "REQUIRETLS",
 ] as const;
 
 /** One of them. */

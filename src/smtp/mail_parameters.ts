@@ -10,6 +10,8 @@ export interface MailParameters {
   readonly body?: "7BIT" | "8BITMIME";
   /** RFC 6531. */
   readonly smtputf8?: boolean;
+  /** RFC 8689 §3. */
+  readonly requireTls?: boolean;
   /** RFC 3461 §4.3. */
   readonly ret?: "FULL" | "HDRS";
   /** RFC 3461 §4.4, decoded: printable ASCII. */
@@ -58,7 +60,10 @@ function readAuth(draft: Draft, value: string): Reply | undefined {
 function readParameter(draft: Draft, word: string): Reply | undefined | false {
   const equals = word.indexOf("=");
   const name = (equals < 0 ? word : word.slice(0, equals)).toUpperCase();
-  if (equals < 0) return name === "SMTPUTF8" ? void (draft.smtputf8 = true) : false;
+  if (equals < 0) {
+    if (name === "SMTPUTF8") return void (draft.smtputf8 = true);
+    return name === "REQUIRETLS" ? void (draft.requireTls = true) : false;
+  }
   const value = word.slice(equals + 1);
   switch (name) {
     case "SIZE":
@@ -94,11 +99,12 @@ export function parseMailParameters(words: readonly string[]): MailParameters | 
 
 /** The parameters as they follow the path, each after a blank. */
 export function printMailParameters(parameters: MailParameters): string {
-  const { size, body, smtputf8, ret, envid, auth } = parameters;
+  const { size, body, smtputf8, requireTls, ret, envid, auth } = parameters;
   return (size === undefined ? "" : ` SIZE=${size}`) +
     (body === undefined ? "" : ` BODY=${body}`) +
     (smtputf8 ? " SMTPUTF8" : "") +
     (ret === undefined ? "" : ` RET=${ret}`) +
     (envid === undefined ? "" : ` ENVID=${encodeXtext(envid)}`) +
+    (requireTls ? " REQUIRETLS" : "") +
     (auth === undefined ? "" : ` AUTH=${auth}`);
 }

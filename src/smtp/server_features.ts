@@ -12,6 +12,8 @@ export interface Features {
   readonly dsn: boolean;
   readonly smtputf8: boolean;
   readonly startTls: boolean;
+  /** As told; it counts behind STARTTLS only (RFC 8689 §3). */
+  readonly requireTls: boolean;
   /** SASL mechanisms, upper case. */
   readonly auth: readonly string[];
   /** Attributes that XFORWARD takes, upper case (XFORWARD_README). */
@@ -30,6 +32,7 @@ export const NO_FEATURES: Features = {
   dsn: false,
   smtputf8: false,
   startTls: false,
+  requireTls: false,
   auth: [],
   xforward: [],
 };
@@ -55,6 +58,7 @@ export function parseFeatures(reply: ServerReply, discard: ReadonlySet<string>):
     dsn: offers.has("DSN"),
     smtputf8,
     startTls: offers.has("STARTTLS"),
+    requireTls: offers.has("REQUIRETLS"),
     auth: offers.get("AUTH") ?? [],
     xforward: offers.get("XFORWARD") ?? [],
     ...(limit !== undefined && !/^\d+$/.test(limit) ? { badSize: limit } : {}),

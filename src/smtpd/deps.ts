@@ -9,14 +9,7 @@ import type { Log } from "../observe/log.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { AuthServer } from "./auth_server.ts";
-
-/** A client without any name. */
-export const NAMELESS: ClientName = {
-  name: "unknown",
-  reverseName: "unknown",
-  nameStatus: 5,
-  reverseNameStatus: 5,
-};
+import type { ServiceTls } from "./service_tls.ts";
 
 /** What a client does that has a rate: smtpd_client_message_rate_limit and its kin. */
 export type RatedEvent = "mail" | "recipient" | "newTls" | "auth";
@@ -26,6 +19,8 @@ export interface Anvil {
   connect(service: string, range: string): MaybeAsync<{ readonly count: number; readonly rate: number }>;
   disconnect(service: string, range: string): void;
   count(what: RatedEvent, service: string, range: string): MaybeAsync<number>;
+  /** How many handshakes there have been, this one not counted. */
+  newTlsRate(service: string, range: string): MaybeAsync<number>;
 }
 
 /** A client as the lists of main.cf name it. */
@@ -69,6 +64,8 @@ export interface SmtpdDeps {
   /** smtpd_reject_footer. */
   readonly rejectFooter?: (reply: Reply, facts: Facts) => MaybeAsync<Reply>;
   readonly anvil?: Anvil;
+  /** Undefined where TLS is not offered. */
+  readonly tls?: ServiceTls;
   /** Undefined: nobody can log in (smtpd_sasl_auth_enable). */
   readonly auth?: AuthServer;
   readonly probeSender?: ProbeSender;

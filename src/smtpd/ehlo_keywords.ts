@@ -18,12 +18,16 @@ export interface EhloSettings {
   readonly messageSizeLimit: number;
   readonly vrfyDisabled: boolean;
   readonly smtputf8: boolean;
+  readonly tls: { readonly offered: boolean };
+  readonly requireTls: boolean;
   readonly brokenAuthClients: boolean;
 }
 
 /** What of the EHLO answer depends on the client. */
 export interface EhloFacts {
   readonly mayXclient: boolean;
+  /** TLS has begun. */
+  readonly encrypted: boolean;
   readonly mayXforward: boolean;
   /** Mechanisms that are announced, if any. */
   readonly auth: string | undefined;
@@ -42,6 +46,7 @@ const ROWS: readonly Row[] = [
   ["SIZE", ({ messageSizeLimit: most }) => most > 0 ? `SIZE ${most}` : "SIZE"],
   ["VRFY", ({ vrfyDisabled }) => vrfyDisabled ? undefined : "VRFY"],
   ["ETRN", () => "ETRN"],
+  ["STARTTLS", ({ tls }, { encrypted }) => tls.offered && !encrypted ? "STARTTLS" : undefined],
   ["AUTH", (_, { auth }) => auth === undefined ? undefined : `AUTH ${auth}`],
   [
     "AUTH",
@@ -55,6 +60,7 @@ const ROWS: readonly Row[] = [
   ["DSN", () => "DSN"],
   ["SMTPUTF8", ({ smtputf8 }) => smtputf8 ? "SMTPUTF8" : undefined],
   ["CHUNKING", () => "CHUNKING"],
+  ["REQUIRETLS", ({ requireTls }, { encrypted }) => requireTls && encrypted ? "REQUIRETLS" : undefined],
 ];
 
 /** The lines of the EHLO answer (RFC 5321 §4.1.1.1). */

@@ -57,6 +57,10 @@ export type Phase =
   /** The client's name is not known, and the log does not know the client. */
   | { readonly at: "arriving" }
   | { readonly at: "named"; readonly name: ClientName }
+  /** TLS begins before anything is said (wrapper mode). */
+  | { readonly at: "wrapping" }
+  /** A handshake is under way. */
+  | { readonly at: "securing" }
   /** Whether its connections are counted. */
   | { readonly at: "counting" }
   | { readonly at: "limiting" }
@@ -95,6 +99,9 @@ export type CommandPhase = PhaseAt<"ready" | "transaction" | "bdat" | "discardin
 
 /** The phases in which lines are commands. */
 export type LinePhase = CommandPhase | PhaseAt<"denied">;
+
+/** Until the handshake is over. */
+export const SECURING: PhaseAt<"securing"> = { at: "securing" };
 
 /** No transaction. */
 export const READY: PhaseAt<"ready"> = { at: "ready" };

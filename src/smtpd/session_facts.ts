@@ -1,9 +1,18 @@
 import type { ClientFacts, Facts } from "../access/policy.ts";
+import type { ClientName } from "../dns/reverse.ts";
 import type { Connection, Endpoint } from "../platform/socket/connection.ts";
 import type { AuthTls } from "../sasl/auth_backend.ts";
+import type { Handshake } from "../tls/handshake.ts";
 import type { AuthOffer } from "./auth_server.ts";
-import { NAMELESS } from "./deps.ts";
 import type { EhloKeyword } from "../smtp/ehlo_keywords.ts";
+
+/** A client without any name. */
+export const NAMELESS: ClientName = {
+  name: "unknown",
+  reverseName: "unknown",
+  nameStatus: 5,
+  reverseNameStatus: 5,
+};
 
 /** What the client said of itself. */
 export interface Hello {
@@ -15,6 +24,11 @@ export interface Hello {
 export interface Login {
   readonly method: string;
   readonly username: string;
+}
+
+/** The handshake as restrictions see it, and as Received headers tell of it. */
+export interface SessionTls extends NonNullable<Facts["tls"]> {
+  readonly handshake: Handshake;
 }
 
 /** Whether a login tells who the client is: an anonymous one does not (RFC 4505). */
@@ -33,7 +47,7 @@ export interface SessionFacts {
   /** The real TCP peer, whatever XCLIENT says. */
   readonly peer: Endpoint;
   /** What the handshake was; undefined in the clear. */
-  readonly tls: Facts["tls"];
+  readonly tls: SessionTls | undefined;
   /** The same for mechanisms that look at it. */
   readonly authTls: AuthTls | undefined;
   readonly hello: Hello | undefined;
@@ -71,10 +85,11 @@ function clientOf({ address, port }: Endpoint): ClientFacts {
 }
 
 /** What is known once TLS has begun: nothing that the client said in the clear (RFC 3207 §4.2). */
-export function encryptedFacts(facts: SessionFacts, tls: SessionFacts["tls"]): SessionFacts {
+export function encryptedFacts(facts: SessionFacts, tls: SessionTls): SessionFacts {
   return {
     ...facts,
     tls,
+    authTls: { channelBinding: () => undefined, certificateUser: undefined },
     hello: undefined,
     esmtp: false,
     login: undefined,

@@ -5,6 +5,7 @@ import { refusalWith, refuse, type Reply } from "../smtp/reply.ts";
 import type { RatedEvent } from "./deps.ts";
 import { keywordsIn } from "./ehlo_keywords.ts";
 import type { EhloKeyword } from "../smtp/ehlo_keywords.ts";
+import { readTlsSettings, type SESSION_TLS_PARAMETERS, type TlsSettings } from "./tls/tls_settings.ts";
 import { type ForbiddenCommands, readForbiddenCommands } from "./policy/forbidden_commands.ts";
 
 /** A service's settings, ready for use: lists split, texts put together, once per service instead of once per session. */
@@ -29,12 +30,10 @@ export interface SessionSettings {
   readonly messageSizeLimit: number;
   readonly softBounce: boolean;
   readonly smtputf8: boolean;
+  readonly requireTls: boolean;
   readonly strictSmtputf8: boolean;
   readonly path: PathOptions;
-  /** Nothing but a greeting is taken in the clear. There is no STARTTLS yet, so that such a service serves nobody. */
-  readonly tlsDemanded: boolean;
-  /** Who is in the clear is not offered AUTH (smtpd_tls_auth_only). */
-  readonly authOnlyWithTls: boolean;
+  readonly tls: TlsSettings;
   readonly brokenAuthClients: boolean;
   readonly saslResponseLimit: number;
   readonly vrfyDisabled: boolean;
@@ -91,7 +90,7 @@ export const SESSION_PARAMETERS = [
   "soft_bounce",
   "smtputf8_enable",
   "strict_smtputf8",
-  "smtpd_tls_auth_only",
+  "requiretls_enable",
   "broken_sasl_auth_clients",
   "smtpd_sasl_response_limit",
   "smtpd_sasl_authenticated_header",
@@ -115,21 +114,21 @@ export const SESSION_PARAMETERS = [
   "smtpd_client_message_rate_limit",
   "smtpd_client_recipient_rate_limit",
   "smtpd_client_auth_rate_limit",
+  "smtpd_client_new_tls_session_rate_limit",
   "smtpd_client_ipv4_prefix_length",
   "smtpd_client_ipv6_prefix_length",
 ] as const satisfies readonly ParameterName[];
 
 /** Parameters that ask for what a session cannot do yet. */
 export const SESSION_DEMANDS = [
-  "smtpd_tls_security_level",
-  "smtpd_tls_wrappermode",
-  "smtpd_enforce_tls",
   "smtpd_proxy_filter",
-  "smtpd_client_new_tls_session_rate_limit",
 ] as const satisfies readonly ParameterName[];
 
 /** Their values. */
-type SessionValues = SettingsOf<typeof SESSION_PARAMETERS> & SettingsOf<typeof SESSION_DEMANDS>;
+type SessionValues =
+  & SettingsOf<typeof SESSION_PARAMETERS>
+  & SettingsOf<typeof SESSION_TLS_PARAMETERS>
+  & SettingsOf<typeof SESSION_DEMANDS>;
 
 function readBareNewline(text: string): SessionSettings["bareNewline"] {
   const word = text.toLowerCase();
@@ -145,13 +144,6 @@ function readBareNewlineRefusal(settings: SessionValues): Reply {
 }
 
 const upperSet = (text: string) => new Set(splitMatchList(text).items.map((word) => word.toUpperCase()));
-
-/** smtpd_tls_security_level, else the older smtpd_enforce_tls; wrapper mode demands TLS whatever they say (postconf(5)). */
-function demandsTls(settings: SessionValues): boolean {
-  const level = settings.smtpd_tls_security_level;
-  if (settings.smtpd_tls_wrappermode) return true;
-  return level === "" ? settings.smtpd_enforce_tls : level !== "none" && level !== "may";
-}
 
 function readPath(settings: SessionValues): PathOptions {
   return {
@@ -189,10 +181,10 @@ export function readSessionSettings(
     messageSizeLimit: settings.message_size_limit,
     softBounce: settings.soft_bounce,
     smtputf8: settings.smtputf8_enable,
+    requireTls: settings.requiretls_enable,
     strictSmtputf8: settings.strict_smtputf8,
     path: readPath(settings),
-    tlsDemanded: demandsTls(settings),
-    authOnlyWithTls: settings.smtpd_tls_auth_only || demandsTls(settings),
+    tls: readTlsSettings(settings),
     brokenAuthClients: settings.broken_sasl_auth_clients,
     saslResponseLimit: settings.smtpd_sasl_response_limit,
     vrfyDisabled: settings.disable_vrfy_command,

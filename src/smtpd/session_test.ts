@@ -6,7 +6,7 @@ import { memorySmtpd } from "../../test/kit/memory/memory_smtpd.ts";
 import { createCleanup } from "../cleanup/create_cleanup.ts";
 import { QueueFault } from "../queue/store.ts";
 import type { ClientName } from "../dns/reverse.ts";
-import { NAMELESS } from "./deps.ts";
+import { NAMELESS } from "./session_facts.ts";
 
 const SESSION = [
   "EHLO client.example.org\r\n",
@@ -506,6 +506,7 @@ test("connection limits count per client, spare the exceptions, and are given ba
     },
     disconnect: (_service: string, address: string) => void counts.set(address, counts.get(address)! - 1),
     count: () => 1,
+    newTlsRate: () => 0,
   };
   const house = memorySmtpd({ smtpd_client_connection_count_limit: "1", mynetworks: "192.0.2.9" }, { anvil });
   const first = house.connect("192.0.2.1");
@@ -530,6 +531,7 @@ test("a client that leaves while its exception is looked up is not counted", asy
     connect: () => (told.push("connect"), { count: 1, rate: 1 }),
     disconnect: () => void told.push("disconnect"),
     count: () => 1,
+    newTlsRate: () => 0,
   };
   const asked = Promise.withResolvers<boolean>();
   const listed = () => asked.promise;

@@ -1,5 +1,6 @@
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
-import type { TlsFacts, TlsSide } from "../platform/socket/start_tls.ts";
+import type { MaybeAsync } from "../base/maybe_async.ts";
+import type { ServerTls, TlsFacts } from "../platform/socket/start_tls.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { Phase } from "./phase.ts";
 import type { SessionFacts } from "./session_facts.ts";
@@ -8,7 +9,7 @@ import type { Counted } from "./statistics.ts";
 /**
  * How a step counts: in the statistics of the session, and towards its error limit.
  * A command: `good`, `bad`, or `neither` (in the statistics, but no error).
- * Content, whose command was counted when it came: `done`, `failed`, or `delivered`, which wipes the slate.
+ * Content, whose command was counted when it came, and STARTTLS: `done`, `failed`, or `delivered`, which wipes the slate.
  * `slip`: no command at all, an error even before it is answered.
  */
 export type Counts = "good" | "bad" | "neither" | "done" | "failed" | "delivered" | "slip";
@@ -18,14 +19,21 @@ export type After =
   | { readonly is: "close" }
   /** A client that XCLIENT made is greeted like one that has just connected. */
   | { readonly is: "greet" }
-  /** TLS begins, and the session starts from nothing (RFC 3207 §4.2). `describe` says what is to be known of the handshake. */
-  | {
-    readonly is: "startTls";
-    readonly side: TlsSide;
-    readonly describe: (handshake: TlsFacts) => NonNullable<SessionFacts["tls"]>;
-  }
+  | StartTls
   /** Another handler takes the connection, with whatever has come and was not looked at. */
   | { readonly is: "handOver"; readonly to: (connection: Connection) => ConnectionHandler };
+
+/** TLS begins, and the session starts from nothing (RFC 3207 §4.2). */
+export interface StartTls {
+  readonly is: "startTls";
+  readonly side: ServerTls;
+  /** What the client has sent ahead is its handshake (wrapper mode), not a command to forget. */
+  readonly atOnce: boolean;
+  /** The step that follows. */
+  readonly secured: (handshake: TlsFacts) => MaybeAsync<Step>;
+  /** The connection is over. */
+  readonly failed: (error: unknown) => MaybeAsync<void>;
+}
 
 /** What a session does next: where it stands then, and what the client hears. */
 export interface Step {

@@ -1,7 +1,7 @@
-import { caFolder, LARGEST_PEM, systemCa } from "../platform/socket/certificate_authorities.ts";
-import { fileIdentity, readPlain, sameFile } from "../platform/file/random_access_file.ts";
+import { systemCa } from "../platform/socket/certificate_authorities.ts";
 import { systemErrorText } from "../platform/system_error.ts";
 import { pemObjects } from "./pem.ts";
+import type { TlsFiles } from "./tls_files.ts";
 
 /** Those whose signature under a certificate counts. */
 export interface Authorities {
@@ -37,32 +37,32 @@ const FRESH = 5000;
 /** Authorities that are read again when their files have changed. A file that has gone bad changes nothing: the last good one holds. */
 export class AuthorityStore {
   readonly #sources: AuthoritySources;
-  readonly #now: () => number;
+  readonly #files: TlsFiles;
   readonly #warn: (text: string) => void;
   #current: Authorities | AuthoritiesFault | undefined;
-  #seen: readonly ReturnType<typeof fileIdentity>[] = [];
+  #seen: readonly (string | undefined)[] = [];
   #looked = -Infinity;
 
-  constructor(sources: AuthoritySources, now: () => number, warn: (text: string) => void) {
+  constructor(sources: AuthoritySources, files: TlsFiles, warn: (text: string) => void) {
     this.#sources = sources;
-    this.#now = now;
+    this.#files = files;
     this.#warn = warn;
   }
 
   current(): Authorities | AuthoritiesFault {
-    const now = this.#now();
+    const now = this.#files.now();
     if (this.#current !== undefined && now - this.#looked < FRESH && now >= this.#looked) {
       return this.#current;
     }
     this.#looked = now;
     const seen = [this.#sources.file, this.#sources.folder].map((path) =>
-      path === "" ? undefined : look(path)
+      path === "" ? undefined : this.#files.stampOf(path)?.text
     );
-    if (this.#current !== undefined && seen.every((each, i) => sameFile(each, this.#seen[i]))) {
+    if (this.#current !== undefined && seen.every((each, i) => each === this.#seen[i])) {
       return this.#current;
     }
     this.#seen = seen;
-    const read = readAuthorities(this.#sources);
+    const read = readAuthorities(this.#sources, this.#files);
     if (!("problem" in read)) return this.#current = read;
     const hadGood = this.#current !== undefined && !("problem" in this.#current);
     this.#warn(
@@ -74,23 +74,16 @@ export class AuthorityStore {
   }
 }
 
-function look(path: string): ReturnType<typeof fileIdentity> {
-  try {
-    return fileIdentity(path);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Reads them once. */
 export function readAuthorities(
   { file, folder, appendSystem, systemAlone = false }: AuthoritySources,
+  files: TlsFiles,
 ): Authorities | AuthoritiesFault {
   if (file === "" && folder === "" && !systemAlone) return NO_AUTHORITIES;
   const texts: string[] = [];
   try {
-    if (file !== "") texts.push(certificatesIn(readPlain(file, LARGEST_PEM).toString("latin1"), file));
-    if (folder !== "") texts.push(caFolder(folder));
+    if (file !== "") texts.push(certificatesIn(files.read(file), file));
+    if (folder !== "") texts.push(files.readFolder(folder));
     if (appendSystem || systemAlone) texts.push(systemCa());
   } catch (error) {
     return { problem: problemOf(file, folder, systemErrorText(error)) };

@@ -1,5 +1,5 @@
 import { fileIdentity, readPlain } from "../platform/file/random_access_file.ts";
-import { LARGEST_PEM } from "../platform/socket/certificate_authorities.ts";
+import { caFolder, LARGEST_PEM } from "../platform/socket/certificate_authorities.ts";
 import { errorCode } from "../platform/system_error.ts";
 import type { FileStamp, FreshFilesWorld } from "./fresh_files.ts";
 
@@ -7,27 +7,35 @@ import type { FileStamp, FreshFilesWorld } from "./fresh_files.ts";
 export interface TlsFiles extends FreshFilesWorld {
   /** Throws the system's error. */
   read(path: string): string;
+  /** The certificates of the authorities in a folder, PEM. Throws the system's error. */
+  readFolder(path: string): string;
 }
 
 /** What master lends at the moment: the bytes of files that only root may read, one a character. */
 export type Lent = () => Readonly<Record<string, string>>;
 
+/** The system's files, as this process may read them by itself. */
+export const ownTlsFiles: TlsFiles = systemTlsFiles(() => ({}));
+
 /** The system's files, and in place of those that this process may not read what master has lent of them. */
 export function systemTlsFiles(lent: Lent): TlsFiles {
   return {
-    read: (path) => {
-      try {
-        return readPlain(path, LARGEST_PEM).toString("latin1");
-      } catch (error) {
-        const text = errorCode(error) === "EACCES" ? lent()[path] : undefined;
-        if (text === undefined) throw error;
-        return text;
-      }
-    },
+    read: (path) => orLent(path, lent, () => readPlain(path, LARGEST_PEM).toString("latin1")),
+    readFolder: (path) => orLent(path, lent, () => caFolder(path)),
     // What is lent changes later than the file.
     stampOf: (path) => withLoan(stampOf(path), lent()[path]),
     now: () => Date.now(),
   };
+}
+
+function orLent(path: string, lent: Lent, read: () => string): string {
+  try {
+    return read();
+  } catch (error) {
+    const text = errorCode(error) === "EACCES" ? lent()[path] : undefined;
+    if (text === undefined) throw error;
+    return text;
+  }
 }
 
 function stampOf(path: string): FileStamp | undefined {

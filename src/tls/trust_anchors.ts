@@ -1,8 +1,7 @@
-import { readPlain } from "../platform/file/random_access_file.ts";
-import { LARGEST_PEM } from "../platform/socket/certificate_authorities.ts";
 import { systemErrorText } from "../platform/system_error.ts";
 import type { Association } from "./association.ts";
 import { pemObjects } from "./pem.ts";
+import { ownTlsFiles, type TlsFiles } from "./tls_files.ts";
 
 /** Kinds of PEM objects in a trust anchor file. */
 const KINDS: Readonly<Record<string, Association["of"]>> = {
@@ -15,10 +14,13 @@ const KINDS: Readonly<Record<string, Association["of"]>> = {
  * The certificates and public keys of a file, which vouch for what they have signed and for themselves (postconf(5),
  * smtp_tls_trust_anchor_file).
  */
-export function readTrustAnchors(path: string): readonly Association[] | { readonly problem: string } {
+export function readTrustAnchors(
+  path: string,
+  files: TlsFiles = ownTlsFiles,
+): readonly Association[] | { readonly problem: string } {
   let text: string;
   try {
-    text = readPlain(path, LARGEST_PEM).toString("latin1");
+    text = files.read(path);
   } catch (error) {
     return { problem: `error opening trust anchor file: ${path}: ${systemErrorText(error)}` };
   }

@@ -5,6 +5,7 @@ import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
 import type { QueueStore } from "../queue/store.ts";
+import type { TlsFiles } from "../tls/tls_files.ts";
 import type { AskMaster } from "./protocol/master_verbs.ts";
 
 /** What a worker's services are built from. */
@@ -21,6 +22,8 @@ export interface AssemblyContext {
   readonly openFiles: number;
   /** Whether master starts delivery helpers with other users' rights. */
   readonly helpers: boolean;
+  /** Keys, certificates and authorities: read here, or lent by master where only root may read them. */
+  readonly tlsFiles: TlsFiles;
   /** Asks master for what only it can do. */
   readonly request: AskMaster;
 }

@@ -98,7 +98,6 @@ interface Trial {
 }
 
 const bySmtpd = (main: Lines): Trial => ({ main, run: received });
-const byPostscreen = (main: Lines): Trial => ({ main, run: (lines) => received(lines, true) });
 const byClient = (program: "smtp" | "lmtp") => (main: Lines): Trial => ({
   main,
   run: (lines) => delivered(program, lines),
@@ -131,14 +130,9 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   ...clientTrials("smtp"),
   ...clientTrials("lmtp"),
   non_smtpd_milters: { main: { non_smtpd_milters: "inet:127.0.0.1:1" }, run: submitted },
-  postscreen_enforce_tls: byPostscreen({ postscreen_enforce_tls: "yes" }),
-  postscreen_tls_security_level: byPostscreen({ postscreen_tls_security_level: "encrypt" }),
-  smtpd_enforce_tls: bySmtpd({ smtpd_enforce_tls: "yes" }),
   smtpd_milter_maps: bySmtpd({ smtpd_milter_maps: "static:inet:127.0.0.1:1" }),
   smtpd_milters: bySmtpd({ smtpd_milters: "inet:127.0.0.1:1" }),
   smtpd_proxy_filter: bySmtpd({ smtpd_proxy_filter: "127.0.0.1:1" }),
-  smtpd_tls_security_level: bySmtpd({ smtpd_tls_security_level: "encrypt" }),
-  smtpd_tls_wrappermode: bySmtpd({ smtpd_tls_wrappermode: "yes" }),
 };
 
 const open = Object.entries(ABSENCE).filter(([, absence]) => absence.means === "open");

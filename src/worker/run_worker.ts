@@ -22,6 +22,7 @@ import { QueueFault, type QueueStore } from "../queue/store.ts";
 import { Answering } from "./questions/answering.ts";
 import { assemble } from "./assemble.ts";
 import type { Assembly } from "./assembly.ts";
+import { systemTlsFiles } from "../tls/tls_files.ts";
 import { lineStyle, writerFor } from "./log_target.ts";
 import { countQueue, queueReporter } from "./services/queue_events.ts";
 import { MasterQuestions } from "./questions/master_questions.ts";
@@ -61,6 +62,8 @@ class Worker {
   #draining = false;
   #countQueue: () => Promise<void> = () => Promise.resolve();
   #adoptionRests = 0;
+  /** What master lends of the files of TLS. */
+  #keys: Readonly<Record<string, string>> = {};
 
   constructor(channel: ParentChannel) {
     this.#channel = channel;
@@ -92,6 +95,9 @@ class Worker {
         return void this.#boot(message.boot).catch((error) => this.#unfit(error));
       case "drain":
         return void this.#drain(message.within, message.hurry);
+      case "keys":
+        this.#keys = message.keys;
+        return;
       case "adopt":
         return void this.#adopt();
       case "ask":
@@ -110,6 +116,7 @@ class Worker {
   async #boot(boot: Boot): Promise<void> {
     const configuration = this.#configuration = configurationOf(boot);
     const { settings } = configuration;
+    this.#keys = boot.configuration.texts.keys ?? {};
     const writer = writerFor(boot.log, settings, lineStyle(settings, hostName(), ownPid()));
     this.#writer = writer;
     const observe = countEvents(this.#metrics);
@@ -129,6 +136,7 @@ class Worker {
       workers: boot.workers,
       helpers: boot.helpers,
       openFiles: boot.openFiles,
+      tlsFiles: systemTlsFiles(() => this.#keys),
       request: this.#questions.ask,
     });
     this.#listeners = await this.#listen(boot, configuration, assembly);

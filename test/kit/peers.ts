@@ -29,6 +29,8 @@ const PEERS = {
   buildah: { files: ["/usr/bin/buildah"], packages: "buildah" },
   dovecot: { files: ["/usr/sbin/dovecot"], packages: "dovecot-core" },
   debootstrap: { files: ["/usr/sbin/debootstrap"], packages: "debootstrap" },
+  knot: { files: ["/usr/sbin/knotd"], packages: "knot" },
+  ldns: { files: ["/usr/bin/ldns-keygen", "/usr/bin/ldns-signzone"], packages: "ldnsutils" },
   libfaketime: {
     files: [`/usr/lib/${LIBRARIES}/faketime/libfaketimeMT.so.1`],
     packages: "libfaketime",
@@ -47,6 +49,7 @@ const PEERS = {
   slapd: { files: ["/usr/sbin/slapd", "/usr/bin/ldapadd"], packages: "slapd ldap-utils" },
   sqlite3: { files: ["/usr/bin/sqlite3"], packages: "sqlite3" },
   swaks: { files: ["/usr/bin/swaks"], packages: "swaks" },
+  unbound: { files: ["/usr/sbin/unbound"], packages: "unbound" },
   "table tools": {
     files: ["/usr/bin/db5.3_verify", "/usr/bin/cdb", "/usr/bin/mdb_dump"],
     packages: "db5.3-util tinycdb lmdb-utils",

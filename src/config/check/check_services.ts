@@ -1,3 +1,4 @@
+import { checkServerTls } from "./check_server_tls.ts";
 import type { Diagnostic } from "../syntax/diagnostic.ts";
 import { checkRelayGuard, checkRestrictionLists } from "./check_restrictions.ts";
 import { checkGateway } from "./check_gateway.ts";
@@ -6,7 +7,6 @@ import { textOf } from "./check_main.ts";
 import { checkValues } from "./check_values.ts";
 import { closing, narrowedTo } from "./closings.ts";
 import type { MasterCf } from "../syntax/master_cf.ts";
-import { ABSENCE } from "../parameters/absence.ts";
 import type { Scope, Setting } from "../scope.ts";
 import { type Service, serviceKey } from "../service.ts";
 import type { ScopedService } from "../services.ts";
@@ -46,28 +46,6 @@ function checkSasl({ scope, service }: ScopedService, prefix: "smtp" | "lmtp"): 
   const expected = `${prefix}_sasl_password_maps = hash:/etc/postfix/sasl_passwd`;
   const problem = scope.complaint(`${prefix}_sasl_auth_enable`, "yes", text, expected);
   return [closing({ ...problem, service: serviceKey(service) }, [service])];
-}
-
-/** TLS is on and there is nothing to show: Postfix goes on without, and says so. */
-function checkCertificate(scope: Scope, service: string): Diagnostic[] {
-  const level = textOf(scope, "smtpd_tls_security_level") || "none";
-  const wanted = level !== "none" || textOf(scope, "smtpd_tls_wrappermode")?.toLowerCase() === "yes";
-  const files = [
-    ...["smtpd_tls_chain_files", "smtpd_tls_cert_file", "smtpd_tls_eccert_file", "smtpd_tls_dcert_file"],
-    "tls_server_sni_maps",
-  ];
-  if (!wanted || files.some((name) => (textOf(scope, name) || "none") !== "none")) return [];
-  const text = "No server certs available. TLS won't be enabled";
-  const problem = scope.complaint(
-    "smtpd_tls_security_level",
-    level,
-    text,
-    "smtpd_tls_chain_files = key.pem, cert.pem",
-  );
-  // As long as there is no TLS at all, this is one of its settings.
-  const { feature } = ABSENCE.smtpd_use_tls;
-  const loss = { means: "harmless", why: text } as const;
-  return [{ ...problem, level: "warning", service, loss, ...(feature !== undefined && { feature }) }];
 }
 
 /** verify(8) does not start with a sender that is half an address. */
@@ -121,7 +99,7 @@ export function checkService(master: MasterCf, scoped: ScopedService, checkLists
     ...checkProbeSender(scoped),
   ];
   if (listensForMail(scoped)) {
-    found.push(...checkRelayGuard(scope, service), ...checkCertificate(scope, serviceKey(service)));
+    found.push(...checkRelayGuard(scope, service), ...checkServerTls(scope, serviceKey(service)));
     if (scoped.entry.options.some(({ name }) => name === "mynetworks")) found.push(...checkGateway(scope));
     if (checkLists) {
       found.push(...checkRestrictionLists(scope).map((each) => closingIfFatal(each, [service])));

@@ -42,8 +42,6 @@ const passwords = (program: "smtp" | "lmtp"): Judge => (_, scope) =>
 
 /** Where more than the parameter's name decides. */
 const JUDGES: Readonly<Record<string, Judge>> = {
-  smtpd_tls_security_level: tlsLevel(ABSENCE.smtpd_use_tls),
-  postscreen_tls_security_level: tlsLevel(ABSENCE.smtpd_use_tls),
   smtp_tls_security_level: tlsLevel(ABSENCE.smtp_use_tls),
   lmtp_tls_security_level: tlsLevel(ABSENCE.smtp_use_tls),
   smtpd_milters: milters,

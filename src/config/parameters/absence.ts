@@ -23,7 +23,7 @@ export type Absence =
 
 /** What is lost as one where it is not there. */
 export type Feature =
-  | "TLS of the server"
+  | "settings of OpenSSL"
   | "TLS of the client"
   | "AUTH"
   | "login of the client"
@@ -52,21 +52,6 @@ const open = (then: Closed, why: string, feature: Feature): Absence => ({
   ...of(feature),
 });
 
-const TLS_IS_DEMANDED = open(
-  "refuse",
-  "STARTTLS is not offered yet: where TLS is mandatory, the service takes no mail",
-  "TLS of the server",
-);
-const WRAPPER_MODE = open(
-  "refuse",
-  "wrapper mode is not served yet: the service takes no mail",
-  "TLS of the server",
-);
-const POSTSCREEN_TLS_IS_DEMANDED = open(
-  "refuse",
-  "STARTTLS is not offered yet: where TLS is mandatory, the service takes no mail",
-  "TLS of the server",
-);
 const MILTERS = open(
   "refuse",
   "milters are not spoken to yet: milter_default_action decides (tempfail: mail is refused for now)",
@@ -96,10 +81,6 @@ const CLIENT_IN_THE_CLEAR = weaker(
   "this client has no TLS yet: mail goes out in the clear",
   "TLS of the client",
 );
-const SERVER_IN_THE_CLEAR = weaker(
-  "STARTTLS is not offered yet: mail comes in in the clear",
-  "TLS of the server",
-);
 const POSTSCREEN_TEST = weaker(
   "postscreen's own tests are not there yet: its clients meet only its access list, its blocklists and the smtpd behind it",
   "postscreen's tests",
@@ -115,14 +96,30 @@ const NO_REPLY_FILTER = weaker(
 const MIME_AS_IT_COMES = weaker("MIME structure is not judged by this yet: the default holds");
 const TABLE_LIMIT = weaker("the default holds");
 const MOOT = harmless("nothing here needs it");
-const NO_TLSPROXY = harmless("there is no tlsproxy(8), and no TLS yet that could use it");
+const NO_TLSPROXY = harmless("there is no tlsproxy(8): its callers' own settings count");
 const POSTSCREEN_TESTS_ONLY = harmless(
   "it tunes postscreen's own tests, which are not there yet",
   "postscreen's tests",
 );
-const NO_SERVER_TLS = harmless(
-  "STARTTLS is not offered yet: it tunes TLS that is not spoken",
-  "TLS of the server",
+const NO_FINITE_FIELDS = harmless(
+  "keys are agreed on with elliptic curves alone (ECDHE), which every client with TLS 1.2 has",
+  "settings of OpenSSL",
+);
+const NO_RAW_KEYS = harmless(
+  "raw public keys are not asked for: clients show certificates",
+  "settings of OpenSSL",
+);
+const NO_OPENSSL = harmless(
+  "the TLS library is BoringSSL: it reads no configuration of its own, never renegotiates or compresses, and works around no old faults",
+  "settings of OpenSSL",
+);
+const NO_TRACE = harmless("TLS messages are not dumped: the library does not tell them");
+const OWN_SESSIONS = harmless(
+  "sessions are resumed by tickets that the client keeps: there is no cache to fill",
+);
+const POSTSCREEN_HANDS_OVER = harmless(
+  "postscreen hands its clients to smtpd at once: smtpd_tls_ settings are those that count",
+  "postscreen's tests",
 );
 const NO_CLIENT_TLS = harmless(
   "this client has no TLS yet: it tunes TLS that is not spoken",
@@ -133,15 +130,6 @@ const NO_CLIENT_LOGIN = harmless(
   "login of the client",
 );
 const NO_AUTH = harmless("clients cannot log in yet: AUTH is not offered", "AUTH");
-const NO_CERTIFICATES = harmless(
-  "clients are not asked for certificates yet: none is trusted by its certificate",
-  "TLS of the server",
-);
-const NO_NEW_TLS = harmless(
-  "STARTTLS is not offered yet: there are no TLS sessions to count",
-  "TLS of the server",
-);
-const NO_REQUIRETLS = harmless("REQUIRETLS is not announced: no mail is taken under it");
 const NO_MILTERS = harmless(
   "it tunes milters, which are not spoken to yet; milter_default_action decides",
   "milters",
@@ -324,7 +312,7 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   non_bdb_migration_service_name: MOOT,
   non_empty_end_of_header_action: MIME_AS_IT_COMES,
   non_smtpd_milters: LOCAL_MILTERS,
-  openssl_path: NO_SERVER_TLS,
+  openssl_path: MOOT,
   pickup_service_name: MOOT,
   postlog_service_name: MOOT,
   postlogd_watchdog_timeout: MOOT,
@@ -349,7 +337,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   postscreen_dnsbl_min_ttl: POSTSCREEN_TESTS_ONLY,
   postscreen_dnsbl_ttl: POSTSCREEN_TESTS_ONLY,
   postscreen_dnsbl_whitelist_threshold: POSTSCREEN_TESTS_ONLY,
-  postscreen_enforce_tls: POSTSCREEN_TLS_IS_DEMANDED,
   postscreen_expansion_filter: POSTSCREEN_TESTS_ONLY,
   postscreen_forbidden_commands: POSTSCREEN_TEST,
   postscreen_greet_action: POSTSCREEN_TEST,
@@ -368,35 +355,34 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   postscreen_reject_footer: POSTSCREEN_TESTS_ONLY,
   postscreen_reject_footer_maps: POSTSCREEN_TESTS_ONLY,
   postscreen_starttls_timeout: POSTSCREEN_TESTS_ONLY,
-  postscreen_tls_CAfile: NO_SERVER_TLS,
-  postscreen_tls_CApath: NO_SERVER_TLS,
-  postscreen_tls_always_issue_session_ids: NO_SERVER_TLS,
-  postscreen_tls_ask_ccert: NO_SERVER_TLS,
-  postscreen_tls_ccert_verifydepth: NO_SERVER_TLS,
-  postscreen_tls_cert_file: NO_SERVER_TLS,
-  postscreen_tls_chain_files: NO_SERVER_TLS,
-  postscreen_tls_ciphers: NO_SERVER_TLS,
-  postscreen_tls_dcert_file: NO_SERVER_TLS,
-  postscreen_tls_dh1024_param_file: NO_SERVER_TLS,
-  postscreen_tls_dh512_param_file: NO_SERVER_TLS,
-  postscreen_tls_dkey_file: NO_SERVER_TLS,
-  postscreen_tls_eccert_file: NO_SERVER_TLS,
-  postscreen_tls_eckey_file: NO_SERVER_TLS,
-  postscreen_tls_eecdh_grade: NO_SERVER_TLS,
-  postscreen_tls_enable_rpk: NO_SERVER_TLS,
-  postscreen_tls_exclude_ciphers: NO_SERVER_TLS,
-  postscreen_tls_fingerprint_digest: NO_SERVER_TLS,
-  postscreen_tls_key_file: NO_SERVER_TLS,
-  postscreen_tls_loglevel: NO_SERVER_TLS,
-  postscreen_tls_loglevel_maps: NO_SERVER_TLS,
-  postscreen_tls_mandatory_ciphers: NO_SERVER_TLS,
-  postscreen_tls_mandatory_exclude_ciphers: NO_SERVER_TLS,
-  postscreen_tls_mandatory_protocols: NO_SERVER_TLS,
-  postscreen_tls_protocols: NO_SERVER_TLS,
-  postscreen_tls_req_ccert: NO_SERVER_TLS,
-  postscreen_tls_security_level: POSTSCREEN_TLS_IS_DEMANDED,
-  postscreen_tls_trace_size_limit: NO_SERVER_TLS,
-  postscreen_use_tls: SERVER_IN_THE_CLEAR,
+  postscreen_tls_CAfile: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_CApath: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_always_issue_session_ids: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_ask_ccert: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_ccert_verifydepth: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_cert_file: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_chain_files: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_ciphers: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_dcert_file: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_dh1024_param_file: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_dh512_param_file: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_dkey_file: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_eccert_file: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_eckey_file: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_eecdh_grade: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_enable_rpk: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_exclude_ciphers: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_fingerprint_digest: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_key_file: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_loglevel: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_loglevel_maps: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_mandatory_ciphers: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_mandatory_exclude_ciphers: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_mandatory_protocols: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_protocols: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_req_ccert: POSTSCREEN_HANDS_OVER,
+  postscreen_tls_trace_size_limit: POSTSCREEN_HANDS_OVER,
+  postscreen_use_tls: POSTSCREEN_HANDS_OVER,
   postscreen_watchdog_timeout: MOOT,
   postscreen_whitelist_interfaces: POSTSCREEN_TESTS_ONLY,
   proxy_read_maps: MOOT,
@@ -415,10 +401,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   queue_file_attribute_count_limit: TABLE_LIMIT,
   queue_service_name: MOOT,
   readme_directory: MOOT,
-  relay_clientcerts: NO_CERTIFICATES,
-  requiretls_enable: NO_REQUIRETLS,
-  requiretls_esmtp_header: NO_REQUIRETLS,
-  requiretls_redact_dsn: NO_REQUIRETLS,
   respectful_logging: UNUSED,
   rewrite_service_name: MOOT,
   sample_directory: MOOT,
@@ -492,9 +474,7 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtp_tlsrpt_socket_name: NO_CLIENT_TLS,
   smtp_use_tls: CLIENT_IN_THE_CLEAR,
   smtpd_authorized_verp_clients: NO_VERP,
-  smtpd_client_new_tls_session_rate_limit: NO_NEW_TLS,
   smtpd_dns_reply_filter: NO_REPLY_FILTER,
-  smtpd_enforce_tls: TLS_IS_DEMANDED,
   smtpd_history_flush_threshold: UNUSED,
   smtpd_milter_maps: MILTERS,
   smtpd_milters: MILTERS,
@@ -503,58 +483,34 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtpd_proxy_options: NO_PROXY_FILTER,
   smtpd_proxy_timeout: NO_PROXY_FILTER,
   smtpd_reject_filter_maps: NO_REPLY_FILTER,
-  smtpd_starttls_timeout: NO_SERVER_TLS,
-  smtpd_tls_CAfile: NO_SERVER_TLS,
-  smtpd_tls_CApath: NO_SERVER_TLS,
-  smtpd_tls_always_issue_session_ids: NO_SERVER_TLS,
-  smtpd_tls_ask_ccert: NO_CERTIFICATES,
-  smtpd_tls_ccert_verifydepth: NO_SERVER_TLS,
-  smtpd_tls_ciphers: NO_SERVER_TLS,
-  smtpd_tls_dh1024_param_file: NO_SERVER_TLS,
+  smtpd_tls_always_issue_session_ids: OWN_SESSIONS,
+  smtpd_tls_dh1024_param_file: NO_FINITE_FIELDS,
   smtpd_tls_dh512_param_file: MOOT,
-  smtpd_tls_eecdh_grade: NO_SERVER_TLS,
-  smtpd_tls_enable_rpk: NO_SERVER_TLS,
-  smtpd_tls_exclude_ciphers: NO_SERVER_TLS,
-  smtpd_tls_fingerprint_digest: NO_SERVER_TLS,
-  smtpd_tls_loglevel: NO_SERVER_TLS,
-  smtpd_tls_loglevel_maps: NO_SERVER_TLS,
-  smtpd_tls_mandatory_ciphers: NO_SERVER_TLS,
-  smtpd_tls_mandatory_exclude_ciphers: NO_SERVER_TLS,
-  smtpd_tls_mandatory_protocols: NO_SERVER_TLS,
-  smtpd_tls_protocols: NO_SERVER_TLS,
-  smtpd_tls_received_header: NO_SERVER_TLS,
-  smtpd_tls_req_ccert: NO_SERVER_TLS,
-  smtpd_tls_security_level: TLS_IS_DEMANDED,
-  smtpd_tls_session_cache_database: NO_SERVER_TLS,
-  smtpd_tls_session_cache_timeout: NO_SERVER_TLS,
-  smtpd_tls_trace_size_limit: NO_SERVER_TLS,
-  smtpd_tls_wrappermode: WRAPPER_MODE,
-  smtpd_use_tls: SERVER_IN_THE_CLEAR,
+  smtpd_tls_enable_rpk: NO_RAW_KEYS,
+  smtpd_tls_loglevel_maps: harmless("smtpd_tls_loglevel counts for every client"),
+  smtpd_tls_session_cache_database: OWN_SESSIONS,
+  smtpd_tls_trace_size_limit: NO_TRACE,
   smtputf8_autodetect_classes: NO_SENDMAIL,
   socketmap_max_query_size: TABLE_LIMIT,
   socketmap_max_reply_size: TABLE_LIMIT,
   tcp_windowsize: UNUSED,
-  tls_append_default_CA: NO_SERVER_TLS,
-  tls_config_file: NO_SERVER_TLS,
-  tls_config_name: NO_SERVER_TLS,
+  tls_config_file: NO_OPENSSL,
+  tls_config_name: NO_OPENSSL,
   tls_daemon_random_bytes: MOOT,
   tls_dane_digests: NO_CLIENT_TLS,
-  tls_disable_workarounds: NO_SERVER_TLS,
-  tls_fast_shutdown_enable: NO_SERVER_TLS,
-  tls_ffdhe_auto_groups: NO_SERVER_TLS,
-  tls_legacy_public_key_fingerprints: NO_SERVER_TLS,
-  tls_preempt_cipherlist: NO_SERVER_TLS,
+  tls_disable_workarounds: NO_OPENSSL,
+  tls_fast_shutdown_enable: MOOT,
+  tls_ffdhe_auto_groups: NO_FINITE_FIELDS,
   tls_random_bytes: MOOT,
   tls_random_exchange_name: MOOT,
   tls_random_prng_update_period: MOOT,
   tls_random_reseed_period: MOOT,
   tls_random_source: MOOT,
-  tls_required_enable: NO_REQUIRETLS,
-  tls_server_sni_maps: NO_SERVER_TLS,
-  tls_session_ticket_cipher: NO_SERVER_TLS,
-  tls_ssl_options: NO_SERVER_TLS,
-  tls_trace_rate_limit: NO_SERVER_TLS,
-  tls_trust_server_ccerts: NO_SERVER_TLS,
+  tls_ssl_options: NO_OPENSSL,
+  tls_trace_rate_limit: NO_TRACE,
+  tls_trust_server_ccerts: harmless(
+    "a certificate that is for servers alone is not trusted when a client shows it",
+  ),
   tls_wildcard_matches_multiple_labels: NO_CLIENT_TLS,
   tlsmgr_service_name: MOOT,
   tlsproxy_client_CAfile: NO_TLSPROXY,

@@ -32,7 +32,10 @@ const optional = (row: EnumRow): EnumRow => ({ ...row, mayBeEmpty: true });
 const clientLevel = optional(
   word(invalidLevel, "none", "may", "encrypt", "fingerprint", "verify", "secure", "dane", "dane-only"),
 );
-const serverLevel = optional(word(invalidLevel, "none", "may", "encrypt"));
+/** The last three are taken for `encrypt`, with a warning (check/check_server_tls.ts). */
+const serverLevel = optional(
+  word(invalidLevel, "none", "may", "encrypt", "fingerprint", "verify", "secure"),
+);
 const errorClasses = list(
   "bounce",
   "2bounce",

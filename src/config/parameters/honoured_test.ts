@@ -23,13 +23,13 @@ test("it names parameters only, and transports' parameters count for every trans
 });
 
 test("what no list names is not honoured, whatever messages mention", () => {
-  expect(["smtpd_tls_CAfile", "smtpd_tls_CApath"].map(isHonoured)).toEqual([false, false]);
+  expect(["smtpd_tls_trace_size_limit", "tls_config_file"].map(isHonoured)).toEqual([false, false]);
 });
 
 test("the type of the settings has what the lists name, and nothing else", () => {
   const settings: Partial<Settings> = { mail_name: "mta", smtpd_milters: "" };
   // @ts-expect-error: no code may read a parameter that no list names.
-  const unlisted = settings.smtpd_tls_CAfile;
+  const unlisted = settings.smtpd_tls_trace_size_limit;
   expect([settings.mail_name, unlisted]).toEqual(["mta", undefined]);
 });
 

@@ -97,6 +97,7 @@ async function submitOne(
     envid: envelope.envid,
     eightBit: envelope.eightBit,
     smtputf8: envelope.smtputf8,
+    requireTls: envelope.requireTls,
     kind: envelope.kind === "bounce" ? "bounce" : "mail",
     prepend: [
       internalReceived(world.settings, id, arrival),

@@ -13,11 +13,15 @@ const CERTIFICATES_IN_A_FOLDER = 2000;
 /** Bytes of a file with certificates or a key. */
 export const LARGEST_PEM = 4 << 20;
 
-/** PEM text of the authorities in a folder whose files are named by hash (`9d66eef0.0`, c_rehash(1)). Throws the system's error. */
-export function caFolder(folder: string): string {
+/** The files of a folder with authorities, which are named by hash (`9d66eef0.0`, c_rehash(1)). Throws the system's error. */
+export function caFiles(folder: string): string[] {
   const names = fs.readdirSync(folder).filter((name) => /^[0-9a-f]{8}\.[0-9]+$/.test(name)).sort();
-  return names.slice(0, CERTIFICATES_IN_A_FOLDER)
-    .map((name) => readPlain(join(folder, name), LARGEST_PEM).toString()).join("\n");
+  return names.slice(0, CERTIFICATES_IN_A_FOLDER).map((name) => join(folder, name));
+}
+
+/** PEM text of the authorities in a folder. Throws the system's error. */
+export function caFolder(folder: string): string {
+  return caFiles(folder).map((path) => readPlain(path, LARGEST_PEM).toString()).join("\n");
 }
 
 /** PEM text of the authorities that the system trusts; "" when there are none. */

@@ -4,6 +4,7 @@ import { GatheredBytes } from "../../base/gathered_bytes.ts";
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import { pauseWhenDue } from "../../base/pause_when_due.ts";
 import { cryptoModule, netModule, tlsModule } from "../late_modules.ts";
+import { type BindingOf, clientBindings, serverBindings } from "./channel_binding.ts";
 import { type ClientHello, readClientHello } from "./client_hello.ts";
 import {
   agreedGroup,
@@ -26,7 +27,12 @@ interface ServerSide {
   readonly contextFor?: (name: string) => MaybeAsync<TlsContext | undefined>;
   /** Ask for a certificate, which no client need have; whoever wants more looks at the facts. */
   readonly askCertificate?: boolean;
+  /** The client speaks TLS from the start (RFC 8314): these bytes have come already, and what has come and was not read is its too. */
+  readonly early?: Buffer;
 }
+
+/** Our side as a server, but for the time that a handshake may take. */
+export type ServerTls = Omit<Extract<TlsSide, { readonly side: "server" }>, "timeout">;
 
 interface ClientSide {
   readonly side: "client";
@@ -66,6 +72,8 @@ export interface TlsFacts {
   /** What each side signed with, in TLS 1.3 where it is known; nothing in a resumed session. */
   readonly serverSignature?: HandshakeSignature | undefined;
   readonly clientSignature?: HandshakeSignature | undefined;
+  /** What logins may be tied to, as long as the connection is there. */
+  readonly channelBinding?: BindingOf;
 }
 
 /** A socket that has turned. */
@@ -84,7 +92,7 @@ interface Begun {
 
 /**
  * Turns a socket to TLS. Plaintext that has been written leaves first; plaintext that has come and was not read, and whatever comes
- * until the handshake begins, is thrown away (RFC 3207 §4.2). Rejects, with the socket destroyed, when the handshake fails, takes
+ * until the handshake begins, is thrown away (RFC 3207 §4.2), unless TLS is spoken from the start. Rejects, with the socket destroyed, when the handshake fails, takes
  * too long (`ETIMEDOUT`), or the signal is aborted.
  */
 export async function turnToTls(
@@ -103,8 +111,10 @@ export async function turnToTls(
   plain.once("close", lost);
   let begun: Begun | undefined;
   try {
-    await Promise.race([whenSent(plain), stopped]);
-    dropUnread(plain);
+    if (!("early" in side)) {
+      await Promise.race([whenSent(plain), stopped]);
+      dropUnread(plain);
+    }
     begun = side.side === "client" ? beginAsClient(plain, side) : await Promise.race([
       beginAsServer(plain, side),
       stopped,
@@ -138,7 +148,7 @@ function dropUnread(socket: net.Socket): void {
 
 function beginAsClient(plain: net.Socket, side: Extract<TlsSide, { readonly side: "client" }>): Begun {
   const engine = tlsModule().connect({ socket: plain, ...clientOptions(side) });
-  return { engine, facts: () => factsOf(engine, side.serverName) };
+  return { engine, facts: () => factsOf(engine, side.serverName, clientBindings(engine)) };
 }
 
 /**
@@ -150,14 +160,15 @@ async function beginAsServer(
   plain: net.Socket,
   side: Extract<TlsSide, { readonly side: "server" }>,
 ): Promise<Begun> {
-  const { hello, bytes } = await firstMessage(plain);
+  const { hello, bytes } = await firstMessage(plain, side.early);
   const name = hello?.serverName;
   const context = (name === undefined ? undefined : await side.contextFor?.(name)) ?? side.context;
   for (let pause = pauseWhenDue(); pause !== undefined; pause = pauseWhenDue()) await pause;
   if (plain.destroyed) throw lostConnection();
   plain.unshift(bytes);
   const engine = new (tlsModule().TLSSocket)(plain, serverOptions(side, context));
-  return { engine, facts: () => withChoices(factsOf(engine, name), context, hello) };
+  const bindings = serverBindings(engine, context.keys.length);
+  return { engine, facts: () => withChoices(factsOf(engine, name, bindings), context, hello) };
 }
 
 interface FirstMessage {
@@ -167,7 +178,7 @@ interface FirstMessage {
 }
 
 /** Reads the client's first message, and nothing more. */
-function firstMessage(plain: net.Socket): Promise<FirstMessage> {
+function firstMessage(plain: net.Socket, early: Buffer | undefined): Promise<FirstMessage> {
   const gathered = new GatheredBytes();
   return new Promise((resolve, reject) => {
     const data = (chunk: Buffer) => {
@@ -180,7 +191,8 @@ function firstMessage(plain: net.Socket): Promise<FirstMessage> {
     };
     const ended = () => reject(lostConnection());
     plain.on("data", data).once("end", ended);
-    plain.resume();
+    if (early !== undefined) data(early);
+    if (plain.listenerCount("data") > 0) plain.resume();
   });
 }
 
@@ -217,7 +229,11 @@ function handshake(socket: tls.TLSSocket, side: TlsSide): Promise<void> {
   });
 }
 
-function factsOf(socket: tls.TLSSocket, serverName: string | undefined): TlsFacts {
+function factsOf(
+  socket: tls.TLSSocket,
+  serverName: string | undefined,
+  channelBinding: BindingOf,
+): TlsFacts {
   const { name } = socket.getCipher();
   return {
     protocol: socket.getProtocol() ?? "unknown",
@@ -226,6 +242,7 @@ function factsOf(socket: tls.TLSSocket, serverName: string | undefined): TlsFact
     serverName,
     reused: socket.isSessionReused(),
     peer: peerOf(socket),
+    channelBinding,
   };
 }
 

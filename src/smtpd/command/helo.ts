@@ -54,7 +54,13 @@ function announce(context: Context, facts: SessionFacts): MaybeAsync<Step> {
           mayUse(context, "xclient"),
           (mayXclient) =>
             then(mayUse(context, "xforward"), (mayXforward): Step => {
-              const ours = { mayXclient, mayXforward, auth, discarded: facts.withheld };
+              const ours = {
+                mayXclient,
+                mayXforward,
+                auth,
+                encrypted: facts.tls !== undefined,
+                discarded: facts.withheld,
+              };
               const reply = accept(250, undefined, ...ehloLines(context.settings, ours));
               return { phase: READY, reply, counts: "good", facts: { ...facts, offer } };
             }),

@@ -18,13 +18,13 @@ export const POSTSCREEN_ACCESS_PARAMETERS = [
 type PostscreenSettings = SettingsOf<typeof POSTSCREEN_ACCESS_PARAMETERS>;
 
 /** Parameters by which postscreen demands TLS of its clients. */
-export const POSTSCREEN_DEMANDS = [
+export const POSTSCREEN_TLS_PARAMETERS = [
   "postscreen_tls_security_level",
   "postscreen_enforce_tls",
 ] as const satisfies readonly ParameterName[];
 
 /** Whether postscreen would not let a client through without TLS. */
-export function postscreenDemandsTls(settings: SettingsOf<typeof POSTSCREEN_DEMANDS>): boolean {
+export function postscreenDemandsTls(settings: SettingsOf<typeof POSTSCREEN_TLS_PARAMETERS>): boolean {
   const level = settings.postscreen_tls_security_level;
   return level === "" ? settings.postscreen_enforce_tls : level !== "none" && level !== "may";
 }

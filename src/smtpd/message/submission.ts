@@ -33,6 +33,7 @@ function submissionOf(context: Context, transaction: Transaction, id: QueueId): 
     envid: parameters.envid,
     eightBit: parameters.body === "8BITMIME" || undefined,
     smtputf8: parameters.smtputf8,
+    requireTls: parameters.requireTls,
     contentFilter: effects.filter ?? context.settings.contentFilter,
     hold: effects.hold,
     discard: effects.discard,

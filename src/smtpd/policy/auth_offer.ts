@@ -14,7 +14,7 @@ export function authPeerOf({ facts }: Context): AuthPeer {
 
 /** AUTH, where this session may use it as it stands: not in the clear with smtpd_tls_auth_only, or where TLS is demanded. */
 export function authFor({ deps, settings, facts }: Context): AuthServer | undefined {
-  return settings.authOnlyWithTls && facts.tls === undefined ? undefined : deps.auth;
+  return settings.tls.authOnly && facts.tls === undefined ? undefined : deps.auth;
 }
 
 /** What the session may log in with: asked once, and again after STARTTLS and XCLIENT. Or the step that ends it, as in Postfix. */

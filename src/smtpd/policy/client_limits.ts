@@ -57,6 +57,45 @@ export function overConnectionLimit(context: Context): MaybeAsync<Reply | undefi
   });
 }
 
+/** The range of a client whose handshakes have a limit (smtpd_client_new_tls_session_rate_limit); undefined where they have none. */
+function ratedTls({ deps: { anvil }, settings }: Context, countedAs: string | undefined) {
+  const most = settings.rateLimits.newTls;
+  return anvil === undefined || countedAs === undefined || most === 0
+    ? undefined
+    : { anvil, countedAs, most };
+}
+
+/** Whether the client has made too many TLS sessions to begin another. In wrapper mode nobody has asked yet whether it is counted. */
+export function overTlsRate(context: Context): MaybeAsync<boolean> {
+  if (context.settings.rateLimits.newTls === 0) return false;
+  return then(context.facts.countedAs ?? countedRange(context), (countedAs) => {
+    const rated = ratedTls(context, countedAs);
+    if (rated === undefined) return false;
+    const rate = rated.anvil.newTlsRate(context.settings.service, rated.countedAs);
+    return then(rate, (number) => number > rated.most);
+  });
+}
+
+/** Counts a handshake that was none of an earlier session; true where that is one too many, which the log hears. */
+export function countTls(context: Context): MaybeAsync<boolean> {
+  if (context.settings.rateLimits.newTls === 0) return false;
+  return then(context.facts.countedAs ?? countedRange(context), (countedAs) => {
+    const rated = ratedTls(context, countedAs);
+    if (rated === undefined) return false;
+    const { settings: { service }, clientText: client } = context;
+    return then(rated.anvil.count("newTls", service, rated.countedAs), (number) => {
+      if (number <= rated.most) return false;
+      context.deps.log.emit("smtpd", "limitExceeded", {
+        kind: "New TLS session rate",
+        number,
+        client,
+        service,
+      });
+      return true;
+    });
+  });
+}
+
 /** Counts a command that has a rate, and refuses it over the limit; without a limit it is not counted (smtpd(8)). */
 export function overRate(context: Context, event: keyof typeof RATES): MaybeAsync<Reply | undefined> {
   const { setting, kind, what } = RATES[event];

@@ -4,18 +4,19 @@ import type { ClientName } from "../../dns/reverse.ts";
 import { accept, refuse, type Reply } from "../../smtp/reply.ts";
 import { learnOffer } from "../policy/auth_offer.ts";
 import { check } from "../policy/ask_policy.ts";
-import { countedRange, overConnectionLimit } from "../policy/client_limits.ts";
+import { countedRange, overConnectionLimit, overTlsRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
-import { NAMELESS } from "../deps.ts";
 import { ALL_BUT_STATUS, keywordsIn } from "../ehlo_keywords.ts";
 import type { Input } from "../input.ts";
 import { LocalDataFault } from "../local_data_fault.ts";
-import { type Phase, type PhaseAt, READY } from "../phase.ts";
+import { type Phase, type PhaseAt, READY, SECURING } from "../phase.ts";
 import { noteEarlyInput } from "../policy/pipelining.ts";
-import type { SessionFacts } from "../session_facts.ts";
-import { dismissal, type Step } from "../step.ts";
+import { NAMELESS, type SessionFacts } from "../session_facts.ts";
+import { CLOSE, dismissal, type Step } from "../step.ts";
+import { beginTls } from "../tls/begin_tls.ts";
 
 const WELCOMING = { at: "welcoming" } as const;
+const WRAPPING = { at: "wrapping" } as const;
 const COUNTING = { at: "counting" } as const;
 const LIMITING = { at: "limiting" } as const;
 const DENIED = { at: "denied" } as const;
@@ -38,7 +39,27 @@ export function admit(context: Context, phase: PhaseAt<"named">): Step {
   if (warning !== undefined) log.note("smtpd", "warning", warning);
   const client = { address, port, name, reverseName, nameStatus, reverseNameStatus };
   log.emit("smtpd", "connect", { client: clientText(client, settings.portLogging) });
-  return { phase: COUNTING, facts: { ...context.facts, client } };
+  const phaseAfter = settings.tls.wrapper ? WRAPPING : COUNTING;
+  return { phase: phaseAfter, facts: { ...context.facts, client } };
+}
+
+/** TLS begins; the client is told nothing where it cannot (smtpd_tls_wrappermode). */
+export function wrap(context: Context, phase: PhaseAt<"wrapping">): MaybeAsync<Step> {
+  const { deps: { log }, clientText, settings: { service } } = context;
+  return then(overTlsRate(context), (over): Step => {
+    const refused = (why: string): Step => {
+      log.note("smtpd", "warning", why);
+      return { phase, after: CLOSE };
+    };
+    if (over) return refused(`Refusing TLS service request from ${clientText} for service ${service}`);
+    const after = beginTls(context, { atOnce: true, next: COUNTING });
+    return after === undefined
+      ? refused(
+        `Wrapper-mode request dropped from ${clientText} for service ${service}. TLS context initialization failed. ` +
+          "For details see earlier warnings in your logs.",
+      )
+      : { phase: SECURING, after };
+  });
 }
 
 /** Whoever speaks before the greeting may be sent away; others are counted or not. */

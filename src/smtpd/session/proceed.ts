@@ -1,7 +1,7 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import { takeResponse } from "../command/auth_exchange.ts";
 import { commitContent, judgeContent, skipChunk, takeChunk, takeData } from "./content.ts";
-import { admit, count, limit, lookUp, welcome } from "./greeting.ts";
+import { admit, count, limit, lookUp, welcome, wrap } from "./greeting.ts";
 import type { Phase } from "../phase.ts";
 import { type CommandReader, readCommand } from "./read_command.ts";
 import type { Step } from "../step.ts";
@@ -13,6 +13,10 @@ export function proceed(phase: Phase, session: CommandReader): MaybeAsync<Step> 
       return lookUp(session);
     case "named":
       return admit(session, phase);
+    case "wrapping":
+      return wrap(session, phase);
+    case "securing":
+      return undefined;
     case "counting":
       return count(session, phase, session.input);
     case "limiting":

@@ -97,7 +97,7 @@ function runInPlace(
 /** What refuses a command before anybody asks what it says; undefined to go on. */
 function outOfTurn(phase: LinePhase, session: CommandReader, row: CommandRow): Step | undefined {
   const { settings, facts } = session;
-  if (settings.tlsDemanded && facts.tls === undefined && !row.preTls) return answer(phase, NEEDS_TLS);
+  if (settings.tls.demanded && facts.tls === undefined && !row.preTls) return answer(phase, NEEDS_TLS);
   if ((row.last || !facts.esmtp) && !row.early) {
     const early = noteEarlyInput(session, session.input.pending, session.where);
     if (early !== undefined) session.learn(early.facts);

@@ -15,6 +15,7 @@ export function retirementOf(
   switch (phase.at) {
     case "arriving":
     case "named":
+    case "securing":
       return "now";
     case "ready":
     case "denied":

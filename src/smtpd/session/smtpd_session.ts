@@ -16,11 +16,11 @@ import { proceed } from "./proceed.ts";
 import type { CommandReader } from "./read_command.ts";
 import { logDataFault } from "../policy/reject_log.ts";
 import { RequestDeadline } from "./request_deadline.ts";
-import { connectFacts, encryptedFacts, isSomebody, type SessionFacts } from "../session_facts.ts";
+import { connectFacts, isSomebody, type SessionFacts } from "../session_facts.ts";
 import { CONTENT_SILENCE, retirementOf, shuttingDown } from "./retirement.ts";
 import { SessionOutput } from "./session_output.ts";
 import type { SessionSettings } from "../session_settings.ts";
-import { type After, comesOn, dismissal, endsSession, type Step } from "../step.ts";
+import { type After, comesOn, dismissal, endsSession, type StartTls, type Step } from "../step.ts";
 
 // While a command waits, this much input may queue up before the socket is paused.
 const QUEUED_INPUT = 65_536;
@@ -284,17 +284,18 @@ export class Session implements ConnectionHandler, CommandReader {
   }
 
   /** The reply leaves, and only what comes encrypted is looked at. When it fails, the connection closes. */
-  async #startTls({ side, describe }: Extract<After, { readonly is: "startTls" }>): Promise<void> {
+  async #startTls({ side, atOnce, secured, failed }: StartTls): Promise<void> {
     this.#output.flush();
+    const ahead = this.input.takeAll();
     this.input.forget();
+    const early = atOnce ? { early: ahead ?? Buffer.alloc(0) } : {};
     let handshake: TlsFacts;
     try {
-      handshake = await this.#connection.startTls(side);
+      handshake = await this.#connection.startTls({ ...side, ...early, timeout: this.settings.tls.timeout });
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      return this.deps.log.note("smtpd", "info", `SSL_accept error from ${this.clientText}: ${why}`);
+      return failed(error);
     }
-    this.#facts = encryptedFacts(this.#facts, describe(handshake));
+    await this.#take(await secured(handshake));
   }
 
   /** The connection lives on, without this session. */

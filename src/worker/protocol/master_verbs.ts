@@ -41,7 +41,7 @@ interface VerbShapes<V extends MasterVerb> {
 const KEY = text(LONGEST_KEY);
 const ID = integer(0, 0xffff_ffff);
 const event: Shape<AnvilEvent> = pair(
-  oneOf("connect", "disconnect", "mail", "recipient", "newTls", "auth"),
+  oneOf("connect", "disconnect", "newTlsRate", "mail", "recipient", "newTls", "auth"),
   text(LONGEST_CLIENT),
 );
 

@@ -64,6 +64,8 @@ export type ToWorker =
   /** Stop accepting, finish what is in flight within so many milliseconds, let go of the queue, exit. */
   /** `hurry`: give up at once what can be given up without loss (a stop, not a reload). May come again to go on faster. */
   | { readonly is: "drain"; readonly within: number; readonly hurry: boolean }
+  /** Files of TLS that only root may read, as they are now (`ConfigurationTexts.keys`). */
+  | { readonly is: "keys"; readonly keys: Readonly<Record<string, string>> }
   /** Take over what workers that are gone have left in the queue. */
   | { readonly is: "adopt" }
   | { readonly is: "ask"; readonly id: number; readonly verb: string; readonly args: unknown }
@@ -114,6 +116,7 @@ const texts: Shape<ConfigurationTexts> = record<ConfigurationTexts>({
     MANY,
   ),
   lent: optional(dictionary(TEXT, MANY)),
+  keys: optional(dictionary(TEXT, MANY)),
   closed: optional(dictionary(TEXT, MANY)),
 });
 
@@ -134,6 +137,7 @@ const boot: Shape<Boot> = record<Boot>({
 export const toWorker: Shape<ToWorker> = tagged<ToWorker, "is">("is", {
   boot: record<To<"boot">>({ is: oneOf("boot"), boot }),
   drain: record<To<"drain">>({ is: oneOf("drain"), within: finite, hurry: flag }),
+  keys: record<To<"keys">>({ is: oneOf("keys"), keys: dictionary(TEXT, MANY) }),
   adopt: record<To<"adopt">>({ is: oneOf("adopt") }),
   ask: record<To<"ask">>({ is: oneOf("ask"), id: count, verb: VERB, args: anything }),
   more: record<To<"more">>({ is: oneOf("more"), id: count }),

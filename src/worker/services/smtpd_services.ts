@@ -12,6 +12,7 @@ import { createSmtpd, type Smtpd } from "../../smtpd/smtpd.ts";
 import { openPostscreenLists } from "../../smtpd/listener/postscreen_dnsbl.ts";
 import { behindPostscreen, postscreenDemandsTls } from "../../smtpd/listener/postscreen_access.ts";
 import { withUnaskedMilters } from "../../smtpd/listener/unasked_milters.ts";
+import { createServerTls } from "../../smtpd/tls/server_tls.ts";
 import { openSmtpdTables } from "../../smtpd/smtpd_tables.ts";
 import { defer } from "../../smtp/reply.ts";
 import { noServer } from "../../smtpd/listener/no_server.ts";
@@ -80,6 +81,7 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
   });
   const flaw = access.problems.find(({ level }) => level === "fatal");
   if (flaw !== undefined) return closedServer(service, flaw.text, log);
+  const tls = createServerTls(settings, { files: parts.context.tlsFiles, openTables: world.openTables, log });
   for (const { text } of access.problems) log.note("smtpd", "warning", text);
   const opened = parts.auth.open(service, log);
   if (opened.is === "bad") return closedServer(service, opened.why, log);
@@ -92,6 +94,7 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     queueRefusal: (size) => store.refusal(size),
     log,
     clock: systemClock,
+    ...(tls !== undefined && { tls }),
     ...asked,
     ...(opened.auth !== undefined && { auth: opened.auth }),
     untrustedGateways: service.untrustedGateways?.() ?? [],

@@ -19,6 +19,8 @@ import type { ClientName } from "../../../src/dns/reverse.ts";
 import type { CommandTable } from "../../../src/smtpd/session/commands.ts";
 import type { SmtpdDeps } from "../../../src/smtpd/deps.ts";
 import { withUnaskedMilters } from "../../../src/smtpd/listener/unasked_milters.ts";
+import { createServerTls } from "../../../src/smtpd/tls/server_tls.ts";
+import { systemTlsFiles } from "../../../src/tls/tls_files.ts";
 import { openSmtpdTables } from "../../../src/smtpd/smtpd_tables.ts";
 import { createSmtpd, type Smtpd } from "../../../src/smtpd/smtpd.ts";
 import { type FakeClock, fakeClock } from "./fake_clock.ts";
@@ -159,6 +161,7 @@ export function memorySmtpd(
   const router = createRouter(settings, local, openTables);
   const rewriter = createRewriter(settings, local, openTables);
   const { clientName } = overrides;
+  const tls = createServerTls(settings, { files: systemTlsFiles(() => ({})), openTables, log });
   const smtpd = createSmtpd({
     service,
     ...(service.stressed !== undefined && { stressed: { ...service, settings: service.stressed } }),
@@ -191,6 +194,7 @@ export function memorySmtpd(
     anvil: ownAnvil(new AnvilLedger(settings.anvil_rate_time_unit, () => clock.now())),
     rejectFooter: createServiceFooter(settings, openTables, () => clock.now()),
     ...openSmtpdTables(settings, openTables, log),
+    ...(tls !== undefined && { tls }),
     ...memoryAuth(settings, openTables, log, clock),
     ...overrides,
   }, overrides.commands);

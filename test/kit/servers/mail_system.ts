@@ -7,6 +7,7 @@ import { Metrics } from "../../../src/observe/metrics.ts";
 import { listen } from "../../../src/platform/socket/connection.ts";
 import { type MemoryLog, memoryLog } from "../memory/memory_log.ts";
 import { type MemoryStore, memoryStore } from "../memory/memory_store.ts";
+import { ownTlsFiles } from "../../../src/tls/tls_files.ts";
 
 /** A running system. */
 export interface MailSystem {
@@ -56,6 +57,7 @@ export async function startMailSystem(
     index: 0,
     workers: 1,
     helpers: false,
+    tlsFiles: ownTlsFiles,
     openFiles: 1024,
     request: () => Promise.reject(new Error("no master")),
   });

@@ -1,5 +1,6 @@
 // A scripted SMTP or LMTP server for tests: says what the test tells it to, and fails where it is told to.
 import net from "node:net";
+import tls from "node:tls";
 
 /** What the server does: a reply (without the final CR LF; lines joined by `\r\n`), or one of the accidents. */
 export type Act = string | "drop" | "silent";
@@ -22,6 +23,8 @@ export interface PeerScript {
   readonly dropBeforeMail?: number;
   /** Name in the greeting and EHLO reply. */
   readonly name?: string;
+  /** Offers STARTTLS, with this chain and key (PEM). */
+  readonly tls?: { readonly certificate: string; readonly key: string };
 }
 
 export interface ReceivedMail {
@@ -37,6 +40,8 @@ export interface SmtpPeer {
   /** Command lines of all connections, in order. */
   readonly lines: string[];
   readonly mails: ReceivedMail[];
+  /** Names that were asked for in handshakes (SNI); "" for none. */
+  readonly serverNames: string[];
   /** Data events of all connections: how many packets the client needed. */
   packets: number;
   connections: number;
@@ -52,6 +57,7 @@ interface Shared {
   readonly peer: {
     lines: string[];
     mails: ReceivedMail[];
+    serverNames: string[];
     packets: number;
     connections: number;
     open: number;
@@ -63,7 +69,14 @@ export async function startSmtpPeer(
   script: PeerScript = {},
   where: { readonly path?: string; readonly port?: number; readonly host?: string } = {},
 ): Promise<SmtpPeer> {
-  const state = { lines: [] as string[], mails: [] as ReceivedMail[], packets: 0, connections: 0, open: 0 };
+  const state = {
+    lines: [] as string[],
+    mails: [] as ReceivedMail[],
+    serverNames: [] as string[],
+    packets: 0,
+    connections: 0,
+    open: 0,
+  };
   const shared: Shared = { script, peer: state };
   const sockets = new Set<net.Socket>();
   const server = net.createServer((socket) => {
@@ -90,7 +103,7 @@ export async function startSmtpPeer(
 }
 
 class Conversation {
-  readonly #socket: net.Socket;
+  #socket: net.Socket;
   readonly #shared: Shared;
   #buffer = "";
   #content: string | undefined;
@@ -106,14 +119,35 @@ class Conversation {
 
   start(): void {
     this.#socket.setNoDelay(true);
-    this.#socket.on("error", () => {});
-    this.#socket.on("data", (chunk: Buffer) => {
-      this.#shared.peer.packets++;
-      this.#buffer += chunk.toString("latin1");
-      this.#work();
-    });
+    this.#listen();
     const { script } = this.#shared;
     this.#do(script.greeting ?? `220 ${script.name ?? "peer.example"} ESMTP`);
+  }
+
+  #listen(): void {
+    this.#socket.on("error", () => {});
+    this.#socket.on("data", this.#onData);
+  }
+
+  readonly #onData = (chunk: Buffer) => {
+    this.#shared.peer.packets++;
+    this.#buffer += chunk.toString("latin1");
+    this.#work();
+  };
+
+  #startTls({ certificate, key }: NonNullable<PeerScript["tls"]>): void {
+    const plain = this.#socket;
+    plain.off("data", this.#onData);
+    plain.write("220 2.0.0 Ready to start TLS\r\n");
+    const secureContext = tls.createSecureContext({ cert: certificate, key });
+    const socket = new tls.TLSSocket(plain, { isServer: true, secureContext });
+    socket.once("secure", () => {
+      const name = "servername" in socket ? socket.servername : undefined;
+      this.#shared.peer.serverNames.push(typeof name === "string" ? name : "");
+    });
+    this.#socket = socket;
+    this.#buffer = "";
+    this.#listen();
   }
 
   #do(act: Act): void {
@@ -140,7 +174,8 @@ class Conversation {
   #hello(value: readonly string[] | Act | undefined): void {
     const { script } = this.#shared;
     if (typeof value === "string") return this.#do(value);
-    const lines = [script.name ?? "peer.example", ...value ?? KEYWORDS];
+    const startTls = script.tls !== undefined && !(this.#socket instanceof tls.TLSSocket) ? ["STARTTLS"] : [];
+    const lines = [script.name ?? "peer.example", ...value ?? KEYWORDS, ...startTls];
     this.#do(lines.map((line, i) => `250${i === lines.length - 1 ? " " : "-"}${line}`).join("\r\n"));
   }
 
@@ -172,6 +207,8 @@ class Conversation {
         return this.#do(script.rset ?? "250 2.0.0 Ok");
       case "XFORWARD":
         return this.#do(script.xforward ?? "250 2.0.0 Ok");
+      case "STARTTLS":
+        return script.tls === undefined ? this.#do("500 5.5.2 unknown") : this.#startTls(script.tls);
       case "QUIT":
         this.#do(script.quit ?? "221 2.0.0 Bye");
         return void this.#socket.end();

@@ -1,0 +1,48 @@
+/** What of TLS goes to the log (postconf(5), smtpd_tls_loglevel, and Postfix's words for its parts). */
+export type TlsLogPart =
+  /** A line for each connection. */
+  | "summary"
+  /** Why a certificate is not trusted. */
+  | "untrusted"
+  /** Names and fingerprints of a certificate. */
+  | "peercert"
+  | "certmatch"
+  | "verbose"
+  /** Sessions that are resumed. */
+  | "cache"
+  | "dane";
+
+const NONE: readonly TlsLogPart[] = [];
+const DEBUG: readonly TlsLogPart[] = ["summary", "verbose", "cache"];
+
+/** Dumps of packets and the library's own steps cannot be had: levels that ask for them say all else. */
+const WORDS: Readonly<Record<string, readonly TlsLogPart[]>> = {
+  "0": NONE,
+  "none": NONE,
+  "1": ["summary"],
+  "routine": ["summary"],
+  "2": DEBUG,
+  "debug": DEBUG,
+  ...Object.fromEntries(["3", "4", "5", "6", "7", "8", "9"].map((level) => [level, DEBUG])),
+  "ssl-expert": DEBUG,
+  "ssl-developer": DEBUG,
+  "summary": ["summary"],
+  "untrusted": ["untrusted"],
+  "peercert": ["peercert"],
+  "certmatch": ["certmatch"],
+  "verbose": ["verbose"],
+  "cache": ["cache"],
+  "dane": ["dane"],
+  "ssl-debug": NONE,
+  "ssl-handshake-packet-dump": NONE,
+  "ssl-session-packet-dump": NONE,
+};
+
+/** The parts that a level, or a list of words, asks for. What is no such word asks for nothing. */
+export function tlsLogParts(level: string): ReadonlySet<TlsLogPart> {
+  const words = level.split(/[, \t\r\n]+/).filter((word) => word !== "");
+  return new Set(words.flatMap((word) => {
+    const name = word.toLowerCase();
+    return Object.hasOwn(WORDS, name) ? WORDS[name]! : NONE;
+  }));
+}

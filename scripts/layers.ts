@@ -57,8 +57,8 @@ const SUB_ROOMS: Readonly<
   "delivery/smtp": { order: ["route", "content"], inner: ["route", "content"] },
   explain: { order: ["watch", "edit", "print"], inner: ["watch", "edit"] },
   master: {
-    order: ["control", "helper", "spawn", "limits", "lending", "check"],
-    inner: ["limits", "lending"],
+    order: ["control", "helper", "spawn", "limits", "lending", "certificates", "check"],
+    inner: ["limits", "lending", "certificates"],
   },
   platform: { order: ["process", "file", "socket", "database", "crypto"], inner: [] },
   queue: { order: ["index", "log", "file_store"], inner: ["index"] },

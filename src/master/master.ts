@@ -35,6 +35,9 @@ import { type Finding, findingOf } from "./check/finding.ts";
 import type { MasterService } from "../worker/protocol/master_verbs.ts";
 import type { LogTarget } from "../worker/protocol/worker_protocol.ts";
 import type { MasterWorld } from "./master_world.ts";
+import { certificateUses } from "../tls/certificate_uses.ts";
+import { ownTlsFiles } from "../tls/tls_files.ts";
+import { CertificateMonitor } from "./certificates/certificate_monitor.ts";
 import { StartFault } from "../worker/start_fault.ts";
 
 /** How master was started. */
@@ -60,6 +63,7 @@ export class Master {
   readonly #spawned: SpawnServices;
   readonly #leases = new Leases();
   readonly #anvil: AnvilLedger;
+  readonly #certificates: CertificateMonitor;
   readonly #lentWatch: LentWatch;
   readonly #keyWatch: LentWatch;
   #cancelStatus = () => {};
@@ -89,6 +93,12 @@ export class Master {
     this.#sockets = new ListeningSockets(world.sockets);
     this.#startedAt = world.now();
     this.#lentWatch = new LentWatch(world, (paths) => void this.#renew(paths));
+    this.#certificates = new CertificateMonitor({
+      files: ownTlsFiles,
+      metrics: this.metrics,
+      log: () => this.log,
+      after: (milliseconds, call) => world.after(milliseconds, call),
+    });
     this.#keyWatch = new LentWatch(world, () => this.#lendKeys());
     this.#anvil = new AnvilLedger(configuration.settings.anvil_rate_time_unit, () => world.now());
     this.#helpers = new HelperProcesses({
@@ -159,6 +169,7 @@ export class Master {
     const prepared = this.#prepare(configuration);
     logFindings([...findings, ...startFindings(configuration), ...relay], this.log);
     await this.#tellOfNames(configuration);
+    await this.#tellOfCertificates(configuration);
     if (this.#stopping) return;
     prepared.plan.sockets.commit();
     orStartFault(() => this.#spawned.apply(this.#configuration, prepared.plan.identity));
@@ -199,6 +210,7 @@ export class Master {
   #follow({ lent, keys }: Prepared): void {
     this.#lentWatch.follow(lent);
     this.#keyWatch.follow(keys);
+    this.#certificates.follow(certificateUses(this.#configuration));
   }
 
   /** Files of TLS are others now: the workers get what they cannot read of them, and go on as they are. */
@@ -250,6 +262,7 @@ export class Master {
       const configuration = await this.#proveRelay(read);
       refuseToShut(portsShut(before, configuration));
       await this.#tellOfNames(configuration);
+      await this.#tellOfCertificates(configuration);
       await this.#replaceWorkers(configuration);
       this.#reloads.add(1, "done");
     } catch (error) {
@@ -313,6 +326,12 @@ export class Master {
     logFindings(namePatterns(configuration).map(findingOf), this.log);
   }
 
+  /** Says what keeps keys and certificates from being served, and what others would have against them. */
+  async #tellOfCertificates(configuration: Configuration): Promise<void> {
+    const { checkCertificates } = await import("./check/check_certificates.ts");
+    logFindings(checkCertificates(configuration, ownTlsFiles), this.log);
+  }
+
   /** anvil(8)'s statistics every anvil_status_update_time, where master counts for several workers. */
   #reportClients(): void {
     const { anvil_rate_time_unit, anvil_status_update_time } = this.#configuration.settings;
@@ -343,6 +362,7 @@ export class Master {
     this.#cancelStatus();
     this.#lentWatch.stop();
     this.#keyWatch.stop();
+    this.#certificates.stop();
     this.#sockets.close();
     const generations = [...this.#draining, this.#current, this.#rising].filter((each) => each !== undefined);
     const within = this.#configuration.settings.shutdown_deadline * 1000;
@@ -398,7 +418,8 @@ export class Master {
     const generation = this.#current;
     if (this.#stopping) return { ready: false, reasons: ["the mail system is stopping"] };
     if (generation === undefined) return { ready: false, reasons: ["no workers"] };
-    return await readinessOf(generation);
+    const readiness = await readinessOf(generation);
+    return { ...readiness, notes: [...readiness.notes ?? [], ...this.#certificates.notes()] };
   }
 
   #host(): GenerationHost {

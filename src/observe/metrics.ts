@@ -44,6 +44,8 @@ export interface Counter {
 /** A metric to set. */
 export interface Gauge {
   set(value: number, ...labels: string[]): void;
+  /** Forgets all values: what they were of is gone. */
+  clear(): void;
 }
 
 /** A metric of a distribution. */
@@ -84,6 +86,10 @@ class Family {
 
   set(value: number, ...labels: string[]): void {
     this.cell(labels).value = value;
+  }
+
+  clear(): void {
+    this.#cells.clear();
   }
 
   observe(value: number, ...labels: string[]): void {

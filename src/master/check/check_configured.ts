@@ -14,6 +14,8 @@ import { readSource } from "../../table/text/source_records.ts";
 import { LISTENING_PROGRAMS } from "../../config/listening_endpoints.ts";
 import { proveServices } from "../../worker/service_relay_proof.ts";
 import { namePatterns } from "./name_patterns.ts";
+import { ownTlsFiles } from "../../tls/tls_files.ts";
+import { checkCertificates } from "./check_certificates.ts";
 import { checkVerification } from "./check_verification.ts";
 import { smtpdBehind } from "../../config/smtpd_behind.ts";
 import { relayFinding } from "./close_relays.ts";
@@ -34,6 +36,7 @@ export async function checkConfigured(configuration: Configuration): Promise<Fin
     ...checkTables(configuration, world),
     ...checkPolicies(configuration, world),
     ...checkVerification(configuration),
+    ...checkCertificates(configuration, ownTlsFiles),
     ...namePatterns(configuration).map(findingOf),
     ...(await proveServices(configuration)).map(relayFinding),
   ];

@@ -1,0 +1,120 @@
+import type { Configuration, Service } from "../../config/service.ts";
+import { isReadableByOthers } from "../../platform/file/readable_by_others.ts";
+import { systemCa } from "../../platform/socket/certificate_authorities.ts";
+import {
+  type CertificateUse,
+  certificateUses,
+  demandsTls,
+  serviceNames,
+} from "../../tls/certificate_uses.ts";
+import { type Certificate, readCertificate } from "../../tls/certificate.ts";
+import type { Chain, ChainFault } from "../../tls/chain.ts";
+import { loadOwnChains } from "../../tls/chain_files.ts";
+import { pathsOf } from "../../tls/chain_parameters.ts";
+import { chainProblems } from "../../tls/chain_problems.ts";
+import { NO_SERVER_CERTIFICATE } from "../../tls/own_certificates.ts";
+import { pemObjects } from "../../tls/pem.ts";
+import type { TlsFiles } from "../../tls/tls_files.ts";
+import type { Finding, Severity } from "./finding.ts";
+import { placeOf, placeText } from "./place_of.ts";
+
+/** Keys and certificates as they would be served: what keeps them from it, and what others would have against them. */
+export function checkCertificates(configuration: Configuration, files: TlsFiles): Finding[] {
+  const authorities = once(systemAuthorities);
+  return certificateUses(configuration).flatMap((use) =>
+    checkUse(use, { configuration, files, authorities })
+  );
+}
+
+interface Scene {
+  readonly configuration: Configuration;
+  readonly files: TlsFiles;
+  readonly authorities: () => readonly Certificate[] | undefined;
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+/** Undefined where the system has none: there is nothing to hold a chain against then. */
+function systemAuthorities(): readonly Certificate[] | undefined {
+  const found = pemObjects(systemCa()).objects.map(({ der }) => readCertificate(Buffer.from(der)))
+    .filter((each) => each !== undefined);
+  return found.length === 0 ? undefined : found;
+}
+
+function checkUse(use: CertificateUse, scene: Scene): Finding[] {
+  const { files: { side, warnings }, services } = use;
+  const loaded = loadOwnChains(use.files, (path) => scene.files.read(path));
+  const say = (severity: Severity, parameter: string, text: string, consequence?: string): Finding => {
+    const place = placeOf(parameter, services[0]!, scene.configuration);
+    const full = consequence === undefined ? text : `${text}; ${consequence}`;
+    return {
+      severity,
+      text: `${placeText(place)}: ${full}`,
+      consequence: full,
+      parameter,
+      ...place,
+    };
+  };
+  const notes = warnings.map((text) => say("warning", `${side}_tls_chain_files`, text));
+  if (loaded.is === "fault") return [...notes, faultFinding(loaded.fault, use, say)];
+  if (loaded.is === "none" || loaded.chains.size === 0) {
+    const words = loaded.is === "none" ? [NO_SERVER_CERTIFICATE] : [...loaded.notes, NO_SERVER_CERTIFICATE];
+    const fix = `set ${side}_tls_chain_files to a file with a key and its certificate`;
+    return [...notes, faultFinding({ words, fix, isOfSystem: false }, use, say)];
+  }
+  const parameterOf = (path: string) =>
+    pathsOf(use.files).find((each) => each.path === path)?.parameter ?? `${side}_tls_chain_files`;
+  return [
+    ...notes,
+    ...loaded.notes.map((text) => say("warning", `${side}_tls_chain_files`, text)),
+    ...[...loaded.chains.values()].flatMap((chain) => [
+      ...problemsOf(chain, use, scene).map((text) =>
+        say("warning", parameterOf(chain.certificateSource), text)
+      ),
+      ...exposed(chain).map((text) => say("warning", parameterOf(chain.keySource), text)),
+    ]),
+  ];
+}
+
+type Say = (severity: Severity, parameter: string, text: string, consequence?: string) => Finding;
+
+/** Mail that is only taken over TLS is not taken at all; other mail comes and goes in the clear. */
+function faultFinding(
+  { words, fix }: ChainFault,
+  { files: { side }, services }: CertificateUse,
+  say: Say,
+): Finding {
+  const parameter = /^(\w+): /.exec(fix)?.[1] ?? `${side}_tls_chain_files`;
+  const shut = services.filter((service) => side === "smtpd" && demandsTls(service));
+  const names = (of: readonly Service[]) => serviceNames(of).join(", ");
+  const consequence = side !== "smtpd"
+    ? `${names(services)}: no TLS`
+    : shut.length > 0
+    ? `${names(shut)} takes no mail, as it takes it over TLS alone`
+    : `${names(services)}: STARTTLS is answered with 454, and mail comes in the clear`;
+  return say(
+    shut.length > 0 ? "closed" : "weaker",
+    parameter,
+    `${words.join("; ")}: ${fix.replace(/^\w+: /, "")}`,
+    consequence,
+  );
+}
+
+function problemsOf(chain: Chain, { files: { side }, services }: CertificateUse, scene: Scene): string[] {
+  const isServer = side === "smtpd";
+  const names = isServer ? [...new Set(services.map(({ settings }) => settings.myhostname))] : [];
+  return chainProblems(chain, {
+    now: scene.files.now(),
+    names,
+    role: isServer ? "server" : "client",
+    authorities: scene.authorities(),
+  }).map(({ text }) => text);
+}
+
+function exposed({ keySource }: Chain): string[] {
+  if (!isReadableByOthers(keySource)) return [];
+  return [`${keySource}: every user of this machine may read this key: chmod o-rwx ${keySource}`];
+}

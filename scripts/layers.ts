@@ -54,7 +54,7 @@ const SUB_ROOMS: Readonly<
   },
   config: { order: ["parameters", "syntax", "check"], inner: [] },
   delivery: { order: ["mailbox", "local", "virtual", "pipe", "smtp"], inner: [] },
-  "delivery/smtp": { order: ["route", "content"], inner: ["route", "content"] },
+  "delivery/smtp": { order: ["route", "tls", "content"], inner: ["route", "content"] },
   explain: { order: ["watch", "edit", "print"], inner: ["watch", "edit"] },
   master: {
     order: ["control", "helper", "spawn", "limits", "lending", "certificates", "check"],

@@ -478,7 +478,7 @@ describe("warnings", () => {
     expect(old("compatibility_level = 3.6\n")).toEqual([]);
     expect(old("compatibility_level = 2\nrespectful_logging = yes\n")).toEqual([
       "Postfix is using backwards-compatible default settings (/etc/mta/main.cf, line 2; " +
-      "smtpd_relay_before_recipient_restrictions=no, smtpd_tls_fingerprint_digest=md5; compatibility_level = 3.6 gives today's)",
+      "smtpd_relay_before_recipient_restrictions=no, smtpd_tls_fingerprint_digest=md5, smtp_tls_fingerprint_digest=md5, lmtp_tls_fingerprint_digest=md5; compatibility_level = 3.6 gives today's)",
     ]);
     expect(old("")[0]).toContain("append_dot_mydomain=yes, smtputf8_enable=no, smtpd_relay_restrictions=, ");
     expect(old("")[0]).toContain("mynetworks_style=subnet");

@@ -20,15 +20,18 @@ export function createLog({ syslogName, writer, observe, now = Date.now }: LogOp
     emit(program, name, fields) {
       const kind = events[name] as EventKind<EventFields<typeof name>>;
       const text = kind.text(fields);
-      writer.write({
-        time: now(),
-        level: kind.level,
-        syslogName,
-        program,
-        text,
-        event: name,
-        fields: fields as { readonly [field: string]: FieldValue },
-      });
+      // An event without a text is only counted.
+      if (text !== "") {
+        writer.write({
+          time: now(),
+          level: kind.level,
+          syslogName,
+          program,
+          text,
+          event: name,
+          fields: fields as { readonly [field: string]: FieldValue },
+        });
+      }
       observe?.(name, fields);
     },
     note: (program, level, text) => writer.write({ time: now(), level, syslogName, program, text }),

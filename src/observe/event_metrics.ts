@@ -24,7 +24,13 @@ function rulesFor(metrics: Metrics): Rules {
   const notices = metrics.counter("mta_bounce_notices_total", "Notices sent by kind", "kind");
   const limits = metrics.counter("mta_smtpd_limit_exceeded_total", "Clients over a limit", "kind");
   const checks = metrics.counter("mta_cleanup_checks_total", "Header and body checks that acted", "verb");
+  const tls = metrics.counter(
+    "mta_smtp_tls_connections_total",
+    "Connections to other servers under TLS, new ones, by how far the server is trusted",
+    "trust",
+  );
   return {
+    serverTls: ({ usage, trust }) => usage === "established" ? tls.add(1, trust) : undefined,
     connect: count("mta_smtpd_sessions_total", "SMTP sessions begun"),
     client: count("mta_smtpd_messages_total", "Mail transactions with an accepted recipient"),
     sessionBroken: ({ reason }) => broken.add(1, reason),

@@ -24,6 +24,21 @@ export const deliveryEvents = {
   connectFailed: event<{ reason: string }>("info", (e) => e.reason),
   /** A host is passed over and the next one tried; `reason` as in the delivery line. */
   hostSkipped: event<{ id: string; reason: string }>("info", (e) => `${e.id}: ${e.reason}`),
+  /** TLS with another server; `line` tells of it where the log level asks for that. */
+  serverTls: event<
+    {
+      line: string;
+      isLogged: boolean;
+      server: string;
+      usage: "established" | "reused";
+      trust: string;
+      level: string;
+      protocol: string;
+      cipher: string;
+      bits: number;
+      resumed: boolean;
+    }
+  >("info", (e) => e.isLogged ? e.line : ""),
   lineFolded: event<{ id: string; limit: number }>(
     "info",
     (e) => `${e.id}: breaking line > ${e.limit} bytes with <CR><LF>SPACE`,

@@ -20,6 +20,12 @@ export function isAssociated(certificate: Certificate, association: Association)
   return data.equals(association.data);
 }
 
+/** An association as text, no longer than a digest. */
+export function associationText({ whose, of, digest: algorithm, data }: Association): string {
+  const short = algorithm === undefined ? digest("sha256", data) : data;
+  return `${whose} ${of} ${algorithm ?? "whole"} ${short.toString("hex")}`;
+}
+
 /** Fingerprints, `AB:CD...` or without colons, of a certificate or its key (smtp_tls_fingerprint_cert_match). */
 export function fingerprintAssociations(
   fingerprint: string,

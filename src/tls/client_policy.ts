@@ -6,14 +6,14 @@ export const CLIENT_LEVELS = [
   "may",
   "encrypt",
   "fingerprint",
-  "half-dane",
+  "halfdane",
   "dane",
   "dane-only",
   "verify",
   "secure",
 ] as const;
 
-/** One of them. `half-dane`: TLSA records of a host that was found without DNSSEC. */
+/** One of them. `halfdane`: TLSA records of a host that was found without DNSSEC. */
 export type ClientLevel = (typeof CLIENT_LEVELS)[number];
 
 /** What a policy table says for a destination, before main.cf's own settings fill in the rest. */
@@ -98,5 +98,5 @@ export function mustMatch(level: ClientLevel): boolean {
 /** The level of that name, in any case. */
 export function clientLevel(name: string): ClientLevel | undefined {
   const lower = name.toLowerCase();
-  return lower === "half-dane" ? undefined : CLIENT_LEVELS.find((level) => level === lower);
+  return lower === "halfdane" ? undefined : CLIENT_LEVELS.find((level) => level === lower);
 }

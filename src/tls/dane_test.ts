@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { authorityUnder, selfMadeAuthority } from "../../test/kit/memory/authority.ts";
 import { withPeers } from "../../test/kit/peers.ts";
+import { NO_AUTHORITIES } from "./authorities.ts";
 import { readCertificate } from "./certificate.ts";
 import { choosePurposes, daneAssociations, daneMatchLine, recordText, type TlsaRecord } from "./dane.ts";
 import { readDaneDigests } from "./dane_digests.ts";
@@ -56,7 +57,7 @@ function judged(presented: readonly Buffer[], records: readonly TlsaRecord[]) {
   const { usable } = daneAssociations(records, DIGESTS, WHOM);
   return judge({ chain: presented, trouble: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" }, {
     role: "server",
-    authorities: { has: () => false },
+    authorities: NO_AUTHORITIES,
     associations: usable,
     names: [NAME],
     depth: 9,

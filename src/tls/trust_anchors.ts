@@ -37,3 +37,24 @@ export function readTrustAnchors(
   if (fault !== undefined) return { problem: `error reading: ${path}: malformed trust-anchor: ${fault}` };
   return found.length > 0 ? found : { problem: `error reading: ${path}: no trust-anchor in it` };
 }
+
+type Read = ReturnType<typeof readTrustAnchors>;
+
+/** Files with trust anchors, read again only when they have changed. */
+export class TrustAnchorFiles {
+  readonly #files: TlsFiles;
+  readonly #known = new Map<string, { readonly stamp: string; readonly read: Read }>();
+
+  constructor(files: TlsFiles) {
+    this.#files = files;
+  }
+
+  read(path: string): Read {
+    const stamp = this.#files.stampOf(path)?.text;
+    const known = this.#known.get(path);
+    if (known !== undefined && known.stamp === stamp) return known.read;
+    const read = readTrustAnchors(path, this.#files);
+    if (stamp !== undefined) this.#known.set(path, { stamp, read });
+    return read;
+  }
+}

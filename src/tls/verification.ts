@@ -10,7 +10,7 @@ import { canonicalIp } from "../address/ip.ts";
 export interface Trust {
   /** Whose certificate it is. */
   readonly role: "server" | "client";
-  readonly authorities: Pick<Authorities, "has">;
+  readonly authorities: Authorities;
   /** When there are any, they alone vouch, and no authority. */
   readonly associations?: readonly Association[] | undefined;
   /** The certificate must bear one of them; undefined when no name is asked for. */
@@ -70,7 +70,12 @@ function byAuthorities(
   runtime: string | undefined,
   trust: Trust,
 ): Verdict {
-  const found = [...issuerTroubles(path, trust), ...pathTroubles(path, trust)];
+  // What came along is not always the chain that holds: another certificate of the same signer may end it.
+  const holds = runtime === undefined && trust.authorities.pem !== "";
+  const found = [
+    ...(holds ? tooLong(path, trust) : issuerTroubles(path, trust)),
+    ...pathTroubles(path, trust),
+  ];
   if (runtime !== undefined && found.length === 0) found.push(runtimeTrouble(runtime));
   return verdict(own, found, trust, undefined);
 }

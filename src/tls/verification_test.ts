@@ -10,6 +10,7 @@ import {
 } from "../../test/kit/memory/authority.ts";
 import { withPeers } from "../../test/kit/peers.ts";
 import { type Association, fingerprintAssociations } from "./association.ts";
+import { NO_AUTHORITIES } from "./authorities.ts";
 import { certificateFingerprint, keyFingerprint, readCertificate } from "./certificate.ts";
 import { pemObjects } from "./pem.ts";
 import { readTrustAnchors } from "./trust_anchors.ts";
@@ -49,7 +50,7 @@ const ofRoot = (der: Buffer) => derOf(root.certificate)[0]!.equals(der);
 function says(chain: readonly Buffer[], trust: Partial<Trust> = {}, runtime?: string): string {
   const verdict = judge({ chain, trouble: runtime }, {
     role: "server",
-    authorities: { has: ofRoot },
+    authorities: { pem: root.certificate, has: ofRoot },
     depth: 9,
     now: Date.now(),
     ...trust,
@@ -67,12 +68,16 @@ describe("judge() by authorities", () => {
     expect(says(chains.whole!, { names: [".example.com"] })).toBe(`trusted ${NAME}`);
   });
 
+  test("trusts a chain that holds though another one came along", () => {
+    expect(says(chains.below!, { authorities: { pem: root.certificate, has: () => false } })).toBe("trusted");
+  });
+
   test("says what is wrong in OpenSSL's order, nearest to the server first", () => {
     const issuer = "UNABLE_TO_VERIFY_LEAF_SIGNATURE";
     expect(says(chains.self!, {}, "DEPTH_ZERO_SELF_SIGNED_CERT")).toBe(`${FAILED}: self-signed certificate`);
     expect(says(chains.alone!, {}, issuer)).toBe(`${FAILED}: untrusted issuer /CN=Between`);
     expect(says(chains.below!, {}, issuer)).toBe(`${FAILED}: untrusted issuer /CN=Good Root`);
-    expect(says(chains.whole!, { authorities: { has: () => false } }, "SELF_SIGNED_CERT_IN_CHAIN"))
+    expect(says(chains.whole!, { authorities: NO_AUTHORITIES }, "SELF_SIGNED_CERT_IN_CHAIN"))
       .toBe(`${FAILED}: untrusted issuer /CN=Good Root`);
     expect(says(chains.expired!, {}, "CERT_HAS_EXPIRED")).toBe(`server ${FAILED}: certificate has expired`);
     expect(says(chains.forClients!, {}, issuer)).toBe(`${FAILED}: untrusted issuer /CN=Good Root`);
@@ -89,6 +94,9 @@ describe("judge() by authorities", () => {
     expect(says(chains.good!, {}, "CERT_SIGNATURE_FAILURE"))
       .toBe(`server ${FAILED}: num=7:certificate signature failure`);
     expect(says(chains.good!, {}, "SOMETHING_NEW")).toContain("num=1:");
+    expect(says(chains.good!, { authorities: NO_AUTHORITIES })).toBe(
+      `${FAILED}: untrusted issuer /CN=Good Root`,
+    );
     expect(says([Buffer.from("no certificate")])).toBe("no certificate");
   });
 });
@@ -103,7 +111,7 @@ function anchors(pem: string): readonly Association[] {
 }
 
 describe("judge() by associations", () => {
-  const nobody = { authorities: { has: () => false } };
+  const nobody = { authorities: NO_AUTHORITIES };
   const by = (pem: string, more: Partial<Trust> = {}) => ({ ...nobody, associations: anchors(pem), ...more });
 
   test("trusts what a trust anchor has signed, whether it comes along or not", () => {

@@ -1,4 +1,4 @@
-import { ABSENCE, type Absence, type Feature } from "../parameters/absence.ts";
+import type { Absence, Feature } from "../parameters/absence.ts";
 import { hasDefault, rowOf, type Scope } from "../scope.ts";
 import { textOf } from "./check_main.ts";
 
@@ -21,10 +21,6 @@ type Judge = (value: string, scope: Scope, absence: Absence) => Partial<Loss> | 
 /** Values that ask for nothing. */
 const NOTHING = new Set(["", "no", "none", "0"]);
 
-/** A level of TLS: `may` asks for it where it can be had, the others insist. */
-const tlsLevel = (inTheClear: Absence): Judge => (value) =>
-  value.toLowerCase() === "may" ? { means: "weaker", why: inTheClear.why } : undefined;
-
 /** milter_default_action (postconf(5)) says what becomes of mail that no milter has seen. */
 const milters: Judge = (_, scope) => {
   const action = textOf(scope, "milter_default_action");
@@ -42,8 +38,6 @@ const passwords = (program: "smtp" | "lmtp"): Judge => (_, scope) =>
 
 /** Where more than the parameter's name decides. */
 const JUDGES: Readonly<Record<string, Judge>> = {
-  smtp_tls_security_level: tlsLevel(ABSENCE.smtp_use_tls),
-  lmtp_tls_security_level: tlsLevel(ABSENCE.smtp_use_tls),
   smtpd_milters: milters,
   non_smtpd_milters: milters,
   smtp_sasl_password_maps: passwords("smtp"),

@@ -5,6 +5,7 @@ import { type Features, NO_FEATURES } from "../../smtp/server_features.ts";
 import { type Peer, peerName, relayName } from "./peer.ts";
 import { type ReplyLimits, ReplyReader, type ServerReply } from "../../smtp/reply_reader.ts";
 import type { SessionKey } from "./session_key.ts";
+import type { SessionTls } from "./session_tls.ts";
 
 /** How a conversation ended early. */
 export type Lost = "lost" | "timeout" | "aborted";
@@ -35,8 +36,8 @@ export class Session {
   features: Features = NO_FEATURES;
   /** The greeting said ESMTP. */
   announcesEsmtp = false;
-  /** What the handshake was; undefined in the clear. */
-  tls: TlsFacts | undefined;
+  /** What the handshake came to; undefined in the clear, and before it is judged. */
+  tls: SessionTls | undefined;
   /** Whether this is a most preferred server of the destination (loop detection). */
   bestMx = false;
   /** The destination had no other address when this one was opened. */
@@ -157,10 +158,10 @@ export class Session {
   async startTls(tls: ClientTls, timeout: number): Promise<TlsFacts> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.tls = await this.#connection.startTls({ ...tls, side: "client", timeout });
+    const facts = await this.#connection.startTls({ ...tls, side: "client", timeout });
     this.#reader = new ReplyReader(this.#limits);
     this.features = NO_FEATURES;
-    return this.tls;
+    return facts;
   }
 
   /** Says QUIT and closes; waits for the answer only when told so (smtp_skip_quit_response). */

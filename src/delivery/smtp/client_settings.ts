@@ -54,6 +54,7 @@ export const CLIENT_PARAMETERS = [
   "lmtp_xforward_timeout",
   "mime_boundary_length_limit",
   "mime_nesting_limit",
+  "minimal_backoff_time",
   "myhostname",
   "relayhost",
   "smtp_address_preference",
@@ -166,6 +167,8 @@ export interface ClientSettings {
   readonly minDataRate: number;
   readonly convertMime: boolean;
   readonly walkLimits: WalkLimits;
+  /** Milliseconds. */
+  readonly minimalBackoff: number;
   readonly softBounce: boolean;
   readonly verifyTarget: "rcpt" | "data";
   readonly assumeFinal: boolean;
@@ -233,6 +236,7 @@ export function clientSettings(
     minDataRate: pick(s.smtp_min_data_rate, s.lmtp_min_data_rate),
     convertMime: !s.disable_mime_output_conversion,
     walkLimits: walkLimits(s, s.line_length_limit),
+    minimalBackoff: 1000 * s.minimal_backoff_time,
     softBounce: s.soft_bounce,
     verifyTarget: pick(s.smtp_address_verify_target, s.lmtp_address_verify_target) === "data"
       ? "data"

@@ -2,17 +2,23 @@ import { systemErrorText } from "../../platform/system_error.ts";
 import { asciiDomain } from "../../address/idna.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import type { DeliveryJob, DeliveryReport } from "../agent.ts";
+import { isOptional, isPolicyFault, type PolicyDraft, type PolicyFault } from "../../tls/client_policy.ts";
+import type { HandshakeJudgement } from "../../tls/client_engine.ts";
 import { type AddressList, domainTargets, hostTargets, type Target } from "./route/address_list.ts";
 import { type Endpoint, openSession } from "./connector.ts";
 import type { DeliveryContext } from "./delivery_context.ts";
 import { type Destination, parseDestination } from "./route/smtp_destination.ts";
 import { type Failure, isSoft, localFailure } from "./failure.ts";
 import { open } from "./opening.ts";
+import { openingSteps } from "./opening_steps.ts";
+import { relayName } from "./peer.ts";
 import { Progress } from "./progress.ts";
 import { Session } from "./client_session.ts";
 import { outgoingMessage } from "./content/outgoing_message.ts";
-import { addressKey, type Demand, isSameDemand, nexthopKey, NO_DEMAND } from "./session_key.ts";
-import { isUnmet } from "./unmet_demands.ts";
+import { addressKey, type Demand, demandOf, nexthopKey, NO_DEMAND } from "./session_key.ts";
+import { serverTls } from "./session_tls.ts";
+import type { PolicyServer } from "./tls/client_policies.ts";
+import { draftText } from "./tls/draft_text.ts";
 import { transact, type TransactionContext, type TransactionEnd } from "./transaction.ts";
 
 /** Port on which mail systems talk to each other: there a host with our own name or address is a loop. */
@@ -39,8 +45,8 @@ class Delivery {
   /** Under which next hop the first good connection is kept. */
   #nexthopKey: string | undefined;
   #keptByNexthop = false;
-  /** What is demanded of connections for the next hop in hand. */
-  #demand: Demand = NO_DEMAND;
+  /** TLS broke where it need not be: the same server gets another chance in the clear. */
+  #retryInClear = false;
   #transaction: TransactionContext | undefined;
 
   constructor(job: DeliveryJob, signal: AbortSignal, context: DeliveryContext) {
@@ -56,7 +62,10 @@ class Delivery {
   }
 
   async run(): Promise<DeliveryReport> {
-    this.#transaction = await outgoingMessage(this.#job, this.#context, (session) => this.#willKeep(session));
+    this.#transaction = await outgoingMessage(this.#job, this.#context, {
+      keep: (session) => this.#willKeep(session),
+      mayRetryInClear: (failure, session) => this.#mayRetryInClear(failure, session),
+    });
     const passed = await this.#overSites();
     if (passed !== undefined) return passed;
     if (this.#signal.aborted) this.#progress.interrupt();
@@ -116,12 +125,13 @@ class Delivery {
       service,
     });
     if (destination.is !== "host") return this.#badDestination(destination);
-    const demand = await this.#context.demands.nexthop(site, this.#job.envelope.sender);
-    if (isUnmet(demand)) return void (this.#why = demand);
-    this.#demand = demand;
+    const unmet = await this.#context.logins.nexthop(site, this.#job.envelope.sender);
+    if (unmet !== undefined) return void (this.#why = unmet);
+    const where = { nexthop: site, domain: destination.host, port: destination.port };
+    const draft = await this.#context.tls.policies.nexthop(where);
     const limits = { addresses: 0, sessions: 0 };
-    if (first && this.#cachePolicy(destination.host)) {
-      this.#nexthopKey = nexthopKey(destination.text, demand);
+    if (first && this.#cachePolicy(destination.host) && !isPolicyFault(draft)) {
+      this.#nexthopKey = nexthopKey(destination.text, draftText(draft));
       if (await this.#overSoleServer(this.#nexthopKey)) return;
     }
     const detectLoop = settings.program === "smtp" && destination.port === SMTP_PORT;
@@ -131,7 +141,26 @@ class Delivery {
     // Other relays do not help when the mail comes back to this host.
     if (list.iAmMx || list.failure?.status.endsWith(".4.6")) this.#finalNexthop = true;
     const rest = first ? await this.#overKeptSessions(list.targets, limits) : list.targets;
-    await this.#overTargets(rest, list.targets, destination, detectLoop, limits);
+    const demand = (target: Target) =>
+      this.#demandOf(draft, { ...where, host: target.host, target, mx: list.mx });
+    await this.#overTargets({ rest, all: list.targets, destination, detectLoop, limits, demand });
+  }
+
+  /** What is demanded of a server; undefined when it is passed over, which is in the log. */
+  async #demandOf(draft: PolicyDraft | PolicyFault, server: PolicyServer): Promise<Demand | undefined> {
+    const { tls, warn } = this.#context;
+    const policy = await tls.policies.server(draft, server);
+    if (isPolicyFault(policy)) {
+      warn(`TLS policy lookup for ${server.nexthop}/${server.host}: ${policy.text}`);
+      this.#why = localFailure(policy.status, policy.text);
+      return undefined;
+    }
+    if (!tls.settings.wrapperMode || !isOptional(policy.level)) {
+      return demandOf(policy, server.domain, server.host);
+    }
+    const { program } = tls.settings;
+    warn(`${program}_tls_wrappermode requires "${program}_tls_security_level = encrypt" (or stronger)`);
+    return undefined;
   }
 
   /** The direct way: a kept connection to the only server there is needs no lookup. Answers whether it was taken. */
@@ -150,14 +179,22 @@ class Delivery {
 
   /** A connection kept for the next hop, if it was made for what its host demands now. */
   async #takeKept(key: string, sole: boolean): Promise<Session | undefined> {
-    const { cache, demands } = this.#context;
+    const { cache, logins } = this.#context;
     for (;;) {
       const session = cache.take(key, sole);
       if (session === undefined) return undefined;
-      const demand = await demands.host(session.peer.host, this.#demand);
-      if (!isUnmet(demand) && isSameDemand(demand, session.key)) return session;
+      const unmet = await logins.host(session.peer.host);
+      if (unmet === undefined) return this.#reused(session);
       session.quit();
     }
+  }
+
+  #reused(session: Session): Session {
+    const { log, settings, tls } = this.#context;
+    if (session.tls !== undefined) {
+      log.emit(settings.program, "serverTls", serverTls(session.tls, "reused", tls.settings.log.summary));
+    }
+    return session;
   }
 
   #badDestination(destination: Exclude<Destination, { is: "host" }>): void {
@@ -211,56 +248,59 @@ class Delivery {
     return rest;
   }
 
-  async #overTargets(
-    targets: readonly Target[],
-    all: readonly Target[],
-    destination: Destination & { is: "host" },
-    detectLoop: boolean,
-    limits: Limits,
-  ): Promise<void> {
-    for (let i = 0; i < targets.length && this.#mustGoOn() && !this.#limitReached(limits); i++) {
-      const target = targets[i]!;
+  async #overTargets(round: Round): Promise<void> {
+    const { rest, limits } = round;
+    for (let i = 0; i < rest.length && this.#mustGoOn() && !this.#limitReached(limits); i++) {
       limits.addresses++;
-      const setFinal = () =>
-        this.#progress.finalServer = this.#finalNexthop &&
-          (i === targets.length - 1 || this.#limitReached(limits));
-      const peer = { host: target.host, address: target.address, port: destination.port };
-      const endpoint: Endpoint = { is: "tcp", peer, family: target.family };
-      const unmet = await this.#context.demands.server(this.#demand, target.host, destination.port);
-      if (unmet !== undefined) {
-        this.#why = unmet;
-        continue;
-      }
-      // A kept connection that turns out dead gives way to a new one to the same address.
-      for (let transferred = false; !transferred && this.#mustGoOn();) {
-        const session = await this.#sessionTo(endpoint, {
-          nexthop: destination.text,
-          detectLoop,
-          prepare: (opened) => {
-            opened.bestMx = target.preference === all[0]!.preference;
-            opened.sole = all.length === 1;
-            setFinal();
-          },
-        });
-        if (session === undefined) break;
-        if (session.uses === 0) limits.sessions++;
-        setFinal();
-        transferred = await this.#transfer(session);
-      }
+      const demand = await round.demand(rest[i]!);
+      if (demand === undefined) continue;
+      this.#retryInClear = false;
+      await this.#overTarget(round, i, demand);
+      if (!this.#retryInClear || !this.#mustGoOn()) continue;
+      this.#retryInClear = false;
+      await this.#overTarget(round, i, NO_DEMAND);
+    }
+  }
+
+  async #overTarget(round: Round, at: number, demand: Demand): Promise<void> {
+    const { rest, all, limits, destination, detectLoop } = round;
+    const target = rest[at]!;
+    const setFinal = () =>
+      this.#progress.finalServer = this.#finalNexthop &&
+        (at === rest.length - 1 || this.#limitReached(limits));
+    const peer = { host: target.host, address: target.address, port: destination.port };
+    const endpoint: Endpoint = { is: "tcp", peer, family: target.family };
+    // A kept connection that turns out dead gives way to a new one to the same address.
+    for (let transferred = false; !transferred && this.#mustGoOn();) {
+      const session = await this.#sessionTo(endpoint, demand, {
+        nexthop: destination.text,
+        domain: destination.host,
+        detectLoop,
+        prepare: (opened) => {
+          opened.bestMx = target.preference === all[0]!.preference;
+          opened.sole = all.length === 1;
+          setFinal();
+        },
+      });
+      if (session === undefined) return;
+      const isNew = session.uses === 0;
+      if (isNew) limits.sessions++;
+      setFinal();
+      transferred = await this.#transfer(session);
+      if (this.#retryInClear && isNew) limits.sessions--;
     }
   }
 
   /** A session that is ready for mail: kept under its address, or new; undefined when the host did not want us. */
-  async #sessionTo(endpoint: Endpoint, opening: Opening): Promise<Session | undefined> {
+  async #sessionTo(endpoint: Endpoint, demand: Demand, opening: Opening): Promise<Session | undefined> {
     const { peer } = endpoint;
-    const { cache, demands, log, settings } = this.#context;
-    const demand = await demands.host(peer.host, this.#demand);
-    if (!isUnmet(demand) && this.#nexthopKey !== undefined) {
+    const { cache, logins, log, settings } = this.#context;
+    const unmet = await logins.host(peer.host);
+    if (unmet === undefined && this.#nexthopKey !== undefined) {
       const kept = cache.take(addressKey(peer, demand));
-      if (kept !== undefined) return kept;
+      if (kept !== undefined) return this.#reused(kept);
     }
-    const met = isUnmet(demand) ? this.#demand : demand;
-    const session = await openSession(endpoint, met, this.#context, this.#signal);
+    const session = await openSession(endpoint, demand, this.#context, this.#signal);
     if (!(session instanceof Session)) {
       this.#why = session;
       if (this.#signal.aborted) return undefined;
@@ -268,32 +308,64 @@ class Delivery {
       return undefined;
     }
     opening.prepare(session);
-    const failure = isUnmet(demand)
-      ? demand
-      : await this.#whileAbortable(session, this.#open(session, opening));
+    const failure = unmet ?? await this.#whileAbortable(session, this.#open(session, opening));
     if (failure === undefined) return session;
-    this.#why = failure;
-    this.#progress.failAll(failure, session, { throttle: true });
-    this.#progress.sessionEnds();
-    session.quit();
+    this.#notOpened(session, failure);
     return undefined;
   }
 
-  async #open(session: Session, { nexthop, detectLoop }: Opening): Promise<Failure | undefined> {
-    const { settings, warn, discardKeywords, log } = this.#context;
+  #notOpened(session: Session, failure: Failure): void {
+    this.#why = failure;
+    if (this.#mayRetryInClear(failure, session)) this.#progress.finalServer = false;
+    // Where TLS need not be, a handshake that fails does not make the destination a dead one (smtp_proto(3)).
+    const throttle = failure.brokenTls !== "handshake" || !isOptional(session.key.tls.level);
+    this.#progress.failAll(failure, session, { throttle });
+    this.#progress.sessionEnds();
+    session.quit();
+  }
+
+  /** A message that has waited before goes in the clear where it may: else it would wait for ever (smtp_tls_security_level = may). */
+  #mayRetryInClear({ brokenTls }: Failure, { key }: Session): boolean {
+    const { settings, now } = this.#context;
+    const { envelope } = this.#job;
+    const isOld = envelope.kind === "probe" || now() - envelope.arrival >= settings.minimalBackoff;
+    const may = brokenTls !== undefined && key.tls.level === "may" && key.login === undefined && isOld;
+    if (may) this.#retryInClear = true;
+    return may;
+  }
+
+  async #open(session: Session, { nexthop, domain, detectLoop }: Opening): Promise<Failure | undefined> {
+    const { settings, warn, discardKeywords, log, tls } = this.#context;
+    const { peer, key } = session;
     try {
       const listed = await discardKeywords?.(session.peer.address);
-      return await open(session, {
+      const context = {
         settings,
         nexthop,
         detectLoop,
         discard: listed === undefined ? settings.discardEhloKeywords : upperCaseWords(listed),
         warn,
-        note: (text) => log.note(settings.program, "info", text),
-      });
+        note: (text: string) => log.note(settings.program, "info", text),
+      };
+      return await open(
+        session,
+        context,
+        openingSteps({
+          ...tls,
+          policy: key.tls,
+          server: { ...peer, nexthop, domain, whom: relayName(peer) },
+          judged: (judged) => this.#judged(session, judged),
+        }),
+      );
     } catch (error) {
       return this.#localFault(session, error);
     }
+  }
+
+  #judged(session: Session, { facts, trust }: HandshakeJudgement): void {
+    const { log, settings, tls } = this.#context;
+    session.tls = { facts, trust, whom: session.relay, level: session.key.tls.level };
+    log.emit(settings.program, "serverTls", serverTls(session.tls, "established", tls.settings.log.summary));
   }
 
   #localFault(session: Session, error: unknown): Failure {
@@ -364,10 +436,13 @@ class Delivery {
     }
     const peer = { host: settings.myhostname, address: path, port: 0 };
     this.#finalNexthop = true;
-    if (this.#cachePolicy(path)) this.#nexthopKey = nexthopKey(path, this.#demand);
+    const demand = await this.#socketDemand(path);
+    if (demand === undefined) return;
+    if (this.#cachePolicy(path)) this.#nexthopKey = nexthopKey(path, demand.policy);
     for (let attempt = 0; attempt < 10 && this.#mustGoOn(); attempt++) {
-      const session = await this.#sessionTo({ is: "unix", peer }, {
+      const session = await this.#sessionTo({ is: "unix", peer }, demand, {
         nexthop: path,
+        domain: settings.myhostname,
         detectLoop: false,
         prepare: (opened) => {
           opened.bestMx = true;
@@ -379,11 +454,43 @@ class Delivery {
       if (await this.#transfer(session)) return;
     }
   }
+
+  /** Nobody listens on a socket of this machine: TLS is for who asks for it, not for who would take it. */
+  async #socketDemand(path: string): Promise<Demand | undefined> {
+    const { settings: { myhostname }, tls: { policies }, warn } = this.#context;
+    const where = { nexthop: path, domain: myhostname, port: 0 };
+    const server = { ...where, host: myhostname, target: undefined, mx: undefined };
+    const policy = await policies.server(await policies.nexthop(where), server);
+    if (isPolicyFault(policy)) {
+      warn(`TLS policy lookup error for ${myhostname}/${path}: ${policy.text}`);
+      this.#why = localFailure(policy.status, policy.text);
+      return undefined;
+    }
+    if (policy.level === "may") {
+      warn(
+        "smtp_connect_local: opportunistic TLS encryption is not appropriate for unix-domain destinations.",
+      );
+      return NO_DEMAND;
+    }
+    return demandOf(policy, myhostname, myhostname);
+  }
+}
+
+/** The servers of a next hop that are left to try, and what goes for all of them. */
+interface Round {
+  readonly rest: readonly Target[];
+  readonly all: readonly Target[];
+  readonly destination: Destination & { is: "host" };
+  readonly detectLoop: boolean;
+  readonly limits: Limits;
+  readonly demand: (target: Target) => Promise<Demand | undefined>;
 }
 
 /** What a new session is opened for. */
 interface Opening {
   readonly nexthop: string;
+  /** The next hop without brackets and port. */
+  readonly domain: string;
   readonly detectLoop: boolean;
   /** Notes in the session what is known of the server before anything is said. */
   readonly prepare: (session: Session) => void;

@@ -6,7 +6,10 @@ import type { ConnectionCache } from "./connection_cache.ts";
 import type { ConnectContext } from "./connector.ts";
 import type { ClientChecks } from "./content/client_checks.ts";
 import type { RewriteField } from "./content/header_filter.ts";
-import type { ClientDemands } from "./unmet_demands.ts";
+import type { ClientTlsEngine } from "../../tls/client_engine.ts";
+import type { ClientTlsSettings } from "../../tls/client_tls_settings.ts";
+import type { LoginDemands } from "./login_demands.ts";
+import type { ClientPolicies } from "./tls/client_policies.ts";
 
 /** All that a delivery needs beside its job. */
 export interface DeliveryContext extends LookupContext, ConnectContext {
@@ -19,7 +22,15 @@ export interface DeliveryContext extends LookupContext, ConnectContext {
   readonly checks: ClientChecks | undefined;
   readonly rewriteField: RewriteField | undefined;
   readonly discardKeywords: ((address: string) => MaybeAsync<string | undefined>) | undefined;
-  /** What the operator demands of a destination. */
-  readonly demands: ClientDemands;
+  /** Logins that the operator demands. */
+  readonly logins: LoginDemands;
+  readonly tls: ClientTlsContext;
   readonly bestMx: ((job: DeliveryJob, signal: AbortSignal) => Promise<DeliveryReport>) | undefined;
+}
+
+/** What TLS is done with. */
+export interface ClientTlsContext {
+  readonly settings: ClientTlsSettings;
+  readonly engine: ClientTlsEngine;
+  readonly policies: ClientPolicies;
 }

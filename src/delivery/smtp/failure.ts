@@ -13,6 +13,8 @@ export interface Failure {
   readonly diagnostic?: string;
   /** We gave up ourselves, as the service stops: no failure of anybody's. */
   readonly interrupted?: true;
+  /** The handshake failed, or the connection broke under TLS: in the clear it might have been otherwise. */
+  readonly brokenTls?: "handshake" | "session";
 }
 
 /** A failure found on this side of the connection. */

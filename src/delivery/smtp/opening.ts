@@ -22,25 +22,27 @@ export interface OpeningContext {
 export function lostFailure(session: Session, lost: Lost, stage: string): Failure {
   switch (lost) {
     case "lost":
-      return localFailure("4.4.2", `lost connection with ${session.name} while ${stage}`);
+      return broken(session, `lost connection with ${session.name} while ${stage}`);
     case "timeout":
-      return localFailure("4.4.2", `conversation with ${session.name} timed out while ${stage}`);
+      return broken(session, `conversation with ${session.name} timed out while ${stage}`);
     case "aborted":
       return interruption(`delivery to ${session.name} was interrupted while ${stage}`);
   }
 }
 
+function broken({ tls }: Session, text: string): Failure {
+  const failure = localFailure("4.4.2", text);
+  return tls === undefined ? failure : { ...failure, brokenTls: "session" };
+}
+
 /** One step towards a session that is ready for mail; answers why it cannot go on. */
 export type OpeningStep = (session: Session, context: OpeningContext) => Promise<Failure | undefined>;
-
-/** How a session begins (RFC 5321 §3.1, §3.2). STARTTLS with another hello behind it, and AUTH, are further steps. */
-export const OPENING: readonly OpeningStep[] = [receiveGreeting, sayHello];
 
 /** Takes one step after the other; undefined when the server is ready for mail. */
 export async function open(
   session: Session,
   context: OpeningContext,
-  steps: readonly OpeningStep[] = OPENING,
+  steps: readonly OpeningStep[],
 ): Promise<Failure | undefined> {
   for (const step of steps) {
     const failure = await step(session, context);

@@ -5,6 +5,7 @@ import { defaultSettings } from "../../../test/kit/scenes/smtp_delivery.ts";
 import { withPeers } from "../../../test/kit/peers.ts";
 import { type SelfSigned, selfSigned } from "../../../test/kit/memory/self_signed.ts";
 import { type ClientTls, connect } from "../../platform/socket/connection.ts";
+import type { TlsFacts } from "../../platform/socket/start_tls.ts";
 import { createTlsContext } from "../../platform/socket/tls_context.ts";
 import { clientSettings } from "./client_settings.ts";
 import { isLost, Session } from "./client_session.ts";
@@ -35,14 +36,14 @@ const context: OpeningContext = {
   note: () => {},
 };
 
-/** STARTTLS as a step of an opening (RFC 3207). */
-function startTls(side: ClientTls, timeout = 5000): OpeningStep {
+/** STARTTLS as a step of an opening (RFC 3207), its facts for whoever asks. */
+function startTls(side: ClientTls, timeout = 5000, tell: (facts: TlsFacts) => void = () => {}): OpeningStep {
   return async (session) => {
     await session.write("STARTTLS\r\n");
     const reply = await session.reply(timeout);
     if (isLost(reply)) return lostFailure(session, reply, "sending STARTTLS");
     try {
-      await session.startTls(side, timeout);
+      tell(await session.startTls(side, timeout));
     } catch (error) {
       return localFailure("4.7.5", error instanceof Error ? error.message : String(error));
     }
@@ -113,10 +114,16 @@ for (
   test(`greeting, EHLO, STARTTLS, EHLO: what holds is what was said encrypted; the 220 comes ${what}`, async () => {
     const server = await startServer(answer!);
     const session = await sessionWith(server);
-    const steps = [receiveGreeting, sayHello, startTls(trusting()), sayHello];
+    const facts: TlsFacts[] = [];
+    const steps = [
+      receiveGreeting,
+      sayHello,
+      startTls(trusting(), 5000, (each) => facts.push(each)),
+      sayHello,
+    ];
     expect(await open(session, context, steps)).toBeUndefined();
     expect(session.features).toMatchObject({ startTls: false, sizeLimit: 12345, auth: [] });
-    expect(session.tls).toMatchObject({ protocol: "TLSv1.3", peer: { trouble: undefined } });
+    expect(facts).toMatchObject([{ protocol: "TLSv1.3", peer: { trouble: undefined } }]);
     expect(server.lines).toEqual(["EHLO mail.example.com", "STARTTLS", "EHLO mail.example.com"]);
     session.close();
     server.close();

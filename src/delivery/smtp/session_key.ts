@@ -1,8 +1,12 @@
+import { policyText } from "../../tls/client_engine.ts";
+import type { ClientTlsPolicy } from "../../tls/client_policy.ts";
+import { NO_TLS_POLICY } from "../../tls/complete_policy.ts";
 import type { Peer } from "./peer.ts";
 
 /** What the operator demands of a connection. */
 export interface Demand {
-  /** The TLS level that holds for the next hop, in the words of smtp_tls_security_level. */
+  readonly tls: ClientTlsPolicy;
+  /** The same as text: all that tells one policy of TLS from another. */
   readonly policy: string;
   /** Whose login it carries; undefined for none. */
   readonly login: string | undefined;
@@ -13,19 +17,24 @@ export interface SessionKey extends Demand {
   readonly peer: Peer;
 }
 
-/** Sockets of this machine are neither encrypted nor logged in to. */
-export const NO_DEMAND: Demand = { policy: "none", login: undefined };
+/** The clear, without a login. */
+export const NO_DEMAND: Demand = { tls: NO_TLS_POLICY, policy: "none", login: undefined };
 
-const demandText = ({ policy, login }: Demand) => `${policy} ${login ?? ""}`;
-
-/** Where connections to an address are kept. */
-export function addressKey({ address, port }: Peer, demand: Demand): string {
-  return `address ${address} ${port} ${demandText(demand)}`;
+/** The demand that a policy makes of a connection to a host on the way to a domain. */
+export function demandOf(tls: ClientTlsPolicy, domain: string, host: string): Demand {
+  return tls.level === "none"
+    ? NO_DEMAND
+    : { tls, policy: policyText(tls, { domain, host }), login: undefined };
 }
 
-/** Where connections for a next hop are kept, as it is written. */
-export function nexthopKey(nexthop: string, demand: Demand): string {
-  return `nexthop ${nexthop.toLowerCase()} ${demandText(demand)}`;
+/** Where connections to an address are kept. */
+export function addressKey({ address, port }: Peer, { policy, login }: Demand): string {
+  return `address ${address} ${port} ${policy} ${login ?? ""}`;
+}
+
+/** Where connections for a next hop are kept, as it is written; `policy` is what its own entry says. */
+export function nexthopKey(nexthop: string, policy: string): string {
+  return `nexthop ${nexthop.toLowerCase()} ${policy}`;
 }
 
 /** Whether two demands are the same. */

@@ -12,11 +12,19 @@ import { type ClientParameters, clientSettings } from "./client_settings.ts";
 import { ConnectionCache } from "./connection_cache.ts";
 import type { Connect } from "./connector.ts";
 import { deliver } from "./delivery.ts";
-import type { DeliveryContext } from "./delivery_context.ts";
+import type { ClientTlsContext, DeliveryContext } from "./delivery_context.ts";
 import { type ClientCheckSettings, openClientChecks } from "./content/client_checks.ts";
 import { type GenericSettings, openGeneric, type RewritingTools } from "./content/generic.ts";
 import { systemServices } from "./route/services_file.ts";
-import { type DemandSettings, openClientDemands } from "./unmet_demands.ts";
+import type { ChainSettings } from "../../tls/chain_parameters.ts";
+import { clientCertificates } from "../../tls/client_certificates.ts";
+import { ownTlsFiles, type TlsFiles } from "../../tls/tls_files.ts";
+import { TrustAnchorFiles } from "../../tls/trust_anchors.ts";
+import { ClientTlsEngine } from "../../tls/client_engine.ts";
+import { type ClientTlsParameters, clientTlsSettings } from "../../tls/client_tls_settings.ts";
+import { type DemandSettings, openLoginDemands } from "./login_demands.ts";
+import { openClientPolicies } from "./tls/client_policies.ts";
+import { refuseDane } from "./tls/dane_refusal.ts";
 
 /** The tables that change what the clients send. */
 export const CLIENT_TABLE_PARAMETERS = [
@@ -35,10 +43,14 @@ export interface SmtpAgentOptions {
     & SettingsOf<typeof CLIENT_TABLE_PARAMETERS>
     & ClientCheckSettings
     & GenericSettings
+    & ClientTlsParameters
+    & ChainSettings<"smtp" | "lmtp">
     & DemandSettings;
   readonly resolver: Resolver;
   /** The one that asks for DNSSEC validation (smtp_dns_support_level = dnssec); `resolver` when left out. */
   readonly validatedResolver?: () => Resolver;
+  /** Keys, certificates and authorities; the system's as this process may read them when left out. */
+  readonly tlsFiles?: TlsFiles;
   readonly log: Log;
   /** Addresses that inet_interfaces stands for. */
   readonly ownAddresses: readonly string[];
@@ -94,12 +106,8 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     service: options.service ?? systemServices(),
     cache,
     ...openTables(options, warn),
-    demands: openClientDemands(
-      options.program,
-      options.settings,
-      options.rewriting,
-      (name) => options.resolver.tlsa(name),
-    ),
+    logins: openLoginDemands(options.program, options.settings, options.rewriting),
+    tls: openTls(options, now, warn),
     bestMx: options.bestMx,
     warn,
   };
@@ -108,6 +116,49 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     deliver: (job, signal) => deliver(job, signal, context),
     close: async () => cache.close(),
   };
+}
+
+/** Policies of TLS, and what handshakes are made with. */
+function openTls(
+  { program, settings, rewriting, resolver, tlsFiles: files = ownTlsFiles }: SmtpAgentOptions,
+  now: () => number,
+  warn: (text: string) => void,
+): ClientTlsContext {
+  const tls = clientTlsSettings(program, settings);
+  const maps = (text: string, title: string) =>
+    rewriting?.openTables.maps(text, `${program}_${title}`)?.whole;
+  const [policies, perSite] = [settings[`${program}_tls_policy_maps`], settings[`${program}_tls_per_site`]];
+  if (policies !== "" && perSite !== "") {
+    warn(`${program}_tls_per_site ignored when ${program}_tls_policy_maps is not empty.`);
+  }
+  return {
+    settings: tls,
+    engine: new ClientTlsEngine(tls, {
+      now,
+      files,
+      warn,
+      own: ownCertificates(program, settings, files, warn),
+    }),
+    policies: openClientPolicies({
+      settings: tls,
+      policyMaps: maps(policies, "tls_policy_maps"),
+      perSite: maps(perSite, "tls_per_site"),
+      refine: refuseDane((name) => resolver.tlsa(name)),
+      files: new TrustAnchorFiles(files),
+      warn,
+    }),
+  };
+}
+
+function ownCertificates(
+  program: "smtp" | "lmtp",
+  settings: SmtpAgentOptions["settings"],
+  files: TlsFiles,
+  warn: (text: string) => void,
+) {
+  return program === "smtp"
+    ? clientCertificates("smtp", settings, files, warn)
+    : clientCertificates("lmtp", settings, files, warn);
 }
 
 /** The tables that change what is sent. */

@@ -28,6 +28,8 @@ export interface TransactionContext {
   readonly warn: (text: string) => void;
   readonly folded: () => void;
   readonly keep: (session: Session) => boolean;
+  /** The same server is to be tried again in the clear after this: nobody's failure is final. */
+  readonly mayRetryInClear: (failure: Failure, session: Session) => boolean;
   readonly now: () => number;
 }
 
@@ -322,7 +324,9 @@ class Transaction {
 
   #lost(heard: Lost, stage: string, first: boolean): TransactionEnd {
     if (this.#isReused(first)) return "stale";
-    this.#progress.failAll(lostFailure(this.#session, heard, stage), this.#session, { throttle: true });
+    const failure = lostFailure(this.#session, heard, stage);
+    if (this.#context.mayRetryInClear(failure, this.#session)) this.#progress.finalServer = false;
+    this.#progress.failAll(failure, this.#session, { throttle: true });
     return "done";
   }
 

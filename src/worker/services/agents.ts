@@ -48,6 +48,7 @@ function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
       resolver: world.resolver,
       validatedResolver: () => world.validatedResolver(),
       hosts: world.hosts,
+      tlsFiles: context.tlsFiles,
       log: context.logFor(service.settings),
       ownAddresses: world.ownAddresses,
       proxyAddresses: world.proxyAddresses,

@@ -24,7 +24,26 @@ export interface PeerScript {
   /** Name in the greeting and EHLO reply. */
   readonly name?: string;
   /** Offers STARTTLS, with this chain and key (PEM). */
-  readonly tls?: { readonly certificate: string; readonly key: string };
+  readonly tls?: PeerTls;
+  /** Reply to STARTTLS where there is no TLS. */
+  readonly startTls?: Act;
+}
+
+export interface PeerTls {
+  /** "" for a server without one: it has no cipher to offer then. */
+  readonly certificate: string;
+  readonly key: string;
+  /** From the first byte. */
+  readonly wrapper?: true;
+  /** Reply to STARTTLS, where it is not the usual one. */
+  readonly reply?: string;
+  /** What comes in the clear behind the reply, in the same packet. */
+  readonly behind?: string;
+  /** An accident in place of a handshake. */
+  readonly handshake?: "garbage" | "close" | "silent";
+  /** Asks clients for a certificate, and refuses those that are not signed by this one (PEM). */
+  readonly clientCa?: string;
+  readonly options?: tls.SecureContextOptions;
 }
 
 export interface ReceivedMail {
@@ -42,6 +61,8 @@ export interface SmtpPeer {
   readonly mails: ReceivedMail[];
   /** Names that were asked for in handshakes (SNI); "" for none. */
   readonly serverNames: string[];
+  /** Handshakes that resumed a session. */
+  resumed: number;
   /** Data events of all connections: how many packets the client needed. */
   packets: number;
   connections: number;
@@ -58,6 +79,7 @@ interface Shared {
     lines: string[];
     mails: ReceivedMail[];
     serverNames: string[];
+    resumed: number;
     packets: number;
     connections: number;
     open: number;
@@ -73,6 +95,7 @@ export async function startSmtpPeer(
     lines: [] as string[],
     mails: [] as ReceivedMail[],
     serverNames: [] as string[],
+    resumed: 0,
     packets: 0,
     connections: 0,
     open: 0,
@@ -102,6 +125,22 @@ export async function startSmtpPeer(
   });
 }
 
+/** One for each certificate: sessions are resumed within a context only. */
+const contexts = new Map<string, tls.SecureContext>();
+
+function contextOf(
+  certificate: string,
+  key: string,
+  clientCa = "",
+  options: tls.SecureContextOptions = {},
+): tls.SecureContext {
+  const name = JSON.stringify([certificate, key, clientCa, options]);
+  const own = certificate === "" ? {} : { cert: certificate, key };
+  const made = contexts.get(name) ?? tls.createSecureContext({ ...own, ca: clientCa, ...options });
+  contexts.set(name, made);
+  return made;
+}
+
 class Conversation {
   #socket: net.Socket;
   readonly #shared: Shared;
@@ -119,8 +158,9 @@ class Conversation {
 
   start(): void {
     this.#socket.setNoDelay(true);
-    this.#listen();
     const { script } = this.#shared;
+    if (script.tls?.wrapper) this.#turn(script.tls);
+    else this.#listen();
     this.#do(script.greeting ?? `220 ${script.name ?? "peer.example"} ESMTP`);
   }
 
@@ -135,15 +175,30 @@ class Conversation {
     this.#work();
   };
 
-  #startTls({ certificate, key }: NonNullable<PeerScript["tls"]>): void {
-    const plain = this.#socket;
-    plain.off("data", this.#onData);
-    plain.write("220 2.0.0 Ready to start TLS\r\n");
-    const secureContext = tls.createSecureContext({ cert: certificate, key });
-    const socket = new tls.TLSSocket(plain, { isServer: true, secureContext });
+  #startTls(peerTls: PeerTls): void {
+    const { reply = "220 2.0.0 Ready to start TLS", behind = "", handshake } = peerTls;
+    this.#socket.off("data", this.#onData);
+    this.#socket.write(`${reply}\r\n${behind}`);
+    switch (handshake) {
+      case "garbage":
+        return void this.#socket.once("data", () => this.#socket.write("this is no handshake at all\r\n"));
+      case "close":
+        return void this.#socket.once("data", () => this.#socket.destroy());
+      case "silent":
+        return;
+      default:
+        return this.#turn(peerTls);
+    }
+  }
+
+  #turn({ certificate, key, clientCa, options }: PeerTls): void {
+    const secureContext = contextOf(certificate, key, clientCa, options);
+    const asks = clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
+    const socket = new tls.TLSSocket(this.#socket, { isServer: true, secureContext, ...asks });
     socket.once("secure", () => {
       const name = "servername" in socket ? socket.servername : undefined;
       this.#shared.peer.serverNames.push(typeof name === "string" ? name : "");
+      if (socket.isSessionReused()) this.#shared.peer.resumed++;
     });
     this.#socket = socket;
     this.#buffer = "";
@@ -208,7 +263,9 @@ class Conversation {
       case "XFORWARD":
         return this.#do(script.xforward ?? "250 2.0.0 Ok");
       case "STARTTLS":
-        return script.tls === undefined ? this.#do("500 5.5.2 unknown") : this.#startTls(script.tls);
+        return script.tls === undefined
+          ? this.#do(script.startTls ?? "500 5.5.2 unknown")
+          : this.#startTls(script.tls);
       case "QUIT":
         this.#do(script.quit ?? "221 2.0.0 Bye");
         return void this.#socket.end();

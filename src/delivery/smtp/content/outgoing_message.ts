@@ -17,7 +17,7 @@ import type { TransactionContext } from "../transaction.ts";
 export async function outgoingMessage(
   job: DeliveryJob,
   context: DeliveryContext,
-  keep: (session: Session) => boolean,
+  hooks: Pick<TransactionContext, "keep" | "mayRetryInClear">,
 ): Promise<TransactionContext> {
   const { settings, log, warn, now, flags } = context;
   const { envelope, content } = job;
@@ -35,7 +35,7 @@ export async function outgoingMessage(
     probe: envelope.kind === "probe",
     final: flags.has("X") || settings.assumeFinal,
     warn,
-    keep,
+    ...hooks,
     now,
     folded: () =>
       log.emit(settings.program, "lineFolded", { id: envelope.id, limit: settings.lineLengthLimit }),

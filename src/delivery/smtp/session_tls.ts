@@ -1,0 +1,33 @@
+import type { TlsFacts } from "../../platform/socket/start_tls.ts";
+import type { ClientLevel } from "../../tls/client_policy.ts";
+import { connectionLine, type Trust } from "../../tls/connection_line.ts";
+import type { EventFields } from "../../observe/events.ts";
+
+/** What a session's handshake came to. */
+export interface SessionTls {
+  readonly facts: TlsFacts;
+  readonly trust: Trust;
+  /** `host[address]:port`. */
+  readonly whom: string;
+  readonly level: ClientLevel;
+}
+
+/** The event of a connection under TLS, new or used again. */
+export function serverTls(
+  { facts, trust, whom, level }: SessionTls,
+  usage: "established" | "reused",
+  isLogged: boolean,
+): EventFields<"serverTls"> {
+  return {
+    line: connectionLine({ trust, peer: { to: whom }, handshake: facts, reused: usage === "reused" }),
+    isLogged,
+    server: whom,
+    usage,
+    trust,
+    level,
+    protocol: facts.protocol,
+    cipher: facts.cipher,
+    bits: facts.bits,
+    resumed: facts.reused,
+  };
+}

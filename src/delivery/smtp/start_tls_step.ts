@@ -1,0 +1,122 @@
+import type {
+  ClientTlsEngine,
+  HandshakeJudgement,
+  PreparedHandshake,
+  TlsServer,
+} from "../../tls/client_engine.ts";
+import { type ClientTlsPolicy, isOptional, mustMatch } from "../../tls/client_policy.ts";
+import type { ClientTlsSettings } from "../../tls/client_tls_settings.ts";
+import { handshakeLines, startLines } from "../../tls/handshake_lines.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
+import { isLost, type Session } from "./client_session.ts";
+import { type Failure, localFailure, refusal } from "./failure.ts";
+import { lostFailure, type OpeningContext, type OpeningStep } from "./opening.ts";
+
+/** What the steps towards TLS go by. */
+export interface OpeningTls {
+  readonly settings: ClientTlsSettings;
+  readonly engine: ClientTlsEngine;
+  readonly policy: ClientTlsPolicy;
+  readonly server: Omit<TlsServer, "helo">;
+  /** A handshake is over, well or not well enough. */
+  readonly judged: (judged: HandshakeJudgement) => void;
+}
+
+/** Says STARTTLS where it is offered and wanted, then hello again; without it the mail goes on in the clear only where it may. */
+export function startTls(tls: OpeningTls, hello: OpeningStep): OpeningStep {
+  return async (session, context) => {
+    const { policy, settings } = tls;
+    if (policy.level === "none") {
+      if (session.features.startTls && settings.noteOffer) {
+        context.note(`Host offered STARTTLS: [${session.peer.host}]`);
+      }
+      return undefined;
+    }
+    const unavailable = session.features.startTls ? tls.engine.unavailable() : undefined;
+    if (session.features.startTls && unavailable === undefined) {
+      const refused = await askFor(session, tls);
+      if (refused !== "go") return refused;
+      return await shakeHands(session, context, tls) ?? await hello(session, context);
+    }
+    if (isOptional(policy.level)) return undefined;
+    return session.features.startTls
+      ? localFailure("4.7.5", "TLS is required, but our TLS engine is unavailable")
+      : localFailure("4.7.4", `TLS is required, but was not offered by host ${session.name}`);
+  };
+}
+
+/** TLS from the first byte (smtp_tls_wrappermode). */
+export function wrapInTls(tls: OpeningTls): OpeningStep {
+  return async (session, context) => await shakeHands(session, context, tls);
+}
+
+/** Answers what follows from a refusal: the clear, where that is allowed. */
+async function askFor(
+  session: Session,
+  { policy, settings }: OpeningTls,
+): Promise<Failure | undefined | "go"> {
+  await session.write("STARTTLS\r\n");
+  const reply = await session.reply(settings.startTlsTimeout);
+  if (isLost(reply)) return lostFailure(session, reply, "receiving the STARTTLS response");
+  if (reply.code >= 200 && reply.code < 300) return "go";
+  session.features = { ...session.features, startTls: false };
+  if (isOptional(policy.level)) return undefined;
+  const text = `TLS is required, but host ${session.name} refused to start TLS: ${reply.text}`;
+  return refusal(session.peer.host, reply, text);
+}
+
+const NO_HANDSHAKE: Failure = {
+  ...localFailure("4.7.5", "Cannot start TLS: handshake failure"),
+  brokenTls: "handshake",
+};
+
+async function shakeHands(
+  session: Session,
+  context: OpeningContext,
+  tls: OpeningTls,
+): Promise<Failure | undefined> {
+  const { engine, policy, settings } = tls;
+  const server = { ...tls.server, helo: session.features.name };
+  const prepared = engine.prepare(policy, server);
+  if ("problem" in prepared) {
+    context.warn(prepared.problem);
+    return spoiled(session);
+  }
+  startLines(settings.log, server, prepared).forEach(context.note);
+  let judged: HandshakeJudgement;
+  try {
+    judged = prepared.judge(await session.startTls(prepared.side, settings.startTlsTimeout));
+  } catch (error) {
+    failed(session, context, prepared, error);
+    return spoiled(session);
+  }
+  handshakeLines(settings, policy, server, judged).forEach(context.note);
+  tls.judged(judged);
+  session.reusable &&= policy.connectionReuse;
+  session.announcesEsmtp = true;
+  return mustMatch(policy.level) && !judged.isEnough
+    ? localFailure("4.7.5", "Server certificate not verified")
+    : undefined;
+}
+
+/** The server waits for a handshake, or is in the middle of one: nothing can be said to it any more. */
+function spoiled(session: Session): Failure {
+  session.abort();
+  return NO_HANDSHAKE;
+}
+
+function failed(
+  session: Session,
+  context: OpeningContext,
+  prepared: PreparedHandshake,
+  error: unknown,
+): void {
+  prepared.failed();
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (!code.startsWith("ERR_SSL")) {
+    context.note(`SSL_connect error to ${session.relay}: ${systemErrorText(error)}`);
+    return;
+  }
+  context.note(`SSL_connect error to ${session.relay}: -1`);
+  context.warn(`TLS library problem: ${error instanceof Error ? error.message : code}`);
+}

@@ -1,0 +1,270 @@
+import { digest, isDigest } from "../platform/digest.ts";
+import type { ClientTls } from "../platform/socket/connection.ts";
+import type { TlsFacts } from "../platform/socket/start_tls.ts";
+import { createTlsContext, type TlsContext } from "../platform/socket/tls_context.ts";
+import { asciiDomain } from "../address/idna.ts";
+import { associationText } from "./association.ts";
+import { type Authorities, AuthorityStore, NO_AUTHORITIES } from "./authorities.ts";
+import { cipherList } from "./ciphers.ts";
+import { type ClientTlsPolicy, mustMatch } from "./client_policy.ts";
+import type { ClientTlsSettings } from "./client_tls_settings.ts";
+import type { Trust as TrustWord } from "./connection_line.ts";
+import { keyExchangeGroups } from "./groups.ts";
+import { namesToMatch } from "./names.ts";
+import { parseProtocols, type Unusable } from "./protocols.ts";
+import { SessionStore } from "./session_store.ts";
+import type { TlsFiles } from "./tls_files.ts";
+import { judge, type Verdict } from "./verification.ts";
+
+/** Our own certificates as a client: what is shown to a server that asks. */
+export interface OwnMaterial {
+  readonly certificates: readonly string[];
+  readonly keys: readonly string[];
+}
+
+/** The server that a handshake is with. */
+export interface TlsServer {
+  /** The next hop without brackets and port. */
+  readonly domain: string;
+  /** The next hop as written. */
+  readonly nexthop: string;
+  readonly host: string;
+  readonly address: string;
+  readonly port: number;
+  /** `host[address]:port`. */
+  readonly whom: string;
+  /** The name it gave itself in answer to EHLO: servers behind one address may share no sessions. */
+  readonly helo: string;
+}
+
+/** What a handshake came to. */
+export interface HandshakeJudgement {
+  readonly facts: TlsFacts;
+  readonly trust: TrustWord;
+  /** The level asks for no more than that. */
+  readonly isEnough: boolean;
+  /** Undefined when the server showed no certificate. */
+  readonly verdict: Verdict | undefined;
+}
+
+/** A handshake that can begin. */
+export interface PreparedHandshake {
+  readonly side: ClientTls;
+  /** An earlier session is offered. */
+  readonly offersSession: boolean;
+  /** Names the session among others; for the log. */
+  readonly sessionKey: string;
+  readonly ciphers: string;
+  readonly serverName: string;
+  /** Judges what it was; a session is remembered if it may be resumed. */
+  judge(facts: TlsFacts): HandshakeJudgement;
+  /** It failed: the session offered is no good. */
+  failed(): void;
+}
+
+interface EngineWorld {
+  readonly now: () => number;
+  readonly files: TlsFiles;
+  readonly warn: (text: string) => void;
+  /** Our own certificates as they are now; undefined for none. The same object until they are others. */
+  readonly own: () => OwnMaterial | Unusable | undefined;
+}
+
+/** Contexts that are kept: one for each way in which policies differ. */
+const MOST_CONTEXTS = 50;
+
+/** Our side of TLS as a client of one service: contexts, authorities, sessions. Opens nothing and logs nothing but warnings. */
+export class ClientTlsEngine {
+  readonly #settings: ClientTlsSettings;
+  readonly #world: EngineWorld;
+  readonly #authorities: AuthorityStore;
+  readonly #sessions: SessionStore<Verdict | undefined>;
+  readonly #contexts = new Map<string, TlsContext>();
+  /** What contexts were made of; when one of these is another, they are made anew. */
+  #madeOf: readonly unknown[] = [];
+  #warned: string | undefined;
+
+  constructor(settings: ClientTlsSettings, world: EngineWorld) {
+    this.#settings = settings;
+    this.#world = world;
+    this.#authorities = new AuthorityStore(settings.authorities, world.files, world.warn);
+    this.#sessions = new SessionStore(settings.sessionLifetime, world.now);
+  }
+
+  /** Why there is no TLS at all, whatever a policy says: the operator's files or digest are no good. */
+  unavailable(): string | undefined {
+    const { fingerprintDigest } = this.#settings;
+    const authorities = this.#authorities.current();
+    if ("problem" in authorities) return authorities.problem;
+    if (!isDigest(fingerprintDigest)) {
+      return this.#warnOnce(`Digest algorithm "${fingerprintDigest}" not found: disabling TLS support`);
+    }
+    const own = this.#world.own();
+    return own !== undefined && "problem" in own ? own.problem : undefined;
+  }
+
+  #warnOnce(problem: string): string {
+    if (this.#warned !== problem) this.#world.warn(this.#warned = problem);
+    return problem;
+  }
+
+  /** Everything for one handshake, or why none can begin under that policy. */
+  prepare(policy: ClientTlsPolicy, server: TlsServer): PreparedHandshake | Unusable {
+    const authorities = this.#authorities.current();
+    if ("problem" in authorities) return authorities;
+    const protocols = parseProtocols(policy.protocols);
+    if ("problem" in protocols) {
+      return {
+        problem: `${server.whom}: Invalid TLS protocol list "${policy.protocols}": aborting TLS session`,
+      };
+    }
+    const list = cipherList(this.#settings.grades, { grade: policy.ciphers, exclude: policy.exclude });
+    if ("problem" in list) return { problem: `${server.whom}: ${list.problem}` };
+    const byAuthority = policy.associations.length === 0;
+    const context = this.#contextFor(protocols, list.ciphers, byAuthority ? authorities : NO_AUTHORITIES);
+    if ("problem" in context) return context;
+    const serverName = serverNameOf(policy, server);
+    const sessionKey = this.#sessionKey(policy, server, list.ciphers, serverName);
+    return this.#handshake({
+      policy,
+      server,
+      authorities,
+      context,
+      serverName,
+      sessionKey,
+      ciphers: list.ciphers,
+    });
+  }
+
+  #handshake(start: HandshakeStart): PreparedHandshake {
+    const { policy, context, serverName, sessionKey } = start;
+    const known = this.#settings.cachesSessions ? this.#sessions.find(sessionKey) : undefined;
+    let judged: HandshakeJudgement | undefined;
+    let session: Buffer | undefined;
+    const remember = () => {
+      if (!this.#settings.cachesSessions || judged === undefined || session === undefined) return;
+      // What is not good enough now would not be so later: a better certificate shows in a new handshake alone.
+      if (judged.isEnough) this.#sessions.keep(sessionKey, session, judged.verdict);
+    };
+    return {
+      side: {
+        context,
+        serverName,
+        verify: false,
+        session: known?.session,
+        remember: (fresh) => {
+          session = fresh;
+          remember();
+        },
+      },
+      offersSession: known !== undefined,
+      sessionKey,
+      ciphers: start.ciphers,
+      serverName,
+      judge: (facts) => {
+        const verdict = facts.reused && known !== undefined ? known.about : this.#verdict(facts, start);
+        judged = { facts, verdict, ...judgement(policy, verdict) };
+        remember();
+        return judged;
+      },
+      failed: () => this.#sessions.forget(sessionKey),
+    };
+  }
+
+  #verdict({ peer }: TlsFacts, { policy, server, authorities }: HandshakeStart): Verdict | undefined {
+    if (peer === undefined) return undefined;
+    const names = namesToMatch(policy.match, { nexthop: server.domain, hostname: server.host });
+    return judge(peer, {
+      role: "server",
+      authorities,
+      associations: policy.associations,
+      names: mustMatch(policy.level) && policy.level !== "fingerprint" ? names : undefined,
+      depth: this.#settings.verifyDepth,
+      now: this.#world.now(),
+    });
+  }
+
+  #contextFor(
+    versions: Exclude<ReturnType<typeof parseProtocols>, Unusable>,
+    ciphers: string,
+    authorities: Authorities,
+  ): TlsContext | Unusable {
+    const own = this.#world.own();
+    if (own !== undefined && "problem" in own) return own;
+    const all = this.#authorities.current();
+    if (this.#madeOf[0] !== all || this.#madeOf[1] !== own) {
+      this.#contexts.clear();
+      this.#madeOf = [all, own];
+    }
+    const key = `${versions.lowest} ${versions.highest} ${authorities.pem !== ""} ${ciphers}`;
+    const known = this.#contexts.get(key);
+    if (known !== undefined) return known;
+    if (this.#contexts.size >= MOST_CONTEXTS) this.#contexts.clear();
+    const { groups, warning } = keyExchangeGroups(this.#settings.groups, "auto");
+    if (warning !== undefined) this.#warnOnce(warning);
+    try {
+      const context = createTlsContext({ ca: authorities.pem, ciphers, versions, groups, ...own });
+      this.#contexts.set(key, context);
+      return context;
+    } catch (error) {
+      return { problem: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** A session is resumed only towards the same server under the same demands (smtp_session_cache keys). */
+  #sessionKey(policy: ClientTlsPolicy, server: TlsServer, ciphers: string, serverName: string): string {
+    const salt = digest(
+      "sha256",
+      JSON.stringify([server.helo, policyText(policy, server), ciphers, serverName]),
+    );
+    return `${server.nexthop}&${server.host}&${server.address}&${server.port}&${
+      salt.toString("hex").toUpperCase()
+    }`;
+  }
+}
+
+interface HandshakeStart {
+  readonly policy: ClientTlsPolicy;
+  readonly server: TlsServer;
+  readonly authorities: Authorities;
+  readonly context: TlsContext;
+  readonly serverName: string;
+  readonly sessionKey: string;
+  readonly ciphers: string;
+}
+
+function judgement(
+  { level }: ClientTlsPolicy,
+  verdict: Verdict | undefined,
+): Pick<HandshakeJudgement, "trust" | "isEnough"> {
+  const must = mustMatch(level);
+  if (verdict === undefined) return { trust: "Anonymous", isEnough: !must };
+  if (verdict.is === "untrusted") return { trust: "Untrusted", isEnough: !must };
+  return { trust: must && level !== "halfdane" ? "Verified" : "Trusted", isEnough: true };
+}
+
+/** The name that is asked for (postconf(5), smtp_tls_servername). */
+function serverNameOf({ serverName }: ClientTlsPolicy, { domain, host }: TlsServer): string {
+  if (serverName === "hostname") return asciiDomain(host);
+  return asciiDomain(serverName === "nexthop" ? domain : serverName);
+}
+
+/** All that two policies for a server may differ in, as text: who demands the same may share a connection. */
+export function policyText(
+  policy: ClientTlsPolicy,
+  { domain, host }: Pick<TlsServer, "domain" | "host">,
+): string {
+  const { level, protocols, ciphers, exclude, match, associations } = policy;
+  if (level === "none") return level;
+  const names = mustMatch(level) ? namesToMatch(match, { nexthop: domain, hostname: host }) : [];
+  const asked = serverNameOf(policy, { domain, host } as TlsServer);
+  return JSON.stringify([
+    level,
+    protocols,
+    ciphers,
+    exclude,
+    names,
+    asked,
+    associations.map(associationText).sort(),
+  ]);
+}

@@ -19,9 +19,14 @@ export interface HttpFacts {
   readonly readiness: () => Promise<Readiness>;
   /** Prometheus' text format. */
   readonly metrics: () => Promise<string>;
+  /** The MTA-STS policy that somebody who asks for a host is given (RFC 8461 §3.3); undefined when there is none. */
+  readonly stsPolicy: (host: string) => string | undefined;
 }
 
-/** Health, readiness and metrics (`http_listen`). Nothing here changes anything, and nothing tells who writes to whom. */
+/** Where a domain's MTA-STS policy is (RFC 8461 §3.2). */
+export const STS_PATH = "/.well-known/mta-sts.txt";
+
+/** Health, readiness, metrics, and our MTA-STS policy (`http_listen`). Nothing here changes anything, and nothing tells who writes to whom. */
 export function createApp(facts: HttpFacts): Hono {
   const app = new Hono();
   app.get("/healthz", (c) => c.json({ status: "ok", version: facts.version, uptime: facts.uptime() }));
@@ -38,6 +43,12 @@ export function createApp(facts: HttpFacts): Hono {
     );
   });
   app.get("/metrics", async (c) => c.text(await facts.metrics(), 200, { "content-type": EXPOSITION_TYPE }));
+  app.get(STS_PATH, (c) => {
+    const policy = facts.stsPolicy(c.req.header("host") ?? "");
+    return policy === undefined
+      ? c.notFound()
+      : c.text(policy, 200, { "content-type": "text/plain; charset=utf-8" });
+  });
   app.notFound((c) => c.json({ error: "not found", see: ["/healthz", "/readyz", "/metrics"] }, 404));
   app.onError((error, c) => c.json({ error: error.message }, 503));
   return app;

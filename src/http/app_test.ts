@@ -6,6 +6,7 @@ const facts: HttpFacts = {
   uptime: () => 7,
   readiness: () => Promise.resolve({ ready: true, reasons: [], queueProbe: 2 }),
   metrics: () => Promise.resolve("# TYPE x counter\nx 1\n"),
+  stsPolicy: (host) => host === "mta-sts.example.com" ? "version: STSv1\r\n" : undefined,
 };
 
 test("/healthz tells that the process lives", async () => {
@@ -36,4 +37,15 @@ test("/metrics is Prometheus' text; other paths are 404; trouble is 503, not a s
   expect((await createApp(facts).request("/etc/passwd")).status).toBe(404);
   const broken = createApp({ ...facts, metrics: () => Promise.reject(new Error("no worker")) });
   expect(await (await broken.request("/metrics")).json()).toEqual({ error: "no worker" });
+});
+
+test("an MTA-STS policy is served as plain text to whoever asks for its host", async () => {
+  const get = (host: string) => createApp(facts).request("/.well-known/mta-sts.txt", { headers: { host } });
+  const answer = await get("mta-sts.example.com");
+  expect([answer.status, answer.headers.get("content-type"), await answer.text()]).toEqual([
+    200,
+    expect.stringMatching(/^text\/plain/),
+    "version: STSv1\r\n",
+  ]);
+  expect((await get("example.com")).status).toBe(404);
 });

@@ -18,6 +18,7 @@ import { findingOf } from "./check/finding.ts";
 import { Master } from "./master.ts";
 import { StartFault } from "../worker/start_fault.ts";
 import { pidFile } from "./pid_file.ts";
+import { policyServedFor } from "../tls/sts/own_policy.ts";
 import { masterWorld } from "./real_world.ts";
 
 /** How `serve` was called. */
@@ -179,6 +180,7 @@ async function openHttp(master: Master): Promise<HttpServer | undefined> {
       uptime: () => master.uptime(),
       readiness: () => master.readiness(),
       metrics: () => master.metricsText(),
+      stsPolicy: (host) => policyServedFor(host, master.configuration.settings),
     });
   } catch (error) {
     const why = systemErrorText(error);

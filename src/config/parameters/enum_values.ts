@@ -97,6 +97,7 @@ const ENUMS: Readonly<Record<string, EnumRow>> = {
   lmtp_tls_mandatory_ciphers: cipherGrade,
   lmtp_tls_security_level: clientLevel,
   log_format: word(badValue, "text", "json"),
+  mta_sts_mode: word(badValue, "testing", "enforce", "none"),
   mailbox_delivery_lock: list("flock", "fcntl", "dotlock"),
   masquerade_classes: list("envelope_sender", "envelope_recipient", "header_sender", "header_recipient"),
   notify_classes: errorClasses,

@@ -16,6 +16,7 @@ import { proveServices } from "../../worker/service_relay_proof.ts";
 import { namePatterns } from "./name_patterns.ts";
 import { ownTlsFiles } from "../../tls/tls_files.ts";
 import { checkCertificates } from "./check_certificates.ts";
+import { checkSts } from "./check_sts.ts";
 import { checkVerification } from "./check_verification.ts";
 import { smtpdBehind } from "../../config/smtpd_behind.ts";
 import { relayFinding } from "./close_relays.ts";
@@ -37,6 +38,7 @@ export async function checkConfigured(configuration: Configuration): Promise<Fin
     ...checkPolicies(configuration, world),
     ...checkVerification(configuration),
     ...checkCertificates(configuration, ownTlsFiles),
+    ...await checkSts(configuration, world.resolver),
     ...namePatterns(configuration).map(findingOf),
     ...(await proveServices(configuration)).map(relayFinding),
   ];

@@ -49,8 +49,8 @@ const SUB_ROOMS: Readonly<
 > = {
   access: { order: ["reply", "table", "restrictions", "engine", "relay_proof"], inner: ["table", "engine"] },
   commands: {
-    order: ["service", "postconf", "table"],
-    inner: ["service", "postconf", "table"],
+    order: ["service", "postconf", "table", "user"],
+    inner: ["service", "postconf", "table", "user"],
   },
   config: { order: ["parameters", "syntax", "check"], inner: [] },
   delivery: { order: ["mailbox", "local", "virtual", "pipe", "smtp"], inner: [] },

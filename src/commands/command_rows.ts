@@ -100,6 +100,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     options: {},
     load: async () => (await import("./service/version_command.ts")).version,
   },
+  user: {
+    group: "configuration",
+    summary: "add, change, list and test users who may log in",
+    load: async () => (await import("./user/user_command.ts")).user,
+  },
   explain: {
     group: "configuration",
     summary: "tell what a session would be answered, and why",

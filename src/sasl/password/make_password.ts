@@ -4,7 +4,7 @@ import { saslprep } from "./saslprep.ts";
 import { scramVerifier } from "./scram_verifier.ts";
 import type { ScramVerifier } from "./stored_password.ts";
 
-/** What we store of passwords; who stores something else has his own tools for it. */
+/** What we store of passwords, in the order of a value that has several; who stores something else has his own tools for it. */
 export const MADE_SCHEMES = ["ARGON2ID", "SCRAM-SHA-256", "PLAIN"] as const;
 export type MadeScheme = (typeof MADE_SCHEMES)[number];
 

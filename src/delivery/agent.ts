@@ -24,8 +24,18 @@ export interface DeliveryJob {
   readonly handingOver?: () => void;
 }
 
+/** How a server was spoken to under TLS. */
+export interface OutcomeTls {
+  /** `Anonymous`, `Untrusted`, `Trusted` or `Verified`. */
+  readonly trust: string;
+  readonly protocol: string;
+  readonly cipher: string;
+}
+
 /** What became of one recipient (every recipient gets exactly one). */
-export type Outcome =
+export type Outcome = { readonly tls?: OutcomeTls } & OutcomeKind;
+
+type OutcomeKind =
   | {
     readonly is: "sent";
     readonly relay: string;

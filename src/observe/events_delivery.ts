@@ -16,6 +16,10 @@ export interface DeliveryFields {
   /** sent, deferred, bounced, SOFTBOUNCE, deliverable, undeliverable. */
   readonly status: string;
   readonly text: string;
+  /** How the server was spoken to under TLS; not in the text. */
+  readonly tls_trust?: string;
+  readonly tls_protocol?: string;
+  readonly tls_cipher?: string;
 }
 
 /** Events of qmgr, the delivery agents and bounce. */

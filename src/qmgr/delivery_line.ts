@@ -73,5 +73,8 @@ export function deliveryFields(
     dsn: soft ? `4${detail.status.slice(1)}` : detail.status,
     status: statusWord(outcome, context),
     text: detail.text,
+    tls_trust: outcome.tls?.trust,
+    tls_protocol: outcome.tls?.protocol,
+    tls_cipher: outcome.tls?.cipher,
   };
 }

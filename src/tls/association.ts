@@ -20,6 +20,11 @@ export function isAssociated(certificate: Certificate, association: Association)
   return data.equals(association.data);
 }
 
+/** Whether it could be right: a digest has the length of its kind. */
+export function isPossible({ digest: algorithm, data }: Association): boolean {
+  return algorithm === undefined || digest(algorithm, "").length === data.length;
+}
+
 /** An association as text, no longer than a digest. */
 export function associationText({ whose, of, digest: algorithm, data }: Association): string {
   const short = algorithm === undefined ? digest("sha256", data) : data;

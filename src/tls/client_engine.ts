@@ -3,7 +3,7 @@ import type { ClientTls } from "../platform/socket/connection.ts";
 import type { TlsFacts } from "../platform/socket/start_tls.ts";
 import { createTlsContext, type TlsContext } from "../platform/socket/tls_context.ts";
 import { asciiDomain } from "../address/idna.ts";
-import { associationText } from "./association.ts";
+import { type Association, associationText, isPossible } from "./association.ts";
 import { type Authorities, AuthorityStore, NO_AUTHORITIES } from "./authorities.ts";
 import { cipherList } from "./ciphers.ts";
 import { type ClientTlsPolicy, mustMatch } from "./client_policy.ts";
@@ -56,6 +56,8 @@ export interface PreparedHandshake {
   readonly sessionKey: string;
   readonly ciphers: string;
   readonly serverName: string;
+  /** What is wrong with what the policy asks for, though TLS can begin. */
+  readonly warnings: readonly string[];
   /** Judges what it was; a session is remembered if it may be resumed. */
   judge(facts: TlsFacts): HandshakeJudgement;
   /** It failed: the session offered is no good. */
@@ -125,15 +127,8 @@ export class ClientTlsEngine {
     if ("problem" in context) return context;
     const serverName = serverNameOf(policy, server);
     const sessionKey = this.#sessionKey(policy, server, list.ciphers, serverName);
-    return this.#handshake({
-      policy,
-      server,
-      authorities,
-      context,
-      serverName,
-      sessionKey,
-      ciphers: list.ciphers,
-    });
+    const start = { policy, authorities, context, serverName, sessionKey, ciphers: list.ciphers };
+    return this.#handshake({ ...start, vouching: vouchingFor(policy, server) });
   }
 
   #handshake(start: HandshakeStart): PreparedHandshake {
@@ -161,6 +156,7 @@ export class ClientTlsEngine {
       sessionKey,
       ciphers: start.ciphers,
       serverName,
+      warnings: start.vouching.warnings,
       judge: (facts) => {
         const verdict = facts.reused && known !== undefined ? known.about : this.#verdict(facts, start);
         judged = { facts, verdict, ...judgement(policy, verdict) };
@@ -171,14 +167,14 @@ export class ClientTlsEngine {
     };
   }
 
-  #verdict({ peer }: TlsFacts, { policy, server, authorities }: HandshakeStart): Verdict | undefined {
+  #verdict({ peer }: TlsFacts, { authorities, vouching }: HandshakeStart): Verdict | undefined {
     if (peer === undefined) return undefined;
-    const names = namesToMatch(policy.match, { nexthop: server.domain, hostname: server.host });
     return judge(peer, {
       role: "server",
       authorities,
-      associations: policy.associations,
-      names: mustMatch(policy.level) && policy.level !== "fingerprint" ? names : undefined,
+      associations: vouching.associations,
+      names: vouching.names,
+      hopeless: vouching.hopeless,
       depth: this.#settings.verifyDepth,
       now: this.#world.now(),
     });
@@ -225,12 +221,38 @@ export class ClientTlsEngine {
 
 interface HandshakeStart {
   readonly policy: ClientTlsPolicy;
-  readonly server: TlsServer;
+  readonly vouching: Vouching;
   readonly authorities: Authorities;
   readonly context: TlsContext;
   readonly serverName: string;
   readonly sessionKey: string;
   readonly ciphers: string;
+}
+
+/** What a certificate must bear and who may vouch for it, as far as it is of use. */
+interface Vouching {
+  readonly names: readonly string[] | undefined;
+  readonly associations: readonly Association[];
+  readonly hopeless: boolean;
+  readonly warnings: readonly string[];
+}
+
+function vouchingFor(policy: ClientTlsPolicy, { domain, host, whom }: TlsServer): Vouching {
+  const { level, match, associations } = policy;
+  if (!mustMatch(level)) return { names: undefined, associations: [], hopeless: false, warnings: [] };
+  const possible = associations.filter(isPossible);
+  const warnings = associations.filter((each) => !isPossible(each)).map(({ of, data }) =>
+    `${whom}: unusable TLSA RR: 3 ${of === "key" ? 1 : 0} 255 ${data.toString("hex").toUpperCase()}`
+  );
+  const useless = associations.length > 0 && possible.length === 0;
+  if (useless) warnings.push(`${whom}: all fingerprints unusable`);
+  if (level === "fingerprint") {
+    return { names: undefined, associations: possible, hopeless: useless, warnings };
+  }
+  if (match.includes(".")) warnings.push(`${whom}: ignoring invalid match name: "."`);
+  const names = namesToMatch(match, { nexthop: domain, hostname: host });
+  if (names.length === 0) warnings.push(`${whom}: could not configure peer name checks`);
+  return { names, associations: possible, hopeless: useless || names.length === 0, warnings };
 }
 
 function judgement(

@@ -3,7 +3,7 @@ import { splitList } from "../config/syntax/list.ts";
 import { CIPHER_PARAMETERS } from "./ciphers.ts";
 import { GROUP_PARAMETERS } from "./groups.ts";
 import { type ClientLevel, clientLevel } from "./client_policy.ts";
-import { type LogMask, logMask } from "./log_mask.ts";
+import { type TlsLogPart, tlsLogParts } from "./log_level.ts";
 
 /** What the client's parameters of TLS are called behind `smtp_` and `lmtp_`. */
 const PER_PROGRAM = [
@@ -84,7 +84,7 @@ export interface ClientTlsSettings {
   readonly cachesSessions: boolean;
   /** Milliseconds. */
   readonly sessionLifetime: number;
-  readonly log: LogMask;
+  readonly log: ReadonlySet<TlsLogPart>;
   /** What a cipher grade is. */
   readonly grades: SettingsOf<typeof CIPHER_PARAMETERS>;
   readonly groups: SettingsOf<typeof GROUP_PARAMETERS>;
@@ -134,7 +134,7 @@ export function clientTlsSettings(program: Program, s: ClientTlsParameters): Cli
     connectionReuse: of("tls_connection_reuse"),
     cachesSessions: of("tls_session_cache_database") !== "",
     sessionLifetime: 1000 * of("tls_session_cache_timeout"),
-    log: logMask(of("tls_loglevel")),
+    log: tlsLogParts(of("tls_loglevel")),
     grades: s,
     groups: s,
   };

@@ -3,18 +3,22 @@ import type { HandshakeJudgement, PreparedHandshake, TlsServer } from "./client_
 import { type ClientTlsPolicy, mustMatch } from "./client_policy.ts";
 import type { ClientTlsSettings } from "./client_tls_settings.ts";
 import { commonName, issuerName } from "./distinguished_name.ts";
-import type { LogMask } from "./log_mask.ts";
+import type { TlsLogPart } from "./log_level.ts";
 import { troubleLine } from "./verify_trouble.ts";
 
 /** What is logged before a handshake (smtp_tls_loglevel). */
-export function startLines(log: LogMask, server: TlsServer, prepared: PreparedHandshake): readonly string[] {
+export function startLines(
+  log: ReadonlySet<TlsLogPart>,
+  server: TlsServer,
+  prepared: PreparedHandshake,
+): readonly string[] {
   const lines: string[] = [];
-  if (log.verbose) {
+  if (log.has("verbose")) {
     lines.push(`setting up TLS connection to ${server.whom}`);
     lines.push(`${server.whom}: TLS cipher list "${prepared.ciphers}"`);
     if (prepared.serverName !== "") lines.push(`${server.whom}: SNI hostname: ${prepared.serverName}`);
   }
-  if (log.cache) {
+  if (log.has("cache")) {
     lines.push(`looking for session ${prepared.sessionKey} in cache`);
     if (prepared.offersSession) lines.push(`reloaded session ${prepared.sessionKey} from cache`);
   }
@@ -29,20 +33,21 @@ export function handshakeLines(
   { facts, verdict }: HandshakeJudgement,
 ): readonly string[] {
   const lines: string[] = [];
-  if (facts.reused && log.cache) lines.push(`${whom}: Reusing old session`);
+  const tells = log.has("verbose") || log.has("peercert") || log.has("certmatch");
+  if (facts.reused && log.has("cache")) lines.push(`${whom}: Reusing old session`);
   if (verdict === undefined) return lines;
   if (verdict.is === "trusted") {
-    if (log.match && mustMatch(level) && verdict.name !== undefined) {
+    if (tells && mustMatch(level) && verdict.name !== undefined) {
       lines.push(`${whom}: matched peername: ${verdict.name}`);
     }
-  } else if (log.untrusted || mustMatch(level)) {
+  } else if (log.has("untrusted") || mustMatch(level)) {
     lines.push(
       facts.reused
         ? `${whom}: re-using session with untrusted certificate, look for details earlier in the log`
         : troubleLine(verdict.trouble, whom, "server"),
     );
   }
-  if (log.certificate) {
+  if (tells) {
     const { certificate } = verdict;
     lines.push(
       `${whom}: subject_CN=${commonName(certificate.subject) ?? ""}, issuer_CN=${

@@ -15,6 +15,8 @@ export interface Trust {
   readonly associations?: readonly Association[] | undefined;
   /** The certificate must bear one of them; undefined when no name is asked for. */
   readonly names?: readonly string[] | undefined;
+  /** Nothing that could vouch is of any use: no certificate is good enough. */
+  readonly hopeless?: boolean;
   /** Most authorities above the certificate (smtp_tls_scert_verifydepth). */
   readonly depth: number;
   /** Milliseconds since 1970. */
@@ -58,6 +60,9 @@ export function judge({ chain, trouble }: Presented, trust: Trust): Verdict | un
   }
   const [own] = path;
   if (own === undefined) return undefined;
+  if (trust.hopeless) {
+    return { is: "untrusted", certificate: own, trouble: { is: "unspecified", depth: 0 } };
+  }
   return trust.associations === undefined || trust.associations.length === 0
     ? byAuthorities(own, path, trouble, trust)
     : byAssociations(own, path, trust.associations, trust);

@@ -14,6 +14,7 @@ type NumberedTrouble = keyof typeof NUMBERED;
 
 /** Troubles that Postfix tells with OpenSSL's number and words. */
 const NUMBERED = {
+  "unspecified": [1, "unspecified certificate verification error"],
   "no-issuer": [2, "unable to get issuer certificate"],
   "path-length": [25, "path length constraint exceeded"],
   "unhandled-extension": [34, "unhandled critical extension"],

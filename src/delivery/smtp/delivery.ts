@@ -192,7 +192,11 @@ class Delivery {
   #reused(session: Session): Session {
     const { log, settings, tls } = this.#context;
     if (session.tls !== undefined) {
-      log.emit(settings.program, "serverTls", serverTls(session.tls, "reused", tls.settings.log.summary));
+      log.emit(
+        settings.program,
+        "serverTls",
+        serverTls(session.tls, "reused", tls.settings.log.has("summary")),
+      );
     }
     return session;
   }
@@ -365,7 +369,11 @@ class Delivery {
   #judged(session: Session, { facts, trust }: HandshakeJudgement): void {
     const { log, settings, tls } = this.#context;
     session.tls = { facts, trust, whom: session.relay, level: session.key.tls.level };
-    log.emit(settings.program, "serverTls", serverTls(session.tls, "established", tls.settings.log.summary));
+    log.emit(
+      settings.program,
+      "serverTls",
+      serverTls(session.tls, "established", tls.settings.log.has("summary")),
+    );
   }
 
   #localFault(session: Session, error: unknown): Failure {

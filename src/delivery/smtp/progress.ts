@@ -126,6 +126,7 @@ export class Progress {
         diagnostic: reply.text,
       },
       passedOn: session.features.dsn,
+      ...tlsOf(session),
     };
   }
 
@@ -154,6 +155,13 @@ export class Progress {
       is: isSoft(failure) ? "deferred" : "bounced",
       relay: session?.relay ?? "none",
       detail: detailOf(failure),
+      ...tlsOf(session),
     };
   }
+}
+
+function tlsOf(session: Session | undefined): Pick<Outcome, "tls"> {
+  if (session?.tls === undefined) return {};
+  const { trust, facts: { protocol, cipher } } = session.tls;
+  return { tls: { trust, protocol, cipher } };
 }

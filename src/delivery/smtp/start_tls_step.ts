@@ -82,6 +82,7 @@ async function shakeHands(
     context.warn(prepared.problem);
     return spoiled(session);
   }
+  prepared.warnings.forEach(context.warn);
   startLines(settings.log, server, prepared).forEach(context.note);
   let judged: HandshakeJudgement;
   try {
@@ -114,7 +115,10 @@ function failed(
   prepared.failed();
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (!code.startsWith("ERR_SSL")) {
-    context.note(`SSL_connect error to ${session.relay}: ${systemErrorText(error)}`);
+    // The other side closing is no error of the system's.
+    const isLost = code === "ECONNRESET" && !(error instanceof Error && "errno" in error);
+    const why = isLost ? "lost connection" : systemErrorText(error);
+    context.note(`SSL_connect error to ${session.relay}: ${why}`);
     return;
   }
   context.note(`SSL_connect error to ${session.relay}: -1`);

@@ -73,8 +73,8 @@ export function serverSignature(
 
 const signatureOf = ({ method, key, digest }: Scheme): HandshakeSignature => ({ method, key, digest });
 
-/** What a client with that key signs with; the digest is known where the key leaves no choice. */
-export function clientSignature(kind: KeyKind): HandshakeSignature | undefined {
+/** What the other side signs with, having that key; the digest is known where the key leaves no choice. */
+export function otherSignature(kind: KeyKind): HandshakeSignature | undefined {
   const schemes = schemesOf(kind);
   const [first] = schemes;
   if (first === undefined) return undefined;

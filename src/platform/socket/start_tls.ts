@@ -6,12 +6,7 @@ import { pauseWhenDue } from "../../base/pause_when_due.ts";
 import { cryptoModule, netModule, tlsModule } from "../late_modules.ts";
 import { type BindingOf, clientBindings, serverBindings } from "./channel_binding.ts";
 import { type ClientHello, readClientHello } from "./client_hello.ts";
-import {
-  agreedGroup,
-  clientSignature,
-  type HandshakeSignature,
-  serverSignature,
-} from "./handshake_choice.ts";
+import { agreedGroup, type HandshakeSignature, otherSignature, serverSignature } from "./handshake_choice.ts";
 import { keyKind, type TlsContext } from "./tls_context.ts";
 
 /** Which side of a handshake we are, and what that side brings. */
@@ -148,7 +143,10 @@ function dropUnread(socket: net.Socket): void {
 
 function beginAsClient(plain: net.Socket, side: Extract<TlsSide, { readonly side: "client" }>): Begun {
   const engine = tlsModule().connect({ socket: plain, ...clientOptions(side) });
-  return { engine, facts: () => factsOf(engine, side.serverName, clientBindings(engine)) };
+  return {
+    engine,
+    facts: () => withServerSignature(factsOf(engine, side.serverName, clientBindings(engine))),
+  };
 }
 
 /**
@@ -255,14 +253,25 @@ function withChoices(
   if (facts.protocol !== "TLSv1.3" || hello === undefined) return facts;
   const keyExchange = agreedGroup(context, hello);
   if (facts.reused) return { ...facts, keyExchange };
-  const [own] = facts.peer?.chain ?? [];
-  const { X509Certificate } = cryptoModule();
   return {
     ...facts,
     keyExchange,
     serverSignature: serverSignature(context, hello),
-    clientSignature: own && clientSignature(keyKind(new X509Certificate(own).publicKey)),
+    clientSignature: signatureOfPeer(facts),
   };
+}
+
+/** Who has no certificate signs nothing. */
+function signatureOfPeer({ peer }: TlsFacts): HandshakeSignature | undefined {
+  const [own] = peer?.chain ?? [];
+  const { X509Certificate } = cryptoModule();
+  return own && otherSignature(keyKind(new X509Certificate(own).publicKey));
+}
+
+/** A client is not told what group was agreed on, nor whether its own certificate was wanted; what the server signed with its key tells. */
+function withServerSignature(facts: TlsFacts): TlsFacts {
+  if (facts.protocol !== "TLSv1.3" || facts.reused) return facts;
+  return { ...facts, serverSignature: signatureOfPeer(facts) };
 }
 
 function peerOf(socket: tls.TLSSocket): PeerCertificate | undefined {

@@ -13,10 +13,36 @@ export interface TlsServerKind {
   readonly tampered?: true;
 }
 
+/** The kinds of servers. */
+const KINDS = [
+  "right",
+  "right below an intermediate",
+  "right, TLS 1.2",
+  "wildcard",
+  "common name only",
+  "expired",
+  "self-signed",
+  "unknown authority",
+  "unknown authority, not shown",
+  "intermediate missing",
+  "other name",
+  "for clients",
+  "no certificate",
+  "wrong key",
+  "handshake is garbage",
+  "handshake is cut",
+  "replies injected",
+  "STARTTLS not offered",
+  "STARTTLS refused for now",
+  "STARTTLS refused",
+  "STARTTLS answered in a strange way",
+  "certificate wanted",
+] as const;
+
 /** All that a table is made of. */
 export interface TlsWorld {
   readonly root: TestAuthority;
-  readonly servers: Readonly<Record<string, TlsServerKind>>;
+  readonly servers: Readonly<Record<(typeof KINDS)[number], TlsServerKind>>;
 }
 
 const NAME = "localhost";
@@ -35,7 +61,7 @@ export function makeTlsWorld(): TlsWorld {
     fingerprint: new X509Certificate(pair.certificate).fingerprint256,
   });
   const old = { options: { maxVersion: "TLSv1.2", sessionTimeout: 300 } } as const;
-  const servers = {
+  const servers: TlsWorld["servers"] = {
     right: of(right),
     "right below an intermediate": of(chained),
     "right, TLS 1.2": of(right, old),
@@ -48,22 +74,22 @@ export function makeTlsWorld(): TlsWorld {
     "intermediate missing": of(below),
     "other name": of(root.issue({ name: "other.example.net" })),
     "for clients": of(root.issue({ name: NAME, purpose: "clientAuth" })),
-    "no certificate": { script: { tls: { certificate: "", key: "" } }, fingerprint: "AA:BB" },
+    "no certificate": { script: { tls: { certificate: "", key: "" } }, fingerprint: "AB".repeat(32) },
     "wrong key": { ...of(right, old), tampered: true },
     "handshake is garbage": of(right, { handshake: "garbage" }),
     "handshake is cut": of(right, { handshake: "close" }),
     "replies injected": of(right, { behind: "250-localhost\r\n250 AUTH PLAIN\r\n" }),
-    "STARTTLS not offered": { script: {}, fingerprint: "AA:BB" },
+    "STARTTLS not offered": { script: {}, fingerprint: "AB".repeat(32) },
     "STARTTLS refused for now": refusing("454 4.7.0 TLS not available due to local problem"),
     "STARTTLS refused": refusing("502 5.5.1 not implemented"),
     "STARTTLS answered in a strange way": refusing("350 what"),
     "certificate wanted": of(right, { clientCa: root.certificate }),
-  } satisfies Record<string, TlsServerKind>;
+  };
   return { root, servers };
 }
 
 function refusing(startTls: string): TlsServerKind {
-  return { script: { ehlo: ["PIPELINING", "8BITMIME", "STARTTLS"], startTls }, fingerprint: "AA:BB" };
+  return { script: { ehlo: ["PIPELINING", "8BITMIME", "STARTTLS"], startTls }, fingerprint: "AB".repeat(32) };
 }
 
 /** Policies, FINGERPRINT standing for the server's own. */
@@ -72,7 +98,7 @@ export const POLICIES: readonly string[] = [
   "may",
   "encrypt",
   "fingerprint match=FINGERPRINT",
-  "fingerprint match=00:11:22:33",
+  "fingerprint match=OTHER",
   "verify",
   "secure match=nexthop",
   "secure match=.example.com:example.org",
@@ -103,7 +129,9 @@ export const SPECIAL_POLICIES: readonly string[] = [
   "none match=nexthop",
   "fingerprint",
   "fingerprint match=xyz",
+  "fingerprint match=FINGERPRINT|OTHER",
   "fingerprint match=FINGERPRINT|00:11",
+  "fingerprint match=00:11",
   "verify servername=hostname",
   "verify servername=-bad-",
   "encrypt connection_reuse=maybe",
@@ -122,24 +150,35 @@ export interface TlsCell {
   readonly peer: SmtpPeer;
 }
 
+/** All cells: every policy with every kind of server, and every special policy with the right one. */
+const CELLS = [
+  ...KINDS.flatMap((kind) => POLICIES.map((policy) => ({ kind, policy }))),
+  ...SPECIAL_POLICIES.map((policy) => ({ kind: "right" as const, policy })),
+];
+
+const nameOf = ({ kind, policy }: (typeof CELLS)[number]) => `${policy}: ${kind}`;
+
+/** The names of all cells. */
+export function cellNames(): readonly string[] {
+  return CELLS.map(nameOf);
+}
+
 /** Starts a server for each cell. `file` gives the path of a file with PEM text. */
 export async function startCells(
   { root, servers }: TlsWorld,
   file: (name: string, pem: string) => string,
 ): Promise<readonly TlsCell[]> {
-  const plain = Object.entries(servers).flatMap(([name, server]) =>
-    POLICIES.map((policy) => [name, server, policy] as const)
-  );
-  const special = SPECIAL_POLICIES.map((policy) => ["right", servers["right"]!, policy] as const);
   const stranger = selfMadeAuthority("Nobody");
-  return await Promise.all([...plain, ...special].map(async ([name, server, text]) => {
-    const policy = text.replace("FINGERPRINT", server.fingerprint)
+  return await Promise.all(CELLS.map(async (cell) => {
+    const server = servers[cell.kind];
+    const policy = cell.policy.replace("FINGERPRINT", server.fingerprint)
+      .replace("OTHER", "01".repeat(32))
       .replace("tafile=ROOT", `tafile=${file("root.pem", root.certificate)}`)
       .replace("tafile=STRANGE", `tafile=${file("strange.pem", stranger.certificate)}`);
     const peer = await startSmtpPeer({ name: "peer.example", ...server.script });
     const front = server.tampered ? await tamper(peer.port) : undefined;
     return {
-      name: `${text}: ${name}`,
+      name: nameOf(cell),
       policy,
       peer,
       port: front?.port ?? peer.port,

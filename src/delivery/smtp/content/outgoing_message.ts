@@ -40,7 +40,8 @@ export async function outgoingMessage(
     folded: () =>
       log.emit(settings.program, "lineFolded", { id: envelope.id, limit: settings.lineLengthLimit }),
     plan: (session) => contentPlan(job, context, prefix, downgrades(session)),
-    unfit: (session) => unfitness(session, size, outgoing(envelope.sender), utf8Needed),
+    unfit: (session) =>
+      earlyReply(session, context) ?? unfitness(session, size, outgoing(envelope.sender), utf8Needed),
   };
 }
 
@@ -110,6 +111,14 @@ async function headerOf(content: Content): Promise<Buffer> {
   const bytes = Buffer.from(first.buffer, first.byteOffset, first.byteLength);
   const end = bytes.indexOf("\r\n\r\n");
   return end < 0 ? bytes : bytes.subarray(0, end);
+}
+
+/** A reply before MAIL is to somebody else's, who spoke before us in this session (CVE-2009-3555). */
+function earlyReply({ tls, hasInput, name }: Session, context: DeliveryContext): Failure | undefined {
+  const { blockEarlyMailReply, program } = context.tls.settings;
+  if (!blockEarlyMailReply || tls === undefined || !hasInput) return undefined;
+  context.warn(`server ${name} violates ${program}_tls_block_early_mail_reply policy`);
+  return localFailure("4.7.0", "unexpected server message");
 }
 
 function unfitness(

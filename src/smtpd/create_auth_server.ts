@@ -36,12 +36,15 @@ const DEMANDS: Readonly<Record<string, Demand>> = {
   mutual_auth: { property: "mutual_auth", wanted: true },
 };
 
-/** The options that smtpd_sasl_security_options knows. */
-export const SECURITY_OPTIONS: readonly string[] = Object.keys(DEMANDS);
-
-/** Words of such a list that are no option: Postfix's smtpd does not start with one. */
-export function unknownSecurityOptions(text: string): string[] {
-  return splitList(text).filter((word) => !Object.hasOwn(DEMANDS, word.toLowerCase()));
+/** A word that is no option, in words for the operator: Postfix's smtpd dies of one at its first client. */
+export function badSecurityOption(settings: AuthSettings): string | undefined {
+  for (const name of ["smtpd_sasl_security_options", "smtpd_sasl_tls_security_options"] as const) {
+    const word = splitList(settings[name]).find((each) => !Object.hasOwn(DEMANDS, each.toLowerCase()));
+    if (word !== undefined) {
+      return `${name}: unknown value "${word}" in "${settings[name]}" (${Object.keys(DEMANDS).join(", ")})`;
+    }
+  }
+  return undefined;
 }
 
 function allowed(mechanisms: readonly OfferedMechanism[], options: string): string[] {

@@ -85,11 +85,11 @@ function clientOf({ address, port }: Endpoint): ClientFacts {
 }
 
 /** What is known once TLS has begun: nothing that the client said in the clear (RFC 3207 §4.2). */
-export function encryptedFacts(facts: SessionFacts, tls: SessionTls, authTls: AuthTls): SessionFacts {
+export function encryptedFacts(facts: SessionFacts, tls: SessionTls): SessionFacts {
   return {
     ...facts,
     tls,
-    authTls,
+    authTls: { channelBinding: () => undefined, certificateUser: undefined },
     hello: undefined,
     esmtp: false,
     login: undefined,

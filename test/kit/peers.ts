@@ -28,6 +28,10 @@ const PEERS = {
   "postfix-sqlite": postfixTable("sqlite"),
   buildah: { files: ["/usr/bin/buildah"], packages: "buildah" },
   dovecot: { files: ["/usr/sbin/dovecot"], packages: "dovecot-core" },
+  "cyrus plug-ins": {
+    files: [`/usr/lib/${LIBRARIES}/sasl2/libplain.so`],
+    packages: "libsasl2-modules",
+  },
   debootstrap: { files: ["/usr/sbin/debootstrap"], packages: "debootstrap" },
   knot: { files: ["/usr/sbin/knotd"], packages: "knot" },
   ldns: { files: ["/usr/bin/ldns-keygen", "/usr/bin/ldns-signzone"], packages: "ldnsutils" },
@@ -45,6 +49,7 @@ const PEERS = {
   postgrey: { files: ["/usr/sbin/postgrey"], packages: "postgrey" },
   python3: { files: ["/usr/bin/python3"], packages: "python3" },
   redis: { files: ["/usr/bin/redis-server"], packages: "redis-server" },
+  saslauthd: { files: ["/usr/sbin/saslauthd"], packages: "sasl2-bin" },
   script: { files: ["/usr/bin/script"], packages: "bsdutils" },
   slapd: { files: ["/usr/sbin/slapd", "/usr/bin/ldapadd"], packages: "slapd ldap-utils" },
   sqlite3: { files: ["/usr/bin/sqlite3"], packages: "sqlite3" },

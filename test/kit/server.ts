@@ -3,7 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { reachable } from "./servers/reachable.ts";
 import { spawnTied } from "./servers/tied_child.ts";
 import { pause } from "./waiting.ts";
@@ -175,7 +175,10 @@ function prepare(options: ServerOptions, port: number): string {
     [...baseMainCf(directory), ...(options.mainCf ?? []), ""].join("\n"),
   );
   writeFileSync(join(config, "master.cf"), [...smtpd, SERVICES.trimEnd(), ...more, ""].join("\n"));
-  for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(config, name), text);
+  for (const [name, text] of Object.entries(options.files ?? {})) {
+    mkdirSync(dirname(join(config, name)), { recursive: true });
+    writeFileSync(join(config, name), text);
+  }
   return directory;
 }
 

@@ -157,7 +157,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   connection_cache_service_name: MOOT,
   connection_cache_status_update_time: MOOT,
   connection_cache_ttl_limit: UNUSED,
-  cyrus_sasl_config_path: NO_AUTH,
   daemon_directory: MOOT,
   daemon_table_open_error_is_fatal: UNUSED,
   daemon_timeout: MOOT,

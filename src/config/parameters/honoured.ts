@@ -78,6 +78,7 @@ export const HONOURED = [
   "config_directory",
   "confirm_delay_cleared",
   "content_filter",
+  "cyrus_sasl_config_path",
   "data_directory",
   "default_database_type",
   "default_delivery_status_filter",

@@ -1,10 +1,16 @@
 import type { Configuration } from "../../config/service.ts";
 import { checkDnssec } from "./check_dnssec.ts";
+import { checkLogins } from "./check_logins.ts";
 import { checkPipes } from "./check_pipes.ts";
 import type { Finding } from "./finding.ts";
 import { unservedEntries } from "./unserved.ts";
 
 /** What is known of the entries of master.cf without opening anything: the start of the service says it, and `mta check`. */
 export function startFindings(configuration: Configuration): Finding[] {
-  return [...unservedEntries(configuration), ...checkPipes(configuration), ...checkDnssec(configuration)];
+  return [
+    ...unservedEntries(configuration),
+    ...checkLogins(configuration),
+    ...checkPipes(configuration),
+    ...checkDnssec(configuration),
+  ];
 }

@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { errorCode } from "../system_error.ts";
 import { flock } from "./flock.ts";
 
 /** Gives a file another name, in place of a file that has it. Throws the system's error. */
@@ -9,6 +10,16 @@ export function renameFile(from: string, to: string): void {
 /** Reads a small file whole; throws the system's error. */
 export function readSmallFile(path: string): Uint8Array {
   return fs.readFileSync(path);
+}
+
+/** The text of a small file; undefined where there is none. Throws the system's error. */
+export function readTextIfThere(path: string): string | undefined {
+  try {
+    return fs.readFileSync(path, "utf8");
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(errorCode(error))) return undefined;
+    throw error;
+  }
 }
 
 /** Whether there is a regular file (or a link to one) that can be read. */

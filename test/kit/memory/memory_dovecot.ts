@@ -6,6 +6,7 @@ import type { Connection, ConnectionHandler } from "../../../src/platform/socket
 import type { Connect } from "../../../src/platform/socket/connection_pool.ts";
 import type { OpenTables } from "../../../src/rewrite/open_tables.ts";
 import { openBackend } from "../../../src/sasl/open_backend.ts";
+import { readBackend } from "../../../src/sasl/read_backend.ts";
 import { createAuthServer } from "../../../src/smtpd/create_auth_server.ts";
 import type { SmtpdDeps } from "../../../src/smtpd/deps.ts";
 
@@ -168,12 +169,14 @@ export function memoryAuth(
   dovecot: MemoryDovecot = memoryDovecot(),
 ): Pick<SmtpdDeps, "auth"> {
   if (!settings.smtpd_sasl_auth_enable) return {};
-  const opened = openBackend(settings, {
+  const wanted = readBackend(settings, () => undefined);
+  if (wanted.is === "none" || wanted.is === "bad") return {};
+  const backend = openBackend(wanted, settings, {
     connect: dovecot.connect,
     clock,
     clientNumber: () => 4_200_000,
     users: () => openTables.maps(settings.sasl_users, "sasl_users")?.whole,
     checkToken: undefined,
   });
-  return opened.is === "backend" ? { auth: createAuthServer(opened.backend, settings, openTables, log) } : {};
+  return { auth: createAuthServer(backend, settings, openTables, log) };
 }

@@ -67,6 +67,7 @@ export function startPostfix(
   fs.writeFileSync(path.join(etc, "main.cf"), Object.entries(main).map(([k, v]) => `${k} = ${v}\n`).join(""));
   fs.writeFileSync(path.join(etc, "master.cf"), `${options.master}\n${SERVICES}`);
   for (const [name, text] of Object.entries(options.files ?? {})) {
+    fs.mkdirSync(path.dirname(path.join(etc, name)), { recursive: true });
     fs.writeFileSync(path.join(etc, name), text);
   }
   spawnSync("chown", ["postfix", path.join(root, "data")]);

@@ -85,11 +85,11 @@ function clientOf({ address, port }: Endpoint): ClientFacts {
 }
 
 /** What is known once TLS has begun: nothing that the client said in the clear (RFC 3207 §4.2). */
-export function encryptedFacts(facts: SessionFacts, tls: SessionTls): SessionFacts {
+export function encryptedFacts(facts: SessionFacts, tls: SessionTls, authTls: AuthTls): SessionFacts {
   return {
     ...facts,
     tls,
-    authTls: { channelBinding: () => undefined, certificateUser: undefined },
+    authTls,
     hello: undefined,
     esmtp: false,
     login: undefined,

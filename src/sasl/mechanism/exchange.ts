@@ -27,7 +27,7 @@ export function malformed(reason: string, username?: string): ServerEnd {
 export function unavailable(warning: string, username?: string): ServerEnd {
   return {
     is: "failed",
-    reason: "Temporary authentication failure",
+    reason: NO_REASON,
     username,
     temporary: true,
     warnings: [warning],

@@ -1,4 +1,6 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
+import type { TlsFacts } from "../../platform/socket/start_tls.ts";
+import type { AuthTls } from "../../sasl/auth_backend.ts";
 import { defer } from "../../smtp/reply.ts";
 import type { Context } from "../context.ts";
 import type { Phase } from "../phase.ts";
@@ -33,7 +35,11 @@ export function beginTls(context: Context, beginning: Beginning): StartTls | und
     secured: (handshake) => {
       const known = tls.learn(handshake, client);
       const over = handshake.reused ? false : countTls(context);
-      return then(over, (over) => over ? tooMany(context, beginning) : secured(context, beginning, known));
+      return then(
+        over,
+        (over) =>
+          over ? tooMany(context, beginning) : secured(context, beginning, known, authTls(handshake, known)),
+      );
     },
     failed: (error) => {
       for (const [level, line] of failureLines(error, client.text)) {
@@ -51,8 +57,21 @@ function tooMany(context: Context, { next }: Beginning): Step {
   return { phase: next, reply: defer(421, "4.7.0", text), after: CLOSE };
 }
 
-function secured(context: Context, { atOnce, next }: Beginning, tls: SessionTls): MaybeAsync<Step> {
-  const facts = encryptedFacts(context.facts, tls);
+/** What mechanisms may know of the connection: a certificate that nobody vouches for names no user. */
+function authTls({ channelBinding }: TlsFacts, { peer }: SessionTls): AuthTls {
+  return {
+    channelBinding: channelBinding ?? (() => undefined),
+    certificateUser: peer?.trusted === true && peer.subject !== "" ? peer.subject : undefined,
+  };
+}
+
+function secured(
+  context: Context,
+  { atOnce, next }: Beginning,
+  tls: SessionTls,
+  forAuth: AuthTls,
+): MaybeAsync<Step> {
+  const facts = encryptedFacts(context.facts, tls, forAuth);
   const counted = atOnce ? {} : { counts: "done", counted: "starttls" } as const;
   if (!context.settings.tls.requireCertificate || tls.peer?.trusted === true) {
     return { phase: next, facts, ...counted };

@@ -43,7 +43,8 @@ export function createServerTls(settings: ServerTlsSettings, deps: ServerTlsDeps
   }
   const heard = (attempt: Attempt) => {
     if (attempt.is === "loaded") return attempt.notes.forEach(warn);
-    attempt.fault.words.forEach(warn);
+    // Master tells of files that have gone bad, once for all workers.
+    if (attempt.is === "unavailable") attempt.fault.words.forEach(warn);
   };
   const contexts = new ServerContexts(settings, material, deps.files, heard, warn);
   // What is wrong with them is said when the service starts, not when the first client comes.

@@ -6,7 +6,7 @@ import { asciiDomain } from "../address/idna.ts";
 import { type Association, associationText, isPossible } from "./association.ts";
 import { type Authorities, AuthorityStore, NO_AUTHORITIES } from "./authorities.ts";
 import { cipherList } from "./ciphers.ts";
-import { type ClientTlsPolicy, mustMatch } from "./client_policy.ts";
+import { type ClientTlsPolicy, isDane, mustMatch } from "./client_policy.ts";
 import type { ClientTlsSettings } from "./client_tls_settings.ts";
 import type { Trust as TrustWord } from "./connection_line.ts";
 import { keyExchangeGroups } from "./groups.ts";
@@ -244,8 +244,9 @@ function vouchingFor(policy: ClientTlsPolicy, { domain, host, whom }: TlsServer)
   const warnings = associations.filter((each) => !isPossible(each)).map(({ of, data }) =>
     `${whom}: unusable TLSA RR: 3 ${of === "key" ? 1 : 0} 255 ${data.toString("hex").toUpperCase()}`
   );
-  const useless = associations.length > 0 && possible.length === 0;
-  if (useless) warnings.push(`${whom}: all fingerprints unusable`);
+  // TLSA records that can match nothing are no reason to ask the authorities instead.
+  const useless = possible.length === 0 && (associations.length > 0 || isDane(level));
+  if (useless && !isDane(level)) warnings.push(`${whom}: all fingerprints unusable`);
   if (level === "fingerprint") {
     return { names: undefined, associations: possible, hopeless: useless, warnings };
   }

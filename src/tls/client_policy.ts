@@ -28,6 +28,7 @@ export interface PolicyDraft {
   readonly associations?: readonly Association[];
   readonly serverName?: string;
   readonly connectionReuse?: boolean;
+  readonly saysUntrusted?: boolean;
 }
 
 /** What is demanded of TLS with one server. All that tells one policy from another is in it. */
@@ -47,6 +48,8 @@ export interface ClientTlsPolicy {
   readonly serverName: string;
   /** Connections under it may serve another delivery (smtp_tls_connection_reuse). */
   readonly connectionReuse: boolean;
+  /** The log tells why a certificate is not trusted, though the level does not ask for that any more (unusable TLSA records). */
+  readonly saysUntrusted?: boolean;
 }
 
 /** The server that a policy is for. */
@@ -93,6 +96,11 @@ export function isOptional(level: ClientLevel): boolean {
 /** Whether the server's certificate must be the right one. */
 export function mustMatch(level: ClientLevel): boolean {
   return rank(level) > rank("encrypt");
+}
+
+/** Whether TLSA records alone vouch for the server. */
+export function isDane(level: ClientLevel): boolean {
+  return level === "dane" || level === "dane-only" || level === "halfdane";
 }
 
 /** The level of that name, in any case. */

@@ -59,6 +59,7 @@ export function completePolicy(
       associations,
       serverName,
       connectionReuse: draft.connectionReuse ?? settings.connectionReuse,
+      ...(draft.saysUntrusted && { saysUntrusted: true }),
     },
     warnings,
   };

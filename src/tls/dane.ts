@@ -71,6 +71,11 @@ export function daneAssociations(
   return { usable: sorted.map((record) => associationOf(record, digests)), warnings };
 }
 
+/** Tells one that comes from a TLSA record from the operator's own. */
+export function isDaneAssociation(association: Association): association is DaneAssociation {
+  return "record" in association;
+}
+
 function choose<Record extends TlsaRecord>(
   records: readonly Record[],
   problemOf: (record: Record) => string | undefined,
@@ -106,13 +111,15 @@ function associationOf(record: TlsaRecord, digests: DaneDigests): DaneAssociatio
 /** Bytes that are shown from each end of long data. */
 const SHOWN = 32;
 
-/** `3 1 1 0A1B...`; of long data both ends. */
+/** `3 1 1 0A1B...`. */
 export function recordText({ usage, selector, matchingType, data }: TlsaRecord): string {
+  return `${usage} ${selector} ${matchingType} ${shownHex(data) || "..."}`;
+}
+
+/** Bytes as log lines show them; of many both ends. */
+export function shownHex(data: Uint8Array): string {
   const hex = Buffer.from(data).toString("hex").toUpperCase();
-  const shown = hex.length <= SHOWN * 4
-    ? hex || "..."
-    : `${hex.slice(0, SHOWN * 2)}...${hex.slice(-SHOWN * 2)}`;
-  return `${usage} ${selector} ${matchingType} ${shown}`;
+  return data.length <= 2 * SHOWN ? hex : `${hex.slice(0, 2 * SHOWN)}...${hex.slice(-2 * SHOWN)}`;
 }
 
 /** The log line about what has matched; `depth` counts from the server's own certificate. */

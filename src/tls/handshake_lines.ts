@@ -2,8 +2,10 @@ import { certificateFingerprint, keyFingerprint } from "./certificate.ts";
 import type { HandshakeJudgement, PreparedHandshake, TlsServer } from "./client_engine.ts";
 import { type ClientTlsPolicy, mustMatch } from "./client_policy.ts";
 import type { ClientTlsSettings } from "./client_tls_settings.ts";
+import { daneMatchLine, isDaneAssociation, shownHex } from "./dane.ts";
 import { commonName, issuerName } from "./distinguished_name.ts";
 import type { TlsLogPart } from "./log_level.ts";
+import type { Verdict } from "./verification.ts";
 import { troubleLine } from "./verify_trouble.ts";
 
 /** What is logged before a handshake (smtp_tls_loglevel). */
@@ -28,7 +30,7 @@ export function startLines(
 /** What is logged after it, but for the line of the connection itself: why a certificate is not trusted, whose it is. */
 export function handshakeLines(
   { log, fingerprintDigest }: ClientTlsSettings,
-  { level }: ClientTlsPolicy,
+  { level, saysUntrusted }: ClientTlsPolicy,
   { whom }: TlsServer,
   { facts, verdict }: HandshakeJudgement,
 ): readonly string[] {
@@ -37,10 +39,8 @@ export function handshakeLines(
   if (facts.reused && log.has("cache")) lines.push(`${whom}: Reusing old session`);
   if (verdict === undefined) return lines;
   if (verdict.is === "trusted") {
-    if (tells && mustMatch(level) && verdict.name !== undefined) {
-      lines.push(`${whom}: matched peername: ${verdict.name}`);
-    }
-  } else if (log.has("untrusted") || mustMatch(level)) {
+    if (tells && mustMatch(level)) lines.push(...matchLines(level, whom, verdict));
+  } else if (log.has("untrusted") || saysUntrusted || mustMatch(level)) {
     lines.push(
       facts.reused
         ? `${whom}: re-using session with untrusted certificate, look for details earlier in the log`
@@ -58,4 +58,20 @@ export function handshakeLines(
     );
   }
   return lines;
+}
+
+/** By what a certificate was found right: its name, where one was asked for, and what has vouched for it beside the authorities. */
+function matchLines(
+  level: ClientTlsPolicy["level"],
+  whom: string,
+  { name, match }: Verdict & { is: "trusted" },
+): readonly string[] {
+  const named = name === undefined || match?.association.whose === "server"
+    ? []
+    : [`${whom}: matched peername: ${name}`];
+  if (match === undefined) return named;
+  const { association, depth } = match;
+  if (isDaneAssociation(association)) return [...named, daneMatchLine(whom, association, match)];
+  if (level !== "fingerprint") return [...named, `${whom}: Matched trust anchor at depth ${depth}`];
+  return [...named, `${whom}: Matched fingerprint: ${shownHex(association.data)}`];
 }

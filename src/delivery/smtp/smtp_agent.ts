@@ -8,7 +8,7 @@ import { connect } from "../../platform/socket/connection.ts";
 import type { Answer } from "../../table/table.ts";
 import type { Agent, DeliveryJob, DeliveryReport } from "../agent.ts";
 import { addressIn } from "./route/address_list.ts";
-import { type ClientParameters, clientSettings } from "./client_settings.ts";
+import { type ClientParameters, type ClientSettings, clientSettings } from "./client_settings.ts";
 import { ConnectionCache } from "./connection_cache.ts";
 import type { Connect } from "./connector.ts";
 import { deliver } from "./delivery.ts";
@@ -24,7 +24,7 @@ import { ClientTlsEngine } from "../../tls/client_engine.ts";
 import { type ClientTlsParameters, clientTlsSettings } from "../../tls/client_tls_settings.ts";
 import { type DemandSettings, openLoginDemands } from "./login_demands.ts";
 import { openClientPolicies } from "./tls/client_policies.ts";
-import { refuseDane } from "./tls/dane_refusal.ts";
+import { type DaneSettings, refineByDane } from "./tls/dane_policy.ts";
 
 /** The tables that change what the clients send. */
 export const CLIENT_TABLE_PARAMETERS = [
@@ -43,6 +43,7 @@ export interface SmtpAgentOptions {
     & SettingsOf<typeof CLIENT_TABLE_PARAMETERS>
     & ClientCheckSettings
     & GenericSettings
+    & DaneSettings
     & ClientTlsParameters
     & ChainSettings<"smtp" | "lmtp">
     & DemandSettings;
@@ -107,7 +108,7 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     cache,
     ...openTables(options, warn),
     logins: openLoginDemands(options.program, options.settings, options.rewriting),
-    tls: openTls(options, now, warn),
+    tls: openTls(options, settings, resolver ?? options.resolver, now, warn),
     bestMx: options.bestMx,
     warn,
   };
@@ -120,7 +121,9 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
 
 /** Policies of TLS, and what handshakes are made with. */
 function openTls(
-  { program, settings, rewriting, resolver, tlsFiles: files = ownTlsFiles }: SmtpAgentOptions,
+  { program, settings, rewriting, tlsFiles: files = ownTlsFiles }: SmtpAgentOptions,
+  client: ClientSettings,
+  resolver: Resolver,
   now: () => number,
   warn: (text: string) => void,
 ): ClientTlsContext {
@@ -143,7 +146,7 @@ function openTls(
       settings: tls,
       policyMaps: maps(policies, "tls_policy_maps"),
       perSite: maps(perSite, "tls_per_site"),
-      refine: refuseDane((name) => resolver.tlsa(name)),
+      refine: refineByDane(client, settings, resolver, warn),
       files: new TrustAnchorFiles(files),
       warn,
     }),

@@ -28,6 +28,7 @@ error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
 scache unix - - n - 1 scache
+tlsmgr unix - - n 1000? 1 tlsmgr
 anvil unix - - n - 1 anvil
 proxymap unix - - n - - proxymap
 postlog unix-dgram n - n - 1 postlogd

@@ -12,7 +12,7 @@ import { spawnTied } from "./tied_child.ts";
 /** How a zone is signed: not at all, in the past, or with a key that its parent does not know. */
 export type Signing = "right" | "unsigned" | "expired" | "wrong key";
 
-/** A zone directly below the root, or a domain further down; records as in a zone file, names without the zone's at the end. */
+/** A zone; records as in a zone file. Its parent is the nearest of the other zones, else the root. */
 export interface TestZone {
   readonly signing: Signing;
   readonly records: readonly string[];
@@ -53,6 +53,22 @@ function writeZone(folder: string, name: string, { signing, records }: TestZone)
   ldns(folder, "signzone", ...dates, "-f", `${file}.zone`, `${file}.zone`, key);
   const known = signing === "wrong key" ? newKey() : key;
   return readFileSync(join(folder, `${known}.ds`), "utf8").trim();
+}
+
+/** Writes all zones, each with the delegations of those below it, and the root; answers the root's DS record. */
+function writeTree(folder: string, zones: Readonly<Record<string, TestZone>>): string | undefined {
+  const labels = (name: string) => name.split(".").length;
+  const deepestFirst = Object.keys(zones).sort((a, b) => labels(b) - labels(a));
+  const delegations = new Map<string, string[]>([[".", ["ns.test-dns. A 127.0.0.1"]]]);
+  const below = (name: string) => delegations.get(name) ?? [];
+  for (const name of deepestFirst) {
+    const { signing, records } = zones[name]!;
+    const ds = writeZone(folder, name, { signing, records: [...records, ...below(name)] });
+    const parent = deepestFirst.find((other) => name.endsWith(`.${other}`)) ?? ".";
+    const lines = [`${dotted(name)} NS ns.test-dns.`, ...(ds === undefined ? [] : [ds])];
+    delegations.set(parent, [...below(parent), ...lines]);
+  }
+  return writeZone(folder, ".", { signing: "right", records: below(".") });
 }
 
 /** The authoritative server's configuration: all zones at one address, so that every way down the tree leads to it. */
@@ -109,12 +125,7 @@ export async function startSignedDns(
 ): Promise<SignedDns> {
   const folder = mkdtempSync(join(tmpdir(), "signed-dns-"));
   mkdirSync(join(folder, "db"));
-  const delegations = Object.entries(zones).flatMap(([name, zone]) => {
-    const ds = writeZone(folder, name, zone);
-    return [`${dotted(name)} NS ns.test-dns.`, ...(ds === undefined ? [] : [ds])];
-  });
-  const root = { signing: "right", records: ["ns.test-dns. A 127.0.0.1", ...delegations] } as const;
-  writeFileSync(join(folder, "anchor"), `${writeZone(folder, ".", root)}\n`);
+  writeFileSync(join(folder, "anchor"), `${writeTree(folder, zones)}\n`);
   const port = await freePort();
   writeFileSync(join(folder, "knot.conf"), knotConf(folder, port, [".", ...Object.keys(zones)]));
   writeFileSync(join(folder, "unbound.conf"), unboundConf(folder, resolver, port));

@@ -194,10 +194,19 @@ class Conversation {
   #turn({ certificate, key, clientCa, options }: PeerTls): void {
     const secureContext = contextOf(certificate, key, clientCa, options);
     const asks = clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
-    const socket = new tls.TLSSocket(this.#socket, { isServer: true, secureContext, ...asks });
+    let asked: string | undefined;
+    const socket = new tls.TLSSocket(this.#socket, {
+      isServer: true,
+      secureContext,
+      ...asks,
+      // Who does not like the certificate is gone before the handshake is over here.
+      SNICallback: (name, done) => {
+        this.#shared.peer.serverNames.push(asked = name);
+        done(null, secureContext);
+      },
+    });
     socket.once("secure", () => {
-      const name = "servername" in socket ? socket.servername : undefined;
-      this.#shared.peer.serverNames.push(typeof name === "string" ? name : "");
+      if (asked === undefined) this.#shared.peer.serverNames.push("");
       if (socket.isSessionReused()) this.#shared.peer.resumed++;
     });
     this.#socket = socket;

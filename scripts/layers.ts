@@ -49,12 +49,12 @@ const SUB_ROOMS: Readonly<
 > = {
   access: { order: ["reply", "table", "restrictions", "engine", "relay_proof"], inner: ["table", "engine"] },
   commands: {
-    order: ["service", "postconf", "table", "user"],
-    inner: ["service", "postconf", "table", "user"],
+    order: ["service", "postconf", "table", "user", "finger"],
+    inner: ["service", "postconf", "table", "user", "finger"],
   },
   config: { order: ["parameters", "syntax", "check"], inner: [] },
   delivery: { order: ["mailbox", "local", "virtual", "pipe", "smtp"], inner: [] },
-  "delivery/smtp": { order: ["route", "tls", "content"], inner: ["route", "content"] },
+  "delivery/smtp": { order: ["route", "tls", "content"], inner: ["content"] },
   explain: { order: ["watch", "edit", "print"], inner: ["watch", "edit"] },
   master: {
     order: ["control", "helper", "spawn", "limits", "lending", "certificates", "check"],

@@ -8,7 +8,7 @@ function usage(): string {
   const rows = GROUPS.map((group) => {
     const names = Object.entries(COMMANDS).filter(([, row]) => row.group === group && !row.hidden);
     if (names.length === 0) return "";
-    return `${group}\n${names.map(([name, row]) => `  ${name.padEnd(12)} ${row.summary}`).join("\n")}\n`;
+    return `${group}\n${names.map(([name, row]) => `  ${name.padEnd(15)} ${row.summary}`).join("\n")}\n`;
   });
   return `usage: mta [-c config_dir] [-v] COMMAND [arguments]\n\n${rows.join("")}\n` +
     "COMMAND --help says more. By a link (postmap -> mta) it is that command.\n";

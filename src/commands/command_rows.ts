@@ -105,6 +105,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "add, change, list and test users who may log in",
     load: async () => (await import("./user/user_command.ts")).user,
   },
+  "posttls-finger": {
+    group: "configuration",
+    summary: "show the TLS of a mail server",
+    load: async () => (await import("./finger/posttls_finger.ts")).posttlsFinger,
+  },
   explain: {
     group: "configuration",
     summary: "tell what a session would be answered, and why",

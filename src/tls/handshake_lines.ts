@@ -1,3 +1,4 @@
+import { systemErrorText } from "../platform/system_error.ts";
 import { certificateFingerprint, keyFingerprint } from "./certificate.ts";
 import type { HandshakeJudgement, PreparedHandshake, TlsServer } from "./client_engine.ts";
 import { type ClientTlsPolicy, mustMatch } from "./client_policy.ts";
@@ -25,6 +26,22 @@ export function startLines(
     if (prepared.offersSession) lines.push(`reloaded session ${prepared.sessionKey} from cache`);
   }
   return lines;
+}
+
+/** What is logged of one that failed: what has happened, and what the library says of it. */
+export function failureLines(
+  error: unknown,
+  whom: string,
+): { readonly note: string; readonly warning: string | undefined } {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const failed = `SSL_connect error to ${whom}`;
+  if (code.startsWith("ERR_SSL")) {
+    const why = error instanceof Error ? error.message : code;
+    return { note: `${failed}: -1`, warning: `TLS library problem: ${why}` };
+  }
+  // The other side closing is no error of the system's.
+  const isLost = code === "ECONNRESET" && !(error instanceof Error && "errno" in error);
+  return { note: `${failed}: ${isLost ? "lost connection" : systemErrorText(error)}`, warning: undefined };
 }
 
 /** What is logged after it, but for the line of the connection itself: why a certificate is not trusted, whose it is. */

@@ -38,9 +38,16 @@ const WORDS: Readonly<Record<string, readonly TlsLogPart[]>> = {
   "ssl-session-packet-dump": NONE,
 };
 
+const SEPARATORS = /[, \t\r\n]+/;
+
+/** Words of a level that mean nothing. */
+export function unknownLogWords(level: string): readonly string[] {
+  return level.split(SEPARATORS).filter((word) => word !== "" && !Object.hasOwn(WORDS, word.toLowerCase()));
+}
+
 /** The parts that a level, or a list of words, asks for. What is no such word asks for nothing. */
 export function tlsLogParts(level: string): ReadonlySet<TlsLogPart> {
-  const words = level.split(/[, \t\r\n]+/).filter((word) => word !== "");
+  const words = level.split(SEPARATORS).filter((word) => word !== "");
   return new Set(words.flatMap((word) => {
     const name = word.toLowerCase();
     return Object.hasOwn(WORDS, name) ? WORDS[name]! : NONE;

@@ -6,8 +6,7 @@ import type {
 } from "../../tls/client_engine.ts";
 import { type ClientTlsPolicy, isOptional, mustMatch } from "../../tls/client_policy.ts";
 import type { ClientTlsSettings } from "../../tls/client_tls_settings.ts";
-import { handshakeLines, startLines } from "../../tls/handshake_lines.ts";
-import { systemErrorText } from "../../platform/system_error.ts";
+import { failureLines, handshakeLines, startLines } from "../../tls/handshake_lines.ts";
 import { isLost, type Session } from "./client_session.ts";
 import { type Failure, localFailure, refusal } from "./failure.ts";
 import { lostFailure, type OpeningContext, type OpeningStep } from "./opening.ts";
@@ -113,14 +112,7 @@ function failed(
   error: unknown,
 ): void {
   prepared.failed();
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (!code.startsWith("ERR_SSL")) {
-    // The other side closing is no error of the system's.
-    const isLost = code === "ECONNRESET" && !(error instanceof Error && "errno" in error);
-    const why = isLost ? "lost connection" : systemErrorText(error);
-    context.note(`SSL_connect error to ${session.relay}: ${why}`);
-    return;
-  }
-  context.note(`SSL_connect error to ${session.relay}: -1`);
-  context.warn(`TLS library problem: ${error instanceof Error ? error.message : code}`);
+  const { note, warning } = failureLines(error, session.relay);
+  context.note(note);
+  if (warning !== undefined) context.warn(warning);
 }

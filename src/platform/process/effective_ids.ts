@@ -21,3 +21,11 @@ export function asOwner<T>(uid: number, gid: number, work: () => T): T {
 export function isRoot(): boolean {
   return process.geteuid!() === 0;
 }
+
+/** Gives up root's rights for good, for those of a user without further groups; does nothing when this process is not root. */
+export function becomeUser(uid: number, gid: number): void {
+  if (!isRoot() || uid === 0) return;
+  process.setgroups!([gid]);
+  process.setgid!(gid);
+  process.setuid!(uid);
+}

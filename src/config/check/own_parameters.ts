@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseIp } from "../../address/ip.ts";
+import { parseNetwork } from "../../address/network.ts";
 import type { Diagnostic } from "../syntax/diagnostic.ts";
 import { splitHostPort } from "../listen_address.ts";
 import { splitList } from "../syntax/list.ts";
@@ -27,6 +28,10 @@ const OWN: Readonly<Record<string, { readonly schema: z.ZodType; readonly expect
     schema: list(z.string().refine(isNameServer)),
     expected:
       "addresses of name servers, each with :port if need be, or nothing for those of /etc/resolv.conf",
+  },
+  tls_https_denied_networks: {
+    schema: list(z.string().refine((text) => !("malformed" in parseNetwork(text)))),
+    expected: "networks as in mynetworks: 10.0.0.0/8, [fc00::]/7",
   },
   worker_processes: {
     schema: z.union([z.literal("auto"), z.string().regex(/^\d{1,4}$/).refine((text) => Number(text) >= 1)]),

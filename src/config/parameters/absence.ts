@@ -113,6 +113,9 @@ const POSTSCREEN_HANDS_OVER = harmless(
 );
 const ONE_LOG_LEVEL = harmless("one level of logging counts for all servers");
 const NO_TLS_EXTRAS = harmless("not there yet: TLS is spoken, and judged, without it");
+const OWN_TLS_REPORTS = harmless(
+  "reports about TLS are counted, made and sent by the service itself: no other program is told",
+);
 const NO_CLIENT_LOGIN = harmless(
   "this client cannot log in yet: no password leaves it",
   "login of the client",
@@ -232,9 +235,8 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   lmtp_tls_enforce_sts_mx_patterns: NO_TLS_EXTRAS,
   lmtp_tls_loglevel_maps: ONE_LOG_LEVEL,
   lmtp_tls_trace_size_limit: NO_TRACE,
-  lmtp_tlsrpt_enable: NO_TLS_EXTRAS,
   lmtp_tlsrpt_skip_reused_handshakes: NO_TLS_EXTRAS,
-  lmtp_tlsrpt_socket_name: NO_TLS_EXTRAS,
+  lmtp_tlsrpt_socket_name: OWN_TLS_REPORTS,
   local_login_sender_maps: NO_SENDMAIL,
   mailq_path: MOOT,
   manpage_directory: MOOT,
@@ -396,9 +398,8 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtp_tls_enforce_sts_mx_patterns: NO_TLS_EXTRAS,
   smtp_tls_loglevel_maps: ONE_LOG_LEVEL,
   smtp_tls_trace_size_limit: NO_TRACE,
-  smtp_tlsrpt_enable: NO_TLS_EXTRAS,
   smtp_tlsrpt_skip_reused_handshakes: NO_TLS_EXTRAS,
-  smtp_tlsrpt_socket_name: NO_TLS_EXTRAS,
+  smtp_tlsrpt_socket_name: OWN_TLS_REPORTS,
   smtpd_authorized_verp_clients: NO_VERP,
   smtpd_dns_reply_filter: NO_REPLY_FILTER,
   smtpd_history_flush_threshold: UNUSED,

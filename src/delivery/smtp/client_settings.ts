@@ -261,7 +261,7 @@ function parseKnownPorts(list: string): ReadonlyMap<string, number> {
 }
 
 /** Families of inet_protocols, in the order in which Postfix asks for their addresses. */
-function familiesOf(list: string): Families {
+export function familiesOf(list: string): Families {
   const names = new Set(splitList(list).map((name) => name.toLowerCase()));
   const families: (4 | 6)[] = [];
   if (names.has("all") || names.has("ipv4")) families.push(4);

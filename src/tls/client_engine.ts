@@ -5,6 +5,7 @@ import { createTlsContext, type TlsContext } from "../platform/socket/tls_contex
 import { asciiDomain } from "../address/idna.ts";
 import { type Association, associationText, isPossible } from "./association.ts";
 import { type Authorities, AuthorityStore, NO_AUTHORITIES } from "./authorities.ts";
+import { readCertificate } from "./certificate.ts";
 import { cipherList } from "./ciphers.ts";
 import { type ClientTlsPolicy, isDane, mustMatch } from "./client_policy.ts";
 import type { ClientTlsSettings } from "./client_tls_settings.ts";
@@ -12,6 +13,7 @@ import type { Trust as TrustWord } from "./connection_line.ts";
 import { keyExchangeGroups } from "./groups.ts";
 import { namesToMatch } from "./names.ts";
 import { parseProtocols, type Unusable } from "./protocols.ts";
+import type { PolicyFailure } from "./published_policy.ts";
 import { SessionStore } from "./session_store.ts";
 import type { TlsFiles } from "./tls_files.ts";
 import { judge, type Verdict } from "./verification.ts";
@@ -80,8 +82,10 @@ export class ClientTlsEngine {
   readonly #settings: ClientTlsSettings;
   readonly #world: EngineWorld;
   readonly #authorities: AuthorityStore;
+  /** Those of the web beside them (RFC 8461 §4.2). */
+  readonly #webAuthorities: AuthorityStore;
   readonly #sessions: SessionStore<Verdict | undefined>;
-  readonly #contexts = new Map<string, TlsContext>();
+  readonly #contexts = new Map<string, MadeContext>();
   /** What contexts were made of; when one of these is another, they are made anew. */
   #madeOf: readonly unknown[] = [];
   #warned: string | undefined;
@@ -90,6 +94,8 @@ export class ClientTlsEngine {
     this.#settings = settings;
     this.#world = world;
     this.#authorities = new AuthorityStore(settings.authorities, world.files, world.warn);
+    const web = { ...settings.authorities, appendSystem: true, systemAlone: true };
+    this.#webAuthorities = new AuthorityStore(web, world.files, world.warn);
     this.#sessions = new SessionStore(settings.sessionLifetime, world.now);
   }
 
@@ -112,7 +118,7 @@ export class ClientTlsEngine {
 
   /** Everything for one handshake, or why none can begin under that policy. */
   prepare(policy: ClientTlsPolicy, server: TlsServer): PreparedHandshake | Unusable {
-    const authorities = this.#authorities.current();
+    const authorities = (policy.webPki ? this.#webAuthorities : this.#authorities).current();
     if ("problem" in authorities) return authorities;
     const protocols = parseProtocols(policy.protocols);
     if ("problem" in protocols) {
@@ -167,8 +173,14 @@ export class ClientTlsEngine {
     };
   }
 
-  #verdict({ peer }: TlsFacts, { authorities, vouching }: HandshakeStart): Verdict | undefined {
+  #verdict({ peer }: TlsFacts, { policy, authorities, vouching }: HandshakeStart): Verdict | undefined {
     if (peer === undefined) return undefined;
+    const failure = tableFailure(policy);
+    if (failure !== undefined) {
+      const certificate = readCertificate(peer.chain[0]!);
+      return certificate &&
+        { is: "untrusted", certificate, trouble: { is: "policy-failure", depth: 0, failure } };
+    }
     return judge(peer, {
       role: "server",
       authorities,
@@ -192,15 +204,16 @@ export class ClientTlsEngine {
       this.#contexts.clear();
       this.#madeOf = [all, own];
     }
-    const key = `${versions.lowest} ${versions.highest} ${authorities.pem !== ""} ${ciphers}`;
+    const whose = authorities.pem === "" ? "none" : authorities === all ? "own" : "web";
+    const key = `${versions.lowest} ${versions.highest} ${whose} ${ciphers}`;
     const known = this.#contexts.get(key);
-    if (known !== undefined) return known;
+    if (known?.authorities === authorities) return known.context;
     if (this.#contexts.size >= MOST_CONTEXTS) this.#contexts.clear();
     const { groups, warning } = keyExchangeGroups(this.#settings.groups, "auto");
     if (warning !== undefined) this.#warnOnce(warning);
     try {
       const context = createTlsContext({ ca: authorities.pem, ciphers, versions, groups, ...own });
-      this.#contexts.set(key, context);
+      this.#contexts.set(key, { authorities, context });
       return context;
     } catch (error) {
       return { problem: error instanceof Error ? error.message : String(error) };
@@ -217,6 +230,16 @@ export class ClientTlsEngine {
       salt.toString("hex").toUpperCase()
     }`;
   }
+}
+
+interface MadeContext {
+  readonly authorities: Authorities;
+  readonly context: TlsContext;
+}
+
+/** What a policy table says is wrong with the policy of the domain. */
+function tableFailure({ level, published }: ClientTlsPolicy): PolicyFailure | undefined {
+  return published?.own === undefined && mustMatch(level) ? published?.failure : undefined;
 }
 
 interface HandshakeStart {
@@ -277,7 +300,7 @@ export function policyText(
   policy: ClientTlsPolicy,
   { domain, host }: Pick<TlsServer, "domain" | "host">,
 ): string {
-  const { level, protocols, ciphers, exclude, match, associations } = policy;
+  const { level, protocols, ciphers, exclude, match, associations, webPki } = policy;
   if (level === "none") return level;
   const names = mustMatch(level) ? namesToMatch(match, { nexthop: domain, hostname: host }) : [];
   const asked = serverNameOf(policy, { domain, host } as TlsServer);
@@ -289,5 +312,7 @@ export function policyText(
     names,
     asked,
     associations.map(associationText).sort(),
+    webPki,
+    tableFailure(policy),
   ]);
 }

@@ -1,4 +1,5 @@
 import type { Association } from "./association.ts";
+import type { PublishedPolicy } from "./published_policy.ts";
 
 /** Security levels of the client, from nothing to all (postconf(5), smtp_tls_security_level). */
 export const CLIENT_LEVELS = [
@@ -21,6 +22,8 @@ export interface PolicyDraft {
   readonly level: ClientLevel;
   /** A table has said so; else it is the level of all. */
   readonly isGiven: boolean;
+  /** The sender would rather have no TLS than no delivery: nothing is looked up that could ask for more (RFC 8689 §5). */
+  readonly isLimited?: true;
   readonly protocols?: string;
   readonly ciphers?: string;
   readonly exclude?: string;
@@ -29,6 +32,10 @@ export interface PolicyDraft {
   readonly serverName?: string;
   readonly connectionReuse?: boolean;
   readonly saysUntrusted?: boolean;
+  /** What the domain itself demands: MTA-STS, from a table or found by us. */
+  readonly published?: PublishedPolicy;
+  /** The web's authorities vouch: the system's, beside those of main.cf (RFC 8461 §4.2). */
+  readonly webPki?: boolean;
 }
 
 /** What is demanded of TLS with one server. All that tells one policy from another is in it. */
@@ -50,6 +57,8 @@ export interface ClientTlsPolicy {
   readonly connectionReuse: boolean;
   /** The log tells why a certificate is not trusted, though the level does not ask for that any more (unusable TLSA records). */
   readonly saysUntrusted?: boolean;
+  readonly published: PublishedPolicy | undefined;
+  readonly webPki: boolean;
 }
 
 /** The server that a policy is for. */
@@ -67,6 +76,10 @@ export interface PolicySubject {
 export interface PolicyFault {
   readonly status: string;
   readonly text: string;
+  /** What the log says instead, where it has words of its own for it. */
+  readonly logged?: string;
+  /** What the domain demands, and the server does not do. */
+  readonly published?: PublishedPolicy;
 }
 
 /** An answer, and what the operator is to be told about it. */

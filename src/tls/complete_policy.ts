@@ -23,6 +23,8 @@ export const NO_TLS_POLICY: ClientTlsPolicy = {
   associations: [],
   serverName: "",
   connectionReuse: true,
+  published: undefined,
+  webPki: false,
 };
 
 /** What a policy asks for, main.cf's settings where the table has said nothing (smtp_tls_policy(3)). */
@@ -60,6 +62,8 @@ export function completePolicy(
       serverName,
       connectionReuse: draft.connectionReuse ?? settings.connectionReuse,
       ...(draft.saysUntrusted && { saysUntrusted: true }),
+      published: draft.published,
+      webPki: draft.webPki === true,
     },
     warnings,
   };
@@ -76,7 +80,7 @@ function matchOf(level: PolicyDraft["level"], settings: ClientTlsSettings): read
 
 /** Fingerprints and trust anchors of main.cf count where the table has none. */
 function associationsFor(
-  { level, associations }: PolicyDraft,
+  { level, associations, webPki }: PolicyDraft,
   settings: ClientTlsSettings,
   files: Pick<TrustAnchorFiles, "read">,
   warn: (text: string) => void,
@@ -85,7 +89,7 @@ function associationsFor(
   if (level === "fingerprint") {
     return readFingerprints(settings.fingerprints.split(/[, \t\r\n]+/), settings.fingerprintDigest, warn);
   }
-  if (level !== "verify" && level !== "secure") return [];
+  if ((level !== "verify" && level !== "secure") || webPki) return [];
   const found: Association[] = [];
   for (const file of settings.trustAnchorFiles) {
     const read = files.read(file);

@@ -9,6 +9,8 @@ import {
   type PolicyFault,
   type Warned,
 } from "./client_policy.ts";
+import { type PublishedDraft, publishedOf, readPublished } from "./published_text.ts";
+import { splitListRaw, stripBraces } from "../config/syntax/list.ts";
 import type { TrustAnchorFiles } from "./trust_anchors.ts";
 
 /** What the text of a policy may need to be understood. */
@@ -95,7 +97,7 @@ export function readFingerprints(
 /** Reads what a policy table says of a destination. What is wrong with it makes the whole of it unusable: it might be weaker than meant. */
 export function parsePolicy(text: string, context: PolicyTextContext): Warned<PolicyDraft | PolicyFault> {
   const warnings: string[] = [];
-  const [word, ...rest] = text.split(/[, \t\r\n]+/).filter((token) => token !== "");
+  const [word, ...rest] = splitListRaw(text);
   const invalid = (why: string): Warned<PolicyFault> => ({
     is: CONFIGURATION_PROBLEM,
     warnings: [...warnings, why],
@@ -108,24 +110,48 @@ export function parsePolicy(text: string, context: PolicyTextContext): Warned<Po
     return { is: { level, isGiven: true }, warnings: ignored };
   }
   let before: Attributes = {};
+  let publishedBefore: PublishedDraft = {};
   for (const token of rest) {
-    const read = readAttribute(token, { ...context, level, before, warn: (each) => warnings.push(each) });
+    const pair = pairIn(token);
+    if ("why" in pair) {
+      return invalid(`${context.where}: malformed attribute/value pair "${token}": ${pair.why}`);
+    }
+    const said = readPublished(pair.name, pair.value, publishedBefore);
+    if (typeof said === "string") return invalid(`${context.where}: ${said}`);
+    if (said !== undefined) {
+      publishedBefore = said;
+      continue;
+    }
+    const read = readAttribute(pair, { ...context, level, before, warn: (each) => warnings.push(each) });
     if (typeof read === "string") return invalid(read);
     before = { ...before, ...read };
   }
-  return { is: { level, isGiven: true, ...before }, warnings };
+  const published = publishedOf(publishedBefore);
+  if (typeof published === "string") return invalid(`${context.where}: ${published}`);
+  return { is: { level, isGiven: true, ...before, ...(published !== undefined && { published }) }, warnings };
 }
 
-function readAttribute(token: string, context: Omit<Attribute, "name">): Attributes | string {
-  const at = token.indexOf("=");
-  if (at <= 0) {
-    const why = at === 0 ? "missing attribute name" : "missing '=' after attribute name";
-    return `${context.where}: malformed attribute/value pair "${token}": ${why}`;
-  }
-  const name = token.slice(0, at);
+interface Pair {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** `name=value`, or `{ name = value with blanks }`, where line ends are blanks too. */
+function pairIn(token: string): Pair | { readonly why: string } {
+  const braced = token.startsWith("{");
+  const inside = braced ? stripBraces(token) : token;
+  if (typeof inside !== "string") return { why: inside.text };
+  const text = braced ? inside.replace(/[\t\r\n\v\f]/g, " ") : inside;
+  const at = text.indexOf("=");
+  const name = text.slice(0, Math.max(at, 0)).trim();
+  if (name === "") return { why: at >= 0 ? "missing attribute name" : "missing '=' after attribute name" };
+  return { name, value: text.slice(at + 1).trim() };
+}
+
+function readAttribute({ name, value }: Pair, context: Omit<Attribute, "name">): Attributes | string {
   const lower = name.toLowerCase();
   if (!Object.hasOwn(ATTRIBUTES, lower)) return `${context.where}: invalid attribute name: "${name}"`;
-  const read = ATTRIBUTES[lower]!(token.slice(at + 1), { ...context, name });
+  const read = ATTRIBUTES[lower]!(value, { ...context, name });
   // What is wrong with a file of trust anchors names the file, not the table.
   return typeof read !== "string" || lower === "tafile" ? read : `${context.where}: ${read}`;
 }

@@ -1,3 +1,4 @@
+import type { PolicyFailure } from "./published_policy.ts";
 import { type DistinguishedName, nameLine } from "./distinguished_name.ts";
 import { printable } from "../base/printable.ts";
 
@@ -6,6 +7,8 @@ export type Trouble =
   & { readonly depth: number }
   & (
     | { readonly is: "untrusted-issuer"; readonly issuer: DistinguishedName }
+    /** A policy table says that what the domain demands could not be had: no certificate is good enough. */
+    | { readonly is: "policy-failure"; readonly failure: PolicyFailure }
     | { readonly is: "other"; readonly number: number; readonly words: string }
     | { readonly is: "self-signed" | "not-yet-valid" | "expired" | "purpose" | "too-long" | NumberedTrouble }
   );
@@ -61,6 +64,8 @@ export function troubleLine(trouble: Trouble, whom: string, role: "server" | "cl
       return `${purpose} ${failed}: certificate has expired`;
     case "purpose":
       return `${failed}: not designated for use as a ${purpose} certificate`;
+    case "policy-failure":
+      return `${failed}: external policy failure (${trouble.failure})`;
     case "too-long":
       return `${failed}: certificate chain longer than limit(${trouble.depth - 1})`;
     case "other":

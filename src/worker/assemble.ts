@@ -31,6 +31,10 @@ import { warnOfDnssec } from "./services/dnssec_warnings.ts";
 import { type MailWorld, openMailWorld } from "./services/mail_world.ts";
 import { openAddressVerification } from "./services/address_verification.ts";
 import { cleanupFor } from "./services/cleanup_services.ts";
+import { openHttpsClient } from "./services/https_client.ts";
+import { openMtaSts } from "./services/mta_sts.ts";
+import { openTlsReports } from "./services/tls_reports.ts";
+import type { AskHttps } from "../tls/sts/fetch_policy.ts";
 import type { SmtpdParts } from "./services/smtpd_services.ts";
 import { closedProgram } from "./services/closed_program.ts";
 
@@ -42,7 +46,14 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   void warnOfDnssec(context, world);
   const shares = shareDescriptors(context.openFiles, openDescriptors());
   const writer = mailWriter(context);
-  const agents = new Agents(configuration.services, { context, world, writer, kept: shares.kept });
+  const published = openPublished(context, world);
+  const agents = new Agents(configuration.services, {
+    context,
+    world,
+    writer,
+    kept: shares.kept,
+    ...published,
+  });
   const qmgr = openQmgr(context, world, agents, shares.deliveries);
   const delivering = closedProgram(configuration.services, QUEUE_MANAGERS) === undefined;
   const anvil = openAnvil(context);
@@ -71,11 +82,25 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
     },
     async close() {
       await agents.close();
+      published.sts?.close();
+      published.tlsReports?.close();
       verification.close();
       auth.close();
       world.close();
     },
   });
+}
+
+/** What domains publish about TLS, and what they are told of it. */
+function openPublished(context: AssemblyContext, world: MailWorld) {
+  const { configuration: { settings }, logFor, tlsFiles: files } = context;
+  const warn = (text: string) => logFor(settings).note("smtp", "warning", text);
+  let client: AskHttps | undefined;
+  const ask = () => client ??= openHttpsClient(settings, world.resolver, { files, warn });
+  return {
+    sts: openMtaSts({ context, world, ask }),
+    tlsReports: openTlsReports({ context, world, ask }),
+  };
 }
 
 /** Deliveries with the rights of users: this process's own, and for others a helper's. */

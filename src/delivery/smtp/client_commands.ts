@@ -18,6 +18,8 @@ export interface MailFacts {
   /** The content goes out as 7-bit text, whatever it came as. */
   readonly downgraded: boolean;
   readonly quote: boolean;
+  /** The sender demands TLS all the way, and the server promises it. */
+  readonly requireTls: boolean;
 }
 
 /** MAIL with the parameters that this server knows (RFC 5321 §4.1.1.2). */
@@ -29,6 +31,7 @@ export function mailCommand(envelope: Envelope, features: Features, facts: MailF
     smtputf8: features.smtputf8 && envelope.smtputf8 === true,
     ret: features.dsn ? envelope.ret : undefined,
     envid: features.dsn ? envelope.envid : undefined,
+    requireTls: facts.requireTls,
   });
   return `MAIL FROM:<${path(facts.sender, facts.quote)}>${parameters}\r\n`;
 }

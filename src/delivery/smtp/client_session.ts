@@ -91,6 +91,16 @@ export class Session {
     return this.key.peer;
   }
 
+  /** Our end of the connection; "" for sockets of this machine. */
+  get localAddress(): string {
+    return this.#connection.local.address;
+  }
+
+  /** Mail goes on under REQUIRETLS: the sender asks for it, and the server has said behind STARTTLS that it will (RFC 8689 §3). */
+  get promisesTls(): boolean {
+    return this.key.requireTls !== "disable" && this.tls !== undefined && this.features.requireTls;
+  }
+
   /** Whether the connection is over. */
   get ended(): boolean {
     return this.#ended !== undefined;

@@ -2,7 +2,17 @@ import { systemErrorText } from "../../platform/system_error.ts";
 import { asciiDomain } from "../../address/idna.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import type { DeliveryJob, DeliveryReport } from "../agent.ts";
-import { isOptional, isPolicyFault, type PolicyDraft, type PolicyFault } from "../../tls/client_policy.ts";
+import {
+  type ClientTlsPolicy,
+  isOptional,
+  isPolicyFault,
+  type PolicyDraft,
+  type PolicyFault,
+} from "../../tls/client_policy.ts";
+import { NO_TLS_POLICY } from "../../tls/complete_policy.ts";
+import type { PublishedPolicy } from "../../tls/published_policy.ts";
+import { OTHER_HOST } from "../../tls/tlsrpt/handshake_failure.ts";
+import { parseIp } from "../../address/ip.ts";
 import type { HandshakeJudgement } from "../../tls/client_engine.ts";
 import { type AddressList, domainTargets, hostTargets, type Target } from "./route/address_list.ts";
 import { type Endpoint, openSession } from "./connector.ts";
@@ -15,9 +25,12 @@ import { relayName } from "./peer.ts";
 import { Progress } from "./progress.ts";
 import { Session } from "./client_session.ts";
 import { outgoingMessage } from "./content/outgoing_message.ts";
-import { addressKey, type Demand, demandOf, nexthopKey, NO_DEMAND } from "./session_key.ts";
+import { addressKey, type Demand, demandOf, nexthopKey, NO_DEMAND, withRequireTls } from "./session_key.ts";
 import { serverTls } from "./session_tls.ts";
-import type { PolicyServer } from "./tls/client_policies.ts";
+import type { PolicyDestination, PolicyServer } from "./tls/client_policies.ts";
+import { demandsTls, type RequireTlsLevel } from "./tls/requiretls_policy.ts";
+import { demandsRequireTls, goesWithoutTls, limitedPolicy, tooWeak, weakNote } from "./tls/sender_wishes.ts";
+import { type ReportedDomain, SessionReport } from "./tls/session_report.ts";
 import { draftText } from "./tls/draft_text.ts";
 import { transact, type TransactionContext, type TransactionEnd } from "./transaction.ts";
 
@@ -48,6 +61,8 @@ class Delivery {
   /** TLS broke where it need not be: the same server gets another chance in the clear. */
   #retryInClear = false;
   #transaction: TransactionContext | undefined;
+  /** The domain in hand, where it wants to be told what becomes of TLS. */
+  #reportTo: ReportedDomain | undefined;
 
   constructor(job: DeliveryJob, signal: AbortSignal, context: DeliveryContext) {
     this.#job = job;
@@ -128,10 +143,12 @@ class Delivery {
     const unmet = await this.#context.logins.nexthop(site, this.#job.envelope.sender);
     if (unmet !== undefined) return void (this.#why = unmet);
     const where = { nexthop: site, domain: destination.host, port: destination.port };
-    const draft = await this.#context.tls.policies.nexthop(where);
+    const draft = await this.#draftFor(where);
+    const requireTls = await this.#requireTlsFor(destination.host);
+    this.#reportTo = await this.#reportsFor(destination.host);
     const limits = { addresses: 0, sessions: 0 };
     if (first && this.#cachePolicy(destination.host) && !isPolicyFault(draft)) {
-      this.#nexthopKey = nexthopKey(destination.text, draftText(draft));
+      this.#nexthopKey = nexthopKey(destination.text, withRequireTls(draftText(draft), requireTls));
       if (await this.#overSoleServer(this.#nexthopKey)) return;
     }
     const detectLoop = settings.program === "smtp" && destination.port === SMTP_PORT;
@@ -142,25 +159,68 @@ class Delivery {
     if (list.iAmMx || list.failure?.status.endsWith(".4.6")) this.#finalNexthop = true;
     const rest = first ? await this.#overKeptSessions(list.targets, limits) : list.targets;
     const demand = (target: Target) =>
-      this.#demandOf(draft, { ...where, host: target.host, target, mx: list.mx });
+      this.#demandOf(draft, { ...where, host: target.host, target, mx: list.mx }, requireTls);
     await this.#overTargets({ rest, all: list.targets, destination, detectLoop, limits, demand });
   }
 
+  /** What the next hop's own policy is; who would rather have no TLS than no delivery has none looked up. */
+  async #draftFor(where: PolicyDestination): Promise<PolicyDraft | PolicyFault> {
+    const { settings, policies, wishes } = this.#context.tls;
+    return goesWithoutTls(this.#job.envelope, wishes)
+      ? limitedPolicy(settings)
+      : await policies.nexthop(where);
+  }
+
+  async #requireTlsFor(domain: string): Promise<RequireTlsLevel> {
+    const { requireTls, wishes } = this.#context.tls;
+    return demandsRequireTls(this.#job.envelope, wishes) ? await requireTls(domain) : "disable";
+  }
+
+  /** A domain is told of mail that TLS counts for alone (RFC 8689 §5). */
+  async #reportsFor(host: string): Promise<ReportedDomain | undefined> {
+    const { reports, wishes, settings } = this.#context.tls;
+    if (reports === undefined || settings.level === "none") return undefined;
+    if (goesWithoutTls(this.#job.envelope, wishes) || parseIp(host) !== undefined) return undefined;
+    const domain = asciiDomain(host).toLowerCase();
+    return await reports.reporting.wanted(domain) ? { ...reports, domain } : undefined;
+  }
+
   /** What is demanded of a server; undefined when it is passed over, which is in the log. */
-  async #demandOf(draft: PolicyDraft | PolicyFault, server: PolicyServer): Promise<Demand | undefined> {
-    const { tls, warn } = this.#context;
+  async #demandOf(
+    draft: PolicyDraft | PolicyFault,
+    server: PolicyServer,
+    requireTls: RequireTlsLevel,
+  ): Promise<Demand | undefined> {
+    const { tls, warn, log, settings } = this.#context;
     const policy = await tls.policies.server(draft, server);
     if (isPolicyFault(policy)) {
-      warn(`TLS policy lookup for ${server.nexthop}/${server.host}: ${policy.text}`);
+      warn(policy.logged ?? `TLS policy lookup for ${server.nexthop}/${server.host}: ${policy.text}`);
+      if (policy.published !== undefined) this.#reportOtherHost(policy.published, server);
       this.#why = localFailure(policy.status, policy.text);
       return undefined;
     }
+    const weak = tooWeak(requireTls, policy.level, server.host);
+    if (weak !== undefined) {
+      warn(`TLS policy lookup for ${server.nexthop}/${server.host}: ${weak.text}`);
+      this.#why = weak;
+      return undefined;
+    }
+    const note = weakNote(requireTls, policy.level, server.host);
+    if (note !== undefined) log.note(settings.program, "info", `${this.#job.envelope.id}: ${note}`);
     if (!tls.settings.wrapperMode || !isOptional(policy.level)) {
-      return demandOf(policy, server.domain, server.host);
+      return demandOf(policy, { domain: server.domain, host: server.host, requireTls });
     }
     const { program } = tls.settings;
     warn(`${program}_tls_wrappermode requires "${program}_tls_security_level = encrypt" (or stronger)`);
     return undefined;
+  }
+
+  /** A host that the domain's policy does not name is not spoken to; its domain learns of it. */
+  #reportOtherHost(published: PublishedPolicy, { host, target }: PolicyServer): void {
+    if (this.#reportTo === undefined) return;
+    const policy: ClientTlsPolicy = { ...NO_TLS_POLICY, level: "secure", published };
+    const address = target?.address ?? "";
+    new SessionReport(this.#reportTo, { policy, host, address, localAddress: "" }).failed(OTHER_HOST);
   }
 
   /** The direct way: a kept connection to the only server there is needs no lookup. Answers whether it was taken. */
@@ -333,7 +393,8 @@ class Delivery {
     const { settings, now } = this.#context;
     const { envelope } = this.#job;
     const isOld = envelope.kind === "probe" || now() - envelope.arrival >= settings.minimalBackoff;
-    const may = brokenTls !== undefined && key.tls.level === "may" && key.login === undefined && isOld;
+    const may = brokenTls !== undefined && key.tls.level === "may" && key.login === undefined && isOld &&
+      !demandsTls(key.requireTls);
     if (may) this.#retryInClear = true;
     return may;
   }
@@ -359,11 +420,19 @@ class Delivery {
           policy: key.tls,
           server: { ...peer, nexthop, domain, whom: relayName(peer) },
           judged: (judged) => this.#judged(session, judged),
+          requireTls: key.requireTls,
+          id: this.#job.envelope.id,
+          report: this.#reportOf(session),
         }),
       );
     } catch (error) {
       return this.#localFault(session, error);
     }
+  }
+
+  #reportOf({ key: { tls: policy }, peer, localAddress }: Session): SessionReport | undefined {
+    if (this.#reportTo === undefined || policy.level === "none") return undefined;
+    return new SessionReport(this.#reportTo, { ...peer, policy, localAddress });
   }
 
   #judged(session: Session, { facts, trust }: HandshakeJudgement): void {
@@ -468,19 +537,26 @@ class Delivery {
     const { settings: { myhostname }, tls: { policies }, warn } = this.#context;
     const where = { nexthop: path, domain: myhostname, port: 0 };
     const server = { ...where, host: myhostname, target: undefined, mx: undefined };
-    const policy = await policies.server(await policies.nexthop(where), server);
+    const requireTls = await this.#requireTlsFor(myhostname);
+    const policy = await policies.server(await this.#draftFor(where), server);
     if (isPolicyFault(policy)) {
       warn(`TLS policy lookup error for ${myhostname}/${path}: ${policy.text}`);
       this.#why = localFailure(policy.status, policy.text);
+      return undefined;
+    }
+    const weak = tooWeak(requireTls, policy.level, myhostname);
+    if (weak !== undefined) {
+      warn(`TLS policy lookup error for ${myhostname}/${path}: ${weak.text}`);
+      this.#why = weak;
       return undefined;
     }
     if (policy.level === "may") {
       warn(
         "smtp_connect_local: opportunistic TLS encryption is not appropriate for unix-domain destinations.",
       );
-      return NO_DEMAND;
+      return demandOf(NO_TLS_POLICY, { domain: myhostname, host: myhostname, requireTls });
     }
-    return demandOf(policy, myhostname, myhostname);
+    return demandOf(policy, { domain: myhostname, host: myhostname, requireTls });
   }
 }
 

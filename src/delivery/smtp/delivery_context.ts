@@ -9,6 +9,9 @@ import type { RewriteField } from "./content/header_filter.ts";
 import type { ClientTlsEngine } from "../../tls/client_engine.ts";
 import type { ClientTlsSettings } from "../../tls/client_tls_settings.ts";
 import type { LoginDemands } from "./login_demands.ts";
+import type { RequireTlsPolicy } from "./tls/requiretls_policy.ts";
+import type { WishSettings } from "./tls/sender_wishes.ts";
+import type { ReportedDomain } from "./tls/session_report.ts";
 import type { ClientPolicies } from "./tls/client_policies.ts";
 
 /** All that a delivery needs beside its job. */
@@ -33,4 +36,9 @@ export interface ClientTlsContext {
   readonly settings: ClientTlsSettings;
   readonly engine: ClientTlsEngine;
   readonly policies: ClientPolicies;
+  /** Which wishes of senders count, and how REQUIRETLS is taken for a next hop. */
+  readonly wishes: WishSettings;
+  readonly requireTls: RequireTlsPolicy;
+  /** Who is told what becomes of TLS; undefined where nobody is (smtp_tlsrpt_enable). */
+  readonly reports: Omit<ReportedDomain, "domain"> | undefined;
 }

@@ -13,6 +13,8 @@ export interface Failure {
   readonly diagnostic?: string;
   /** We gave up ourselves, as the service stops: no failure of anybody's. */
   readonly interrupted?: true;
+  /** Lasting, but another host may not have it: with the last one only it is final. */
+  readonly softUntilLast?: true;
   /** The handshake failed, or the connection broke under TLS: in the clear it might have been otherwise. */
   readonly brokenTls?: "handshake" | "session";
 }

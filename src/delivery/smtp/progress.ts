@@ -147,7 +147,7 @@ export class Progress {
   }
 
   #mayTryNext(failure: Failure): boolean {
-    return !this.finalServer && (isSoft(failure) || this.#softBounce);
+    return !this.finalServer && (isSoft(failure) || this.#softBounce || failure.softUntilLast === true);
   }
 
   #settle(position: number, failure: Failure, session: Session | undefined): void {

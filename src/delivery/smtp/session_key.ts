@@ -2,6 +2,7 @@ import { policyText } from "../../tls/client_engine.ts";
 import type { ClientTlsPolicy } from "../../tls/client_policy.ts";
 import { NO_TLS_POLICY } from "../../tls/complete_policy.ts";
 import type { Peer } from "./peer.ts";
+import type { RequireTlsLevel } from "./tls/requiretls_policy.ts";
 
 /** What the operator demands of a connection. */
 export interface Demand {
@@ -10,6 +11,8 @@ export interface Demand {
   readonly policy: string;
   /** Whose login it carries; undefined for none. */
   readonly login: string | undefined;
+  /** How the sender's REQUIRETLS is taken; `disable` where it was not asked for. */
+  readonly requireTls: RequireTlsLevel;
 }
 
 /** What a connection was made for. Only who demands exactly that may use it again: one that was made for less is no way around. */
@@ -18,13 +21,34 @@ export interface SessionKey extends Demand {
 }
 
 /** The clear, without a login. */
-export const NO_DEMAND: Demand = { tls: NO_TLS_POLICY, policy: "none", login: undefined };
+export const NO_DEMAND: Demand = {
+  tls: NO_TLS_POLICY,
+  policy: "none",
+  login: undefined,
+  requireTls: "disable",
+};
 
 /** The demand that a policy makes of a connection to a host on the way to a domain. */
-export function demandOf(tls: ClientTlsPolicy, domain: string, host: string): Demand {
-  return tls.level === "none"
-    ? NO_DEMAND
-    : { tls, policy: policyText(tls, { domain, host }), login: undefined };
+export function demandOf(
+  tls: ClientTlsPolicy,
+  { domain, host, requireTls }: {
+    readonly domain: string;
+    readonly host: string;
+    readonly requireTls: RequireTlsLevel;
+  },
+): Demand {
+  const policy = tls.level === "none" ? "none" : policyText(tls, { domain, host });
+  return {
+    tls: tls.level === "none" ? NO_TLS_POLICY : tls,
+    policy: withRequireTls(policy, requireTls),
+    login: undefined,
+    requireTls,
+  };
+}
+
+/** A connection under REQUIRETLS is for mail under it alone. */
+export function withRequireTls(policy: string, requireTls: RequireTlsLevel): string {
+  return requireTls === "disable" ? policy : `${policy} requiretls=${requireTls}`;
 }
 
 /** Where connections to an address are kept. */

@@ -23,6 +23,9 @@ import { TrustAnchorFiles } from "../../tls/trust_anchors.ts";
 import { ClientTlsEngine } from "../../tls/client_engine.ts";
 import { type ClientTlsParameters, clientTlsSettings } from "../../tls/client_tls_settings.ts";
 import { type DemandSettings, openLoginDemands } from "./login_demands.ts";
+import { openRequireTlsPolicy } from "./tls/requiretls_policy.ts";
+import { type FindSts, refineBySts, type StsRules, withSts } from "./tls/sts_policy.ts";
+import type { TlsReporting } from "../../tls/tlsrpt/tls_reporting.ts";
 import { openClientPolicies } from "./tls/client_policies.ts";
 import { type DaneSettings, refineByDane } from "./tls/dane_policy.ts";
 
@@ -32,6 +35,18 @@ export const CLIENT_TABLE_PARAMETERS = [
   "lmtp_generic_maps",
   "smtp_discard_ehlo_keyword_address_maps",
   "lmtp_discard_lhlo_keyword_address_maps",
+] as const satisfies readonly ParameterName[];
+
+/** What domains and senders wish about TLS (RFC 8461, RFC 8460, RFC 8689). */
+export const PUBLISHED_POLICY_PARAMETERS = [
+  "lmtp_requiretls_policy",
+  "lmtp_tls_enforce_sts_mx_patterns",
+  "lmtp_tlsrpt_skip_reused_handshakes",
+  "requiretls_enable",
+  "smtp_requiretls_policy",
+  "smtp_tls_enforce_sts_mx_patterns",
+  "smtp_tlsrpt_skip_reused_handshakes",
+  "tls_required_enable",
 ] as const satisfies readonly ParameterName[];
 
 /** What the SMTP and LMTP clients are made of. */
@@ -46,6 +61,7 @@ export interface SmtpAgentOptions {
     & DaneSettings
     & ClientTlsParameters
     & ChainSettings<"smtp" | "lmtp">
+    & SettingsOf<typeof PUBLISHED_POLICY_PARAMETERS>
     & DemandSettings;
   readonly resolver: Resolver;
   /** The one that asks for DNSSEC validation (smtp_dns_support_level = dnssec); `resolver` when left out. */
@@ -71,6 +87,10 @@ export interface SmtpAgentOptions {
   readonly rewriting?: RewritingTools;
   /** Connections that may be kept for the next delivery at a time. */
   readonly kept?: number;
+  /** Finds MTA-STS policies; without it there are none (smtp_mta_sts_enable). */
+  readonly findSts?: FindSts | undefined;
+  /** Who is told what becomes of TLS; without it nobody is (smtp_tlsrpt_enable). */
+  readonly reporting?: TlsReporting | undefined;
   /** Hands a job to best_mx_transport; without it a loop is a loop. */
   readonly bestMx?: (job: DeliveryJob, signal: AbortSignal) => Promise<DeliveryReport>;
 }
@@ -121,12 +141,13 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
 
 /** Policies of TLS, and what handshakes are made with. */
 function openTls(
-  { program, settings, rewriting, tlsFiles: files = ownTlsFiles }: SmtpAgentOptions,
+  options: SmtpAgentOptions,
   client: ClientSettings,
   resolver: Resolver,
   now: () => number,
   warn: (text: string) => void,
 ): ClientTlsContext {
+  const { program, settings, rewriting, tlsFiles: files = ownTlsFiles } = options;
   const tls = clientTlsSettings(program, settings);
   const maps = (text: string, title: string) =>
     rewriting?.openTables.maps(text, `${program}_${title}`)?.whole;
@@ -134,8 +155,14 @@ function openTls(
   if (policies !== "" && perSite !== "") {
     warn(`${program}_tls_per_site ignored when ${program}_tls_policy_maps is not empty.`);
   }
+  const rules: StsRules = {
+    find: options.findSts,
+    enforcesTables: settings[`${program}_tls_enforce_sts_mx_patterns`],
+    protocols: tls.mandatory.protocols,
+  };
   return {
     settings: tls,
+    ...openWishes(options, warn),
     engine: new ClientTlsEngine(tls, {
       now,
       files,
@@ -146,10 +173,29 @@ function openTls(
       settings: tls,
       policyMaps: maps(policies, "tls_policy_maps"),
       perSite: maps(perSite, "tls_per_site"),
-      refine: refineByDane(client, settings, resolver, warn),
+      refine: refineBySts(refineByDane(client, settings, resolver, warn), rules),
+      extend: (draft, destination) => withSts(draft, destination, rules),
       files: new TrustAnchorFiles(files),
       warn,
     }),
+  };
+}
+
+/** What senders and domains wish about TLS. */
+function openWishes(
+  { program, settings, rewriting, reporting, log }: SmtpAgentOptions,
+  warn: (text: string) => void,
+): Pick<ClientTlsContext, "wishes" | "requireTls" | "reports"> {
+  const parameter = `${program}_requiretls_policy` as const;
+  const tools = { parameter, openTables: rewriting?.openTables, warn };
+  return {
+    wishes: { requireTls: settings.requiretls_enable, tlsRequired: settings.tls_required_enable },
+    requireTls: openRequireTlsPolicy(settings[parameter], tools),
+    reports: reporting && {
+      reporting,
+      skipsReused: settings[`${program}_tlsrpt_skip_reused_handshakes`],
+      note: (text) => log.note(program, "info", text),
+    },
   };
 }
 

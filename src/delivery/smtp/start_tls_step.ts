@@ -9,6 +9,9 @@ import type { ClientTlsSettings } from "../../tls/client_tls_settings.ts";
 import { failureLines, handshakeLines, startLines } from "../../tls/handshake_lines.ts";
 import { isLost, type Session } from "./client_session.ts";
 import { type Failure, localFailure, refusal } from "./failure.ts";
+import { demandsTls, type RequireTlsLevel } from "./tls/requiretls_policy.ts";
+import { NOT_MET, unknownNote } from "./tls/sender_wishes.ts";
+import type { SessionReport } from "./tls/session_report.ts";
 import { lostFailure, type OpeningContext, type OpeningStep } from "./opening.ts";
 
 /** What the steps towards TLS go by. */
@@ -19,6 +22,11 @@ export interface OpeningTls {
   readonly server: Omit<TlsServer, "helo">;
   /** A handshake is over, well or not well enough. */
   readonly judged: (judged: HandshakeJudgement) => void;
+  /** How the sender's REQUIRETLS is taken, and the message, for the log. */
+  readonly requireTls: RequireTlsLevel;
+  readonly id: string;
+  /** Who is told what becomes of TLS. */
+  readonly report: SessionReport | undefined;
 }
 
 /** Says STARTTLS where it is offered and wanted, then hello again; without it the mail goes on in the clear only where it may. */
@@ -32,12 +40,17 @@ export function startTls(tls: OpeningTls, hello: OpeningStep): OpeningStep {
       return undefined;
     }
     const unavailable = session.features.startTls ? tls.engine.unavailable() : undefined;
+    tls.report?.hello(session.features.name);
     if (session.features.startTls && unavailable === undefined) {
       const refused = await askFor(session, tls);
       if (refused !== "go") return refused;
       return await shakeHands(session, context, tls) ?? await hello(session, context);
     }
-    if (isOptional(policy.level)) return undefined;
+    if (!session.features.startTls) {
+      tls.report?.failed({ type: "starttls-not-supported" });
+      if (demandsTls(tls.requireTls)) return NOT_MET.notOffered(session.name);
+    }
+    if (isOptional(policy.level) && !demandsTls(tls.requireTls)) return undefined;
     return session.features.startTls
       ? localFailure("4.7.5", "TLS is required, but our TLS engine is unavailable")
       : localFailure("4.7.4", `TLS is required, but was not offered by host ${session.name}`);
@@ -52,13 +65,15 @@ export function wrapInTls(tls: OpeningTls): OpeningStep {
 /** Answers what follows from a refusal: the clear, where that is allowed. */
 async function askFor(
   session: Session,
-  { policy, settings }: OpeningTls,
+  { policy, settings, report, requireTls }: OpeningTls,
 ): Promise<Failure | undefined | "go"> {
   await session.write("STARTTLS\r\n");
   const reply = await session.reply(settings.startTlsTimeout);
   if (isLost(reply)) return lostFailure(session, reply, "receiving the STARTTLS response");
   if (reply.code >= 200 && reply.code < 300) return "go";
   session.features = { ...session.features, startTls: false };
+  report?.failed({ type: "starttls-not-supported" });
+  if (demandsTls(requireTls)) return NOT_MET.refused(session.name, reply.text);
   if (isOptional(policy.level)) return undefined;
   const text = `TLS is required, but host ${session.name} refused to start TLS: ${reply.text}`;
   return refusal(session.peer.host, reply, text);
@@ -87,16 +102,37 @@ async function shakeHands(
   try {
     judged = prepared.judge(await session.startTls(prepared.side, settings.startTlsTimeout));
   } catch (error) {
+    tls.report?.failed({ type: "validation-failure", reason: "tls-handshake-failure" });
     failed(session, context, prepared, error);
     return spoiled(session);
   }
   handshakeLines(settings, policy, server, judged).forEach(context.note);
   tls.judged(judged);
+  tls.report?.judged(judged);
   session.reusable &&= policy.connectionReuse;
   session.announcesEsmtp = true;
-  return mustMatch(policy.level) && !judged.isEnough
-    ? localFailure("4.7.5", "Server certificate not verified")
-    : undefined;
+  if (!mustMatch(policy.level) || judged.isEnough) return undefined;
+  if (tls.requireTls === "enforce") return NOT_MET.notVerified(session.name, isTrusted(judged));
+  return localFailure("4.7.5", "Server certificate not verified");
+}
+
+/** An authority vouches for the certificate, though it may be for somebody else. */
+function isTrusted({ verdict }: HandshakeJudgement): boolean {
+  if (verdict === undefined) return false;
+  return verdict.is === "trusted" || verdict.trouble.is === "name-mismatch" ||
+    verdict.trouble.is === "address-mismatch";
+}
+
+/** Behind STARTTLS the server says whether it takes part in REQUIRETLS (RFC 8689 §4.2.1). */
+export function checkRequireTls(tls: OpeningTls): OpeningStep {
+  return async (session, context) => {
+    if (tls.requireTls === "disable" || session.tls === undefined || session.features.requireTls) {
+      return undefined;
+    }
+    if (tls.requireTls === "enforce") return NOT_MET.unknown(session.name);
+    context.note(`${tls.id}: ${unknownNote(session.name)}`);
+    return undefined;
+  };
 }
 
 /** The server waits for a handshake, or is in the middle of one: nothing can be said to it any more. */

@@ -136,6 +136,7 @@ class Transaction {
         size,
         downgraded: downgrades(this.#session),
         quote,
+        requireTls: this.#session.promisesTls,
       }),
       rcpts: this.#open().map((position) => {
         const recipient = this.#recipient(position);

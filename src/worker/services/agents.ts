@@ -21,6 +21,8 @@ import type { AssemblyContext } from "../assembly.ts";
 import { createClosedAgent } from "../../delivery/closed_agent.ts";
 import { leasedAgent, type SharedLimit } from "./leased_agent.ts";
 import type { MailWorld } from "./mail_world.ts";
+import type { MtaSts } from "./mta_sts.ts";
+import type { TlsReports } from "./tls_reports.ts";
 import { cleanupFor } from "./cleanup_services.ts";
 
 /** What the agents of a worker share. */
@@ -31,6 +33,9 @@ export interface AgentParts {
   readonly writer: MailWriter;
   /** Connections that each SMTP client may keep for the next delivery. */
   readonly kept: number;
+  /** What domains publish about TLS, and what they are told of it; undefined where no client wants it. */
+  readonly sts: MtaSts | undefined;
+  readonly tlsReports: TlsReports | undefined;
   /** Other agents, by transport. */
   readonly agents: (transport: string) => Agent | undefined;
 }
@@ -40,7 +45,7 @@ type OpenAgent = (service: Service, parts: AgentParts) => Agent;
 const now = () => systemClock.now();
 
 function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
-  return (service, { context, world, agents, kept }) =>
+  return (service, { context, world, agents, kept, sts, tlsReports }) =>
     createSmtpAgent({
       kept,
       program,
@@ -55,6 +60,10 @@ function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
       flags: flagsOf(service.args),
       rewriting: { openTables: world.openTables, find: world.rewriter.find },
       ...bestMxOf(service, agents),
+      findSts: sts && program === "smtp" && service.settings.smtp_mta_sts_enable
+        ? (domain) => sts.find(domain)
+        : undefined,
+      reporting: service.settings[`${program}_tlsrpt_enable`] ? tlsReports : undefined,
     });
 }
 

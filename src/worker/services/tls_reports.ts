@@ -12,6 +12,7 @@ import { replyText } from "../../smtp/reply.ts";
 import type { AskHttps } from "../../tls/sts/fetch_policy.ts";
 import { OutcomeCounts } from "../../tls/tlsrpt/outcome_counts.ts";
 import { sendReports } from "../../tls/tlsrpt/report_sender.ts";
+import type { TlsReporting } from "../../tls/tlsrpt/tls_reporting.ts";
 import type { TlsOutcome } from "../../tls/tlsrpt/tls_outcome.ts";
 import { reportUris } from "../../tls/tlsrpt/tlsrpt_record.ts";
 import type { AssemblyContext } from "../assembly.ts";
@@ -29,12 +30,8 @@ export const TLS_REPORT_PARAMETERS = [
   "tlsrpt_organization",
 ] as const satisfies readonly ParameterName[];
 
-/** Where the clients tell what became of TLS (RFC 8460). */
-export interface TlsReporting {
-  /** Whether a domain wants to be told. */
-  wanted(domain: string): Promise<boolean>;
-  /** One session with a domain that wants it. Never fails. */
-  count(domain: string, outcome: TlsOutcome): void;
+/** What is counted, and kept until it is reported. */
+export interface TlsReports extends TlsReporting {
   /** Writes down what is not yet. */
   close(): void;
 }
@@ -50,18 +47,16 @@ interface Parts {
   readonly ask: () => AskHttps;
 }
 
-/** Opens it; nothing is written, and no report sent, where no client has smtp_tlsrpt_enable. */
-export function openTlsReporting(parts: Parts): TlsReporting {
+/** Opens it; undefined where no client has smtp_tlsrpt_enable. */
+export function openTlsReports(parts: Parts): TlsReports | undefined {
   const { services } = parts.context.configuration;
   const isWanted = services.some(({ program, settings }) =>
     program === "smtp" ? settings.smtp_tlsrpt_enable : program === "lmtp" && settings.lmtp_tlsrpt_enable
   );
-  return isWanted
-    ? new Reporting(parts)
-    : { wanted: () => Promise.resolve(false), count: () => {}, close: () => {} };
+  return isWanted ? new Reports(parts) : undefined;
 }
 
-class Reporting implements TlsReporting {
+class Reports implements TlsReports {
   readonly #parts: Parts;
   readonly #counts = new OutcomeCounts(() => systemClock.now());
   readonly #stop: () => void;

@@ -49,19 +49,23 @@ export interface ClientPolicies {
   server(draft: PolicyDraft | PolicyFault, server: PolicyServer): MaybeAsync<ClientTlsPolicy | PolicyFault>;
 }
 
+/** Adds to what main.cf says of a next hop what is found out about its domain: MTA-STS. */
+export type ExtendPolicy = (draft: PolicyDraft, destination: PolicyDestination) => MaybeAsync<PolicyDraft>;
+
 interface PolicyTools {
   readonly settings: ClientTlsSettings;
   readonly policyMaps: Maps | undefined;
   /** Counts only without `policyMaps`. */
   readonly perSite: Maps | undefined;
   readonly refine: RefinePolicy;
+  readonly extend?: ExtendPolicy | undefined;
   readonly files: TrustAnchorFiles;
   readonly warn: (text: string) => void;
 }
 
 /** Opens them (smtp_tls_policy_maps, smtp_tls_per_site). */
 export function openClientPolicies(tools: PolicyTools): ClientPolicies {
-  const { settings, policyMaps, perSite, refine, files } = tools;
+  const { settings, policyMaps, perSite, refine, extend = (draft) => draft, files } = tools;
   const told = <T>({ is, warnings }: Warned<T>): T => {
     warnings.forEach(tools.warn);
     return is;
@@ -71,13 +75,15 @@ export function openClientPolicies(tools: PolicyTools): ClientPolicies {
     isPolicyFault(draft) ? draft : told(completePolicy(draft, settings, nexthop, files));
   return {
     nexthop: (destination) =>
-      policyMaps === undefined
-        ? general
-        : then(fromTable(policyMaps, destination.nexthop, tools), (found) => found ? told(found) : general),
+      policyMaps === undefined ? extend(general, destination) : then(
+        fromTable(policyMaps, destination.nexthop, tools),
+        (found) => found ? told(found) : extend(general, destination),
+      ),
     server(draft, server) {
       if (isPolicyFault(draft)) return draft;
+      if (draft.isLimited) return finished(draft, server);
       const sited = policyMaps === undefined && perSite !== undefined
-        ? then(fromSites(perSite, server, tools), told)
+        ? then(fromSites(perSite, server, tools), (found) => ofSites(told(found), draft))
         : draft;
       return then(
         sited,
@@ -88,6 +94,11 @@ export function openClientPolicies(tools: PolicyTools): ClientPolicies {
       );
     },
   };
+}
+
+/** What the older table says takes the place of main.cf's level, where it says something. */
+function ofSites(found: PolicyDraft | PolicyFault, draft: PolicyDraft): PolicyDraft | PolicyFault {
+  return isPolicyFault(found) || found.isGiven ? found : draft;
 }
 
 /** The entry for the next hop as it is written, else for a parent domain with its leading dot. */

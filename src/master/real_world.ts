@@ -1,5 +1,6 @@
 import { systemClock } from "../base/clock.ts";
-import type { Configuration } from "../config/service.ts";
+import { join } from "node:path";
+import type { Configuration, Service } from "../config/service.ts";
 import { realWorld } from "../config/world.ts";
 import { hostName, processorCount } from "../platform/host.ts";
 import { caFiles } from "../platform/socket/certificate_authorities.ts";
@@ -56,13 +57,30 @@ function giveFolder(path: string, parameter: string, identity: Identity | undefi
  * an Error that names path, parameter and remedy.
  */
 export function prepareDirectories(
-  { settings }: Configuration,
+  { settings, services }: Configuration,
   identity: Identity | undefined,
 ): string | undefined {
   const warning = needFolder(settings.queue_directory, "queue_directory");
   giveFolder(storeFolder(settings.queue_directory), "queue_directory", identity);
   giveFolder(settings.data_directory, "data_directory", identity);
+  if (services.some(hasPrivateSocket)) makePrivate(join(settings.queue_directory, "private"), identity);
   return warning;
+}
+
+/** Whether Dovecot is to put its socket where Postfix's programs have theirs. */
+function hasPrivateSocket({ settings }: Service): boolean {
+  return settings.smtpd_sasl_auth_enable && settings.smtpd_sasl_type === "dovecot" &&
+    /^(?:unix:)?private\//.test(settings.smtpd_sasl_path);
+}
+
+/** Somebody else's folder stays as it is: who cannot reach the socket in it says so. */
+function makePrivate(path: string, identity: Identity | undefined): void {
+  try {
+    if (identity === undefined) need(path, 0o700);
+    else give(path, identity);
+  } catch {
+    // The same.
+  }
 }
 
 function authoritiesIn(folder: string): readonly string[] {

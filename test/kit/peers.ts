@@ -32,6 +32,7 @@ const PEERS = {
     files: [`/usr/lib/${LIBRARIES}/sasl2/libplain.so`],
     packages: "libsasl2-modules",
   },
+  curl: { files: ["/usr/bin/curl"], packages: "curl" },
   debootstrap: { files: ["/usr/sbin/debootstrap"], packages: "debootstrap" },
   knot: { files: ["/usr/sbin/knotd"], packages: "knot" },
   ldns: { files: ["/usr/bin/ldns-keygen", "/usr/bin/ldns-signzone"], packages: "ldnsutils" },

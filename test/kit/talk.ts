@@ -1,5 +1,6 @@
 // A bare SMTP client for whole-binary tests: sends lines, waits for replies.
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 
 /** An SMTP dialogue in progress. */
 export interface Talk {
@@ -15,9 +16,8 @@ export interface Talk {
   readonly socket: Socket;
 }
 
-/** Connects and resolves after the greeting, which is `greeting`; rejects when refused. */
-export function talk(port: number, host = "127.0.0.1"): Promise<Talk & { readonly greeting: string }> {
-  const socket = connect({ port, host });
+/** Lines and replies over a socket, from now on. */
+function dialogue(socket: Socket): Talk {
   let text = "";
   const waiting: ((reply: string) => void)[] = [];
   const replies: string[] = [];
@@ -40,30 +40,38 @@ export function talk(port: number, host = "127.0.0.1"): Promise<Talk & { readonl
       waiting.push(done);
       void closed.then(() => fail(new Error(`the server closed; got "${text}"`)));
     });
+  const say = (line: string) => {
+    socket.write(`${line}\r\n`, "latin1");
+    return reply();
+  };
+  const end = () => void socket.destroy();
+  return { say, send: (raw) => void socket.write(raw, "latin1"), reply, closed, end, socket };
+}
+
+/** Connects and resolves after the greeting, which is `greeting`; rejects when refused. */
+export function talk(port: number, host = "127.0.0.1"): Promise<Talk & { readonly greeting: string }> {
+  const socket = connect({ port, host });
+  const over = dialogue(socket);
   return new Promise((done, fail) => {
     socket.once("error", fail);
     socket.once("connect", () => {
       socket.off("error", fail);
       socket.on("error", () => {});
-      const say = (line: string) => {
-        socket.write(`${line}\r\n`, "latin1");
-        return reply();
-      };
-      const end = () => void socket.destroy();
-      void reply().then(
-        (greeting) =>
-          done({
-            say,
-            send: (raw) => void socket.write(raw, "latin1"),
-            reply,
-            closed,
-            end,
-            socket,
-            greeting,
-          }),
-        fail,
-      );
+      void over.reply().then((greeting) => done({ ...over, greeting }), fail);
     });
+  });
+}
+
+/** Goes on over TLS when STARTTLS was answered with 220; the certificate may be anything. */
+export function secure({ socket }: Talk): Promise<Talk> {
+  socket.removeAllListeners("data");
+  return new Promise((done, fail) => {
+    const secured = connectTls({ socket, rejectUnauthorized: false }, () => {
+      secured.off("error", fail);
+      secured.on("error", () => {});
+      done(dialogue(secured));
+    });
+    secured.once("error", fail);
   });
 }
 

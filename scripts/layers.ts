@@ -54,7 +54,7 @@ const SUB_ROOMS: Readonly<
   },
   config: { order: ["parameters", "syntax", "check"], inner: [] },
   delivery: { order: ["mailbox", "local", "virtual", "pipe", "smtp"], inner: [] },
-  "delivery/smtp": { order: ["route", "tls", "content"], inner: ["content"] },
+  "delivery/smtp": { order: ["route", "tls", "content", "login"], inner: ["content", "login"] },
   explain: { order: ["watch", "edit", "print"], inner: ["watch", "edit"] },
   master: {
     order: ["control", "helper", "spawn", "limits", "lending", "certificates", "check"],
@@ -62,7 +62,10 @@ const SUB_ROOMS: Readonly<
   },
   platform: { order: ["process", "file", "socket", "database", "crypto"], inner: [] },
   queue: { order: ["index", "log", "file_store"], inner: ["index"] },
-  sasl: { order: ["password", "mechanism", "internal", "dovecot", "cyrus"], inner: ["dovecot", "cyrus"] },
+  sasl: {
+    order: ["password", "mechanism", "client", "internal", "dovecot", "cyrus"],
+    inner: ["dovecot", "cyrus"],
+  },
   smtpd: {
     order: ["policy", "tls", "message", "command", "session", "listener"],
     inner: ["message", "command", "session"],

@@ -14,8 +14,8 @@ export interface Features {
   readonly startTls: boolean;
   /** As told; it counts behind STARTTLS only (RFC 8689 §3). */
   readonly requireTls: boolean;
-  /** SASL mechanisms, upper case. */
-  readonly auth: readonly string[];
+  /** SASL mechanisms, upper case; undefined where AUTH is not offered at all. */
+  readonly auth: readonly string[] | undefined;
   /** Attributes that XFORWARD takes, upper case (XFORWARD_README). */
   readonly xforward: readonly string[];
   /** A SIZE parameter that is no number. */
@@ -33,7 +33,7 @@ export const NO_FEATURES: Features = {
   smtputf8: false,
   startTls: false,
   requireTls: false,
-  auth: [],
+  auth: undefined,
   xforward: [],
 };
 
@@ -59,7 +59,7 @@ export function parseFeatures(reply: ServerReply, discard: ReadonlySet<string>):
     smtputf8,
     startTls: offers.has("STARTTLS"),
     requireTls: offers.has("REQUIRETLS"),
-    auth: offers.get("AUTH") ?? [],
+    auth: offers.get("AUTH"),
     xforward: offers.get("XFORWARD") ?? [],
     ...(limit !== undefined && !/^\d+$/.test(limit) ? { badSize: limit } : {}),
   };

@@ -1,9 +1,9 @@
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
-import { splitList } from "../config/syntax/list.ts";
 import type { Log } from "../observe/log.ts";
 import { type MATCH_PARAMETERS, type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
-import type { AuthBackend, AuthSession, MechanismProperty, OfferedMechanism } from "../sasl/auth_backend.ts";
+import type { AuthBackend, AuthSession, OfferedMechanism } from "../sasl/auth_backend.ts";
+import { allowedMechanisms, SECURITY_OPTIONS, unknownSecurityOptions } from "../sasl/security_options.ts";
 import type { DomainList, Match } from "../table/search/match_list.ts";
 import type { AuthOffer, AuthPeer, AuthServer, NoOffer } from "./auth_server.ts";
 
@@ -21,41 +21,15 @@ export const AUTH_PARAMETERS = [
 /** Their values, and how lists are read. */
 export type AuthSettings = SettingsOf<typeof AUTH_PARAMETERS> & SettingsOf<typeof MATCH_PARAMETERS>;
 
-/** What smtpd_sasl_security_options asks of a mechanism: not to be, or to be, something. */
-interface Demand {
-  readonly property: MechanismProperty;
-  readonly wanted: boolean;
-}
-
-const DEMANDS: Readonly<Record<string, Demand>> = {
-  noplaintext: { property: "plaintext", wanted: false },
-  noactive: { property: "active", wanted: false },
-  nodictionary: { property: "dictionary", wanted: false },
-  noanonymous: { property: "anonymous", wanted: false },
-  forward_secrecy: { property: "forward_secrecy", wanted: true },
-  mutual_auth: { property: "mutual_auth", wanted: true },
-};
-
 /** A word that is no option, in words for the operator: Postfix's smtpd dies of one at its first client. */
 export function badSecurityOption(settings: AuthSettings): string | undefined {
   for (const name of ["smtpd_sasl_security_options", "smtpd_sasl_tls_security_options"] as const) {
-    const word = splitList(settings[name]).find((each) => !Object.hasOwn(DEMANDS, each.toLowerCase()));
+    const [word] = unknownSecurityOptions(settings[name]);
     if (word !== undefined) {
-      return `${name}: unknown value "${word}" in "${settings[name]}" (${Object.keys(DEMANDS).join(", ")})`;
+      return `${name}: unknown value "${word}" in "${settings[name]}" (${SECURITY_OPTIONS.join(", ")})`;
     }
   }
   return undefined;
-}
-
-function allowed(mechanisms: readonly OfferedMechanism[], options: string): string[] {
-  const demands = splitList(options).map((word) => DEMANDS[word.toLowerCase()]).filter((each) =>
-    each !== undefined
-  );
-  return mechanisms
-    .filter(({ properties }) =>
-      demands.every(({ property, wanted }) => properties.includes(property) === wanted)
-    )
-    .map(({ name }) => name);
 }
 
 const fatal = (text: string, warnings: readonly string[] = []): NoOffer => ({ fatal: text, warnings });
@@ -95,7 +69,7 @@ class FilteredAuth implements AuthServer {
 
   #filtered(of: readonly OfferedMechanism[], { tls }: AuthPeer): MaybeAsync<AuthOffer | NoOffer> {
     const { smtpd_sasl_security_options: plain, smtpd_sasl_tls_security_options: secured } = this.#settings;
-    const names = allowed(of, tls === undefined ? plain : secured);
+    const names = allowedMechanisms(of, tls === undefined ? plain : secured).map(({ name }) => name);
     if (names.length === 0) return fatal(NOTHING);
     const key = names.join(" ");
     const known = this.#known.get(key);

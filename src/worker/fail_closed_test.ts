@@ -103,25 +103,14 @@ const byClient = (program: "smtp" | "lmtp") => (main: Lines): Trial => ({
   run: (lines) => delivered(program, lines),
 });
 
-const PASSWORDS = "static:user:secret";
-
 function clientTrials(program: "smtp" | "lmtp"): Readonly<Record<string, Trial>> {
   const trial = byClient(program);
-  const login = { [`${program}_sasl_auth_enable`]: "yes", [`${program}_sasl_password_maps`]: PASSWORDS };
-  const bySender = { [`${program}_sasl_password_maps`]: "inline:{ ann@example.com=user:secret }" };
   const rows: Readonly<Record<string, Lines>> = {
     tls_security_level: { [`${program}_tls_security_level`]: "encrypt" },
     tls_wrappermode: { [`${program}_tls_wrappermode`]: "yes" },
     enforce_tls: { [`${program}_enforce_tls`]: "yes" },
     tls_policy_maps: { [`${program}_tls_policy_maps`]: "static:secure" },
     tls_per_site: { [`${program}_tls_per_site`]: "static:MUST" },
-    sasl_auth_enable: login,
-    sasl_password_maps: login,
-    sender_dependent_authentication: {
-      ...login,
-      ...bySender,
-      [`${program}_sender_dependent_authentication`]: "yes",
-    },
   };
   return Object.fromEntries(Object.entries(rows).map(([name, main]) => [`${program}_${name}`, trial(main)]));
 }
@@ -165,7 +154,7 @@ test("every parameter is honoured or has a row that says what its absence means,
 });
 
 test("an open setting is named when it is read, with what the service does instead", () => {
-  const main = "smtp_sasl_auth_enable = yes\nlmtp_sasl_auth_enable = yes\n";
+  const main = "";
   const { scope } = readSettings({ directory: "/", world: fakeWorld(), main });
   const programs = new Set(["smtpd", "smtp", "lmtp", "postscreen", "cleanup"]);
   for (const [name, { why }] of open) {

@@ -36,6 +36,10 @@ const PEERS = {
   debootstrap: { files: ["/usr/sbin/debootstrap"], packages: "debootstrap" },
   knot: { files: ["/usr/sbin/knotd"], packages: "knot" },
   ldns: { files: ["/usr/bin/ldns-keygen", "/usr/bin/ldns-signzone"], packages: "ldnsutils" },
+  "libsasl2-modules": {
+    files: [`/usr/lib/${LIBRARIES}/sasl2/libplain.so`],
+    packages: "libsasl2-modules",
+  },
   libfaketime: {
     files: [`/usr/lib/${LIBRARIES}/faketime/libfaketimeMT.so.1`],
     packages: "libfaketime",

@@ -32,18 +32,10 @@ const milters: Judge = (_, scope) => {
     : undefined;
 };
 
-/** A table of passwords counts only where the client is to log in at all. */
-const passwords = (program: "smtp" | "lmtp"): Judge => (_, scope) =>
-  textOf(scope, `${program}_sasl_auth_enable`)?.toLowerCase() === "yes" ? undefined : { means: "harmless" };
-
 /** Where more than the parameter's name decides. */
 const JUDGES: Readonly<Record<string, Judge>> = {
   smtpd_milters: milters,
   non_smtpd_milters: milters,
-  smtp_sasl_password_maps: passwords("smtp"),
-  lmtp_sasl_password_maps: passwords("lmtp"),
-  smtp_sender_dependent_authentication: passwords("smtp"),
-  lmtp_sender_dependent_authentication: passwords("lmtp"),
 };
 
 /** What is lost by a setting, when its parameter is not acted on. */

@@ -24,8 +24,6 @@ export type Absence =
 /** What is lost as one where it is not there. */
 export type Feature =
   | "settings of OpenSSL"
-  | "AUTH"
-  | "login of the client"
   | "milters"
   | "before-queue filters"
   | "postscreen's tests"
@@ -65,11 +63,6 @@ const PROXY_FILTER = open(
   "refuse",
   "before-queue filters are not asked yet: the service answers the first good recipient with 451",
   "before-queue filters",
-);
-const CLIENT_LOGIN_IS_DEMANDED = open(
-  "defer",
-  "this client cannot log in yet: mail for destinations with a password waits",
-  "login of the client",
 );
 const POSTSCREEN_TEST = weaker(
   "postscreen's own tests are not there yet: its clients meet only its access list, its blocklists and the smtpd behind it",
@@ -116,11 +109,7 @@ const NO_TLS_EXTRAS = harmless("not there yet: TLS is spoken, and judged, withou
 const OWN_TLS_REPORTS = harmless(
   "reports about TLS are counted, made and sent by the service itself: no other program is told",
 );
-const NO_CLIENT_LOGIN = harmless(
-  "this client cannot log in yet: no password leaves it",
-  "login of the client",
-);
-const NO_AUTH = harmless("clients cannot log in yet: AUTH is not offered", "AUTH");
+const OWN_MECHANISMS = harmless("the client's mechanisms are built in: no library is loaded");
 const NO_MILTERS = harmless(
   "it tunes milters, which are not spoken to yet; milter_default_action decides",
   "milters",
@@ -216,20 +205,8 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   lmtp_pix_workaround_threshold_time: NO_PIX,
   lmtp_pix_workarounds: NO_PIX,
   lmtp_reply_filter: NO_REPLY_FILTER,
-  lmtp_sasl_auth_cache_name: NO_CLIENT_LOGIN,
-  lmtp_sasl_auth_cache_time: NO_CLIENT_LOGIN,
-  lmtp_sasl_auth_enable: CLIENT_LOGIN_IS_DEMANDED,
-  lmtp_sasl_auth_soft_bounce: NO_CLIENT_LOGIN,
-  lmtp_sasl_mechanism_filter: NO_CLIENT_LOGIN,
-  lmtp_sasl_password_maps: CLIENT_LOGIN_IS_DEMANDED,
-  lmtp_sasl_password_result_delimiter: NO_CLIENT_LOGIN,
-  lmtp_sasl_path: NO_CLIENT_LOGIN,
-  lmtp_sasl_security_options: NO_CLIENT_LOGIN,
-  lmtp_sasl_tls_security_options: NO_CLIENT_LOGIN,
-  lmtp_sasl_tls_verified_security_options: NO_CLIENT_LOGIN,
-  lmtp_sasl_type: NO_CLIENT_LOGIN,
-  lmtp_send_dummy_mail_auth: NO_CLIENT_LOGIN,
-  lmtp_sender_dependent_authentication: CLIENT_LOGIN_IS_DEMANDED,
+  lmtp_sasl_path: OWN_MECHANISMS,
+  lmtp_sasl_type: OWN_MECHANISMS,
   lmtp_tls_enable_rpk: NO_RAW_KEYS,
   lmtp_tls_loglevel_maps: ONE_LOG_LEVEL,
   lmtp_tls_trace_size_limit: NO_TRACE,
@@ -360,7 +337,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   respectful_logging: UNUSED,
   rewrite_service_name: MOOT,
   sample_directory: MOOT,
-  send_cyrus_sasl_authzid: NO_AUTH,
   sendmail_fix_line_endings: NO_SENDMAIL,
   sendmail_path: MOOT,
   service_throttle_time: MOOT,
@@ -376,20 +352,8 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtp_pix_workaround_threshold_time: NO_PIX,
   smtp_pix_workarounds: NO_PIX,
   smtp_reply_filter: NO_REPLY_FILTER,
-  smtp_sasl_auth_cache_name: NO_CLIENT_LOGIN,
-  smtp_sasl_auth_cache_time: NO_CLIENT_LOGIN,
-  smtp_sasl_auth_enable: CLIENT_LOGIN_IS_DEMANDED,
-  smtp_sasl_auth_soft_bounce: NO_CLIENT_LOGIN,
-  smtp_sasl_mechanism_filter: NO_CLIENT_LOGIN,
-  smtp_sasl_password_maps: CLIENT_LOGIN_IS_DEMANDED,
-  smtp_sasl_password_result_delimiter: NO_CLIENT_LOGIN,
-  smtp_sasl_path: NO_CLIENT_LOGIN,
-  smtp_sasl_security_options: NO_CLIENT_LOGIN,
-  smtp_sasl_tls_security_options: NO_CLIENT_LOGIN,
-  smtp_sasl_tls_verified_security_options: NO_CLIENT_LOGIN,
-  smtp_sasl_type: NO_CLIENT_LOGIN,
-  smtp_send_dummy_mail_auth: NO_CLIENT_LOGIN,
-  smtp_sender_dependent_authentication: CLIENT_LOGIN_IS_DEMANDED,
+  smtp_sasl_path: OWN_MECHANISMS,
+  smtp_sasl_type: OWN_MECHANISMS,
   smtp_tls_enable_rpk: NO_RAW_KEYS,
   smtp_tls_loglevel_maps: ONE_LOG_LEVEL,
   smtp_tls_trace_size_limit: NO_TRACE,

@@ -20,6 +20,8 @@ export interface MailFacts {
   readonly quote: boolean;
   /** The sender demands TLS all the way, and the server promises it. */
   readonly requireTls: boolean;
+  /** Say that nobody vouches for the sender (smtp_send_dummy_mail_auth, RFC 4954 §5). */
+  readonly unauthenticated: boolean;
 }
 
 /** MAIL with the parameters that this server knows (RFC 5321 §4.1.1.2). */
@@ -32,6 +34,7 @@ export function mailCommand(envelope: Envelope, features: Features, facts: MailF
     ret: features.dsn ? envelope.ret : undefined,
     envid: features.dsn ? envelope.envid : undefined,
     requireTls: facts.requireTls,
+    auth: facts.unauthenticated ? "<>" : undefined,
   });
   return `MAIL FROM:<${path(facts.sender, facts.quote)}>${parameters}\r\n`;
 }

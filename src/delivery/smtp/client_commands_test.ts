@@ -31,7 +31,14 @@ test("no command has a line end in it, whatever the envelope says", () => {
       origin: { clientName: name, clientAddress: name, helo: name, protocol: name },
       envid,
     };
-    const facts = { sender: address, size: 1, downgraded: false, quote, requireTls: false };
+    const facts = {
+      sender: address,
+      size: 1,
+      downgraded: false,
+      quote,
+      requireTls: false,
+      unauthenticated: false,
+    };
     const commands = [
       mailCommand(envelope, FEATURES, facts),
       rcptCommand(recipient, address, FEATURES, quote),
@@ -55,7 +62,14 @@ test("what goes out to the next server is what came from the one before", () => 
       orcpt,
     };
     const envelope = { sender: "a@example.org", envid } as unknown as Envelope;
-    const facts = { sender: "a@example.org", size: 1, downgraded: false, quote: true, requireTls: false };
+    const facts = {
+      sender: "a@example.org",
+      size: 1,
+      downgraded: false,
+      quote: true,
+      requireTls: false,
+      unauthenticated: false,
+    };
     const mail = parseMail(splitWords(mailCommand(envelope, FEATURES, facts)));
     const rcpt = parseRcpt(splitWords(rcptCommand(recipient, recipient.address, FEATURES, true)));
     expect(mail).toMatchObject({ verb: "MAIL", parameters: { envid } });

@@ -38,6 +38,8 @@ export class Session {
   announcesEsmtp = false;
   /** What the handshake came to; undefined in the clear, and before it is judged. */
   tls: SessionTls | undefined;
+  /** The server has let us log in. */
+  loggedIn = false;
   /** Whether this is a most preferred server of the destination (loop detection). */
   bestMx = false;
   /** The destination had no other address when this one was opened. */

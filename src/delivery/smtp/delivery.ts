@@ -1,5 +1,6 @@
 import { systemErrorText } from "../../platform/system_error.ts";
 import { asciiDomain } from "../../address/idna.ts";
+import type { MaybeAsync } from "../../base/maybe_async.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import type { DeliveryJob, DeliveryReport } from "../agent.ts";
 import {
@@ -21,6 +22,8 @@ import { type Destination, parseDestination } from "./route/smtp_destination.ts"
 import { type Failure, isSoft, localFailure } from "./failure.ts";
 import { open } from "./opening.ts";
 import { openingSteps } from "./opening_steps.ts";
+import { type LoginDemand, loginText, NO_LOGIN } from "./login/login_demand.ts";
+import { logIn, noteOffer } from "./login/login_step.ts";
 import { relayName } from "./peer.ts";
 import { Progress } from "./progress.ts";
 import { Session } from "./client_session.ts";
@@ -140,8 +143,6 @@ class Delivery {
       service,
     });
     if (destination.is !== "host") return this.#badDestination(destination);
-    const unmet = await this.#context.logins.nexthop(site, this.#job.envelope.sender);
-    if (unmet !== undefined) return void (this.#why = unmet);
     const where = { nexthop: site, domain: destination.host, port: destination.port };
     const draft = await this.#draftFor(where);
     const requireTls = await this.#requireTlsFor(destination.host);
@@ -149,7 +150,7 @@ class Delivery {
     const limits = { addresses: 0, sessions: 0 };
     if (first && this.#cachePolicy(destination.host) && !isPolicyFault(draft)) {
       this.#nexthopKey = nexthopKey(destination.text, withRequireTls(draftText(draft), requireTls));
-      if (await this.#overSoleServer(this.#nexthopKey)) return;
+      if (await this.#overSoleServer(this.#nexthopKey, site)) return;
     }
     const detectLoop = settings.program === "smtp" && destination.port === SMTP_PORT;
     const list = await this.#lookUp(destination, detectLoop);
@@ -157,7 +158,7 @@ class Delivery {
     for (const warning of list.warnings ?? []) this.#context.warn(warning);
     // Other relays do not help when the mail comes back to this host.
     if (list.iAmMx || list.failure?.status.endsWith(".4.6")) this.#finalNexthop = true;
-    const rest = first ? await this.#overKeptSessions(list.targets, limits) : list.targets;
+    const rest = first ? await this.#overKeptSessions(list.targets, site, limits) : list.targets;
     const demand = (target: Target) =>
       this.#demandOf(draft, { ...where, host: target.host, target, mx: list.mx }, requireTls);
     await this.#overTargets({ rest, all: list.targets, destination, detectLoop, limits, demand });
@@ -208,7 +209,8 @@ class Delivery {
     const note = weakNote(requireTls, policy.level, server.host);
     if (note !== undefined) log.note(settings.program, "info", `${this.#job.envelope.id}: ${note}`);
     if (!tls.settings.wrapperMode || !isOptional(policy.level)) {
-      return demandOf(policy, { domain: server.domain, host: server.host, requireTls });
+      const login = await this.#loginAt(server.host, server.nexthop);
+      return demandOf(policy, { domain: server.domain, host: server.host, requireTls, login });
     }
     const { program } = tls.settings;
     warn(`${program}_tls_wrappermode requires "${program}_tls_security_level = encrypt" (or stronger)`);
@@ -223,10 +225,16 @@ class Delivery {
     new SessionReport(this.#reportTo, { policy, host, address, localAddress: "" }).failed(OTHER_HOST);
   }
 
+  /** The login for a server on the way to a next hop. */
+  #loginAt(host: string, nexthop: string): MaybeAsync<LoginDemand> {
+    const { sender } = this.#job.envelope;
+    return this.#context.logins?.demand({ host, nexthop, sender }) ?? NO_LOGIN;
+  }
+
   /** The direct way: a kept connection to the only server there is needs no lookup. Answers whether it was taken. */
-  async #overSoleServer(key: string): Promise<boolean> {
+  async #overSoleServer(key: string, nexthop: string): Promise<boolean> {
     for (;;) {
-      const session = await this.#takeKept(key, true);
+      const session = await this.#takeKept(key, nexthop, true);
       if (session === undefined) return false;
       if (!this.#mustGoOn()) {
         session.quit();
@@ -238,13 +246,12 @@ class Delivery {
   }
 
   /** A connection kept for the next hop, if it was made for what its host demands now. */
-  async #takeKept(key: string, sole: boolean): Promise<Session | undefined> {
-    const { cache, logins } = this.#context;
+  async #takeKept(key: string, nexthop: string, sole: boolean): Promise<Session | undefined> {
     for (;;) {
-      const session = cache.take(key, sole);
+      const session = this.#context.cache.take(key, sole);
       if (session === undefined) return undefined;
-      const unmet = await logins.host(session.peer.host);
-      if (unmet === undefined) return this.#reused(session);
+      const login = await this.#loginAt(session.peer.host, nexthop);
+      if (loginText(login) === loginText(session.key.login)) return this.#reused(session);
       session.quit();
     }
   }
@@ -295,12 +302,16 @@ class Delivery {
   }
 
   /** Connections kept for this next hop, as long as they last; answers the addresses that are left to try. */
-  async #overKeptSessions(targets: readonly Target[], limits: Limits): Promise<readonly Target[]> {
+  async #overKeptSessions(
+    targets: readonly Target[],
+    nexthop: string,
+    limits: Limits,
+  ): Promise<readonly Target[]> {
     let rest = targets;
     while (
       this.#nexthopKey !== undefined && rest.length > 0 && this.#mustGoOn() && !this.#limitReached(limits)
     ) {
-      const session = await this.#takeKept(this.#nexthopKey, false);
+      const session = await this.#takeKept(this.#nexthopKey, nexthop, false);
       if (session === undefined) break;
       const others = rest.filter(({ address }) => address !== session.peer.address);
       this.#progress.finalServer = this.#finalNexthop && others.length === 0;
@@ -358,9 +369,8 @@ class Delivery {
   /** A session that is ready for mail: kept under its address, or new; undefined when the host did not want us. */
   async #sessionTo(endpoint: Endpoint, demand: Demand, opening: Opening): Promise<Session | undefined> {
     const { peer } = endpoint;
-    const { cache, logins, log, settings } = this.#context;
-    const unmet = await logins.host(peer.host);
-    if (unmet === undefined && this.#nexthopKey !== undefined) {
+    const { cache, log, settings } = this.#context;
+    if (this.#nexthopKey !== undefined) {
       const kept = cache.take(addressKey(peer, demand));
       if (kept !== undefined) return this.#reused(kept);
     }
@@ -372,7 +382,7 @@ class Delivery {
       return undefined;
     }
     opening.prepare(session);
-    const failure = unmet ?? await this.#whileAbortable(session, this.#open(session, opening));
+    const failure = await this.#whileAbortable(session, this.#open(session, opening));
     if (failure === undefined) return session;
     this.#notOpened(session, failure);
     return undefined;
@@ -393,14 +403,14 @@ class Delivery {
     const { settings, now } = this.#context;
     const { envelope } = this.#job;
     const isOld = envelope.kind === "probe" || now() - envelope.arrival >= settings.minimalBackoff;
-    const may = brokenTls !== undefined && key.tls.level === "may" && key.login === undefined && isOld &&
+    const may = brokenTls !== undefined && key.tls.level === "may" && key.login.is === "none" && isOld &&
       !demandsTls(key.requireTls);
     if (may) this.#retryInClear = true;
     return may;
   }
 
   async #open(session: Session, { nexthop, domain, detectLoop }: Opening): Promise<Failure | undefined> {
-    const { settings, warn, discardKeywords, log, tls } = this.#context;
+    const { settings, warn, discardKeywords, log, tls, logins } = this.#context;
     const { peer, key } = session;
     try {
       const listed = await discardKeywords?.(session.peer.address);
@@ -411,20 +421,18 @@ class Delivery {
         discard: listed === undefined ? settings.discardEhloKeywords : upperCaseWords(listed),
         warn,
         note: (text: string) => log.note(settings.program, "info", text),
+        ...(logins !== undefined && { greeted: (greeted: Session) => noteOffer(logins, greeted, warn) }),
       };
-      return await open(
-        session,
-        context,
-        openingSteps({
-          ...tls,
-          policy: key.tls,
-          server: { ...peer, nexthop, domain, whom: relayName(peer) },
-          judged: (judged) => this.#judged(session, judged),
-          requireTls: key.requireTls,
-          id: this.#job.envelope.id,
-          report: this.#reportOf(session),
-        }),
-      );
+      const steps = openingSteps({
+        ...tls,
+        policy: key.tls,
+        server: { ...peer, nexthop, domain, whom: relayName(peer) },
+        judged: (judged) => this.#judged(session, judged),
+        requireTls: key.requireTls,
+        id: this.#job.envelope.id,
+        report: this.#reportOf(session),
+      });
+      return await open(session, context, logins === undefined ? steps : [...steps, logIn(logins)]);
     } catch (error) {
       return this.#localFault(session, error);
     }
@@ -538,6 +546,7 @@ class Delivery {
     const where = { nexthop: path, domain: myhostname, port: 0 };
     const server = { ...where, host: myhostname, target: undefined, mx: undefined };
     const requireTls = await this.#requireTlsFor(myhostname);
+    const login = await this.#loginAt(myhostname, path);
     const policy = await policies.server(await this.#draftFor(where), server);
     if (isPolicyFault(policy)) {
       warn(`TLS policy lookup error for ${myhostname}/${path}: ${policy.text}`);
@@ -554,9 +563,9 @@ class Delivery {
       warn(
         "smtp_connect_local: opportunistic TLS encryption is not appropriate for unix-domain destinations.",
       );
-      return demandOf(NO_TLS_POLICY, { domain: myhostname, host: myhostname, requireTls });
+      return demandOf(NO_TLS_POLICY, { domain: myhostname, host: myhostname, requireTls, login });
     }
-    return demandOf(policy, { domain: myhostname, host: myhostname, requireTls });
+    return demandOf(policy, { domain: myhostname, host: myhostname, requireTls, login });
   }
 }
 

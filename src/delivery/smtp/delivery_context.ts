@@ -8,7 +8,7 @@ import type { ClientChecks } from "./content/client_checks.ts";
 import type { RewriteField } from "./content/header_filter.ts";
 import type { ClientTlsEngine } from "../../tls/client_engine.ts";
 import type { ClientTlsSettings } from "../../tls/client_tls_settings.ts";
-import type { LoginDemands } from "./login_demands.ts";
+import type { ClientLogins } from "./login/client_logins.ts";
 import type { RequireTlsPolicy } from "./tls/requiretls_policy.ts";
 import type { WishSettings } from "./tls/sender_wishes.ts";
 import type { ReportedDomain } from "./tls/session_report.ts";
@@ -26,7 +26,8 @@ export interface DeliveryContext extends LookupContext, ConnectContext {
   readonly rewriteField: RewriteField | undefined;
   readonly discardKeywords: ((address: string) => MaybeAsync<string | undefined>) | undefined;
   /** Logins that the operator demands. */
-  readonly logins: LoginDemands;
+  /** Undefined where nobody logs in. */
+  readonly logins: ClientLogins | undefined;
   readonly tls: ClientTlsContext;
   readonly bestMx: ((job: DeliveryJob, signal: AbortSignal) => Promise<DeliveryReport>) | undefined;
 }

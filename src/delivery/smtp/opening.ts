@@ -16,6 +16,8 @@ export interface OpeningContext {
   readonly discard: ReadonlySet<string>;
   readonly warn: (text: string) => void;
   readonly note: (text: string) => void;
+  /** Hears what each hello has brought. */
+  readonly greeted?: (session: Session) => Promise<void>;
 }
 
 /** The failure of a conversation that ended early, in Postfix's words. */
@@ -64,9 +66,16 @@ export async function receiveGreeting(
 
 /** Says EHLO, HELO or LHLO, and learns what the server can do. */
 export async function sayHello(session: Session, context: OpeningContext): Promise<Failure | undefined> {
-  return context.settings.program === "lmtp"
+  const failure = context.settings.program === "lmtp"
     ? await sayLhlo(session, context)
     : await sayEhlo(session, context);
+  if (failure === undefined) await context.greeted?.(session);
+  return failure;
+}
+
+/** What a session is about while the server's abilities are found out, and used: a login is part of that to Postfix. */
+export function helloStage({ settings }: OpeningContext): string {
+  return `performing the ${settings.program === "lmtp" ? "LHLO" : "EHLO"} handshake`;
 }
 
 function isPositive(reply: ServerReply): boolean {
@@ -99,7 +108,7 @@ async function sayEhlo(session: Session, context: OpeningContext): Promise<Failu
   const { settings } = context;
   if (!settings.neverSendEhlo && (settings.alwaysSendEhlo || session.announcesEsmtp)) {
     const reply = await said(session, `EHLO ${settings.helloName}\r\n`, settings);
-    if (isLost(reply)) return lostFailure(session, reply, "performing the EHLO handshake");
+    if (isLost(reply)) return lostFailure(session, reply, helloStage(context));
     if (isPositive(reply)) return takeFeatures(session, reply, context);
     if (reply.code === 421) return refusedToTalk(session, reply);
   }
@@ -112,7 +121,7 @@ async function sayEhlo(session: Session, context: OpeningContext): Promise<Failu
 async function sayLhlo(session: Session, context: OpeningContext): Promise<Failure | undefined> {
   const { settings } = context;
   const reply = await said(session, `LHLO ${settings.helloName}\r\n`, settings);
-  if (isLost(reply)) return lostFailure(session, reply, "performing the LHLO handshake");
+  if (isLost(reply)) return lostFailure(session, reply, helloStage(context));
   return isPositive(reply) ? takeFeatures(session, reply, context) : refusedToTalk(session, reply);
 }
 

@@ -122,7 +122,7 @@ for (
       sayHello,
     ];
     expect(await open(session, context, steps)).toBeUndefined();
-    expect(session.features).toMatchObject({ startTls: false, sizeLimit: 12345, auth: [] });
+    expect(session.features).toMatchObject({ startTls: false, sizeLimit: 12345, auth: undefined });
     expect(facts).toMatchObject([{ protocol: "TLSv1.3", peer: { trouble: undefined } }]);
     expect(server.lines).toEqual(["EHLO mail.example.com", "STARTTLS", "EHLO mail.example.com"]);
     session.close();

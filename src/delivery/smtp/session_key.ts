@@ -1,6 +1,7 @@
 import { policyText } from "../../tls/client_engine.ts";
 import type { ClientTlsPolicy } from "../../tls/client_policy.ts";
 import { NO_TLS_POLICY } from "../../tls/complete_policy.ts";
+import { type LoginDemand, loginText, NO_LOGIN } from "./login/login_demand.ts";
 import type { Peer } from "./peer.ts";
 import type { RequireTlsLevel } from "./tls/requiretls_policy.ts";
 
@@ -9,8 +10,8 @@ export interface Demand {
   readonly tls: ClientTlsPolicy;
   /** The same as text: all that tells one policy of TLS from another. */
   readonly policy: string;
-  /** Whose login it carries; undefined for none. */
-  readonly login: string | undefined;
+  /** The login that it is to have, where the server offers AUTH. */
+  readonly login: LoginDemand;
   /** How the sender's REQUIRETLS is taken; `disable` where it was not asked for. */
   readonly requireTls: RequireTlsLevel;
 }
@@ -24,24 +25,25 @@ export interface SessionKey extends Demand {
 export const NO_DEMAND: Demand = {
   tls: NO_TLS_POLICY,
   policy: "none",
-  login: undefined,
+  login: NO_LOGIN,
   requireTls: "disable",
 };
 
-/** The demand that a policy makes of a connection to a host on the way to a domain. */
+/** The demand that a policy makes of a connection to a host on the way to a domain, and a login. */
 export function demandOf(
   tls: ClientTlsPolicy,
-  { domain, host, requireTls }: {
+  { domain, host, requireTls, login }: {
     readonly domain: string;
     readonly host: string;
     readonly requireTls: RequireTlsLevel;
+    readonly login: LoginDemand;
   },
 ): Demand {
   const policy = tls.level === "none" ? "none" : policyText(tls, { domain, host });
   return {
     tls: tls.level === "none" ? NO_TLS_POLICY : tls,
     policy: withRequireTls(policy, requireTls),
-    login: undefined,
+    login,
     requireTls,
   };
 }
@@ -53,7 +55,7 @@ export function withRequireTls(policy: string, requireTls: RequireTlsLevel): str
 
 /** Where connections to an address are kept. */
 export function addressKey({ address, port }: Peer, { policy, login }: Demand): string {
-  return `address ${address} ${port} ${policy} ${login ?? ""}`;
+  return `address ${address} ${port} ${policy} ${loginText(login)}`;
 }
 
 /** Where connections for a next hop are kept, as it is written; `policy` is what its own entry says. */
@@ -63,5 +65,5 @@ export function nexthopKey(nexthop: string, policy: string): string {
 
 /** Whether two demands are the same. */
 export function isSameDemand(one: Demand, other: Demand): boolean {
-  return one.policy === other.policy && one.login === other.login;
+  return one.policy === other.policy && loginText(one.login) === loginText(other.login);
 }

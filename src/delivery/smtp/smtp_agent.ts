@@ -22,7 +22,8 @@ import { ownTlsFiles, type TlsFiles } from "../../tls/tls_files.ts";
 import { TrustAnchorFiles } from "../../tls/trust_anchors.ts";
 import { ClientTlsEngine } from "../../tls/client_engine.ts";
 import { type ClientTlsParameters, clientTlsSettings } from "../../tls/client_tls_settings.ts";
-import { type DemandSettings, openLoginDemands } from "./login_demands.ts";
+import { ClientLogins } from "./login/client_logins.ts";
+import { type ClientLoginParameters, loginSettings } from "./login/login_settings.ts";
 import { openRequireTlsPolicy } from "./tls/requiretls_policy.ts";
 import { type FindSts, refineBySts, type StsRules, withSts } from "./tls/sts_policy.ts";
 import type { TlsReporting } from "../../tls/tlsrpt/tls_reporting.ts";
@@ -62,7 +63,7 @@ export interface SmtpAgentOptions {
     & ClientTlsParameters
     & ChainSettings<"smtp" | "lmtp">
     & SettingsOf<typeof PUBLISHED_POLICY_PARAMETERS>
-    & DemandSettings;
+    & ClientLoginParameters;
   readonly resolver: Resolver;
   /** The one that asks for DNSSEC validation (smtp_dns_support_level = dnssec); `resolver` when left out. */
   readonly validatedResolver?: () => Resolver;
@@ -127,7 +128,7 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     service: options.service ?? systemServices(),
     cache,
     ...openTables(options, warn),
-    logins: openLoginDemands(options.program, options.settings, options.rewriting),
+    logins: openLogins(options, now),
     tls: openTls(options, settings, resolver ?? options.resolver, now, warn),
     bestMx: options.bestMx,
     warn,
@@ -208,6 +209,15 @@ function ownCertificates(
   return program === "smtp"
     ? clientCertificates("smtp", settings, files, warn)
     : clientCertificates("lmtp", settings, files, warn);
+}
+
+/** Logins at other servers; undefined where there are none (smtp_sasl_auth_enable). */
+function openLogins(
+  { program, settings, rewriting }: SmtpAgentOptions,
+  now: () => number,
+): ClientLogins | undefined {
+  const read = loginSettings(program, settings);
+  return read && new ClientLogins(read, rewriting, now);
 }
 
 /** The tables that change what is sent. */

@@ -23,6 +23,8 @@ export interface TransactionContext {
   readonly unfit: (session: Session) => Failure | undefined;
   /** The delivery is the last one: success is "delivered", not "relayed" (`flags=X`, lmtp_assume_final). */
   readonly final: boolean;
+  /** smtp_send_dummy_mail_auth. */
+  readonly dummyMailAuth: boolean;
   /** Ask about the recipients only (address verification). */
   readonly probe: boolean;
   readonly warn: (text: string) => void;
@@ -126,8 +128,8 @@ class Transaction {
 
   #commands() {
     const { envelope } = this.#progress.job;
-    const { settings, outgoing, size, downgrades, probe } = this.#context;
-    const { features } = this.#session;
+    const { settings, outgoing, size, downgrades, probe, dummyMailAuth } = this.#context;
+    const { features, loggedIn } = this.#session;
     const quote = settings.quoteEnvelope;
     return {
       xforward: settings.sendXforward ? xforwardCommands(envelope, features) : [],
@@ -137,6 +139,7 @@ class Transaction {
         downgraded: downgrades(this.#session),
         quote,
         requireTls: this.#session.promisesTls,
+        unauthenticated: dummyMailAuth && loggedIn,
       }),
       rcpts: this.#open().map((position) => {
         const recipient = this.#recipient(position);

@@ -4,6 +4,7 @@ import {
   type ClientLogin,
   type ClientScript,
   malformed,
+  NO_MORE_WORDS,
   refused,
   type ServerScript,
   unavailable,
@@ -42,5 +43,5 @@ export async function* cramMd5Client({ username, secret }: ClientLogin): ClientS
     response: Buffer.from(`${username} ${hmac("md5", secret, challenge).toString("hex")}`),
     last: true,
   };
-  return "the server asks for more than CRAM-MD5 has";
+  return NO_MORE_WORDS;
 }

@@ -62,6 +62,9 @@ export interface ClientWords {
 /** The client's side: it yields responses, is given challenges, and returns why it cannot go on. */
 export type ClientScript = AsyncGenerator<ClientWords, string, Buffer>;
 
+/** Why a client stops whose mechanism has no more to say, in Cyrus' words. */
+export const NO_MORE_WORDS = "generic failure";
+
 /** What the client logs in with. */
 export interface ClientLogin {
   readonly username: string;

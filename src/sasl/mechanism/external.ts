@@ -1,4 +1,11 @@
-import { type ClientLogin, type ClientScript, malformed, refused, type ServerScript } from "./exchange.ts";
+import {
+  type ClientLogin,
+  type ClientScript,
+  malformed,
+  NO_MORE_WORDS,
+  refused,
+  type ServerScript,
+} from "./exchange.ts";
 import { utf8 } from "../password/utf8.ts";
 
 /** The server's side of EXTERNAL (RFC 4422 appendix A): who it is has been shown already, by a client certificate. */
@@ -12,5 +19,5 @@ export async function* externalServer(initial: Buffer | undefined, user: string 
 /** The client's side of EXTERNAL. */
 export async function* externalClient({ authorizationId }: ClientLogin): ClientScript {
   yield { response: Buffer.from(authorizationId), last: true };
-  return "the server asks for more than EXTERNAL has";
+  return NO_MORE_WORDS;
 }

@@ -4,6 +4,7 @@ import {
   type ClientScript,
   endOf,
   malformed,
+  NO_MORE_WORDS,
   type ServerScript,
 } from "./exchange.ts";
 import { utf8 } from "../password/utf8.ts";
@@ -30,5 +31,5 @@ export async function* loginClient({ username, secret }: ClientLogin): ClientScr
   yield { response: undefined, last: false };
   yield { response: Buffer.from(username), last: false };
   yield { response: Buffer.from(secret), last: true };
-  return "the server asks for more than LOGIN has";
+  return NO_MORE_WORDS;
 }

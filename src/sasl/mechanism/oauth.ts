@@ -4,6 +4,7 @@ import {
   type ClientScript,
   endOf,
   malformed,
+  NO_MORE_WORDS,
   type PasswordVerdict,
   type ServerScript,
 } from "./exchange.ts";
@@ -113,12 +114,12 @@ export async function* oauthBearerClient(login: ClientLogin, host: string, port:
   const { username, secret } = login;
   yield { response: printOAuthBearer({ username, token: secret }, host, port), last: true };
   yield { response: Buffer.from(SEPARATOR), last: false };
-  return "the server asks for more than OAUTHBEARER has";
+  return NO_MORE_WORDS;
 }
 
 /** The client's side of XOAUTH2. */
 export async function* xoauth2Client({ username, secret }: ClientLogin): ClientScript {
   yield { response: printXOAuth2({ username, token: secret }), last: true };
   yield { response: Buffer.alloc(0), last: false };
-  return "the server asks for more than XOAUTH2 has";
+  return NO_MORE_WORDS;
 }

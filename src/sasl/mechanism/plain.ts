@@ -4,6 +4,7 @@ import {
   type ClientScript,
   endOf,
   malformed,
+  NO_MORE_WORDS,
   refused,
   type ServerScript,
 } from "./exchange.ts";
@@ -46,5 +47,5 @@ export async function* plainClient({ authorizationId, username, secret }: Client
   const response = printPlain({ authorizationId, username, password: secret });
   if (response === undefined) return "the user name or password has a NUL in it";
   yield { response, last: true };
-  return "the server asks for more than PLAIN has";
+  return NO_MORE_WORDS;
 }

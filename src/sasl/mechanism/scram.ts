@@ -5,6 +5,7 @@ import {
   type ClientLogin,
   type ClientScript,
   malformed,
+  NO_MORE_WORDS,
   refused,
   type ServerEnd,
   type ServerScript,
@@ -140,5 +141,5 @@ export async function* scramClient(login: ClientLogin, context: ScramClientConte
     return "the server has not proved that it knows the password";
   }
   yield { response: Buffer.alloc(0), last: true };
-  return "the server asks for more than SCRAM has";
+  return NO_MORE_WORDS;
 }

@@ -12,6 +12,8 @@ export interface Scene {
   readonly log?: readonly string[];
   /** LMTP instead of SMTP. */
   readonly lmtp?: boolean;
+  /** What the server is to hear of AUTH dialogues, base64 as text. */
+  readonly auth?: readonly string[];
   /** No server at all. */
   readonly noServer?: boolean;
 }

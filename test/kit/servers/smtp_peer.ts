@@ -19,6 +19,11 @@ export interface PeerScript {
   readonly rset?: Act;
   readonly xforward?: Act;
   readonly quit?: Act;
+  /**
+   * Answers AUTH, and each line of the dialogue for as long as the answer is 334. `count` is 0 for AUTH itself; what stands in base64 is
+   * given as text.
+   */
+  readonly auth?: (line: string, count: number) => Act;
   /** Closes before the nth MAIL of a connection, counting from 1. */
   readonly dropBeforeMail?: number;
   /** Name in the greeting and EHLO reply. */
@@ -59,6 +64,8 @@ export interface SmtpPeer {
   /** Command lines of all connections, in order. */
   readonly lines: string[];
   readonly mails: ReceivedMail[];
+  /** AUTH commands and the lines of their dialogues, base64 as text. */
+  readonly auth: string[];
   /** Names that were asked for in handshakes (SNI); "" for none. */
   readonly serverNames: string[];
   /** Handshakes that resumed a session. */
@@ -78,6 +85,7 @@ interface Shared {
   readonly peer: {
     lines: string[];
     mails: ReceivedMail[];
+    auth: string[];
     serverNames: string[];
     resumed: number;
     packets: number;
@@ -94,6 +102,7 @@ export async function startSmtpPeer(
   const state = {
     lines: [] as string[],
     mails: [] as ReceivedMail[],
+    auth: [] as string[],
     serverNames: [] as string[],
     resumed: 0,
     packets: 0,
@@ -149,6 +158,8 @@ class Conversation {
   #from = "";
   #to: string[] = [];
   #mailCount = 0;
+  /** Lines of an AUTH dialogue so far; undefined outside one. */
+  #authCount: number | undefined;
   #isLmtp = false;
 
   constructor(socket: net.Socket, shared: Shared) {
@@ -243,7 +254,21 @@ class Conversation {
     this.#do(lines.map((line, i) => `250${i === lines.length - 1 ? " " : "-"}${line}`).join("\r\n"));
   }
 
+  #auth(line: string): void {
+    const { script, peer } = this.#shared;
+    const count = this.#authCount ?? 0;
+    const plain = line.replace(
+      count === 0 ? /(?<=^AUTH \S+ )\S+/ : /\S+/,
+      (text) => Buffer.from(text, "base64").toString().replaceAll("\0", "^@").replaceAll("\x01", "^A"),
+    );
+    peer.auth.push(plain);
+    const act = script.auth?.(plain, count) ?? "502 5.5.1 unknown";
+    this.#authCount = act.startsWith("334") ? count + 1 : undefined;
+    this.#do(act);
+  }
+
   #command(line: string): void {
+    if (this.#authCount !== undefined || /^AUTH /i.test(line)) return this.#auth(line);
     const { script } = this.#shared;
     const verb = line.split(/[ :]/)[0]!.toUpperCase();
     switch (verb) {

@@ -33,6 +33,7 @@ export async function outgoingMessage(
     size,
     downgrades,
     probe: envelope.kind === "probe",
+    dummyMailAuth: context.logins?.settings.dummyMailAuth === true,
     final: flags.has("X") || settings.assumeFinal,
     warn,
     ...hooks,

@@ -42,6 +42,8 @@ beforeAll(async () => {
     "elsewhere.signed.example": { A: ["192.0.2.6"] },
     "_25._tcp.elsewhere.signed.example": { CNAME: ["_dane.signed.example"] },
     "_dane.signed.example": { TLSA: ["2 0 1 abcd"] },
+    "many.signed.example": { A: ["192.0.2.7"] },
+    "_25._tcp.many.signed.example": { TLSA: Array.from({ length: 300 }, (_, i) => `3 1 1 ${i + 1000}`) },
   }, {
     ttl: 60,
     // The alias itself is signed; what it leads to is not.
@@ -206,6 +208,11 @@ test("an insecure host is not asked for TLSA records, unless it is forced, and i
   expect(await found("plain.example", true)).toEqual({ is: "absent" });
   expect(server.asked).toContain("udp TLSA _25._tcp.plain.example");
   expect(await found("unsigned-tlsa.signed.example")).toEqual({ is: "absent" });
+});
+
+test("of hundreds of TLSA records only the first are looked at", async () => {
+  const answer = await found("many.signed.example");
+  expect(answer.is === "records" && answer.records.length).toBe(50);
 });
 
 test("a bogus answer is trouble, not absence", async () => {

@@ -3,6 +3,9 @@ import { queryName } from "./name.ts";
 import type { RecordOf } from "./record.ts";
 import type { Resolver } from "./resolver.ts";
 
+/** Records of a host that are looked at: no host needs that many, and each may cost a check of signatures for every delivery. */
+const MOST_RECORDS = 50;
+
 /** What a host publishes about its certificates, validated (RFC 6698). */
 export type TlsaAnswer =
   | {
@@ -66,7 +69,8 @@ async function recordsOf(resolver: Resolver, base: string, port: number): Promis
     return { is: "trouble", why: `DANE TLSA lookup problem: ${lookupTrouble(asked, "TLSA", answer)}` };
   }
   if (answer.is !== "records" || !answer.authentic) return { is: "absent" };
-  return { is: "records", records: answer.records, base, asked, canonical: answer.canonical };
+  const records = answer.records.slice(0, MOST_RECORDS);
+  return { is: "records", records, base, asked, canonical: answer.canonical };
 }
 
 /** dns_lookup(3)'s words. */

@@ -29,7 +29,16 @@ interface Result {
   readonly serverNames: readonly string[];
 }
 
-const settingsOf = ({ scene }: Pick<LiveScene, "scene">) => ({
+const programOf = ({ scene }: Pick<LiveScene, "scene">) => scene.lmtp ? "lmtp" : "smtp";
+
+const settingsOf = (live: Pick<LiveScene, "scene">): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(smtpSettings(live)).map(([name, value]) =>
+      [programOf(live) === "lmtp" ? name.replace(/^smtp_/, "lmtp_") : name, value] as const
+    ).filter(([name]) => name !== "lmtp_tls_dane_insecure_mx_policy"),
+  );
+
+const smtpSettings = ({ scene }: Pick<LiveScene, "scene">) => ({
   smtp_tls_security_level: scene.level ?? "dane",
   smtp_dns_support_level: "dnssec",
   smtp_tls_loglevel: "summary,certmatch",
@@ -41,7 +50,7 @@ const settingsOf = ({ scene }: Pick<LiveScene, "scene">) => ({
 /** Lines as both write them: the negotiated cipher is the libraries' affair, and Postfix asks twice for what is bogus. */
 function plain(lines: readonly string[]): readonly string[] {
   const bare = lines.map((line) =>
-    line.replace(/^.*?postfix\/smtp\[\d+\]: |^smtp: /, "").replace(
+    line.replace(/^.*?postfix\/[sl]mtp\[\d+\]: |^[sl]mtp: /, "").replace(/^[0-9A-F]{9,12}: /, "ID: ").replace(
       /^(\w+ TLS connection established to \S+): .*/,
       "$1",
     )
@@ -54,7 +63,7 @@ function plain(lines: readonly string[]): readonly string[] {
 
 function fateOf({ outcome, lines }: Result): Fate {
   if (!outcome.startsWith("sent")) return "waits";
-  const trust = /(\w+) TLS connection established/.exec(lines.join("\n"))?.[1];
+  const trust = [...lines.join("\n").matchAll(/(\w+) TLS connection established/g)].at(-1)?.[1];
   return trust === "Verified"
     ? "verified"
     : trust === "Trusted"
@@ -71,7 +80,7 @@ beforeAll(async () => {
   world = await startDaneWorld(RESOLVER);
   const client = (scene: LiveScene, i: number) => {
     const options = Object.entries(settingsOf(scene)).map(([name, value]) => ` -o {${name}=${value}}`);
-    return `d${i} unix - - n - - smtp${options.join("")}\n`;
+    return `d${i} unix - - n - - ${programOf(scene)}${options.join("")}\n`;
   };
   postfix = startPostfix({
     nameServer: RESOLVER,
@@ -108,7 +117,7 @@ async function byPostfix({ peer }: LiveScene, i: number): Promise<Result> {
   const log = (await postfix.waitForLog(new RegExp(`${id}: to=.*status=`), 60_000)).slice(before);
   const line = new RegExp(`${id}: to=.*relay=(.*?), delay=.*dsn=([\\d.]+), status=(\\w+) \\((.*)\\)$`, "m")
     .exec(log)!;
-  const said = log.split("\n").filter((text) => /postfix\/smtp\[/.test(text) && !/: to=</.test(text));
+  const said = log.split("\n").filter((text) => /postfix\/[sl]mtp\[/.test(text) && !/: to=</.test(text));
   const outcome = `${line[3]} ${line[2]} ${line[1]} (${line[4]})`;
   return { lines: plain(said), outcome, serverNames: peer.serverNames.splice(0) };
 }
@@ -118,6 +127,7 @@ async function byOurs({ peer, nexthop, scene }: LiveScene, i: number): Promise<R
     [name, value === "yes" ? true : value] as const
   );
   const agent = testAgent(Object.fromEntries(settings), {
+    program: programOf({ scene }),
     resolver: createResolver({ servers: [{ host: RESOLVER, port: 53 }] }),
     validatedResolver: () => createValidatedResolver({ servers: [RESOLVER], trustAd: false }),
   });

@@ -174,7 +174,7 @@ function openTls(
       settings: tls,
       policyMaps: maps(policies, "tls_policy_maps"),
       perSite: maps(perSite, "tls_per_site"),
-      refine: refineBySts(refineByDane(client, settings, resolver, warn), rules),
+      refine: refineBySts(refineByDane(client, settings, resolver, { now, warn }), rules),
       extend: (draft, destination) => withSts(draft, destination, rules),
       files: new TrustAnchorFiles(files),
       warn,

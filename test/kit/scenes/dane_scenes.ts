@@ -43,6 +43,12 @@ export interface DaneScene {
   readonly bogusTlsa?: true;
   /** The host is named directly. */
   readonly direct?: true;
+  /** By the LMTP client: the host is named directly. */
+  readonly lmtp?: true;
+  /** The exchanger of the first scene is the next one to be tried. */
+  readonly second?: true;
+  /** The domain is an alias of the one that has the MX record. */
+  readonly domainAlias?: true;
   readonly level?: "dane" | "dane-only";
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -145,6 +151,23 @@ export const DANE_SCENES: Readonly<Record<string, DaneScene>> = {
     host: "plain",
     settings: { smtp_tls_force_insecure_host_tlsa_lookup: "yes" },
   },
+  "a trust anchor, and a certificate for the domain that is an alias": {
+    want: "verified",
+    tlsa: TA,
+    certificate: "domain",
+    domainAlias: true,
+  },
+  "another's key, and a second exchanger": { want: "verified", tlsa: ["3 1 1 root"], second: true },
+  "bogus records, and a second exchanger": { want: "verified", bogusTlsa: true, second: true },
+  "no STARTTLS where there are records, and a second exchanger": {
+    want: "verified",
+    tlsa: EE,
+    certificate: "none",
+    second: true,
+  },
+  "LMTP, an own key": { want: "verified", tlsa: EE, lmtp: true },
+  "LMTP, another's key": { want: "waits", tlsa: ["3 1 1 root"], lmtp: true },
+  "LMTP, no records, dane-only": { want: "waits", level: "dane-only", lmtp: true },
   "a domain whose signatures have expired": { want: "waits", domain: "expired" },
   "a host that is named": { want: "verified", tlsa: EE, direct: true },
   "DNSSEC that is not asked for": {
@@ -189,7 +212,7 @@ export function placedScenes(): readonly PlacedScene[] {
       : scene.alias === "same"
       ? `c${i}.${zone}`
       : `c${i}.${ZONES.plain}`;
-    const nexthop = scene.direct ? `[${host}]:${DANE_PORT}` : `${domain}:${DANE_PORT}`;
+    const nexthop = scene.direct || scene.lmtp ? `[${host}]:${DANE_PORT}` : `${domain}:${DANE_PORT}`;
     return { name, scene, address: `127.0.53.${i + 1}`, nexthop, host, canonical, domain };
   });
 }
@@ -226,7 +249,9 @@ export function zonesOf(
     Object.entries(ZONES).find(([, zone]) => name.endsWith(`.${zone}`))![0] as keyof typeof ZONES;
   for (const { scene, address, host, canonical, domain, chain } of placed) {
     const add = (name: string, text: string) => records[zoneOf(name)]!.push(`${name}. ${text}`);
-    add(domain, `MX 10 ${host}.`);
+    if (scene.domainAlias) add(domain, `CNAME real.${domain}.`);
+    add(scene.domainAlias ? `real.${domain}` : domain, `MX 10 ${host}.`);
+    if (scene.second) add(domain, `MX 20 ${placed[0]!.host}.`);
     add(canonical, `A ${address}`);
     if (canonical !== host) add(host, `CNAME ${canonical}.`);
     const owner = `_${DANE_PORT}._tcp.${scene.tlsaOfCanonical ? canonical : host}`;

@@ -6,6 +6,7 @@ import { type DaneContext, daneLevel } from "../../../tls/dane_level.ts";
 import type { ClientSettings } from "../client_settings.ts";
 import { relayName } from "../peer.ts";
 import type { PolicyServer, RefinePolicy } from "./client_policies.ts";
+import { ToldLately } from "./told_lately.ts";
 
 /** What DANE goes by (postconf(5)). */
 export const DANE_PARAMETERS = [
@@ -23,7 +24,7 @@ export function refineByDane(
   client: ClientSettings,
   settings: DaneSettings,
   resolver: DaneContext["resolver"],
-  warn: (text: string) => void,
+  { now, warn }: { readonly now: () => number; readonly warn: (text: string) => void },
 ): RefinePolicy {
   const { program } = client;
   const { digests, warnings } = readDaneDigests(settings.tls_dane_digests);
@@ -36,14 +37,17 @@ export function refineByDane(
     insecureMx: insecureMx === "dane" || insecureMx === "encrypt" ? insecureMx : "may",
     forceTlsa: settings[`${program}_tls_force_insecure_host_tlsa_lookup`],
   };
+  const lately = new ToldLately(now);
   const refined = async (draft: PolicyDraft, level: "dane" | "dane-only", server: PolicyServer) => {
     const { host, nexthop, port, target, mx } = server;
     const subject = { host, nexthop, port, mx, owner: target?.owner };
     const { found, warnings } = await daneLevel(level, subject, context);
-    if (found.is === "fault") return { is: found.fault, warnings };
-    if (found.is === "other") return { is: { ...draft, level: found.level }, warnings };
+    if (found.is === "fault") return { is: found.fault, warnings: lately.news(warnings) };
+    if (found.is === "other") {
+      return { is: { ...draft, level: found.level }, warnings: lately.news(warnings) };
+    }
     const verified = daneDraft(draft, found, digests, whomOf(server));
-    return { is: verified.is, warnings: [...warnings, ...verified.warnings] };
+    return { is: verified.is, warnings: lately.news([...warnings, ...verified.warnings]) };
   };
   return (draft, server) =>
     draft.level === "dane" || draft.level === "dane-only"

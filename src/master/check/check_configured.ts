@@ -14,6 +14,7 @@ import { readSource } from "../../table/text/source_records.ts";
 import { LISTENING_PROGRAMS } from "../../config/listening_endpoints.ts";
 import { proveServices } from "../../worker/service_relay_proof.ts";
 import { namePatterns } from "./name_patterns.ts";
+import { passwordKeys } from "./password_keys.ts";
 import { ownTlsFiles } from "../../tls/tls_files.ts";
 import { checkCertificates } from "./check_certificates.ts";
 import { checkSts } from "./check_sts.ts";
@@ -40,6 +41,7 @@ export async function checkConfigured(configuration: Configuration): Promise<Fin
     ...checkCertificates(configuration, ownTlsFiles),
     ...await checkSts(configuration, world.resolver),
     ...namePatterns(configuration).map(findingOf),
+    ...passwordKeys(configuration, { ...world.tables, warn: () => {} }),
     ...(await proveServices(configuration)).map(relayFinding),
   ];
   world.close();

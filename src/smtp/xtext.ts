@@ -46,3 +46,9 @@ export function decodeUtf8Xtext(xtext: string): string | undefined {
   });
   return good ? text : undefined;
 }
+
+/** Text as xtext where words need no holding together: only `+`, blanks and what is not printable ASCII become `+XX`. */
+export function encodeLooseXtext(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1")
+    .replace(/[^!-*,-~]/g, (char) => hex(char.charCodeAt(0)));
+}

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { splitWords } from "./words.ts";
-import { decodeUtf8Xtext, decodeXtext, encodeUtf8Xtext, encodeXtext } from "./xtext.ts";
+import { decodeUtf8Xtext, decodeXtext, encodeLooseXtext, encodeUtf8Xtext, encodeXtext } from "./xtext.ts";
 
 const text = fc.string({ unit: "binary", maxLength: 40 }).filter((each) => each.isWellFormed());
 
@@ -41,3 +41,13 @@ test.each(["\\x{110000}", "\\x{}", "\\x{41", "\\x{xyz}", "\\x{123456789}"])(
     expect(decodeUtf8Xtext(bad)).toBeUndefined();
   },
 );
+
+test("encodeLooseXtext() leaves what needs no holding together, and is read back", () => {
+  expect(encodeLooseXtext('Test (odd) "CA"+é=<x>\\')).toBe('Test+20(odd)+20"CA"+2B+C3+A9=<x>\\');
+  fc.assert(
+    fc.property(
+      fc.string({ unit: "binary" }),
+      (text) => expect(decodeXtext(encodeLooseXtext(text))?.toString()).toBe(Buffer.from(text).toString()),
+    ),
+  );
+});

@@ -1,6 +1,7 @@
 import { oneLine } from "../../base/printable.ts";
 import { splitListRaw, stripBraces } from "../../config/syntax/list.ts";
 import { actionVerdict } from "../table/access_action.ts";
+import { encodeLooseXtext } from "../../smtp/xtext.ts";
 import type { Facts, Stage } from "../policy.ts";
 import type { DefaultCheck, Query, Restriction, Verdict } from "../restriction.ts";
 import type { PolicyServerOptions } from "../policy_server.ts";
@@ -145,8 +146,8 @@ function countAt(stage: Stage, facts: Facts): number {
 function certificateRows({ tls }: Facts): readonly (readonly [string, string | number])[] {
   const peer = tls?.peer;
   return [
-    ["ccert_subject", peer?.trusted === true ? peer.subject : ""],
-    ["ccert_issuer", peer?.trusted === true ? peer.issuer : ""],
+    ["ccert_subject", peer?.trusted === true ? encodeLooseXtext(peer.subject) : ""],
+    ["ccert_issuer", peer?.trusted === true ? encodeLooseXtext(peer.issuer) : ""],
     ["ccert_fingerprint", peer?.fingerprint ?? ""],
     ["ccert_pubkey_fingerprint", peer?.publicKeyFingerprint ?? ""],
     ["encryption_protocol", tls?.protocol ?? ""],

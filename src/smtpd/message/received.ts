@@ -6,6 +6,7 @@ import { cipherText, keyExchangeText, signatureText } from "../../tls/handshake.
 import type { Context } from "../context.ts";
 import type { Transaction } from "../phase.ts";
 import type { SessionFacts } from "../session_facts.ts";
+import { commentSafe } from "./comment_safe.ts";
 
 /** The protocol as Received and the queue name it (RFC 3848, RFC 6531 §4.3). */
 export function protocolOf({ facts }: Context, { parameters }: Transaction): string {
@@ -17,11 +18,6 @@ export function protocolOf({ facts }: Context, { parameters }: Transaction): str
 function from({ client: { name, address }, hello }: SessionFacts): string {
   const shown = address.includes(":") ? `IPv6:${address}` : address;
   return `from ${hello?.name ?? name} (${name} [${shown}])`;
-}
-
-/** Non-printable characters and backslashes of what the client says become `?`, parentheses stay out of the comment. */
-function commentSafe(text: string): string {
-  return text.replace(/[^ -~]|[()\\]/g, "?");
 }
 
 function login({ facts, settings }: Context): string[] {

@@ -59,6 +59,8 @@ export interface TlsFacts {
   readonly bits: number;
   /** The name that the client has asked for. */
   readonly serverName: string | undefined;
+  /** A server has shown what it has for that name, not its general certificate. */
+  readonly named?: boolean;
   /** An earlier session was resumed. */
   readonly reused: boolean;
   readonly peer: PeerCertificate | undefined;
@@ -160,13 +162,15 @@ async function beginAsServer(
 ): Promise<Begun> {
   const { hello, bytes } = await firstMessage(plain, side.early);
   const name = hello?.serverName;
-  const context = (name === undefined ? undefined : await side.contextFor?.(name)) ?? side.context;
+  const own = name === undefined ? undefined : await side.contextFor?.(name);
+  const context = own ?? side.context;
   for (let pause = pauseWhenDue(); pause !== undefined; pause = pauseWhenDue()) await pause;
   if (plain.destroyed) throw lostConnection();
   plain.unshift(bytes);
   const engine = new (tlsModule().TLSSocket)(plain, serverOptions(side, context));
   const bindings = serverBindings(engine, context.keys.length);
-  return { engine, facts: () => withChoices(factsOf(engine, name, bindings), context, hello) };
+  const facts = () => ({ ...factsOf(engine, name, bindings), named: own !== undefined });
+  return { engine, facts: () => withChoices(facts(), context, hello) };
 }
 
 interface FirstMessage {

@@ -2,7 +2,7 @@ import type { ClientCertificate } from "../../access/policy.ts";
 import type { PeerCertificate } from "../../platform/socket/start_tls.ts";
 import type { Authorities } from "../../tls/authorities.ts";
 import { certificateFingerprint, keyFingerprint } from "../../tls/certificate.ts";
-import { commonName, issuerName } from "../../tls/distinguished_name.ts";
+import { commonName, issuerName, nameLine } from "../../tls/distinguished_name.ts";
 import { judge } from "../../tls/verification.ts";
 import type { Trouble } from "../../tls/verify_trouble.ts";
 
@@ -23,6 +23,9 @@ export interface CertificateRules {
 export interface JudgedCertificate {
   readonly certificate: ClientCertificate;
   readonly trouble: Trouble | undefined;
+  /** Whole names: `/O=Example/CN=client.example.com`. */
+  readonly subjectLine: string;
+  readonly issuerLine: string;
 }
 
 /** What is known of the certificate that a client has shown; undefined where it has shown none. */
@@ -42,5 +45,7 @@ export function judgeClient(
       issuer: issuerName(certificate.issuer),
     },
     trouble: verdict.is === "untrusted" ? verdict.trouble : undefined,
+    subjectLine: nameLine(certificate.subject),
+    issuerLine: nameLine(certificate.issuer),
   };
 }

@@ -9,7 +9,7 @@ import { type Attempt, OwnCertificates } from "../../tls/own_certificates.ts";
 import { parseProtocols, type Unusable } from "../../tls/protocols.ts";
 import type { TlsFiles } from "../../tls/tls_files.ts";
 import type { SERVER_TLS_PARAMETERS } from "./server_parameters.ts";
-import { readTlsSettings } from "./tls_settings.ts";
+import { readTlsSettings, tlsWarnings } from "./tls_settings.ts";
 
 /** Their values. */
 export type ServerTlsSettings = SettingsOf<typeof SERVER_TLS_PARAMETERS>;
@@ -22,10 +22,11 @@ export function fixedMaterial(
   settings: ServerTlsSettings,
 ): { readonly material: Fixed | Unusable; readonly warnings: readonly string[] } {
   const { demanded, askCertificate } = readTlsSettings(settings);
+  const said = tlsWarnings(settings);
   const versions = parseProtocols(
     demanded ? settings.smtpd_tls_mandatory_protocols : settings.smtpd_tls_protocols,
   );
-  if ("problem" in versions) return { material: versions, warnings: [] };
+  if ("problem" in versions) return { material: versions, warnings: said };
   const listed = cipherList(settings, {
     grade: demanded ? settings.smtpd_tls_mandatory_ciphers : settings.smtpd_tls_ciphers,
     exclude: [
@@ -34,7 +35,7 @@ export function fixedMaterial(
       ...(askCertificate ? ["aNULL"] : []),
     ],
   });
-  if ("problem" in listed) return { material: listed, warnings: [] };
+  if ("problem" in listed) return { material: listed, warnings: said };
   const { groups, warning } = keyExchangeGroups(settings, settings.smtpd_tls_eecdh_grade);
   const tickets = settings.tls_session_ticket_cipher !== "" && settings.smtpd_tls_session_cache_timeout > 0;
   return {
@@ -45,7 +46,7 @@ export function fixedMaterial(
       ownOrder: settings.tls_preempt_cipherlist,
       tickets,
     },
-    warnings: warning === undefined ? [] : [warning],
+    warnings: warning === undefined ? said : [...said, warning],
   };
 }
 
@@ -103,6 +104,11 @@ export class ServerContexts {
       this.#made = { chains, authorities, context: this.contextOf(chains, authorities) };
     }
     return this.#made.context;
+  }
+
+  /** The cipher list, as the library has it. */
+  get ciphers(): string {
+    return this.#fixed.ciphers ?? "";
   }
 
   /** Hears when the authorities are others. */

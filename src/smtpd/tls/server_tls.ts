@@ -1,20 +1,19 @@
 import { splitList } from "../../config/syntax/list.ts";
 import type { Log } from "../../observe/log.ts";
-import { isHostname } from "../../address/hostname.ts";
 import { isDigest } from "../../platform/digest.ts";
 import type { ServerTls, TlsFacts } from "../../platform/socket/start_tls.ts";
 import type { OpenTables } from "../../rewrite/open_tables.ts";
 import { tableType } from "../../table/table_types.ts";
-import { connectionLine } from "../../tls/connection_line.ts";
+import { ownFilesOf } from "../../tls/chain_parameters.ts";
 import { type TlsLogPart, tlsLogParts } from "../../tls/log_level.ts";
 import { NO_AUTHORITIES } from "../../tls/authorities.ts";
 import type { Attempt } from "../../tls/own_certificates.ts";
 import type { TlsFiles } from "../../tls/tls_files.ts";
-import { troubleLine } from "../../tls/verify_trouble.ts";
 import type { LoggedClient, ServiceTls } from "../service_tls.ts";
 import type { SessionTls } from "../session_facts.ts";
 import { judgeClient, type JudgedCertificate } from "./client_certificate.ts";
 import { fixedMaterial, ServerContexts, type ServerTlsSettings } from "./server_context.ts";
+import { handshakeLines } from "./handshake_lines.ts";
 import { SniContexts, type SniTable } from "./sni_contexts.ts";
 import { readTlsSettings } from "./tls_settings.ts";
 
@@ -30,16 +29,11 @@ export function createServerTls(settings: ServerTlsSettings, deps: ServerTlsDeps
   if (!readTlsSettings(settings).offered) return undefined;
   const warn = (text: string) => deps.log.note("smtpd", "warning", text);
   const { material, warnings } = fixedMaterial(settings);
-  for (const text of warnings) warn(text);
+  for (const text of [...warnings, ...ownFilesOf("smtpd", settings).warnings]) warn(text);
+  if ("problem" in material) return unavailable(warn, material.problem);
   const digest = settings.smtpd_tls_fingerprint_digest;
-  const problem = "problem" in material
-    ? material.problem
-    : isDigest(digest)
-    ? undefined
-    : `Digest algorithm "${digest}" not found: disabling TLS support`;
-  if (problem !== undefined || "problem" in material) {
-    if (problem !== undefined) warn(problem);
-    return UNAVAILABLE;
+  if (!isDigest(digest)) {
+    return unavailable(warn, `Digest algorithm "${digest}" not found`, "disabling TLS support");
   }
   const heard = (attempt: Attempt) => {
     if (attempt.is === "loaded") return attempt.notes.forEach(warn);
@@ -47,9 +41,21 @@ export function createServerTls(settings: ServerTlsSettings, deps: ServerTlsDeps
     if (attempt.is === "unavailable") attempt.fault.words.forEach(warn);
   };
   const contexts = new ServerContexts(settings, material, deps.files, heard, warn);
-  // What is wrong with them is said when the service starts, not when the first client comes.
+  const tls = new OfferedTls(settings, contexts, deps);
+  // What is wrong with certificates is said when the service starts, not when the first client comes.
   contexts.current();
-  return new OfferedTls(settings, contexts, deps);
+  return tls;
+}
+
+/** TLS that clients are told of and cannot have. */
+function unavailable(warn: (text: string) => void, ...why: readonly string[]): ServiceTls {
+  why.forEach(warn);
+  return {
+    begin: () => undefined,
+    learn: () => {
+      throw new Error("no handshake can have begun");
+    },
+  };
 }
 
 /** The tables of tls_server_sni_maps. Those of files are made of names of files; what a server holds must be the content. */
@@ -60,13 +66,6 @@ function sniTables(text: string, openTables: ServerTlsDeps["openTables"]): reado
   }));
 }
 
-const UNAVAILABLE: ServiceTls = {
-  begin: () => undefined,
-  learn: () => {
-    throw new Error("no handshake can have begun");
-  },
-};
-
 class OfferedTls implements ServiceTls {
   readonly #settings: ServerTlsSettings;
   readonly #contexts: ServerContexts;
@@ -74,7 +73,6 @@ class OfferedTls implements ServiceTls {
   readonly #parts: ReadonlySet<TlsLogPart>;
   readonly #sni: SniContexts | undefined;
   readonly #asks: boolean;
-  readonly #requires: boolean;
   readonly #now: () => number;
 
   constructor(settings: ServerTlsSettings, contexts: ServerContexts, deps: ServerTlsDeps) {
@@ -82,9 +80,12 @@ class OfferedTls implements ServiceTls {
     this.#settings = settings;
     this.#contexts = contexts;
     this.#log = log;
-    this.#parts = tlsLogParts(settings.smtpd_tls_loglevel);
     const { askCertificate, requireCertificate } = readTlsSettings(settings);
-    [this.#asks, this.#requires] = [askCertificate, requireCertificate];
+    this.#asks = askCertificate;
+    const parts = tlsLogParts(settings.smtpd_tls_loglevel);
+    // Whoever is sent away for his certificate is told of (tls_server(3)).
+    this.#parts = requireCertificate ? new Set([...parts, "untrusted"]) : parts;
+    if (parts.has("verbose")) this.#note("initializing the server-side TLS engine");
     this.#now = () => files.now();
     const tables = sniTables(settings.tls_server_sni_maps, openTables);
     if (tables.length === 0) return;
@@ -100,7 +101,10 @@ class OfferedTls implements ServiceTls {
   begin({ text }: LoggedClient): ServerTls | undefined {
     const context = this.#contexts.current();
     if (context === undefined) return undefined;
-    if (this.#parts.has("verbose")) this.#note(`setting up TLS connection from ${text}`);
+    if (this.#parts.has("verbose")) {
+      this.#note(`setting up TLS connection from ${text}`);
+      this.#note(`${text}: TLS cipher list "${this.#contexts.ciphers}"`);
+    }
     const sni = this.#sni;
     const named = sni && { contextFor: (name: string) => sni.contextFor(name, text) };
     return { side: "server", context, askCertificate: this.#asks, ...named };
@@ -108,7 +112,9 @@ class OfferedTls implements ServiceTls {
 
   learn(handshake: TlsFacts, client: LoggedClient): SessionTls {
     const judged = this.#judge(handshake);
-    this.#tell(handshake, client, judged);
+    handshakeLines({ handshake, client: client.text, judged }, this.#parts).forEach((line) =>
+      this.#note(line)
+    );
     const { protocol, cipher, bits } = handshake;
     const peer = judged && { peer: judged.certificate };
     return { protocol, cipher, keysize: bits, handshake, ...peer };
@@ -125,28 +131,6 @@ class OfferedTls implements ServiceTls {
       legacyKeys: settings.tls_legacy_public_key_fingerprints,
       now: this.#now(),
     });
-  }
-
-  #tell(handshake: TlsFacts, client: LoggedClient, judged: JudgedCertificate | undefined): void {
-    const parts = this.#parts;
-    const trouble = judged?.trouble;
-    if (trouble !== undefined && (this.#requires || parts.has("untrusted"))) {
-      this.#note(troubleLine(trouble, client.text, "client"));
-    }
-    if (handshake.reused && parts.has("cache")) this.#note(`${client.text}: Reusing old session`);
-    if (judged !== undefined && (parts.has("verbose") || parts.has("peercert"))) {
-      const { subject, issuer, fingerprint, publicKeyFingerprint } = judged.certificate;
-      this.#note(
-        `${client.text}: subject_CN=${subject}, issuer=${issuer}, fingerprint=${fingerprint}, ` +
-          `pkey_fingerprint=${publicKeyFingerprint}`,
-      );
-    }
-    if (!parts.has("summary")) return;
-    const trust = judged === undefined ? "Anonymous" : judged.certificate.trusted ? "Trusted" : "Untrusted";
-    const { serverName } = handshake;
-    const named = this.#sni !== undefined && serverName !== undefined && isHostname(serverName) &&
-      { serverName };
-    this.#note(connectionLine({ trust, peer: { from: client.text }, handshake, ...named }));
   }
 
   #note(text: string): void {

@@ -68,7 +68,8 @@ export class SniContexts {
       if (answer.is === "absent") return this.#find(keys, key, at + 1);
       if (answer.is === "found") return this.#chainText(sni, asked, answer.value);
       throw this.#fault(
-        `tls_server_sni_maps: ${keys[0]} map lookup problem: ${sni.table.spec}: ${answer.why}`,
+        `${sni.table.spec} lookup error for "${asked}": ${answer.why}`,
+        `tls_server_sni_maps: ${keys[0]} map lookup problem`,
       );
     });
   }

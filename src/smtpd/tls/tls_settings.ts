@@ -50,6 +50,19 @@ function levelOf(settings: Values): "none" | "may" | "encrypt" {
   }
 }
 
+/** What smtpd(8) says of settings that cannot be followed to the letter, when it starts. */
+export function tlsWarnings(settings: Values): readonly string[] {
+  const level = settings.smtpd_tls_security_level;
+  const isUnknown = !settings.smtpd_tls_wrappermode && !KNOWN_LEVELS.has(level.toLowerCase());
+  const { demanded } = readTlsSettings(settings);
+  return [
+    ...isUnknown ? [`smtpd_tls_security_level: unsupported TLS level "${level}", using "encrypt"`] : [],
+    ...settings.smtpd_tls_req_ccert && !demanded ? ["Can't require client certs unless TLS is required"] : [],
+  ];
+}
+
+const KNOWN_LEVELS: ReadonlySet<string> = new Set(["", "none", "may", "encrypt"]);
+
 /** Reads a service's settings. */
 export function readTlsSettings(settings: Values): TlsSettings {
   const level = levelOf(settings);

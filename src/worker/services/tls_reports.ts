@@ -37,7 +37,7 @@ export interface TlsReports extends TlsReporting {
 }
 
 /** How often counts are written down, and one worker looks for reports that are due, in milliseconds. */
-const ROUND = 10_000;
+const ROUND = 5000;
 /** Domains times days, and different outcomes of one of them, that are kept. */
 const LIMITS = { groups: 50_000, keysOfGroup: 500 };
 

@@ -1,5 +1,5 @@
 import { asciiDomain } from "../../../address/idna.ts";
-import { then } from "../../../base/maybe_async.ts";
+import { type MaybeAsync, then } from "../../../base/maybe_async.ts";
 import {
   isPolicyFault,
   type PolicyDraft,
@@ -30,17 +30,19 @@ export interface StsRules {
 const OPEN_TO_MORE: ReadonlySet<string> = new Set(["may", "encrypt", "dane"]);
 
 /** Adds to the policy of a next hop what its domain demands by MTA-STS. What a table says of the domain stands. */
-export async function withSts(
+export function withSts(
   draft: PolicyDraft,
   { domain, nexthop }: { readonly domain: string; readonly nexthop: string },
   { find }: StsRules,
-): Promise<PolicyDraft> {
+): MaybeAsync<PolicyDraft> {
   if (find === undefined || nexthop.startsWith("[") || draft.isGiven || !OPEN_TO_MORE.has(draft.level)) {
     return draft;
   }
   const name = asciiDomain(domain).toLowerCase();
-  const published = publishedBy(name, await find(name));
-  return published === undefined ? draft : { ...draft, published };
+  return find(name).then((answer) => {
+    const published = publishedBy(name, answer);
+    return published === undefined ? draft : { ...draft, published };
+  });
 }
 
 function publishedBy(domain: string, answer: StsAnswer): PublishedPolicy | undefined {

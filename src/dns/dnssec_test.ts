@@ -7,7 +7,7 @@ import type { Wire } from "./exchange.ts";
 import { printQuery } from "./message.ts";
 import { parseDnssecProbe, probeDnssec } from "./dnssec_probe.ts";
 import { createResolver, type Resolver } from "./resolver.ts";
-import { createValidatedResolver, unbelievedServers } from "./system_resolver.ts";
+import { createValidatedResolver, nameServers } from "./system_resolver.ts";
 import { findTlsa } from "./tlsa.ts";
 
 /** Names that are not signed. */
@@ -148,10 +148,42 @@ test("a chain of aliases over several responses is as secure as its weakest step
 });
 
 test("the servers of this machine are believed, others where the operator says so", () => {
-  const unbelieved = (servers: readonly string[], trustAd = false) => unbelievedServers({ servers, trustAd });
-  expect(unbelieved(["127.0.0.53", "[::1]:5353", "127.1.2.3:5300"])).toEqual([]);
-  expect(unbelieved(["127.0.0.1", "192.0.2.53", "2001:db8::53"])).toEqual(["192.0.2.53", "2001:db8::53"]);
-  expect(unbelieved(["192.0.2.53"], true)).toEqual([]);
+  const hosts = (servers: readonly string[], trustAd = false) => {
+    const { believed, others } = nameServers({ servers, trustAd });
+    return [believed.map(({ host }) => host), others.map(({ host }) => host)];
+  };
+  expect(hosts(["127.0.0.53", "[::1]:5353", "127.1.2.3:5300"])).toEqual([
+    ["127.0.0.53", "::1", "127.1.2.3"],
+    [],
+  ]);
+  expect(hosts(["127.0.0.1", "192.0.2.53", "2001:db8::53"])).toEqual([
+    ["127.0.0.1"],
+    ["192.0.2.53", "2001:db8::53"],
+  ]);
+  expect(hosts(["192.0.2.53"], true)).toEqual([["192.0.2.53"], []]);
+});
+
+/** A validating server on this machine that finds everything bogus, and another one that looks at nothing. */
+const BOGUS_HERE: Wire = {
+  tcp: connect,
+  udp: ({ host }, handler) => ({
+    close: () => {},
+    send: (bytes) =>
+      queueMicrotask(() => {
+        const { id, questions = [] } = packet.decode(Buffer.from(bytes));
+        const SERVFAIL = 2;
+        const isHere = host === "127.0.0.1";
+        handler.message(packet.encode({ type: "response", id, flags: isHere ? SERVFAIL : 0, questions }));
+      }),
+  }),
+};
+
+test("what a believed server has found bogus is not asked of another", async () => {
+  const ask = (servers: readonly string[]) =>
+    createValidatedResolver({ servers, trustAd: false }, { wire: BOGUS_HERE }).tlsa("_25._tcp.mx.example");
+  expect(await ask(["127.0.0.1", "192.0.2.53"])).toMatchObject({ is: "trouble", retry: true });
+  expect(await ask(["192.0.2.53", "127.0.0.1"])).toMatchObject({ is: "trouble", retry: true });
+  expect(await ask(["192.0.2.53"])).toEqual({ is: "nodata", authentic: false });
 });
 
 test("createValidatedResolver() believes a server on loopback", async () => {

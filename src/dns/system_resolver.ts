@@ -1,7 +1,7 @@
 import type { Server } from "./exchange.ts";
 import { canonicalAddress } from "./name.ts";
 import { parseServer, type ResolvConf, systemResolvConf } from "./resolv_conf.ts";
-import { createResolver, type Resolver } from "./resolver.ts";
+import { createResolver, type Resolver, type ResolverOptions } from "./resolver.ts";
 
 /** The parameters that say which name servers are asked, and which of them are believed. */
 export interface NameServerSettings {
@@ -17,20 +17,35 @@ export function createSystemResolver(dnsServers: readonly string[]): Resolver {
 }
 
 /**
- * The same servers asked for DNSSEC validation, with memory of its own: an answer that nobody validated is none to one who
- * asks for validation.
+ * The servers asked for DNSSEC validation, with memory of its own: an answer that nobody validated is none to one who asks for
+ * validation. Where any of them is believed the others are not asked: what the one has found bogus another may not have looked at.
  */
-export function createValidatedResolver({ servers, trustAd }: NameServerSettings): Resolver {
-  const conf = systemServers(servers);
-  const all = trustAd || conf.trustAd;
-  return createResolver({ ...conf, trustsAd: (server) => all || isOnThisMachine(server) });
+export function createValidatedResolver(
+  settings: NameServerSettings,
+  more: Pick<ResolverOptions, "wire"> = {},
+): Resolver {
+  const { conf, believed, others } = nameServers(settings);
+  const servers = believed.length > 0 ? believed : others;
+  return createResolver({ ...conf, ...more, servers, trustsAd: (server) => believed.includes(server) });
 }
 
-/** The name servers whose AD flag does not count, as anybody on the way may have set it. */
-export function unbelievedServers({ servers, trustAd }: NameServerSettings): readonly string[] {
+/** The name servers by whether their AD flag counts; that of the others anybody on the way may have set. */
+export interface NameServers {
+  readonly believed: readonly Server[];
+  readonly others: readonly Server[];
+}
+
+/** Tells them apart: those of this machine are believed, and all where the operator says so. */
+export function nameServers(
+  { servers, trustAd }: NameServerSettings,
+): NameServers & { readonly conf: ResolvConf } {
   const conf = systemServers(servers);
-  if (trustAd || conf.trustAd) return [];
-  return conf.servers.filter((server) => !isOnThisMachine(server)).map(({ host }) => host);
+  const isBelieved = (server: Server) => trustAd || conf.trustAd || isOnThisMachine(server);
+  return {
+    conf,
+    believed: conf.servers.filter(isBelieved),
+    others: conf.servers.filter((server) => !isBelieved(server)),
+  };
 }
 
 /** What nobody on a network can have changed (RFC 6698 §A.3, RFC 7672 §2.2). */

@@ -4,7 +4,7 @@ import { realWorld } from "../../config/world.ts";
 import { type ClientSettings, clientSettings } from "../../delivery/smtp/client_settings.ts";
 import { systemServices } from "../../delivery/smtp/route/services_file.ts";
 import { systemHosts } from "../../dns/hosts.ts";
-import { createValidatedResolver, unbelievedServers } from "../../dns/system_resolver.ts";
+import { createValidatedResolver, type NameServers, nameServers } from "../../dns/system_resolver.ts";
 import type { LookupContext } from "../../delivery/smtp/route/address_list.ts";
 import { ownPid } from "../../platform/process/signals.ts";
 import { becomeUser } from "../../platform/process/effective_ids.ts";
@@ -69,7 +69,7 @@ export function setUpFinger(options: FingerOptions, directory: string, output: F
   const { digests, warnings } = readDaneDigests(settings.tls_dane_digests);
   warnings.forEach(warn);
   const servers = { servers: splitList(settings.dns_servers), trustAd: settings.dns_trust_ad };
-  if (draft.level.startsWith("dane")) warnOfServers(unbelievedServers(servers), warn);
+  if (draft.level === "dane" || draft.level === "dane-only") warnOfServers(nameServers(servers), warn);
   const mailOwner = userByName(settings.mail_owner);
   if (mailOwner !== undefined) becomeUser(mailOwner.uid, mailOwner.gid);
   return {
@@ -157,12 +157,12 @@ function draftFor(
   };
 }
 
-function warnOfServers(servers: readonly string[], warn: (text: string) => void): void {
-  if (servers.length === 0) return;
+function warnOfServers({ believed, others }: NameServers, warn: (text: string) => void): void {
+  if (believed.length > 0) return;
   warn(
     `name server ${
-      servers.join(", ")
-    } is not on this machine: its word that answers are validated (DNSSEC) does not count, ` +
-      "and no TLSA records are found; see dns_trust_ad",
+      others.map(({ host }) => host).join(", ")
+    } is not on this machine: its word that answers are validated ` +
+      "(DNSSEC) does not count, and no TLSA records are found; see dns_trust_ad",
   );
 }

@@ -25,6 +25,10 @@ test("DANE is quiet with a validating resolver on this machine, or one that the 
 
 test("DANE without validated answers is found, once, with what follows and what to do", () => {
   expect(findings({ ...DANE, dns_servers: "127.0.0.1, 192.0.2.53" })).toEqual([
+    "warning: smtp_dns_support_level = dnssec, but the name server 192.0.2.53 is not on this machine, and anybody on the way could " +
+    "claim that an answer was validated: smtp does not ask it; see dns_trust_ad",
+  ]);
+  expect(findings({ ...DANE, dns_servers: "192.0.2.53" })).toEqual([
     "weaker: smtp_dns_support_level = dnssec, but the name server 192.0.2.53 is not on this machine, and anybody on the way could " +
     "claim that an answer was validated: no host has TLSA records here, and DANE protects nothing; run a validating resolver on " +
     '127.0.0.1, or say that the way is safe with dns_trust_ad = yes, or "options trust-ad" in /etc/resolv.conf',

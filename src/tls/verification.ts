@@ -140,8 +140,8 @@ function issuerTroubles(path: readonly Certificate[], trust: Trust): readonly Tr
 }
 
 function tooLong(path: readonly Certificate[], trust: Trust): readonly Trouble[] {
-  // OpenSSL's limit leaves the server's own and the last authority out of the count.
-  return path.length > trust.depth + 2 ? [{ is: "too-long", depth: path.length - 1 }] : [];
+  // OpenSSL's limit leaves the peer's own and the last authority out of the count, and Postfix gives it one more.
+  return path.length > trust.depth + 3 ? [{ is: "too-long", depth: trust.depth + 2 }] : [];
 }
 
 const PURPOSES = {
@@ -213,7 +213,7 @@ function pathToAnchor(
       const match = { association, depth: path.length - 1, bareKey: anchor === undefined };
       return { path, match };
     }
-    if (path.length > depth + 2) return undefined;
+    if (path.length > depth + 3) return undefined;
     for (const signer of signers) {
       if (tried.has(signer) || !signer.subject.der.equals(last.issuer.der)) continue;
       if (!isSignedBy(last.der, signer.der)) continue;

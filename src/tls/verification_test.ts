@@ -86,8 +86,8 @@ describe("judge() by authorities", () => {
     expect(says(chains.expired!, { names: ["other.example"] }, "CERT_HAS_EXPIRED"))
       .toBe(`server ${FAILED}: num=62:hostname mismatch`);
     expect(says(chains.good!, { names: ["192.0.2.1"] })).toBe(`server ${FAILED}: num=64:IP address mismatch`);
-    expect(says(chains.whole!, { depth: 0 })).toBe(`${FAILED}: certificate chain longer than limit(1)`);
-    expect(says(chains.whole!, { depth: 1 })).toBe("trusted");
+    expect(says(chains.whole!, { depth: -1 })).toBe(`${FAILED}: certificate chain longer than limit(0)`);
+    expect(says(chains.whole!, { depth: 0 })).toBe("trusted");
   });
 
   test("never trusts what the runtime does not, whatever it looks like here", () => {

@@ -39,10 +39,23 @@ const KINDS = [
   "certificate wanted",
 ] as const;
 
+/** Kinds that not every policy meets. */
+const MORE_KINDS = [
+  "right below two intermediates",
+  "wrapper",
+  "handshake is silent",
+  "certificate wanted, TLS 1.2",
+] as const;
+
+/** The name of a kind of server. */
+export type TlsServerName = (typeof KINDS)[number] | (typeof MORE_KINDS)[number];
+
 /** All that a table is made of. */
 export interface TlsWorld {
   readonly root: TestAuthority;
-  readonly servers: Readonly<Record<(typeof KINDS)[number], TlsServerKind>>;
+  readonly between: TestAuthority;
+  readonly stranger: TestAuthority;
+  readonly servers: Readonly<Record<TlsServerName, TlsServerKind>>;
 }
 
 const NAME = "localhost";
@@ -54,6 +67,10 @@ export function makeTlsWorld(): TlsWorld {
   const right = root.issue({ name: NAME });
   const below = between.issue({ name: NAME });
   const chained = { ...below, certificate: below.certificate + between.certificate };
+  const lower = authorityUnder(between, "Table Lower");
+  const deepest = lower.issue({ name: NAME });
+  const signers = lower.certificate + between.certificate;
+  const deep = { ...deepest, certificate: deepest.certificate + signers };
   const unknown = stranger.issue({ name: NAME });
   const withRoot = { ...unknown, certificate: unknown.certificate + stranger.certificate };
   const of = (pair: { certificate: string; key: string }, more: object = {}): TlsServerKind => ({
@@ -84,8 +101,12 @@ export function makeTlsWorld(): TlsWorld {
     "STARTTLS refused": refusing("502 5.5.1 not implemented"),
     "STARTTLS answered in a strange way": refusing("350 what"),
     "certificate wanted": of(right, { clientCa: root.certificate }),
+    "certificate wanted, TLS 1.2": of(right, { ...old, clientCa: root.certificate }),
+    "handshake is silent": of(right, { handshake: "silent" }),
+    "right below two intermediates": of(deep),
+    wrapper: of(right, { wrapper: true }),
   };
-  return { root, servers };
+  return { root, between, stranger, servers };
 }
 
 function refusing(startTls: string): TlsServerKind {
@@ -142,12 +163,30 @@ export const SPECIAL_POLICIES: readonly string[] = [
 ];
 
 /** One row of the table: a policy with a server, on a port of its own. */
-export interface TlsCell {
+export interface TlsCell extends OpenServer {
   readonly name: string;
   readonly policy: string;
+}
+
+/** A server that is there, on a port of its own. */
+export interface OpenServer {
   readonly port: number;
-  readonly close: () => Promise<void>;
   readonly peer: SmtpPeer;
+  readonly close: () => Promise<void>;
+}
+
+/** Starts a server of a kind. */
+export async function openServer(server: TlsServerKind): Promise<OpenServer> {
+  const peer = await startSmtpPeer({ name: "peer.example", ...server.script });
+  const front = server.tampered ? await tamper(peer.port) : undefined;
+  return {
+    peer,
+    port: front?.port ?? peer.port,
+    close: async () => {
+      front?.close();
+      await peer.close();
+    },
+  };
 }
 
 /** All cells: every policy with every kind of server, and every special policy with the right one. */
@@ -175,18 +214,7 @@ export async function startCells(
       .replace("OTHER", "01".repeat(32))
       .replace("tafile=ROOT", `tafile=${file("root.pem", root.certificate)}`)
       .replace("tafile=STRANGE", `tafile=${file("strange.pem", stranger.certificate)}`);
-    const peer = await startSmtpPeer({ name: "peer.example", ...server.script });
-    const front = server.tampered ? await tamper(peer.port) : undefined;
-    return {
-      name: nameOf(cell),
-      policy,
-      peer,
-      port: front?.port ?? peer.port,
-      close: async () => {
-        front?.close();
-        await peer.close();
-      },
-    };
+    return { name: nameOf(cell), policy, ...await openServer(server) };
   }));
 }
 

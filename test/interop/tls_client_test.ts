@@ -81,6 +81,53 @@ describe("settings and a server come to the same as in Postfix", () => {
   });
 });
 
+describe("a message that has waited goes in the clear where it may, as in Postfix", () => {
+  const rows = [
+    ["may", "handshake is garbage"],
+    ["may", "no certificate"],
+    ["may", "certificate wanted"],
+    ["may", "gone at MAIL"],
+    ["may", "STARTTLS refused for now"],
+    ["encrypt", "handshake is garbage"],
+    ["encrypt", "gone at MAIL"],
+  ] as const;
+  const nameOf = ([policy, kind]: (typeof rows)[number]) => `${policy}: ${kind}`;
+
+  beforeAll(async () => {
+    const opened = await Promise.all(rows.map(async (row) => {
+      const server = await openServer(world.servers[row[1]]);
+      stops.push(server.close);
+      return {
+        name: nameOf(row),
+        port: server.port,
+        policy: row[0],
+        attempts: row[1].startsWith("START") ? 1 : 2,
+      };
+    }));
+    const policies = opened.map(({ port, policy }) => `[localhost]:${port} ${policy}\n`).join("");
+    const main = {
+      smtp_tls_policy_maps: `texthash:${folder.file("fallback", policies)}`,
+      smtp_tls_CAfile: folder.file("ca.pem", world.root.certificate),
+      smtp_tls_loglevel: "1",
+      minimal_backoff_time: "2s",
+      maximal_backoff_time: "4s",
+      queue_run_delay: "2s",
+    };
+    came = await overBoth({ main, master: "", destinations: opened, folder, stops });
+  }, 180_000);
+
+  test.each(rows.map(nameOf))("%s", (name) => {
+    const [postfix, ours] = came.map((each) => firstTwo(each[name] ?? []));
+    expect(ours!).toEqual(postfix!);
+  });
+
+  /** What still fails is tried again and again. */
+  function firstTwo(lines: readonly string[]): readonly string[] {
+    const status = lines.filter((line) => line.includes("status="));
+    return [...status.slice(0, 2), ...new Set(lines.filter((line) => !status.includes(line)))];
+  }
+});
+
 /** The files that rows name. */
 function writeFiles(): void {
   const { root, between, stranger, servers } = world;

@@ -41,6 +41,7 @@ const KINDS = [
 
 /** Kinds that not every policy meets. */
 const MORE_KINDS = [
+  "gone at MAIL",
   "right below two intermediates",
   "wrapper",
   "handshake is silent",
@@ -104,6 +105,7 @@ export function makeTlsWorld(): TlsWorld {
     "certificate wanted, TLS 1.2": of(right, { ...old, clientCa: root.certificate }),
     "handshake is silent": of(right, { handshake: "silent" }),
     "right below two intermediates": of(deep),
+    "gone at MAIL": of(right, { dropsAtMail: true }),
     wrapper: of(right, { wrapper: true }),
   };
   return { root, between, stranger, servers };

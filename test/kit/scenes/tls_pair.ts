@@ -6,6 +6,7 @@ import { freePort, startServer } from "../server.ts";
 import { startPostfix } from "../servers/postfix.ts";
 import { reachable } from "../servers/reachable.ts";
 import { talk } from "../talk.ts";
+import { until } from "../waiting.ts";
 
 /** A server, and the transport that leads to it. */
 export interface Destination {
@@ -13,6 +14,8 @@ export interface Destination {
   readonly port: number;
   /** `smtp` when left out. */
   readonly transport?: string;
+  /** How many delivery lines are waited for; 1 when left out. */
+  readonly attempts?: number;
 }
 
 /** What a destination came to: the delivery's line, then all others of the client that name the server. */
@@ -47,8 +50,6 @@ interface Round {
   readonly folder: SharedFolder;
   /** Ends what was started. */
   readonly stops: (() => unknown)[];
-  /** How many delivery lines each destination is waited for; 1 when left out. */
-  readonly attempts?: number;
 }
 
 const MAIN = {
@@ -78,27 +79,32 @@ export async function overBoth(round: Round): Promise<readonly [postfix: Came, o
 const domain = (index: number) => `d${index}.example.net`;
 const PATIENCE = 120_000;
 
-async function overPostfix({ main, master, destinations, stops, attempts = 1 }: Round): Promise<Came> {
+async function overPostfix({ main, master, destinations, stops }: Round): Promise<Came> {
   const port = await freePort();
   const services = `127.0.0.1:${port} inet n - n - - smtpd\ntlsmgr unix - - n 1000? 1 tlsmgr\n`;
   const postfix = startPostfix({ main, master: services + master });
   stops.push(() => postfix.stop());
   await reachable(port);
   await sendToAll(port, destinations.length);
-  for (const [i] of destinations.entries()) await postfix.waitForLog(statusLines(i, attempts), PATIENCE);
+  for (const [i, each] of destinations.entries()) {
+    await postfix.waitForLog(statusLines(i, each.attempts), PATIENCE);
+  }
   return sorted(postfix.log(), destinations);
 }
 
-async function overOurs({ main, master, destinations, stops, attempts = 1 }: Round): Promise<Came> {
+async function overOurs({ main, master, destinations, stops }: Round): Promise<Came> {
   const mainCf = Object.entries(main).map(([name, value]) => `${name} = ${value}`);
   const server = await startServer({ mainCf, masterCf: master.split("\n") });
   stops.push(() => server.stop());
   await sendToAll(server.port, destinations.length);
-  for (const [i] of destinations.entries()) await server.logged(statusLines(i, attempts), PATIENCE);
+  for (const [i, each] of destinations.entries()) {
+    const seen = () => statusLines(i, each.attempts).test(server.log());
+    await until(`${each.attempts ?? 1} delivery lines of ${each.name}`, seen);
+  }
   return sorted(server.log(), destinations);
 }
 
-function statusLines(index: number, attempts: number): RegExp {
+function statusLines(index: number, attempts = 1): RegExp {
   return new RegExp(`(?:to=<a@${domain(index)}>.*status=[^]*){${attempts}}`);
 }
 

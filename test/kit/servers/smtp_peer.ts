@@ -46,6 +46,8 @@ export interface PeerTls {
   readonly behind?: string;
   /** An accident in place of a handshake. */
   readonly handshake?: "garbage" | "close" | "silent";
+  /** Closes the connection at MAIL, when that comes encrypted. */
+  readonly dropsAtMail?: true;
   /** Asks clients for a certificate, and refuses those that are not signed by this one (PEM). */
   readonly clientCa?: string;
   readonly options?: tls.SecureContextOptions;
@@ -310,7 +312,8 @@ class Conversation {
 
   #mail(line: string): void {
     const { script } = this.#shared;
-    if (++this.#mailCount === script.dropBeforeMail) return void this.#socket.destroy();
+    const dropped = script.tls?.dropsAtMail && this.#socket instanceof tls.TLSSocket;
+    if (++this.#mailCount === script.dropBeforeMail || dropped) return void this.#socket.destroy();
     this.#from = line.replace(/^MAIL FROM:<(.*?)>.*$/, "$1");
     this.#to = [];
     const mail = script.mail ?? "250 2.1.0 Ok";

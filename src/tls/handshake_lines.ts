@@ -5,25 +5,25 @@ import { type ClientTlsPolicy, mustMatch } from "./client_policy.ts";
 import type { ClientTlsSettings } from "./client_tls_settings.ts";
 import { daneMatchLine, isDaneAssociation, shownHex } from "./dane.ts";
 import { commonName, issuerName } from "./distinguished_name.ts";
-import type { TlsLogPart } from "./log_level.ts";
 import type { Verdict } from "./verification.ts";
 import { troubleLine } from "./verify_trouble.ts";
 
-/** What is logged before a handshake (smtp_tls_loglevel). */
+/** What is logged before a handshake (smtp_tls_loglevel); `program` names the cache of sessions. */
 export function startLines(
-  log: ReadonlySet<TlsLogPart>,
-  server: TlsServer,
-  prepared: PreparedHandshake,
+  { log, cachesSessions, program }: Pick<ClientTlsSettings, "log" | "cachesSessions"> & {
+    readonly program: string;
+  },
+  { whom }: TlsServer,
+  { ciphers, serverName, sessionKey, offersSession }: PreparedHandshake,
 ): readonly string[] {
   const lines: string[] = [];
   if (log.has("verbose")) {
-    lines.push(`setting up TLS connection to ${server.whom}`);
-    lines.push(`${server.whom}: TLS cipher list "${prepared.ciphers}"`);
-    if (prepared.serverName !== "") lines.push(`${server.whom}: SNI hostname: ${prepared.serverName}`);
+    lines.push(`setting up TLS connection to ${whom}`, `${whom}: TLS cipher list "${ciphers}"`);
+    if (serverName !== "") lines.push(`${whom}: SNI hostname: ${serverName}`);
   }
-  if (log.has("cache")) {
-    lines.push(`looking for session ${prepared.sessionKey} in cache`);
-    if (prepared.offersSession) lines.push(`reloaded session ${prepared.sessionKey} from cache`);
+  if (log.has("cache") && cachesSessions) {
+    lines.push(`looking for session ${sessionKey} in ${program} cache`);
+    if (offersSession) lines.push(`reloaded session ${sessionKey} from ${program} cache`);
   }
   return lines;
 }

@@ -107,7 +107,7 @@ async function shakeHands(
   // Reconnecting is about sessions and nothing else.
   const parts = pass.isFirst ? log : RECONNECTING;
   prepared.warnings.forEach(output.warn);
-  startLines(parts, server, prepared).map(inMemory).forEach(output.say);
+  startLines({ ...tls, log: parts, program: "memory" }, server, prepared).forEach(output.say);
   const facts = await tryToTurn(session, prepared, options.commandTimeout, output);
   if (facts === undefined) return undefined;
   const judged = prepared.judge(facts);
@@ -119,8 +119,6 @@ async function shakeHands(
 }
 
 const RECONNECTING: ReadonlySet<TlsLogPart> = new Set(["summary", "cache"]);
-
-const inMemory = (line: string) => line.replace(/ (in|from) cache$/, " $1 memory cache");
 
 /** The server as the engine knows it. */
 function serverOf({ setup, session: { peer }, domain }: FingerPass, helo: string): TlsServer {

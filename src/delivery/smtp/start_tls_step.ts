@@ -97,7 +97,7 @@ async function shakeHands(
     return spoiled(session);
   }
   prepared.warnings.forEach(context.warn);
-  startLines(settings.log, server, prepared).forEach(context.note);
+  startLines(settings, server, prepared).forEach(context.note);
   let judged: HandshakeJudgement;
   try {
     judged = prepared.judge(await session.startTls(prepared.side, settings.startTlsTimeout));

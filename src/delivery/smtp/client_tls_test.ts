@@ -1,0 +1,278 @@
+import { expect } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { selfMadeAuthority, type TestAuthority } from "../../../test/kit/memory/authority.ts";
+import type { SelfSigned } from "../../../test/kit/memory/self_signed.ts";
+import { withPeers } from "../../../test/kit/peers.ts";
+import { outcomeLines, type TestAgent, testAgent } from "../../../test/kit/scenes/smtp_delivery.ts";
+import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../../../test/kit/servers/smtp_peer.ts";
+import { parseHosts } from "../../dns/hosts.ts";
+import { createOpenTables } from "../../rewrite/open_tables.ts";
+import type { SmtpAgentOptions } from "./smtp_agent.ts";
+
+const { afterAll, afterEach, beforeAll, describe, test } = withPeers(import.meta.path, "openssl");
+
+let root: TestAuthority;
+let right: SelfSigned;
+let folder: string;
+const closers: (() => Promise<unknown>)[] = [];
+
+beforeAll(() => {
+  root = selfMadeAuthority("Root");
+  right = root.issue({ name: "mx.example", names: "DNS:mx.example,DNS:also.example" });
+  folder = mkdtempSync(join(tmpdir(), "client-tls-"));
+  file("ca.pem", root.certificate);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+function file(name: string, text: string): string {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
+
+async function server(script: PeerScript = {}): Promise<SmtpPeer> {
+  const peer = await startSmtpPeer({ tls: right, ...script });
+  closers.push(() => peer.close());
+  return peer;
+}
+
+const HOSTS = "127.0.0.1 mx.example also.example other.example\n";
+
+function agentWith(
+  settings: Partial<SmtpAgentOptions["settings"]>,
+  options: Partial<SmtpAgentOptions> = {},
+): TestAgent {
+  const openTables = createOpenTables({
+    directory: "",
+    parameter: () => undefined,
+    warn: () => {},
+    clock: () => 0,
+  });
+  const made = testAgent({
+    smtp_host_lookup: "native",
+    smtp_tls_CAfile: join(folder, "ca.pem"),
+    smtp_tls_fingerprint_digest: "sha256",
+    lmtp_tls_fingerprint_digest: "sha256",
+    smtp_tls_loglevel: "1",
+    ...settings,
+  }, {
+    hosts: parseHosts(HOSTS),
+    rewriting: { openTables, find: () => ({ answer: { is: "absent" }, key: "" }) as never },
+    ...options,
+  });
+  closers.push(() => made.agent.close());
+  return made;
+}
+
+describe("sessions", () => {
+  const CACHED = {
+    smtp_tls_security_level: "verify",
+    smtp_tls_session_cache_database: "btree:${data_directory}/smtp_scache",
+    smtp_connection_cache_on_demand: false,
+  } as const;
+
+  test("are resumed with the same server under the same demands, and what was found is remembered with them", async () => {
+    const peer = await server();
+    const { deliver, lines } = agentWith({ ...CACHED, smtp_tls_loglevel: "1, cache" });
+    for (const host of ["mx.example", "mx.example", "also.example"]) {
+      expect((await deliver({ nexthop: `[${host}]:${peer.port}` })).outcomes[0]?.tls?.trust).toBe("Verified");
+    }
+    expect([peer.connections, peer.resumed]).toEqual([3, 1]);
+    expect(lines.filter((line) => /looking for session \[.*&[0-9A-F]{64} in smtp cache$/.test(line)))
+      .toHaveLength(3);
+    expect(lines.filter((line) => /reloaded session \[.* from smtp cache$/.test(line))).toHaveLength(1);
+    const established = lines.filter((line) => line.includes("TLS connection established"));
+    expect(established).toHaveLength(3);
+    expect(established.every((line) => line.startsWith("smtp: Verified"))).toBe(true);
+    expect(lines.filter((line) => line.endsWith("Reusing old session"))).toHaveLength(1);
+  });
+
+  test("are not kept without smtp_tls_session_cache_database, nor longer than they may be", async () => {
+    const peer = await server();
+    const nexthop = `[mx.example]:${peer.port}`;
+    const without = agentWith({ ...CACHED, smtp_tls_session_cache_database: "" });
+    let time = 1e12;
+    const short = agentWith({ ...CACHED, smtp_tls_session_cache_timeout: 60 }, { now: () => time });
+    for (const { deliver } of [without, without, short]) await deliver({ nexthop });
+    time += 61_000;
+    await short.deliver({ nexthop });
+    expect([peer.connections, peer.resumed]).toEqual([4, 0]);
+  });
+
+  test("of a server that was not good enough are not kept", async () => {
+    const peer = await server();
+    const { deliver, lines } = agentWith(CACHED);
+    for (let i = 0; i < 2; i++) {
+      expect(outcomeLines(await deliver({ nexthop: `[other.example]:${peer.port}` }))[0])
+        .toContain("Server certificate not verified");
+    }
+    expect(peer.resumed).toBe(0);
+    expect(lines.filter((line) => line.includes("num=62:hostname mismatch"))).toHaveLength(2);
+  });
+});
+
+describe("connections", () => {
+  const REUSE = { smtp_tls_security_level: "verify", smtp_tls_connection_reuse: true } as const;
+
+  test("under TLS serve another delivery where that is asked for, and the log says so", async () => {
+    const peer = await server();
+    const { deliver, lines } = agentWith(REUSE);
+    const nexthop = `[mx.example]:${peer.port}`;
+    const uses = [await deliver({ nexthop }), await deliver({ nexthop })].map((report) =>
+      report.connectionUse
+    );
+    expect([peer.connections, uses]).toEqual([1, [undefined, 2]]);
+    expect(lines[1]).toMatch(
+      /^smtp: Verified TLS connection reused to mx\.example\[127\.0\.0\.1\]:\d+: TLSv1\.3 with/,
+    );
+  });
+
+  test("under TLS serve one delivery where it is not", async () => {
+    const peer = await server();
+    const { deliver } = agentWith({ smtp_tls_security_level: "encrypt" });
+    for (let i = 0; i < 2; i++) await deliver({ nexthop: `[mx.example]:${peer.port}` });
+    expect(peer.connections).toBe(2);
+  });
+
+  test("are for those alone who demand exactly the same", async () => {
+    const peer = await server();
+    const { deliver } = agentWith({
+      smtp_tls_policy_maps:
+        `inline:{ [mx.example]:${peer.port}=verify, [also.example]:${peer.port}=encrypt }`,
+      smtp_tls_connection_reuse: true,
+    });
+    const connectionsAfter = async (host: string) => {
+      expect(outcomeLines(await deliver({ nexthop: `[${host}]:${peer.port}` }))[0]).toStartWith("sent");
+      return peer.connections;
+    };
+    expect(await connectionsAfter("mx.example")).toBe(1);
+    // The same address and certificate; what was verified was another's name.
+    expect(await connectionsAfter("also.example")).toBe(2);
+    expect(await connectionsAfter("other.example")).toBe(3);
+    expect(await connectionsAfter("mx.example")).toBe(3);
+    expect(await connectionsAfter("also.example")).toBe(3);
+    expect(await connectionsAfter("other.example")).toBe(3);
+  });
+});
+
+test("the name that is asked for is the one that smtp_tls_servername says, and none without it", async () => {
+  const names: [string, string][] = [["", ""], ["hostname", "mx.example"], ["nexthop", "mx.example"], [
+    "a.example",
+    "a.example",
+  ]];
+  for (const [servername, asked] of names) {
+    const peer = await server();
+    const { deliver } = agentWith({ smtp_tls_security_level: "encrypt", smtp_tls_servername: servername });
+    await deliver({ nexthop: `[mx.example]:${peer.port}` });
+    expect(peer.serverNames).toEqual([asked]);
+  }
+});
+
+test("a reply that comes before MAIL is somebody else's, where smtp_tls_block_early_mail_reply looks at it", async () => {
+  const early: PeerScript = {
+    tls: { ...right, wrapper: true },
+    ehlo: "250-peer\r\n250 SIZE 1000\r\n250 2.1.0 Ok",
+  };
+  const settings = { smtp_tls_security_level: "encrypt", smtp_tls_wrappermode: true } as const;
+  const { deliver, lines } = agentWith({ ...settings, smtp_tls_block_early_mail_reply: true });
+  const peer = await server(early);
+  const report = await deliver({ nexthop: `[mx.example]:${peer.port}` });
+  expect(outcomeLines(report)[0]).toMatch(/^deferred 4\.7\.0 .*\(unexpected server message\)$/);
+  expect(peer.lines).not.toContain("MAIL FROM:<ann@example.com>");
+  expect(lines.at(-1)).toBe(
+    "smtp: warning: server mx.example[127.0.0.1] violates smtp_tls_block_early_mail_reply policy",
+  );
+});
+
+test("a server that is not good enough gives way to the next one", async () => {
+  const [bad, good] = [await server({ tls: selfMadeAuthority("mx.example") }), await server()];
+  const { deliver } = agentWith({ smtp_tls_security_level: "verify" });
+  const report = await deliver({ nexthop: `[mx.example]:${bad.port}, [mx.example]:${good.port}` });
+  expect(outcomeLines(report)[0]).toStartWith(`sent 2.0.0 mx.example[127.0.0.1]:${good.port}`);
+  expect([bad.mails.length, good.mails.length]).toEqual([0, 1]);
+});
+
+test("a handshake that fails makes a dead site only where TLS must be", async () => {
+  const peer = await server({ tls: { ...right, handshake: "garbage" } });
+  const nexthop = `[mx.example]:${peer.port}`;
+  const now = Date.now();
+  const siteOf = async (level: string) =>
+    (await agentWith({ smtp_tls_security_level: level }).deliver({ nexthop, arrival: now })).deadSite?.text;
+  expect(await siteOf("may")).toBeUndefined();
+  expect(await siteOf("encrypt")).toBe("Cannot start TLS: handshake failure");
+});
+
+describe("a socket of this machine", () => {
+  async function overSocket(level: string): Promise<readonly [string, readonly string[], SmtpPeer]> {
+    const path = join(folder, `socket-${level}`);
+    const peer = await startSmtpPeer({ tls: right, lhlo: ["PIPELINING"] }, { path });
+    closers.push(() => peer.close());
+    const settings = {
+      lmtp_tls_security_level: level,
+      lmtp_tls_CAfile: join(folder, "ca.pem"),
+      lmtp_tls_loglevel: "1",
+    };
+    const { deliver, lines } = agentWith(settings, { program: "lmtp" });
+    const [line] = outcomeLines(await deliver({ nexthop: `unix:${path}` }));
+    return [line!, lines, peer];
+  }
+
+  test("gets TLS that is asked for, and none that is only possible", async () => {
+    const [may, warned, clear] = await overSocket("may");
+    expect(may).toStartWith("sent");
+    expect(warned).toEqual([
+      "lmtp: warning: smtp_connect_local: opportunistic TLS encryption is not appropriate for unix-domain destinations.",
+    ]);
+    expect(clear.lines).not.toContain("STARTTLS");
+    const [encrypted, lines] = await overSocket("encrypt");
+    expect(encrypted).toStartWith("sent");
+    expect(lines[0]).toMatch(
+      /^lmtp: Trusted TLS connection established to mail\.example\.com\[.*\]: TLSv1\.3/,
+    );
+  });
+});
+
+test("authorities that change are seen, and a file that has gone bad changes nothing", async () => {
+  const ca = file("changing.pem", selfMadeAuthority("Nobody").certificate);
+  const peer = await server();
+  let time = Date.now();
+  const { stampOf, ...files } = (await import("../../tls/tls_files.ts")).ownTlsFiles;
+  const tlsFiles = { ...files, stampOf, now: () => time };
+  const { deliver, lines } = agentWith({ smtp_tls_security_level: "verify", smtp_tls_CAfile: ca }, {
+    tlsFiles,
+  });
+  const [before] = outcomeLines(await deliver({ nexthop: `[mx.example]:${peer.port}` }));
+  expect(before).toContain("Server certificate not verified");
+  file("changing.pem", root.certificate);
+  time += 6000;
+  expect(outcomeLines(await deliver({ nexthop: `[mx.example]:${peer.port}` }))[0]).toStartWith("sent");
+  file("changing.pem", "nothing");
+  time += 6000;
+  expect(outcomeLines(await deliver({ nexthop: `[mx.example]:${peer.port}` }))[0]).toStartWith("sent");
+  expect(lines.join("\n")).toContain("the old ones are used");
+});
+
+test("loglevel 2 tells of ciphers, sessions, and whose certificate it was", async () => {
+  const peer = await server();
+  const { deliver, lines } = agentWith({
+    smtp_tls_security_level: "verify",
+    smtp_tls_loglevel: "2",
+    smtp_tls_servername: "hostname",
+  });
+  await deliver({ nexthop: `[mx.example]:${peer.port}` });
+  const said = lines.map((line) => line.replaceAll(String(peer.port), "P"));
+  const whom = "mx.example[127.0.0.1]:P";
+  expect(said.slice(0, 3)).toEqual([
+    `smtp: setting up TLS connection to ${whom}`,
+    `smtp: ${whom}: TLS cipher list "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH:!aNULL"`,
+    `smtp: ${whom}: SNI hostname: mx.example`,
+  ]);
+  expect(said).toContain(`smtp: ${whom}: matched peername: mx.example`);
+  expect(said.join("\n")).toMatch(
+    /: subject_CN=mx\.example, issuer_CN=Root, fingerprint=(?:[0-9A-F]{2}:){31}[0-9A-F]{2}, pkey_fingerprint=/,
+  );
+});

@@ -14,8 +14,8 @@ export interface Destination {
   readonly port: number;
   /** `smtp` when left out. */
   readonly transport?: string;
-  /** How many delivery lines are waited for; 1 when left out. */
-  readonly attempts?: number;
+  /** What is waited for: so many delivery lines, or one that says it. 1 when left out. */
+  readonly awaits?: number | "sent";
 }
 
 /** What a destination came to: the delivery's line, then all others of the client that name the server. */
@@ -87,7 +87,7 @@ async function overPostfix({ main, master, destinations, stops }: Round): Promis
   await reachable(port);
   await sendToAll(port, destinations.length);
   for (const [i, each] of destinations.entries()) {
-    await postfix.waitForLog(statusLines(i, each.attempts), PATIENCE);
+    await postfix.waitForLog(statusLines(i, each.awaits), PATIENCE);
   }
   return sorted(postfix.log(), destinations);
 }
@@ -98,14 +98,15 @@ async function overOurs({ main, master, destinations, stops }: Round): Promise<C
   stops.push(() => server.stop());
   await sendToAll(server.port, destinations.length);
   for (const [i, each] of destinations.entries()) {
-    const seen = () => statusLines(i, each.attempts).test(server.log());
-    await until(`${each.attempts ?? 1} delivery lines of ${each.name}`, seen);
+    const seen = () => statusLines(i, each.awaits).test(server.log());
+    await until(`delivery lines of ${each.name}`, seen);
   }
   return sorted(server.log(), destinations);
 }
 
-function statusLines(index: number, attempts = 1): RegExp {
-  return new RegExp(`(?:to=<a@${domain(index)}>.*status=[^]*){${attempts}}`);
+function statusLines(index: number, awaits: number | "sent" = 1): RegExp {
+  const [word, count] = awaits === "sent" ? [awaits, 1] : ["", awaits];
+  return new RegExp(`(?:to=<a@${domain(index)}>.*status=${word}[^]*){${count}}`);
 }
 
 /** One message, with a recipient for each destination. */

@@ -8,7 +8,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 const BANDS: readonly (readonly string[])[] = [
   ["base", "platform", "observe"],
   ["address", "smtp", "message", "dns", "config"],
-  ["regex", "table", "tls", "sasl", "milter", "mailauth", "queue"],
+  ["regex", "table", "tls", "acme", "sasl", "milter", "mailauth", "queue"],
   ["rewrite", "routing", "access"],
   ["cleanup", "bounce", "verify", "pickup", "smtpd", "anvil", "delivery", "qmgr"],
   ["http", "explain", "worker", "master", "commands", "main.ts"],
@@ -30,6 +30,7 @@ const WITHIN: Readonly<Record<string, readonly string[]>> = {
   smtpd: ["cleanup"],
   anvil: ["smtpd"],
   table: ["regex"],
+  acme: ["tls"],
   sasl: ["table"],
   delivery: ["cleanup"],
   qmgr: ["bounce", "delivery"],
@@ -57,7 +58,7 @@ const SUB_ROOMS: Readonly<
   "delivery/smtp": { order: ["route", "tls", "content", "login"], inner: ["content", "login"] },
   explain: { order: ["watch", "edit", "print"], inner: ["watch", "edit"] },
   master: {
-    order: ["control", "helper", "spawn", "limits", "lending", "certificates", "check"],
+    order: ["control", "helper", "spawn", "limits", "lending", "certificates", "acme", "check"],
     inner: ["limits", "lending", "certificates"],
   },
   platform: { order: ["process", "file", "socket", "database", "crypto"], inner: [] },
@@ -95,6 +96,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["http"],
   zod: ["http", "config"],
   "dns-packet": ["dns"],
+  "@fishballpkg/acme": ["acme"],
   ldapts: ["table"],
   jose: ["sasl"],
   "@mongodb-js/saslprep": ["sasl"],

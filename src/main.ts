@@ -18,6 +18,7 @@ function usage(): string {
 async function internal(name: string | undefined): Promise<(() => Promise<number>) | undefined> {
   if (name === "--worker") return (await import("./worker/run_worker.ts")).runWorker;
   if (name === "--helper") return (await import("./master/helper/helper.ts")).runHelper;
+  if (name === "--acme") return (await import("./master/acme/run_acme.ts")).runAcme;
   if (name === "--spawn") return (await import("./master/spawn/spawn_process.ts")).runSpawn;
   if (name === "--connection") return (await import("./master/spawn/await_connection.ts")).runConnection;
   return undefined;

@@ -110,6 +110,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "show the TLS of a mail server",
     load: async () => (await import("./finger/posttls_finger.ts")).posttlsFinger,
   },
+  acme: {
+    group: "configuration",
+    summary: "the certificate of acme_domains: how it stands, order it now",
+    load: async () => (await import("./service/acme_command.ts")).acme,
+  },
   explain: {
     group: "configuration",
     summary: "tell what a session would be answered, and why",

@@ -62,7 +62,7 @@ export function ask<V extends SimpleVerb>(
   return askService({ queueDirectory, verb, args, ...(timeout !== undefined && { timeout }) });
 }
 
-type SimpleVerb = "status" | "reload" | "stop" | "abort" | "flush";
+type SimpleVerb = "status" | "reload" | "stop" | "abort" | "flush" | "acme" | "acme_renew";
 
 /** Prints why a question failed, as a fatal line; answers the exit status. */
 export function failed(

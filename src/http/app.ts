@@ -21,6 +21,8 @@ export interface HttpFacts {
   readonly metrics: () => Promise<string>;
   /** The MTA-STS policy that somebody who asks for a host is given (RFC 8461 §3.3); undefined when there is none. */
   readonly stsPolicy: (host: string) => string | undefined;
+  /** What an authority that asks for a token is answered (RFC 8555 §8.3); undefined when nobody has ordered anything. */
+  readonly acmeAnswer: (token: string) => string | undefined;
 }
 
 /** Where a domain's MTA-STS policy is (RFC 8461 §3.2). */
@@ -48,6 +50,10 @@ export function createApp(facts: HttpFacts): Hono {
     return policy === undefined
       ? c.notFound()
       : c.text(policy, 200, { "content-type": "text/plain; charset=utf-8" });
+  });
+  app.get("/.well-known/acme-challenge/:token", (c) => {
+    const answer = facts.acmeAnswer(c.req.param("token"));
+    return answer === undefined ? c.notFound() : c.text(answer);
   });
   app.notFound((c) => c.json({ error: "not found", see: ["/healthz", "/readyz", "/metrics"] }, 404));
   app.onError((error, c) => c.json({ error: error.message }, 503));

@@ -6,6 +6,7 @@ const facts: HttpFacts = {
   uptime: () => 7,
   readiness: () => Promise.resolve({ ready: true, reasons: [], queueProbe: 2 }),
   metrics: () => Promise.resolve("# TYPE x counter\nx 1\n"),
+  acmeAnswer: (token) => token === "to-ken_1" ? "to-ken_1.thumb" : undefined,
   stsPolicy: (host) => host === "mta-sts.example.com" ? "version: STSv1\r\n" : undefined,
 };
 
@@ -48,4 +49,14 @@ test("an MTA-STS policy is served as plain text to whoever asks for its host", a
     "version: STSv1\r\n",
   ]);
   expect((await get("example.com")).status).toBe(404);
+});
+
+test("an authority is answered with the proof that it asks for, and nothing else", async () => {
+  const ask = async (token: string) => {
+    const answer = await createApp(facts).request(`/.well-known/acme-challenge/${token}`);
+    return [answer.status, await answer.text()];
+  };
+  expect(await ask("to-ken_1")).toEqual([200, "to-ken_1.thumb"]);
+  expect((await ask("other"))[0]).toBe(404);
+  expect((await ask("to-ken_1/more"))[0]).toBe(404);
 });

@@ -5,6 +5,7 @@ import { MOST_IDS, type WorkerRow, type WorkerVerb } from "../worker/protocol/wo
 import type { ControlService } from "./control/control_session.ts";
 import { MOST_WORDS, type Which, words } from "./control/control_verbs.ts";
 import { ServiceFault } from "./control/service_fault.ts";
+import type { AcmeStatus } from "./control/acme_status.ts";
 import type { ServiceStatus } from "./control/service_status.ts";
 import { askAll, askOne } from "./queue_questions.ts";
 import type { WorkerProcess } from "./worker_process.ts";
@@ -18,6 +19,10 @@ export interface AnswerParts {
   /** Begins to end the service; what is in flight ends first unless `abort`. */
   readonly end: (how: "stop" | "abort") => void;
   readonly metrics: () => Promise<string>;
+  readonly acme: {
+    readonly status: () => AcmeStatus | undefined;
+    readonly renew: () => Promise<AcmeStatus>;
+  };
 }
 
 /** Characters of the metrics in one row. */
@@ -64,6 +69,10 @@ interface MoveCall {
   readonly signal: AbortSignal;
 }
 
+function optionally(status: AcmeStatus | undefined): { readonly status?: AcmeStatus } {
+  return status === undefined ? {} : { status };
+}
+
 /** Carries out what is asked over the control socket. */
 export function controlService(parts: AnswerParts): ControlService {
   const { serving } = parts;
@@ -83,6 +92,8 @@ export function controlService(parts: AnswerParts): ControlService {
     reload: async () => (await parts.reload(), null),
     stop: end("stop"),
     abort: end("abort"),
+    acme: () => Promise.resolve({ ...optionally(parts.acme.status()) }),
+    acme_renew: async () => ({ status: await parts.acme.renew() }),
     async metrics({ row }) {
       const text = await parts.metrics();
       for (let at = 0; at < text.length; at += PIECE) await row(text.slice(at, at + PIECE));

@@ -37,6 +37,7 @@ import type { LogTarget } from "../worker/protocol/worker_protocol.ts";
 import type { MasterWorld } from "./master_world.ts";
 import { certificateUses } from "../tls/certificate_uses.ts";
 import { ownTlsFiles } from "../tls/tls_files.ts";
+import { AcmeProcess } from "./acme/acme_process.ts";
 import { CertificateMonitor } from "./certificates/certificate_monitor.ts";
 import { StartFault } from "../worker/start_fault.ts";
 
@@ -64,6 +65,8 @@ export class Master {
   readonly #leases = new Leases();
   readonly #anvil: AnvilLedger;
   readonly #certificates: CertificateMonitor;
+  /** The certificate of acme_domains. */
+  readonly acme: AcmeProcess;
   readonly #lentWatch: LentWatch;
   readonly #keyWatch: LentWatch;
   #cancelStatus = () => {};
@@ -93,6 +96,13 @@ export class Master {
     this.#sockets = new ListeningSockets(world.sockets);
     this.#startedAt = world.now();
     this.#lentWatch = new LentWatch(world, (paths) => void this.#renew(paths));
+    this.acme = new AcmeProcess({
+      spawn: (options, handler) => this.#spawn(options, handler),
+      sockets: world.sockets,
+      after: (milliseconds, call) => world.after(milliseconds, call),
+      lend: (path, reader) => world.bytesToLend(path, reader),
+      log: () => this.log,
+    });
     this.#certificates = new CertificateMonitor({
       files: ownTlsFiles,
       metrics: this.metrics,
@@ -211,6 +221,7 @@ export class Master {
     this.#lentWatch.follow(lent);
     this.#keyWatch.follow(keys);
     this.#certificates.follow(certificateUses(this.#configuration));
+    this.acme.apply(this.#configuration.settings, this.#current?.plan.identity);
   }
 
   /** Files of TLS are others now: the workers get what they cannot read of them, and go on as they are. */
@@ -363,6 +374,7 @@ export class Master {
     this.#lentWatch.stop();
     this.#keyWatch.stop();
     this.#certificates.stop();
+    this.acme.stop();
     this.#sockets.close();
     const generations = [...this.#draining, this.#current, this.#rising].filter((each) => each !== undefined);
     const within = this.#configuration.settings.shutdown_deadline * 1000;
@@ -384,6 +396,10 @@ export class Master {
       void this.stop(how === "abort");
     },
     metrics: () => this.metricsText(),
+    acme: {
+      status: () => this.acme.status,
+      renew: () => this.acme.renew(),
+    },
   });
 
   /** What `mta status --json` prints. */
@@ -419,7 +435,10 @@ export class Master {
     if (this.#stopping) return { ready: false, reasons: ["the mail system is stopping"] };
     if (generation === undefined) return { ready: false, reasons: ["no workers"] };
     const readiness = await readinessOf(generation);
-    return { ...readiness, notes: [...readiness.notes ?? [], ...this.#certificates.notes()] };
+    return {
+      ...readiness,
+      notes: [...readiness.notes ?? [], ...this.#certificates.notes(), ...this.acme.notes()],
+    };
   }
 
   #host(): GenerationHost {

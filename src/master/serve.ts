@@ -179,6 +179,7 @@ async function openHttp(master: Master): Promise<HttpServer | undefined> {
       version: VERSION,
       uptime: () => master.uptime(),
       readiness: () => master.readiness(),
+      acmeAnswer: (token) => master.acme.answer(token),
       metrics: () => master.metricsText(),
       stsPolicy: (host) => policyServedFor(host, master.configuration.settings),
     });

@@ -11,6 +11,9 @@ export type OwnChains =
   | { readonly is: "none" }
   | { readonly is: "fault"; readonly fault: ChainFault };
 
+/** What Postfix says where a server has no certificate. */
+export const NO_SERVER_CERTIFICATE = "No server certs available. TLS won't be enabled";
+
 /** The text of a file; throws the system's error. */
 export type ReadText = (path: string) => string;
 
@@ -95,6 +98,13 @@ function readAll(
   return reader.end();
 }
 
+/** The certificate comes from ACME, and the authority has not issued it yet. */
+function notIssued(path: string): ChainFault {
+  const fix =
+    `acme_domains: ${path}: the first certificate is being ordered; the log and "mta acme status" say how that goes`;
+  return { words: [NO_SERVER_CERTIFICATE], fix, isOfSystem: false };
+}
+
 /** What helps where a file cannot be read. */
 const ADVICE: { readonly [code: string]: string } = {
   ENOENT: "name a file that is there",
@@ -103,6 +113,7 @@ const ADVICE: { readonly [code: string]: string } = {
 
 function unreadable(words: readonly string[], { parameter, path }: NamedFile, error: unknown): ChainFault {
   const code = errorCode(error);
+  if (parameter === "acme_domains" && code === "ENOENT") return notIssued(path);
   const advice = ADVICE[code];
   const fix = `${parameter}: ${path}: ${systemErrorText(error)}${advice === undefined ? "" : `; ${advice}`}`;
   return { words, fix, isOfSystem: code !== "ENOENT" };

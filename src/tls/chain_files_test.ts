@@ -170,3 +170,24 @@ Vp6PeTfAHKtKXNLYDGb7YnfRb1iT0v89kgIcfJKFRQvBpfTeYRhEHBp5P7SLOwnY
 nI/Pl9ICNg==
 -----END CERTIFICATE-----
 `;
+
+test("a server without files of its own has the certificate that ACME keeps; until there is one, it has none, and why", () => {
+  const acme = { ...settings({}), acme_domains: "mail.example.com", data_directory: "/var/lib/mta" };
+  const files = ownFilesOf("smtpd", acme);
+  expect(files.chainFiles).toEqual([{
+    parameter: "acme_domains",
+    path: "/var/lib/mta/acme/certificate.pem",
+  }]);
+  const loaded = loadOwnChains(files, read);
+  expect(loaded.is === "fault" && [loaded.fault.words, loaded.fault.fix]).toEqual([
+    ["No server certs available. TLS won't be enabled"],
+    'acme_domains: /var/lib/mta/acme/certificate.pem: the first certificate is being ordered; the log and "mta acme status" say how ' +
+    "that goes",
+  ]);
+  const own = (set: Readonly<Record<string, string>>) => ownFilesOf("smtpd", { ...acme, ...settings(set) });
+  expect(own({ smtpd_tls_cert_file: "D/rsa.crt" }).chainFiles).toEqual([]);
+  expect(own({ smtpd_tls_chain_files: "D/good.pem" }).chainFiles.map(({ parameter }) => parameter)).toEqual([
+    "smtpd_tls_chain_files",
+  ]);
+  expect(own({ smtpd_tls_cert_file: "none" }).chainFiles).toEqual([]);
+});

@@ -12,6 +12,8 @@ export const SMTPD_CHAIN_PARAMETERS = [
   "smtpd_tls_eckey_file",
   "smtpd_tls_dcert_file",
   "smtpd_tls_dkey_file",
+  "acme_domains",
+  "data_directory",
 ] as const satisfies readonly ParameterName[];
 
 /** Those that the client shows when it is asked. */
@@ -41,10 +43,21 @@ type ChainParameter =
   | `${"" | "d" | "ec"}cert_file`
   | `${"" | "d" | "ec"}key_file`;
 
-/** The settings that say which files a side's certificates are in. */
-export type ChainSettings<Side extends TlsSide> = {
-  readonly [Name in `${Side}_tls_${ChainParameter}`]: string;
-};
+/** The settings that say which files a side's certificates are in; a server's may come from ACME. */
+export type ChainSettings<Side extends TlsSide> =
+  & { readonly [Name in `${Side}_tls_${ChainParameter}`]: string }
+  & AcmePlace;
+
+/** What says whether ACME orders a certificate, and where it is kept. */
+interface AcmePlace {
+  readonly acme_domains?: string;
+  readonly data_directory?: string;
+}
+
+/** Where the certificate that ACME orders is kept, its key first. */
+export function acmeCertificate(dataDirectory: string): string {
+  return `${dataDirectory}/acme/certificate.pem`;
+}
 
 /** A file and the parameter that names it. */
 export interface NamedFile {
@@ -91,8 +104,19 @@ export function ownFilesOf<Side extends TlsSide>(side: Side, settings: ChainSett
     certificate: value(`${prefix}cert_file`),
     key: value(`${prefix}key_file`),
   })).filter(({ kind, certificate: { path } }) => path !== "" && !(kind === "RSA" && isNone));
-  const both = side === "smtpd" && chainFiles.length > 0 && pairs.length > 0;
-  return { side, chainFiles, chainValue: list.path, pairs, isNone, warnings: both ? [BOTH] : [] };
+  const warnings = side === "smtpd" && chainFiles.length > 0 && pairs.length > 0 ? [BOTH] : [];
+  const own = { side, chainFiles, chainValue: list.path, pairs, isNone, warnings };
+  const isEmpty = chainFiles.length === 0 && pairs.length === 0 && !isNone;
+  return side === "smtpd" && isEmpty ? { ...own, ...acmeFiles(settings) } : own;
+}
+
+/** The certificate that ACME orders, where it does: for a server that has none of its own. */
+function acmeFiles(
+  { acme_domains: domains = "", data_directory: folder = "" }: AcmePlace,
+): Partial<Pick<OwnFiles, "chainFiles" | "chainValue">> {
+  if (domains.trim() === "") return {};
+  const path = acmeCertificate(folder);
+  return { chainFiles: [{ parameter: "acme_domains", path }], chainValue: path };
 }
 
 /** The spaces are Postfix's. */

@@ -24,7 +24,7 @@ export interface ChainExpectation {
 }
 
 const DAY = 86_400_000;
-/** A certificate that ends sooner is told of. */
+/** A certificate that ends sooner is told of; one that does not live long anyway, later: who renews it does so with a third left. */
 export const NOTICE = 14 * DAY;
 /** Extended key usages (RFC 5280 §4.2.1.12); `any` is good for both. */
 const PURPOSES = { server: "1.3.6.1.5.5.7.3.1", client: "1.3.6.1.5.5.7.3.2", any: "2.5.29.37.0" } as const;
@@ -79,7 +79,7 @@ export function validityProblems(certificate: Certificate, file: string, now: nu
   ];
   if (now > notAfter) return say(`expired on ${dateText(notAfter)}: renew it`);
   if (now < notBefore) return say(`is not valid before ${dateText(notBefore)}: is the clock right?`);
-  if (notAfter - now > NOTICE) return [];
+  if (notAfter - now > Math.min(NOTICE, (notAfter - notBefore) / 3)) return [];
   return say(`expires on ${dateText(notAfter)}, in ${durationText(notAfter - now)}: renew it`);
 }
 

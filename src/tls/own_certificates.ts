@@ -1,6 +1,6 @@
 import type { TlsContext } from "../platform/socket/tls_context.ts";
 import type { ChainFault, Chains } from "./chain.ts";
-import { loadOwnChains, type OwnChains } from "./chain_files.ts";
+import { loadOwnChains, NO_SERVER_CERTIFICATE, type OwnChains } from "./chain_files.ts";
 import { type OwnFiles, pathsOf } from "./chain_parameters.ts";
 import { FreshFiles, type FreshFilesWorld } from "./fresh_files.ts";
 
@@ -24,9 +24,6 @@ export type Attempt =
   | { readonly is: "kept"; readonly fault: ChainFault }
   /** There is nothing from before. */
   | { readonly is: "unavailable"; readonly fault: ChainFault };
-
-/** What Postfix says where a server has no certificate. */
-export const NO_SERVER_CERTIFICATE = "No server certs available. TLS won't be enabled";
 
 /** Our certificates and keys of a side, as new connections are to have them: a renewed file counts within seconds, a broken one does not. */
 export class OwnCertificates {

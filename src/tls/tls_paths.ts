@@ -21,7 +21,9 @@ const FOLDERS = ["smtpd_tls_CApath", "smtp_tls_CApath", "lmtp_tls_CApath"];
 export function tlsPathsOf(configuration: Configuration): TlsPaths {
   const each = [configuration, ...configuration.services];
   const named = (names: readonly string[]) => new Set(each.flatMap((of) => pathsIn(of, names)));
-  const own = [...SMTPD_CHAIN_PARAMETERS, ...SMTP_CHAIN_PARAMETERS, ...LMTP_CHAIN_PARAMETERS];
+  // What ACME keeps belongs to the workers.
+  const own = [...SMTPD_CHAIN_PARAMETERS, ...SMTP_CHAIN_PARAMETERS, ...LMTP_CHAIN_PARAMETERS]
+    .filter((name) => /_files?$/.test(name));
   return { files: named([...own, ...FILES]), folders: named(FOLDERS) };
 }
 

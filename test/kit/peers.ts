@@ -49,6 +49,7 @@ const PEERS = {
   nc: { files: ["/usr/bin/nc"], packages: "netcat-openbsd" },
   openssl: { files: ["/usr/bin/openssl"], packages: "openssl" },
   ip: { files: ["/usr/sbin/ip"], packages: "iproute2" },
+  pebble: { files: ["/usr/bin/pebble", "/usr/bin/pebble-challtestsrv"], packages: "pebble" },
   perl: { files: ["/usr/bin/perl"], packages: "perl" },
   postgres: { files: ["/usr/lib/postgresql"], packages: "postgresql" },
   postgrey: { files: ["/usr/sbin/postgrey"], packages: "postgrey" },

@@ -17,6 +17,7 @@ const CERTIFICATES = [
   "smtpd_tls_cert_file",
   "smtpd_tls_eccert_file",
   "smtpd_tls_dcert_file",
+  "acme_domains",
 ];
 
 /** The level that is set, or the older switch that stands for one. */

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { isHostname } from "../../address/hostname.ts";
+import { asciiDomain } from "../../address/idna.ts";
 import { parseIp } from "../../address/ip.ts";
 import { parseNetwork } from "../../address/network.ts";
 import type { Diagnostic } from "../syntax/diagnostic.ts";
@@ -14,6 +16,15 @@ const isEndpoint = (text: string) => {
     Number(split.port) <= 65_535;
 };
 
+const isSocket = (text: string) => {
+  const split = splitHostPort(text);
+  return typeof split !== "string" && parseIp(split.host) !== undefined && /^\d{1,5}$/.test(split.port) &&
+    Number(split.port) <= 65_535;
+};
+
+const isAcmeName = (text: string) =>
+  !text.startsWith(".") && isHostname(asciiDomain(text)) && text.includes(".");
+
 const isNameServer = (text: string) => parseIp(text) !== undefined || isEndpoint(text);
 
 const list = (item: z.ZodType<string, string>) => z.string().transform(splitList).pipe(z.array(item));
@@ -23,6 +34,22 @@ const OWN: Readonly<Record<string, { readonly schema: z.ZodType; readonly expect
   http_listen: {
     schema: list(z.string().refine(isEndpoint)),
     expected: "host:port, [v6address]:port or unix:/path, or nothing",
+  },
+  acme_domains: {
+    schema: list(z.string().refine(isAcmeName)),
+    expected: "names of this server as clients use them, without wildcards, or nothing",
+  },
+  acme_http_listen: {
+    schema: list(z.string().refine(isSocket)),
+    expected: "address:port or [v6address]:port, or nothing",
+  },
+  acme_directory: {
+    schema: z.string().regex(/^https:\/\/[^\s/]+\/?\S*$/),
+    expected: "the https:// address of an authority's directory",
+  },
+  acme_email: {
+    schema: list(z.email()),
+    expected: "mail addresses, or nothing",
   },
   dns_servers: {
     schema: list(z.string().refine(isNameServer)),

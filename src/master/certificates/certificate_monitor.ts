@@ -133,12 +133,13 @@ export class CertificateMonitor {
       this.#expiry.set(Math.floor(expiry / 1000), chain.certificateSource, service);
     }
     const now = this.#host.files.now();
-    if (expiry - now > NOTICE) return;
+    const said = expiry - now > NOTICE ? [] : endings(chain, now);
+    if (said.length === 0) return;
     const key = `${chain.certificateSource} ${expiry}`;
     const last = this.#warned.get(key);
     if (last !== undefined && now - last < DAY) return;
     this.#warned.set(key, now);
-    for (const text of endings(chain, now)) this.#host.log().note("master", "warning", text);
+    for (const text of said) this.#host.log().note("master", "warning", text);
   }
 }
 

@@ -9,10 +9,9 @@ import {
 } from "../../tls/certificate_uses.ts";
 import { type Certificate, readCertificate } from "../../tls/certificate.ts";
 import type { Chain, ChainFault } from "../../tls/chain.ts";
-import { loadOwnChains } from "../../tls/chain_files.ts";
+import { loadOwnChains, NO_SERVER_CERTIFICATE } from "../../tls/chain_files.ts";
 import { pathsOf } from "../../tls/chain_parameters.ts";
 import { chainProblems } from "../../tls/chain_problems.ts";
-import { NO_SERVER_CERTIFICATE } from "../../tls/own_certificates.ts";
 import { pemObjects } from "../../tls/pem.ts";
 import type { TlsFiles } from "../../tls/tls_files.ts";
 import type { Finding, Severity } from "./finding.ts";
@@ -60,9 +59,12 @@ function checkUse(use: CertificateUse, scene: Scene): Finding[] {
   };
   const notes = warnings.map((text) => say("warning", `${side}_tls_chain_files`, text));
   if (loaded.is === "fault") return [...notes, faultFinding(loaded.fault, use, say)];
-  if (loaded.is === "none" || loaded.chains.size === 0) {
-    const words = loaded.is === "none" ? [NO_SERVER_CERTIFICATE] : [...loaded.notes, NO_SERVER_CERTIFICATE];
-    const fix = `set ${side}_tls_chain_files to a file with a key and its certificate`;
+  // That nothing is named, the check of the files has found already.
+  if (loaded.is === "none") return notes;
+  if (loaded.chains.size === 0) {
+    const fix =
+      `${side}_tls_chain_files: name a file with a key that TLS has here, RSA or P-256, and its certificate`;
+    const words = [...loaded.notes, NO_SERVER_CERTIFICATE];
     return [...notes, faultFinding({ words, fix, isOfSystem: false }, use, say)];
   }
   const parameterOf = (path: string) =>

@@ -44,6 +44,8 @@ const idle: ControlService = {
   cat: () => Promise.resolve(0),
   explain: () => Promise.reject(new Error("not asked")),
   pickup: () => Promise.resolve(null),
+  acme: () => Promise.resolve({}),
+  acme_renew: () => Promise.resolve({}),
 };
 
 const folders: string[] = [];

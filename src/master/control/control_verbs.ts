@@ -4,6 +4,7 @@ import type { QueueId } from "../../queue/envelope.ts";
 import { queueCounts, queueId, queueName } from "../../queue/queue_shapes.ts";
 import type { QueueCounts, QueueName } from "../../queue/store.ts";
 import { type MessagePiece, messagePiece, type QueueRow, queueRow } from "./queue_rows.ts";
+import { type AcmeStatus, acmeStatus } from "./acme_status.ts";
 import { type ServiceStatus, serviceStatus } from "./service_status.ts";
 
 /** No arguments. */
@@ -55,6 +56,10 @@ export interface ControlVerbs {
   readonly cat: Verbal<{ readonly id: QueueId }, number, { readonly row: MessagePiece }>;
   /** A session as `mta explain` is given it, word by word, by what the service has loaded. */
   readonly explain: Verbal<None, RunningAnswer, { readonly item: string }>;
+  /** How it stands with the certificate of acme_domains; nothing while there are none. */
+  readonly acme: Verbal<None, { readonly status?: AcmeStatus }>;
+  /** Orders it now; done when that has ended, whatever came of it. */
+  readonly acme_renew: Verbal<None, { readonly status?: AcmeStatus }>;
   /** New mail in the maildrop. */
   readonly pickup: Verbal<None, null>;
 }
@@ -94,12 +99,16 @@ const WORD = text(4096);
 /** The words of one session together. */
 export const words: Shape<readonly string[]> = list(WORD, MOST_WORDS);
 
+const ofAcme = record<ResultOf<"acme">>({ status: optional(acmeStatus) });
+
 /** All verbs. */
 export const VERBS: { readonly [V in Verb]: VerbRow<V> } = {
   status: { mayUse: "authorized_mailq_users", args: none, result: serviceStatus, ...NO_STREAMS },
   reload: { mayUse: "owner", args: none, result: nothing, ...NO_STREAMS },
   stop: { mayUse: "owner", args: none, result: nothing, ...NO_STREAMS },
   abort: { mayUse: "owner", args: none, result: nothing, ...NO_STREAMS },
+  acme: { mayUse: "owner", args: none, result: ofAcme, ...NO_STREAMS },
+  acme_renew: { mayUse: "owner", args: none, result: ofAcme, ...NO_STREAMS },
   metrics: { mayUse: "owner", args: none, result: nothing, ...NO_STREAMS, row: text(128 * 1024) },
   list: {
     mayUse: "authorized_mailq_users",

@@ -28,15 +28,15 @@ function refuseTaken(host: string, port: number): void {
 }
 
 /**
- * Serves HTTP; rejects with the system's error when the address is taken or not ours. Connections come through a door of ours: the
+ * Serves HTTP at an address, or on a listening socket that was inherited; rejects with the system's error when the address is taken or not ours. Connections come through a door of ours: the
  * runtime's own servers take as many as there are descriptors.
  */
 export async function serveHttp(
-  at: { readonly host: string; readonly port: number },
+  at: { readonly host: string; readonly port: number } | { readonly fd: number },
   handler: HttpHandler,
   deadlines = HTTP_DEADLINES,
 ): Promise<HttpServer> {
-  refuseTaken(at.host, at.port);
+  if ("host" in at) refuseTaken(at.host, at.port);
   const door = new HttpAdmission(deadlines);
   const visits = new WeakMap<net.Socket, AdmittedConnection>();
   const server = httpModule().createServer({ maxHeaderSize: HEAD_LIMIT }, (request, response) => {
@@ -53,11 +53,11 @@ export async function serveHttp(
   front.maxConnections = 2 * door.most;
   await new Promise<void>((resolve, reject) => {
     front.once("error", reject);
-    front.listen({ host: at.host, port: at.port }, () => (front.off("error", reject), resolve()));
+    front.listen(at, () => (front.off("error", reject), resolve()));
   });
   const address = front.address();
   return {
-    port: typeof address === "object" && address !== null ? address.port : at.port,
+    port: typeof address === "object" && address !== null ? address.port : 0,
     stop: () => (front.close(), door.close()),
   };
 }

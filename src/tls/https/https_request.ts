@@ -1,3 +1,4 @@
+import { canonicalIp } from "../../address/ip.ts";
 import type { Families } from "../../dns/answer.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import { connect, type Connection, type ConnectionHandler } from "../../platform/socket/connection.ts";
@@ -173,6 +174,8 @@ class Exchange {
     const verdict = peer === undefined ? undefined : judge(peer, trust);
     if (verdict === undefined) throw new BadCertificate(`${name}: no certificate`);
     if (verdict.is === "untrusted") throw new BadCertificate(troubleLine(verdict.trouble, name, "server"));
+    // An address has been looked for among the addresses.
+    if (canonicalIp(host) !== undefined) return;
     if (verdict.certificate.hosts.some((each) => isHostMatch(each, host))) return;
     throw new BadCertificate(`${name}: the certificate does not name the host among its alternatives`);
   }

@@ -1,0 +1,62 @@
+/** What an authority says of a failure (RFC 8555 §6.7, RFC 7807). */
+export interface AcmeProblem {
+  /** `urn:ietf:params:acme:error:connection`. */
+  readonly type: string;
+  readonly detail: string;
+  /** The name that it is about, where it is about one. */
+  readonly name?: string;
+}
+
+/** Why there is no certificate, in words for the operator. */
+export class AcmeFailure extends Error {
+  override readonly name = "AcmeFailure";
+  /** Milliseconds to wait at least, where the authority says so. */
+  readonly retryAfter: number | undefined;
+  readonly problem: AcmeProblem | undefined;
+
+  constructor(
+    text: string,
+    more: { readonly problem?: AcmeProblem; readonly retryAfter?: number | undefined } = {},
+  ) {
+    super(text);
+    this.problem = more.problem;
+    this.retryAfter = more.retryAfter;
+  }
+}
+
+const NAMESPACE = "urn:ietf:params:acme:error:";
+
+/** What to change, by the kind of problem; `name` is the one that was to be proven. */
+const ADVICE: Readonly<Record<string, (name: string) => string>> = {
+  dns: (name) =>
+    `the authority does not find ${name} in the DNS: give it an A or AAAA record with the address of this machine, ` +
+    "or take it out of acme_domains",
+  connection: (name) =>
+    `the authority cannot connect to port 80 of ${name}: open port 80 on the way here (firewall, router, security group), ` +
+    "let acme_http_listen have it, and see that all addresses of the name lead to this machine",
+  unauthorized: (name) =>
+    `another server answers at port 80 of ${name}: see that all A and AAAA records lead to this machine, and that what listens ` +
+    "there passes /.well-known/acme-challenge/ on to http_listen",
+  incorrectResponse: (name) =>
+    `another server answers at port 80 of ${name}: see that its addresses lead to this machine`,
+  caa: (name) =>
+    `a CAA record of ${name}, or of a domain above it, does not allow this authority: add it there`,
+  rejectedIdentifier: (name) => `this authority issues nothing for ${name}: take it out of acme_domains`,
+  unsupportedIdentifier: (name) => `this authority issues nothing for ${name}: take it out of acme_domains`,
+  rateLimited: () => "this is the authority's limit for requests: it is tried again when that is over",
+  userActionRequired: () =>
+    "the authority's terms are others now: read them, and log in there as its text says",
+  externalAccountRequired: () =>
+    "this authority wants an account that was opened with it before, which is not there yet: choose another acme_directory",
+  invalidContact: () => "correct acme_email",
+  unsupportedContact: () => "correct acme_email",
+};
+
+/** A failure that the authority has told, with what would help. */
+export function failureOf(problem: AcmeProblem, retryAfter?: number): AcmeFailure {
+  const kind = problem.type.startsWith(NAMESPACE) ? problem.type.slice(NAMESPACE.length) : "";
+  const advice = ADVICE[kind]?.(problem.name ?? "the name");
+  const about = problem.name === undefined ? "" : `${problem.name}: `;
+  const said = `${about}${problem.detail || problem.type}`;
+  return new AcmeFailure(advice === undefined ? said : `${said}; ${advice}`, { problem, retryAfter });
+}

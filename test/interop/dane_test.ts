@@ -3,10 +3,13 @@ import { internalAddress } from "../../src/address/address.ts";
 import { expect } from "bun:test";
 import { createValidatedResolver } from "../../src/dns/system_resolver.ts";
 import { createResolver } from "../../src/dns/resolver.ts";
-import { type Fate, placedScenes } from "../kit/scenes/dane_scenes.ts";
+import { DANE_PORT, type Fate, placedScenes } from "../kit/scenes/dane_scenes.ts";
 import { outcomeLines, testAgent } from "../kit/scenes/smtp_delivery.ts";
 import { withPeers } from "../kit/peers.ts";
 import { type DaneWorld, type LiveScene, startDaneWorld } from "../kit/servers/dane_world.ts";
+import { startMailSystem } from "../kit/servers/mail_system.ts";
+import { talk } from "../kit/talk.ts";
+import { until } from "../kit/waiting.ts";
 import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(
@@ -151,3 +154,45 @@ describe("DANE, by our client and by Postfix's", () => {
     }, 90_000);
   }
 });
+
+test("the whole mail path sends by DANE, with the resolver that main.cf names", async () => {
+  const [first] = world.scenes;
+  const system = await startMailSystem({
+    myhostname: "mail.example.org",
+    mydestination: "",
+    mynetworks: "127.0.0.0/8",
+    inet_interfaces: "127.0.0.1",
+    inet_protocols: "ipv4",
+    smtpd_relay_restrictions: "permit_mynetworks, reject",
+    relayhost: first!.nexthop,
+    dns_servers: RESOLVER,
+    dnssec_probe: "ns:.",
+    smtp_tls_security_level: "dane-only",
+    smtp_dns_support_level: "dnssec",
+    smtp_tls_loglevel: "1",
+  }, "/nonexistent");
+  try {
+    const session = await talk(system.port);
+    for (
+      const line of [
+        "EHLO c.example",
+        "MAIL FROM:<>",
+        "RCPT TO:<bob@elsewhere.example>",
+        "DATA",
+        "Subject: x\r\n\r\n.",
+      ]
+    ) {
+      expect(await session.say(line)).toMatch(/^[23]/);
+    }
+    session.end();
+    const lines = () => system.log.lines.join("\n");
+    await until("the mail is sent", () => /status=(?:sent|deferred)/.test(lines()));
+    expect(lines()).toContain(
+      `Verified TLS connection established to ${first!.host}[${first!.address}]:${DANE_PORT}: TLSv1.3`,
+    );
+    expect(lines()).toContain("status=sent");
+    expect(lines()).not.toContain("DNSSEC validation may be unavailable");
+  } finally {
+    await system.stop();
+  }
+}, 90_000);

@@ -1,7 +1,16 @@
 // A signed tree of zones for tests: an authoritative server (knot), a validating resolver before it (unbound), and keys and
 // signatures by ldns. Nothing outside of this machine is asked: the root is one of the zones.
 import { type ChildProcess, spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createResolver } from "../../../src/dns/resolver.ts";
@@ -131,9 +140,12 @@ export async function startSignedDns(
   writeFileSync(join(folder, "unbound.conf"), unboundConf(folder, resolver, port));
   const log = openSync(join(folder, "log"), "a");
   const stdio = ["ignore", log, log] as const;
+  // Where AppArmor confines unbound, it is by its path.
+  const unbound = join(folder, "unbound");
+  copyFileSync("/usr/sbin/unbound", unbound);
   const children = [
     spawnTied("/usr/sbin/knotd", ["-c", join(folder, "knot.conf")], { stdio: [...stdio] }),
-    spawnTied("/usr/sbin/unbound", ["-d", "-c", join(folder, "unbound.conf")], { stdio: [...stdio] }),
+    spawnTied(unbound, ["-d", "-c", join(folder, "unbound.conf")], { stdio: [...stdio] }),
   ];
   closeSync(log);
   const stop = async () => {

@@ -7,6 +7,8 @@ import { type SelfSigned, selfSigned } from "../kit/memory/self_signed.ts";
 import { runMta, type Server, startServer } from "../kit/server.ts";
 import { type Talk, talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
+import { outcomeLines, testAgent } from "../kit/scenes/smtp_delivery.ts";
+import { createOpenTables } from "../../src/rewrite/open_tables.ts";
 import { cramMd5Client } from "../../src/sasl/mechanism/cram_md5.ts";
 import type { ClientLogin, ClientScript } from "../../src/sasl/mechanism/exchange.ts";
 import { loginClient } from "../../src/sasl/mechanism/login.ts";
@@ -181,6 +183,28 @@ describe("over TLS", () => {
     expect(await logIn(smtp, "SCRAM-SHA-256", misled)).toBe(`${FAILURE} SCRAM: channel binding was stripped`);
     tls.destroy();
   });
+});
+
+test("our own client logs in at our own server with the best that both know", async () => {
+  const openTables = createOpenTables({
+    directory: "",
+    parameter: () => undefined,
+    warn: () => {},
+    clock: () => 0,
+  });
+  const secret = join(server.configDirectory, "secret");
+  writeFileSync(secret, "her secret\n");
+  const { agent, deliver } = testAgent({
+    smtp_tls_security_level: "encrypt",
+    smtp_tls_fingerprint_digest: "sha256",
+    smtp_sasl_auth_enable: true,
+    smtp_sasl_password_maps: `inline:{ 127.0.0.1=ann:file:${secret} }`,
+    smtp_sasl_tls_security_options: "noplaintext, mutual_auth",
+  }, { rewriting: { openTables, find: () => ({ answer: { is: "absent" }, key: "", extension: "" }) } });
+  const report = await deliver({ nexthop: `[127.0.0.1]:${server.port}`, to: ["bob@elsewhere.example"] });
+  await agent.close();
+  expect(outcomeLines(report)[0]).toStartWith("sent 2.0.0");
+  await server.logged(/sasl_method=SCRAM-SHA-256-PLUS, sasl_username=ann@example\.com/);
 });
 
 test(

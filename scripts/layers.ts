@@ -64,7 +64,7 @@ const SUB_ROOMS: Readonly<
   platform: { order: ["process", "file", "socket", "database", "crypto"], inner: [] },
   queue: { order: ["index", "log", "file_store"], inner: ["index"] },
   sasl: {
-    order: ["password", "mechanism", "client", "internal", "dovecot", "cyrus"],
+    order: ["password", "mechanism", "client", "oauth", "internal", "dovecot", "cyrus"],
     inner: ["dovecot", "cyrus"],
   },
   smtpd: {

@@ -5,14 +5,15 @@ import type { DovecotWorld } from "./dovecot/auth_connection.ts";
 import { createDovecotBackend } from "./dovecot/dovecot_backend.ts";
 import { createInternalBackend } from "./internal/internal_backend.ts";
 import type { UserTable } from "./internal/users.ts";
-import type { CheckToken } from "./mechanism/oauth.ts";
+import type { AskHttp } from "./oauth/introspection.ts";
+import { createTokenChecker } from "./oauth/token_checker.ts";
 import type { BackendSettings, WantedBackend } from "./read_backend.ts";
 
 /** What back ends are made with. */
 export interface BackendWorld extends DovecotWorld {
   /** The tables of `sasl_users`. */
   users(): UserTable | undefined;
-  readonly checkToken: CheckToken | undefined;
+  readonly askHttp: AskHttp;
 }
 
 /** What can be opened. */
@@ -20,7 +21,7 @@ export type Openable = Exclude<WantedBackend, { readonly is: "none" | "bad" }>;
 
 /** Opens a back end; it connects when somebody first asks. */
 export function openBackend(wanted: Openable, settings: BackendSettings, world: BackendWorld): AuthBackend {
-  const { connect, clock, checkToken } = world;
+  const { connect, clock, askHttp: ask } = world;
   const now = () => clock.now();
   switch (wanted.is) {
     case "dovecot":
@@ -29,7 +30,9 @@ export function openBackend(wanted: Openable, settings: BackendSettings, world: 
       const { paths, mechanisms } = wanted.wants;
       return createCyrusBackend(openSaslauthd(paths, { connect, clock: now }), mechanisms);
     }
-    case "internal":
+    case "internal": {
+      const checkToken = wanted.oauth && createTokenChecker(wanted.oauth, { ask, now });
       return createInternalBackend({ settings, users: world.users(), checkToken, now });
+    }
   }
 }

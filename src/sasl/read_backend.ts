@@ -3,6 +3,7 @@ import type { ConnectTo } from "../platform/socket/connection.ts";
 import { parseEndpoint } from "../table/remote/server_endpoint.ts";
 import { type CyrusWants, readCyrus, type ReadText } from "./cyrus/read_cyrus.ts";
 import { INTERNAL_SASL_PARAMETERS } from "./internal/internal_backend.ts";
+import { OAUTH_PARAMETERS, type OAuthSettings, readOAuth } from "./oauth/oauth_settings.ts";
 
 /** The parameters that say who knows the users. */
 export const BACKEND_PARAMETERS = [
@@ -13,6 +14,7 @@ export const BACKEND_PARAMETERS = [
   "config_directory",
   "queue_directory",
   ...INTERNAL_SASL_PARAMETERS,
+  ...OAUTH_PARAMETERS,
 ] as const satisfies readonly ParameterName[];
 
 /** Their values. */
@@ -22,7 +24,7 @@ export type BackendSettings = SettingsOf<typeof BACKEND_PARAMETERS>;
 export type WantedBackend =
   | { readonly is: "dovecot"; readonly name: string; readonly to: ConnectTo }
   | { readonly is: "cyrus"; readonly wants: Extract<CyrusWants, { readonly is: "saslauthd" }> }
-  | { readonly is: "internal" }
+  | { readonly is: "internal"; readonly oauth: OAuthSettings | undefined }
   /** It needs what is not there here: nobody can log in, and AUTH is not offered. */
   | { readonly is: "none"; readonly why: string }
   /** Postfix's smtpd would not start. */
@@ -51,11 +53,16 @@ const readCyrusBackend: Read = (settings, read) => {
   return { is: wants.is, why: `smtpd_sasl_type = cyrus: ${wants.why}` };
 };
 
+function readInternal(settings: BackendSettings): WantedBackend {
+  const oauth = readOAuth(settings);
+  return oauth !== undefined && "why" in oauth ? { is: "bad", why: oauth.why } : { is: "internal", oauth };
+}
+
 /** smtpd_sasl_type. */
 const TYPES: Readonly<Record<string, Read>> = {
   cyrus: readCyrusBackend,
   dovecot: readDovecot,
-  internal: () => ({ is: "internal" }),
+  internal: readInternal,
 };
 
 /** Reads who knows the users of a service with smtpd_sasl_auth_enable; nobody is asked. */

@@ -9,6 +9,8 @@ import { type Talk, talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
 import { outcomeLines, testAgent } from "../kit/scenes/smtp_delivery.ts";
 import { createOpenTables } from "../../src/rewrite/open_tables.ts";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { oauthBearerClient, xoauth2Client } from "../../src/sasl/mechanism/oauth.ts";
 import { cramMd5Client } from "../../src/sasl/mechanism/cram_md5.ts";
 import type { ClientLogin, ClientScript } from "../../src/sasl/mechanism/exchange.ts";
 import { loginClient } from "../../src/sasl/mechanism/login.ts";
@@ -18,12 +20,15 @@ import { scramClient } from "../../src/sasl/mechanism/scram.ts";
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta", "openssl");
 
 let own: SelfSigned;
+let pair: Awaited<ReturnType<typeof generateKeyPair>>;
 let server: Server;
 
 beforeAll(async () => {
   own = selfSigned("mail.example.com");
+  pair = await generateKeyPair("ES256", { extractable: true });
+  const keys = JSON.stringify({ keys: [{ ...await exportJWK(pair.publicKey), kid: "one" }] });
   server = await startServer({
-    files: { "cert.pem": own.certificate, "key.pem": own.key },
+    files: { "cert.pem": own.certificate, "key.pem": own.key, "keys.json": keys },
     mainCf: [
       "smtpd_tls_security_level = may",
       "smtpd_tls_cert_file = $config_directory/cert.pem",
@@ -31,7 +36,10 @@ beforeAll(async () => {
       "smtpd_sasl_auth_enable = yes",
       "smtpd_sasl_type = internal",
       "smtpd_sasl_local_domain = example.com",
-      "sasl_mechanisms = PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256 SCRAM-SHA-256-PLUS",
+      "sasl_mechanisms = PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256 SCRAM-SHA-256-PLUS OAUTHBEARER XOAUTH2",
+      "sasl_oauth_issuer = https://issuer.example",
+      "sasl_oauth_audience = mail.example.com",
+      "sasl_oauth_keys = $config_directory/keys.json",
       "mynetworks = 192.0.2.1",
       "smtpd_relay_restrictions = permit_sasl_authenticated, reject",
     ],
@@ -121,7 +129,7 @@ describe("in the clear", () => {
   ])("%s lets a user in who may relay then, and nobody else", async (mechanism, client) => {
     const smtp = await talk(server.port);
     expect(await smtp.say("EHLO client.example.com")).toContain(
-      "250-AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256\n",
+      "250-AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256 OAUTHBEARER XOAUTH2\n",
     );
     expect(await relays(smtp)).toBe("554");
     await smtp.say("RSET");
@@ -144,6 +152,25 @@ describe("in the clear", () => {
     expect(await logIn(smtp, "PLAIN", plainClient(nobody))).toBe(
       await logIn(smtp, "PLAIN", plainClient(ann("x"))),
     );
+    smtp.end();
+  });
+});
+
+describe("tokens", () => {
+  const token = (audience = "mail.example.com") =>
+    new SignJWT({ email: "ann@example.com" }).setIssuer("https://issuer.example").setAudience(audience)
+      .setExpirationTime("10m").setProtectedHeader({ alg: "ES256", kid: "one" }).sign(pair.privateKey);
+  const login = (secret: string) => ({ username: "ann@example.com", secret, authorizationId: "" });
+
+  test.each<[string, (secret: string) => ClientScript]>([
+    ["OAUTHBEARER", (secret) => oauthBearerClient(login(secret), "mail.example.com", 587)],
+    ["XOAUTH2", (secret) => xoauth2Client(login(secret))],
+  ])("%s: one for this server lets its user in, one for another does not", async (mechanism, client) => {
+    const smtp = await talk(server.port);
+    await smtp.say("EHLO client.example.com");
+    expect(await logIn(smtp, mechanism, client(await token("other.example.com")))).toStartWith(FAILURE);
+    expect(await logIn(smtp, mechanism, client(await token()))).toBe(SUCCESS);
+    expect(await relays(smtp)).toBe("250");
     smtp.end();
   });
 });

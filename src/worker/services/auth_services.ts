@@ -4,6 +4,7 @@ import type { Log } from "../../observe/log.ts";
 import { randomInt } from "../../platform/crypto/digest.ts";
 import { readTextIfThere } from "../../platform/file/small_files.ts";
 import { connect } from "../../platform/socket/connection.ts";
+import { askHttp } from "../../platform/socket/http_client.ts";
 import type { AuthBackend } from "../../sasl/auth_backend.ts";
 import { type BackendWorld, openBackend } from "../../sasl/open_backend.ts";
 import { BACKEND_PARAMETERS, readBackend } from "../../sasl/read_backend.ts";
@@ -33,7 +34,7 @@ export function openAuthBackends({ openTables }: Pick<MailWorld, "openTables">):
     clock: systemClock,
     clientNumber: () => randomInt(BEYOND_PROCESSES, 2 ** 31),
     users: () => openTables.maps(settings.sasl_users, "sasl_users")?.whole,
-    checkToken: undefined,
+    askHttp,
   });
   return {
     open({ settings }, log) {

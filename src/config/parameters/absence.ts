@@ -106,6 +106,7 @@ const POSTSCREEN_HANDS_OVER = harmless(
 );
 const ONE_LOG_LEVEL = harmless("one level of logging counts for all servers");
 const NO_TLS_EXTRAS = harmless("not there yet: TLS is spoken, and judged, without it");
+const SMTP_REPORTS_ALONE = harmless("reports about TLS are about SMTP, as in Postfix");
 const OWN_TLS_REPORTS = harmless(
   "reports about TLS are counted, made and sent by the service itself: no other program is told",
 );
@@ -210,6 +211,8 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   lmtp_tls_enable_rpk: NO_RAW_KEYS,
   lmtp_tls_loglevel_maps: ONE_LOG_LEVEL,
   lmtp_tls_trace_size_limit: NO_TRACE,
+  lmtp_tlsrpt_enable: SMTP_REPORTS_ALONE,
+  lmtp_tlsrpt_skip_reused_handshakes: SMTP_REPORTS_ALONE,
   lmtp_tlsrpt_socket_name: OWN_TLS_REPORTS,
   local_login_sender_maps: NO_SENDMAIL,
   mailq_path: MOOT,

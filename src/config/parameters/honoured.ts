@@ -244,8 +244,6 @@ export const HONOURED = [
   "lmtp_tls_trust_anchor_file",
   "lmtp_tls_verify_cert_match",
   "lmtp_tls_wrappermode",
-  "lmtp_tlsrpt_enable",
-  "lmtp_tlsrpt_skip_reused_handshakes",
   "lmtp_use_tls",
   "lmtp_xforward_timeout",
   "local_command_shell",

@@ -602,7 +602,7 @@ export const parameters = {
   smtp_mail_timeout: { type: "time", fallback: "300s", since: "1.0", daemons: "smtp", area: "smtp-out", fit: "core", range: "1.." },
   smtp_mime_header_checks: { type: "maps", fallback: "", since: "2.5", daemons: "smtp", area: "smtp-out", fit: "full" },
   smtp_min_data_rate: { type: "int", fallback: "500", since: "3.7", daemons: "smtp", area: "smtp-out", fit: "full", range: "1.." },
-  smtp_mta_sts_cache_limit: { type: "int", fallback: "100000", since: "mta", daemons: "smtp", area: "tls-out", fit: "full", range: "1..", note: "domains whose MTA-STS policies are kept in $data_directory/mta_sts.sqlite" },
+  smtp_mta_sts_cache_limit: { type: "int", fallback: "20000", since: "mta", daemons: "smtp", area: "tls-out", fit: "full", range: "1..", note: "domains whose MTA-STS policies are kept in $data_directory/mta_sts.sqlite" },
   smtp_mta_sts_enable: { type: "bool", fallback: "no", since: "mta", daemons: "smtp", area: "tls-out", fit: "core", note: "obey the MTA-STS policies of the domains that mail goes to (RFC 8461), where DANE does not decide; needs smtp_tls_security_level = may, encrypt or dane" },
   smtp_mx_address_limit: { type: "int", fallback: "5", since: "2.1", daemons: "smtp", area: "smtp-out", fit: "core" },
   smtp_mx_session_limit: { type: "int", fallback: "2", since: "2.1", daemons: "smtp", area: "smtp-out", fit: "core" },

@@ -1,6 +1,6 @@
 import { systemErrorText } from "../../platform/system_error.ts";
 import { asciiDomain } from "../../address/idna.ts";
-import type { MaybeAsync } from "../../base/maybe_async.ts";
+import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import type { DeliveryJob, DeliveryReport } from "../agent.ts";
 import {
@@ -145,6 +145,7 @@ class Delivery {
     if (destination.is !== "host") return this.#badDestination(destination);
     const where = { nexthop: site, domain: destination.host, port: destination.port };
     const draft = await this.#draftFor(where);
+    if (!this.#mustGoOn()) return;
     const requireTls = await this.#requireTlsFor(destination.host);
     this.#reportTo = await this.#reportsFor(destination.host);
     const limits = { addresses: 0, sessions: 0 };
@@ -167,9 +168,8 @@ class Delivery {
   /** What the next hop's own policy is; who would rather have no TLS than no delivery has none looked up. */
   async #draftFor(where: PolicyDestination): Promise<PolicyDraft | PolicyFault> {
     const { settings, policies, wishes } = this.#context.tls;
-    return goesWithoutTls(this.#job.envelope, wishes)
-      ? limitedPolicy(settings)
-      : await policies.nexthop(where);
+    if (goesWithoutTls(this.#job.envelope, wishes)) return limitedPolicy(settings);
+    return await unlessAborted(policies.nexthop(where), this.#signal) ?? INTERRUPTED;
   }
 
   async #requireTlsFor(domain: string): Promise<RequireTlsLevel> {
@@ -567,6 +567,20 @@ class Delivery {
     }
     return demandOf(policy, { domain: myhostname, host: myhostname, requireTls, login });
   }
+}
+
+/** The service stops: nobody is spoken to any more. */
+const INTERRUPTED: PolicyFault = { status: "4.3.2", text: "delivery was interrupted" };
+
+/** What comes of it, or undefined as soon as the service stops: a policy may take as long as its web server does. */
+function unlessAborted<T>(work: MaybeAsync<T>, signal: AbortSignal): MaybeAsync<T | undefined> {
+  if (!isPromise(work)) return work;
+  return new Promise((resolve, reject) => {
+    const stop = () => resolve(undefined);
+    if (signal.aborted) return stop();
+    signal.addEventListener("abort", stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
 }
 
 /** The servers of a next hop that are left to try, and what goes for all of them. */

@@ -42,7 +42,6 @@ export const CLIENT_TABLE_PARAMETERS = [
 export const PUBLISHED_POLICY_PARAMETERS = [
   "lmtp_requiretls_policy",
   "lmtp_tls_enforce_sts_mx_patterns",
-  "lmtp_tlsrpt_skip_reused_handshakes",
   "requiretls_enable",
   "smtp_requiretls_policy",
   "smtp_tls_enforce_sts_mx_patterns",
@@ -194,7 +193,7 @@ function openWishes(
     requireTls: openRequireTlsPolicy(settings[parameter], tools),
     reports: reporting && {
       reporting,
-      skipsReused: settings[`${program}_tlsrpt_skip_reused_handshakes`],
+      skipsReused: settings.smtp_tlsrpt_skip_reused_handshakes,
       note: (text) => log.note(program, "info", text),
     },
   };

@@ -5,6 +5,8 @@ import { RecordStoreFault } from "./record_store.ts";
 /** How much is kept; what comes beyond is not counted. */
 export interface CountLimits {
   readonly groups: number;
+  /** All keys of all groups. */
+  readonly keys: number;
   readonly keysOfGroup: number;
 }
 
@@ -54,6 +56,7 @@ export class CountStore {
 
   #addAll(counts: readonly Count[]): number {
     let groups: number | undefined;
+    let keys: number | undefined;
     const rooms = new Map<string, number>();
     let lost = 0;
     for (const { group, key, count } of counts) {
@@ -63,8 +66,12 @@ export class CountStore {
         groups ??= this.#number(ALL_GROUPS);
         if (++groups > this.#limits.groups) room = 0;
       }
-      if (room > 0) this.#put.run(group, key, count);
-      else lost += count;
+      keys ??= this.#number(ALL_KEYS);
+      if (keys >= this.#limits.keys) room = 0;
+      if (room > 0) {
+        this.#put.run(group, key, count);
+        keys++;
+      } else lost += count;
       rooms.set(group, room > 0 ? room - 1 : 0);
     }
     return lost;
@@ -142,6 +149,7 @@ const SET_UP = [
 ];
 
 const KEYS_OF_GROUP = "SELECT count(*) AS n FROM counts WHERE grp = ?1";
+const ALL_KEYS = "SELECT count(*) AS n FROM counts";
 const ALL_GROUPS = "SELECT count(DISTINCT grp) AS n FROM counts";
 const GROUPS_BEFORE = "SELECT DISTINCT grp FROM counts WHERE grp < ?1 ORDER BY grp LIMIT ?2";
 const COUNTS = "SELECT key, n AS count FROM counts WHERE grp = ?1";

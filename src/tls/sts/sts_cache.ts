@@ -14,7 +14,7 @@ export interface StsCache {
 /** Seconds for which a failed fetch is remembered. */
 const FAILURE_LIFE = 3600;
 /** Entries that a process keeps in memory beside the file. */
-const IN_MEMORY = 2000;
+const IN_MEMORY = 200;
 
 /** When an entry may go: with its policy, or when its failure is of no interest any more. */
 function endOf(entry: StsEntry): number {

@@ -1,7 +1,7 @@
 import { readJson } from "../../base/bounded_json.ts";
 import { integer, list, Misfit, oneOf, optional, record, type Shape, text } from "../../base/shape.ts";
 import { isMxPattern } from "./mx_pattern.ts";
-import { LONGEST_AGE, type StsMode, type StsPolicy } from "./sts_policy.ts";
+import { LONGEST_AGE, MOST_PATTERNS, type StsMode, type StsPolicy } from "./sts_policy.ts";
 
 /** Why a domain's policy could not be had, by the names that reports give it (RFC 8460 §4.3.2.2). */
 export const STS_FAILURES = ["sts-policy-fetch-error", "sts-policy-invalid", "sts-webpki-invalid"] as const;
@@ -38,12 +38,12 @@ export function policyInForce(entry: StsEntry | undefined, now: number): StsPoli
   return entry !== undefined && now < endOfPolicy(entry) ? entry.policy : undefined;
 }
 
-const ENTRY_LIMIT = 256 * 1024;
+const ENTRY_LIMIT = 64 * 1024;
 const seconds = integer(0, Number.MAX_SAFE_INTEGER);
 const pattern: Shape<string> = (value) =>
   typeof value === "string" && isMxPattern(value) ? value : new Misfit("a host name");
 const mode: Shape<StsMode> = oneOf("enforce", "testing", "none");
-const policy = record<StsPolicy>({ mode, mx: list(pattern, 500), maxAge: integer(0, LONGEST_AGE) });
+const policy = record<StsPolicy>({ mode, mx: list(pattern, MOST_PATTERNS), maxAge: integer(0, LONGEST_AGE) });
 const failed = record<FailedFetch>({
   id: text(32),
   at: seconds,

@@ -20,7 +20,7 @@ export interface NoPolicy {
 /** A year, the longest that a policy may hold for (RFC 8461 §3.2). */
 export const LONGEST_AGE = 31_557_600;
 /** Patterns of one policy that are kept; a longer list is nobody's. */
-const MOST_PATTERNS = 500;
+export const MOST_PATTERNS = 100;
 
 /** Reads a policy. Lines end with CR LF or LF; keys that are not known are passed over, and of a key that comes twice the first counts. */
 export function parseStsPolicy(text: string): StsPolicy | NoPolicy {

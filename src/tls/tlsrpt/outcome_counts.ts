@@ -3,7 +3,7 @@ import { outcomeKey, type TlsOutcome } from "./tls_outcome.ts";
 
 const DAY = 86_400_000;
 /** Different outcomes that wait to be written. */
-const MOST_WAITING = 20_000;
+const MOST_WAITING = 5000;
 
 /** The day of UTC that a moment lies in, as reports name it. */
 export function dayOf(milliseconds: number): string {

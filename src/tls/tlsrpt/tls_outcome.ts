@@ -64,8 +64,18 @@ const failure = record<SessionFailure>({
 });
 const outcome = record<TlsOutcome>({ policy, failure: optional(failure) });
 
+/** Longest text of an outcome; what a domain has published is left out where it is longer. */
+const KEY_LIMIT = 4096;
+
 /** One text for all outcomes that are the same. */
-export function outcomeKey({ policy: { type, domain, strings, mxHosts }, failure }: TlsOutcome): string {
+export function outcomeKey(outcome: TlsOutcome): string {
+  const key = wholeKey(outcome);
+  if (key.length <= KEY_LIMIT) return key;
+  const { policy: { type, domain }, failure } = outcome;
+  return wholeKey({ policy: { type, domain }, failure });
+}
+
+function wholeKey({ policy: { type, domain, strings, mxHosts }, failure }: TlsOutcome): string {
   const cut = (value: string | undefined) => value?.slice(0, LONGEST);
   const cutAll = (values: readonly string[] | undefined) =>
     values?.slice(0, MOST).map((value) => value.slice(0, LONGEST));

@@ -92,7 +92,12 @@ test("an outcome is read back from its key, and nothing else is", () => {
   const long = parseOutcomeKey(outcomeKey({
     policy: { type: "sts", domain: "d", strings: Array(200).fill("x".repeat(1000)) },
   }));
-  expect([long?.policy.strings?.length, long?.policy.strings?.[0]?.length]).toEqual([100, 500]);
+  expect(long?.policy).toEqual({ type: "sts", domain: "d" });
+  const helo = parseOutcomeKey(outcomeKey({
+    policy: { type: "sts", domain: "d", strings: ["x"] },
+    failure: { type: "dane-required", helo: "x".repeat(1000) },
+  }));
+  expect([helo?.policy.strings, helo?.failure?.helo?.length]).toEqual([["x"], 500]);
 });
 
 const DAY = 86_400_000;
@@ -133,7 +138,7 @@ describe("reports", () => {
     rmSync(folder, { recursive: true });
   });
 
-  function open(limits = { groups: 100, keysOfGroup: 100 }): CountStore {
+  function open(limits = { groups: 100, keysOfGroup: 100, keys: 1000 }): CountStore {
     const store = new CountStore(join(folder, "tlsrpt.sqlite"), limits);
     stores.push(store);
     return store;
@@ -310,7 +315,7 @@ describe("reports", () => {
   });
 
   test("what others make up is bounded: outcomes of a domain, domains", () => {
-    const limits = { groups: 3, keysOfGroup: 4 };
+    const limits = { groups: 3, keysOfGroup: 4, keys: 1000 };
     const store = open(limits);
     const counts = new OutcomeCounts(() => now);
     for (let i = 0; i < 10; i++) {
@@ -322,6 +327,9 @@ describe("reports", () => {
     expect(store.groupsBefore("9", 100).length).toBe(3);
     counts.add("a.example", { policy: STS, failure: { ...FAILURE, helo: "0" } });
     expect(counts.flush(store)).toBe(0);
+    const full = open({ groups: 100, keysOfGroup: 100, keys: 6 });
+    counts.add("new.example", { policy: STS });
+    expect(counts.flush(full)).toBe(1);
   });
 
   test("counting goes on while the file cannot be written, and is not lost", () => {

@@ -63,7 +63,7 @@ function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
       findSts: sts && program === "smtp" && service.settings.smtp_mta_sts_enable
         ? (domain) => sts.find(domain)
         : undefined,
-      reporting: service.settings[`${program}_tlsrpt_enable`] ? tlsReports : undefined,
+      reporting: program === "smtp" && service.settings.smtp_tlsrpt_enable ? tlsReports : undefined,
     });
 }
 

@@ -22,7 +22,6 @@ import type { MailWorld } from "./mail_world.ts";
 /** The parameters of reports about TLS. */
 export const TLS_REPORT_PARAMETERS = [
   "data_directory",
-  "lmtp_tlsrpt_enable",
   "mail_name",
   "myhostname",
   "smtp_tlsrpt_enable",
@@ -38,8 +37,8 @@ export interface TlsReports extends TlsReporting {
 
 /** How often counts are written down, and one worker looks for reports that are due, in milliseconds. */
 const ROUND = 5000;
-/** Domains times days, and different outcomes of one of them, that are kept. */
-const LIMITS = { groups: 50_000, keysOfGroup: 500 };
+/** Domains times days, different outcomes of one of them, and of all, that are kept. */
+const LIMITS = { groups: 20_000, keysOfGroup: 200, keys: 100_000 };
 
 interface Parts {
   readonly context: AssemblyContext;
@@ -51,7 +50,7 @@ interface Parts {
 export function openTlsReports(parts: Parts): TlsReports | undefined {
   const { services } = parts.context.configuration;
   const isWanted = services.some(({ program, settings }) =>
-    program === "smtp" ? settings.smtp_tlsrpt_enable : program === "lmtp" && settings.lmtp_tlsrpt_enable
+    program === "smtp" && settings.smtp_tlsrpt_enable
   );
   return isWanted ? new Reports(parts) : undefined;
 }

@@ -257,6 +257,16 @@ describe("what domains and senders wish about TLS", () => {
     });
   });
 
+  test("when the service stops, a policy that does not come is not waited for", async () => {
+    const stop = new AbortController();
+    const { agent, deliver } = testAgent({ smtp_tls_security_level: "may" }, {
+      findSts: () => (setImmediate(() => stop.abort(new Error("stop"))), new Promise(() => {})),
+    });
+    const report = await deliver({ nexthop: "one.example" }, stop.signal);
+    expect(report.outcomes[0]).toMatchObject({ is: "deferred", interrupted: true });
+    await agent.close();
+  });
+
   describe("MTA-STS not enforced", () => {
     const rows: readonly (readonly [TestHost, Partial<StsPolicy>, string])[] = [
       [{ certificate: "right" }, {}, "sts ok"],

@@ -8,16 +8,22 @@ import { LONGEST_OF_HELPER, MOST_BUGS } from "../../src/master/helper/helper.ts"
 import { LONGEST_OF_WORKER } from "../../src/worker/protocol/worker_protocol.ts";
 import { type Account, userNamed } from "../kit/servers/accounts.ts";
 import { withPeers } from "../kit/peers.ts";
+import { type Pebble, startPebble } from "../kit/servers/pebble.ts";
+import { until } from "../kit/waiting.ts";
 import { type Server, startServer } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";
 
 setDefaultTimeout(60_000);
 const ROOT = resolve(import.meta.dirname, "../..");
 const PAGE = fs.readFileSync(join(ROOT, "docs/security.md"), "utf8");
-const asRoot = withPeers(import.meta.path, "dist/mta", "root").test;
+const asRoot = withPeers(import.meta.path, "dist/mta", "root", "pebble").test;
 
 let server: Server | undefined;
-afterEach(async () => void await server?.stop());
+let authority: Pebble | undefined;
+afterEach(async () => {
+  await server?.stop();
+  authority?.stop();
+});
 
 test("each test that the page names exists, by file and name", () => {
   const claims = [...PAGE.matchAll(/`((?:src|test)\/[\w/.]+_test\.ts)` ((?:"[^"]+"(?:, )?)+)/g)].flatMap((
@@ -72,7 +78,7 @@ function named(path: string): string {
     .replace(/\/(private|public)\/\w+$/, "/$1/NAME").replace(/\/log\/[\w-]+\.seg$/, "/log/SEGMENT").replace(
       /\/spool\/\w+$/,
       "/spool/ID",
-    );
+    ).replace(/\/account-[\w.-]+\.pem$/, "/account-NAME.pem");
 }
 
 function found(
@@ -97,9 +103,11 @@ function found(
   });
 }
 
-/** A server that has done all that makes files: a delivery as a user, a long message that waits, a question about an address. */
+/** A server that has done all that makes files: a delivery as a user, a long message that waits, a question about an address, an order. */
 async function busy(): Promise<Account> {
   const owner = userNamed("daemon");
+  authority = await startPebble(86_400);
+  await authority.point("mail.example.com", "127.0.0.1");
   server = await startServer({
     mainCf: [
       "mail_owner = daemon",
@@ -110,6 +118,11 @@ async function busy(): Promise<Account> {
       "data_directory = $queue_directory/../fresh",
       "maillog_file = $queue_directory/../maillog",
       "maillog_file_prefixes = /",
+      "acme_domains = mail.example.com",
+      "acme_agree_to_terms = yes",
+      `acme_directory = ${authority.directory}`,
+      `acme_ca_file = ${authority.caFile}`,
+      `acme_http_listen = 127.0.0.1:${authority.httpPort}`,
     ],
     masterCf: [
       "inner unix - n n - 0 spawn user=nobody argv=/bin/cat",
@@ -123,10 +136,9 @@ async function busy(): Promise<Account> {
     body: "x".repeat(900_000).replace(/.{70}/g, "$&\r\n"),
   });
   const log = join(server.directory, "maillog");
-  for (const end = Date.now() + 10_000; !/to=<games@.*status=sent/.test(fs.readFileSync(log, "utf8"));) {
-    if (Date.now() > end) throw new Error(`no delivery:\n${fs.readFileSync(log, "utf8")}`);
-    await new Promise((done) => setTimeout(done, 20));
-  }
+  const logged = (pattern: RegExp) => () => pattern.test(fs.readFileSync(log, "utf8"));
+  await until("the delivery", logged(/to=<games@.*status=sent/));
+  await until("the certificate", logged(/certificate for mail.example.com issued/));
   return owner;
 }
 
@@ -171,16 +183,20 @@ asRoot("processes have the users, groups and descriptors that the page says", as
   const four = (id: number) => Array.from({ length: 4 }, () => String(id));
   const NONE = ["0000000000000000"];
   expect(children.map(ids).sort()).toEqual([
+    ["mta: acme", four(owner.uid), four(owner.gid), [""], NONE],
     ["mta: helper", four(games.uid), four(games.gid), [""], NONE],
     ["mta: spawn inner", four(nobody.uid), four(nobody.gid), [""], NONE],
     ["mta: spawn outer", four(nobody.uid), four(nobody.gid), [""], NONE],
     ["mta: worker", four(owner.uid), four(owner.gid), [""], NONE],
   ]);
-  const helper = children.find(({ name }) => name === "mta: helper")!;
-  const descriptors = fs.readdirSync(`/proc/${helper.pid}/fd`).map((fd) =>
-    fs.readlinkSync(`/proc/${helper.pid}/fd/${fd}`)
-  );
-  expect(descriptors.slice(0, 3)).toEqual(["/dev/null", "/dev/null", "/dev/null"]);
-  expect(descriptors.filter((to) => to.startsWith("/") && to !== "/dev/null")).toEqual([]);
-  expect(descriptors.filter((to) => to.startsWith("socket:"))).toHaveLength(2);
+  for (const apart of ["mta: helper", "mta: acme"]) {
+    const { pid } = children.find(({ name }) => name === apart)!;
+    const descriptors = fs.readdirSync(`/proc/${pid}/fd`).map((fd) =>
+      fs.readlinkSync(`/proc/${pid}/fd/${fd}`)
+    );
+    expect(descriptors.slice(0, 3)).toEqual(["/dev/null", "/dev/null", "/dev/null"]);
+    expect(descriptors.filter((to) => to.startsWith("/") && to !== "/dev/null")).toEqual([]);
+    // What it listens on, and its channel to master.
+    expect(descriptors.filter((to) => to.startsWith("socket:"))).toHaveLength(2);
+  }
 });

@@ -116,6 +116,11 @@ export function recordText({ usage, selector, matchingType, data }: TlsaRecord):
   return `${usage} ${selector} ${matchingType} ${shownHex(data) || "..."}`;
 }
 
+/** The log lines about records that were found (smtp_tls_loglevel = 2, or `dane`). */
+export function recordLines(owner: string, records: readonly TlsaRecord[]): readonly string[] {
+  return records.map((record) => `DNSSEC-signed TLSA record: ${owner}: ${recordText(record)}`);
+}
+
 /** Bytes as log lines show them; of many both ends. */
 export function shownHex(data: Uint8Array): string {
   const hex = Buffer.from(data).toString("hex").toUpperCase();

@@ -9,7 +9,7 @@ import type { DaneLevel } from "./dane_level.ts";
  */
 export function daneDraft(
   draft: PolicyDraft,
-  { level, base, names, records }: Omit<DaneLevel & { is: "dane" }, "is">,
+  { level, base, names, records }: Pick<DaneLevel & { is: "dane" }, "level" | "base" | "names" | "records">,
   digests: DaneDigests,
   whom: string,
 ): Warned<PolicyDraft> {

@@ -43,6 +43,8 @@ export type DaneLevel =
     readonly base: string;
     readonly names: readonly string[];
     readonly records: readonly TlsaRecord[];
+    /** Whose the records are: the end of their aliases. */
+    readonly owner: string;
   }
   | { readonly is: "fault"; readonly fault: PolicyFault };
 
@@ -91,6 +93,7 @@ export async function daneLevel(
     base: answer.base,
     names: namesFor(answer.base, mx),
     records: usable,
+    owner: answer.canonical,
   };
   return { found, warnings };
 }

@@ -52,11 +52,20 @@ async function candidate(
   target: Target,
   port: number,
   mx: MxDomain | undefined,
-  { options, lookups, digests, draft }: FingerSetup,
+  { options, lookups, digests, draft, tls: { log } }: FingerSetup,
   output: FingerOutput,
 ): Promise<Candidate> {
   const { insecureMx, forceTlsa, verbose } = options;
-  const context = { resolver: lookups.resolver, digests, insecureMx, forceTlsa, verbose, ...output };
+  const tellsRecords = log.has("verbose") || log.has("dane");
+  const context = {
+    resolver: lookups.resolver,
+    digests,
+    insecureMx,
+    forceTlsa,
+    verbose,
+    tellsRecords,
+    ...output,
+  };
   const found = await hostLevel(draft, target, port, mx, context);
   const { host, address } = target;
   return "problem" in found ? { host, ...found } : { host, peer: { host, address, port }, ...found };

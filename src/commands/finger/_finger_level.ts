@@ -3,7 +3,7 @@ import { findTlsa } from "../../dns/tlsa.ts";
 import type { MxDomain, Target } from "../../delivery/smtp/route/address_list.ts";
 import { relayName } from "../../delivery/smtp/peer.ts";
 import type { PolicyDraft } from "../../tls/client_policy.ts";
-import { choosePurposes, type TlsaRecord } from "../../tls/dane.ts";
+import { choosePurposes, recordLines, type TlsaRecord } from "../../tls/dane.ts";
 import type { DaneDigests } from "../../tls/dane_digests.ts";
 import { daneDraft } from "../../tls/dane_draft.ts";
 
@@ -14,6 +14,8 @@ export interface FingerLevelContext {
   readonly insecureMx: "may" | "encrypt" | "dane";
   readonly forceTlsa: boolean;
   readonly verbose: boolean;
+  /** The records that were found are shown (-L verbose, dane). */
+  readonly tellsRecords: boolean;
   readonly say: (text: string) => void;
   readonly warn: (text: string) => void;
 }
@@ -51,6 +53,9 @@ export async function hostLevel(
     ? { usable: [], warnings: [] }
     : choosePurposes(answer.records, answer);
   warnings.forEach(context.warn);
+  if (answer.is === "records" && context.tellsRecords) {
+    recordLines(answer.canonical, usable).forEach(context.say);
+  }
   if (answer.is === "absent" || usable.length === 0) {
     const which = answer.is === "absent" ? "" : "usable ";
     if (context.verbose || level === "dane-only") {

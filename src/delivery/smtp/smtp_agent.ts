@@ -155,6 +155,9 @@ function openTls(
   if (policies !== "" && perSite !== "") {
     warn(`${program}_tls_per_site ignored when ${program}_tls_policy_maps is not empty.`);
   }
+  const note = tls.log.has("verbose") || tls.log.has("dane")
+    ? (text: string) => options.log.note(program, "info", text)
+    : undefined;
   const rules: StsRules = {
     find: options.findSts,
     enforcesTables: settings[`${program}_tls_enforce_sts_mx_patterns`],
@@ -173,7 +176,7 @@ function openTls(
       settings: tls,
       policyMaps: maps(policies, "tls_policy_maps"),
       perSite: maps(perSite, "tls_per_site"),
-      refine: refineBySts(refineByDane(client, settings, resolver, { now, warn }), rules),
+      refine: refineBySts(refineByDane(client, settings, resolver, { now, warn, note }), rules),
       extend: (draft, destination) => withSts(draft, destination, rules),
       files: new TrustAnchorFiles(files),
       warn,

@@ -165,6 +165,7 @@ export const DANE_SCENES: Readonly<Record<string, DaneScene>> = {
     certificate: "none",
     second: true,
   },
+  "records that are told of": { want: "verified", tlsa: EE, settings: { smtp_tls_loglevel: "summary,dane" } },
   "LMTP, an own key": { want: "verified", tlsa: EE, lmtp: true },
   "LMTP, another's key": { want: "waits", tlsa: ["3 1 1 root"], lmtp: true },
   "LMTP, no records, dane-only": { want: "waits", level: "dane-only", lmtp: true },

@@ -1,5 +1,6 @@
 import type { SettingsOf } from "../../../config/parameters/settings_type.ts";
 import type { PolicyDraft } from "../../../tls/client_policy.ts";
+import { recordLines } from "../../../tls/dane.ts";
 import { readDaneDigests } from "../../../tls/dane_digests.ts";
 import { daneDraft } from "../../../tls/dane_draft.ts";
 import { type DaneContext, daneLevel } from "../../../tls/dane_level.ts";
@@ -19,12 +20,20 @@ export const DANE_PARAMETERS = [
 /** Their values. */
 export type DaneSettings = SettingsOf<typeof DANE_PARAMETERS>;
 
+/** What is told of it, and when. */
+interface DaneWorld {
+  readonly now: () => number;
+  readonly warn: (text: string) => void;
+  /** Where the records that were found are told of; undefined where they are not. */
+  readonly note: ((text: string) => void) | undefined;
+}
+
 /** Turns `dane` and `dane-only` into what a server's TLSA records say (RFC 7672); all else stays as it is. */
 export function refineByDane(
   client: ClientSettings,
   settings: DaneSettings,
   resolver: DaneContext["resolver"],
-  { now, warn }: { readonly now: () => number; readonly warn: (text: string) => void },
+  { now, warn, note }: DaneWorld,
 ): RefinePolicy {
   const { program } = client;
   const { digests, warnings } = readDaneDigests(settings.tls_dane_digests);
@@ -46,6 +55,7 @@ export function refineByDane(
     if (found.is === "other") {
       return { is: { ...draft, level: found.level }, warnings: lately.news(warnings) };
     }
+    if (note !== undefined) lately.news(recordLines(found.owner, found.records)).forEach(note);
     const verified = daneDraft(draft, found, digests, whomOf(server));
     return { is: verified.is, warnings: lately.news([...warnings, ...verified.warnings]) };
   };

@@ -76,7 +76,7 @@ export function takeResponse(
   input: Input,
 ): MaybeAsync<Step> | undefined {
   const limit = context.settings.saslResponseLimit;
-  const line = takeLine(context, input, limit);
+  const line = takeLine(context, input, limit, true);
   if (line === undefined) return undefined;
   if (line.length > limit) return giveUp(attempt, TOO_LONG);
   const text = line.toString("latin1").replace(/\0.*|\r$/s, "");

@@ -1,14 +1,17 @@
 import { refuse, type Reply } from "../../smtp/reply.ts";
 import type { Context } from "../context.ts";
 import type { SessionFacts } from "../session_facts.ts";
+import { withoutResponses, withoutSecrets } from "./secrets.ts";
 
 // What of the input sent ahead is shown in the log.
 const SHOWN = 100;
+// What of it is looked at for secrets: a line that begins within what is shown ends in here, or is cut off with it.
+const LOOKED_AT = 4096;
 
 const ESCAPES: Readonly<Record<string, string>> = { "\r": "\\r", "\n": "\\n", "\t": "\\t", "\\": "\\\\" };
 
-function escaped(bytes: Buffer): string {
-  return bytes.toString("latin1", 0, SHOWN).replace(
+function escaped(text: string): string {
+  return text.slice(0, SHOWN).replace(
     /[\x00-\x1f\x7f-\xff\\]/g,
     (char) => ESCAPES[char] ?? `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`,
   );
@@ -29,7 +32,9 @@ export function noteEarlyInput(
 ): EarlyTalk | undefined {
   const { facts, deps, settings } = context;
   if (input === undefined || facts.pipelinedEarly) return undefined;
-  deps.log.emit("smtpd", "improperPipelining", { where, client: context.clientText, input: escaped(input) });
+  const text = input.toString("latin1", 0, LOOKED_AT);
+  const shown = escaped(where === "AUTH" ? withoutResponses(text) : withoutSecrets(text));
+  deps.log.emit("smtpd", "improperPipelining", { where, client: context.clientText, input: shown });
   return {
     facts: { ...facts, pipelinedEarly: true },
     refusal: settings.forbidUnauthPipelining

@@ -9,6 +9,7 @@ import type { ForbiddenCommands } from "../policy/forbidden_commands.ts";
 import type { Input } from "../input.ts";
 import type { LinePhase } from "../phase.ts";
 import { noteEarlyInput } from "../policy/pipelining.ts";
+import { maybeResponse, withoutSecrets } from "../policy/secrets.ts";
 import type { SessionFacts } from "../session_facts.ts";
 import { answer, CLOSE, type Step } from "../step.ts";
 import { takeLine } from "../take_line.ts";
@@ -45,6 +46,7 @@ function breaksRules({ deps, settings }: Context, verb: string): MaybeAsync<bool
 }
 
 function runUnknown(phase: LinePhase, session: CommandReader, verb: string, line: string): MaybeAsync<Step> {
+  const mayAnswer = session.where === "AUTH" || session.where === "UNKNOWN";
   session.begin("UNKNOWN");
   return then(breaksRules(session, verb), (breaks): Step => {
     if (!breaks) {
@@ -53,7 +55,7 @@ function runUnknown(phase: LinePhase, session: CommandReader, verb: string, line
     }
     session.deps.log.emit("smtpd", "nonSmtpCommand", {
       client: session.clientText,
-      line: line.slice(0, 100),
+      line: mayAnswer && maybeResponse(line) ? "..." : withoutSecrets(line.slice(0, 100)),
     });
     return { phase, reply: BROKEN_RULES, counts: "bad", counted: "unknown", after: CLOSE };
   });
@@ -144,7 +146,7 @@ function runCommand(phase: LinePhase, session: CommandReader, line: string): May
   if (commandFilter === undefined) return obey(phase, session, text);
   return then(commandFilter(text.replace(/^[ \t]+/, "")), (changed) => {
     if (changed === undefined) return obey(phase, session, text);
-    const [before, after] = [text.slice(0, 100), changed.slice(0, 100)];
+    const [before, after] = [withoutSecrets(text.slice(0, 100)), withoutSecrets(changed.slice(0, 100))];
     log.note("smtpd", "info", `${session.clientText}: replacing command "${before}" with "${after}"`);
     return obey(phase, session, changed);
   });

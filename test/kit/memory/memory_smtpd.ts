@@ -24,7 +24,7 @@ import { systemTlsFiles } from "../../../src/tls/tls_files.ts";
 import { openSmtpdTables } from "../../../src/smtpd/smtpd_tables.ts";
 import { createSmtpd, type Smtpd } from "../../../src/smtpd/smtpd.ts";
 import { type FakeClock, fakeClock } from "./fake_clock.ts";
-import { memoryAuth } from "./memory_dovecot.ts";
+import { memoryAuth, type MemoryDovecot } from "./memory_dovecot.ts";
 import { type MemoryLog, memoryLog } from "./memory_log.ts";
 import { type MemoryStore, memoryStore } from "./memory_store.ts";
 
@@ -142,6 +142,7 @@ export function memorySmtpd(
   overrides: Partial<SmtpdDeps> & {
     readonly clientName?: ClientName;
     readonly processLimit?: string;
+    readonly dovecot?: MemoryDovecot;
     readonly commands?: CommandTable;
   } = {},
 ): MemorySmtpd {
@@ -195,7 +196,7 @@ export function memorySmtpd(
     rejectFooter: createServiceFooter(settings, openTables, () => clock.now()),
     ...openSmtpdTables(settings, openTables, log),
     ...(tls !== undefined && { tls }),
-    ...memoryAuth(settings, openTables, log, clock),
+    ...memoryAuth(settings, openTables, log, clock, overrides.dovecot),
     ...overrides,
   }, overrides.commands);
   return {

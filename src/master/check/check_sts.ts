@@ -21,7 +21,6 @@ export async function checkSts(
       consequence,
       file,
       parameter,
-      feature: "MTA-STS",
     };
   };
   const policy = ownStsPolicy(settings);

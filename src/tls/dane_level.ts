@@ -1,20 +1,14 @@
-import type { Owner } from "../dns/answer.ts";
 import type { Resolver } from "../dns/resolver.ts";
-import { findTlsa } from "../dns/tlsa.ts";
 import { CONFIGURATION_PROBLEM, type PolicyFault } from "./client_policy.ts";
-import { choosePurposes, type TlsaRecord } from "./dane.ts";
+import type { TlsaRecord } from "./dane.ts";
+import { type DaneDomain, daneNames, type DaneService, findDaneHost } from "./dane_host.ts";
 
-/** The server for which the level is `dane` or `dane-only`. */
-export interface DaneSubject {
+/** The server for which the level is `dane` or `dane-only`; the port of a socket of this machine is 0. */
+export interface DaneSubject extends DaneService {
   /** The next hop as written. */
   readonly nexthop: string;
-  readonly host: string;
-  /** 0 for a socket of this machine. */
-  readonly port: number;
-  /** Whose its address is; undefined where that did not come from the DNS. */
-  readonly owner: Owner | undefined;
-  /** The domain whose MX records led to it; undefined for none. */
-  readonly mx: (Owner & { readonly name: string }) | undefined;
+  /** Undefined where no MX record led to it. */
+  readonly mx: DaneDomain | undefined;
 }
 
 /** What DANE is done with. */
@@ -72,30 +66,23 @@ export async function daneLevel(
   if (isInsecureMx && (level === "dane-only" || context.insecureMx === "may")) {
     return quietly(without("non DNSSEC destination"));
   }
-  const answer = await findTlsa(
-    context.resolver,
-    { name: host, owner: subject.owner },
-    port,
-    context.forceTlsa,
-  );
-  if (answer.is === "trouble") {
-    return { found: fault(`TLSA lookup error for ${host}:${port}`), warnings: [answer.why] };
+  const found = await findDaneHost(context.resolver, subject, context.forceTlsa);
+  switch (found.is) {
+    case "trouble":
+      return { found: fault(`TLSA lookup error for ${host}:${port}`), warnings: [found.why] };
+    case "absent":
+      return quietly(without("no TLSA records found"));
+    case "unusable":
+      return { found: without("TLSA records unusable", "encrypt"), warnings: found.warnings };
+    case "usable":
+      break;
   }
-  if (answer.is === "absent") return quietly(without("no TLSA records found"));
-  const { usable, warnings } = choosePurposes(answer.records, answer);
-  if (usable.length === 0) return { found: without("TLSA records unusable", "encrypt"), warnings };
+  const { base, records, owner, warnings } = found;
   if (isInsecureMx && context.insecureMx === "encrypt") {
     return { found: without("Verification not possible, MX RRset is insecure", "encrypt"), warnings };
   }
-  const found: DaneLevel = {
-    is: "dane",
-    level: isInsecureMx ? "halfdane" : level,
-    base: answer.base,
-    names: namesFor(answer.base, mx),
-    records: usable,
-    owner: answer.canonical,
-  };
-  return { found, warnings };
+  const verified = { level: isInsecureMx ? "halfdane" as const : level, base, names: daneNames(base, mx) };
+  return { found: { is: "dane", ...verified, records, owner }, warnings };
 }
 
 const OPPORTUNISTIC: DaneLevel = { is: "other", level: "may" };
@@ -112,9 +99,4 @@ function whyNeverDane(level: string, { port }: DaneSubject, context: DaneContext
   if (port === 0) return 'the "dane" security level is invalid for delivery via unix-domain sockets';
   if (!context.dnssec) return `${level} configured with dnssec lookups disabled`;
   return context.ignoresMxErrors ? `${level} configured with MX lookup errors ignored` : undefined;
-}
-
-/** A certificate may also be for the domain whose mail it takes (RFC 7672 §3.2.2). */
-function namesFor(base: string, mx: DaneSubject["mx"]): readonly string[] {
-  return mx === undefined ? [base] : [...new Set([base, mx.canonical, mx.name])];
 }

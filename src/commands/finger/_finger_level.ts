@@ -1,11 +1,11 @@
-import type { Resolver } from "../../dns/resolver.ts";
-import { findTlsa } from "../../dns/tlsa.ts";
-import type { MxDomain, Target } from "../../delivery/smtp/route/address_list.ts";
 import { relayName } from "../../delivery/smtp/peer.ts";
+import type { MxDomain, Target } from "../../delivery/smtp/route/address_list.ts";
+import type { Resolver } from "../../dns/resolver.ts";
 import type { PolicyDraft } from "../../tls/client_policy.ts";
-import { choosePurposes, recordLines, type TlsaRecord } from "../../tls/dane.ts";
+import { recordLines, type TlsaRecord } from "../../tls/dane.ts";
 import type { DaneDigests } from "../../tls/dane_digests.ts";
 import { daneDraft } from "../../tls/dane_draft.ts";
+import { type DaneHost, daneNames, findDaneHost } from "../../tls/dane_host.ts";
 
 /** What the level of a host is found with. */
 export interface FingerLevelContext {
@@ -31,51 +31,51 @@ export type HostLevel =
  */
 export async function hostLevel(
   draft: PolicyDraft,
-  { host, address, owner }: Pick<Target, "host" | "address" | "owner">,
+  target: Pick<Target, "host" | "address" | "owner">,
   port: number,
   mx: MxDomain | undefined,
   context: FingerLevelContext,
 ): Promise<HostLevel> {
   const { level } = draft;
-  const other = (to: PolicyDraft["level"]): HostLevel => ({ draft: { ...draft, level: to }, records: [] });
   if (level !== "dane" && level !== "dane-only") return { draft, records: [] };
-  const isInsecureMx = mx !== undefined && !mx.authentic;
-  if (isInsecureMx && context.insecureMx === "may") {
+  if (mx !== undefined && !mx.authentic && context.insecureMx === "may") {
     context.say("MX RRset is insecure: try to encrypt");
-    return other("may");
+    return { draft: { ...draft, level: "may" }, records: [] };
   }
-  const answer = await findTlsa(context.resolver, { name: host, owner }, port, context.forceTlsa);
-  if (answer.is === "trouble") {
-    context.warn(answer.why);
-    return { problem: `TLSA lookup error for ${host}:${port}` };
+  const found = await findDaneHost(context.resolver, { ...target, port }, context.forceTlsa);
+  if (found.is === "trouble") {
+    context.warn(found.why);
+    return { problem: `TLSA lookup error for ${target.host}:${port}` };
   }
-  const { usable, warnings } = answer.is === "absent"
-    ? { usable: [], warnings: [] }
-    : choosePurposes(answer.records, answer);
-  warnings.forEach(context.warn);
-  if (answer.is === "records" && context.tellsRecords) {
-    recordLines(answer.canonical, usable).forEach(context.say);
+  if (found.is !== "absent") found.warnings.forEach(context.warn);
+  if (found.is === "usable") {
+    const whom = relayName({ ...target, port });
+    return { draft: byRecords({ ...draft, level }, found, mx, whom, context), records: found.records };
   }
-  if (answer.is === "absent" || usable.length === 0) {
-    const which = answer.is === "absent" ? "" : "usable ";
-    if (context.verbose || level === "dane-only") {
-      context.say(`no ${which}TLSA records found, resorting to "secure"`);
-    }
-    return other("secure");
+  if (context.verbose || level === "dane-only") {
+    const which = found.is === "absent" ? "" : "usable ";
+    context.say(`no ${which}TLSA records found, resorting to "secure"`);
   }
-  if (isInsecureMx && context.insecureMx === "encrypt") {
-    context.say("TLSA RRs found, MX RRset insecure: just encrypt");
-    return { draft: { ...draft, level: "encrypt" }, records: usable };
+  return { draft: { ...draft, level: "secure" }, records: [] };
+}
+
+/** What records make of the level, as far as the way to their host is signed. */
+function byRecords(
+  draft: PolicyDraft & { readonly level: "dane" | "dane-only" },
+  { base, records, owner }: DaneHost & { is: "usable" },
+  mx: MxDomain | undefined,
+  whom: string,
+  { insecureMx, digests, tellsRecords, say, warn }: FingerLevelContext,
+): PolicyDraft {
+  if (tellsRecords) recordLines(owner, records).forEach(say);
+  const isInsecureMx = mx !== undefined && !mx.authentic;
+  if (isInsecureMx && insecureMx === "encrypt") {
+    say("TLSA RRs found, MX RRset insecure: just encrypt");
+    return { ...draft, level: "encrypt" };
   }
-  if (isInsecureMx) context.say("MX RRset insecure: log verified as trusted");
-  const names = mx === undefined ? [answer.base] : [answer.base, mx.canonical, mx.name];
-  const dane = {
-    level: isInsecureMx ? "halfdane" as const : level,
-    base: answer.base,
-    names,
-    records: usable,
-  };
-  const verified = daneDraft(draft, dane, context.digests, relayName({ host, address, port }));
-  verified.warnings.forEach(context.warn);
-  return { draft: verified.is, records: usable };
+  if (isInsecureMx) say("MX RRset insecure: log verified as trusted");
+  const level = isInsecureMx ? "halfdane" : draft.level;
+  const verified = daneDraft(draft, { level, base, names: daneNames(base, mx), records }, digests, whom);
+  verified.warnings.forEach(warn);
+  return verified.is;
 }

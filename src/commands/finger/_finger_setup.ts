@@ -1,9 +1,11 @@
 import { splitList } from "../../config/syntax/list.ts";
+import type { Settings } from "../../config/parameters/settings_type.ts";
 import { readSettings } from "../../config/read_settings.ts";
 import { realWorld } from "../../config/world.ts";
 import { type ClientSettings, clientSettings } from "../../delivery/smtp/client_settings.ts";
 import { systemServices } from "../../delivery/smtp/route/services_file.ts";
 import { systemHosts } from "../../dns/hosts.ts";
+import type { Resolver } from "../../dns/resolver.ts";
 import { createValidatedResolver, type NameServers, nameServers } from "../../dns/system_resolver.ts";
 import type { LookupContext } from "../../delivery/smtp/route/address_list.ts";
 import { ownPid } from "../../platform/process/signals.ts";
@@ -43,48 +45,27 @@ export interface FingerSetup {
 /** Reads main.cf, the options on top of it, and the files that they name; afterwards nothing is done with root's rights. */
 export function setUpFinger(options: FingerOptions, directory: string, output: FingerOutput): FingerSetup {
   const { warn } = output;
-  const program = options.lmtp ? "lmtp" : "smtp";
   const level = clientLevel(options.level ?? "dane");
   if (level === undefined) throw new FingerFault(`Invalid TLS level "${options.level}"`);
-  const { settings } = readSettings({
-    directory,
-    world: realWorld(ownPid(), "posttls-finger"),
-    overrides: { ...options.parameters, lmtp_dns_support_level: "dnssec", smtp_dns_support_level: "dnssec" },
-    missing: "defaults",
-  });
-  const client = fingerClient(clientSettings(program, settings), options);
+  const settings = settingsFor(options, directory);
   const tls = fingerTls(clientTlsSettings("smtp", settings), options);
   const files = new TrustAnchorFiles(ownTlsFiles);
   const draft = draftFor(level, options, tls, files, warn);
-  const engine = level === "none" ? undefined : new ClientTlsEngine(tls, {
-    now: Date.now,
-    files: ownTlsFiles,
-    warn,
-    own: clientCertificates("smtp", settings, ownTlsFiles, warn),
-  });
-  if (options.throughTlsproxy) warn("-X has no effect: there is no tlsproxy(8) here");
-  for (const word of unknownLogWords(options.parameters.smtp_tls_loglevel ?? "")) {
-    warn(`unknown -L option value "${word}" in "${options.parameters.smtp_tls_loglevel}"`);
-  }
+  const engine = level === "none" ? undefined : openEngine(tls, settings, warn);
+  warnOfOptions(options, warn);
   const { digests, warnings } = readDaneDigests(settings.tls_dane_digests);
   warnings.forEach(warn);
   const servers = { servers: splitList(settings.dns_servers), trustAd: settings.dns_trust_ad };
   if (draft.level === "dane" || draft.level === "dane-only") warnOfServers(nameServers(servers), warn);
   const mailOwner = userByName(settings.mail_owner);
   if (mailOwner !== undefined) becomeUser(mailOwner.uid, mailOwner.gid);
+  const client = fingerClient(clientSettings(options.lmtp ? "lmtp" : "smtp", settings), options);
   return {
     options,
     client,
     tls,
-    // Without its files there is no TLS, and the rest is shown all the same.
-    engine: engine?.unavailable() === undefined ? engine : undefined,
-    lookups: {
-      settings: client,
-      resolver: createValidatedResolver(servers),
-      hosts: systemHosts(),
-      isOwnAddress: () => false,
-      random: Math.random,
-    },
+    engine,
+    lookups: lookupsFor(client, createValidatedResolver(servers)),
     service: systemServices(),
     digests,
     draft,
@@ -95,6 +76,37 @@ export function setUpFinger(options: FingerOptions, directory: string, output: F
       return is;
     },
   };
+}
+
+/** main.cf, or the defaults without one, with what the options say on top. */
+function settingsFor({ parameters }: FingerOptions, directory: string): Settings {
+  return readSettings({
+    directory,
+    world: realWorld(ownPid(), "posttls-finger"),
+    overrides: { ...parameters, lmtp_dns_support_level: "dnssec", smtp_dns_support_level: "dnssec" },
+    missing: "defaults",
+  }).settings;
+}
+
+/** Undefined when its files cannot be used: there is no TLS then, and the rest is shown all the same. */
+function openEngine(
+  tls: ClientTlsSettings,
+  settings: Settings,
+  warn: (text: string) => void,
+): ClientTlsEngine | undefined {
+  const own = clientCertificates("smtp", settings, ownTlsFiles, warn);
+  const engine = new ClientTlsEngine(tls, { now: Date.now, files: ownTlsFiles, warn, own });
+  return engine.unavailable() === undefined ? engine : undefined;
+}
+
+function warnOfOptions({ throughTlsproxy, parameters }: FingerOptions, warn: (text: string) => void): void {
+  if (throughTlsproxy) warn("-X has no effect: there is no tlsproxy(8) here");
+  const topics = parameters.smtp_tls_loglevel ?? "";
+  for (const word of unknownLogWords(topics)) warn(`unknown -L option value "${word}" in "${topics}"`);
+}
+
+function lookupsFor(settings: ClientSettings, resolver: Resolver): LookupContext {
+  return { settings, resolver, hosts: systemHosts(), isOwnAddress: () => false, random: Math.random };
 }
 
 /** Hosts are looked up as the options say, and whichever can be reached is good. */

@@ -226,10 +226,12 @@ export class Master {
 
   /** Files of TLS are others now: the workers get what they cannot read of them, and go on as they are. */
   #lendKeys(): void {
-    const { lent } = keysFor(this.#configuration, this.#current?.plan.identity, {
+    const { lent, seen } = keysFor(this.#configuration, this.#current?.plan.identity, {
       world: this.#world,
       identityOf: (path) => this.#keyWatch.identityOf(path),
     });
+    // A table may name other files now.
+    this.#keyWatch.follow(seen);
     // A generation that rises has read its own.
     for (const each of [...this.#draining, this.#current]) each?.lend(lent);
   }

@@ -37,6 +37,13 @@ function renew({ key, certificate }: SelfSigned): void {
   }
 }
 
+/** The certificate for a name, a file that root alone may read. */
+function putNamed({ key, certificate }: SelfSigned): void {
+  secrets.push(key);
+  fs.writeFileSync(path.join(folder, "live/named.new"), `${key}${certificate}`, { mode: 0o600 });
+  fs.renameSync(path.join(folder, "live/named.new"), path.join(folder, "live/named.pem"));
+}
+
 const issue = (name: string) => authority.issue({ name });
 const readyz = async () => await (await fetch(`http://127.0.0.1:${http}/readyz`)).text();
 const metrics = async () => await (await fetch(`http://127.0.0.1:${http}/metrics`)).text();
@@ -53,6 +60,8 @@ beforeAll(async () => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), "letsencrypt-"));
   fs.chmodSync(folder, 0o755);
   renew(issue("first.example"));
+  putNamed(issue("named.example"));
+  fs.writeFileSync(path.join(folder, "sni"), `named.example ${folder}/live/named.pem\n`, { mode: 0o600 });
   http = await freePort();
   server = await startServer({
     mainCf: [
@@ -61,6 +70,7 @@ beforeAll(async () => {
       `smtpd_tls_key_file = ${folder}/live/privkey.pem`,
       `smtpd_tls_cert_file = ${folder}/live/fullchain.pem`,
       "worker_processes = 2",
+      `tls_server_sni_maps = texthash:${folder}/sni`,
     ],
   });
 });
@@ -94,6 +104,19 @@ test("a pair that does not fit leaves the old one, is told once and noted in /re
   renew(key);
   await until("the mended pair", async () => await shown() === "third.example");
   await until("no more note", async () => !(await readyz()).includes("certificate of before"));
+});
+
+test("a certificate for a name (SNI) that only root may read is served, and renewed, too", async () => {
+  const named = async (name: string) => {
+    const found = await startTls(server.port, { ca: authority.certificate, serverName: name });
+    return typeof found === "string" ? found : found.name;
+  };
+  expect([await named("named.example"), await named("other.example")]).toEqual([
+    "named.example",
+    "third.example",
+  ]);
+  putNamed(issue("renamed.example"));
+  await until("the renewed certificate", async () => await named("named.example") === "renamed.example");
 });
 
 test("the end of the certificate is a metric, and told as it comes near", async () => {

@@ -8,6 +8,7 @@ import { ownFilesOf } from "../../tls/chain_parameters.ts";
 import { type TlsLogPart, tlsLogParts } from "../../tls/log_level.ts";
 import { NO_AUTHORITIES } from "../../tls/authorities.ts";
 import type { Attempt } from "../../tls/own_certificates.ts";
+import { RememberedFiles } from "../../tls/remembered_files.ts";
 import type { TlsFiles } from "../../tls/tls_files.ts";
 import type { LoggedClient, ServiceTls } from "../service_tls.ts";
 import type { SessionTls } from "../session_facts.ts";
@@ -89,9 +90,10 @@ class OfferedTls implements ServiceTls {
     this.#now = () => files.now();
     const tables = sniTables(settings.tls_server_sni_maps, openTables);
     if (tables.length === 0) return;
+    const remembered = new RememberedFiles(files);
     this.#sni = new SniContexts({
       tables,
-      read: (path) => files.read(path),
+      read: (path) => remembered.read(path),
       contextOf: (chains) => contexts.contextOf(chains, contexts.authorities() ?? NO_AUTHORITIES),
       log: (level, text) => log.note("smtpd", level, text),
     });

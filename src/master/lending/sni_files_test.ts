@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { loadConfiguration } from "../../config/load.ts";
+import { withSniFiles } from "./sni_files.ts";
+
+let folder: string;
+beforeAll(() => folder = fs.mkdtempSync(path.join(os.tmpdir(), "sni-")));
+afterAll(() => fs.rmSync(folder, { recursive: true }));
+
+test("the files that the tables of tls_server_sni_maps name are lent too, and so are their sources; content is no name", () => {
+  fs.writeFileSync(
+    path.join(folder, "sni"),
+    "a.example /keys/a.key, /keys/a.pem\n.b.example /keys/b.pem\nc.example LS0tLS1CRUdJTg==\n# d.example /keys/d.pem\n",
+  );
+  const loaded = loadConfiguration({
+    directory: "/etc/x",
+    texts: {
+      main:
+        `myhostname = mail.example.com\ntls_server_sni_maps = hash:${folder}/sni, texthash:${folder}/none, pcre:${folder}/p\n`,
+      master: "smtp inet n - n - - smtpd\n",
+      overrides: [],
+    },
+  });
+  if (loaded.is === "bad") throw new Error(JSON.stringify(loaded.errors));
+  const { files } = withSniFiles({ files: new Set(["/own.pem"]), folders: new Set() }, loaded.configuration);
+  expect([...files]).toEqual([
+    "/own.pem",
+    `${folder}/sni`,
+    `${folder}/none`,
+    "/keys/a.key",
+    "/keys/a.pem",
+    "/keys/b.pem",
+  ]);
+});

@@ -1,4 +1,4 @@
-import { splitListRaw } from "../config/syntax/list.ts";
+import { splitList, splitListRaw } from "../config/syntax/list.ts";
 import type { Facts } from "./policy.ts";
 import type { AskedAbout, RelayEffect } from "./restriction.ts";
 import type { RestrictionDeps } from "./restriction_deps.ts";
@@ -61,6 +61,27 @@ export function trustedCertificate({ name }: Named, { settings }: RestrictionDep
   const why =
     `${name}: whoever has a certificate from an authority of smtpd_tls_CAfile or smtpd_tls_CApath may relay`;
   return { is: "unknown", why };
+}
+
+/** Whether AUTH admits those who do not say who they are (smtpd_sasl_security_options without noanonymous). */
+function admitsAnonymous({ settings }: RestrictionDeps): boolean {
+  const options = [settings.smtpd_sasl_security_options, settings.smtpd_sasl_tls_security_options];
+  return settings.smtpd_sasl_auth_enable &&
+    options.some((text) => !splitList(text).some((word) => word.toLowerCase() === "noanonymous"));
+}
+
+/** permit_sasl_authenticated: a stranger is nobody who logs in, and an anonymous login is none. */
+export function ownLogin({ name }: Named, { settings }: RestrictionDeps): RelayEffect {
+  if (!settings.smtpd_sasl_auth_enable) return NEVER;
+  const want = { saslUsername: "user", saslMethod: "PLAIN" };
+  return { is: "session", want, text: `${name}: whoever logs in`, stated: "surely" };
+}
+
+/** check_sasl_access: also an anonymous login has a name. */
+export function asksLogin(_named: Named, restrictionDeps: RestrictionDeps): RelayEffect {
+  if (!admitsAnonymous(restrictionDeps)) return NEVER;
+  const want = { saslUsername: "anonymous", saslMethod: "ANONYMOUS" };
+  return { is: "tried", want, text: "an anonymous login (smtpd_sasl_security_options has no noanonymous)" };
 }
 
 /** permit_mx_backup: the DNS of the recipient's domain decides. */

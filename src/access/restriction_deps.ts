@@ -96,6 +96,8 @@ export const ACCESS_PARAMETERS = [
   "unverified_recipient_tempfail_action",
   "unverified_sender_defer_code",
   "smtpd_sasl_auth_enable",
+  "smtpd_sasl_security_options",
+  "smtpd_sasl_tls_security_options",
   "smtpd_sender_login_maps",
   "unverified_sender_reject_code",
   "unverified_sender_reject_reason",

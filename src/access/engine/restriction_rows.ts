@@ -56,6 +56,7 @@ import { rejectUnverified } from "../restrictions/verify_restrictions.ts";
 import {
   asks,
   asksCertificate,
+  asksLogin,
   CLOSES,
   CLOSES_BUT_FOR_CLIENTS,
   CLOSES_RELAY,
@@ -65,6 +66,7 @@ import {
   mxBackup,
   NEVER,
   ownCertificate,
+  ownLogin,
   trustedCertificate,
 } from "../relay_effect.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
@@ -216,7 +218,7 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
     build: (restrictionDeps, own) => permitInetInterfaces(restrictionDeps, own.name),
   },
   permit_sasl_authenticated: {
-    relayEffect: NEVER,
+    relayEffect: ownLogin,
     build: (restrictionDeps, own) => permitSaslAuthenticated(restrictionDeps, own.name),
   },
   permit_tls_clientcerts: {
@@ -249,7 +251,7 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
   },
   check_sasl_access: {
     argument: "table",
-    relayEffect: NEVER,
+    relayEffect: asksLogin,
     build: (restrictionDeps, own) =>
       checkSaslAccess(restrictionDeps, own.argument, own.defaultCheck, own.name),
   },

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { MISTAKEN, SANE } from "../../../test/access/relay_configurations.ts";
 import { BASE, LISTS } from "../../../test/access/relay_lists.ts";
 import { proofOf, verdictOf } from "../../../test/kit/relay_proof.ts";
@@ -141,4 +141,32 @@ smtpd_relay_restrictions = permit_sasl_authenticated, reject
 `);
   expect(witnesses[0]!.claims).toEqual({ address: "198.51.100.77" });
   expect(witnesses[0]!.attempt.facts.saslUsername).toBe("anybody");
+});
+
+describe("logins", () => {
+  const LOGINS = `smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
+smtpd_sasl_auth_enable = yes
+`;
+
+  test("whoever logs in may relay, which is no stranger", async () => {
+    const { witnesses, doubts, loosely, surely } = await proofOf(BASE + LOGINS);
+    expect([witnesses, doubts, loosely]).toEqual([[], [], []]);
+    expect(surely).toHaveLength(1);
+    expect(surely[0]).toStartWith("smtpd_relay_restrictions: permit_sasl_authenticated: whoever logs in");
+  });
+
+  test("nobody does where nobody can log in", async () => {
+    const { surely } = await proofOf(BASE + LOGINS.replace("= yes", "= no"));
+    expect(surely).toEqual([]);
+  });
+
+  test("an anonymous login is none, but has a name for check_sasl_access", async () => {
+    const anonymous = `${LOGINS}smtpd_sasl_security_options =\n`;
+    expect((await proofOf(BASE + anonymous)).witnesses).toEqual([]);
+    const access = anonymous.replace("permit_sasl", "check_sasl_access static:OK, permit_sasl");
+    const { witnesses } = await proofOf(BASE + access);
+    expect(witnesses[0]!.attempt.facts).toMatchObject({ saslMethod: "ANONYMOUS", saslUsername: "anonymous" });
+    const guarded = access.replace("options =\n", "options = noanonymous\n");
+    expect((await proofOf(BASE + guarded)).witnesses).toEqual([]);
+  });
 });

@@ -48,6 +48,7 @@ function transcript({ attempt: { facts }, through, fix, claims }: Witness): stri
     ...(claims === undefined ? [] : [`  ${claim}`]),
     ...(tls === undefined ? [] : [`  STARTTLS${certificate}`]),
     ...(helo === undefined ? [] : [`  EHLO ${helo}`]),
+    ...(facts.saslMethod === undefined || claims !== undefined ? [] : [`  AUTH ${facts.saslMethod}`]),
     `  MAIL FROM:<${sender}>`,
     `  RCPT TO:<${recipient}>  is accepted`,
     ...through.map((line) => `  by ${line}`),

@@ -1,4 +1,5 @@
 import type { Configuration } from "../../config/service.ts";
+import { checkAcme } from "./check_acme.ts";
 import { checkDnssec } from "./check_dnssec.ts";
 import { checkLogins } from "./check_logins.ts";
 import { checkPipes } from "./check_pipes.ts";
@@ -12,5 +13,6 @@ export function startFindings(configuration: Configuration): Finding[] {
     ...checkLogins(configuration),
     ...checkPipes(configuration),
     ...checkDnssec(configuration),
+    ...checkAcme(configuration),
   ];
 }

@@ -28,6 +28,10 @@ const PEERS = {
   "postfix-sqlite": postfixTable("sqlite"),
   buildah: { files: ["/usr/bin/buildah"], packages: "buildah" },
   dovecot: { files: ["/usr/sbin/dovecot"], packages: "dovecot-core" },
+  "dovecot lmtp": {
+    files: ["/usr/sbin/dovecot", "/usr/lib/dovecot/lmtp"],
+    packages: "dovecot-core dovecot-lmtpd",
+  },
   "cyrus plug-ins": {
     files: [`/usr/lib/${LIBRARIES}/sasl2/libplain.so`],
     packages: "libsasl2-modules",

@@ -59,6 +59,8 @@ const ROWS: readonly Row[] = [
   ["site MAY under a stronger level", site("[localhost]:PORT MAY", level("encrypt")), "STARTTLS not offered"],
   ["site with another word", site("[localhost]:PORT SOMETIMES")],
   ["site beside a policy", site("[localhost]:PORT MUST", { tls_policy_maps: "SITE:[localhost]:PORT none" })],
+  ["policy in trouble", { tls_policy_maps: "fail:down" }],
+  ["site in trouble", { tls_per_site: "fail:down" }],
   ["policy of a parent", { tls_policy_maps: "SITE:.localhost encrypt\nlocalhost encrypt" }],
   ["policy without the port", { tls_policy_maps: "SITE:[localhost] encrypt" }, "STARTTLS not offered"],
   ["wrapper", level("encrypt", { tls_wrappermode: "yes" }), "wrapper"],

@@ -3,6 +3,7 @@ import { checkAcme } from "./check_acme.ts";
 import { checkDnssec } from "./check_dnssec.ts";
 import { checkLogins } from "./check_logins.ts";
 import { checkPipes } from "./check_pipes.ts";
+import { checkPublished } from "./check_published.ts";
 import type { Finding } from "./finding.ts";
 import { unservedEntries } from "./unserved.ts";
 
@@ -14,5 +15,6 @@ export function startFindings(configuration: Configuration): Finding[] {
     ...checkPipes(configuration),
     ...checkDnssec(configuration),
     ...checkAcme(configuration),
+    ...checkPublished(configuration),
   ];
 }

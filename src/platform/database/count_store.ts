@@ -81,10 +81,11 @@ export class CountStore {
     return this.#db.query<{ n: number }, string[]>(query).get(...values)!.n;
   }
 
-  /** Groups before a name in their order, the first first. */
-  groupsBefore(name: string, limit: number): readonly string[] {
+  /** Groups before a name in their order, the first first, without those that are claimed at a moment. */
+  groupsBefore(name: string, now: number, limit: number): readonly string[] {
     return this.#guarded(() =>
-      this.#db.query<{ grp: string }, [string, number]>(GROUPS_BEFORE).all(name, limit).map(({ grp }) => grp)
+      this.#db.query<{ grp: string }, [string, number, number]>(GROUPS_BEFORE).all(name, now, limit)
+        .map(({ grp }) => grp)
     );
   }
 
@@ -151,5 +152,6 @@ const SET_UP = [
 const KEYS_OF_GROUP = "SELECT count(*) AS n FROM counts WHERE grp = ?1";
 const ALL_KEYS = "SELECT count(*) AS n FROM counts";
 const ALL_GROUPS = "SELECT count(DISTINCT grp) AS n FROM counts";
-const GROUPS_BEFORE = "SELECT DISTINCT grp FROM counts WHERE grp < ?1 ORDER BY grp LIMIT ?2";
+const GROUPS_BEFORE = `SELECT DISTINCT grp FROM counts
+  WHERE grp < ?1 AND grp NOT IN (SELECT grp FROM claims WHERE until > ?2) ORDER BY grp LIMIT ?3`;
 const COUNTS = "SELECT key, n AS count FROM counts WHERE grp = ?1";

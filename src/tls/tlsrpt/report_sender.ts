@@ -19,6 +19,8 @@ export interface ReportWorld {
   readonly ask: AskHttps;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** The service stops: what is not sent yet is for later. */
+  readonly isOver: () => boolean;
   readonly note: (level: "info" | "warning", text: string) => void;
 }
 
@@ -32,8 +34,9 @@ const LEASE = 30 * MINUTE;
 const RETRY = HOUR;
 /** After so long a report that could not be delivered is given up (RFC 8460 §5.5). */
 const GIVEN_UP = FIRST + SPREAD + 24 * HOUR;
-/** Reports in one round. */
-const ROUND = 1000;
+/** Reports in one round, and at a time. */
+const ROUND = 20_000;
+const AT_A_TIME = 10;
 /** Bytes of a collector's answer that are read, and milliseconds for it. */
 const [ANSWER_LIMIT, TIME_LIMIT] = [65_536, 60_000];
 
@@ -44,19 +47,29 @@ export function dueAt({ day, domain }: DayOfDomain, submitter: string): number {
 
 /** Sends the reports that are due; those that have to wait come again in a later round. Never rejects for one of them. */
 export async function sendReports(world: ReportWorld): Promise<void> {
-  const { store, now, note, reporter } = world;
-  for (const group of store.groupsBefore(dayOf(now()), ROUND)) {
-    const about = parseGroup(group);
-    if (about === undefined) store.remove(group);
-    else if (now() >= dueAt(about, reporter.submitter)) {
-      const claim = store.claim(group, now(), now() + LEASE);
-      if (claim === undefined) continue;
-      try {
-        await new Sending(world, group, about, claim.note).run();
-      } catch (error) {
-        note("warning", `TLS report for ${about.domain} about ${about.day}: ${(error as Error).message}`);
-      }
+  const { store, now } = world;
+  const groups = store.groupsBefore(dayOf(now()), now(), ROUND).values();
+  const work = async () => {
+    for (const group of groups) {
+      if (world.isOver()) return;
+      await sendOne(world, group);
     }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, work));
+}
+
+async function sendOne(world: ReportWorld, group: string): Promise<void> {
+  const { store, now, note, reporter } = world;
+  const about = parseGroup(group);
+  if (about === undefined) return store.remove(group);
+  if (now() < dueAt(about, reporter.submitter)) return;
+  const claim = store.claim(group, now(), now() + LEASE);
+  if (claim === undefined) return;
+  try {
+    await new Sending(world, group, about, claim.note).run();
+  } catch (error) {
+    if (world.isOver()) return;
+    note("warning", `TLS report for ${about.domain} about ${about.day}: ${(error as Error).message}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { systemClock } from "../../base/clock.ts";
 import type { ParameterName } from "../../config/parameters/settings_type.ts";
+import { ToldLately } from "../../delivery/smtp/tls/told_lately.ts";
 import { every } from "../../platform/timer.ts";
 import type { AskHttps } from "../../tls/sts/fetch_policy.ts";
 import { FileStsCache } from "../../tls/sts/sts_cache.ts";
@@ -22,6 +23,7 @@ export interface MtaSts {
 
 /** How often the first worker looks for policies that end soon, in milliseconds. */
 const REFRESH_EVERY = 3_600_000;
+const REFRESH_FIRST = 60_000;
 
 /** Opens it where a client wants it; the first question opens the cache. */
 export function openMtaSts(
@@ -36,13 +38,11 @@ export function openMtaSts(
     return undefined;
   }
   const log = logFor(settings);
+  const lately = new ToldLately(() => performance.now());
+  const warn = (text: string) => lately.news([text]).forEach((each) => log.note("smtp", "warning", each));
   const now = () => Math.floor(systemClock.now() / 1000);
   const path = `${settings.data_directory}/mta_sts.sqlite`;
-  const cache = new FileStsCache(
-    path,
-    settings.smtp_mta_sts_cache_limit,
-    (text) => log.note("smtp", "warning", text),
-  );
+  const cache = new FileStsCache(path, settings.smtp_mta_sts_cache_limit, warn);
   const policies = new StsPolicies({
     resolver: world.resolver,
     ask: (request) => ask()(request),
@@ -50,12 +50,19 @@ export function openMtaSts(
     now,
     note: (text) => log.note("smtp", "info", text),
   });
-  const stop = index !== 0 ? () => {} : every(REFRESH_EVERY, () => {
-    cache.sweep(now());
-    void policies.refresh();
-  });
+  const stop = index === 0 ? keepFresh(policies, cache, now) : () => {};
   return {
     find: (domain) => policies.find(domain),
     close: () => (stop(), cache.close()),
   };
+}
+
+/** One worker looks after the policies of all: soon after the start, and then every hour. */
+function keepFresh(policies: StsPolicies, cache: FileStsCache, now: () => number): () => void {
+  const round = () => {
+    cache.sweep(now());
+    void policies.refresh();
+  };
+  const [first, others] = [systemClock.after(REFRESH_FIRST, round), every(REFRESH_EVERY, round)];
+  return () => (first(), others());
 }

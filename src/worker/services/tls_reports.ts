@@ -16,6 +16,7 @@ import type { TlsReporting } from "../../tls/tlsrpt/tls_reporting.ts";
 import type { TlsOutcome } from "../../tls/tlsrpt/tls_outcome.ts";
 import { reportUris } from "../../tls/tlsrpt/tlsrpt_record.ts";
 import type { AssemblyContext } from "../assembly.ts";
+import { ToldLately } from "../../delivery/smtp/tls/told_lately.ts";
 import { cleanupFor } from "./cleanup_services.ts";
 import type { MailWorld } from "./mail_world.ts";
 
@@ -61,6 +62,8 @@ class Reports implements TlsReports {
   readonly #stop: () => void;
   #store: CountStore | undefined;
   #sending = false;
+  #isOver = false;
+  readonly #lately = new ToldLately(() => performance.now());
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -81,6 +84,7 @@ class Reports implements TlsReports {
   }
 
   close(): void {
+    this.#isOver = true;
     this.#stop();
     this.#flush();
     this.#store?.close();
@@ -101,7 +105,7 @@ class Reports implements TlsReports {
       await this.#using((store) => this.#sendFrom(store));
     } catch (error) {
       if (!(error instanceof RecordStoreFault)) throw error;
-      this.#note("warning", `TLS reports: ${error.message}`);
+      this.#trouble(error);
     } finally {
       this.#sending = false;
     }
@@ -120,6 +124,7 @@ class Reports implements TlsReports {
       mail: (content, to) => this.#mail(content, to),
       ask: (request) => ask()(request),
       now: () => systemClock.now(),
+      isOver: () => this.#isOver,
       note: (level, text) => this.#note(level, text),
     });
   }
@@ -151,9 +156,15 @@ class Reports implements TlsReports {
       return work(this.#store ??= new CountStore(path, LIMITS));
     } catch (error) {
       if (!(error instanceof RecordStoreFault)) throw error;
-      this.#note("warning", `TLS reports: ${error.message}`);
+      this.#trouble(error);
       return undefined;
     }
+  }
+
+  /** A disk that cannot be used is told now and then. */
+  #trouble({ message }: RecordStoreFault): void {
+    if (this.#isOver) return;
+    for (const text of this.#lately.news([`TLS reports: ${message}`])) this.#note("warning", text);
   }
 
   #note(level: "info" | "warning", text: string): void {

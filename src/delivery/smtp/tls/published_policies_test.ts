@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect } from "bun:test";
+import { createHash, X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +7,7 @@ import { selfMadeAuthority } from "../../../../test/kit/memory/authority.ts";
 import type { SelfSigned } from "../../../../test/kit/memory/self_signed.ts";
 import { configurationOf } from "../../../../test/kit/memory/memory_smtpd.ts";
 import { withPeers } from "../../../../test/kit/peers.ts";
-import { type DnsServer, startDnsServer } from "../../../../test/kit/servers/dns_server.ts";
+import { type DnsServer, startDnsServer, type Zone } from "../../../../test/kit/servers/dns_server.ts";
 import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../../../../test/kit/servers/smtp_peer.ts";
 import { type JobOptions, outcomeLines, testAgent } from "../../../../test/kit/scenes/smtp_delivery.ts";
 import { createResolver } from "../../../dns/resolver.ts";
@@ -28,6 +29,9 @@ interface TestHost extends Omit<PeerScript, "tls"> {
   readonly old?: true;
 }
 
+/** TLSA records of mx1: of its own key, of another. */
+type Tlsa = "right" | "wrong";
+
 interface Scene {
   /** mx1.example.com, mx2.example.com in this order of preference. */
   readonly hosts: readonly TestHost[];
@@ -36,6 +40,7 @@ interface Scene {
   readonly job?: Partial<JobOptions>;
   /** A smtp_tls_policy_maps entry for the domain. */
   readonly table?: string;
+  readonly tlsa?: Tlsa;
 }
 
 const PORT = 52_517;
@@ -45,9 +50,16 @@ function policy(changes: Partial<StsPolicy> = {}): StsAnswer {
   return { is: "policy", policy: { mode: "enforce", mx: ["*.example.com"], maxAge: 1000, ...changes } };
 }
 
+function tlsaOf({ certificate }: SelfSigned, which: Tlsa): Zone {
+  const key = new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" });
+  const digest = createHash("sha256").update(which === "right" ? key : "another").digest("hex");
+  return { [`_${PORT}._tcp.mx1.example.com`]: { TLSA: [`3 1 1 ${digest}`] } };
+}
+
 describe("what domains and senders wish about TLS", () => {
   let folder: string;
   let dns: DnsServer;
+  let zone: Zone;
   let chains: Readonly<Record<string, SelfSigned>>;
   let peers: SmtpPeer[] = [];
   beforeAll(async () => {
@@ -63,12 +75,13 @@ describe("what domains and senders wish about TLS", () => {
         [`expired ${n}`, authority.issue({ name, expired: true })],
       ];
     }));
-    dns = await startDnsServer({
+    zone = {
       "example.com": { MX: ["10 mx1.example.com", "20 mx2.example.com"] },
       "one.example": { MX: ["10 mx1.example.com"] },
       "mx1.example.com": { A: ["127.0.0.21"] },
       "mx2.example.com": { A: ["127.0.0.22"] },
-    });
+    };
+    dns = await startDnsServer(zone, { authentic: true });
   });
   afterEach(async () => {
     await Promise.all(peers.map((peer) => peer.close()));
@@ -79,7 +92,10 @@ describe("what domains and senders wish about TLS", () => {
     if (folder) rmSync(folder, { recursive: true });
   });
 
-  async function play({ hosts, settings, sts, job, table }: Scene) {
+  async function play({ hosts, settings, sts, job, table, tlsa }: Scene) {
+    dns.setZone(
+      tlsa === undefined ? zone : { ...zone, ...tlsaOf(chains[`${hosts[0]!.certificate} 1`]!, tlsa) },
+    );
     peers = await Promise.all(hosts.map(({ certificate, old, ...script }, i) => {
       const chain = certificate && chains[`${certificate} ${i + 1}`]!;
       const tls = chain &&
@@ -106,6 +122,7 @@ describe("what domains and senders wish about TLS", () => {
         servers: [{ host: "127.0.0.1", port: dns.port }],
         attempts: 1,
         timeout: 10_000,
+        trustsAd: () => true,
       }),
       rewriting: rewriting(),
       findSts: (domain) => (asked.push(domain), Promise.resolve(sts ?? { is: "none" })),
@@ -265,6 +282,26 @@ describe("what domains and senders wish about TLS", () => {
     const report = await deliver({ nexthop: "one.example" }, stop.signal);
     expect(report.outcomes[0]).toMatchObject({ is: "deferred", interrupted: true });
     await agent.close();
+  });
+
+  test("DANE comes first: who has TLSA records is judged by them alone, all others by MTA-STS", async () => {
+    const settings = {
+      smtp_tls_security_level: "dane",
+      smtp_dns_support_level: "dnssec",
+      tls_dane_digests: "sha256",
+    };
+    const rows: readonly (readonly [Certificate, Tlsa | undefined, StsAnswer, string, string])[] = [
+      ["stranger", "right", policy({ mx: ["elsewhere.example"] }), "sent", "tlsa ok"],
+      ["right", "wrong", policy(), "deferred", "tlsa certificate-not-trusted"],
+      ["right", undefined, policy(), "sent", "sts ok"],
+      ["other", undefined, policy(), "deferred", "sts certificate-host-mismatch"],
+      ["other", undefined, { is: "none" }, "sent", "no-policy-found ok"],
+    ];
+    for (const [certificate, tlsa, sts, want, result] of rows) {
+      const { outcome, told } = await play({ hosts: [{ certificate }], settings, sts, tlsa });
+      expect([certificate, tlsa, outcome.split(" ")[0], told]).toEqual([certificate, tlsa, want, [result]]);
+      for (const peer of peers) await peer.close();
+    }
   });
 
   describe("MTA-STS not enforced", () => {

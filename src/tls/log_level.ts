@@ -45,11 +45,9 @@ export function unknownLogWords(level: string): readonly string[] {
   return level.split(SEPARATORS).filter((word) => word !== "" && !Object.hasOwn(WORDS, word.toLowerCase()));
 }
 
-/** The parts that a level, or a list of words, asks for. What is no such word asks for nothing. */
+/** The parts that a level, or a list of words, asks for: nothing when one of the words means nothing. */
 export function tlsLogParts(level: string): ReadonlySet<TlsLogPart> {
+  if (unknownLogWords(level).length > 0) return new Set();
   const words = level.split(SEPARATORS).filter((word) => word !== "");
-  return new Set(words.flatMap((word) => {
-    const name = word.toLowerCase();
-    return Object.hasOwn(WORDS, name) ? WORDS[name]! : NONE;
-  }));
+  return new Set(words.flatMap((word) => WORDS[word.toLowerCase()] ?? NONE));
 }

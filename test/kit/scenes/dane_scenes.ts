@@ -16,7 +16,7 @@ export interface SceneChain {
 }
 
 /** What becomes of the mail, in a word. */
-export type Fate = "verified" | "trusted" | "encrypted" | "in the clear" | "waits";
+export type Fate = "verified" | "trusted" | "encrypted" | "in the clear" | "under TLS, unlogged" | "waits";
 
 export interface DaneScene {
   readonly want: Fate;
@@ -166,6 +166,11 @@ export const DANE_SCENES: Readonly<Record<string, DaneScene>> = {
     second: true,
   },
   "records that are told of": { want: "verified", tlsa: EE, settings: { smtp_tls_loglevel: "summary,dane" } },
+  "a log level that is none": {
+    want: "under TLS, unlogged",
+    tlsa: EE,
+    settings: { smtp_tls_loglevel: "summary,bogus" },
+  },
   "LMTP, an own key": { want: "verified", tlsa: EE, lmtp: true },
   "LMTP, another's key": { want: "waits", tlsa: ["3 1 1 root"], lmtp: true },
   "LMTP, no records, dane-only": { want: "waits", level: "dane-only", lmtp: true },

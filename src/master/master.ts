@@ -50,6 +50,8 @@ export interface MasterOptions {
 
 /** Sessions and deliveries may go on so long under the configuration that a reload has replaced: nobody waits for their end. */
 const RELOAD_PATIENCE = 30_000;
+/** A stop that is not complete so long after shutdown_deadline never will be: it is given up, in milliseconds. */
+const STOP_PATIENCE = 10_000;
 
 /** The supervisor (master(8)): configuration, sockets, workers, and answers about them. */
 export class Master {
@@ -85,7 +87,7 @@ export class Master {
   #writer?: LogWriter;
   #log?: Log;
   #reloading: Promise<void> = Promise.resolve();
-  readonly #stopped = Promise.withResolvers<void>();
+  readonly #stopped = Promise.withResolvers<boolean>();
   readonly #children = new Set<number>();
   #stopping = false;
 
@@ -135,8 +137,8 @@ export class Master {
     return this.#current?.plan.identity?.uid;
   }
 
-  /** Resolves when a stop is complete. */
-  get stopped(): Promise<void> {
+  /** Resolves when a stop is over, whatever hangs: with whether it is complete. */
+  get stopped(): Promise<boolean> {
     return this.#stopped.promise;
   }
 
@@ -370,8 +372,13 @@ export class Master {
 
   /** Ends the service: at once when `abort`, else after what is in flight, within shutdown_deadline. */
   async stop(abort: boolean): Promise<void> {
-    const again = this.#stopping;
+    const now = abort || this.#stopping;
+    if (!this.#stopping) this.#limitStop();
     this.#stopping = true;
+    await Promise.race([this.#endAll(now), this.stopped]);
+  }
+
+  async #endAll(now: boolean): Promise<void> {
     this.#cancelStatus();
     this.#lentWatch.stop();
     this.#keyWatch.stop();
@@ -380,12 +387,29 @@ export class Master {
     this.#sockets.close();
     const generations = [...this.#draining, this.#current, this.#rising].filter((each) => each !== undefined);
     const within = this.#configuration.settings.shutdown_deadline * 1000;
-    if (abort || again) generations.forEach((each) => each.kill());
+    if (now) generations.forEach((each) => each.kill());
     else await Promise.all(generations.map((each) => each.drain(within, true)));
     await Promise.all(generations.map((each) => each.gone));
     this.#helpers.stop();
-    await this.#spawned.stop(abort || again);
-    this.#stopped.resolve();
+    await this.#spawned.stop(now);
+    this.#stopped.resolve(true);
+  }
+
+  /** Not every process can be killed, and not every end is told: whoever asked for the stop does not wait for those. */
+  #limitStop(): void {
+    const cancel = this.#world.after(
+      this.#configuration.settings.shutdown_deadline * 1000 + STOP_PATIENCE,
+      () => {
+        const left = [...this.#children].join(", ");
+        this.log.note(
+          "master",
+          "error",
+          `the stop is given up, these processes do not end: ${left || "none"}`,
+        );
+        this.#stopped.resolve(false);
+      },
+    );
+    void this.stopped.then(cancel);
   }
 
   /** Carries out requests of the control socket. */

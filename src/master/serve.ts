@@ -14,7 +14,7 @@ import { systemErrorText } from "../platform/system_error.ts";
 import { every } from "../platform/timer.ts";
 import { userById } from "../platform/process/users.ts";
 import { openControlServer } from "./control/control_server.ts";
-import { findingOf } from "./check/finding.ts";
+import { type Finding, findingOf } from "./check/finding.ts";
 import { Master } from "./master.ts";
 import { StartFault } from "../worker/start_fault.ts";
 import { pidFile } from "./pid_file.ts";
@@ -75,12 +75,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     master = running;
     onUncaught((error) => running.log.emit("master", "bug", { what: errorText(error) }));
     obeySignals(running);
-    await running.start(findings);
-    const closeShell = await openShell(running);
-    options.started?.("", closedIn(running.configuration));
-    await running.stopped;
-    closeShell();
-    return 0;
+    return await Promise.race([run(running, findings, options), givenUp(running)]);
   } catch (error) {
     report(error instanceof Error ? error.message : String(error), world.pid, master, options);
     await master?.stop(true);
@@ -89,6 +84,21 @@ export async function serve(options: ServeOptions): Promise<number> {
     master?.flushLog();
     lock?.release();
   }
+}
+
+/** Serves until a stop is complete. */
+async function run(master: Master, findings: readonly Finding[], options: ServeOptions): Promise<number> {
+  await master.start(findings);
+  const closeShell = await openShell(master);
+  options.started?.("", closedIn(master.configuration));
+  if (!await master.stopped) return 1;
+  closeShell();
+  return 0;
+}
+
+/** Settles only when a stop was given up, even one that the start keeps waiting. */
+async function givenUp(master: Master): Promise<number> {
+  return await master.stopped ? await Promise.withResolvers<never>().promise : 1;
 }
 
 function closedIn({ directory, services }: Configuration): string[] {

@@ -21,7 +21,7 @@ const SUITES = [
   { path: "scripts", timeout: 30_000 },
   { path: "src", timeout: 30_000 },
   { path: "test/readers", timeout: 60_000 },
-  { path: "test/whole", timeout: 120_000 },
+  { path: "test/whole", timeout: 180_000 },
   { path: "test/interop", timeout: 180_000 },
 ] as const;
 

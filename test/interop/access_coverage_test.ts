@@ -193,7 +193,7 @@ describe("the scenarios that are compared with Postfix", () => {
       }
       policy.close();
     }
-  }, 60_000);
+  }, 180_000);
   afterAll(() => Promise.all(closers.map((close) => close())));
 
   test("reach every verdict of every restriction, and no other", () => {

@@ -130,7 +130,7 @@ describe("content checks of the client", () => {
         .join("") +
       "\n"
     );
-    postfix = startPostfix({
+    postfix = await startPostfix({
       main: {
         transport_maps: "texthash:$config_directory/transport",
         smtpd_relay_restrictions: "permit_mynetworks, reject",
@@ -151,10 +151,10 @@ describe("content checks of the client", () => {
     });
     await submitter.agent.close();
     for (const [i] of names.entries()) await postfix.waitForLog(new RegExp(`row${i}/smtp.*status=`));
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
-    postfix?.stop();
+    await postfix?.stop();
     for (const peer of peers) await peer.close();
   });
 

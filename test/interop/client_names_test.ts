@@ -10,6 +10,7 @@ import { memorySmtpd } from "../kit/memory/memory_smtpd.ts";
 import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 import { freePort } from "../kit/server.ts";
 import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
 
@@ -146,15 +147,15 @@ describe("names of clients are those that Postfix finds", () => {
       const options = Object.entries(settings).map(([name, value]) => `\n  -o {${name}=${value}}`).join("");
       return `127.0.0.1:${ports[at]} inet n - n - - smtpd${options}`;
     }).join("\n");
-    postfix = startPostfix({ main: COMMON, master, nameServer: NAME_SERVER });
-  }, 30_000);
+    postfix = await startPostfix({ main: COMMON, master, nameServer: NAME_SERVER });
+  }, 180_000);
 
   afterAll(async () => {
-    postfix?.stop();
+    await postfix?.stop();
     await dns?.close();
   });
 
-  const resolver = createResolver({ servers: [{ host: NAME_SERVER, port: 53 }], timeout: 1000, attempts: 1 });
+  const resolver = createResolver({ servers: [{ host: NAME_SERVER, port: 53 }], timeout: 3000, attempts: 1 });
   const clientLookup = createClientLookup({ resolver, hosts: parseHosts("127.0.0.1 localhost\n") });
 
   async function ours(settings: Readonly<Record<string, string>>, address: string) {
@@ -163,11 +164,8 @@ describe("names of clients are those that Postfix finds", () => {
     const replies: string[] = [];
     for (const command of ["", ...COMMANDS]) {
       if (command !== "") connection.send(`${command}\r\n`);
-      let text = connection.read();
-      for (let waited = 0; text === "" && waited < 5000; waited += 5) {
-        await Bun.sleep(5);
-        text = connection.read();
-      }
+      let text = "";
+      await until("a reply", () => (text += connection.read()) !== "");
       replies.push(text.trimEnd());
     }
     return { replies: replies.slice(2), log: house.log.lines };
@@ -191,7 +189,7 @@ describe("names of clients are those that Postfix finds", () => {
     const lines = aboutName(said.flatMap((each) => each.log), `[${address}]`);
     expect(lines.filter((line) => line.startsWith("connect"))).toEqual(real);
     warnings.push(...said.flatMap((each) => each.log).flatMap(warningIn));
-  }, 20_000);
+  }, 180_000);
 
   test("warnings are the same, about names that lead nowhere and texts that are no names", () => {
     expect(warnings.length).toBeGreaterThan(30);

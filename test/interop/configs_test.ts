@@ -1,16 +1,18 @@
 // Public configurations under the real Postfix and under ours: what it starts with we start with, and a session on each port goes the
 // same way, beside a Dovecot where they look for one.
 import { expect, setDefaultTimeout } from "bun:test";
-import { spawnSync } from "node:child_process";
-import { appendFileSync, chmodSync, mkdirSync, readFileSync } from "node:fs";
+import { type ChildProcess, spawnSync } from "node:child_process";
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { withPeers } from "../kit/peers.ts";
 import { type Dovecot, startDovecot } from "../kit/servers/dovecot.ts";
+import { endOf } from "../kit/servers/ending.ts";
 import { startPostfix } from "../kit/servers/postfix.ts";
 import { PUBLIC_CONFIGS, publicConfigs, renderConfig, type Rendered } from "../kit/scenes/public_configs.ts";
 import { BINARY, freePort, startServer } from "../kit/server.ts";
 import { spawnTied } from "../kit/servers/tied_child.ts";
+import { until } from "../kit/waiting.ts";
 
 setDefaultTimeout(240_000);
 const { test } = withPeers(import.meta.path, "dist/mta", "postfix", "python3", "openssl", "dovecot", "root");
@@ -28,35 +30,38 @@ const COMMANDS = [
 ];
 /** No greeting: what a client sees of an smtpd of Postfix that dies as it starts. */
 const SILENT = "no greeting";
-const GREETING_PATIENCE = 9_000;
-const REPLY_PATIENCE = 60_000;
+/** For the greeting where smtpd processes are known to die, and for everything else, in milliseconds. */
+const [SHORT_PATIENCE, PATIENCE] = [9_000, 60_000];
 
-/** A session's replies, each as one text. */
-function session(port: number): Promise<string[]> {
+/** A session's replies, each as one text; `dying` says whether the server's processes die. */
+function session(port: number, dying: () => boolean = () => false): Promise<string[]> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     const replies: string[] = [];
     const left = [...COMMANDS];
-    let text = "";
+    let [text, heard] = ["", performance.now()];
+    const watch = setInterval(() => {
+      const silent = replies.length === 0;
+      if (performance.now() - heard < (silent && dying() ? SHORT_PATIENCE : PATIENCE)) return;
+      finish(silent ? SILENT : "no reply");
+    }, 100);
     const finish = (last?: string) => {
+      clearInterval(watch);
       socket.destroy();
       resolve(last === undefined ? replies : [...replies, last]);
     };
-    socket.setEncoding("latin1").setTimeout(
-      GREETING_PATIENCE,
-      () => finish(replies.length === 0 ? SILENT : "no reply"),
-    );
+    socket.setEncoding("latin1");
     socket.on("error", () => finish("refused"));
-    socket.on("close", () => resolve(replies));
+    socket.on("close", () => finish());
     socket.on("data", (chunk) => {
       text += chunk;
       const reply = /^(?:\d{3}-.*\r\n)*\d{3}(?: .*)?\r\n/.exec(text)?.[0];
       if (reply === undefined) return;
       text = text.slice(reply.length);
       replies.push(reply.trimEnd());
+      heard = performance.now();
       const next = left.shift();
       if (next === undefined) return finish();
-      socket.setTimeout(REPLY_PATIENCE);
       socket.write(`${next}\r\n`);
     });
   });
@@ -75,31 +80,41 @@ function comparable(reply: string): string {
 
 type Sessions = Record<string, string[]>;
 
-async function sessionsOf({ ports }: Rendered): Promise<Sessions> {
-  const served = ports.filter(({ wrapped, program }) =>
+function servedPorts({ ports }: Rendered) {
+  return ports.filter(({ wrapped, program }) =>
     !wrapped && (program === "smtpd" || program === "postscreen")
   );
+}
+
+async function sessionsOf(rendered: Rendered, dying?: () => boolean): Promise<Sessions> {
   const all = await Promise.all(
-    served.map(async ({ label, port }, at) => [`${at} ${label}`, await session(port)] as const),
+    servedPorts(rendered).map(async ({ label, port }, at) =>
+      [`${at} ${label}`, await session(port, dying)] as const
+    ),
   );
   return Object.fromEntries(all);
 }
 
 /** Runs the real Postfix; answers the sessions, undefined where it does not start. */
 async function theirs(rendered: Rendered): Promise<Sessions | undefined> {
-  logTo(rendered);
-  const postfix = (command: string) =>
-    spawnSync("/usr/sbin/postfix", ["-c", rendered.etc, command], { stdio: "ignore" }).status;
+  const path = logTo(rendered);
+  const log = () => existsSync(path) ? readFileSync(path, "utf8") : "";
+  const postfix = (command: string) => {
+    const options = { stdio: "ignore", timeout: PATIENCE } as const;
+    const { status, error } = spawnSync("/usr/sbin/postfix", ["-c", rendered.etc, command], options);
+    if (error !== undefined) throw new Error(`postfix ${command} does not end`, { cause: error });
+    return status;
+  };
   if (postfix("check") !== 0 || postfix("start") !== 0) return undefined;
   try {
-    return await sessionsOf(rendered);
+    return await sessionsOf(rendered, () => log().includes(": fatal: "));
   } finally {
     postfix("stop");
   }
 }
 
-/** Has it log to a file of its own. */
-function logTo({ etc }: Rendered): void {
+/** Has it log to a file of its own, and answers which. */
+function logTo({ etc }: Rendered): string {
   const folder = dirname(dirname(etc));
   appendFileSync(
     join(etc, "main.cf"),
@@ -109,6 +124,7 @@ function logTo({ etc }: Rendered): void {
   if (!/^postlog\s/m.test(readFileSync(join(etc, "master.cf"), "utf8"))) {
     appendFileSync(join(etc, "master.cf"), `\n${postlog}`);
   }
+  return `${folder}/maillog`;
 }
 
 /** Runs ours; rejects, with its log, where it does not start. */
@@ -121,29 +137,29 @@ async function ours(rendered: Rendered): Promise<Sessions> {
   for (const stream of [child.stdout!, child.stderr!]) {
     stream.setEncoding("utf8").on("data", (chunk) => log += chunk);
   }
-  const exited = new Promise<void>((done) => child.on("exit", () => done()));
   try {
-    const [first] = rendered.ports.filter(({ program }) => program === "smtpd" || program === "postscreen");
-    const up = await Promise.race([listening(first!.port), exited.then(() => false)]);
-    if (!up) throw new Error(`ours did not start:\n${log.slice(-3000)}`);
+    // One after the other: the last may still be refused when the first is there.
+    for (const { port } of servedPorts(rendered)) {
+      await until("a listener", () => listens(port, child, () => log));
+    }
     return await sessionsOf(rendered);
   } finally {
-    child.kill("SIGTERM");
-    await exited;
+    await endOf(child);
   }
 }
 
-/** Waits until somebody listens. */
-async function listening(port: number): Promise<boolean> {
-  for (const end = Date.now() + 30_000; Date.now() < end;) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, "127.0.0.1", () => (socket.destroy(), resolve(true)));
-      socket.on("error", () => resolve(false));
-    });
-    if (open) return true;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+/** Whether somebody listens there; throws when the server has ended. */
+function listens(port: number, child: ChildProcess, log: () => string): Promise<boolean> {
+  if (child.exitCode !== null || child.signalCode !== null) {
+    throw new Error(`ours did not start:\n${log().slice(-3000)}`);
   }
-  return false;
+  const socket = connect(port, "127.0.0.1").setTimeout(1000);
+  return new Promise<boolean>((resolve) => {
+    socket.on("connect", () => resolve(true)).on("error", () => resolve(false)).on(
+      "timeout",
+      () => resolve(false),
+    );
+  }).finally(() => socket.destroy());
 }
 
 /** Starts the Dovecot that a configuration looks for below its queue directory. */
@@ -195,18 +211,20 @@ test("an smtpd that Postfix does not start leaves its clients without a greeting
   const unguarded = "-o smtpd_relay_restrictions= -o smtpd_recipient_restrictions=permit_mynetworks";
   const [theirPort, ourPort] = await Promise.all([freePort(), freePort()]);
   const line = (port: number) => `127.0.0.1:${port} inet n - n - - smtpd ${unguarded}`;
-  const postfix = startPostfix({ main: {}, master: line(theirPort) });
+  const postfix = await startPostfix({ main: {}, master: line(theirPort) });
   const server = await startServer({ masterCf: [line(ourPort)] });
   try {
-    const [real, own] = await Promise.all([session(theirPort), session(ourPort)]);
+    const fatal = /fatal: in parameter smtpd_relay_restrictions/;
+    const [real, own] = await Promise.all([
+      session(theirPort, () => fatal.test(postfix.log())),
+      session(ourPort),
+    ]);
     expectTheSame({ port: own }, { port: real });
     expect(real).toEqual([SILENT]);
-    expect(await postfix.waitForLog(/fatal: in parameter smtpd_relay_restrictions/)).toContain(
-      "postfix/smtpd[",
-    );
+    expect(await postfix.waitForLog(fatal)).toContain("postfix/smtpd[");
     await server.logged(/postfix\/smtpd\[\d+\]: fatal: in parameter smtpd_relay_restrictions/);
   } finally {
-    postfix.stop();
+    await postfix.stop();
     await server.stop();
   }
 });

@@ -145,7 +145,7 @@ describe("values of main.cf against Postfix's own programs", () => {
       if (real !== MACRO_ERROR) expect({ main, own }).toEqual({ main, own: expect.arrayContaining([real]) });
     };
     for (let at = 0; at < BAD.length; at += 12) await Promise.all(BAD.slice(at, at + 12).map(check));
-  }, 120_000);
+  }, 180_000);
 
   test("what they take we take", async () => {
     await Promise.all(GOOD.map(async (main) => {
@@ -156,7 +156,7 @@ describe("values of main.cf against Postfix's own programs", () => {
         own: [],
       });
     }));
-  }, 60_000);
+  }, 180_000);
 
   test(
     "a value that cannot be expanded stops everything here where it stops every program of Postfix, else a service",

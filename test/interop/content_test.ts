@@ -8,6 +8,7 @@ import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 import { freePort } from "../kit/server.ts";
 import { type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, test } = withPeers(import.meta.path, "postfix", "root");
 
@@ -148,10 +149,8 @@ async function theirs(each: Case, port: number, peer: SmtpPeer): Promise<string>
   }
   socket.end("QUIT\r\n");
   if (!last.startsWith("250")) return last;
-  for (const end = Date.now() + 5000; peer.mails.length === before && Date.now() < end;) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  return peer.mails[before]?.content ?? "nothing came";
+  await until("the message", () => peer.mails.length > before);
+  return peer.mails[before]!.content;
 }
 
 const CONTEXTS: Readonly<Record<string, Record<string, string>>> = {
@@ -173,7 +172,7 @@ beforeAll(async () => {
     const transcript = { title: "", file: "", main, client: undefined, only: undefined, steps: [], logs: [] };
     master += masterLines(transcript, ports[name]!, BASE_MAIN_CF);
   }
-  postfix = startPostfix({
+  postfix = await startPostfix({
     main: {
       ...BASE_MAIN_CF,
       default_transport: hop,
@@ -182,10 +181,10 @@ beforeAll(async () => {
     },
     master,
   });
-}, 30_000);
+}, 180_000);
 
 afterAll(async () => {
-  postfix?.stop();
+  await postfix?.stop();
   await peer?.close();
 });
 
@@ -194,6 +193,6 @@ for (const [name, main] of Object.entries(CONTEXTS)) {
     test(`${name}: ${each.name}`, async () => {
       const wanted = norm(await theirs(each, ports[name]!, peer));
       expect(norm(await ours(each, main))).toBe(wanted);
-    }, 15_000);
+    }, 180_000);
   }
 }

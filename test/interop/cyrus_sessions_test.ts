@@ -50,7 +50,7 @@ beforeAll(async () => {
   const ports = await freePorts(theirs.length + ours.length);
   theirPorts.push(...ports.slice(0, theirs.length));
   ourPorts.push(...ports.slice(theirs.length));
-  postfix = startPostfix({
+  postfix = await startPostfix({
     main,
     master: master(theirs, theirPorts).join(""),
     files,
@@ -64,7 +64,7 @@ beforeAll(async () => {
 }, 90_000);
 
 afterAll(async () => {
-  postfix?.stop();
+  await postfix?.stop();
   await server?.stop();
   await saslauthd?.stop();
 });

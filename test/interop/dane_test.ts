@@ -80,7 +80,7 @@ beforeAll(async () => {
     const options = Object.entries(settingsOf(scene)).map(([name, value]) => ` -o {${name}=${value}}`);
     return `d${i} unix - - n - - ${programOf(scene)}${options.join("")}\n`;
   };
-  postfix = startPostfix({
+  postfix = await startPostfix({
     nameServer: RESOLVER,
     main: {
       transport_maps: "texthash:$config_directory/transport",
@@ -95,7 +95,7 @@ beforeAll(async () => {
   });
 }, 60_000);
 afterAll(async () => {
-  postfix?.stop();
+  await postfix?.stop();
   await world?.stop();
 });
 
@@ -112,7 +112,7 @@ async function byPostfix({ peer }: LiveScene, i: number): Promise<Result> {
   const report = await submitter.deliver(mail(`[127.0.0.1]:${SUBMISSION_PORT}`, i));
   await submitter.agent.close();
   const id = /queued as (\w+)/.exec(report.outcomes[0]!.detail.text)![1]!;
-  const log = (await postfix.waitForLog(new RegExp(`${id}: to=.*status=`), 60_000)).slice(before);
+  const log = (await postfix.waitForLog(new RegExp(`${id}: to=.*status=`))).slice(before);
   const line = new RegExp(`${id}: to=.*relay=(.*?), delay=.*dsn=([\\d.]+), status=(\\w+) \\((.*)\\)$`, "m")
     .exec(log)!;
   const said = log.split("\n").filter((text) => /postfix\/[sl]mtp\[/.test(text) && !/: to=</.test(text));

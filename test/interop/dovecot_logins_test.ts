@@ -58,7 +58,7 @@ beforeAll(async () => {
   const lines = Object.entries(MAIN).map(([name, value]) => `${name} = ${value}`);
   server = await startServer({ files, mainCf: lines, masterCf: SERVICES(ports[0], ports[1], ports[2]) });
   theirDovecot = await startDovecot();
-  postfix = startPostfix({
+  postfix = await startPostfix({
     files,
     main: { ...MAIN, smtpd_sasl_path: `inet:127.0.0.1:${theirDovecot.port}` },
     master: [...SERVICES(ports[3], ports[4], ports[5]), "tlsmgr unix - - n 1000? 1 tlsmgr"].join("\n"),
@@ -69,7 +69,7 @@ beforeAll(async () => {
 }, 90_000);
 
 afterAll(async () => {
-  postfix?.stop();
+  await postfix?.stop();
   await server?.stop();
   await ownDovecot?.stop();
   await theirDovecot?.stop();

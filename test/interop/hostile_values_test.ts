@@ -7,7 +7,7 @@ import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, test } = withPeers(import.meta.path, "postfix", "root");
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const pairs: Pair[] = [];
 const tables: TablePeer[] = [];

@@ -6,7 +6,7 @@ import { freePort, startServer } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";
 
 const { test } = withPeers(import.meta.path, "dist/mta", "root", "postfix");
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const MAIN = {
   mynetworks: "192.0.2.0/24 # not yet 127.0.0.0/8",
@@ -36,7 +36,7 @@ async function repliesAt(port: number): Promise<string[]> {
 test("a list ends at a comment, with the real one's warning; the words behind it let nobody in", async () => {
   const port = await freePort();
   const files = { domains: DOMAINS };
-  const real = startPostfix({ main: MAIN, master: `127.0.0.1:${port} inet n - n - - smtpd`, files });
+  const real = await startPostfix({ main: MAIN, master: `127.0.0.1:${port} inet n - n - - smtpd`, files });
   const mainCf = Object.entries(MAIN).map(([name, value]) => `${name} = ${value}`);
   const ours = await startServer({ mainCf, files });
   try {
@@ -52,7 +52,7 @@ test("a list ends at a comment, with the real one's warning; the words behind it
       /mynetworks: comment .* \(\S+\/main\.cf, line \d+; it ends the list: write it on a line of its own\)/,
     );
   } finally {
-    real.stop();
+    await real.stop();
     await ours.stop();
   }
 });

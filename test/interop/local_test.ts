@@ -5,7 +5,7 @@ import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, test } = withPeers(import.meta.path, "postfix", "root");
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 /** Users of every Debian system: games and news get the mail, irc sends it and gets the bounces. */
 const ALIASES: Readonly<Record<string, string>> = {

@@ -10,7 +10,7 @@ import { freePort, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
 
 const { test } = withPeers(import.meta.path, "dist/mta", "root", "postfix", "script");
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 interface Rotated {
   readonly code: number | null;
@@ -36,7 +36,10 @@ function look(code: number | null, said: string, log: string): Rotated {
 }
 
 async function theirs(main: Readonly<Record<string, string>>): Promise<Rotated> {
-  const postfix = startPostfix({ main: {}, master: `127.0.0.1:${await freePort()} inet n - n - - smtpd` });
+  const postfix = await startPostfix({
+    main: {},
+    master: `127.0.0.1:${await freePort()} inet n - n - - smtpd`,
+  });
   try {
     await postfix.waitForLog(/daemon started/);
     const etc = postfix.configDirectory;
@@ -48,7 +51,7 @@ async function theirs(main: Readonly<Record<string, string>>): Promise<Rotated> 
     const { status, stdout } = spawnSync("script", ["-qec", command, "/dev/null"], { encoding: "utf8" });
     return look(status, stdout, join(dirname(etc), "maillog"));
   } finally {
-    postfix.stop();
+    await postfix.stop();
   }
 }
 

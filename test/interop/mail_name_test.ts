@@ -14,7 +14,7 @@ const { afterAll, beforeAll, test } = withPeers(
   "postfix",
   "postfix-pcre",
 );
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const RULES = "# hide where mail comes from\n/^Received: .*by .* \\(Postfix\\) with E?SMTP/ WARN hidden\n";
 const STRUCK =
@@ -29,14 +29,14 @@ let real: PostfixInstance | undefined;
 let [realPort, servers]: [number, Server[]] = [0, []];
 beforeAll(async () => {
   realPort = await freePort();
-  real = startPostfix({
+  real = await startPostfix({
     main: { ...MAIN, header_checks: "pcre:$config_directory/rules" },
     master: `127.0.0.1:${realPort} inet n - n - - smtpd`,
     files: { rules: RULES },
   });
 });
 afterAll(async () => {
-  real?.stop();
+  await real?.stop();
   for (const server of servers.splice(0)) await server.stop();
 });
 

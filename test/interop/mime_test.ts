@@ -13,6 +13,7 @@ import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 import { freePort } from "../kit/server.ts";
 import { type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
 
@@ -211,7 +212,7 @@ describe("content checks see what Postfix's see", () => {
       };
       master += masterLines(transcript, port, BASE_MAIN_CF);
     }
-    postfix = startPostfix({
+    postfix = await startPostfix({
       main: {
         ...BASE_MAIN_CF,
         default_transport: hop,
@@ -234,17 +235,15 @@ describe("content checks see what Postfix's see", () => {
       }),
     );
     const accepted = cases.filter(({ sender }) => replies.get(sender)!.startsWith("250"));
-    for (
-      const end = Date.now() + 60_000;
-      peer.mails.length + sevenBitPeer.mails.length < accepted.length && Date.now() < end;
-    ) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await until(
+      "all that was accepted",
+      () => peer.mails.length + sevenBitPeer.mails.length >= accepted.length,
+    );
     log = postfix.log().split("\n");
-  }, 120_000);
+  }, 180_000);
 
   afterAll(async () => {
-    postfix?.stop();
+    await postfix?.stop();
     await Promise.all([peer?.close(), sevenBitPeer?.close()]);
   });
 

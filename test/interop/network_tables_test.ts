@@ -28,7 +28,7 @@ const { afterAll, beforeAll, describe, test } = withPeers(
   "redis",
 );
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(180_000);
 
 const RUNNER = join(import.meta.dirname, "../../src/main.ts");
 

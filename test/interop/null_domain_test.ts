@@ -4,6 +4,7 @@ import { withPeers } from "../kit/peers.ts";
 import { startPostfix } from "../kit/servers/postfix.ts";
 import { freePort, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
+import { until } from "../kit/waiting.ts";
 
 const { test } = withPeers(import.meta.path, "dist/mta", "root", "postfix");
 
@@ -125,9 +126,7 @@ async function story({ port, log }: System): Promise<unknown> {
   }
   // Notices to the sender come later than what they tell of.
   const ends = () => log().split("\n").flatMap((line) => / (to=<(?!s@).*, status=.*)/.exec(line)?.[1] ?? []);
-  for (const end = Date.now() + 20_000; ends().length < taken; await Bun.sleep(20)) {
-    if (Date.now() > end) throw new Error(`${taken} messages, but\n${log().slice(-3000)}`);
-  }
+  await until(() => `the end of ${taken} messages:\n${log().slice(-3000)}`, () => ends().length >= taken);
   const plain = (text: string) => text.replace(/delays?=[^,]*, /g, "");
   return { said, ends: ends().map(plain).sort() };
 }
@@ -137,7 +136,7 @@ for (const [name, lists] of Object.entries(LISTS)) {
     test(`${name}, resolve_null_domain = ${nullDomain}`, async () => {
       const main = { ...COMMON, ...lists, resolve_null_domain: nullDomain };
       const port = await freePort();
-      const postfix = startPostfix({ main, master: `127.0.0.1:${port} inet n - n - - smtpd` });
+      const postfix = await startPostfix({ main, master: `127.0.0.1:${port} inet n - n - - smtpd` });
       const server = await startServer({
         mainCf: Object.entries(main).map(([key, value]) => `${key} = ${value}`),
       });
@@ -146,9 +145,9 @@ for (const [name, lists] of Object.entries(LISTS)) {
         const [theirs, ours] = await Promise.all([story({ port, log: postfix.log }), story(server)]);
         expect(ours).toEqual(theirs);
       } finally {
-        postfix.stop();
+        await postfix.stop();
         await server.stop();
       }
-    }, 60_000);
+    }, 180_000);
   }
 }

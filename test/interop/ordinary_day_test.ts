@@ -4,8 +4,10 @@ import { expect, setDefaultTimeout } from "bun:test";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sessionsOver, unfinished } from "../kit/scenes/at_rest.ts";
 import { CLIENTS, kindOf, play } from "../kit/scenes/ordinary_day.ts";
 import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
 import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 import { freePort, startServer } from "../kit/server.ts";
 import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
@@ -67,7 +69,7 @@ function main(hops: ReadonlyMap<string, SmtpPeer>, down: number): Record<string,
     allow_mail_to_files: "alias, forward",
     header_checks: "regexp:$config_directory/checks",
     body_checks: "regexp:{{/^note this/ WARN noted}}",
-    smtpd_timeout: "2s",
+    smtpd_timeout: "5s",
     smtpd_peername_lookup: "no",
     smtpd_hard_error_limit: "3",
     smtpd_soft_error_limit: "1",
@@ -90,8 +92,9 @@ const REAL_ONLY = [
 /** Plays the day, and answers the kinds of lines, each with how often it came. */
 async function kindsAt(port: number, log: () => string): Promise<Map<string, number>> {
   const before = log().length;
-  for (const client of CLIENTS) await play(client, port);
-  await quiet(log);
+  const accepted: string[] = [];
+  for (const client of CLIENTS) accepted.push(...await play(client, port));
+  await atRest(() => log().slice(before), accepted);
   const kinds = new Map<string, number>();
   for (const line of log().slice(before).split("\n")) {
     const kind = kindOf(line);
@@ -100,12 +103,12 @@ async function kindsAt(port: number, log: () => string): Promise<Map<string, num
   return kinds;
 }
 
-/** Waits until nothing has been logged for a while. */
-async function quiet(log: () => string): Promise<void> {
-  for (let before = -1; before !== log().length;) {
-    before = log().length;
-    await new Promise((done) => setTimeout(done, 1500));
-  }
+/** Waits until every session is over, and everything that came of the mail. */
+function atRest(log: () => string, accepted: readonly string[]): Promise<void> {
+  return until(
+    () => `the end of ${unfinished(log(), accepted)}:\n${log().slice(-3000)}`,
+    () => sessionsOver(log()) >= CLIENTS.length && unfinished(log(), accepted).length === 0,
+  );
 }
 
 test("every kind of line of an ordinary day is in both logs", async () => {
@@ -121,14 +124,14 @@ test("every kind of line of an ordinary day is in both logs", async () => {
   const ours = await startServer({ mainCf, files });
   await ours.logged(/disconnect from/); // whoever looked whether it serves
   try {
-    real = startPostfix({ main: settings, master: `127.0.0.1:${port} inet n - n - - smtpd`, files });
+    real = await startPostfix({ main: settings, master: `127.0.0.1:${port} inet n - n - - smtpd`, files });
     const [theirs, here] = await Promise.all([kindsAt(port, real.log), kindsAt(ours.port, ours.log)]);
     const only = (one: Map<string, number>, other: Map<string, number>) =>
       [...one].filter(([kind, times]) => other.get(kind) !== times).map(([kind, times]) => `${times} ${kind}`)
         .sort();
     expect({ real: only(theirs, here), ours: only(here, theirs) }).toEqual({ real: REAL_ONLY, ours: [] });
   } finally {
-    real?.stop();
+    await real?.stop();
     await ours.stop();
     for (const hop of hops.values()) await hop.close();
     rmSync(directory, { recursive: true });

@@ -242,7 +242,7 @@ describe("mta postconf against Postfix's own", () => {
       ["-c", directory, ...some],
       ["-c", directory, "-x", "-o", "relayhost=$mydomain", "-o", "mail_name = x  y", ...some],
     ]);
-  }, 60_000);
+  }, 180_000);
 
   test.each(Object.keys(MASTERS))("master.cf: %s", async (name) => {
     const directory = configuration(
@@ -261,7 +261,7 @@ describe("mta postconf against Postfix's own", () => {
         at(...bad)
       ),
     ]);
-  }, 60_000);
+  }, 180_000);
 
   test("bad master.cf files", async () => {
     await compareAll(
@@ -270,14 +270,14 @@ describe("mta postconf against Postfix's own", () => {
         return [["-c", directory, "-M"], ["-c", directory, "-n"]];
       }),
     );
-  }, 60_000);
+  }, 180_000);
 
   test("command lines that are refused", async () => {
     await compareAll(LINES.map((line, at) => {
       const directory = configuration(`line-${at}`, "relayhost = x\n", MASTERS.options!);
       return line[0] === "-c" ? line : ["-c", directory, ...line];
     }));
-  }, 60_000);
+  }, 180_000);
 
   test("files that are not there", async () => {
     const directory = configuration("half", "relayhost = x\n", "");
@@ -290,7 +290,7 @@ describe("mta postconf against Postfix's own", () => {
       ["-c", directory, "-n"],
       ["-c", directory, "-M"],
     ]);
-  }, 60_000);
+  }, 180_000);
 
   test("lists of locks and SASL types", async () => {
     await compareAll([["-l"], ["-a"], ["-A"]]);
@@ -316,7 +316,7 @@ describe("mta postconf against Postfix's own", () => {
         ) => [["-c", each, option], ["-c", each, option, file], ["-c", each, option, ""]])
       ),
     );
-  }, 60_000);
+  }, 180_000);
 
   /** Runs the same edit on two copies and compares the files. */
   let edits = 0;
@@ -445,7 +445,7 @@ last = end
       const directory = configuration(`generated-${at}`, lines.join("\n") + end, MASTERS.tight!);
       return [["-c", directory, "-n"], ["-c", directory, "-nx"]];
     }));
-  }, 120_000);
+  }, 180_000);
 
   test("generated master.cf files", async () => {
     const option = fc.constantFrom(
@@ -497,5 +497,5 @@ last = end
       await compareEdit({ main: "", master: entries.join("") }, ["-Pe", "*/inet/added=1", "*/*/a=new"]);
       await compareEdit({ main: "", master: entries.join("") }, ["-PX", "*/*/a"]);
     }
-  }, 120_000);
+  }, 180_000);
 });

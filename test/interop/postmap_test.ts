@@ -191,7 +191,7 @@ describe("beside the real postmap", () => {
     for (let at = 0; at < sample.length; at += 6) {
       await Promise.all(sample.slice(at, at + 6).map((each, k) => make(each, at + k)));
     }
-  }, 60_000);
+  }, 180_000);
 
   test("adding and deleting, by either on the other's file", () => {
     for (const type of ["hash", "btree", "lmdb"]) {
@@ -213,7 +213,7 @@ describe("beside the real postmap", () => {
       const all = run("ours", "postmap", ["-s", `${type}:grow`]);
       expect(sorted(all.out)).toBe(sorted("b\t2\nc\t33\nd\t4\ne\t5\n"));
     }
-  }, 60_000);
+  }, 180_000);
 
   test("an index older than its source is told of, whatever is asked of it", () => {
     const [hour, half] = [60, 30].map((minutes) => Date.now() / 1000 - minutes * 60);
@@ -247,7 +247,7 @@ describe("beside the real postmap", () => {
         }
       }
     }
-  }, 60_000);
+  }, 180_000);
 
   test("options, files and types that cannot be: the same refusal", async () => {
     put("tiny", fs.readFileSync(join(fixtures, "tiny.txt")));
@@ -303,7 +303,7 @@ describe("beside the real postmap", () => {
         }),
       );
     }
-  }, 60_000);
+  }, 180_000);
 
   test.each([
     "regexp:{{/^X/ }}",
@@ -332,7 +332,7 @@ describe("beside the real postmap", () => {
         });
       }
     }
-  }, 60_000);
+  }, 180_000);
 
   test("modes: 0644 less what the source denies, -p for 0644, an existing table's kept", () => {
     for (
@@ -540,6 +540,6 @@ describe("beside the real postmap", () => {
       table.close();
       expect([...answers]).toEqual(["v"]);
     },
-    30_000,
+    180_000,
   );
 });

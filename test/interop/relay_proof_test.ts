@@ -89,8 +89,8 @@ describe("the proof against open relay and the real Postfix", () => {
       // permits all, and satisfies Postfix's search for a word that could close
       "-o { smtpd_relay_restrictions = check_client_access static:OK, reject }"
     ).join("\n");
-    postfix = startPostfix({ main, master });
-  }, 60_000);
+    postfix = await startPostfix({ main, master });
+  }, 180_000);
 
   afterAll(() => postfix?.stop());
 
@@ -104,6 +104,6 @@ describe("the proof against open relay and the real Postfix", () => {
           expect(await rcpt(ports[at]!, attempts(STRANGER, want, recipient)[0]!)).toMatch(/^[45]/);
         }
       }
-    }, 30_000);
+    }, 180_000);
   });
 });

@@ -110,9 +110,9 @@ for (const [name, settings] of Object.entries(VARIANTS)) {
     beforeAll(async () => {
       [port = 0] = await freePorts(1);
       const master = `127.0.0.1:${port} inet n - n - - smtpd`;
-      postfix = startPostfix({ main, master, files: { virtual: ALIASES } });
+      postfix = await startPostfix({ main, master, files: { virtual: ALIASES } });
       rewriter = policyKit(text, { directory: postfix.configDirectory }).rewriter;
-    }, 60_000);
+    }, 180_000);
     afterAll(() => postfix?.stop());
 
     async function ours(sender: string, given: readonly string[]): Promise<Queued | string> {

@@ -220,12 +220,12 @@ for (const [name, settings] of Object.entries(VARIANTS)) {
     let real: TrivialRewrite;
 
     beforeAll(async () => {
-      postfix = startPostfix({ main, master: "" });
+      postfix = await startPostfix({ main, master: "" });
       real = await openTrivialRewrite(postfix.configDirectory.replace(/etc$/, "queue"));
-    }, 60_000);
-    afterAll(() => {
+    }, 180_000);
+    afterAll(async () => {
       real?.close();
-      postfix?.stop();
+      await postfix?.stop();
     });
 
     test("addresses of the table resolve alike", async () => {
@@ -239,7 +239,7 @@ for (const [name, settings] of Object.entries(VARIANTS)) {
           expect(route.is).toBe("route");
         }
       }
-    }, 60_000);
+    }, 180_000);
 
     test("addresses of the table take the same standard form", async () => {
       for (const context of ["local", "remote"] as const) {
@@ -249,7 +249,7 @@ for (const [name, settings] of Object.entries(VARIANTS)) {
             .toEqual([address, context, expected]);
         }
       }
-    }, 60_000);
+    }, 180_000);
 
     test("generated addresses resolve and rewrite alike", async () => {
       const piece = fc.constantFrom(
@@ -285,6 +285,6 @@ for (const [name, settings] of Object.entries(VARIANTS)) {
         }),
         { numRuns: 2000 },
       );
-    }, 120_000);
+    }, 180_000);
   });
 }

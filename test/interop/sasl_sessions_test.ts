@@ -27,7 +27,7 @@ beforeAll(async () => {
   const ports = await freePorts(theirs.length + ours.length);
   theirPorts.push(...ports.slice(0, theirs.length));
   ourPorts.push(...ports.slice(theirs.length));
-  postfix = startPostfix({
+  postfix = await startPostfix({
     main: { ...main, default_process_limit: "200" },
     master: master(theirs, theirPorts).join(""),
   });
@@ -39,7 +39,7 @@ beforeAll(async () => {
 }, 90_000);
 
 afterAll(async () => {
-  postfix?.stop();
+  await postfix?.stop();
   await server?.stop();
   await dovecot?.stop();
 });

@@ -17,7 +17,7 @@ beforeAll(async () => {
     ports.splice(0, ports.length, ...await freePorts(transcripts.length));
     const master = transcripts.map((transcript, i) => masterLines(transcript, ports[i]!, BASE_MAIN_CF));
     try {
-      postfix = startPostfix({
+      postfix = await startPostfix({
         main: { ...BASE_MAIN_CF, default_process_limit: "200" },
         master: master.join(""),
       });
@@ -26,12 +26,12 @@ beforeAll(async () => {
       if (attempt === 3 || !String(error).includes("Address already in use")) throw error;
     }
   }
-}, 30_000);
+}, 180_000);
 
 afterAll(() => postfix?.stop());
 
 transcripts.forEach((transcript, i) => {
   test.concurrent(`${transcript.file}: ${transcript.title}`, async () => {
     await play(transcript, await liveLine(transcript, ports[i]!, () => postfix!.log()));
-  }, 20_000);
+  }, 180_000);
 });

@@ -48,7 +48,7 @@ describe("Postfix's client", () => {
   let stages: Stage[];
   beforeAll(async () => {
     stages = await setStages();
-    postfix = startPostfix({
+    postfix = await startPostfix({
       main: {
         transport_maps: "texthash:$config_directory/transport",
         smtpd_relay_restrictions: "permit_mynetworks, reject",
@@ -61,9 +61,9 @@ describe("Postfix's client", () => {
         ).join(""),
       },
     });
-  }, 20_000);
+  }, 180_000);
   afterAll(async () => {
-    postfix?.stop();
+    await postfix?.stop();
     for (const { peer, scene } of stages ?? []) if (!scene.noServer) await peer.close();
   });
 
@@ -76,7 +76,7 @@ describe("Postfix's client", () => {
       const id = /queued as (\w+)/.exec(report.outcomes[0]!.detail.text)![1]!;
       const line = (address: string) => new RegExp(`${id}: to=<${address}>.*status=.*`);
       let log = "";
-      for (const address of to) log = await postfix.waitForLog(line(address), 8000);
+      for (const address of to) log = await postfix.waitForLog(line(address));
       const masked = (text: string) =>
         text.replaceAll(`:${port}`, ":P").replaceAll(`@${domain}`, "@D")
           .replace(/size \d+ exceeds/, "size S exceeds").replaceAll(id, "ID");
@@ -88,6 +88,6 @@ describe("Postfix's client", () => {
       if (scene.auth !== undefined) expect(peer.auth).toEqual([...scene.auth]);
       for (const want of scene.log ?? []) expect(masked(log)).toContain(want);
       await submitter.agent.close();
-    }, 15_000);
+    }, 180_000);
   }
 });

@@ -65,7 +65,7 @@ describe("smtp-sink receives", () => {
       );
       await agent.close();
       expect(received(directory)).toEqual(numbers.map(String));
-    }, 60_000);
+    }, 180_000);
   }
 
   test("nothing that counts as sent when it hangs up at MAIL, RCPT or DATA", async () => {
@@ -88,5 +88,5 @@ describe("smtp-sink receives", () => {
       await agent.close();
       await stopSink();
     }
-  }, 60_000);
+  }, 180_000);
 });

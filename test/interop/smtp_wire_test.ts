@@ -97,7 +97,7 @@ describe("our client and Postfix's", () => {
     for (const script of scripts) {
       peers.push({ ours: await startSmtpPeer(script), theirs: await startSmtpPeer(script) });
     }
-    postfix = startPostfix({
+    postfix = await startPostfix({
       main: {
         transport_maps: "texthash:$config_directory/transport",
         smtpd_relay_restrictions: "permit_mynetworks, reject",
@@ -111,9 +111,9 @@ describe("our client and Postfix's", () => {
         ),
       },
     });
-  }, 20_000);
+  }, 180_000);
   afterAll(async () => {
-    postfix?.stop();
+    await postfix?.stop();
     for (const { ours, theirs } of peers) await Promise.all([ours.close(), theirs.close()]);
   });
 
@@ -144,6 +144,6 @@ describe("our client and Postfix's", () => {
       await until("the mail", () => theirs.mails.length > 0);
       expect(commands(ours, domain)).toEqual(commands(theirs, domain));
       expect(content(ours)).toBe(content(theirs));
-    }, 15_000);
+    }, 180_000);
   }
 });

@@ -10,7 +10,7 @@ import { freePort, startServer } from "../kit/server.ts";
 import { talk } from "../kit/talk.ts";
 
 const { test: asRoot } = withPeers(import.meta.path, "dist/mta", "root", "postfix");
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 /** Does what the first line of the connection says. */
 const COMMAND = `#!/bin/sh
@@ -90,11 +90,11 @@ async function both(run: (system: System) => Promise<unknown>): Promise<void> {
 
 async function theirs(folder: string): Promise<System> {
   const [port, inet] = [await freePort(), await freePort()];
-  const postfix = startPostfix({
+  const postfix = await startPostfix({
     main: MAIN,
     master: [`127.0.0.1:${port} inet n - n - - smtpd`, ...entries(folder, inet)].join("\n"),
   });
-  await postfix.waitForLog(/daemon started/, 30_000);
+  await postfix.waitForLog(/daemon started/);
   const queue = postfix.configDirectory.replace(/etc$/, "queue");
   return { queue, port, inet, log: postfix.log, logged: postfix.waitForLog, stop: postfix.stop };
 }

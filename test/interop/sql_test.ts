@@ -91,7 +91,7 @@ beforeAll(async () => {
   base.pgsql = [`hosts = 127.0.0.1:${postgres.port}`, "user = mail", "dbname = postgres"];
   base.mysql = [`hosts = unix:${mariadb.socket}`, "user = mail", "password = s3cret", "dbname = mta"];
   base.sqlite = [`dbpath = ${file}`];
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   for (const table of closing) table.close();
@@ -332,7 +332,7 @@ describe.each([...TYPES])("%s beside the real postmap", (type) => {
     expect(await table.lookup("a\0b")).toEqual({ is: "absent" });
     expect(await table.lookup("a\ud800b")).toEqual({ is: "absent" });
     expect(await table.lookup("")).toEqual({ is: "absent" });
-  }, 30_000);
+  }, 180_000);
 });
 
 describe("pgsql", () => {

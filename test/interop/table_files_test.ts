@@ -124,7 +124,7 @@ describe.each(Object.keys(readers))("%s", (type) => {
     const got = readers[type]!(write(type, pairs));
     expect(got.length).toBe(wanted.length);
     expect(got.findIndex((each, at) => each !== wanted[at])).toBe(-1);
-  }, 60_000);
+  }, 180_000);
 
   test("the real postmap finds each key", () => {
     write(type, pairs);
@@ -138,7 +138,7 @@ describe.each(Object.keys(readers))("%s", (type) => {
     );
     expect(asked.status).toBe(0);
     expect(asked.stdout.equals(wanted)).toBe(true);
-  }, 60_000);
+  }, 180_000);
 
   test("no record at all", () => {
     expect(readers[type]!(write(type, []))).toEqual([]);

@@ -141,7 +141,7 @@ async function startReal(
   files: Readonly<Record<string, string>>,
 ): Promise<Side> {
   const [next, policy] = [await startSmtpPeer(), await startPolicyDaemon(() => "DUNNO")];
-  const instance: PostfixInstance = startPostfix({
+  const instance: PostfixInstance = await startPostfix({
     main: { ...MAIN, relayhost: `[127.0.0.1]:${next.port}` },
     master: masterLines(ports, policy),
     files,

@@ -7,7 +7,7 @@ import { type Account, userNamed } from "../kit/servers/accounts.ts";
 import { type Pair, startBinaryPair } from "../kit/scenes/compare_delivery.ts";
 import { withPeers } from "../kit/peers.ts";
 
-setDefaultTimeout(90_000);
+setDefaultTimeout(180_000);
 const { afterAll, beforeAll, test: here } = withPeers(import.meta.path, "dist/mta", "root", "postfix");
 const root: Account = { uid: 0, gid: 0 };
 let [games, news, nobody] = [root, root, root];

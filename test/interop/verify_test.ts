@@ -52,7 +52,7 @@ function play(name: string, setting: VerifySetting, scenes: (pair: VerifyPair) =
     } finally {
       await pair.stop();
     }
-  }, 60_000);
+  }, 180_000);
 }
 
 /** Reply codes, reasons and what a failure leads to: an smtpd service each. */
@@ -378,4 +378,4 @@ test("what Postfix knew is taken over from its btree, hash or lmdb file", async 
   } finally {
     fs.rmSync(root, { recursive: true });
   }
-}, 30_000);
+}, 180_000);

@@ -2,7 +2,7 @@
 import { connect } from "node:net";
 
 /** What comes back until the other side closes, or for so many milliseconds; `TIMEOUT` at its end tells of the latter. */
-export function answerOf(to: string | number, line: string, patience = 10_000): Promise<string> {
+export function answerOf(to: string | number, line: string, patience = 60_000): Promise<string> {
   return new Promise((resolve) => {
     const socket = typeof to === "number" ? connect(to, "127.0.0.1") : connect(to);
     let text = "";

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
+import { until } from "./waiting.ts";
 
-/** A mailbox file, once a whole message is in it (with that text) or ten seconds have passed; "" when there is none. */
+/** A mailbox file, once a whole message is in it, with that text. */
 export async function mailbox(path: string, text = ""): Promise<string> {
-  const content = () => existsSync(path) ? readFileSync(path, "utf8") : "";
-  for (const end = Date.now() + 10_000; Date.now() < end; await Bun.sleep(10)) {
-    const now = content();
-    if (now.endsWith("\n\n") && now.includes(text)) return now;
-  }
-  return content();
+  let content = "";
+  await until(() => `mail in ${path}: ${content}`, () => {
+    content = existsSync(path) ? readFileSync(path, "utf8") : "";
+    return content.endsWith("\n\n") && content.includes(text);
+  });
+  return content;
 }

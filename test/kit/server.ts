@@ -4,21 +4,31 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { endOf } from "./servers/ending.ts";
 import { reachable } from "./servers/reachable.ts";
 import { spawnTied } from "./servers/tied_child.ts";
-import { pause } from "./waiting.ts";
+import { until, untilFound } from "./waiting.ts";
 
 /** The executable under test: dist/mta, or the one that MTA_BINARY names. */
 export const BINARY = resolve(process.env.MTA_BINARY ?? join(import.meta.dirname, "../../dist/mta"));
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const probe = createServer().once("error", fail);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => done(typeof address === "object" && address !== null ? address.port : 0));
-    });
+/** Below those that the system gives out by itself, to clients among others (net.ipv4.ip_local_port_range). */
+const [FIRST_PORT, LAST_PORT] = [12_000, 32_000];
+let lastPort = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+
+/** A TCP port of 127.0.0.1 that is free, and is not given out again soon, by nobody. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    lastPort = lastPort >= LAST_PORT ? FIRST_PORT : lastPort + 1;
+    const port = lastPort;
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const probe = createServer().once("error", () => done(false));
+    probe.listen(port, "0.0.0.0", () => probe.close(() => done(true)));
   });
 }
 
@@ -77,8 +87,6 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Arguments before `serve`. */
   readonly args?: readonly string[];
-  /** Milliseconds to wait for the banner; default 10 s. */
-  readonly patience?: number;
   /** Most open files of each process; root may not raise it either. */
   readonly openFiles?: number;
   /** Start again in the directory of an earlier server (its files, its queue). */
@@ -95,8 +103,8 @@ export interface Server {
   readonly queueDirectory: string;
   /** Everything logged so far. */
   log(): string;
-  /** Resolves when the log has a line that matches; rejects after the patience (default 30 s). */
-  logged(pattern: RegExp, patience?: number): Promise<string>;
+  /** Resolves with the first line of the log that matches, when there is one. */
+  logged(pattern: RegExp): Promise<string>;
   /** Runs `mta -c CONFIG ...`. */
   mta(...args: string[]): Promise<Finished>;
   signal(name: NodeJS.Signals): void;
@@ -193,26 +201,23 @@ export function banner(port: number, host = "127.0.0.1"): Promise<string | undef
     });
     socket.on("error", () => done(undefined));
     socket.on("close", () => done(undefined));
-    socket.setTimeout(5000, () => socket.destroy());
+    socket.setTimeout(60_000, () => socket.destroy());
   });
 }
 
-async function untilBanner(
-  port: number,
-  child: ChildProcess,
-  log: () => string,
-  patience: number,
-): Promise<void> {
-  const deadline = Date.now() + patience;
-  while (await banner(port) === undefined) {
-    if (child.exitCode !== null || child.signalCode !== null) {
-      throw new Error(`the server ended with ${child.exitCode ?? child.signalCode}:\n${log()}`);
-    }
-    if (Date.now() > deadline) {
-      child.kill("SIGKILL");
-      throw new Error(`no banner on port ${port}:\n${log()}`);
-    }
-    await pause(3);
+/** Waits until it greets; one that ends instead, or never does, is an error with its log. */
+async function untilBanner(port: number, child: ChildProcess, log: () => string): Promise<void> {
+  const greets = async () => {
+    if (await banner(port) !== undefined) return true;
+    const ended = child.exitCode ?? child.signalCode;
+    if (ended !== null) throw new Error(`the server ended with ${ended}:\n${log()}`);
+    return false;
+  };
+  try {
+    await until(() => `a banner on port ${port}:\n${log()}`, greets);
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
   }
 }
 
@@ -242,10 +247,12 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     stream.setEncoding("utf8").on("data", (chunk) => text += chunk);
   }
   const log = () => text;
-  await untilBanner(port, child, log, options.patience ?? 30_000);
+  await untilBanner(port, child, log);
   // What answers questions is opened when mail is served already.
   const control = join(directory, "queue/control/socket");
-  for (const end = Date.now() + 2000; !existsSync(control) && Date.now() < end;) await pause(3);
+  const elsewhere = options.mainCf?.some((line) => line.startsWith("queue_directory")) === true;
+  const opened = () => existsSync(control) || / control socket: /.test(text) || child.exitCode !== null;
+  if (!elsewhere) await until("the control socket", opened);
   for (const line of options.mainCf ?? []) {
     const http = /^http_listen = 127\.0\.0\.1:(\d+)$/.exec(line);
     if (http !== null) await reachable(Number(http[1]));
@@ -262,18 +269,13 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     signal: (name) => void child.kill(name),
     writeMainCf: (lines) =>
       writeFileSync(join(configDirectory, "main.cf"), [...baseMainCf(directory), ...lines, ""].join("\n")),
-    async logged(pattern, patience = 30_000) {
-      for (const deadline = Date.now() + patience; Date.now() < deadline; await pause(10)) {
-        const line = text.split("\n").find((candidate) => pattern.test(candidate));
-        if (line !== undefined) return line;
-      }
-      throw new Error(`${pattern} not in the log, which ends:\n${text.split("\n").slice(-40).join("\n")}`);
+    logged(pattern) {
+      const end = () => text.split("\n").slice(-40).join("\n");
+      const line = () => text.split("\n").find((candidate) => pattern.test(candidate));
+      return untilFound(() => `${pattern} in the log, which ends:\n${end()}`, line);
     },
     async stop({ keep = false } = {}) {
-      child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), 40_000);
-      const code = await exited;
-      clearTimeout(timer);
+      const code = await endOf(child);
       if (!keep) rmSync(directory, { recursive: true, force: true });
       return code;
     },

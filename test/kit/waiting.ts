@@ -9,11 +9,26 @@ export const HELD_UP = 10_000;
 export const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Waits until something holds; `what` it is stands in the error when it does not come. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+/** Waits until something holds; `what` it is, as it is by then, stands in the error when it does not come. */
+export async function until(
+  what: string | (() => string),
+  holds: () => boolean | Promise<boolean>,
+): Promise<void> {
   for (const end = performance.now() + HANGS; !await holds(); await pause(5)) {
-    if (performance.now() > end) throw new Error(`does not come: ${what}`);
+    if (performance.now() > end) {
+      throw new Error(`does not come: ${typeof what === "string" ? what : what()}`);
+    }
   }
+}
+
+/** Waits until something is found, and answers it. */
+export async function untilFound<Found>(
+  what: string | (() => string),
+  look: () => Found | undefined,
+): Promise<Found> {
+  let found: Found | undefined;
+  await until(what, () => (found = look()) !== undefined);
+  return found!;
 }
 
 /** Waits until a count has begun and then stays what it is; answers it. A slow machine makes it smaller, never larger. */

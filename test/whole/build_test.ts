@@ -31,5 +31,5 @@ test(
       rmSync(home, { recursive: true, force: true });
     }
   },
-  60_000,
+  180_000,
 );

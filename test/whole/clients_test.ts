@@ -95,10 +95,11 @@ test(
     const replies = await Promise.all([0, 1, 2, 3, 4].map(send));
     transport.close();
     for (const { response } of replies) expect(response).toMatch(/^250 2\.0\.0 Ok: queued as \w+$/);
-    for (let tries = 0; tries < 500; tries++) {
-      if ((await mailbox(join(mailboxes, "nodemailer"))).match(/^Subject: number \d$/gm)?.length === 5) break;
-      await Bun.sleep(10);
-    }
+    await until(
+      "five messages",
+      async () =>
+        (await mailbox(join(mailboxes, "nodemailer"))).match(/^Subject: number \d$/gm)?.length === 5,
+    );
     expect((await mailbox(join(mailboxes, "nodemailer"))).match(/^Subject: number \d$/gm)?.toSorted())
       .toEqual(
         [0, 1, 2, 3, 4].map((n) => `Subject: number ${n}`),

@@ -6,7 +6,7 @@ import { banner, freePort, runMta, type Server, type ServerOptions, startServer 
 import { withPeers } from "../kit/peers.ts";
 import { talk } from "../kit/talk.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 const { afterEach, test: whole } = withPeers(import.meta.path, "dist/mta");
 
 const running: Server[] = [];

@@ -9,6 +9,7 @@ import { mailbox } from "../kit/mailbox.ts";
 import { withPeers } from "../kit/peers.ts";
 import { freePort } from "../kit/server.ts";
 import { tied } from "../kit/servers/tied_child.ts";
+import { until } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, test } = withPeers(import.meta.path, "root", "buildah", "debootstrap");
 
@@ -132,7 +133,7 @@ function dialogue(port: number, lines: readonly string[]): Promise<string> {
     const socket = connect(port, "127.0.0.1");
     let seen = "";
     let next = 0;
-    socket.setTimeout(10_000, () => (socket.destroy(), reject(new Error(`timed out after: ${seen}`))));
+    socket.setTimeout(60_000, () => (socket.destroy(), reject(new Error(`timed out after: ${seen}`))));
     socket.on("data", (chunk) => {
       seen += chunk.toString("latin1");
       if (
@@ -168,7 +169,7 @@ test(
     });
     const log = new Response(child.stdout).text();
     let answer = "";
-    for (let tries = 0; tries < 200 && !answer.startsWith("220"); tries++) {
+    await until("a session", async () => {
       answer = await dialogue(port, [
         "HELO client.example.org\r\n",
         "MAIL FROM:<a@example.org>\r\n",
@@ -177,8 +178,8 @@ test(
         "Subject: hello\r\n\r\nfrom the container\r\n.\r\n",
         "QUIT\r\n",
       ]).catch(() => "");
-      if (answer === "") await Bun.sleep(50);
-    }
+      return answer.startsWith("220");
+    });
     expect(answer).toMatch(
       /^220 .*\r\n250 .*\r\n250 2\.1\.0 Ok\r\n250 2\.1\.5 Ok\r\n354 .*\r\n250 2\.0\.0 Ok: queued as \S+\r\n221 2\.0\.0 Bye\r\n$/,
     );
@@ -188,5 +189,5 @@ test(
     expect(await child.exited).toBe(0);
     expect(await log).toContain('"removed"');
   },
-  120_000,
+  180_000,
 );

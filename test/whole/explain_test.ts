@@ -99,7 +99,7 @@ describe("mta explain", () => {
     for (const name of ["helo", "recipients"]) {
       expect((await server.mta("postmap", `hash:${join(server.configDirectory, name)}`)).code).toBe(0);
     }
-  }, 30_000);
+  }, 180_000);
   afterAll(() => server?.stop());
 
   const explained = async (given: Session, ...more: string[]) => {
@@ -124,7 +124,7 @@ describe("mta explain", () => {
       { numRuns: 30 },
     );
     expect(outcomes.size).toBeGreaterThan(1);
-  }, 60_000);
+  }, 180_000);
 
   const STRANGER: Session = {
     address: "192.0.2.7",

@@ -122,7 +122,7 @@ function play({ first, lines = [] }: Scene, port: number): Promise<string> {
       const all = last === undefined ? replies : [...replies, last];
       resolve(all.join(" / ").replace(/queued as \w+/, "queued as ID"));
     };
-    socket.setTimeout(10_000, () => finish("<silence>"));
+    socket.setTimeout(60_000, () => finish("<silence>"));
     socket.on("connect", () => void (first !== undefined && socket.write(Buffer.from(first, "latin1"))));
     socket.on("data", (chunk) => {
       text += chunk.toString("latin1");
@@ -172,21 +172,21 @@ describe("settings that protect", () => {
       ],
     });
     if (hasPeer("postfix") && hasPeer("root")) {
-      postfix = startPostfix({ main: MAIN, master: masterLines(theirs).join("\n") });
+      postfix = await startPostfix({ main: MAIN, master: masterLines(theirs).join("\n") });
     }
-  }, 60_000);
+  }, 180_000);
 
   afterAll(async () => {
     await server?.stop();
     await peer?.close();
-    postfix?.stop();
+    await postfix?.stop();
   });
 
   test.each(names.map((name, i) => [name, i] as const))("%s", async (name, i) => {
     const scene = SCENES[name]!;
     expect(await play(scene, ports[i]!)).toBe(scene.want);
     if (postfix !== undefined) expect(await play(scene, theirs[i]!)).toBe(scene.want);
-  }, 30_000);
+  }, 180_000);
 
   test("private headers do not leave (smtp_header_checks)", async () => {
     const scene: Scene = {

@@ -100,7 +100,7 @@ describe("nobody writes a line of his own", () => {
     // What is passed on to the next server is what the notice shows.
     const [passed] = peer.lines.filter((line) => line.startsWith("RCPT"));
     expect(passed).toEndWith("ORCPT=rfc822;o??X-Inj:+20y????Action:+20delivered");
-  }, 30_000);
+  }, 180_000);
 
   test("a table adds neither header nor reply", async () => {
     const client = await talk(server.port);
@@ -118,7 +118,7 @@ describe("nobody writes a line of his own", () => {
     const text = await mailbox(`${server.directory}/mail/games`, "Subject: x\n");
     expect(text).toContain("\nX-A: b  X-Inj: y    Action: delivered\n");
     expect(text).not.toMatch(/^(?:X-Inj|Action)/m);
-  }, 30_000);
+  }, 180_000);
 
   test("every line of the log is one that the server began", () => {
     const lines = server.log().trimEnd().split("\n");

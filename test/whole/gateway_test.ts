@@ -11,7 +11,7 @@ import { withPeers } from "../kit/peers.ts";
 
 const { test: inside } = withPeers(import.meta.path, "dist/mta", "root", "ip", "swaks", "nc");
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const ROOT = resolve(import.meta.dirname, "../..");
 

@@ -38,7 +38,7 @@ beforeAll(async () => {
     ),
   });
   for (const type of ["hash", "lmdb", "cdb"]) spawnSync("/usr/sbin/postmap", [`${type}:${at(type)}`]);
-}, 20_000);
+}, 180_000);
 afterAll(async () => void await server?.stop());
 
 async function client(): Promise<Talk> {

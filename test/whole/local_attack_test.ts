@@ -9,8 +9,9 @@ import { type Account, userNamed } from "../kit/servers/accounts.ts";
 import { withPeers } from "../kit/peers.ts";
 import { type Server, startServer } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";
+import { until } from "../kit/waiting.ts";
 
-setDefaultTimeout(90_000);
+setDefaultTimeout(180_000);
 const { test: asRoot } = withPeers(import.meta.path, "dist/mta", "root", "perl");
 let games: Account;
 let news: Account;
@@ -68,10 +69,10 @@ async function deliver(
   for (let n = 0; n < messages || (n < 10 * messages && unmet()); n++) {
     const before = lines().length;
     expect(await sendMessage(server!.port, { from: "", to })).toStartWith("250");
-    for (const end = Date.now() + 10_000; lines().length === before;) {
-      if (Date.now() > end) throw new Error(`nothing became of a message:\n${server!.log().slice(-2000)}`);
-      await new Promise((done) => setTimeout(done, 2));
-    }
+    await until(
+      () => `what became of a message:\n${server!.log().slice(-2000)}`,
+      () => lines().length > before,
+    );
     after();
   }
   return lines();

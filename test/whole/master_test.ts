@@ -19,7 +19,7 @@ import { pause, processorTime, startWatch, until } from "../kit/waiting.ts";
 
 const { afterEach, test: whole } = withPeers(import.meta.path, "dist/mta");
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 const running: Server[] = [];
 async function server(options: ServerOptions = {}): Promise<Server> {
   const started = await startServer(options);
@@ -169,7 +169,7 @@ whole("a reload under load refuses nobody, and serves the new configuration", as
   const each = await server({ mainCf: ["smtpd_banner = old"] });
   const before = await status(each);
   const loop = connectLoop(each.port);
-  await pause(200);
+  await until("clients are greeted", () => loop.greeted() > 0);
   each.writeMainCf(["smtpd_banner = new"]);
   const reload = await each.mta("reload");
   expect([reload.code, reload.stderr]).toEqual([

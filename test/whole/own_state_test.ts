@@ -10,7 +10,7 @@ import { withPeers } from "../kit/peers.ts";
 import { runMta, type Server, startServer } from "../kit/server.ts";
 import { sendMessage, talk } from "../kit/talk.ts";
 
-setDefaultTimeout(90_000);
+setDefaultTimeout(180_000);
 const { test: asRoot } = withPeers(import.meta.path, "dist/mta", "root", "perl");
 let daemon: Account;
 let server: Server | undefined;

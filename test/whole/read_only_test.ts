@@ -60,4 +60,4 @@ test("a stop on a read-only file system ends with status 0, and no message got a
   expect(replies).not.toContain("queued as");
   expect(log).toContain("Read-only file system");
   expect(log).not.toContain("fatal:");
-}, 90_000);
+}, 180_000);

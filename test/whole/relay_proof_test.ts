@@ -8,7 +8,7 @@ import { withPeers } from "../kit/peers.ts";
 
 const { afterEach, test: whole } = withPeers(import.meta.path, "dist/mta");
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 const running: Server[] = [];
 afterEach(async () => {
   for (const each of running.splice(0)) await each.stop();

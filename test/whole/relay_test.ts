@@ -6,6 +6,7 @@ import { type Server, startServer } from "../kit/server.ts";
 import { outcomeLines, type TestAgent, testAgent } from "../kit/scenes/smtp_delivery.ts";
 import { type SmtpPeer, startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta");
 
@@ -39,7 +40,7 @@ describe("mail that leaves", () => {
       ],
     });
     submitter = testAgent();
-  }, 20_000);
+  }, 180_000);
   afterAll(async () => {
     await submitter?.agent.close();
     await server?.stop();
@@ -89,7 +90,7 @@ describe("mail that leaves", () => {
     }
     expect(server.log()).toContain(`connect to mx1.far.example[127.0.0.21]:${PORT}: Connection refused`);
     expect(peer.mails.map((mail) => mail.to)).toEqual([["bob@far.example"]]);
-  }, 20_000);
+  }, 180_000);
 
   test("goes over few connections when there is much of it", async () => {
     const before = peer.connections;
@@ -105,10 +106,8 @@ describe("mail that leaves", () => {
           }),
       ),
     );
-    for (const end = Date.now() + 10_000; peer.mails.length <= count && Date.now() < end;) {
-      await Bun.sleep(20);
-    }
+    await until("all mail", () => peer.mails.length > count);
     expect(new Set(peer.mails.flatMap((mail) => mail.to)).size).toBe(count + 1);
     expect(peer.connections - before).toBeLessThan(count);
-  }, 20_000);
+  }, 180_000);
 });

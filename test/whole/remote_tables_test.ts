@@ -9,7 +9,7 @@ import { until } from "../kit/waiting.ts";
 
 const { afterAll, beforeAll, test: whole } = withPeers(import.meta.path, "dist/mta");
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(180_000);
 const MAPS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   networks: { "127.0.0.1": "ours" },
   destination: { "local.example": "x" },

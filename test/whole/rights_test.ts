@@ -15,10 +15,11 @@ import { join } from "node:path";
 import { runMta, type Server, startServer } from "../kit/server.ts";
 import { sendMessage, talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
 
 const { afterEach, test: asRoot } = withPeers(import.meta.path, "dist/mta", "root");
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 let server: Server | undefined;
 afterEach(async () => void await server?.stop());
 
@@ -146,13 +147,8 @@ asRoot("the helpers' sockets are out of reach for everybody but mail_owner", asy
   const { uid, gid, mode } = statSync(join(server.queueDirectory, "helpers"));
   expect([uid, mode & 0o7777]).toEqual([0, 0o710]);
   expect(gid).not.toBe(0);
-  for (
-    const deadline = Date.now() + 10_000;
-    readdirSync(join(server.queueDirectory, "helpers")).length > 0;
-  ) {
-    if (Date.now() > deadline) throw new Error("the idle helper does not end");
-    await new Promise((done) => setTimeout(done, 50));
-  }
+  const helpers = join(server.queueDirectory, "helpers");
+  await until("the end of the idle helper", () => readdirSync(helpers).length === 0);
 });
 
 asRoot("mail arrives whole with several workers, each with its share of the limits", async () => {
@@ -177,10 +173,7 @@ asRoot("mail arrives whole with several workers, each with its share of the limi
   expect(new Set(answers).size).toBe(60);
   const place = join(base, "x/new");
   const arrived = () => existsSync(place) ? readdirSync(place).length : 0;
-  for (const deadline = Date.now() + 20_000; arrived() < 60;) {
-    if (Date.now() > deadline) throw new Error(`only ${arrived()} of 60 arrived:\n${server.log()}`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
+  await until(() => `60 messages, ${arrived()} arrived:\n${server!.log()}`, () => arrived() >= 60);
 });
 
 asRoot(
@@ -203,10 +196,7 @@ asRoot(
     );
     const lines = () =>
       existsSync(join(out, "log")) ? readFileSync(join(out, "log"), "utf8").trimEnd().split("\n") : [];
-    for (const deadline = Date.now() + 20_000; lines().length < 24;) {
-      if (Date.now() > deadline) throw new Error(`only ${lines().length} of 24 lines:\n${server.log()}`);
-      await new Promise((done) => setTimeout(done, 50));
-    }
+    await until(() => `24 lines, ${lines().length} are there:\n${server!.log()}`, () => lines().length >= 24);
     expect(lines()).toEqual(Array.from({ length: 24 }, (_, i) => i % 2 === 0 ? "start" : "end"));
   },
 );
@@ -246,10 +236,10 @@ asRoot(
     // Whoever meets a worker that is about to go is sent away for a moment.
     const eventually = async (to: string, end: string) => {
       let reply = "";
-      for (const late = Date.now() + 10_000; !reply.endsWith(end) && Date.now() < late;) {
+      await until(() => `${end}, not ${reply}`, async () => {
         reply = await rcpt("a@b.example", to).catch(() => "");
-        if (!reply.endsWith(end)) await new Promise((done) => setTimeout(done, 50));
-      }
+        return reply.endsWith(end);
+      });
       return reply;
     };
     expect(await eventually("x@other.example", "2.1.5 Ok")).toBe("250 2.1.5 Ok");

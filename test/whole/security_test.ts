@@ -9,11 +9,11 @@ import { LONGEST_OF_WORKER } from "../../src/worker/protocol/worker_protocol.ts"
 import { type Account, userNamed } from "../kit/servers/accounts.ts";
 import { withPeers } from "../kit/peers.ts";
 import { type Pebble, startPebble } from "../kit/servers/pebble.ts";
-import { until } from "../kit/waiting.ts";
 import { type Server, startServer } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";
+import { until } from "../kit/waiting.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 const ROOT = resolve(import.meta.dirname, "../..");
 const PAGE = fs.readFileSync(join(ROOT, "docs/security.md"), "utf8");
 const asRoot = withPeers(import.meta.path, "dist/mta", "root", "pebble").test;

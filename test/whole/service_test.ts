@@ -27,13 +27,14 @@ import {
   startServer,
 } from "../kit/server.ts";
 import { sendMessage } from "../kit/talk.ts";
+import { endOf } from "../kit/servers/ending.ts";
 import { spawnTied } from "../kit/servers/tied_child.ts";
 import { withPeers } from "../kit/peers.ts";
 import { until } from "../kit/waiting.ts";
 
 const { afterEach, test: whole } = withPeers(import.meta.path, "dist/mta");
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 const asRoot = withPeers(import.meta.path, "dist/mta", "root").test;
 
 const running: Server[] = [];
@@ -129,9 +130,7 @@ asRoot("a reload during the start is carried out after it", async () => {
   expect(log.indexOf("daemon started")).toBeLessThan(log.indexOf("reload -- version"));
   expect(log.indexOf("daemon started")).toBeGreaterThan(0);
   expect(log).not.toMatch(/error|fatal/);
-  const exited = new Promise((done) => child.on("exit", done));
-  child.kill("SIGTERM");
-  expect(await exited).toBe(0);
+  expect(await endOf(child)).toBe(0);
 });
 
 whole("a maillog_file outside maillog_file_prefixes is refused by name", async () => {
@@ -185,9 +184,7 @@ asRoot("without root everything runs as the own user, and mail is taken", async 
   expect(await sendMessage(port, { from: "a@b.example", to: "x@unreachable.invalid" })).toStartWith(
     "250 2.0.0 Ok",
   );
-  const exited = new Promise((done) => child.on("exit", done));
-  child.kill("SIGTERM");
-  expect(await exited).toBe(0);
+  expect(await endOf(child)).toBe(0);
 });
 
 whole("a queue directory that cannot be made is named, with the remedy", async () => {

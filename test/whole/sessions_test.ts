@@ -21,12 +21,12 @@ beforeAll(async () => {
       .map(([name, value]) => `${name} = ${value}`),
     masterCf: transcripts.map((transcript, i) => masterLines(transcript, ports[i]!, BASE_MAIN_CF)),
   });
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => void await server?.stop());
 
 transcripts.forEach((transcript, i) => {
   test.concurrent(`${transcript.file}: ${transcript.title}`, async () => {
     await play(transcript, await liveLine(transcript, ports[i]!, () => server!.log()));
-  }, 20_000);
+  }, 180_000);
 });

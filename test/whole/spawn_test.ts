@@ -6,11 +6,13 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { answerOf } from "../kit/ask_socket.ts";
+import { endOf } from "../kit/servers/ending.ts";
 import { NOBODY } from "../kit/servers/local_user.ts";
 import { withPeers } from "../kit/peers.ts";
 import { BINARY, freePort, type Server, startServer } from "../kit/server.ts";
+import { until } from "../kit/waiting.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 const asRoot = withPeers(import.meta.path, "dist/mta", "root").test;
 const { afterEach, test: whole } = withPeers(import.meta.path, "dist/mta");
 
@@ -54,9 +56,7 @@ function talkTo(path: string): { say(line: string): void; heard(pattern: RegExp)
   return {
     say: (line) => void socket.write(`${line}\n`),
     async heard(pattern) {
-      for (const end = Date.now() + 10_000; !pattern.test(text); await Bun.sleep(10)) {
-        if (Date.now() > end) throw new Error(`${pattern} not heard, but: ${text}\n${server?.log()}`);
-      }
+      await until(() => `${pattern}, but: ${text}\n${server?.log()}`, () => pattern.test(text));
       return text;
     },
   };
@@ -97,10 +97,8 @@ function processes(): number[] {
 const parentOf = (pid: number) =>
   Number(/^PPid:\t(\d+)$/m.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
 
-async function gone(pids: readonly number[], patience = 5000): Promise<void> {
-  for (const end = Date.now() + patience; pids.some(lives); await Bun.sleep(10)) {
-    if (Date.now() > end) throw new Error(`still there: ${pids.filter(lives)}`);
-  }
+function gone(pids: readonly number[]): Promise<void> {
+  return until(() => `the end of ${pids.filter(lives)}`, () => !pids.some(lives));
 }
 
 const ENTRY = "family unix - n n - 0 spawn user=nobody argv=PLACE/family";
@@ -169,10 +167,10 @@ asRoot(
     // What is left of the old entries: nothing, as their last command has ended.
     const words = () =>
       processes().map((pid) => fs.readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0").slice(0, -1));
-    for (const end = Date.now() + 10_000; words().some((each) => /^old$|family$/.test(each.at(-1)!));) {
-      if (Date.now() > end) throw new Error(JSON.stringify(words()));
-      await Bun.sleep(10);
-    }
+    await until(
+      () => `their end: ${JSON.stringify(words())}`,
+      () => !words().some((each) => /^old$|family$/.test(each.at(-1)!)),
+    );
   },
 );
 
@@ -277,11 +275,8 @@ whole("without root a service runs as ourselves, and one of another user's is re
   });
   let log = "";
   for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (chunk) => log += chunk);
-  const exited = new Promise((done) => child.on("exit", done));
   try {
-    for (const end = Date.now() + 15_000; !log.includes("daemon started"); await Bun.sleep(10)) {
-      if (Date.now() > end) throw new Error(log);
-    }
+    await until("the start", () => log.includes("daemon started"));
     expect(log).toMatch(
       /service other\/unix: spawn: not served: the mail system does not run as root, so it cannot run a command as user id 1 and/,
     );
@@ -289,8 +284,7 @@ whole("without root a service runs as ourselves, and one of another user's is re
     client.say("x");
     await client.heard(/mine x\n/);
   } finally {
-    child.kill("SIGTERM");
-    await exited;
+    await endOf(child);
   }
   await gone(processes());
 });

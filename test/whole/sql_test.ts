@@ -19,7 +19,7 @@ const { afterAll, beforeAll, test: asRoot } = withPeers(
   "postgres",
 );
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const root = mkdtempSync(join(tmpdir(), "mta-sql-"));
 let postgres: Database;
@@ -72,7 +72,7 @@ beforeAll(async () => {
       "relay_recipient_maps =",
     ],
   });
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   await server?.stop();

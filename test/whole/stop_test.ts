@@ -107,7 +107,7 @@ whole(
     expect(peer.mails).toHaveLength(good.length);
     await again.logged(/status=sent/);
   },
-  60_000,
+  180_000,
 );
 
 whole(
@@ -135,5 +135,5 @@ whole(
     expect(each.log()).toContain("message may be sent more than once");
     expect(each.log()).not.toContain("status=deferred");
   },
-  60_000,
+  180_000,
 );

@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
 
 const { test } = withPeers(import.meta.path, "dist/mta");
 
@@ -22,8 +23,8 @@ test(
     expect([run.signal, run.stderr]).toEqual(["SIGKILL", ""]);
     const { directory, pids } = JSON.parse(run.stdout);
     const left = () => pids.filter((pid: number) => existsSync(`/proc/${pid}`));
-    for (const end = Date.now() + 12_000; left().length > 0 && Date.now() < end;) await Bun.sleep(20);
-    expect([pids.length, left()]).toEqual([3, []]);
+    expect(pids).toHaveLength(3);
+    await until(() => `the end of ${left()}`, () => left().length === 0);
     rmSync(directory, { recursive: true });
   },
 );

@@ -1,8 +1,7 @@
 // Ends processes as a power failure would: at once, wherever they are.
 import { readdirSync, readFileSync } from "node:fs";
 import type { Server } from "../server.ts";
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+import { until } from "../waiting.ts";
 
 /** A process and all that it started. */
 export function family(pid: number): number[] {
@@ -36,7 +35,7 @@ export async function cutPower(server: Server): Promise<void> {
   server.signal("SIGSTOP"); // so that master starts no worker in between
   kill([...pids.slice(1), server.pid]);
   await server.exited;
-  for (let tries = 0; tries < 500 && pids.some(isRunning); tries++) await pause(2);
+  await until("the end of all processes", () => !pids.some(isRunning));
 }
 
 /** Whether a process is there and no zombie. */

@@ -5,6 +5,8 @@ import { type PostfixInstance, startPostfix } from "../servers/postfix.ts";
 import { freePort, startServer } from "../server.ts";
 import { talk } from "../talk.ts";
 import { reachable } from "../servers/reachable.ts";
+import { until } from "../waiting.ts";
+import { sessionsOver, unfinished } from "./at_rest.ts";
 
 /** One message of a comparison. */
 export interface Mail {
@@ -28,28 +30,31 @@ export interface Result {
 export interface Pair {
   /** Postfix's root folder and ours, for what a test puts there. */
   readonly roots: readonly [string, string];
-  /** Sends the same mail to both; answers Postfix's result, then ours. `until` must be in both logs before that. */
-  compare(mails: readonly Mail[], until?: RegExp): Promise<readonly [Result, Result]>;
+  /** Sends the same mail to both; answers Postfix's result, then ours. `needed` must be in both logs before that. */
+  compare(mails: readonly Mail[], needed?: RegExp): Promise<readonly [Result, Result]>;
   stop(): Promise<void>;
 }
 
 const TEXT = "From: <a@example.com>\nTo: <x@example.com>\nSubject: test\nMessage-Id: <id1@c.example>\n" +
   "Date: Wed, 25 Nov 2026 01:54:39 +0000\n\nhello\nFrom me\n.dot\n";
 
-async function send(port: number, { from, to, mail = "", rcpt = "", text = TEXT }: Mail): Promise<void> {
+/** Sends it; answers the id under which it was accepted. */
+async function send(port: number, { from, to, mail = "", rcpt = "", text = TEXT }: Mail): Promise<string> {
   const session = await talk(port);
   const expect = async (line: string, code: string) => {
     const reply = await session.say(line);
     if (!reply.startsWith(code)) throw new Error(`${line}: ${reply}`);
+    return reply;
   };
   await expect("EHLO client.example.org", "250");
   await expect(`MAIL FROM:<${from}> ${mail}`.trim(), "250");
   for (const each of to) await expect(`RCPT TO:<${each}> ${rcpt}`.trim(), "250");
   await expect("DATA", "354");
   session.send(text.replace(/^\./gm, "..").replaceAll("\n", "\r\n"));
-  await expect(".", "250");
+  const reply = await expect(".", "250");
   await session.say("QUIT");
   session.end();
+  return /queued as (\w+)$/.exec(reply)![1]!;
 }
 
 /** Ids, times and names of temporary folders become words; addresses of helpers and process ids too. */
@@ -107,22 +112,14 @@ function filesOf(root: string): Record<string, string[]> {
   return out;
 }
 
-async function quiet(log: () => string, done: (log: string) => boolean): Promise<void> {
-  let last = -1;
-  for (const end = Date.now() + 20_000; Date.now() < end;) {
-    const text = log();
-    if (text.length === last && done(text)) return;
-    last = text.length;
-    await new Promise((resolve) => setTimeout(resolve, 400));
-  }
-  throw new Error(`the mail system does not come to rest:\n${log().slice(-2000)}`);
-}
-
-/** Every message that became active has been removed or deferred. */
-function settled(log: string): boolean {
-  const active = new Set([...log.matchAll(/(\w+): from=.*queue active/g)].map(([, id]) => id));
-  const over = new Set([...log.matchAll(/(\w+): (?:removed|to=.*status=deferred)/g)].map(([, id]) => id));
-  return [...active].every((id) => over.has(id));
+/** Waits until nothing more comes of the accepted messages: sessions, deliveries and notices are over. */
+function atRest(log: () => string, accepted: readonly string[], needed: RegExp): Promise<void> {
+  return until(
+    () => `the end of ${unfinished(log(), accepted)} (${needed}):\n${log().slice(-3000)}`,
+    () =>
+      needed.test(log()) && sessionsOver(log()) >= accepted.length &&
+      unfinished(log(), accepted).length === 0,
+  );
 }
 
 function folders(name: string, files: Readonly<Record<string, string>>): string {
@@ -189,7 +186,7 @@ async function pairOf(
       Object.entries({ ...COMMON, ...main }).map(([k, v]) => [k, v.replaceAll("$root", root)]),
     );
   const port = await freePort();
-  const postfix: PostfixInstance = startPostfix({
+  const postfix: PostfixInstance = await startPostfix({
     main: at(roots[0]),
     master: `127.0.0.1:${port} inet n - n - - smtpd\n${master.replaceAll("$root", roots[0])}`,
   });
@@ -197,16 +194,19 @@ async function pairOf(
   await reachable(port);
   return {
     roots,
-    async compare(mails, until = /^/) {
+    async compare(mails, needed = /^/) {
       const from = { theirs: postfix.log().length, ours: ours.log().length };
+      const accepted = { theirs: [] as string[], ours: [] as string[] };
       for (const mail of mails) {
-        await send(port, mail);
-        await send(ours.port, mail);
+        accepted.theirs.push(await send(port, mail));
+        accepted.ours.push(await send(ours.port, mail));
       }
       const theirLog = () => bare(postfix.log().slice(from.theirs));
       const ourLog = () => ours.log().slice(from.ours);
-      const done = (text: string) => until.test(text) && settled(text);
-      await Promise.all([quiet(theirLog, done), quiet(ourLog, done)]);
+      await Promise.all([
+        atRest(theirLog, accepted.theirs, needed),
+        atRest(ourLog, accepted.ours, needed),
+      ]);
       const results = [
         { lines: linesOf(theirLog(), roots[0]), files: filesOf(roots[0]), owners: ownersOf(roots[0]) },
         { lines: linesOf(ourLog(), roots[1]), files: filesOf(roots[1]), owners: ownersOf(roots[1]) },
@@ -219,7 +219,7 @@ async function pairOf(
       return results;
     },
     async stop() {
-      postfix.stop();
+      await postfix.stop();
       await ours.stop();
       for (const root of roots) fs.rmSync(root, { recursive: true, force: true });
     },

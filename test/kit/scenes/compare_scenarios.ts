@@ -143,17 +143,21 @@ export function compareScenarios(
       for (let attempt = 1; postfix === undefined; attempt++) {
         ports = await freePorts(scenarios.length);
         try {
-          postfix = startPostfix({ main, master: masterLines(known, ports), nameServer: world.nameServer });
+          postfix = await startPostfix({
+            main,
+            master: masterLines(known, ports),
+            nameServer: world.nameServer,
+          });
         } catch (error) {
           // Somebody's outgoing connection may have taken one of the ports meanwhile.
           if (attempt === 3 || !String(error).includes("Address already in use")) throw error;
         }
       }
-    }, 60_000);
+    }, 180_000);
 
     afterAll(async () => {
       if (process.env.KEEP_LOG !== undefined) fs.writeFileSync(process.env.KEEP_LOG, postfix?.log() ?? "");
-      postfix?.stop();
+      await postfix?.stop();
       await world.close?.();
       console.log(`${compared} replies compared with Postfix`);
     });
@@ -185,7 +189,7 @@ export function compareScenarios(
         const log = linesOf();
         expect(notesIn(house.log.lines)).toEqual(notesIn(log));
         if (scenario.routing !== true) expect(warningsIn(house.log.lines)).toEqual(warningsIn(log));
-      }, 60_000);
+      }, 180_000);
     });
   });
 }

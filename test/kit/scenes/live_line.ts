@@ -1,5 +1,6 @@
 // Transcripts against a real server: one service of master.cf for each transcript, one line each over TCP.
 import net from "node:net";
+import { until } from "../waiting.ts";
 import type { Line, Transcript } from "./transcript.ts";
 
 /** The transcript's own syslog_name: its lines are found among those of others. */
@@ -24,7 +25,7 @@ export function masterLines(
 }
 
 // How long a server may think before its silence counts.
-const TIME_LIMIT = 1_500;
+const TIME_LIMIT = 60_000;
 
 /** Opens the line: connects, and becomes the transcript's client by XCLIENT. `log` answers the whole log so far. */
 export async function liveLine(transcript: Transcript, port: number, log: () => string): Promise<Line> {
@@ -55,12 +56,12 @@ export async function liveLine(transcript: Transcript, port: number, log: () => 
       };
     });
   const receive = async () => {
-    const until = Date.now() + TIME_LIMIT;
-    while (!received.includes("\r\n") && !closed && Date.now() < until) await change();
-    const end = received.indexOf("\r\n");
-    if (end < 0) return undefined;
-    const line = received.slice(0, end);
-    received = received.slice(end + 2);
+    const end = Date.now() + TIME_LIMIT;
+    while (!received.includes("\r\n") && !closed && Date.now() < end) await change();
+    const at = received.indexOf("\r\n");
+    if (at < 0) return undefined;
+    const line = received.slice(0, at);
+    received = received.slice(at + 2);
     return Buffer.from(line, "latin1").toString("utf8");
   };
   if (transcript.client !== undefined) {
@@ -82,12 +83,9 @@ export async function liveLine(transcript: Transcript, port: number, log: () => 
       const lines = () =>
         log().slice(before).split("\n").filter((line) => line.includes(`${tagOf(port)}/`))
           .map((line) => line.replace(/^.*?\[\d+\]: /, ""));
-      const until = Date.now() + TIME_LIMIT;
-      while (
-        !(lines().some((line) => line.includes("disconnect from")) && enough(lines())) && Date.now() < until
-      ) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
+      // An smtpd that does not start says only why.
+      const isOver = () => lines().some((line) => /: fatal: |^fatal: |disconnect from/.test(line));
+      await until("the end of the session in the log", () => isOver() && enough(lines())).catch(() => {});
       socket.destroy();
       return lines();
     },

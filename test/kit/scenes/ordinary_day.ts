@@ -171,28 +171,34 @@ export const CLIENTS: readonly Client[] = [
 ];
 
 const REPLY = /^(?:\d{3}-[^\n]*\n)*\d{3}(?: [^\n]*)?\n/;
-const PATIENCE = 8_000;
+const PATIENCE = 60_000;
 
-/** Plays a client; resolves when the connection is gone. */
-export async function play(client: Client, port: number): Promise<void> {
+/** Plays a client; resolves when the connection is gone, with the ids of the messages that were taken. */
+export async function play(client: Client, port: number): Promise<string[]> {
   const socket = connect({ port, host: "127.0.0.1" });
   const closed = new Promise<void>((done) => socket.on("close", () => done()));
   socket.on("error", () => {});
   const replies = new Replies(socket);
-  await replies.next();
+  const taken: string[] = [];
+  const hear = async () => {
+    const reply = await replies.next();
+    taken.push(.../queued as (\w+)/.exec(reply ?? "")?.slice(1) ?? []);
+    return reply !== undefined;
+  };
+  await hear();
   for (const line of client.says) {
     const silent = line.startsWith(">");
     if (line !== "") socket.write(`${silent ? line.slice(1) : line}\r\n`);
-    if (!silent && !await replies.next()) break;
+    if (!silent && !await hear()) break;
   }
   if (client.goes === "quit") {
     socket.write("QUIT\r\n");
-    await replies.next();
+    await hear();
   }
   if (client.goes === "reset") socket.resetAndDestroy();
   else if (client.goes !== "wait") socket.end();
-  await Promise.race([closed, new Promise((done) => setTimeout(done, PATIENCE))]);
-  socket.destroy();
+  await closed;
+  return taken;
 }
 
 /** The replies that come, one after the other. */
@@ -207,15 +213,15 @@ class Replies {
     socket.setTimeout(PATIENCE, () => socket.destroy());
   }
 
-  /** Resolves with true when a reply is there, with false when none comes any more. */
-  async next(): Promise<boolean> {
+  /** The next reply; undefined when none comes any more. */
+  async next(): Promise<string | undefined> {
     for (;;) {
       const [reply] = REPLY.exec(this.#text) ?? [];
       if (reply !== undefined) {
         this.#text = this.#text.slice(reply.length);
-        return true;
+        return reply;
       }
-      if (this.#over) return false;
+      if (this.#over) return undefined;
       await new Promise<void>((done) => this.#wake = done);
     }
   }

@@ -41,7 +41,7 @@ export function typed(port: number, lines: readonly string[]): Promise<string[]>
     const socket = connect(port, "127.0.0.1").setEncoding("latin1");
     const replies: string[] = [];
     let text = "";
-    socket.setTimeout(10_000, () => socket.destroy(new Error(`no reply after ${replies.join(" | ")}`)));
+    socket.setTimeout(60_000, () => socket.destroy(new Error(`no reply after ${replies.join(" | ")}`)));
     socket.on("data", (chunk: string) => {
       text += chunk;
       const ends = /^(?:\d{3}-[^\r\n]*\r\n)*\d{3} [^\r\n]*\r\n$/.test(text);

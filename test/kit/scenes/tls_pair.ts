@@ -77,18 +77,17 @@ export async function overBoth(round: Round): Promise<readonly [postfix: Came, o
 }
 
 const domain = (index: number) => `d${index}.example.net`;
-const PATIENCE = 120_000;
 
 async function overPostfix({ main, master, destinations, stops }: Round): Promise<Came> {
   const port = await freePort();
   const services = `127.0.0.1:${port} inet n - n - - smtpd\ntlsmgr unix - - n 1000? 1 tlsmgr\n`;
-  const postfix = startPostfix({ main, master: services + master });
+  const postfix = await startPostfix({ main, master: services + master });
   stops.push(() => postfix.stop());
   await reachable(port);
   await inBatches(
     port,
     destinations,
-    (i, { awaits }) => postfix.waitForLog(statusLines(i, awaits), PATIENCE),
+    (i, { awaits }) => postfix.waitForLog(statusLines(i, awaits)),
   );
   return sorted(postfix.log(), destinations);
 }

@@ -7,7 +7,8 @@
 //   only      mta | postfix | memory   (with a reason behind it)
 //   C: text                         sent with CR LF; C: lines in a row leave in one packet; \r \n \t \0 \xHH \\ are bytes, and
 //                                   \c at the end leaves the CR LF off
-//   S: text                         the next line from the server; * stands for any text; `...` for any number of lines
+//   S: text                         the next line from the server; * stands for any text; `...` for any number of lines,
+//                                   without another `S:` behind it for the rest of the reply
 //   S: <closed>                     the server closes the connection
 //   C: <closed>                     the client closes its side
 //   wait      seconds
@@ -127,6 +128,9 @@ export interface Line {
   finish(enough: (lines: readonly string[]) => boolean): Promise<readonly string[]>;
 }
 
+/** Of a reply (RFC 5321 §4.2.1). */
+const LAST_LINE = /^\d{3}(?: |$)/;
+
 class Player {
   readonly #line: Line;
   readonly #transcript: Transcript;
@@ -152,6 +156,7 @@ class Player {
     for (;;) {
       const got = await this.#next();
       if (got === undefined) return;
+      if (pattern === undefined && LAST_LINE.test(got)) return;
       if (pattern !== undefined && matchesPattern(pattern, got)) return void (this.#ahead = got);
     }
   }

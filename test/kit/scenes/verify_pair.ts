@@ -5,6 +5,8 @@ import { startPostfix } from "../servers/postfix.ts";
 import { freePort } from "../server.ts";
 import { type PeerScript, type SmtpPeer, startSmtpPeer } from "../servers/smtp_peer.ts";
 import { talk } from "../talk.ts";
+import { until, untilNextTick } from "../waiting.ts";
+import { sessionsOver, unfinished } from "./at_rest.ts";
 
 /** One session: EHLO, MAIL, and a RCPT for each address; with one of the smtpd services when it is not the first. */
 export interface Question {
@@ -95,11 +97,11 @@ async function theirSystem({ main = {}, services = {}, master = "" }: VerifySett
     ports.set(name, port);
   }
   const lines = [...ports].map(([name, port]) => smtpdLine(`127.0.0.1:${port}`, services[name]));
-  const postfix = startPostfix({
+  const postfix = await startPostfix({
     main: fill(main, peer, "$config_directory"),
     master: lines.join("") + MASTER + master,
   });
-  await postfix.waitForLog(/daemon started/, 60_000);
+  await postfix.waitForLog(/daemon started/);
   return {
     peer,
     ports,
@@ -160,7 +162,7 @@ async function session(
 async function account(system: System, questions: readonly Question[]): Promise<Account> {
   const [lines, said] = [system.log().length, system.peer.lines.length];
   const replies = await Promise.all(questions.map((question) => session(system.ports, question)));
-  await atRest(system);
+  await atRest(system, lines, replies);
   return {
     replies: replies.map((text) => plain(text, system)),
     log: plain(system.log().slice(lines), system).split("\n").filter((line) => line !== "" && !OWN.test(line))
@@ -169,16 +171,27 @@ async function account(system: System, questions: readonly Question[]): Promise<
   };
 }
 
-/** Waits until nothing happens any more, and all probes that were begun are over. */
-async function atRest(system: System): Promise<void> {
+/** Addresses of which it was said that they are being probed. */
+function probedIn(replies: readonly string[]): number {
+  const lines = replies.join("\n").split("\n").filter((line) => line.includes("verification in progress"));
+  return new Set(lines.map((line) => /^RCPT TO:<(.*?)>: /.exec(line)?.[1])).size;
+}
+
+/** Waits until the sessions are over, and all probes: those that the replies tell of, and those that begin behind a good reply. */
+async function atRest(system: System, from: number, replies: readonly string[]): Promise<void> {
+  const log = () => system.log().slice(from);
+  const answered = () => log().match(/ status=(?:un)?deliverable/g)?.length ?? 0;
+  const isOver = () =>
+    sessionsOver(log()) >= replies.length && answered() >= probedIn(replies) &&
+    unfinished(log()).length === 0;
   let last = -1;
-  const count = (pattern: RegExp) => system.log().match(pattern)?.length ?? 0;
-  const under = () => count(/^qmgr: .*\(queue active\)$/gm) > count(/^qmgr: .*: removed$/gm);
-  for (const end = Date.now() + 20_000; Date.now() < end;) {
-    if (system.log().length === last && !under()) return;
-    last = system.log().length;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  await until(() => `the end of ${unfinished(log())}:\n${log().slice(-3000)}`, async () => {
+    if (!isOver()) return false;
+    if (log().length === last) return true;
+    last = log().length;
+    await untilNextTick(200);
+    return false;
+  });
 }
 
 /** Starts both; `$peer` in main.cf is the port of the system's own peer. */

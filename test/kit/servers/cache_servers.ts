@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { answers } from "./reachable.ts";
 import { freePort } from "../server.ts";
 import { spawnTied } from "./tied_child.ts";
+import { until } from "../waiting.ts";
 
 /** A running cache server. */
 export interface CacheServer {
@@ -23,8 +24,6 @@ export interface CacheServer {
   /** Ends it and removes its folder. */
   stop(): Promise<void>;
 }
-
-const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
 /** A memcached, as the user that the test runs as. */
 export async function startMemcached(): Promise<CacheServer> {
@@ -60,9 +59,7 @@ async function launch(
   let child: ChildProcess | undefined;
   const start = async () => {
     child = spawnTied(program, args(folder), { stdio: "ignore" });
-    for (const deadline = Date.now() + 10_000; !await answers(port); await pause(10)) {
-      if (Date.now() > deadline) throw new Error(`${needs} did not start`);
-    }
+    await until(`start of ${needs}`, () => answers(port));
   };
   const kill = async () => {
     const ending = child;

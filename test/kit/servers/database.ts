@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../server.ts";
 import { spawnTied } from "./tied_child.ts";
+import { until } from "../waiting.ts";
 
 /** A running database server. */
 export interface Database {
@@ -241,18 +242,10 @@ function childrenOf(parent: number): number[] {
 
 async function untilReady(kind: Kind, folder: string, alive: () => boolean): Promise<void> {
   const [client, ...args] = kind.client;
-  for (const end = Date.now() + 20_000; Date.now() < end;) {
-    if (fs.existsSync(kind.ready)) {
-      const { status } = spawnSync(client!, args, {
-        input: "select 1;",
-        stdio: ["pipe", "ignore", "ignore"],
-      });
-      if (status === 0) return;
-    }
-    if (!alive()) break;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(
-    `${kind.program} did not start:\n${fs.readFileSync(join(folder, "log"), "utf8").slice(-2000)}`,
-  );
+  const why = () => `start of ${kind.program}:\n${fs.readFileSync(join(folder, "log"), "utf8").slice(-2000)}`;
+  await until(why, () => {
+    if (!alive()) throw new Error(`no ${why()}`);
+    if (!fs.existsSync(kind.ready)) return false;
+    return spawnSync(client!, args, { input: "select 1;", stdio: ["pipe", "ignore", "ignore"] }).status === 0;
+  });
 }

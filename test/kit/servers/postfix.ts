@@ -3,14 +3,15 @@ import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { until } from "../waiting.ts";
 
 export interface PostfixInstance {
   readonly configDirectory: string;
   /** The log so far. */
   log(): string;
-  /** Waits until the log matches; throws with the log's end after `milliseconds`. */
-  waitForLog(pattern: RegExp, milliseconds?: number): Promise<string>;
-  stop(): void;
+  /** Waits until the log matches; rejects with the log's end when it does not. */
+  waitForLog(pattern: RegExp): Promise<string>;
+  stop(): Promise<void>;
 }
 
 const SERVICES = `cleanup unix n - n - 0 cleanup
@@ -36,7 +37,7 @@ postlog unix-dgram n - n - 1 postlogd
 `;
 
 /** Starts an instance. `master` lines are added to the usual services (which have no chroot; there is no pickup). */
-export function startPostfix(
+export async function startPostfix(
   options: {
     readonly main: Readonly<Record<string, string>>;
     readonly master: string;
@@ -45,7 +46,7 @@ export function startPostfix(
     /** The only name server that the instance knows (port 53), in place of the system's. */
     readonly nameServer?: string;
   },
-): PostfixInstance {
+): Promise<PostfixInstance> {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), "postfix-"));
   fs.chmodSync(root, 0o755);
   const etc = path.join(root, "etc");
@@ -73,9 +74,7 @@ export function startPostfix(
     fs.writeFileSync(path.join(etc, name), text);
   }
   spawnSync("chown", ["postfix", path.join(root, "data")]);
-  const started = options.nameServer === undefined
-    ? spawnSync("/usr/sbin/postfix", ["-c", etc, "start"], { encoding: "utf8" })
-    : startWithNameServer(etc, options.nameServer);
+  const started = await run(...startCommand(etc, options.nameServer));
   const log = () => {
     try {
       return fs.readFileSync(path.join(root, "maillog"), "utf8");
@@ -83,7 +82,7 @@ export function startPostfix(
       return "";
     }
   };
-  if (started.status !== 0) {
+  if (started.code !== 0) {
     const said = `${started.stderr.slice(-2000)}\n${log().slice(-2000)}`;
     fs.rmSync(root, { recursive: true, force: true });
     throw new Error(`postfix did not start: ${said}`);
@@ -92,20 +91,26 @@ export function startPostfix(
   return {
     configDirectory: etc,
     log,
-    waitForLog: async (pattern, milliseconds = 10_000) => {
-      for (const end = Date.now() + milliseconds; Date.now() < end;) {
-        const text = log();
-        if (pattern.test(text)) return text;
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      throw new Error(`no ${pattern} in the log:\n${log().slice(-3000)}`);
+    waitForLog: async (pattern) => {
+      await until(() => `${pattern} in Postfix's log:\n${log().slice(-3000)}`, () => pattern.test(log()));
+      return log();
     },
-    stop: () => {
+    stop: async () => {
       release();
-      spawnSync("/usr/sbin/postfix", ["-c", etc, "stop"]);
+      await run("/usr/sbin/postfix", "-c", etc, "stop");
       fs.rmSync(root, { recursive: true, force: true });
     },
   };
+}
+
+/** Not by spawnSync: other tests, and servers of theirs, live in this process. */
+function run(program: string, ...args: readonly string[]): Promise<{ code: number | null; stderr: string }> {
+  const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk) => stderr += chunk);
+  return new Promise((resolve, reject) => {
+    child.on("error", reject).on("close", (code) => resolve({ code, stderr }));
+  });
 }
 
 /** Who ends the instance when this process is gone, however that came: its end of the pipe is closed then. */
@@ -120,10 +125,11 @@ function guard(etc: string, root: string): () => void {
   return () => void child.stdin.end("released\n");
 }
 
-/** Starts in a mount namespace of its own, with another resolv.conf. */
-function startWithNameServer(etc: string, nameServer: string) {
+/** The start; with a name server, in a mount namespace with a resolv.conf of its own. */
+function startCommand(etc: string, nameServer: string | undefined): [string, ...string[]] {
+  if (nameServer === undefined) return ["/usr/sbin/postfix", "-c", etc, "start"];
   const file = path.join(etc, "resolv.conf");
-  fs.writeFileSync(file, `nameserver ${nameServer}\noptions timeout:1 attempts:1\n`);
+  fs.writeFileSync(file, `nameserver ${nameServer}\noptions timeout:3 attempts:1\n`);
   const script = 'mount --bind "$1" /etc/resolv.conf && exec /usr/sbin/postfix -c "$2" start';
-  return spawnSync("unshare", ["-m", "sh", "-c", script, "sh", file, etc], { encoding: "utf8" });
+  return ["unshare", "-m", "sh", "-c", script, "sh", file, etc];
 }

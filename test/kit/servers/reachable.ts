@@ -1,4 +1,5 @@
 import { connect } from "node:net";
+import { until } from "../waiting.ts";
 
 /** Whether something listens on a port of 127.0.0.1, or at a unix socket. */
 export function answers(at: number | string): Promise<boolean> {
@@ -9,11 +10,7 @@ export function answers(at: number | string): Promise<boolean> {
   });
 }
 
-/** Waits until something listens on a port of 127.0.0.1, ten seconds at most. */
-export async function reachable(port: number): Promise<void> {
-  for (const end = Date.now() + 10_000; Date.now() < end;) {
-    if (await answers(port)) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`nothing listens on port ${port}`);
+/** Waits until something listens on a port of 127.0.0.1. */
+export function reachable(port: number): Promise<void> {
+  return until(`a listener on port ${port}`, () => answers(port));
 }

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { answers } from "./reachable.ts";
 import { freePort } from "../server.ts";
 import { spawnTied } from "./tied_child.ts";
+import { until } from "../waiting.ts";
 
 /** A running directory server. */
 export interface Slapd {
@@ -149,10 +150,10 @@ export async function startSlapd(options: SlapdOptions): Promise<Slapd> {
       cwd: folder,
       stdio: ["ignore", "ignore", "ignore"],
     });
-    for (const end = Date.now() + 10_000; !await answers(port);) {
-      if (Date.now() > end || child.exitCode !== null) throw new Error("slapd did not start");
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await until("a slapd that listens", () => {
+      if (child!.exitCode !== null) throw new Error("slapd did not start");
+      return answers(port);
+    });
   };
   const kill = async () => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -177,7 +178,7 @@ export async function startSlapd(options: SlapdOptions): Promise<Slapd> {
     freeze: async (on) => {
       child?.kill(on ? "SIGSTOP" : "SIGCONT");
       const isFrozen = () => /\) T/.test(readFileSync(`/proc/${child?.pid}/stat`, "utf8"));
-      while (isFrozen() !== on) await new Promise((resolve) => setTimeout(resolve, 1));
+      await until("what was asked for", () => isFrozen() === on);
     },
     stop: async () => {
       await kill();

@@ -77,7 +77,7 @@ describe("Postfix as the server", () => {
     [starttls, wrapper] = [await freePort(), await freePort()];
     const [rsa, rsaKey] = pair("rsa", root.issue({ name: NAME, algorithm: "rsa" }));
     const [ecdsa, ecdsaKey] = pair("ecdsa", root.issue({ name: NAME }));
-    postfix = startPostfix({
+    postfix = await startPostfix({
       main: {
         mydestination: "example.net",
         local_recipient_maps: "",
@@ -100,7 +100,7 @@ tlsmgr unix - - n 1000? 1 tlsmgr
     });
     stops.push(() => postfix.stop());
     await reachable(starttls);
-  }, 30_000);
+  }, 180_000);
 
   test("takes mail over STARTTLS, and sessions are resumed by tickets it gives", async () => {
     const { deliver, lines } = agentWith({ smtp_tls_session_cache_database: "btree:x" });
@@ -110,8 +110,8 @@ tlsmgr unix - - n 1000? 1 tlsmgr
     expect(lines[0]).toMatch(
       /^smtp: Verified TLS connection established to mx\.example\[127\.0\.0\.1\]:\d+: TLSv1\.3 with cipher TLS_\w+ \(\d+\/\d+ bits\) server-signature ECDSA \(prime256v1\) server-digest SHA256$/,
     );
-    await postfix.waitForLog(/Reusing old session/, 30_000);
-  }, 60_000);
+    await postfix.waitForLog(/Reusing old session/);
+  }, 180_000);
 
   test("takes mail in wrapper mode, over any version, with either kind of key", async () => {
     for (const version of ["TLSv1.2", "TLSv1.3"]) {
@@ -126,7 +126,7 @@ tlsmgr unix - - n 1000? 1 tlsmgr
         expect(lines.join("\n")).toContain(`: ${version} with cipher ${kind}`);
       }
     }
-  }, 60_000);
+  }, 180_000);
 
   test("is shown our certificate", async () => {
     const client = root.issue({ name: "client.example.com", purpose: "clientAuth" });
@@ -134,9 +134,9 @@ tlsmgr unix - - n 1000? 1 tlsmgr
       smtp_tls_chain_files: file("client.chain", client.key + client.certificate),
     });
     expect(outcomeLines(await deliver({ nexthop: `[${NAME}]:${starttls}` }))[0]).toStartWith("sent");
-    await postfix.waitForLog(/Trusted TLS connection established from .*client-signature ECDSA/, 30_000);
-    await postfix.waitForLog(/subject_CN=client\.example\.com/, 30_000);
-  }, 60_000);
+    await postfix.waitForLog(/Trusted TLS connection established from .*client-signature ECDSA/);
+    await postfix.waitForLog(/subject_CN=client\.example\.com/);
+  }, 180_000);
 });
 
 test("Dovecot takes mail by LMTP over TLS", async () => {
@@ -184,7 +184,7 @@ service lmtp {
   expect(lines[0]).toMatch(
     /^lmtp: Verified TLS connection established to mx\.example\[127\.0\.0\.1\]:\d+: TLSv1\.3/,
   );
-}, 60_000);
+}, 180_000);
 
 describe("openssl's server", () => {
   /** Speaks the TLS that the arguments say, and SMTP as far as it is asked for. */
@@ -257,5 +257,5 @@ describe("openssl's server", () => {
       "(Cannot start TLS: handshake failure)",
     );
     expect(agent.lines.join("\n")).toMatch(/SSL_connect error to .*: -1$/m);
-  }, 60_000);
+  }, 180_000);
 });

@@ -50,8 +50,8 @@ const SUB_ROOMS: Readonly<
 > = {
   access: { order: ["reply", "table", "restrictions", "engine", "relay_proof"], inner: ["table", "engine"] },
   commands: {
-    order: ["service", "postconf", "table", "user", "finger"],
-    inner: ["service", "postconf", "table", "user", "finger"],
+    order: ["service", "postconf", "table", "user", "oauth", "finger"],
+    inner: ["service", "postconf", "table", "user", "oauth", "finger"],
   },
   config: { order: ["parameters", "syntax", "check"], inner: [] },
   delivery: { order: ["mailbox", "local", "virtual", "pipe", "smtp"], inner: [] },

@@ -49,13 +49,14 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   },
   stop: {
     group: "service",
-    summary: "stop, letting what is in flight end",
+    summary: "stop, letting what is in flight end (abort: at once)",
     options: {},
     load: async () => (await import("./service/stop_command.ts")).stop,
   },
   abort: {
     group: "service",
     summary: "stop at once",
+    hidden: true,
     options: {},
     load: async () => (await import("./service/stop_command.ts")).abort,
   },
@@ -99,6 +100,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "print the version",
     options: {},
     load: async () => (await import("./service/version_command.ts")).version,
+  },
+  oauth: {
+    group: "configuration",
+    summary: "get and try tokens for logins at other servers",
+    load: async () => (await import("./oauth/oauth_command.ts")).oauth,
   },
   user: {
     group: "configuration",

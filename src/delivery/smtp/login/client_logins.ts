@@ -1,4 +1,6 @@
 import { isPromise, type MaybeAsync, then } from "../../../base/maybe_async.ts";
+import { askHttp } from "../../../platform/socket/http_client.ts";
+import { TokenSource } from "../../../sasl/client/token_source.ts";
 import type { DomainList, Match } from "../../../table/search/match_list.ts";
 import type { Answer } from "../../../table/table.ts";
 import type { OpenMaps } from "../../../rewrite/open_tables.ts";
@@ -22,12 +24,14 @@ export interface LoginPlace {
 export class ClientLogins {
   readonly settings: LoginSettings;
   readonly refused: RefusedLogins;
+  readonly tokens: TokenSource;
   readonly #passwords: OpenMaps | undefined;
   readonly #find: FindAddress | undefined;
   readonly #filter: DomainList | undefined;
 
   constructor(settings: LoginSettings, tools: RewritingTools | undefined, now: () => number) {
     this.settings = settings;
+    this.tokens = new TokenSource({ dataDirectory: settings.dataDirectory, ask: askHttp, now });
     this.refused = new RefusedLogins(settings.refusedFor, now);
     const title = `${settings.program}_sasl_password_maps`;
     this.#passwords = tools?.openTables.maps(settings.passwordMaps, title);

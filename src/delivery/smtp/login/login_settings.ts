@@ -18,17 +18,20 @@ const NAMES = [
 type Named = `${"smtp" | "lmtp"}_${(typeof NAMES)[number]}`;
 
 /** The parameters of logins at other servers. */
-export const CLIENT_LOGIN_PARAMETERS: readonly (Named | "send_cyrus_sasl_authzid")[] = [
+export const CLIENT_LOGIN_PARAMETERS: readonly (Named | "data_directory" | "send_cyrus_sasl_authzid")[] = [
+  "data_directory",
   "send_cyrus_sasl_authzid",
   ...NAMES.flatMap((name): Named[] => [`smtp_${name}`, `lmtp_${name}`]),
 ] satisfies readonly ParameterName[];
 
 /** Their values. */
-export type ClientLoginParameters = SettingsOf<readonly (Named | "send_cyrus_sasl_authzid")[]>;
+export type ClientLoginParameters = SettingsOf<readonly (typeof CLIENT_LOGIN_PARAMETERS)[number][]>;
 
 /** The same under one name for both protocols. */
 export interface LoginSettings {
   readonly program: "smtp" | "lmtp";
+  /** Where tokens are kept. */
+  readonly dataDirectory: string;
   readonly passwordMaps: string;
   /** Between user and password. */
   readonly delimiter: string;
@@ -54,6 +57,7 @@ export function loginSettings(
   if (!of("sasl_auth_enable")) return undefined;
   return {
     program,
+    dataDirectory: settings.data_directory,
     passwordMaps: of("sasl_password_maps"),
     delimiter: of("sasl_password_result_delimiter"),
     bySender: of("sender_dependent_authentication"),

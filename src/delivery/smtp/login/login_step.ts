@@ -59,19 +59,40 @@ class LoginDialogue {
     const { peer } = this.#session;
     const known = this.#logins.refused.find(peer.host, this.#login.identity);
     if (known !== undefined) return this.#refused(known, "SASL [CACHED] authentication failed", peer.host);
-    const chosen = this.#choose(offered, filtered);
+    const secret = await this.#secret();
+    if (typeof secret !== "string") return this.#cannot(`no token: ${secret.why}`);
+    const chosen = this.#choose(offered, filtered, secret);
     if (chosen === undefined) return this.#cannot("no mechanism available");
     const reply = await this.#converse(chosen);
     if (!("code" in reply)) return reply;
     if (reply.code >= 200 && reply.code < 300) return void (this.#session.loggedIn = true);
-    this.#logins.refused.add(peer.host, this.#login.identity, reply);
+    await this.#wasRefused(reply, secret);
     return this.#refused(reply, "SASL authentication failed", this.#session.name);
   }
 
-  #choose(offered: readonly string[], filtered: readonly string[]): ChosenMechanism | undefined {
+  /** The password, or a token that is good now. */
+  async #secret(): Promise<string | { readonly why: string }> {
+    const { secret } = this.#login;
+    if (secret.is === "password") return secret.password;
+    const token = await this.#logins.tokens.current(secret.file);
+    return "why" in token ? token : token.token;
+  }
+
+  /** A password is wrong until it is changed; a token is replaced by the next. */
+  async #wasRefused(reply: ServerReply, tried: string): Promise<void> {
+    const { identity, secret } = this.#login;
+    if (secret.is === "password") this.#logins.refused.add(this.#session.peer.host, identity, reply);
+    else if (reply.code === 535) await this.#logins.tokens.current(secret.file, tried);
+  }
+
+  #choose(
+    offered: readonly string[],
+    filtered: readonly string[],
+    secret: string,
+  ): ChosenMechanism | undefined {
     const { peer, tls } = this.#session;
     const { settings: { options, sendAuthorizationId } } = this.#logins;
-    const { username, secret, secretIs } = this.#login;
+    const { username, secret: { is: secretIs } } = this.#login;
     const level = tls === undefined ? "clear" : tls.trust === "Verified" ? "verified" : "encrypted";
     return chooseMechanism({ offered, filtered, options: options[level] }, {
       login: { username, secret, authorizationId: sendAuthorizationId ? username : "" },
@@ -124,7 +145,9 @@ class LoginDialogue {
 
   #refused(reply: ServerReply, what: string, server: string): Failure {
     const { peer } = this.#session;
-    const softened = this.#logins.settings.softBounce && reply.status.startsWith("5");
+    // Tokens come and go: no mail is lost for one.
+    const isSoft = this.#logins.settings.softBounce || this.#login.secret.is === "token";
+    const softened = isSoft && reply.status.startsWith("5");
     const status = softened ? `4${reply.status.slice(1)}` : reply.status;
     return refusal(peer.host, reply, `${what}; server ${server} said: ${reply.text}`, status);
   }

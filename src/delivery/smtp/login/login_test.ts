@@ -211,20 +211,22 @@ test("refusals are remembered of 535 alone, by host and login, and so many at mo
 });
 
 describe("an entry of smtp_sasl_password_maps", () => {
+  const login = (username: string, password: string) => ({ username, secret: { is: "password", password } });
+
   test("is user and password, with the delimiter that is set", () => {
-    expect(parseEntry("user:pass:word", ":")).toMatchObject({ username: "user", secret: "pass:word" });
-    expect(parseEntry("u:ser|secret", "|")).toMatchObject({ username: "u:ser", secret: "secret" });
-    expect(parseEntry("user", ":")).toMatchObject({ username: "user", secret: "" });
+    expect(parseEntry("user:pass:word", ":")).toMatchObject(login("user", "pass:word"));
+    expect(parseEntry("u:ser|secret", "|")).toMatchObject(login("u:ser", "secret"));
+    expect(parseEntry("user", ":")).toMatchObject(login("user", ""));
   });
 
   test("may name a file that has the password in its first line", () => {
     const path = join(folder, "secret");
     writeFileSync(path, "in a file\r\nand more\n");
-    expect(parseEntry(`user:file:${path}`, ":")).toMatchObject({ username: "user", secret: "in a file" });
+    expect(parseEntry(`user:file:${path}`, ":")).toMatchObject(login("user", "in a file"));
     expect(parseEntry(`user:file:${path}.none`, ":")).toEqual({
       why: `open ${path}.none: No such file or directory`,
     });
-    expect(parseEntry("user:file:relative", ":")).toMatchObject({ secret: "file:relative" });
+    expect(parseEntry("user:file:relative", ":")).toMatchObject(login("user", "file:relative"));
   });
 
   test("is told from others without telling the secret", () => {

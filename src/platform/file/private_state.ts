@@ -1,0 +1,77 @@
+import fs from "node:fs";
+import { dirname } from "node:path";
+import { asOwner, isRoot } from "../process/effective_ids.ts";
+import { flock } from "./flock.ts";
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants;
+/** How often somebody else's lock is tried again, in milliseconds. */
+const POLL = 50;
+
+/** A small file of what a service has to remember, which nobody else may read; several processes change it, one at a time. */
+export class PrivateState {
+  readonly path: string;
+  /** Whose the file is: the owner of the folder above, where root writes it. */
+  readonly #as: { readonly uid: number; readonly gid: number } | undefined;
+
+  /** Makes the folder, for its owner alone, when it is missing. Throws the system's error. */
+  constructor(folder: string, name: string) {
+    this.path = `${folder}/${name}`;
+    const { uid, gid } = fs.statSync(dirname(folder));
+    this.#as = isRoot() && uid !== 0 ? { uid, gid } : undefined;
+    this.#do(() => fs.mkdirSync(folder, { recursive: true, mode: 0o700 }));
+  }
+
+  #do<T>(work: () => T): T {
+    return this.#as === undefined ? work() : asOwner(this.#as.uid, this.#as.gid, work);
+  }
+
+  /** The text; undefined when there is none yet. */
+  read(): string | undefined {
+    try {
+      return this.#do(() => {
+        const fd = fs.openSync(this.path, O_RDONLY | O_NOFOLLOW);
+        try {
+          return fs.readFileSync(fd, "utf8");
+        } finally {
+          fs.closeSync(fd);
+        }
+      });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  /** Puts a text in place of the old one, durably. Only under the lock. */
+  write(text: string): void {
+    this.#do(() => {
+      const temporary = `${this.path}.tmp`;
+      fs.rmSync(temporary, { force: true });
+      const fd = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW, 0o600);
+      try {
+        fs.writeFileSync(fd, text);
+        fs.fsyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+      fs.renameSync(temporary, this.path);
+      const folder = fs.openSync(dirname(this.path), O_RDONLY);
+      fs.fsyncSync(folder);
+      fs.closeSync(folder);
+    });
+  }
+
+  /** Runs work that may take its time while no other process does; undefined when another one takes longer than `patience`. */
+  async locked<T>(patience: number, work: () => Promise<T>): Promise<T | undefined> {
+    const fd = this.#do(() => fs.openSync(`${this.path}.lock`, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600));
+    try {
+      for (let waited = 0; !flock(fd, "exclusive", { wait: false }); waited += POLL) {
+        if (waited >= patience) return undefined;
+        await new Promise((resolve) => setTimeout(resolve, POLL));
+      }
+      return await work();
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+}

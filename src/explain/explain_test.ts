@@ -18,6 +18,8 @@ function kit(main: string, files?: Readonly<Record<string, string>>): ExplainKit
   return made;
 }
 
+const PLAIN_TLS = { protocol: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", keysize: 128 };
+
 /** All steps of the recipient's command. */
 function stepsOf({ commands }: Explanation): ExplainedStep[] {
   const command = commands.find((each) => each.command.startsWith("RCPT"))!;
@@ -123,10 +125,44 @@ virtual_mailbox_maps = texthash:%DIR%/boxes
     expect(lastReply(explanation)).toContain("User unknown in virtual mailbox table");
   });
 
+  describe("a login is made as the service has it", () => {
+    const rows: readonly (readonly [title: string, main: string, session: object, auth: string])[] = [
+      ["not where AUTH is off", "", {}, "503 5.5.1 Error: authentication not enabled"],
+      ["not where sasldb would be asked", "smtpd_sasl_auth_enable = yes\n", {}, "503 5.5.1 "],
+      ["by Dovecot, whoever it is", "smtpd_sasl_type = dovecot\n", {}, "235 2.7.0 "],
+      ["by a user of sasl_users", "sasl_users = inline:{ann={PLAIN}x}\n", {}, "235 2.7.0 "],
+      ["by nobody else", "sasl_users = inline:{eve={PLAIN}x}\n", {}, "535 5.7.8 "],
+      ["not in the clear with smtpd_tls_auth_only", "smtpd_tls_auth_only = yes\n", {}, "503 5.5.1 "],
+      ["but over TLS", "smtpd_tls_auth_only = yes\n", { tls: PLAIN_TLS }, "235 2.7.0 "],
+      [
+        "not with what noplaintext forbids",
+        "sasl_mechanisms = PLAIN SCRAM-SHA-256\nsmtpd_sasl_security_options = noplaintext\n",
+        {},
+        "535 5.7.8 ",
+      ],
+      [
+        "but where it does not",
+        "smtpd_sasl_security_options = noplaintext\nsmtpd_sasl_tls_security_options =\n",
+        { tls: PLAIN_TLS },
+        "235 2.7.0 ",
+      ],
+    ];
+    test.each(rows)("%s", async (_title, main, session, auth) => {
+      const type = /sasl_type|sasl_auth_enable/.test(main) ? "" : "smtpd_sasl_type = internal\n";
+      const users = main.includes("sasl_users") ? "" : "sasl_users = inline:{ann={PLAIN}x}\n";
+      const enabled = main === "" ? "" : `smtpd_sasl_auth_enable = yes\n${type}${users}`;
+      const { explain } = kit(`${enabled}${main}`);
+      const { commands } = await explain({ login: { username: "ann", method: "PLAIN" }, ...session });
+      const said = commands.find(({ command }) => command === "AUTH PLAIN");
+      expect(said?.reply.at(-1)).toStartWith(auth);
+    });
+  });
+
   test("login names: smtpd_sender_login_maps, and access by login", async () => {
     const { explain } = kit(
       `
 smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
 smtpd_sender_login_maps = texthash:%DIR%/logins
 smtpd_sender_restrictions = check_sasl_access inline:{eve=REJECT}, reject_sender_login_mismatch
 `,

@@ -46,9 +46,12 @@ export async function play(session: SessionDescription, deps: PlayDeps): Promise
     client = { ...client, ...names };
     return found;
   };
+  const settings = settingsFor(session, deps.service);
+  const auth = logsIn(session) ? sessionParts.authFor(settings, session.login.username) : undefined;
   const smtpd = createSmtpd({
     ...sessionParts.parts,
-    service: { ...deps.service, processLimit: 0, settings: settingsFor(session, deps.service) },
+    ...(auth !== undefined && { auth }),
+    service: { ...deps.service, processLimit: 0, settings },
     access: transcript.over(sessionParts.parts.access, (stage) => laterFacts(session, stage)),
     clientLookup,
     cleanup: discardingCleanup(session.size ?? 0),
@@ -65,10 +68,28 @@ export async function play(session: SessionDescription, deps: PlayDeps): Promise
   }
 }
 
-/** A client whose name is given is not looked up, and has that name all the same (smtpd_peername_lookup). */
-function settingsFor({ client }: SessionDescription, { settings }: Service): Service["settings"] {
-  return client.name === undefined ? settings : overlay(settings, { smtpd_peername_lookup: true });
+/**
+ * A client whose name is given is not looked up, and has that name all the same (smtpd_peername_lookup). One that has started TLS is
+ * where TLS is demanded, though nothing is encrypted on paper.
+ */
+function settingsFor({ client, tls }: SessionDescription, { settings }: Service): Service["settings"] {
+  const named = client.name === undefined ? settings : overlay(settings, { smtpd_peername_lookup: true });
+  if (tls === undefined) return named;
+  return overlay(named, {
+    smtpd_tls_security_level: "may",
+    smtpd_enforce_tls: false,
+    smtpd_tls_wrappermode: false,
+    smtpd_tls_auth_only: false,
+    smtpd_sasl_security_options: settings.smtpd_sasl_tls_security_options,
+  });
 }
+
+/** Whether the client logs in itself; a login by XCLIENT is somebody else's word. */
+function logsIn(session: SessionDescription): session is SessionDescription & { login: Login } {
+  return session.login !== undefined && session.login.method !== "XCLIENT";
+}
+
+type Login = NonNullable<SessionDescription["login"]>;
 
 /** The session's commands until one ends it. */
 async function playAll(
@@ -88,6 +109,10 @@ async function playAll(
   const line = (command: string) => talk.over ? Promise.resolve(false) : say(command, talk.say(command));
   if (!await say("", talk.greeting())) return played;
   if (!await line(`${session.smtp ? "HELO" : "EHLO"} ${session.helo ?? heloOf(client())}`)) return played;
+  if (logsIn(session)) {
+    const command = `AUTH ${session.login.method}`;
+    if (!talk.over) await say(command, talk.say(`${command} =`));
+  }
   if (session.etrn !== undefined) return (await line(`ETRN ${session.etrn}`), played);
   if (session.sender === undefined || !await line(mailOf(session, session.sender))) return played;
   let taken = 0;
@@ -114,11 +139,11 @@ function heloOf({ name, address }: ClientFacts): string {
   return address.includes(":") ? `[IPv6:${address}]` : `[${address}]`;
 }
 
-/** What a session has only after AUTH or STARTTLS; both stand before MAIL, and encryption before the last EHLO. */
+/** What a session has only by XCLIENT or after STARTTLS; the login stands before MAIL, and encryption before the last EHLO. */
 function laterFacts({ login, tls }: SessionDescription, stage: Stage): Partial<Facts> {
   const secured = stage === "CONNECT" || tls === undefined ? {} : { tls };
   const early = stage === "CONNECT" || stage === "HELO" || stage === "EHLO";
-  return early || login === undefined
+  return early || login?.method !== "XCLIENT"
     ? secured
     : { ...secured, saslUsername: login.username, saslMethod: login.method };
 }

@@ -1,5 +1,6 @@
 import type { Configuration, Service } from "../config/service.ts";
 import type { Log } from "../observe/log.ts";
+import type { AuthServer } from "../smtpd/auth_server.ts";
 import type { SmtpdDeps } from "../smtpd/deps.ts";
 import type { OpenTable } from "../table/context.ts";
 import type { Watch } from "./watch/watch.ts";
@@ -9,6 +10,8 @@ export interface SessionParts {
   readonly parts: Omit<SmtpdDeps, "cleanup" | "newId" | "log" | "clock" | "service">;
   /** Where the client could have connected to. */
   readonly local: { readonly address: string; readonly port: number };
+  /** AUTH as the service has it, for a user whose password is not asked for; undefined where nobody can log in. */
+  authFor(settings: Service["settings"], username: string): AuthServer | undefined;
   /** What the proof against open relay has against the service, in sentences. */
   relayFindings(): Promise<readonly string[]>;
   close(): void;

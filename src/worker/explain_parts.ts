@@ -3,6 +3,7 @@ import { listenAddresses } from "../config/listen_address.ts";
 import { realWorld } from "../config/world.ts";
 import type { OpenSessionParts, SessionParts, SessionPartsPlan } from "../explain/session_parts.ts";
 import { ownPid } from "../platform/process/signals.ts";
+import { believedAuth } from "./explain_login.ts";
 import { findingsAgainst } from "./service_relay_proof.ts";
 import { openMailWorld } from "./services/mail_world.ts";
 import { openSessionParts } from "./services/smtpd_services.ts";
@@ -25,6 +26,7 @@ function openParts(plan: SessionPartsPlan, known: AddressVerifier["known"] | und
   });
   return {
     parts,
+    authFor: (settings, username) => believedAuth(settings, username, world.openTables, log),
     relayFindings: () => findingsAgainst(configuration, service, edited),
     local: localOf({ configuration, service }, world.ownAddresses),
     close() {

@@ -40,14 +40,18 @@ const WORDS: Readonly<Record<string, readonly TlsLogPart[]>> = {
 
 const SEPARATORS = /[, \t\r\n]+/;
 
-/** Words of a level that mean nothing. */
-export function unknownLogWords(level: string): readonly string[] {
+function unknownWords(level: string): readonly string[] {
   return level.split(SEPARATORS).filter((word) => word !== "" && !Object.hasOwn(WORDS, word.toLowerCase()));
+}
+
+/** What Postfix warns of in a level; `parameter` is where it stands. */
+export function logLevelWarnings(parameter: string, level: string): readonly string[] {
+  return unknownWords(level).map((word) => `unknown ${parameter} value "${word}" in "${level}"`);
 }
 
 /** The parts that a level, or a list of words, asks for: nothing when one of the words means nothing. */
 export function tlsLogParts(level: string): ReadonlySet<TlsLogPart> {
-  if (unknownLogWords(level).length > 0) return new Set();
+  if (unknownWords(level).length > 0) return new Set();
   const words = level.split(SEPARATORS).filter((word) => word !== "");
   return new Set(words.flatMap((word) => WORDS[word.toLowerCase()] ?? NONE));
 }

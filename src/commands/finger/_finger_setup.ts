@@ -17,7 +17,7 @@ import { clientLevel, isPolicyFault, type PolicyDraft } from "../../tls/client_p
 import { type ClientTlsSettings, clientTlsSettings } from "../../tls/client_tls_settings.ts";
 import { completePolicy } from "../../tls/complete_policy.ts";
 import { type DaneDigests, readDaneDigests } from "../../tls/dane_digests.ts";
-import { unknownLogWords } from "../../tls/log_level.ts";
+import { logLevelWarnings } from "../../tls/log_level.ts";
 import { readFingerprints } from "../../tls/policy_text.ts";
 import { ownTlsFiles } from "../../tls/tls_files.ts";
 import { TrustAnchorFiles } from "../../tls/trust_anchors.ts";
@@ -101,8 +101,7 @@ function openEngine(
 
 function warnOfOptions({ throughTlsproxy, parameters }: FingerOptions, warn: (text: string) => void): void {
   if (throughTlsproxy) warn("-X has no effect: there is no tlsproxy(8) here");
-  const topics = parameters.smtp_tls_loglevel ?? "";
-  for (const word of unknownLogWords(topics)) warn(`unknown -L option value "${word}" in "${topics}"`);
+  logLevelWarnings("-L option", parameters.smtp_tls_loglevel ?? "").forEach(warn);
 }
 
 function lookupsFor(settings: ClientSettings, resolver: Resolver): LookupContext {

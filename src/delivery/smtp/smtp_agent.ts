@@ -18,7 +18,7 @@ import { type GenericSettings, openGeneric, type RewritingTools } from "./conten
 import { systemServices } from "./route/services_file.ts";
 import type { ChainSettings } from "../../tls/chain_parameters.ts";
 import { clientCertificates } from "../../tls/client_certificates.ts";
-import { unknownLogWords } from "../../tls/log_level.ts";
+import { logLevelWarnings } from "../../tls/log_level.ts";
 import { ownTlsFiles, type TlsFiles } from "../../tls/tls_files.ts";
 import { TrustAnchorFiles } from "../../tls/trust_anchors.ts";
 import { ClientTlsEngine } from "../../tls/client_engine.ts";
@@ -156,7 +156,7 @@ function openTls(
   if (policies !== "" && perSite !== "") {
     warn(`${program}_tls_per_site ignored when ${program}_tls_policy_maps is not empty.`);
   }
-  warnOfLogWords(`${program}_tls_loglevel`, settings[`${program}_tls_loglevel`], warn);
+  logLevelWarnings(`${program}_tls_loglevel`, settings[`${program}_tls_loglevel`]).forEach(warn);
   const note = tls.log.has("verbose") || tls.log.has("dane")
     ? (text: string) => options.log.note(program, "info", text)
     : undefined;
@@ -184,10 +184,6 @@ function openTls(
       warn,
     }),
   };
-}
-
-function warnOfLogWords(parameter: string, level: string, warn: (text: string) => void): void {
-  for (const word of unknownLogWords(level)) warn(`unknown ${parameter} value "${word}" in "${level}"`);
 }
 
 /** What senders and domains wish about TLS. */

@@ -5,7 +5,7 @@ import type { ServerTls, TlsFacts } from "../../platform/socket/start_tls.ts";
 import type { OpenTables } from "../../rewrite/open_tables.ts";
 import { tableType } from "../../table/table_types.ts";
 import { ownFilesOf } from "../../tls/chain_parameters.ts";
-import { type TlsLogPart, tlsLogParts } from "../../tls/log_level.ts";
+import { logLevelWarnings, type TlsLogPart, tlsLogParts } from "../../tls/log_level.ts";
 import { NO_AUTHORITIES } from "../../tls/authorities.ts";
 import type { Attempt } from "../../tls/own_certificates.ts";
 import { RememberedFiles } from "../../tls/remembered_files.ts";
@@ -83,7 +83,9 @@ class OfferedTls implements ServiceTls {
     this.#log = log;
     const { askCertificate, requireCertificate } = readTlsSettings(settings);
     this.#asks = askCertificate;
-    const parts = tlsLogParts(settings.smtpd_tls_loglevel);
+    const level = settings.smtpd_tls_loglevel;
+    logLevelWarnings("smtpd_tls_loglevel", level).forEach((text) => log.note("smtpd", "warning", text));
+    const parts = tlsLogParts(level);
     // Whoever is sent away for his certificate is told of (tls_server(3)).
     this.#parts = requireCertificate ? new Set([...parts, "untrusted"]) : parts;
     if (parts.has("verbose")) this.#note("initializing the server-side TLS engine");

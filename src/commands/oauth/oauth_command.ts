@@ -25,7 +25,8 @@ takes them as FILE says, an object of JSON:
   login FILE   ask somebody to agree in a browser, and keep the refresh token
   test FILE    fetch a token now, and tell how long it is good
 
-Tokens are kept in data_directory/oauth, for the service alone. --json: one object.
+Tokens are kept in data_directory/oauth, for the service alone. --json: one JSON
+object.
 Exit status: 0 a token is there; 1 not; 64 wrong usage.
 `;
 

@@ -10,6 +10,7 @@ export const ACME_PARAMETERS = [
   "acme_domains",
   "acme_email",
   "acme_http_listen",
+  "acme_tls_listen",
   "data_directory",
   "dns_servers",
   "inet_protocols",

@@ -98,7 +98,9 @@ test("failures are waited out, longer and longer, over restarts too, and the cer
 test("failures with other names do not count, and an authority that wants time has it", async () => {
   const it = scene();
   it.answer = () => {
-    throw failureOf({ type: "urn:ietf:params:acme:error:rateLimited", detail: "too many" }, DAY);
+    throw failureOf({ type: "urn:ietf:params:acme:error:rateLimited", detail: "too many" }, {
+      retryAfter: DAY,
+    });
   };
   expect(await it.keeper().round()).toMatchObject({ is: "failed", next: it.now + DAY });
   it.answer = () => it.issue(["mx.example.com"]);

@@ -3,7 +3,7 @@ import * as keys from "@fishballpkg/acme/CryptoKeyUtils";
 import type { AcmeFiles } from "./acme_files.ts";
 import { type AcmeTransport, problemOf } from "./acme_transport.ts";
 import { AcmeFailure, failureOf } from "./advice.ts";
-import type { Challenges } from "./challenges.ts";
+import type { Proof, Proofs } from "./proofs.ts";
 
 /** What an order is made with. */
 export interface OrderOptions {
@@ -13,7 +13,7 @@ export interface OrderOptions {
   readonly agrees: boolean;
   readonly emails: readonly string[];
   readonly files: AcmeFiles;
-  readonly challenges: Challenges;
+  readonly proofs: Proofs;
   readonly transport: AcmeTransport;
   /** Waits so many milliseconds. */
   readonly pause: (milliseconds: number) => Promise<void>;
@@ -39,10 +39,10 @@ export async function orderCertificate(names: readonly string[], options: OrderO
 }
 
 /** The library says little of what the authority has said; the transport has heard it. */
-function explained(error: unknown, { transport: { trouble } }: OrderOptions): Error {
+function explained(error: unknown, { transport: { trouble }, proofs: { port } }: OrderOptions): Error {
   if (error instanceof AcmeFailure) return error;
   const { problem, retryAfter } = trouble;
-  if (problem !== undefined) return failureOf(problem, retryAfter);
+  if (problem !== undefined) return failureOf(problem, { port, retryAfter });
   return new AcmeFailure(
     `the authority's answer makes no sense: ${error instanceof Error ? error.message : error}`,
   );
@@ -79,31 +79,31 @@ async function createAccount(
 }
 
 /** Shows that all names lead here. */
-async function prove(order: AcmeOrder, { challenges, pause }: OrderOptions): Promise<void> {
-  const tokens: string[] = [];
+async function prove(order: AcmeOrder, options: OrderOptions): Promise<void> {
+  const { proofs } = options;
+  const shown: Proof[] = [];
   try {
     for (const authorization of order.authorizations) {
       if ((await authorization.fetch()).status === "valid") continue;
-      const challenge = authorization.findChallenge("http-01");
+      const challenge = authorization.findChallenge(proofs.type);
       if (challenge === undefined) {
-        throw new AcmeFailure(
-          `the authority takes no proof by HTTP for ${authorization.domain}, and there is no other here`,
-        );
+        throw new AcmeFailure(`the authority takes no proof by ${proofs.type} for ${authorization.domain}`);
       }
-      const { name, content } = await challenge.getHttpResource();
-      tokens.push(name);
-      challenges.add(name, content);
+      const { token } = challenge;
+      const proof = { name: authorization.domain, token, answer: await challenge.keyAuthorization() };
+      shown.push(proof);
+      proofs.show(proof);
       await challenge.submit();
     }
-    await Promise.all(order.authorizations.map((each) => untilProven(each, pause)));
+    await Promise.all(order.authorizations.map((each) => untilProven(each, options)));
   } finally {
-    for (const token of tokens) challenges.remove(token);
+    for (const proof of shown) proofs.hide(proof);
   }
 }
 
 async function untilProven(
   authorization: AcmeOrder["authorizations"][number],
-  pause: OrderOptions["pause"],
+  { pause, proofs: { port } }: OrderOptions,
 ): Promise<void> {
   const name = authorization.domain;
   for (let look = 0; look < LOOKS; look++) {
@@ -119,7 +119,7 @@ async function untilProven(
         detail: `the proof is ${status}`,
         ...problem,
         name,
-      });
+      }, { port });
     }
     await pause(LOOK);
   }
@@ -128,13 +128,13 @@ async function untilProven(
   );
 }
 
-async function untilIssued(order: AcmeOrder, { pause }: OrderOptions): Promise<void> {
+async function untilIssued(order: AcmeOrder, { pause, proofs: { port } }: OrderOptions): Promise<void> {
   for (let look = 0; look < LOOKS; look++) {
     const snapshot = await order.fetch();
     if (snapshot.status === "valid") return;
     if (snapshot.status === "invalid") {
       const problem = "error" in snapshot && isObject(snapshot.error) ? problemOf(snapshot.error) : undefined;
-      throw failureOf({ type: "order invalid", detail: "the order was refused", ...problem });
+      throw failureOf({ type: "order invalid", detail: "the order was refused", ...problem }, { port });
     }
     await pause(LOOK);
   }

@@ -57,3 +57,23 @@ export function isKeyOf({ key }: PrivateKey, { certificate }: OwnCertificate): b
     return false;
   }
 }
+
+/** A new key (ECDSA, P-256) that signs. */
+export interface SigningKey {
+  /** PKCS #8, PEM. */
+  readonly pem: string;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Uint8Array;
+  /** The signature of the bytes' SHA-256, DER. */
+  sign(bytes: Uint8Array): Uint8Array;
+}
+
+/** Makes a key. */
+export function newSigningKey(): SigningKey {
+  const { privateKey, publicKey } = crypto.generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  return {
+    pem: String(privateKey.export({ type: "pkcs8", format: "pem" })),
+    publicKey: publicKey.export({ type: "spki", format: "der" }),
+    sign: (bytes) => crypto.sign("sha256", bytes, privateKey),
+  };
+}

@@ -153,6 +153,21 @@ test(
   240_000,
 );
 
+test("the names are proven by TLS where acme_tls_listen is set", async () => {
+  await pebble.point("tls.example.com", "127.0.0.1");
+  await reloaded(
+    "acme_domains = tls.example.com",
+    "acme_http_listen =",
+    `acme_tls_listen = 127.0.0.1:${pebble.tlsPort}`,
+  );
+  await server.logged(/acme: certificate for tls\.example\.com issued/);
+  const ca = await pebble.root();
+  const shown = async () => await startTls(server.port, { ca });
+  await until("the certificate", async () => JSON.stringify(await shown()).includes("tls.example.com"));
+  await reloaded("acme_domains = shut.example.com", `acme_tls_listen = 127.0.0.1:${pebble.tlsPort}`);
+  await server.logged(/acme: no certificate for shut.*at port 443 of shut\.example\.com/);
+});
+
 test("without leave to accept the terms there is no account, and the log says where they are", async () => {
   await reloaded("acme_agree_to_terms = no", `acme_directory = ${pebble.directory}?another`);
   const line = await server.logged(/wants its terms to be accepted/);

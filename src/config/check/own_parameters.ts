@@ -43,6 +43,10 @@ const OWN: Readonly<Record<string, { readonly schema: z.ZodType; readonly expect
     schema: list(z.string().refine(isSocket)),
     expected: "address:port or [v6address]:port, or nothing",
   },
+  acme_tls_listen: {
+    schema: list(z.string().refine(isSocket)),
+    expected: "address:port or [v6address]:port, or nothing",
+  },
   acme_directory: {
     schema: z.string().regex(/^https:\/\/[^\s/]+\/?\S*$/),
     expected: "the https:// address of an authority's directory",

@@ -28,6 +28,7 @@ export const HONOURED = [
   "acme_domains",
   "acme_email",
   "acme_http_listen",
+  "acme_tls_listen",
   "address_verify_cache_cleanup_interval",
   "address_verify_cache_limit",
   "address_verify_default_transport",

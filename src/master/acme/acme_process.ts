@@ -25,7 +25,7 @@ export interface AcmeHost {
   readonly log: () => Log;
 }
 
-type Boot = Omit<AcmeBoot, "listeners">;
+type Boot = Omit<AcmeBoot, "listeners" | "tlsListeners">;
 
 const BACKLOG = 64;
 /** Pause before the process is started again, in milliseconds: it doubles as long as it dies at once. */
@@ -40,7 +40,7 @@ export class AcmeProcess {
   #child: Child | undefined;
   #boot: Boot | undefined;
   #identity: Identity | undefined;
-  #listen = "";
+  #listen = { http: "", tls: "" };
   #status: AcmeStatus | undefined;
   #waiting: ((status: AcmeStatus) => void)[] = [];
   #pause = FIRST_PAUSE;
@@ -53,7 +53,7 @@ export class AcmeProcess {
   /** These settings count from now on, and `identity` is who the workers are. */
   apply(settings: AcmeSettings, identity: Identity | undefined): void {
     const boot = this.#bootOf(settings, identity);
-    const listen = settings.acme_http_listen;
+    const listen = { http: settings.acme_http_listen, tls: settings.acme_tls_listen };
     const isSame = JSON.stringify([boot, listen, identity]) ===
       JSON.stringify([this.#boot, this.#listen, this.#identity]);
     if (isSame) return;
@@ -112,7 +112,9 @@ export class AcmeProcess {
 
   #start(boot: Boot): void {
     this.#challenges = new Challenges();
-    const fds = this.#openSockets();
+    const http = this.#openSockets("acme_http_listen", this.#listen.http);
+    const tls = this.#openSockets("acme_tls_listen", this.#listen.tls);
+    const fds = [...http, ...tls];
     const started = this.#host.spawn({
       args: ["--acme"],
       shownAs: "mta: acme",
@@ -126,30 +128,33 @@ export class AcmeProcess {
       exit: () => this.#exited(started, boot),
     });
     this.#child = started;
-    started.send(JSON.stringify({ ...boot, listeners: fds.length } satisfies AcmeBoot));
+    started.send(
+      JSON.stringify({ ...boot, listeners: http.length, tlsListeners: tls.length } satisfies AcmeBoot),
+    );
     for (const fd of fds) this.#host.sockets.close(fd);
   }
 
-  #openSockets(): number[] {
-    return splitList(this.#listen).flatMap((item) => {
+  #openSockets(parameter: string, value: string): number[] {
+    return splitList(value).flatMap((item) => {
       const at = splitHostPort(item);
       if (typeof at === "string") return [];
       try {
         return [this.#host.sockets.open({ address: at.host, port: Number(at.port) }, BACKLOG, true)];
       } catch (error) {
         // A machine without IPv6 is not asked for it.
-        if (at.host !== "::" || errorCode(error) !== "EAFNOSUPPORT") this.#cannotListen(item, error);
+        if (at.host !== "::" || errorCode(error) !== "EAFNOSUPPORT") {
+          this.#cannotListen(parameter, item, error);
+        }
         return [];
       }
     });
   }
 
-  #cannotListen(item: string, error: unknown): void {
-    const why =
-      `acme_http_listen: cannot listen on ${item}: ${
-        systemErrorText(error)
-      }; free the port, or let who has it pass ` +
-      "/.well-known/acme-challenge/ on to http_listen and set acme_http_listen to nothing";
+  #cannotListen(parameter: string, item: string, error: unknown): void {
+    const instead = parameter === "acme_http_listen"
+      ? ", or let who has it pass /.well-known/acme-challenge/ on to http_listen and set acme_http_listen to nothing"
+      : "";
+    const why = `${parameter}: cannot listen on ${item}: ${systemErrorText(error)}; free the port${instead}`;
     this.#host.log().note("master", "warning", why);
   }
 
@@ -204,6 +209,7 @@ function bootOf(settings: AcmeSettings): Boot | undefined {
     names,
     directory: settings.acme_directory,
     agrees: settings.acme_agree_to_terms,
+    byTls: settings.acme_tls_listen !== "",
     emails: splitList(settings.acme_email),
     caFile: settings.acme_ca_file,
     dataDirectory: settings.data_directory,

@@ -27,8 +27,11 @@ export interface AcmeBoot {
   readonly dataDirectory: string;
   readonly nameServers: readonly string[];
   readonly families: readonly number[];
-  /** How many listening sockets it inherits, for the authority's visits. */
+  /** How many listening sockets it inherits for the authority's visits by HTTP, and behind them for those by TLS. */
   readonly listeners: number;
+  readonly tlsListeners: number;
+  /** The names are proven by TLS (acme_tls_listen), not by HTTP. */
+  readonly byTls: boolean;
 }
 
 /** master to the process. */
@@ -70,6 +73,8 @@ export const toAcme: Shape<ToAcme> = tagged<ToAcme, "is">("is", {
     nameServers: list(WORD, MANY),
     families: list(finite, 2),
     listeners: count,
+    tlsListeners: count,
+    byTls: flag,
   }),
   renew: record<To<"renew">>({ is: oneOf("renew") }),
 });

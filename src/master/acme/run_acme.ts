@@ -3,6 +3,7 @@ import { AcmeTransport } from "../../acme/acme_transport.ts";
 import { authorityAddresses } from "../../acme/authority_addresses.ts";
 import { CertificateKeeper, type Round } from "../../acme/certificate_keeper.ts";
 import { Challenges } from "../../acme/challenges.ts";
+import { ALPN_PROTOCOL, httpProofs, TlsProofs } from "../../acme/proofs.ts";
 import { orderCertificate } from "../../acme/order.ts";
 import { assertNever } from "../../base/assert_never.ts";
 import { readJson } from "../../base/bounded_json.ts";
@@ -11,6 +12,7 @@ import { Misfit } from "../../base/shape.ts";
 import { createSystemResolver } from "../../dns/system_resolver.ts";
 import { onSignal, onUncaught } from "../../platform/process/signals.ts";
 import { FIRST_INHERITED, type ParentChannel, parentChannel } from "../../platform/socket/child.ts";
+import { serveAlpn } from "../../platform/socket/alpn_server.ts";
 import { serveHttp } from "../../platform/socket/http_server.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
 import { AuthorityStore } from "../../tls/authorities.ts";
@@ -64,6 +66,7 @@ class AcmeWork {
   readonly #boot: AcmeBoot;
   readonly #tell: (message: FromAcme) => void;
   readonly #challenges: Challenges;
+  readonly #tlsProofs = new TlsProofs(() => systemClock.now());
   readonly #keeper: CertificateKeeper;
   #cancel = () => {};
   #isWorking = false;
@@ -88,6 +91,13 @@ class AcmeWork {
   async start(): Promise<void> {
     for (let at = 0; at < this.#boot.listeners; at++) {
       await serveHttp({ fd: FIRST_INHERITED + at }, (request) => this.#challenges.respond(request));
+    }
+    for (let at = 0; at < this.#boot.tlsListeners; at++) {
+      await serveAlpn({
+        fd: FIRST_INHERITED + this.#boot.listeners + at,
+        protocol: ALPN_PROTOCOL,
+        contextFor: (name) => this.#tlsProofs.contextFor(name),
+      });
     }
     await this.work(false);
   }
@@ -114,7 +124,7 @@ class AcmeWork {
   }
 
   #order(files: AcmeFiles): Promise<string> {
-    const { names, directory, agrees, emails, caFile, caLent, nameServers, families } = this.#boot;
+    const { names, directory, agrees, emails, caFile, caLent, byTls, nameServers, families } = this.#boot;
     const authorities = new AuthorityStore(
       { file: caFile, folder: "", appendSystem: false, systemAlone: caFile === "" },
       systemTlsFiles(() => caLent === undefined ? {} : { [caFile]: caLent }),
@@ -135,7 +145,7 @@ class AcmeWork {
       agrees,
       emails,
       files,
-      challenges: this.#challenges,
+      proofs: byTls ? this.#tlsProofs : httpProofs(this.#challenges),
       transport,
       pause,
     });

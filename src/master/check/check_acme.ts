@@ -38,11 +38,12 @@ export function checkAcme(configuration: Configuration): Finding[] {
         "kin have to be empty",
     ));
   }
-  if (settings.acme_http_listen === "" && settings.http_listen === "") {
+  const { acme_http_listen: listen, acme_tls_listen: tls, http_listen: http } = settings;
+  if (listen === "" && tls === "" && http === "") {
     findings.push(
       say(
         "acme_http_listen",
-        "nobody answers the authority: acme_http_listen and http_listen are both empty",
+        "nobody answers the authority: acme_http_listen, acme_tls_listen and http_listen are empty",
       ),
     );
   }

@@ -32,7 +32,7 @@ test("what keeps it from being of use is told with its place", () => {
     "no service shows the certificate",
   );
   expect(findings(`${GOOD}acme_http_listen =\nhttp_listen =\n`)).toEqual([
-    "/etc/x/main.cf, line 5: nobody answers the authority: acme_http_listen and http_listen are both empty",
+    "/etc/x/main.cf, line 5: nobody answers the authority: acme_http_listen, acme_tls_listen and http_listen are empty",
   ]);
   expect(findings(`${GOOD}acme_domains = mx.example.com\n`)).toEqual([
     "/etc/x/main.cf, line 5: myhostname = mail.example.com is not among the names: clients that look at the name refuse the certificate",

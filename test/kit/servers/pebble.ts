@@ -15,6 +15,8 @@ export interface Pebble {
   readonly caFile: string;
   /** Where it looks for proofs by HTTP, in place of port 80. */
   readonly httpPort: number;
+  /** The same by TLS, in place of port 443. */
+  readonly tlsPort: number;
   /** Who signs what it issues, PEM. */
   root(): Promise<string>;
   /** Says in the DNS where a name leads to; undefined: nowhere. */
@@ -77,6 +79,7 @@ export async function startPebble(seconds: number): Promise<Pebble> {
     directory: `https://127.0.0.1:${port}/dir`,
     caFile: join(folder, "ca.pem"),
     httpPort: httpPort!,
+    tlsPort: tlsPort!,
     root,
     async point(name, address) {
       await tell("clear-a", { host: `${name}.` });

@@ -1,6 +1,8 @@
 // Other people's clients log in, here and at the real Postfix, with a real Dovecot behind both: at submission and over wrapped TLS.
 import { expect } from "bun:test";
 import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { selfSigned } from "../kit/memory/self_signed.ts";
 import { withPeers } from "../kit/peers.ts";
@@ -266,3 +268,40 @@ test("Dovecot may be started again while sessions are open", async () => {
   waiting.end();
   trying.end();
 }, 60_000);
+
+withPeers(import.meta.path, ...PEERS, "fail2ban").test(
+  "fail2ban's filters find those who guess",
+  async () => {
+    const client = await talk(targets.ours!.clear);
+    await client.say("EHLO x");
+    for (
+      const line of [
+        `${PLAIN}=`,
+        "AUTH PLAIN AGFsaWNlAG5v",
+        "AUTH LOGIN",
+        "YWxpY2U=",
+        "bm8=",
+        "AUTH CRAM-MD5",
+        "bm8=",
+      ]
+    ) {
+      await client.say(line);
+    }
+      await client.say("QUIT");
+    await server!.logged(/clear\/smtpd\S*: warning: \S+: SASL CRAM-MD5 authentication failed/);
+    const lines = server!.log().split("\n").filter((line) => line.includes(" clear/smtpd"));
+    const folder = mkdtempSync(join(tmpdir(), "fail2ban-"));
+    try {
+      const from = lines.findLastIndex((line) =>
+        line.includes("connect from") && !line.includes("disconnect")
+      );
+      const ours = lines.slice(from).map((line) => line.replace("clear/smtpd", "postfix/smtpd"));
+      writeFileSync(join(folder, "maillog"), `${ours.join("\n")}\n`);
+      const { out } = await run(["fail2ban-regex", join(folder, "maillog"), "postfix[mode=auth]"]);
+      expect(out).toContain("Failregex: 4 total");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+  60_000,
+);

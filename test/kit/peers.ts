@@ -44,6 +44,7 @@ const PEERS = {
     files: [`/usr/lib/${LIBRARIES}/sasl2/libplain.so`],
     packages: "libsasl2-modules",
   },
+  fail2ban: { files: ["/usr/bin/fail2ban-regex"], packages: "fail2ban" },
   libfaketime: {
     files: [`/usr/lib/${LIBRARIES}/faketime/libfaketimeMT.so.1`],
     packages: "libfaketime",

@@ -287,7 +287,7 @@ withPeers(import.meta.path, ...PEERS, "fail2ban").test(
     ) {
       await client.say(line);
     }
-      await client.say("QUIT");
+    await client.say("QUIT");
     await server!.logged(/clear\/smtpd\S*: warning: \S+: SASL CRAM-MD5 authentication failed/);
     const lines = server!.log().split("\n").filter((line) => line.includes(" clear/smtpd"));
     const folder = mkdtempSync(join(tmpdir(), "fail2ban-"));

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, expect } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Finished, runMta } from "../kit/server.ts";
+import { type Finished, runMta, startServer } from "../kit/server.ts";
+import { startSmtpPeer } from "../kit/servers/smtp_peer.ts";
+import { talk } from "../kit/talk.ts";
 import { spawnTied } from "../kit/servers/tied_child.ts";
 import { withPeers } from "../kit/peers.ts";
 import { BINARY } from "../kit/server.ts";
@@ -138,6 +140,42 @@ test("test asks the issuer, also while a token is good", async () => {
     stderr: expect.stringContaining("invalid_grant"),
   });
 });
+
+test("the running service logs in at a relay with a token that its workers have fetched", async () => {
+  refuses = false;
+  const relay = await startSmtpPeer({
+    ehlo: ["AUTH XOAUTH2"],
+    auth: (line) =>
+      line === "AUTH XOAUTH2 user=ann@example.com^Aauth=Bearer ACCESS^A^A" ? "235 2.7.0 ok" : "535 5.7.8 no",
+  });
+  const server = await startServer({
+    files: {
+      "relay.json": JSON.stringify({
+        token_endpoint: `http://127.0.0.1:${issuer.port}/token`,
+        client_id: "client",
+        refresh_token: "REFRESH",
+      }),
+    },
+    mainCf: [
+      `relayhost = [127.0.0.1]:${relay.port}`,
+      "smtp_sasl_auth_enable = yes",
+      "smtp_sasl_security_options = noanonymous",
+      `smtp_sasl_password_maps = inline:{ [127.0.0.1]:${relay.port}=ann@example.com:oauth:$config_directory/relay.json }`,
+    ],
+  });
+  const smtp = await talk(server.port);
+  await smtp.say("EHLO client.example.com");
+  await smtp.say("MAIL FROM:<ann@example.com>");
+  await smtp.say("RCPT TO:<bob@elsewhere.example>");
+  await smtp.say("DATA");
+  expect(await smtp.say("Subject: x\r\n\r\nhello\r\n.")).toStartWith("250 ");
+  smtp.end();
+  await server.logged(/to=<bob@elsewhere\.example>, relay=127\.0\.0\.1.*status=sent/);
+  expect(relay.mails.length).toBe(1);
+  expect(server.log()).not.toMatch(/ACCESS|REFRESH/);
+  await server.stop();
+  await relay.close();
+}, 60_000);
 
 test("wrong words are told apart from wrong files", async () => {
   expect((await oauth("drop", "FILE")).code).toBe(64);

@@ -24,6 +24,14 @@ export function unknownSecurityOptions(text: string): string[] {
   return splitList(text).filter((word) => !Object.hasOwn(DEMANDS, word.toLowerCase()));
 }
 
+/** A word that is no option, in words for the operator; undefined when there is none. */
+export function badSecurityOptions(name: string, value: string): string | undefined {
+  const [word] = unknownSecurityOptions(value);
+  return word === undefined
+    ? undefined
+    : `${name}: unknown value "${word}" in "${value}" (${SECURITY_OPTIONS.join(", ")})`;
+}
+
 /** The mechanisms that a list allows. */
 export function allowedMechanisms<Mechanism extends OfferedMechanism>(
   mechanisms: readonly Mechanism[],

@@ -3,7 +3,7 @@ import type { ParameterName, SettingsOf } from "../config/parameters/settings_ty
 import type { Log } from "../observe/log.ts";
 import { type MATCH_PARAMETERS, type OpenTables, parentMatches } from "../rewrite/open_tables.ts";
 import type { AuthBackend, AuthSession, OfferedMechanism } from "../sasl/auth_backend.ts";
-import { allowedMechanisms, SECURITY_OPTIONS, unknownSecurityOptions } from "../sasl/security_options.ts";
+import { allowedMechanisms, badSecurityOptions } from "../sasl/security_options.ts";
 import type { DomainList, Match } from "../table/search/match_list.ts";
 import type { AuthOffer, AuthPeer, AuthServer, NoOffer } from "./auth_server.ts";
 
@@ -24,10 +24,8 @@ export type AuthSettings = SettingsOf<typeof AUTH_PARAMETERS> & SettingsOf<typeo
 /** A word that is no option, in words for the operator: Postfix's smtpd dies of one at its first client. */
 export function badSecurityOption(settings: AuthSettings): string | undefined {
   for (const name of ["smtpd_sasl_security_options", "smtpd_sasl_tls_security_options"] as const) {
-    const [word] = unknownSecurityOptions(settings[name]);
-    if (word !== undefined) {
-      return `${name}: unknown value "${word}" in "${settings[name]}" (${SECURITY_OPTIONS.join(", ")})`;
-    }
+    const bad = badSecurityOptions(name, settings[name]);
+    if (bad !== undefined) return bad;
   }
   return undefined;
 }

@@ -1,6 +1,7 @@
 import { type Configuration, type Service, serviceKey } from "../../config/service.ts";
 import { readTextIfThere } from "../../platform/file/small_files.ts";
 import { readBackend } from "../../sasl/read_backend.ts";
+import { badSecurityOptions } from "../../sasl/security_options.ts";
 import { badSecurityOption } from "../../smtpd/create_auth_server.ts";
 import type { Finding } from "./finding.ts";
 
@@ -10,12 +11,29 @@ type Found = Pick<Finding, "severity" | "consequence" | "closes">;
 export function checkLogins(configuration: Configuration): Finding[] {
   const { directory, services } = configuration;
   return services.flatMap((service) => {
-    const found = service.program === "smtpd" ? problemOf(service) : undefined;
+    const found = service.program === "smtpd" ? problemOf(service) : clientProblemOf(service);
     if (found === undefined) return [];
     const [file, line, key] = [`${directory}/master.cf`, service.line, serviceKey(service)];
     const text = `${file}, line ${line}, service ${key}: ${found.consequence}`;
     return [{ ...found, text, file, line, service: key, feature: `logins: ${found.consequence}` }];
   });
+}
+
+/** A word that a client does not know could be one that forbids something: it logs in nowhere. */
+function clientProblemOf({ program, settings, closed }: Service): Found | undefined {
+  if ((program !== "smtp" && program !== "lmtp") || closed !== undefined) return undefined;
+  if (!settings[`${program}_sasl_auth_enable`]) return undefined;
+  const names = [
+    `${program}_sasl_security_options`,
+    `${program}_sasl_tls_security_options`,
+    `${program}_sasl_tls_verified_security_options`,
+  ] as const;
+  const bad = names.map((name) => badSecurityOptions(name, settings[name])).find((each) =>
+    each !== undefined
+  );
+  return bad === undefined
+    ? undefined
+    : { severity: "closed", consequence: `mail that needs a login waits: ${bad}` };
 }
 
 function problemOf(service: Service): Found | undefined {

@@ -1,5 +1,6 @@
 import { decodeBase64 } from "../../../base/base64.ts";
 import { chooseMechanism, type ChosenMechanism } from "../../../sasl/client/client_mechanisms.ts";
+import { unknownSecurityOptions } from "../../../sasl/security_options.ts";
 import type { ServerReply } from "../../../smtp/reply_reader.ts";
 import { isLost, type Session } from "../client_session.ts";
 import { type Failure, localFailure, refusal } from "../failure.ts";
@@ -59,6 +60,8 @@ class LoginDialogue {
     const { peer } = this.#session;
     const known = this.#logins.refused.find(peer.host, this.#login.identity);
     if (known !== undefined) return this.#refused(known, "SASL [CACHED] authentication failed", peer.host);
+    const [unknown] = unknownSecurityOptions(this.#options);
+    if (unknown !== undefined) return this.#cannot(`unknown security option "${unknown}"`);
     const secret = await this.#secret();
     if (typeof secret !== "string") return this.#cannot(`no token: ${secret.why}`);
     const chosen = this.#choose(offered, filtered, secret);
@@ -68,6 +71,13 @@ class LoginDialogue {
     if (reply.code >= 200 && reply.code < 300) return void (this.#session.loggedIn = true);
     await this.#wasRefused(reply, secret);
     return this.#refused(reply, "SASL authentication failed", this.#session.name);
+  }
+
+  /** The security options that hold for the connection as it is. */
+  get #options(): string {
+    const { tls } = this.#session;
+    const level = tls === undefined ? "clear" : tls.trust === "Verified" ? "verified" : "encrypted";
+    return this.#logins.settings.options[level];
   }
 
   /** The password, or a token that is good now. */
@@ -91,10 +101,9 @@ class LoginDialogue {
     secret: string,
   ): ChosenMechanism | undefined {
     const { peer, tls } = this.#session;
-    const { settings: { options, sendAuthorizationId } } = this.#logins;
+    const { settings: { sendAuthorizationId } } = this.#logins;
     const { username, secret: { is: secretIs } } = this.#login;
-    const level = tls === undefined ? "clear" : tls.trust === "Verified" ? "verified" : "encrypted";
-    return chooseMechanism({ offered, filtered, options: options[level] }, {
+    return chooseMechanism({ offered, filtered, options: this.#options }, {
       login: { username, secret, authorizationId: sendAuthorizationId ? username : "" },
       secretIs,
       host: peer.host,

@@ -144,6 +144,19 @@ describe("under TLS", () => {
   });
 });
 
+test("a word in the security options that nobody knows lets no password out", async () => {
+  await withPeer(plain, async (peer) => {
+    const { agent, deliver } = agentWith({
+      smtp_sasl_password_maps: "static:user:secret",
+      smtp_sasl_security_options: "noplaintxt",
+    });
+    const report = await deliver({ nexthop: `[127.0.0.1]:${peer.port}` });
+    expect(outcomeLines(report)[0]).toContain('unknown security option "noplaintxt"');
+    expect(peer.auth).toEqual([]);
+    await agent.close();
+  });
+});
+
 test("a server that agrees before it has proved to know the password is not believed", async () => {
   await withPeer({ ehlo: ["AUTH SCRAM-SHA-256"], auth: () => OK }, async (peer) => {
     const { agent, deliver } = agentWith({ smtp_sasl_password_maps: "static:user:secret" });

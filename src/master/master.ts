@@ -341,10 +341,12 @@ export class Master {
     logFindings(namePatterns(configuration).map(findingOf), this.log);
   }
 
-  /** Says what keeps keys and certificates from being served, and what others would have against them. */
+  /** Says what keeps keys and certificates from being served, what others would have against them, and what keeps mail from TLS. */
   async #tellOfCertificates(configuration: Configuration): Promise<void> {
     const { checkCertificates } = await import("./check/check_certificates.ts");
-    logFindings(checkCertificates(configuration, ownTlsFiles), this.log);
+    const { checkClientTls } = await import("./check/check_client_tls.ts");
+    const found = [checkCertificates, checkClientTls].flatMap((check) => check(configuration, ownTlsFiles));
+    logFindings(found, this.log);
   }
 
   /** anvil(8)'s statistics every anvil_status_update_time, where master counts for several workers. */

@@ -189,7 +189,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   full_name_encoding_charset: NO_SENDMAIL,
   hash_queue_depth: MOOT,
   hash_queue_names: MOOT,
-  helpful_warnings: UNUSED,
   html_directory: MOOT,
   ignore_srv_lookup_error: NO_SRV,
   in_flow_delay: UNUSED,

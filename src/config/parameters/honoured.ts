@@ -136,6 +136,7 @@ export const HONOURED = [
   "header_checks",
   "header_from_format",
   "header_size_limit",
+  "helpful_warnings",
   "home_mailbox",
   "hopcount_limit",
   "http_listen",

@@ -9,6 +9,7 @@ export const CLIENT_PARAMETERS = [
   "disable_dns_lookups",
   "disable_mime_output_conversion",
   "header_size_limit",
+  "helpful_warnings",
   "ignore_mx_lookup_error",
   "inet_protocols",
   "known_tcp_ports",
@@ -172,6 +173,7 @@ export interface ClientSettings {
   readonly softBounce: boolean;
   readonly verifyTarget: "rcpt" | "data";
   readonly assumeFinal: boolean;
+  readonly helpfulWarnings: boolean;
 }
 
 /** Reads the parameters of one service; seconds become milliseconds. */
@@ -241,6 +243,7 @@ export function clientSettings(
     verifyTarget: pick(s.smtp_address_verify_target, s.lmtp_address_verify_target) === "data"
       ? "data"
       : "rcpt",
+    helpfulWarnings: s.helpful_warnings,
     assumeFinal: program === "lmtp" && s.lmtp_assume_final,
   };
 }

@@ -276,3 +276,16 @@ test("loglevel 2 tells of ciphers, sessions, and whose certificate it was", asyn
     /: subject_CN=mx\.example, issuer_CN=Root, fingerprint=(?:[0-9A-F]{2}:){31}[0-9A-F]{2}, pkey_fingerprint=/,
   );
 });
+
+test("port 465 without wrapper mode is worth a hint", async () => {
+  const hint = 'smtp: SMTPS wrappermode (TCP port 465) requires setting "smtp_tls_wrappermode = yes", and ' +
+    '"smtp_tls_security_level = encrypt" (or stronger)';
+  const hintsOf = async (settings: Partial<SmtpAgentOptions["settings"]>) => {
+    const { deliver, lines } = agentWith({ inet_protocols: "", ...settings });
+    await deliver({ nexthop: "[192.0.2.1]:465" });
+    return lines.filter((line) => line === hint).length;
+  };
+  expect(await hintsOf({})).toBe(1);
+  expect(await hintsOf({ smtp_tls_wrappermode: true, smtp_tls_security_level: "encrypt" })).toBe(0);
+  expect(await hintsOf({ helpful_warnings: false })).toBe(0);
+});

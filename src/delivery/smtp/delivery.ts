@@ -39,6 +39,8 @@ import { transact, type TransactionContext, type TransactionEnd } from "./transa
 
 /** Port on which mail systems talk to each other: there a host with our own name or address is a loop. */
 const SMTP_PORT = 25;
+/** Port of SMTP over TLS from the first byte (RFC 8314 §3.3). */
+const SUBMISSIONS_PORT = 465;
 
 /** Delivers one job: finds the hosts, talks to them in turn, gives each recipient its outcome (smtp_connect(3)). */
 export async function deliver(
@@ -143,6 +145,7 @@ class Delivery {
       service,
     });
     if (destination.is !== "host") return this.#badDestination(destination);
+    this.#hintAtWrapperMode(destination.port);
     const where = { nexthop: site, domain: destination.host, port: destination.port };
     const draft = await this.#draftFor(where);
     if (!this.#mustGoOn()) return;
@@ -266,6 +269,15 @@ class Delivery {
       );
     }
     return session;
+  }
+
+  /** A server on port 465 waits for a handshake, and we for a greeting. */
+  #hintAtWrapperMode(port: number): void {
+    const { settings: { helpfulWarnings, program }, tls, log } = this.#context;
+    if (port !== SUBMISSIONS_PORT || tls.settings.wrapperMode || !helpfulWarnings) return;
+    const needs =
+      `"${program}_tls_wrappermode = yes", and "${program}_tls_security_level = encrypt" (or stronger)`;
+    log.note(program, "info", `SMTPS wrappermode (TCP port 465) requires setting ${needs}`);
   }
 
   #badDestination(destination: Exclude<Destination, { is: "host" }>): void {

@@ -17,6 +17,7 @@ import { namePatterns } from "./name_patterns.ts";
 import { passwordKeys } from "./password_keys.ts";
 import { ownTlsFiles } from "../../tls/tls_files.ts";
 import { checkCertificates } from "./check_certificates.ts";
+import { checkClientTls } from "./check_client_tls.ts";
 import { checkSts } from "./check_sts.ts";
 import { checkVerification } from "./check_verification.ts";
 import { smtpdBehind } from "../../config/smtpd_behind.ts";
@@ -39,6 +40,7 @@ export async function checkConfigured(configuration: Configuration): Promise<Fin
     ...checkPolicies(configuration, world),
     ...checkVerification(configuration),
     ...checkCertificates(configuration, ownTlsFiles),
+    ...checkClientTls(configuration, ownTlsFiles),
     ...await checkSts(configuration, world.resolver),
     ...namePatterns(configuration).map(findingOf),
     ...passwordKeys(configuration, { ...world.tables, warn: () => {} }),

@@ -33,11 +33,15 @@ const OF_DOVECOT: readonly OfferedMechanism[] = [
 ];
 
 /** Whether there is such a user, as far as we know our users. */
-type Recognize = (session: AuthSession) => AuthStep | Promise<AuthStep>;
+type Recognize = (session: AuthSession, mechanism: string) => AuthStep | Promise<AuthStep>;
+
+/** Who logs in by these need not be in `sasl_users`. */
+const WITHOUT_PASSWORD: ReadonlySet<string> = new Set(["OAUTHBEARER", "XOAUTH2", "EXTERNAL"]);
 
 function recognizeIn(table: UserTable | undefined, username: string): Recognize {
-  return ({ realm }) =>
-    then(
+  return ({ realm }, mechanism) => {
+    if (WITHOUT_PASSWORD.has(mechanism)) return { is: "done", username };
+    return then(
       table === undefined ? { is: "absent" } as const : findUser(table, username, realm),
       (user): AuthStep => {
         if (user.is === "found") return { is: "done", username: user.username };
@@ -45,6 +49,7 @@ function recognizeIn(table: UserTable | undefined, username: string): Recognize 
         return { is: "failed", reason: "", username, ...why };
       },
     );
+  };
 }
 
 /** A back end that asks for no password. */
@@ -52,7 +57,7 @@ function believing(offer: AuthBackend["offer"], recognize: Recognize): AuthBacke
   return {
     texts: DIALOGUE_TEXTS,
     offer,
-    begin: (_mechanism, session) => ({ step: () => recognize(session), abort: () => {} }),
+    begin: (mechanism, session) => ({ step: () => recognize(session, mechanism), abort: () => {} }),
     close: () => {},
   };
 }
@@ -73,7 +78,12 @@ function backendFor(settings: Service["settings"], username: string, openTables:
     case "internal": {
       const users = openTables.maps(settings.sasl_users, "sasl_users")?.whole;
       const now = () => systemClock.now();
-      const { offer } = createInternalBackend({ settings, users, checkToken: undefined, now });
+      const { offer } = createInternalBackend({
+        settings,
+        users,
+        checkToken: wanted.oauth && (() => ({ is: "refused" })),
+        now,
+      });
       return believing(offer, recognizeIn(users, username));
     }
   }

@@ -1,3 +1,4 @@
+import { splitList } from "../../config/syntax/list.ts";
 import { type Configuration, type Service, serviceKey } from "../../config/service.ts";
 import { readTextIfThere } from "../../platform/file/small_files.ts";
 import { readBackend } from "../../sasl/read_backend.ts";
@@ -45,5 +46,19 @@ function problemOf(service: Service): Found | undefined {
     return { severity: "closed", consequence: bad, closes: [serviceKey(service)] };
   }
   if (wanted.is === "none") return { severity: "closed", consequence: `AUTH is not offered: ${wanted.why}` };
-  return undefined;
+  return isInTheClear(service) ? { severity: "weaker", consequence: IN_THE_CLEAR } : undefined;
+}
+
+const IN_THE_CLEAR = "passwords may come in the clear, for anybody on the way to read: " +
+  "smtpd_tls_auth_only = yes, or noplaintext in smtpd_sasl_security_options";
+
+const LOOPBACK = /^(?:127\.|localhost:|\[?::1\]?:)/;
+
+/** Whether clients from elsewhere may send a password before TLS. */
+function isInTheClear({ name, settings }: Service): boolean {
+  const options = splitList(settings.smtpd_sasl_security_options).map((word) => word.toLowerCase());
+  const level = settings.smtpd_tls_security_level;
+  const encrypted = settings.smtpd_tls_auth_only || settings.smtpd_tls_wrappermode ||
+    (level === "" ? settings.smtpd_enforce_tls : level !== "none" && level !== "may");
+  return !encrypted && !options.includes("noplaintext") && !LOOPBACK.test(name);
 }

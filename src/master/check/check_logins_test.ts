@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { loadConfiguration } from "../../config/load.ts";
 import { printDiagnostic } from "../../config/syntax/diagnostic.ts";
+import { configurationOf } from "../../../test/kit/memory/memory_smtpd.ts";
 import { fakeUsers, fakeWorld } from "../../../test/kit/memory/config_world.ts";
 import { checkLogins } from "./check_logins.ts";
 
@@ -22,4 +23,44 @@ test("a client's security option that nobody knows is told, where the client log
   ]);
   expect(found(options)).toEqual([]);
   expect(found("smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:a:b\n")).toEqual([]);
+});
+
+const DOVECOT = {
+  smtpd_sasl_auth_enable: "yes",
+  smtpd_sasl_type: "dovecot",
+  smtpd_sasl_path: "private/auth",
+};
+
+const rows: readonly (readonly [title: string, main: Record<string, string>, found: string | undefined])[] = [
+  ["no logins", {}, undefined],
+  ["logins over TLS alone", { ...DOVECOT, smtpd_tls_auth_only: "yes" }, undefined],
+  ["logins where TLS is demanded", { ...DOVECOT, smtpd_tls_security_level: "encrypt" }, undefined],
+  ["logins in the clear", DOVECOT, "weaker: passwords may come in the clear"],
+  ["without the password in them", { ...DOVECOT, smtpd_sasl_security_options: "NoPlaintext" }, undefined],
+  [
+    "an unknown option",
+    { ...DOVECOT, smtpd_sasl_tls_security_options: "noplaintex" },
+    'closed: smtpd_sasl_tls_security_options: unknown value "noplaintex" in "noplaintex" (noplaintext, ',
+  ],
+  [
+    "an unknown type",
+    { ...DOVECOT, smtpd_sasl_type: "courier" },
+    "closed: unsupported SASL server implementation: courier (smtpd_sasl_type: cyrus, dovecot, internal)",
+  ],
+  [
+    "a port that is none",
+    { ...DOVECOT, smtpd_sasl_path: "inet:127.0.0.1:99999" },
+    "closed: smtpd_sasl_path: 127.0.0.1:99999: bad port 99999",
+  ],
+  [
+    "Cyrus without its file",
+    { smtpd_sasl_auth_enable: "yes", smtpd_sasl_path: "nobody-has-this" },
+    "closed: AUTH is not offered: smtpd_sasl_type = cyrus: there is no ",
+  ],
+];
+
+test.each(rows)("%s", (_title, main, wanted) => {
+  const [first] = checkLogins(configurationOf(main));
+  if (wanted === undefined) expect(first).toBeUndefined();
+  else expect(`${first?.severity}: ${first?.consequence}`).toStartWith(wanted);
 });

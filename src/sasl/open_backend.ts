@@ -5,6 +5,7 @@ import type { DovecotWorld } from "./dovecot/auth_connection.ts";
 import { createDovecotBackend } from "./dovecot/dovecot_backend.ts";
 import { createInternalBackend } from "./internal/internal_backend.ts";
 import type { UserTable } from "./internal/users.ts";
+import type { Bind } from "./password/check_password.ts";
 import type { AskHttp } from "./oauth/introspection.ts";
 import { createTokenChecker } from "./oauth/token_checker.ts";
 import type { BackendSettings, WantedBackend } from "./read_backend.ts";
@@ -14,6 +15,8 @@ export interface BackendWorld extends DovecotWorld {
   /** The tables of `sasl_users`. */
   users(): UserTable | undefined;
   readonly askHttp: AskHttp;
+  /** Opens what `sasl_ldap_bind` names. */
+  bind(): Bind | undefined;
 }
 
 /** What can be opened. */
@@ -32,7 +35,7 @@ export function openBackend(wanted: Openable, settings: BackendSettings, world: 
     }
     case "internal": {
       const checkToken = wanted.oauth && createTokenChecker(wanted.oauth, { ask, now });
-      return createInternalBackend({ settings, users: world.users(), checkToken, now });
+      return createInternalBackend({ settings, users: world.users(), bind: world.bind(), checkToken, now });
     }
   }
 }

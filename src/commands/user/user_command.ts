@@ -3,6 +3,7 @@ import { splitList } from "../../config/syntax/list.ts";
 import { standardInputLines } from "../../platform/process/standard_input.ts";
 import { askHidden, isTypedIn } from "../../platform/process/terminal.ts";
 import { writeErr, writeOut } from "../../platform/process/this_process.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { isPassword } from "../../sasl/password/check_password.ts";
 import { MADE_SCHEMES, type MadeScheme, storedForm } from "../../sasl/password/make_password.ts";
 import { parseStored, type StoredPassword } from "../../sasl/password/stored_password.ts";
@@ -183,8 +184,18 @@ async function test(call: Call): Promise<number> {
   if (answer.is === "absent") throw new UserFault(`${request.name} is not in ${file.path}`);
   const stored = parseStored(answer.value);
   if ("is" in stored) throw new UserFault(`the entry of ${request.name} in ${file.path}: ${stored.why}`);
-  const right = await isPassword(askPassword(request.name, false), stored[0]!);
+  const right = await isRight(askPassword(request.name, false), stored[0]!);
   if (request.json) done(call, { right });
   else writeOut(right ? "the password is right\n" : "the password is wrong\n");
   return right ? 0 : 1;
+}
+
+async function isRight(password: string, stored: StoredPassword): Promise<boolean> {
+  try {
+    return await isPassword(password, stored);
+  } catch (error) {
+    throw new UserFault(
+      stored.is === "ldap" ? "the directory has the password: ldapwhoami(1) asks it" : systemErrorText(error),
+    );
+  }
 }

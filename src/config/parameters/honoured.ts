@@ -357,6 +357,7 @@ export const HONOURED = [
   "resolve_dequoted_address",
   "resolve_null_domain",
   "resolve_numeric_domain",
+  "sasl_ldap_bind",
   "sasl_mechanisms",
   "sasl_oauth_audience",
   "sasl_oauth_introspection",

@@ -15,6 +15,7 @@ import { loginServer } from "../mechanism/login.ts";
 import { type CheckToken, oauthBearerServer, xoauth2Server } from "../mechanism/oauth.ts";
 import { plainServer } from "../mechanism/plain.ts";
 import { scramServer } from "../mechanism/scram.ts";
+import type { Bind } from "../password/check_password.ts";
 import { Gate } from "../password/gate.ts";
 import { PasswordChecker } from "./password_checker.ts";
 import { ScramFinder } from "./scram_finder.ts";
@@ -22,6 +23,7 @@ import { findUser, type UserTable } from "./users.ts";
 
 /** The settings of the back end. */
 export const INTERNAL_SASL_PARAMETERS = [
+  "sasl_ldap_bind",
   "sasl_mechanisms",
   "sasl_users",
 ] as const satisfies readonly ParameterName[];
@@ -31,6 +33,8 @@ export interface InternalBackendOptions {
   readonly settings: SettingsOf<typeof INTERNAL_SASL_PARAMETERS>;
   /** The tables of `sasl_users`; undefined for none. */
   readonly users: UserTable | undefined;
+  /** Asks the directory (sasl_ldap_bind); undefined where there is none. */
+  readonly bind?: Bind | undefined;
   /** Whether tokens can be checked, and how. */
   readonly checkToken: CheckToken | undefined;
   /** What salts of users who are not there are made with; one that all workers have in common when left out. */
@@ -154,7 +158,7 @@ export function createInternalBackend(options: InternalBackendOptions): AuthBack
   const table: UserTable = users ?? { find: () => ({ is: "absent" }) };
   const gate = new Gate(GATE);
   const running: Running = {
-    passwords: new PasswordChecker({ table, gate }),
+    passwords: new PasswordChecker({ table, gate, bind: options.bind }),
     scram: new ScramFinder({ table, gate, decoyKey }),
     table,
     checkToken,

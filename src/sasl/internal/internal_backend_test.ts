@@ -27,7 +27,7 @@ function backend(
     USERS[key] === undefined ? { is: "absent" } : { is: "found", value: USERS[key] },
 ): AuthBackend {
   return createInternalBackend({
-    settings: { sasl_mechanisms: mechanisms, sasl_users: "" },
+    settings: { sasl_ldap_bind: "", sasl_mechanisms: mechanisms, sasl_users: "" },
     users: { find: users },
     checkToken: (token, username) => ({ is: token === "good" ? "accepted" : "refused", username }),
     decoyKey: Buffer.alloc(32, 1),

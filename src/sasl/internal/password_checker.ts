@@ -1,6 +1,6 @@
 import { then } from "../../base/maybe_async.ts";
 import type { CheckPassword, PasswordVerdict } from "../mechanism/exchange.ts";
-import { isPassword } from "../password/check_password.ts";
+import { type Bind, isPassword } from "../password/check_password.ts";
 import { BUSY, type Gate } from "../password/gate.ts";
 import { parseStored, type StoredPassword } from "../password/stored_password.ts";
 import { findUser, type UserTable } from "./users.ts";
@@ -9,10 +9,18 @@ import { findUser, type UserTable } from "./users.ts";
 const NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$vQ6xgQuZ5Zqns1ySW9VdaMFBNXC9LQfm8orA3MLKFCI$" +
   "woFsjMeaaxi0V7l9/FY27CGpjZ6dZGcJ6V+h1Z1iwkc";
 
+/** A directory counts wrong passwords: those of users who are not there are nobody's, beside the entry of one who is. */
+function decoyFor(stored: StoredPassword): StoredPassword {
+  if (stored.is !== "ldap") return stored;
+  return { is: "ldap", dn: stored.dn.replace(/^[^,]*/, "cn=no such user") };
+}
+
 /** What comparing passwords needs. */
 export interface PasswordCheckerContext {
   readonly table: UserTable;
   readonly gate: Gate;
+  /** For users whose password the directory has. */
+  readonly bind: Bind | undefined;
 }
 
 /** Compares passwords with what the table of users has. One for all sessions: it remembers what users' hashes cost. */
@@ -34,7 +42,7 @@ export class PasswordChecker {
       then(findUser(this.#context.table, name, realm), (user) => {
         if (user.is === "trouble") return user;
         const stored = user.is === "found" ? user.stored[0]! : this.#decoy;
-        if (user.is === "found") this.#decoy = stored;
+        if (user.is === "found") this.#decoy = decoyFor(stored);
         return this.#compare(password, stored, user.is === "found" ? user.username : undefined);
       });
   }
@@ -45,7 +53,8 @@ export class PasswordChecker {
     username: string | undefined,
   ): Promise<PasswordVerdict> {
     try {
-      const same = await this.#context.gate.pass(() => isPassword(password, stored));
+      const { gate, bind } = this.#context;
+      const same = await gate.pass(() => isPassword(password, stored, bind));
       if (same === BUSY) return { is: "trouble", why: "too many passwords to compare at a time" };
       return same && username !== undefined ? { is: "accepted", username } : { is: "refused" };
     } catch (error) {

@@ -20,7 +20,9 @@ export type StoredPassword =
     readonly hash: Buffer;
   }
   | { readonly is: "scram"; readonly verifier: ScramVerifier }
-  | { readonly is: "plain"; readonly secret: string };
+  | { readonly is: "plain"; readonly secret: string }
+  /** Nothing is stored here: the directory is asked, as the entry of that name. */
+  | { readonly is: "ldap"; readonly dn: string };
 
 /** Why a value holds no password. It tells nothing of what stands there. */
 export interface NotStored {
@@ -94,11 +96,14 @@ function pbkdf2(text: string): StoredPassword | undefined {
 
 const plain: Read = (secret) => secret === "" || secret.includes("\0") ? undefined : { is: "plain", secret };
 
-/** The schemes by Dovecot's names. */
+const ldap: Read = (dn) => /^[^\0=]+=.+$/.test(dn) ? { is: "ldap", dn } : undefined;
+
+/** The schemes by Dovecot's names, and our own LDAP. */
 const SCHEMES: Readonly<Record<string, Read>> = {
   PLAIN: plain,
   CLEAR: plain,
   CLEARTEXT: plain,
+  LDAP: ldap,
   CRYPT: dollars,
   "SHA512-CRYPT": dollars,
   "SHA256-CRYPT": dollars,
@@ -128,14 +133,14 @@ const ENCODINGS: Readonly<Record<string, (text: string) => Buffer | undefined>> 
 };
 
 /**
- * Reads a value of a users table: passwords in stored form, with blanks between them; `{PLAIN}` takes all that follows. The first one that a
+ * Reads a value of a users table: passwords in stored form, with blanks between them; `{PLAIN}` and `{LDAP}` take all that follows. The first one that a
  * mechanism can use counts for it.
  */
 export function parseStored(value: string): readonly StoredPassword[] | NotStored {
   const stored: StoredPassword[] = [];
   for (let rest = value.trim(); rest !== "";) {
-    const isPlain = /^\{(?:PLAIN|CLEAR|CLEARTEXT)\}/i.test(rest);
-    const end = isPlain ? rest.length : /\s|$/.exec(rest)!.index;
+    const isLast = /^\{(?:PLAIN|CLEAR|CLEARTEXT|LDAP)\}/i.test(rest);
+    const end = isLast ? rest.length : /\s|$/.exec(rest)!.index;
     const one = parseOne(rest.slice(0, end));
     if (one.is === "malformed") return one;
     stored.push(one);

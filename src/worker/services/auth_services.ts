@@ -6,6 +6,8 @@ import { readTextIfThere } from "../../platform/file/small_files.ts";
 import { connect } from "../../platform/socket/connection.ts";
 import { askHttp } from "../../platform/socket/http_client.ts";
 import type { AuthBackend } from "../../sasl/auth_backend.ts";
+import type { Bind } from "../../sasl/password/check_password.ts";
+import { openLdapBinder } from "../../table/ldap_bind.ts";
 import { type BackendWorld, openBackend } from "../../sasl/open_backend.ts";
 import { BACKEND_PARAMETERS, readBackend } from "../../sasl/read_backend.ts";
 import type { AuthServer } from "../../smtpd/auth_server.ts";
@@ -27,7 +29,9 @@ export interface AuthBackends {
 const BEYOND_PROCESSES = 2 ** 22;
 
 /** Opens back ends as services ask for them. What is wrong with one, or missing, the start has said. */
-export function openAuthBackends({ openTables }: Pick<MailWorld, "openTables">): AuthBackends {
+export function openAuthBackends(
+  { openTables, tables }: Pick<MailWorld, "openTables" | "tables">,
+): AuthBackends {
   const backends = new Map<string, AuthBackend>();
   const worldOf = (settings: Service["settings"]): BackendWorld => ({
     connect,
@@ -35,6 +39,7 @@ export function openAuthBackends({ openTables }: Pick<MailWorld, "openTables">):
     clientNumber: () => randomInt(BEYOND_PROCESSES, 2 ** 31),
     users: () => openTables.maps(settings.sasl_users, "sasl_users")?.whole,
     askHttp,
+    bind: () => openBind(settings.sasl_ldap_bind, tables),
   });
   return {
     open({ settings }, log) {
@@ -50,4 +55,13 @@ export function openAuthBackends({ openTables }: Pick<MailWorld, "openTables">):
     },
     close: () => backends.forEach((backend) => backend.close()),
   };
+}
+
+/** The directory that users are checked against; what is wrong with its file is in the log, and in each answer. */
+function openBind(spec: string, tables: MailWorld["tables"]): Bind | undefined {
+  if (spec === "") return undefined;
+  const binder = openLdapBinder(spec, tables);
+  if ("check" in binder) return (dn, password) => binder.check(dn, password);
+  tables.warn(`sasl_ldap_bind: ${binder.why}`);
+  return () => Promise.reject(new Error(`sasl_ldap_bind: ${binder.why}`));
 }

@@ -176,6 +176,7 @@ export function memoryAuth(
     clock,
     clientNumber: () => 4_200_000,
     users: () => openTables.maps(settings.sasl_users, "sasl_users")?.whole,
+    bind: () => undefined,
     askHttp: async () => ({ is: "trouble", why: "nobody is asked here" }),
   });
   return { auth: createAuthServer(backend, settings, openTables, log) };

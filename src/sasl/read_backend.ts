@@ -46,6 +46,12 @@ function foldersOf({ cyrus_sasl_config_path: given, config_directory }: BackendS
   return folders.length > 0 ? folders : [`${config_directory}/sasl`, "/etc/sasl2", "/usr/lib/sasl2"];
 }
 
+/** The files that may say what Cyrus is to do: on some systems only root may read them. */
+export function cyrusFiles(settings: BackendSettings): string[] {
+  if (!settings.smtpd_sasl_auth_enable || settings.smtpd_sasl_type !== "cyrus") return [];
+  return foldersOf(settings).map((folder) => `${folder}/${settings.smtpd_sasl_path}.conf`);
+}
+
 const readCyrusBackend: Read = (settings, read) => {
   const { smtpd_sasl_path: name, queue_directory: queueDirectory } = settings;
   const wants = readCyrus({ name, folders: foldersOf(settings), queueDirectory }, read);

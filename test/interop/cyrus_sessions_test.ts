@@ -1,6 +1,7 @@
 // The transcripts of logins beside a real saslauthd: what Postfix says with its Cyrus plug-in, the compiled binary says too.
 import { join } from "node:path";
 import { expect } from "bun:test";
+import { chmodSync } from "node:fs";
 import { freePorts } from "../kit/scenes/compare_scenarios.ts";
 import { liveLine, masterLines } from "../kit/scenes/live_line.ts";
 import { BASE_MAIN_CF } from "../kit/memory/memory_smtpd.ts";
@@ -8,6 +9,7 @@ import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
 import { type Saslauthd, startSaslauthd } from "../kit/servers/saslauthd.ts";
 import { type Server, startServer } from "../kit/server.ts";
 import { allTranscripts, play, type Transcript } from "../kit/scenes/transcript.ts";
+import { talk } from "../kit/talk.ts";
 import { withPeers } from "../kit/peers.ts";
 
 const { afterAll, beforeAll, test } = withPeers(
@@ -80,6 +82,16 @@ ours.forEach((transcript, i) => {
     await play(transcript, await liveLine(transcript, ourPorts[i]!, () => server!.log()));
   }, 60_000);
 });
+
+test("an smtpd.conf that only root may read is read all the same", async () => {
+  chmodSync(join(server!.configDirectory, "sasl/smtpd.conf"), 0o600);
+  expect((await server!.mta("reload")).code).toBe(0);
+  const port = ourPorts[ours.findIndex(({ title }) => title === "PLAIN")]!;
+  const client = await talk(port);
+  await client.say("EHLO x");
+  expect(await client.say("AUTH PLAIN AGFsaWNlAHNlY3JldA==")).toBe("235 2.7.0 Authentication successful");
+  client.end();
+}, 60_000);
 
 test("the check says what of Cyrus is not there, and what would be instead", async () => {
   const { stdout, stderr } = await server!.mta("check");

@@ -1,5 +1,6 @@
 import { parseMainCf } from "../../config/syntax/main_cf.ts";
 import type { Configuration } from "../../config/service.ts";
+import { cyrusFiles } from "../../sasl/read_backend.ts";
 import { tableType } from "../../table/table_types.ts";
 
 /** A file of more bytes is not lent: it would be held in memory by every worker. */
@@ -13,7 +14,7 @@ const TABLE_FILE = /(?:^|[\s,{}!:])([a-z]+):(\.{0,2}\/[^\s,{}]+)/g;
 const FILE_ATTRIBUTE = /^(?:tls_\w*(?:file|cert|key)|option_file)$/;
 
 /**
- * The files of tables that only root may read (query files with passwords, sources of sasl_passwd), read for the workers, who
+ * The files of tables, and of Cyrus SASL, that only root may read (query files with passwords, sources of sasl_passwd), read for the workers, who
  * are never root: Postfix's daemons open their tables before they give up root's rights. `read` answers undefined for files
  * that need no lending. Only files that main.cf and master.cf name are lent.
  */
@@ -44,6 +45,9 @@ export function lentFiles(
     }
   };
   for (const value of valuesOf(configuration)) look(value, 0);
+  for (const { settings } of configuration.services) {
+    for (const path of cyrusFiles(settings)) lend(path, 0, false);
+  }
   return lent;
 }
 

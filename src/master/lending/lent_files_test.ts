@@ -68,3 +68,17 @@ test("nothing else is lent, and a file that names itself is lent once", () => {
   expect(files).toEqual({ "/loop.cf": "domain = pgsql:/loop.cf\n" });
   expect(asked).not.toContain("/key");
 });
+
+test("smtpd.conf of Cyrus is lent to services that log in by it", () => {
+  const services =
+    "smtp inet n - n - - smtpd\nsubmission inet n - n - - smtpd\n -o smtpd_sasl_auth_enable=yes\n" +
+    " -o smtpd_sasl_path=users\n";
+  expect(lent(configured("", services), {}).asked).toEqual([
+    "/etc/x/sasl/users.conf",
+    "/etc/sasl2/users.conf",
+    "/usr/lib/sasl2/users.conf",
+  ]);
+  const elsewhere = configured("cyrus_sasl_config_path = /a:/b\nsmtpd_sasl_auth_enable = yes\n", services);
+  expect(lent(elsewhere, { "/a/smtpd.conf": "x" }).files).toEqual({ "/a/smtpd.conf": "x" });
+  expect(lent(configured("smtpd_sasl_type = dovecot\n", services), {}).asked).toEqual([]);
+});

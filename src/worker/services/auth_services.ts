@@ -32,6 +32,15 @@ const BEYOND_PROCESSES = 2 ** 22;
 export function openAuthBackends(
   { openTables, tables }: Pick<MailWorld, "openTables" | "tables">,
 ): AuthBackends {
+  const read = (path: string): string | undefined => {
+    try {
+      return readTextIfThere(path);
+    } catch (error) {
+      const lent = tables.lent?.[path];
+      if (lent === undefined) throw error;
+      return lent;
+    }
+  };
   const backends = new Map<string, AuthBackend>();
   const worldOf = (settings: Service["settings"]): BackendWorld => ({
     connect,
@@ -44,7 +53,7 @@ export function openAuthBackends(
   return {
     open({ settings }, log) {
       if (!settings.smtpd_sasl_auth_enable) return { is: "auth", auth: undefined };
-      const wanted = readBackend(settings, readTextIfThere);
+      const wanted = readBackend(settings, read);
       const why = wanted.is === "bad" ? wanted.why : badSecurityOption(settings);
       if (wanted.is === "bad" || why !== undefined) return { is: "bad", why: why! };
       if (wanted.is === "none") return { is: "auth", auth: undefined };

@@ -159,6 +159,18 @@ describe("connections", () => {
   });
 });
 
+test("a connection in the clear that took an old message is not for a young one, which may still go under TLS", async () => {
+  const peer = await server({ tls: { ...right, handshake: "garbage" } });
+  const nexthop = `[mx.example]:${peer.port}`;
+  const { deliver } = agentWith({ smtp_tls_security_level: "may", minimal_backoff_time: 300 });
+  const now = Date.now();
+  expect(outcomeLines(await deliver({ nexthop, arrival: now - 400_000 }))[0]).toStartWith("sent");
+  expect(outcomeLines(await deliver({ nexthop, arrival: now }))[0]).toContain(
+    "Cannot start TLS: handshake failure",
+  );
+  expect([peer.mails.length, peer.connections]).toEqual([1, 3]);
+});
+
 test("the name that is asked for is the one that smtp_tls_servername says, and none without it", async () => {
   const names: [string, string][] = [["", ""], ["hostname", "mx.example"], ["nexthop", "mx.example"], [
     "a.example",

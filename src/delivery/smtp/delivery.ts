@@ -1,40 +1,27 @@
-import { systemErrorText } from "../../platform/system_error.ts";
 import { asciiDomain } from "../../address/idna.ts";
-import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import { splitList } from "../../config/syntax/list.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
+import { isOptional } from "../../tls/client_policy.ts";
 import type { DeliveryJob, DeliveryReport } from "../agent.ts";
-import {
-  type ClientTlsPolicy,
-  isOptional,
-  isPolicyFault,
-  type PolicyDraft,
-  type PolicyFault,
-} from "../../tls/client_policy.ts";
-import { NO_TLS_POLICY } from "../../tls/complete_policy.ts";
-import type { PublishedPolicy } from "../../tls/published_policy.ts";
-import { OTHER_HOST } from "../../tls/tlsrpt/handshake_failure.ts";
-import { parseIp } from "../../address/ip.ts";
-import type { HandshakeJudgement } from "../../tls/client_engine.ts";
-import { type AddressList, domainTargets, hostTargets, type Target } from "./route/address_list.ts";
-import { type Endpoint, openSession } from "./connector.ts";
-import type { DeliveryContext } from "./delivery_context.ts";
-import { type Destination, parseDestination } from "./route/smtp_destination.ts";
-import { type Failure, isSoft, localFailure } from "./failure.ts";
-import { open } from "./opening.ts";
-import { openingSteps } from "./opening_steps.ts";
-import { type LoginDemand, loginText, NO_LOGIN } from "./login/login_demand.ts";
-import { logIn, noteOffer } from "./login/login_step.ts";
-import { relayName } from "./peer.ts";
-import { Progress } from "./progress.ts";
 import { Session } from "./client_session.ts";
+import { type Endpoint, openSession } from "./connector.ts";
 import { outgoingMessage } from "./content/outgoing_message.ts";
-import { addressKey, type Demand, demandOf, nexthopKey, NO_DEMAND, withRequireTls } from "./session_key.ts";
-import { serverTls } from "./session_tls.ts";
-import type { PolicyDestination, PolicyServer } from "./tls/client_policies.ts";
-import { demandsTls, type RequireTlsLevel } from "./tls/requiretls_policy.ts";
-import { demandsRequireTls, goesWithoutTls, limitedPolicy, tooWeak, weakNote } from "./tls/sender_wishes.ts";
-import { type ReportedDomain, SessionReport } from "./tls/session_report.ts";
-import { draftText } from "./tls/draft_text.ts";
+import type { DeliveryContext } from "./delivery_context.ts";
+import { type Failure, isSoft, localFailure } from "./failure.ts";
+import { KeptSessions } from "./kept_sessions.ts";
+import { makeReady, type Purpose } from "./make_ready.ts";
+import { Progress } from "./progress.ts";
+import {
+  type AddressList,
+  domainTargets,
+  hostTargets,
+  type MxDomain,
+  type Target,
+} from "./route/address_list.ts";
+import { type Destination, parseDestination } from "./route/smtp_destination.ts";
+import { type Demand, NO_DEMAND } from "./session_key.ts";
+import { isPassedOver, SiteDemands } from "./site_demands.ts";
+import { demandsTls } from "./tls/requiretls_policy.ts";
 import { transact, type TransactionContext, type TransactionEnd } from "./transaction.ts";
 
 /** Port on which mail systems talk to each other: there a host with our own name or address is a loop. */
@@ -60,19 +47,16 @@ class Delivery {
   #why: Failure | undefined;
   /** No further next hop will be tried. */
   #finalNexthop = false;
-  /** Under which next hop the first good connection is kept. */
-  #nexthopKey: string | undefined;
-  #keptByNexthop = false;
+  readonly #kept: KeptSessions;
   /** TLS broke where it need not be: the same server gets another chance in the clear. */
   #retryInClear = false;
   #transaction: TransactionContext | undefined;
-  /** The domain in hand, where it wants to be told what becomes of TLS. */
-  #reportTo: ReportedDomain | undefined;
 
   constructor(job: DeliveryJob, signal: AbortSignal, context: DeliveryContext) {
     this.#job = job;
     this.#signal = signal;
     this.#context = context;
+    this.#kept = new KeptSessions(job, context);
     const { program } = context.settings;
     this.#progress = new Progress(job, {
       softBounce: context.settings.softBounce,
@@ -83,7 +67,7 @@ class Delivery {
 
   async run(): Promise<DeliveryReport> {
     this.#transaction = await outgoingMessage(this.#job, this.#context, {
-      keep: (session) => this.#willKeep(session),
+      keep: (session) => this.#kept.willKeep(session),
       mayRetryInClear: (failure, session) => this.#mayRetryInClear(failure, session),
     });
     const passed = await this.#overSites();
@@ -147,97 +131,33 @@ class Delivery {
     if (destination.is !== "host") return this.#badDestination(destination);
     this.#hintAtWrapperMode(destination.port);
     const where = { nexthop: site, domain: destination.host, port: destination.port };
-    const draft = await this.#draftFor(where);
+    const demands = await SiteDemands.of(where, this.#job, this.#context, this.#signal);
     if (!this.#mustGoOn()) return;
-    const requireTls = await this.#requireTlsFor(destination.host);
-    this.#reportTo = await this.#reportsFor(destination.host);
     const limits = { addresses: 0, sessions: 0 };
-    if (first && this.#cachePolicy(destination.host) && !isPolicyFault(draft)) {
-      this.#nexthopKey = nexthopKey(destination.text, withRequireTls(draftText(draft), requireTls));
-      if (await this.#overSoleServer(this.#nexthopKey, site)) return;
-    }
+    const isKept = first && this.#kept.begin(destination.text, destination.host, demands.text);
+    if (isKept && await this.#overSoleServer(demands)) return;
     const detectLoop = settings.program === "smtp" && destination.port === SMTP_PORT;
     const list = await this.#lookUp(destination, detectLoop);
     if (list.failure !== undefined && list.targets.length === 0) this.#why = list.failure;
     for (const warning of list.warnings ?? []) this.#context.warn(warning);
     // Other relays do not help when the mail comes back to this host.
     if (list.iAmMx || list.failure?.status.endsWith(".4.6")) this.#finalNexthop = true;
-    const rest = first ? await this.#overKeptSessions(list.targets, site, limits) : list.targets;
-    const demand = (target: Target) =>
-      this.#demandOf(draft, { ...where, host: target.host, target, mx: list.mx }, requireTls);
-    await this.#overTargets({ rest, all: list.targets, destination, detectLoop, limits, demand });
-  }
-
-  /** What the next hop's own policy is; who would rather have no TLS than no delivery has none looked up. */
-  async #draftFor(where: PolicyDestination): Promise<PolicyDraft | PolicyFault> {
-    const { settings, policies, wishes } = this.#context.tls;
-    if (goesWithoutTls(this.#job.envelope, wishes)) return limitedPolicy(settings);
-    return await unlessAborted(policies.nexthop(where), this.#signal) ?? INTERRUPTED;
-  }
-
-  async #requireTlsFor(domain: string): Promise<RequireTlsLevel> {
-    const { requireTls, wishes } = this.#context.tls;
-    return demandsRequireTls(this.#job.envelope, wishes) ? await requireTls(domain) : "disable";
-  }
-
-  /** A domain is told of mail that TLS counts for alone (RFC 8689 §5). */
-  async #reportsFor(host: string): Promise<ReportedDomain | undefined> {
-    const { reports, wishes, settings } = this.#context.tls;
-    if (reports === undefined || settings.level === "none") return undefined;
-    if (goesWithoutTls(this.#job.envelope, wishes) || parseIp(host) !== undefined) return undefined;
-    const domain = asciiDomain(host).toLowerCase();
-    return await reports.reporting.wanted(domain) ? { ...reports, domain } : undefined;
-  }
-
-  /** What is demanded of a server; undefined when it is passed over, which is in the log. */
-  async #demandOf(
-    draft: PolicyDraft | PolicyFault,
-    server: PolicyServer,
-    requireTls: RequireTlsLevel,
-  ): Promise<Demand | undefined> {
-    const { tls, warn, log, settings } = this.#context;
-    const policy = await tls.policies.server(draft, server);
-    if (isPolicyFault(policy)) {
-      warn(policy.logged ?? `TLS policy lookup for ${server.nexthop}/${server.host}: ${policy.text}`);
-      if (policy.published !== undefined) this.#reportOtherHost(policy.published, server);
-      this.#why = localFailure(policy.status, policy.text);
-      return undefined;
-    }
-    const weak = tooWeak(requireTls, policy.level, server.host);
-    if (weak !== undefined) {
-      warn(`TLS policy lookup for ${server.nexthop}/${server.host}: ${weak.text}`);
-      this.#why = weak;
-      return undefined;
-    }
-    const note = weakNote(requireTls, policy.level, server.host);
-    if (note !== undefined) log.note(settings.program, "info", `${this.#job.envelope.id}: ${note}`);
-    if (!tls.settings.wrapperMode || !isOptional(policy.level)) {
-      const login = await this.#loginAt(server.host, server.nexthop);
-      return demandOf(policy, { domain: server.domain, host: server.host, requireTls, login });
-    }
-    const { program } = tls.settings;
-    warn(`${program}_tls_wrappermode requires "${program}_tls_security_level = encrypt" (or stronger)`);
-    return undefined;
-  }
-
-  /** A host that the domain's policy does not name is not spoken to; its domain learns of it. */
-  #reportOtherHost(published: PublishedPolicy, { host, target }: PolicyServer): void {
-    if (this.#reportTo === undefined) return;
-    const policy: ClientTlsPolicy = { ...NO_TLS_POLICY, level: "secure", published };
-    const address = target?.address ?? "";
-    new SessionReport(this.#reportTo, { policy, host, address, localAddress: "" }).failed(OTHER_HOST);
-  }
-
-  /** The login for a server on the way to a next hop. */
-  #loginAt(host: string, nexthop: string): MaybeAsync<LoginDemand> {
-    const { sender } = this.#job.envelope;
-    return this.#context.logins?.demand({ host, nexthop, sender }) ?? NO_LOGIN;
+    const rest = first ? await this.#overKeptSessions(list.targets, demands, limits) : list.targets;
+    await this.#overTargets({
+      rest,
+      all: list.targets,
+      mx: list.mx,
+      destination,
+      detectLoop,
+      limits,
+      demands,
+    });
   }
 
   /** The direct way: a kept connection to the only server there is needs no lookup. Answers whether it was taken. */
-  async #overSoleServer(key: string, nexthop: string): Promise<boolean> {
+  async #overSoleServer(demands: SiteDemands): Promise<boolean> {
     for (;;) {
-      const session = await this.#takeKept(key, nexthop, true);
+      const session = await this.#kept.takeForNexthop(demands, true);
       if (session === undefined) return false;
       if (!this.#mustGoOn()) {
         session.quit();
@@ -246,29 +166,6 @@ class Delivery {
       this.#progress.finalServer = this.#finalNexthop;
       if (await this.#transfer(session)) return true;
     }
-  }
-
-  /** A connection kept for the next hop, if it was made for what its host demands now. */
-  async #takeKept(key: string, nexthop: string, sole: boolean): Promise<Session | undefined> {
-    for (;;) {
-      const session = this.#context.cache.take(key, sole);
-      if (session === undefined) return undefined;
-      const login = await this.#loginAt(session.peer.host, nexthop);
-      if (loginText(login) === loginText(session.key.login)) return this.#reused(session);
-      session.quit();
-    }
-  }
-
-  #reused(session: Session): Session {
-    const { log, settings, tls } = this.#context;
-    if (session.tls !== undefined) {
-      log.emit(
-        settings.program,
-        "serverTls",
-        serverTls(session.tls, "reused", tls.settings.log.has("summary")),
-      );
-    }
-    return session;
   }
 
   /** A server on port 465 waits for a handshake, and we for a greeting. */
@@ -294,19 +191,6 @@ class Delivery {
       : await domainTargets(this.#context, host, detectLoop);
   }
 
-  /** Whether this delivery looks for kept connections and leaves its own (smtp_connection_cache_on_demand). */
-  #cachePolicy(host: string): boolean {
-    const { settings } = this.#context;
-    return settings.cacheDestinations.has(host.toLowerCase()) || settings.cacheOnDemand;
-  }
-
-  #willKeep(session: Session): boolean {
-    const { settings, cache } = this.#context;
-    const wanted = this.#job.more !== false ||
-      settings.cacheDestinations.has(session.peer.host.toLowerCase());
-    return this.#nexthopKey !== undefined && wanted && session.uses > 0 && cache.mayServeAgain(session);
-  }
-
   #limitReached({ addresses, sessions }: Limits): boolean {
     const { mxAddressLimit, mxSessionLimit } = this.#context.settings;
     return (mxAddressLimit > 0 && addresses >= mxAddressLimit) ||
@@ -316,14 +200,14 @@ class Delivery {
   /** Connections kept for this next hop, as long as they last; answers the addresses that are left to try. */
   async #overKeptSessions(
     targets: readonly Target[],
-    nexthop: string,
+    demands: SiteDemands,
     limits: Limits,
   ): Promise<readonly Target[]> {
     let rest = targets;
     while (
-      this.#nexthopKey !== undefined && rest.length > 0 && this.#mustGoOn() && !this.#limitReached(limits)
+      rest.length > 0 && this.#mustGoOn() && !this.#limitReached(limits)
     ) {
-      const session = await this.#takeKept(this.#nexthopKey, nexthop, false);
+      const session = await this.#kept.takeForNexthop(demands, false);
       if (session === undefined) break;
       const others = rest.filter(({ address }) => address !== session.peer.address);
       this.#progress.finalServer = this.#finalNexthop && others.length === 0;
@@ -339,18 +223,21 @@ class Delivery {
     const { rest, limits } = round;
     for (let i = 0; i < rest.length && this.#mustGoOn() && !this.#limitReached(limits); i++) {
       limits.addresses++;
-      const demand = await round.demand(rest[i]!);
-      if (demand === undefined) continue;
+      const demand = await round.demands.server(rest[i]!, round.mx);
+      if (isPassedOver(demand)) {
+        this.#why = demand.why ?? this.#why;
+        continue;
+      }
       this.#retryInClear = false;
       await this.#overTarget(round, i, demand);
       if (!this.#retryInClear || !this.#mustGoOn()) continue;
       this.#retryInClear = false;
-      await this.#overTarget(round, i, NO_DEMAND);
+      await this.#overTarget(round, i, NO_DEMAND, true);
     }
   }
 
-  async #overTarget(round: Round, at: number, demand: Demand): Promise<void> {
-    const { rest, all, limits, destination, detectLoop } = round;
+  async #overTarget(round: Round, at: number, demand: Demand, isFallback = false): Promise<void> {
+    const { rest, all, limits, destination, detectLoop, demands } = round;
     const target = rest[at]!;
     const setFinal = () =>
       this.#progress.finalServer = this.#finalNexthop &&
@@ -360,12 +247,16 @@ class Delivery {
     // A kept connection that turns out dead gives way to a new one to the same address.
     for (let transferred = false; !transferred && this.#mustGoOn();) {
       const session = await this.#sessionTo(endpoint, demand, {
+        id: this.#job.envelope.id,
         nexthop: destination.text,
         domain: destination.host,
         detectLoop,
+        reportTo: demands.reportTo,
         prepare: (opened) => {
           opened.bestMx = target.preference === all[0]!.preference;
           opened.sole = all.length === 1;
+          // What was made for less than is demanded is for this message alone.
+          if (isFallback) opened.reusable = false;
           setFinal();
         },
       });
@@ -381,11 +272,9 @@ class Delivery {
   /** A session that is ready for mail: kept under its address, or new; undefined when the host did not want us. */
   async #sessionTo(endpoint: Endpoint, demand: Demand, opening: Opening): Promise<Session | undefined> {
     const { peer } = endpoint;
-    const { cache, log, settings } = this.#context;
-    if (this.#nexthopKey !== undefined) {
-      const kept = cache.take(addressKey(peer, demand));
-      if (kept !== undefined) return this.#reused(kept);
-    }
+    const { log, settings } = this.#context;
+    const kept = this.#kept.takeForServer(peer, demand);
+    if (kept !== undefined) return kept;
     const session = await openSession(endpoint, demand, this.#context, this.#signal);
     if (!(session instanceof Session)) {
       this.#why = session;
@@ -394,7 +283,7 @@ class Delivery {
       return undefined;
     }
     opening.prepare(session);
-    const failure = await this.#whileAbortable(session, this.#open(session, opening));
+    const failure = await this.#whileAbortable(session, makeReady(session, opening, this.#context));
     if (failure === undefined) return session;
     this.#notOpened(session, failure);
     return undefined;
@@ -421,55 +310,6 @@ class Delivery {
     return may;
   }
 
-  async #open(session: Session, { nexthop, domain, detectLoop }: Opening): Promise<Failure | undefined> {
-    const { settings, warn, discardKeywords, log, tls, logins } = this.#context;
-    const { peer, key } = session;
-    try {
-      const listed = await discardKeywords?.(session.peer.address);
-      const context = {
-        settings,
-        nexthop,
-        detectLoop,
-        discard: listed === undefined ? settings.discardEhloKeywords : upperCaseWords(listed),
-        warn,
-        note: (text: string) => log.note(settings.program, "info", text),
-        ...(logins !== undefined && { greeted: (greeted: Session) => noteOffer(logins, greeted, warn) }),
-      };
-      const steps = openingSteps({
-        ...tls,
-        policy: key.tls,
-        server: { ...peer, nexthop, domain, whom: relayName(peer) },
-        judged: (judged) => this.#judged(session, judged),
-        requireTls: key.requireTls,
-        id: this.#job.envelope.id,
-        report: this.#reportOf(session),
-      });
-      return await open(session, context, logins === undefined ? steps : [...steps, logIn(logins)]);
-    } catch (error) {
-      return this.#localFault(session, error);
-    }
-  }
-
-  #reportOf({ key: { tls: policy }, peer, localAddress }: Session): SessionReport | undefined {
-    if (this.#reportTo === undefined || policy.level === "none") return undefined;
-    return new SessionReport(this.#reportTo, { ...peer, policy, localAddress });
-  }
-
-  #judged(session: Session, { facts, trust }: HandshakeJudgement): void {
-    const { log, settings, tls } = this.#context;
-    session.tls = { facts, trust, whom: session.relay, level: session.key.tls.level };
-    log.emit(
-      settings.program,
-      "serverTls",
-      serverTls(session.tls, "established", tls.settings.log.has("summary")),
-    );
-  }
-
-  #localFault(session: Session, error: unknown): Failure {
-    this.#context.warn(`${this.#job.envelope.id}: ${systemErrorText(error)}`);
-    return localFailure("4.3.0", `local data error while talking to ${session.name}`);
-  }
-
   /** Sends the message; answers false when a kept session was dead and nothing has happened. */
   async #transfer(session: Session): Promise<boolean> {
     session.uses++;
@@ -480,7 +320,7 @@ class Delivery {
     }
     this.#progress.sessionEnds();
     if (this.#progress.left.length > 0) this.#why = this.#progress.lastFailure;
-    this.#putAway(session);
+    this.#kept.putAway(session);
     return true;
   }
 
@@ -497,16 +337,6 @@ class Delivery {
       session.abort();
       return "done";
     }
-  }
-
-  /** Keeps a good connection; the first one of a delivery goes by its next hop too (smtp_connect(3)). */
-  #putAway(session: Session): void {
-    if (session.ended) return session.close();
-    if (!this.#willKeep(session)) return session.quit();
-    const keys = [addressKey(session.key.peer, session.key)];
-    if (!this.#keptByNexthop && this.#nexthopKey !== undefined) keys.push(this.#nexthopKey);
-    this.#keptByNexthop = true;
-    this.#context.cache.keep(session, keys);
   }
 
   /** An answer to the end of data is waited for: the message may have been taken. */
@@ -533,14 +363,17 @@ class Delivery {
     }
     const peer = { host: settings.myhostname, address: path, port: 0 };
     this.#finalNexthop = true;
-    const demand = await this.#socketDemand(path);
-    if (demand === undefined) return;
-    if (this.#cachePolicy(path)) this.#nexthopKey = nexthopKey(path, demand.policy);
+    const where = { nexthop: path, domain: settings.myhostname, port: 0 };
+    const demands = await SiteDemands.of(where, this.#job, this.#context, this.#signal);
+    const demand = await demands.socket();
+    if (isPassedOver(demand)) return void (this.#why = demand.why);
+    this.#kept.begin(path, path, demand.policy);
     for (let attempt = 0; attempt < 10 && this.#mustGoOn(); attempt++) {
       const session = await this.#sessionTo({ is: "unix", peer }, demand, {
-        nexthop: path,
-        domain: settings.myhostname,
+        ...where,
+        id: this.#job.envelope.id,
         detectLoop: false,
+        reportTo: undefined,
         prepare: (opened) => {
           opened.bestMx = true;
           this.#progress.finalServer = true;
@@ -551,48 +384,6 @@ class Delivery {
       if (await this.#transfer(session)) return;
     }
   }
-
-  /** Nobody listens on a socket of this machine: TLS is for who asks for it, not for who would take it. */
-  async #socketDemand(path: string): Promise<Demand | undefined> {
-    const { settings: { myhostname }, tls: { policies }, warn } = this.#context;
-    const where = { nexthop: path, domain: myhostname, port: 0 };
-    const server = { ...where, host: myhostname, target: undefined, mx: undefined };
-    const requireTls = await this.#requireTlsFor(myhostname);
-    const login = await this.#loginAt(myhostname, path);
-    const policy = await policies.server(await this.#draftFor(where), server);
-    if (isPolicyFault(policy)) {
-      warn(`TLS policy lookup error for ${myhostname}/${path}: ${policy.text}`);
-      this.#why = localFailure(policy.status, policy.text);
-      return undefined;
-    }
-    const weak = tooWeak(requireTls, policy.level, myhostname);
-    if (weak !== undefined) {
-      warn(`TLS policy lookup error for ${myhostname}/${path}: ${weak.text}`);
-      this.#why = weak;
-      return undefined;
-    }
-    if (policy.level === "may") {
-      warn(
-        "smtp_connect_local: opportunistic TLS encryption is not appropriate for unix-domain destinations.",
-      );
-      return demandOf(NO_TLS_POLICY, { domain: myhostname, host: myhostname, requireTls, login });
-    }
-    return demandOf(policy, { domain: myhostname, host: myhostname, requireTls, login });
-  }
-}
-
-/** The service stops: nobody is spoken to any more. */
-const INTERRUPTED: PolicyFault = { status: "4.3.2", text: "delivery was interrupted" };
-
-/** What comes of it, or undefined as soon as the service stops: a policy may take as long as its web server does. */
-function unlessAborted<T>(work: MaybeAsync<T>, signal: AbortSignal): MaybeAsync<T | undefined> {
-  if (!isPromise(work)) return work;
-  return new Promise((resolve, reject) => {
-    const stop = () => resolve(undefined);
-    if (signal.aborted) return stop();
-    signal.addEventListener("abort", stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }
 
 /** The servers of a next hop that are left to try, and what goes for all of them. */
@@ -602,15 +393,12 @@ interface Round {
   readonly destination: Destination & { is: "host" };
   readonly detectLoop: boolean;
   readonly limits: Limits;
-  readonly demand: (target: Target) => Promise<Demand | undefined>;
+  readonly mx: MxDomain | undefined;
+  readonly demands: SiteDemands;
 }
 
 /** What a new session is opened for. */
-interface Opening {
-  readonly nexthop: string;
-  /** The next hop without brackets and port. */
-  readonly domain: string;
-  readonly detectLoop: boolean;
+interface Opening extends Purpose {
   /** Notes in the session what is known of the server before anything is said. */
   readonly prepare: (session: Session) => void;
 }
@@ -628,8 +416,4 @@ function sitesOf(
   if (program === "smtp") return [splitList(nexthop), undefined];
   if (nexthop.startsWith("unix:")) return [[], nexthop.slice(5)];
   return [splitList(nexthop.startsWith("inet:") ? nexthop.slice(5) : nexthop), undefined];
-}
-
-function upperCaseWords(list: string): ReadonlySet<string> {
-  return new Set(splitList(list).map((word) => word.toUpperCase()));
 }

@@ -1,0 +1,93 @@
+import { splitList } from "../../config/syntax/list.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
+import type { HandshakeJudgement } from "../../tls/client_engine.ts";
+import type { Session } from "./client_session.ts";
+import type { DeliveryContext } from "./delivery_context.ts";
+import { type Failure, localFailure } from "./failure.ts";
+import { logIn, noteOffer } from "./login/login_step.ts";
+import { open, type OpeningContext } from "./opening.ts";
+import { openingSteps } from "./opening_steps.ts";
+import { relayName } from "./peer.ts";
+import { serverTls } from "./session_tls.ts";
+import { type ReportedDomain, SessionReport } from "./tls/session_report.ts";
+
+/** What a new session is made ready for. */
+export interface Purpose {
+  /** The message, for the log. */
+  readonly id: string;
+  readonly nexthop: string;
+  /** The next hop without brackets and port. */
+  readonly domain: string;
+  /** On port 25 a server with our own name is a loop. */
+  readonly detectLoop: boolean;
+  /** Who wants to be told what becomes of TLS. */
+  readonly reportTo: ReportedDomain | undefined;
+}
+
+/** Greeting, hello, TLS and login, as the session's key demands; answers why the server cannot have mail. */
+export async function makeReady(
+  session: Session,
+  purpose: Purpose,
+  context: DeliveryContext,
+): Promise<Failure | undefined> {
+  try {
+    return await open(
+      session,
+      await openingContext(session, purpose, context),
+      stepsFor(session, purpose, context),
+    );
+  } catch (error) {
+    context.warn(`${purpose.id}: ${systemErrorText(error)}`);
+    return localFailure("4.3.0", `local data error while talking to ${session.name}`);
+  }
+}
+
+async function openingContext(
+  session: Session,
+  { nexthop, detectLoop }: Purpose,
+  { settings, warn, discardKeywords, log, logins }: DeliveryContext,
+): Promise<OpeningContext> {
+  const listed = await discardKeywords?.(session.peer.address);
+  return {
+    settings,
+    nexthop,
+    detectLoop,
+    discard: listed === undefined ? settings.discardEhloKeywords : upperCaseWords(listed),
+    warn,
+    note: (text: string) => log.note(settings.program, "info", text),
+    ...(logins !== undefined && { greeted: (greeted: Session) => noteOffer(logins, greeted, warn) }),
+  };
+}
+
+function stepsFor(session: Session, { id, nexthop, domain, reportTo }: Purpose, context: DeliveryContext) {
+  const { tls, logins } = context;
+  const { peer, key, localAddress } = session;
+  const isReported = reportTo !== undefined && key.tls.level !== "none";
+  const steps = openingSteps({
+    ...tls,
+    policy: key.tls,
+    server: { ...peer, nexthop, domain, whom: relayName(peer) },
+    judged: (judged) => noteTls(session, judged, context),
+    requireTls: key.requireTls,
+    id,
+    report: isReported ? new SessionReport(reportTo, { ...peer, policy: key.tls, localAddress }) : undefined,
+  });
+  return logins === undefined ? steps : [...steps, logIn(logins)];
+}
+
+function noteTls(
+  session: Session,
+  { facts, trust }: HandshakeJudgement,
+  { log, settings, tls }: DeliveryContext,
+): void {
+  session.tls = { facts, trust, whom: session.relay, level: session.key.tls.level };
+  log.emit(
+    settings.program,
+    "serverTls",
+    serverTls(session.tls, "established", tls.settings.log.has("summary")),
+  );
+}
+
+function upperCaseWords(list: string): ReadonlySet<string> {
+  return new Set(splitList(list).map((word) => word.toUpperCase()));
+}

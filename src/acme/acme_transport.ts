@@ -40,6 +40,7 @@ export class AcmeTransport {
     }, this.#world);
     if ("failed" in answer) throw new AcmeFailure(unreachable(url, answer));
     if (answer.status >= 400) this.#note(answer.body.toString("utf8"), answer.fields.get("retry-after"));
+    else this.#problem = this.#retryAfter = undefined;
     const isEmpty = answer.status === 204 || answer.status === 304;
     return new Response(isEmpty ? null : new Uint8Array(answer.body), {
       status: answer.status,

@@ -35,7 +35,7 @@ import { type Finding, findingOf } from "./check/finding.ts";
 import type { MasterService } from "../worker/protocol/master_verbs.ts";
 import type { LogTarget } from "../worker/protocol/worker_protocol.ts";
 import type { MasterWorld } from "./master_world.ts";
-import { certificateUses } from "../tls/certificate_uses.ts";
+import { servedCertificates } from "./certificates/served_certificates.ts";
 import { ownTlsFiles } from "../tls/tls_files.ts";
 import { AcmeProcess } from "./acme/acme_process.ts";
 import { CertificateMonitor } from "./certificates/certificate_monitor.ts";
@@ -222,7 +222,7 @@ export class Master {
   #follow({ lent, keys }: Prepared): void {
     this.#lentWatch.follow(lent);
     this.#keyWatch.follow(keys);
-    this.#certificates.follow(certificateUses(this.#configuration));
+    this.#certificates.follow(servedCertificates(this.#configuration));
     this.acme.apply(this.#configuration.settings, this.#current?.plan.identity);
   }
 

@@ -5,6 +5,8 @@ import { type OwnFiles, ownFilesOf } from "./chain_parameters.ts";
 export interface CertificateUse {
   readonly files: OwnFiles;
   readonly services: readonly Service[];
+  /** The name that it is for, where a client has to ask for it (tls_server_sni_maps); `.example.com` stands for those below. */
+  readonly name?: string;
 }
 
 /** Every set of files that a service would read, with the services: each set once. */

@@ -153,6 +153,20 @@ test(
   240_000,
 );
 
+test("the proof is answered by http_listen, too, as behind a proxy", async () => {
+  await pebble.point("behind.example.com", "127.0.0.1");
+  const proxied = main(
+    "acme_domains = behind.example.com",
+    "acme_http_listen =",
+    `http_listen = 127.0.0.1:${pebble.httpPort}`,
+  );
+  server.writeMainCf(proxied);
+  expect((await server.mta("reload")).code).toBe(0);
+  // The order may have come before the listener.
+  await until("the certificate", async () => (await acme("renew")).code === 0);
+  await reloaded();
+});
+
 test("the names are proven by TLS where acme_tls_listen is set", async () => {
   await pebble.point("tls.example.com", "127.0.0.1");
   await reloaded(

@@ -14,7 +14,8 @@ export const REPLACED: Readonly<Record<string, string>> = {
   "upgrade-configuration":
     'main.cf and master.cf are read as they are, and are not changed; "mta check" says what in them has no effect',
   "post-install": NOTHING_INSTALLED,
-  tls: 'make key and certificate with openssl(1) or an ACME client, and name them with "mta postconf -e"',
+  tls:
+    'mta postconf -e "acme_domains = $myhostname" orders a certificate (docs/tls.md); one from elsewhere is named with it, too',
 };
 
 /** Says what there is in place of a command of postfix(1); exit status 1. */

@@ -1,12 +1,8 @@
+import { servedCertificates } from "../certificates/served_certificates.ts";
 import type { Configuration, Service } from "../../config/service.ts";
 import { isReadableByOthers } from "../../platform/file/readable_by_others.ts";
 import { systemCa } from "../../platform/socket/certificate_authorities.ts";
-import {
-  type CertificateUse,
-  certificateUses,
-  demandsTls,
-  serviceNames,
-} from "../../tls/certificate_uses.ts";
+import { type CertificateUse, demandsTls, serviceNames } from "../../tls/certificate_uses.ts";
 import { type Certificate, readCertificate } from "../../tls/certificate.ts";
 import type { Chain, ChainFault } from "../../tls/chain.ts";
 import { loadOwnChains, NO_SERVER_CERTIFICATE } from "../../tls/chain_files.ts";
@@ -20,7 +16,7 @@ import { placeOf, placeText } from "./place_of.ts";
 /** Keys and certificates as they would be served: what keeps them from it, and what others would have against them. */
 export function checkCertificates(configuration: Configuration, files: TlsFiles): Finding[] {
   const authorities = once(systemAuthorities);
-  return certificateUses(configuration).flatMap((use) =>
+  return servedCertificates(configuration).flatMap((use) =>
     checkUse(use, { configuration, files, authorities })
   );
 }
@@ -86,9 +82,13 @@ type Say = (severity: Severity, parameter: string, text: string, consequence?: s
 /** Mail that is only taken over TLS is not taken at all; other mail comes and goes in the clear. */
 function faultFinding(
   { words, fix }: ChainFault,
-  { files: { side }, services }: CertificateUse,
+  { files: { side }, services, name }: CertificateUse,
   say: Say,
 ): Finding {
+  if (name !== undefined) {
+    const text = `${words.join("; ")}: ${fix.replace(/^\w+: /, "")}`;
+    return say("weaker", "tls_server_sni_maps", text, `whoever asks for ${name} gets no handshake`);
+  }
   const parameter = /^(\w+): /.exec(fix)?.[1] ?? `${side}_tls_chain_files`;
   const shut = services.filter((service) => side === "smtpd" && demandsTls(service));
   const names = (of: readonly Service[]) => serviceNames(of).join(", ");
@@ -105,9 +105,14 @@ function faultFinding(
   );
 }
 
-function problemsOf(chain: Chain, { files: { side }, services }: CertificateUse, scene: Scene): string[] {
+function problemsOf(
+  chain: Chain,
+  { files: { side }, services, name }: CertificateUse,
+  scene: Scene,
+): string[] {
   const isServer = side === "smtpd";
-  const names = isServer ? [...new Set(services.map(({ settings }) => settings.myhostname))] : [];
+  const own = name === undefined ? services.map(({ settings }) => settings.myhostname) : [name];
+  const names = isServer ? [...new Set(own)] : [];
   return chainProblems(chain, {
     now: scene.files.now(),
     names,

@@ -139,3 +139,29 @@ test("a key that every user may read is told of, unless a folder keeps them out"
   ]);
   expect(texts("D/shut/open.pem")).toEqual([]);
 });
+
+test("certificates for names that clients ask for are held against those names", () => {
+  write(
+    "sni",
+    `mail.example.com ${folder}/good.pem\nmx.example.net ${folder}/good.pem\n.bad.example ${folder}/key.pem\n`,
+  );
+  const main =
+    "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = D/good.pem\ntls_server_sni_maps = hash:D/sni\n";
+  const found = findings(main).filter(({ at }) => at.includes("tls_server_sni_maps")).map((
+    { severity, text },
+  ) => [severity, text]);
+  expect(found).toEqual([
+    ["warning", `/etc/x/main.cf, line 4: ${SELF}`],
+    ["warning", `/etc/x/main.cf, line 4: ${SELF}`],
+    [
+      "warning",
+      "/etc/x/main.cf, line 4: D/good.pem: the certificate is for mail.example.com, not for mx.example.net: clients that look at the name " +
+      "refuse it",
+    ],
+    [
+      "weaker",
+      "/etc/x/main.cf, line 4: No certs for key at index 1 in D/key.pem; error loading private keys and certificates from: D/key.pem: " +
+      "disabling TLS support: D/key.pem: put the certificate behind its key; whoever asks for .bad.example gets no handshake",
+    ],
+  ]);
+});

@@ -1,5 +1,5 @@
 // Public configurations under the real Postfix and under ours: what it starts with we start with, and a session on each port goes the
-// same way, beside a Dovecot where they look for one.
+// same way, in the clear and in TLS, beside a Dovecot where they look for one.
 import { expect, setDefaultTimeout } from "bun:test";
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
@@ -12,6 +12,7 @@ import { startPostfix } from "../kit/servers/postfix.ts";
 import { PUBLIC_CONFIGS, publicConfigs, renderConfig, type Rendered } from "../kit/scenes/public_configs.ts";
 import { BINARY, freePort, startServer } from "../kit/server.ts";
 import { spawnTied } from "../kit/servers/tied_child.ts";
+import { dialogue } from "../kit/tls_dialogue.ts";
 import { until } from "../kit/waiting.ts";
 
 setDefaultTimeout(240_000);
@@ -67,32 +68,47 @@ function session(port: number, dying: () => boolean = () => false): Promise<stri
   });
 }
 
-/** TLS, and what Cyrus offers of itself where it would ask sasldb: that is not there. */
-const APART = /^250[- ](?:STARTTLS|AUTH[ =]SCRAM-SHA-512 .*)$/;
+/** The same where TLS can be had; undefined where it cannot. */
+async function securedSession(port: number, wrapped: boolean): Promise<string[] | undefined> {
+  const [first = ""] = COMMANDS;
+  if (wrapped) return await dialogue(port, [{ tls: {} }, ...COMMANDS], true);
+  const [, , answer = ""] = await dialogue(port, [first, "STARTTLS"]);
+  if (!answer.startsWith("220")) return undefined;
+  return await dialogue(port, [first, "STARTTLS", { tls: {} }, ...COMMANDS]);
+}
+
+/** What is later than the installed Postfix, and what Cyrus offers of itself where it would ask sasldb: that is not there. */
+const APART = /^250[- ](?:REQUIRETLS|AUTH[ =]SCRAM-SHA-512 .*)$/;
 
 /** What is compared of a reply: all but mail_name, a few keywords, and which of two lines is the last. */
 function comparable(reply: string): string {
-  return reply.split("\r\n").filter((line) => !APART.test(line)).map((line) =>
+  return reply.split(/\r?\n/).filter((line) => !APART.test(line)).map((line) =>
     line.replace(/^(\d{3})-/, "$1 ")
   )
-    .map((line) => line.replace(/ESMTP (?:Postfix|mta)/, "ESMTP NAME")).sort().join("\n");
+    .map((line) => line.replace(/ESMTP (?:Postfix|mta)/, "ESMTP NAME"))
+    // In a chroot there is no /etc/hosts.
+    .map((line) => line.replace(/\b(?:unknown|localhost)\[127\.0\.0\.1\]/, "CLIENT")).sort().join("\n");
 }
 
 type Sessions = Record<string, string[]>;
 
 function servedPorts({ ports }: Rendered) {
-  return ports.filter(({ wrapped, program }) =>
-    !wrapped && (program === "smtpd" || program === "postscreen")
-  );
+  return ports.filter(({ program }) => program === "smtpd" || program === "postscreen");
 }
 
 async function sessionsOf(rendered: Rendered, dying?: () => boolean): Promise<Sessions> {
   const all = await Promise.all(
-    servedPorts(rendered).map(async ({ label, port }, at) =>
-      [`${at} ${label}`, await session(port, dying)] as const
-    ),
+    servedPorts(rendered).map(async ({ label, port, wrapped }, at): Promise<[string, string[]][]> => {
+      const clear = wrapped ? undefined : await session(port, dying);
+      const alive = clear === undefined || (clear.length > 1 && clear[0] !== SILENT);
+      const secured = alive ? await securedSession(port, wrapped) : undefined;
+      return [
+        ...clear === undefined ? [] : [[`${at} ${label}`, clear] as [string, string[]]],
+        ...secured === undefined ? [] : [[`${at} ${label}, in TLS`, secured] as [string, string[]]],
+      ];
+    }),
   );
-  return Object.fromEntries(all);
+  return Object.fromEntries(all.flat());
 }
 
 /** Runs the real Postfix; answers the sessions, undefined where it does not start. */
@@ -176,7 +192,9 @@ async function dovecotOf({ etc }: Rendered): Promise<Dovecot | undefined> {
 /** Where Postfix's smtpd does not come up ours says 421; everywhere else the replies are the same. */
 function expectTheSame(own: Sessions, real: Sessions): void {
   for (const [port, replies] of Object.entries(real)) {
-    const said = own[port] ?? [];
+    // Where Postfix's has nobody to ask for logins it dies when TLS has begun; ours says so.
+    const died = replies.at(-2)?.startsWith("<TLS") && replies.at(-1) === "<closed>";
+    const said = (own[port] ?? []).filter((reply) => !died || !reply.startsWith("421 4.3.5 "));
     if (replies.length > 0 && replies[0] !== SILENT) {
       expect({ port, replies: said.map(comparable) }).toEqual({ port, replies: replies.map(comparable) });
     } else {

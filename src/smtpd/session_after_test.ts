@@ -26,8 +26,10 @@ beforeAll(() => {
 afterAll(() => rmSync(dirname(chain), { recursive: true }));
 
 /** A service on a real socket, and a client of it that waits for replies by their last line. */
-async function serve(main: Readonly<Record<string, string>>) {
-  const house = memorySmtpd({ smtpd_tls_security_level: "may", smtpd_tls_chain_files: chain, ...main });
+async function serve(main: Readonly<Record<string, string>>, processLimit = "-") {
+  const house = memorySmtpd({ smtpd_tls_security_level: "may", smtpd_tls_chain_files: chain, ...main }, {
+    processLimit,
+  });
   const listener = await listen(
     { host: "127.0.0.1", port: 0 },
     { maxConnections: 10 },
@@ -55,6 +57,7 @@ async function serve(main: Readonly<Record<string, string>>) {
   };
   return {
     house,
+    port: listener.port,
     plain,
     reply,
     say,
@@ -119,6 +122,20 @@ test("a handshake that fails ends the session, and its slot is free", async () =
     "smtpd: lost connection after STARTTLS from unknown[127.0.0.1]",
     "smtpd: disconnect from unknown[127.0.0.1] starttls=0/1 commands=0/1",
   ]);
+});
+
+test("who does not come on in a handshake gives up the only slot when others wait for it", async () => {
+  const { reply, say, close, house, port } = await serve({ smtpd_timeout: "10s" }, "1");
+  await reply();
+  await say("STARTTLS\r\n");
+  const other = net.connect(port, "127.0.0.1");
+  const greeted = new Promise<string>((resolve) => other.once("data", (chunk) => resolve(String(chunk))));
+  while (house.smtpd.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+  await house.clock.advance(11_000);
+  expect(await greeted).toStartWith("220 ");
+  expect(house.log.lines).toContain("smtpd: lost connection after STARTTLS from unknown[127.0.0.1]");
+  other.destroy();
+  close();
 });
 
 plainTest(

@@ -119,8 +119,12 @@ export class Session implements ConnectionHandler, CommandReader {
     this.#facts = facts;
   }
 
-  /** Since when the client has not come on: commands that lead nowhere do not count. Undefined in content, and while something is done. */
+  /**
+   * Since when the client has not come on: commands that lead nowhere do not count, nor does a handshake that is not done. Undefined
+   * in content, and while something is done.
+   */
   get idleSince(): number | undefined {
+    if (this.#phase.at === "securing") return this.#cameOn;
     return this.#busy || this.#closing || !isAtLine(this.#phase) ? undefined : this.#cameOn;
   }
 
@@ -170,7 +174,8 @@ export class Session implements ConnectionHandler, CommandReader {
   }
 
   timeout(): void {
-    if (this.#closing || !this.#isKnown) return this.#connection.destroy();
+    const isNobody = this.#closing || !this.#isKnown || this.#phase.at === "securing";
+    if (isNobody) return this.#connection.destroy();
     if (this.#busy) return;
     if (this.#owner.hurrying) return this.#leave();
     if (this.#output.blocked) return this.#break("timeout");
@@ -289,12 +294,15 @@ export class Session implements ConnectionHandler, CommandReader {
     const ahead = this.input.takeAll();
     this.input.forget();
     const early = atOnce ? { early: ahead ?? Buffer.alloc(0) } : {};
+    // The handshake has a deadline of its own.
+    this.#connection.setTimeout(0);
     let handshake: TlsFacts;
     try {
       handshake = await this.#connection.startTls({ ...side, ...early, timeout: this.settings.tls.timeout });
     } catch (error) {
       return failed(error);
     }
+    this.#connection.setTimeout(this.settings.timeout);
     await this.#take(await secured(handshake));
   }
 

@@ -29,7 +29,9 @@ function rulesFor(metrics: Metrics): Rules {
     "Connections to other servers under TLS, new ones, by how far the server is trusted",
     "trust",
   );
+  const logins = metrics.counter("mta_smtpd_login_failures_total", "Logins that failed", "how");
   return {
+    saslFailed: ({ temporary }) => logins.add(1, temporary ? "temporary" : "refused"),
     serverTls: ({ usage, trust }) => usage === "established" ? tls.add(1, trust) : undefined,
     connect: count("mta_smtpd_sessions_total", "SMTP sessions begun"),
     client: count("mta_smtpd_messages_total", "Mail transactions with an accepted recipient"),

@@ -67,7 +67,9 @@ export const smtpdEvents = {
     (e) => `${e.client}: request longer than ${e.limit}: ${e.start}...`,
   ),
   /** In the words that fail2ban's filters look for. */
-  saslFailed: event<{ client: string; mechanism: string; reason: string; username: string }>(
+  saslFailed: event<
+    { client: string; mechanism: string; reason: string; username: string; temporary: boolean }
+  >(
     "warning",
     (e) => `${e.client}: SASL ${e.mechanism} authentication failed: ${e.reason}, sasl_username=${e.username}`,
   ),

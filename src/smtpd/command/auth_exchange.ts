@@ -40,6 +40,7 @@ export function failure(
     client,
     mechanism: printable(mechanism).slice(0, SHOWN),
     reason,
+    temporary: failed.temporary === true,
     username: printable(failed.username ?? "(unavailable)").slice(0, SHOWN),
   });
   return { phase: back, reply: refusalFor(failed, reason), counts, counted: "auth" };

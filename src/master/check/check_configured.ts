@@ -19,6 +19,7 @@ import { ownTlsFiles } from "../../tls/tls_files.ts";
 import { checkCertificates } from "./check_certificates.ts";
 import { checkClientTls } from "./check_client_tls.ts";
 import { checkSts } from "./check_sts.ts";
+import { checkUsers } from "./check_users.ts";
 import { checkVerification } from "./check_verification.ts";
 import { smtpdBehind } from "../../config/smtpd_behind.ts";
 import { relayFinding } from "./close_relays.ts";
@@ -43,6 +44,7 @@ export async function checkConfigured(configuration: Configuration): Promise<Fin
     ...checkClientTls(configuration, ownTlsFiles),
     ...await checkSts(configuration, world.resolver),
     ...namePatterns(configuration).map(findingOf),
+    ...checkUsers(configuration, { ...world.tables, warn: () => {} }),
     ...passwordKeys(configuration, { ...world.tables, warn: () => {} }),
     ...(await proveServices(configuration)).map(relayFinding),
   ];

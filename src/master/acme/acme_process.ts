@@ -32,6 +32,10 @@ const BACKLOG = 64;
 const FIRST_PAUSE = 10_000;
 const LONGEST_PAUSE = 600_000;
 
+/** Lines of a process that are written down, and reports of bugs: mail_owner, whose process it is, must not fill the log. */
+const MOST_LINES = 1000;
+const MOST_BUGS = 10;
+
 /** The process that keeps the certificate of acme_domains, where there are any: started, started again, asked. */
 export class AcmeProcess {
   readonly #host: AcmeHost;
@@ -44,6 +48,8 @@ export class AcmeProcess {
   #status: AcmeStatus | undefined;
   #waiting: ((status: AcmeStatus) => void)[] = [];
   #pause = FIRST_PAUSE;
+  #lines = 0;
+  #bugs = 0;
   #cancel = () => {};
 
   constructor(host: AcmeHost) {
@@ -69,6 +75,12 @@ export class AcmeProcess {
     const child = this.#child;
     this.#child = undefined;
     child?.kill("SIGKILL");
+    const over = {
+      names: [],
+      state: "failed",
+      problem: "ACME was stopped or has other settings now",
+    } as const;
+    for (const resolve of this.#waiting.splice(0)) resolve(over);
   }
 
   /** How it stands; undefined while ACME is off. */
@@ -112,6 +124,7 @@ export class AcmeProcess {
 
   #start(boot: Boot): void {
     this.#challenges = new Challenges();
+    [this.#lines, this.#bugs] = [0, 0];
     const http = this.#openSockets("acme_http_listen", this.#listen.http);
     const tls = this.#openSockets("acme_tls_listen", this.#listen.tls);
     const fds = [...http, ...tls];
@@ -170,9 +183,7 @@ export class AcmeProcess {
 
   #read(line: string): void {
     const message = readJson(line, fromAcme);
-    if (message instanceof Misfit) {
-      return this.#host.log().emit("master", "bug", { what: `process for ACME: ${message}` });
-    }
+    if (message instanceof Misfit) return this.#bug(String(message));
     this.#take(message);
   }
 
@@ -185,11 +196,18 @@ export class AcmeProcess {
       case "status":
         return this.#took(message.status);
       case "said":
+        if (++this.#lines > MOST_LINES) return;
         return this.#host.log().note("master", message.warning ? "warning" : "info", `acme: ${message.text}`);
       case "bug":
-        return this.#host.log().emit("master", "bug", { what: `process for ACME: ${message.what}` });
+        return this.#bug(message.what);
       default:
         return assertNever(message);
+    }
+  }
+
+  #bug(what: string): void {
+    if (++this.#bugs <= MOST_BUGS) {
+      this.#host.log().emit("master", "bug", { what: `process for ACME: ${what}` });
     }
   }
 

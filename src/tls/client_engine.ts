@@ -2,21 +2,19 @@ import { digest, isDigest } from "../platform/digest.ts";
 import type { ClientTls } from "../platform/socket/connection.ts";
 import type { TlsFacts } from "../platform/socket/start_tls.ts";
 import { createTlsContext, type TlsContext } from "../platform/socket/tls_context.ts";
-import { asciiDomain } from "../address/idna.ts";
-import { type Association, associationText, isPossible } from "./association.ts";
 import { type Authorities, AuthorityStore, NO_AUTHORITIES } from "./authorities.ts";
 import { readCertificate } from "./certificate.ts";
 import { cipherList } from "./ciphers.ts";
-import { type ClientTlsPolicy, isDane, mustMatch } from "./client_policy.ts";
+import { type ClientTlsPolicy, mustMatch } from "./client_policy.ts";
 import type { ClientTlsSettings } from "./client_tls_settings.ts";
 import type { Trust as TrustWord } from "./connection_line.ts";
 import { keyExchangeGroups } from "./groups.ts";
-import { namesToMatch } from "./names.ts";
+import { policyText, serverNameOf, tableFailure } from "./policy_identity.ts";
 import { parseProtocols, type Unusable } from "./protocols.ts";
-import type { PolicyFailure } from "./published_policy.ts";
 import { SessionStore } from "./session_store.ts";
 import type { TlsFiles } from "./tls_files.ts";
 import { judge, type Verdict } from "./verification.ts";
+import { type Vouching, vouchingFor } from "./vouching.ts";
 
 /** Our own certificates as a client: what is shown to a server that asks. */
 export interface OwnMaterial {
@@ -86,6 +84,7 @@ export class ClientTlsEngine {
   readonly #webAuthorities: AuthorityStore;
   readonly #sessions: SessionStore<Verdict | undefined>;
   readonly #contexts = new Map<string, MadeContext>();
+  readonly #lists = new Map<string, ReturnType<typeof cipherList>>();
   /** What contexts were made of; when one of these is another, they are made anew. */
   #madeOf: readonly unknown[] = [];
   #warned: string | undefined;
@@ -126,7 +125,7 @@ export class ClientTlsEngine {
         problem: `${server.whom}: Invalid TLS protocol list "${policy.protocols}": aborting TLS session`,
       };
     }
-    const list = cipherList(this.#settings.grades, { grade: policy.ciphers, exclude: policy.exclude });
+    const list = this.#cipherList(policy);
     if ("problem" in list) return { problem: `${server.whom}: ${list.problem}` };
     const byAuthority = policy.associations.length === 0;
     const context = this.#contextFor(protocols, list.ciphers, byAuthority ? authorities : NO_AUTHORITIES);
@@ -135,6 +134,17 @@ export class ClientTlsEngine {
     const sessionKey = this.#sessionKey(policy, server, list.ciphers, serverName);
     const start = { policy, authorities, context, serverName, sessionKey, ciphers: list.ciphers };
     return this.#handshake({ ...start, vouching: vouchingFor(policy, server) });
+  }
+
+  /** The library is asked whether it takes a list, which costs it a context. */
+  #cipherList({ ciphers, exclude }: ClientTlsPolicy): ReturnType<typeof cipherList> {
+    const key = [ciphers, ...exclude].join("\n");
+    const known = this.#lists.get(key);
+    if (known !== undefined) return known;
+    if (this.#lists.size >= MOST_CONTEXTS) this.#lists.clear();
+    const list = cipherList(this.#settings.grades, { grade: ciphers, exclude });
+    this.#lists.set(key, list);
+    return list;
   }
 
   #handshake(start: HandshakeStart): PreparedHandshake {
@@ -202,6 +212,8 @@ export class ClientTlsEngine {
     const all = this.#authorities.current();
     if (this.#madeOf[0] !== all || this.#madeOf[1] !== own) {
       this.#contexts.clear();
+      // What was found about a server was found by the authorities of then.
+      if (this.#madeOf.length > 0) this.#sessions.clear();
       this.#madeOf = [all, own];
     }
     const whose = authorities.pem === "" ? "none" : authorities === all ? "own" : "web";
@@ -237,11 +249,6 @@ interface MadeContext {
   readonly context: TlsContext;
 }
 
-/** What a policy table says is wrong with the policy of the domain. */
-function tableFailure({ level, published }: ClientTlsPolicy): PolicyFailure | undefined {
-  return published?.own === undefined && mustMatch(level) ? published?.failure : undefined;
-}
-
 interface HandshakeStart {
   readonly policy: ClientTlsPolicy;
   readonly vouching: Vouching;
@@ -252,33 +259,6 @@ interface HandshakeStart {
   readonly ciphers: string;
 }
 
-/** What a certificate must bear and who may vouch for it, as far as it is of use. */
-interface Vouching {
-  readonly names: readonly string[] | undefined;
-  readonly associations: readonly Association[];
-  readonly hopeless: boolean;
-  readonly warnings: readonly string[];
-}
-
-function vouchingFor(policy: ClientTlsPolicy, { domain, host, whom }: TlsServer): Vouching {
-  const { level, match, associations } = policy;
-  if (!mustMatch(level)) return { names: undefined, associations: [], hopeless: false, warnings: [] };
-  const possible = associations.filter(isPossible);
-  const warnings = associations.filter((each) => !isPossible(each)).map(({ of, data }) =>
-    `${whom}: unusable TLSA RR: 3 ${of === "key" ? 1 : 0} 255 ${data.toString("hex").toUpperCase()}`
-  );
-  // TLSA records that can match nothing are no reason to ask the authorities instead.
-  const useless = possible.length === 0 && (associations.length > 0 || isDane(level));
-  if (useless && !isDane(level)) warnings.push(`${whom}: all fingerprints unusable`);
-  if (level === "fingerprint") {
-    return { names: undefined, associations: possible, hopeless: useless, warnings };
-  }
-  if (match.includes(".")) warnings.push(`${whom}: ignoring invalid match name: "."`);
-  const names = namesToMatch(match, { nexthop: domain, hostname: host });
-  if (names.length === 0) warnings.push(`${whom}: could not configure peer name checks`);
-  return { names, associations: possible, hopeless: useless || names.length === 0, warnings };
-}
-
 function judgement(
   { level }: ClientTlsPolicy,
   verdict: Verdict | undefined,
@@ -287,32 +267,4 @@ function judgement(
   if (verdict === undefined) return { trust: "Anonymous", isEnough: !must };
   if (verdict.is === "untrusted") return { trust: "Untrusted", isEnough: !must };
   return { trust: must && level !== "halfdane" ? "Verified" : "Trusted", isEnough: true };
-}
-
-/** The name that is asked for (postconf(5), smtp_tls_servername). */
-function serverNameOf({ serverName }: ClientTlsPolicy, { domain, host }: TlsServer): string {
-  if (serverName === "hostname") return asciiDomain(host);
-  return asciiDomain(serverName === "nexthop" ? domain : serverName);
-}
-
-/** All that two policies for a server may differ in, as text: who demands the same may share a connection. */
-export function policyText(
-  policy: ClientTlsPolicy,
-  { domain, host }: Pick<TlsServer, "domain" | "host">,
-): string {
-  const { level, protocols, ciphers, exclude, match, associations, webPki } = policy;
-  if (level === "none") return level;
-  const names = mustMatch(level) ? namesToMatch(match, { nexthop: domain, hostname: host }) : [];
-  const asked = serverNameOf(policy, { domain, host } as TlsServer);
-  return JSON.stringify([
-    level,
-    protocols,
-    ciphers,
-    exclude,
-    names,
-    asked,
-    associations.map(associationText).sort(),
-    webPki,
-    tableFailure(policy),
-  ]);
 }

@@ -37,6 +37,10 @@ export class SessionStore<About> {
     if (this.#kept.size > MOST && oldest !== undefined) this.#kept.delete(oldest);
   }
 
+  clear(): void {
+    this.#kept.clear();
+  }
+
   forget(key: string): void {
     this.#kept.delete(key);
   }

@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { selfMadeAuthority, type TestAuthority } from "../../../test/kit/memory/authority.ts";
@@ -268,6 +269,25 @@ test("authorities that change are seen, and a file that has gone bad changes not
   expect(lines.join("\n")).toContain("the old ones are used");
 });
 
+test("a session is no way around authorities that are trusted no more", async () => {
+  const ca = file("revoked.pem", root.certificate);
+  const peer = await server();
+  let time = Date.now();
+  const { stampOf, ...files } = (await import("../../tls/tls_files.ts")).ownTlsFiles;
+  const { deliver } = agentWith({
+    smtp_tls_security_level: "verify",
+    smtp_tls_CAfile: ca,
+    smtp_tls_session_cache_database: "btree:x",
+  }, { tlsFiles: { ...files, stampOf, now: () => time } });
+  const nexthop = `[mx.example]:${peer.port}`;
+  for (let i = 0; i < 2; i++) expect(outcomeLines(await deliver({ nexthop }))[0]).toStartWith("sent");
+  expect(peer.resumed).toBe(1);
+  file("revoked.pem", selfMadeAuthority("Nobody").certificate);
+  time += 6000;
+  expect(outcomeLines(await deliver({ nexthop }))[0]).toContain("Server certificate not verified");
+  expect(peer.resumed).toBe(1);
+});
+
 test("loglevel 2 tells of ciphers, sessions, and whose certificate it was", async () => {
   const peer = await server();
   const { deliver, lines } = agentWith({
@@ -300,4 +320,54 @@ test("port 465 without wrapper mode is worth a hint", async () => {
   expect(await hintsOf({})).toBe(1);
   expect(await hintsOf({ smtp_tls_wrappermode: true, smtp_tls_security_level: "encrypt" })).toBe(0);
   expect(await hintsOf({ helpful_warnings: false })).toBe(0);
+});
+
+describe("a server's side of a handshake", () => {
+  /** Says STARTTLS in the clear, and lets through of the handshake what `passed` makes of it, then closes. */
+  async function relay(upstream: number, passed: (chunk: Buffer) => Buffer): Promise<number> {
+    const front = net.createServer((client) => {
+      client.on("error", () => {});
+      client.write("220 mx.example ESMTP\r\n");
+      client.on("data", function clear(chunk: Buffer) {
+        if (!chunk.toString("latin1").startsWith("STARTTLS")) {
+          return void client.write("250-mx.example\r\n250 STARTTLS\r\n");
+        }
+        client.off("data", clear);
+        client.write("220 go\r\n");
+        const behind = net.connect(upstream, "127.0.0.1");
+        behind.on("error", () => {});
+        behind.on("data", (answer: Buffer) => client.end(passed(answer)));
+        client.pipe(behind);
+      });
+    });
+    await new Promise<void>((resolve) => front.listen(0, "127.0.0.1", resolve));
+    closers.push(() => new Promise((resolve) => front.close(resolve)));
+    return (front.address() as net.AddressInfo).port;
+  }
+
+  const refused = async (port: number) => {
+    const { deliver, lines } = agentWith({ smtp_tls_security_level: "encrypt" });
+    const [line] = outcomeLines(await deliver({ nexthop: `[mx.example]:${port}` }));
+    expect(line).toMatch(/^deferred 4\.7\.5 .*\(Cannot start TLS: handshake failure\)$/);
+    expect(lines[0]).toStartWith("smtp: SSL_connect error to mx.example[127.0.0.1]:");
+  };
+
+  test("that is cut short anywhere ends the connection, and nothing else", async () => {
+    const upstream = await server({ tls: { ...right, wrapper: true } });
+    for (let length = 0; length < 1000; length = length * 2 + 1) {
+      await refused(await relay(upstream.port, (answer) => answer.subarray(0, length)));
+    }
+  });
+
+  test("that has records beyond all measure, or of no kind, is none", async () => {
+    const upstream = await server({ tls: { ...right, wrapper: true } });
+    const records = [
+      "16ffffffff",
+      "1603034801".padEnd(200_000, "0"),
+      "160303000400ffffff",
+      "1503030002022800",
+      "ff".repeat(70_000),
+    ];
+    for (const record of records) await refused(await relay(upstream.port, () => Buffer.from(record, "hex")));
+  });
 });

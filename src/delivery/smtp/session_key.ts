@@ -1,4 +1,4 @@
-import { policyText } from "../../tls/client_engine.ts";
+import { policyText } from "../../tls/policy_identity.ts";
 import type { ClientTlsPolicy } from "../../tls/client_policy.ts";
 import { NO_TLS_POLICY } from "../../tls/complete_policy.ts";
 import { type LoginDemand, loginText, NO_LOGIN } from "./login/login_demand.ts";

@@ -98,13 +98,15 @@ const MECHANISMS: readonly Mechanism[] = [
     name: "PLAIN",
     properties: ["plaintext", "active", "dictionary"],
     fits: always,
-    start: ({ realm }, { passwords }) => (initial) => plainServer(initial, passwords.checkIn(realm)),
+    start: ({ realm, client }, { passwords }) => (initial) =>
+      plainServer(initial, passwords.checkIn(realm, client.address)),
   },
   {
     name: "LOGIN",
     properties: ["plaintext", "active", "dictionary"],
     fits: always,
-    start: ({ realm }, { passwords }) => (initial) => loginServer(initial, passwords.checkIn(realm)),
+    start: ({ realm, client }, { passwords }) => (initial) =>
+      loginServer(initial, passwords.checkIn(realm, client.address)),
   },
   {
     name: "CRAM-MD5",

@@ -175,6 +175,36 @@ describe("passwords", () => {
   });
 });
 
+describe("under a flood of guesses", () => {
+  const from = (address: string) => session({ client: { address, port: 1 } });
+
+  test("who has logged in from there before goes first, and is not turned away", async () => {
+    const of = backend("PLAIN");
+    const ann = () => logIn(of, "PLAIN", plainClient(as("bob@example.com")), from("192.0.2.7"));
+    expect((await ann()).is).toBe("done");
+    const ends: string[] = [];
+    const note = (who: string) => (step: AuthStep) => {
+      ends.push(step.is === "failed" && step.temporary === true ? `${who} busy` : who);
+    };
+    const guesses = Array.from(
+      { length: 150 },
+      () =>
+        logIn(of, "PLAIN", plainClient(as("bob@example.com", "wrong")), from("198.51.100.1")).then(
+          note("guess"),
+        ),
+    );
+    const stranger = logIn(of, "PLAIN", plainClient(as("bob@example.com")), from("198.51.100.2")).then(
+      note("new"),
+    );
+    await ann().then(note("known"));
+    const before = ends.filter((end) => end === "guess").length;
+    expect(before).toBeLessThanOrEqual(4);
+    await Promise.all([...guesses, stranger]);
+    expect(ends.filter((end) => end === "guess busy").length).toBe(150 - 102);
+    expect(ends).toContain("new busy");
+  });
+});
+
 describe("CRAM-MD5", () => {
   test("only for those whose password is stored as it is", async () => {
     expect((await logIn(backend(), "CRAM-MD5", cramMd5Client(as("carol")))).is).toBe("done");

@@ -3,6 +3,7 @@ import type { CheckPassword, PasswordVerdict } from "../mechanism/exchange.ts";
 import { type Bind, isPassword } from "../password/check_password.ts";
 import { BUSY, type Gate } from "../password/gate.ts";
 import { parseStored, type StoredPassword } from "../password/stored_password.ts";
+import { RecentLogins } from "./recent_logins.ts";
 import { findUser, type UserTable } from "./users.ts";
 
 /** A hash of nobody's password, such as `mta user add` makes: what an unknown user is compared with until a known one was seen. */
@@ -26,6 +27,7 @@ export interface PasswordCheckerContext {
 /** Compares passwords with what the table of users has. One for all sessions: it remembers what users' hashes cost. */
 export class PasswordChecker {
   readonly #context: PasswordCheckerContext;
+  readonly #recent = new RecentLogins();
   /** What the last user who was found has: unknown ones are compared with that, so that they cost the same. */
   #decoy: StoredPassword;
 
@@ -36,14 +38,14 @@ export class PasswordChecker {
     this.#decoy = nobody[0]!;
   }
 
-  /** The check for sessions of a realm. */
-  checkIn(realm: string): CheckPassword {
+  /** The check for sessions of a realm with a client. */
+  checkIn(realm: string, address: string): CheckPassword {
     return (name, password) =>
       then(findUser(this.#context.table, name, realm), (user) => {
         if (user.is === "trouble") return user;
         const stored = user.is === "found" ? user.stored[0]! : this.#decoy;
         if (user.is === "found") this.#decoy = decoyFor(stored);
-        return this.#compare(password, stored, user.is === "found" ? user.username : undefined);
+        return this.#compare(password, stored, user.is === "found" ? user.username : undefined, address);
       });
   }
 
@@ -51,12 +53,16 @@ export class PasswordChecker {
     password: string,
     stored: StoredPassword,
     username: string | undefined,
+    address: string,
   ): Promise<PasswordVerdict> {
     try {
       const { gate, bind } = this.#context;
-      const same = await gate.pass(() => isPassword(password, stored, bind));
+      const isKnown = username !== undefined && this.#recent.has(username, address);
+      const same = await gate.pass(() => isPassword(password, stored, bind), isKnown);
       if (same === BUSY) return { is: "trouble", why: "too many passwords to compare at a time" };
-      return same && username !== undefined ? { is: "accepted", username } : { is: "refused" };
+      if (!same || username === undefined) return { is: "refused" };
+      this.#recent.add(username, address);
+      return { is: "accepted", username };
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       return { is: "trouble", why: `cannot compare a password: ${why}` };

@@ -1,9 +1,15 @@
 import { WaitQueue } from "../../base/wait_queue.ts";
 
-/** So many passwords are compared at a time, and so many more may wait. */
+/** So many passwords are compared at a time, and so many more may wait; of those that go first, as many again. */
 export interface GateLimits {
   readonly parallel: number;
   readonly waiting: number;
+}
+
+/** One of the two rows before the gate. */
+class Row {
+  readonly queue = new WaitQueue();
+  length = 0;
 }
 
 /** What comes of work that the gate had no room for. */
@@ -12,30 +18,31 @@ export const BUSY = Symbol("busy");
 /** Bounds work that is slow on purpose: guesses by the thousand must not take all processors and memory. */
 export class Gate {
   readonly #limits: GateLimits;
-  readonly #queue = new WaitQueue();
+  readonly #first = new Row();
+  readonly #others = new Row();
   #running = 0;
-  #waiting = 0;
 
   constructor(limits: GateLimits) {
     this.#limits = limits;
   }
 
-  /** Does the work when it is its turn; BUSY when too many wait already. */
-  async pass<T>(work: () => Promise<T>): Promise<T | typeof BUSY> {
+  /** Does the work when it is its turn; BUSY when too many wait already. `first`: before all who are not. */
+  async pass<T>(work: () => Promise<T>, first = false): Promise<T | typeof BUSY> {
     if (this.#running >= this.#limits.parallel) {
-      if (this.#waiting >= this.#limits.waiting) return BUSY;
-      this.#waiting++;
+      const row = first ? this.#first : this.#others;
+      if (row.length >= this.#limits.waiting) return BUSY;
+      row.length++;
       try {
-        await this.#queue.wait(undefined);
+        await row.queue.wait(undefined);
       } finally {
-        this.#waiting--;
+        row.length--;
       }
     } else this.#running++;
     try {
       return await work();
     } finally {
       // The place goes over to who has waited longest.
-      if (!this.#queue.next()) this.#running--;
+      if (!this.#first.queue.next() && !this.#others.queue.next()) this.#running--;
     }
   }
 }

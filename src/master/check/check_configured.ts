@@ -27,9 +27,9 @@ import { startFindings } from "./start_findings.ts";
 import { type MailWorld, openMailWorld } from "../../worker/services/mail_world.ts";
 
 const LISTS = new Set(["list", "maps", "restriction-list"]);
-/** Caches that come into being by themselves, and lists of what others name. */
+/** Caches that come into being by themselves, lists of what others name, and users, whom only some services ask for. */
 const NOT_SOURCES =
-  /^(?:proxy_(?:read|write)_maps|address_verify_map|\w+_cache(?:_map|_database)?|\w+_session_cache_database)$/;
+  /^(?:proxy_(?:read|write)_maps|address_verify_map|\w+_cache(?:_map|_database)?|\w+_session_cache_database|sasl_users)$/;
 
 /** What opening and reading everything that a configuration names brings to light: tables, keys, restrictions. */
 export async function checkConfigured(configuration: Configuration): Promise<Finding[]> {
@@ -96,7 +96,15 @@ function specsOf(configuration: Configuration): Map<string, string> {
       take(name, scope.parameter(name) ?? "");
     }
   }
+  for (const { settings } of configuration.services.filter(asksUsers)) {
+    take("sasl_users", settings.sasl_users);
+  }
   return specs;
+}
+
+/** Whether logins go by `sasl_users`, whose default names a file that nobody else has. */
+function asksUsers({ program, settings }: Service): boolean {
+  return program === "smtpd" && settings.smtpd_sasl_auth_enable && settings.smtpd_sasl_type === "internal";
 }
 
 function checkTables(configuration: Configuration, world: MailWorld): Finding[] {

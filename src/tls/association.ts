@@ -3,7 +3,7 @@ import type { Certificate } from "./certificate.ts";
 
 /**
  * What vouches for a server beside the authorities: a fingerprint, a trust anchor of the operator's, a TLSA record (RFC 6698 §2.1).
- * A server's own holds whatever its names and dates are; an authority's vouches for what it has signed.
+ * A server's own holds whatever its dates are, and its names unless `forNames`; an authority's vouches for what it has signed.
  */
 export interface Association {
   readonly whose: "server" | "authority";
@@ -11,6 +11,8 @@ export interface Association {
   /** The digest that `data` is; undefined when it is the certificate or key itself, DER. */
   readonly digest: string | undefined;
   readonly data: Buffer;
+  /** A server's own, of which others may have one as well: the certificate must bear a name that is asked for. */
+  readonly forNames?: true;
 }
 
 /** Whether an association is with that certificate or its key. */

@@ -11,8 +11,8 @@ const KINDS: Readonly<Record<string, Association["of"]>> = {
 };
 
 /**
- * The certificates and public keys of a file, which vouch for what they have signed and for themselves (postconf(5),
- * smtp_tls_trust_anchor_file).
+ * The certificates and public keys of a file, which vouch for what they have signed and for themselves, under the names that are asked
+ * for (postconf(5), smtp_tls_trust_anchor_file).
  */
 export function readTrustAnchors(
   path: string,
@@ -31,7 +31,7 @@ export function readTrustAnchors(
     const data = Buffer.from(der);
     return [
       { whose: "authority", of, digest: undefined, data },
-      { whose: "server", of, digest: undefined, data },
+      { whose: "server", of, digest: undefined, data, forNames: true },
     ];
   });
   if (fault !== undefined) return { problem: `error reading: ${path}: malformed trust-anchor: ${fault}` };

@@ -91,11 +91,10 @@ function byAssociations(
   associations: readonly Association[],
   trust: Trust,
 ): Verdict {
-  const name = trust.names && matchedName(own, trust.names);
   const direct = associations.find((each) => each.whose === "server" && isAssociated(own, each));
   if (direct !== undefined) {
     const match = { association: direct, depth: 0, bareKey: false };
-    return { is: "trusted", certificate: own, name, match };
+    return verdict(own, direct.forNames === true ? nameTroubles(own, trust) : [], trust, match);
   }
   const anchors = associations.filter(({ whose }) => whose === "authority");
   const anchored = pathToAnchor(own, presented, anchors, trust.depth);
@@ -160,15 +159,19 @@ function pathTroubles(path: readonly Certificate[], trust: Trust): readonly Trou
     }
   }
   const [own] = path;
-  if (own !== undefined && trust.names !== undefined && matchedName(own, trust.names) === undefined) {
-    const address = trust.names.every((name) => canonicalIp(name) !== undefined);
-    found.push({ is: address ? "address-mismatch" : "name-mismatch", depth: 0 });
-  }
+  if (own !== undefined) found.push(...nameTroubles(own, trust));
   for (const [depth, { notBefore, notAfter }] of path.entries()) {
     if (trust.now < notBefore) found.push({ is: "not-yet-valid", depth });
     if (trust.now > notAfter) found.push({ is: "expired", depth });
   }
   return found;
+}
+
+/** Whether the server's certificate bears one of the names that are asked for. */
+function nameTroubles(own: Certificate, { names }: Trust): readonly Trouble[] {
+  if (names === undefined || matchedName(own, names) !== undefined) return [];
+  const address = names.every((name) => canonicalIp(name) !== undefined);
+  return [{ is: address ? "address-mismatch" : "name-mismatch", depth: 0 }];
 }
 
 /** What the runtime looks at in a chain of its own: whether each signer may sign. */

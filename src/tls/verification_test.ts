@@ -132,14 +132,16 @@ describe("judge() by associations", () => {
     );
   });
 
-  test("asks for name, date and use below an anchor, and for nothing where the certificate is the anchor", () => {
+  test("asks for name, date and use below an anchor, and for the name alone where the certificate is the anchor", () => {
     expect(says(chains.below!, by(root.certificate, { names: ["other.example"] }))).toContain("num=62");
     expect(says(chains.expired!, by(root.certificate))).toBe(`server ${FAILED}: certificate has expired`);
     expect(says(chains.forClients!, by(root.certificate))).toContain("not designated for use as a server");
     const own = anchors(
       `-----BEGIN CERTIFICATE-----\n${chains.expired![0]!.toString("base64")}\n-----END CERTIFICATE-----\n`,
     );
-    expect(says(chains.expired!, { ...nobody, associations: own, names: ["other.example"] })).toBe("trusted");
+    expect(says(chains.expired!, { ...nobody, associations: own, names: [NAME] })).toBe(`trusted ${NAME}`);
+    expect(says(chains.expired!, { ...nobody, associations: own, names: ["other.example"] }))
+      .toBe(`server ${FAILED}: num=62:hostname mismatch`);
   });
 
   test("no authority's word counts, nor a signer's who may not sign", () => {

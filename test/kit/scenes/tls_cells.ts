@@ -138,6 +138,8 @@ export const SPECIAL_POLICIES: readonly string[] = [
   "secure tafile=ROOT",
   "secure tafile=STRANGE",
   "secure tafile=/nonexistent",
+  "secure match=localhost tafile=OWN",
+  "secure match=other.example.net tafile=OWN",
   "encrypt ciphers=high",
   "encrypt ciphers=bogus",
   "encrypt ciphers=",
@@ -215,6 +217,7 @@ export async function startCells(
     const policy = cell.policy.replace("FINGERPRINT", server.fingerprint)
       .replace("OTHER", "01".repeat(32))
       .replace("tafile=ROOT", `tafile=${file("root.pem", root.certificate)}`)
+      .replace("tafile=OWN", `tafile=${file("own.pem", server.script.tls?.certificate ?? "")}`)
       .replace("tafile=STRANGE", `tafile=${file("strange.pem", stranger.certificate)}`);
     return { name: nameOf(cell), policy, ...await openServer(server) };
   }));

@@ -17,6 +17,7 @@ import { Leases } from "./limits/leases.ts";
 import { ListeningSockets } from "./listening_sockets.ts";
 import { isOwnFile, lineStyle, openLogTarget, writerFor } from "../worker/log_target.ts";
 import { MetricsCollector } from "./metrics_collector.ts";
+import { exposeTokenExpiry } from "./token_expiry.ts";
 import { LentWatch } from "./lending/lent_watch.ts";
 import {
   keysFor,
@@ -111,6 +112,7 @@ export class Master {
       log: () => this.log,
       after: (milliseconds, call) => world.after(milliseconds, call),
     });
+    exposeTokenExpiry(this.metrics, () => this.#configuration.settings.data_directory);
     this.#keyWatch = new LentWatch(world, () => this.#lendKeys());
     this.#anvil = new AnvilLedger(configuration.settings.anvil_rate_time_unit, () => world.now());
     this.#helpers = new HelperProcesses({

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Finished, runMta, startServer } from "../kit/server.ts";
+import { type Finished, freePort, runMta, startServer } from "../kit/server.ts";
 import { startSmtpPeer } from "../kit/servers/smtp_peer.ts";
 import { talk } from "../kit/talk.ts";
 import { spawnTied } from "../kit/servers/tied_child.ts";
@@ -148,6 +148,7 @@ test("the running service logs in at a relay with a token that its workers have 
     auth: (line) =>
       line === "AUTH XOAUTH2 user=ann@example.com^Aauth=Bearer ACCESS^A^A" ? "235 2.7.0 ok" : "535 5.7.8 no",
   });
+  const http = await freePort();
   const server = await startServer({
     files: {
       "relay.json": JSON.stringify({
@@ -157,6 +158,7 @@ test("the running service logs in at a relay with a token that its workers have 
       }),
     },
     mainCf: [
+      `http_listen = 127.0.0.1:${http}`,
       `relayhost = [127.0.0.1]:${relay.port}`,
       "smtp_sasl_auth_enable = yes",
       "smtp_sasl_security_options = noanonymous",
@@ -173,6 +175,9 @@ test("the running service logs in at a relay with a token that its workers have 
   await server.logged(/to=<bob@elsewhere\.example>, relay=127\.0\.0\.1.*status=sent/);
   expect(relay.mails.length).toBe(1);
   expect(server.log()).not.toMatch(/ACCESS|REFRESH/);
+  const metrics = await (await fetch(`http://127.0.0.1:${http}/metrics`)).text();
+  const end = /^mta_oauth_token_expiry_timestamp_seconds\{file="relay\.json"\} (\d+)$/m.exec(metrics)?.[1];
+  expect(Math.abs(Number(end) - Date.now() / 1000 - 3600)).toBeLessThan(120);
   await server.stop();
   await relay.close();
 }, 60_000);

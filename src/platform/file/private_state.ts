@@ -75,3 +75,40 @@ export class PrivateState {
     }
   }
 }
+
+/** A longer file is none of ours. */
+const LARGEST = 65_536;
+
+/** All states of a folder, by their names, as far as they are plain files; nothing where there is no such folder. */
+export function privateStates(folder: string): ReadonlyMap<string, string> {
+  const states = new Map<string, string>();
+  let names: string[];
+  try {
+    names = fs.readdirSync(folder);
+  } catch {
+    return states;
+  }
+  for (const name of names) {
+    const text = /\.(?:lock|tmp)$/.test(name) ? undefined : plainText(`${folder}/${name}`);
+    if (text !== undefined) states.set(name, text);
+  }
+  return states;
+}
+
+/** The folder is its owner's: what he may have put there in a file's place is not followed, nor waited for. */
+function plainText(path: string): string | undefined {
+  let fd: number;
+  try {
+    fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW | fs.constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+  try {
+    const stat = fs.fstatSync(fd);
+    return stat.isFile() && stat.size <= LARGEST ? fs.readFileSync(fd, "utf8") : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    fs.closeSync(fd);
+  }
+}

@@ -25,11 +25,14 @@ export interface TokenSourceWorld {
   readonly now: () => number;
 }
 
+/** Where the states lie, below data_directory. */
+export const TOKEN_FOLDER = "oauth";
+
 /** Where the state of a file's tokens lies. */
 export function stateOf(path: string, dataDirectory: string): PrivateState {
   const name = basename(path).replace(/[^A-Za-z0-9._-]/g, "_");
   return new PrivateState(
-    `${dataDirectory}/oauth`,
+    `${dataDirectory}/${TOKEN_FOLDER}`,
     `${name}-${digest("sha256", path).toString("hex").slice(0, 8)}`,
   );
 }

@@ -19,8 +19,8 @@ export interface ChainExpectation {
   readonly names: readonly string[];
   /** What certificate and key are for. */
   readonly role: "server" | "client";
-  /** Whom the system trusts, DER; undefined when that is not known. */
-  readonly authorities: readonly Certificate[] | undefined;
+  /** Whom the system trusts; undefined when that is not known. Asked where it matters. */
+  readonly authorities: () => readonly Certificate[] | undefined;
 }
 
 const DAY = 86_400_000;
@@ -86,7 +86,7 @@ export function validityProblems(certificate: Certificate, file: string, now: nu
 function signerProblems(
   path: readonly Certificate[],
   file: string,
-  authorities: readonly Certificate[] | undefined,
+  authorities: ChainExpectation["authorities"],
 ): ChainProblem[] {
   const hasSigned = (issuer: Certificate, of: Certificate) => isSignedBy(of.der, issuer.der);
   const outOfPlace = path.findIndex((each, at) => at > 0 && !hasSigned(each, path[at - 1]!));
@@ -102,7 +102,8 @@ function signerProblems(
   if (hasSigned(last, last)) {
     return path.length > 1 ? [] : [{ kind: "self-signed", text: `${file}: ${selfSigned(last)}` }];
   }
-  if (authorities === undefined || authorities.some((each) => mayHaveSigned(each, last))) return [];
+  const trusted = authorities();
+  if (trusted === undefined || trusted.some((each) => mayHaveSigned(each, last))) return [];
   return [{ kind: "incomplete", text: `${file}: ${incomplete(last)}` }];
 }
 

@@ -18,6 +18,8 @@ export interface ClientHandshake {
   readonly ca?: string;
   /** The name that is asked for (SNI). */
   readonly serverName?: string;
+  /** What the client shows when it is asked, PEM. */
+  readonly own?: { readonly key: string; readonly certificate: string };
 }
 
 /** Speaks STARTTLS to a port of 127.0.0.1; answers the certificate, or the reply that refuses. */
@@ -55,18 +57,22 @@ function reply(socket: net.Socket): Promise<string> {
   });
 }
 
-function handshake(socket: net.Socket, { ca = "", serverName }: ClientHandshake): Promise<Shown> {
+function handshake(socket: net.Socket, { ca = "", serverName, own }: ClientHandshake): Promise<Shown> {
   return new Promise((resolve, reject) => {
     const secure = tls.connect({
       socket,
       ca: ca === "" ? [] : [ca],
       rejectUnauthorized: false,
       ...(serverName !== undefined && { servername: serverName }),
+      ...(own !== undefined && { key: own.key, cert: own.certificate }),
       checkServerIdentity: () => undefined,
     }, () => {
       const { subject } = secure.getPeerCertificate();
       const trouble = secure.authorized ? undefined : String(secure.authorizationError);
-      resolve({ name: String(subject.CN), protocol: secure.getProtocol() ?? "", trouble });
+      const shown = { name: String(subject.CN), protocol: secure.getProtocol() ?? "", trouble };
+      // With TLS 1.3 the server has not seen the end of the handshake yet, nor a certificate of ours.
+      secure.once("data", () => resolve(shown));
+      secure.write("QUIT\r\n");
     });
     secure.once("error", reject);
     secure.once("close", () => reject(new Error("closed in the handshake")));

@@ -1,5 +1,6 @@
 // Keys and certificates of a running server: lent where only root may read them, renewed under it, broken, and never told.
 import { expect, setDefaultTimeout } from "bun:test";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -44,6 +45,15 @@ function putNamed({ key, certificate }: SelfSigned): void {
   fs.renameSync(path.join(folder, "live/named.new"), path.join(folder, "live/named.pem"));
 }
 
+/** An authority in a folder that root alone may enter, named as c_rehash(1) does. */
+function putAuthority(certificate: string): void {
+  fs.mkdirSync(path.join(folder, "authorities"), { mode: 0o700 });
+  const file = path.join(folder, "authorities/root.pem");
+  fs.writeFileSync(file, certificate, { mode: 0o600 });
+  const hash = execFileSync("openssl", ["x509", "-hash", "-noout", "-in", file], { encoding: "utf8" }).trim();
+  fs.symlinkSync("root.pem", path.join(folder, `authorities/${hash}.0`));
+}
+
 const issue = (name: string) => authority.issue({ name });
 const readyz = async () => await (await fetch(`http://127.0.0.1:${http}/readyz`)).text();
 const metrics = async () => await (await fetch(`http://127.0.0.1:${http}/metrics`)).text();
@@ -61,6 +71,7 @@ beforeAll(async () => {
   fs.chmodSync(folder, 0o755);
   renew(issue("first.example"));
   putNamed(issue("named.example"));
+  putAuthority(authority.certificate);
   fs.writeFileSync(path.join(folder, "sni"), `named.example ${folder}/live/named.pem\n`, { mode: 0o600 });
   http = await freePort();
   server = await startServer({
@@ -70,6 +81,9 @@ beforeAll(async () => {
       `smtpd_tls_key_file = ${folder}/live/privkey.pem`,
       `smtpd_tls_cert_file = ${folder}/live/fullchain.pem`,
       "worker_processes = 2",
+      "smtpd_tls_ask_ccert = yes",
+      "smtpd_tls_loglevel = 1",
+      `smtpd_tls_CApath = ${folder}/authorities`,
       `tls_server_sni_maps = texthash:${folder}/sni`,
     ],
   });
@@ -81,6 +95,13 @@ afterAll(async () => {
 
 test("a key that only root may read is served by workers who are not root", async () => {
   expect(await shown()).toBe("first.example");
+});
+
+test("authorities in a folder that only root may enter vouch for a client's certificate", async () => {
+  const own = authority.issue({ name: "client.example", purpose: "clientAuth" });
+  secrets.push(own.key);
+  await startTls(server.port, { ca: authority.certificate, own });
+  await server.logged(/Trusted TLS connection established from localhost\[127\.0\.0\.1\]/);
 });
 
 test("a renewed pair is served without reload, and connections go on", async () => {

@@ -117,7 +117,7 @@ function problemsOf(
     now: scene.files.now(),
     names,
     role: isServer ? "server" : "client",
-    authorities: scene.authorities(),
+    authorities: scene.authorities,
   }).map(({ text }) => text);
 }
 

@@ -28,21 +28,23 @@ export const deliveryEvents = {
   connectFailed: event<{ reason: string }>("info", (e) => e.reason),
   /** A host is passed over and the next one tried; `reason` as in the delivery line. */
   hostSkipped: event<{ id: string; reason: string }>("info", (e) => `${e.id}: ${e.reason}`),
-  /** TLS with another server; `line` tells of it where the log level asks for that. */
+  /** TLS with another server. `handshake` is what was agreed on, "" where the log level does not ask for the line. */
   serverTls: event<
     {
-      line: string;
-      isLogged: boolean;
-      server: string;
-      usage: "established" | "reused";
       trust: string;
-      level: string;
+      usage: "established" | "reused";
+      server: string;
+      handshake: string;
+      security_level: string;
       protocol: string;
       cipher: string;
       bits: number;
       resumed: boolean;
     }
-  >("info", (e) => e.isLogged ? e.line : ""),
+  >(
+    "info",
+    (e) => e.handshake === "" ? "" : `${e.trust} TLS connection ${e.usage} to ${e.server}: ${e.handshake}`,
+  ),
   lineFolded: event<{ id: string; limit: number }>(
     "info",
     (e) => `${e.id}: breaking line > ${e.limit} bytes with <CR><LF>SPACE`,

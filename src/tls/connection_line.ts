@@ -22,11 +22,17 @@ export interface TlsConnection {
 export function connectionLine({ trust, peer, serverName, handshake, reused }: TlsConnection): string {
   const where = "from" in peer ? `from ${peer.from}` : `to ${peer.to}`;
   const name = serverName === undefined ? "" : ` to ${serverName}`;
-  const parts = [
-    `${trust} TLS connection ${reused ? "reused" : "established"} ${where}${name}: ${cipherText(handshake)}`,
+  return `${trust} TLS connection ${reused ? "reused" : "established"} ${where}${name}: ${
+    handshakeText(handshake)
+  }`;
+}
+
+/** What was agreed on, as far as it is told: `TLSv1.3 with cipher ... key-exchange X25519 ...`. */
+export function handshakeText(handshake: Handshake): string {
+  return [
+    cipherText(handshake),
     keyExchangeText(handshake),
     signatureText("server", handshake.serverSignature),
     signatureText("client", handshake.clientSignature),
-  ];
-  return parts.filter((part) => part !== undefined).join(" ");
+  ].filter((part) => part !== undefined).join(" ");
 }

@@ -1,6 +1,6 @@
 import type { TlsFacts } from "../../platform/socket/start_tls.ts";
 import type { ClientLevel } from "../../tls/client_policy.ts";
-import { connectionLine, type Trust } from "../../tls/connection_line.ts";
+import { handshakeText, type Trust } from "../../tls/connection_line.ts";
 import type { EventFields } from "../../observe/events.ts";
 
 /** What a session's handshake came to. */
@@ -19,12 +19,11 @@ export function serverTls(
   isLogged: boolean,
 ): EventFields<"serverTls"> {
   return {
-    line: connectionLine({ trust, peer: { to: whom }, handshake: facts, reused: usage === "reused" }),
-    isLogged,
+    handshake: isLogged ? handshakeText(facts) : "",
     server: whom,
     usage,
     trust,
-    level,
+    security_level: level,
     protocol: facts.protocol,
     cipher: facts.cipher,
     bits: facts.bits,

@@ -59,7 +59,9 @@ export class ScramFinder {
 
   #derive(secret: string, salt: Buffer): Promise<ScramVerifier | typeof BUSY> {
     const iterations = this.#iterations;
-    return this.#context.gate.pass(() => scramVerifier(saslprep(secret) ?? secret, salt, iterations));
+    return this.#context.gate.pass(async () =>
+      scramVerifier((await saslprep(secret)) ?? secret, salt, iterations)
+    );
   }
 
   async #decoy(name: string): Promise<Awaited<ReturnType<FindScram>>> {

@@ -64,7 +64,7 @@ export async function* scramServer(initial: Buffer | undefined, context: ScramSe
   const { username } = first;
   const bound = boundTo(first, context);
   if (!Buffer.isBuffer(bound)) return bound;
-  const found = await context.find(saslprep(username) ?? "");
+  const found = await context.find((await saslprep(username)) ?? "");
   if (found.is === "trouble") return unavailable(found.why, username);
   const { verifier } = found;
   const nonce = first.nonce + context.nonce;
@@ -120,7 +120,7 @@ export async function* scramClient(login: ClientLogin, context: ScramClientConte
     ? { flag: "p", type: binding.type }
     : { flag: couldBind ? "y" : "n" };
   const header = printHeader(flag, login.authorizationId);
-  const bare = printClientFirstBare(saslprep(login.username) ?? login.username, nonce);
+  const bare = printClientFirstBare((await saslprep(login.username)) ?? login.username, nonce);
   const challenge = yield { response: Buffer.from(header + bare), last: false };
   const first = parseServerFirst(challenge);
   if (first === undefined) return "the server's first SCRAM message is malformed";
@@ -128,7 +128,7 @@ export async function* scramClient(login: ClientLogin, context: ScramClientConte
   if (first.iterations < LEAST_ITERATIONS || first.iterations > MOST_ITERATIONS) {
     return `the server asks for ${first.iterations} SCRAM iterations`;
   }
-  const password = saslprep(login.secret) ?? login.secret;
+  const password = (await saslprep(login.secret)) ?? login.secret;
   const { clientKey, serverKey } = await scramKeys(password, first.salt, first.iterations);
   const bound = Buffer.concat([Buffer.from(header), binding?.data ?? Buffer.alloc(0)]);
   const withoutProof = printClientFinal(bound, first.nonce);

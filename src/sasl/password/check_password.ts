@@ -19,7 +19,7 @@ export async function isPassword(
 ): Promise<boolean> {
   if (password === "" || password.includes("\0")) return false;
   if (stored.is === "ldap") return await bound(stored.dn, password, bind);
-  const prepared = saslprep(password);
+  const prepared = await saslprep(password);
   if (stored.is === "scram") return await fits(prepared ?? password, stored);
   const asTyped = await fits(password, stored);
   return asTyped || prepared === undefined || prepared === password ? asTyped : await fits(prepared, stored);

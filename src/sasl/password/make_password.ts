@@ -14,7 +14,7 @@ const SALT = 16;
 
 /** A password in stored form; undefined for one that has no prepared form, as with control characters. */
 export async function storedForm(password: string, scheme: MadeScheme): Promise<string | undefined> {
-  const prepared = saslprep(password, "stored");
+  const prepared = await saslprep(password, "stored");
   if (prepared === undefined || prepared.trim() !== prepared || prepared === "") return undefined;
   switch (scheme) {
     case "ARGON2ID":

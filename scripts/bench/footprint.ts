@@ -5,13 +5,10 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { processTree, pssMebibytes } from "./cpu.ts";
+import { median } from "./figures.ts";
 import { run, startMta } from "./peer.ts";
 
 const BINARY = process.env.MTA_BINARY ?? resolve(import.meta.dirname!, "../../dist/mta");
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
-}
 
 async function firstBanner(root: string, port: number): Promise<number> {
   const started = performance.now();

@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { cpuSeconds } from "./cpu.ts";
+import { freePort, isWanted, option, report, type Sample, type Samples, workers } from "./figures.ts";
 import { type Peer, run, startMta, startPostfix } from "./peer.ts";
 
 const BINARY = process.env.MTA_BINARY ?? resolve(import.meta.dirname!, "../../dist/mta");
@@ -39,27 +40,6 @@ const SCENARIOS = [
   scenario("relay, a connection per message", true),
   scenario("relay, session reuse", true, "-d"),
 ];
-
-interface Sample {
-  readonly rate: number;
-  readonly cpuPerThousand: number;
-}
-
-function option(name: string, fallback: number): number {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? fallback : Number(process.argv[at + 1]);
-}
-
-function workers(): string[] {
-  const at = process.argv.indexOf("--workers");
-  return at < 0 ? [] : [`worker_processes = ${process.argv[at + 1]}`];
-}
-
-function freePort(): number {
-  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  server.stop(true);
-  return server.port;
-}
 
 /** smtp-sink, with the number of messages it has received. */
 class Sink {
@@ -116,12 +96,6 @@ async function measure(peer: Peer, scenario: Scenario, messages: number, sink: S
   return { rate: messages / seconds, cpuPerThousand: (cpuSeconds(peer.pid) - before.cpu) / messages * 1000 };
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
 async function compare(
   root: string,
   make: (sink: number) => Scenario,
@@ -131,7 +105,7 @@ async function compare(
   const sink = new Sink(freePort());
   const scenario = make(sink.port);
   const peers: Peer[] = [];
-  const samples: Record<Peer["name"], Sample[]> = { mta: [], postfix: [] };
+  const samples: Samples = { mta: [], postfix: [] };
   try {
     const home = mkdtempSync(join(root, "run-"));
     Bun.spawnSync(["chmod", "755", home]);
@@ -150,36 +124,12 @@ async function compare(
   report(scenario.name, samples);
 }
 
-function report(name: string, samples: Record<Peer["name"], Sample[]>): void {
-  const line = (peer: Peer["name"]) => {
-    if (samples[peer].length === 0) return `  ${peer.padEnd(8)} not installed`;
-    const rates = samples[peer].map((sample) => sample.rate);
-    const cpu = median(samples[peer].map((sample) => sample.cpuPerThousand));
-    const [low, high] = [Math.min(...rates), Math.max(...rates)];
-    return `  ${peer.padEnd(8)} ${median(rates).toFixed(0).padStart(6)} msg/s (${low.toFixed(0)}..${
-      high.toFixed(0)
-    })` +
-      `  ${cpu.toFixed(3)} CPU s per 1000`;
-  };
-  console.log(name);
-  for (const peer of ["postfix", "mta"] as const) console.log(line(peer));
-  if (samples.postfix.length === 0) return;
-  const ratio = (pick: (sample: Sample) => number) =>
-    median(samples.mta.map(pick)) / median(samples.postfix.map(pick));
-  console.log(
-    `  ratio    ${ratio((s) => s.rate).toFixed(2)} x the rate, ${
-      ratio((s) => s.cpuPerThousand).toFixed(2)
-    } x the CPU\n`,
-  );
-}
-
 async function main(): Promise<void> {
   if (Bun.which("smtp-source") === null) throw new Error("smtp-source is missing: apt-get install postfix");
   if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: deno task build`);
   const brief = process.argv.includes("--brief");
   const rounds = option("rounds", brief ? 1 : 5);
   const messages = option("messages", brief ? 300 : 10_000);
-  const only = process.argv.indexOf("--only");
   const root = mkdtempSync(join(tmpdir(), "mta-bench-"));
   mkdirSync(root, { recursive: true });
   Bun.spawnSync(["chmod", "755", root]);
@@ -188,7 +138,7 @@ async function main(): Promise<void> {
   );
   try {
     for (const make of SCENARIOS) {
-      if (only >= 0 && !make(0).name.includes(process.argv[only + 1]!)) continue;
+      if (!isWanted(make(0).name)) continue;
       await compare(root, make, rounds, messages);
     }
   } finally {

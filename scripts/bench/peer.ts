@@ -49,9 +49,9 @@ const SERVICES = [
   ["postlog", "unix-dgram", "n - n - 1 postlogd"],
 ] as const;
 
-function masterCf(port: number): string {
+function masterCf(port: number, more: readonly string[]): string {
   const rows = SERVICES.map(([name, type, rest]) => `${name} ${type} ${rest}`);
-  return [`127.0.0.1:${port} inet n - n - - smtpd`, ...rows, ""].join("\n");
+  return [`127.0.0.1:${port} inet n - n - - smtpd`, ...rows, ...more, ""].join("\n");
 }
 
 /** Waits until a greeting comes. */
@@ -70,8 +70,13 @@ export async function waitForBanner(port: number, milliseconds: number): Promise
   throw new Error(`no greeting on port ${port} within ${milliseconds} ms`);
 }
 
-/** Starts the installed Postfix with a private configuration, queue and log. */
-export async function startPostfix(directory: string, port: number, lines: MainCf): Promise<Peer> {
+/** Starts the installed Postfix with a private configuration, queue and log; `services` are further lines of master.cf. */
+export async function startPostfix(
+  directory: string,
+  port: number,
+  lines: MainCf,
+  services: readonly string[] = [],
+): Promise<Peer> {
   const config = join(directory, "etc");
   for (const folder of [config, join(directory, "queue"), join(directory, "data")]) {
     mkdirSync(folder, { recursive: true });
@@ -90,11 +95,11 @@ export async function startPostfix(directory: string, port: number, lines: MainC
     "",
   ];
   writeFileSync(join(config, "main.cf"), main.join("\n"));
-  writeFileSync(join(config, "master.cf"), masterCf(port));
+  writeFileSync(join(config, "master.cf"), masterCf(port, services));
   for (const folder of [directory, config]) chmodSync(folder, 0o755);
   chownSync(join(directory, "data"), idOf("postfix"), 0);
   await run(["postfix", "-c", config, "start"]);
-  await waitForBanner(port, 10_000);
+  await waitForBanner(port, 60_000);
   const pid = Number(readFileSync(join(directory, "queue/pid/master.pid"), "utf8").trim());
   const stop = async () => {
     await run(["postfix", "-c", config, "stop"]);
@@ -109,6 +114,7 @@ export async function startMta(
   directory: string,
   port: number,
   lines: MainCf,
+  services: readonly string[] = [],
 ): Promise<Peer> {
   const config = join(directory, "etc");
   for (const folder of [config, join(directory, "queue"), join(directory, "data")]) {
@@ -128,7 +134,7 @@ export async function startMta(
     "",
   ];
   writeFileSync(join(config, "main.cf"), main.join("\n"));
-  writeFileSync(join(config, "master.cf"), masterCf(port));
+  writeFileSync(join(config, "master.cf"), masterCf(port, services));
   for (const folder of [directory, config, join(directory, "queue"), join(directory, "data")]) {
     chmodSync(folder, 0o755);
   }
@@ -140,7 +146,7 @@ export async function startMta(
     stderr: Bun.file(join(directory, "stderr.log")),
   });
   try {
-    await waitForBanner(port, 10_000);
+    await waitForBanner(port, 60_000);
   } catch (error) {
     child.kill();
     throw new Error(`${(error as Error).message}\n${readFileSync(join(directory, "stderr.log"), "utf8")}`);

@@ -1,3 +1,5 @@
+import { GatheredBytes } from "../../base/gathered_bytes.ts";
+
 /** What a client says before anything is encrypted (RFC 8446 §4.1.2), as far as anybody here asks. */
 export interface ClientHello {
   /** The name that it asks for (SNI), as it spells it. */
@@ -13,41 +15,70 @@ const [HANDSHAKE, CLIENT_HELLO] = [22, 1];
 /** No client's hello comes near to this; the library takes 16 KB. */
 export const LONGEST_HELLO = 20_480;
 
-/**
- * Reads a client's first message; `incomplete` while more of it must come. Whatever is none is "other": the library will say what is
- * wrong with it, and it does not have to be waited for.
- */
-export function readClientHello(bytes: Buffer): ClientHello | "incomplete" | "other" {
-  const message = firstMessage(bytes);
-  if (typeof message === "string") return message;
-  try {
-    return parse(new Reader(message));
-  } catch (error) {
-    if (error instanceof RangeError) return "other";
-    throw error;
-  }
+/** A client's first message, `incomplete` while more of it must come, or `other`: the library will say what is wrong with that. */
+type Read = ClientHello | "incomplete" | "other";
+
+/** Reads a client's first message from all bytes that have come. What is none does not have to be waited for. */
+export function readClientHello(bytes: Buffer): Read {
+  return new ClientHelloReader().read(bytes);
 }
 
-/** The first handshake message, which may come in several records. */
-function firstMessage(bytes: Buffer): Buffer | "incomplete" | "other" {
-  const pieces: Buffer[] = [];
-  let [at, length, whole] = [0, 0, 0];
-  while (at + HEAD.record <= bytes.length) {
-    const size = bytes.readUInt16BE(at + 3);
-    if (bytes[at] !== HANDSHAKE || bytes[at + 1] !== 3 || size === 0) return "other";
-    const piece = bytes.subarray(at + HEAD.record, at + HEAD.record + size);
-    pieces.push(piece);
-    length += piece.length;
-    at += HEAD.record + size;
-    if (whole === 0 && length >= HEAD.message) {
-      const head = Buffer.concat(pieces);
-      whole = HEAD.message + head.readUIntBE(1, 3);
-      if (head[0] !== CLIENT_HELLO || whole > LONGEST_HELLO) return "other";
+/** The same, as the bytes come: however small the packets and the records in them are, each is gone over once. */
+export class ClientHelloReader {
+  /** Of records that are whole. */
+  readonly #message = new GatheredBytes();
+  /** Where the first record begins that is not. */
+  #at = 0;
+
+  /** `bytes` is all that has come, each time. */
+  read(bytes: Buffer): Read {
+    const message = this.#messageIn(bytes);
+    if (typeof message === "string") return message;
+    try {
+      return parse(new Reader(message));
+    } catch (error) {
+      if (error instanceof RangeError) return "other";
+      throw error;
     }
-    if (whole > 0 && length >= whole) return Buffer.concat(pieces).subarray(HEAD.message, whole);
   }
-  const isRecord = bytes.length === 0 || bytes[0] === HANDSHAKE;
-  return isRecord && bytes.length < LONGEST_HELLO ? "incomplete" : "other";
+
+  /** The first handshake message, which may come in several records. */
+  #messageIn(bytes: Buffer): Buffer | "incomplete" | "other" {
+    if (!this.#takeRecords(bytes)) return "other";
+    const begun = bytes.subarray(this.#at + HEAD.record);
+    const head = Buffer.concat([
+      this.#message.bytes.subarray(0, HEAD.message),
+      begun.subarray(0, HEAD.message),
+    ]);
+    if (head.length >= HEAD.message) {
+      const whole = HEAD.message + head.readUIntBE(1, 3);
+      if (head[0] !== CLIENT_HELLO || whole > LONGEST_HELLO) return "other";
+      if (this.#message.length + begun.length >= whole) {
+        return Buffer.concat([this.#message.bytes, begun]).subarray(HEAD.message, whole);
+      }
+    }
+    const isRecord = bytes.length === 0 || bytes[0] === HANDSHAKE;
+    return isRecord && bytes.length < LONGEST_HELLO ? "incomplete" : "other";
+  }
+
+  /** Bytes of the message, as its head says. */
+  #whole(): number {
+    const { length, bytes } = this.#message;
+    return length < HEAD.message ? Infinity : HEAD.message + bytes.readUIntBE(1, 3);
+  }
+
+  /** Takes the records that are whole, as far as the message goes; false when one is none of a handshake. */
+  #takeRecords(bytes: Buffer): boolean {
+    while (this.#message.length < this.#whole() && this.#at + HEAD.record <= bytes.length) {
+      const size = bytes.readUInt16BE(this.#at + 3);
+      if (bytes[this.#at] !== HANDSHAKE || bytes[this.#at + 1] !== 3 || size === 0) return false;
+      const next = this.#at + HEAD.record + size;
+      if (next > bytes.length) break;
+      this.#message.add(bytes.subarray(this.#at + HEAD.record, next));
+      this.#at = next;
+    }
+    return true;
+  }
 }
 
 /** Takes fields off the front; throws RangeError when there are none. */

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { type ClientHello, LONGEST_HELLO, readClientHello } from "./client_hello.ts";
+import { processorTimeOf } from "../../../test/kit/waiting.ts";
+import { GatheredBytes } from "../../base/gathered_bytes.ts";
+import { type ClientHello, ClientHelloReader, LONGEST_HELLO, readClientHello } from "./client_hello.ts";
 
 const u16 = (value: number) => [value >> 8, value & 255];
 const field = (bytes: readonly number[]) => [...u16(bytes.length), ...bytes];
@@ -68,6 +70,19 @@ test("readClientHello() gathers no more than any client needs", () => {
   const bytes = records([1, 0, 0x4f, 0, ...Array(LONGEST_HELLO).fill(0)], 1);
   expect(readClientHello(bytes.subarray(0, LONGEST_HELLO - 1))).toBe("incomplete");
   expect(readClientHello(bytes.subarray(0, LONGEST_HELLO))).toBe("other");
+});
+
+test("a first message that drips, in records of a byte, costs no more at its end than at its beginning", () => {
+  const bytes = records([1, 0, 0x4f, 0, ...Array(LONGEST_HELLO).fill(0)], 1).subarray(0, LONGEST_HELLO - 1);
+  const [reader, gathered] = [new ClientHelloReader(), new GatheredBytes()];
+  const spent = processorTimeOf(() => {
+    for (let at = 0; at < bytes.length; at++) {
+      gathered.add(bytes.subarray(at, at + 1));
+      expect(reader.read(gathered.bytes)).toBe("incomplete");
+    }
+  });
+  // Looking at every record again for each byte takes seconds.
+  expect(spent).toBeLessThan(600);
 });
 
 test("readClientHello() throws at no bytes", () => {

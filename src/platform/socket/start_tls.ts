@@ -5,7 +5,7 @@ import type { MaybeAsync } from "../../base/maybe_async.ts";
 import { pauseWhenDue } from "../../base/pause_when_due.ts";
 import { cryptoModule, netModule, tlsModule } from "../late_modules.ts";
 import { type BindingOf, clientBindings, serverBindings } from "./channel_binding.ts";
-import { type ClientHello, readClientHello } from "./client_hello.ts";
+import { type ClientHello, ClientHelloReader } from "./client_hello.ts";
 import { agreedGroup, type HandshakeSignature, otherSignature, serverSignature } from "./handshake_choice.ts";
 import { keyKind, type TlsContext } from "./tls_context.ts";
 
@@ -182,10 +182,11 @@ interface FirstMessage {
 /** Reads the client's first message, and nothing more. */
 function firstMessage(plain: net.Socket, early: Buffer | undefined): Promise<FirstMessage> {
   const gathered = new GatheredBytes();
+  const reader = new ClientHelloReader();
   return new Promise((resolve, reject) => {
     const data = (chunk: Buffer) => {
       gathered.add(chunk);
-      const hello = readClientHello(gathered.bytes);
+      const hello = reader.read(gathered.bytes);
       if (hello === "incomplete") return;
       plain.pause();
       plain.off("data", data).off("end", ended);

@@ -111,6 +111,7 @@ export class Master {
       metrics: this.metrics,
       log: () => this.log,
       after: (milliseconds, call) => world.after(milliseconds, call),
+      kept: (lastGood) => [...this.#draining, this.#current].forEach((each) => each?.lend(lastGood)),
     });
     exposeTokenExpiry(this.metrics, () => this.#configuration.settings.data_directory);
     this.#keyWatch = new LentWatch(world, () => this.#lendKeys());
@@ -302,6 +303,7 @@ export class Master {
     const { plan } = prepared;
     const { log } = plan;
     const generation = new Generation(plan, this.#host());
+    generation.lend(this.#certificates.lastGood());
     this.#rising = generation;
     try {
       this.#spawned.apply(configuration, plan.identity);

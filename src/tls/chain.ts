@@ -24,6 +24,11 @@ export interface ChainFault {
   readonly isOfSystem: boolean;
 }
 
+/** Chains as one text, each key before its certificates. */
+export function pemOf(chains: Chains): string {
+  return [...chains.values()].map(({ keyPem, certificatePem }) => `${keyPem}\n${certificatePem}\n`).join("");
+}
+
 /** What a TLS context needs of our own certificates. */
 export function materialOf(chains: Chains): {
   readonly certificates: readonly string[];

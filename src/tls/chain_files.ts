@@ -40,6 +40,13 @@ export function loadSniChains(name: string, pem: string): OwnChains {
   return together([reader.end()]);
 }
 
+/** Chains that were good before, from the text that `pemOf` made of them. */
+export function loadLastGood(pem: string): OwnChains {
+  const reader = new ChainReader({ order: "key first", origin: "last good", parameter: "", consequence: "" });
+  reader.read("last good", pem);
+  return together([reader.end()]);
+}
+
 function together(parts: readonly ChainsRead[]): OwnChains {
   const chains = new Map<string, Chain>();
   const notes: string[] = [];

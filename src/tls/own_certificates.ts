@@ -1,6 +1,6 @@
 import type { TlsContext } from "../platform/socket/tls_context.ts";
 import type { ChainFault, Chains } from "./chain.ts";
-import { loadOwnChains, NO_SERVER_CERTIFICATE, type OwnChains } from "./chain_files.ts";
+import { loadLastGood, loadOwnChains, NO_SERVER_CERTIFICATE, type OwnChains } from "./chain_files.ts";
 import { type OwnFiles, pathsOf } from "./chain_parameters.ts";
 import { FreshFiles, type FreshFilesWorld } from "./fresh_files.ts";
 
@@ -10,6 +10,8 @@ export interface OwnCertificatesOptions {
   readonly world: FreshFilesWorld & {
     /** The text of a file, read here or lent by master. Throws the system's error. */
     read(path: string): string;
+    /** What was in these files when they were good last, if this process has not seen that itself. */
+    lastGood?(paths: readonly string[]): string | undefined;
   };
   /** Makes the side's context of these chains and whatever else belongs in (protocols, ciphers, authorities). May throw. */
   makeContext(chains: Chains): TlsContext;
@@ -65,10 +67,25 @@ export class OwnCertificates {
     const loaded = loadOwnChains(files, (path) => world.read(path));
     const fault = loaded.is === "fault" ? loaded.fault : this.#use(loaded);
     if (fault?.isOfSystem === true) this.#fresh.again();
+    if (fault !== undefined && this.#context === undefined) this.#useLastGood();
     const repeated = fault !== undefined && fault.fix === this.#fault?.fix;
     this.#fault = fault;
     if (fault === undefined || repeated) return;
     this.#options.heard?.({ is: this.#context === undefined ? "unavailable" : "kept", fault });
+  }
+
+  /** A worker that is started while the files are bad goes on with what the others show. */
+  #useLastGood(): void {
+    const { files, world, makeContext } = this.#options;
+    const pem = world.lastGood?.(pathsOf(files).map(({ path }) => path));
+    const before = pem === undefined ? undefined : loadLastGood(pem);
+    if (before?.is !== "loaded" || before.chains.size === 0) return;
+    try {
+      this.#context = makeContext(before.chains);
+      this.#chains = before.chains;
+    } catch {
+      // The fault of the files is told; there is no context then.
+    }
   }
 
   /** Makes a context of what was read; the answer is what is wrong with it. */

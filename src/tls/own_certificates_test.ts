@@ -24,6 +24,8 @@ interface Scene {
   looks: number;
   reads: number;
   readonly attempts: Attempt[];
+  /** What was good before this process. */
+  lastGood: string | undefined;
   /** What the system says to whoever reads. */
   broken: NodeJS.ErrnoException | undefined;
   readonly write: (path: string, text: string) => void;
@@ -42,6 +44,7 @@ function scene(settings: Partial<ChainSettings<"smtpd">> = {}, make?: (chains: C
     reads: 0,
     attempts: [],
     broken: undefined,
+    lastGood: undefined,
     write: (path: string, text: string) => void files.set(path, { text, changed: scene.now }),
     remove: (path: string) => void files.delete(path),
     later: (milliseconds: number) => void (scene.now += milliseconds),
@@ -58,6 +61,7 @@ function scene(settings: Partial<ChainSettings<"smtpd">> = {}, make?: (chains: C
           const file = files.get(path);
           return file && { text: `${path} ${file.changed} ${file.text.length}`, changed: file.changed };
         },
+        lastGood: (paths) => paths.join() === "/cert,/key" ? scene.lastGood : undefined,
         read: (path) => {
           scene.reads++;
           if (scene.broken !== undefined) throw scene.broken;
@@ -225,4 +229,21 @@ test("a clock that is set back does not stop the looks", () => {
   it.write("/key", renewed.key);
   it.later(2000);
   expect(it.shown()).toEqual([renewed.certificate.trim()]);
+});
+
+test("a process that begins with a broken pair goes on with what was good before, and with the files when they are mended", () => {
+  const it = scene();
+  it.write("/cert", renewed.certificate);
+  it.write("/key", old.key);
+  it.lastGood = `${old.key}\n${old.certificate}`;
+  it.later(60_000);
+  expect(it.shown()).toEqual([old.certificate.trim()]);
+  expect(it.own.trouble).toBeDefined();
+  expect(it.attempts.map(({ is }) => is)).toEqual(["kept"]);
+  it.write("/key", renewed.key);
+  it.later(60_000);
+  expect(it.shown()).toEqual([renewed.certificate.trim()]);
+  const none = scene();
+  none.lastGood = "no PEM";
+  expect(none.own.current()).toBeUndefined();
 });

@@ -9,10 +9,17 @@ export interface TlsFiles extends FreshFilesWorld {
   read(path: string): string;
   /** The certificates of the authorities in a folder, PEM. Throws the system's error. */
   readFolder(path: string): string;
+  /** What was in these files together when they were good last, keys first: for a process that has not seen that itself. */
+  lastGood?(paths: readonly string[]): string | undefined;
 }
 
 /** What master lends at the moment: the bytes of files that only root may read, one a character. */
 export type Lent = () => Readonly<Record<string, string>>;
+
+/** What the last good content of files is lent as. */
+export function lastGoodName(paths: readonly string[]): string {
+  return `last good: ${paths.join(", ")}`;
+}
 
 /** The system's files, as this process may read them by itself. */
 export const ownTlsFiles: TlsFiles = systemTlsFiles(() => ({}));
@@ -22,6 +29,7 @@ export function systemTlsFiles(lent: Lent): TlsFiles {
   return {
     read: (path) => orLent(path, lent, () => readPlain(path, LARGEST_PEM).toString("latin1")),
     readFolder: (path) => orLent(path, lent, () => caFolder(path)),
+    lastGood: (paths) => lent()[lastGoodName(paths)],
     // What is lent changes later than the file.
     stampOf: (path) => withLoan(stampOf(path), lent()[path]),
     now: () => Date.now(),

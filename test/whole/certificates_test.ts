@@ -122,6 +122,14 @@ test("a pair that does not fit leaves the old one, is told once and noted in /re
   expect(await readyz()).toContain("the certificate of before is served");
   said.push(await readyz());
   expect(server.log().match(/certificate of before/g)).toHaveLength(1);
+  // Workers that are started meanwhile, after a crash or for a reload, have it too.
+  for (const { pid } of JSON.parse((await server.mta("status", "--json")).stdout).workers) {
+    process.kill(pid, "SIGKILL");
+  }
+  await until("workers", async () => !(await readyz()).includes("not ready"));
+  for (let n = 0; n < 20; n++) expect(await shown()).toBe("second.example");
+  expect((await server.mta("reload")).code).toBe(0);
+  for (let n = 0; n < 20; n++) expect(await shown()).toBe("second.example");
   renew(key);
   await until("the mended pair", async () => await shown() === "third.example");
   await until("no more note", async () => !(await readyz()).includes("certificate of before"));

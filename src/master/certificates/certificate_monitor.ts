@@ -2,7 +2,8 @@ import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { createTlsContext } from "../../platform/socket/tls_context.ts";
 import { type CertificateUse, serviceNames } from "../../tls/certificate_uses.ts";
-import { type Chain, materialOf } from "../../tls/chain.ts";
+import { type Chain, materialOf, pemOf } from "../../tls/chain.ts";
+import { pathsOf } from "../../tls/chain_parameters.ts";
 import {
   certificatesOf,
   durationText,
@@ -11,7 +12,7 @@ import {
   validityProblems,
 } from "../../tls/chain_problems.ts";
 import { type Attempt, OwnCertificates } from "../../tls/own_certificates.ts";
-import type { TlsFiles } from "../../tls/tls_files.ts";
+import { lastGoodName, type TlsFiles } from "../../tls/tls_files.ts";
 
 /** How often the files are looked at, in milliseconds. */
 const LOOK = 2000;
@@ -24,6 +25,8 @@ export interface CertificateMonitorHost {
   readonly metrics: Metrics;
   readonly log: () => Log;
   after(milliseconds: number, call: () => void): () => void;
+  /** Hears that files are bad, and what was in them before: for workers that are started meanwhile. */
+  kept(lastGood: Readonly<Record<string, string>>): void;
 }
 
 interface Watched {
@@ -57,7 +60,9 @@ export class CertificateMonitor {
   /** Watches these from now on, and no others. */
   follow(uses: readonly CertificateUse[]): void {
     this.stop();
-    this.#watched = uses.map((use) => this.#watch(use));
+    const before = new Map(this.#watched.map((each) => [keyOf(each.use), each]));
+    // What was good before a reload is so after it.
+    this.#watched = uses.map((use) => ({ use, own: (before.get(keyOf(use)) ?? this.#watch(use)).own }));
     this.#warned = new Map();
     if (uses.length > 0) this.#look();
     else this.#expiry.clear();
@@ -80,6 +85,16 @@ export class CertificateMonitor {
       const ends = [...own.chains.values()].flatMap((chain) => endings(chain, now));
       return [...trouble, ...ends.map((text) => `TLS of ${services}: ${text}`)];
     });
+  }
+
+  /** What was in files that are bad now, as it is lent. */
+  lastGood(): Record<string, string> {
+    const kept = this.#watched.filter(({ own }) => own.trouble !== undefined && own.chains.size > 0);
+    return Object.fromEntries(
+      kept.map((
+        { use, own },
+      ) => [lastGoodName(pathsOf(use.files).map(({ path }) => path)), pemOf(own.chains)]),
+    );
   }
 
   #watch(use: CertificateUse): Watched {
@@ -108,6 +123,7 @@ export class CertificateMonitor {
       }
       return;
     }
+    if (attempt.is === "kept") this.#host.kept(this.lastGood());
     const then = attempt.is === "kept" ? "new connections get the certificate of before" : "there is no TLS";
     log.note("master", "warning", `TLS of ${services}: ${attempt.fault.fix}; ${then}`);
   }
@@ -142,6 +158,8 @@ export class CertificateMonitor {
     for (const text of said) this.#host.log().note("master", "warning", text);
   }
 }
+
+const keyOf = ({ files, name }: CertificateUse) => JSON.stringify([files, name]);
 
 function endings(chain: Chain, now: number): string[] {
   return certificatesOf(chain).flatMap((each) => validityProblems(each, chain.certificateSource, now))

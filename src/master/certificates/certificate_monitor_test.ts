@@ -38,10 +38,12 @@ function scene() {
   };
   const files = new Map<string, { text: string; changed: number }>();
   const log = memoryLog();
+  const kept: Readonly<Record<string, string>>[] = [];
   const metrics = new Metrics();
   const monitor = new CertificateMonitor({
     metrics,
     log: () => log,
+    kept: (lastGood) => void kept.push(lastGood),
     after: (_, call) => (look = call, () => {}),
     files: {
       now,
@@ -60,7 +62,7 @@ function scene() {
   const write = (path: string, text: string) => void files.set(path, { text, changed: now() });
   const expiries = () =>
     exposition(metrics.snapshot()).split("\n").filter((line) => line.startsWith("mta_tls_certificate"));
-  return { monitor, later, log, write, expiries };
+  return { monitor, kept, later, log, write, expiries };
 }
 
 const pem = ({ key, certificate }: { key: string; certificate: string }) => `${key}${certificate}`;
@@ -148,4 +150,22 @@ test("without a usable file from the start the note says that there is no TLS", 
       "there is no TLS",
   );
   expect(log.lines).toEqual([]);
+});
+
+test("what was good in files that are bad now is there for workers that are started meanwhile, after a reload too", () => {
+  const { monitor, kept, later, write } = scene();
+  for (const path of ["/mail.pem", "/other.pem"]) write(path, pem(mail));
+  monitor.follow(uses());
+  expect(monitor.lastGood()).toEqual({});
+  write("/mail.pem", mail.key);
+  later(60_000);
+  const lastGood = { "last good: /mail.pem": `${mail.key.trim()}\n${mail.certificate.trim()}\n` };
+  expect([monitor.lastGood(), kept]).toEqual([lastGood, [lastGood]]);
+  monitor.follow(uses());
+  later(60_000);
+  expect(monitor.lastGood()).toEqual(lastGood);
+  expect(monitor.notes()[0]).toContain("the certificate of before is served");
+  write("/mail.pem", pem(mail));
+  later(60_000);
+  expect(monitor.lastGood()).toEqual({});
 });

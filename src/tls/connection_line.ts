@@ -14,17 +14,13 @@ export interface TlsConnection {
   /** The name that a client asked for and that was looked at (tls_server_sni_maps). */
   readonly serverName?: string | undefined;
   readonly handshake: Handshake;
-  /** A connection that was kept, not a new one (smtp_tls_connection_reuse). */
-  readonly reused?: boolean;
 }
 
 /** The line of loglevel 1: `Anonymous TLS connection established from C: TLSv1.3 with cipher ...`. */
-export function connectionLine({ trust, peer, serverName, handshake, reused }: TlsConnection): string {
+export function connectionLine({ trust, peer, serverName, handshake }: TlsConnection): string {
   const where = "from" in peer ? `from ${peer.from}` : `to ${peer.to}`;
   const name = serverName === undefined ? "" : ` to ${serverName}`;
-  return `${trust} TLS connection ${reused ? "reused" : "established"} ${where}${name}: ${
-    handshakeText(handshake)
-  }`;
+  return `${trust} TLS connection established ${where}${name}: ${handshakeText(handshake)}`;
 }
 
 /** What was agreed on, as far as it is told: `TLSv1.3 with cipher ... key-exchange X25519 ...`. */

@@ -28,8 +28,8 @@ test("connectionLine() tells of TLS 1.3 how keys were agreed on and who signed w
 test("connectionLine() is short for TLS 1.2 and towards a server", () => {
   const handshake = { protocol: "TLSv1.2", cipher: "ECDHE-RSA-AES128-GCM-SHA256", bits: 128 };
   const peer = { to: "mx.example.net[192.0.2.1]:25" };
-  expect(connectionLine({ trust: "Verified", peer, handshake, reused: true })).toBe(
-    "Verified TLS connection reused to mx.example.net[192.0.2.1]:25: TLSv1.2 with cipher " +
+  expect(connectionLine({ trust: "Verified", peer, handshake })).toBe(
+    "Verified TLS connection established to mx.example.net[192.0.2.1]:25: TLSv1.2 with cipher " +
       "ECDHE-RSA-AES128-GCM-SHA256 (128/128 bits)",
   );
 });

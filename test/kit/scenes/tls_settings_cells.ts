@@ -165,6 +165,12 @@ const ROWS: readonly Row[] = [
   ["loglevel by words", level("may", { tls_loglevel: "summary, untrusted" }), "expired"],
   ["loglevel for certificates", level("may", { tls_loglevel: "peercert" })],
   ["loglevel for matches", level("verify", { tls_loglevel: "certmatch" }), "wildcard"],
+  ["loglevel 2", level("verify", { tls_loglevel: "2" })],
+  [
+    "loglevel 2 fingerprint",
+    level("fingerprint", { tls_loglevel: "2", tls_fingerprint_cert_match: "PRINT" }),
+  ],
+  ["loglevel 2 anchor", level("secure", { tls_loglevel: "2", tls_trust_anchor_file: "FILE:ca.pem" })],
   ["offer is noted", { tls_note_starttls_offer: "yes" }],
   ["STARTTLS is not believed", level("may", { discard_ehlo_keywords: "starttls" })],
   ["STARTTLS is not believed, encrypt", level("encrypt", { discard_ehlo_keywords: "starttls" })],

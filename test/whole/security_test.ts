@@ -78,7 +78,8 @@ function named(path: string): string {
     .replace(/\/(private|public)\/\w+$/, "/$1/NAME").replace(/\/log\/[\w-]+\.seg$/, "/log/SEGMENT").replace(
       /\/spool\/\w+$/,
       "/spool/ID",
-    ).replace(/\/account-[\w.-]+\.pem$/, "/account-NAME.pem");
+    ).replace(/\/account-[\w.-]+\.pem$/, "/account-NAME.pem")
+    .replace(/\/oauth\/[\w.-]+?(\.lock)?$/, "/oauth/NAME$1");
 }
 
 function found(
@@ -103,7 +104,30 @@ function found(
   });
 }
 
-/** A server that has done all that makes files: a delivery as a user, a long message that waits, a question about an address, an order. */
+/** Fetches a token for a relay, as root. */
+async function fetchToken({ configDirectory, mta }: Server): Promise<void> {
+  const issuer = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: () => Response.json({ access_token: "token", expires_in: 3600 }),
+  });
+  const file = join(configDirectory, "relay.json");
+  fs.writeFileSync(
+    file,
+    JSON.stringify({
+      token_endpoint: `http://127.0.0.1:${issuer.port}/`,
+      client_id: "client",
+      grant: "client_credentials",
+    }),
+  );
+  expect((await mta("oauth", "test", file)).code).toBe(0);
+  await issuer.stop(true);
+}
+
+/**
+ * A server that has done all that makes files: a delivery as a user, a long message that waits, a question about an address, an order, a
+ * token.
+ */
 async function busy(): Promise<Account> {
   const owner = userNamed("daemon");
   authority = await startPebble(86_400);
@@ -137,6 +161,7 @@ async function busy(): Promise<Account> {
   });
   const log = join(server.directory, "maillog");
   const logged = (pattern: RegExp) => () => pattern.test(fs.readFileSync(log, "utf8"));
+  await fetchToken(server);
   await until("the delivery", logged(/to=<games@.*status=sent/));
   await until("the certificate", logged(/certificate for mail.example.com issued/));
   return owner;

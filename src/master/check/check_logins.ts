@@ -1,7 +1,7 @@
 import { splitList } from "../../config/syntax/list.ts";
 import { type Configuration, type Service, serviceKey } from "../../config/service.ts";
-import { readTextIfThere } from "../../platform/file/small_files.ts";
-import { readBackend } from "../../sasl/read_backend.ts";
+import { isThere, readTextIfThere } from "../../platform/file/small_files.ts";
+import { readBackend, type WantedBackend } from "../../sasl/read_backend.ts";
 import { badSecurityOptions } from "../../sasl/security_options.ts";
 import { badSecurityOption } from "../../smtpd/create_auth_server.ts";
 import type { Finding } from "./finding.ts";
@@ -46,7 +46,17 @@ function problemOf(service: Service): Found | undefined {
     return { severity: "closed", consequence: bad, closes: [serviceKey(service)] };
   }
   if (wanted.is === "none") return { severity: "closed", consequence: `AUTH is not offered: ${wanted.why}` };
-  return isInTheClear(service) ? { severity: "weaker", consequence: IN_THE_CLEAR } : undefined;
+  return isInTheClear(service) ? { severity: "weaker", consequence: IN_THE_CLEAR } : missingSocket(wanted);
+}
+
+/** A Dovecot may come later: until then nobody is served. */
+function missingSocket(wanted: WantedBackend): Found | undefined {
+  if (wanted.is !== "dovecot" || !("path" in wanted.to) || isThere(wanted.to.path)) return undefined;
+  const { path } = wanted.to;
+  const consequence =
+    `smtpd_sasl_path: there is no socket ${path}: until Dovecot listens there, clients hear 421 ` +
+    `(service auth { unix_listener ${path} { mode = 0660, user and group those of mail_owner } } in Dovecot's configuration)`;
+  return { severity: "warning", consequence };
 }
 
 const IN_THE_CLEAR = "passwords may come in the clear, for anybody on the way to read: " +

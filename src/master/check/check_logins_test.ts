@@ -28,7 +28,7 @@ test("a client's security option that nobody knows is told, where the client log
 const DOVECOT = {
   smtpd_sasl_auth_enable: "yes",
   smtpd_sasl_type: "dovecot",
-  smtpd_sasl_path: "private/auth",
+  smtpd_sasl_path: "inet:127.0.0.1:1",
 };
 
 const rows: readonly (readonly [title: string, main: Record<string, string>, found: string | undefined])[] = [
@@ -36,6 +36,16 @@ const rows: readonly (readonly [title: string, main: Record<string, string>, fou
   ["logins over TLS alone", { ...DOVECOT, smtpd_tls_auth_only: "yes" }, undefined],
   ["logins where TLS is demanded", { ...DOVECOT, smtpd_tls_security_level: "encrypt" }, undefined],
   ["logins in the clear", DOVECOT, "weaker: passwords may come in the clear"],
+  [
+    "a Dovecot that is not there yet",
+    {
+      ...DOVECOT,
+      smtpd_tls_auth_only: "yes",
+      smtpd_sasl_path: "private/auth",
+      queue_directory: "/nonexistent",
+    },
+    "warning: smtpd_sasl_path: there is no socket /nonexistent/private/auth: until Dovecot listens there",
+  ],
   ["without the password in them", { ...DOVECOT, smtpd_sasl_security_options: "NoPlaintext" }, undefined],
   [
     "an unknown option",

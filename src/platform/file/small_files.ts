@@ -22,6 +22,11 @@ export function readTextIfThere(path: string): string | undefined {
   }
 }
 
+/** Whether something has a name, whatever it is. */
+export function isThere(path: string): boolean {
+  return fs.existsSync(path);
+}
+
 /** Whether there is a regular file (or a link to one) that can be read. */
 export function isReadableFile(path: string): boolean {
   try {

@@ -111,6 +111,17 @@ test("the socket of a chroot is asked where there is none at its own place", asy
   expect(daemon.paths).toEqual(["/missing", "/queue/mux"]);
 });
 
+test("a saslauthd that does not answer is not asked without end", async () => {
+  const daemon = saslauthd(() => []);
+  const one = backend(daemon);
+  const ask = () => one.begin("PLAIN", SESSION).step(Buffer.from("\0alice\0secret"));
+  const waiting = Array.from({ length: 100 }, ask);
+  expect(await ask()).toMatchObject({ is: "failed", temporary: true });
+  expect(daemon.asked.length).toBeLessThanOrEqual(20);
+  one.close();
+  void Promise.allSettled(waiting);
+});
+
 test("a name or password too long for its length is asked of nobody", async () => {
   const daemon = saslauthd(() => [counted("OK")]);
   const step = await backend(daemon).begin("PLAIN", SESSION).step(Buffer.from(`\0a\0${"p".repeat(70_000)}`));

@@ -32,6 +32,8 @@ export interface SaslauthdWorld {
 const TIME_LIMIT = 30_000;
 /** Questions at a time; more wait. The daemon has five processes. */
 const MOST_AT_A_TIME = 20;
+/** Questions under way and waiting; who comes then is to come again. */
+const MOST = 100;
 /** Longest string that its length fits before. */
 const LONGEST = 65_535;
 
@@ -75,20 +77,30 @@ export function openSaslauthd(paths: readonly string[], world: SaslauthdWorld): 
       world,
     })
   );
+  const askOne = async (bytes: Buffer): Promise<SaslauthdAnswer> => {
+    let why = "cannot connect to saslauthd server: No such file or directory";
+    for (const pool of pools) {
+      try {
+        return await pool.exchange({ bytes, read: readAnswer });
+      } catch (error) {
+        why = troubleOf(error);
+        if (!isMissing(error)) break;
+      }
+    }
+    return { is: "trouble", why };
+  };
+  let asked = 0;
   return {
     async ask(credentials) {
       const bytes = printQuestion(credentials);
       if (bytes === undefined) return { is: "refused" };
-      let why = "cannot connect to saslauthd server: No such file or directory";
-      for (const pool of pools) {
-        try {
-          return await pool.exchange({ bytes, read: readAnswer });
-        } catch (error) {
-          why = troubleOf(error);
-          if (!isMissing(error)) break;
-        }
+      if (asked >= MOST) return { is: "trouble", why: "too many questions for saslauthd at a time" };
+      asked++;
+      try {
+        return await askOne(bytes);
+      } finally {
+        asked--;
       }
-      return { is: "trouble", why };
     },
     close: () => pools.forEach((pool) => pool.close()),
   };

@@ -148,6 +148,10 @@ class DovecotExchange implements AuthExchange {
     for (let attempt = 1;; attempt++) {
       const connection = await this.#backend.connection();
       if (this.#aborted) return LOST;
+      // A Dovecot that was started again may have others: it ends the connection of who asks for one that it has not.
+      if (!connection.mechanisms.some(({ name }) => name === this.#mechanism)) {
+        return fail(DIALOGUE_TEXTS.unknownMechanism);
+      }
       const running = this.#running = { connection, id: connection.nextId() };
       const request = printAuth(running.id, this.#mechanism, this.#session, response);
       const answer = await this.#ask(running, request);

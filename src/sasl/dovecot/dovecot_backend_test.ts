@@ -112,6 +112,15 @@ describe("exchanges share one connection", () => {
   });
 });
 
+test("a mechanism that a new Dovecot no longer has is not asked for: it would end the connection", async () => {
+  const one = trial();
+  await one.backend.offer(SESSION);
+  one.dovecot.mechanisms = ["LOGIN\tplaintext"];
+  one.dovecot.restart();
+  expect(await logIn(one)).toMatchObject({ is: "failed", reason: "Invalid authentication mechanism" });
+  expect(one.dovecot.heard.some((line) => line.startsWith("AUTH"))).toBe(false);
+});
+
 describe("Dovecot is not there", () => {
   test("nothing is offered, and the log hears where it was looked for", async () => {
     const one = trial();

@@ -27,6 +27,8 @@ export interface MemoryDovecot {
   readonly heard: string[];
   /** How many connections were opened. */
   readonly connections: number;
+  /** What it says of its mechanisms. */
+  mechanisms: readonly string[];
   /** Ends all connections, as a restart does. */
   restart(): void;
   /** From now on nothing is answered. */
@@ -111,6 +113,7 @@ export function memoryDovecot(): MemoryDovecot {
   const dovecot = {
     heard: [] as string[],
     connections: 0,
+    mechanisms: MECHANISMS as readonly string[],
     silent: false,
     gone: false,
     restart() {
@@ -141,7 +144,7 @@ export function memoryDovecot(): MemoryDovecot {
           for (const line of bytes.split("\n").filter((each) => each !== "")) {
             dovecot.heard.push(line);
             if (line.startsWith("CPID\t")) {
-              const greeting = ["VERSION\t1\t2", ...MECHANISMS.map((each) => `MECH\t${each}`)];
+              const greeting = ["VERSION\t1\t2", ...dovecot.mechanisms.map((each) => `MECH\t${each}`)];
               say([...greeting, "SPID\t1", "CUID\t1", "COOKIE\tx", "DONE"]);
             } else if (!line.startsWith("VERSION\t")) say(conversation.answer(line));
           }

@@ -6,6 +6,7 @@ import { loginClient } from "../mechanism/login.ts";
 import { oauthBearerClient, xoauth2Client } from "../mechanism/oauth.ts";
 import { plainClient } from "../mechanism/plain.ts";
 import { scramClient } from "../mechanism/scram.ts";
+import type { Gate } from "../password/gate.ts";
 import { allowedMechanisms } from "../security_options.ts";
 
 /** What a client logs in to, and with. */
@@ -17,6 +18,8 @@ export interface ClientTarget {
   readonly port: number;
   /** Data of the TLS connection; undefined in the clear, or where there is none of a type. */
   readonly channelBinding: (type: ChannelBinding) => Buffer | undefined;
+  /** Where work waits that a server decides the size of. */
+  readonly gate: Gate;
 }
 
 interface Mechanism extends OfferedMechanism {
@@ -40,6 +43,7 @@ const scram = (plus: boolean) => (target: ClientTarget): ClientScript => {
     binding: plus ? binding : undefined,
     couldBind: binding !== undefined,
     nonce: randomBytes(18).toString("base64"),
+    gate: target.gate,
   });
 };
 

@@ -23,6 +23,7 @@ import {
   xoauth2Server,
 } from "./oauth.ts";
 import { parsePlain, plainClient, plainServer } from "./plain.ts";
+import { Gate } from "../password/gate.ts";
 import { saslprep } from "../password/saslprep.ts";
 import { type FindScram, scramClient, scramServer } from "./scram.ts";
 import { scramVerifier } from "../password/scram_verifier.ts";
@@ -264,12 +265,25 @@ describe("SCRAM-SHA-256", () => {
     ["r=elsewhere,s=AAAA,i=4096", "the server does not know our nonce"],
     ["r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=1", "the server asks for 1 SCRAM iterations"],
     ["r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=2000000000", "the server asks for 2000000000 SCRAM iterations"],
+    ["r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=1000001", "the server asks for 1000001 SCRAM iterations"],
     ["m=new,r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4096", "the server's first SCRAM message is malformed"],
     ["e=other-error", "the server's first SCRAM message is malformed"],
   ])("a client goes no further after %s", async (challenge, why) => {
     const client = scramClient(user, clear);
     await client.next(Buffer.alloc(0));
     expect((await client.next(Buffer.from(challenge))).value).toBe(why);
+  });
+
+  test("what servers ask of clients is done one after the other", async () => {
+    const gate = new Gate({ parallel: 1, waiting: 0 });
+    const clients = [1, 2].map(() => scramClient(user, { ...clear, gate }));
+    for (const client of clients) await client.next(Buffer.alloc(0));
+    const answers = clients.map((client) =>
+      client.next(Buffer.from("r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=1000000"))
+    );
+    const [first, second] = await Promise.all(answers);
+    expect(first).toMatchObject({ done: false });
+    expect(second).toEqual({ done: true, value: "too many logins at a time" });
   });
 
   test("names and passwords beyond ASCII are prepared, names with , and = come across", async () => {

@@ -12,6 +12,7 @@ import {
   unavailable,
 } from "./exchange.ts";
 import { saslprep } from "../password/saslprep.ts";
+import { BUSY, type Gate } from "../password/gate.ts";
 import { scramKeys } from "../password/scram_verifier.ts";
 import type { ScramVerifier } from "../password/stored_password.ts";
 import {
@@ -29,8 +30,11 @@ import {
 
 /** RFC 7677 §4 wants at least so many. A server that asks for fewer is after a proof that is quickly guessed. */
 export const LEAST_ITERATIONS = 4096;
-/** About ten seconds of a processor. */
-export const MOST_ITERATIONS = 20_000_000;
+/**
+ * About half a second of a processor, and more than any server needs to have. Keys are derived where files are synced too: who asks for
+ * more keeps mail of others waiting.
+ */
+const MOST_ITERATIONS = 1_000_000;
 
 function xor(one: Buffer, other: Buffer): Buffer {
   return Buffer.from(one.map((byte, at) => byte ^ other[at]!));
@@ -111,11 +115,13 @@ export interface ScramClientContext {
   /** We could bind but the server does not offer it: `y` lets the server find out that somebody has changed its offer. */
   readonly couldBind: boolean;
   readonly nonce: string;
+  /** Where the work waits for that of other logins; left out, nobody else logs in. */
+  readonly gate?: Gate;
 }
 
 /** The client's side. The server, too, has to prove that it knows the password. */
 export async function* scramClient(login: ClientLogin, context: ScramClientContext): ClientScript {
-  const { binding, couldBind, nonce } = context;
+  const { binding, couldBind, nonce, gate } = context;
   const flag: BindingFlag = binding !== undefined
     ? { flag: "p", type: binding.type }
     : { flag: couldBind ? "y" : "n" };
@@ -129,7 +135,10 @@ export async function* scramClient(login: ClientLogin, context: ScramClientConte
     return `the server asks for ${first.iterations} SCRAM iterations`;
   }
   const password = (await saslprep(login.secret)) ?? login.secret;
-  const { clientKey, serverKey } = await scramKeys(password, first.salt, first.iterations);
+  const derive = () => scramKeys(password, first.salt, first.iterations);
+  const keys = await (gate?.pass(derive) ?? derive());
+  if (keys === BUSY) return "too many logins at a time";
+  const { clientKey, serverKey } = keys;
   const bound = Buffer.concat([Buffer.from(header), binding?.data ?? Buffer.alloc(0)]);
   const withoutProof = printClientFinal(bound, first.nonce);
   const proved = `${bare},${challenge.toString()},${withoutProof}`;

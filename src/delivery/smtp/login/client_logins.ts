@@ -1,5 +1,6 @@
 import { isPromise, type MaybeAsync, then } from "../../../base/maybe_async.ts";
 import { askHttp } from "../../../platform/socket/http_client.ts";
+import { Gate } from "../../../sasl/password/gate.ts";
 import { TokenSource } from "../../../sasl/client/token_source.ts";
 import type { DomainList, Match } from "../../../table/search/match_list.ts";
 import type { Answer } from "../../../table/table.ts";
@@ -25,6 +26,8 @@ export class ClientLogins {
   readonly settings: LoginSettings;
   readonly refused: RefusedLogins;
   readonly tokens: TokenSource;
+  /** One at a time: what servers ask for must not hold up the files of the queue. */
+  readonly gate = new Gate({ parallel: 1, waiting: 1000 });
   readonly #passwords: OpenMaps | undefined;
   readonly #find: FindAddress | undefined;
   readonly #filter: DomainList | undefined;

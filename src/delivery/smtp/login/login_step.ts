@@ -109,6 +109,7 @@ class LoginDialogue {
       host: peer.host,
       port: peer.port,
       channelBinding: tls?.facts.channelBinding ?? (() => undefined),
+      gate: this.#logins.gate,
     });
   }
 

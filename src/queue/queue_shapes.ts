@@ -1,5 +1,6 @@
 import {
   count,
+  type FieldShapes,
   finite,
   flag,
   integer,
@@ -23,10 +24,6 @@ import type { RecipientDetail } from "../message/recipient_detail.ts";
 /** Longest text of a message's facts: an address or a reply. Lines of the protocols that carry them have a limit too. */
 const LONG = 512 * 1024;
 const TEXT = text(LONG);
-const ADDRESS: Shape<Address> = (value) => {
-  const given = TEXT(value);
-  return given instanceof Misfit ? given : internalAddress(given);
-};
 /** Recipients in one list; longer ones are cut up by who sends them. */
 const MOST_RECIPIENTS = 1000;
 
@@ -59,65 +56,86 @@ export const queueListing: Shape<QueueListing> = record<QueueListing>({
   recipients: list(record<ListedRecipient>({ address: TEXT, why: optional(TEXT) }), MOST_RECIPIENTS),
 });
 
-const recipient: Shape<Recipient> = record<Recipient>({
-  address: ADDRESS,
-  original: ADDRESS,
-  orcpt: optional(TEXT),
-  notify: integer(0, 15),
-});
-
-const detail: Shape<RecipientDetail> = record<RecipientDetail>({
-  status: TEXT,
-  text: TEXT,
-  action: oneOf("failed", "delayed", "delivered", "relayed", "expanded"),
-  remoteMta: optional(TEXT),
-  diagnosticType: optional(oneOf("smtp", "x-unix", "X-Postfix")),
-  diagnostic: optional(TEXT),
-  address: optional(TEXT),
-  others: optional(list(later(() => detail), MOST_RECIPIENTS)),
-});
-
 type StateOf<Is extends RecipientState["is"]> = Extract<RecipientState, { readonly is: Is }>;
-
-const recipientState: Shape<RecipientState> = tagged<RecipientState, "is">("is", {
-  pending: record<StateOf<"pending">>({ is: oneOf("pending"), why: optional(detail) }),
-  sent: record<StateOf<"sent">>({ is: oneOf("sent"), report: optional(detail) }),
-  failed: record<StateOf<"failed">>({ is: oneOf("failed"), report: detail }),
-  done: record<StateOf<"done">>({ is: oneOf("done") }),
-});
-
-const origin: Shape<Origin> = record<Origin>({
-  clientName: optional(TEXT),
-  clientAddress: optional(TEXT),
-  clientPort: optional(count),
-  helo: optional(TEXT),
-  protocol: optional(TEXT),
-  saslMethod: optional(TEXT),
-  saslUsername: optional(TEXT),
-  saslSender: optional(TEXT),
-  uid: optional(count),
-});
 
 /** An envelope without its lists of recipients, which have no bound. */
 export type EnvelopeHead = Omit<Envelope, "recipients" | "expanded">;
 
-export const envelopeHead: Shape<EnvelopeHead> = record<EnvelopeHead>({
-  id: queueId,
-  arrival: finite,
-  sender: ADDRESS,
-  origin,
-  ret: optional(oneOf("FULL", "HDRS")),
-  envid: optional(TEXT),
-  eightBit: optional(flag),
-  smtputf8: optional(flag),
-  requireTls: optional(flag),
-  tlsNotRequired: optional(flag),
-  contentFilter: optional(TEXT),
-  hold: optional(flag),
-  kind: optional(oneOf("mail", "bounce", "probe")),
-  longestLine: optional(count),
-  messageId: optional(TEXT),
+/** The parts of a message, with texts and lists of so much at most. */
+function messageShapes(longest: number, most: number) {
+  const words = text(longest);
+  const address: Shape<Address> = (value) => {
+    const given = words(value);
+    return given instanceof Misfit ? given : internalAddress(given);
+  };
+  const recipient: Shape<Recipient> = record<Recipient>({
+    address,
+    original: address,
+    orcpt: optional(words),
+    notify: integer(0, 15),
+  });
+  const detail: Shape<RecipientDetail> = record<RecipientDetail>({
+    status: words,
+    text: words,
+    action: oneOf("failed", "delayed", "delivered", "relayed", "expanded"),
+    remoteMta: optional(words),
+    diagnosticType: optional(oneOf("smtp", "x-unix", "X-Postfix")),
+    diagnostic: optional(words),
+    address: optional(words),
+    others: optional(list(later(() => detail), most)),
+  });
+  const state: Shape<RecipientState> = tagged<RecipientState, "is">("is", {
+    pending: record<StateOf<"pending">>({ is: oneOf("pending"), why: optional(detail) }),
+    sent: record<StateOf<"sent">>({ is: oneOf("sent"), report: optional(detail) }),
+    failed: record<StateOf<"failed">>({ is: oneOf("failed"), report: detail }),
+    done: record<StateOf<"done">>({ is: oneOf("done") }),
+  });
+  const origin: Shape<Origin> = record<Origin>({
+    clientName: optional(words),
+    clientAddress: optional(words),
+    clientPort: optional(count),
+    helo: optional(words),
+    protocol: optional(words),
+    saslMethod: optional(words),
+    saslUsername: optional(words),
+    saslSender: optional(words),
+    uid: optional(count),
+  });
+  const head: FieldShapes<EnvelopeHead> = {
+    id: queueId,
+    arrival: finite,
+    sender: address,
+    origin,
+    ret: optional(oneOf("FULL", "HDRS")),
+    envid: optional(words),
+    eightBit: optional(flag),
+    smtputf8: optional(flag),
+    requireTls: optional(flag),
+    tlsNotRequired: optional(flag),
+    contentFilter: optional(words),
+    hold: optional(flag),
+    kind: optional(oneOf("mail", "bounce", "probe")),
+    longestLine: optional(count),
+    messageId: optional(words),
+  };
+  return { recipient, state, head };
+}
+
+const BOUNDED = messageShapes(LONG, MOST_RECIPIENTS);
+/** Of what we have stored: whatever was taken can be read again. */
+const STORED = messageShapes(Infinity, Infinity);
+
+export const envelopeHead: Shape<EnvelopeHead> = record<EnvelopeHead>(BOUNDED.head);
+
+/** An envelope as it is stored. */
+export const storedEnvelope: Shape<Envelope> = record<Envelope>({
+  ...STORED.head,
+  recipients: list(STORED.recipient, Infinity),
+  expanded: optional(list(STORED.recipient, Infinity)),
 });
+
+/** What is settled about a recipient, as it is stored. */
+export const storedState: Shape<RecipientState> = STORED.state;
 
 /** A recipient and what is settled about it. */
 export interface RecipientWithState {
@@ -126,6 +144,6 @@ export interface RecipientWithState {
 }
 
 export const recipientWithState: Shape<RecipientWithState> = record<RecipientWithState>({
-  recipient,
-  state: recipientState,
+  recipient: BOUNDED.recipient,
+  state: BOUNDED.state,
 });

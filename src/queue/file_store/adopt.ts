@@ -1,6 +1,6 @@
 import { queueFault } from "../fault.ts";
 import type { Appends } from "../log/appends.ts";
-import type { Envelope, QueueId } from "../envelope.ts";
+import type { QueueId } from "../envelope.ts";
 import { type Entry, GroupCommit } from "../log/group_commit.ts";
 import { type Location, QUEUE } from "../index/message_index.ts";
 import { type DecodedRecord, FLAG, headLength, RECORD } from "../log/record.ts";
@@ -9,6 +9,7 @@ import { readChunks, SpoolWriter } from "../log/spool.ts";
 import type { StoreWorld } from "./store_world.ts";
 import { freshStates, parseStates, printInheritance, printStates } from "../log/states.ts";
 import { QueueFault } from "../store.ts";
+import { parseEnvelope } from "../log/stored.ts";
 
 /** What adoption needs of the store that takes the messages over. */
 export interface Adopter {
@@ -167,7 +168,7 @@ function isSame(orphan: Shard, slot: number, own: Shard, known: number): boolean
 }
 
 function renamed(record: DecodedRecord, id: QueueId): DecodedRecord {
-  const envelope = JSON.parse(record.meta.toString()) as Envelope;
+  const envelope = parseEnvelope(record.meta);
   return { ...record, meta: Buffer.from(JSON.stringify({ ...envelope, id })) };
 }
 
@@ -178,7 +179,7 @@ async function readOrphanStates(
 ): Promise<string | undefined> {
   const meta = await orphan.readState(slot);
   if (!orphan.outcomes.differs(slot)) return meta?.toString();
-  const envelope = JSON.parse(record.meta.toString()) as Envelope;
+  const envelope = parseEnvelope(record.meta);
   const states = meta === undefined ? freshStates(envelope.recipients.length) : parseStates(meta);
   return printStates(orphan.outcomes.view(slot, states));
 }

@@ -1,5 +1,13 @@
 import type { Disk } from "../../platform/file/disk.ts";
+import { count, list, record, type Shape, text } from "../../base/shape.ts";
+import { readStored } from "../log/stored.ts";
 import type { Loss } from "../store.ts";
+
+const lossReport: Shape<Loss> = record<Loss>({
+  least: count,
+  most: (value) => value === undefined ? undefined : count(value),
+  ids: list(text(Infinity), Infinity),
+});
 
 /** Stands in the names of contents, between shard and id. */
 const CONTENT = ".content.";
@@ -73,7 +81,7 @@ export class CorruptFolder {
     const losses: Loss[] = [];
     for (const name of this.#disk.list(this.#path).filter((each) => each.endsWith(LOST))) {
       try {
-        losses.push(JSON.parse((await this.#read(`${this.#path}/${name}`)).toString()) as Loss);
+        losses.push(readStored(await this.#read(`${this.#path}/${name}`), lossReport));
       } catch {
         losses.push({ least: 0, most: undefined, ids: [] }); // the report itself is damaged
       }

@@ -5,6 +5,7 @@ import type { Segment } from "../log/segment.ts";
 import type { Shard } from "./shard.ts";
 import { freshStates, parseStates } from "../log/states.ts";
 import type { QueueListing, RecipientState } from "../store.ts";
+import { parseEnvelope } from "../log/stored.ts";
 
 const WINDOW = 256 * 1024;
 
@@ -71,7 +72,7 @@ async function listMessage(
     const bytes = await reader.read(index.offset[slot]!, index.length[slot]!);
     const record = decodeRecord(bytes, 0, segment.nonce);
     if (record === undefined) return undefined;
-    const envelope = JSON.parse(record.meta.toString()) as Envelope;
+    const envelope = parseEnvelope(record.meta);
     const states = here() ? await readStates(shard, slot, envelope.recipients.length) : [];
     if (!here() || index.stamp[slot] !== stamp) return undefined;
     return row(shard, slot, { envelope, states });

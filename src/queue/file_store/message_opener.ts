@@ -7,6 +7,7 @@ import type { RecentMessages } from "./recent.ts";
 import { type DecodedRecord, FLAG, parseSpooled, type SpooledPart } from "../log/record.ts";
 import type { Shard } from "./shard.ts";
 import { type Content, QueueFault, type StoredMessage } from "../store.ts";
+import { parseEnvelope } from "../log/stored.ts";
 
 interface Opened {
   readonly envelope: Envelope;
@@ -66,7 +67,7 @@ export class MessageOpener {
   async #fromDisk(slot: number): Promise<Opened> {
     const record = await this.readWhole(slot);
     if (record === undefined) throw new Error("its record is damaged and was set aside");
-    const envelope = JSON.parse(record.meta.toString()) as Envelope;
+    const envelope = parseEnvelope(record.meta);
     const spooled = (record.head.flags & FLAG.spooled) !== 0;
     return {
       envelope,

@@ -1,13 +1,14 @@
 import { systemDisk } from "../../platform/file/durable_file.ts";
 import type { Disk } from "../../platform/file/disk.ts";
 import { memoryContent, spooledContent } from "./content.ts";
-import type { Envelope, QueueId } from "../envelope.ts";
+import type { QueueId } from "../envelope.ts";
 import { queueFault } from "../fault.ts";
 import { QUEUE_LIMITS } from "../log/file_store_options.ts";
 import { listShard, readStates } from "./listing.ts";
 import { FLAG, parseSpooled } from "../log/record.ts";
 import { listShards, Shard } from "./shard.ts";
 import { type Content, QueueFault, type QueueListing, type StoredMessage } from "../store.ts";
+import { parseEnvelope } from "../log/stored.ts";
 
 /** The queue as it lies on disk, for `postqueue -p` and `postcat` while the service is down. */
 export interface QueueReader {
@@ -70,7 +71,7 @@ async function readStored(shard: Shard, slot: number): Promise<StoredMessage> {
   try {
     const record = await shard.readMessage(slot);
     if (record === undefined) throw new Error("its record is damaged");
-    const envelope = JSON.parse(record.meta.toString()) as Envelope;
+    const envelope = parseEnvelope(record.meta);
     const flags = index.flags[slot]!;
     const spooled = (flags & FLAG.spooled) !== 0;
     return {

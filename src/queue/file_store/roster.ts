@@ -1,5 +1,7 @@
 import { crc32 } from "../../platform/checksum.ts";
 import type { Disk } from "../../platform/file/disk.ts";
+import { count, list, record, type Shape, text as words } from "../../base/shape.ts";
+import { readStored } from "../log/stored.ts";
 
 /** A roster names at most so many messages. */
 const MOST_NAMED = 100_000;
@@ -12,6 +14,12 @@ export interface Roster {
   /** All, or the first hundred thousand. */
   readonly ids: readonly string[];
 }
+
+const roster: Shape<Roster> = record<Roster>({
+  mark: count,
+  total: count,
+  ids: list(words(Infinity), MOST_NAMED),
+});
 
 /** Writes the roster beside the log. Rejects when the disk fails. */
 export async function writeRoster(
@@ -42,7 +50,7 @@ export async function readRoster(disk: Disk, directory: string): Promise<Roster 
     await file.read(bytes, 0);
     const text = bytes.subarray(9);
     if (bytes.toString("latin1", 0, 8) !== crc32(text).toString(16).padStart(8, "0")) return undefined;
-    return JSON.parse(text.toString()) as Roster;
+    return readStored(text, roster);
   } catch {
     return undefined;
   } finally {

@@ -1,12 +1,12 @@
 import type { Batch, Source, Waiter } from "./group_commit.ts";
 import { type MessageIndex, QUEUE } from "../index/message_index.ts";
 import type { Outcomes } from "./outcomes.ts";
-import type { Envelope } from "../envelope.ts";
 import { type DecodedRecord, FLAG, RECORD } from "./record.ts";
 import type { Segment } from "./segment.ts";
 import type { SegmentLog } from "./segment_log.ts";
 import { freshStates, parseStates, printStates } from "./states.ts";
 import type { QueueFault } from "../store.ts";
+import { parseEnvelope } from "./stored.ts";
 
 /** What compaction needs of the store. */
 export interface CompactionOptions {
@@ -195,5 +195,5 @@ export class Compaction implements Source {
 
 /** Number of recipients in a message record's envelope. */
 function recipientCount({ meta }: DecodedRecord): number {
-  return (JSON.parse(meta.toString()) as Envelope).recipients.length;
+  return parseEnvelope(meta).recipients.length;
 }

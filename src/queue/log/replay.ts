@@ -16,9 +16,11 @@ import {
 } from "./record.ts";
 import { parseQueueId } from "../queue_id.ts";
 import { Segment } from "./segment.ts";
-import type { SegmentLog, SegmentMeta } from "./segment_log.ts";
+import type { SegmentLog } from "./segment_log.ts";
+import { type SegmentMeta, segmentMeta } from "./segment_meta.ts";
 import { type Gap, SegmentReader } from "./segment_reader.ts";
 import { parseChanges, parseInheritance } from "./states.ts";
+import { readStored } from "./stored.ts";
 import { QueueFault } from "../store.ts";
 
 /** Where replay puts what it finds. */
@@ -155,9 +157,7 @@ async function readHeader(segment: Segment, block: number): Promise<Header> {
   const bytes = Buffer.alloc(Math.min(size, 64 * 1024));
   await segment.file.read(bytes, 0).catch(() => 0);
   const record = decodeRecord(bytes, 0, segment.nonce);
-  const meta = record?.head.type === RECORD.segment
-    ? JSON.parse(record.meta.toString()) as SegmentMeta
-    : undefined;
+  const meta = record?.head.type === RECORD.segment ? readStored(record.meta, segmentMeta) : undefined;
   // A header that is damaged: its marks are where they nearly always are.
   const [at, length] = meta === undefined ? [block, block] : meta.marks ?? [0, 0];
   if (meta !== undefined && length > 0) segment.markAt(at, length);

@@ -5,18 +5,7 @@ import type { ShardPlace } from "./shard_place.ts";
 import type { Location } from "../index/message_index.ts";
 import { encodeRecord, RECORD } from "./record.ts";
 import { Segment, segmentName } from "./segment.ts";
-
-/** What a segment's first record says about the log. */
-export interface SegmentMeta {
-  /** Number and durable length of the one before; written in place of `before` by earlier versions. */
-  readonly previous?: readonly [number: number, end: number];
-  /** Those before it that hold records: durable length and message records of each, to notice what is cut or missing. */
-  readonly before?: readonly (readonly [number: number, end: number, messages: number])[];
-  /** Where the block of marks begins and its size; the records follow. */
-  readonly marks?: readonly [offset: number, size: number];
-  /** Places from which on an earlier segment holds only what was refused: a failed write or sync. */
-  readonly voids: readonly (readonly [number: number, from: number])[];
-}
+import type { SegmentMeta } from "./segment_meta.ts";
 
 /** What the log needs from the world. */
 export interface SegmentLogOptions {

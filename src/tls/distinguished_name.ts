@@ -64,9 +64,14 @@ function onlyPrintable(bytes: Buffer): string {
   );
 }
 
-/** The common name; undefined when there is none, or one that is no printable text. */
+/** The common name, the first of several; undefined when there is none, or one that is no printable text. */
 export function commonName(name: DistinguishedName): string | undefined {
   return textOf(name, "CN");
+}
+
+/** All common names that are printable texts. */
+export function commonNames({ parts }: DistinguishedName): readonly string[] {
+  return parts.filter(({ type }) => type === "CN").map(printableText).filter((text) => text !== undefined);
 }
 
 /** How Postfix names an issuer: its common name, else its organization; "" without both. */
@@ -76,7 +81,10 @@ export function issuerName(name: DistinguishedName): string {
 
 function textOf({ parts }: DistinguishedName, type: string): string | undefined {
   const part = parts.find((each) => each.type === type);
-  if (part === undefined) return undefined;
+  return part && printableText(part);
+}
+
+function printableText(part: NamePart): string | undefined {
   const text = decoded(part).replace(/\0+$/, "");
   return Buffer.byteLength(text) > LONGEST || /[\x00-\x1f\x7f]/.test(text) ? undefined : text;
 }

@@ -1,7 +1,7 @@
 import { asciiDomain } from "../address/idna.ts";
 import { canonicalIp } from "../address/ip.ts";
 import type { Certificate } from "./certificate.ts";
-import { commonName } from "./distinguished_name.ts";
+import { commonNames } from "./distinguished_name.ts";
 
 /** What the words of a match list stand for. */
 export interface MatchContext {
@@ -44,11 +44,9 @@ export function matchedName(certificate: Certificate, names: readonly string[]):
   return undefined;
 }
 
-/** The common name counts only where no alternative names a host (RFC 6125 §6.4.4). */
+/** Common names count only where no alternative names a host (RFC 6125 §6.4.4). */
 function hostsOf({ hosts, subject }: Certificate): readonly string[] {
-  if (hosts.length > 0) return hosts;
-  const name = commonName(subject);
-  return name === undefined ? [] : [name];
+  return hosts.length > 0 ? hosts : commonNames(subject);
 }
 
 /** Whether a name of a certificate is the one that is looked for. `*` stands for one whole label, the first, of at least three. */

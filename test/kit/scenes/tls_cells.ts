@@ -41,6 +41,7 @@ const KINDS = [
 
 /** Kinds that not every policy meets. */
 const MORE_KINDS = [
+  "several common names",
   "gone at MAIL",
   "right below two intermediates",
   "wrapper",
@@ -105,6 +106,7 @@ export function makeTlsWorld(): TlsWorld {
     "certificate wanted, TLS 1.2": of(right, { ...old, clientCa: root.certificate }),
     "handshake is silent": of(right, { handshake: "silent" }),
     "right below two intermediates": of(deep),
+    "several common names": of(root.issue({ name: `first.example/CN=${NAME}/CN=last.example`, names: "" })),
     "gone at MAIL": of(right, { dropsAtMail: true }),
     wrapper: of(right, { wrapper: true }),
   };

@@ -115,6 +115,7 @@ const ROWS: readonly Row[] = [
     level("verify", { tls_verify_cert_match: "nowhere.example, .example.com" }),
     "wildcard",
   ],
+  ["one of several common names", level("verify"), "several common names"],
   ["secure_cert_match", level("secure", { tls_secure_cert_match: "hostname" })],
   ["mandatory protocols", level("encrypt", { tls_mandatory_protocols: ">=TLSv1.3" }), "right, TLS 1.2"],
   ["protocols at may", level("may", { tls_protocols: "!TLSv1.3", tls_mandatory_protocols: "bogus" })],

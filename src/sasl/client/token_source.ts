@@ -70,7 +70,7 @@ export class TokenSource {
       const renewed = await state.locked(PATIENCE, () => this.#renew(path, file, state, refused));
       return renewed ?? { why: "another process asks for a token, and has had no answer yet" };
     } catch (error) {
-      return { why: systemErrorText(error) };
+      return { why: `${this.#world.dataDirectory}/${TOKEN_FOLDER}: ${systemErrorText(error)}` };
     }
   }
 

@@ -19,15 +19,7 @@ import { isOwnFile, lineStyle, openLogTarget, writerFor } from "../worker/log_ta
 import { MetricsCollector } from "./metrics_collector.ts";
 import { exposeTokenExpiry } from "./token_expiry.ts";
 import { LentWatch } from "./lending/lent_watch.ts";
-import {
-  keysFor,
-  logFindings,
-  orStartFault,
-  portsShut,
-  prepare,
-  type Prepared,
-  readAgain,
-} from "./preparation.ts";
+import { logFindings, orStartFault, portsShut, prepare, type Prepared, readAgain } from "./preparation.ts";
 import { readinessOf } from "./readiness.ts";
 import { spawnServices } from "./spawn_host.ts";
 import type { SpawnServices } from "./spawn/spawn_services.ts";
@@ -36,10 +28,9 @@ import { type Finding, findingOf } from "./check/finding.ts";
 import type { MasterService } from "../worker/protocol/master_verbs.ts";
 import type { LogTarget } from "../worker/protocol/worker_protocol.ts";
 import type { MasterWorld } from "./master_world.ts";
-import { servedCertificates } from "./certificates/served_certificates.ts";
 import { ownTlsFiles } from "../tls/tls_files.ts";
-import { AcmeProcess } from "./acme/acme_process.ts";
-import { CertificateMonitor } from "./certificates/certificate_monitor.ts";
+import type { AcmeProcess } from "./acme/acme_process.ts";
+import { TlsCare } from "./tls_care.ts";
 import { StartFault } from "../worker/start_fault.ts";
 
 /** How master was started. */
@@ -67,11 +58,8 @@ export class Master {
   readonly #spawned: SpawnServices;
   readonly #leases = new Leases();
   readonly #anvil: AnvilLedger;
-  readonly #certificates: CertificateMonitor;
-  /** The certificate of acme_domains. */
-  readonly acme: AcmeProcess;
+  readonly #tls: TlsCare;
   readonly #lentWatch: LentWatch;
-  readonly #keyWatch: LentWatch;
   #cancelStatus = () => {};
   readonly #startedAt: number;
   readonly #draining = new Set<Generation>();
@@ -99,22 +87,15 @@ export class Master {
     this.#sockets = new ListeningSockets(world.sockets);
     this.#startedAt = world.now();
     this.#lentWatch = new LentWatch(world, (paths) => void this.#renew(paths));
-    this.acme = new AcmeProcess({
-      spawn: (options, handler) => this.#spawn(options, handler),
-      sockets: world.sockets,
-      after: (milliseconds, call) => world.after(milliseconds, call),
-      lend: (path, reader) => world.bytesToLend(path, reader),
-      log: () => this.log,
-    });
-    this.#certificates = new CertificateMonitor({
-      files: ownTlsFiles,
+    this.#tls = new TlsCare({
+      world,
       metrics: this.metrics,
       log: () => this.log,
-      after: (milliseconds, call) => world.after(milliseconds, call),
-      kept: (lastGood) => [...this.#draining, this.#current].forEach((each) => each?.lend(lastGood)),
+      spawn: (options, handler) => this.#spawn(options, handler),
+      // A generation that rises has read its own.
+      lend: (keys) => [...this.#draining, this.#current].forEach((each) => each?.lend(keys)),
     });
     exposeTokenExpiry(this.metrics, () => this.#configuration.settings.data_directory);
-    this.#keyWatch = new LentWatch(world, () => this.#lendKeys());
     this.#anvil = new AnvilLedger(configuration.settings.anvil_rate_time_unit, () => world.now());
     this.#helpers = new HelperProcesses({
       owner: () => this.#current?.plan.identity,
@@ -143,6 +124,11 @@ export class Master {
   /** Resolves when a stop is over, whatever hangs: with whether it is complete. */
   get stopped(): Promise<boolean> {
     return this.#stopped.promise;
+  }
+
+  /** The certificate of acme_domains. */
+  get acme(): AcmeProcess {
+    return this.#tls.acme;
   }
 
   /** Process ids of the workers: the runtime waits for them. */
@@ -224,21 +210,8 @@ export class Master {
 
   #follow({ lent, keys }: Prepared): void {
     this.#lentWatch.follow(lent);
-    this.#keyWatch.follow(keys);
-    this.#certificates.follow(servedCertificates(this.#configuration));
-    this.acme.apply(this.#configuration.settings, this.#current?.plan.identity);
-  }
-
-  /** Files of TLS are others now: the workers get what they cannot read of them, and go on as they are. */
-  #lendKeys(): void {
-    const { lent, seen } = keysFor(this.#configuration, this.#current?.plan.identity, {
-      world: this.#world,
-      identityOf: (path) => this.#keyWatch.identityOf(path),
-    });
-    // A table may name other files now.
-    this.#keyWatch.follow(seen);
-    // A generation that rises has read its own.
-    for (const each of [...this.#draining, this.#current]) each?.lend(lent);
+    const identity = this.#current?.plan.identity;
+    this.#tls.follow({ configuration: this.#configuration, identity }, keys);
   }
 
   /** Lent files are others now: workers of the same configuration get it, the old ones finish what they are at. */
@@ -303,7 +276,7 @@ export class Master {
     const { plan } = prepared;
     const { log } = plan;
     const generation = new Generation(plan, this.#host());
-    generation.lend(this.#certificates.lastGood());
+    generation.lend(this.#tls.lastGood());
     this.#rising = generation;
     try {
       this.#spawned.apply(configuration, plan.identity);
@@ -387,9 +360,7 @@ export class Master {
   async #endAll(now: boolean): Promise<void> {
     this.#cancelStatus();
     this.#lentWatch.stop();
-    this.#keyWatch.stop();
-    this.#certificates.stop();
-    this.acme.stop();
+    this.#tls.stop();
     this.#sockets.close();
     const generations = [...this.#draining, this.#current, this.#rising].filter((each) => each !== undefined);
     const within = this.#configuration.settings.shutdown_deadline * 1000;
@@ -469,7 +440,7 @@ export class Master {
     const readiness = await readinessOf(generation);
     return {
       ...readiness,
-      notes: [...readiness.notes ?? [], ...this.#certificates.notes(), ...this.acme.notes()],
+      notes: [...readiness.notes ?? [], ...this.#tls.notes()],
     };
   }
 

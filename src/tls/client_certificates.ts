@@ -28,8 +28,8 @@ export function clientCertificates<Side extends "smtp" | "lmtp">(
     },
     heard(attempt) {
       if (attempt.is === "loaded") return attempt.notes.forEach(warn);
-      attempt.fault.words.forEach(warn);
-      warn(attempt.is === "kept" ? `the old certificate is shown: ${attempt.fault.fix}` : attempt.fault.fix);
+      // Master tells of files that have gone bad, once for all workers.
+      if (attempt.is === "unavailable") [...attempt.fault.words, attempt.fault.fix].forEach(warn);
     },
   });
   return () => {

@@ -1,29 +1,39 @@
 import { splitList } from "../../config/syntax/list.ts";
 import { type Configuration, type Service, serviceKey } from "../../config/service.ts";
-import { isThere, readTextIfThere } from "../../platform/file/small_files.ts";
-import { readBackend, type WantedBackend } from "../../sasl/read_backend.ts";
+import { readTextIfThere } from "../../platform/file/small_files.ts";
+import type { Identity } from "../../platform/process/spawn.ts";
+import { ownIds, userByName } from "../../platform/process/users.ts";
+import { readBackend } from "../../sasl/read_backend.ts";
 import { badSecurityOptions } from "../../sasl/security_options.ts";
 import { badSecurityOption } from "../../smtpd/create_auth_server.ts";
+import { workerPrivileges } from "../privileges.ts";
 import type { Finding } from "./finding.ts";
+import { socketProblem } from "./login_sockets.ts";
 
 type Found = Pick<Finding, "severity" | "consequence" | "closes">;
 
-/** Services that are to let clients log in, and cannot, or only in the clear. Nobody is asked. */
+/** Services that are to let clients log in, and cannot, or in the clear; clients that cannot log in. Nobody is asked. */
 export function checkLogins(configuration: Configuration): Finding[] {
-  const { directory, services } = configuration;
+  const { directory, services, settings } = configuration;
+  const privileges = workerPrivileges(settings, configuration.isSet("mail_owner"), {
+    ...ownIds(),
+    userByName,
+  });
+  const identity = privileges.is === "known" ? privileges.identity : undefined;
   return services.flatMap((service) => {
-    const found = service.program === "smtpd" ? problemOf(service) : clientProblemOf(service);
-    if (found === undefined) return [];
+    const found = service.program === "smtpd" ? problemsOf(service, identity) : clientProblemsOf(service);
     const [file, line, key] = [`${directory}/master.cf`, service.line, serviceKey(service)];
-    const text = `${file}, line ${line}, service ${key}: ${found.consequence}`;
-    return [{ ...found, text, file, line, service: key, feature: `logins: ${found.consequence}` }];
+    return found.map((each) => {
+      const text = `${file}, line ${line}, service ${key}: ${each.consequence}`;
+      return { ...each, text, file, line, service: key, feature: `logins: ${each.consequence}` };
+    });
   });
 }
 
 /** A word that a client does not know could be one that forbids something: it logs in nowhere. */
-function clientProblemOf({ program, settings, closed }: Service): Found | undefined {
-  if ((program !== "smtp" && program !== "lmtp") || closed !== undefined) return undefined;
-  if (!settings[`${program}_sasl_auth_enable`]) return undefined;
+function clientProblemsOf({ program, settings, closed }: Service): Found[] {
+  if ((program !== "smtp" && program !== "lmtp") || closed !== undefined) return [];
+  if (!settings[`${program}_sasl_auth_enable`]) return [];
   const names = [
     `${program}_sasl_security_options`,
     `${program}_sasl_tls_security_options`,
@@ -33,30 +43,24 @@ function clientProblemOf({ program, settings, closed }: Service): Found | undefi
     each !== undefined
   );
   return bad === undefined
-    ? undefined
-    : { severity: "closed", consequence: `mail that needs a login waits: ${bad}` };
+    ? []
+    : [{ severity: "closed", consequence: `mail that needs a login waits: ${bad}` }];
 }
 
-function problemOf(service: Service): Found | undefined {
+function problemsOf(service: Service, identity: Identity | undefined): Found[] {
   const { settings } = service;
-  if (!settings.smtpd_sasl_auth_enable || service.closed !== undefined) return undefined;
+  if (!settings.smtpd_sasl_auth_enable || service.closed !== undefined) return [];
   const wanted = readBackend(settings, readTextIfThere);
   const bad = wanted.is === "bad" ? wanted.why : badSecurityOption(settings);
-  if (bad !== undefined) {
-    return { severity: "closed", consequence: bad, closes: [serviceKey(service)] };
+  if (bad !== undefined) return [{ severity: "closed", consequence: bad, closes: [serviceKey(service)] }];
+  if (wanted.is === "none") {
+    return [{ severity: "closed", consequence: `AUTH is not offered: ${wanted.why}` }];
   }
-  if (wanted.is === "none") return { severity: "closed", consequence: `AUTH is not offered: ${wanted.why}` };
-  return isInTheClear(service) ? { severity: "weaker", consequence: IN_THE_CLEAR } : missingSocket(wanted);
-}
-
-/** A Dovecot may come later: until then nobody is served. */
-function missingSocket(wanted: WantedBackend): Found | undefined {
-  if (wanted.is !== "dovecot" || !("path" in wanted.to) || isThere(wanted.to.path)) return undefined;
-  const { path } = wanted.to;
-  const consequence =
-    `smtpd_sasl_path: there is no socket ${path}: until Dovecot listens there, clients hear 421 ` +
-    `(service auth { unix_listener ${path} { mode = 0660, user and group those of mail_owner } } in Dovecot's configuration)`;
-  return { severity: "warning", consequence };
+  const socket = socketProblem(wanted, identity);
+  return [
+    ...(isInTheClear(service) ? [{ severity: "weaker", consequence: IN_THE_CLEAR } as const] : []),
+    ...(socket === undefined ? [] : [{ severity: "warning", consequence: socket } as const]),
+  ];
 }
 
 const IN_THE_CLEAR = "passwords may come in the clear, for anybody on the way to read: " +

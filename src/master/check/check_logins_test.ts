@@ -1,9 +1,13 @@
 import { expect, test } from "bun:test";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { loadConfiguration } from "../../config/load.ts";
 import { printDiagnostic } from "../../config/syntax/diagnostic.ts";
 import { configurationOf } from "../../../test/kit/memory/memory_smtpd.ts";
 import { fakeUsers, fakeWorld } from "../../../test/kit/memory/config_world.ts";
 import { checkLogins } from "./check_logins.ts";
+import { socketProblem } from "./login_sockets.ts";
 
 const MASTER = "smtp unix - - n - - smtp\nlmtp unix - - n - - lmtp\n";
 
@@ -44,7 +48,7 @@ const rows: readonly (readonly [title: string, main: Record<string, string>, fou
       smtpd_sasl_path: "private/auth",
       queue_directory: "/nonexistent",
     },
-    "warning: smtpd_sasl_path: there is no socket /nonexistent/private/auth: until Dovecot listens there",
+    "warning: there is no socket /nonexistent/private/auth: until Dovecot listens there, clients hear 421",
   ],
   ["without the password in them", { ...DOVECOT, smtpd_sasl_security_options: "NoPlaintext" }, undefined],
   [
@@ -73,4 +77,30 @@ test.each(rows)("%s", (_title, main, wanted) => {
   const [first] = checkLogins(configurationOf(main));
   if (wanted === undefined) expect(first).toBeUndefined();
   else expect(`${first?.severity}: ${first?.consequence}`).toStartWith(wanted);
+});
+
+test("a socket that the workers may not open is named, with what bars the way", () => {
+  const folder = mkdtempSync(join(tmpdir(), "login-sockets-"));
+  chmodSync(folder, 0o755);
+  try {
+    const [inner, path] = [join(folder, "run"), join(folder, "run/mux")];
+    mkdirSync(inner);
+    writeFileSync(path, "");
+    const wants = { is: "saslauthd", paths: ["/nonexistent/mux", path], mechanisms: [] } as const;
+    const problem = () => socketProblem({ is: "cyrus", wants }, { uid: 4711, gid: 4712 });
+    chmodSync(path, 0o777);
+    expect(problem()).toBeUndefined();
+    chmodSync(inner, 0o710);
+    expect(problem()).toStartWith(
+      `mail_owner (4711:4712) cannot open the socket ${path}: ${inner} has mode 0710 and belongs to `,
+    );
+    expect(problem()).toEndWith(`--add root '#4712' 0710 ${inner}`);
+    chmodSync(inner, 0o711);
+    expect(problem()).toBeUndefined();
+    chmodSync(path, 0o660);
+    expect(problem()).toContain(`${path} has mode 0660`);
+    expect(socketProblem({ is: "cyrus", wants }, undefined)).toBeUndefined();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -1,3 +1,4 @@
+import type net from "node:net";
 import type tls from "node:tls";
 import { tlsModule } from "../late_modules.ts";
 import type { TlsContext } from "./tls_context.ts";
@@ -9,14 +10,24 @@ export interface AlpnServerOptions {
   readonly protocol: string;
   /** The context for a name (SNI); undefined where there is nothing for it. */
   readonly contextFor: (name: string) => TlsContext | undefined;
+  /** Milliseconds for a connection, however it drips. */
+  readonly timeout?: number;
 }
 
-/** Connections at a time, and milliseconds for each. */
+/** A running one. */
+interface Server {
+  stop(): void;
+}
+
+/** Connections at a time: a newcomer takes the place of the oldest. */
 const MOST = 64;
 const TIMEOUT = 10_000;
 
 /** Serves handshakes for the protocol: each connection is closed when it is done. Rejects with the system's error. */
-export function serveAlpn({ fd, protocol, contextFor }: AlpnServerOptions): Promise<void> {
+export function serveAlpn(
+  { fd, protocol, contextFor, timeout = TIMEOUT }: AlpnServerOptions,
+): Promise<Server> {
+  const open = new Set<net.Socket>();
   const server = tlsModule().createServer({
     ALPNProtocols: [protocol],
     minVersion: "TLSv1.2",
@@ -28,13 +39,23 @@ export function serveAlpn({ fd, protocol, contextFor }: AlpnServerOptions): Prom
   }, (socket) => {
     socket.on("error", () => {});
     socket.end();
-    socket.setTimeout(TIMEOUT, () => socket.destroy());
   });
-  server.maxConnections = MOST;
-  server.on("connection", (socket) => void socket.setTimeout(TIMEOUT, () => socket.destroy()));
+  server.maxConnections = 2 * MOST;
+  server.on("connection", (socket) => {
+    open.add(socket);
+    const timer = setTimeout(() => socket.destroy(), timeout);
+    socket.once("close", () => (clearTimeout(timer), open.delete(socket)));
+    const [oldest] = open;
+    if (open.size > MOST) oldest?.destroy();
+  });
   server.on("tlsClientError", (_, socket) => socket.destroy());
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ fd }, () => (server.off("error", reject), server.on("error", () => {}), resolve()));
+    server.listen(
+      { fd },
+      () => (server.off("error", reject),
+        server.on("error", () => {}),
+        resolve({ stop: () => void server.close() })),
+    );
   });
 }

@@ -36,8 +36,14 @@ export function asks(about: AskedAbout): (own: Named) => RelayEffect {
   return ({ argument: spec }) => ({ is: "asks", spec, about });
 }
 
+/** Whether any client is asked for a certificate; nobody shows one unasked. */
+function asksClients(settings: RestrictionDeps["settings"]): boolean {
+  return settings.smtpd_tls_ask_ccert || settings.smtpd_tls_req_ccert;
+}
+
 /** check_ccert_access: `type:name`, or `{ type:name { search_order = ... } }`. */
-export function asksCertificate({ argument }: Named): RelayEffect {
+export function asksCertificate({ argument }: Named, { settings }: RestrictionDeps): RelayEffect {
+  if (!asksClients(settings)) return NEVER;
   return { is: "asks", spec: splitListRaw(argument)[0] ?? argument, about: "certificate" };
 }
 
@@ -47,7 +53,8 @@ export function dnsList({ name, argument }: Named): RelayEffect {
 }
 
 /** permit_tls_clientcerts: a certificate that anybody makes for himself shows whether relay_clientcerts has them all. */
-export function ownCertificate(): RelayEffect {
+export function ownCertificate(_named: Named, { settings }: RestrictionDeps): RelayEffect {
+  if (!asksClients(settings)) return NEVER;
   return {
     is: "tried",
     want: { tls: OWN_CERTIFICATE },
@@ -57,7 +64,7 @@ export function ownCertificate(): RelayEffect {
 
 /** permit_tls_all_clientcerts: the authorities of smtpd_tls_CAfile and smtpd_tls_CApath decide. */
 export function trustedCertificate({ name }: Named, { settings }: RestrictionDeps): RelayEffect {
-  if (!settings.smtpd_tls_ask_ccert) return ownCertificate();
+  if (!asksClients(settings)) return NEVER;
   const why =
     `${name}: whoever has a certificate from an authority of smtpd_tls_CAfile or smtpd_tls_CApath may relay`;
   return { is: "unknown", why };

@@ -84,6 +84,7 @@ export const ACCESS_PARAMETERS = [
   "unknown_client_reject_code",
   "relay_clientcerts",
   "smtpd_tls_ask_ccert",
+  "smtpd_tls_req_ccert",
   "unknown_helo_hostname_tempfail_action",
   "unknown_hostname_reject_code",
   "unknown_local_recipient_reject_code",

@@ -158,6 +158,14 @@ virtual_mailbox_maps = texthash:%DIR%/boxes
     });
   });
 
+  test("a service in wrapper mode has its clients in TLS without being told", async () => {
+    const { explain } = kit(
+      "smtpd_tls_wrappermode = yes\nsmtpd_sender_restrictions = reject_plaintext_session\n",
+    );
+    const { commands } = await explain({});
+    expect(commands.map(({ code }) => code)).toEqual([220, 250, 250, 250, 354, 250]);
+  });
+
   test("login names: smtpd_sender_login_maps, and access by login", async () => {
     const { explain } = kit(
       `

@@ -34,7 +34,8 @@ export class TimeLimitFault extends Error {
 }
 
 /** Plays a session against the server's own smtpd; nothing is queued, logged or counted. */
-export async function play(session: SessionDescription, deps: PlayDeps): Promise<Played> {
+export async function play(described: SessionDescription, deps: PlayDeps): Promise<Played> {
+  const session = asServed(described, deps.service);
   const { sessionParts, transcript } = deps;
   const { address, port, name, reverseName } = session.client;
   let client: ClientFacts = { address, port, ...nameless(5) };
@@ -66,6 +67,12 @@ export async function play(session: SessionDescription, deps: PlayDeps): Promise
   } finally {
     talk.hangUp();
   }
+}
+
+/** Nobody is heard in the clear where TLS begins before the greeting (smtpd_tls_wrappermode). */
+function asServed(session: SessionDescription, { settings }: Service): SessionDescription {
+  if (session.tls !== undefined || !settings.smtpd_tls_wrappermode) return session;
+  return { ...session, tls: { protocol: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384", keysize: 256 } };
 }
 
 /**

@@ -89,7 +89,7 @@ export const LISTS: readonly (readonly [list: string, verdict: "closed" | "loose
   ["permit_mx_backup, reject", "loose"],
   ["permit_tls_clientcerts, reject", "closed"],
   ["permit_tls_all_clientcerts, reject", "closed"],
-  ["check_ccert_access static:OK, reject", "open"],
+  ["check_ccert_access static:OK, reject", "closed"],
   ["check_ccert_access inline:{AA:BB=OK}, reject", "closed"],
   ["no_such_restriction", "closed"],
   ["check_client_access", "closed"],

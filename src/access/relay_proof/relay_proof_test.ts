@@ -7,6 +7,12 @@ import { proofOf, verdictOf } from "../../../test/kit/relay_proof.ts";
 const main = (recipient: string) =>
   `${BASE}smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = ${recipient}\n`;
 
+test("a certificate opens nothing where nobody is asked for one", async () => {
+  const list = main("check_ccert_access static:OK, reject");
+  expect(verdictOf(await proofOf(list))).toBe("closed");
+  expect(verdictOf(await proofOf(`${list}smtpd_tls_ask_ccert = yes\n`))).toBe("open");
+});
+
 test.each(LISTS)("smtpd_recipient_restrictions = %s: %s", async (recipient, want) => {
   expect(verdictOf(await proofOf(main(recipient)))).toBe(want);
 });

@@ -155,7 +155,8 @@ export class ClientTlsEngine {
     const remember = () => {
       if (!this.#settings.cachesSessions || judged === undefined || session === undefined) return;
       // What is not good enough now would not be so later: a better certificate shows in a new handshake alone.
-      if (judged.isEnough) this.#sessions.keep(sessionKey, session, judged.verdict);
+      if (!judged.isEnough) return;
+      this.#sessions.keep(sessionKey, session, judged.verdict, judged.facts.reused ? known : undefined);
     };
     return {
       side: {

@@ -23,16 +23,17 @@ export class SessionStore<About> {
     return this.#kept.size;
   }
 
-  find(key: string): Pick<Kept<About>, "session" | "about"> | undefined {
+  find(key: string): Kept<About> | undefined {
     const kept = this.#kept.get(key);
     if (kept === undefined || this.#now() < kept.until) return kept;
     this.#kept.delete(key);
     return undefined;
   }
 
-  keep(key: string, session: Buffer, about: About): void {
+  /** Keeps a session; one that goes on from an earlier one lives no longer than that: then the other side is looked at anew. */
+  keep(key: string, session: Buffer, about: About, earlier?: Kept<About>): void {
     this.#kept.delete(key);
-    this.#kept.set(key, { session, about, until: this.#now() + this.#lifetime });
+    this.#kept.set(key, { session, about, until: earlier?.until ?? this.#now() + this.#lifetime });
     const [oldest] = this.#kept.keys();
     if (this.#kept.size > MOST && oldest !== undefined) this.#kept.delete(oldest);
   }

@@ -96,12 +96,17 @@ describe("sessions", () => {
     const peer = await server();
     const nexthop = `[mx.example]:${peer.port}`;
     const without = agentWith({ ...CACHED, smtp_tls_session_cache_database: "" });
-    let time = 1e12;
+    let time = Date.now();
     const short = agentWith({ ...CACHED, smtp_tls_session_cache_timeout: 60 }, { now: () => time });
     for (const { deliver } of [without, without, short]) await deliver({ nexthop });
-    time += 61_000;
+    expect(peer.resumed).toBe(0);
+    time += 59_000;
     await short.deliver({ nexthop });
-    expect([peer.connections, peer.resumed]).toEqual([4, 0]);
+    expect(peer.resumed).toBe(1);
+    // What it goes on with was looked at 61 seconds ago.
+    time += 2000;
+    expect(outcomeLines(await short.deliver({ nexthop }))[0]).toStartWith("sent");
+    expect([peer.connections, peer.resumed]).toEqual([5, 1]);
   });
 
   test("of a server that was not good enough are not kept", async () => {
@@ -130,6 +135,23 @@ describe("connections", () => {
     expect(lines[1]).toMatch(
       /^smtp: Verified TLS connection reused to mx\.example\[127\.0\.0\.1\]:\d+: TLSv1\.3 with/,
     );
+  });
+
+  test("under TLS wait for mail where mail comes often, though none is there yet, and no longer", async () => {
+    const peer = await server();
+    let time = Date.now();
+    const { deliver } = agentWith(REUSE, { now: () => time });
+    const connectionsAfter = async (pause: number) => {
+      time += pause;
+      await deliver({ nexthop: `[mx.example]:${peer.port}`, more: false });
+      return peer.connections;
+    };
+    // The first is alone; the second shows that there is more to come, and its connection serves the third.
+    expect(await connectionsAfter(0)).toBe(1);
+    expect(await connectionsAfter(500)).toBe(2);
+    expect(await connectionsAfter(500)).toBe(2);
+    expect(await connectionsAfter(60_000)).toBe(2);
+    expect(await connectionsAfter(60_000)).toBe(3);
   });
 
   test("under TLS serve one delivery where it is not", async () => {

@@ -12,6 +12,9 @@ export interface CacheLimits {
   readonly kept: number;
 }
 
+/** Next hops of which it is known when mail last came for them. */
+const MOST_NEXTHOPS = 1000;
+
 /**
  * Connections that wait for the next message, under the next hop they were opened for and under their address (scache(8)). A
  * session is with the cache or with one delivery, never both.
@@ -22,11 +25,23 @@ export class ConnectionCache {
   /** Oldest first. */
   readonly #idle = new Map<Session, readonly string[]>();
   readonly #byKey = new Map<string, Session[]>();
+  /** When mail last came for a next hop, longest ago first. */
+  readonly #lastMail = new Map<string, number>();
   #closed = false;
 
   constructor(limits: CacheLimits, now: () => number) {
     this.#limits = limits;
     this.#now = now;
+  }
+
+  /** Mail has come for a next hop; answers whether other mail came for it so lately that a connection would still have waited. */
+  mailCame(key: string): boolean {
+    const [now, last] = [this.#now(), this.#lastMail.get(key)];
+    this.#lastMail.delete(key);
+    this.#lastMail.set(key, now);
+    const [oldest] = this.#lastMail.keys();
+    if (this.#lastMail.size > MOST_NEXTHOPS && oldest !== undefined) this.#lastMail.delete(oldest);
+    return last !== undefined && now - last < this.#limits.idle;
   }
 
   get size(): number {

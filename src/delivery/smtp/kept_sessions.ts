@@ -14,6 +14,8 @@ export class KeptSessions {
   /** Under which next hop the first good connection is kept; undefined while none is looked for or left. */
   #nexthopKey: string | undefined;
   #keptByNexthop = false;
+  /** Mail for the next hop comes often, though none waits at the moment. */
+  #isBusy = false;
 
   constructor(job: DeliveryJob, context: DeliveryContext) {
     this.#job = job;
@@ -26,6 +28,7 @@ export class KeptSessions {
     const wanted = settings.cacheDestinations.has(host.toLowerCase()) || settings.cacheOnDemand;
     if (!wanted || demands === undefined) return false;
     this.#nexthopKey = nexthopKey(nexthop, demands);
+    this.#isBusy = this.#context.cache.mailCame(this.#nexthopKey);
     return true;
   }
 
@@ -59,7 +62,8 @@ export class KeptSessions {
 
   willKeep(session: Session): boolean {
     const { settings, cache } = this.#context;
-    const wanted = this.#job.more !== false ||
+    // A handshake costs more than all the rest of a delivery: where reuse under TLS is asked for, the next message is waited for.
+    const wanted = this.#job.more !== false || (session.tls !== undefined && this.#isBusy) ||
       settings.cacheDestinations.has(session.peer.host.toLowerCase());
     return this.#nexthopKey !== undefined && wanted && session.uses > 0 && cache.mayServeAgain(session);
   }

@@ -38,7 +38,7 @@ export class AcmeTransport {
       bodyLimit: LARGEST_ANSWER,
       timeout: TIMEOUT,
     }, this.#world);
-    if ("failed" in answer) throw new AcmeFailure(unreachable(url, answer));
+    if ("failed" in answer) throw new AcmeFailure(unreachable(url, answer), { unreached: true });
     if (answer.status >= 400) this.#note(answer.body.toString("utf8"), answer.fields.get("retry-after"));
     else this.#problem = this.#retryAfter = undefined;
     const isEmpty = answer.status === 204 || answer.status === 304;

@@ -13,14 +13,21 @@ export class AcmeFailure extends Error {
   /** Milliseconds to wait at least, where the authority says so. */
   readonly retryAfter: number | undefined;
   readonly problem: AcmeProblem | undefined;
+  /** There was no answer: nobody has counted the attempt. */
+  readonly isUnreached: boolean;
 
   constructor(
     text: string,
-    more: { readonly problem?: AcmeProblem; readonly retryAfter?: number | undefined } = {},
+    more: {
+      readonly problem?: AcmeProblem;
+      readonly retryAfter?: number | undefined;
+      readonly unreached?: boolean;
+    } = {},
   ) {
     super(text);
     this.problem = more.problem;
     this.retryAfter = more.retryAfter;
+    this.isUnreached = more.unreached === true;
   }
 }
 

@@ -82,10 +82,12 @@ export class CertificateKeeper {
     }
   }
 
-  #failed({ message, retryAfter = 0 }: AcmeFailure): Round {
+  #failed({ message, retryAfter = 0, isUnreached }: AcmeFailure): Round {
     const { files, names, now, chance } = this.#options;
     const failures = this.#failures() + 1;
-    const next = Math.round(now() + Math.max(pauseAfter(failures, chance()), retryAfter));
+    const next = Math.round(
+      now() + Math.max(pauseAfter(failures, chance(), isUnreached ? "unreached" : "refused"), retryAfter),
+    );
     const problem = message.slice(0, LONGEST_PROBLEM);
     files.keepState({ failures, notBefore: next, problem, names: names.join(" ") });
     return { is: "failed", next, problem, attempts: failures };

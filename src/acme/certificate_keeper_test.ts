@@ -5,8 +5,7 @@ import path from "node:path";
 import { selfMadeAuthority } from "../../test/kit/memory/authority.ts";
 import { withPeers } from "../../test/kit/peers.ts";
 import { AcmeFiles } from "./acme_files.ts";
-import { failureOf } from "./advice.ts";
-import { AcmeFailure } from "./advice.ts";
+import { AcmeFailure, failureOf } from "./advice.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
 
 const { afterEach, test } = withPeers(import.meta.path, "openssl");
@@ -105,6 +104,14 @@ test("failures with other names do not count, and an authority that wants time h
   expect(await it.keeper().round()).toMatchObject({ is: "failed", next: it.now + DAY });
   it.answer = () => it.issue(["mx.example.com"]);
   expect((await it.keeper(["mx.example.com"]).round()).is).toBe("issued");
+});
+
+test("an authority that does not answer is asked again after a minute: it has counted nothing", async () => {
+  const it = scene();
+  it.answer = () => {
+    throw new AcmeFailure("cannot ask https://ca.example", { unreached: true });
+  };
+  expect(await it.keeper().round()).toMatchObject({ is: "failed", next: it.now + MINUTE });
 });
 
 test("two processes do not order at the same time, and the later one finds what the first has got", async () => {

@@ -3,8 +3,8 @@ import { digest } from "../platform/digest.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-/** The first pause after a failure; each further one is twice as long. Authorities count failures by the hour. */
-const FIRST_PAUSE = 10 * MINUTE;
+/** The first pause after a failure; each further one is twice as long. Authorities count failures by the hour, and not who never comes. */
+const FIRST_PAUSE = { refused: 10 * MINUTE, unreached: MINUTE } as const;
 const LONGEST_PAUSE = 12 * HOUR;
 /** What part of a certificate's life is left when it is renewed, and over what part of it renewals are spread. */
 const LEFT = 1 / 3;
@@ -25,8 +25,8 @@ export function renewalTime(certificate: Certificate): number {
   return Math.round(notAfter - life * (LEFT + SPREAD * fractionOf(certificate)));
 }
 
-/** How long to wait after so many failures in a row, in milliseconds; `chance` is from 0 to 1. */
-export function pauseAfter(failures: number, chance: number): number {
-  const pause = Math.min(FIRST_PAUSE * 2 ** Math.max(0, failures - 1), LONGEST_PAUSE);
+/** How long to wait after so many failures in a row, the last one of that kind, in milliseconds; `chance` is from 0 to 1. */
+export function pauseAfter(failures: number, chance: number, kind: keyof typeof FIRST_PAUSE): number {
+  const pause = Math.min(FIRST_PAUSE[kind] * 2 ** Math.max(0, failures - 1), LONGEST_PAUSE);
   return Math.round(pause * (1 + chance / 4));
 }

@@ -21,7 +21,14 @@ test("a certificate is renewed with a third of its life left, or a twentieth of 
   expect(new Set(times).size).toBe(4);
 });
 
-test("pauses after failures double from ten minutes to half a day, spread by a quarter", () => {
-  expect([1, 2, 3, 4, 20].map((failures) => pauseAfter(failures, 0) / 60_000)).toEqual([10, 20, 40, 80, 720]);
-  expect(pauseAfter(1, 1)).toBe(12.5 * 60_000);
+test("pauses after failures double from ten minutes to half a day, spread by a quarter; from one where there was no answer", () => {
+  expect([1, 2, 3, 4, 20].map((failures) => pauseAfter(failures, 0, "refused") / 60_000)).toEqual([
+    10,
+    20,
+    40,
+    80,
+    720,
+  ]);
+  expect(pauseAfter(1, 1, "refused")).toBe(12.5 * 60_000);
+  expect([1, 2, 3].map((failures) => pauseAfter(failures, 0, "unreached") / 60_000)).toEqual([1, 2, 4]);
 });

@@ -167,7 +167,10 @@ export class AcmeProcess {
     const instead = parameter === "acme_http_listen"
       ? ", or let who has it pass /.well-known/acme-challenge/ on to http_listen and set acme_http_listen to nothing"
       : "";
-    const why = `${parameter}: cannot listen on ${item}: ${systemErrorText(error)}; free the port${instead}`;
+    const fix = errorCode(error) === "EACCES"
+      ? "ports below 1024 are root's, and whose net.ipv4.ip_unprivileged_port_start lets have them"
+      : "free the port";
+    const why = `${parameter}: cannot listen on ${item}: ${systemErrorText(error)}; ${fix}${instead}`;
     this.#host.log().note("master", "warning", why);
   }
 

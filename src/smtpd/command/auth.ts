@@ -3,7 +3,7 @@ import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { refuse, type Reply } from "../../smtp/reply.ts";
 import type { AuthOffer, AuthServer } from "../auth_server.ts";
 import type { Context } from "../context.ts";
-import { type CommandPhase, type PhaseAt } from "../phase.ts";
+import type { CommandPhase, PhaseAt } from "../phase.ts";
 import { authFor, authPeerOf, learnOffer } from "../policy/auth_offer.ts";
 import { overRate } from "../policy/client_limits.ts";
 import { answer, type Step } from "../step.ts";
@@ -22,9 +22,14 @@ const isOutside = (phase: CommandPhase): phase is Outside =>
   phase.at === "ready" || phase.at === "discarding";
 
 /** What refuses AUTH where it comes, in Postfix's order. */
-function refusalHere(phase: CommandPhase, { facts, settings }: Context, words: number): Reply | undefined {
+function refusalHere(
+  phase: CommandPhase,
+  { facts, settings }: Context,
+  server: AuthServer | undefined,
+  words: number,
+): Reply | undefined {
   if (settings.heloRequired && facts.hello === undefined) return HELLO_FIRST;
-  if (facts.withheld.has("AUTH")) return DISABLED;
+  if (server === undefined || facts.withheld.has("AUTH")) return DISABLED;
   if (!isOutside(phase)) return IN_TRANSACTION;
   if (facts.login !== undefined) return ALREADY;
   return words < 2 || words > 3 ? SYNTAX : undefined;
@@ -32,20 +37,28 @@ function refusalHere(phase: CommandPhase, { facts, settings }: Context, words: n
 
 /** AUTH begins a login (RFC 4954 §4). Whatever becomes of it, it counts (smtpd_client_auth_rate_limit). */
 export function auth(phase: CommandPhase, context: Context, words: readonly string[]): MaybeAsync<Step> {
-  return then(overRate(context, "auth"), (slow) => {
-    if (slow !== undefined) return answer(phase, slow);
-    const server = authFor(context);
-    const refusal = refusalHere(phase, context, words.length);
-    if (refusal === HELLO_FIRST) return answer(phase, refusal);
-    if (server === undefined) return answer(phase, DISABLED);
-    if (refusal !== undefined || !isOutside(phase)) return answer(phase, refusal ?? IN_TRANSACTION);
-    return then(learnOffer(context, phase), (learned) => {
-      if ("end" in learned) return learned.end;
-      return then(
-        begin(context, { phase, server, offer: learned.offer, mechanism: words[1]!, initial: words[2] }),
-        (step) => ({ ...step, facts: step.facts ?? { ...context.facts, offer: learned.offer } }),
-      );
-    });
+  return then(
+    overRate(context, "auth"),
+    (slow) => slow === undefined ? admit(phase, context, words) : answer(phase, slow),
+  );
+}
+
+function admit(phase: CommandPhase, context: Context, words: readonly string[]): MaybeAsync<Step> {
+  const server = authFor(context);
+  const refusal = refusalHere(phase, context, server, words.length);
+  if (refusal !== undefined || server === undefined || !isOutside(phase)) {
+    return answer(phase, refusal ?? DISABLED);
+  }
+  const [, mechanism = "", initial] = words;
+  return then(learnOffer(context, phase), (learned) => {
+    if ("end" in learned) return learned.end;
+    const { offer } = learned;
+    // What is learnt here is known from now on, whatever becomes of the login.
+    const facts = { ...context.facts, offer };
+    return then(
+      begin(context, { phase, server, offer, mechanism, initial }),
+      (step) => ({ ...step, facts: step.facts ?? facts }),
+    );
   });
 }
 

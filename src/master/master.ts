@@ -322,7 +322,10 @@ export class Master {
   async #tellOfCertificates(configuration: Configuration): Promise<void> {
     const { checkCertificates } = await import("./check/check_certificates.ts");
     const { checkClientTls } = await import("./check/check_client_tls.ts");
-    const found = [checkCertificates, checkClientTls].flatMap((check) => check(configuration, ownTlsFiles));
+    const { checkServerTls } = await import("./check/check_server_tls.ts");
+    const found = [checkCertificates, checkClientTls, checkServerTls].flatMap((check) =>
+      check(configuration, ownTlsFiles)
+    );
     logFindings(found, this.log);
   }
 

@@ -18,6 +18,7 @@ import { passwordKeys } from "./password_keys.ts";
 import { ownTlsFiles } from "../../tls/tls_files.ts";
 import { checkCertificates } from "./check_certificates.ts";
 import { checkClientTls } from "./check_client_tls.ts";
+import { checkServerTls } from "./check_server_tls.ts";
 import { checkSts } from "./check_sts.ts";
 import { checkUsers } from "./check_users.ts";
 import { checkVerification } from "./check_verification.ts";
@@ -42,6 +43,7 @@ export async function checkConfigured(configuration: Configuration): Promise<Fin
     ...checkVerification(configuration),
     ...checkCertificates(configuration, ownTlsFiles),
     ...checkClientTls(configuration, ownTlsFiles),
+    ...checkServerTls(configuration, ownTlsFiles),
     ...await checkSts(configuration, world.resolver),
     ...namePatterns(configuration).map(findingOf),
     ...checkUsers(configuration, { ...world.tables, warn: () => {} }),

@@ -1,6 +1,11 @@
 import type { SettingsOf } from "../../config/parameters/settings_type.ts";
 import { createTlsContext, type TlsContext, type TlsMaterial } from "../../platform/socket/tls_context.ts";
-import { type Authorities, AuthorityStore, NO_AUTHORITIES } from "../../tls/authorities.ts";
+import {
+  type Authorities,
+  type AuthoritySources,
+  AuthorityStore,
+  NO_AUTHORITIES,
+} from "../../tls/authorities.ts";
 import { type Chains, materialOf } from "../../tls/chain.ts";
 import { ownFilesOf } from "../../tls/chain_parameters.ts";
 import { cipherList } from "../../tls/ciphers.ts";
@@ -50,6 +55,15 @@ export function fixedMaterial(
   };
 }
 
+/** Where the authorities are that may have signed clients' certificates. */
+export function serverAuthorities(settings: ServerTlsSettings): AuthoritySources {
+  return {
+    file: settings.smtpd_tls_CAfile,
+    folder: settings.smtpd_tls_CApath,
+    appendSystem: settings.tls_append_default_CA,
+  };
+}
+
 /** The contexts of a service, as its files are at the moment. */
 export class ServerContexts {
   readonly #fixed: Fixed;
@@ -71,11 +85,7 @@ export class ServerContexts {
     this.#fixed = fixed;
     if (readTlsSettings(settings).askCertificate) {
       this.#store = new AuthorityStore(
-        {
-          file: settings.smtpd_tls_CAfile,
-          folder: settings.smtpd_tls_CApath,
-          appendSystem: settings.tls_append_default_CA,
-        },
+        serverAuthorities(settings),
         files,
         warn,
       );

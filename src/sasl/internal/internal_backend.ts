@@ -43,8 +43,13 @@ export interface InternalBackendOptions {
   readonly now: () => number;
 }
 
-/** How many passwords a worker compares at a time, and how many may wait: more than that is guessing. */
-const GATE = { parallel: 2, waiting: 100 };
+/**
+ * A worker compares one password at a time: the threads that hash are those that sync the queue's files, and there are as many as processors.
+ * So many more may wait, about two seconds: more than that is guessing.
+ */
+const GATE = { parallel: 1, waiting: 60 };
+/** Whoever asks a directory waits and costs no processor: it must not hold up those who need no directory. */
+const BIND_GATE = { parallel: 16, waiting: 200 };
 
 interface Running {
   readonly passwords: PasswordChecker;
@@ -160,7 +165,7 @@ export function createInternalBackend(options: InternalBackendOptions): AuthBack
   const table: UserTable = users ?? { find: () => ({ is: "absent" }) };
   const gate = new Gate(GATE);
   const running: Running = {
-    passwords: new PasswordChecker({ table, gate, bind: options.bind }),
+    passwords: new PasswordChecker({ table, gate, binds: new Gate(BIND_GATE), bind: options.bind }),
     scram: new ScramFinder({ table, gate, decoyKey }),
     table,
     checkToken,

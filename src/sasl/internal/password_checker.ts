@@ -20,6 +20,8 @@ function decoyFor(stored: StoredPassword): StoredPassword {
 export interface PasswordCheckerContext {
   readonly table: UserTable;
   readonly gate: Gate;
+  /** The gate for those whose password the directory has. */
+  readonly binds: Gate;
   /** For users whose password the directory has. */
   readonly bind: Bind | undefined;
 }
@@ -56,7 +58,8 @@ export class PasswordChecker {
     address: string,
   ): Promise<PasswordVerdict> {
     try {
-      const { gate, bind } = this.#context;
+      const { bind, binds, gate: hashes } = this.#context;
+      const gate = stored.is === "ldap" ? binds : hashes;
       const isKnown = username !== undefined && this.#recent.has(username, address);
       const same = await gate.pass(() => isPassword(password, stored, bind), isKnown);
       if (same === BUSY) return { is: "trouble", why: "too many passwords to compare at a time" };

@@ -1,5 +1,5 @@
 // Files with keys and certificates, good ones and every kind of bad one, and what Postfix 3.7.11 says of each: held beside the real
-// one by test/interop/key_files_test.ts.
+// one by test/interop/tls/key_files_test.ts.
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";

@@ -1,0 +1,198 @@
+// What becomes of a message's content on its way in: ours beside the real Postfix's, byte by byte after names and times.
+import { expect } from "bun:test";
+import net from "node:net";
+import { settle } from "../../kit/memory/fake_clock.ts";
+import { masterLines } from "../../kit/scenes/live_line.ts";
+import { BASE_MAIN_CF, memorySmtpd } from "../../kit/memory/memory_smtpd.ts";
+import { type PostfixInstance, startPostfix } from "../../kit/servers/postfix.ts";
+import { freePort } from "../../kit/server.ts";
+import { type SmtpPeer, startSmtpPeer } from "../../kit/servers/smtp_peer.ts";
+import { withPeers } from "../../kit/peers.ts";
+import { until } from "../../kit/waiting.ts";
+
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "postfix", "root");
+
+interface Case {
+  readonly name: string;
+  /** What follows DATA, end of data included. */
+  readonly content: string;
+  readonly rcpts?: readonly string[];
+  readonly from?: string;
+  readonly hello?: string;
+}
+
+const END = "\r\n.\r\n";
+
+const CASES: readonly Case[] = [
+  { name: "plain", content: `Subject: x\r\n\r\nhello${END}` },
+  {
+    name: "two recipients",
+    content: `Subject: x\r\n\r\nhello${END}`,
+    rcpts: ["<b@example.com>", "<c@example.com>"],
+  },
+  { name: "no HELO", content: `Subject: x\r\n\r\nhello${END}`, hello: "" },
+  { name: "ESMTP", content: `Subject: x\r\n\r\nhello${END}`, hello: "EHLO client.example.org" },
+  { name: "quoted recipient", content: `Subject: x\r\n\r\nhello${END}`, rcpts: ['<"a b"@example.com>'] },
+  { name: "nothing", content: ".\r\n" },
+  { name: "header only", content: `Subject: x${END}` },
+  { name: "body only", content: `\r\nhello${END}` },
+  { name: "no header", content: `hello there\r\nworld${END}` },
+  { name: "dots", content: `S: x\r\n\r\n..a\r\n...\r\na.\r\n.b${END}` },
+  { name: "bare newlines", content: `S: a\r\nT: b\r\n\r\nb\rc\nd\r\r\n\r\nx\n.\r\ny\r\n.\nz\n.q\n..${END}` },
+  {
+    name: "bare newlines in the header",
+    content: `S: a\nT: b\rc\r\r\n\td\r\nU: \0x\r\n y\r\nV: z\r\n\r\n\0${END}`,
+  },
+  { name: "mbox line", content: `From foo@bar Mon\r\n>From x\r\nSubject : x\r\nX:y\r\n\r\nx${END}` },
+  { name: "mbox line in the middle", content: `Subject: x\r\nFrom bar\r\nx${END}` },
+  {
+    name: "dropped headers",
+    content:
+      `Bcc: z\r\nA: b\r\nBCC : foo,\r\n bar\r\nContent-Length: 5\r\nreturn-path: <q>\r\nC: d\r\n\r\nx${END}`,
+  },
+  {
+    name: "present ones stay",
+    content: `From: a@b.example\r\nDate: now\r\nMessage-ID: <1@x>\r\n\r\nx${END}`,
+  },
+  { name: "empty ones stay", content: `From:\r\nDate:\r\nMessage-ID:\r\n\r\nx${END}` },
+  { name: "resent", content: `Resent-To: x@example.org\r\nMessage-Id: <x@y>\r\n\r\nx${END}` },
+  {
+    name: "resent, complete",
+    content: `Resent-From: x@example.org\r\nResent-Date: x\r\nResent-Message-ID: <2@y>\r\n\r\nx${END}`,
+  },
+  { name: "blank continuation", content: `A: b\r\n  \r\nC: d\r\n\t\r\n\r\nx${END}` },
+  { name: "colon first", content: `: x\r\ny${END}` },
+  { name: "blank in the name", content: `X y: z\r\n\r\nq${END}` },
+  { name: "null sender", content: `Subject: x\r\n\r\nx${END}`, from: "<>" },
+  { name: "quoted sender", content: `Subject: x\r\n\r\nx${END}`, from: '<"a b"@example.org>' },
+  { name: "bare sender", content: `Subject: x\r\n\r\nx${END}`, from: "<alice>" },
+  {
+    name: "addresses",
+    content: `From: a\r\nTo: b@example.org, c <d>\r\nCc: e@x\r\nSubject: f\r\n\r\nx${END}`,
+  },
+  {
+    name: "addresses that stay",
+    content: `From: "A, B" <a@example.org> (x)\r\nTo: group: b@example.org, c@example.org;\r\n\r\nx${END}`,
+  },
+  { name: "eight bit", content: `Subject: \xc3\xa9\r\n\r\n\xff\xe9${END}` },
+  {
+    name: "Received",
+    content: `Received: by x; y\r\nReceived: by z\r\n\tid q; w\r\nSubject: x\r\n\r\nx${END}`,
+  },
+  { name: "long line", content: `Subject: x\r\n\r\n${"y".repeat(900)}\r\nz${END}` },
+  { name: "no blank line before the body", content: `Subject: x\r\nTo: y@example.org\r\nbody\r\nmore${END}` },
+  { name: "body ends in blank lines", content: `Subject: x\r\n\r\nx\r\n\r\n\r\n${END.slice(2)}` },
+];
+
+const CHECKED_CASES: readonly Case[] = [
+  {
+    name: "header actions",
+    content:
+      `A: 1\r\nB: 2\r\n folded\r\nSubject: x\r\nC: 3\r\nD: 4\r\nE: 5\r\nFrom: f@example.org\r\n\r\nx${END}`,
+  },
+  { name: "body actions", content: `S: x\r\n\r\nrepl a\r\n\r\nprep b\r\nign c\r\nd\r\nrepl${END}` },
+  { name: "header replaced by one that is dropped", content: `D: 4\r\n\r\nx${END}` },
+  {
+    name: "parts",
+    content:
+      `Content-Type: multipart/mixed; boundary=b\r\n\r\nrepl\r\n--b\r\nX-Part: 1\r\n f\r\nX-Part: 2\r\n\r\nrepl\r\n` +
+      `--b\r\n\r\nign\r\nno\r\n--b\r\nbody at once\r\n--b--\r\nrepl\r\n--b\r\nX-Part: 3${END}`,
+  },
+  { name: "header check, no body", content: `A: 1${END}` },
+];
+
+const CHECKS = {
+  header_checks:
+    "regexp:{{/^A:/ REPLACE Q: new}, {/^B:/ IGNORE}, {/^C:/ PREPEND P: p}, {/^D:/ REPLACE Bcc: z}, " +
+    "{/^E:/ REPLACE E : w}, {/^From:/ STRIP}}",
+  mime_header_checks: "regexp:{{/^X-Part: 1/ REPLACE Y: y}, {/^X-Part: 2/ IGNORE}}",
+  body_checks: "regexp:{{/^repl/ REPLACE new line}, {/^prep/ PREPEND before}, {/^ign/ IGNORE}}",
+};
+
+function norm(text: string): string {
+  return text
+    .replace(/\((?:Postfix|mta)\)/g, "(NAME)")
+    .replace(/\bid [0-9A-Z]{6,}/g, "id ID")
+    .replace(/<\d{14}\.[0-9A-Z]{6,}@/g, "<STAMP.ID@")
+    .replace(/\w{3}, \d+ \w{3} \d{4} [\d:]{8} \+0000 \(UTC\)/g, "DATE");
+}
+
+function dialogue(
+  { content, rcpts = ["<b@example.com>"], from = "<a@example.org>", hello = "HELO client" }: Case,
+) {
+  const commands = [`MAIL FROM:${from}`, ...rcpts.map((rcpt) => `RCPT TO:${rcpt}`), "DATA"];
+  return [...(hello === "" ? [] : [hello]), ...commands].map((line) => `${line}\r\n`).concat(content);
+}
+
+async function ours(each: Case, main: Record<string, string>): Promise<string> {
+  const house = memorySmtpd(main);
+  const connection = house.connect();
+  await settle();
+  for (const part of dialogue(each)) {
+    connection.send(Buffer.from(part, "latin1"));
+    await settle();
+  }
+  const [message] = house.store.messages.values();
+  return message === undefined ? connection.read() : Buffer.from(message.bytes).toString("latin1");
+}
+
+async function theirs(each: Case, port: number, peer: SmtpPeer): Promise<string> {
+  const before = peer.mails.length;
+  const socket = net.connect(port, "127.0.0.1");
+  const answer = () =>
+    new Promise<string>((resolve) => socket.once("data", (chunk) => resolve(chunk.toString())));
+  await answer();
+  let last = "";
+  for (const part of dialogue(each)) {
+    socket.write(Buffer.from(part, "latin1"));
+    last = await answer();
+  }
+  socket.end("QUIT\r\n");
+  if (!last.startsWith("250")) return last;
+  await until("the message", () => peer.mails.length > before);
+  return peer.mails[before]!.content;
+}
+
+const CONTEXTS: Readonly<Record<string, Record<string, string>>> = {
+  remote: { local_header_rewrite_clients: "" },
+  local: { local_header_rewrite_clients: "permit_inet_interfaces" },
+  checked: { local_header_rewrite_clients: "permit_inet_interfaces", ...CHECKS },
+};
+
+let postfix: PostfixInstance | undefined;
+let peer: SmtpPeer;
+const ports: Record<string, number> = {};
+
+beforeAll(async () => {
+  peer = await startSmtpPeer();
+  const hop = `smtp:[127.0.0.1]:${peer.port}`;
+  let master = "";
+  for (const [name, main] of Object.entries(CONTEXTS)) {
+    ports[name] = await freePort();
+    const transcript = { title: "", file: "", main, client: undefined, only: undefined, steps: [], logs: [] };
+    master += masterLines(transcript, ports[name]!, BASE_MAIN_CF);
+  }
+  postfix = await startPostfix({
+    main: {
+      ...BASE_MAIN_CF,
+      default_transport: hop,
+      local_transport: hop,
+      smtp_dns_support_level: "disabled",
+    },
+    master,
+  });
+}, 180_000);
+
+afterAll(async () => {
+  await postfix?.stop();
+  await peer?.close();
+});
+
+for (const [name, main] of Object.entries(CONTEXTS)) {
+  for (const each of name === "checked" ? CHECKED_CASES : CASES) {
+    test(`${name}: ${each.name}`, async () => {
+      const wanted = norm(await theirs(each, ports[name]!, peer));
+      expect(norm(await ours(each, main))).toBe(wanted);
+    }, 180_000);
+  }
+}

@@ -1,0 +1,32 @@
+// The session transcripts against the compiled binary, one service of master.cf for each.
+import { liveLine, masterLines } from "../../kit/scenes/live_line.ts";
+import { BASE_MAIN_CF } from "../../kit/memory/memory_smtpd.ts";
+import { freePort, type Server, startServer } from "../../kit/server.ts";
+import { allTranscripts, play } from "../../kit/scenes/transcript.ts";
+import { withPeers } from "../../kit/peers.ts";
+
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "dist/mta");
+
+const transcripts = allTranscripts().filter(({ only }) => only === undefined || only === "mta");
+const ports: number[] = [];
+let server: Server | undefined;
+
+beforeAll(async () => {
+  while (ports.length < transcripts.length) {
+    const port = await freePort();
+    if (!ports.includes(port)) ports.push(port);
+  }
+  server = await startServer({
+    mainCf: Object.entries({ ...BASE_MAIN_CF, smtpd_client_connection_count_limit: "0" })
+      .map(([name, value]) => `${name} = ${value}`),
+    masterCf: transcripts.map((transcript, i) => masterLines(transcript, ports[i]!, BASE_MAIN_CF)),
+  });
+}, 180_000);
+
+afterAll(async () => void await server?.stop());
+
+transcripts.forEach((transcript, i) => {
+  test.concurrent(`${transcript.file}: ${transcript.title}`, async () => {
+    await play(transcript, await liveLine(transcript, ports[i]!, () => server!.log()));
+  }, 180_000);
+});

@@ -21,6 +21,10 @@ beforeAll(async () => {
       "mydestination = example.com",
       "local_recipient_maps =",
       "local_transport = discard:",
+      "smtpd_sasl_auth_enable = yes",
+      "smtpd_sasl_type = internal",
+      "sasl_mechanisms = PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256",
+      "sasl_users = inline:{ann={PLAIN}secret}",
       "smtpd_timeout = 3s",
       "smtpd_error_sleep_time = 0",
       "smtpd_hard_error_limit = 1000",
@@ -121,6 +125,8 @@ const words = fc.constantFrom(
     .split("|"),
   ..."BDAT 9007199254740993|BDAT -1|BDAT 99999999999999999999 LAST|RSET|NOOP|VRFY b|ETRN example.com|QUIT|STARTTLS|AUTH PLAIN x"
     .split("|"),
+  ..."AUTH LOGIN|AUTH PLAIN|AUTH PLAIN AGFubgBzZWNyZXQ=|AUTH CRAM-MD5|AUTH SCRAM-SHA-256 biwsbj1hbm4scj1h|AUTH PLAIN =|YW5u|c2VjcmV0|=|*"
+    .split("|"),
   ..."XCLIENT ADDR=1.2.3.4 NAME=x|XCLIENT ADDR=|XFORWARD NAME=a+20b ADDR=[UNAVAILABLE]|MAIL FROM:<> SIZE=99999999999999999999"
     .split("|"),
   ..."MAIL FROM:<@a,@b:c@d> BODY=8BITMIME SMTPUTF8|RCPT TO:<b@example.com> NOTIFY=NEVER ORCPT=rfc822;x|Subject: y|Content-Type: multipart/x; boundary=b|--b|"
@@ -175,6 +181,20 @@ test("an endless command line costs no memory", async () => {
   const before = memory();
   const client = await open();
   await flood(client, Buffer.alloc(MiB, "A"), 200 * MiB, 4000);
+  await settlesBelow(before + 80 * MiB);
+  await honest();
+  client.socket.destroy();
+}, 180_000);
+
+test("an endless response to a challenge costs no memory", async () => {
+  const before = memory();
+  const client = await open();
+  client.socket.write("EHLO a\r\nAUTH PLAIN\r\n");
+  await until("334", () => client.text().includes("\n334 "));
+  await flood(client, Buffer.alloc(MiB, "A"), 200 * MiB, 4000);
+  client.socket.write("\r\nQUIT\r\n");
+  await until("221", () => client.text().includes("\n221 "));
+  expect(client.text()).toContain("\n500 5.5.6 SASL response limit exceeded\r\n");
   await settlesBelow(before + 80 * MiB);
   await honest();
   client.socket.destroy();

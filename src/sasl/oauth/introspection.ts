@@ -1,4 +1,5 @@
 import type { HttpRequest, HttpResult } from "../../platform/socket/http_client.ts";
+import { BUSY, Gate } from "../password/gate.ts";
 import type { PasswordVerdict } from "../mechanism/exchange.ts";
 import type { TokenRules } from "./oauth_settings.ts";
 import { isExpected, usernameIn } from "./token_claims.ts";
@@ -7,6 +8,8 @@ import { isExpected, usernameIn } from "./token_claims.ts";
 export type AskHttp = (request: HttpRequest) => Promise<HttpResult>;
 
 const [TIMEOUT, LIMIT] = [10_000, 65_536];
+/** Clients send what tokens they like: so many questions at a time are enough for an issuer. */
+const GATE = { parallel: 8, waiting: 100 };
 
 /** Asks the issuer of each token whether it is good (RFC 7662). */
 export function createIntrospection(
@@ -15,11 +18,14 @@ export function createIntrospection(
   rules: TokenRules,
   ask: AskHttp,
 ): (token: string, username: string) => Promise<PasswordVerdict> {
+  const gate = new Gate(GATE);
   return async (token, username) => {
     const basic = login();
     if (typeof basic !== "string") return trouble(basic.why);
     const form = { token, token_type_hint: "access_token" };
-    const result = await ask({ url, form, basic: basic || undefined, timeout: TIMEOUT, limit: LIMIT });
+    const request = { url, form, basic: basic || undefined, timeout: TIMEOUT, limit: LIMIT };
+    const result = await gate.pass(() => ask(request));
+    if (result === BUSY) return trouble("too many tokens to ask about at a time");
     if (result.is === "trouble") return trouble(result.why);
     if (result.status !== 200) return trouble(`answer ${result.status}`);
     const claims = recordIn(result.text);

@@ -224,6 +224,31 @@ describe("a token whose issuer is asked", () => {
     });
   });
 
+  test("tokens by the thousand are not questions by the thousand", async () => {
+    const answer = Promise.withResolvers<HttpResult>();
+    let [asked, most] = [0, 0];
+    const read = readOAuth(ASKED);
+    if (read === undefined || "why" in read) throw new Error("no tokens");
+    const check = createTokenChecker(read, {
+      ask: async () => {
+        most = Math.max(most, ++asked);
+        const result = await answer.promise;
+        asked--;
+        return result;
+      },
+      now: () => NOW,
+    });
+    const verdicts = Array.from({ length: 300 }, () => check("t", ""));
+    expect(await verdicts[299]!).toEqual({
+      is: "trouble",
+      why: "sasl_oauth_introspection: too many tokens to ask about at a time",
+    });
+    answer.resolve(text('{"active":false}'));
+    const ends = await Promise.all(verdicts);
+    expect(ends.filter(({ is }) => is === "refused").length).toBe(108);
+    expect(most).toBe(8);
+  });
+
   test("an issuer that does not answer as it should is a temporary trouble", async () => {
     const web = new Web();
     const check = checker(ASKED, web);

@@ -117,6 +117,17 @@ describe("passwords", () => {
     expect((await logIn(backend(), "PLAIN", plainClient(as("ann")))).is).toBe("failed");
   });
 
+  test("a name with smtpd_sasl_local_domain and without it has one salt, whether there is such a user or not", async () => {
+    const where = session({ realm: "Example.com" });
+    const saltOf = async (name: string) => {
+      const { said } = await logIn(backend(), "SCRAM-SHA-256", scram(name, "wrong"), where);
+      return /,s=[^,]+/.exec(said[0]!)![0];
+    };
+    for (const name of ["both", "nobody"]) {
+      expect(await saltOf(name)).toBe(await saltOf(`${name}@EXAMPLE.com`));
+    }
+  });
+
   test("a wrong password and an unknown user are answered with the same words", async () => {
     const wrong = await logIn(backend(), "PLAIN", plainClient(as("ann@example.com", "wrong")));
     const unknown = await logIn(backend(), "PLAIN", plainClient(as("eve@example.com", SECRET)));

@@ -33,14 +33,14 @@ export class ScramFinder {
     return async (name) => {
       const user = await findUser(this.#context.table, name, realm);
       if (user.is === "trouble") return user;
-      if (user.is === "absent") return this.#decoy(name);
+      if (user.is === "absent") return this.#decoy(name, realm);
       for (const stored of user.stored) {
         if (stored.is !== "scram" && stored.is !== "plain") continue;
         const verifier = await this.#verifierOf(stored, user.username);
         if (verifier === BUSY) return TOO_MANY;
         return { is: "verifier", username: user.username, verifier };
       }
-      return this.#decoy(name);
+      return this.#decoy(name, realm);
     };
   }
 
@@ -64,8 +64,8 @@ export class ScramFinder {
     );
   }
 
-  async #decoy(name: string): Promise<Awaited<ReturnType<FindScram>>> {
-    const salt = this.#saltOf(name.toLowerCase());
+  async #decoy(name: string, realm: string): Promise<Awaited<ReturnType<FindScram>>> {
+    const salt = this.#saltOf(wholeName(name, realm));
     if (this.#derives && await this.#derive(name, salt) === BUSY) return TOO_MANY;
     const key = hmac("sha256", this.#context.decoyKey, "stored", name);
     const verifier = { salt, iterations: this.#iterations, storedKey: key, serverKey: key };
@@ -75,4 +75,9 @@ export class ScramFinder {
   #saltOf(name: string): Buffer {
     return hmac("sha256", this.#context.decoyKey, "salt", name).subarray(0, 16);
   }
+}
+
+/** A user who is there has one salt with his domain and without. */
+function wholeName(name: string, realm: string): string {
+  return (realm === "" || name.includes("@") ? name : `${name}@${realm}`).toLowerCase();
 }

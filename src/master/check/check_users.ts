@@ -6,6 +6,7 @@ import { parseStored, type StoredPassword } from "../../sasl/password/stored_pas
 import { resolvePath, type TableContext } from "../../table/context.ts";
 import { isInProcess, openTable, tableType } from "../../table/table_types.ts";
 import type { Finding } from "./finding.ts";
+import { type TablePlace, tablePlace } from "./table_place.ts";
 import { placeOf, placeText } from "./place_of.ts";
 
 /** So many users are named in one finding. */
@@ -67,7 +68,9 @@ function readUsers(spec: string, tables: TableContext): Users {
       if (entry.is !== "key") continue;
       const stored = parseStored(entry.value);
       if (!("is" in stored)) users.push({ name: entry.key, stored });
-      else if (bad.length < MOST_NAMES) bad.push(badEntry(spec, file, { ...entry, why: stored.why }));
+      else if (bad.length < MOST_NAMES) {
+        bad.push(badEntry(tablePlace(spec, tables, entry.line), entry.key, stored.why));
+      }
     }
     return { users, findings: [...exposed, ...bad] };
   } finally {
@@ -75,16 +78,8 @@ function readUsers(spec: string, tables: TableContext): Users {
   }
 }
 
-function badEntry(
-  spec: string,
-  file: string,
-  { key, line, why }: { readonly key: string; readonly line?: number; readonly why: string },
-): Finding {
-  const place = line === undefined ? spec : `${file}, line ${line}`;
-  return warning(`${place}: sasl_users: ${key} cannot log in: ${why}`, {
-    file,
-    ...(line !== undefined && { line }),
-  });
+function badEntry({ text, at }: TablePlace, key: string, why: string): Finding {
+  return warning(`${text}: sasl_users: ${key} cannot log in: ${why}`, at);
 }
 
 /** What is stored, for each mechanism that wants more than a password to compare. */

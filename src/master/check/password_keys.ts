@@ -1,9 +1,10 @@
 import type { Configuration, Service } from "../../config/service.ts";
 import { splitList } from "../../config/syntax/list.ts";
-import { resolvePath, type TableContext } from "../../table/context.ts";
+import type { TableContext } from "../../table/context.ts";
 import type { Possible } from "../../table/table.ts";
 import { isInProcess, openTable } from "../../table/table_types.ts";
 import type { Finding } from "./finding.ts";
+import { tablePlace } from "./table_place.ts";
 
 /** Parameters that hold `transport:nexthop`. */
 const TRANSPORTS = [
@@ -107,32 +108,24 @@ interface Asked {
 
 function keysOf(spec: string, asked: Asked): Finding[] {
   const { parameter, tables } = asked;
-  const file = resolvePath(spec.slice(spec.indexOf(":") + 1), tables);
   const found = (valuesOf(spec, tables) ?? []).flatMap((entry): Finding[] => {
     if (entry.is !== "key") return [];
     const why = whyNeverAsked(entry.key.toLowerCase(), asked);
     if (why === undefined) return [];
-    const { line } = entry;
-    const place = line === undefined ? spec : `${file}, line ${line}`;
+    const { text: place, at } = tablePlace(spec, tables, entry.line);
     const text = `${place}: ${parameter}: nothing asks for "${entry.key}": ${why}`;
-    return [{
-      severity: "warning",
-      text,
-      consequence: text,
-      parameter,
-      file,
-      ...(line !== undefined && { line }),
-    }];
+    return [{ severity: "warning", text, consequence: text, parameter, ...at }];
   });
   const more = found.length - MOST_KEYS;
   if (more <= 0) return found;
-  const rest = `${file}: ${parameter}: nothing asks for ${more} more keys`;
+  const { text: place, at } = tablePlace(spec, tables);
+  const rest = `${at.file ?? place}: ${parameter}: nothing asks for ${more} more keys`;
   return [...found.slice(0, MOST_KEYS), {
     severity: "warning",
     text: rest,
     consequence: rest,
     parameter,
-    file,
+    ...at,
   }];
 }
 

@@ -93,3 +93,13 @@ test("the secret stands in no finding", () => {
     "SECRET",
   );
 });
+
+test("a table that is written into main.cf is named without what it holds", () => {
+  const main =
+    "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = inline:{{[a.example]:587=ann:secret}}\n" +
+    "relayhost = [a.example]:25\n";
+  expect(found("", main)).toEqual([
+    expect.stringMatching(/^inline:\.\.\.: smtp_sasl_password_maps: nothing asks for "\[a\.example\]:587": /),
+  ]);
+  expect(found("", main).join()).not.toContain("secret");
+});

@@ -148,13 +148,14 @@ async function real(spec: string, key: string): Promise<string> {
 /** The same question to both. */
 async function same(type: Type, lines: readonly string[], keys: readonly string[]): Promise<void> {
   const spec = `${type}:${queryFile([...base[type], ...lines])}`;
-  const { table } = open(spec);
+  const { table, warnings } = open(spec);
   const both = await Promise.all(keys.map(async (key) => [
     { key, answer: shown(await table.lookup(key)) },
     { key, answer: await real(spec, key) },
   ]));
   table.close();
-  expect(both.map(([ours]) => ours)).toEqual(both.map(([, theirs]) => theirs));
+  const because = warnings.join("\n");
+  expect(both.map(([ours]) => ours), because).toEqual(both.map(([, theirs]) => theirs));
 }
 
 const KEYS = [

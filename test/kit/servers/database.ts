@@ -83,7 +83,8 @@ export async function startPostgres(
         "-c",
         "fsync=off",
       ],
-      ...["-c", "shared_buffers=16MB", "-c", "logging_collector=off"],
+      // Each postmap of a table of tests that run at once has a connection of its own.
+      ...["-c", "shared_buffers=16MB", "-c", "logging_collector=off", "-c", "max_connections=500"],
       ...settings.flatMap((setting) => ["-c", setting]),
     ],
     client: [
@@ -118,6 +119,7 @@ export async function startMariadb(
     serve: [
       ...["--no-defaults", `--datadir=${data}`, `--socket=${socket}`, `--port=${port}`],
       ...["--bind-address=127.0.0.1", "--skip-log-bin", "--innodb-buffer-pool-size=16M"],
+      "--max-connections=500",
       ...["--innodb-flush-log-at-trx-commit=2", "--innodb-log-file-size=4M"],
       ...(options.settings ?? []),
     ],

@@ -64,7 +64,10 @@ const settlesBelow = (bytes: number) => until(`less than ${bytes} bytes of memor
 function diskUsed(folder: string): number {
   let total = 0;
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile()) total += statSync(join(entry.parentPath, entry.name)).blocks * 512;
+    // A file may go while the folder is read.
+    if (entry.isFile()) {
+      total += (statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+    }
   }
   return total;
 }

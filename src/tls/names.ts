@@ -49,9 +49,13 @@ function hostsOf({ hosts, subject }: Certificate): readonly string[] {
   return hosts.length > 0 ? hosts : commonNames(subject);
 }
 
-/** Whether a name of a certificate is the one that is looked for. `*` stands for one whole label, the first, of at least three. */
+/**
+ * Whether a name of a certificate is the one that is looked for. `*` stands for one whole label, the first, of at least three. A name
+ * with a NUL is nobody's: who reads up to there sees another one.
+ */
 export function isHostMatch(host: string, name: string): boolean {
   const [presented, wanted] = [host.toLowerCase(), name.toLowerCase()];
+  if (presented.includes("\0")) return false;
   if (wanted.startsWith(".")) return presented.length > wanted.length && presented.endsWith(wanted);
   if (presented === wanted) return true;
   if (!/^\*(\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?){2,}$/.test(presented)) return false;

@@ -30,6 +30,7 @@ const MATCHES: readonly [string, string, boolean][] = [
   ["*.*.example.com", "a.b.example.com", false],
   ["*.example.com", "xn--bcher-kva.example.com", true],
   ["mail.example.com\0.evil.example", "mail.example.com", false],
+  ["evil.example\0.example.com", ".example.com", false],
   ["*.example.com", "..example.com", false],
 ];
 

@@ -111,6 +111,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "add, change, list and test users who may log in",
     load: async () => (await import("./user/user_command.ts")).user,
   },
+  ban: {
+    group: "service",
+    summary: "list and lift bans after failed logins",
+    load: async () => (await import("./service/ban_command.ts")).ban,
+  },
   "posttls-finger": {
     group: "configuration",
     summary: "show the TLS of a mail server",

@@ -1,3 +1,4 @@
+import type { LoginLedger } from "../anvil/login_ledger.ts";
 import { Misfit } from "../base/shape.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import type { QueueCounts } from "../queue/store.ts";
@@ -23,6 +24,7 @@ export interface AnswerParts {
     readonly status: () => AcmeStatus | undefined;
     readonly renew: () => Promise<AcmeStatus>;
   };
+  readonly logins: () => Pick<LoginLedger, "bans" | "lift">;
 }
 
 /** Characters of the metrics in one row. */
@@ -94,6 +96,21 @@ export function controlService(parts: AnswerParts): ControlService {
     abort: end("abort"),
     acme: () => Promise.resolve({ ...optionally(parts.acme.status()) }),
     acme_renew: async () => ({ status: await parts.acme.renew() }),
+    async bans({ row }) {
+      let count = 0;
+      for (const ban of parts.logins().bans()) {
+        await row(ban);
+        count++;
+      }
+      return count;
+    },
+    async unban({ args: { all }, items }) {
+      const logins = parts.logins();
+      if (all === true) return [...logins.bans()].filter(({ what }) => logins.lift(what)).length;
+      let lifted = 0;
+      for await (const what of items) lifted += logins.lift(what) ? 1 : 0;
+      return lifted;
+    },
     async metrics({ row }) {
       const text = await parts.metrics();
       for (let at = 0; at < text.length; at += PIECE) await row(text.slice(at, at + PIECE));

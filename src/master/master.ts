@@ -11,6 +11,7 @@ import type { ServiceStatus } from "./control/service_status.ts";
 import { controlService } from "./control_answers.ts";
 import { addressVerification } from "../worker/address_verification_status.ts";
 import { AnvilLedger } from "../anvil/anvil_ledger.ts";
+import { type LoginBan, LoginLedger } from "../anvil/login_ledger.ts";
 import { Generation, type GenerationHost } from "./generation.ts";
 import { HelperProcesses } from "./helper/helper_processes.ts";
 import { Leases } from "./limits/leases.ts";
@@ -59,6 +60,8 @@ export class Master {
   readonly #leases = new Leases();
   readonly #anvil: AnvilLedger;
   readonly #tls: TlsCare;
+  /** Failed logins: kept over a reload. */
+  readonly #logins: LoginLedger;
   readonly #lentWatch: LentWatch;
   #cancelStatus = () => {};
   readonly #startedAt: number;
@@ -66,6 +69,11 @@ export class Master {
   readonly #restarts = this.metrics.counter(
     "mta_worker_restarts_total",
     "Workers started again after they died",
+  );
+  readonly #bans = this.metrics.counter(
+    "mta_login_bans_total",
+    "Addresses, networks and users that too many failed logins have shut out for a time",
+    "kind",
   );
   readonly #reloads = this.metrics.counter("mta_reloads_total", "Reloads by result", "result");
   #configuration: Configuration;
@@ -97,6 +105,7 @@ export class Master {
     });
     exposeTokenExpiry(this.metrics, () => this.#configuration.settings.data_directory);
     this.#anvil = new AnvilLedger(configuration.settings.anvil_rate_time_unit, () => world.now());
+    this.#logins = new LoginLedger(configuration.settings, () => world.now(), (ban) => this.#tellOfBan(ban));
     this.#helpers = new HelperProcesses({
       owner: () => this.#current?.plan.identity,
       queueDirectory: configuration.settings.queue_directory,
@@ -333,12 +342,19 @@ export class Master {
   #reportClients(): void {
     const { anvil_rate_time_unit, anvil_status_update_time } = this.#configuration.settings;
     this.#anvil.unit = anvil_rate_time_unit;
+    this.#logins.settings = this.#configuration.settings;
     this.#cancelStatus();
     const again = () => {
       this.#anvil.logStatus(this.log);
       this.#cancelStatus = this.#world.after(anvil_status_update_time * 1000, again);
     };
     this.#cancelStatus = this.#world.after(anvil_status_update_time * 1000, again);
+  }
+
+  #tellOfBan({ kind, what, failures, until }: LoginBan): void {
+    const seconds = Math.round((until - this.#world.now()) / 1000);
+    this.#bans.add(1, kind);
+    this.log.emit("master", "loginBan", { kind, what, failures, seconds });
   }
 
   #closeLog(target: LogTarget): void {
@@ -406,6 +422,7 @@ export class Master {
       status: () => this.acme.status,
       renew: () => this.acme.renew(),
     },
+    logins: () => this.#logins,
   });
 
   /** What `mta status --json` prints. */
@@ -498,6 +515,7 @@ export class Master {
     lease: async ({ key, limit }, worker) => (await this.#leases.take(key, limit, worker), null),
     release: ({ key }, worker) => Promise.resolve((this.#leases.release(key, worker), null)),
     anvil: ({ events }, worker) => Promise.resolve(this.#anvil.take(worker, events)),
+    login: (event) => Promise.resolve(this.#logins.take(event)),
   };
 }
 

@@ -86,4 +86,9 @@ export const masterEvents = {
     "info",
     (e) => `queue: ${e.messages} messages taken over from shard ${e.shard}`,
   ),
+  /** `kind` is address, network or user. */
+  loginBan: event<{ kind: string; what: string; failures: number; seconds: number }>(
+    "warning",
+    (e) => `too many failed logins: ${e.failures} of ${e.kind} ${e.what}: refused for ${e.seconds} s`,
+  ),
 } as const;

@@ -39,6 +39,8 @@ export interface AuthSession {
   readonly server: { readonly address: string; readonly port: number };
   /** Undefined in the clear. */
   readonly tls: AuthTls | undefined;
+  /** Whose password is compared first where several wait: 0, then 1 (the default), then 2. */
+  readonly rank?: 0 | 1 | 2 | undefined;
 }
 
 /**

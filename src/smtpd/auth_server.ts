@@ -8,6 +8,8 @@ export interface AuthPeer {
   readonly client: Endpoint;
   readonly server: Endpoint;
   readonly tls: AuthTls | undefined;
+  /** How long it may wait for its turn, in the order of those who wait (login_failure_limit). */
+  readonly rank?: 0 | 1 | 2;
 }
 
 /** What a session may log in with. Shared by all sessions that may use the same. */

@@ -100,7 +100,7 @@ class FilteredAuth implements AuthServer {
     return this.#backend.begin(mechanism, this.#session(peer));
   }
 
-  #session({ client, server, tls }: AuthPeer): AuthSession {
+  #session({ client, server, tls, rank }: AuthPeer): AuthSession {
     const { smtpd_sasl_service, smtpd_sasl_local_domain, myhostname } = this.#settings;
     return {
       service: smtpd_sasl_service,
@@ -109,6 +109,7 @@ class FilteredAuth implements AuthServer {
       client: { ...client, address: known(client.address) },
       server: { ...server, address: known(server.address) },
       tls,
+      rank,
     };
   }
 }

@@ -23,6 +23,29 @@ export interface Anvil {
   newTlsRate(service: string, range: string): MaybeAsync<number>;
 }
 
+/** A client that logs in, as its failures are counted: the range of addresses that counts as the client, and its network. */
+export interface LoginClient {
+  readonly range: string;
+  readonly network: string;
+}
+
+/** What is known against a client or user, of failed logins. */
+export interface LoginVerdict {
+  /** Seconds for which it is refused; 0 when it is not. */
+  readonly refusedFor: number;
+  /** Seconds that the answer is held back. */
+  readonly delay: number;
+  /** Where its password waits to be compared: 0 comes first (somebody has logged in from there), 2 last (it has failed). */
+  readonly rank: 0 | 1 | 2;
+}
+
+/** The account of failed logins, across sessions and workers (login_failure_limit). */
+export interface LoginAccount {
+  begin(address: string): MaybeAsync<LoginVerdict>;
+  failed(address: string, user: string | undefined): MaybeAsync<LoginVerdict>;
+  passed(address: string, user: string): MaybeAsync<LoginVerdict>;
+}
+
 /** A client as the lists of main.cf name it. */
 export interface ListedClient {
   readonly name: string;
@@ -68,6 +91,8 @@ export interface SmtpdDeps {
   readonly tls?: ServiceTls;
   /** Undefined: nobody can log in (smtpd_sasl_auth_enable). */
   readonly auth?: AuthServer;
+  /** Undefined: failed logins are not counted. */
+  readonly logins?: LoginAccount;
   readonly probeSender?: ProbeSender;
   /** Addresses that mynetworks does not count for, though it contains them (trust_container_gateway). */
   readonly untrustedGateways?: readonly string[];
@@ -80,4 +105,5 @@ export type ListParameter =
   | "smtpd_authorized_xclient_hosts"
   | "smtpd_authorized_xforward_hosts"
   | "smtpd_forbid_bare_newline_exclusions"
-  | "smtpd_client_event_limit_exceptions";
+  | "smtpd_client_event_limit_exceptions"
+  | "login_failure_exceptions";

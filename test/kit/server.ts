@@ -153,6 +153,7 @@ function baseMainCf(directory: string): string[] {
     "inet_interfaces = 127.0.0.1",
     "inet_protocols = ipv4",
     "mynetworks = 127.0.0.0/8",
+    "login_failure_exceptions = 127.0.0.0/8",
     "maillog_file = /dev/stdout",
     "worker_processes = 1",
     "http_listen =",

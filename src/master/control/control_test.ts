@@ -27,6 +27,8 @@ const row = (n: number): QueueRow => ({
 });
 
 const idle: ControlService = {
+  bans: () => Promise.resolve(0),
+  unban: () => Promise.resolve(0),
   status: () => Promise.reject(new Error("not asked")),
   reload: () => Promise.resolve(null),
   stop: () => Promise.resolve(null),

@@ -1,4 +1,17 @@
-import { count, flag, list, Misfit, nothing, optional, record, type Shape, text } from "../../base/shape.ts";
+import { LOGIN_KINDS, type LoginBan } from "../../anvil/login_ledger.ts";
+import {
+  count,
+  finite,
+  flag,
+  list,
+  Misfit,
+  nothing,
+  oneOf,
+  optional,
+  record,
+  type Shape,
+  text,
+} from "../../base/shape.ts";
 import { type RunningAnswer, runningAnswer } from "../../explain/explanation_shape.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import { queueCounts, queueId, queueName } from "../../queue/queue_shapes.ts";
@@ -60,6 +73,10 @@ export interface ControlVerbs {
   readonly acme: Verbal<None, { readonly status?: AcmeStatus }>;
   /** Orders it now; done when that has ended, whatever came of it. */
   readonly acme_renew: Verbal<None, { readonly status?: AcmeStatus }>;
+  /** Who may not log in for a time (login_failure_limit). */
+  readonly bans: Verbal<None, number, { readonly row: LoginBan }>;
+  /** Lifts bans, of all or of those whose names follow; answers how many there were. */
+  readonly unban: Verbal<Which, number, { readonly item: string }>;
   /** New mail in the maildrop. */
   readonly pickup: Verbal<None, null>;
 }
@@ -98,6 +115,13 @@ export const MOST_WORDS = 1000;
 const WORD = text(4096);
 /** The words of one session together. */
 export const words: Shape<readonly string[]> = list(WORD, MOST_WORDS);
+
+const loginBan = record<LoginBan>({
+  kind: oneOf(...LOGIN_KINDS),
+  what: text(256),
+  failures: count,
+  until: finite,
+});
 
 const ofAcme = record<ResultOf<"acme">>({ status: optional(acmeStatus) });
 
@@ -143,6 +167,15 @@ export const VERBS: { readonly [V in Verb]: VerbRow<V> } = {
     result: runningAnswer,
     ...NO_STREAMS,
     item: WORD,
+    takesItems: true,
+  },
+  bans: { mayUse: "owner", args: none, result: count, ...NO_STREAMS, row: loginBan },
+  unban: {
+    mayUse: "owner",
+    args: record<Which>({ all: optional(flag) }),
+    result: count,
+    item: text(256),
+    row: never,
     takesItems: true,
   },
   pickup: { mayUse: "authorized_flush_users", args: none, result: nothing, ...NO_STREAMS },

@@ -45,7 +45,7 @@ export interface InternalBackendOptions {
 
 /**
  * A worker compares one password at a time: the threads that hash are those that sync the queue's files, and there are as many as processors.
- * So many more may wait, about two seconds: more than that is guessing.
+ * So many more of each rank may wait, about two seconds: more than that is guessing.
  */
 const GATE = { parallel: 1, waiting: 60 };
 /** Whoever asks a directory waits and costs no processor: it must not hold up those who need no directory. */
@@ -76,7 +76,7 @@ function bindsTo({ tls }: AuthSession): boolean {
 
 const scramStart = (plus: boolean): Mechanism["start"] => (session, { scram }, offersPlus) => {
   const context = {
-    find: scram.findIn(session.realm),
+    find: scram.findFor(session),
     plus,
     offersPlus,
     channelBinding: session.tls?.channelBinding ?? noBinding,
@@ -103,15 +103,13 @@ const MECHANISMS: readonly Mechanism[] = [
     name: "PLAIN",
     properties: ["plaintext", "active", "dictionary"],
     fits: always,
-    start: ({ realm, client }, { passwords }) => (initial) =>
-      plainServer(initial, passwords.checkIn(realm, client.address)),
+    start: (session, { passwords }) => (initial) => plainServer(initial, passwords.checkFor(session)),
   },
   {
     name: "LOGIN",
     properties: ["plaintext", "active", "dictionary"],
     fits: always,
-    start: ({ realm, client }, { passwords }) => (initial) =>
-      loginServer(initial, passwords.checkIn(realm, client.address)),
+    start: (session, { passwords }) => (initial) => loginServer(initial, passwords.checkFor(session)),
   },
   {
     name: "CRAM-MD5",

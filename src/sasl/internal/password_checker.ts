@@ -1,4 +1,5 @@
 import { then } from "../../base/maybe_async.ts";
+import type { AuthSession } from "../auth_backend.ts";
 import type { CheckPassword, PasswordVerdict } from "../mechanism/exchange.ts";
 import { type Bind, isPassword } from "../password/check_password.ts";
 import { BUSY, type Gate } from "../password/gate.ts";
@@ -26,6 +27,15 @@ export interface PasswordCheckerContext {
   readonly bind: Bind | undefined;
 }
 
+/** What counts of a session when its password is compared. */
+type PasswordSession = Pick<AuthSession, "realm" | "rank" | "client">;
+
+/** Who it is that a password is compared for; nobody where no user was found. */
+interface Login extends Pick<AuthSession, "rank"> {
+  readonly username: string | undefined;
+  readonly address: string;
+}
+
 /** Compares passwords with what the table of users has. One for all sessions: it remembers what users' hashes cost. */
 export class PasswordChecker {
   readonly #context: PasswordCheckerContext;
@@ -40,28 +50,28 @@ export class PasswordChecker {
     this.#decoy = nobody[0]!;
   }
 
-  /** The check for sessions of a realm with a client. */
-  checkIn(realm: string, address: string): CheckPassword {
+  /** The check for a session. */
+  checkFor({ realm, rank, client }: PasswordSession): CheckPassword {
     return (name, password) =>
       then(findUser(this.#context.table, name, realm), (user) => {
         if (user.is === "trouble") return user;
         const stored = user.is === "found" ? user.stored[0]! : this.#decoy;
         if (user.is === "found") this.#decoy = decoyFor(stored);
-        return this.#compare(password, stored, user.is === "found" ? user.username : undefined, address);
+        const username = user.is === "found" ? user.username : undefined;
+        return this.#compare(password, stored, { username, address: client.address, rank });
       });
   }
 
   async #compare(
     password: string,
     stored: StoredPassword,
-    username: string | undefined,
-    address: string,
+    { username, address, rank }: Login,
   ): Promise<PasswordVerdict> {
     try {
       const { bind, binds, gate: hashes } = this.#context;
       const gate = stored.is === "ldap" ? binds : hashes;
       const isKnown = username !== undefined && this.#recent.has(username, address);
-      const same = await gate.pass(() => isPassword(password, stored, bind), isKnown);
+      const same = await gate.pass(() => isPassword(password, stored, bind), isKnown ? 0 : rank);
       if (same === BUSY) return { is: "trouble", why: "too many passwords to compare at a time" };
       if (!same || username === undefined) return { is: "refused" };
       this.#recent.add(username, address);

@@ -157,6 +157,22 @@ describe("the gate", () => {
     expect(await gate.pass(async () => "free again")).toBe("free again");
   });
 
+  test("the first rank goes first, and those of another rank take it no place to wait", async () => {
+    const gate = new Gate({ parallel: 1, waiting: 2 });
+    const done: string[] = [];
+    let end = () => {};
+    const first = gate.pass(() => new Promise<void>((resolve) => end = resolve));
+    const pass = (name: string, rank: 0 | 1 | 2) =>
+      gate.pass(() => Promise.resolve(void done.push(name)), rank);
+    const guesses = Array.from({ length: 100 }, (_, at) => pass(`guess${at}`, 2));
+    const others = [pass("unknown", 1), pass("known", 0)];
+    end();
+    await first;
+    expect((await Promise.all(guesses)).filter((each) => each === BUSY)).toHaveLength(98);
+    expect(await Promise.all(others)).not.toContain(BUSY);
+    expect(done).toEqual(["known", "unknown", "guess0", "guess1"]);
+  });
+
   test("work that fails gives its place back", async () => {
     const gate = new Gate({ parallel: 1, waiting: 0 });
     const failing = gate.pass(() => Promise.reject(new Error("no library")));

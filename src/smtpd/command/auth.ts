@@ -6,8 +6,9 @@ import type { Context } from "../context.ts";
 import type { CommandPhase, PhaseAt } from "../phase.ts";
 import { authFor, authPeerOf, learnOffer } from "../policy/auth_offer.ts";
 import { overRate } from "../policy/client_limits.ts";
-import { answer, type Step } from "../step.ts";
-import { type Attempt, failure, goOn } from "./auth_exchange.ts";
+import { admitLogin, type LoginRefusal } from "../policy/login_failures.ts";
+import { answer, dismissal, type Step } from "../step.ts";
+import { type Attempt, failure, goOn, logFailure } from "./auth_exchange.ts";
 
 const HELLO_FIRST = refuse(503, "5.5.1", "Error: send HELO/EHLO first");
 const DISABLED = refuse(503, "5.5.1", "Error: authentication not enabled");
@@ -55,11 +56,21 @@ function admit(phase: CommandPhase, context: Context, words: readonly string[]):
     const { offer } = learned;
     // What is learnt here is known from now on, whatever becomes of the login.
     const facts = { ...context.facts, offer };
-    return then(
-      begin(context, { phase, server, offer, mechanism, initial }),
-      (step) => ({ ...step, facts: step.facts ?? facts }),
-    );
+    const beginning = { phase, server, offer, mechanism, initial };
+    return then(admitLogin(context), (admitted) => {
+      if ("reply" in admitted) return turnAway(context, beginning, admitted);
+      return then(
+        begin(context, beginning, admitted.rank),
+        (step) => ({ ...step, facts: step.facts ?? facts }),
+      );
+    });
   });
+}
+
+/** The log has it as a failure, so that whoever watches that (fail2ban) sees who goes on. */
+function turnAway(context: Context, { phase, mechanism }: Beginning, { why, reply }: LoginRefusal): Step {
+  logFailure(context, mechanism, { is: "failed", reason: why });
+  return { ...dismissal(phase, reply), counts: "bad", counted: "auth" };
 }
 
 interface Beginning {
@@ -71,7 +82,11 @@ interface Beginning {
   readonly initial: string | undefined;
 }
 
-function begin(context: Context, { phase, server, offer, mechanism, initial }: Beginning): MaybeAsync<Step> {
+function begin(
+  context: Context,
+  { phase, server, offer, mechanism, initial }: Beginning,
+  rank: 0 | 1 | 2,
+): MaybeAsync<Step> {
   const { texts } = server;
   const fail = (reason: string) =>
     failure(context, { back: phase, mechanism }, { is: "failed", reason }, "bad");
@@ -84,7 +99,7 @@ function begin(context: Context, { phase, server, offer, mechanism, initial }: B
     back: phase,
     mechanism,
     texts,
-    exchange: server.begin(name, authPeerOf(context)),
+    exchange: server.begin(name, { ...authPeerOf(context), rank }),
   };
   return then(attempt.exchange.step(response), (step) => goOn(context, attempt, step, "first"));
 }

@@ -4,6 +4,7 @@ import { printable } from "../../base/printable.ts";
 import type { AuthStep } from "../../sasl/auth_backend.ts";
 import { accept, defer, refuse, type Reply } from "../../smtp/reply.ts";
 import type { Context } from "../context.ts";
+import { countFailure, countSuccess } from "../policy/login_failures.ts";
 import type { Input } from "../input.ts";
 import type { PhaseAt } from "../phase.ts";
 import type { Counts, Step } from "../step.ts";
@@ -27,13 +28,12 @@ function refusalFor({ temporary }: Failed, reason: string): Reply {
   return refuse(535, "5.7.8", `Error: authentication failed: ${reason}`);
 }
 
-/** A login that has come to nothing; the log has the words that fail2ban looks for. */
-export function failure(
+/** Says that a login has come to nothing, in the words that fail2ban looks for. Answers the reason. */
+export function logFailure(
   { deps: { log }, clientText: client }: Context,
-  { back, mechanism }: Pick<Attempt, "back" | "mechanism">,
+  mechanism: string,
   failed: Failed,
-  counts: "bad" | "failed",
-): Step {
+): string {
   const reason = printable(failed.reason) || "(reason unavailable)";
   for (const warning of failed.warnings ?? []) log.note("smtpd", "warning", warning);
   log.emit("smtpd", "saslFailed", {
@@ -43,11 +43,42 @@ export function failure(
     temporary: failed.temporary === true,
     username: printable(failed.username ?? "(unavailable)").slice(0, SHOWN),
   });
+  return reason;
+}
+
+/** A login that has come to nothing. */
+export function failure(
+  context: Context,
+  { back, mechanism }: Pick<Attempt, "back" | "mechanism">,
+  failed: Failed,
+  counts: "bad" | "failed",
+): Step {
+  const reason = logFailure(context, mechanism, failed);
   return { phase: back, reply: refusalFor(failed, reason), counts, counted: "auth" };
 }
 
+/** A failure that the back end tells of counts against the client and the user, but for its own trouble. */
+function failed(
+  context: Context,
+  attempt: Attempt,
+  step: Failed,
+  counts: "bad" | "failed",
+): MaybeAsync<Step> {
+  const told = failure(context, attempt, step, counts);
+  if (step.temporary) return told;
+  return then(
+    countFailure(context, step.username),
+    (refusal) => refusal === undefined ? told : { ...told, reply: refusal.reply },
+  );
+}
+
 /** What follows from a back end's answer: to the command itself (`first`), or to one of the responses after it. */
-export function goOn(context: Context, attempt: Attempt, step: AuthStep, turn: "first" | "later"): Step {
+export function goOn(
+  context: Context,
+  attempt: Attempt,
+  step: AuthStep,
+  turn: "first" | "later",
+): MaybeAsync<Step> {
   const counts = (good: Counts, bad: Counts) => turn === "first" ? good : bad;
   switch (step.is) {
     case "challenge": {
@@ -56,11 +87,31 @@ export function goOn(context: Context, attempt: Attempt, step: AuthStep, turn: "
       return { phase, reply, ...(turn === "first" && { counts: "neither", counted: "auth" }) };
     }
     case "failed":
-      return failure(context, attempt, step, turn === "first" ? "bad" : "failed");
+      return failed(context, attempt, step, turn === "first" ? "bad" : "failed");
     case "done": {
       const login = { method: printable(attempt.mechanism), username: printable(step.username) };
       const facts = { ...context.facts, login };
-      return { phase: attempt.back, facts, reply: DONE, counts: counts("good", "done"), counted: "auth" };
+      const done = {
+        phase: attempt.back,
+        facts,
+        reply: DONE,
+        counts: counts("good", "done"),
+        counted: "auth",
+      } as const;
+      return then(countSuccess(context, step.username), (refusal) => {
+        if (refusal === undefined) return done;
+        logFailure(context, attempt.mechanism, {
+          is: "failed",
+          reason: refusal.why,
+          username: step.username,
+        });
+        return {
+          phase: attempt.back,
+          reply: refusal.reply,
+          counts: counts("bad", "failed"),
+          counted: "auth",
+        };
+      });
     }
   }
 }

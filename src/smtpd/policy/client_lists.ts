@@ -12,6 +12,7 @@ export const CLIENT_LIST_PARAMETERS = [
   "smtpd_authorized_xforward_hosts",
   "smtpd_forbid_bare_newline_exclusions",
   "smtpd_client_event_limit_exceptions",
+  "login_failure_exceptions",
 ] as const satisfies readonly ListParameter[];
 
 /** Their values, and how such lists are read. */

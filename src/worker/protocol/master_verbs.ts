@@ -1,5 +1,18 @@
 import { type AnvilEvent, MOST_EVENTS } from "../../anvil/anvil_ledger.ts";
-import { finite, integer, list, nothing, oneOf, pair, record, type Shape, text } from "../../base/shape.ts";
+import type { LoginEvent } from "../../anvil/login_ledger.ts";
+import type { LoginClient, LoginVerdict } from "../../smtpd/deps.ts";
+import {
+  finite,
+  integer,
+  list,
+  nothing,
+  oneOf,
+  optional,
+  pair,
+  record,
+  type Shape,
+  text,
+} from "../../base/shape.ts";
 
 /** Longest key of a lease; longer ones are shortened by who asks. */
 export const LONGEST_KEY = 1024;
@@ -19,6 +32,8 @@ export interface MasterVerbs {
     readonly args: { readonly events: readonly AnvilEvent[] };
     readonly result: readonly (readonly [number, number])[];
   };
+  /** A login that begins, or has come to something; answered with what is known against who tries. */
+  readonly login: { readonly args: LoginEvent; readonly result: LoginVerdict };
 }
 
 export type MasterVerb = keyof MasterVerbs;
@@ -45,6 +60,16 @@ const event: Shape<AnvilEvent> = pair(
   text(LONGEST_CLIENT),
 );
 
+const loginEvent = record<{
+  readonly is: LoginEvent["is"];
+  readonly client: LoginClient;
+  readonly user?: string;
+}>({
+  is: oneOf("begin", "failed", "passed"),
+  client: record<LoginClient>({ range: text(LONGEST_CLIENT), network: text(LONGEST_CLIENT) }),
+  user: optional(text(LONGEST_CLIENT)),
+});
+
 /** The check of each verb, for both ends. */
 export const MASTER_VERBS: { readonly [V in MasterVerb]: VerbShapes<V> } = {
   helper: { args: record<MasterArgs<"helper">>({ uid: ID, gid: ID }), result: text(4096) },
@@ -56,6 +81,10 @@ export const MASTER_VERBS: { readonly [V in MasterVerb]: VerbShapes<V> } = {
   anvil: {
     args: record<MasterArgs<"anvil">>({ events: list(event, MOST_EVENTS) }),
     result: list(pair(finite, finite), MOST_EVENTS),
+  },
+  login: {
+    args: loginEvent,
+    result: record<LoginVerdict>({ refusedFor: finite, delay: finite, rank: oneOf(0, 1, 2) }),
   },
 };
 

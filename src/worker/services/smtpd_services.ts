@@ -1,3 +1,4 @@
+import { loginAccount } from "../../anvil/login_account.ts";
 import { createAccessPolicy, type PolicyDeps } from "../../access/create_policy.ts";
 import type { AccessPolicy } from "../../access/policy.ts";
 import { createServiceFooter } from "../../access/reply/reject_footer.ts";
@@ -99,6 +100,13 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     ...(opened.auth !== undefined && { auth: opened.auth }),
     untrustedGateways: service.untrustedGateways?.() ?? [],
     anvil,
+    logins: loginAccount((event) => parts.context.request("login", event), {
+      prefixLengths: {
+        ipv4: settings.smtpd_client_ipv4_prefix_length,
+        ipv6: settings.smtpd_client_ipv6_prefix_length,
+      },
+      realm: settings.smtpd_sasl_local_domain,
+    }),
     replied: countReplies(metrics),
   });
 }

@@ -10,7 +10,7 @@ function usage(): string {
     if (names.length === 0) return "";
     return `${group}\n${names.map(([name, row]) => `  ${name.padEnd(15)} ${row.summary}`).join("\n")}\n`;
   });
-  return `usage: mta [-c config_dir] [-v] COMMAND [arguments]\n${rows.join("")}\n` +
+  return `usage: mta [-c config_dir] [-v] COMMAND [arguments]\n${rows.join("")}` +
     "COMMAND --help says more. By a link (postmap -> mta) it is that command.\n";
 }
 

@@ -15,7 +15,7 @@ const LIMITS = {
   login_ban_time: 900,
 };
 
-function trial(main: Readonly<Record<string, string>> = {}) {
+function trial(main: Readonly<Record<string, string>> = {}, processLimit = "-") {
   const ledger = new LoginLedger(LIMITS, () => of.clock.now(), () => {});
   const logins = loginAccount((event) => Promise.resolve(ledger.take(event)), {
     prefixLengths: { ipv4: 32, ipv6: 84 },
@@ -29,7 +29,7 @@ function trial(main: Readonly<Record<string, string>> = {}) {
       mynetworks: "127.0.0.1",
       ...main,
     },
-    { dovecot: memoryDovecot(), logins },
+    { dovecot: memoryDovecot(), logins, processLimit },
   );
   const client = async (address: string) => {
     const connection = of.connect(address);
@@ -133,6 +133,35 @@ test("while an answer is held back the client may go, and nobody is logged in or
   await clock.advance(60_000);
   expect(connection.read()).toBe("");
   expect(smtpd.sessions).toBe(0);
+});
+
+test("while an answer is held back the slot is free for who waits for it", async () => {
+  const { client, ledger, connect, log, smtpd } = trial({}, "1");
+  ledger.take({ is: "failed", client: { range: "192.0.2.1", network: "192.0.2.0/24" } });
+  const { connection } = await client("192.0.2.1");
+  connection.send(`${WRONG}\r\n`);
+  await settle();
+  expect(connection.closed).toBe(false);
+  const other = connect("192.0.2.2");
+  await settle();
+  expect(connection.read()).toBe("421 4.7.0 mail.example.com Error: too many errors\r\n");
+  expect(connection.closed).toBe(true);
+  connection.handler.close(undefined);
+  await settle();
+  expect(other.read()).toStartWith("220 ");
+  expect(smtpd.sessions).toBe(1);
+  expect(log.lines.join("\n")).toContain("too many errors after AUTH from unknown[192.0.2.1]");
+});
+
+test("a stop does not wait for an answer that is held back", async () => {
+  const { client, ledger, smtpd } = trial();
+  ledger.take({ is: "failed", client: { range: "192.0.2.1", network: "192.0.2.0/24" } });
+  const { connection } = await client("192.0.2.1");
+  connection.send(`${WRONG}\r\n`);
+  await settle();
+  smtpd.stop(new AbortController().signal);
+  expect(connection.read()).toStartWith("421 4.3.2 ");
+  await smtpd.drained();
 });
 
 test("what Dovecot cannot answer for now is no failure", async () => {

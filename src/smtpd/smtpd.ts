@@ -80,6 +80,10 @@ class SmtpdService implements Smtpd, SessionOwner {
     queueMicrotask(() => session.start());
   }
 
+  spare(): void {
+    if (this.#waiting.size > 0) this.#room.wanted();
+  }
+
   leave(session: Session): void {
     this.#waiting.delete(session);
     if (!this.#sessions.delete(session)) return;

@@ -44,6 +44,8 @@ export interface Step {
   readonly counts?: Counts | undefined;
   /** The command that it counts as. */
   readonly counted?: Counted | undefined;
+  /** The answer comes so many milliseconds later, on purpose; meanwhile who waits for the session's slot gets it. */
+  readonly delay?: number | undefined;
   /** Counts against smtpd_junk_command_limit. */
   readonly junk?: boolean | undefined;
   readonly after?: After | undefined;

@@ -38,10 +38,6 @@ const PEERS = {
   },
   curl: { files: ["/usr/bin/curl"], packages: "curl" },
   debootstrap: { files: ["/usr/sbin/debootstrap"], packages: "debootstrap" },
-  fail2ban: {
-    files: ["/usr/bin/fail2ban-regex", "/etc/fail2ban/filter.d/postfix.conf"],
-    packages: "fail2ban",
-  },
   knot: { files: ["/usr/sbin/knotd"], packages: "knot" },
   ldns: { files: ["/usr/bin/ldns-keygen", "/usr/bin/ldns-signzone"], packages: "ldnsutils" },
   "libsasl2-modules": {

@@ -68,7 +68,7 @@ function failed(
   if (step.temporary) return told;
   return then(
     countFailure(context, step.username),
-    (refusal) => refusal === undefined ? told : { ...told, reply: refusal.reply },
+    ({ delay, refusal }) => ({ ...told, delay, reply: refusal?.reply ?? told.reply }),
   );
 }
 

@@ -50,16 +50,16 @@ export function countSuccess(context: Context, user: string): MaybeAsync<LoginRe
   return then(ask(context, (logins, address) => logins.passed(address, user)), userRefusal);
 }
 
-/** Counts a failure, and holds the client's session; who guesses at a user that is refused hears what everybody hears then. */
+/**
+ * Counts a failure: how long the answer is held back, in milliseconds; who guesses at a user that is refused hears what everybody hears
+ * then.
+ */
 export function countFailure(
   context: Context,
   user: string | undefined,
-): MaybeAsync<LoginRefusal | undefined> {
-  return then(ask(context, (logins, address) => logins.failed(address, user)), (verdict) => {
-    const refusal = userRefusal(verdict);
-    if (verdict.delay === 0) return refusal;
-    return new Promise<LoginRefusal | undefined>((resolve) => {
-      context.deps.clock.after(verdict.delay * 1000, () => resolve(refusal));
-    });
-  });
+): MaybeAsync<{ readonly delay: number; readonly refusal: LoginRefusal | undefined }> {
+  return then(
+    ask(context, (logins, address) => logins.failed(address, user)),
+    (verdict) => ({ delay: verdict.delay * 1000, refusal: userRefusal(verdict) }),
+  );
 }

@@ -118,8 +118,8 @@ function runKnown(phase: LinePhase, session: CommandReader, row: CommandRow, lin
   return isPromise(step) ? step.then((made) => countedAs(made, row)) : countedAs(step, row);
 }
 
-function countedAs({ phase, facts, reply, counts, after }: Step, { counted, junk }: CommandRow): Step {
-  return { phase, facts, reply, counts, counted, junk, after };
+function countedAs({ phase, facts, reply, counts, delay, after }: Step, { counted, junk }: CommandRow): Step {
+  return { phase, facts, reply, counts, counted, delay, junk, after };
 }
 
 function obey(phase: LinePhase, session: CommandReader, text: string): MaybeAsync<Step> {

@@ -41,6 +41,8 @@ export interface SessionOwner {
   readonly hurrying: boolean;
   /** A session is over: its slot is free. */
   leave(session: Session): void;
+  /** A session does nothing but wait, and can be ended. */
+  spare(): void;
   /** Trouble of ours inside a session. */
   fault(error: unknown): void;
 }
@@ -68,6 +70,8 @@ export class Session implements ConnectionHandler, CommandReader {
   #cameOn = 0;
   /** Until the start, as while a step waits for something, input only queues up. */
   #busy = true;
+  /** An answer is held back on purpose (login_failure_limit). */
+  #held = false;
   #paused = false;
   #peerEnded = false;
   #closing = false;
@@ -124,6 +128,7 @@ export class Session implements ConnectionHandler, CommandReader {
    * in content, and while something is done.
    */
   get idleSince(): number | undefined {
+    if (this.#held) return 0;
     if (this.#phase.at === "securing") return this.#cameOn;
     return this.#busy || this.#closing || !isAtLine(this.#phase) ? undefined : this.#cameOn;
   }
@@ -137,7 +142,7 @@ export class Session implements ConnectionHandler, CommandReader {
   /** Asks the session to end as the service does. */
   retire(): void {
     if (this.#released) return;
-    const how = this.#retirement;
+    const how = this.#held ? "now" : this.#retirement;
     if (how === "now") this.#leave();
     else if (how === "unless silent") this.#connection.setTimeout(CONTENT_SILENCE);
   }
@@ -147,12 +152,17 @@ export class Session implements ConnectionHandler, CommandReader {
   }
 
   /** Says goodbye whatever is under way, and hangs up. */
-  #leave(): void {
-    const reply = shuttingDown(this.settings.myhostname);
+  #leave(reply = shuttingDown(this.settings.myhostname)): void {
     this.deps.replied?.(reply.code);
     this.#output.add(reply);
     this.#output.flush();
     this.#hangUp();
+  }
+
+  /** Others wait for the slot of one who is kept waiting for his errors. */
+  #leaveHeld(): void {
+    this.#logBreak("too many errors");
+    this.#leave(defer(421, "4.7.0", `${this.settings.myhostname} Error: too many errors`));
   }
 
   data(chunk: Buffer): void {
@@ -176,6 +186,7 @@ export class Session implements ConnectionHandler, CommandReader {
   timeout(): void {
     const isNobody = this.#closing || !this.#isKnown || this.#phase.at === "securing";
     if (isNobody) return this.#connection.destroy();
+    if (this.#held) return this.#leaveHeld();
     if (this.#busy) return;
     if (this.#owner.hurrying) return this.#leave();
     if (this.#output.blocked) return this.#break("timeout");
@@ -247,12 +258,21 @@ export class Session implements ConnectionHandler, CommandReader {
   /** Takes a step: what it says is true, its reply is said, it counts, and what comes after follows. */
   #take(step: Step): MaybeAsync<void> {
     if (this.#released) return giveUp(step.phase);
+    if (step.delay !== undefined && step.delay > 0) return this.#takeLate(step, step.delay);
     this.#enter(step.phase);
     if (step.facts !== undefined) this.#facts = step.facts;
     if (comesOn(step)) this.#cameOn = this.deps.clock.now();
     this.#errors.before(step);
     const said = step.reply === undefined ? undefined : this.#say(step.reply);
     return isPromise(said) ? said.then(() => this.#settle(step)) : this.#settle(step);
+  }
+
+  async #takeLate(step: Step, delay: number): Promise<void> {
+    this.#held = true;
+    this.#owner.spare();
+    await new Promise<void>((resolve) => void this.deps.clock.after(delay, resolve));
+    this.#held = false;
+    await this.#take({ ...step, delay: undefined });
   }
 
   /** A message that the next phase does not have is given up. */

@@ -5,6 +5,7 @@ import type { DovecotWorld } from "./dovecot/auth_connection.ts";
 import { createDovecotBackend } from "./dovecot/dovecot_backend.ts";
 import { createInternalBackend } from "./internal/internal_backend.ts";
 import type { UserTable } from "./internal/users.ts";
+import type { LentSecrets } from "./password/secret_text.ts";
 import type { Bind } from "./password/check_password.ts";
 import type { AskHttp } from "./oauth/introspection.ts";
 import { createTokenChecker } from "./oauth/token_checker.ts";
@@ -15,6 +16,8 @@ export interface BackendWorld extends DovecotWorld {
   /** The tables of `sasl_users`. */
   users(): UserTable | undefined;
   readonly askHttp: AskHttp;
+  /** Files that only root may read. */
+  readonly files: LentSecrets;
   /** Opens what `sasl_ldap_bind` names. */
   bind(): Bind | undefined;
 }
@@ -34,7 +37,7 @@ export function openBackend(wanted: Openable, settings: BackendSettings, world: 
       return createCyrusBackend(openSaslauthd(paths, { connect, clock: now }), mechanisms);
     }
     case "internal": {
-      const checkToken = wanted.oauth && createTokenChecker(wanted.oauth, { ask, now });
+      const checkToken = wanted.oauth && createTokenChecker(wanted.oauth, { ask, now, files: world.files });
       return createInternalBackend({ settings, users: world.users(), bind: world.bind(), checkToken, now });
     }
   }

@@ -52,7 +52,7 @@ export async function oauth(context: CommandContext): Promise<number> {
   const act = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
   if (act === undefined) return fail(`unknown action: "${action}" ("mta oauth --help" says more)`, USAGE);
   if (!path.startsWith("/") || more.length > 0) return fail("name one file, from / on", USAGE);
-  const file = readOAuthFile(path);
+  const file = readOAuthFile(path, {});
   if ("why" in file) return fail(file.why, 1);
   const configuration = settingsOf(context, ["data_directory"]);
   if (configuration === undefined) return 1;
@@ -82,7 +82,7 @@ async function login({ path, file, dataDirectory, json }: Call): Promise<number>
   const [answer] = standardInputLines();
   const form = agreement.formFor(answer?.toString("utf8") ?? "");
   if ("why" in form && typeof form.why === "string") return fail(form.why, 1);
-  const result = await requestTokens(file, form, "", { ask: askHttp, now });
+  const result = await requestTokens(file, form, "", { ask: askHttp, now, files: {} });
   if (result.is === "failed") return fail(result.why, 1);
   if (result.state.refreshToken === "") return fail("the issuer gave no refresh token: it would not last", 1);
   const state = stateOf(path, dataDirectory);
@@ -93,7 +93,7 @@ async function login({ path, file, dataDirectory, json }: Call): Promise<number>
 
 async function test({ path, dataDirectory, json }: Call): Promise<number> {
   const known = parseState(stateOf(path, dataDirectory).read());
-  const source = new TokenSource({ dataDirectory, ask: askHttp, now });
+  const source = new TokenSource({ dataDirectory, ask: askHttp, now, files: {} });
   const token = await source.current(path, known.accessToken);
   return "why" in token ? fail(token.why, 1) : told(path, token.expires, json);
 }

@@ -24,6 +24,7 @@ import { TrustAnchorFiles } from "../../tls/trust_anchors.ts";
 import { ClientTlsEngine } from "../../tls/client_engine.ts";
 import { type ClientTlsParameters, clientTlsSettings } from "../../tls/client_tls_settings.ts";
 import { ClientLogins } from "./login/client_logins.ts";
+import type { LentSecrets } from "../../sasl/password/secret_text.ts";
 import { type ClientLoginParameters, loginSettings } from "./login/login_settings.ts";
 import { openRequireTlsPolicy } from "./tls/requiretls_policy.ts";
 import { type FindSts, refineBySts, type StsRules, withSts } from "./tls/sts_policy.ts";
@@ -86,6 +87,8 @@ export interface SmtpAgentOptions {
   readonly service?: (name: string) => number | undefined;
   /** For smtp_generic_maps and smtp_discard_ehlo_keyword_address_maps; without it those have no effect, and a warning. */
   readonly rewriting?: RewritingTools;
+  /** Files of secrets that this process may not read. */
+  readonly secrets?: LentSecrets;
   /** Connections that may be kept for the next delivery at a time. */
   readonly kept?: number;
   /** Finds MTA-STS policies; without it there are none (smtp_mta_sts_enable). */
@@ -217,11 +220,11 @@ function ownCertificates(
 
 /** Logins at other servers; undefined where there are none (smtp_sasl_auth_enable). */
 function openLogins(
-  { program, settings, rewriting }: SmtpAgentOptions,
+  { program, settings, rewriting, secrets = {} }: SmtpAgentOptions,
   now: () => number,
 ): ClientLogins | undefined {
   const read = loginSettings(program, settings);
-  return read && new ClientLogins(read, rewriting, now);
+  return read && new ClientLogins(read, rewriting, { files: secrets, now });
 }
 
 /** The tables that change what is sent. */

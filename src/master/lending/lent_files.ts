@@ -2,6 +2,7 @@ import { parseMainCf } from "../../config/syntax/main_cf.ts";
 import type { Configuration } from "../../config/service.ts";
 import { cyrusFiles } from "../../sasl/read_backend.ts";
 import { tableType } from "../../table/table_types.ts";
+import { secretFiles } from "./secret_files.ts";
 
 /** A file of more bytes is not lent: it would be held in memory by every worker. */
 export const LARGEST_LOAN = 1024 * 1024;
@@ -48,6 +49,11 @@ export function lentFiles(
   for (const { settings } of configuration.services) {
     for (const path of cyrusFiles(settings)) lend(path, 0, false);
   }
+  const textOf = (path: string) => {
+    lend(path, 0, false);
+    return lent[path];
+  };
+  secretFiles(configuration, textOf);
   return lent;
 }
 

@@ -82,3 +82,26 @@ test("smtpd.conf of Cyrus is lent to services that log in by it", () => {
   expect(lent(elsewhere, { "/a/smtpd.conf": "x" }).files).toEqual({ "/a/smtpd.conf": "x" });
   expect(lent(configured("smtpd_sasl_type = dovecot\n", services), {}).asked).toEqual([]);
 });
+
+test("secrets that tables of passwords and main.cf name for logins are lent, and those that they name in turn", () => {
+  const main =
+    "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = texthash:/etc/x/passwords, inline:{ [b.example]=u:file:/etc/x/b }\n" +
+    "sasl_oauth_introspection_login = file:/etc/x/issuer\nvirtual_alias_maps = texthash:/etc/x/aliases\n";
+  const master = "smtp unix - - n - - smtp\nsmtp inet n - n - - smtpd\n";
+  const secret = {
+    "/etc/x/passwords": "[a.example]:587 ann:file:/etc/x/a\n[g.example]:587 ann:oauth:/etc/x/g.json\n",
+    "/etc/x/a": "password",
+    "/etc/x/b": "password",
+    "/etc/x/issuer": "client:secret",
+    "/etc/x/g.json": '{"client_secret": "file:/etc/x/g.secret"}',
+    "/etc/x/g.secret": "sesame",
+    "/etc/x/aliases": "x file:/etc/shadow",
+    "/etc/shadow": "never",
+  };
+  const { files } = lent(configured(main, master), secret);
+  expect(Object.keys(files).sort()).toEqual(
+    Object.keys(secret).filter((path) => path !== "/etc/shadow").sort(),
+  );
+  const off = lent(configured(main.replace("yes", "no"), master), secret);
+  expect(Object.keys(off.files)).not.toContain("/etc/x/a");
+});

@@ -1,6 +1,5 @@
 import { isSafeUrl } from "../../platform/socket/http_client.ts";
-import { readSmallFile } from "../../platform/file/small_files.ts";
-import { systemErrorText } from "../../platform/system_error.ts";
+import { type LentSecrets, readSecret } from "../password/secret_text.ts";
 
 /** How tokens for a login are got: what the operator writes, `/etc/postfix/gmail.json`. */
 export interface OAuthFile {
@@ -32,14 +31,10 @@ const FIELDS = {
 type Fields = Partial<Record<keyof typeof FIELDS, string>>;
 
 /** Reads such a file; or why it is none. Secrets stand in no reason. */
-export function readOAuthFile(path: string): OAuthFile | { readonly why: string } {
-  let text: string;
-  try {
-    text = Buffer.from(readSmallFile(path)).toString("utf8");
-  } catch (error) {
-    return { why: `open ${path}: ${systemErrorText(error)}` };
-  }
-  const parsed = parseOAuthFile(text);
+export function readOAuthFile(path: string, files: LentSecrets): OAuthFile | { readonly why: string } {
+  const read = readSecret(path, files);
+  if ("why" in read) return read;
+  const parsed = parseOAuthFile(read.text);
   return "why" in parsed ? { why: `${path}: ${parsed.why}` } : parsed;
 }
 

@@ -1,5 +1,5 @@
 import type { HttpRequest, HttpResult } from "../../platform/socket/http_client.ts";
-import { secretText } from "../password/secret_text.ts";
+import { type LentSecrets, secretText } from "../password/secret_text.ts";
 import type { OAuthFile } from "./oauth_file.ts";
 import type { TokenState } from "./token_state.ts";
 
@@ -21,9 +21,9 @@ export async function requestTokens(
   file: OAuthFile,
   grant: Readonly<Record<string, string>>,
   known: string,
-  { ask, now }: { readonly ask: AskHttp; readonly now: () => number },
+  { ask, now, files }: { readonly ask: AskHttp; readonly now: () => number; readonly files: LentSecrets },
 ): Promise<TokenResult> {
-  const secret = secretText(file.clientSecret);
+  const secret = secretText(file.clientSecret, files);
   if (typeof secret !== "string") return { is: "failed", why: secret.why, final: false };
   const form = { client_id: file.clientId, ...(secret !== "" && { client_secret: secret }), ...grant };
   const result = await ask({ url: file.tokenEndpoint, form, timeout: TIMEOUT, limit: LIMIT });

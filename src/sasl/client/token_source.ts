@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { digest } from "../../platform/crypto/digest.ts";
 import { PrivateState } from "../../platform/file/private_state.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
+import type { LentSecrets } from "../password/secret_text.ts";
 import { type OAuthFile, readOAuthFile } from "./oauth_file.ts";
 import { type AskHttp, grantOf, requestTokens } from "./token_request.ts";
 import { parseState, printState, type TokenState } from "./token_state.ts";
@@ -21,6 +22,8 @@ export interface TokenSourceWorld {
   /** data_directory: what is remembered lies below it, for the service alone. */
   readonly dataDirectory: string;
   readonly ask: AskHttp;
+  /** Files that only root may read. */
+  readonly files: LentSecrets;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -61,7 +64,7 @@ export class TokenSource {
   }
 
   async #find(path: string, refused: string | undefined): Promise<Token> {
-    const file = readOAuthFile(path);
+    const file = readOAuthFile(path, this.#world.files);
     if ("why" in file) return file;
     try {
       const state = stateOf(path, this.#world.dataDirectory);

@@ -82,7 +82,7 @@ const text = (value: string, status = 200): HttpResult => ({ is: "answer", statu
 function checker(settings: OAuthParameters, web: Web, now: () => number = () => NOW) {
   const read = readOAuth(settings);
   if (read === undefined || "why" in read) throw new Error(read?.why ?? "no tokens");
-  return createTokenChecker(read, { ask: web.ask, now });
+  return createTokenChecker(read, { ask: web.ask, files: {}, now });
 }
 
 describe("a token that is signed", () => {
@@ -236,6 +236,7 @@ describe("a token whose issuer is asked", () => {
         asked--;
         return result;
       },
+      files: {},
       now: () => NOW,
     });
     const verdicts = Array.from({ length: 300 }, () => check("t", ""));

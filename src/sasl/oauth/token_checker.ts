@@ -1,7 +1,7 @@
 import { readSmallFile } from "../../platform/file/small_files.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
 import type { CheckToken } from "../mechanism/oauth.ts";
-import { secretText } from "../password/secret_text.ts";
+import { type LentSecrets, secretText } from "../password/secret_text.ts";
 import { type AskHttp, createIntrospection } from "./introspection.ts";
 import { createJwtChecker } from "./jwt_checker.ts";
 import { KeySet, type ReadKeys } from "./key_set.ts";
@@ -12,6 +12,8 @@ const [TIMEOUT, LIMIT] = [10_000, 1 << 20];
 /** What checking tokens takes of the world. */
 export interface TokenWorld {
   readonly ask: AskHttp;
+  /** Files that only root may read. */
+  readonly files: LentSecrets;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -19,10 +21,10 @@ export interface TokenWorld {
 /** Checks tokens as the settings say. */
 export function createTokenChecker(
   { rules, authority }: OAuthSettings,
-  { ask, now }: TokenWorld,
+  { ask, now, files }: TokenWorld,
 ): CheckToken {
   if (authority.is === "introspection") {
-    return createIntrospection(authority.url, () => secretText(authority.login), rules, ask);
+    return createIntrospection(authority.url, () => secretText(authority.login, files), rules, ask);
   }
   const read = authority.remote ? remote(authority.from, ask) : local(authority.from);
   return createJwtChecker(new KeySet(read, now), rules, now);

@@ -59,6 +59,7 @@ function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
       proxyAddresses: world.proxyAddresses,
       flags: flagsOf(service.args),
       rewriting: { openTables: world.openTables, find: world.rewriter.find },
+      secrets: world.tables,
       ...bestMxOf(service, agents),
       findSts: sts && program === "smtp" && service.settings.smtp_mta_sts_enable
         ? (domain) => sts.find(domain)

@@ -48,6 +48,7 @@ export function openAuthBackends(
     clientNumber: () => randomInt(BEYOND_PROCESSES, 2 ** 31),
     users: () => openTables.maps(settings.sasl_users, "sasl_users")?.whole,
     askHttp,
+    files: tables,
     bind: () => openBind(settings.sasl_ldap_bind, tables),
   });
   return {

@@ -180,6 +180,7 @@ export function memoryAuth(
     clientNumber: () => 4_200_000,
     users: () => openTables.maps(settings.sasl_users, "sasl_users")?.whole,
     bind: () => undefined,
+    files: {},
     askHttp: async () => ({ is: "trouble", why: "nobody is asked here" }),
   });
   return { auth: createAuthServer(backend, settings, openTables, log) };

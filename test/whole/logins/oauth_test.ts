@@ -149,20 +149,28 @@ test("the running service logs in at a relay with a token that its workers have 
       line === "AUTH XOAUTH2 user=ann@example.com^Aauth=Bearer ACCESS^A^A" ? "235 2.7.0 ok" : "535 5.7.8 no",
   });
   const http = await freePort();
+  // The folder is root's alone, where the tests are root: what is in it is lent to the workers.
+  const secret = (name: string, text: string) => {
+    writeFileSync(join(directory, name), text, { mode: 0o600 });
+    return join(directory, name);
+  };
+  const tokens = secret(
+    "relay-token.json",
+    JSON.stringify({
+      token_endpoint: `http://127.0.0.1:${issuer.port}/token`,
+      client_id: "client",
+      client_secret: `file:${secret("relay-secret", "sesame\n")}`,
+      refresh_token: "REFRESH",
+    }),
+  );
+  const passwords = secret("passwords", `[127.0.0.1]:${relay.port} ann@example.com:oauth:${tokens}\n`);
   const server = await startServer({
-    files: {
-      "relay.json": JSON.stringify({
-        token_endpoint: `http://127.0.0.1:${issuer.port}/token`,
-        client_id: "client",
-        refresh_token: "REFRESH",
-      }),
-    },
     mainCf: [
       `http_listen = 127.0.0.1:${http}`,
       `relayhost = [127.0.0.1]:${relay.port}`,
       "smtp_sasl_auth_enable = yes",
       "smtp_sasl_security_options = noanonymous",
-      `smtp_sasl_password_maps = inline:{ [127.0.0.1]:${relay.port}=ann@example.com:oauth:$config_directory/relay.json }`,
+      `smtp_sasl_password_maps = texthash:${passwords}`,
     ],
   });
   const smtp = await talk(server.port);
@@ -174,9 +182,11 @@ test("the running service logs in at a relay with a token that its workers have 
   smtp.end();
   await server.logged(/to=<bob@elsewhere\.example>, relay=127\.0\.0\.1.*status=sent/);
   expect(relay.mails.length).toBe(1);
-  expect(server.log()).not.toMatch(/ACCESS|REFRESH/);
+  expect(forms.at(-1)).toMatchObject({ client_secret: "sesame", refresh_token: "REFRESH" });
+  expect(server.log()).not.toMatch(/ACCESS|REFRESH|sesame/);
   const metrics = await (await fetch(`http://127.0.0.1:${http}/metrics`)).text();
-  const end = /^mta_oauth_token_expiry_timestamp_seconds\{file="relay\.json"\} (\d+)$/m.exec(metrics)?.[1];
+  const end = /^mta_oauth_token_expiry_timestamp_seconds\{file="relay-token\.json"\} (\d+)$/m.exec(metrics)
+    ?.[1];
   expect(Math.abs(Number(end) - Date.now() / 1000 - 3600)).toBeLessThan(120);
   await server.stop();
   await relay.close();

@@ -1,6 +1,7 @@
 import { isPromise, type MaybeAsync, then } from "../../../base/maybe_async.ts";
 import { askHttp } from "../../../platform/socket/http_client.ts";
 import { Gate } from "../../../sasl/password/gate.ts";
+import type { LentSecrets } from "../../../sasl/password/secret_text.ts";
 import { TokenSource } from "../../../sasl/client/token_source.ts";
 import type { DomainList, Match } from "../../../table/search/match_list.ts";
 import type { Answer } from "../../../table/table.ts";
@@ -28,13 +29,19 @@ export class ClientLogins {
   readonly tokens: TokenSource;
   /** One at a time: what servers ask for must not hold up the files of the queue. */
   readonly gate = new Gate({ parallel: 1, waiting: 1000 });
+  readonly #files: LentSecrets;
   readonly #passwords: OpenMaps | undefined;
   readonly #find: FindAddress | undefined;
   readonly #filter: DomainList | undefined;
 
-  constructor(settings: LoginSettings, tools: RewritingTools | undefined, now: () => number) {
+  constructor(
+    settings: LoginSettings,
+    tools: RewritingTools | undefined,
+    { files, now }: { readonly files: LentSecrets; readonly now: () => number },
+  ) {
     this.settings = settings;
-    this.tokens = new TokenSource({ dataDirectory: settings.dataDirectory, ask: askHttp, now });
+    this.#files = files;
+    this.tokens = new TokenSource({ dataDirectory: settings.dataDirectory, ask: askHttp, files, now });
     this.refused = new RefusedLogins(settings.refusedFor, now);
     const title = `${settings.program}_sasl_password_maps`;
     this.#passwords = tools?.openTables.maps(settings.passwordMaps, title);
@@ -70,7 +77,7 @@ export class ClientLogins {
     if (answer.is === "absent") return NO_LOGIN;
     const { program, delimiter } = this.settings;
     if (answer.is === "trouble") return { is: "trouble", why: `${program}_sasl_password_maps lookup error` };
-    const login = parseEntry(answer.value, delimiter);
+    const login = parseEntry(answer.value, delimiter, this.#files);
     return "why" in login ? { is: "trouble", why: login.why } : { is: "login", login };
   }
 

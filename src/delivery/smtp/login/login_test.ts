@@ -227,24 +227,24 @@ describe("an entry of smtp_sasl_password_maps", () => {
   const login = (username: string, password: string) => ({ username, secret: { is: "password", password } });
 
   test("is user and password, with the delimiter that is set", () => {
-    expect(parseEntry("user:pass:word", ":")).toMatchObject(login("user", "pass:word"));
-    expect(parseEntry("u:ser|secret", "|")).toMatchObject(login("u:ser", "secret"));
-    expect(parseEntry("user", ":")).toMatchObject(login("user", ""));
+    expect(parseEntry("user:pass:word", ":", {})).toMatchObject(login("user", "pass:word"));
+    expect(parseEntry("u:ser|secret", "|", {})).toMatchObject(login("u:ser", "secret"));
+    expect(parseEntry("user", ":", {})).toMatchObject(login("user", ""));
   });
 
   test("may name a file that has the password in its first line", () => {
     const path = join(folder, "secret");
     writeFileSync(path, "in a file\r\nand more\n");
-    expect(parseEntry(`user:file:${path}`, ":")).toMatchObject(login("user", "in a file"));
-    expect(parseEntry(`user:file:${path}.none`, ":")).toEqual({
+    expect(parseEntry(`user:file:${path}`, ":", {})).toMatchObject(login("user", "in a file"));
+    expect(parseEntry(`user:file:${path}.none`, ":", {})).toEqual({
       why: `open ${path}.none: No such file or directory`,
     });
-    expect(parseEntry("user:file:relative", ":")).toMatchObject(login("user", "file:relative"));
+    expect(parseEntry("user:file:relative", ":", {})).toMatchObject(login("user", "file:relative"));
   });
 
   test("is told from others without telling the secret", () => {
     const of = (entry: string) => {
-      const login = parseEntry(entry, ":");
+      const login = parseEntry(entry, ":", {});
       return "why" in login ? "" : login.identity;
     };
     expect(of("user:one")).not.toBe(of("user:two"));

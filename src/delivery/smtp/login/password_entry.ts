@@ -1,5 +1,5 @@
 import { digest } from "../../../platform/crypto/digest.ts";
-import { secretText } from "../../../sasl/password/secret_text.ts";
+import { type LentSecrets, secretText } from "../../../sasl/password/secret_text.ts";
 
 /** What a login is made with. */
 export interface Login {
@@ -19,14 +19,18 @@ const TOKENS = "oauth:";
  * Reads `user:password` of smtp_sasl_password_maps; a password `file:/path` is the first line of that file, `oauth:/path` stands for tokens.
  * Or why not.
  */
-export function parseEntry(entry: string, delimiter: string): Login | { readonly why: string } {
+export function parseEntry(
+  entry: string,
+  delimiter: string,
+  files: LentSecrets,
+): Login | { readonly why: string } {
   const at = entry.indexOf(delimiter);
   const [username, password] = at < 0 ? [entry, ""] : [entry.slice(0, at), entry.slice(at + 1)];
   if (password.startsWith(`${TOKENS}/`)) {
     const file = password.slice(TOKENS.length);
     return { username, secret: { is: "token", file }, identity: identityOf(username, password) };
   }
-  const secret = secretText(password);
+  const secret = secretText(password, files);
   if (typeof secret !== "string") return secret;
   return { username, secret: { is: "password", password: secret }, identity: identityOf(username, secret) };
 }

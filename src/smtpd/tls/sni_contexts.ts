@@ -1,12 +1,15 @@
 import { isHostname } from "../../address/hostname.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { TlsContext } from "../../platform/socket/tls_context.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import type { Chains } from "../../tls/chain.ts";
 import { loadSniChains } from "../../tls/chain_files.ts";
 import type { Answer, Table } from "../../table/table.ts";
 
 /** Contexts of so many chains are kept ready. */
 const MOST_READY = 1000;
+/** Chains with their keys are longer in base64. */
+const LONGEST_PATH = 300;
 
 /** The certificate for a name cannot be had: the client, who asked for it, gets no other. */
 export class SniFault extends Error {
@@ -78,11 +81,15 @@ export class SniContexts {
   #chainText({ table, namesFiles }: SniTable, key: string, value: string): string {
     const decoded = Buffer.from(value, "base64").toString("latin1");
     if (decoded.includes("-----BEGIN ")) return decoded;
-    if (!namesFiles) throw this.#fault(`${table.spec}: ${key}: malformed BASE64 value`);
+    const paths = value.split(/[\s,]+/).filter((path) => path !== "");
+    // What looks like no path may be a key that was damaged on its way here.
+    if (!namesFiles || !paths.every(isPath)) {
+      throw this.#fault(`${table.spec}: ${key}: malformed BASE64 value`);
+    }
     try {
-      return value.split(/[\s,]+/).filter((path) => path !== "").map(this.#deps.read).join("\n");
+      return paths.map(this.#deps.read).join("\n");
     } catch (error) {
-      throw this.#fault(`${table.spec}: ${key}: ${value}: ${error instanceof Error ? error.message : error}`);
+      throw this.#fault(`${table.spec}: ${key}: ${value}: ${systemErrorText(error)}`);
     }
   }
 
@@ -120,4 +127,9 @@ function keysOf(name: string): readonly string[] {
   const keys = [name];
   for (let dot = name.indexOf("."); dot >= 0; dot = name.indexOf(".", dot + 1)) keys.push(name.slice(dot));
   return keys;
+}
+
+/** The name of a file, from / on. */
+function isPath(text: string): boolean {
+  return text.startsWith("/") && text.length <= LONGEST_PATH;
 }

@@ -98,3 +98,12 @@ test("a name that is none is not looked up", async () => {
   expect(await sni.contextFor("x..y_z", CLIENT)).toBeUndefined();
   expect([asked, log]).toEqual([[], [`warning: TLS SNI from ${CLIENT} is invalid: x..y_z`]]);
 });
+
+test("a key that was damaged in the table is not in the log", () => {
+  const damaged = base64(own.key + own.certificate).slice(1);
+  const { sni, log } = house({ "a.example": damaged, "b.example": `/${damaged}` });
+  for (const name of ["a.example", "b.example"]) {
+    expect(() => sni.contextFor(name, CLIENT)).toThrow(SniFault);
+    expect(log.pop()).toBe(`warning: texthash:/etc/sni: ${name}: malformed BASE64 value`);
+  }
+});

@@ -2,9 +2,19 @@ import { splitList } from "../config/syntax/list.ts";
 import { EHLO_KEYWORDS, type EhloKeyword, ehloKeywordsOf } from "../smtp/ehlo_keywords.ts";
 import { XFORWARD_ATTRIBUTES } from "../smtp/xforward.ts";
 
-/** The keywords that a list of smtpd_discard_ehlo_keywords names. */
-export function keywordsIn(text: string): ReadonlySet<EhloKeyword> {
-  return ehloKeywordsOf(splitList(text));
+/** What is kept from a client, and whether the log hears of it at each EHLO. */
+export interface Discarded {
+  readonly keywords: ReadonlySet<EhloKeyword>;
+  readonly isSilent: boolean;
+}
+
+/** The keywords that a list of smtpd_discard_ehlo_keywords names; `silent-discard` among them keeps the log out of it. */
+export function discardedIn(text: string): Discarded {
+  const words = splitList(text);
+  return {
+    keywords: ehloKeywordsOf(words),
+    isSilent: words.some((word) => word.toLowerCase() === "silent-discard"),
+  };
 }
 
 /** What is kept from a client that is turned away. */

@@ -61,6 +61,8 @@ export interface SessionFacts {
   readonly pipelinedEarly: boolean;
   /** EHLO keywords kept from this client: their parameters are unknown to it. */
   readonly withheld: ReadonlySet<EhloKeyword>;
+  /** The log does not hear of them (silent-discard). */
+  readonly withheldSilently: boolean;
   /** The table of keywords could not be asked: EHLO ends the session. */
   readonly keywordsUnknown: boolean;
   /** The client is in smtpd_forbid_bare_newline_exclusions, or the check is off. */
@@ -113,6 +115,7 @@ export function connectFacts({ local, remote }: Connection): SessionFacts {
     forwarded: undefined,
     pipelinedEarly: false,
     withheld: NONE_WITHHELD,
+    withheldSilently: false,
     keywordsUnknown: false,
     lenientNewlines: false,
     countedAs: undefined,

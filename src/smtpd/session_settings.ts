@@ -3,8 +3,7 @@ import type { ParameterName, SettingsOf } from "../config/parameters/settings_ty
 import type { PathOptions } from "../address/path.ts";
 import { refusalWith, refuse, type Reply } from "../smtp/reply.ts";
 import type { RatedEvent } from "./deps.ts";
-import { keywordsIn } from "./ehlo_keywords.ts";
-import type { EhloKeyword } from "../smtp/ehlo_keywords.ts";
+import { type Discarded, discardedIn } from "./ehlo_keywords.ts";
 import { readTlsSettings, type SESSION_TLS_PARAMETERS, type TlsSettings } from "./tls/tls_settings.ts";
 import { type ForbiddenCommands, readForbiddenCommands } from "./policy/forbidden_commands.ts";
 
@@ -37,7 +36,7 @@ export interface SessionSettings {
   readonly brokenAuthClients: boolean;
   readonly saslResponseLimit: number;
   readonly vrfyDisabled: boolean;
-  readonly discarded: ReadonlySet<EhloKeyword>;
+  readonly discarded: Discarded;
   readonly noopCommands: ReadonlySet<string>;
   readonly forbiddenCommands: ForbiddenCommands;
   readonly bareNewline: "no" | "normalize" | "reject" | "note";
@@ -188,7 +187,7 @@ export function readSessionSettings(
     brokenAuthClients: settings.broken_sasl_auth_clients,
     saslResponseLimit: settings.smtpd_sasl_response_limit,
     vrfyDisabled: settings.disable_vrfy_command,
-    discarded: keywordsIn(settings.smtpd_discard_ehlo_keywords),
+    discarded: discardedIn(settings.smtpd_discard_ehlo_keywords),
     noopCommands: upperSet(settings.smtpd_noop_commands),
     forbiddenCommands: readForbiddenCommands(settings.smtpd_forbidden_commands),
     bareNewline: readBareNewline(settings.smtpd_forbid_bare_newline),

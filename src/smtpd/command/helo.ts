@@ -39,11 +39,18 @@ export function helo(phase: CommandPhase, context: Context, words: readonly stri
   });
 }
 
+/** The log hears what is kept from the client, unless it is told not to (smtpd_discard_ehlo_keywords). */
+function tellOfDiscarded({ deps, facts }: Context): void {
+  if (facts.withheld.size === 0 || facts.withheldSilently) return;
+  deps.log.note("smtpd", "info", `discarding EHLO keywords: ${[...facts.withheld].join(" ")}`);
+}
+
 /** The answer to EHLO: how to log in, whether the two proxy commands are for this client, and what is kept back. */
 function announce(context: Context, facts: SessionFacts): MaybeAsync<Step> {
   if (facts.keywordsUnknown) {
     throw new LocalDataFault(`don't know what EHLO features to announce to ${context.clientText}`);
   }
+  tellOfDiscarded(context);
   return then(learnOffer(context, READY), (learned) => {
     if ("end" in learned) return learned.end;
     const { offer } = learned;

@@ -6,7 +6,7 @@ import { learnOffer } from "../policy/auth_offer.ts";
 import { check } from "../policy/ask_policy.ts";
 import { countedRange, overConnectionLimit, overTlsRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
-import { ALL_BUT_STATUS, keywordsIn } from "../ehlo_keywords.ts";
+import { ALL_BUT_STATUS, type Discarded, discardedIn } from "../ehlo_keywords.ts";
 import type { Input } from "../input.ts";
 import { LocalDataFault } from "../local_data_fault.ts";
 import { type Phase, type PhaseAt, READY, SECURING } from "../phase.ts";
@@ -81,21 +81,22 @@ export function limit(context: Context, phase: PhaseAt<"limiting">): MaybeAsync<
   );
 }
 
-type Keywords = Pick<SessionFacts, "withheld" | "keywordsUnknown">;
+type Keywords = Pick<SessionFacts, "withheld" | "withheldSilently" | "keywordsUnknown">;
+
+function withheld({ keywords, isSilent }: Discarded, keywordsUnknown = false): Keywords {
+  return { withheld: keywords, withheldSilently: isSilent, keywordsUnknown };
+}
 
 /** What is kept from this client: by its address, else by the general list. */
 function learnKeywords({ deps, settings, facts }: Context): MaybeAsync<Keywords> {
   const general = settings.discarded;
-  if (deps.discardedKeywords === undefined) return { withheld: general, keywordsUnknown: false };
-  const learn = (text: string | undefined): Keywords => ({
-    withheld: text === undefined ? general : keywordsIn(text),
-    keywordsUnknown: false,
-  });
+  if (deps.discardedKeywords === undefined) return withheld(general);
+  const learn = (text: string | undefined) => withheld(text === undefined ? general : discardedIn(text));
   // Who does not ask for keywords does not care: the trouble shows at EHLO.
   const doubt = (error: unknown): Keywords => {
     if (!(error instanceof LocalDataFault)) throw error;
     deps.log.note("smtpd", "warning", error.message);
-    return { withheld: general, keywordsUnknown: true };
+    return withheld(general, true);
   };
   try {
     const found = deps.discardedKeywords(facts.client.address);
@@ -113,7 +114,7 @@ function learnNewlines({ settings, deps, facts }: Context): MaybeAsync<boolean> 
 /** The greeting of a client whose mail will not be taken: it is heard, but offered nothing. */
 function turnAway({ settings }: Context, phase: Phase, facts: SessionFacts): Step {
   const reply = refuse(554, undefined, `${settings.myhostname} ESMTP not accepting connections`);
-  return { phase, facts: { ...facts, withheld: ALL_BUT_STATUS }, reply };
+  return { phase, facts: { ...facts, withheld: ALL_BUT_STATUS, withheldSilently: true }, reply };
 }
 
 /** A service that is to let clients log in, and cannot, greets nobody. */
@@ -134,9 +135,9 @@ function greet(
 export function welcome(context: Context, phase: PhaseAt<"welcoming">): MaybeAsync<Step> {
   return then(
     learnKeywords(context),
-    ({ withheld, keywordsUnknown }) =>
+    (keywords) =>
       then(learnNewlines(context), (lenientNewlines) => {
-        const facts = { ...context.facts, withheld, keywordsUnknown, lenientNewlines };
+        const facts = { ...context.facts, ...keywords, lenientNewlines };
         return then(check(context, { phase, stage: "CONNECT" }), (refusal) => {
           const next = refusal === undefined ? READY : DENIED;
           if (context.policy.closed) return turnAway(context, next, facts);

@@ -115,6 +115,10 @@ export function tlsServerCases(
       options: { ...MAY, smtpd_discard_ehlo_keywords: "silent-discard, starttls" },
       steps: ["EHLO x", "STARTTLS", "QUIT"],
     },
+    "STARTTLS and more discarded aloud": {
+      options: { ...MAY, smtpd_discard_ehlo_keywords: "dsn, starttls, 8bitmime, nonsense" },
+      steps: ["EHLO x", "HELO x", "EHLO x", "QUIT"],
+    },
     "no certificate": {
       options: { ...MAY, ...NO_CERTIFICATE },
       steps: ["EHLO x", "STARTTLS", "MAIL FROM:<a@example.org>", "QUIT"],
@@ -224,6 +228,14 @@ export function tlsServerCases(
     "a command in place of the handshake": {
       options: MAY,
       steps: ["STARTTLS", { raw: "MAIL FROM:<a@b>\r\n" }, { heard: true }],
+    },
+    "silent in the handshake": {
+      options: { ...MAY, smtpd_starttls_timeout: "1s" },
+      steps: ["STARTTLS", { heard: true }],
+    },
+    "silent in wrapper mode": {
+      options: { ...WRAPPER, smtpd_starttls_timeout: "1s" },
+      steps: [{ heard: true }],
     },
     "hung up after the handshake": { options: MAY, steps: [...TURN, "EHLO x", { hangUp: true }] },
     "a certificate is asked for": { options: { ...MAY, ...ASK }, steps: [...TURN, "QUIT"] },

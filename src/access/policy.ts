@@ -39,10 +39,7 @@ export interface Facts {
   readonly helo?: string;
   /** Undefined before MAIL; "" is the null sender. */
   readonly sender?: string;
-  /** As the client wrote it, external form without brackets: used in replies. */
-  readonly senderAsGiven?: string;
   readonly recipient?: string;
-  readonly recipientAsGiven?: string;
   /** Recipients accepted so far. */
   readonly recipientCount: number;
   /** Message size: SIZE of MAIL, or the real one at END-OF-MESSAGE. */

@@ -1,14 +1,12 @@
-import { quoteAddress } from "../address/address.ts";
+import { type Address, quoteAddress } from "../address/address.ts";
 import type { Facts } from "../access/policy.ts";
 import type { Context } from "./context.ts";
 import { type Phase, transactionOf } from "./phase.ts";
 
 /** What a check is about beyond what is known of the session. */
 export interface Subject {
-  readonly sender?: string;
-  readonly senderAsGiven?: string;
-  readonly recipient?: string;
-  readonly recipientAsGiven?: string;
+  readonly sender?: Address;
+  readonly recipient?: Address;
   readonly size?: number;
   readonly helo?: string;
   readonly etrnDomain?: string;
@@ -20,11 +18,9 @@ export interface Subject {
  * What DATA and end-of-data restrictions see of the recipients: the one there is, or none where there are several (postconf(5),
  * smtpd_data_restrictions).
  */
-export function onlyRecipient(phase: Phase): Pick<Subject, "recipient" | "recipientAsGiven"> {
+export function onlyRecipient(phase: Phase): Pick<Subject, "recipient"> {
   const recipients = transactionOf(phase)?.recipients;
-  const recipient = recipients?.length === 1 ? recipients[0]?.original : undefined;
-  if (recipient === undefined) return { recipient, recipientAsGiven: undefined };
-  return { recipient, recipientAsGiven: quoteAddress(recipient) };
+  return { recipient: recipients?.length === 1 ? recipients[0]?.original : undefined };
 }
 
 /** All that restrictions may look at, as of now. */
@@ -39,9 +35,7 @@ export function factsOf(context: Context, phase: Phase, subject: Subject = {}): 
     protocol: facts.esmtp ? "ESMTP" : "SMTP",
     helo: subject.helo ?? facts.hello?.name,
     sender: subject.sender ?? transaction?.sender,
-    senderAsGiven: subject.senderAsGiven ?? transaction?.senderAsGiven,
     recipient: subject.recipient,
-    recipientAsGiven: subject.recipientAsGiven,
     recipientCount: transaction?.recipients.length ?? 0,
     size: subject.size ?? transaction?.parameters.size ?? 0,
     queueId: transaction?.id,

@@ -21,7 +21,6 @@ export interface Effects {
 /** A mail transaction: a sender, and the recipients so far. */
 export interface Transaction {
   readonly sender: Address;
-  readonly senderAsGiven: Address;
   readonly parameters: MailParameters;
   readonly arrival: number;
   /** The client's headers are completed like our own (local_header_rewrite_clients). */

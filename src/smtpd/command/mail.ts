@@ -28,7 +28,6 @@ function transactionFor(
 ): Transaction {
   return {
     sender: from,
-    senderAsGiven: from,
     parameters,
     arrival: deps.clock.now(),
     localHeaders,
@@ -59,7 +58,6 @@ function judge(phase: Ready, context: Context, given: MailCommand): MaybeAsync<S
   const command = { ...given, from: probeSender?.recognize(given.from) ?? given.from };
   const subject = {
     sender: command.from,
-    senderAsGiven: command.from,
     size: command.parameters.size ?? 0,
     smtputf8: command.parameters.smtputf8,
     saslSender: command.parameters.auth,

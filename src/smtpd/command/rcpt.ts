@@ -58,7 +58,7 @@ function admit(phase: InTransaction, context: Context, command: RcptCommand): Ma
 }
 
 function judge(phase: InTransaction, context: Context, command: RcptCommand): MaybeAsync<Step> {
-  const subject = { recipient: command.to, recipientAsGiven: command.to };
+  const subject = { recipient: command.to };
   return then(check(context, { phase, stage: "RCPT", subject }), (refusal) => {
     return refusal === undefined ? take(phase, context, command) : answer(phase, refusal);
   });

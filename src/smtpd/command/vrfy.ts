@@ -32,7 +32,7 @@ function read(phase: CommandPhase, context: Context, words: readonly string[]): 
   if (recipient === undefined || recipient === "") {
     return misread(phase, context, { reply: BAD_ADDRESS, badPath: given });
   }
-  const subject = { recipient, recipientAsGiven: recipient, smtputf8: utf8 };
+  const subject = { recipient, smtputf8: utf8 };
   const question = { phase, stage: "VRFY", subject, effects: noEffects() } as const;
   return then(check(context, question), (refusal) => answer(phase, refusal ?? accept(252, "2.0.0", given)));
 }

@@ -75,6 +75,15 @@ export function secure({ socket }: Talk): Promise<Talk> {
   });
 }
 
+/** Connects to a port that speaks TLS from the start, and resolves after the greeting; the certificate may be anything. */
+export async function talkTls(port: number): Promise<Talk> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  await new Promise<void>((done, fail) => void socket.once("connect", done).once("error", fail));
+  const over = dialogue(connectTls({ socket, rejectUnauthorized: false }));
+  await over.reply();
+  return over;
+}
+
 const REPLY = /^(?:\d{3}-[^\r\n]*\r\n)*\d{3}(?: [^\r\n]*)?\r\n/;
 
 /** Sends one message whole; resolves with the reply to its end. */

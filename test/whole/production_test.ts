@@ -1,0 +1,204 @@
+// config/production as it is, but for its folders, its ports and a certificate: users send over 587 and 465, and are refused where they must be.
+import { expect } from "bun:test";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect as connectTcp } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { selfSigned } from "../kit/memory/self_signed.ts";
+import { banner, BINARY, freePort, mailOwner, runMta } from "../kit/server.ts";
+import { spawnTied } from "../kit/servers/tied_child.ts";
+import { endOf } from "../kit/servers/ending.ts";
+import { secure, type Talk, talk, talkTls } from "../kit/talk.ts";
+import { withPeers } from "../kit/peers.ts";
+import { until } from "../kit/waiting.ts";
+
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta", "openssl");
+
+const PRODUCTION = join(import.meta.dirname, "../../config/production");
+let directory = "";
+let child: ReturnType<typeof spawnTied> | undefined;
+const ports = { smtp: 0, submission: 0, submissions: 0, proxied: 0, proxiedTls: 0 };
+
+/** The services as they are, on other ports, and again behind a proxy that is trusted. */
+function masterCf(): string {
+  const text = readFileSync(join(PRODUCTION, "master.cf"), "utf8");
+  const at = (name: string, port: number, lines: string) =>
+    lines.replace(new RegExp(`^${name}( +inet)`, "m"), `127.0.0.1:${port}$1`);
+  const entry = (name: string) => new RegExp(`^${name} +inet.*\n(?:  .*\n)*`, "m").exec(text)![0];
+  const proxied = (name: string, port: number) =>
+    `${at(name, port, entry(name))}  -o smtpd_upstream_proxy_protocol=haproxy\n`;
+  const moved = at(
+    "smtp",
+    ports.smtp,
+    at("submission", ports.submission, at("465", ports.submissions, text)),
+  );
+  return moved + proxied("submission", ports.proxied) + proxied("465", ports.proxiedTls);
+}
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "mta-production-"));
+  chmodSync(directory, 0o755);
+  const config = join(directory, "config");
+  cpSync(PRODUCTION, config, { recursive: true });
+  for (const name of Object.keys(ports) as (keyof typeof ports)[]) ports[name] = await freePort();
+  writeFileSync(join(config, "master.cf"), masterCf());
+  const own = selfSigned("mail.example.com");
+  writeFileSync(join(config, "tls.pem"), `${own.key}${own.certificate}`, { mode: 0o600 });
+  for (const name of ["queue", "data"]) mkdirSync(join(directory, name));
+  const main = readFileSync(join(config, "main.cf"), "utf8")
+    .replace("# smtpd_tls_chain_files", "smtpd_tls_chain_files");
+  const here = [
+    `queue_directory = ${directory}/queue`,
+    `data_directory = ${directory}/data`,
+    `mail_owner = ${mailOwner()}`,
+    "inet_interfaces = 127.0.0.1",
+    "maillog_file = /dev/stdout",
+    "http_listen =",
+    "alias_maps =",
+    "alias_database =",
+    // A client from here is a stranger.
+    "mynetworks = 192.0.2.1",
+    "default_transport = discard",
+    "local_transport = discard",
+    "local_recipient_maps =",
+    "smtpd_peername_lookup = no",
+  ];
+  const kept = main.split("\n").filter((line) =>
+    !here.some((each) => line.startsWith(`${each.split(" ")[0]} =`))
+  );
+  writeFileSync(join(config, "main.cf"), [...kept, ...here, ""].join("\n"));
+  for (const name of ["ann", "bob"]) {
+    const added = await runMta(["-c", config, "user", "add", `${name}@example.com`], {
+      input: "her secret\n",
+    });
+    expect(added).toMatchObject({ code: 0, stderr: "" });
+  }
+  child = spawnTied(BINARY, ["-c", config, "serve"], {});
+  let log = "";
+  for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (chunk) => log += chunk);
+  await until(() => `its greeting:\n${log}`, async () => await banner(ports.submission) !== undefined);
+}, 120_000);
+
+afterAll(async () => {
+  if (child !== undefined) {
+    child.kill("SIGTERM");
+    await endOf(child);
+  }
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const plain = (secret = "her secret") =>
+  `AUTH PLAIN ${Buffer.from(`\0ann@example.com\0${secret}`).toString("base64")}`;
+const LOGGED_IN = "235 2.7.0 Authentication successful";
+
+async function over587(): Promise<Talk> {
+  const smtp = await talk(ports.submission);
+  await smtp.say("EHLO phone.example");
+  expect(await smtp.say("STARTTLS")).toStartWith("220 ");
+  const secured = await secure(smtp);
+  await secured.say("EHLO phone.example");
+  return secured;
+}
+
+async function over465(): Promise<Talk> {
+  const smtp = await talkTls(ports.submissions);
+  await smtp.say("EHLO phone.example");
+  return smtp;
+}
+
+const WAYS: readonly (readonly [string, () => Promise<Talk>])[] = [
+  ["587 after STARTTLS", over587],
+  ["465", over465],
+];
+
+describe.each(WAYS)("over %s", (_name, open) => {
+  test("a user sends mail to anybody, as himself alone", async () => {
+    const { say, end } = await open();
+    expect(await say(plain())).toBe(LOGGED_IN);
+    for (const from of ["bob@example.com", "ceo@elsewhere.example"]) {
+      await say(`MAIL FROM:<${from}>`);
+      expect(await say("RCPT TO:<carl@elsewhere.example>")).toBe(
+        `553 5.7.1 <${from}>: Sender address rejected: not owned by user ann@example.com`,
+      );
+      await say("RSET");
+    }
+    expect(await say("MAIL FROM:<ann@example.com>")).toBe("250 2.1.0 Ok");
+    expect(await say("RCPT TO:<carl@elsewhere.example>")).toBe("250 2.1.5 Ok");
+    expect(await say("DATA")).toStartWith("354 ");
+    expect(await say("Subject: hello\r\n\r\nhello\r\n.")).toStartWith("250 2.0.0 Ok: queued as ");
+    end();
+  });
+
+  test("nobody sends anything without a login, to our own domain neither", async () => {
+    const { say, end } = await open();
+    expect(await say(plain("wrong"))).toStartWith("535 5.7.8 ");
+    for (const to of ["carl@elsewhere.example", "ann@example.com"]) {
+      await say("MAIL FROM:<carl@elsewhere.example>");
+      expect(await say(`RCPT TO:<${to}>`)).toBe(
+        "553 5.7.1 <carl@elsewhere.example>: Sender address rejected: not logged in",
+      );
+      await say("RSET");
+      await say("MAIL FROM:<>");
+      expect(await say(`RCPT TO:<${to}>`)).toBe(
+        `554 5.7.1 <${to}>: Recipient address rejected: Access denied`,
+      );
+      await say("RSET");
+    }
+    end();
+  });
+});
+
+test("587 takes no password, and no mail, in the clear", async () => {
+  const { say, end } = await talk(ports.submission);
+  const features = await say("EHLO phone.example");
+  expect(features).toContain("250-STARTTLS");
+  expect(features).not.toContain("AUTH");
+  expect(await say(plain())).toBe("530 5.7.0 Must issue a STARTTLS command first");
+  expect(await say("MAIL FROM:<ann@example.com>")).toBe("530 5.7.0 Must issue a STARTTLS command first");
+  end();
+});
+
+test("port 25 takes mail for us without a login, asks for none, and relays nothing", async () => {
+  const { say, end } = await talk(ports.smtp);
+  expect(await say("EHLO mx.example")).not.toContain("AUTH");
+  await say("MAIL FROM:<>");
+  expect(await say("RCPT TO:<ann@example.com>")).toBe("250 2.1.5 Ok");
+  expect(await say("RCPT TO:<carl@elsewhere.example>")).toStartWith("554 5.7.1 ");
+  end();
+});
+
+/** PROXY headers that say a client came from 203.0.113.9. */
+const HEADERS: readonly (readonly [string, Buffer])[] = [
+  ["v1", Buffer.from("PROXY TCP4 203.0.113.9 192.0.2.25 40000 465\r\n")],
+  [
+    "v2",
+    Buffer.from("0d0a0d0a000d0a515549540a" + "2111000c" + "cb007109" + "c0000219" + "9c40" + "01d1", "hex"),
+  ],
+];
+
+/** The greeting of a service behind a proxy: after the header, under TLS from the start or not. */
+function greeted(port: number, header: Buffer | undefined, wrapped: boolean): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTcp({ port, host: "127.0.0.1" });
+    socket.on("error", reject).on("close", () => resolve("closed"));
+    if (header !== undefined) socket.write(header);
+    const over = wrapped ? connectTls({ socket, rejectUnauthorized: false }) : socket;
+    over.on("error", () => resolve("closed"));
+    over.on("data", (chunk: Buffer) => {
+      resolve(chunk.toString("latin1").slice(0, 4));
+      socket.destroy();
+    });
+  });
+}
+
+test.each(HEADERS)(
+  "PROXY protocol %s stands before 587, and before the handshake of 465",
+  async (_version, header) => {
+    expect(await greeted(ports.proxied, header, false)).toBe("220 ");
+    expect(await greeted(ports.proxiedTls, header, true)).toBe("220 ");
+    // Where no proxy stands in front, what it says is no SMTP and no TLS.
+    expect(await greeted(ports.submissions, header, true)).not.toBe("220 ");
+  },
+  60_000,
+);

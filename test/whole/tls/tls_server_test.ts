@@ -3,6 +3,7 @@ import { expect } from "bun:test";
 import net from "node:net";
 import { join } from "node:path";
 import tls from "node:tls";
+import { authorityUnder, selfMadeAuthority } from "../../kit/memory/authority.ts";
 import { selfSigned } from "../../kit/memory/self_signed.ts";
 import { withPeers } from "../../kit/peers.ts";
 import { freePort, type Server, startServer } from "../../kit/server.ts";
@@ -17,7 +18,8 @@ const { afterAll, beforeAll, describe, test } = withPeers(
 );
 
 let server: Server;
-const port: Record<"wrapped" | "proxied" | "proxiedClear", number> = {
+const port: Record<"wrapped" | "proxied" | "proxiedClear" | "asking", number> = {
+  asking: 0,
   wrapped: 0,
   proxied: 0,
   proxiedClear: 0,
@@ -26,6 +28,9 @@ const port: Record<"wrapped" | "proxied" | "proxiedClear", number> = {
 beforeAll(async () => {
   for (const name of Object.keys(port) as (keyof typeof port)[]) port[name] = await freePort();
   const own = selfSigned("mail.example.com", "rsa");
+  const authority = selfMadeAuthority("Test CA");
+  const between = authorityUnder(authority, "Between");
+  const friend = between.issue({ name: "friend.example.org", names: "", purpose: "clientAuth" });
   const proxied = "-o smtpd_upstream_proxy_protocol=haproxy";
   server = await startServer({
     mainCf: [
@@ -40,9 +45,15 @@ beforeAll(async () => {
     masterCf: [
       `127.0.0.1:${port.wrapped} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o syslog_name=wrapped`,
       `127.0.0.1:${port.proxied} inet n - n - - smtpd ${proxied} -o smtpd_tls_wrappermode=yes -o syslog_name=proxied`,
+      `127.0.0.1:${port.asking} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o syslog_name=asking -o smtpd_tls_ask_ccert=yes ` +
+      "-o smtpd_tls_CAfile=$config_directory/ca.pem",
       `127.0.0.1:${port.proxiedClear} inet n - n - - smtpd ${proxied} -o syslog_name=proxiedclear`,
     ],
-    files: { "chain.pem": own.key + own.certificate },
+    files: {
+      "chain.pem": own.key + own.certificate,
+      "ca.pem": authority.certificate,
+      "friend.pem": friend.key + friend.certificate + between.certificate,
+    },
   });
 }, 60_000);
 afterAll(() => server?.stop());
@@ -154,11 +165,12 @@ describe("behind a proxy", () => {
 
 describe("sessions", () => {
   /** A session of openssl(1), kept in a file and begun from it; answers what it says of it. */
-  function connect(version: "TLSv1.2" | "TLSv1.3", kept: string, begin: boolean): string {
+  function connect(version: "TLSv1.2" | "TLSv1.3", kept: string, begin: boolean, at = port.wrapped): string {
+    const friend = join(server.configDirectory, "friend.pem");
+    const own = at === port.asking ? `-cert ${friend} -cert_chain ${friend} -key ${friend}` : "";
     const option = `-${version.toLowerCase().replace("v", "").replace(".", "_")}`;
-    const command =
-      `(sleep 1; printf 'QUIT\\r\\n'; sleep 1) | openssl s_client -connect 127.0.0.1:${port.wrapped} ` +
-      `${option} ${begin ? "-sess_in" : "-sess_out"} ${kept}`;
+    const command = `(sleep 1; printf 'QUIT\\r\\n'; sleep 1) | openssl s_client -connect 127.0.0.1:${at} ` +
+      `${option} ${own} ${begin ? "-sess_in" : "-sess_out"} ${kept}`;
     return Bun.spawnSync(["sh", "-c", command]).stdout.toString();
   }
 
@@ -175,6 +187,18 @@ describe("sessions", () => {
     // Nothing is signed in a session that is resumed.
     expect(told().map((line) => line.includes("server-signature"))).toEqual([version === "TLSv1.3", false]);
   });
+
+  test.each(["TLSv1.2", "TLSv1.3"] as const)(
+    "of %s that are resumed have the client's certificate, with all that vouches for it",
+    async (version) => {
+      const kept = join(server.directory, `certified-${version}`);
+      const told = () =>
+        lines("asking").filter((line) => line.startsWith("Trusted TLS connection") && line.includes(version));
+      expect(connect(version, kept, false, port.asking)).toContain(`New, ${version}`);
+      expect(connect(version, kept, true, port.asking)).toContain(`Reused, ${version}`);
+      await until("both connections in the log", () => told().length >= 2);
+    },
+  );
 });
 
 describe("the clients that people have", () => {

@@ -27,7 +27,8 @@ function masterCf(): string {
     lines.replace(new RegExp(`^${name}( +inet)`, "m"), `127.0.0.1:${port}$1`);
   const entry = (name: string) => new RegExp(`^${name} +inet.*\n(?:  .*\n)*`, "m").exec(text)![0];
   const proxied = (name: string, port: number) =>
-    `${at(name, port, entry(name))}  -o smtpd_upstream_proxy_protocol=haproxy\n`;
+    `${at(name, port, entry(name))}  -o smtpd_upstream_proxy_protocol=haproxy\n` +
+    "  -o smtpd_upstream_proxy_networks=127.0.0.1\n";
   const moved = at(
     "smtp",
     ports.smtp,
@@ -178,9 +179,14 @@ const HEADERS: readonly (readonly [string, Buffer])[] = [
 ];
 
 /** The greeting of a service behind a proxy: after the header, under TLS from the start or not. */
-function greeted(port: number, header: Buffer | undefined, wrapped: boolean): Promise<string> {
+function greeted(
+  port: number,
+  header: Buffer | undefined,
+  wrapped: boolean,
+  localAddress = "127.0.0.1",
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connectTcp({ port, host: "127.0.0.1" });
+    const socket = connectTcp({ port, host: "127.0.0.1", localAddress });
     socket.on("error", reject).on("close", () => resolve("closed"));
     if (header !== undefined) socket.write(header);
     const over = wrapped ? connectTls({ socket, rejectUnauthorized: false }) : socket;
@@ -197,6 +203,9 @@ test.each(HEADERS)(
   async (_version, header) => {
     expect(await greeted(ports.proxied, header, false)).toBe("220 ");
     expect(await greeted(ports.proxiedTls, header, true)).toBe("220 ");
+    // Nor from where no proxy of ours is.
+    expect(await greeted(ports.proxied, header, false, "127.0.0.2")).toBe("421 ");
+    expect(await greeted(ports.proxiedTls, header, true, "127.0.0.2")).toBe("closed");
     // Where no proxy stands in front, what it says is no SMTP and no TLS.
     expect(await greeted(ports.submissions, header, true)).not.toBe("220 ");
   },

@@ -589,6 +589,7 @@ export const HONOURED = [
   "smtpd_tls_security_level",
   "smtpd_tls_session_cache_timeout",
   "smtpd_tls_wrappermode",
+  "smtpd_upstream_proxy_networks",
   "smtpd_upstream_proxy_protocol",
   "smtpd_upstream_proxy_timeout",
   "smtpd_use_tls",

@@ -810,6 +810,7 @@ export const parameters = {
   smtpd_tls_session_cache_timeout: { type: "time", fallback: "3600s", since: "2.2", daemons: "tlsmgr", area: "tls-in", fit: "full", range: "..8640000" },
   smtpd_tls_trace_size_limit: { type: "size", fallback: "102400", since: "3.12", daemons: "postscreen,smtpd", area: "tls-in", fit: "rare" },
   smtpd_tls_wrappermode: { type: "bool", fallback: "no", since: "2.2", daemons: "smtpd", area: "tls-in", fit: "core" },
+  smtpd_upstream_proxy_networks: { type: "list", fallback: "", since: "mta", daemons: "postscreen,smtpd", area: "receive", fit: "core", note: "proxies that are believed when they say who the client is (smtpd_upstream_proxy_protocol, postscreen_upstream_proxy_protocol); others get 421. Empty: whoever reaches the port, as in Postfix" },
   smtpd_upstream_proxy_protocol: { type: "enum", fallback: "", since: "2.10", daemons: "smtpd", area: "receive", fit: "full", note: "only value haproxy (v1 and v2)" },
   smtpd_upstream_proxy_timeout: { type: "time", fallback: "5s", since: "2.10", daemons: "smtpd", area: "receive", fit: "full", range: "1.." },
   smtpd_use_tls: { type: "bool", fallback: "no", since: "2.2", daemons: "postscreen,smtpd,tlsproxy", area: "tls-in", fit: "core", note: "legacy; ignored once smtpd_tls_security_level is set", instead: "smtpd_tls_security_level" },

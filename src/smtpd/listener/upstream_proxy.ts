@@ -1,3 +1,4 @@
+import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import { GatheredBytes } from "../../base/gathered_bytes.ts";
 import { clientText } from "../../access/reply/client_text.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -20,10 +21,14 @@ export interface UpstreamProxy {
   readonly portLogging: boolean;
   readonly log: Log;
   readonly clock: Clock;
+  /** Whether a proxy at this address is believed (smtpd_upstream_proxy_networks); all are where it is left out. */
+  readonly trusts?: ((address: string) => MaybeAsync<boolean>) | undefined;
 }
 
 /** Connections whose header has not come yet; more are closed unheard. */
 const MOST_WAITING = 1_000;
+/** Bytes that may come before it is known who connects. */
+const MOST_UNREAD = 65_536;
 /** How long a peer may take to close its side after ours. */
 const LINGER = 5_000;
 
@@ -38,7 +43,11 @@ export function behindProxy(smtpd: Smtpd, options: UpstreamProxy): Smtpd {
     accept(connection) {
       const reader = new HeaderReader(connection, options, smtpd, (over) => void waiting.delete(over));
       if (stopping || waiting.size >= MOST_WAITING) connection.destroy();
-      else waiting.add(reader);
+      else {
+        waiting.add(reader);
+        // The caller binds the handler first.
+        queueMicrotask(() => reader.start());
+      }
       return reader;
     },
     stop(hurry) {
@@ -83,6 +92,8 @@ class HeaderReader implements ConnectionHandler {
   readonly #gathered = new GatheredBytes();
   #session: ConnectionHandler | undefined;
   #done = false;
+  /** Nothing is read before it is known whether who connects may speak for others. */
+  #trusted = false;
 
   constructor(
     connection: Connection,
@@ -97,10 +108,28 @@ class HeaderReader implements ConnectionHandler {
     this.#cancel = options.clock.after(options.timeout, () => this.#refuseIncomplete());
   }
 
+  start(): void {
+    const { address } = this.#connection.remote;
+    const answer = this.#options.trusts?.(address) ?? true;
+    const settle = (trusted: boolean) => {
+      if (this.#done) return;
+      if (!trusted) return this.#refuse(`${address} is no proxy of ours (smtpd_upstream_proxy_networks)`);
+      this.#trusted = true;
+      if (this.#gathered.length > 0) this.#read();
+    };
+    if (isPromise(answer)) answer.then(settle, () => settle(false));
+    else settle(answer);
+  }
+
   data(chunk: Buffer): void {
     if (this.#session !== undefined) return this.#session.data(chunk);
     if (this.#done) return;
     this.#gathered.add(chunk);
+    if (this.#trusted) this.#read();
+    else if (this.#gathered.length > MOST_UNREAD) this.#refuse("too much before it is known who connects");
+  }
+
+  #read(): void {
     const header = parseProxyHeader(this.#gathered.bytes, this.#options.families);
     if (header.is === "bad") this.#refuse(header.why);
     else if (header.is !== "incomplete") this.#begin(header);

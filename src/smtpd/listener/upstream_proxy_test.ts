@@ -9,7 +9,10 @@ const SETTINGS = {
 const HEADER = "PROXY TCP4 192.0.2.7 192.0.2.1 1234 25\r\n";
 const LOCAL = Buffer.from("0d0a0d0a000d0a515549540a20000000", "hex");
 
-function proxied(program: "smtpd" | "postscreen" = "smtpd") {
+function proxied(
+  program: "smtpd" | "postscreen" = "smtpd",
+  trusts?: (address: string) => boolean | Promise<boolean>,
+) {
   const memory: MemorySmtpd = memorySmtpd(SETTINGS);
   const { log, clock } = memory;
   const smtpd = behindProxy(memory.smtpd, {
@@ -20,6 +23,7 @@ function proxied(program: "smtpd" | "postscreen" = "smtpd") {
     portLogging: false,
     log,
     clock,
+    trusts,
   });
   return { ...memory, smtpd, connect: () => memoryConnectionOf(smtpd, "127.0.0.1") };
 }
@@ -37,6 +41,37 @@ test("a stranger behind a trusted proxy is a stranger", async () => {
   await turn();
   expect(client.read()).toEndWith("454 4.7.1 <b@elsewhere.example>: Relay access denied\r\n");
   expect(log.lines.join("\n")).toContain("connect from unknown[192.0.2.7]");
+});
+
+test("who is no proxy of ours speaks for nobody, not for himself either", async () => {
+  for (
+    const answer of [
+      () => false,
+      () => Promise.resolve(false),
+      () => Promise.reject(new Error("no table")),
+    ]
+  ) {
+    const { connect, log } = proxied("smtpd", answer);
+    const client = connect();
+    client.send(`${HEADER}${RELAY}`);
+    await turn();
+    expect(client.read()).toBe("421 4.3.0 mail.example.com Server local error\r\n");
+    expect(client.closed).toBe(true);
+    expect(log.lines.join("\n")).toContain("127.0.0.1 is no proxy of ours (smtpd_upstream_proxy_networks)");
+    expect(log.lines.join("\n")).not.toContain("192.0.2.7]");
+  }
+});
+
+test("what comes before it is known who connects is read then", async () => {
+  const known = Promise.withResolvers<boolean>();
+  const { connect } = proxied("smtpd", () => known.promise);
+  const client = connect();
+  client.send(HEADER);
+  await turn();
+  expect(client.read()).toBe("");
+  known.resolve(true);
+  await turn();
+  expect(client.read()).toStartWith("220 ");
 });
 
 test("the proxy speaks for itself where it says so", async () => {

@@ -1,9 +1,12 @@
 import { systemClock } from "../../base/clock.ts";
+import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { families } from "../../config/own_addresses.ts";
 import type { Settings } from "../../config/parameters/settings_type.ts";
 import type { Service } from "../../config/service.ts";
 import { smtpdBehind } from "../../config/smtpd_behind.ts";
 import type { Log } from "../../observe/log.ts";
+import type { OpenTables } from "../../rewrite/open_tables.ts";
+import type { MailWorld } from "./mail_world.ts";
 import { defer } from "../../smtp/reply.ts";
 import { noServer } from "../../smtpd/listener/no_server.ts";
 import type { Smtpd } from "../../smtpd/smtpd.ts";
@@ -14,6 +17,7 @@ import { closedServer, openSmtpd, type SmtpdParts } from "./smtpd_services.ts";
 export const UPSTREAM_PROXY_PARAMETERS = [
   "smtpd_upstream_proxy_protocol",
   "smtpd_upstream_proxy_timeout",
+  "smtpd_upstream_proxy_networks",
   "postscreen_upstream_proxy_protocol",
   "postscreen_upstream_proxy_timeout",
   "inet_protocols",
@@ -27,7 +31,7 @@ export function openListener(service: Service, services: readonly Service[], par
   const { closed } = service;
   if (closed !== undefined) return closedServer(service, closed, log);
   const server = openServer(service, services, parts, log);
-  const proxy = upstreamProxy(service, log);
+  const proxy = upstreamProxy(service, log, parts.world);
   return proxy === undefined ? server : behindProxy(server, proxy);
 }
 
@@ -45,6 +49,7 @@ function openServer(service: Service, services: readonly Service[], parts: Smtpd
 function upstreamProxy(
   { program, settings }: Service,
   log: Log,
+  { openTables }: Pick<MailWorld, "openTables">,
 ): UpstreamProxy | undefined {
   const of = program === "postscreen" ? "postscreen" : "smtpd";
   if (settings[`${of}_upstream_proxy_protocol`] === "") return undefined;
@@ -56,5 +61,21 @@ function upstreamProxy(
     portLogging: settings.smtpd_client_port_logging,
     log,
     clock: systemClock,
+    trusts: trustedProxies(settings, openTables, log),
   };
+}
+
+/** smtpd_upstream_proxy_networks; undefined where it is empty. A list that cannot be asked trusts nobody. */
+function trustedProxies(
+  settings: Settings,
+  openTables: OpenTables,
+  log: Log,
+): ((address: string) => MaybeAsync<boolean>) | undefined {
+  const title = "smtpd_upstream_proxy_networks";
+  const list = openTables.addresses(settings[title], { parentMatches: false, title });
+  return list && ((address) =>
+    then(list.matches(address, undefined), (match) => {
+      if (match.is === "trouble") log.note("smtpd", "warning", `${title}: ${match.why}`);
+      return match.is === "yes";
+    }));
 }

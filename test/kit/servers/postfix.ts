@@ -31,7 +31,6 @@ discard unix - - n - - discard
 scache unix - - n - 1 scache
 tlsmgr unix - - n 1000? 1 tlsmgr
 anvil unix - - n - 1 anvil
-tlsmgr unix - - n 1000? 1 tlsmgr
 proxymap unix - - n - - proxymap
 postlog unix-dgram n - n - 1 postlogd
 `;

@@ -45,6 +45,8 @@ export type Committed =
 /** What end-of-data restrictions ask for when the content is in already (access(5)). Empty = nothing new. */
 export interface LateChanges {
   readonly hold?: boolean;
+  /** It is held for a limit of the user's. */
+  readonly overLimit?: boolean;
   readonly discard?: boolean;
   readonly redirect?: string;
   readonly contentFilter?: string;

@@ -227,6 +227,7 @@ export class Incoming implements IncomingMessage {
       tlsNotRequired: tlsNotRequired || undefined,
       contentFilter: filter ?? late.contentFilter ?? contentFilter,
       hold: hold || late.hold || isHeld || undefined,
+      overLimit: late.overLimit || undefined,
       kind,
       messageId,
     };

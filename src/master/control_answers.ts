@@ -24,6 +24,8 @@ export interface AnswerParts {
     readonly status: () => AcmeStatus | undefined;
     readonly renew: () => Promise<AcmeStatus>;
   };
+  /** A user's sending is counted anew. */
+  readonly forgive: (user: string) => void;
   readonly logins: () => Pick<LoginLedger, "bans" | "lift">;
 }
 
@@ -96,6 +98,10 @@ export function controlService(parts: AnswerParts): ControlService {
     abort: end("abort"),
     acme: () => Promise.resolve({ ...optionally(parts.acme.status()) }),
     acme_renew: async () => ({ status: await parts.acme.renew() }),
+    release: async ({ args, signal }) => {
+      parts.forgive(args.user);
+      return sum(await askAll(serving(), "release", args, { signal }));
+    },
     async bans({ row }) {
       let count = 0;
       for (const ban of parts.logins().bans()) {

@@ -10,6 +10,7 @@ import { ServiceFault } from "./control/service_fault.ts";
 import type { ServiceStatus } from "./control/service_status.ts";
 import { controlService } from "./control_answers.ts";
 import { addressVerification } from "../worker/address_verification_status.ts";
+import { SendingLedger } from "../anvil/sending_ledger.ts";
 import { AnvilLedger } from "../anvil/anvil_ledger.ts";
 import { type LoginBan, LoginLedger } from "../anvil/login_ledger.ts";
 import { Generation, type GenerationHost } from "./generation.ts";
@@ -62,6 +63,7 @@ export class Master {
   readonly #tls: TlsCare;
   /** Failed logins: kept over a reload. */
   readonly #logins: LoginLedger;
+  readonly #sending: SendingLedger;
   readonly #lentWatch: LentWatch;
   #cancelStatus = () => {};
   readonly #startedAt: number;
@@ -105,6 +107,7 @@ export class Master {
     });
     exposeTokenExpiry(this.metrics, () => this.#configuration.settings.data_directory);
     this.#anvil = new AnvilLedger(configuration.settings.anvil_rate_time_unit, () => world.now());
+    this.#sending = new SendingLedger(configuration.settings, () => world.now());
     this.#logins = new LoginLedger(configuration.settings, () => world.now(), (ban) => this.#tellOfBan(ban));
     this.#helpers = new HelperProcesses({
       owner: () => this.#current?.plan.identity,
@@ -342,6 +345,7 @@ export class Master {
   #reportClients(): void {
     const { anvil_rate_time_unit, anvil_status_update_time } = this.#configuration.settings;
     this.#anvil.unit = anvil_rate_time_unit;
+    this.#sending.settings = this.#configuration.settings;
     this.#logins.settings = this.#configuration.settings;
     this.#cancelStatus();
     const again = () => {
@@ -422,6 +426,7 @@ export class Master {
       status: () => this.acme.status,
       renew: () => this.acme.renew(),
     },
+    forgive: (user) => this.#sending.release(user),
     logins: () => this.#logins,
   });
 
@@ -515,6 +520,7 @@ export class Master {
     lease: async ({ key, limit }, worker) => (await this.#leases.take(key, limit, worker), null),
     release: ({ key }, worker) => Promise.resolve((this.#leases.release(key, worker), null)),
     anvil: ({ events }, worker) => Promise.resolve(this.#anvil.take(worker, events)),
+    sent: (sent) => Promise.resolve(this.#sending.take(sent)),
     login: (event) => Promise.resolve(this.#logins.take(event)),
   };
 }

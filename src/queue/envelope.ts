@@ -59,6 +59,8 @@ export interface Envelope {
   readonly contentFilter?: string;
   /** Access HOLD: enters the hold queue instead of incoming. */
   readonly hold?: boolean;
+  /** It was held for a sending limit of the user's (`mta user release`). */
+  readonly overLimit?: boolean;
   /** Kind of message: ordinary mail, or a notice made here (never answered by a notice that loops). */
   readonly kind?: "mail" | "bounce" | "probe";
   /** Longest line of the content in bytes, CRLF not counted; lets delivery skip the scan for over-long lines. */

@@ -114,6 +114,7 @@ function messageShapes(longest: number, most: number) {
     tlsNotRequired: optional(flag),
     contentFilter: optional(words),
     hold: optional(flag),
+    overLimit: optional(flag),
     kind: optional(oneOf("mail", "bounce", "probe")),
     longestLine: optional(count),
     messageId: optional(words),

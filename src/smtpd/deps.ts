@@ -46,6 +46,12 @@ export interface LoginAccount {
   passed(address: string, user: string): MaybeAsync<LoginVerdict>;
 }
 
+/** The account of what users send (user_hourly_message_limit and its kin). */
+export interface SendingAccount {
+  /** Counts a message; answers which limit its user is over. */
+  sent(username: string, recipients: readonly string[]): MaybeAsync<string | undefined>;
+}
+
 /** A client as the lists of main.cf name it. */
 export interface ListedClient {
   readonly name: string;
@@ -93,6 +99,8 @@ export interface SmtpdDeps {
   readonly auth?: AuthServer;
   /** Undefined: failed logins are not counted. */
   readonly logins?: LoginAccount;
+  /** Undefined: users have no limits. */
+  readonly sending?: SendingAccount;
   readonly probeSender?: ProbeSender;
   /** Addresses that mynetworks does not count for, though it contains them (trust_container_gateway). */
   readonly untrustedGateways?: readonly string[];

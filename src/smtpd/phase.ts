@@ -10,6 +10,8 @@ import type { Reply } from "../smtp/reply.ts";
 /** What access actions asked for in this transaction (access(5)). */
 export interface Effects {
   hold: boolean;
+  /** It is held for a limit of the user's. */
+  overLimit: boolean;
   discard: boolean;
   redirect: string | undefined;
   filter: string | undefined;
@@ -152,5 +154,13 @@ export function isContent(phase: Phase): boolean {
 
 /** A fresh set of effects. */
 export function noEffects(): Effects {
-  return { hold: false, discard: false, redirect: undefined, filter: undefined, bcc: [], prepend: [] };
+  return {
+    hold: false,
+    overLimit: false,
+    discard: false,
+    redirect: undefined,
+    filter: undefined,
+    bcc: [],
+    prepend: [],
+  };
 }

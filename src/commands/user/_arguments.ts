@@ -1,7 +1,7 @@
 import { MADE_SCHEMES, type MadeScheme } from "../../sasl/password/make_password.ts";
 
 /** What is done about users. */
-export type UserAction = "add" | "passwd" | "remove" | "list" | "test";
+export type UserAction = "add" | "passwd" | "remove" | "list" | "test" | "release";
 
 /** What was asked. */
 export interface UserRequest {
@@ -13,7 +13,7 @@ export interface UserRequest {
   readonly json: boolean;
 }
 
-const ACTIONS: readonly UserAction[] = ["add", "passwd", "remove", "list", "test"];
+const ACTIONS: readonly UserAction[] = ["add", "passwd", "remove", "list", "test", "release"];
 
 export const USER_HELP = `usage: mta [-c config_dir] user ACTION [options] [NAME]
 
@@ -27,7 +27,7 @@ or the new one. The service need not be told.
   list         tell the users, how their passwords are stored, and which of
                sasl_mechanisms they can use
   test NAME    tell whether a password is NAME's
-
+  release NAME send what is held for NAME's sending limits
   --scheme S   ${MADE_SCHEMES.join(", ").toLowerCase()}; with commas: several
                (default: what sasl_mechanisms needs)
   --json       one JSON object

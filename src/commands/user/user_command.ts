@@ -8,7 +8,8 @@ import { isPassword } from "../../sasl/password/check_password.ts";
 import { MADE_SCHEMES, type MadeScheme, storedForm } from "../../sasl/password/make_password.ts";
 import { parseStored, type StoredPassword } from "../../sasl/password/stored_password.ts";
 import type { CommandContext } from "../command.ts";
-import { settingsOf } from "../service_control.ts";
+import { askService } from "../../master/control/control_client.ts";
+import { failed, settingsOf } from "../service_control.ts";
 import { parseUserArguments, USER_HELP, type UserAction, type UserRequest } from "./_arguments.ts";
 import { UserFault } from "./_fault.ts";
 import { changeUser, openUsersFile, type UsersFile, usersFile } from "./_users_file.ts";
@@ -21,7 +22,12 @@ export async function user(context: CommandContext): Promise<number> {
   const request = parseUserArguments(context.args);
   if (request === "help") return (writeOut(USER_HELP), 0);
   if ("why" in request) return fail(`${request.why} ("mta user --help" says more)`, USAGE);
-  const configuration = settingsOf(context, ["sasl_users", "sasl_mechanisms", "mail_owner"]);
+  const configuration = settingsOf(context, [
+    "sasl_users",
+    "sasl_mechanisms",
+    "mail_owner",
+    "queue_directory",
+  ]);
   if (configuration === undefined) return 1;
   try {
     const file = usersFile(configuration);
@@ -60,7 +66,22 @@ const ACTIONS: Readonly<Record<UserAction, (call: Call) => Promise<number>>> = {
   },
   list,
   test,
+  release,
 };
+
+/** Lets go what was held for the user's sending limits (user_hourly_message_limit and its kin). */
+async function release(call: Call): Promise<number> {
+  const { configuration: { settings }, request: { name: user, json } } = call;
+  const answer = await askService({
+    queueDirectory: settings.queue_directory,
+    verb: "release",
+    args: { user },
+  });
+  if (answer.is !== "done") return failed(answer);
+  if (json) done(call, { released: answer.value });
+  else writeOut(`${answer.value} released\n`);
+  return 0;
+}
 
 /** Says that the user is not there, when that is so. */
 function absence({ request, file }: Call): (text: Buffer) => string | undefined {

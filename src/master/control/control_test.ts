@@ -27,6 +27,7 @@ const row = (n: number): QueueRow => ({
 });
 
 const idle: ControlService = {
+  release: () => Promise.resolve(0),
   bans: () => Promise.resolve(0),
   unban: () => Promise.resolve(0),
   status: () => Promise.reject(new Error("not asked")),

@@ -77,6 +77,8 @@ export interface ControlVerbs {
   readonly bans: Verbal<None, number, { readonly row: LoginBan }>;
   /** Lifts bans, of all or of those whose names follow; answers how many there were. */
   readonly unban: Verbal<Which, number, { readonly item: string }>;
+  /** Lets go what was held for a user's sending limits, and counts his mail anew. */
+  readonly release: Verbal<{ readonly user: string }, number>;
   /** New mail in the maildrop. */
   readonly pickup: Verbal<None, null>;
 }
@@ -168,6 +170,12 @@ export const VERBS: { readonly [V in Verb]: VerbRow<V> } = {
     ...NO_STREAMS,
     item: WORD,
     takesItems: true,
+  },
+  release: {
+    mayUse: "owner",
+    args: record<ArgsOf<"release">>({ user: text(1024) }),
+    result: count,
+    ...NO_STREAMS,
   },
   bans: { mayUse: "owner", args: none, result: count, ...NO_STREAMS, row: loginBan },
   unban: {

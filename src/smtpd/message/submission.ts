@@ -67,6 +67,7 @@ export function beginContent(
 export function lateChanges({ effects }: Transaction): LateChanges {
   return {
     hold: effects.hold,
+    overLimit: effects.overLimit,
     discard: effects.discard,
     redirect: effects.redirect,
     contentFilter: effects.filter,

@@ -1,5 +1,6 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { accept, type Reply } from "../../smtp/reply.ts";
+import { limitSending } from "../policy/sending_limits.ts";
 import { check } from "../policy/ask_policy.ts";
 import { noteBareNewline, refuseBareNewline } from "../policy/bare_newline.ts";
 import type { Context } from "../context.ts";
@@ -77,7 +78,9 @@ export function judgeContent(context: Context, phase: PhaseAt<"ended">): MaybeAs
   }
   const subject = { ...onlyRecipient(phase), size: content.message.size };
   return then(check(context, { phase, stage: "END-OF-MESSAGE", subject }), (refusal) => {
-    if (refusal === undefined) return { phase: { at: "committing", content, by } };
+    if (refusal === undefined) {
+      return then(limitSending(context, phase), () => ({ phase: { at: "committing", content, by } }));
+    }
     return answerContent({ at: "transaction", transaction: content.transaction }, refusal, by);
   });
 }

@@ -1,8 +1,10 @@
 import { type AnvilEvent, MOST_EVENTS } from "../../anvil/anvil_ledger.ts";
+import { MOST_RECIPIENTS, type Sent, type SentVerdict } from "../../anvil/sending_ledger.ts";
 import type { LoginEvent } from "../../anvil/login_ledger.ts";
 import type { LoginClient, LoginVerdict } from "../../smtpd/deps.ts";
 import {
   finite,
+  flag,
   integer,
   list,
   nothing,
@@ -33,6 +35,8 @@ export interface MasterVerbs {
     readonly result: readonly (readonly [number, number])[];
   };
   /** A login that begins, or has come to something; answered with what is known against who tries. */
+  /** What a user has sent; answered with the limit that he is over. */
+  readonly sent: { readonly args: Sent; readonly result: SentVerdict };
   readonly login: { readonly args: LoginEvent; readonly result: LoginVerdict };
 }
 
@@ -81,6 +85,14 @@ export const MASTER_VERBS: { readonly [V in MasterVerb]: VerbShapes<V> } = {
   anvil: {
     args: record<MasterArgs<"anvil">>({ events: list(event, MOST_EVENTS) }),
     result: list(pair(finite, finite), MOST_EVENTS),
+  },
+  sent: {
+    args: record<Sent>({
+      user: text(LONGEST_KEY),
+      messages: oneOf(0, 1),
+      recipients: list(text(64), MOST_RECIPIENTS),
+    }),
+    result: record<SentVerdict>({ over: optional(text(256)), first: optional(flag) }),
   },
   login: {
     args: loginEvent,

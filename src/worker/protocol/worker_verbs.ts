@@ -43,6 +43,8 @@ export interface WorkerVerbs {
   readonly delete: Verbal<Ids, number>;
   readonly requeue: Verbal<Ids, number>;
   readonly explain: Verbal<{ readonly words: readonly string[] }, RunningAnswer>;
+  /** What was held for a user's sending limits. */
+  readonly release: Verbal<{ readonly user: string }, number>;
   readonly pickup: Verbal<None, null>;
   /** Milliseconds that a durable write takes now. */
   readonly probe: Verbal<None, number>;
@@ -92,6 +94,11 @@ export const WORKER_VERBS: { readonly [V in WorkerVerb]: VerbShapes<V> } = {
   flush: move,
   flush_site: {
     args: record<WorkerArgs<"flush_site">>({ site: text(1024) }),
+    rows: noRows,
+    result: count,
+  },
+  release: {
+    args: record<WorkerArgs<"release">>({ user: text(1024) }),
     rows: noRows,
     result: count,
   },

@@ -60,6 +60,19 @@ async function flushSite({ store, wake }: WorkerParts, { site }: WorkerArgs<"flu
   return moved;
 }
 
+/** Lets go what was held for a user's sending limits (`mta user release`), and nothing that was held for another reason. */
+async function release({ store, wake }: WorkerParts, { user }: WorkerArgs<"release">): Promise<number> {
+  const ids: QueueId[] = [];
+  for await (const { id, queue } of store.list()) {
+    if (queue !== "hold") continue;
+    const { overLimit, origin } = (await store.open(id)).envelope;
+    if (overLimit && origin.saslUsername?.toLowerCase() === user) ids.push(id);
+  }
+  const moved = ids.length === 0 ? 0 : await store.unhold(ids);
+  wake();
+  return moved;
+}
+
 async function cat(
   { store }: WorkerParts,
   { id }: WorkerArgs<"cat">,
@@ -116,6 +129,7 @@ export const WORKER_ANSWERS: { readonly [V in WorkerVerb]: Answer<V> } = {
   explain: explainFor,
   flush: woken((store, ids) => store.retryNow(ids)),
   flush_site: flushSite,
+  release,
   hold: woken((store, ids) => store.hold(ids)),
   unhold: woken((store, ids) => store.unhold(ids)),
   expire: woken((store, ids) => store.expire(ids)),

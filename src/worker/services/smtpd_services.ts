@@ -21,6 +21,7 @@ import type { AddressVerification } from "./address_verification.ts";
 import type { AssemblyContext } from "../assembly.ts";
 import type { AuthBackends } from "./auth_services.ts";
 import type { MailWorld } from "./mail_world.ts";
+import { openSendingAccount } from "./sending_account.ts";
 import { openProbeSender } from "./probe_sender.ts";
 import { partOf } from "./shared_limits.ts";
 import { countRefusals, countReplies } from "./smtpd_metrics.ts";
@@ -86,6 +87,12 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
   for (const { text } of access.problems) log.note("smtpd", "warning", text);
   const opened = parts.auth.open(service, log);
   if (opened.is === "bad") return closedServer(service, opened.why, log);
+  const sending = openSendingAccount({
+    context: parts.context,
+    settings,
+    cleanup: cleanupFor(settings, parts),
+    log,
+  });
   return createSmtpd({
     service: { ...service, processLimit: partOf(service.processLimit, { index, workers }) },
     ...(stressed !== undefined && { stressed: { ...service, settings: stressed } }),
@@ -100,6 +107,7 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     ...(opened.auth !== undefined && { auth: opened.auth }),
     untrustedGateways: service.untrustedGateways?.() ?? [],
     anvil,
+    ...(sending !== undefined && { sending }),
     logins: loginAccount((event) => parts.context.request("login", event), {
       prefixLengths: {
         ipv4: settings.smtpd_client_ipv4_prefix_length,

@@ -85,7 +85,10 @@ test("over a limit mail is held, the postmaster is told once, and it goes when i
 }, 120_000);
 
 test("recipients to whom a user has not written before have a limit of their own", async () => {
-  const id = await send("bob@example.com", ...["p", "q", "r"].map((name) => `${name}@elsewhere.example`));
+  const id = await send(
+    "bob@example.com",
+    ...["p", "q", "r", "s"].map((name) => `${name}@elsewhere.example`),
+  );
   await server.logged(
     new RegExp(`${id}: hold: .*Sending limit exceeded: 4, user_daily_new_recipient_limit is 3`),
   );

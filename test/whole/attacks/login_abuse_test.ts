@@ -1,9 +1,9 @@
 // Guessing of passwords against the compiled program: counted in one place for all workers, shut out for a time, and nobody else suffers.
 import { expect } from "bun:test";
 import { connect, type Socket } from "node:net";
-import { runMta, type Server, startServer } from "../kit/server.ts";
-import { withPeers } from "../kit/peers.ts";
-import { until } from "../kit/waiting.ts";
+import { runMta, type Server, startServer } from "../../kit/server.ts";
+import { withPeers } from "../../kit/peers.ts";
+import { until } from "../../kit/waiting.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta");
 

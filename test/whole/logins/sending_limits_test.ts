@@ -1,9 +1,9 @@
 // Users with limits in the compiled program: what is too much is held, not lost, the postmaster hears of it, and it goes when released.
 import { expect } from "bun:test";
-import { runMta, type Server, startServer } from "../kit/server.ts";
-import { talk } from "../kit/talk.ts";
-import { withPeers } from "../kit/peers.ts";
-import { until } from "../kit/waiting.ts";
+import { runMta, type Server, startServer } from "../../kit/server.ts";
+import { talk } from "../../kit/talk.ts";
+import { withPeers } from "../../kit/peers.ts";
+import { until } from "../../kit/waiting.ts";
 
 const { afterAll, beforeAll, test } = withPeers(import.meta.path, "dist/mta");
 

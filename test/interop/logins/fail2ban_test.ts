@@ -5,12 +5,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BASE_MAIN_CF } from "../kit/memory/memory_smtpd.ts";
-import { type PostfixInstance, startPostfix } from "../kit/servers/postfix.ts";
-import { type Saslauthd, startSaslauthd } from "../kit/servers/saslauthd.ts";
-import { freePort, type Server, startServer } from "../kit/server.ts";
-import { withPeers } from "../kit/peers.ts";
-import { until } from "../kit/waiting.ts";
+import { BASE_MAIN_CF } from "../../kit/memory/memory_smtpd.ts";
+import { type PostfixInstance, startPostfix } from "../../kit/servers/postfix.ts";
+import { type Saslauthd, startSaslauthd } from "../../kit/servers/saslauthd.ts";
+import { freePort, type Server, startServer } from "../../kit/server.ts";
+import { withPeers } from "../../kit/peers.ts";
+import { until } from "../../kit/waiting.ts";
 
 const { afterAll, beforeAll, test } = withPeers(
   import.meta.path,

@@ -5,17 +5,17 @@ import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { selfSigned } from "../kit/memory/self_signed.ts";
-import { banner, BINARY, freePort, mailOwner, runMta } from "../kit/server.ts";
-import { spawnTied } from "../kit/servers/tied_child.ts";
-import { endOf } from "../kit/servers/ending.ts";
-import { secure, type Talk, talk, talkTls } from "../kit/talk.ts";
-import { withPeers } from "../kit/peers.ts";
-import { until } from "../kit/waiting.ts";
+import { selfSigned } from "../../kit/memory/self_signed.ts";
+import { banner, BINARY, freePort, mailOwner, runMta } from "../../kit/server.ts";
+import { spawnTied } from "../../kit/servers/tied_child.ts";
+import { endOf } from "../../kit/servers/ending.ts";
+import { secure, type Talk, talk, talkTls } from "../../kit/talk.ts";
+import { withPeers } from "../../kit/peers.ts";
+import { until } from "../../kit/waiting.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta", "openssl");
 
-const PRODUCTION = join(import.meta.dirname, "../../config/production");
+const PRODUCTION = join(import.meta.dirname, "../../../config/production");
 let directory = "";
 let child: ReturnType<typeof spawnTied> | undefined;
 const ports = { smtp: 0, submission: 0, submissions: 0, proxied: 0, proxiedTls: 0 };

@@ -36,8 +36,10 @@ function warning(scope: Scope, service: string, name: string, text: string, expe
 function checkCertificate(scope: Scope, service: string): Diagnostic[] {
   if (!wantsTls(scope) || CERTIFICATES.some((name) => (textOf(scope, name) || "none") !== "none")) return [];
   const text = "No server certs available. TLS won't be enabled";
-  const why = `${text}: clients hear 454 at STARTTLS`;
-  return warning(scope, service, switchOf(scope), text, "smtpd_tls_chain_files = key.pem, cert.pem", why);
+  const expected = "smtpd_tls_chain_files = key.pem, cert.pem, or acme_domains";
+  const why = `${text}: clients hear 454 at STARTTLS; specify ${expected}`;
+  return warning(scope, service, switchOf(scope), text, expected, why)
+    .map((problem) => ({ ...problem, feature: "certificates of servers" }));
 }
 
 /** A server has only three levels. */

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
-import type { Finding } from "./finding.ts";
+import { join } from "node:path";
+import { loadConfiguration } from "../../config/load.ts";
+import { type Finding, findingOf } from "./finding.ts";
 import { ranges, reportLines, summaryLine } from "./report.ts";
 
 const setting = (
@@ -38,6 +40,26 @@ test("the settings of a feature are one line, which the worst of them gives, wit
     { level: "fatal", text: "/etc/main.cf: parameter virtual_mailbox_limit (line 7)" },
     { level: "warning", text: "/etc/main.cf: parameter Mynetworks (line 3)" },
   ]);
+});
+
+test("config/production, where no certificate is yet: its three services with TLS are one line, with what to do", () => {
+  const user = (name: string, uid: number) => ({ name, uid, gid: uid });
+  const users = [user("mta", 900), user("nobody", 901)];
+  const loaded = loadConfiguration({
+    directory: join(import.meta.dirname, "../../../config/production"),
+    users: {
+      userByName: (name) => users.find((each) => each.name === name),
+      userById: (uid) => users.find((each) => each.uid === uid),
+      isRoot: true,
+    },
+  });
+  if (loaded.is === "bad") throw new Error(JSON.stringify(loaded.errors));
+  expect(reportLines(loaded.warnings.map(findingOf), false)).toEqual([{
+    level: "warning",
+    text: expect.stringMatching(
+      /^weaker: No server certs available\. TLS won't be enabled: clients hear 454 at STARTTLS; specify smtpd_tls_chain_files = key\.pem, cert\.pem, or acme_domains \(.*: main\.cf line \d+; master\.cf line \d+\)$/,
+    ),
+  }]);
 });
 
 test("with all of them, each setting is named, and what has no effect and need not have", () => {

@@ -284,7 +284,46 @@ test("stop() lets a message end, sends the others away, and drained() resolves",
   expect(busy.read()).toMatch(/^250 2\.0\.0 Ok: queued as \w+\r\n421 4\.3\.2 /);
   expect(drained).toBe(true);
   expect(house.store.messages.size).toBe(1);
-  expect(house.connect().closed).toBe(true);
+  const late = house.connect();
+  expect(late.read()).toStartWith("421 4.3.2 mail.example.com ");
+  expect(late.closed).toBe(true);
+});
+
+test("a client whose name is not found within smtpd_timeout is greeted as one whose name servers do not answer", async () => {
+  const main = { smtpd_peername_lookup: "yes", smtpd_timeout: "10s" };
+  const restrictions = { smtpd_client_restrictions: "reject_unknown_reverse_client_hostname" };
+  const clientLookup = () => new Promise<ClientName>(() => {});
+  const house = memorySmtpd({ ...main, ...restrictions }, { clientLookup });
+  const client = house.connect();
+  await settle();
+  expect(client.idleLimit).toBe(10_000);
+  client.handler.timeout();
+  await house.clock.advance(9_999);
+  await settle();
+  expect([client.closed, client.read()]).toEqual([false, ""]);
+  await house.clock.advance(1);
+  await settle();
+  expect(client.read()).toStartWith("220 mail.example.com ");
+  for (const line of ["HELO a", "MAIL FROM:<a@example.org>", "RCPT TO:<b@example.com>"]) {
+    client.send(`${line}\r\n`);
+    await settle();
+  }
+  expect(client.read()).toEndWith(
+    "450 4.7.1 Client host rejected: cannot find your reverse hostname, [127.0.0.1]\r\n",
+  );
+  expect(house.log.lines).toContain("smtpd: connect from unknown[127.0.0.1]");
+});
+
+test("whoever finds the service full, and the room for those who wait too, hears it", async () => {
+  const house = memorySmtpd({}, { processLimit: "1" });
+  for (let waiting = 0; waiting <= 1000; waiting++) house.connect();
+  await settle();
+  expect([house.smtpd.sessions, house.smtpd.waiting]).toEqual([1, 1000]);
+  const late = house.connect();
+  expect(late.read()).toBe("421 4.3.2 mail.example.com All server ports are busy\r\n");
+  expect(late.closed).toBe(true);
+  late.handler.close(undefined);
+  expect([house.smtpd.sessions, house.smtpd.waiting]).toEqual([1, 1000]);
 });
 
 test("stop() tells a client whose name is still looked up to come back", async () => {

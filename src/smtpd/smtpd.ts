@@ -1,5 +1,6 @@
 import { onAbort } from "../base/ending.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
+import { defer, printReply } from "../smtp/reply.ts";
 import { COMMANDS, type CommandTable } from "./session/commands.ts";
 import type { SmtpdDeps } from "./deps.ts";
 import { SlotReclaimer } from "./session/slot_reclaimer.ts";
@@ -63,10 +64,21 @@ class SmtpdService implements Smtpd, SessionOwner {
     // Postfix's master tells smtpd to be strict once the last free process is taken.
     const last = this.#sessions.size + 1 >= this.#limit;
     const session = new Session(this, connection, last ? this.#stressed : this.#calm);
-    if (this.stopping || (full && this.#waiting.size >= WAITING_ROOM)) connection.destroy();
+    if (this.stopping) session.retire();
+    else if (full && this.#waiting.size >= WAITING_ROOM) this.#turnAway(connection);
     else if (full) this.#wait(session);
     else this.#begin(session);
     return session;
+  }
+
+  /** Nobody is waited for: whoever sends connections by the thousand is not to keep their descriptors. */
+  #turnAway(connection: Connection): void {
+    const { myhostname, tls: { wrapper } } = this.#calm;
+    if (!wrapper) {
+      connection.write(printReply(defer(421, "4.3.2", `${myhostname} All server ports are busy`)));
+      this.deps.replied?.(421);
+    }
+    connection.destroy();
   }
 
   #wait(session: Session): void {

@@ -1,4 +1,5 @@
 import { clientText } from "../../access/reply/client_text.ts";
+import type { Clock } from "../../base/clock.ts";
 import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { ClientName } from "../../dns/reverse.ts";
 import { accept, refuse, type Reply } from "../../smtp/reply.ts";
@@ -20,11 +21,24 @@ const WRAPPING = { at: "wrapping" } as const;
 const COUNTING = { at: "counting" } as const;
 const LIMITING = { at: "limiting" } as const;
 const DENIED = { at: "denied" } as const;
+const NOT_FOUND_YET: ClientName = { ...NAMELESS, nameStatus: 4, reverseNameStatus: 4 };
 
 function find({ settings, deps, facts }: Context): MaybeAsync<ClientName> {
   const { address } = facts.peer;
   if (!settings.peernameLookup || address === "") return NAMELESS;
-  return deps.clientLookup(address);
+  const found = deps.clientLookup(address);
+  return isPromise(found) ? inTime(found, settings.timeout, deps.clock) : found;
+}
+
+/** A name that is not found in time is not known for now, as when no name server answers: the client is not to go for it. */
+async function inTime(found: Promise<ClientName>, limit: number, clock: Clock): Promise<ClientName> {
+  const late = Promise.withResolvers<ClientName>();
+  const cancel = clock.after(limit, () => late.resolve(NOT_FOUND_YET));
+  try {
+    return await Promise.race([found, late.promise]);
+  } finally {
+    cancel();
+  }
 }
 
 /** Looks up who the client is. */

@@ -184,8 +184,7 @@ export class Session implements ConnectionHandler, CommandReader {
   }
 
   timeout(): void {
-    const isNobody = this.#closing || !this.#isKnown || this.#phase.at === "securing";
-    if (isNobody) return this.#connection.destroy();
+    if (this.#closing || this.#phase.at === "securing") return this.#connection.destroy();
     if (this.#held) return this.#leaveHeld();
     if (this.#busy) return;
     if (this.#owner.hurrying) return this.#leave();

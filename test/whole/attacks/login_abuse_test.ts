@@ -22,6 +22,7 @@ beforeAll(async () => {
       "smtpd_sasl_local_domain = example.com",
       "smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination",
       "smtpd_client_connection_count_limit = 0",
+      "smtpd_peername_lookup = no",
       "mynetworks = 192.0.2.1",
       "login_failure_exceptions =",
       "login_failure_limit = 4",
@@ -35,12 +36,15 @@ beforeAll(async () => {
     const args = ["-c", server.configDirectory, "user", "add", name];
     expect(await runMta(args, { input: "her secret\n" })).toMatchObject({ code: 0, stderr: "" });
   }
-  // The table is looked at once a second; each failure until then is another client's.
+  // Each worker looks at the table once a second; each failure until then is another client's.
   let turn = 0;
-  await until(
-    "the users that were made log in",
-    async () => (await guess(`127.201.${turn++ % 256}.1`, "bob", "her secret")).startsWith("235 "),
-  );
+  await until("the users that were made log in, whichever worker they come to", async () => {
+    for (let passed = 0; passed < 12; passed++) {
+      const reply = await guess(`127.201.${turn++ % 256}.1`, "bob", "her secret");
+      if (!reply.startsWith("235 ")) return false;
+    }
+    return true;
+  });
 }, 120_000);
 afterAll(() => server?.stop());
 
@@ -168,7 +172,7 @@ test(`while ${GUESSES} guesses come from ${ADDRESSES} addresses, users log in an
     `# ${times.length} logins meanwhile: median ${times[times.length >> 1]!.toFixed(0)} ms, ` +
       `slowest ${times.at(-1)!.toFixed(0)} ms; replies to guesses: ${JSON.stringify([...codes])}`,
   );
-  expect([...codes.keys()].filter((code) => !["535", "421", "454", "clo"].includes(code))).toEqual([]);
+  expect([...codes.keys()].filter((code) => !["535", "421", "454"].includes(code))).toEqual([]);
   expect(codes.get("421")).toBeGreaterThan(GUESSES / 20);
   const bans = JSON.parse((await server.mta("ban", "list", "--json")).stdout).bans as { kind: string }[];
   expect(new Set(bans.map(({ kind }) => kind))).toContain("network");

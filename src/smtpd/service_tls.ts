@@ -1,3 +1,4 @@
+import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { ServerTls, TlsFacts } from "../platform/socket/start_tls.ts";
 import type { SessionTls } from "./session_facts.ts";
 
@@ -8,10 +9,15 @@ export interface LoggedClient {
   readonly text: string;
 }
 
+/** A handshake with a client that can begin. */
+export interface ServerHandshake {
+  readonly side: ServerTls;
+  /** What is known of the client by it; the log hears what it is to hear. */
+  readonly learn: (handshake: TlsFacts) => SessionTls;
+}
+
 /** TLS of a service. */
 export interface ServiceTls {
   /** How a handshake with that client begins now; undefined where there is no certificate to show. */
-  begin(client: LoggedClient): ServerTls | undefined;
-  /** What is known of the client by its handshake; the log hears what it is to hear. */
-  learn(handshake: TlsFacts, client: LoggedClient): SessionTls;
+  begin(client: LoggedClient): MaybeAsync<ServerHandshake | undefined>;
 }

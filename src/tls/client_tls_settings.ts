@@ -19,6 +19,7 @@ const PER_PROGRAM = [
   "tls_fingerprint_cert_match",
   "tls_fingerprint_digest",
   "tls_loglevel",
+  "tls_loglevel_maps",
   "tls_mandatory_ciphers",
   "tls_mandatory_exclude_ciphers",
   "tls_mandatory_protocols",
@@ -84,6 +85,7 @@ export interface ClientTlsSettings {
   readonly cachesSessions: boolean;
   /** Milliseconds. */
   readonly sessionLifetime: number;
+  /** Of servers that no table names (smtp_tls_loglevel_maps). */
   readonly log: ReadonlySet<TlsLogPart>;
   /** What a cipher grade is. */
   readonly grades: SettingsOf<typeof CIPHER_PARAMETERS>;

@@ -1,6 +1,7 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { Answer } from "../../table/table.ts";
-import { addressKeys, domainKeys, firstFound } from "../table/access_table.ts";
+import { firstFound } from "../table/access_table.ts";
+import { addressKeys, domainKeys } from "../../table/search/host_keys.ts";
 import { clientText } from "../reply/client_text.ts";
 import { type AccessQuestion, lookupVerdict, withoutPermit } from "../table/lookup_verdict.ts";
 import type { Facts } from "../policy.ts";

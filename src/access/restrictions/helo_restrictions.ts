@@ -1,7 +1,8 @@
 import { then } from "../../base/maybe_async.ts";
 import { isHostAddress, literalAddress } from "../../address/host_address.ts";
 import { isAsciiHostname, isInternationalHostname } from "../../address/hostname.ts";
-import { domainKeys, firstFound } from "../table/access_table.ts";
+import { firstFound } from "../table/access_table.ts";
+import { domainKeys } from "../../table/search/host_keys.ts";
 import { hostExists } from "./dns_checks.ts";
 import { lookupVerdict } from "../table/lookup_verdict.ts";
 import type { DefaultCheck, Query, Refusal, Restriction, Subject, Verdict } from "../restriction.ts";

@@ -2,7 +2,7 @@ import { quoteAddress, quoteLocal, splitAddress } from "../../address/address.ts
 import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import type { ExtensionSettings } from "../../rewrite/find_address.ts";
 import { splitExtension } from "../../table/search/extension.ts";
-import { isHostAddress } from "../../address/host_address.ts";
+import { parentKeys } from "../../table/search/host_keys.ts";
 import { ABSENT, type Answer, type Table } from "../../table/table.ts";
 
 /** How access tables are searched. */
@@ -29,32 +29,6 @@ function ask(table: Table, keys: readonly string[], end: number, from: number): 
   return ABSENT;
 }
 
-/** A domain and its parents, as keys; an IP address has no parents (access(5), HOST NAME/ADDRESS PATTERNS). */
-export function domainKeys(domain: string, parentMatches: boolean): string[] {
-  const keys: string[] = [];
-  if (domain !== "") pushDomains(keys, domain, parentMatches, isHostAddress(domain));
-  return keys;
-}
-
-function pushDomains(keys: string[], domain: string, parentMatches: boolean, numeric: boolean): void {
-  keys.push(domain);
-  if (numeric) return;
-  for (let dot = domain.indexOf(".", 1); dot >= 0; dot = domain.indexOf(".", dot + 1)) {
-    const key = domain.slice(parentMatches ? dot + 1 : dot);
-    if (key !== "") keys.push(key);
-  }
-}
-
-/** An address and the networks it is in, by cutting octets or groups off its text (access(5)). */
-export function addressKeys(address: string): string[] {
-  const keys = [address];
-  const separator = address.includes(":") ? ":" : ".";
-  for (let cut = address.lastIndexOf(separator); cut > 0; cut = address.lastIndexOf(separator, cut - 1)) {
-    keys.push(address.slice(0, cut));
-  }
-  return keys;
-}
-
 /** The keys of a mail address, and how many of them hold the whole of it (access(5), EMAIL ADDRESS PATTERNS). */
 export function mailKeys(
   address: string,
@@ -65,7 +39,7 @@ export function mailKeys(
   const { local, domain } = splitAddress(address);
   const split = splitExtension(local, lookup.recipient_delimiter, lookup.owner_request_special);
   if (split.extension !== undefined) keys.push(...bothForms(`${split.base}@${domain}`));
-  pushDomains(keys, domain, lookup.parentMatches, false);
+  keys.push(...parentKeys(domain, lookup.parentMatches));
   keys.push(...bothLocalForms(local));
   if (split.extension !== undefined) keys.push(...bothLocalForms(split.base));
   return { keys, whole };

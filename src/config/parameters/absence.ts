@@ -104,7 +104,6 @@ const POSTSCREEN_HANDS_OVER = harmless(
   "postscreen hands its clients to smtpd at once: smtpd_tls_ settings are those that count",
   "postscreen's tests",
 );
-const ONE_LOG_LEVEL = harmless("one level of logging counts for all servers");
 const NO_TLS_IN_TEXT = harmless(
   "delivery lines have Postfix 3.7's text: smtp_tls_loglevel = 1 and log_format = json tell of TLS",
 );
@@ -210,7 +209,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   lmtp_sasl_path: OWN_MECHANISMS,
   lmtp_sasl_type: OWN_MECHANISMS,
   lmtp_tls_enable_rpk: NO_RAW_KEYS,
-  lmtp_tls_loglevel_maps: ONE_LOG_LEVEL,
   lmtp_tls_trace_size_limit: NO_TRACE,
   lmtp_tlsrpt_enable: SMTP_REPORTS_ALONE,
   lmtp_tlsrpt_skip_reused_handshakes: SMTP_REPORTS_ALONE,
@@ -359,7 +357,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtp_sasl_path: OWN_MECHANISMS,
   smtp_sasl_type: OWN_MECHANISMS,
   smtp_tls_enable_rpk: NO_RAW_KEYS,
-  smtp_tls_loglevel_maps: ONE_LOG_LEVEL,
   smtp_tls_trace_size_limit: NO_TRACE,
   smtp_tlsrpt_socket_name: OWN_TLS_REPORTS,
   smtpd_authorized_verp_clients: NO_VERP,
@@ -376,7 +373,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtpd_tls_dh1024_param_file: NO_FINITE_FIELDS,
   smtpd_tls_dh512_param_file: MOOT,
   smtpd_tls_enable_rpk: NO_RAW_KEYS,
-  smtpd_tls_loglevel_maps: harmless("smtpd_tls_loglevel counts for every client"),
   smtpd_tls_session_cache_database: OWN_SESSIONS,
   smtpd_tls_trace_size_limit: NO_TRACE,
   smtputf8_autodetect_classes: NO_SENDMAIL,

@@ -241,6 +241,60 @@ test("a handshake that fails makes a dead site only where TLS must be", async ()
   expect(await siteOf("encrypt")).toBe("Cannot start TLS: handshake failure");
 });
 
+describe("what is logged of a server", () => {
+  const told = (lines: readonly string[]) => ({
+    made: lines.filter((line) => / TLS connection (established|reused) to /.test(line)).length,
+    verbose: lines.filter((line) => line.includes("setting up TLS connection to")).length,
+  });
+  const NONE = { made: 0, verbose: 0 };
+  const LINE = { made: 1, verbose: 0 };
+  const ALL = { made: 1, verbose: 1 };
+
+  test.each(["smtp", "lmtp"] as const)(
+    "by %s is what a table says of its name or address, else the general level",
+    async (program) => {
+      const peer = await startSmtpPeer({ tls: right, lhlo: ["PIPELINING"] });
+      closers.push(() => peer.close());
+      const sent = async (host: string, maps: string, more: Partial<SmtpAgentOptions["settings"]> = {}) => {
+        const { deliver, lines } = agentWith({
+          lmtp_host_lookup: "native",
+          [`${program}_tls_security_level`]: "encrypt",
+          [`${program}_tls_loglevel`]: "1",
+          [`${program}_tls_loglevel_maps`]: maps,
+          ...more,
+        }, { program });
+        expect(outcomeLines(await deliver({ nexthop: `[${host}]:${peer.port}` }))[0]).toStartWith("sent");
+        return told(lines);
+      };
+      const byName = "inline:{mx.example=0,{also.example=2}}";
+      expect(await sent("mx.example", byName)).toEqual(NONE);
+      expect(await sent("also.example", byName)).toEqual(ALL);
+      expect(await sent("other.example", byName)).toEqual(LINE);
+      expect(await sent("mx.example", "inline:{.example=0,example=2}")).toEqual(NONE);
+      const parents = { parent_domain_matches_subdomains: "smtp_tls_loglevel_maps" };
+      expect(await sent("mx.example", "inline:{.example=0,example=2}", parents)).toEqual(ALL);
+      expect(await sent("other.example", "inline:{mx.example=2,127.0=0}")).toEqual(NONE);
+      expect(await sent("mx.example", "inline:{mx.example=DUNNO,127.0=0}")).toEqual(LINE);
+      expect(await sent("mx.example", "fail:x")).toEqual(LINE);
+    },
+  );
+
+  test("counts for a connection that is used again", async () => {
+    const [quiet, usual] = [await server(), await server()];
+    const { deliver, lines } = agentWith({
+      smtp_tls_security_level: "encrypt",
+      smtp_tls_connection_reuse: true,
+      smtp_connection_cache_destinations: "mx.example also.example",
+      smtp_tls_loglevel_maps: "inline:{mx.example=0}",
+    });
+    for (const [host, { port }] of [["mx.example", quiet], ["also.example", usual]] as const) {
+      for (let times = 0; times < 2; times++) await deliver({ nexthop: `[${host}]:${port}` });
+    }
+    expect([quiet.connections, usual.connections]).toEqual([1, 1]);
+    expect(told(lines).made).toBe(2);
+  });
+});
+
 describe("a socket of this machine", () => {
   async function overSocket(level: string): Promise<readonly [string, readonly string[], SmtpPeer]> {
     const path = join(folder, `socket-${level}`);

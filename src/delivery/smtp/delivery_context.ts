@@ -9,6 +9,7 @@ import type { RewriteField } from "./content/header_filter.ts";
 import type { ClientTlsEngine } from "../../tls/client_engine.ts";
 import type { ClientTlsSettings } from "../../tls/client_tls_settings.ts";
 import type { ClientLogins } from "./login/client_logins.ts";
+import type { LogPartsFor } from "../../tls/peer_log_level.ts";
 import type { RequireTlsPolicy } from "./tls/requiretls_policy.ts";
 import type { WishSettings } from "./tls/sender_wishes.ts";
 import type { ReportedDomain } from "./tls/session_report.ts";
@@ -35,6 +36,8 @@ export interface DeliveryContext extends LookupContext, ConnectContext {
 /** What TLS is done with. */
 export interface ClientTlsContext {
   readonly settings: ClientTlsSettings;
+  /** What is told of a server (smtp_tls_loglevel_maps, smtp_tls_loglevel). */
+  readonly logParts: LogPartsFor;
   readonly engine: ClientTlsEngine;
   readonly policies: ClientPolicies;
   /** Which wishes of senders count, and how REQUIRETLS is taken for a next hop. */

@@ -52,11 +52,8 @@ export class KeptSessions {
   }
 
   #reused(session: Session): Session {
-    const { log, settings, tls } = this.#context;
-    if (session.tls !== undefined) {
-      const isLogged = tls.settings.log.has("summary");
-      log.emit(settings.program, "serverTls", serverTls(session.tls, "reused", isLogged));
-    }
+    const { log, settings } = this.#context;
+    if (session.tls !== undefined) log.emit(settings.program, "serverTls", serverTls(session.tls, "reused"));
     return session;
   }
 

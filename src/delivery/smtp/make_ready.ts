@@ -5,7 +5,7 @@ import type { Session } from "./client_session.ts";
 import type { DeliveryContext } from "./delivery_context.ts";
 import { type Failure, localFailure } from "./failure.ts";
 import { logIn, noteOffer } from "./login/login_step.ts";
-import { open, type OpeningContext } from "./opening.ts";
+import { open, type OpeningContext, type OpeningStep } from "./opening.ts";
 import { openingSteps } from "./opening_steps.ts";
 import { relayName } from "./peer.ts";
 import { serverTls } from "./session_tls.ts";
@@ -34,7 +34,7 @@ export async function makeReady(
     return await open(
       session,
       await openingContext(session, purpose, context),
-      stepsFor(session, purpose, context),
+      await stepsFor(session, purpose, context),
     );
   } catch (error) {
     context.warn(`${purpose.id}: ${systemErrorText(error)}`);
@@ -59,15 +59,22 @@ async function openingContext(
   };
 }
 
-function stepsFor(session: Session, { id, nexthop, domain, reportTo }: Purpose, context: DeliveryContext) {
+async function stepsFor(
+  session: Session,
+  { id, nexthop, domain, reportTo }: Purpose,
+  context: DeliveryContext,
+): Promise<readonly OpeningStep[]> {
   const { tls, logins } = context;
   const { peer, key, localAddress } = session;
-  const isReported = reportTo !== undefined && key.tls.level !== "none";
+  const wantsTls = key.tls.level !== "none";
+  const log = wantsTls ? await tls.logParts({ name: peer.host, address: peer.address }) : tls.settings.log;
+  const isReported = reportTo !== undefined && wantsTls;
   const steps = openingSteps({
     ...tls,
+    settings: { ...tls.settings, log },
     policy: key.tls,
     server: { ...peer, nexthop, domain, whom: relayName(peer) },
-    judged: (judged) => noteTls(session, judged, context),
+    judged: (judged) => noteTls(session, judged, context, log.has("summary")),
     requireTls: key.requireTls,
     id,
     report: isReported ? new SessionReport(reportTo, { ...peer, policy: key.tls, localAddress }) : undefined,
@@ -78,14 +85,11 @@ function stepsFor(session: Session, { id, nexthop, domain, reportTo }: Purpose, 
 function noteTls(
   session: Session,
   { facts, trust }: HandshakeJudgement,
-  { log, settings, tls }: DeliveryContext,
+  { log, settings }: DeliveryContext,
+  isLogged: boolean,
 ): void {
-  session.tls = { facts, trust, whom: session.relay, level: session.key.tls.level };
-  log.emit(
-    settings.program,
-    "serverTls",
-    serverTls(session.tls, "established", tls.settings.log.has("summary")),
-  );
+  session.tls = { facts, trust, whom: session.relay, level: session.key.tls.level, isLogged };
+  log.emit(settings.program, "serverTls", serverTls(session.tls, "established"));
 }
 
 function upperCaseWords(list: string): ReadonlySet<string> {

@@ -10,13 +10,14 @@ export interface SessionTls {
   /** `host[address]:port`. */
   readonly whom: string;
   readonly level: ClientLevel;
+  /** The line of the connection goes to the log. */
+  readonly isLogged: boolean;
 }
 
 /** The event of a connection under TLS, new or used again. */
 export function serverTls(
-  { facts, trust, whom, level }: SessionTls,
+  { facts, trust, whom, level, isLogged }: SessionTls,
   usage: "established" | "reused",
-  isLogged: boolean,
 ): EventFields<"serverTls"> {
   return {
     handshake: isLogged ? handshakeText(facts) : "",

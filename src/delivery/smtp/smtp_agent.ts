@@ -5,6 +5,8 @@ import { type Hosts, systemHosts } from "../../dns/hosts.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Log } from "../../observe/log.ts";
 import { connect } from "../../platform/socket/connection.ts";
+import { type MATCH_PARAMETERS, parentMatches } from "../../rewrite/open_tables.ts";
+import { findPeer } from "../../table/search/find_peer.ts";
 import type { Answer } from "../../table/table.ts";
 import type { Agent, DeliveryJob, DeliveryReport } from "../agent.ts";
 import { addressIn } from "./route/address_list.ts";
@@ -19,10 +21,15 @@ import { systemServices } from "./route/services_file.ts";
 import type { ChainSettings } from "../../tls/chain_parameters.ts";
 import { clientCertificates } from "../../tls/client_certificates.ts";
 import { logLevelWarnings } from "../../tls/log_level.ts";
+import { logPartsByPeer, type LogPartsFor } from "../../tls/peer_log_level.ts";
 import { ownTlsFiles, type TlsFiles } from "../../tls/tls_files.ts";
 import { TrustAnchorFiles } from "../../tls/trust_anchors.ts";
 import { ClientTlsEngine } from "../../tls/client_engine.ts";
-import { type ClientTlsParameters, clientTlsSettings } from "../../tls/client_tls_settings.ts";
+import {
+  type ClientTlsParameters,
+  type ClientTlsSettings,
+  clientTlsSettings,
+} from "../../tls/client_tls_settings.ts";
 import { ClientLogins } from "./login/client_logins.ts";
 import type { LentSecrets } from "../../sasl/password/secret_text.ts";
 import { type ClientLoginParameters, loginSettings } from "./login/login_settings.ts";
@@ -62,6 +69,7 @@ export interface SmtpAgentOptions {
     & GenericSettings
     & DaneSettings
     & ClientTlsParameters
+    & SettingsOf<typeof MATCH_PARAMETERS>
     & ChainSettings<"smtp" | "lmtp">
     & SettingsOf<typeof PUBLISHED_POLICY_PARAMETERS>
     & ClientLoginParameters;
@@ -160,9 +168,10 @@ function openTls(
     warn(`${program}_tls_per_site ignored when ${program}_tls_policy_maps is not empty.`);
   }
   logLevelWarnings(`${program}_tls_loglevel`, settings[`${program}_tls_loglevel`]).forEach(warn);
-  const note = tls.log.has("verbose") || tls.log.has("dane")
-    ? (text: string) => options.log.note(program, "info", text)
-    : undefined;
+  const logParts = serverLogParts(options, tls, warn);
+  const tellsRecords = (server: Parameters<LogPartsFor>[0]) =>
+    then(logParts(server), (parts) => parts.has("verbose") || parts.has("dane"));
+  const note = (text: string) => options.log.note(program, "info", text);
   const rules: StsRules = {
     find: options.findSts,
     enforcesTables: settings[`${program}_tls_enforce_sts_mx_patterns`],
@@ -170,6 +179,7 @@ function openTls(
   };
   return {
     settings: tls,
+    logParts,
     ...openWishes(options, warn),
     engine: new ClientTlsEngine(tls, {
       now,
@@ -181,12 +191,29 @@ function openTls(
       settings: tls,
       policyMaps: maps(policies, "tls_policy_maps"),
       perSite: maps(perSite, "tls_per_site"),
-      refine: refineBySts(refineByDane(client, settings, resolver, { now, warn, note }), rules),
+      refine: refineBySts(refineByDane(client, settings, resolver, { now, warn, note, tellsRecords }), rules),
       extend: (draft, destination) => withSts(draft, destination, rules),
       files: new TrustAnchorFiles(files),
       warn,
     }),
   };
+}
+
+/** What is told of a server, by itself. lmtp(8) too goes by the name smtp_tls_loglevel_maps in parent_domain_matches_subdomains. */
+function serverLogParts(
+  { program, settings, rewriting }: SmtpAgentOptions,
+  { log }: ClientTlsSettings,
+  warn: (text: string) => void,
+): LogPartsFor {
+  const parameter = `${program}_tls_loglevel_maps` as const;
+  const maps = rewriting?.openTables.maps(settings[parameter], parameter);
+  const tables = maps && { ...maps, parentMatches: parentMatches(settings, "smtp_tls_loglevel_maps") };
+  return logPartsByPeer({
+    parameter,
+    general: log,
+    find: tables && ((server) => findPeer(server, tables)),
+    warn,
+  });
 }
 
 /** What senders and domains wish about TLS. */

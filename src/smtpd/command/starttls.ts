@@ -22,11 +22,12 @@ export function starttls(
   if (words.length > 1) return answer(phase, SYNTAX);
   if (facts.tls !== undefined) return answer(phase, ACTIVE);
   if (!settings.tls.offered || facts.withheld.has("STARTTLS")) return answer(phase, DISABLED);
-  const after = beginTls(context, { atOnce: false, next: READY });
-  if (after === undefined) return answer(phase, UNAVAILABLE);
-  return then(overTlsRate(context), (over): Step => {
-    if (over) return tooMany(phase, context);
-    return { phase: SECURING, reply: READY_TO_START, counts: "neither", after };
+  return then(beginTls(context, { atOnce: false, next: READY }), (after): MaybeAsync<Step> => {
+    if (after === undefined) return answer(phase, UNAVAILABLE);
+    return then(overTlsRate(context), (over): Step => {
+      if (over) return tooMany(phase, context);
+      return { phase: SECURING, reply: READY_TO_START, counts: "neither", after };
+    });
   });
 }
 

@@ -60,19 +60,22 @@ export function admit(context: Context, phase: PhaseAt<"named">): Step {
 /** TLS begins; the client is told nothing where it cannot (smtpd_tls_wrappermode). */
 export function wrap(context: Context, phase: PhaseAt<"wrapping">): MaybeAsync<Step> {
   const { deps: { log }, clientText, settings: { service } } = context;
-  return then(overTlsRate(context), (over): Step => {
-    const refused = (why: string): Step => {
-      log.note("smtpd", "warning", why);
-      return { phase, after: CLOSE };
-    };
+  const refused = (why: string): Step => {
+    log.note("smtpd", "warning", why);
+    return { phase, after: CLOSE };
+  };
+  return then(overTlsRate(context), (over): MaybeAsync<Step> => {
     if (over) return refused(`Refusing TLS service request from ${clientText} for service ${service}`);
-    const after = beginTls(context, { atOnce: true, next: COUNTING });
-    return after === undefined
-      ? refused(
-        `Wrapper-mode request dropped from ${clientText} for service ${service}. TLS context initialization failed. ` +
-          "For details see earlier warnings in your logs.",
-      )
-      : { phase: SECURING, after };
+    return then(
+      beginTls(context, { atOnce: true, next: COUNTING }),
+      (after): Step =>
+        after === undefined
+          ? refused(
+            `Wrapper-mode request dropped from ${clientText} for service ${service}. TLS context initialization failed. ` +
+              "For details see earlier warnings in your logs.",
+          )
+          : { phase: SECURING, after },
+    );
   });
 }
 

@@ -5,7 +5,7 @@ import { defer } from "../../smtp/reply.ts";
 import type { Context } from "../context.ts";
 import type { Phase } from "../phase.ts";
 import { countTls } from "../policy/client_limits.ts";
-import type { LoggedClient } from "../service_tls.ts";
+import type { LoggedClient, ServerHandshake } from "../service_tls.ts";
 import { encryptedFacts, type SessionTls } from "../session_facts.ts";
 import { CLOSE, type StartTls, type Step } from "../step.ts";
 import { failureLines } from "./failure_lines.ts";
@@ -23,17 +23,18 @@ export function loggedClient({ facts: { client }, clientText }: Context): Logged
 }
 
 /** The beginning of TLS; undefined where the service has no certificate to show. */
-export function beginTls(context: Context, beginning: Beginning): StartTls | undefined {
-  const { tls } = context.deps;
-  const client = loggedClient(context);
-  const side = tls?.begin(client);
-  if (tls === undefined || side === undefined) return undefined;
+export function beginTls(context: Context, beginning: Beginning): MaybeAsync<StartTls | undefined> {
+  const begun = context.deps.tls?.begin(loggedClient(context));
+  return then(begun, (begun) => begun && startTls(context, beginning, begun));
+}
+
+function startTls(context: Context, beginning: Beginning, { side, learn }: ServerHandshake): StartTls {
   return {
     is: "startTls",
     side,
     atOnce: beginning.atOnce,
     secured: (handshake) => {
-      const known = tls.learn(handshake, client);
+      const known = learn(handshake);
       const over = handshake.reused ? false : countTls(context);
       return then(
         over,
@@ -42,7 +43,7 @@ export function beginTls(context: Context, beginning: Beginning): StartTls | und
       );
     },
     failed: (error) => {
-      for (const [level, line] of failureLines(error, client.text)) {
+      for (const [level, line] of failureLines(error, context.clientText)) {
         context.deps.log.note("smtpd", level, line);
       }
       return then(countTls(context), () => {});

@@ -1,4 +1,5 @@
 import type { ParameterName } from "../../config/parameters/settings_type.ts";
+import { MATCH_PARAMETERS } from "../../rewrite/open_tables.ts";
 import { SMTPD_CHAIN_PARAMETERS } from "../../tls/chain_parameters.ts";
 import { CIPHER_PARAMETERS } from "../../tls/ciphers.ts";
 import { GROUP_PARAMETERS } from "../../tls/groups.ts";
@@ -10,6 +11,7 @@ export const SERVER_TLS_PARAMETERS = [
   ...SMTPD_CHAIN_PARAMETERS,
   ...CIPHER_PARAMETERS,
   ...GROUP_PARAMETERS,
+  ...MATCH_PARAMETERS,
   "smtpd_tls_protocols",
   "smtpd_tls_mandatory_protocols",
   "smtpd_tls_ciphers",
@@ -25,6 +27,7 @@ export const SERVER_TLS_PARAMETERS = [
   "smtpd_tls_fingerprint_digest",
   "tls_legacy_public_key_fingerprints",
   "smtpd_tls_loglevel",
+  "smtpd_tls_loglevel_maps",
   "tls_server_sni_maps",
   "smtpd_tls_session_cache_timeout",
   "tls_session_ticket_cipher",

@@ -1,16 +1,20 @@
+import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import type { Log } from "../../observe/log.ts";
 import { isDigest } from "../../platform/digest.ts";
-import type { ServerTls, TlsFacts } from "../../platform/socket/start_tls.ts";
-import type { OpenTables } from "../../rewrite/open_tables.ts";
+import type { TlsFacts } from "../../platform/socket/start_tls.ts";
+import type { TlsContext } from "../../platform/socket/tls_context.ts";
+import { type OpenTables, parentMatches } from "../../rewrite/open_tables.ts";
+import { findPeer } from "../../table/search/find_peer.ts";
 import { tableType } from "../../table/table_types.ts";
 import { ownFilesOf } from "../../tls/chain_parameters.ts";
 import { logLevelWarnings, type TlsLogPart, tlsLogParts } from "../../tls/log_level.ts";
 import { NO_AUTHORITIES } from "../../tls/authorities.ts";
 import type { Attempt } from "../../tls/own_certificates.ts";
+import { logPartsByPeer, type LogPartsFor } from "../../tls/peer_log_level.ts";
 import { RememberedFiles } from "../../tls/remembered_files.ts";
 import type { TlsFiles } from "../../tls/tls_files.ts";
-import type { LoggedClient, ServiceTls } from "../service_tls.ts";
+import type { LoggedClient, ServerHandshake, ServiceTls } from "../service_tls.ts";
 import type { SessionTls } from "../session_facts.ts";
 import { judgeClient, type JudgedCertificate } from "./client_certificate.ts";
 import { fixedMaterial, ServerContexts, type ServerTlsSettings } from "./server_context.ts";
@@ -21,7 +25,7 @@ import { readTlsSettings } from "./tls_settings.ts";
 /** What TLS of a service is made with. */
 export interface ServerTlsDeps {
   readonly files: TlsFiles;
-  readonly openTables: Pick<OpenTables, "table">;
+  readonly openTables: Pick<OpenTables, "table" | "maps">;
   readonly log: Log;
 }
 
@@ -51,12 +55,24 @@ export function createServerTls(settings: ServerTlsSettings, deps: ServerTlsDeps
 /** TLS that clients are told of and cannot have. */
 function unavailable(warn: (text: string) => void, ...why: readonly string[]): ServiceTls {
   why.forEach(warn);
-  return {
-    begin: () => undefined,
-    learn: () => {
-      throw new Error("no handshake can have begun");
-    },
-  };
+  return { begin: () => undefined };
+}
+
+/** What is told of a client, by itself (smtpd_tls_loglevel_maps, smtpd_tls_loglevel). */
+function clientLogParts(
+  settings: ServerTlsSettings,
+  { openTables, log }: ServerTlsDeps,
+  general: ReadonlySet<TlsLogPart>,
+): LogPartsFor {
+  const parameter = "smtpd_tls_loglevel_maps";
+  const maps = openTables.maps(settings[parameter], parameter);
+  const tables = maps && { ...maps, parentMatches: parentMatches(settings, parameter) };
+  return logPartsByPeer({
+    parameter,
+    general,
+    find: tables && ((client) => findPeer(client, tables)),
+    warn: (text) => log.note("smtpd", "warning", text),
+  });
 }
 
 /** The tables of tls_server_sni_maps. Those of files are made of names of files; what a server holds must be the content. */
@@ -71,7 +87,9 @@ class OfferedTls implements ServiceTls {
   readonly #settings: ServerTlsSettings;
   readonly #contexts: ServerContexts;
   readonly #log: Log;
-  readonly #parts: ReadonlySet<TlsLogPart>;
+  readonly #partsFor: LogPartsFor;
+  /** Whoever is sent away for his certificate is told of (tls_server(3)). */
+  readonly #alwaysTold: readonly TlsLogPart[];
   readonly #sni: SniContexts | undefined;
   readonly #asks: boolean;
   readonly #now: () => number;
@@ -86,8 +104,8 @@ class OfferedTls implements ServiceTls {
     const level = settings.smtpd_tls_loglevel;
     logLevelWarnings("smtpd_tls_loglevel", level).forEach((text) => log.note("smtpd", "warning", text));
     const parts = tlsLogParts(level);
-    // Whoever is sent away for his certificate is told of (tls_server(3)).
-    this.#parts = requireCertificate ? new Set([...parts, "untrusted"]) : parts;
+    this.#alwaysTold = requireCertificate ? ["untrusted"] : [];
+    this.#partsFor = clientLogParts(settings, deps, parts);
     if (parts.has("verbose")) this.#note("initializing the server-side TLS engine");
     this.#now = () => files.now();
     const tables = sniTables(settings.tls_server_sni_maps, openTables);
@@ -102,23 +120,31 @@ class OfferedTls implements ServiceTls {
     contexts.renewed(() => this.#sni?.forget());
   }
 
-  begin({ text }: LoggedClient): ServerTls | undefined {
+  begin(client: LoggedClient): MaybeAsync<ServerHandshake | undefined> {
     const context = this.#contexts.current();
     if (context === undefined) return undefined;
-    if (this.#parts.has("verbose")) {
-      this.#note(`setting up TLS connection from ${text}`);
-      this.#note(`${text}: TLS cipher list "${this.#contexts.ciphers}"`);
-    }
-    const sni = this.#sni;
-    const named = sni && { contextFor: (name: string) => sni.contextFor(name, text) };
-    return { side: "server", context, askCertificate: this.#asks, ...named };
+    return then(
+      this.#partsFor(client),
+      (parts) => this.#handshake(context, client.text, new Set([...parts, ...this.#alwaysTold])),
+    );
   }
 
-  learn(handshake: TlsFacts, client: LoggedClient): SessionTls {
+  #handshake(context: TlsContext, client: string, parts: ReadonlySet<TlsLogPart>): ServerHandshake {
+    if (parts.has("verbose")) {
+      this.#note(`setting up TLS connection from ${client}`);
+      this.#note(`${client}: TLS cipher list "${this.#contexts.ciphers}"`);
+    }
+    const sni = this.#sni;
+    const named = sni && { contextFor: (name: string) => sni.contextFor(name, client) };
+    return {
+      side: { side: "server", context, askCertificate: this.#asks, ...named },
+      learn: (handshake) => this.#learn(handshake, client, parts),
+    };
+  }
+
+  #learn(handshake: TlsFacts, client: string, parts: ReadonlySet<TlsLogPart>): SessionTls {
     const judged = this.#judge(handshake);
-    handshakeLines({ handshake, client: client.text, judged }, this.#parts).forEach((line) =>
-      this.#note(line)
-    );
+    handshakeLines({ handshake, client, judged }, parts).forEach((line) => this.#note(line));
     const { protocol, cipher, bits } = handshake;
     const peer = judged && { peer: judged.certificate };
     return { protocol, cipher, keysize: bits, handshake, ...peer };

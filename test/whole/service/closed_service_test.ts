@@ -141,7 +141,7 @@ whole("check goes on after a fatal finding", async () => {
     "mailbox_size_limit = 1",
     "Mynetworks = 1.2.3.4",
     "biff = no",
-    "smtp_tls_loglevel_maps = static:1",
+    "postscreen_tls_loglevel_maps = static:1",
   ];
   writeFileSync(join(configDirectory, "access"), "* REJECT\n");
   lines.push(
@@ -165,7 +165,7 @@ whole("check goes on after a fatal finding", async () => {
   ].map(at);
   expect(order).not.toContain(-1);
   expect(order).toEqual([...order].sort((a, b) => a - b));
-  expect(stderr).not.toMatch(/biff|smtp_tls_loglevel_maps/);
+  expect(stderr).not.toMatch(/biff|postscreen_tls_loglevel_maps/);
   expect((await check("-v")).stderr).toMatch(/info: no effect: .*parameter biff has no effect/);
   const json = JSON.parse((await check("--json")).stdout);
   expect(json).toMatchObject({ ok: false, lossy: true });

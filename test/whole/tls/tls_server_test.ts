@@ -18,7 +18,9 @@ const { afterAll, beforeAll, describe, test } = withPeers(
 );
 
 let server: Server;
-const port: Record<"wrapped" | "proxied" | "proxiedClear" | "asking", number> = {
+const port: Record<"wrapped" | "proxied" | "proxiedClear" | "asking" | "quiet" | "untold", number> = {
+  quiet: 0,
+  untold: 0,
   asking: 0,
   wrapped: 0,
   proxied: 0,
@@ -47,6 +49,9 @@ beforeAll(async () => {
       `127.0.0.1:${port.proxied} inet n - n - - smtpd ${proxied} -o smtpd_tls_wrappermode=yes -o syslog_name=proxied`,
       `127.0.0.1:${port.asking} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o syslog_name=asking -o smtpd_tls_ask_ccert=yes ` +
       "-o smtpd_tls_CAfile=$config_directory/ca.pem",
+      `127.0.0.1:${port.quiet} inet n - n - - smtpd -o smtpd_tls_loglevel_maps=inline:{127.0.0=none} -o syslog_name=quiet`,
+      `127.0.0.1:${port.untold} inet n - n - - smtpd -o smtpd_tls_loglevel_maps=fail:down -o smtpd_tls_wrappermode=yes ` +
+      "-o syslog_name=untold",
       `127.0.0.1:${port.proxiedClear} inet n - n - - smtpd ${proxied} -o syslog_name=proxiedclear`,
     ],
     files: {
@@ -160,6 +165,34 @@ describe("behind a proxy", () => {
           line.startsWith("Anonymous TLS connection established from unknown[192.0.2.77]: ")
         ),
     );
+  });
+});
+
+describe("what is logged of a client", () => {
+  const ended = (name: string) =>
+    until("the end in the log", () => lines(name).some((line) => line.startsWith("disconnect ")));
+  const told = (name: string) =>
+    lines(name).filter((line) => /TLS connection established from|^warning: /.test(line));
+
+  test("is what smtpd_tls_loglevel_maps says of it", async () => {
+    const plain = net.connect(port.quiet, "127.0.0.1");
+    expect(await reply(plain)).toStartWith("220 ");
+    expect(await say(plain, "STARTTLS")).toBe("220 2.0.0 Ready to start TLS\r\n");
+    const secured = tls.connect({ socket: plain, rejectUnauthorized: false });
+    expect(await say(secured, "QUIT")).toStartWith("221 ");
+    await ended("quiet");
+    expect(told("quiet")).toEqual([]);
+  });
+
+  test("is what smtpd_tls_loglevel says where the table cannot be asked", async () => {
+    const secured = tls.connect({ port: port.untold, host: "127.0.0.1", rejectUnauthorized: false });
+    expect(await reply(secured)).toStartWith("220 ");
+    expect(await say(secured, "QUIT")).toStartWith("221 ");
+    await ended("untold");
+    expect(told("untold")).toEqual([
+      expect.stringMatching(/^warning: smtpd_tls_loglevel_maps: fail:down lookup error for "unknown"/),
+      expect.stringMatching(/^Anonymous TLS connection established from unknown\[127\.0\.0\.1\]: TLSv1/),
+    ]);
   });
 });
 

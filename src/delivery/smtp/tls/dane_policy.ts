@@ -1,3 +1,4 @@
+import type { MaybeAsync } from "../../../base/maybe_async.ts";
 import type { SettingsOf } from "../../../config/parameters/settings_type.ts";
 import type { PolicyDraft } from "../../../tls/client_policy.ts";
 import { recordLines } from "../../../tls/dane.ts";
@@ -24,8 +25,9 @@ export type DaneSettings = SettingsOf<typeof DANE_PARAMETERS>;
 interface DaneWorld {
   readonly now: () => number;
   readonly warn: (text: string) => void;
-  /** Where the records that were found are told of; undefined where they are not. */
-  readonly note: ((text: string) => void) | undefined;
+  readonly note: (text: string) => void;
+  /** The records that were found for a server are told of. */
+  readonly tellsRecords: (server: { readonly name: string; readonly address: string }) => MaybeAsync<boolean>;
 }
 
 /** Turns `dane` and `dane-only` into what a server's TLSA records say (RFC 7672); all else stays as it is. */
@@ -33,7 +35,7 @@ export function refineByDane(
   client: ClientSettings,
   settings: DaneSettings,
   resolver: DaneContext["resolver"],
-  { now, warn, note }: DaneWorld,
+  { now, warn, note, tellsRecords }: DaneWorld,
 ): RefinePolicy {
   const { program } = client;
   const { digests, warnings } = readDaneDigests(settings.tls_dane_digests);
@@ -55,7 +57,9 @@ export function refineByDane(
     if (found.is === "other") {
       return { is: { ...draft, level: found.level }, warnings: lately.news(warnings) };
     }
-    if (note !== undefined) lately.news(recordLines(found.owner, found.records)).forEach(note);
+    if (await tellsRecords({ name: host, address: target?.address ?? "" })) {
+      lately.news(recordLines(found.owner, found.records)).forEach(note);
+    }
     const verified = daneDraft(draft, found, digests, whomOf(server));
     return { is: verified.is, warnings: lately.news([...warnings, ...verified.warnings]) };
   };

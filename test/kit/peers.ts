@@ -51,6 +51,12 @@ const PEERS = {
   },
   mariadb: { files: ["/usr/sbin/mariadbd"], packages: "mariadb-server" },
   memcached: { files: ["/usr/bin/memcached"], packages: "memcached" },
+  msmtp: { files: ["/usr/bin/msmtp"], packages: "msmtp" },
+  // Its logins are by libsasl2's plug-ins.
+  mutt: {
+    files: ["/usr/bin/mutt", `/usr/lib/${LIBRARIES}/sasl2/libplain.so`],
+    packages: "mutt libsasl2-modules",
+  },
   nc: { files: ["/usr/bin/nc"], packages: "netcat-openbsd" },
   openssl: { files: ["/usr/bin/openssl"], packages: "openssl" },
   ip: { files: ["/usr/sbin/ip"], packages: "iproute2" },

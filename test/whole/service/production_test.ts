@@ -1,95 +1,32 @@
 // config/production as it is, but for its folders, its ports and a certificate: users send over 587 and 465, and are refused where they must be.
 import { expect } from "bun:test";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { selfSigned } from "../../kit/memory/self_signed.ts";
-import { banner, BINARY, freePort, mailOwner, runMta } from "../../kit/server.ts";
-import { spawnTied } from "../../kit/servers/tied_child.ts";
-import { endOf } from "../../kit/servers/ending.ts";
-import { secure, type Talk, talk, talkTls } from "../../kit/talk.ts";
 import { withPeers } from "../../kit/peers.ts";
-import { until } from "../../kit/waiting.ts";
+import {
+  type Production,
+  type ProductionPorts,
+  SECRET,
+  startProduction,
+} from "../../kit/servers/production.ts";
+import { secure, type Talk, talk, talkTls } from "../../kit/talk.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "dist/mta", "openssl");
 
-const PRODUCTION = join(import.meta.dirname, "../../../config/production");
-let directory = "";
-let child: ReturnType<typeof spawnTied> | undefined;
-const ports = { smtp: 0, submission: 0, submissions: 0, proxied: 0, proxiedTls: 0 };
-
-/** The services as they are, on other ports, and again behind a proxy that is trusted. */
-function masterCf(): string {
-  const text = readFileSync(join(PRODUCTION, "master.cf"), "utf8");
-  const at = (name: string, port: number, lines: string) =>
-    lines.replace(new RegExp(`^${name}( +inet)`, "m"), `127.0.0.1:${port}$1`);
-  const entry = (name: string) => new RegExp(`^${name} +inet.*\n(?:  .*\n)*`, "m").exec(text)![0];
-  const proxied = (name: string, port: number) =>
-    `${at(name, port, entry(name))}  -o smtpd_upstream_proxy_protocol=haproxy\n` +
-    "  -o smtpd_upstream_proxy_networks=127.0.0.1\n";
-  const moved = at(
-    "smtp",
-    ports.smtp,
-    at("submission", ports.submission, at("465", ports.submissions, text)),
-  );
-  return moved + proxied("submission", ports.proxied) + proxied("465", ports.proxiedTls);
-}
+let production: Production | undefined;
+let ports: ProductionPorts;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), "mta-production-"));
-  chmodSync(directory, 0o755);
-  const config = join(directory, "config");
-  cpSync(PRODUCTION, config, { recursive: true });
-  for (const name of Object.keys(ports) as (keyof typeof ports)[]) ports[name] = await freePort();
-  writeFileSync(join(config, "master.cf"), masterCf());
-  const own = selfSigned("mail.example.com");
-  writeFileSync(join(config, "tls.pem"), `${own.key}${own.certificate}`, { mode: 0o600 });
-  for (const name of ["queue", "data"]) mkdirSync(join(directory, name));
-  const main = readFileSync(join(config, "main.cf"), "utf8")
-    .replace("# smtpd_tls_chain_files", "smtpd_tls_chain_files");
-  const here = [
-    `queue_directory = ${directory}/queue`,
-    `data_directory = ${directory}/data`,
-    `mail_owner = ${mailOwner()}`,
-    "inet_interfaces = 127.0.0.1",
-    "maillog_file = /dev/stdout",
-    "http_listen =",
-    "alias_maps =",
-    "alias_database =",
-    // A client from here is a stranger.
-    "mynetworks = 192.0.2.1",
-    "default_transport = discard",
-    "local_transport = discard",
-    "local_recipient_maps =",
-    "smtpd_peername_lookup = no",
-  ];
-  const kept = main.split("\n").filter((line) =>
-    !here.some((each) => line.startsWith(`${each.split(" ")[0]} =`))
-  );
-  writeFileSync(join(config, "main.cf"), [...kept, ...here, ""].join("\n"));
-  for (const name of ["ann", "bob"]) {
-    const added = await runMta(["-c", config, "user", "add", `${name}@example.com`], {
-      input: "her secret\n",
-    });
-    expect(added).toMatchObject({ code: 0, stderr: "" });
-  }
-  child = spawnTied(BINARY, ["-c", config, "serve"], {});
-  let log = "";
-  for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (chunk) => log += chunk);
-  await until(() => `its greeting:\n${log}`, async () => await banner(ports.submission) !== undefined);
+  production = await startProduction(selfSigned("mail.example.com"));
+  ({ ports } = production);
 }, 120_000);
 
 afterAll(async () => {
-  if (child !== undefined) {
-    child.kill("SIGTERM");
-    await endOf(child);
-  }
-  rmSync(directory, { recursive: true, force: true });
+  await production?.stop();
 });
 
-const plain = (secret = "her secret") =>
+const plain = (secret = SECRET) =>
   `AUTH PLAIN ${Buffer.from(`\0ann@example.com\0${secret}`).toString("base64")}`;
 const LOGGED_IN = "235 2.7.0 Authentication successful";
 

@@ -1,4 +1,6 @@
 import { networkTop } from "../address/network.ts";
+import { systemClock } from "../base/clock.ts";
+import { inTime } from "../base/in_time.ts";
 import type { LoginAccount, LoginVerdict } from "../smtpd/deps.ts";
 import type { LoginEvent } from "./login_ledger.ts";
 
@@ -34,16 +36,10 @@ export function loginAccount(askLogins: AskLogins, options: LoginAccountOptions)
     return whole.toLowerCase().slice(0, LONGEST_USER);
   };
   const ask = async (event: LoginEvent) => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<LoginVerdict>((resolve) => {
-      timer = setTimeout(() => resolve(UNKNOWN), timeLimit);
-    });
     try {
-      return await Promise.race([askLogins(event), late]);
+      return await inTime(askLogins(event), { clock: systemClock, limit: timeLimit, late: UNKNOWN });
     } catch {
       return UNKNOWN;
-    } finally {
-      clearTimeout(timer);
     }
   };
   return {

@@ -48,9 +48,15 @@ export interface LoginAccount {
 
 /** The account of what users send (user_hourly_message_limit and its kin). */
 export interface SendingAccount {
-  /** Counts a message; answers which limit its user is over. */
-  sent(username: string, recipients: readonly string[]): MaybeAsync<string | undefined>;
+  /** Counts a message. */
+  sent(username: string, recipients: readonly string[]): MaybeAsync<SendingVerdict>;
 }
+
+/** Whether a user may send a message now: `over` tells which limit forbids it; `unknown` when the account gives no answer. */
+export type SendingVerdict =
+  | { readonly is: "within" }
+  | { readonly is: "unknown" }
+  | { readonly is: "over"; readonly over: string };
 
 /** A client as the lists of main.cf name it. */
 export interface ListedClient {

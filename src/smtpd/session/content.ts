@@ -79,7 +79,13 @@ export function judgeContent(context: Context, phase: PhaseAt<"ended">): MaybeAs
   const subject = { ...onlyRecipient(phase), size: content.message.size };
   return then(check(context, { phase, stage: "END-OF-MESSAGE", subject }), (refusal) => {
     if (refusal === undefined) {
-      return then(limitSending(context, phase), () => ({ phase: { at: "committing", content, by } }));
+      return then(
+        limitSending(context, phase),
+        (unknown): Step =>
+          unknown === undefined
+            ? { phase: { at: "committing", content, by } }
+            : answerContent(READY, unknown, by),
+      );
     }
     return answerContent({ at: "transaction", transaction: content.transaction }, refusal, by);
   });

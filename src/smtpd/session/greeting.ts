@@ -1,5 +1,5 @@
 import { clientText } from "../../access/reply/client_text.ts";
-import type { Clock } from "../../base/clock.ts";
+import { inTime } from "../../base/in_time.ts";
 import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { ClientName } from "../../dns/reverse.ts";
 import { accept, refuse, type Reply } from "../../smtp/reply.ts";
@@ -21,24 +21,15 @@ const WRAPPING = { at: "wrapping" } as const;
 const COUNTING = { at: "counting" } as const;
 const LIMITING = { at: "limiting" } as const;
 const DENIED = { at: "denied" } as const;
+/** A name that is not found in time is not known for now, as when no name server answers: the client is not to go for it. */
 const NOT_FOUND_YET: ClientName = { ...NAMELESS, nameStatus: 4, reverseNameStatus: 4 };
 
 function find({ settings, deps, facts }: Context): MaybeAsync<ClientName> {
   const { address } = facts.peer;
   if (!settings.peernameLookup || address === "") return NAMELESS;
   const found = deps.clientLookup(address);
-  return isPromise(found) ? inTime(found, settings.timeout, deps.clock) : found;
-}
-
-/** A name that is not found in time is not known for now, as when no name server answers: the client is not to go for it. */
-async function inTime(found: Promise<ClientName>, limit: number, clock: Clock): Promise<ClientName> {
-  const late = Promise.withResolvers<ClientName>();
-  const cancel = clock.after(limit, () => late.resolve(NOT_FOUND_YET));
-  try {
-    return await Promise.race([found, late.promise]);
-  } finally {
-    cancel();
-  }
+  if (!isPromise(found)) return found;
+  return inTime(found, { clock: deps.clock, limit: settings.timeout, late: NOT_FOUND_YET });
 }
 
 /** Looks up who the client is. */

@@ -55,3 +55,8 @@ export function tlsLogParts(level: string): ReadonlySet<TlsLogPart> {
   const words = level.split(SEPARATORS).filter((word) => word !== "");
   return new Set(words.flatMap((word) => WORDS[word.toLowerCase()] ?? NONE));
 }
+
+/** Whether the TLSA records of a server are told of. */
+export function tellsDaneRecords(parts: ReadonlySet<TlsLogPart>): boolean {
+  return parts.has("verbose") || parts.has("dane");
+}

@@ -8,6 +8,7 @@ import {
 import type { Peer } from "../../delivery/smtp/peer.ts";
 import type { PolicyDraft } from "../../tls/client_policy.ts";
 import type { TlsaRecord } from "../../tls/dane.ts";
+import { tellsDaneRecords } from "../../tls/log_level.ts";
 import type { FingerDestination } from "./_finger_destination.ts";
 import { hostLevel } from "./_finger_level.ts";
 import type { FingerOutput } from "./_finger_output.ts";
@@ -56,7 +57,7 @@ async function candidate(
   output: FingerOutput,
 ): Promise<Candidate> {
   const { insecureMx, forceTlsa, verbose } = options;
-  const tellsRecords = log.has("verbose") || log.has("dane");
+  const tellsRecords = tellsDaneRecords(log);
   const context = {
     resolver: lookups.resolver,
     digests,

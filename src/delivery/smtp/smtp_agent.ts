@@ -20,7 +20,7 @@ import { type GenericSettings, openGeneric, type RewritingTools } from "./conten
 import { systemServices } from "./route/services_file.ts";
 import type { ChainSettings } from "../../tls/chain_parameters.ts";
 import { clientCertificates } from "../../tls/client_certificates.ts";
-import { logLevelWarnings } from "../../tls/log_level.ts";
+import { logLevelWarnings, tellsDaneRecords } from "../../tls/log_level.ts";
 import { logPartsByPeer, type LogPartsFor } from "../../tls/peer_log_level.ts";
 import { ownTlsFiles, type TlsFiles } from "../../tls/tls_files.ts";
 import { TrustAnchorFiles } from "../../tls/trust_anchors.ts";
@@ -36,7 +36,7 @@ import { type ClientLoginParameters, loginSettings } from "./login/login_setting
 import { openRequireTlsPolicy } from "./tls/requiretls_policy.ts";
 import { type FindSts, refineBySts, type StsRules, withSts } from "./tls/sts_policy.ts";
 import type { TlsReporting } from "../../tls/tlsrpt/tls_reporting.ts";
-import { openClientPolicies } from "./tls/client_policies.ts";
+import { type ClientPolicies, openClientPolicies, type RefinePolicy } from "./tls/client_policies.ts";
 import { type DaneSettings, refineByDane } from "./tls/dane_policy.ts";
 
 /** The tables that change what the clients send. */
@@ -159,24 +159,15 @@ function openTls(
   now: () => number,
   warn: (text: string) => void,
 ): ClientTlsContext {
-  const { program, settings, rewriting, tlsFiles: files = ownTlsFiles } = options;
+  const { program, settings, tlsFiles: files = ownTlsFiles } = options;
   const tls = clientTlsSettings(program, settings);
-  const maps = (text: string, title: string) =>
-    rewriting?.openTables.maps(text, `${program}_${title}`)?.whole;
-  const [policies, perSite] = [settings[`${program}_tls_policy_maps`], settings[`${program}_tls_per_site`]];
-  if (policies !== "" && perSite !== "") {
-    warn(`${program}_tls_per_site ignored when ${program}_tls_policy_maps is not empty.`);
-  }
-  logLevelWarnings(`${program}_tls_loglevel`, settings[`${program}_tls_loglevel`]).forEach(warn);
   const logParts = serverLogParts(options, tls, warn);
-  const tellsRecords = (server: Parameters<LogPartsFor>[0]) =>
-    then(logParts(server), (parts) => parts.has("verbose") || parts.has("dane"));
-  const note = (text: string) => options.log.note(program, "info", text);
-  const rules: StsRules = {
-    find: options.findSts,
-    enforcesTables: settings[`${program}_tls_enforce_sts_mx_patterns`],
-    protocols: tls.mandatory.protocols,
-  };
+  const dane = refineByDane(client, settings, resolver, {
+    now,
+    warn,
+    note: (text) => options.log.note(program, "info", text),
+    tellsRecords: (server) => then(logParts(server), tellsDaneRecords),
+  });
   return {
     settings: tls,
     logParts,
@@ -187,16 +178,38 @@ function openTls(
       warn,
       own: ownCertificates(program, settings, files, warn),
     }),
-    policies: openClientPolicies({
-      settings: tls,
-      policyMaps: maps(policies, "tls_policy_maps"),
-      perSite: maps(perSite, "tls_per_site"),
-      refine: refineBySts(refineByDane(client, settings, resolver, { now, warn, note, tellsRecords }), rules),
-      extend: (draft, destination) => withSts(draft, destination, rules),
-      files: new TrustAnchorFiles(files),
-      warn,
-    }),
+    policies: openPolicies(options, tls, dane, files, warn),
   };
+}
+
+/** What is demanded of next hops and servers. */
+function openPolicies(
+  { program, settings, rewriting, findSts }: SmtpAgentOptions,
+  tls: ClientTlsSettings,
+  dane: RefinePolicy,
+  files: TlsFiles,
+  warn: (text: string) => void,
+): ClientPolicies {
+  const maps = (text: string, title: string) =>
+    rewriting?.openTables.maps(text, `${program}_${title}`)?.whole;
+  const [policies, perSite] = [settings[`${program}_tls_policy_maps`], settings[`${program}_tls_per_site`]];
+  if (policies !== "" && perSite !== "") {
+    warn(`${program}_tls_per_site ignored when ${program}_tls_policy_maps is not empty.`);
+  }
+  const rules: StsRules = {
+    find: findSts,
+    enforcesTables: settings[`${program}_tls_enforce_sts_mx_patterns`],
+    protocols: tls.mandatory.protocols,
+  };
+  return openClientPolicies({
+    settings: tls,
+    policyMaps: maps(policies, "tls_policy_maps"),
+    perSite: maps(perSite, "tls_per_site"),
+    refine: refineBySts(dane, rules),
+    extend: (draft, destination) => withSts(draft, destination, rules),
+    files: new TrustAnchorFiles(files),
+    warn,
+  });
 }
 
 /** What is told of a server, by itself. lmtp(8) too goes by the name smtp_tls_loglevel_maps in parent_domain_matches_subdomains. */
@@ -205,6 +218,7 @@ function serverLogParts(
   { log }: ClientTlsSettings,
   warn: (text: string) => void,
 ): LogPartsFor {
+  logLevelWarnings(`${program}_tls_loglevel`, settings[`${program}_tls_loglevel`]).forEach(warn);
   const parameter = `${program}_tls_loglevel_maps` as const;
   const maps = rewriting?.openTables.maps(settings[parameter], parameter);
   const tables = maps && { ...maps, parentMatches: parentMatches(settings, "smtp_tls_loglevel_maps") };

@@ -112,7 +112,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     load: async () => (await import("./user/user_command.ts")).user,
   },
   ban: {
-    group: "service",
+    group: "configuration",
     summary: "list and lift bans after failed logins",
     load: async () => (await import("./service/ban_command.ts")).ban,
   },

@@ -1,3 +1,4 @@
+import { RecentMap } from "../base/recent_map.ts";
 import type { DnsAnswer } from "./answer.ts";
 
 const WEEK = 604_800;
@@ -23,13 +24,12 @@ interface Entry {
   readonly expires: number;
 }
 
-/** Answers with an expiry, at most `limit`; the one not used for longest goes first. */
+/** Answers with an expiry, at most `limit`, of which half are kept at least: those used last. */
 export class DnsCache {
-  readonly #limit: number;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries: RecentMap<string, Entry>;
 
   constructor(limit: number) {
-    this.#limit = limit;
+    this.#entries = new RecentMap(Math.floor(limit / 2));
   }
 
   get size(): number {
@@ -40,23 +40,16 @@ export class DnsCache {
   get(key: string, now: number): DnsAnswer | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    if (entry.expires <= now) return undefined;
+    if (entry.expires <= now) {
+      this.#entries.delete(key);
+      return undefined;
+    }
     this.#entries.set(key, entry);
     return entry.answer;
   }
 
   /** Keeps an answer for `seconds`; zero keeps nothing. */
   set(key: string, answer: DnsAnswer, seconds: number, now: number): void {
-    if (seconds <= 0) return;
-    this.#entries.delete(key);
-    this.#entries.set(key, { answer, expires: now + seconds * 1000 });
-    if (this.#entries.size > this.#limit) {
-      this.#entries.delete(this.#entries.keys().next().value!);
-    }
-  }
-
-  clear(): void {
-    this.#entries.clear();
+    if (seconds > 0) this.#entries.set(key, { answer, expires: now + seconds * 1000 });
   }
 }

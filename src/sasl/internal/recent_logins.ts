@@ -1,19 +1,17 @@
-/** So many are remembered; who has not come for longest goes first. */
-const MOST = 10_000;
+import { RecentMap } from "../../base/recent_map.ts";
+
+/** So many are remembered at least, those that came last. */
+const LEAST = 10_000;
 
 /**
  * Who has logged in, and from where: the same again goes before strangers while passwords are compared one after the other, so that guesses
  * by the thousand do not shut users out.
  */
 export class RecentLogins {
-  readonly #known = new Set<string>();
+  readonly #known = new RecentMap<string, true>(LEAST);
 
   add(username: string, address: string): void {
-    const key = keyOf(username, address);
-    this.#known.delete(key);
-    this.#known.add(key);
-    const [oldest] = this.#known;
-    if (this.#known.size > MOST && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.set(keyOf(username, address), true);
   }
 
   has(username: string, address: string): boolean {

@@ -26,8 +26,9 @@ export const MOST_EVENTS = 2000;
 /** Clients with a connection to one worker; no worker has the descriptors for more, and what says that it has is not counted. */
 const MOST_CONNECTED = 262_144;
 
-/** Clients without a connection that are remembered; past that the one that left first is forgotten early. */
+/** Clients without a connection that are remembered; past that those that left first are forgotten early, so many at a time. */
 const MOST_IDLE = 65_536;
+const FORGOTTEN_AT_ONCE = 1024;
 
 /** Highest values since the last status line, in the order and words of anvil(8)'s log. */
 const PEAKS = {
@@ -62,6 +63,8 @@ export class AnvilLedger {
   readonly #peaks = new Map<PeakName, Peak>();
   readonly #now: () => number;
   #unit: number;
+  /** The second in which idle clients were last looked through. */
+  #swept = 0;
   #mostClients = { value: 0, at: 0 };
 
   constructor(unitSeconds: number, now: () => number) {
@@ -167,8 +170,15 @@ export class AnvilLedger {
     const now = this.#seconds();
     this.#idle.delete(key);
     this.#idle.set(key, { ...client, left: now });
+    const full = this.#idle.size > MOST_IDLE;
+    if (full || now !== this.#swept) this.#sweep(now, full ? MOST_IDLE - FORGOTTEN_AT_ONCE : MOST_IDLE);
+  }
+
+  /** Not at every step: the runtime walks over all that were deleted at the front of a Map to find its first key. */
+  #sweep(now: number, most: number): void {
+    this.#swept = now;
     for (const [oldest, { left }] of this.#idle) {
-      if (this.#idle.size <= MOST_IDLE && left + this.#unit >= now) break;
+      if (this.#idle.size <= most && left + this.#unit >= now) break;
       this.#idle.delete(oldest);
     }
   }

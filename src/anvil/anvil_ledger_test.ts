@@ -65,6 +65,23 @@ test("clients that have left do not grow the memory without bound, and those tha
   );
 });
 
+test("clients that left a time unit ago are forgotten with the next one that leaves", () => {
+  const { ledger, pass } = ledgerWithClock();
+  const come = (name: string) => {
+    ledger.connect(1, `smtp:${name}`);
+    ledger.disconnect(1, `smtp:${name}`);
+  };
+  for (const name of ["a", "b", "c"]) come(name);
+  pass(60_000);
+  come("d");
+  statusLines(ledger);
+  pass(1000);
+  come("e");
+  statusLines(ledger);
+  come("f");
+  expect(statusLines(ledger).at(-1)).toStartWith("statistics: max cache size 3 at ");
+});
+
 test("status lines are anvil(8)'s, and begin anew", () => {
   const { ledger } = ledgerWithClock();
   ledger.connect(1, "smtp:192.0.2.50");

@@ -38,23 +38,22 @@ export async function play(described: SessionDescription, deps: PlayDeps): Promi
   const session = asServed(described, deps.service);
   const { sessionParts, transcript } = deps;
   const { address, port, name, reverseName } = session.client;
-  let client: ClientFacts = { address, port, ...nameless(5) };
-  const clientLookup = async (): Promise<ClientName> => {
-    const found = name === undefined
+  const settings = settingsFor(session, deps.service);
+  const findName = async (): Promise<ClientName> =>
+    name === undefined
       ? await sessionParts.parts.clientLookup(address)
       : givenName(name, reverseName ?? name);
-    const { warning: _warning, ...names } = found;
-    client = { ...client, ...names };
-    return found;
-  };
-  const settings = settingsFor(session, deps.service);
+  // Found before the session begins: on a clock without waits smtpd would not wait for it.
+  const found: ClientName = settings.smtpd_peername_lookup && address !== "" ? await findName() : nameless(5);
+  const { warning: _warning, ...names } = found;
+  const client: ClientFacts = { address, port, ...names };
   const auth = logsIn(session) ? sessionParts.authFor(settings, session.login.username) : undefined;
   const smtpd = createSmtpd({
     ...sessionParts.parts,
     ...(auth !== undefined && { auth }),
     service: { ...deps.service, processLimit: 0, settings },
     access: transcript.over(sessionParts.parts.access, (stage) => laterFacts(session, stage)),
-    clientLookup,
+    clientLookup: () => found,
     cleanup: discardingCleanup(session.size ?? 0),
     newId: () => NO_ID,
     log: deps.log,
@@ -62,7 +61,7 @@ export async function play(described: SessionDescription, deps: PlayDeps): Promi
   });
   const talk = converse(smtpd, sessionParts.local, { address, port });
   try {
-    const commands = await playAll(session, talk, transcript, () => client);
+    const commands = await playAll(session, talk, transcript, client);
     return { client, commands };
   } finally {
     talk.hangUp();
@@ -103,7 +102,7 @@ async function playAll(
   session: SessionDescription,
   talk: Conversation,
   transcript: PolicyTranscript,
-  client: () => ClientFacts,
+  client: ClientFacts,
 ): Promise<ExplainedCommand[]> {
   const played: ExplainedCommand[] = [];
   const end = systemClock.now() + TIME_LIMIT;
@@ -115,7 +114,7 @@ async function playAll(
   };
   const line = (command: string) => talk.over ? Promise.resolve(false) : say(command, talk.say(command));
   if (!await say("", talk.greeting())) return played;
-  if (!await line(`${session.smtp ? "HELO" : "EHLO"} ${session.helo ?? heloOf(client())}`)) return played;
+  if (!await line(`${session.smtp ? "HELO" : "EHLO"} ${session.helo ?? heloOf(client)}`)) return played;
   if (logsIn(session)) {
     const command = `AUTH ${session.login.method}`;
     if (!talk.over) await say(command, talk.say(`${command} =`));

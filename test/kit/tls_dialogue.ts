@@ -107,7 +107,7 @@ class DialogueClient {
       if (this.#closed) return this.#text === "" ? CLOSED : `${this.#text}${CLOSED}`;
       if (performance.now() > end) return "<silence>";
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, 100);
+        const timer = setTimeout(resolve, end - performance.now());
         this.#wake = () => (clearTimeout(timer), resolve());
       });
     }

@@ -16,13 +16,7 @@ export async function openFingerSession(peer: Peer, timeout: number): Promise<Se
         quitPatience: 0,
       });
       session = opened;
-      return {
-        data: (chunk) => opened.data(chunk),
-        end: () => opened.end(),
-        drain: () => opened.drain(),
-        timeout: () => opened.timeout(),
-        close: () => opened.closed(),
-      };
+      return opened.handler;
     });
   } catch (error) {
     return `connect to ${relayName(peer)}: ${systemErrorText(error)}`;

@@ -1,5 +1,5 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
-import type { ClientTls, Connection } from "../../platform/socket/connection.ts";
+import type { ClientTls, Connection, ConnectionHandler } from "../../platform/socket/connection.ts";
 import type { TlsFacts } from "../../platform/socket/start_tls.ts";
 import { type Features, NO_FEATURES } from "../../smtp/server_features.ts";
 import { type Peer, peerName, relayName } from "./peer.ts";
@@ -238,9 +238,15 @@ export class Session {
     this.#connection.destroy();
   }
 
-  /** Last call from the connection. */
-  closed(): void {
-    this.#end("lost");
+  /** What the connection tells the session. */
+  get handler(): ConnectionHandler {
+    return {
+      data: (chunk) => this.data(chunk),
+      end: () => this.end(),
+      drain: () => this.drain(),
+      timeout: () => this.timeout(),
+      close: () => this.#end("lost"),
+    };
   }
 
   #overflow(): void {

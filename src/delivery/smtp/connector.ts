@@ -79,13 +79,7 @@ async function tryToOpen(
         },
       });
       session = opened;
-      return {
-        data: (chunk) => opened.data(chunk),
-        end: () => opened.end(),
-        drain: () => opened.drain(),
-        timeout: () => opened.timeout(),
-        close: () => opened.closed(),
-      };
+      return opened.handler;
     });
   } catch (error) {
     return { code: codeOf(error), error };

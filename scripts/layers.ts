@@ -71,7 +71,7 @@ const SUB_ROOMS: Readonly<
     order: ["policy", "tls", "message", "command", "session", "listener"],
     inner: ["message", "command", "session"],
   },
-  tls: { order: ["https", "sts", "tlsrpt"], inner: [] },
+  tls: { order: ["x509", "own", "verification", "https", "sts", "dane", "client", "tlsrpt"], inner: [] },
   worker: { order: ["protocol", "services", "questions"], inner: ["questions"] },
   table: {
     order: [

@@ -4,7 +4,7 @@ import { replaceFile } from "../platform/file/file_replacement.ts";
 import { readPlain } from "../platform/file/random_access_file.ts";
 import { isNotThere } from "../platform/file/random_access_file.ts";
 import { type AcmeState, readState } from "./acme_state.ts";
-import { acmeCertificate } from "../tls/chain_parameters.ts";
+import { acmeCertificate } from "../tls/own/chain_parameters.ts";
 
 /** Bytes of a file of ours. */
 const LARGEST = 1 << 20;

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { readCertificate } from "../tls/certificate.ts";
-import { element, elements, identifierText } from "../tls/der.ts";
+import { readCertificate } from "../tls/x509/certificate.ts";
+import { element, elements, identifierText } from "../tls/x509/der.ts";
 import { digest } from "../platform/digest.ts";
 import { createTlsContext } from "../platform/socket/tls_context.ts";
-import { pemObjects } from "../tls/pem.ts";
+import { pemObjects } from "../tls/x509/pem.ts";
 import { isSignedBy } from "../platform/certificate_signature.ts";
 import { alpnCertificate } from "./alpn_certificate.ts";
 import { identifier, integer, tagged } from "./der_writer.ts";

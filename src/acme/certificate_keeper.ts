@@ -1,8 +1,8 @@
-import { readCertificate } from "../tls/certificate.ts";
-import type { Chain } from "../tls/chain.ts";
-import { ChainReader } from "../tls/chain_reader.ts";
-import { certificatesOf } from "../tls/chain_problems.ts";
-import { matchedName } from "../tls/names.ts";
+import { readCertificate } from "../tls/x509/certificate.ts";
+import type { Chain } from "../tls/own/chain.ts";
+import { ChainReader } from "../tls/own/chain_reader.ts";
+import { certificatesOf } from "../tls/own/chain_problems.ts";
+import { matchedName } from "../tls/x509/names.ts";
 import type { AcmeFiles } from "./acme_files.ts";
 import { AcmeFailure } from "./advice.ts";
 import { pauseAfter, renewalTime } from "./schedule.ts";

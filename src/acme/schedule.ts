@@ -1,4 +1,4 @@
-import type { Certificate } from "../tls/certificate.ts";
+import type { Certificate } from "../tls/x509/certificate.ts";
 import { digest } from "../platform/digest.ts";
 
 const MINUTE = 60_000;

@@ -1,8 +1,8 @@
 import { expect } from "bun:test";
 import { selfMadeAuthority } from "../../test/kit/memory/authority.ts";
 import { withPeers } from "../../test/kit/peers.ts";
-import { readCertificate } from "../tls/certificate.ts";
-import { pemObjects } from "../tls/pem.ts";
+import { readCertificate } from "../tls/x509/certificate.ts";
+import { pemObjects } from "../tls/x509/pem.ts";
 import { pauseAfter, renewalTime } from "./schedule.ts";
 
 const { test } = withPeers(import.meta.path, "openssl");

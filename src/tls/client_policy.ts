@@ -1,4 +1,4 @@
-import type { Association } from "./association.ts";
+import type { Association } from "./x509/association.ts";
 import type { PublishedPolicy } from "./published_policy.ts";
 
 /** Security levels of the client, from nothing to all (postconf(5), smtp_tls_security_level). */

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { isPolicyFault } from "./client_policy.ts";
-import { parsePolicy } from "./policy_text.ts";
+import { parsePolicy } from "./client/policy_text.ts";
 import { POLICY_FAILURES, type PublishedPolicy } from "./published_policy.ts";
 
 const context = { where: "here", digest: "sha256", trustAnchors: { read: () => [] } };

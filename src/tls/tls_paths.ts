@@ -1,5 +1,9 @@
 import type { Configuration, Service } from "../config/service.ts";
-import { LMTP_CHAIN_PARAMETERS, SMTP_CHAIN_PARAMETERS, SMTPD_CHAIN_PARAMETERS } from "./chain_parameters.ts";
+import {
+  LMTP_CHAIN_PARAMETERS,
+  SMTP_CHAIN_PARAMETERS,
+  SMTPD_CHAIN_PARAMETERS,
+} from "./own/chain_parameters.ts";
 
 /** What TLS reads: files with keys, certificates and authorities, and folders with authorities. */
 export interface TlsPaths {

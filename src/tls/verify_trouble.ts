@@ -1,5 +1,5 @@
 import type { PolicyFailure } from "./published_policy.ts";
-import { type DistinguishedName, nameLine } from "./distinguished_name.ts";
+import { type DistinguishedName, nameLine } from "./x509/distinguished_name.ts";
 import { printable } from "../base/printable.ts";
 
 /** What is wrong with a certificate of a chain; the peer's own has depth 0. */

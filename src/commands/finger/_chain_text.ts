@@ -3,8 +3,8 @@ import {
   certificateFingerprint,
   keyFingerprint,
   readCertificate,
-} from "../../tls/certificate.ts";
-import { nameLine } from "../../tls/distinguished_name.ts";
+} from "../../tls/x509/certificate.ts";
+import { nameLine } from "../../tls/x509/distinguished_name.ts";
 
 /** The certificates that a server has shown, as -C prints them. */
 export function chainText(chain: readonly Buffer[], digest: string): string {

@@ -7,7 +7,7 @@ import {
 } from "../../delivery/smtp/route/address_list.ts";
 import type { Peer } from "../../delivery/smtp/peer.ts";
 import type { PolicyDraft } from "../../tls/client_policy.ts";
-import type { TlsaRecord } from "../../tls/dane.ts";
+import type { TlsaRecord } from "../../tls/dane/dane.ts";
 import { tellsDaneRecords } from "../../tls/log_level.ts";
 import type { FingerDestination } from "./_finger_destination.ts";
 import { hostLevel } from "./_finger_level.ts";

@@ -2,10 +2,10 @@ import { relayName } from "../../delivery/smtp/peer.ts";
 import type { MxDomain, Target } from "../../delivery/smtp/route/address_list.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { PolicyDraft } from "../../tls/client_policy.ts";
-import { recordLines, type TlsaRecord } from "../../tls/dane.ts";
-import type { DaneDigests } from "../../tls/dane_digests.ts";
-import { daneDraft } from "../../tls/dane_draft.ts";
-import { type DaneHost, daneNames, findDaneHost } from "../../tls/dane_host.ts";
+import { recordLines, type TlsaRecord } from "../../tls/dane/dane.ts";
+import type { DaneDigests } from "../../tls/dane/dane_digests.ts";
+import { daneDraft } from "../../tls/dane/dane_draft.ts";
+import { type DaneHost, daneNames, findDaneHost } from "../../tls/dane/dane_host.ts";
 
 /** What the level of a host is found with. */
 export interface FingerLevelContext {

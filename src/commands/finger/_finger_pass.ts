@@ -5,10 +5,10 @@ import type {
   HandshakeJudgement,
   PreparedHandshake,
   TlsServer,
-} from "../../tls/client_engine.ts";
+} from "../../tls/client/client_engine.ts";
 import type { ClientTlsPolicy } from "../../tls/client_policy.ts";
 import { connectionLine } from "../../tls/connection_line.ts";
-import { failureLines, handshakeLines, startLines } from "../../tls/handshake_lines.ts";
+import { failureLines, handshakeLines, startLines } from "../../tls/client/handshake_lines.ts";
 import type { TlsLogPart } from "../../tls/log_level.ts";
 import { chainText } from "./_chain_text.ts";
 import { askForTls, type Dialogue, greeting, sayHelloAs, sayQuit } from "./_finger_dialogue.ts";

@@ -1,9 +1,9 @@
 import type { Peer } from "../../delivery/smtp/peer.ts";
-import { certificateFingerprint, keyFingerprint, readCertificate } from "../../tls/certificate.ts";
-import { nameLine } from "../../tls/distinguished_name.ts";
-import type { HandshakeJudgement } from "../../tls/client_engine.ts";
+import { certificateFingerprint, keyFingerprint, readCertificate } from "../../tls/x509/certificate.ts";
+import { nameLine } from "../../tls/x509/distinguished_name.ts";
+import type { HandshakeJudgement } from "../../tls/client/client_engine.ts";
 import type { ClientTlsPolicy } from "../../tls/client_policy.ts";
-import { recordText, type TlsaRecord } from "../../tls/dane.ts";
+import { recordText, type TlsaRecord } from "../../tls/dane/dane.ts";
 
 /** What is known of the server that was spoken to. */
 export interface Fingered {

@@ -1,6 +1,6 @@
 import { splitList } from "../../config/syntax/list.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
-import type { HandshakeJudgement } from "../../tls/client_engine.ts";
+import type { HandshakeJudgement } from "../../tls/client/client_engine.ts";
 import type { Session } from "./client_session.ts";
 import type { DeliveryContext } from "./delivery_context.ts";
 import { type Failure, localFailure } from "./failure.ts";

@@ -1,6 +1,6 @@
-import { policyText } from "../../tls/policy_identity.ts";
+import { policyText } from "../../tls/client/policy_identity.ts";
 import type { ClientTlsPolicy } from "../../tls/client_policy.ts";
-import { NO_TLS_POLICY } from "../../tls/complete_policy.ts";
+import { NO_TLS_POLICY } from "../../tls/client/complete_policy.ts";
 import { type LoginDemand, loginText, NO_LOGIN } from "./login/login_demand.ts";
 import type { Peer } from "./peer.ts";
 import type { RequireTlsLevel } from "./tls/requiretls_policy.ts";

@@ -8,7 +8,7 @@ import {
   type PolicyDraft,
   type PolicyFault,
 } from "../../tls/client_policy.ts";
-import { NO_TLS_POLICY } from "../../tls/complete_policy.ts";
+import { NO_TLS_POLICY } from "../../tls/client/complete_policy.ts";
 import type { PublishedPolicy } from "../../tls/published_policy.ts";
 import { OTHER_HOST } from "../../tls/tlsrpt/handshake_failure.ts";
 import type { DeliveryJob } from "../agent.ts";

@@ -18,18 +18,18 @@ import type { ClientTlsContext, DeliveryContext } from "./delivery_context.ts";
 import { type ClientCheckSettings, openClientChecks } from "./content/client_checks.ts";
 import { type GenericSettings, openGeneric, type RewritingTools } from "./content/generic.ts";
 import { systemServices } from "./route/services_file.ts";
-import type { ChainSettings } from "../../tls/chain_parameters.ts";
-import { clientCertificates } from "../../tls/client_certificates.ts";
+import type { ChainSettings } from "../../tls/own/chain_parameters.ts";
+import { clientCertificates } from "../../tls/client/client_certificates.ts";
 import { logLevelWarnings, tellsDaneRecords } from "../../tls/log_level.ts";
 import { logPartsByPeer, type LogPartsFor } from "../../tls/peer_log_level.ts";
 import { ownTlsFiles, type TlsFiles } from "../../tls/tls_files.ts";
-import { TrustAnchorFiles } from "../../tls/trust_anchors.ts";
-import { ClientTlsEngine } from "../../tls/client_engine.ts";
+import { TrustAnchorFiles } from "../../tls/verification/trust_anchors.ts";
+import { ClientTlsEngine } from "../../tls/client/client_engine.ts";
 import {
   type ClientTlsParameters,
   type ClientTlsSettings,
   clientTlsSettings,
-} from "../../tls/client_tls_settings.ts";
+} from "../../tls/client/client_tls_settings.ts";
 import { ClientLogins } from "./login/client_logins.ts";
 import type { LentSecrets } from "../../sasl/password/secret_text.ts";
 import { type ClientLoginParameters, loginSettings } from "./login/login_settings.ts";

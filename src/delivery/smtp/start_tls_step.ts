@@ -3,10 +3,10 @@ import type {
   HandshakeJudgement,
   PreparedHandshake,
   TlsServer,
-} from "../../tls/client_engine.ts";
+} from "../../tls/client/client_engine.ts";
 import { type ClientTlsPolicy, isOptional, mustMatch } from "../../tls/client_policy.ts";
-import type { ClientTlsSettings } from "../../tls/client_tls_settings.ts";
-import { failureLines, handshakeLines, startLines } from "../../tls/handshake_lines.ts";
+import type { ClientTlsSettings } from "../../tls/client/client_tls_settings.ts";
+import { failureLines, handshakeLines, startLines } from "../../tls/client/handshake_lines.ts";
 import { isLost, type Session } from "./client_session.ts";
 import { type Failure, localFailure, refusal } from "./failure.ts";
 import { demandsTls, type RequireTlsLevel } from "./tls/requiretls_policy.ts";

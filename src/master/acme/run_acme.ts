@@ -15,8 +15,8 @@ import { FIRST_INHERITED, type ParentChannel, parentChannel } from "../../platfo
 import { serveAlpn } from "../../platform/socket/alpn_server.ts";
 import { serveHttp } from "../../platform/socket/http_server.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
-import { AuthorityStore } from "../../tls/authorities.ts";
-import { durationText } from "../../tls/chain_problems.ts";
+import { AuthorityStore } from "../../tls/verification/authorities.ts";
+import { durationText } from "../../tls/own/chain_problems.ts";
 import { systemTlsFiles } from "../../tls/tls_files.ts";
 import type { AcmeStatus } from "../control/acme_status.ts";
 import { type AcmeBoot, type FromAcme, LONGEST_OF_ACME, toAcme } from "./acme_protocol.ts";

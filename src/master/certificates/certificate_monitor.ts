@@ -1,17 +1,17 @@
 import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { createTlsContext } from "../../platform/socket/tls_context.ts";
-import { type CertificateUse, serviceNames } from "../../tls/certificate_uses.ts";
-import { type Chain, materialOf, pemOf } from "../../tls/chain.ts";
-import { pathsOf } from "../../tls/chain_parameters.ts";
+import { type CertificateUse, serviceNames } from "../../tls/own/certificate_uses.ts";
+import { type Chain, materialOf, pemOf } from "../../tls/own/chain.ts";
+import { pathsOf } from "../../tls/own/chain_parameters.ts";
 import {
   certificatesOf,
   durationText,
   expiryOf,
   NOTICE,
   validityProblems,
-} from "../../tls/chain_problems.ts";
-import { type Attempt, OwnCertificates } from "../../tls/own_certificates.ts";
+} from "../../tls/own/chain_problems.ts";
+import { type Attempt, OwnCertificates } from "../../tls/own/own_certificates.ts";
 import { lastGoodName, type TlsFiles } from "../../tls/tls_files.ts";
 
 /** How often the files are looked at, in milliseconds. */

@@ -6,7 +6,7 @@ import { withPeers } from "../../../test/kit/peers.ts";
 import { loadConfiguration } from "../../config/load.ts";
 import { exposition } from "../../observe/exposition.ts";
 import { Metrics } from "../../observe/metrics.ts";
-import { certificateUses } from "../../tls/certificate_uses.ts";
+import { certificateUses } from "../../tls/own/certificate_uses.ts";
 import { CertificateMonitor } from "./certificate_monitor.ts";
 
 const { test } = withPeers(import.meta.path, "openssl");

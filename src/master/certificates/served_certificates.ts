@@ -1,6 +1,6 @@
 import type { Configuration } from "../../config/service.ts";
-import { type CertificateUse, certificateUses } from "../../tls/certificate_uses.ts";
-import type { OwnFiles } from "../../tls/chain_parameters.ts";
+import { type CertificateUse, certificateUses } from "../../tls/own/certificate_uses.ts";
+import type { OwnFiles } from "../../tls/own/chain_parameters.ts";
 import { sniEntries, sniSources } from "../lending/sni_files.ts";
 
 const PARAMETER = "tls_server_sni_maps";

@@ -1,7 +1,7 @@
 import { acmeNames } from "../../acme/acme_parameters.ts";
 import type { Configuration } from "../../config/service.ts";
-import { certificateUses } from "../../tls/certificate_uses.ts";
-import { isHostMatch } from "../../tls/names.ts";
+import { certificateUses } from "../../tls/own/certificate_uses.ts";
+import { isHostMatch } from "../../tls/x509/names.ts";
 import type { Finding } from "./finding.ts";
 import { placeOf, placeText } from "./place_of.ts";
 

@@ -1,10 +1,10 @@
 import type { Configuration, Service } from "../../config/service.ts";
-import { readAuthorities } from "../../tls/authorities.ts";
+import { readAuthorities } from "../../tls/verification/authorities.ts";
 import { isOptional, isPolicyFault, type PolicyDraft } from "../../tls/client_policy.ts";
-import { type ClientTlsSettings, clientTlsSettings } from "../../tls/client_tls_settings.ts";
-import { completePolicy } from "../../tls/complete_policy.ts";
+import { type ClientTlsSettings, clientTlsSettings } from "../../tls/client/client_tls_settings.ts";
+import { completePolicy } from "../../tls/client/complete_policy.ts";
 import type { TlsFiles } from "../../tls/tls_files.ts";
-import { TrustAnchorFiles } from "../../tls/trust_anchors.ts";
+import { TrustAnchorFiles } from "../../tls/verification/trust_anchors.ts";
 import type { Finding, Severity } from "./finding.ts";
 import { placeOf, placeText } from "./place_of.ts";
 

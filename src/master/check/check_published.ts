@@ -1,5 +1,5 @@
 import { type Configuration, type Service, serviceKey } from "../../config/service.ts";
-import { clientTlsSettings } from "../../tls/client_tls_settings.ts";
+import { clientTlsSettings } from "../../tls/client/client_tls_settings.ts";
 import type { Finding } from "./finding.ts";
 
 /** Clients that are to obey MTA-STS, or to report about TLS, at a level where they do not. */

@@ -2,7 +2,7 @@ import type { Configuration, Service } from "../../config/service.ts";
 import { isDigest } from "../../platform/digest.ts";
 import { fixedMaterial, serverAuthorities } from "../../smtpd/tls/server_context.ts";
 import { readTlsSettings } from "../../smtpd/tls/tls_settings.ts";
-import { readAuthorities } from "../../tls/authorities.ts";
+import { readAuthorities } from "../../tls/verification/authorities.ts";
 import { keyExchangeGroups } from "../../tls/groups.ts";
 import type { TlsFiles } from "../../tls/tls_files.ts";
 import type { Finding, Severity } from "./finding.ts";

@@ -1,9 +1,9 @@
 import type { ClientCertificate } from "../../access/policy.ts";
 import type { PeerCertificate } from "../../platform/socket/start_tls.ts";
-import type { Authorities } from "../../tls/authorities.ts";
-import { certificateFingerprint, keyFingerprint } from "../../tls/certificate.ts";
-import { commonName, issuerName, nameLine } from "../../tls/distinguished_name.ts";
-import { judge } from "../../tls/verification.ts";
+import type { Authorities } from "../../tls/verification/authorities.ts";
+import { certificateFingerprint, keyFingerprint } from "../../tls/x509/certificate.ts";
+import { commonName, issuerName, nameLine } from "../../tls/x509/distinguished_name.ts";
+import { judge } from "../../tls/verification/verification.ts";
 import type { Trouble } from "../../tls/verify_trouble.ts";
 
 /** What a client's certificate is judged by. */

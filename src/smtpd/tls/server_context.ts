@@ -5,12 +5,12 @@ import {
   type AuthoritySources,
   AuthorityStore,
   NO_AUTHORITIES,
-} from "../../tls/authorities.ts";
-import { type Chains, materialOf } from "../../tls/chain.ts";
-import { ownFilesOf } from "../../tls/chain_parameters.ts";
+} from "../../tls/verification/authorities.ts";
+import { type Chains, materialOf } from "../../tls/own/chain.ts";
+import { ownFilesOf } from "../../tls/own/chain_parameters.ts";
 import { cipherList } from "../../tls/ciphers.ts";
 import { keyExchangeGroups } from "../../tls/groups.ts";
-import { type Attempt, OwnCertificates } from "../../tls/own_certificates.ts";
+import { type Attempt, OwnCertificates } from "../../tls/own/own_certificates.ts";
 import { parseProtocols, type Unusable } from "../../tls/protocols.ts";
 import type { TlsFiles } from "../../tls/tls_files.ts";
 import type { SERVER_TLS_PARAMETERS } from "./server_parameters.ts";

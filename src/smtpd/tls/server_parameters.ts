@@ -1,6 +1,6 @@
 import type { ParameterName } from "../../config/parameters/settings_type.ts";
 import { MATCH_PARAMETERS } from "../../rewrite/open_tables.ts";
-import { SMTPD_CHAIN_PARAMETERS } from "../../tls/chain_parameters.ts";
+import { SMTPD_CHAIN_PARAMETERS } from "../../tls/own/chain_parameters.ts";
 import { CIPHER_PARAMETERS } from "../../tls/ciphers.ts";
 import { GROUP_PARAMETERS } from "../../tls/groups.ts";
 import { SESSION_TLS_PARAMETERS } from "./tls_settings.ts";

@@ -2,8 +2,8 @@ import { isHostname } from "../../address/hostname.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { TlsContext } from "../../platform/socket/tls_context.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
-import type { Chains } from "../../tls/chain.ts";
-import { loadSniChains } from "../../tls/chain_files.ts";
+import type { Chains } from "../../tls/own/chain.ts";
+import { loadSniChains } from "../../tls/own/chain_files.ts";
 import type { Answer, Table } from "../../table/table.ts";
 
 /** Contexts of so many chains are kept ready. */

@@ -3,7 +3,7 @@ import { type SelfSigned, selfSigned } from "../../../test/kit/memory/self_signe
 import { withPeers } from "../../../test/kit/peers.ts";
 import { createTlsContext, type TlsContext } from "../../platform/socket/tls_context.ts";
 import { ABSENT, type Answer, type Table } from "../../table/table.ts";
-import { type Chains, materialOf } from "../../tls/chain.ts";
+import { type Chains, materialOf } from "../../tls/own/chain.ts";
 import { SniContexts, SniFault } from "./sni_contexts.ts";
 
 const { beforeAll, test } = withPeers(import.meta.path, "openssl");

@@ -6,9 +6,9 @@ import type { PeerCertificate } from "../../platform/socket/start_tls.ts";
 import { createTlsContext, type TlsContext } from "../../platform/socket/tls_context.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
 import { VERSION } from "../../base/version.ts";
-import type { Authorities, AuthoritiesFault } from "../authorities.ts";
-import { isHostMatch } from "../names.ts";
-import { judge } from "../verification.ts";
+import type { Authorities, AuthoritiesFault } from "../verification/authorities.ts";
+import { isHostMatch } from "../x509/names.ts";
+import { judge } from "../verification/verification.ts";
 import { troubleLine } from "../verify_trouble.ts";
 import { BadResponse, type HttpResponse, ResponseReader } from "./http_response.ts";
 

@@ -3,8 +3,8 @@ import tls from "node:tls";
 import type { AddressAnswer } from "../../dns/answer.ts";
 import { authorityUnder, selfMadeAuthority, type TestAuthority } from "../../../test/kit/memory/authority.ts";
 import type { SelfSigned } from "../../../test/kit/memory/self_signed.ts";
-import { pemObjects } from "../pem.ts";
-import type { Authorities } from "../authorities.ts";
+import { pemObjects } from "../x509/pem.ts";
+import type { Authorities } from "../verification/authorities.ts";
 import { type HttpsRequest, httpsRequest, type HttpsWorld } from "./https_request.ts";
 
 const HOST = "mta-sts.example.com";

@@ -1,10 +1,10 @@
-import type { HandshakeJudgement } from "../client_engine.ts";
+import type { HandshakeJudgement } from "../client/client_engine.ts";
 import { type ClientTlsPolicy, isDane, mustMatch } from "../client_policy.ts";
-import { matchedName } from "../names.ts";
+import { matchedName } from "../x509/names.ts";
 import { matchesMxPattern } from "../sts/mx_pattern.ts";
-import type { Verdict } from "../verification.ts";
+import type { Verdict } from "../verification/verification.ts";
 import type { AppliedPolicy, SessionFailure } from "./tls_outcome.ts";
-import type { Association } from "../association.ts";
+import type { Association } from "../x509/association.ts";
 
 /** What failed, and more precisely. */
 export type FailureKind = Pick<SessionFailure, "type" | "reason">;

@@ -5,7 +5,7 @@ import { splitList } from "../../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../../config/parameters/settings_type.ts";
 import { familiesOf } from "../../delivery/smtp/client_settings.ts";
 import type { Resolver } from "../../dns/resolver.ts";
-import { AuthorityStore } from "../../tls/authorities.ts";
+import { AuthorityStore } from "../../tls/verification/authorities.ts";
 import { httpsRequest, type HttpsWorld } from "../../tls/https/https_request.ts";
 import type { TlsFiles } from "../../tls/tls_files.ts";
 import type { AskHttps } from "../../tls/sts/fetch_policy.ts";

@@ -11,10 +11,10 @@ import {
   type PolicyFault,
   type Warned,
 } from "../../../tls/client_policy.ts";
-import type { ClientTlsSettings } from "../../../tls/client_tls_settings.ts";
-import { completePolicy } from "../../../tls/complete_policy.ts";
-import { combinedSiteLevel, parsePolicy, siteLevel } from "../../../tls/policy_text.ts";
-import type { TrustAnchorFiles } from "../../../tls/trust_anchors.ts";
+import type { ClientTlsSettings } from "../../../tls/client/client_tls_settings.ts";
+import { completePolicy } from "../../../tls/client/complete_policy.ts";
+import { combinedSiteLevel, parsePolicy, siteLevel } from "../../../tls/client/policy_text.ts";
+import type { TrustAnchorFiles } from "../../../tls/verification/trust_anchors.ts";
 import type { MxDomain, Target } from "../route/address_list.ts";
 
 /** A next hop. */

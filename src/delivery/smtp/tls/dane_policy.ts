@@ -1,10 +1,10 @@
 import type { MaybeAsync } from "../../../base/maybe_async.ts";
 import type { SettingsOf } from "../../../config/parameters/settings_type.ts";
 import type { PolicyDraft } from "../../../tls/client_policy.ts";
-import { recordLines } from "../../../tls/dane.ts";
-import { readDaneDigests } from "../../../tls/dane_digests.ts";
-import { daneDraft } from "../../../tls/dane_draft.ts";
-import { type DaneContext, daneLevel } from "../../../tls/dane_level.ts";
+import { recordLines } from "../../../tls/dane/dane.ts";
+import { readDaneDigests } from "../../../tls/dane/dane_digests.ts";
+import { daneDraft } from "../../../tls/dane/dane_draft.ts";
+import { type DaneContext, daneLevel } from "../../../tls/dane/dane_level.ts";
 import type { ClientSettings } from "../client_settings.ts";
 import { relayName } from "../peer.ts";
 import type { PolicyServer, RefinePolicy } from "./client_policies.ts";

@@ -1,4 +1,4 @@
-import { associationText } from "../../../tls/association.ts";
+import { associationText } from "../../../tls/x509/association.ts";
 import type { PolicyDraft } from "../../../tls/client_policy.ts";
 
 /** What a next hop's own entry says, as text: part of the key under which its connections are kept. */

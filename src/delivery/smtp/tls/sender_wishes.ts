@@ -1,6 +1,6 @@
 import type { Envelope } from "../../../queue/envelope.ts";
 import { type ClientLevel, mustMatch, type PolicyDraft } from "../../../tls/client_policy.ts";
-import type { ClientTlsSettings } from "../../../tls/client_tls_settings.ts";
+import type { ClientTlsSettings } from "../../../tls/client/client_tls_settings.ts";
 import { type Failure, localFailure } from "../failure.ts";
 import type { RequireTlsLevel } from "./requiretls_policy.ts";
 

@@ -1,5 +1,5 @@
 import { asciiDomain } from "../../../address/idna.ts";
-import type { HandshakeJudgement } from "../../../tls/client_engine.ts";
+import type { HandshakeJudgement } from "../../../tls/client/client_engine.ts";
 import type { ClientTlsPolicy } from "../../../tls/client_policy.ts";
 import { appliedPolicy, type FailureKind, handshakeFailure } from "../../../tls/tlsrpt/handshake_failure.ts";
 import type { TlsReporting } from "../../../tls/tlsrpt/tls_reporting.ts";

@@ -49,7 +49,7 @@ interface Called {
 
 /** Takes `mta`'s own options off; a link's name is the command, and every argument is the command's. */
 function parseCall(link: string, args: readonly string[]): Called {
-  if (link in COMMANDS) return { name: link, configDirectory: undefined, verbose: 0, args };
+  if (Object.hasOwn(COMMANDS, link)) return { name: link, configDirectory: undefined, verbose: 0, args };
   let configDirectory: string | undefined;
   let verbose = 0;
   let at = 0;
@@ -63,15 +63,11 @@ function parseCall(link: string, args: readonly string[]): Called {
   return { name: args[at], configDirectory, verbose, args: args.slice(at + 1) };
 }
 
-async function main(): Promise<number> {
-  const { name, configDirectory, verbose, args } = parseCall(calledAs(), programArguments());
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    (name === undefined ? writeErr : writeOut)(usage());
-    return name === undefined ? 1 : 0;
-  }
-  const role = await internal(name);
-  if (role !== undefined) return await role();
-  const row = COMMANDS[name === "--version" ? "version" : name];
+/** Runs the command of a name, which may hand over to another. */
+async function runCommand(
+  { name, configDirectory, verbose, args }: Called & { name: string },
+): Promise<number> {
+  const row = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (row === undefined) {
     writeErr(`mta: fatal: unknown command: "${name}". Try "mta --help".\n`);
     return 1;
@@ -79,7 +75,25 @@ async function main(): Promise<number> {
   const answered = answerOptions(name, row, args);
   if (answered !== undefined) return answered;
   const command = await row.load();
-  return await command({ name, configDirectory, verbose, args });
+  return await command({
+    name,
+    configDirectory,
+    verbose,
+    args,
+    run: (other) => runCommand({ configDirectory, verbose, ...other }),
+  });
+}
+
+async function main(): Promise<number> {
+  const called = parseCall(calledAs(), programArguments());
+  const { name } = called;
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    (name === undefined ? writeErr : writeOut)(usage());
+    return name === undefined ? 1 : 0;
+  }
+  const role = await internal(name);
+  if (role !== undefined) return await role();
+  return await runCommand({ ...called, name: name === "--version" ? "version" : name });
 }
 
 exit(await main());

@@ -1,5 +1,5 @@
-/** What a command gets beside its own arguments. */
-export interface CommandContext {
+/** How a command was called. */
+export interface CommandCall {
   /** The name it was called by: `postmap` through a link, or the word after `mta`. */
   readonly name: string;
   /** `-c` given before the command's name. */
@@ -7,6 +7,20 @@ export interface CommandContext {
   /** How many `-v` were given before the command's name. */
   readonly verbose: number;
   readonly args: readonly string[];
+}
+
+/** What a command gets: how it was called, and how it calls others. */
+export interface CommandContext extends CommandCall {
+  /** Becomes another command of this program, as `sendmail -bp` is `postqueue -p`; its exit status. */
+  readonly run: (command: OtherCommand) => Promise<number>;
+}
+
+/** A command that another one hands over to. */
+export interface OtherCommand {
+  readonly name: string;
+  readonly args: readonly string[];
+  /** The configuration directory when it is not the caller's. */
+  readonly configDirectory?: string;
 }
 
 /** A command: does its work and answers the exit status. */

@@ -13,7 +13,7 @@ import {
 } from "../../platform/process/this_process.ts";
 import type { TableContext } from "../../table/context.ts";
 import { printable } from "../../base/printable.ts";
-import type { CommandContext } from "../command.ts";
+import type { CommandCall } from "../command.ts";
 import type { ToolRun } from "./_run.ts";
 import { parseToolOptions, ToolFault, type ToolStyle } from "./_options.ts";
 import { createTables } from "./_create.ts";
@@ -37,7 +37,7 @@ function complain(program: string, json: boolean, level: string, text: string): 
   writeErr(json ? jsonLine({ program, level, text }) : `${program}: ${level}: ${printable(text)}\n`);
 }
 
-function prepare(style: ToolStyle, context: CommandContext): ToolRun {
+function prepare(style: ToolStyle, context: CommandCall): ToolRun {
   const options = parseToolOptions(argumentBytes(context.args), style, context.configDirectory);
   const directory = configurationDirectory(options.configDirectory, environment);
   const isWatched = isTerminal(2) && !options.json;
@@ -71,7 +71,7 @@ function prepare(style: ToolStyle, context: CommandContext): ToolRun {
 const MODES = { create: createTables, query: queryTables, delete: deleteKeys, list: listTable } as const;
 
 /** Runs the tool; exit status 0 or 1, nothing else (postmap(1)). */
-export async function runTableTool(style: ToolStyle, context: CommandContext): Promise<number> {
+export async function runTableTool(style: ToolStyle, context: CommandCall): Promise<number> {
   if (context.args[0] === "--help") {
     writeOut(toolHelp(style));
     return 0;

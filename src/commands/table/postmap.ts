@@ -1,8 +1,8 @@
-import type { CommandContext } from "../command.ts";
+import type { CommandCall } from "../command.ts";
 import { runTableTool } from "./_tool.ts";
 
 /** `mta postmap`: makes, asks and changes lookup tables (postmap(1)). */
-export function postmap(context: CommandContext): Promise<number> {
+export function postmap(context: CommandCall): Promise<number> {
   return runTableTool({
     program: "postmap",
     letters: "bc:d:fFhimnNopq:rsuUvw",

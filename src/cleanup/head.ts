@@ -5,8 +5,6 @@ const MOST = 262_144;
 
 const nameOf = (field: string) => field.slice(0, field.indexOf(":")).trimEnd().toLowerCase();
 
-const printed = (name: string, value: string) => printField(`${name}: ${value}`);
-
 /** The header of a message that can still change: fields as whole lines in wire form, one character a byte. */
 export class Head {
   readonly #fields: string[] = [];
@@ -15,6 +13,11 @@ export class Head {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** From the top; each ends in CR LF. */
+  get fields(): readonly string[] {
+    return this.#fields;
   }
 
   /** Takes a field as the last one; false when the header is endless, and from then on: it is kept elsewhere. */
@@ -26,22 +29,23 @@ export class Head {
   }
 
   /** 0 is the top. */
-  insert(at: number, name: string, value: string): void {
-    this.#put(Math.min(at, this.#fields.length), 0, printed(name, value));
+  insert(at: number, field: string): void {
+    this.#put(Math.min(at, this.#fields.length), 0, printField(field));
   }
 
-  append(name: string, value: string): void {
-    this.#put(this.#fields.length, 0, printed(name, value));
+  append(field: string): void {
+    this.#put(this.#fields.length, 0, printField(field));
   }
 
-  change(name: string, nth: number, value: string): boolean {
-    const at = this.#find(name, nth);
-    if (at >= 0) this.#put(at, 1, printed(name, value));
+  /** The first `without` fields do not count. */
+  change(name: string, nth: number, field: string, without = 0): boolean {
+    const at = this.#find(name, nth, without);
+    if (at >= 0) this.#put(at, 1, printField(field));
     return at >= 0;
   }
 
-  delete(name: string, nth: number): boolean {
-    const at = this.#find(name, nth);
+  delete(name: string, nth: number, without = 0): boolean {
+    const at = this.#find(name, nth, without);
     if (at >= 0) this.#put(at, 1);
     return at >= 0;
   }
@@ -51,10 +55,10 @@ export class Head {
     for (const field of fields) this.#size += field.length;
   }
 
-  #find(name: string, nth: number): number {
+  #find(name: string, nth: number, without: number): number {
     const wanted = name.toLowerCase();
     let seen = 0;
-    return this.#fields.findIndex((field) => nameOf(field) === wanted && ++seen === nth);
+    return this.#fields.findIndex((field, at) => at >= without && nameOf(field) === wanted && ++seen === nth);
   }
 
   /** All of it, as bytes. */

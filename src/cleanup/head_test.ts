@@ -11,13 +11,15 @@ const linesOf = (head: Head) => head.bytes.toString("latin1").split("\r\n").slic
 
 test("fields are put in, changed and taken out by place or by name and number", () => {
   const rows: readonly (readonly [(head: Head) => unknown, unknown, readonly string[]])[] = [
-    [(head) => head.insert(0, "X", "1"), undefined, ["X: 1", "A: 1", "B : 2", "a: 3"]],
-    [(head) => head.insert(2, "X", "1"), undefined, ["A: 1", "B : 2", "X: 1", "a: 3"]],
-    [(head) => head.insert(99, "X", "1"), undefined, ["A: 1", "B : 2", "a: 3", "X: 1"]],
-    [(head) => head.append("X", "1"), undefined, ["A: 1", "B : 2", "a: 3", "X: 1"]],
-    [(head) => head.change("A", 2, "4"), true, ["A: 1", "B : 2", "A: 4"]],
-    [(head) => head.change("A", 3, "4"), false, ["A: 1", "B : 2", "a: 3"]],
-    [(head) => head.change("b", 1, "5"), true, ["A: 1", "b: 5", "a: 3"]],
+    [(head) => head.insert(0, "X: 1"), undefined, ["X: 1", "A: 1", "B : 2", "a: 3"]],
+    [(head) => head.insert(2, "X: 1"), undefined, ["A: 1", "B : 2", "X: 1", "a: 3"]],
+    [(head) => head.insert(99, "X: 1"), undefined, ["A: 1", "B : 2", "a: 3", "X: 1"]],
+    [(head) => head.append("X: 1"), undefined, ["A: 1", "B : 2", "a: 3", "X: 1"]],
+    [(head) => head.change("A", 2, "A: 4"), true, ["A: 1", "B : 2", "A: 4"]],
+    [(head) => head.change("A", 3, "A: 4"), false, ["A: 1", "B : 2", "a: 3"]],
+    [(head) => head.change("b", 1, "b: 5"), true, ["A: 1", "b: 5", "a: 3"]],
+    [(head) => head.change("A", 1, "A: 6", 1), true, ["A: 1", "B : 2", "A: 6"]],
+    [(head) => head.delete("a", 2, 1), false, ["A: 1", "B : 2", "a: 3"]],
     [(head) => head.delete("a", 1), true, ["B : 2", "a: 3"]],
     [(head) => head.delete("a", 0), false, ["A: 1", "B : 2", "a: 3"]],
     [(head) => head.delete("c", 1), false, ["A: 1", "B : 2", "a: 3"]],
@@ -31,7 +33,7 @@ test("fields are put in, changed and taken out by place or by name and number", 
 
 test("a value with line ends stays one field", () => {
   const head = headOf("A: 1");
-  head.append("X", "1\r\nEvil: 2\n\n3\0");
+  head.append("X: 1\r\nEvil: 2\n\n3\0");
   expect(linesOf(head)).toEqual(["A: 1", "X: 1", "\tEvil: 2", "\t3"]);
 });
 

@@ -209,9 +209,8 @@ export class Incoming implements IncomingMessage {
     late: LateChanges,
     { sender, recipients, expanded }: Pick<Envelope, "sender" | "recipients" | "expanded">,
   ): Envelope {
-    const { id, arrival, origin, ret, envid, eightBit, smtputf8, contentFilter, hold, kind } =
-      this.#submission;
-    const { filter, isHeld, messageId, requireTls, tlsNotRequired } = this.#message;
+    const { id, arrival, origin, eightBit, smtputf8, contentFilter, hold, kind } = this.#submission;
+    const { filter, isHeld, messageId, requireTls, tlsNotRequired, ret, envid } = this.#message;
     return {
       id,
       arrival,

@@ -13,6 +13,7 @@ import type { Submission } from "./cleanup.ts";
 import type { CleanupDeps } from "./cleanup_deps.ts";
 import { openContentChecks } from "./content_checks.ts";
 import { createCleanup } from "./create_cleanup.ts";
+import type { MessageEdits } from "./stage.ts";
 
 const ARRIVAL = Date.UTC(2026, 10, 25, 1, 54, 39);
 
@@ -295,18 +296,29 @@ test("fields put on top by PREPEND count like those that were sent", async () =>
   expect(text).not.toContain("Bcc");
 });
 
+async function bodyOf(message: MessageEdits): Promise<string> {
+  let text = "";
+  for await (const piece of message.readBody()) text += Buffer.from(piece).toString("latin1");
+  return text;
+}
+
 const MESSAGE = "Subject: x\r\nX-A: 1\r\nX-A: 2\r\n\r\nbody\r\n";
 
 test("a stage may change header, body and envelope when all of the message is known", async () => {
   const later = () => new Promise((resolve) => setTimeout(resolve, 1));
-  const bodies: string[] = [];
+  const [bodies, followed]: [string[], string[]] = [[], []];
   const { text, envelope } = await take({}, MESSAGE, [3, 20], {}, (_submission, message) => [{
+    headerEnd: () => {
+      expect(message.fields.slice(-1)).toEqual(["From: a@example.org\r\n"]);
+      expect(message.follow((bytes) => void followed.push(Buffer.from(bytes).toString()))).toBe(true);
+    },
     body: (bytes) => void bodies.push(bytes.toString()),
     async end() {
       await later();
-      message.insertField(0, "X-Top", "t");
-      message.appendField("X-Last", "l");
-      expect(message.changeField("x-a", 2, "changed é")).toBe(true);
+      expect([await bodyOf(message), await bodyOf(message)]).toEqual(["\r\nbody\r\n", "\r\nbody\r\n"]);
+      message.insertField(0, "X-Top: t");
+      message.appendField("X-Last: l");
+      expect(message.changeField("x-a", 2, "x-a: changed \xc3\xa9")).toBe(true);
       expect(message.deleteField("X-A", 1)).toBe(true);
       expect(message.deleteField("X-None", 1)).toBe(false);
       await message.replaceBody((async function* () {
@@ -325,7 +337,7 @@ test("a stage may change header, body and envelope when all of the message is kn
       message.hold();
     },
   }]);
-  expect(bodies.join("")).toBe("\r\nbody\r\n");
+  expect([bodies.join(""), followed.join("")]).toEqual(["\r\nbody\r\n", "\r\nbody\r\n"]);
   expect(text?.replace(/^Message-Id:.*\r\nDate:.*\r\n/m, "")).toBe(
     "X-Top: t\r\nReceived: by mail.example.com\r\nSubject: x\r\nx-a: changed \xc3\xa9\r\nFrom: a@example.org\r\nX-Last: l\r\n" +
       `\r\nnew ${"b".repeat(1500)}\r\n`,

@@ -6,9 +6,8 @@ import { type Draft, QueueFault } from "../queue/store.ts";
 import { defer, type Reply } from "../smtp/reply.ts";
 import type { Submission } from "./cleanup.ts";
 import { Head } from "./head.ts";
-import { toBytesText } from "./latin1.ts";
 import { LineMeter } from "./line_meter.ts";
-import type { MessageEdits } from "./stage.ts";
+import type { BodyFollower, MessageEdits } from "./stage.ts";
 
 const NO_SPACE = defer(452, "4.3.1", "Insufficient system storage");
 const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
@@ -39,22 +38,27 @@ export class MessageDraft implements MessageEdits {
   /** The sender would rather have it go without TLS than not at all (RFC 8689 §5). */
   tlsNotRequired: boolean;
   readonly copies: string[] = [];
+  ret: Envelope["ret"];
+  envid: Envelope["envid"];
   /** The Message-ID that it has, or was given. */
   messageId: string | undefined;
   readonly #head = new Head();
   readonly #draft: Draft;
   #lines = new LineMeter();
   #eightBitBody = false;
+  #follower: BodyFollower | undefined;
   /** What goes to the store next, one character a byte. */
   #text = "";
 
   constructor(
-    { id, sender, recipients, requireTls = false, tlsNotRequired = false }: Submission,
+    { id, sender, recipients, ret, envid, requireTls = false, tlsNotRequired = false }: Submission,
     draft: Draft,
   ) {
     this.id = id;
     this.sender = sender;
     this.recipients = recipients;
+    this.ret = ret;
+    this.envid = envid;
     this.requireTls = requireTls;
     this.tlsNotRequired = tlsNotRequired;
     this.#draft = draft;
@@ -97,7 +101,9 @@ export class MessageDraft implements MessageEdits {
     // In this order: the one goes through all bytes at memory's speed, the other finds them in the cache then.
     if (!this.#eightBitBody && !isAscii(bytes)) this.#eightBitBody = true;
     this.#lines.push(bytes);
-    return this.#orRefuse(() => this.#draft.write(bytes));
+    const written = this.#orRefuse(() => this.#draft.write(bytes));
+    const follower = this.#follower;
+    return follower === undefined ? written : then(written, () => this.isOver ? undefined : follower(bytes));
   }
 
   /** Does something with the store; where that fails the message is refused. */
@@ -110,23 +116,40 @@ export class MessageDraft implements MessageEdits {
     }
   }
 
-  insertField(at: number, name: string, value: string): void {
-    this.#head.insert(at, name, toBytesText(value));
+  get fields(): readonly string[] {
+    return this.#head.fields;
   }
 
-  appendField(name: string, value: string): void {
-    this.#head.append(name, toBytesText(value));
+  insertField(at: number, field: string): void {
+    this.#head.insert(at, field);
   }
 
-  changeField(name: string, nth: number, value: string): boolean {
-    return this.#head.change(name, nth, toBytesText(value));
+  appendField(field: string): void {
+    this.#head.append(field);
   }
 
-  deleteField(name: string, nth: number): boolean {
-    return this.#head.delete(name, nth);
+  changeField(name: string, nth: number, field: string, without = 0): boolean {
+    return this.#head.change(name, nth, field, without);
+  }
+
+  deleteField(name: string, nth: number, without = 0): boolean {
+    return this.#head.delete(name, nth, without);
+  }
+
+  follow(follower: BodyFollower): boolean {
+    if (this.#draft.size > 0 || this.#text !== "") return false;
+    this.#follower = follower;
+    return true;
+  }
+
+  async *readBody(): AsyncIterable<Uint8Array> {
+    this.#follower = undefined;
+    await this.flush();
+    if (!this.isOver) yield* this.#draft.read();
   }
 
   async replaceBody(pieces: AsyncIterable<Uint8Array>): Promise<void> {
+    this.#follower = undefined;
     this.#text = "";
     this.#lines = new LineMeter();
     this.#eightBitBody = false;
@@ -139,6 +162,11 @@ export class MessageDraft implements MessageEdits {
 
   changeSender(address: Address): void {
     this.sender = address;
+  }
+
+  changeReport({ ret = this.ret, envid = this.envid }: Pick<Envelope, "ret" | "envid">): void {
+    this.ret = ret;
+    this.envid = envid;
   }
 
   addRecipient(recipient: Recipient): void {

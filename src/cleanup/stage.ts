@@ -23,21 +23,35 @@ export interface Changed {
 /** It stays as it is. */
 export const UNCHANGED: Changed = {};
 
+/** Hears the body of a message. The bytes are the store's: they may be kept, and not changed. */
+export type BodyFollower = (bytes: Uint8Array) => MaybeAsync<void>;
+
 /** What may be done to a message from its beginning until it is committed. Its header and its envelope wait until then. */
 export interface MessageEdits {
   readonly id: QueueId;
   /** Internal form, not rewritten yet; "" is the null sender. */
   readonly sender: Address;
   readonly recipients: readonly Recipient[];
-  /** Puts a field before the one that is `at`th from the top, 0 for the top; behind the last one where there are not so many. */
-  insertField(at: number, name: string, value: string): void;
-  appendField(name: string, value: string): void;
-  /** Changes the `nth` field of that name, counting from 1; false where there is none. */
-  changeField(name: string, nth: number, value: string): boolean;
-  deleteField(name: string, nth: number): boolean;
+  /** The header as it is now, from the top: whole lines in wire form, one character a byte. */
+  readonly fields: readonly string[];
+  /** Puts a field (`Name: value`) before the one that is `at`th from the top, 0 for the top; behind the last one where there are not so many. */
+  insertField(at: number, field: string): void;
+  appendField(field: string): void;
+  /** Changes the `nth` field of that name, counting from 1 behind the first `without` of all; false where there is none. */
+  changeField(name: string, nth: number, field: string, without?: number): boolean;
+  deleteField(name: string, nth: number, without?: number): boolean;
+  /**
+   * Has each piece of body told as it goes to the store, the blank line behind the header included; false when some has gone
+   * already. One follower at a time.
+   */
+  follow(follower: BodyFollower): boolean;
+  /** The body as it is now, once all of it has come: what filters before made of it. May be read again and again. */
+  readBody(): AsyncIterable<Uint8Array>;
   /** Puts other content, in wire form, in the place of all body that has come. */
   replaceBody(pieces: AsyncIterable<Uint8Array>): Promise<void>;
   changeSender(address: Address): void;
+  /** What the sender wants to hear (RFC 3461 §4.3, §4.4). */
+  changeReport(report: { readonly ret?: "FULL" | "HDRS"; readonly envid?: string }): void;
   addRecipient(recipient: Recipient): void;
   /** Takes out each recipient of that address; false where there is none. */
   deleteRecipient(address: Address): boolean;

@@ -19,6 +19,11 @@ export interface Draft {
   /** Forgets the body: what is written next takes its place. Rejects with QueueFault. */
   restart(): MaybeAsync<void>;
   /**
+   * The body as far as it was written, in pieces of bounded size: for filters and signatures, which look at what others made of it.
+   * Nothing is written meanwhile. Throws QueueFault.
+   */
+  read(): AsyncIterable<Uint8Array>;
+  /**
    * Makes the message ours, `head` in front of the body: resolves after the sync that covers them and the envelope has returned, and
    * never before. Rejects with QueueFault when it is not stored; then nothing of it remains. Calls the store's `onArrival` listeners
    * after.

@@ -156,6 +156,7 @@ for (
           size: 0,
           write: () => {},
           restart: () => {},
+          async *read() {},
           commit: () => Promise.reject(fault),
           abort: () => {},
         }),

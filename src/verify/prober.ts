@@ -140,6 +140,10 @@ class ProbeDraft implements Draft {
     this.#pieces.length = this.#size = 0;
   }
 
+  async *read(): AsyncIterable<Uint8Array> {
+    yield* this.#pieces;
+  }
+
   commit(envelope: Envelope, head: Uint8Array): Promise<void> {
     const bytes = Buffer.concat([head, ...this.#pieces]);
     this.#made(envelope, { size: bytes.length, bytes, chunks: () => piecesOf(bytes) });

@@ -109,6 +109,12 @@ export class StoreDraft implements Draft {
     return this.#watch(this.#spool?.restart());
   }
 
+  async *read(): AsyncIterable<Uint8Array> {
+    if (this.#spool !== undefined) return yield* this.#spool.read();
+    yield* this.#pieces;
+    if (this.#gathered !== undefined) yield this.#gathered.bytes;
+  }
+
   async commit(envelope: Envelope, head: Uint8Array): Promise<void> {
     if (envelope.id !== this.id) throw new Error(`Draft ${this.id} committed as ${envelope.id}`);
     if (this.#state !== "open") throw new QueueFault(`commit message ${this.id}`, "the draft is closed");

@@ -82,6 +82,28 @@ export class SpoolWriter {
     this.#position = 0;
   }
 
+  /** What was written so far, in pieces. Nothing is written meanwhile. */
+  async *read(): AsyncIterable<Uint8Array> {
+    await this.#pump;
+    this.#check();
+    for (let at = 0; at < this.#position;) {
+      const into = Buffer.allocUnsafeSlow(Math.min(READ_SIZE, this.#position - at));
+      const got = await this.#readAt(into, at);
+      at += got;
+      yield into.subarray(0, got);
+    }
+  }
+
+  async #readAt(into: Uint8Array, at: number): Promise<number> {
+    try {
+      const got = await this.#file.read(into, at);
+      if (got === 0) throw new ContentDamage(`${this.path} ends at byte ${at} of ${this.#position}`);
+      return got;
+    } catch (error) {
+      throw queueFault(this.#what.replace("write", "read"), error);
+    }
+  }
+
   /** Makes the content durable; the directory entry is the caller's. */
   async finish(): Promise<void> {
     await this.#pump;

@@ -110,6 +110,9 @@ class Memory implements MemoryStore {
       restart() {
         pieces.length = size = 0;
       },
+      async *read() {
+        yield* pieces;
+      },
       commit: async (envelope, head) => this.put(envelope, Buffer.concat([head, ...pieces])),
       abort: () => void (pieces.length = 0),
     };

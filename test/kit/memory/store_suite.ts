@@ -2,7 +2,7 @@
 import { internalAddress } from "../../../src/address/address.ts";
 import { describe, expect, test } from "bun:test";
 import type { Envelope, QueueId } from "../../../src/queue/envelope.ts";
-import type { QueueStore, RecipientState } from "../../../src/queue/store.ts";
+import type { Draft, QueueStore, RecipientState } from "../../../src/queue/store.ts";
 import type { RecipientDetail } from "../../../src/message/recipient_detail.ts";
 
 /** A kind of store. */
@@ -48,6 +48,13 @@ async function put(
   }
   await draft.commit(envelopeOf(id, now, more), Buffer.from(content.head ?? ""));
   return id;
+}
+
+/** The bytes that a draft has so far, when it is read. */
+async function lengthOf(draft: Draft): Promise<number> {
+  let length = 0;
+  for await (const piece of draft.read()) length += piece.length;
+  return length;
 }
 
 async function textOf(store: QueueStore, id: QueueId): Promise<string> {
@@ -101,8 +108,11 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
       const draft = store.draft(id);
       await draft.write(Buffer.alloc(600_000, 97));
       expect(draft.size).toBe(600_000);
+      expect([await lengthOf(draft), await lengthOf(draft)]).toEqual([600_000, 600_000]);
       await draft.restart();
+      expect(await lengthOf(draft)).toBe(0);
       await draft.write(Buffer.from("new"));
+      expect(await lengthOf(draft)).toBe(3);
       await draft.commit(envelopeOf(id, now), Buffer.from("head "));
       draft.abort();
       expect(await idsOf(store)).toEqual([id]);

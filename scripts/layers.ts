@@ -62,7 +62,7 @@ const SUB_ROOMS: Readonly<
     inner: ["limits", "lending", "certificates"],
   },
   platform: { order: ["process", "file", "socket", "database", "crypto"], inner: [] },
-  queue: { order: ["index", "log", "file_store"], inner: ["index"] },
+  queue: { order: ["filter", "index", "log", "file_store"], inner: ["index"] },
   sasl: {
     order: ["password", "mechanism", "client", "oauth", "internal", "dovecot", "cyrus"],
     inner: ["dovecot", "cyrus"],

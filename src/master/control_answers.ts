@@ -1,14 +1,14 @@
 import type { LoginLedger } from "../anvil/login_ledger.ts";
 import { Misfit } from "../base/shape.ts";
 import type { QueueId } from "../queue/envelope.ts";
-import type { QueueCounts } from "../queue/store.ts";
+import { type QueueCounts, QUEUES_IN_ORDER } from "../queue/store.ts";
 import { MOST_IDS, type WorkerRow, type WorkerVerb } from "../worker/protocol/worker_verbs.ts";
 import type { ControlService } from "./control/control_session.ts";
 import { MOST_WORDS, type Which, words } from "./control/control_verbs.ts";
 import { ServiceFault } from "./control/service_fault.ts";
 import type { AcmeStatus } from "./control/acme_status.ts";
 import type { ServiceStatus } from "./control/service_status.ts";
-import { askAll, askOne } from "./queue_questions.ts";
+import { askAll, askInTurn, askOne } from "./queue_questions.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 
 /** What the answers are made of. */
@@ -122,8 +122,14 @@ export function controlService(parts: AnswerParts): ControlService {
       for (let at = 0; at < text.length; at += PIECE) await row(text.slice(at, at + PIECE));
       return null;
     },
-    list: async ({ args, row, signal }) =>
-      sum(await askAll(serving(), "list", args, { signal, rows: rowsTo<"list">(row) })),
+    async list({ args, row, signal }) {
+      let count = 0;
+      for (const queue of QUEUES_IN_ORDER) {
+        const options = { signal, rows: rowsTo<"list">(row) };
+        count += sum(await askInTurn(serving(), "list", { ...args, queue }, options));
+      }
+      return count;
+    },
     counts: async ({ signal }) => sumOfCounts(await askAll(serving(), "counts", {}, { signal })),
     flush: move("flush"),
     flush_site: async ({ args, signal }) => sum(await askAll(serving(), "flush_site", args, { signal })),

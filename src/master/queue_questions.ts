@@ -31,7 +31,25 @@ export async function askAll<V extends WorkerVerb>(
   args: WorkerArgs<V>,
   options: QuestionOptions<V> = {},
 ): Promise<readonly WorkerResult<V>[]> {
-  if (workers.length === 0) nobody();
-  const asked = OWNERSHIP === "worker" ? workers : workers.slice(0, 1);
+  const asked = owners(workers);
   return await Promise.all(asked.map((each) => each.ask(verb, args, { ...options, timeout: TIME_LIMIT })));
+}
+
+/** Asks the same one after another: rows that belong together come together. */
+export async function askInTurn<V extends WorkerVerb>(
+  workers: readonly WorkerProcess[],
+  verb: V,
+  args: WorkerArgs<V>,
+  options: QuestionOptions<V> = {},
+): Promise<readonly WorkerResult<V>[]> {
+  const results: WorkerResult<V>[] = [];
+  for (const each of owners(workers)) {
+    results.push(await each.ask(verb, args, { ...options, timeout: TIME_LIMIT }));
+  }
+  return results;
+}
+
+function owners(workers: readonly WorkerProcess[]): readonly WorkerProcess[] {
+  if (workers.length === 0) nobody();
+  return OWNERSHIP === "worker" ? workers : workers.slice(0, 1);
 }

@@ -18,7 +18,7 @@ import {
 import { type Address, internalAddress } from "../address/address.ts";
 import { type Envelope, type Origin, type QueueId, type Recipient } from "./envelope.ts";
 import { parseQueueId } from "./queue_id.ts";
-import type { QueueCounts, QueueListing, QueueName, RecipientState } from "./store.ts";
+import type { ListedRecipient, QueueCounts, QueueListing, QueueName, RecipientState } from "./store.ts";
 import type { RecipientDetail } from "../message/recipient_detail.ts";
 
 /** Longest text of a message's facts: an address or a reply. Lines of the protocols that carry them have a limit too. */
@@ -44,8 +44,6 @@ export const queueCounts: Shape<QueueCounts> = record<QueueCounts>({
   bytes: count,
 });
 
-type ListedRecipient = QueueListing["recipients"][number];
-
 export const queueListing: Shape<QueueListing> = record<QueueListing>({
   id: queueId,
   queue: queueName,
@@ -53,7 +51,15 @@ export const queueListing: Shape<QueueListing> = record<QueueListing>({
   size: count,
   sender: TEXT,
   forcedExpire: flag,
-  recipients: list(record<ListedRecipient>({ address: TEXT, why: optional(TEXT) }), MOST_RECIPIENTS),
+  recipients: list(
+    record<ListedRecipient>({
+      address: TEXT,
+      original: optional(TEXT),
+      why: optional(TEXT),
+      status: optional(TEXT),
+    }),
+    MOST_RECIPIENTS,
+  ),
 });
 
 type StateOf<Is extends RecipientState["is"]> = Extract<RecipientState, { readonly is: Is }>;

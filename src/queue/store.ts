@@ -62,6 +62,9 @@ export interface RecipientChange {
 /** Which queue a message is in, by Postfix's names. */
 export type QueueName = "incoming" | "active" | "deferred" | "hold";
 
+/** The queues in the order of a listing, which is that of showq(8). */
+export const QUEUES_IN_ORDER: readonly QueueName[] = ["active", "incoming", "deferred", "hold"];
+
 /** A message as qmgr opens it. */
 export interface StoredMessage {
   readonly envelope: Envelope;
@@ -82,7 +85,27 @@ export interface QueueListing {
   readonly size: number;
   readonly sender: string;
   readonly forcedExpire: boolean;
-  readonly recipients: readonly { readonly address: string; readonly why?: string }[];
+  /** Those to whom it is still to be delivered, and what their last attempt came to. */
+  readonly recipients: readonly ListedRecipient[];
+}
+
+/** A recipient of a message in the listing. */
+export interface ListedRecipient {
+  readonly address: string;
+  /** What the client wrote, where that is something else. */
+  readonly original?: string;
+  /** Why the last attempt did not succeed. */
+  readonly why?: string;
+  /** Its enhanced status code. */
+  readonly status?: string;
+}
+
+/** Which messages a listing is to have; all that is said must hold. The first two cost the least: no message is read for them. */
+export interface Wanted {
+  readonly queues?: readonly QueueName[];
+  /** Arrived at this time (milliseconds since 1970) or earlier. */
+  readonly before?: number;
+  readonly matches?: (listing: QueueListing) => boolean;
 }
 
 /** Accepted messages that damage has taken. */
@@ -167,7 +190,11 @@ export interface QueueStore {
   counts(): Promise<QueueCounts>;
   /** A message's row of the listing; undefined when it is not in the queue. */
   find(id: QueueId): Promise<QueueListing | undefined>;
-  list(): AsyncIterable<QueueListing>;
+  /**
+   * The messages that are wanted, queue by queue as showq(8) goes through them (active, incoming, deferred, hold), in each by age. As
+   * there, one that moves meanwhile may be missed, or come twice where its queue is another.
+   */
+  list(wanted?: Wanted): AsyncIterable<QueueListing>;
   /** Latency of a probe write and sync, or a rejection with what keeps mail from being taken: readiness. */
   probe(): Promise<number>;
   /** What damage was found and not yet cleared away by an operator, in a sentence; undefined when none. */

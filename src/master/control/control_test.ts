@@ -73,14 +73,14 @@ test("a question is answered with its rows and its value", async () => {
     list: async ({ args, row: send }) => {
       await send(row(1));
       await send({ ...row(2), continued: true });
-      return args.queue === "deferred" ? 2 : 0;
+      return args.filter?.status?.includes("deferred") ? 2 : 0;
     },
   });
   const rows: QueueRow[] = [];
   const answer = await askService({
     queueDirectory,
     verb: "list",
-    args: { queue: "deferred" },
+    args: { filter: { status: ["deferred"] } },
     row: (each) => void rows.push(each),
   });
   expect(answer).toEqual({ is: "done", value: 2 });
@@ -187,7 +187,9 @@ test("what is no request is refused and cut off: no JSON, no verb, too long, too
   expect(await faultOf("{\n")).toEqual({ kind: "malformed", why: "malformed request: JSON expected" });
   expect(await faultOf("3\n")).toEqual({ kind: "malformed", why: "malformed request: an object expected" });
   expect((await faultOf('{"verb":"toString","args":{}}\n')).why).toContain('unknown verb "toString"');
-  expect((await faultOf('{"verb":"list","args":{"queue":"x"}}\n')).why).toContain("list: queue: ");
+  expect((await faultOf('{"verb":"list","args":{"filter":{"from":"x"}}}\n')).why).toContain(
+    "list: filter.from: ",
+  );
   expect((await faultOf("[".repeat(8000) + "\n")).why).toContain("JSON of at most");
   await dialogue(queueDirectory, "x".repeat(8 * 1024 * 1024));
   await dialogue(queueDirectory, '{"verb":"list","args":{}}\n{"verb":"list","args":{}}\n');

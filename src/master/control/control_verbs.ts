@@ -14,8 +14,9 @@ import {
 } from "../../base/shape.ts";
 import { type RunningAnswer, runningAnswer } from "../../explain/explanation_shape.ts";
 import type { QueueId } from "../../queue/envelope.ts";
-import { queueCounts, queueId, queueName } from "../../queue/queue_shapes.ts";
-import type { QueueCounts, QueueName } from "../../queue/store.ts";
+import { queueCounts, queueId } from "../../queue/queue_shapes.ts";
+import type { QueueCounts } from "../../queue/store.ts";
+import { type QueueFilter, queueFilter } from "../../queue/filter/queue_filter.ts";
 import { type MessagePiece, messagePiece, type QueueRow, queueRow } from "./queue_rows.ts";
 import { type AcmeStatus, acmeStatus } from "./acme_status.ts";
 import { type ServiceStatus, serviceStatus } from "./service_status.ts";
@@ -53,7 +54,8 @@ export interface ControlVerbs {
   readonly abort: Verbal<None, null>;
   /** Prometheus' text format, in pieces. */
   readonly metrics: Verbal<None, null, { readonly row: string }>;
-  readonly list: Verbal<{ readonly queue?: QueueName }, number, { readonly row: QueueRow }>;
+  /** The messages that a filter means, or all: queue by queue, in the order of showq(8). */
+  readonly list: Verbal<{ readonly filter?: QueueFilter }, number, { readonly row: QueueRow }>;
   readonly counts: Verbal<None, QueueCounts>;
   /** Makes deferred mail due now (postqueue -f, -i). */
   readonly flush: Move;
@@ -138,7 +140,7 @@ export const VERBS: { readonly [V in Verb]: VerbRow<V> } = {
   metrics: { mayUse: "owner", args: none, result: nothing, ...NO_STREAMS, row: text(128 * 1024) },
   list: {
     mayUse: "authorized_mailq_users",
-    args: record<ArgsOf<"list">>({ queue: optional(queueName) }),
+    args: record<ArgsOf<"list">>({ filter: optional(queueFilter) }),
     result: count,
     ...NO_STREAMS,
     row: queueRow,

@@ -111,7 +111,7 @@ test("the queue can be read while the service is down and while it runs, and not
       return { rows, size };
     };
     const wanted = {
-      rows: [[ids[0]!, "deferred", 3, "later"], [ids[1]!, "incoming", 300_000, undefined]],
+      rows: [[ids[1]!, "incoming", 300_000, undefined], [ids[0]!, "deferred", 3, "later"]],
       size: 300_000,
     };
     expect(await read()).toEqual(wanted);

@@ -29,6 +29,7 @@ import {
   type QueueStore,
   type RecipientChange,
   type StoredMessage,
+  type Wanted,
 } from "../store.ts";
 
 /** At most this often, in milliseconds, the file beside the log hears how far that is. */
@@ -458,8 +459,8 @@ class FileStore implements QueueStore {
     return findListing(this.#shard, id);
   }
 
-  list(): AsyncIterable<QueueListing> {
-    return listShard(this.#shard);
+  list(wanted?: Wanted): AsyncIterable<QueueListing> {
+    return listShard(this.#shard, wanted);
   }
 
   /** In a fault the log itself is tried first; then a file beside it, which costs mail in progress nothing. */

@@ -353,6 +353,24 @@ test("the log shrinks to what lives, and what lives keeps its states", async () 
   expect(await store.nextDue()).toBe(4_000_000_000_000);
 });
 
+test("messages that compaction moves in the middle of a listing are in it, each once", async () => {
+  const limits = { segmentSize: 50_000, preallocate: 4096, slackBytes: 0, idleTime: 20 };
+  const store = await start({ limits });
+  const ids: QueueId[] = [];
+  for (let at = 0; at < 200; at++) ids.push(await put(store, `${at} `.repeat(500)));
+  const listing = store.list()[Symbol.asyncIterator]();
+  const listed = [(await listing.next()).value.id];
+  const log = join(directory, "mta/shard-0/log");
+  const first = readdirSync(log).sort()[0]!;
+  const kept = ids.filter((_, at) => at % 10 === 9);
+  await store.delete(ids.slice(1).filter((id) => !kept.includes(id)));
+  await until("the log has shrunk", () => readdirSync(log).length <= 3 && !readdirSync(log).includes(first));
+  for (let next = await listing.next(); next.done !== true; next = await listing.next()) {
+    listed.push(next.value.id);
+  }
+  expect(listed.sort()).toEqual([ids[0]!, ...kept].sort());
+});
+
 test("a shard without an owner is adopted with its states, spool files and marks", async () => {
   let other = await start({ shard: 7 });
   const big = "big\r\n".repeat(100_000);

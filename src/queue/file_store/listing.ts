@@ -1,41 +1,47 @@
-import type { Envelope, QueueId } from "../envelope.ts";
+import type { RecipientDetail } from "../../message/recipient_detail.ts";
+import type { Envelope, QueueId, Recipient } from "../envelope.ts";
 import { QUEUE } from "../index/message_index.ts";
-import { decodeRecord, FLAG } from "../log/record.ts";
+import { SlotSet } from "../index/slot_set.ts";
+import { AheadReader } from "../log/ahead_reader.ts";
+import { decodeHead, FLAG, HEADER_LENGTH } from "../log/record.ts";
 import type { Segment } from "../log/segment.ts";
 import type { Shard } from "./shard.ts";
 import { freshStates, parseStates } from "../log/states.ts";
-import type { QueueListing, RecipientState } from "../store.ts";
+import {
+  type ListedRecipient,
+  type QueueListing,
+  type QueueName,
+  QUEUES_IN_ORDER,
+  type RecipientState,
+  type Wanted,
+} from "../store.ts";
 import { parseEnvelope } from "../log/stored.ts";
 
-const WINDOW = 256 * 1024;
-
-/** Reads records of a segment in order, a window at a time, so that a listing is not a read for every message. */
-class WindowReader {
-  readonly #segment: Segment;
-  #base = 0;
-  #bytes: Buffer = Buffer.alloc(0);
-
-  constructor(segment: Segment) {
-    this.#segment = segment;
-  }
-
-  async read(offset: number, length: number): Promise<Buffer> {
-    if (offset < this.#base || offset + length > this.#base + this.#bytes.length) {
-      const wanted = Math.max(length, Math.min(WINDOW, this.#segment.end - offset));
-      this.#bytes = await this.#segment.read(offset, wanted);
-      this.#base = offset;
-    }
-    return this.#bytes.subarray(offset - this.#base, offset - this.#base + length);
+/** The messages of a shard that are wanted, each queue in the order of its log; what changes meanwhile may or may not show. */
+export async function* listShard(shard: Shard, wanted: Wanted = {}): AsyncIterable<QueueListing> {
+  for (const name of QUEUES_IN_ORDER) {
+    if (wanted.queues?.includes(name) !== false) yield* listQueue(shard, name, wanted);
   }
 }
 
-/** The messages of a shard in the order of its log; what changes meanwhile may or may not show. */
-export async function* listShard(shard: Shard): AsyncIterable<QueueListing> {
-  for (const segment of [...shard.log.segments]) {
-    const reader = new WindowReader(segment);
-    for (const slot of shard.index.slotsIn(segment.number)) {
-      const row = await listMessage(shard, { slot, segment, reader });
-      if (row !== undefined) yield row;
+async function* listQueue(shard: Shard, name: QueueName, wanted: Wanted): AsyncIterable<QueueListing> {
+  const { index, log } = shard;
+  const queue = QUEUE[name];
+  const seen = new SlotSet();
+  const states = new AheadReader();
+  let last = -1;
+  // Compaction moves messages to the end of the log while we are on the way there: they are met there, and once.
+  while (index.countIn(queue) > 0) {
+    const segment = log.segments.find(({ number }) => number > last);
+    if (segment === undefined) return;
+    last = segment.number;
+    const records = new AheadReader();
+    for (const slot of index.slotsIn(segment.number, queue)) {
+      if (seen.has(slot) || index.arrival[slot]! > (wanted.before ?? Infinity)) continue;
+      const row = await listMessage(shard, { slot, segment, records, states });
+      if (row === undefined) continue;
+      seen.add(slot);
+      if (row.queue === name && wanted.matches?.(row) !== false) yield row;
     }
   }
 }
@@ -46,8 +52,8 @@ export async function findListing(shard: Shard, id: QueueId): Promise<QueueListi
   for (let slot = index.find(id); slot >= 0; slot = index.find(id)) {
     const [number, stamp] = [index.segment[slot]!, index.stamp[slot]!];
     const segment = log.get(number);
-    const reader = { read: (offset: number, length: number) => segment.read(offset, length) };
-    const row = await listMessage(shard, { slot, segment, reader });
+    const place = { slot, segment, records: new AheadReader(), states: new AheadReader() };
+    const row = await listMessage(shard, place);
     // Compaction may have moved it meanwhile.
     if (row !== undefined || (index.segment[slot] === number && index.stamp[slot] === stamp)) return row;
   }
@@ -57,23 +63,26 @@ export async function findListing(shard: Shard, id: QueueId): Promise<QueueListi
 interface Place {
   readonly slot: number;
   readonly segment: Segment;
-  readonly reader: Pick<WindowReader, "read">;
+  readonly records: AheadReader;
+  readonly states: AheadReader;
 }
 
 async function listMessage(
   shard: Shard,
-  { slot, segment, reader }: Place,
+  { slot, segment, records, states: stateReader }: Place,
 ): Promise<QueueListing | undefined> {
   const { index } = shard;
   const here = () => index.queue[slot] !== QUEUE.free && index.segment[slot] === segment.number;
   if (!here()) return undefined;
   const stamp = index.stamp[slot];
   try {
-    const bytes = await reader.read(index.offset[slot]!, index.length[slot]!);
-    const record = decodeRecord(bytes, 0, segment.nonce);
-    if (record === undefined) return undefined;
-    const envelope = parseEnvelope(record.meta);
-    const states = here() ? await readStates(shard, slot, envelope.recipients.length) : [];
+    const meta = await readMeta(records, segment, {
+      offset: index.offset[slot]!,
+      length: index.length[slot]!,
+    });
+    if (meta === undefined) return undefined;
+    const envelope = parseEnvelope(meta);
+    const states = here() ? await readStates(shard, slot, envelope.recipients.length, stateReader) : [];
     if (!here() || index.stamp[slot] !== stamp) return undefined;
     return row(shard, slot, { envelope, states });
   } catch {
@@ -81,11 +90,30 @@ async function listMessage(
   }
 }
 
+/** Most records have all but the content in their first bytes. */
+const FIRST_BYTES = 4096;
+
+/** The envelope in a message's record, without the content: that it is whole is seen at the start and when it is delivered. */
+async function readMeta(
+  reader: AheadReader,
+  segment: Segment,
+  { offset, length }: { readonly offset: number; readonly length: number },
+): Promise<Buffer | undefined> {
+  const first = await reader.read(segment, offset, Math.min(length, FIRST_BYTES));
+  const head = decodeHead(first, 0, segment.nonce);
+  if (head === undefined) return undefined;
+  const start = HEADER_LENGTH + head.key.length;
+  const end = start + head.metaLength;
+  const bytes = end <= first.length ? first : await reader.read(segment, offset, Math.min(length, end));
+  return bytes.length < end ? undefined : bytes.subarray(start, end);
+}
+
 /** A message's states as they are now. */
 export async function readStates(
   shard: Shard,
   slot: number,
   count: number,
+  reader?: AheadReader,
 ): Promise<readonly RecipientState[]> {
   const { index, outcomes } = shard;
   const stamp = index.stamp[slot];
@@ -93,7 +121,7 @@ export async function readStates(
     const known = outcomes.statesOf(slot);
     if (known !== undefined) return known;
     const [segment, offset] = [index.stateSegment[slot], index.stateOffset[slot]];
-    const meta = await shard.readState(slot);
+    const meta = await shard.readState(slot, reader);
     if (index.stamp[slot] !== stamp) throw new Error("it is gone");
     if (index.stateSegment[slot] !== segment || index.stateOffset[slot] !== offset) continue;
     return outcomes.view(slot, meta === undefined ? freshStates(count) : parseStates(meta));
@@ -112,10 +140,17 @@ function row(
     size: index.size[slot]!,
     sender: envelope.sender,
     forcedExpire: (index.flags[slot]! & FLAG.expire) !== 0,
-    recipients: envelope.recipients.flatMap(({ address }, at) => {
+    recipients: envelope.recipients.flatMap((recipient, at) => {
       const state = states[at];
-      if (state?.is !== "pending") return [];
-      return [{ address, why: state.why?.text }];
+      return state?.is === "pending" ? [listed(recipient, state.why)] : [];
     }),
+  };
+}
+
+function listed({ address, original }: Recipient, why: RecipientDetail | undefined): ListedRecipient {
+  return {
+    address,
+    ...(original !== address && { original }),
+    ...(why !== undefined && { why: why.text, status: why.status }),
   };
 }

@@ -7,15 +7,22 @@ import { QUEUE_LIMITS } from "../log/file_store_options.ts";
 import { listShard, readStates } from "./listing.ts";
 import { FLAG, parseSpooled } from "../log/record.ts";
 import { listShards, Shard } from "./shard.ts";
-import { type Content, QueueFault, type QueueListing, type StoredMessage } from "../store.ts";
+import {
+  type Content,
+  QueueFault,
+  type QueueListing,
+  QUEUES_IN_ORDER,
+  type StoredMessage,
+  type Wanted,
+} from "../store.ts";
 import { parseEnvelope } from "../log/stored.ts";
 
 /** The queue as it lies on disk, for `postqueue -p` and `postcat` while the service is down. */
 export interface QueueReader {
   /** Whether there is a queue at all. */
   readonly exists: boolean;
-  /** All messages of all shards, shard by shard in order of arrival. */
-  list(): AsyncIterable<QueueListing>;
+  /** The messages of all shards that are wanted, in the order of `QueueStore.list`. */
+  list(wanted?: Wanted): AsyncIterable<QueueListing>;
   open(id: QueueId): Promise<StoredMessage>;
   close(): void;
 }
@@ -39,19 +46,20 @@ export async function openReadOnly(directory: string, disk: Disk = systemDisk): 
   }
   return {
     exists: names.length > 0,
-    list: () => listAll(shards),
+    list: (wanted) => listAll(shards, wanted),
     open: (id) => openIn(shards, id),
     close: () => shards.forEach((shard) => shard.close()),
   };
 }
 
-async function* listAll(shards: readonly Shard[]): AsyncIterable<QueueListing> {
-  const seen = new Set<QueueId>();
-  for (const shard of shards) {
-    for await (const row of listShard(shard)) {
-      if (shards.length > 1 && seen.has(row.id)) continue; // in the middle of an adoption both shards have it
-      if (shards.length > 1) seen.add(row.id);
-      yield row;
+async function* listAll(shards: readonly Shard[], wanted: Wanted = {}): AsyncIterable<QueueListing> {
+  for (const queue of QUEUES_IN_ORDER) {
+    if (wanted.queues?.includes(queue) === false) continue;
+    for (const [at, shard] of shards.entries()) {
+      for await (const row of listShard(shard, { ...wanted, queues: [queue] })) {
+        // In the middle of an adoption both shards have it.
+        if (!shards.slice(0, at).some(({ index }) => index.find(row.id) >= 0)) yield row;
+      }
     }
   }
 }

@@ -13,6 +13,7 @@ import { Outcomes } from "../log/outcomes.ts";
 import { type Damage, dropMessage, type Findings, replay } from "../log/replay.ts";
 import { type DecodedRecord, decodeRecord, FLAG } from "../log/record.ts";
 import type { Segment } from "../log/segment.ts";
+import type { AheadReader } from "../log/ahead_reader.ts";
 import { SegmentLog, trim } from "../log/segment_log.ts";
 import type { Gap } from "../log/segment_reader.ts";
 import { type Loss, QueueFault } from "../store.ts";
@@ -291,11 +292,12 @@ export class Shard {
   }
 
   /** Meta of the message's last full state record; undefined when there is none or it is damaged. */
-  async readState(slot: number): Promise<Buffer | undefined> {
+  async readState(slot: number, reader?: AheadReader): Promise<Buffer | undefined> {
     const { index } = this;
     if (index.stateLength[slot] === 0) return undefined;
     const segment = this.log.get(index.stateSegment[slot]!);
-    const bytes = await segment.read(index.stateOffset[slot]!, index.stateLength[slot]!);
+    const [offset, length] = [index.stateOffset[slot]!, index.stateLength[slot]!];
+    const bytes = await (reader?.read(segment, offset, length) ?? segment.read(offset, length));
     return decodeRecord(bytes, 0, segment.nonce)?.meta;
   }
 

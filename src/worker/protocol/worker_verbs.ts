@@ -14,6 +14,7 @@ import { words } from "../../master/control/control_verbs.ts";
 import { type MessagePiece, messagePiece, type QueueRow, queueRow } from "../../master/control/queue_rows.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import { queueCounts, queueId, queueName } from "../../queue/queue_shapes.ts";
+import { type QueueFilter, queueFilter } from "../../queue/filter/queue_filter.ts";
 import type { QueueCounts, QueueName } from "../../queue/store.ts";
 
 type None = Readonly<Record<never, never>>;
@@ -32,7 +33,8 @@ export interface Ids {
 
 /** What master asks of a worker, each about its own part of the queue. Counts are of messages. */
 export interface WorkerVerbs {
-  readonly list: Verbal<{ readonly queue?: QueueName }, number, QueueRow>;
+  /** One queue at a time, so that master can have those of all workers in the order of a listing. */
+  readonly list: Verbal<{ readonly queue: QueueName; readonly filter?: QueueFilter }, number, QueueRow>;
   readonly cat: Verbal<{ readonly id: QueueId }, number, MessagePiece>;
   readonly counts: Verbal<None, QueueCounts>;
   readonly flush: Verbal<Ids, number>;
@@ -81,7 +83,7 @@ const move = {
 /** The check of each verb, for both ends. */
 export const WORKER_VERBS: { readonly [V in WorkerVerb]: VerbShapes<V> } = {
   list: {
-    args: record<WorkerArgs<"list">>({ queue: optional(queueName) }),
+    args: record<WorkerArgs<"list">>({ queue: queueName, filter: optional(queueFilter) }),
     rows: list(queueRow, MOST_ROWS),
     result: count,
   },

@@ -1,7 +1,9 @@
+import { systemClock } from "../../base/clock.ts";
 import type { AddressVerifier } from "../../access/verifier.ts";
 import type { Configuration } from "../../config/service.ts";
 import { ServiceFault } from "../../master/control/service_fault.ts";
 import type { QueueId } from "../../queue/envelope.ts";
+import { wanted } from "../../queue/filter/wanted.ts";
 import type { QueueStore } from "../../queue/store.ts";
 import { messagePieces, queueRows } from "./queue_rows_of.ts";
 import { RowBatch } from "./row_batch.ts";
@@ -33,13 +35,14 @@ type Answer<V extends WorkerVerb> = (
 
 async function list(
   { store }: WorkerParts,
-  { queue }: WorkerArgs<"list">,
+  { queue, filter = {} }: WorkerArgs<"list">,
   rows: SendRows<"list">,
 ): Promise<number> {
+  const asked = wanted(filter, systemClock.now());
+  if (asked.queues?.includes(queue) === false) return 0;
   const batch = new RowBatch(rows);
   let count = 0;
-  for await (const listing of store.list()) {
-    if (queue !== undefined && queue !== listing.queue) continue;
+  for await (const listing of store.list({ ...asked, queues: [queue] })) {
     count++;
     for (const row of queueRows(listing)) await batch.add(row);
   }
@@ -51,9 +54,8 @@ async function list(
 async function flushSite({ store, wake }: WorkerParts, { site }: WorkerArgs<"flush_site">): Promise<number> {
   const end = `@${site.toLowerCase()}`;
   const ids: QueueId[] = [];
-  for await (const { id, queue, recipients } of store.list()) {
-    const isFor = recipients.some(({ address }) => address.toLowerCase().endsWith(end));
-    if (queue === "deferred" && isFor) ids.push(id);
+  for await (const { id, recipients } of store.list({ queues: ["deferred"] })) {
+    if (recipients.some(({ address }) => address.toLowerCase().endsWith(end))) ids.push(id);
   }
   const moved = await store.retryNow(ids);
   wake();
@@ -63,8 +65,7 @@ async function flushSite({ store, wake }: WorkerParts, { site }: WorkerArgs<"flu
 /** Lets go what was held for a user's sending limits (`mta user release`), and nothing that was held for another reason. */
 async function release({ store, wake }: WorkerParts, { user }: WorkerArgs<"release">): Promise<number> {
   const ids: QueueId[] = [];
-  for await (const { id, queue } of store.list()) {
-    if (queue !== "hold") continue;
+  for await (const { id } of store.list({ queues: ["hold"] })) {
     const { overLimit, origin } = (await store.open(id)).envelope;
     if (overLimit && origin.saslUsername?.toLowerCase() === user) ids.push(id);
   }

@@ -1,14 +1,16 @@
 import type { Envelope, QueueId } from "../../../src/queue/envelope.ts";
-import type {
-  Content,
-  Draft,
-  QueueCounts,
-  QueueListing,
-  QueueName,
-  QueueStore,
-  RecipientChange,
-  RecipientState,
-  StoredMessage,
+import {
+  type Content,
+  type Draft,
+  type QueueCounts,
+  type QueueListing,
+  type QueueName,
+  QUEUES_IN_ORDER,
+  type QueueStore,
+  type RecipientChange,
+  type RecipientState,
+  type StoredMessage,
+  type Wanted,
 } from "../../../src/queue/store.ts";
 
 /** What the fake keeps of a message; tests may look at it. */
@@ -52,10 +54,14 @@ function listingOf({ envelope, queue, bytes, forcedExpire, states }: MemoryMessa
     size: bytes.length,
     sender: envelope.sender,
     forcedExpire,
-    recipients: envelope.recipients.flatMap(({ address }, index) => {
+    recipients: envelope.recipients.flatMap(({ address, original }, index) => {
       const state = states[index];
       if (state?.is !== "pending") return [];
-      return [{ address, ...(state.why !== undefined && { why: state.why.text }) }];
+      return [{
+        address,
+        ...(original !== address && { original }),
+        ...(state.why !== undefined && { why: state.why.text, status: state.why.status }),
+      }];
     }),
   };
 }
@@ -264,8 +270,14 @@ class Memory implements MemoryStore {
     return message === undefined ? undefined : listingOf(message);
   }
 
-  async *list(): AsyncIterable<QueueListing> {
-    for (const message of this.messages.values()) yield listingOf(message);
+  async *list(wanted: Wanted = {}): AsyncIterable<QueueListing> {
+    for (const name of QUEUES_IN_ORDER) {
+      if (wanted.queues?.includes(name) === false) continue;
+      for (const row of [...this.messages.values()].map(listingOf)) {
+        if (row.queue !== name || row.arrival > (wanted.before ?? Infinity)) continue;
+        if (wanted.matches?.(row) !== false) yield row;
+      }
+    }
   }
 
   async probe(): Promise<number> {

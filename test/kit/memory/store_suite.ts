@@ -2,7 +2,7 @@
 import { internalAddress } from "../../../src/address/address.ts";
 import { describe, expect, test } from "bun:test";
 import type { Envelope, QueueId } from "../../../src/queue/envelope.ts";
-import type { Draft, QueueStore, RecipientState } from "../../../src/queue/store.ts";
+import type { Draft, QueueStore, RecipientState, Wanted } from "../../../src/queue/store.ts";
 import type { RecipientDetail } from "../../../src/message/recipient_detail.ts";
 
 /** A kind of store. */
@@ -26,6 +26,7 @@ export interface OpenedStore {
 
 const LATER: RecipientDetail = { status: "4.4.1", text: "connect: refused", action: "delayed" };
 const DEFERRED: RecipientState = { is: "pending", why: LATER };
+const OTHER = internalAddress("t@x.example");
 
 function envelopeOf(id: QueueId, arrival: number, more: Partial<Envelope> = {}): Envelope {
   const recipients = ["a@x.example", "b@y.example"].map(internalAddress).map((address) => ({
@@ -147,7 +148,9 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
     store.defer(id, now + 5000, [{ index: 1, state: DEFERRED }], { warned: true });
     expect(await store.takeDue(now + 4999, 9)).toEqual([]);
     expect(await store.nextDue()).toBe(now + 5000);
-    expect((await store.find(id))?.recipients).toEqual([{ address: "b@y.example", why: LATER.text }]);
+    expect((await store.find(id))?.recipients).toEqual([
+      { address: "b@y.example", why: LATER.text, status: LATER.status },
+    ]);
     expect(await store.takeDue(now + 5000, 9)).toEqual([id]);
     const { states, warned } = await store.open(id);
     expect([states, warned]).toEqual([[{ is: "done" }, DEFERRED], true]);
@@ -245,6 +248,24 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
     });
     await store.takeDue(now, 1);
     expect(await store.counts()).toMatchObject({ incoming: 0, active: 1 });
+  },
+
+  "a listing goes queue by queue, active mail first, and has what is wanted and nothing else": async (
+    opened,
+  ) => {
+    const { store, now } = opened;
+    const active = await put(opened, { body: "1" });
+    const late = await put(opened, { body: "2" });
+    await store.takeDue(now, 2);
+    store.defer(late, now + 5000, []);
+    const held = await put(opened, { body: "3" }, { hold: true });
+    const incoming = await put(opened, { body: "4" }, { arrival: now - 1000, sender: OTHER });
+    const wants = async (wanted?: Wanted) => await Array.fromAsync(store.list(wanted), ({ id }) => id);
+    expect(await wants()).toEqual([active, incoming, late, held]);
+    expect(await wants({ queues: ["hold", "active"] })).toEqual([active, held]);
+    expect(await wants({ before: now - 1 })).toEqual([incoming]);
+    expect(await wants({ matches: ({ sender }) => sender === OTHER })).toEqual([incoming]);
+    expect(await wants({ queues: ["deferred"], before: now - 1 })).toEqual([]);
   },
 
   "a store that is well refuses nothing and says so": async ({ store }) => {

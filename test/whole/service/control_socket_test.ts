@@ -192,7 +192,7 @@ asRoot("listings that nobody reads wait, in no process's memory, and root's list
   const answer = await askService({
     queueDirectory,
     verb: "list",
-    args: { queue: "hold" },
+    args: { filter: { status: ["hold"] } },
     row({ id, recipients, continued }) {
       expect(continued === true).toBe(ids.has(id));
       ids.set(id, (ids.get(id) ?? 0) + recipients.length);

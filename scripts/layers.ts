@@ -62,6 +62,7 @@ const SUB_ROOMS: Readonly<
     inner: ["limits", "lending", "certificates"],
   },
   platform: { order: ["process", "file", "socket", "database", "crypto"], inner: [] },
+  pickup: { order: ["drop"], inner: [] },
   queue: { order: ["filter", "index", "log", "file_store"], inner: ["index"] },
   sasl: {
     order: ["password", "mechanism", "client", "oauth", "internal", "dovecot", "cyrus"],

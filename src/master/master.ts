@@ -212,7 +212,7 @@ export class Master {
         log,
         identityOf: (path) => this.#lentWatch.identityOf(path),
       });
-      if (prepared.warning !== undefined) this.log.note("master", "warning", prepared.warning);
+      for (const warning of prepared.warnings) this.log.note("master", "warning", warning);
       return prepared;
     } catch (error) {
       this.#closeLog(log);

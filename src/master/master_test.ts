@@ -41,7 +41,7 @@ function masterOf() {
     openQueueSocket: absent,
     closeSocket: () => {},
     raiseOpenFiles: (wanted) => wanted,
-    prepareDirectories: () => undefined,
+    prepareDirectories: () => [],
     closeFile: closeSync,
     bytesToLend: () => undefined,
     authoritiesIn: () => [],

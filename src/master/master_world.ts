@@ -27,7 +27,7 @@ export interface MasterWorld {
   closeSocket(fd: number): void;
   raiseOpenFiles(wanted: number): number;
   /** Makes queue_directory and data_directory what the workers need; answers a warning; throws an Error that says what is wrong. */
-  prepareDirectories(configuration: Configuration, identity: Identity | undefined): string | undefined;
+  prepareDirectories(configuration: Configuration, identity: Identity | undefined): readonly string[];
   closeFile(fd: number): void;
   /** A file's bytes, one a character, when the reader cannot read it and we can. */
   bytesToLend(path: string, reader: Identity): string | undefined;

@@ -33,7 +33,7 @@ export interface Prepared {
   /** Those of TLS, lent or not: what is to be lent can change. */
   readonly keys: LentIdentities;
   /** Something about the folders that the operator should know. */
-  readonly warning: string | undefined;
+  readonly warnings: readonly string[];
 }
 
 /** What a preparation needs of the master around it. */
@@ -55,7 +55,7 @@ export function prepare(
   const privileges = workerPrivileges(settings, configuration.isSet("mail_owner"), world);
   if (privileges.is === "bad") throw new StartFault(privileges.why);
   const { identity } = privileges;
-  const warning = world.prepareDirectories(configuration, identity);
+  const warnings = world.prepareDirectories(configuration, identity);
   const workers = workerCount(settings.worker_processes, world.processors);
   const found = listeningEndpoints(configuration, world.world);
   if (found.is === "bad") throw new StartFault(found.why);
@@ -77,7 +77,7 @@ export function prepare(
     workerTimeout: settings.worker_timeout * 1000,
     sockets: orStartFault(() => sockets.prepare(endpoints, workers)),
   };
-  return { plan, lent, keys: keys.seen, warning };
+  return { plan, lent, keys: keys.seen, warnings };
 }
 
 /** Files of TLS, for workers of this identity: as they are, and what is lent of them. */

@@ -7,7 +7,8 @@ import { caFiles } from "../platform/socket/certificate_authorities.ts";
 import { closeDescriptor, openListeningSocket } from "../platform/socket/inherited_sockets.ts";
 import { environmentVariables } from "../platform/process/this_process.ts";
 import { bytesToLend } from "../platform/file/lendable.ts";
-import { giveFolder as give, needFolder as need } from "../platform/file/own_folder.ts";
+import { giveFolder as give, needFolder as need, shareFolder } from "../platform/file/own_folder.ts";
+import { DROP_FOLDER_MODE, dropFolder } from "../pickup/drop/drop_folder.ts";
 import { systemErrorText } from "../platform/system_error.ts";
 import { fileIdentity } from "../platform/file/random_access_file.ts";
 import { raiseOpenFiles } from "../platform/process/rlimit.ts";
@@ -52,19 +53,33 @@ function giveFolder(path: string, parameter: string, identity: Identity | undefi
   );
 }
 
+/** The folder of drops; without it all but local submission works. Answers why it is not as it should be. */
+function openDropFolder(queueDirectory: string, owner: Identity | undefined): string | undefined {
+  const path = dropFolder(queueDirectory);
+  try {
+    const other = shareFolder(path, { owner, mode: DROP_FOLDER_MODE });
+    return other === undefined
+      ? undefined
+      : `${path} belongs to user id ${other} and is not empty, and nobody can submit mail with sendmail: move it away`;
+  } catch (error) {
+    return `cannot make ${path}: ${systemErrorText(error)}; nobody can submit mail with sendmail`;
+  }
+}
+
 /**
- * Makes queue_directory, data_directory and what is in them, and answers a warning when somebody else can take it away; throws
- * an Error that names path, parameter and remedy.
+ * Makes queue_directory, data_directory and what is in them, and answers warnings: somebody else can take it away, nobody can submit
+ * mail. Throws an Error that names path, parameter and remedy.
  */
 export function prepareDirectories(
   { settings, services }: Configuration,
   identity: Identity | undefined,
-): string | undefined {
+): readonly string[] {
   const warning = needFolder(settings.queue_directory, "queue_directory");
   giveFolder(storeFolder(settings.queue_directory), "queue_directory", identity);
   giveFolder(settings.data_directory, "data_directory", identity);
   if (services.some(hasPrivateSocket)) makePrivate(join(settings.queue_directory, "private"), identity);
-  return warning;
+  const shut = openDropFolder(settings.queue_directory, identity);
+  return [warning, shut].filter((each) => each !== undefined);
 }
 
 /** Whether Dovecot is to put its socket where Postfix's programs have theirs. */

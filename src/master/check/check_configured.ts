@@ -17,6 +17,7 @@ import { namePatterns } from "./name_patterns.ts";
 import { passwordKeys } from "./password_keys.ts";
 import { ownTlsFiles } from "../../tls/tls_files.ts";
 import { checkCertificates } from "./check_certificates.ts";
+import { checkDropFolder } from "./check_drop_folder.ts";
 import { checkClientTls } from "./check_client_tls.ts";
 import { checkServerTls } from "./check_server_tls.ts";
 import { checkSts } from "./check_sts.ts";
@@ -41,6 +42,7 @@ export async function checkConfigured(configuration: Configuration): Promise<Fin
     ...checkTables(configuration, world),
     ...checkPolicies(configuration, world),
     ...checkVerification(configuration),
+    ...checkDropFolder(configuration),
     ...checkCertificates(configuration, ownTlsFiles),
     ...checkClientTls(configuration, ownTlsFiles),
     ...checkServerTls(configuration, ownTlsFiles),

@@ -107,3 +107,45 @@ export function giveFolder(
     fs.closeSync(fd);
   }
 }
+
+/** How a folder shall be that a user shares with everybody. */
+export interface SharedFolderOptions {
+  /** Whose it is; undefined: the caller's, who is not root. */
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  readonly mode: number;
+}
+
+/**
+ * Makes a folder that everybody may put files into, or finds it, and gives it the owner, group and mode. Answers whose it is when it is
+ * somebody else's and has something in it. Throws the system's error.
+ */
+export function shareFolder(path: string, { owner, mode }: SharedFolderOptions): number | undefined {
+  const held = holdFolder(path, { mayUse: mastersWay(owner?.uid), make: makeWithMode(0o700) });
+  const fd = held.readable();
+  held.close();
+  if (fd === undefined) throw new Error(`${path}: cannot be read`);
+  const { uid, gid } = owner ?? { uid: process.geteuid!(), gid: process.getegid!() };
+  try {
+    const stat = fs.fstatSync(fd);
+    if (stat.uid !== uid && fs.readdirSync(`/proc/self/fd/${fd}`).length > 0) return stat.uid;
+    if (stat.uid !== uid || stat.gid !== gid) fs.fchownSync(fd, uid, gid);
+    if ((stat.mode & 0o7777) !== mode) fs.fchmodSync(fd, mode);
+    return undefined;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** How a folder is: undefined when there is none, or when it cannot be looked at. */
+export function folderState(
+  path: string,
+):
+  | { readonly uid: number; readonly gid: number; readonly mode: number; readonly isFolder: boolean }
+  | undefined {
+  try {
+    const stat = fs.lstatSync(path);
+    return { uid: stat.uid, gid: stat.gid, mode: stat.mode & 0o7777, isFolder: stat.isDirectory() };
+  } catch {
+    return undefined;
+  }
+}

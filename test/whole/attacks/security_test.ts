@@ -99,7 +99,7 @@ function found(
       kind: KINDS.find(([is]) => stat[is]())?.[1] ?? "other",
       owner: owners.get(stat.uid) ?? String(stat.uid),
       group: groups.get(stat.gid) ?? String(stat.gid),
-      mode: `0${(stat.mode & 0o7777).toString(8)}`,
+      mode: (stat.mode & 0o7777).toString(8).padStart(4, "0"),
     };
   });
 }

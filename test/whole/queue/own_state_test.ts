@@ -64,6 +64,41 @@ async function start(more: readonly string[] = []): Promise<string> {
   }
 }
 
+asRoot(
+  "a link in place of the folder of drops is a warning in the log, and what it leads to stays as it is",
+  async () => {
+    scene();
+    fs.symlinkSync(join(place, "secrets/empty"), join(place, "queue/drop"));
+    const before = secrets();
+    expect(await start()).toBe("started");
+    await server!.logged(/warning: cannot make .*\/drop: .*nobody can submit mail with sendmail/);
+    expect(secrets()).toEqual(before);
+  },
+);
+
+asRoot(
+  "the folder of drops gets its owner and mode at the start, and mta check says what is wrong with it",
+  async () => {
+    scene();
+    const drop = join(place, "queue/drop");
+    expect(await start()).toBe("started");
+    const isRight = () => {
+      const { uid, gid, mode } = fs.statSync(drop);
+      expect([uid, gid, (mode & 0o7777).toString(8)]).toEqual([daemon.uid, daemon.gid, "3733"]);
+    };
+    isRight();
+    expect((await server!.mta("check")).stderr).not.toContain("sendmail");
+    fs.chmodSync(drop, 0o755);
+    expect((await server!.mta("check")).stderr).toContain(
+      `cannot submit mail with sendmail: ${drop} belongs to ${daemon.uid}:${daemon.gid}, mode 0755`,
+    );
+    await server!.mta("reload");
+    isRight();
+    fs.chmodSync(join(place, "queue"), 0o700);
+    expect((await server!.mta("check")).stderr).toContain(`chmod o+x ${place}/queue`);
+  },
+);
+
 asRoot.each(
   [
     ["pid", "secrets/empty", "is a link or a file where a folder should be"],

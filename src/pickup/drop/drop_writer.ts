@@ -1,0 +1,88 @@
+import { makeNewFile, type NewFile } from "../../platform/file/drop_file.ts";
+import { crc32 } from "../../platform/checksum.ts";
+import { randomBytes } from "../../platform/crypto/digest.ts";
+import { dropFolder, newDropName, UNFINISHED_MODE, WHOLE_MODE } from "./drop_folder.ts";
+import {
+  type DropEnvelope,
+  type DropRecipient,
+  LONGEST,
+  MAGIC,
+  MOST_RECIPIENTS,
+  printHead,
+  printRecord,
+} from "./drop_records.ts";
+
+/** Records that are shorter than this are put together before they are written. */
+const MUCH = 65_536;
+
+/** A message on its way into the folder of drops. Everything throws the system's error; what was begun is then to be discarded. */
+export interface DropWriter {
+  /** Before, between or behind the content. */
+  recipient(recipient: DropRecipient): void;
+  /** The next bytes of content, as Unix has it: a line ends in LF alone, and dots are not doubled. */
+  content(bytes: Uint8Array): void;
+  /** The message is the mail system's when this has returned: it is durable. */
+  finish(): void;
+  /** Leaves nothing behind. Harmless after `finish`. */
+  discard(): void;
+}
+
+/** Begins a drop in the queue directory. Throws the system's error: ENOENT where no service has ever made the folder. */
+export function writeDrop(queueDirectory: string, envelope: DropEnvelope): DropWriter {
+  const name = newDropName(envelope.time, randomBytes(16));
+  return new Drop(makeNewFile(dropFolder(queueDirectory), name, UNFINISHED_MODE), envelope);
+}
+
+class Drop implements DropWriter {
+  readonly #file: NewFile;
+  #waiting: Buffer[] = [];
+  #waitingSize = 0;
+  #recipients = 0;
+  #size = 0;
+  #crc = 0;
+
+  constructor(file: NewFile, envelope: DropEnvelope) {
+    this.#file = file;
+    this.#put(MAGIC);
+    this.#put(printRecord("envelope", envelope));
+  }
+
+  #put(bytes: Buffer): void {
+    this.#waiting.push(bytes);
+    this.#waitingSize += bytes.length;
+    if (this.#waitingSize >= MUCH) this.#flush();
+  }
+
+  #flush(): void {
+    const bytes = Buffer.concat(this.#waiting);
+    this.#waiting = [];
+    this.#waitingSize = 0;
+    this.#file.write(bytes);
+  }
+
+  recipient(recipient: DropRecipient): void {
+    if (++this.#recipients > MOST_RECIPIENTS) throw new RangeError(`more than ${MOST_RECIPIENTS} recipients`);
+    this.#put(printRecord("recipient", recipient));
+  }
+
+  content(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; at += LONGEST.content) {
+      // Copied: who reads into one buffer again and again may go on.
+      const piece = Buffer.from(bytes.subarray(at, at + LONGEST.content));
+      this.#put(printHead("content", piece.length));
+      this.#put(piece);
+      this.#crc = crc32(piece, this.#crc);
+      this.#size += piece.length;
+    }
+  }
+
+  finish(): void {
+    this.#put(printRecord("end", { recipients: this.#recipients, size: this.#size, crc: this.#crc }));
+    this.#flush();
+    this.#file.finish(WHOLE_MODE);
+  }
+
+  discard(): void {
+    this.#file.discard();
+  }
+}

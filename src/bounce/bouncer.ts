@@ -22,4 +22,6 @@ export interface Bouncer {
   failed(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean>;
   delayed(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean>;
   succeeded(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean>;
+  /** The report that the sender asked for: what would happen, or what has (sendmail -bv, -v). */
+  traced(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean>;
 }

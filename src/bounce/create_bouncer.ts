@@ -1,11 +1,14 @@
 import { type Address, internalAddress, NULL_ADDRESS } from "../address/address.ts";
+import { verpSender } from "../address/verp.ts";
 import { isPromise } from "../base/maybe_async.ts";
 import type { Cleanup, Committed, IncomingMessage } from "../cleanup/cleanup.ts";
 import { splitList } from "../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { internalReceived } from "../message/received.ts";
 import type { Log } from "../observe/log.ts";
+import { systemErrorText } from "../platform/system_error.ts";
 import { type Envelope, NOTIFY, type QueueId } from "../queue/envelope.ts";
+import { doubleBounceAddress } from "./double_bounce.ts";
 import type { Bouncer, NoticeSubject, ReportedRecipient } from "./bouncer.ts";
 import { type NoticeParts, printNotice, type Returned } from "./notice.ts";
 import { headersOf } from "./original.ts";
@@ -23,6 +26,7 @@ export const BOUNCE_PARAMETERS = [
   "bounce_notice_recipient",
   "2bounce_notice_recipient",
   "delay_notice_recipient",
+  "disable_verp_bounces",
   "double_bounce_sender",
   "notify_classes",
   "header_from_format",
@@ -52,13 +56,30 @@ export interface BounceDeps {
 interface Due {
   readonly subject: NoticeSubject;
   readonly entries: readonly ReportedRecipient[];
-  readonly kind: "failure" | "delay" | "success";
-  /** The postmaster who is told; the sender of the message when left out. */
-  readonly postmaster?: Address;
+  readonly kind: "failure" | "delay" | "success" | "verify";
+  readonly to: Address;
+  /** It goes from the double-bounce address: nobody is told when it fails in turn. */
+  readonly fromDoubleBounce: boolean;
+  /** A postmaster's copy has no words but what happened. */
+  readonly isCopy: boolean;
   readonly returned: Returned;
 }
 
-const LOGGED = { failure: "non-delivery", delay: "delay", success: "delivery status" } as const;
+const LOGGED = {
+  failure: "non-delivery",
+  delay: "delay",
+  success: "delivery status",
+  verify: "delivery status",
+} as const;
+
+/** What the log says of a postmaster's copy that could not be queued. */
+const COPY_OF = { failure: "bouncing to", delay: "warning" } as const;
+
+type Entries = readonly ReportedRecipient[];
+
+/** Whom one of the notices is for: who did not say, or asked for it (RFC 3461 §4.1). */
+const wantedBy = (bit: number) => ({ recipient: { notify } }: ReportedRecipient) =>
+  notify === 0 || (notify & bit) !== 0;
 
 /** Builds the service that tells senders and postmasters (bounce(8)). */
 export function createBouncer(deps: BounceDeps): Bouncer {
@@ -74,57 +95,129 @@ class NoticeWriter implements Bouncer {
   constructor(deps: BounceDeps) {
     this.#deps = deps;
     this.#templates = deps.templates ?? BUILT_IN;
-    const { notify_classes, double_bounce_sender, myhostname } = deps.settings;
-    this.#classes = new Set(splitList(notify_classes));
-    this.#doubleBounce = internalAddress(
-      double_bounce_sender.includes("@") ? double_bounce_sender : `${double_bounce_sender}@${myhostname}`,
-    );
+    this.#classes = new Set(splitList(deps.settings.notify_classes));
+    this.#doubleBounce = doubleBounceAddress(deps.settings);
   }
 
-  async failed(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean> {
+  async failed(subject: NoticeSubject, entries: Entries): Promise<boolean> {
     const { envelope } = subject;
-    const { settings, log } = this.#deps;
     if (this.#isDoubleBounce(envelope.sender)) {
-      log.note("bounce", "warning", `${envelope.id}: undeliverable postmaster notification discarded`);
+      this.#note("warning", `${envelope.id}: undeliverable postmaster notification discarded`);
       return true;
     }
     const returned = this.#returned(subject, envelope.ret === "HDRS" || this.#isRedacted(envelope));
-    if (envelope.sender === "") {
-      if (!this.#classes.has("2bounce")) return true;
-      const postmaster = internalAddress(settings["2bounce_notice_recipient"]);
-      return await this.#send({ subject, entries, kind: "failure", postmaster, returned });
+    if (envelope.sender === "") return await this.#failedNotice(subject, entries, returned);
+    const { verp } = envelope;
+    if (verp !== undefined && !this.#deps.settings.disable_verp_bounces) {
+      return await this.#failedEach(subject, entries, returned, verp);
     }
-    const wanted = entries.filter(({ recipient: { notify } }) =>
-      notify === 0 || (notify & NOTIFY.failure) !== 0
-    );
-    const told = await this.#send({ subject, entries: wanted, kind: "failure", returned });
-    if (!told || !this.#classes.has("bounce")) return told;
-    const postmaster = internalAddress(settings.bounce_notice_recipient);
-    return await this.#send({ subject, entries, kind: "failure", postmaster, returned: "headers" });
+    return await this.#tellOfFailure(subject, entries, returned, envelope.sender);
+  }
+
+  /** Mail without a sender: the postmaster is told, where he wants any bounces (notify_classes). */
+  async #failedNotice(subject: NoticeSubject, entries: Entries, returned: Returned): Promise<boolean> {
+    if (!this.#classes.has("2bounce") && !this.#classes.has("bounce")) return true;
+    const to = internalAddress(this.#deps.settings["2bounce_notice_recipient"]);
+    const whom = { to, fromDoubleBounce: true, isCopy: true };
+    return await this.#send({ subject, entries, kind: "failure", ...whom, returned });
+  }
+
+  /** A notice for each recipient, to the sender of its copy; at the first sign of trouble no more. */
+  async #failedEach(
+    subject: NoticeSubject,
+    entries: Entries,
+    returned: Returned,
+    delimiters: string,
+  ): Promise<boolean> {
+    for (const entry of entries) {
+      const { original, address } = entry.recipient;
+      const to = verpSender(subject.envelope.sender, delimiters, original === "" ? address : original);
+      if (!await this.#tellOfFailure(subject, [entry], returned, to)) return false;
+    }
+    return true;
+  }
+
+  async #tellOfFailure(
+    subject: NoticeSubject,
+    entries: Entries,
+    returned: Returned,
+    to: Address,
+  ): Promise<boolean> {
+    const wanted = entries.filter(wantedBy(NOTIFY.failure));
+    const told = await this.#tellSender({ subject, entries: wanted, kind: "failure", to, returned });
+    if (told && this.#classes.has("bounce")) {
+      await this.#copy(subject, entries, "failure", this.#deps.settings.bounce_notice_recipient);
+    }
+    return told;
   }
 
   /** Nobody is warned of a delay of mail without a sender: it has no warning time (cleanup(8)). */
-  async delayed(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean> {
-    const { sender } = subject.envelope;
-    if (sender === "" || this.#isDoubleBounce(sender)) return true;
-    const wanted = entries.filter(({ recipient: { notify } }) =>
-      notify === 0 || (notify & NOTIFY.delay) !== 0
-    );
-    const told = await this.#send({
-      subject,
-      entries: wanted,
-      kind: "delay",
-      returned: "headers",
-    });
-    if (!told || !this.#classes.has("delay")) return told;
-    const postmaster = internalAddress(this.#deps.settings.delay_notice_recipient);
-    return await this.#send({ subject, entries, kind: "delay", postmaster, returned: "headers" });
+  async delayed(subject: NoticeSubject, entries: Entries): Promise<boolean> {
+    const { sender: to } = subject.envelope;
+    if (to === "" || this.#isDoubleBounce(to)) return true;
+    const wanted = entries.filter(wantedBy(NOTIFY.delay));
+    const told = await this.#tellSender({ subject, entries: wanted, kind: "delay", to, returned: "headers" });
+    if (told && this.#classes.has("delay")) {
+      await this.#copy(subject, entries, "delay", this.#deps.settings.delay_notice_recipient);
+    }
+    return told;
   }
 
-  async succeeded(subject: NoticeSubject, entries: readonly ReportedRecipient[]): Promise<boolean> {
-    const { sender } = subject.envelope;
-    if (sender === "" || this.#isDoubleBounce(sender)) return true;
-    return await this.#send({ subject, entries, kind: "success", returned: "headers" });
+  succeeded(subject: NoticeSubject, entries: Entries): Promise<boolean> {
+    return this.#reported(subject, entries, "success");
+  }
+
+  traced(subject: NoticeSubject, entries: Entries): Promise<boolean> {
+    return this.#reported(subject, entries, "verify");
+  }
+
+  /** Reports follow the rules of failures: of a notice only the postmaster hears, of his own nobody. */
+  async #reported(subject: NoticeSubject, entries: Entries, kind: "success" | "verify"): Promise<boolean> {
+    const { id, sender } = subject.envelope;
+    const due = { subject, entries, kind, returned: "headers", isCopy: false } as const;
+    if (sender !== "" && !this.#isDoubleBounce(sender)) return await this.#tellSender({ ...due, to: sender });
+    if (sender === "" && this.#classes.has("2bounce")) {
+      const to = internalAddress(this.#deps.settings["2bounce_notice_recipient"]);
+      return await this.#send({ ...due, to, fromDoubleBounce: true });
+    }
+    const what = sender === "" ? "single-bounce" : "double-bounce";
+    this.#note("info", `${id}: not sending trace/success notification for ${what} message`);
+    return true;
+  }
+
+  async #tellSender(due: Omit<Due, "fromDoubleBounce" | "isCopy">): Promise<boolean> {
+    return await this.#send({ ...due, fromDoubleBounce: false, isCopy: false });
+  }
+
+  /** The sender has been told: a copy that cannot be queued does not make that come again. */
+  async #copy(
+    subject: NoticeSubject,
+    entries: Entries,
+    kind: "failure" | "delay",
+    postmaster: string,
+  ): Promise<void> {
+    const to = internalAddress(postmaster);
+    const due = {
+      subject,
+      entries,
+      kind,
+      to,
+      fromDoubleBounce: true,
+      isCopy: true,
+      returned: "headers",
+    } as const;
+    const { id, sender } = subject.envelope;
+    const failed = (why: string) =>
+      this.#note("warning", `${id}: postmaster notice failed while ${COPY_OF[kind]} ${sender}${why}`);
+    try {
+      if (!await this.#send(due)) failed("");
+    } catch (error) {
+      failed(`: ${systemErrorText(error)}`);
+    }
+  }
+
+  #note(level: "info" | "warning", text: string): void {
+    this.#deps.log.note("bounce", level, text);
   }
 
   #isDoubleBounce(sender: string): boolean {
@@ -168,14 +261,14 @@ class NoticeWriter implements Bouncer {
   }
 
   #logged(due: Due, notice: QueueId): true {
-    const kind = `${due.postmaster === undefined ? "sender" : "postmaster"} ${LOGGED[due.kind]}`;
+    const kind = `${due.isCopy ? "postmaster" : "sender"} ${LOGGED[due.kind]}`;
     this.#deps.log.emit("bounce", "notification", { id: due.subject.envelope.id, kind, notice });
     return true;
   }
 
   #refused(due: Due, refusal: Extract<Committed, { is: "refused" }>): false {
     const why = refusal.reply.lines.join(" ");
-    this.#deps.log.note("bounce", "warning", `${due.subject.envelope.id}: cannot queue a notice: ${why}`);
+    this.#note("warning", `${due.subject.envelope.id}: cannot queue a notice: ${why}`);
     return false;
   }
 
@@ -183,12 +276,12 @@ class NoticeWriter implements Bouncer {
     const { envelope, content } = due.subject;
     const { cleanup, newId, now, settings } = this.#deps;
     const [id, arrival] = [newId(), now()];
-    const to = due.postmaster ?? envelope.sender;
-    const printed = printNotice(this.#parts(due, arrival, to));
+    const { to } = due;
+    const printed = printNotice(this.#parts(due, arrival));
     const message = cleanup.begin({
       id,
       arrival,
-      sender: due.postmaster === undefined ? NULL_ADDRESS : this.#doubleBounce,
+      sender: due.fromDoubleBounce ? this.#doubleBounce : NULL_ADDRESS,
       recipients: [{ address: to, original: to, notify: 0 }],
       origin: {},
       eightBit: settings.smtputf8_enable || envelope.eightBit === true,
@@ -210,10 +303,10 @@ class NoticeWriter implements Bouncer {
     }
   }
 
-  #parts(due: Due, now: number, to: string): NoticeParts {
+  #parts(due: Due, now: number): NoticeParts {
     const { settings, parameter } = this.#deps;
     const { envelope } = due.subject;
-    const forPostmaster = due.postmaster !== undefined;
+    const { isCopy: forPostmaster } = due;
     const template = this.#templates[`${due.kind}_template`];
     return {
       subject: due.subject,
@@ -221,7 +314,7 @@ class NoticeWriter implements Bouncer {
       template,
       text: forPostmaster ? "" : expandBody(template.body, settings, parameter),
       heading: forPostmaster ? template.postmasterSubject : template.subject,
-      to: this.#qualified(to),
+      to: this.#qualified(due.to),
       from: this.#from(template),
       forPostmaster,
       shownSender: envelope.sender === "" ? `MAILER-DAEMON@${settings.myhostname}` : envelope.sender,
@@ -229,7 +322,7 @@ class NoticeWriter implements Bouncer {
         ? envelope.arrival + settings.maximal_queue_lifetime * 1000
         : undefined,
       returned: due.returned,
-      returnedName: due.kind === "success" ? "Message" : "Undelivered Message",
+      returnedName: due.kind === "success" || due.kind === "verify" ? "Message" : "Undelivered Message",
       now,
       hostname: settings.myhostname,
       mailName: settings.mail_name,

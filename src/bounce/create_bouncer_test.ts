@@ -19,6 +19,7 @@ const SETTINGS: BounceSettings = {
   bounce_notice_recipient: "postmaster",
   "2bounce_notice_recipient": "postmaster",
   delay_notice_recipient: "postmaster",
+  disable_verp_bounces: false,
   double_bounce_sender: "double-bounce",
   notify_classes: "resource, software",
   header_from_format: "standard",
@@ -236,10 +237,13 @@ test("NOTIFY decides over the sender's notice, not over the postmaster's copy", 
   expect(log.lines).toEqual(["bounce: 11DD5249AA6: postmaster non-delivery notification: N1"]);
 });
 
-test("a failure of a notice goes to 2bounce_notice_recipient when that class is wanted", async () => {
+test("a failure of a notice goes to 2bounce_notice_recipient when bounces of any kind are wanted", async () => {
   const quiet = rig();
   expect(await quiet.bouncer.failed(subject({ sender: internalAddress("") }), [own()])).toBe(true);
   expect(quiet.cleanup.submitted).toHaveLength(0);
+  const any = rig({ notify_classes: "bounce" });
+  await any.bouncer.failed(subject({ sender: internalAddress("") }), [own()]);
+  expect(any.cleanup.submitted).toHaveLength(1);
   const { bouncer, cleanup } = rig({ notify_classes: "2bounce" });
   await bouncer.failed(subject({ sender: internalAddress("") }), [own()]);
   expect<unknown>(cleanup.submitted[0]!.submission.recipients[0]!.address).toBe("postmaster");
@@ -403,4 +407,92 @@ test("TLS-Required: no goes on into the notice", async () => {
   const off = rig({ tls_required_enable: false });
   await off.bouncer.failed(subject({ tlsNotRequired: true }), [own()]);
   expect(lf(off.cleanup.submitted[0]!.text)).not.toContain("TLS-Required");
+});
+
+test("a postmaster's copy that is refused is logged, and the sender is not told again", async () => {
+  const { bouncer, cleanup, log } = rig({ notify_classes: "bounce" });
+  cleanup.refuse = (text) =>
+    text.includes("Postmaster Copy") ? { code: 451, lines: ["queue file write error"] } : undefined;
+  expect(await bouncer.failed(subject(), [own()])).toBe(true);
+  expect(cleanup.submitted).toHaveLength(1);
+  expect(log.lines).toEqual([
+    "bounce: 11DD5249AA6: sender non-delivery notification: N1",
+    "bounce: warning: 11DD5249AA6: cannot queue a notice: queue file write error",
+    "bounce: warning: 11DD5249AA6: postmaster notice failed while bouncing to alice@example.com",
+  ]);
+});
+
+test("with VERP each failed recipient has a notice of its own, to the sender of its copy, unless disable_verp_bounces", async () => {
+  const entries = [
+    own({ original: internalAddress("X@old.example") }),
+    own({ address: internalAddress("y@example.com"), original: internalAddress("y@example.com"), notify: 1 }),
+    own({ address: internalAddress("z@example.com"), original: internalAddress("z@example.com") }),
+  ];
+  const toldFor = async (settings: Partial<BounceSettings>) => {
+    const { bouncer, cleanup } = rig(settings);
+    expect(await bouncer.failed(subject({ verp: "+=" }), entries)).toBe(true);
+    return cleanup.submitted.map(({ submission, text }) => [
+      submission.recipients[0]!.address as string,
+      (text.match(/^Final-Recipient: .*$/gm) ?? []).length,
+      /^To: (.*)\r$/m.exec(text)?.[1],
+      /^X-Postfix-Sender: (.*)\r$/m.exec(text)?.[1],
+    ]);
+  };
+  const [first, last] = ["alice+X=old.example@example.com", "alice+z=example.com@example.com"];
+  const sender = "rfc822; alice@example.com";
+  expect(await toldFor({})).toEqual([[first, 1, first, sender], [last, 1, last, sender]]);
+  const all = "alice@example.com";
+  expect(await toldFor({ disable_verp_bounces: true })).toEqual([[all, 2, all, sender]]);
+  const copy = ["postmaster", 1, "postmaster@example.com", sender];
+  expect(await toldFor({ notify_classes: "bounce" })).toEqual([
+    [first, 1, first, sender],
+    copy,
+    copy,
+    [last, 1, last, sender],
+    copy,
+  ]);
+});
+
+test("a report that was asked for has the verify template, and goes by the rules of bounces", async () => {
+  const detail = {
+    status: "2.0.0",
+    text: "delivery via local: delivers to mailbox",
+    action: "deliverable",
+  } as const;
+  const told = async (sender: string, classes: string) => {
+    const { bouncer, cleanup, log } = rig({ notify_classes: classes });
+    expect(await bouncer.traced(subject({ sender: internalAddress(sender) }), [own({ notify: 1 }, detail)]))
+      .toBe(true);
+    const [sent] = cleanup.submitted;
+    return [
+      sent?.submission.sender,
+      sent?.submission.recipients[0]?.address,
+      sent && lf(sent.text),
+      log.lines,
+    ];
+  };
+  const [from, to, text = "", lines] = await told("alice@example.com", "");
+  expect([from, to] as unknown[]).toEqual(["", "alice@example.com"]);
+  expect(lines).toEqual(["bounce: 11DD5249AA6: sender delivery status notification: N1"]);
+  expect(text).toContain(
+    "Subject: Mail Delivery Status Report\nTo: alice@example.com\nAuto-Submitted: auto-replied\n",
+  );
+  expect(text).toContain(
+    "\n\nEnclosed is the mail delivery report that you requested.\n\n                   The mail system\n\n" +
+      "<x@example.com>: delivery via local: delivers to mailbox\n\n--",
+  );
+  expect(text).toContain("Action: deliverable\nStatus: 2.0.0\n");
+  expect(text).toContain("Content-Description: Message Headers\n");
+  const refused = (what: string) => [
+    undefined,
+    undefined,
+    undefined,
+    [`bounce: 11DD5249AA6: not sending trace/success notification for ${what} message`],
+  ];
+  expect(await told("", "bounce")).toEqual(refused("single-bounce"));
+  expect(await told("double-bounce@mail.example.com", "2bounce")).toEqual(refused("double-bounce"));
+  expect((await told("", "2bounce")).slice(0, 2) as unknown[]).toEqual([
+    "double-bounce@mail.example.com",
+    "postmaster",
+  ]);
 });

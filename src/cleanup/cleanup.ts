@@ -1,5 +1,5 @@
 import type { MaybeAsync } from "../base/maybe_async.ts";
-import type { Envelope, QueueId } from "../queue/envelope.ts";
+import type { Envelope, MessageKind, QueueId } from "../queue/envelope.ts";
 import type { Reply } from "../smtp/reply.ts";
 
 /** What the submitting service knows before the content comes. */
@@ -19,6 +19,8 @@ export interface Submission extends
     | "tlsNotRequired"
     | "contentFilter"
     | "hold"
+    | "verp"
+    | "trace"
   > {
   /** Accept and throw away (access DISCARD). */
   readonly discard?: boolean;
@@ -26,9 +28,9 @@ export interface Submission extends
   readonly bcc?: readonly string[];
   /**
    * Absent for mail that comes in, from the network or from a local user. Given for what is made here (`mail`: forwarded by
-   * local(8)): content checks pass it by, but for notices with `bounce` in internal_mail_filter_classes.
+   * local(8)): content checks pass it by, but for notices with `bounce` or `notify` in internal_mail_filter_classes.
    */
-  readonly kind?: "mail" | "bounce" | "probe";
+  readonly kind?: MessageKind;
   /** Header lines put on top, newest first: Received, then PREPENDs. Each ends in CR LF. */
   readonly prepend: readonly string[];
   /** The client may have missing headers completed (local_header_rewrite_clients). */

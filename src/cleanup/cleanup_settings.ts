@@ -23,6 +23,7 @@ export const CLEANUP_PARAMETERS = [
   "requiretls_esmtp_header",
   "tls_required_enable",
   "undisclosed_recipients_header",
+  "verp_delimiter_filter",
   ...MIME_RULE_PARAMETERS,
 ] as const satisfies readonly ParameterName[];
 
@@ -39,8 +40,8 @@ export interface CleanupSettings {
   readonly hopcountLimit: number;
   readonly walkLimits: WalkLimits;
   readonly mimeRules: WantedRules;
-  /** Notices made here are checked too. */
-  readonly checksNotices: boolean;
+  /** Kinds of mail made here that are checked too (internal_mail_filter_classes). */
+  readonly checkedKinds: ReadonlySet<string>;
   /** Lower case. */
   readonly dropped: ReadonlySet<string>;
   readonly messageSizeLimit: number;
@@ -48,6 +49,7 @@ export interface CleanupSettings {
   readonly noMappings: boolean;
   readonly tlsFields: TlsFieldSettings;
   readonly undisclosedHeader: string;
+  readonly verpFilter: string;
 }
 
 /** Reads cleanup's settings. */
@@ -61,7 +63,7 @@ export function readCleanupSettings(settings: CleanupParameters): CleanupSetting
     hopcountLimit: settings.hopcount_limit,
     walkLimits: walkLimits(settings, settings.line_length_limit),
     mimeRules: readMimeRules(settings),
-    checksNotices: splitList(settings.internal_mail_filter_classes).includes("bounce"),
+    checkedKinds: new Set(splitList(settings.internal_mail_filter_classes)),
     dropped: new Set(splitList(settings.message_drop_headers).map((name) => name.toLowerCase())),
     messageSizeLimit: settings.message_size_limit,
     myhostname: settings.myhostname,
@@ -71,5 +73,6 @@ export function readCleanupSettings(settings: CleanupParameters): CleanupSetting
       requireTls: settings.requiretls_enable && settings.requiretls_esmtp_header,
     },
     undisclosedHeader: settings.undisclosed_recipients_header,
+    verpFilter: settings.verp_delimiter_filter,
   };
 }

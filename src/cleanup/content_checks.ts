@@ -1,6 +1,7 @@
 import { splitList } from "../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import type { HeaderPlace } from "../message/mime_walker.ts";
+import type { MessageKind } from "../queue/envelope.ts";
 import type { OpenMaps, OpenTables } from "../rewrite/open_tables.ts";
 
 /** The parameters of content checks. */
@@ -33,8 +34,8 @@ export interface ContentChecks {
   readonly parseMime: boolean;
   /** Parts are looked into, and a message that is nested too deeply for that is refused. */
   readonly refusesDeep: boolean;
-  /** Notices made here are checked too. */
-  readonly notices: boolean;
+  /** Kinds of mail made here that are checked too (internal_mail_filter_classes). */
+  readonly kinds: ReadonlySet<string>;
 }
 
 /** Opens the tables; undefined when there is nothing to check. */
@@ -59,7 +60,7 @@ export function openContentChecks(
     lineLimit: settings.line_length_limit,
     parseMime: !settings.disable_mime_input_processing,
     refusesDeep: !settings.disable_mime_input_processing && (header ?? mime ?? nested) !== undefined,
-    notices: splitList(settings.internal_mail_filter_classes).includes("bounce"),
+    kinds: new Set(splitList(settings.internal_mail_filter_classes)),
   };
 }
 
@@ -83,14 +84,14 @@ export function tableFor(
 }
 
 /** Whether content of that kind is checked: what is made here passes, but for notices where they are to be checked. */
-export function isChecked(kind: "mail" | "bounce" | "probe" | undefined, notices: boolean): boolean {
-  return kind === undefined || (kind === "bounce" && notices);
+export function isChecked(kind: MessageKind | undefined, kinds: ReadonlySet<string>): boolean {
+  return kind === undefined || ((kind === "bounce" || kind === "notify") && kinds.has(kind));
 }
 
 /** The checks that a message is held against. */
 export function checksFor(
   checks: ContentChecks | undefined,
-  kind: "mail" | "bounce" | "probe" | undefined,
+  kind: MessageKind | undefined,
 ): ContentChecks | undefined {
-  return checks !== undefined && isChecked(kind, checks.notices) ? checks : undefined;
+  return checks !== undefined && isChecked(kind, checks.kinds) ? checks : undefined;
 }

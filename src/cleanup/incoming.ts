@@ -1,3 +1,5 @@
+import type { Address } from "../address/address.ts";
+import { isVerpDelimiters } from "../address/verp.ts";
 import { assertNever } from "../base/assert_never.ts";
 import { pauseWhenDue } from "../base/pause_when_due.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
@@ -205,11 +207,21 @@ export class Incoming implements IncomingMessage {
     });
   }
 
+  /** Whoever asks for the unfit goes without (cleanup(8)): senders that take it for a wish only. */
+  #verp(sender: Address): string | undefined {
+    const [{ log, settings }, { id, verp }] = [this.#context, this.#submission];
+    if (verp === undefined) return undefined;
+    if (sender !== "" && isVerpDelimiters(verp, settings.verpFilter)) return verp;
+    const what = sender === "" ? "VERP request for null sender" : `bad VERP request: "${verp.slice(0, 100)}"`;
+    log.note("cleanup", "warning", `${id}: ignoring ${what}`);
+    return undefined;
+  }
+
   #envelope(
     late: LateChanges,
     { sender, recipients, expanded }: Pick<Envelope, "sender" | "recipients" | "expanded">,
   ): Envelope {
-    const { id, arrival, origin, eightBit, smtputf8, contentFilter, hold, kind } = this.#submission;
+    const { id, arrival, origin, eightBit, smtputf8, contentFilter, hold, kind, trace } = this.#submission;
     const { filter, isHeld, messageId, requireTls, tlsNotRequired, ret, envid } = this.#message;
     return {
       id,
@@ -228,6 +240,8 @@ export class Incoming implements IncomingMessage {
       hold: hold || late.hold || isHeld || undefined,
       overLimit: late.overLimit || undefined,
       kind,
+      verp: this.#verp(sender),
+      trace,
       messageId,
     };
   }

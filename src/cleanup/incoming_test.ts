@@ -204,6 +204,29 @@ test("notices made here pass by the content checks, unless they are asked for", 
   expect((await take(main, "Subject: x\r\n", [], notice)).committed.is).toBe("queued");
   const asked = { ...main, internal_mail_filter_classes: "bounce" };
   expect((await take(asked, "Subject: x\r\n", [], notice)).committed.is).toBe("refused");
+  const session = { ...notice, kind: "notify" } as const;
+  expect((await take(asked, "Subject: x\r\n", [], session)).committed.is).toBe("queued");
+  const both = { ...main, internal_mail_filter_classes: "notify" };
+  expect((await take(both, "Subject: x\r\n", [], session)).committed.is).toBe("refused");
+  expect((await take(both, "Subject: x\r\n", [], notice)).committed.is).toBe("queued");
+});
+
+test("what a sender wants of its message is kept; VERP only where it can be done", async () => {
+  const taken = async (changes: Partial<Submission>) => {
+    const { envelope, log } = await take({}, "S: x\r\n", [], changes);
+    return [envelope?.verp, envelope?.trace, ...log.filter((line) => !line.includes("message-id="))];
+  };
+  expect(await taken({ verp: "-=", trace: "record" })).toEqual(["-=", "record"]);
+  expect(await taken({ verp: "+=", sender: internalAddress("") })).toEqual([
+    undefined,
+    undefined,
+    "cleanup: warning: ABCDEF: ignoring VERP request for null sender",
+  ]);
+  expect(await taken({ verp: "ab" })).toEqual([
+    undefined,
+    undefined,
+    'cleanup: warning: ABCDEF: ignoring bad VERP request: "ab"',
+  ]);
 });
 
 test("access DISCARD queues nothing and says it did", async () => {

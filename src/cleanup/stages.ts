@@ -39,6 +39,6 @@ function wantedRules(
   { kind }: Submission,
   checks: ContentChecks | undefined,
 ): WantedRules {
-  const rules = isChecked(kind, settings.checksNotices) ? settings.mimeRules : NO_RULES;
+  const rules = isChecked(kind, settings.checkedKinds) ? settings.mimeRules : NO_RULES;
   return checks?.refusesDeep ? { ...rules, nesting: true } : rules;
 }

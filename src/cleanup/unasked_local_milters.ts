@@ -46,7 +46,7 @@ export function withUnaskedLocalMilters(cleanup: Cleanup, settings: LocalMilterS
 
 function isTheirs({ kind, origin }: Submission, classes: readonly string[]): boolean {
   if (kind === undefined) return origin.clientAddress === undefined;
-  return kind === "bounce" && (classes.includes("bounce") || classes.includes("notify"));
+  return (kind === "bounce" || kind === "notify") && classes.includes(kind);
 }
 
 function tell(submission: Submission, text: string, log: Log): void {

@@ -5,7 +5,14 @@ export interface RecipientDetail {
   /** Text as in the log line's parentheses. */
   readonly text: string;
   /** DSN action. */
-  readonly action: "failed" | "delayed" | "delivered" | "relayed" | "expanded";
+  readonly action:
+    | "failed"
+    | "delayed"
+    | "delivered"
+    | "relayed"
+    | "expanded"
+    | "deliverable"
+    | "undeliverable";
   /** Remote-MTA name, when a remote host answered. */
   readonly remoteMta?: string;
   /** Diagnostic-Code: type and text. */

@@ -35,6 +35,8 @@ export interface ActiveMessage {
   resolved?: Map<number, Address>;
   /** Reasons of the last deferral, kept for forced expiration only. */
   readonly why?: ReadonlyMap<number, RecipientDetail>;
+  /** What the sender wants reported of this run (sendmail -bv, -v); undefined when nothing. */
+  readonly traced: ReportedRecipient[] | undefined;
   /** It is a probe: nothing of it is in the store. */
   readonly probe?: Probe;
   /** The service is stopping: the message goes back as it was. */
@@ -82,6 +84,9 @@ export function activate(stored: StoredMessage, pending: number, now: number): A
       successes.push({ index, detail: state.report });
     }
   });
+  const isFirst = isFirstRun(stored.states);
+  const { trace } = stored.envelope;
+  const isTraced = trace === "verify" || (trace === "record" && isFirst);
   const forcedExpire = stored.forcedExpire === true;
   return {
     id: stored.envelope.id,
@@ -98,7 +103,8 @@ export function activate(stored: StoredMessage, pending: number, now: number): A
     failures,
     successes,
     partFailures: [],
-    expanded: isFirstRun(stored.states) ? expandedEntries(stored.envelope) : [],
+    expanded: isFirst ? expandedEntries(stored.envelope) : [],
+    traced: isTraced ? [] : undefined,
     ...forcedExpire && { why: reasons(stored.states) },
   };
 }
@@ -122,6 +128,7 @@ export function activateProbe(probe: Probe, now: number): ActiveMessage {
     successes: [],
     partFailures: [],
     expanded: [],
+    traced: undefined,
     probe,
   };
 }

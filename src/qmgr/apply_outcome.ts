@@ -1,10 +1,10 @@
 import type { Outcome } from "../delivery/agent.ts";
-import { NOTIFY, type Recipient } from "../queue/envelope.ts";
+import { NOTIFY, onlyAsks, type Recipient } from "../queue/envelope.ts";
 import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { ActiveMessage } from "./active_message.ts";
 
-/** What a success report says of a delivery: how, then the agent's words (bounce(8)). */
-function successDetail(outcome: Outcome): RecipientDetail {
+/** What a report says of a delivery: how, then the agent's words (bounce(8)). */
+function reportedDetail(outcome: Outcome): RecipientDetail {
   const { relay, detail } = outcome;
   return relay === "none" ? detail : { ...detail, text: `delivery via ${relay}: ${detail.text}` };
 }
@@ -56,6 +56,27 @@ function reportsSuccess(
   return outcome.is === "sent" ? outcome.passedOn !== true : outcome.detail.action === "expanded";
 }
 
+/** What a report on the whole attempt says of it (sendmail -bv, -v); `asks`: what would be, not what is. */
+function tracedDetail(outcome: Outcome, asks: boolean, softBounce: boolean): RecipientDetail {
+  if (asks) {
+    const action = outcome.is === "sent" ? "deliverable" : "undeliverable";
+    return { ...reportedDetail(outcome), action };
+  }
+  return reportedDetail(softened(outcome, softBounce));
+}
+
+/** Every final delivery of a recipient, as the log has it. */
+const partsOf = (outcome: Outcome, address: string) => outcome.parts ?? [{ address, outcome }];
+
+/** Notes for the report what became of a recipient, or would. */
+function trace(message: ActiveMessage, recipient: Recipient, outcome: Outcome, softBounce: boolean): void {
+  const asks = onlyAsks(message.envelope);
+  for (const part of partsOf(outcome, recipient.address)) {
+    const detail = { ...tracedDetail(part.outcome, asks, softBounce), address: part.address };
+    message.traced?.push({ recipient, detail });
+  }
+}
+
 /** Books an outcome: into the message's lists of this run, and what the store is to know of it. */
 export function applyOutcome(
   message: ActiveMessage,
@@ -65,6 +86,8 @@ export function applyOutcome(
   rules: OutcomeRules,
 ): void {
   const softBounce = rules.soft_bounce;
+  if (message.traced !== undefined) trace(message, recipient, agentOutcome, softBounce);
+  if (onlyAsks(message.envelope)) return;
   const outcome = softened(agentOutcome, softBounce);
   const failure = partFailure(outcome);
   if (outcome.is === "deferred") {
@@ -72,8 +95,11 @@ export function applyOutcome(
     if (failure !== undefined && !softBounce) message.partFailures.push({ recipient, detail: failure });
     return;
   }
-  const success = reportsSuccess(message, outcome, recipient, rules) ? successDetail(outcome) : undefined;
-  if (success !== undefined) message.successes.push({ index, detail: success });
+  const success = reportsSuccess(message, outcome, recipient, rules) ? reportedDetail(outcome) : undefined;
+  if (success !== undefined) {
+    message.successes.push({ index, detail: success });
+    message.traced?.push({ recipient, detail: success });
+  }
   if (outcome.is === "sent") {
     message.unrecorded.push({
       index,

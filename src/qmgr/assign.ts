@@ -1,5 +1,5 @@
 import { type Address, splitAddress } from "../address/address.ts";
-import type { Envelope } from "../queue/envelope.ts";
+import { type Envelope, onlyAsks } from "../queue/envelope.ts";
 import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { Route } from "../routing/route.ts";
 import type { QmgrSettings } from "./qmgr_settings.ts";
@@ -53,7 +53,7 @@ export function assign(
     const text = "undeliverable postmaster notification discarded";
     return { is: "discard", detail: { status: "2.0.0", text, action: "delivered" } };
   }
-  const filtered = envelope.contentFilter === undefined || envelope.kind === "probe"
+  const filtered = envelope.contentFilter === undefined || onlyAsks(envelope)
     ? route
     : filterRoute(envelope.contentFilter, route.recipient, settings.default_filter_nexthop);
   if (deferTransports.has(filtered.transport)) {

@@ -38,14 +38,16 @@ export interface LineContext {
   readonly delays: string;
   readonly connectionUse: number | undefined;
   readonly softBounce: boolean;
-  /** It is a probe: whether its failures are remembered (address_verify_negative_cache). */
-  readonly probe: "cached" | "only successes cached" | undefined;
+  /**
+   * Nothing is delivered: a report is wanted (sendmail -bv), or it is a probe, with what is said of its failures (address_verify_negative_cache).
+   */
+  readonly asks: "reported" | "cached" | "only successes cached" | undefined;
 }
 
 function statusWord(outcome: Outcome, context: LineContext): string {
-  if (context.probe !== undefined) {
+  if (context.asks !== undefined) {
     if (outcome.is === "sent") return "deliverable";
-    return context.probe === "cached" ? "undeliverable" : "undeliverable-but-not-cached";
+    return context.asks === "only successes cached" ? "undeliverable-but-not-cached" : "undeliverable";
   }
   return outcome.is === "bounced" && context.softBounce ? "SOFTBOUNCE" : outcome.is;
 }
@@ -58,7 +60,7 @@ export function deliveryFields(
   outcome: Outcome,
 ): DeliveryFields {
   const { relay, detail } = outcome;
-  const soft = outcome.is === "bounced" && context.softBounce && context.probe === undefined &&
+  const soft = outcome.is === "bounced" && context.softBounce && context.asks === undefined &&
     detail.status.startsWith("5");
   return {
     id: context.id,

@@ -30,7 +30,8 @@ export type RunEnd = { readonly is: "removed" } | { readonly is: "deferred"; rea
 
 /** Nothing is left to try, tell or keep: the common end. */
 export function allDone(message: ActiveMessage): boolean {
-  return message.deferred.length === 0 && message.failures.length === 0 && message.successes.length === 0 &&
+  return message.traced === undefined && message.deferred.length === 0 && message.failures.length === 0 &&
+    message.successes.length === 0 &&
     message.partFailures.length === 0 && message.expanded.length === 0;
 }
 
@@ -53,10 +54,7 @@ export async function endRun(message: ActiveMessage, world: RunWorld): Promise<R
     ...entries(message, message.failures),
     ...message.partFailures,
   ]);
-  const succeeded = await tell(message, world, "succeeded", [
-    ...message.expanded,
-    ...entries(message, message.successes),
-  ]);
+  const succeeded = await report(message, world);
   const late = message.deferred.length > 0 && isLate(message, world, now);
   const warned = late && await tell(message, world, "delayed", entries(message, message.deferred));
   if (failed && succeeded && message.deferred.length === 0) return removeMessage(message, world);
@@ -64,6 +62,13 @@ export async function endRun(message: ActiveMessage, world: RunWorld): Promise<R
   const until = world.waits() + waitingTime(now - message.envelope.arrival, world.backoff, world.random());
   world.store.defer(message.id, until, changes, { warned: message.warned || warned });
   return { is: "deferred", until };
+}
+
+/** Reports what went well; where a report on the whole run is wanted that is in it (bounce(8)). */
+async function report(message: ActiveMessage, world: RunWorld): Promise<boolean> {
+  const { expanded, traced } = message;
+  if (traced !== undefined) return await tell(message, world, "traced", [...expanded, ...traced]);
+  return await tell(message, world, "succeeded", [...expanded, ...entries(message, message.successes)]);
 }
 
 function isLate(message: ActiveMessage, world: RunWorld, now: number): boolean {
@@ -103,7 +108,7 @@ function flatten(list: readonly ReportedRecipient[]): ReportedRecipient[] {
 async function tell(
   message: ActiveMessage,
   world: RunWorld,
-  what: "failed" | "succeeded" | "delayed",
+  what: "failed" | "succeeded" | "delayed" | "traced",
   list: readonly ReportedRecipient[],
 ): Promise<boolean> {
   if (list.length === 0) return true;
@@ -122,11 +127,13 @@ function finalChanges(message: ActiveMessage, failed: boolean, succeeded: boolea
       index,
       state: done ? { is: "done" } : { is: kept, report: detail },
     }));
+  // Whose report could not be sent counts as not tried before: the next run is reported.
+  const stillPending = message.traced !== undefined && !succeeded ? [] : message.deferred;
   return [
     ...message.unrecorded.filter((change) => change.state.is === "done"),
     ...told(message.successes, succeeded, "sent"),
     ...told(message.failures, failed, "failed"),
-    ...message.deferred.map(({ index, detail }): RecipientChange => ({
+    ...stillPending.map(({ index, detail }): RecipientChange => ({
       index,
       state: { is: "pending", why: { ...detail, action: "delayed" } },
     })),

@@ -337,8 +337,9 @@ class QueueManager implements Qmgr {
       const share: Share = transport.share(message);
       for (const [key, { nexthop, recipients }] of byKey) {
         sortRecipients(recipients, message);
-        if (!this.#isDead(transport, key, message, recipients)) {
-          transport.add(share, key, nexthop, recipients);
+        if (this.#isDead(transport, key, message, recipients)) continue;
+        for (const together of deliveredTogether(message, recipients)) {
+          transport.add(share, key, nexthop, together);
         }
       }
     }
@@ -547,6 +548,14 @@ class QueueManager implements Qmgr {
     warn(`connect to transport private/${transport}: No such file or directory`);
     warn(`master.cf has no entry "${transport} unix"; its mail waits`);
   }
+}
+
+/** With VERP each recipient has a sender of its own, and a delivery. */
+function deliveredTogether(
+  { envelope: { verp } }: ActiveMessage,
+  recipients: readonly number[],
+): readonly (readonly number[])[] {
+  return verp === undefined ? [recipients] : recipients.map((index) => [index]);
 }
 
 function isInterrupted(outcome: Outcome | undefined): boolean {

@@ -139,7 +139,12 @@ function rig(options: RigOptions = {}) {
     },
     agents: (name) => name === "nosuch" ? undefined : agent,
     processLimit: () => options.processLimit ?? 100,
-    bounce: { failed: tell("failed"), delayed: tell("delayed"), succeeded: tell("succeeded") },
+    bounce: {
+      failed: tell("failed"),
+      delayed: tell("delayed"),
+      succeeded: tell("succeeded"),
+      traced: tell("traced"),
+    },
     log,
     transports: ["smtp", "slow"],
     clock,
@@ -723,4 +728,64 @@ test("when the clock is set forward and back again, no message counts as old tha
   pending[0]!.finish(all(pending[0]!.job, UNREACHED));
   await clock.advance(SETTINGS.minimal_backoff_time * 1000 * 1.1 + SETTINGS.queue_run_delay * 1000);
   expect([pending.length, told]).toEqual([1, []]);
+});
+
+const entriesOf = (entries: readonly ReportedRecipient[]) =>
+  entries.map(({ recipient, detail }) => `${recipient.address} ${detail.action} ${detail.text}`);
+
+test("a message that only asks is reported and removed, whatever would become of it, and nobody is told of failures", async () => {
+  const { put, store, log, told } = rig({
+    answer: (job) =>
+      all(
+        job,
+        job.nexthop === "bad.example"
+          ? { is: "bounced", relay: "mx", detail: { status: "5.1.1", text: "no", action: "failed" } }
+          : job.nexthop === "slow.example"
+          ? UNREACHED
+          : SENT,
+      ),
+  });
+  put(["a@x.example", "b@bad.example", "c@slow.example"], { trace: "verify" });
+  await settle();
+  expect(told.map(({ what, entries }) => [what, entriesOf(entries)])).toEqual([["traced", [
+    "a@x.example deliverable delivery via mx[192.0.2.1]:25: 250 Ok",
+    "b@bad.example undeliverable delivery via mx: no",
+    "c@slow.example undeliverable connect to mx[192.0.2.1]:25: Connection refused",
+  ]]]);
+  const status = log.lines.flatMap((line) => /status=([\w-]+)/.exec(line)?.[1] ?? []);
+  expect(status).toEqual(["deliverable", "undeliverable", "undeliverable"]);
+  expect(store.messages.size).toBe(0);
+});
+
+test("the report of a message that only asks is tried again until it is queued, and nothing is delivered meanwhile", async () => {
+  const { put, store, told, clock } = rig({ answer: (job) => all(job, SENT), bounceFails: true });
+  const id = put(["a@x.example"], { trace: "verify" });
+  await settle();
+  expect(store.messages.get(id)?.states).toEqual([{ is: "pending" }]);
+  await clock.advance(2_000_000);
+  expect(told.length).toBeGreaterThan(1);
+  expect(told.every(({ what }) => what === "traced")).toBe(true);
+});
+
+test("the first attempt of a message with a record is reported, the later ones are not", async () => {
+  let tries = 0;
+  const { put, told, clock, store } = rig({ answer: (job) => all(job, tries++ === 0 ? UNREACHED : SENT) });
+  put(["a@x.example"], { trace: "record" });
+  await settle();
+  expect(told.map(({ what, entries }) => [what, entriesOf(entries)])).toEqual([
+    ["traced", ["a@x.example delayed connect to mx[192.0.2.1]:25: Connection refused"]],
+  ]);
+  await clock.advance(2_000_000);
+  expect(store.messages.size).toBe(0);
+  expect(told.length).toBe(1);
+});
+
+test("with VERP each recipient has a delivery of its own, under a sender that names it as first given", async () => {
+  const { put, pending } = rig();
+  const id = put(["a@x.example", "b@x.example"], { verp: "+=" });
+  await settle();
+  expect(pending.map(({ job }) => [job.envelope.id, job.envelope.sender, job.recipients.length])).toEqual([
+    [id, internalAddress("s+a=x.example@example.org"), 1],
+    [id, internalAddress("s+b=x.example@example.org"), 1],
+  ]);
 });

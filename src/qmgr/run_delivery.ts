@@ -1,8 +1,9 @@
+import { verpSender } from "../address/verp.ts";
 import { systemErrorText } from "../platform/system_error.ts";
 import type { Agent, DeliveryReport, Outcome } from "../delivery/agent.ts";
 import type { Program } from "../observe/event.ts";
 import type { Log } from "../observe/log.ts";
-import type { Recipient } from "../queue/envelope.ts";
+import { type Envelope, onlyAsks, type Recipient } from "../queue/envelope.ts";
 import type { ActiveMessage } from "./active_message.ts";
 import type { ActiveQueue } from "./active_queue.ts";
 import { applyOutcome, type OutcomeRules } from "./apply_outcome.ts";
@@ -51,7 +52,7 @@ export async function runDelivery(
   try {
     const content = message.content ?? await active.content(message);
     return await agent.deliver({
-      envelope: message.envelope,
+      envelope: outgoingEnvelope(message, delivery.recipients),
       recipients: delivery.recipients.map((index) => ({
         index,
         recipient: resolvedRecipient(message, index),
@@ -109,11 +110,7 @@ export function recordOutcomes(
     ...texts,
     connectionUse: report.connectionUse,
     softBounce: soft_bounce,
-    probe: message.probe === undefined
-      ? undefined
-      : world.settings.address_verify_negative_cache
-      ? "cached"
-      : "only successes cached",
+    asks: asked(message, world),
   };
   for (let i = 0; i < recipients.length; i++) {
     const recipient = resolvedRecipient(message, recipients[i]!);
@@ -126,6 +123,20 @@ export function recordOutcomes(
     applyOutcome(message, recipients[i]!, recipient, outcome, world.settings);
     world.hooks?.outcome?.(recorded.transport, outcome.is, done - arrival);
   }
+}
+
+function asked(message: ActiveMessage, { settings }: RecordingWorld): LineContext["asks"] {
+  if (message.probe === undefined) return onlyAsks(message.envelope) ? "reported" : undefined;
+  return settings.address_verify_negative_cache ? "cached" : "only successes cached";
+}
+
+/** The envelope as the agent sees it: with VERP the sender names the one recipient that there is (VERP_README). */
+function outgoingEnvelope({ envelope }: ActiveMessage, recipients: readonly number[]): Envelope {
+  const recipient = envelope.verp === undefined ? undefined : envelope.recipients[recipients[0]!];
+  if (recipient === undefined) return envelope;
+  const { original, address } = recipient;
+  const sender = verpSender(envelope.sender, envelope.verp!, original === "" ? address : original);
+  return { ...envelope, sender };
 }
 
 function missingOutcome(): Outcome {

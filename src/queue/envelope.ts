@@ -2,6 +2,12 @@ import type { Address } from "../address/address.ts";
 /** A queue id, Postfix's short or long form (enable_long_queue_ids). */
 export type QueueId = string & { readonly brand: "QueueId" };
 
+/**
+ * Kind of message. Absent or `mail`: ordinary mail, as it comes in or is forwarded. What is made here: `bounce`, a notice about
+ * delivery; `notify`, a notice about a session, for the postmaster; `probe`, an address verification probe.
+ */
+export type MessageKind = "mail" | "bounce" | "notify" | "probe";
+
 /** DSN NOTIFY bits (RFC 3461 §4.1); 0 = not given. */
 export const NOTIFY = { never: 1, success: 2, failure: 4, delay: 8 } as const;
 
@@ -61,10 +67,21 @@ export interface Envelope {
   readonly hold?: boolean;
   /** It was held for a sending limit of the user's (`mta user release`). */
   readonly overLimit?: boolean;
-  /** Kind of message: ordinary mail, or a notice made here (never answered by a notice that loops). */
-  readonly kind?: "mail" | "bounce" | "probe";
+  readonly kind?: MessageKind;
+  /** VERP: the two delimiters with which each recipient's copy goes out under a sender that names the recipient (VERP_README). */
+  readonly verp?: string;
+  /**
+   * The sender wants a report (sendmail(1)): of what would happen, and nothing is delivered (`verify`, `-bv`), or of the first attempt
+   * at delivery (`record`, `-v`).
+   */
+  readonly trace?: "verify" | "record";
   /** Longest line of the content in bytes, CRLF not counted; lets delivery skip the scan for over-long lines. */
   readonly longestLine?: number;
   /** Message-ID header value with its angle brackets, for threaded bounces and logs. */
   readonly messageId?: string;
+}
+
+/** Whether a message only asks what would become of it: nothing of it may be delivered. */
+export function onlyAsks({ kind, trace }: Pick<Envelope, "kind" | "trace">): boolean {
+  return kind === "probe" || trace === "verify";
 }

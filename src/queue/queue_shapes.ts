@@ -83,7 +83,15 @@ function messageShapes(longest: number, most: number) {
   const detail: Shape<RecipientDetail> = record<RecipientDetail>({
     status: words,
     text: words,
-    action: oneOf("failed", "delayed", "delivered", "relayed", "expanded"),
+    action: oneOf(
+      "failed",
+      "delayed",
+      "delivered",
+      "relayed",
+      "expanded",
+      "deliverable",
+      "undeliverable",
+    ),
     remoteMta: optional(words),
     diagnosticType: optional(oneOf("smtp", "x-unix", "X-Postfix")),
     diagnostic: optional(words),
@@ -121,7 +129,9 @@ function messageShapes(longest: number, most: number) {
     contentFilter: optional(words),
     hold: optional(flag),
     overLimit: optional(flag),
-    kind: optional(oneOf("mail", "bounce", "probe")),
+    kind: optional(oneOf("mail", "bounce", "notify", "probe")),
+    verp: optional(words),
+    trace: optional(oneOf("verify", "record")),
     longestLine: optional(count),
     messageId: optional(words),
   };

@@ -147,6 +147,7 @@ const NO_NOTICES: Bouncer = {
   failed: () => Promise.resolve(false),
   delayed: () => Promise.resolve(false),
   succeeded: () => Promise.resolve(false),
+  traced: () => Promise.resolve(false),
 };
 
 function openQmgr(

@@ -1,6 +1,6 @@
 import type { DestinationFile } from "../../platform/file/destination_file.ts";
 import { splitList } from "../../config/syntax/list.ts";
-import type { Recipient } from "../../queue/envelope.ts";
+import { onlyAsks, type Recipient } from "../../queue/envelope.ts";
 import type { DeliveryJob, Outcome } from "../agent.ts";
 import { mailCopy } from "../mailbox/mail_copy.ts";
 import { mboxLocking } from "../mailbox/mbox_locking.ts";
@@ -38,7 +38,7 @@ export class FinalDelivery {
   }
 
   get #probe(): boolean {
-    return this.#job.envelope.kind === "probe";
+    return onlyAsks(this.#job.envelope);
   }
 
   /** Runs a command with the message on its standard input. */

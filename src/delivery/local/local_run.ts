@@ -1,6 +1,6 @@
 import { type Address, internalAddress, splitAddress } from "../../address/address.ts";
 import { splitList } from "../../config/syntax/list.ts";
-import type { Recipient } from "../../queue/envelope.ts";
+import { onlyAsks, type Recipient } from "../../queue/envelope.ts";
 import { splitExtension } from "../../table/search/extension.ts";
 import type { Maps } from "../../table/search/maps.ts";
 import type { Answer } from "../../table/table.ts";
@@ -96,6 +96,7 @@ export class LocalRun {
     return this.#job.transport;
   }
 
+  /** It is about this one address: what it expands to is not asked (verify(8)). */
   get #probe(): boolean {
     return this.#job.envelope.kind === "probe";
   }
@@ -269,7 +270,9 @@ export class LocalRun {
   }
 
   #forwardTo(base: Place, address: Address): void {
-    if (this.#probe) return this.#say({ ...base, address }, sent(this.#relay, `forwards to ${address}`));
+    if (onlyAsks(this.#job.envelope)) {
+      return this.#say({ ...base, address }, sent(this.#relay, `forwards to ${address}`));
+    }
     this.#forward.add(address, base.sender, base.delivered, base.owned);
   }
 

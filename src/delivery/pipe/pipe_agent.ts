@@ -5,6 +5,7 @@ import { deliveredTo, topLines } from "../mailbox/headers.ts";
 import { commandFailed, failed } from "../outcomes.ts";
 import { mailCopy } from "../mailbox/mail_copy.ts";
 import type { Identity, MailWriter, TaskResult } from "../mailbox/writer.ts";
+import { onlyAsks } from "../../queue/envelope.ts";
 import { commandFailure, printableOutput } from "../sysexits.ts";
 import { pipeArguments, pipeConfig } from "./pipe_arguments.ts";
 import type { PipeConfig } from "./pipe_config.ts";
@@ -70,7 +71,7 @@ async function deliver(
   if (config.flags.has("D") && (await deliveredTo(job.content)).has(recipient.address.toLowerCase())) {
     return failed(service, "5.4.6", `mail forwarding loop for ${recipient.address}`);
   }
-  if (job.envelope.kind === "probe") {
+  if (onlyAsks(job.envelope)) {
     return {
       is: "sent",
       relay: service,

@@ -4,6 +4,7 @@ import { systemErrorText } from "../../platform/system_error.ts";
 import { isOptional } from "../../tls/client_policy.ts";
 import type { DeliveryJob, DeliveryReport } from "../agent.ts";
 import { Session } from "./client_session.ts";
+import { onlyAsks } from "../../queue/envelope.ts";
 import { type Endpoint, openSession } from "./connector.ts";
 import { outgoingMessage } from "./content/outgoing_message.ts";
 import type { DeliveryContext } from "./delivery_context.ts";
@@ -303,7 +304,7 @@ class Delivery {
   #mayRetryInClear({ brokenTls }: Failure, { key }: Session): boolean {
     const { settings, now } = this.#context;
     const { envelope } = this.#job;
-    const isOld = envelope.kind === "probe" || now() - envelope.arrival >= settings.minimalBackoff;
+    const isOld = onlyAsks(envelope) || now() - envelope.arrival >= settings.minimalBackoff;
     const may = brokenTls !== undefined && key.tls.level === "may" && key.login.is === "none" && isOld &&
       !demandsTls(key.requireTls);
     if (may) this.#retryInClear = true;

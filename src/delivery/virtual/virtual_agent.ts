@@ -2,7 +2,7 @@ import { splitAddress } from "../../address/address.ts";
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import type { ParameterName, SettingsOf } from "../../config/parameters/settings_type.ts";
 import type { Log } from "../../observe/log.ts";
-import type { Recipient } from "../../queue/envelope.ts";
+import { onlyAsks, type Recipient } from "../../queue/envelope.ts";
 import type { OpenMaps } from "../../rewrite/open_tables.ts";
 import { splitExtension } from "../../table/search/extension.ts";
 import type { Answer } from "../../table/table.ts";
@@ -124,7 +124,7 @@ async function deliverOne(
   if (typeof uid !== "number") return uid;
   const gid = await numberOf(deps.gidMaps, "gid", recipient, relay, deps);
   if (typeof gid !== "number") return gid;
-  if (job.envelope.kind === "probe") {
+  if (onlyAsks(job.envelope)) {
     return sent(relay, mailbox.value.endsWith("/") ? "delivers to maildir" : "delivers to mailbox");
   }
   return await write(job, recipient, path, { uid, gid }, deps);

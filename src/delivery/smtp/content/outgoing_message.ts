@@ -1,5 +1,6 @@
 import { isPromise, type MaybeAsync } from "../../../base/maybe_async.ts";
 import { quoteAddress } from "../../../address/address.ts";
+import { onlyAsks } from "../../../queue/envelope.ts";
 import type { Content } from "../../../queue/store.ts";
 import type { DeliveryJob } from "../../agent.ts";
 import { breaksCommand } from "../client_commands.ts";
@@ -32,7 +33,7 @@ export async function outgoingMessage(
     outgoing,
     size,
     downgrades,
-    probe: envelope.kind === "probe",
+    probe: onlyAsks(envelope),
     dummyMailAuth: context.logins?.settings.dummyMailAuth === true,
     final: flags.has("X") || settings.assumeFinal,
     warn,

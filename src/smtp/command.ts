@@ -1,6 +1,6 @@
 import type { Address } from "../address/address.ts";
 import { parsePath, type PathOptions } from "../address/path.ts";
-import { type MailParameters, parseMailParameters } from "./mail_parameters.ts";
+import { type MailParameters, parseMailParameters, type VerpRules } from "./mail_parameters.ts";
 import { parseRcptParameters, type RcptParameters } from "./rcpt_parameters.ts";
 import { printableBytes } from "../base/printable.ts";
 import { refuse, type Reply } from "./reply.ts";
@@ -53,14 +53,18 @@ export function pathAfter(keyword: string, words: readonly string[]): boolean {
   return words.length >= 3 && words[1]!.toLowerCase() === keyword;
 }
 
-/** `MAIL FROM:<path> parameters`, split in words. */
-export function parseMail(words: readonly string[], options: PathOptions = {}): MailCommand | Malformed {
+/** `MAIL FROM:<path> parameters`, split in words; with `verp` the client may use XVERP. */
+export function parseMail(
+  words: readonly string[],
+  options: PathOptions = {},
+  verp?: VerpRules,
+): MailCommand | Malformed {
   if (!pathAfter("from:", words)) return syntax("MAIL FROM:<address>");
   const path = words[2]!;
   const utf8 = options.utf8 || words.some((word, i) => i > 2 && word.toUpperCase() === "SMTPUTF8");
   const from = parsePath(path, !utf8 || options.utf8 ? options : { ...options, utf8 });
   if (from === undefined) return malformed(refuse(501, "5.1.7", "Bad sender address syntax"), path);
-  const parameters = parseMailParameters(words.slice(3));
+  const parameters = parseMailParameters(words.slice(3), verp);
   return "code" in parameters ? malformed(parameters) : { verb: "MAIL", from, parameters };
 }
 

@@ -49,6 +49,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       ret: maybe(fc.constantFrom("FULL", "HDRS")),
       envid: maybe(text),
       auth: maybe(word),
+      verp: maybe(fc.constantFrom("+=", "-=", "==")),
     }),
   }),
   fc.record({
@@ -74,7 +75,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 function parse(line: string): Command | Malformed {
   const words = splitWords(line);
   const verb = words[0]!.toUpperCase();
-  if (verb === "MAIL") return parseMail(words);
+  if (verb === "MAIL") return parseMail(words, {}, { delimiters: "+=", filter: "-=+" });
   if (verb === "RCPT") return parseRcpt(words);
   return verb === "BDAT" ? parseBdat(words) : parseAttributes(words);
 }

@@ -1,5 +1,6 @@
 import { printable } from "../base/printable.ts";
 import { refuse, type Reply } from "./reply.ts";
+import { isVerpDelimiters } from "../address/verp.ts";
 import { decodeXtext, encodeXtext } from "./xtext.ts";
 
 /** ESMTP parameters of MAIL FROM. */
@@ -18,6 +19,16 @@ export interface MailParameters {
   readonly envid?: string;
   /** RFC 4954 §5, the xtext as it was sent, control characters as `?`; undefined also for `<>`, which tells nothing. */
   readonly auth?: string;
+  /** XVERP: the two delimiters (VERP_README). */
+  readonly verp?: string;
+}
+
+/** What XVERP may say, where a client may use it at all. */
+export interface VerpRules {
+  /** What it means without a value (default_verp_delimiters). */
+  readonly delimiters: string;
+  /** verp_delimiter_filter. */
+  readonly filter: string;
 }
 
 type Draft = { -readonly [Name in keyof MailParameters]: MailParameters[Name] };
@@ -56,10 +67,24 @@ function readAuth(draft: Draft, value: string): Reply | undefined {
   if (value !== "<>") draft.auth = printable(value);
 }
 
+function readVerp(
+  draft: Draft,
+  value: string | undefined,
+  { delimiters, filter }: VerpRules,
+): Reply | undefined {
+  if (value !== undefined && !isVerpDelimiters(value, filter)) {
+    return refuse(501, "5.5.4", `Error: XVERP needs two characters from ${filter}`);
+  }
+  draft.verp = value ?? delimiters;
+}
+
 /** Reads one word; answers false when it is no parameter of ours. */
-function readParameter(draft: Draft, word: string): Reply | undefined | false {
+function readParameter(draft: Draft, word: string, verp: VerpRules | undefined): Reply | undefined | false {
   const equals = word.indexOf("=");
   const name = (equals < 0 ? word : word.slice(0, equals)).toUpperCase();
+  if (name === "XVERP" && verp !== undefined) {
+    return readVerp(draft, equals < 0 ? undefined : word.slice(equals + 1), verp);
+  }
   if (equals < 0) {
     if (name === "SMTPUTF8") return void (draft.smtputf8 = true);
     return name === "REQUIRETLS" ? void (draft.requireTls = true) : false;
@@ -86,11 +111,11 @@ function readParameter(draft: Draft, word: string): Reply | undefined | false {
 const NONE: MailParameters = {};
 
 /** Reads the words after the path; answers the refusal that the first bad one earns. */
-export function parseMailParameters(words: readonly string[]): MailParameters | Reply {
+export function parseMailParameters(words: readonly string[], verp?: VerpRules): MailParameters | Reply {
   if (words.length === 0) return NONE;
   const draft: Draft = {};
   for (const word of words) {
-    const refusal = readParameter(draft, word);
+    const refusal = readParameter(draft, word, verp);
     if (refusal === false) return refuse(555, "5.5.4", `Unsupported option: ${word}`);
     if (refusal !== undefined) return refusal;
   }
@@ -99,12 +124,13 @@ export function parseMailParameters(words: readonly string[]): MailParameters | 
 
 /** The parameters as they follow the path, each after a blank. */
 export function printMailParameters(parameters: MailParameters): string {
-  const { size, body, smtputf8, requireTls, ret, envid, auth } = parameters;
+  const { size, body, smtputf8, requireTls, ret, envid, auth, verp } = parameters;
   return (size === undefined ? "" : ` SIZE=${size}`) +
     (body === undefined ? "" : ` BODY=${body}`) +
     (smtputf8 ? " SMTPUTF8" : "") +
     (ret === undefined ? "" : ` RET=${ret}`) +
     (envid === undefined ? "" : ` ENVID=${encodeXtext(envid)}`) +
     (requireTls ? " REQUIRETLS" : "") +
-    (auth === undefined ? "" : ` AUTH=${auth}`);
+    (auth === undefined ? "" : ` AUTH=${auth}`) +
+    (verp === undefined ? "" : ` XVERP=${verp}`);
 }

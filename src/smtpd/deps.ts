@@ -118,6 +118,7 @@ export interface SmtpdDeps {
 export type ListParameter =
   | "smtpd_authorized_xclient_hosts"
   | "smtpd_authorized_xforward_hosts"
+  | "smtpd_authorized_verp_clients"
   | "smtpd_forbid_bare_newline_exclusions"
   | "smtpd_client_event_limit_exceptions"
   | "login_failure_exceptions";

@@ -39,6 +39,7 @@ export interface EhloFacts {
   /** TLS has begun. */
   readonly encrypted: boolean;
   readonly mayXforward: boolean;
+  readonly mayXverp: boolean;
   /** Mechanisms that are announced, if any. */
   readonly auth: string | undefined;
   readonly discarded: ReadonlySet<EhloKeyword>;
@@ -63,6 +64,7 @@ const ROWS: readonly Row[] = [
     ({ brokenAuthClients }, { auth }) =>
       auth === undefined || !brokenAuthClients ? undefined : `AUTH=${auth}`,
   ],
+  ["VERP", (_, { mayXverp }) => mayXverp ? "XVERP" : undefined],
   ["XCLIENT", (_, { mayXclient }) => mayXclient ? `XCLIENT ${XCLIENT_ATTRIBUTES}` : undefined],
   ["XFORWARD", (_, { mayXforward }) => mayXforward ? `XFORWARD ${XFORWARD_ATTRIBUTES.join(" ")}` : undefined],
   ["ENHANCEDSTATUSCODES", () => "ENHANCEDSTATUSCODES"],

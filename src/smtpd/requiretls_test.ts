@@ -16,6 +16,7 @@ test("REQUIRETLS is offered behind STARTTLS only, unless it is turned off or kep
       {
         mayXclient: false,
         mayXforward: false,
+        mayXverp: false,
         auth: undefined,
         encrypted,
         discarded: discardedIn(discard).keywords,

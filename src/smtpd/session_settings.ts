@@ -1,6 +1,7 @@
 import { splitMatchList } from "../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import type { PathOptions } from "../address/path.ts";
+import type { VerpRules } from "../smtp/mail_parameters.ts";
 import { refusalWith, refuse, type Reply } from "../smtp/reply.ts";
 import type { RatedEvent } from "./deps.ts";
 import { type Discarded, discardedIn } from "./ehlo_keywords.ts";
@@ -53,6 +54,8 @@ export interface SessionSettings {
   readonly saslHeader: boolean;
   readonly xclient: boolean;
   readonly xforward: boolean;
+  readonly xverp: boolean;
+  readonly verp: VerpRules;
   readonly connectionCountLimit: number;
   readonly connectionRateLimit: number;
   /** Per anvil_rate_time_unit; 0 is no limit. */
@@ -108,6 +111,9 @@ export const SESSION_PARAMETERS = [
   "content_filter",
   "smtpd_authorized_xclient_hosts",
   "smtpd_authorized_xforward_hosts",
+  "smtpd_authorized_verp_clients",
+  "default_verp_delimiters",
+  "verp_delimiter_filter",
   "smtpd_client_connection_count_limit",
   "smtpd_client_connection_rate_limit",
   "smtpd_client_message_rate_limit",
@@ -203,6 +209,8 @@ export function readSessionSettings(
     saslHeader: settings.smtpd_sasl_authenticated_header,
     xclient: settings.smtpd_authorized_xclient_hosts !== "",
     xforward: settings.smtpd_authorized_xforward_hosts !== "",
+    xverp: settings.smtpd_authorized_verp_clients !== "",
+    verp: { delimiters: settings.default_verp_delimiters, filter: settings.verp_delimiter_filter },
     connectionCountLimit: settings.smtpd_client_connection_count_limit,
     connectionRateLimit: settings.smtpd_client_connection_rate_limit,
     rateLimits: {

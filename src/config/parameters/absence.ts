@@ -122,7 +122,6 @@ const NO_PROXY_FILTER = harmless(
 );
 const NO_QMQP = harmless("QMQP is not served");
 const NO_SENDMAIL = harmless("there is no local submission yet: nobody can use it");
-const NO_VERP = harmless("VERP is not offered yet: each message goes out with the sender that it came with");
 const NO_ETRN = harmless("ETRN is refused: no queue is flushed for a client");
 const OWN_SCHEDULING = harmless("the queue manager schedules without it");
 const OWN_RESOLVER = harmless("names are resolved by our own resolver, without this");
@@ -140,7 +139,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   alternate_config_directories: NO_INSTANCES,
   application_event_drain_time: MOOT,
   authorized_submit_users: NO_SENDMAIL,
-  authorized_verp_clients: NO_VERP,
   backwards_bounce_logfile_compatibility: MOOT,
   berkeley_db_create_buffer_size: MOOT,
   berkeley_db_read_buffer_size: MOOT,
@@ -166,7 +164,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   default_recipient_limit: OWN_SCHEDULING,
   default_recipient_refill_delay: OWN_SCHEDULING,
   default_recipient_refill_limit: OWN_SCHEDULING,
-  default_verp_delimiters: NO_VERP,
   defer_service_name: MOOT,
   destination_concurrency_feedback_debug: OWN_SCHEDULING,
   detect_8bit_encoding_header: MIME_AS_IT_COMES,
@@ -358,7 +355,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtp_tls_enable_rpk: NO_RAW_KEYS,
   smtp_tls_trace_size_limit: NO_TRACE,
   smtp_tlsrpt_socket_name: OWN_TLS_REPORTS,
-  smtpd_authorized_verp_clients: NO_VERP,
   smtpd_dns_reply_filter: NO_REPLY_FILTER,
   smtpd_history_flush_threshold: UNUSED,
   smtpd_milter_maps: MILTERS,

@@ -4,7 +4,7 @@ import { check } from "../policy/ask_policy.ts";
 import { announcedMechanisms, learnOffer } from "../policy/auth_offer.ts";
 import { mayUse } from "../policy/client_lists.ts";
 import type { Context } from "../context.ts";
-import { ehloLines } from "../ehlo_keywords.ts";
+import { type EhloFacts, ehloLines } from "../ehlo_keywords.ts";
 import { LocalDataFault } from "../local_data_fault.ts";
 import { type CommandPhase, READY } from "../phase.ts";
 import type { SessionFacts } from "../session_facts.ts";
@@ -45,6 +45,21 @@ function tellOfDiscarded({ deps, facts }: Context): void {
   deps.log.note("smtpd", "info", `discarding EHLO keywords: ${[...facts.withheld].join(" ")}`);
 }
 
+/** Which commands that are not for everybody this client may use. */
+function allowances(
+  context: Context,
+): MaybeAsync<Pick<EhloFacts, "mayXclient" | "mayXforward" | "mayXverp">> {
+  return then(
+    mayUse(context, "xverp"),
+    (mayXverp) =>
+      then(
+        mayUse(context, "xclient"),
+        (mayXclient) =>
+          then(mayUse(context, "xforward"), (mayXforward) => ({ mayXverp, mayXclient, mayXforward })),
+      ),
+  );
+}
+
 /** The answer to EHLO: how to log in, whether the two proxy commands are for this client, and what is kept back. */
 function announce(context: Context, facts: SessionFacts): MaybeAsync<Step> {
   if (facts.keywordsUnknown) {
@@ -58,19 +73,17 @@ function announce(context: Context, facts: SessionFacts): MaybeAsync<Step> {
       announcedMechanisms(context, offer),
       (auth) =>
         then(
-          mayUse(context, "xclient"),
-          (mayXclient) =>
-            then(mayUse(context, "xforward"), (mayXforward): Step => {
-              const ours = {
-                mayXclient,
-                mayXforward,
-                auth,
-                encrypted: facts.tls !== undefined,
-                discarded: facts.withheld,
-              };
-              const reply = accept(250, undefined, ...ehloLines(context.settings, ours));
-              return { phase: READY, reply, counts: "good", facts: { ...facts, offer } };
-            }),
+          allowances(context),
+          (allowed): Step => {
+            const ours = {
+              ...allowed,
+              auth,
+              encrypted: facts.tls !== undefined,
+              discarded: facts.withheld,
+            };
+            const reply = accept(250, undefined, ...ehloLines(context.settings, ours));
+            return { phase: READY, reply, counts: "good", facts: { ...facts, offer } };
+          },
         ),
     );
   });

@@ -1,6 +1,8 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { type MailCommand, parseMail, pathAfter } from "../../smtp/command.ts";
 import { accept, defer, refuse, type Reply, replyText } from "../../smtp/reply.ts";
+import type { VerpRules } from "../../smtp/mail_parameters.ts";
+import { mayUse } from "../policy/client_lists.ts";
 import { check } from "../policy/ask_policy.ts";
 import { overRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
@@ -19,6 +21,7 @@ const BAD_SENDER = refuse(501, "5.1.7", "Bad sender address syntax");
 const TOO_BIG = refuse(552, "5.3.4", "Message size exceeds fixed limit");
 const NO_ROOM = defer(452, "4.3.1", "Insufficient system storage");
 const NO_WRITES = defer(451, "4.3.0", "Error: queue file write error");
+const VERP_FOR_NOBODY = refuse(503, "5.5.4", "Error: XVERP requires non-null sender");
 const DECLARE_UTF8 = refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address");
 
 function transactionFor(
@@ -78,23 +81,37 @@ function judge(phase: Ready, context: Context, given: MailCommand): MaybeAsync<S
 
 /** MAIL FROM starts a transaction (RFC 5321 §4.1.1.2). Whatever has its form counts against the client's limit. */
 export function mail(phase: Ready, context: Context, words: readonly string[]): MaybeAsync<Step> {
-  if (!pathAfter("from:", words)) return read(phase, context, words);
+  if (!pathAfter("from:", words)) return read(phase, context, words, undefined);
   return then(overRate(context, "mail"), (slow) => {
-    return slow === undefined ? read(phase, context, words) : answer(phase, slow);
+    if (slow !== undefined) return answer(phase, slow);
+    return then(verpRules(context, words), (verp) => read(phase, context, words, verp));
   });
 }
 
-function read(phase: Ready, context: Context, words: readonly string[]): MaybeAsync<Step> {
+/** Where a client that uses XVERP may (smtpd_authorized_verp_clients). */
+function verpRules(context: Context, words: readonly string[]): MaybeAsync<VerpRules | undefined> {
+  if (!context.settings.xverp || !words.some((word) => /^XVERP(?:=|$)/i.test(word))) return undefined;
+  return then(mayUse(context, "xverp"), (may) => may ? context.settings.verp : undefined);
+}
+
+function read(
+  phase: Ready,
+  context: Context,
+  words: readonly string[],
+  verp: VerpRules | undefined,
+): MaybeAsync<Step> {
   const withheld = withheldParameter(context, words);
   if (withheld !== undefined) return answer(phase, withheld);
-  const command = parseMail(words, context.settings.path);
+  const command = parseMail(words, context.settings.path, verp);
   if (command.verb === "malformed") return misread(phase, context, command);
   const bad = () => misread(phase, context, { reply: BAD_SENDER, badPath: words[2] });
   if (/[^\x00-\x7f]/.test(command.from)) {
     if (command.from.includes("\ufffd")) return bad();
     if (context.settings.strictSmtputf8 && !command.parameters.smtputf8) return answer(phase, DECLARE_UTF8);
   }
-  const { from, parameters: { smtputf8 = false } } = command;
+  const { from, parameters } = command;
+  const { smtputf8 = false } = parameters;
+  if (parameters.verp !== undefined && from === "") return answer(phase, VERP_FOR_NOBODY);
   return then(acceptable(context, from, undefined, smtputf8), (may) => {
     return may ? judge(phase, context, command) : bad();
   });

@@ -34,6 +34,7 @@ function submissionOf(context: Context, transaction: Transaction, id: QueueId): 
     eightBit: parameters.body === "8BITMIME" || undefined,
     smtputf8: parameters.smtputf8,
     requireTls: parameters.requireTls,
+    verp: parameters.verp,
     contentFilter: effects.filter ?? context.settings.contentFilter,
     hold: effects.hold,
     discard: effects.discard,

@@ -10,6 +10,7 @@ import type { ListParameter, SmtpdDeps } from "../deps.ts";
 export const CLIENT_LIST_PARAMETERS = [
   "smtpd_authorized_xclient_hosts",
   "smtpd_authorized_xforward_hosts",
+  "smtpd_authorized_verp_clients",
   "smtpd_forbid_bare_newline_exclusions",
   "smtpd_client_event_limit_exceptions",
   "login_failure_exceptions",
@@ -40,11 +41,16 @@ export function openClientLists(
   };
 }
 
-/** Whether the client may use XCLIENT or XFORWARD; without a list nobody may. */
+const LIST_FOR = {
+  xclient: "smtpd_authorized_xclient_hosts",
+  xforward: "smtpd_authorized_xforward_hosts",
+  xverp: "smtpd_authorized_verp_clients",
+} as const;
+
+/** Whether the client may use XCLIENT, XFORWARD or XVERP; without a list nobody may. */
 export function mayUse(
   { settings, deps, facts }: Context,
-  command: "xclient" | "xforward",
+  what: keyof typeof LIST_FOR,
 ): MaybeAsync<boolean> {
-  if (!settings[command]) return false;
-  return deps.listed(`smtpd_authorized_${command}_hosts`, facts.client);
+  return settings[what] ? deps.listed(LIST_FOR[what], facts.client) : false;
 }

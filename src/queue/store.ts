@@ -186,6 +186,11 @@ export interface QueueStore {
   delete(ids?: readonly QueueId[]): Promise<number>;
   /** Makes deferred mail due now (postqueue -f, `mta flush`); held mail stays. */
   retryNow(ids?: readonly QueueId[]): Promise<number>;
+  /**
+   * The same for deferred mail that a recipient at a site still waits for (ETRN). What it costs grows with that site's mail, not with the
+   * queue; a store that was opened without `bySite` knows of none.
+   */
+  retrySite(site: string): Promise<number>;
 
   counts(): Promise<QueueCounts>;
   /** A message's row of the listing; undefined when it is not in the queue. */

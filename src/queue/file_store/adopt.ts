@@ -9,7 +9,7 @@ import { readChunks, SpoolWriter } from "../log/spool.ts";
 import type { StoreWorld } from "./store_world.ts";
 import { freshStates, parseStates, printInheritance, printStates } from "../log/states.ts";
 import { QueueFault } from "../store.ts";
-import { parseEnvelope } from "../log/stored.ts";
+import { parseEnvelope, storedSites } from "../log/stored.ts";
 
 /** What adoption needs of the store that takes the messages over. */
 export interface Adopter {
@@ -269,7 +269,15 @@ function stateOf({ id, states, flags, due }: Adoption, own: Shard): Entry | unde
 
 function enter({ id, record, flags, queue, due, spooled }: Adoption, own: Shard, at: Location): void {
   const { time: arrival, size } = record.head;
-  const slot = own.index.add({ ...at, id, arrival, size, spooled, head: headLength(record.head) });
+  const slot = own.index.add({
+    ...at,
+    id,
+    arrival,
+    size,
+    spooled,
+    head: headLength(record.head),
+    sites: () => storedSites(record.meta),
+  });
   own.log.claim(at);
   own.index.flags[slot] = flags;
   own.index.move(slot, queue, due);

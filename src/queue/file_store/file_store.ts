@@ -9,6 +9,7 @@ import type { FileStoreOptions } from "../log/file_store_options.ts";
 import { GroupCommit } from "../log/group_commit.ts";
 import { findListing, listShard } from "./listing.ts";
 import { type Location, QUEUE } from "../index/message_index.ts";
+import { sitesOf } from "../index/site_index.ts";
 import { MessageOpener } from "./message_opener.ts";
 import { Operator } from "./operator.ts";
 import { MAX_SHARD, queueIdSource } from "../queue_id.ts";
@@ -265,6 +266,7 @@ class FileStore implements QueueStore {
       size,
       head: checksum === undefined ? 0 : bytes.length,
       spooled: checksum !== undefined,
+      sites: () => sitesOf(envelope.recipients.map(({ address }) => address)),
     });
     log.claim(at);
     if (envelope.hold === true) {
@@ -441,6 +443,10 @@ class FileStore implements QueueStore {
 
   async retryNow(ids?: readonly QueueId[]): Promise<number> {
     return this.#operator.retryNow(ids);
+  }
+
+  retrySite(site: string): Promise<number> {
+    return this.#operator.retrySite(site);
   }
 
   async counts(): Promise<QueueCounts> {

@@ -1,6 +1,11 @@
+import { splitAddress } from "../../address/address.ts";
+import { siteName } from "../../address/site.ts";
+import { pauseWhenDue } from "../../base/pause_when_due.ts";
 import type { QueueId } from "../envelope.ts";
 import { QUEUE } from "../index/message_index.ts";
 import type { RecentMessages } from "./recent.ts";
+import { siteKey } from "../index/site_index.ts";
+import { findListing } from "./listing.ts";
 import { FLAG } from "../log/record.ts";
 import type { Shard } from "./shard.ts";
 
@@ -69,16 +74,34 @@ export class Operator {
 
   /** Not written down: after a crash the old due time holds. */
   retryNow(ids?: readonly QueueId[]): number {
-    const { shard: { index }, now, announce } = this.#options;
-    const at = now();
     let count = 0;
-    for (const slot of this.#slots(ids)) {
+    for (const slot of this.#slots(ids)) if (this.#makeDue(slot)) count++;
+    if (count > 0) this.#options.announce();
+    return count;
+  }
+
+  /** A message for several sites is due when somebody at this one still waits. */
+  async retrySite(site: string): Promise<number> {
+    const { shard, announce } = this.#options;
+    const { index } = shard;
+    let count = 0;
+    for (const slot of index.sites?.slotsOf(siteKey(siteName(site))) ?? []) {
       if (index.queue[slot] !== QUEUE.deferred) continue;
-      index.move(slot, QUEUE.deferred, Math.min(at, index.due[slot]!));
-      count++;
+      const stamp = index.stamp[slot];
+      const waits = !index.sites!.hasSeveral(slot) || await waitsFor(shard, slot, site);
+      if (waits && index.stamp[slot] === stamp && this.#makeDue(slot)) count++;
+      const pause = pauseWhenDue();
+      if (pause !== undefined) await pause;
     }
     if (count > 0) announce();
     return count;
+  }
+
+  #makeDue(slot: number): boolean {
+    const { shard: { index }, now } = this.#options;
+    if (index.queue[slot] !== QUEUE.deferred) return false;
+    index.move(slot, QUEUE.deferred, Math.min(now(), index.due[slot]!));
+    return true;
   }
 
   #mark(ids: readonly QueueId[] | undefined, change: (slot: number) => boolean): number {
@@ -102,4 +125,10 @@ export class Operator {
     if (ids === undefined) return index.slots();
     return new Set(ids.map((id) => index.find(id)).filter((slot) => slot >= 0));
   }
+}
+
+async function waitsFor(shard: Shard, slot: number, site: string): Promise<boolean> {
+  const listing = await findListing(shard, shard.index.idOf(slot));
+  const name = siteName(site);
+  return listing?.recipients.some(({ address }) => siteName(splitAddress(address).domain) === name) ?? false;
 }

@@ -56,6 +56,8 @@ export interface ShardOptions {
   readonly random: () => number;
   readonly now: () => number;
   readonly limits: QueueLimits;
+  /** See FileStoreOptions. */
+  readonly bySite?: boolean;
   readonly report: (event: QueueEvent) => void;
 }
 
@@ -64,7 +66,7 @@ export class Shard {
   readonly name: string;
   readonly disk: Disk;
   readonly paths: ReturnType<typeof shardPaths>;
-  readonly index = new MessageIndex();
+  readonly index: MessageIndex;
   readonly log: SegmentLog;
   readonly outcomes: Outcomes;
   readonly corruptFolder: CorruptFolder;
@@ -87,6 +89,7 @@ export class Shard {
     const { disk, directory, name, random, limits } = options;
     this.#options = options;
     this.name = name;
+    this.index = new MessageIndex(options);
     this.disk = disk;
     this.paths = shardPaths(directory, name);
     this.corruptFolder = new CorruptFolder(disk, this.paths.corrupt, name);

@@ -22,6 +22,7 @@ async function openFiles(
       settings: { queue_minfree: 0, message_size_limit: 0, enable_long_queue_ids: false },
       now: () => opened.now,
       report: () => {},
+      bySite: true,
       ...(disk !== undefined && { disk }),
     });
   let current: QueueStore;

@@ -25,6 +25,7 @@ export function storeWorld(options: FileStoreOptions): StoreWorld {
     limits: { ...QUEUE_LIMITS, ...options.limits },
     disk: options.disk ?? systemDisk,
     now: options.now ?? Date.now,
+    bySite: options.bySite ?? false,
     inputs: options.inputs ?? inputsSeen,
     random: options.random ?? randomWord,
     after: options.after ?? waitThen,

@@ -2,6 +2,7 @@ import { DueHeap } from "./due_heap.ts";
 import type { QueueId } from "../envelope.ts";
 import { IdTable } from "./id_table.ts";
 import { parseQueueId, printQueueId } from "../queue_id.ts";
+import { SiteIndex, type SiteKey } from "./site_index.ts";
 import type { QueueName } from "../store.ts";
 
 /** Queues as the index keeps them; `free` marks an unused slot. */
@@ -23,6 +24,8 @@ export interface NewEntry extends Location {
   /** Bytes of the content that are in the record when the rest is in a spool file, else 0. */
   readonly head: number;
   readonly spooled: boolean;
+  /** The sites of its recipients; only asked for where the index goes by them. */
+  readonly sites: () => readonly SiteKey[];
 }
 
 const NOWHERE = -1;
@@ -61,8 +64,11 @@ export class MessageIndex {
   #used = 0;
   /** Sum of the sizes of all contents. */
   bytes = 0;
+  /** Messages by the sites of their recipients; undefined where nobody asks for those (fast_flush_domains). */
+  readonly sites: SiteIndex | undefined;
 
-  constructor() {
+  constructor({ bySite = false }: { readonly bySite?: boolean } = {}) {
+    this.sites = bySite ? new SiteIndex() : undefined;
     const view = {
       before: (one: number, other: number) => this.#before(one, other),
       place: (slot: number, at: number) => void (this.#heapPlace[slot] = at),
@@ -119,6 +125,7 @@ export class MessageIndex {
     this.#heapPlace[slot] = NOWHERE;
     this.queue[slot] = QUEUE.free;
     this.#ids.insert(slot, this);
+    this.sites?.add(slot, entry.sites());
     this.bytes += entry.size;
     this.move(slot, QUEUE.incoming);
     return slot;
@@ -127,6 +134,7 @@ export class MessageIndex {
   remove(slot: number): void {
     this.move(slot, QUEUE.free);
     this.#ids.remove(slot, this);
+    this.sites?.remove(slot);
     this.bytes -= this.size[slot]!;
     this.#free.push(slot);
   }

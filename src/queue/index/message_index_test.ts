@@ -14,6 +14,7 @@ function entry(number: number, arrival: number) {
     length: 100,
     head: 0,
     spooled: false,
+    sites: () => [],
   };
 }
 

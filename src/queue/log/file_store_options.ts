@@ -88,6 +88,8 @@ export interface FileStoreOptions {
   readonly settings: SettingsOf<typeof STORE_PARAMETERS>;
   readonly report: (event: QueueEvent) => void;
   readonly limits?: Partial<QueueLimits>;
+  /** Keep messages by the sites of their recipients, for `retrySite`; default no. */
+  readonly bySite?: boolean;
   readonly disk?: Disk;
   /** Milliseconds since 1970. */
   readonly now?: () => number;

@@ -20,7 +20,7 @@ import type { SegmentLog } from "./segment_log.ts";
 import { type SegmentMeta, segmentMeta } from "./segment_meta.ts";
 import { type Gap, SegmentReader } from "./segment_reader.ts";
 import { parseChanges, parseInheritance } from "./states.ts";
-import { readStored } from "./stored.ts";
+import { readStored, storedSites } from "./stored.ts";
 import { QueueFault } from "../store.ts";
 
 /** Where replay puts what it finds. */
@@ -315,6 +315,7 @@ function replayMessage(head: RecordHead, length: number, meta: () => Buffer, fou
     size: head.size,
     head: headLength(head),
     spooled,
+    sites: () => storedSites(meta()),
   });
   log.claim(at);
   if ((head.flags & (FLAG.inherits | FLAG.hold)) === 0) return;

@@ -1,6 +1,5 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { isAddressLiteral } from "../../address/host_address.ts";
-import { isHostname } from "../../address/hostname.ts";
+import { isSite } from "../../address/site.ts";
 import { defer, refuse } from "../../smtp/reply.ts";
 import { check } from "../policy/ask_policy.ts";
 import type { Context } from "../context.ts";
@@ -9,10 +8,6 @@ import { answer, type Step } from "../step.ts";
 
 const SYNTAX = refuse(500, undefined, "Syntax: ETRN domain");
 const BAD_PARAMETER = refuse(501, undefined, "Error: invalid parameter syntax");
-
-function isDomain(name: string): boolean {
-  return name.startsWith("[") ? name.endsWith("]") && isAddressLiteral(name.slice(1, -1)) : isHostname(name);
-}
 
 /** ETRN (RFC 1985) is refused as Postfix refuses it for a domain that is not in fast_flush_domains: no flush log is kept. */
 export function etrn(
@@ -23,7 +18,7 @@ export function etrn(
   if (words.length !== 2) return answer(phase, SYNTAX);
   // `@` asks for a domain and its subdomains, `#` for a queue (RFC 1985 §5.3): Postfix takes both for the domain itself.
   const etrnDomain = words[1]!.replace(/^[@#]/, "");
-  if (!isDomain(etrnDomain)) return answer(phase, BAD_PARAMETER);
+  if (!isSite(etrnDomain)) return answer(phase, BAD_PARAMETER);
   return then(check(context, { phase, stage: "ETRN", subject: { etrnDomain } }), (refusal) => {
     if (refusal !== undefined) return answer(phase, refusal);
     const { log } = context.deps;

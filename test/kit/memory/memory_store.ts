@@ -256,6 +256,12 @@ class Memory implements MemoryStore {
     return moved;
   }
 
+  async retrySite(site: string): Promise<number> {
+    const waits = ({ envelope: { recipients }, states }: MemoryMessage) =>
+      recipients.some(({ address }, at) => states[at]!.is === "pending" && address.endsWith(`@${site}`));
+    return await this.retryNow([...this.messages].filter(([, each]) => waits(each)).map(([id]) => id));
+  }
+
   async counts(): Promise<QueueCounts> {
     const counts = { incoming: 0, active: 0, deferred: 0, hold: 0, corrupt: 0, bytes: 0 };
     for (const { queue, bytes } of this.messages.values()) {

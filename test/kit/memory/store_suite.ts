@@ -76,6 +76,38 @@ async function idsOf(store: QueueStore): Promise<QueueId[]> {
 
 type Claim = (opened: OpenedStore) => Promise<void>;
 
+/** Sites are asked for before and after `between`. */
+async function retrySites(opened: OpenedStore, between: () => Promise<QueueStore>): Promise<void> {
+  const { now } = opened;
+  const to = (...addresses: string[]) => ({
+    recipients: addresses.map(internalAddress).map((address) => ({ address, original: address, notify: 0 })),
+  });
+  const both = await put(opened, { body: "x" }, to("a@x.example", "b@y.example"));
+  const other = await put(opened, { body: "x" }, to("c@y.example"));
+  const held = await put(opened, { body: "x" }, { ...to("d@x.example"), hold: true });
+  const waiting = await put(opened, { body: "x" }, to("e@x.example"));
+  let { store } = opened;
+  const later = now + 50_000;
+  for (const id of await store.takeDue(now, 9)) store.defer(id, later, []);
+  await store.retryNow([both]);
+  await store.takeDue(now, 9);
+  store.defer(both, later, [{ index: 0, state: { is: "done" } }]);
+  const made = async (site: string) => {
+    const count = await store.retrySite(site);
+    const due = [...await store.takeDue(now, 9)].sort();
+    for (const id of due) store.defer(id, later, []);
+    return [count, due];
+  };
+  const look = async () => [await made("x.example"), await made("y.example"), await made("z.example")];
+  const wanted = [[1, [waiting]], [2, [both, other].sort()], [0, []]];
+  expect(await look()).toEqual(wanted);
+  store = await between();
+  expect(await look()).toEqual(wanted);
+  expect((await store.find(held))?.queue).toBe("hold");
+  store.remove(other);
+  expect(await store.retrySite("y.example")).toBe(1);
+}
+
 const CLAIMS: Readonly<Record<string, Claim>> = {
   "what is committed is due, and opens with its envelope, its content in order and pending recipients":
     async (opened) => {
@@ -223,6 +255,9 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
     expect(await idsOf(store)).toEqual([]);
   },
 
+  "a site's deferred mail is made due, where somebody there still waits": (opened) =>
+    retrySites(opened, () => Promise.resolve(opened.store)),
+
   "what is there is found, listed and counted": async (opened) => {
     const { store, now } = opened;
     const fresh = await put(opened, { body: "12345" });
@@ -301,6 +336,12 @@ const DURABLE: Readonly<Record<string, Claim>> = {
     expect([states, warned]).toEqual([[{ is: "pending" }, DEFERRED], true]);
     expect(await textOf(again, ids[0]!) === body).toBe(true);
   },
+
+  "a site's deferred mail is found after it was opened anew": (opened) =>
+    retrySites(opened, async () => {
+      await opened.store.flush();
+      return await opened.reopen();
+    }),
 
   "what is active when it is opened anew is due again": async (opened) => {
     const { store, now } = opened;

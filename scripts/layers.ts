@@ -10,7 +10,7 @@ const BANDS: readonly (readonly string[])[] = [
   ["address", "smtp", "message", "dns", "config"],
   ["regex", "table", "tls", "acme", "sasl", "milter", "mailauth", "queue"],
   ["rewrite", "routing", "access"],
-  ["cleanup", "bounce", "verify", "pickup", "smtpd", "anvil", "delivery", "qmgr"],
+  ["cleanup", "bounce", "verify", "flush", "pickup", "smtpd", "anvil", "delivery", "qmgr"],
   ["http", "explain", "worker", "master", "commands", "main.ts"],
 ];
 
@@ -27,7 +27,7 @@ const WITHIN: Readonly<Record<string, readonly string[]>> = {
   bounce: ["cleanup"],
   verify: ["cleanup"],
   pickup: ["cleanup"],
-  smtpd: ["cleanup"],
+  smtpd: ["cleanup", "flush"],
   anvil: ["smtpd"],
   table: ["regex"],
   acme: ["tls"],
@@ -50,8 +50,8 @@ const SUB_ROOMS: Readonly<
 > = {
   access: { order: ["reply", "table", "restrictions", "engine", "relay_proof"], inner: ["table", "engine"] },
   commands: {
-    order: ["service", "postconf", "table", "user", "oauth", "finger"],
-    inner: ["service", "postconf", "table", "user", "oauth", "finger"],
+    order: ["service", "queue", "postconf", "table", "user", "oauth", "finger"],
+    inner: ["service", "queue", "postconf", "table", "user", "oauth", "finger"],
   },
   config: { order: ["parameters", "syntax", "check"], inner: [] },
   delivery: { order: ["mailbox", "local", "virtual", "pipe", "smtp"], inner: [] },

@@ -1,5 +1,6 @@
 import type { LoginLedger } from "../anvil/login_ledger.ts";
 import { Misfit } from "../base/shape.ts";
+import { together } from "../flush/flush.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import { type QueueCounts, QUEUES_IN_ORDER } from "../queue/store.ts";
 import { MOST_IDS, type WorkerRow, type WorkerVerb } from "../worker/protocol/worker_verbs.ts";
@@ -132,7 +133,7 @@ export function controlService(parts: AnswerParts): ControlService {
     },
     counts: async ({ signal }) => sumOfCounts(await askAll(serving(), "counts", {}, { signal })),
     flush: move("flush"),
-    flush_site: async ({ args, signal }) => sum(await askAll(serving(), "flush_site", args, { signal })),
+    flush_site: async ({ args, signal }) => together(await askAll(serving(), "flush_site", args, { signal })),
     hold: move("hold"),
     unhold: move("unhold"),
     expire: move("expire"),

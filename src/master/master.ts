@@ -9,6 +9,8 @@ import type { ControlService } from "./control/control_session.ts";
 import { ServiceFault } from "./control/service_fault.ts";
 import type { ServiceStatus } from "./control/service_status.ts";
 import { controlService } from "./control_answers.ts";
+import { askAll } from "./queue_questions.ts";
+import { together } from "../flush/flush.ts";
 import { addressVerification } from "../worker/address_verification_status.ts";
 import { SendingLedger } from "../anvil/sending_ledger.ts";
 import { AnvilLedger } from "../anvil/anvil_ledger.ts";
@@ -520,6 +522,7 @@ export class Master {
     lease: async ({ key, limit }, worker) => (await this.#leases.take(key, limit, worker), null),
     release: ({ key }, worker) => Promise.resolve((this.#leases.release(key, worker), null)),
     anvil: ({ events }, worker) => Promise.resolve(this.#anvil.take(worker, events)),
+    flush_site: async (args) => together(await askAll(this.#current?.serving ?? [], "flush_site", args)),
     sent: (sent) => Promise.resolve(this.#sending.take(sent)),
     login: (event) => Promise.resolve(this.#logins.take(event)),
   };

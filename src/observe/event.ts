@@ -22,6 +22,7 @@ export type Program =
   | "postscreen"
   | "dnsblog"
   | "verify"
+  | "flush"
   | "master"
   | "postfix-script"
   | "postsuper"

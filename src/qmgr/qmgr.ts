@@ -75,8 +75,8 @@ export interface Qmgr {
   stop(ending: Ending): Promise<void>;
   /** Routes and tries a probe; it does not touch the store. */
   probe(probe: Probe): void;
-  /** Makes deferred mail due now and forgets dead destinations (`postqueue -f`); answers how many messages. */
-  flush(): Promise<number>;
+  /** Forgets which destinations are dead, so that mail for them that becomes due is tried (`postqueue -f`, ETRN). */
+  forgetDead(): void;
   /** Looks for due messages now (after an unhold, an expire, an adoption). */
   wake(): void;
   counts(): QmgrCounts;
@@ -168,11 +168,8 @@ class QueueManager implements Qmgr {
     this.#active.admit(probe);
   }
 
-  async flush(): Promise<number> {
-    const count = await this.#deps.store.retryNow();
+  forgetDead(): void {
     for (const transport of this.#transports.values()) transport.sweep(true);
-    this.#active.wake();
-    return count;
   }
 
   counts(): QmgrCounts {

@@ -246,6 +246,26 @@ test("five failures of a window of five make a site dead: what waits is suspende
   expect(pending.length).toBe(5);
 });
 
+test("what is asked for by a flush is tried at once, though its site is dead", async () => {
+  const { put, clock, pending, qmgr, store } = rig({
+    settings: { default_destination_concurrency_failed_cohort_limit: 1 },
+  });
+  for (let i = 0; i < 7; i++) put([`u${i}@x.example`]);
+  await settle();
+  for (const one of pending.splice(0)) one.finish(all(one.job, UNREACHED, { deadSite: REFUSED }));
+  await settle();
+  expect(pending).toHaveLength(0);
+  await store.retryNow();
+  qmgr.wake();
+  await clock.advance(1);
+  expect(pending).toHaveLength(0); // still dead: deferred without an attempt
+  qmgr.forgetDead();
+  await store.retryNow();
+  qmgr.wake();
+  await clock.advance(1);
+  expect(pending.length).toBeGreaterThan(0);
+});
+
 test("a success forgives earlier failures", async () => {
   const { put, pending, log } = rig();
   for (let i = 0; i < 40; i++) put([`u${i}@x.example`]);

@@ -9,6 +9,7 @@ import type { Log } from "../observe/log.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { AuthServer } from "./auth_server.ts";
+import type { FlushSite } from "../flush/flush.ts";
 import type { ServiceTls } from "./service_tls.ts";
 
 /** What a client does that has a rate: smtpd_client_message_rate_limit and its kin. */
@@ -98,6 +99,8 @@ export interface SmtpdDeps {
   readonly queueRefusal?: (size: number) => { readonly full: boolean } | undefined;
   /** smtpd_reject_footer. */
   readonly rejectFooter?: (reply: Reply, facts: Facts) => MaybeAsync<Reply>;
+  /** For ETRN. Undefined where the session is none of the running service (`sendmail -bs`). */
+  readonly flushSite?: FlushSite;
   readonly anvil?: Anvil;
   /** Undefined where TLS is not offered. */
   readonly tls?: ServiceTls;

@@ -7,6 +7,7 @@ import { createQmgr, type Qmgr } from "../qmgr/qmgr.ts";
 import type { Service } from "../config/service.ts";
 import { createOwnWriter } from "../delivery/mailbox/own_writer.ts";
 import type { MailWriter } from "../delivery/mailbox/writer.ts";
+import { type FlushAnswer, openFlush } from "../flush/flush.ts";
 import { readSmallFile } from "../platform/file/small_files.ts";
 import { ownershipOf } from "../platform/file/mail_files.ts";
 import { every } from "../platform/timer.ts";
@@ -71,6 +72,12 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
     accept: (service, connection) => door.accept(connection, (inside) => smtpds.get(service)!.accept(inside)),
     mostConnections: door.most,
     start: delivering ? () => qmgr.start() : () => {},
+    forgetDead: () => qmgr.forgetDead(),
+    flushSite: openFlush(configuration.settings, {
+      openTables: world.openTables,
+      log,
+      send: (site) => sendFor(site, context, qmgr),
+    }),
     wake: delivering ? () => qmgr.wake() : () => {},
     known: (address) => verification.verifier.known(address),
     pickup: () => {},
@@ -89,6 +96,13 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
       world.close();
     },
   });
+}
+
+/** Dead destinations are forgotten first: while one is still dead, the rest of its mail need not find out. */
+async function sendFor(site: string, { store }: AssemblyContext, qmgr: Qmgr): Promise<FlushAnswer> {
+  qmgr.forgetDead();
+  if (await store.retrySite(site) > 0) qmgr.wake();
+  return "started";
 }
 
 /** What domains publish about TLS, and what they are told of it. */

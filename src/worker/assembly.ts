@@ -1,6 +1,7 @@
 import type { Ending } from "../base/ending.ts";
 import type { AddressVerifier } from "../access/verifier.ts";
 import type { Configuration, Service } from "../config/service.ts";
+import type { FlushSite } from "../flush/flush.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
@@ -38,6 +39,10 @@ export interface Assembly {
   start(): void;
   /** Something in the queue has become due. */
   wake(): void;
+  /** Destinations that could not be reached are tried again (`postqueue -f`). */
+  forgetDead(): void;
+  /** Makes the deferred mail for a site due, as far as this worker has it. */
+  readonly flushSite: FlushSite;
   /** What address probes have found. */
   readonly known: AddressVerifier["known"];
   /** Looks into the maildrop now. */

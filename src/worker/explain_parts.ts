@@ -2,6 +2,7 @@ import type { AddressVerifier } from "../access/verifier.ts";
 import { listenAddresses } from "../config/listen_address.ts";
 import { realWorld } from "../config/world.ts";
 import type { OpenSessionParts, SessionParts, SessionPartsPlan } from "../explain/session_parts.ts";
+import { openFlush } from "../flush/flush.ts";
 import { ownPid } from "../platform/process/signals.ts";
 import { believedAuth } from "./explain_login.ts";
 import { findingsAgainst } from "./service_relay_proof.ts";
@@ -25,7 +26,10 @@ function openParts(plan: SessionPartsPlan, known: AddressVerifier["known"] | und
     sleep: () => Promise.resolve(),
   });
   return {
-    parts,
+    parts: {
+      ...parts,
+      flushSite: openFlush(service.settings, { openTables: world.openTables, log, send: () => "started" }),
+    },
     authFor: (settings, username) => believedAuth(settings, username, world.openTables, log),
     relayFindings: () => findingsAgainst(configuration, service, edited),
     local: localOf({ configuration, service }, world.ownAddresses),

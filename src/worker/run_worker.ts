@@ -3,6 +3,7 @@ import { ServiceEnd } from "../base/ending.ts";
 import { readJson } from "../base/bounded_json.ts";
 import { Misfit } from "../base/shape.ts";
 import { printDiagnostic } from "../config/syntax/diagnostic.ts";
+import { splitList } from "../config/syntax/list.ts";
 import { loadConfiguration } from "../config/load.ts";
 import type { Configuration, Service } from "../config/service.ts";
 import { createLog } from "../observe/create_log.ts";
@@ -156,6 +157,7 @@ class Worker {
     return openStore({
       directory: settings.queue_directory,
       settings,
+      bySite: splitList(settings.fast_flush_domains).length > 0,
       limits: { longestWait: 1.1 * 1000 * settings.maximal_backoff_time },
       report: queueReporter(log, this.#metrics),
     });
@@ -208,6 +210,8 @@ class Worker {
       snapshot: () => this.#snapshot(),
       pickup: () => assembly.pickup(),
       wake: () => assembly.wake(),
+      forgetDead: () => assembly.forgetDead(),
+      flushSite: assembly.flushSite,
     };
   }
 

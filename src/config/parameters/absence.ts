@@ -122,7 +122,9 @@ const NO_PROXY_FILTER = harmless(
 );
 const NO_QMQP = harmless("QMQP is not served");
 const NO_SENDMAIL = harmless("there is no local submission yet: nobody can use it");
-const NO_ETRN = harmless("ETRN is refused: no queue is flushed for a client");
+const NO_FLUSH_LOGS = harmless(
+  "which mail waits for a site is known from the queue itself: there are no logs that grow old",
+);
 const OWN_SCHEDULING = harmless("the queue manager schedules without it");
 const OWN_RESOLVER = harmless("names are resolved by our own resolver, without this");
 const NO_PIX = harmless("firewalls that break SMTP are not worked around: their replies count as they come");
@@ -175,9 +177,8 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   enable_idna2003_compatibility: UNUSED,
   error_notice_recipient: NO_NOTICES,
   error_service_name: MOOT,
-  fast_flush_domains: NO_ETRN,
-  fast_flush_purge_time: NO_ETRN,
-  fast_flush_refresh_time: NO_ETRN,
+  fast_flush_purge_time: NO_FLUSH_LOGS,
+  fast_flush_refresh_time: NO_FLUSH_LOGS,
   fault_injection_code: MOOT,
   flush_service_name: MOOT,
   force_mime_input_conversion: MIME_AS_IT_COMES,

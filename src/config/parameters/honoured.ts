@@ -132,6 +132,7 @@ export const HONOURED = [
   "fallback_relay",
   "fallback_transport",
   "fallback_transport_maps",
+  "fast_flush_domains",
   "forward_expansion_filter",
   "forward_path",
   "frozen_delivered_to",

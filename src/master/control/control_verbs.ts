@@ -12,6 +12,7 @@ import {
   type Shape,
   text,
 } from "../../base/shape.ts";
+import type { FlushAnswer } from "../../flush/flush.ts";
 import { type RunningAnswer, runningAnswer } from "../../explain/explanation_shape.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import { queueCounts, queueId } from "../../queue/queue_shapes.ts";
@@ -60,7 +61,7 @@ export interface ControlVerbs {
   /** Makes deferred mail due now (postqueue -f, -i). */
   readonly flush: Move;
   /** Deferred mail for a domain (postqueue -s). */
-  readonly flush_site: Verbal<{ readonly site: string }, number>;
+  readonly flush_site: Verbal<{ readonly site: string }, FlushAnswer>;
   /** postsuper -h, -H, -e, -d, -r. */
   readonly hold: Move;
   readonly unhold: Move;
@@ -84,6 +85,9 @@ export interface ControlVerbs {
   /** New mail in the maildrop. */
   readonly pickup: Verbal<None, null>;
 }
+
+/** What became of a request for a site's mail, as it travels. */
+export const flushAnswer: Shape<FlushAnswer> = oneOf("started", "denied", "failed");
 
 export type Verb = keyof ControlVerbs;
 export type ArgsOf<V extends Verb> = ControlVerbs[V]["args"];
@@ -150,7 +154,7 @@ export const VERBS: { readonly [V in Verb]: VerbRow<V> } = {
   flush_site: {
     mayUse: "authorized_flush_users",
     args: record<ArgsOf<"flush_site">>({ site: text(1024) }),
-    result: count,
+    result: flushAnswer,
     ...NO_STREAMS,
   },
   hold: move("owner"),

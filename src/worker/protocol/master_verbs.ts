@@ -1,6 +1,8 @@
 import { type AnvilEvent, MOST_EVENTS } from "../../anvil/anvil_ledger.ts";
 import { MOST_RECIPIENTS, type Sent, type SentVerdict } from "../../anvil/sending_ledger.ts";
 import type { LoginEvent } from "../../anvil/login_ledger.ts";
+import type { FlushAnswer } from "../../flush/flush.ts";
+import { flushAnswer } from "../../master/control/control_verbs.ts";
 import type { LoginClient, LoginVerdict } from "../../smtpd/deps.ts";
 import {
   finite,
@@ -34,9 +36,11 @@ export interface MasterVerbs {
     readonly args: { readonly events: readonly AnvilEvent[] };
     readonly result: readonly (readonly [number, number])[];
   };
-  /** A login that begins, or has come to something; answered with what is known against who tries. */
+  /** Makes the deferred mail for a site due, whichever worker has it. */
+  readonly flush_site: { readonly args: { readonly site: string }; readonly result: FlushAnswer };
   /** What a user has sent; answered with the limit that he is over. */
   readonly sent: { readonly args: Sent; readonly result: SentVerdict };
+  /** A login that begins, or has come to something; answered with what is known against who tries. */
   readonly login: { readonly args: LoginEvent; readonly result: LoginVerdict };
 }
 
@@ -86,6 +90,7 @@ export const MASTER_VERBS: { readonly [V in MasterVerb]: VerbShapes<V> } = {
     args: record<MasterArgs<"anvil">>({ events: list(event, MOST_EVENTS) }),
     result: list(pair(finite, finite), MOST_EVENTS),
   },
+  flush_site: { args: record<MasterArgs<"flush_site">>({ site: text(1024) }), result: flushAnswer },
   sent: {
     args: record<Sent>({
       user: text(LONGEST_KEY),

@@ -10,7 +10,8 @@ import {
   text,
 } from "../../base/shape.ts";
 import { type RunningAnswer, runningAnswer } from "../../explain/explanation_shape.ts";
-import { words } from "../../master/control/control_verbs.ts";
+import type { FlushAnswer } from "../../flush/flush.ts";
+import { flushAnswer, words } from "../../master/control/control_verbs.ts";
 import { type MessagePiece, messagePiece, type QueueRow, queueRow } from "../../master/control/queue_rows.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import { queueCounts, queueId, queueName } from "../../queue/queue_shapes.ts";
@@ -38,7 +39,7 @@ export interface WorkerVerbs {
   readonly cat: Verbal<{ readonly id: QueueId }, number, MessagePiece>;
   readonly counts: Verbal<None, QueueCounts>;
   readonly flush: Verbal<Ids, number>;
-  readonly flush_site: Verbal<{ readonly site: string }, number>;
+  readonly flush_site: Verbal<{ readonly site: string }, FlushAnswer>;
   readonly hold: Verbal<Ids, number>;
   readonly unhold: Verbal<Ids, number>;
   readonly expire: Verbal<Ids, number>;
@@ -97,7 +98,7 @@ export const WORKER_VERBS: { readonly [V in WorkerVerb]: VerbShapes<V> } = {
   flush_site: {
     args: record<WorkerArgs<"flush_site">>({ site: text(1024) }),
     rows: noRows,
-    result: count,
+    result: flushAnswer,
   },
   release: {
     args: record<WorkerArgs<"release">>({ user: text(1024) }),

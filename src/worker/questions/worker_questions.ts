@@ -1,6 +1,7 @@
 import { systemClock } from "../../base/clock.ts";
 import type { AddressVerifier } from "../../access/verifier.ts";
 import type { Configuration } from "../../config/service.ts";
+import type { FlushSite } from "../../flush/flush.ts";
 import { ServiceFault } from "../../master/control/service_fault.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import { wanted } from "../../queue/filter/wanted.ts";
@@ -18,6 +19,9 @@ export interface WorkerParts {
   readonly pickup: () => void;
   /** Lets the queue manager see that something has become due. */
   readonly wake: () => void;
+  /** Lets the queue manager try again what it knows to be dead. */
+  readonly forgetDead: () => void;
+  readonly flushSite: FlushSite;
   /** What the worker was started with. */
   readonly configuration: Configuration;
   /** What address probes have found. */
@@ -50,15 +54,12 @@ async function list(
   return count;
 }
 
-/** Makes deferred mail for a domain due now (postqueue -s). */
-async function flushSite({ store, wake }: WorkerParts, { site }: WorkerArgs<"flush_site">): Promise<number> {
-  const end = `@${site.toLowerCase()}`;
-  const ids: QueueId[] = [];
-  for await (const { id, recipients } of store.list({ queues: ["deferred"] })) {
-    if (recipients.some(({ address }) => address.toLowerCase().endsWith(end))) ids.push(id);
-  }
+/** Makes deferred mail due now, whatever is known against its destinations (postqueue -f, -i); with -f what was submitted meanwhile, too. */
+async function flush({ store, forgetDead, pickup, wake }: WorkerParts, { ids }: Ids): Promise<number> {
+  forgetDead();
   const moved = await store.retryNow(ids);
   wake();
+  if (ids === undefined) pickup();
   return moved;
 }
 
@@ -128,8 +129,8 @@ export const WORKER_ANSWERS: { readonly [V in WorkerVerb]: Answer<V> } = {
   cat,
   counts: ({ store }) => store.counts(),
   explain: explainFor,
-  flush: woken((store, ids) => store.retryNow(ids)),
-  flush_site: flushSite,
+  flush,
+  flush_site: ({ flushSite }, { site }) => flushSite(site),
   release,
   hold: woken((store, ids) => store.hold(ids)),
   unhold: woken((store, ids) => store.unhold(ids)),

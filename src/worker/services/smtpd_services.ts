@@ -3,10 +3,12 @@ import { createAccessPolicy, type PolicyDeps } from "../../access/create_policy.
 import type { AccessPolicy } from "../../access/policy.ts";
 import { createServiceFooter } from "../../access/reply/reject_footer.ts";
 import { systemClock } from "../../base/clock.ts";
+import { inTime } from "../../base/in_time.ts";
 import { overlay } from "../../config/overlay.ts";
 import type { Service } from "../../config/service.ts";
 import { cleanupFor } from "./cleanup_services.ts";
 import { createClientLookup } from "../../dns/reverse.ts";
+import { type FlushAnswer, openFlush } from "../../flush/flush.ts";
 import type { Log } from "../../observe/log.ts";
 import { openClientLists } from "../../smtpd/policy/client_lists.ts";
 import { createSmtpd, type Smtpd } from "../../smtpd/smtpd.ts";
@@ -71,6 +73,14 @@ export function closedServer({ program, settings: { myhostname } }: Service, why
   });
 }
 
+/** A client waits for so long, in milliseconds, until all workers have been asked for a site's mail. */
+const FLUSH_PATIENCE = 60_000;
+
+async function sendFor(site: string, { context: { request } }: SmtpdParts): Promise<FlushAnswer> {
+  const asked = request("flush_site", { site }).catch((): FlushAnswer => "failed");
+  return await inTime(asked, { clock: systemClock, limit: FLUSH_PATIENCE, late: "failed" });
+}
+
 /** Builds the smtpd of one line of master.cf, behind the postscreen of another; one whose restrictions forbid to serve is closed. */
 export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Service): Smtpd {
   const service = postscreen === undefined ? given : underPostscreen(given, postscreen);
@@ -106,6 +116,11 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     ...asked,
     ...(opened.auth !== undefined && { auth: opened.auth }),
     untrustedGateways: service.untrustedGateways?.() ?? [],
+    flushSite: openFlush(settings, {
+      openTables: world.openTables,
+      log,
+      send: (site) => sendFor(site, parts),
+    }),
     anvil,
     ...(sending !== undefined && { sending }),
     logins: loginAccount((event) => parts.context.request("login", event), {

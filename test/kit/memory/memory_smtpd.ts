@@ -7,6 +7,7 @@ import { createCleanup } from "../../../src/cleanup/create_cleanup.ts";
 import { openContentChecks } from "../../../src/cleanup/content_checks.ts";
 import { loadConfiguration } from "../../../src/config/load.ts";
 import type { Configuration } from "../../../src/config/service.ts";
+import { openFlush } from "../../../src/flush/flush.ts";
 import type { Connection, ConnectionHandler } from "../../../src/platform/socket/connection.ts";
 import { createLocalDomains } from "../../../src/rewrite/local_domains.ts";
 import { createRewriter } from "../../../src/rewrite/rewriter.ts";
@@ -192,6 +193,7 @@ export function memorySmtpd(
     clientLookup: () =>
       clientName ?? { name: "unknown", reverseName: "unknown", nameStatus: 5, reverseNameStatus: 5 },
     listed: openClientLists(settings, openTables, log),
+    flushSite: openFlush(settings, { openTables, log, send: () => "started" }),
     anvil: ownAnvil(new AnvilLedger(settings.anvil_rate_time_unit, () => clock.now())),
     rejectFooter: createServiceFooter(settings, openTables, () => clock.now()),
     ...openSmtpdTables(settings, openTables, log),

@@ -21,6 +21,7 @@ bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush -o fast_flush_domains=static:all
 smtp unix - - n - - smtp
 lmtp unix - - n - - lmtp
 local unix - n n - - local

@@ -88,6 +88,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     options: {},
     load: async () => (await import("./service/flush_command.ts")).flush,
   },
+  postqueue: {
+    group: "queue",
+    summary: "try waiting mail now",
+    load: async () => (await import("./queue/postqueue.ts")).postqueue,
+  },
   logrotate: {
     group: "service",
     summary: "begin a new maillog_file, compress the old one",

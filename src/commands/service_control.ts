@@ -25,6 +25,7 @@ export function directoryOf({ configDirectory }: CommandContext): string {
 export function settingsOf(
   context: CommandContext,
   needed: readonly (keyof LightConfiguration["settings"])[] = ["queue_directory"],
+  program = "postfix",
 ): LightConfiguration | undefined {
   try {
     const configuration = readSettings({
@@ -36,7 +37,7 @@ export function settingsOf(
     return configuration;
   } catch (error) {
     if (!(error instanceof ConfigurationFault)) throw error;
-    for (const each of error.diagnostics) writeErr(`postfix: ${each.level}: ${printDiagnostic(each)}\n`);
+    for (const each of error.diagnostics) writeErr(`${program}: ${each.level}: ${printDiagnostic(each)}\n`);
     return undefined;
   }
 }

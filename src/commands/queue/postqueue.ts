@@ -38,7 +38,8 @@ export async function postqueue(context: CommandContext): Promise<number> {
   const [mode] = modes;
   if (mode === undefined || modes.length > 1) return fatal(USAGE);
   const configDirectory = given.options.findLast(({ letter }) => letter === "c")?.argument;
-  const configuration = settingsOf({ ...context, ...(configDirectory !== undefined && { configDirectory }) });
+  const called = { ...context, ...(configDirectory !== undefined && { configDirectory }) };
+  const configuration = settingsOf(called, ["queue_directory"], "postqueue");
   if (configuration === undefined) return UNAVAILABLE;
   const fault = await MODES[mode.letter]!(configuration, mode.argument ?? "");
   return fault === undefined ? 0 : fatal(fault);

@@ -21,9 +21,9 @@ const EXITS: Readonly<Record<number, readonly [status: string, text: string]>> =
   78: ["5.3.5", "local configuration error"],
 };
 
-/** Line ends and controls of a command's output become blanks and question marks. */
+/** A command's output on one line: tabs and line feeds are blanks, other controls underscores, as Postfix has it. */
 export function printableOutput(output: string): string {
-  return printable(output.replace(/[\r\n\t]/g, " "));
+  return printable(output.replace(/[\n\t]/g, " "), "_");
 }
 
 function detail(status: string, text: string, diagnostic = text): RecipientDetail {

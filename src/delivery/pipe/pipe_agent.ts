@@ -130,7 +130,7 @@ function outcomeOf(result: TaskResult, config: PipeConfig, service: string): Out
   }
   const failure = commandFailure(result, config.argv[0]!);
   if (failure !== undefined) return commandFailed(service, failure);
-  const output = result.is === "exit" ? printableOutput(result.output).slice(0, 100) : "";
+  const output = result.is === "exit" ? printableOutput(result.output).trimEnd().slice(0, 100) : "";
   const text = `delivered via ${service} service${output === "" ? "" : ` (${output})`}`;
   const action = config.flags.has("X") ? "delivered" : "relayed";
   return { is: "sent", relay: service, detail: { status: "2.0.0", text, action } };

@@ -128,6 +128,7 @@ test("the command's end decides, and its words are in the log", async () => {
   const rows: readonly (readonly [TaskResult, string])[] = [
     [{ is: "exit", code: 0, output: "" }, "sent 2.0.0 delivered via box service"],
     [{ is: "exit", code: 0, output: "ok\nthen" }, "sent 2.0.0 delivered via box service (ok then)"],
+    [{ is: "exit", code: 0, output: "a\tb\r\x01c \n" }, "sent 2.0.0 delivered via box service (a b__c)"],
     [{ is: "exit", code: 67, output: "bad\n" }, "bounced 5.1.1 user unknown. Command output: bad "],
     [{ is: "exit", code: 75, output: "" }, "deferred 4.3.0 temporary failure"],
     [{ is: "exit", code: 1, output: "4.7.1 later" }, "deferred 4.7.1 later"],

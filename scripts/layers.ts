@@ -32,6 +32,7 @@ const WITHIN: Readonly<Record<string, readonly string[]>> = {
   table: ["regex"],
   acme: ["tls"],
   sasl: ["table"],
+  milter: ["table"],
   delivery: ["cleanup"],
   qmgr: ["bounce", "delivery"],
   worker: ["explain", "master/control", "master/helper"],

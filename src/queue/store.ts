@@ -1,5 +1,6 @@
 import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
+import type { Custody } from "./custody.ts";
 import type { Envelope, QueueId } from "./envelope.ts";
 
 /**
@@ -148,6 +149,8 @@ export interface QueueStore {
   /** The same for mail at all: what log, metric and readiness tell. */
   readonly trouble: QueueFault | undefined;
   draft(id: QueueId): Draft;
+  /** Files that become messages. */
+  readonly custody: Custody;
   /** Called after a message has become ours (and at replay for each that waits), never for held ones. */
   onArrival(listener: () => void): void;
 

@@ -20,6 +20,7 @@ import { Acceptance } from "./acceptance.ts";
 import { describeDamage } from "./corrupt_folder.ts";
 import { FreeSpace } from "./free_space.ts";
 import { openOwnShard, Shard, shardName } from "./shard.ts";
+import type { ShardCustody } from "./shard_custody.ts";
 import { SharedSync, SpoolWriter } from "../log/spool.ts";
 import { type StoreWorld, storeWorld } from "./store_world.ts";
 import {
@@ -72,6 +73,7 @@ async function openFreeShard(world: StoreWorld): Promise<[number: number, shard:
 /** The embedded store: a shard's log, and what goes on around it. */
 class FileStore implements QueueStore {
   readonly ownership = "worker";
+  readonly custody: ShardCustody;
   readonly #shard: Shard;
   readonly #world: StoreWorld;
   /** For pauses and intervals: it goes on when the clock is set back. */
@@ -91,6 +93,8 @@ class FileStore implements QueueStore {
   #cancelCheck: (() => void) | undefined;
   #checking: Promise<unknown> | undefined;
   readonly #listeners: (() => void)[] = [];
+  /** Messages that wait for the files that they were made of to be gone. */
+  readonly #replacing = new Set<Promise<void>>();
   #takeDeferred = false;
   #arrived = false;
   #closing = false;
@@ -108,6 +112,7 @@ class FileStore implements QueueStore {
   constructor(shard: Shard, number: number, world: StoreWorld) {
     const { disk, limits, now, settings, random } = world;
     this.#shard = shard;
+    this.custody = shard.custody;
     this.#world = world;
     this.#now = goingOn(world.now);
     this.#disk = disk;
@@ -128,7 +133,7 @@ class FileStore implements QueueStore {
       long: settings.enable_long_queue_ids,
       now,
       random,
-      taken: (id) => shard.index.find(id) >= 0,
+      taken: (id) => shard.index.find(id) >= 0 || shard.custody.has(id),
     });
     this.#compaction = this.#makeCompaction();
     this.#commits = this.#makeCommits();
@@ -269,6 +274,7 @@ class FileStore implements QueueStore {
       sites: () => sitesOf(envelope.recipients.map(({ address }) => address)),
     });
     log.claim(at);
+    if (this.custody.has(envelope.id)) this.#replaceFile(envelope.id, slot);
     if (envelope.hold === true) {
       index.flags[slot]! |= FLAG.hold;
       index.move(slot, QUEUE.hold);
@@ -276,6 +282,17 @@ class FileStore implements QueueStore {
     }
     this.#recent.put(slot, { envelope, bytes, checksum });
     this.#arrived = true;
+  }
+
+  /** Nobody delivers a message before the file that it is made of is gone for good: it would come again. */
+  #replaceFile(id: QueueId, slot: number): void {
+    this.#shard.index.move(slot, QUEUE.active);
+    const replaced = this.custody.committed(id).then(() => {
+      this.#replacing.delete(replaced);
+      this.release(id);
+      this.#announce();
+    });
+    this.#replacing.add(replaced);
   }
 
   onArrival(listener: () => void): void {
@@ -518,6 +535,7 @@ class FileStore implements QueueStore {
       /* what could not be written stays as the log has it: a message may go out twice, none is lost */
     }
     await this.#commits.close();
+    await Promise.all(this.#replacing);
     this.#cancelOutcomes?.();
     if (this.#commits.fault === undefined) await this.#shard.finish().catch(() => {}); // the last group's mark stands
     this.#shard.close();

@@ -3,6 +3,7 @@ import type { QueueId } from "../envelope.ts";
 import { queueFault } from "../fault.ts";
 import type { QueueEvent, QueueLimits } from "../log/file_store_options.ts";
 import { ShardPlace } from "../log/shard_place.ts";
+import { ShardCustody } from "./shard_custody.ts";
 import { CorruptFolder } from "./corrupt_folder.ts";
 import { assessLoss, idsIn } from "./loss.ts";
 import { LogMarks } from "../log/log_marks.ts";
@@ -28,6 +29,7 @@ function shardPaths(directory: string, name: string) {
     spool: `${own}/spool`,
     probe: `${own}/probe`,
     spoolProbe: `${own}/spool/probe`,
+    custody: `${own}/custody`,
     corrupt: `${directory}/mta/corrupt`,
   } as const;
 }
@@ -70,6 +72,7 @@ export class Shard {
   readonly log: SegmentLog;
   readonly outcomes: Outcomes;
   readonly corruptFolder: CorruptFolder;
+  readonly custody: ShardCustody;
   /** Where it is, as long as it is open for writing. */
   place: ShardPlace | undefined;
   /** Damaged records set aside. */
@@ -93,6 +96,7 @@ export class Shard {
     this.disk = disk;
     this.paths = shardPaths(directory, name);
     this.corruptFolder = new CorruptFolder(disk, this.paths.corrupt, name);
+    this.custody = new ShardCustody(disk, this.paths.custody);
     this.#marks = new LogMarks(disk, this.paths.own, limits.block);
     this.log = new SegmentLog({
       disk,
@@ -122,8 +126,8 @@ export class Shard {
   }
 
   #acquire(): boolean {
-    const { own, log, spool, lock } = this.paths;
-    for (const path of [own, log, spool]) this.disk.makeDirectory(path);
+    const { own, log, spool, lock, custody } = this.paths;
+    for (const path of [own, log, spool, custody]) this.disk.makeDirectory(path);
     this.#lock = this.disk.lock(lock);
     this.place = new ShardPlace(this.disk, [own, log, spool, lock]);
     return this.#lock !== undefined;
@@ -147,6 +151,7 @@ export class Shard {
     if (mode === "write") this.#bringForward();
     if (mode === "write") await this.confirm().catch(() => {}); // a disk in trouble can still be read
     await this.#matchSpool();
+    if (mode === "write") await this.custody.match((id) => this.index.find(id) >= 0, this.#sure);
   }
 
   /** What waits for a time that only a clock can have named that has been set back since is due now. */
@@ -333,11 +338,12 @@ export class Shard {
     const id = this.index.idOf(slot);
     const spooled = (this.index.flags[slot]! & FLAG.spooled) !== 0;
     if (spooled) this.#leaving.add(id);
-    this.outcomes.remove(slot, spooled ? () => this.#gone(id) : undefined);
+    this.outcomes.remove(slot, spooled || this.custody.has(id) ? () => this.#gone(id) : undefined);
     dropMessage(slot, this);
   }
 
   #gone(id: QueueId): void {
+    this.custody.drop(id);
     this.dropSpool(id);
     this.#leaving.delete(id);
   }

@@ -1,3 +1,5 @@
+import { existsSync, rmSync } from "node:fs";
+import type { Custody } from "../../../src/queue/custody.ts";
 import type { Envelope, QueueId } from "../../../src/queue/envelope.ts";
 import {
   type Content,
@@ -70,6 +72,7 @@ class Memory implements MemoryStore {
   readonly ownership = "shared";
   readonly messages = new Map<QueueId, MemoryMessage>();
   readonly #listeners: (() => void)[] = [];
+  readonly #files = new Map<QueueId, string>();
   readonly #now: () => number;
   #next = 0x10000;
   #takeDeferred = false;
@@ -77,6 +80,24 @@ class Memory implements MemoryStore {
   constructor(now: () => number) {
     this.#now = now;
   }
+
+  /** The files stay where they are: there is no restart that could come in between. */
+  readonly custody: Custody = {
+    take: (path, id) => {
+      if (!existsSync(path)) return false;
+      this.#files.set(id, path);
+      return true;
+    },
+    secured: () => Promise.resolve(),
+    path: (id) => this.#files.get(id) ?? "",
+    drop: (id) => {
+      const path = this.#files.get(id);
+      this.#files.delete(id);
+      if (path !== undefined) rmSync(path, { force: true });
+    },
+    left: () => [],
+    onLeft: () => {},
+  };
 
   newId(): QueueId {
     return `${(this.#next++).toString(16).toUpperCase()}ABCDEF` as QueueId;

@@ -70,7 +70,7 @@ const SUB_ROOMS: Readonly<
     inner: ["dovecot", "cyrus"],
   },
   smtpd: {
-    order: ["policy", "tls", "message", "command", "session", "listener"],
+    order: ["before_queue", "policy", "tls", "message", "command", "session", "listener"],
     inner: ["message", "command", "session"],
   },
   tls: { order: ["x509", "own", "verification", "https", "sts", "dane", "client", "tlsrpt"], inner: [] },

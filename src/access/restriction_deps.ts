@@ -61,6 +61,7 @@ export const ACCESS_PARAMETERS = [
   "smtpd_log_access_permit_actions",
   "smtpd_null_access_lookup_key",
   "smtpd_policy_service_default_action",
+  "smtpd_proxy_filter",
   "smtpd_policy_service_max_idle",
   "smtpd_policy_service_max_ttl",
   "smtpd_policy_service_policy_context",
@@ -107,13 +108,8 @@ export const ACCESS_PARAMETERS = [
   "virtual_mailbox_maps",
 ] as const satisfies readonly ParameterName[];
 
-/** Parameters of what is not there yet. */
-export const ACCESS_DEMANDS = [
-  "smtpd_proxy_filter",
-] as const satisfies readonly ParameterName[];
-
 /** Their values. */
-export type AccessSettings = SettingsOf<typeof ACCESS_PARAMETERS> & SettingsOf<typeof ACCESS_DEMANDS>;
+export type AccessSettings = SettingsOf<typeof ACCESS_PARAMETERS>;
 
 /** The DNS questions that restrictions ask. */
 export type PolicyDns = Pick<Resolver, "query" | "addresses">;

@@ -75,11 +75,14 @@ function asServed(session: SessionDescription, { settings }: Service): SessionDe
 }
 
 /**
- * A client whose name is given is not looked up, and has that name all the same (smtpd_peername_lookup). One that has started TLS is
+ * Nobody is asked who would get the mail (smtpd_proxy_filter). A client whose name is given is not looked up, and has that name all the same (smtpd_peername_lookup). One that has started TLS is
  * where TLS is demanded, though nothing is encrypted on paper.
  */
 function settingsFor({ client, tls }: SessionDescription, { settings }: Service): Service["settings"] {
-  const named = client.name === undefined ? settings : overlay(settings, { smtpd_peername_lookup: true });
+  const named = overlay(settings, {
+    smtpd_proxy_filter: "",
+    ...(client.name !== undefined && { smtpd_peername_lookup: true }),
+  });
   if (tls === undefined) return named;
   return overlay(named, {
     smtpd_tls_security_level: "may",

@@ -45,6 +45,11 @@ export const smtpdEvents = {
       `${e.id}: ${e.verb}: ${e.stage} from ${e.client}: ${e.text}; ${e.envelope}` +
       (e.remark === undefined ? "" : ` (${e.remark})`),
   ),
+  /** What a filter before the queue said of a message (smtpd_proxy_filter). */
+  filtered: event<{ verb: string; reply: string; envelope: string }>(
+    "info",
+    (e) => `${e.verb}: END-OF-MESSAGE: ${e.reply}; ${e.envelope}`,
+  ),
   /** `reason` is `lost connection`, `timeout` or `too many errors`. */
   sessionBroken: event<{ reason: string; where: string; client: string }>(
     "info",

@@ -10,6 +10,7 @@ import type { QueueId } from "../queue/envelope.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { AuthServer } from "./auth_server.ts";
 import type { FlushSite } from "../flush/flush.ts";
+import type { BeginFiltered } from "./before_queue/filtered_mail.ts";
 import type { ServiceTls } from "./service_tls.ts";
 
 /** What a client does that has a rate: smtpd_client_message_rate_limit and its kin. */
@@ -81,6 +82,8 @@ export interface SmtpdDeps {
   readonly access: AccessPolicy;
   readonly cleanup: Cleanup;
   readonly newId: () => QueueId;
+  /** The filter before the queue; without it, a service that has one set takes no mail (smtpd_proxy_filter). */
+  readonly beginFiltered?: BeginFiltered;
   readonly log: Log;
   readonly clock: Clock;
   /** smtpd_peername_lookup; not called when that is off. */

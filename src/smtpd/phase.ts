@@ -1,5 +1,5 @@
 import type { Address } from "../address/address.ts";
-import type { IncomingMessage } from "../cleanup/cleanup.ts";
+import type { ContentSink, FilteredMail } from "./before_queue/filtered_mail.ts";
 import type { ClientName } from "../dns/reverse.ts";
 import type { QueueId, Recipient } from "../queue/envelope.ts";
 import type { DataDecoder } from "../smtp/data_decoder.ts";
@@ -29,6 +29,8 @@ export interface Transaction {
   readonly localHeaders: boolean;
   /** Given at the first good recipient, or at MAIL without smtpd_delay_open_until_valid_rcpt. */
   readonly id: QueueId | undefined;
+  /** The filter that it goes to instead of the queue (smtpd_proxy_filter): it gets no queue id then. */
+  readonly filter: FilteredMail | undefined;
   /** Grows in place, as the effects do: a copy for each RCPT would make a long list quadratic. */
   readonly recipients: Recipient[];
   /** Recipients refused for being too many. */
@@ -40,7 +42,7 @@ export interface Transaction {
 export interface Content {
   readonly transaction: Transaction;
   readonly decoder: DataDecoder;
-  readonly message: IncomingMessage;
+  readonly message: ContentSink;
 }
 
 /** A BDAT chunk under way. */
@@ -122,8 +124,13 @@ export function transactionOf(phase: Phase): Transaction | undefined {
   }
 }
 
+/** Whether content may follow: it is open at the queue or at a filter, and somebody is to get it. */
+export function awaitsContent({ id, filter, recipients }: Transaction): boolean {
+  return (id !== undefined || filter?.isOpen === true) && recipients.length > 0;
+}
+
 /** The message that is lost when the session leaves the phase for one that does not have it. */
-export function messageOf(phase: Phase): IncomingMessage | undefined {
+export function messageOf(phase: Phase): ContentSink | undefined {
   switch (phase.at) {
     case "data":
     case "bdat":
@@ -138,6 +145,7 @@ export function messageOf(phase: Phase): IncomingMessage | undefined {
 /** What a session leaves unfinished when it ends in a phase is given up. */
 export function giveUp(phase: Phase): void {
   messageOf(phase)?.abort();
+  transactionOf(phase)?.filter?.close();
   if (phase.at === "authenticating") phase.exchange.abort();
 }
 

@@ -36,8 +36,8 @@ export function isSomebody(login: Login | undefined): boolean {
   return login !== undefined && login.method.toLowerCase() !== "anonymous";
 }
 
-/** What the client's upstream told by XFORWARD. */
-export type Forwarded = Readonly<Partial<Record<string, string>>>;
+/** What the client's upstream told by XFORWARD; undefined for what it said is not available. */
+export type Forwarded = Readonly<Record<string, string | undefined>>;
 
 /** What is known of a session whatever phase it is in. It is never changed, only replaced: a step may bring other facts. */
 export interface SessionFacts {

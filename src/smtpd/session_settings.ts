@@ -122,18 +122,13 @@ export const SESSION_PARAMETERS = [
   "smtpd_client_new_tls_session_rate_limit",
   "smtpd_client_ipv4_prefix_length",
   "smtpd_client_ipv6_prefix_length",
-] as const satisfies readonly ParameterName[];
-
-/** Parameters that ask for what a session cannot do yet. */
-export const SESSION_DEMANDS = [
   "smtpd_proxy_filter",
 ] as const satisfies readonly ParameterName[];
 
 /** Their values. */
 type SessionValues =
   & SettingsOf<typeof SESSION_PARAMETERS>
-  & SettingsOf<typeof SESSION_TLS_PARAMETERS>
-  & SettingsOf<typeof SESSION_DEMANDS>;
+  & SettingsOf<typeof SESSION_TLS_PARAMETERS>;
 
 function readBareNewline(text: string): SessionSettings["bareNewline"] {
   const word = text.toLowerCase();

@@ -121,7 +121,6 @@ const TRIALS: Readonly<Record<string, Trial>> = {
   non_smtpd_milters: { main: { non_smtpd_milters: "inet:127.0.0.1:1" }, run: submitted },
   smtpd_milter_maps: bySmtpd({ smtpd_milter_maps: "static:inet:127.0.0.1:1" }),
   smtpd_milters: bySmtpd({ smtpd_milters: "inet:127.0.0.1:1" }),
-  smtpd_proxy_filter: bySmtpd({ smtpd_proxy_filter: "127.0.0.1:1" }),
 };
 
 const open = Object.entries(ABSENCE).filter(([, absence]) => absence.means === "open");

@@ -25,7 +25,6 @@ export type Absence =
 export type Feature =
   | "settings of OpenSSL"
   | "milters"
-  | "before-queue filters"
   | "postscreen's tests"
   | "SRV records"
   | "reply filters";
@@ -58,11 +57,6 @@ const LOCAL_MILTERS = open(
   "refuse",
   "milters are not spoken to yet: milter_default_action decides (tempfail: local mail is refused for now)",
   "milters",
-);
-const PROXY_FILTER = open(
-  "refuse",
-  "before-queue filters are not asked yet: the service answers the first good recipient with 451",
-  "before-queue filters",
 );
 const POSTSCREEN_TEST = weaker(
   "postscreen's own tests are not there yet: its clients meet only its access list, its blocklists and the smtpd behind it",
@@ -115,10 +109,6 @@ const OWN_MECHANISMS = harmless("the client's mechanisms are built in: no librar
 const NO_MILTERS = harmless(
   "it tunes milters, which are not spoken to yet; milter_default_action decides",
   "milters",
-);
-const NO_PROXY_FILTER = harmless(
-  "it tunes before-queue filters, which are not asked yet; their mail is refused for now",
-  "before-queue filters",
 );
 const NO_QMQP = harmless("QMQP is not served");
 const NO_SENDMAIL = harmless("there is no local submission yet: nobody can use it");
@@ -360,10 +350,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtpd_history_flush_threshold: UNUSED,
   smtpd_milter_maps: MILTERS,
   smtpd_milters: MILTERS,
-  smtpd_proxy_ehlo: NO_PROXY_FILTER,
-  smtpd_proxy_filter: PROXY_FILTER,
-  smtpd_proxy_options: NO_PROXY_FILTER,
-  smtpd_proxy_timeout: NO_PROXY_FILTER,
   smtpd_reject_filter_maps: NO_REPLY_FILTER,
   smtpd_tls_always_issue_session_ids: OWN_SESSIONS,
   smtpd_tls_dh1024_param_file: NO_FINITE_FIELDS,

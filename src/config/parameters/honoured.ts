@@ -543,6 +543,10 @@ export const HONOURED = [
   "smtpd_policy_service_retry_delay",
   "smtpd_policy_service_timeout",
   "smtpd_policy_service_try_limit",
+  "smtpd_proxy_ehlo",
+  "smtpd_proxy_filter",
+  "smtpd_proxy_options",
+  "smtpd_proxy_timeout",
   "smtpd_recipient_limit",
   "smtpd_recipient_overshoot_limit",
   "smtpd_recipient_restrictions",
@@ -688,5 +692,4 @@ export const DEMANDED = [
   "non_smtpd_milters",
   "smtpd_milter_maps",
   "smtpd_milters",
-  "smtpd_proxy_filter",
 ] as const;

@@ -4,7 +4,14 @@ import { refuse, type Reply } from "../../smtp/reply.ts";
 import { check } from "../policy/ask_policy.ts";
 import type { Context } from "../context.ts";
 import { onlyRecipient } from "../facts.ts";
-import { type CommandPhase, type Content, type Phase, type PhaseAt, transactionOf } from "../phase.ts";
+import {
+  awaitsContent,
+  type CommandPhase,
+  type Content,
+  type Phase,
+  type PhaseAt,
+  transactionOf,
+} from "../phase.ts";
 import { answer, type Step } from "../step.ts";
 import { beginContent } from "../message/submission.ts";
 import { NO_RECIPIENTS } from "./data.ts";
@@ -45,12 +52,17 @@ function firstChunk(
   command: BdatCommand,
 ): MaybeAsync<Step> {
   const { transaction } = phase;
-  const { id } = transaction;
-  if (id === undefined || transaction.recipients.length === 0) return discard(command, NO_RECIPIENTS);
+  if (!awaitsContent(transaction)) return discard(command, NO_RECIPIENTS);
   return then(check(context, { phase, stage: "DATA", subject: onlyRecipient(phase) }), (refusal) => {
     if (refusal !== undefined) return discard(command, refusal);
     if (isTooBig(context, phase, command, 0)) return discard(command, TOO_BIG);
-    return receive(beginContent(context, transaction, id, true), command);
+    return then(
+      transaction.filter?.data("DATA"),
+      (filtered) =>
+        filtered === undefined
+          ? receive(beginContent(context, transaction, true), command)
+          : discard(command, filtered),
+    );
   });
 }
 

@@ -3,7 +3,7 @@ import { accept, refuse, type Reply } from "../../smtp/reply.ts";
 import { check } from "../policy/ask_policy.ts";
 import type { Context } from "../context.ts";
 import { onlyRecipient } from "../facts.ts";
-import type { PhaseAt } from "../phase.ts";
+import { awaitsContent, type PhaseAt } from "../phase.ts";
 import { answer, type Step } from "../step.ts";
 import { beginContent } from "../message/submission.ts";
 
@@ -17,14 +17,17 @@ export function data(
   phase: PhaseAt<"transaction">,
   context: Context,
   words: readonly string[],
+  line: string,
 ): MaybeAsync<Step> {
   const { transaction } = phase;
-  const { id } = transaction;
-  if (id === undefined || transaction.recipients.length === 0) return answer(phase, NO_RECIPIENTS);
+  if (!awaitsContent(transaction)) return answer(phase, NO_RECIPIENTS);
   if (words.length > 1) return answer(phase, SYNTAX);
-  return then(check(context, { phase, stage: "DATA", subject: onlyRecipient(phase) }), (refusal): Step => {
+  const begin = (refusal: Reply | undefined): Step => {
     if (refusal !== undefined) return answer(phase, refusal);
-    const content = beginContent(context, transaction, id, false);
+    const content = beginContent(context, transaction, false);
     return { phase: { at: "data", content }, reply: GO_ON, counts: "neither" };
+  };
+  return then(check(context, { phase, stage: "DATA", subject: onlyRecipient(phase) }), (refusal) => {
+    return refusal === undefined ? then(transaction.filter?.data(line), begin) : begin(refusal);
   });
 }

@@ -7,6 +7,7 @@ import { check } from "../policy/ask_policy.ts";
 import { overRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
 import { acceptable, misread } from "../policy/envelope_address.ts";
+import { toldOf } from "../before_queue/told_of.ts";
 import { factsOf } from "../facts.ts";
 import { openMessage } from "../message/open_message.ts";
 import { noEffects, type PhaseAt, type Transaction } from "../phase.ts";
@@ -24,17 +25,25 @@ const NO_WRITES = defer(451, "4.3.0", "Error: queue file write error");
 const VERP_FOR_NOBODY = refuse(503, "5.5.4", "Error: XVERP requires non-null sender");
 const DECLARE_UTF8 = refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address");
 
+/** The command, read and as the client wrote it. */
+interface Given {
+  readonly command: MailCommand;
+  readonly line: string;
+}
+
 function transactionFor(
-  { deps }: Context,
-  { from, parameters }: MailCommand,
+  context: Context,
+  { command: { from, parameters }, line }: Given,
   localHeaders: boolean,
 ): Transaction {
+  const { clock, beginFiltered } = context.deps;
   return {
     sender: from,
     parameters,
-    arrival: deps.clock.now(),
+    arrival: clock.now(),
     localHeaders,
     id: undefined,
+    filter: beginFiltered?.(line, toldOf(context, localHeaders)),
     recipients: [],
     overshoot: 0,
     effects: noEffects(),
@@ -48,17 +57,22 @@ function tooBig({ deps, settings }: Context, size: number): Reply | undefined {
   return refusal === undefined ? undefined : refusal.full ? NO_ROOM : NO_WRITES;
 }
 
-function begin(phase: Ready, context: Context, transaction: Transaction): Step {
+function begin(phase: Ready, context: Context, transaction: Transaction): MaybeAsync<Step> {
   if (context.settings.delayOpen) return answer({ at: "transaction", transaction }, OK);
-  const opened = openMessage(context, transaction);
-  if ("refusal" in opened) return answer(phase, opened.refusal);
-  return answer({ at: "transaction", transaction: opened.transaction }, OK);
+  return then(
+    openMessage(context, transaction),
+    (opened) =>
+      "refusal" in opened
+        ? answer(phase, opened.refusal)
+        : answer({ at: "transaction", transaction: opened.transaction }, OK),
+  );
 }
 
-function judge(phase: Ready, context: Context, given: MailCommand): MaybeAsync<Step> {
+function judge(phase: Ready, context: Context, given: Given): MaybeAsync<Step> {
   const { access, probeSender } = context.deps;
+  const { from } = given.command;
   // A host that shares our address_verify_sender asks: what of it changes with time is nothing to judge by.
-  const command = { ...given, from: probeSender?.recognize(given.from) ?? given.from };
+  const command = { ...given.command, from: probeSender?.recognize(from) ?? from };
   const subject = {
     sender: command.from,
     size: command.parameters.size ?? 0,
@@ -67,7 +81,7 @@ function judge(phase: Ready, context: Context, given: MailCommand): MaybeAsync<S
   };
   return then(access.headerContext(factsOf(context, phase, subject)), (headers) => {
     if (headers.is === "trouble") return answer(phase, headers.refusal);
-    const transaction = transactionFor(context, command, headers.is === "local");
+    const transaction = transactionFor(context, { ...given, command }, headers.is === "local");
     const question = { phase, stage: "MAIL", subject, effects: transaction.effects } as const;
     return then(check(context, question), (refusal) => {
       if (refusal !== undefined) return answer(phase, refusal);
@@ -80,11 +94,17 @@ function judge(phase: Ready, context: Context, given: MailCommand): MaybeAsync<S
 }
 
 /** MAIL FROM starts a transaction (RFC 5321 §4.1.1.2). Whatever has its form counts against the client's limit. */
-export function mail(phase: Ready, context: Context, words: readonly string[]): MaybeAsync<Step> {
-  if (!pathAfter("from:", words)) return read(phase, context, words, undefined);
+export function mail(
+  phase: Ready,
+  context: Context,
+  words: readonly string[],
+  line: string,
+): MaybeAsync<Step> {
+  const given = { words, line };
+  if (!pathAfter("from:", words)) return read(phase, context, given, undefined);
   return then(overRate(context, "mail"), (slow) => {
     if (slow !== undefined) return answer(phase, slow);
-    return then(verpRules(context, words), (verp) => read(phase, context, words, verp));
+    return then(verpRules(context, words), (verp) => read(phase, context, given, verp));
   });
 }
 
@@ -97,7 +117,7 @@ function verpRules(context: Context, words: readonly string[]): MaybeAsync<VerpR
 function read(
   phase: Ready,
   context: Context,
-  words: readonly string[],
+  { words, line }: { readonly words: readonly string[]; readonly line: string },
   verp: VerpRules | undefined,
 ): MaybeAsync<Step> {
   const withheld = withheldParameter(context, words);
@@ -113,6 +133,6 @@ function read(
   const { smtputf8 = false } = parameters;
   if (parameters.verp !== undefined && from === "") return answer(phase, VERP_FOR_NOBODY);
   return then(acceptable(context, from, undefined, smtputf8), (may) => {
-    return may ? judge(phase, context, command) : bad();
+    return may ? judge(phase, context, { command, line }) : bad();
   });
 }

@@ -27,52 +27,71 @@ function overshoot({ transaction }: InTransaction, { settings }: Context): Step 
   };
 }
 
-function take(phase: InTransaction, context: Context, { to, parameters }: RcptCommand): Step {
-  const { notify, orcpt } = parameters;
+/** A recipient as the client wrote it. */
+interface Given {
+  readonly command: RcptCommand;
+  readonly line: string;
+}
+
+function take(phase: InTransaction, context: Context, { command, line }: Given): MaybeAsync<Step> {
+  const { to, parameters: { notify, orcpt } } = command;
   const recipient = orcpt === undefined
     ? { address: to, original: to, notify }
     : { address: to, original: to, notify, orcpt };
-  if (phase.transaction.id !== undefined) {
-    phase.transaction.recipients.push(recipient);
-    return answer(phase, OK);
-  }
-  const opened = openMessage(context, phase.transaction);
-  if ("refusal" in opened) return answer(phase, opened.refusal);
-  opened.transaction.recipients.push(recipient);
-  return answer({ at: "transaction", transaction: opened.transaction }, OK);
+  return then(openMessage(context, phase.transaction), (opened) => {
+    if ("refusal" in opened) return answer(phase, opened.refusal);
+    const { transaction } = opened;
+    const stands = transaction === phase.transaction ? phase : { at: "transaction" as const, transaction };
+    return then(transaction.filter?.recipient(line), (refusal) => {
+      if (refusal !== undefined) return answer(stands, refusal);
+      transaction.recipients.push(recipient);
+      return answer(stands, OK);
+    });
+  });
 }
 
 /**
  * The address that our probes come from is taken unseen: two sites that verify each other's senders must not refuse each
  * other's probes (smtpd_rcpt_cmd). Only where it is ours: it is no way around the relay restrictions.
  */
-function admit(phase: InTransaction, context: Context, command: RcptCommand): MaybeAsync<Step> {
+function admit(phase: InTransaction, context: Context, given: Given): MaybeAsync<Step> {
   const { probeSender } = context.deps;
+  const { command } = given;
   const plain = command.to === "" ? undefined : probeSender?.recognize(command.to);
-  if (probeSender === undefined || plain === undefined) return judge(phase, context, command);
-  const named = { ...command, to: plain };
+  if (probeSender === undefined || plain === undefined) return judge(phase, context, given);
+  const named = { ...given, command: { ...command, to: plain } };
   return then(
     probeSender.isOurs(),
     (ours) => ours ? take(phase, context, named) : judge(phase, context, named),
   );
 }
 
-function judge(phase: InTransaction, context: Context, command: RcptCommand): MaybeAsync<Step> {
-  const subject = { recipient: command.to };
+function judge(phase: InTransaction, context: Context, given: Given): MaybeAsync<Step> {
+  const subject = { recipient: given.command.to };
   return then(check(context, { phase, stage: "RCPT", subject }), (refusal) => {
-    return refusal === undefined ? take(phase, context, command) : answer(phase, refusal);
+    return refusal === undefined ? take(phase, context, given) : answer(phase, refusal);
   });
 }
 
 /** RCPT TO adds a recipient (RFC 5321 §4.1.1.3). Whatever has its form counts against the client's limit. */
-export function rcpt(phase: InTransaction, context: Context, words: readonly string[]): MaybeAsync<Step> {
-  if (!pathAfter("to:", words)) return read(phase, context, words);
+export function rcpt(
+  phase: InTransaction,
+  context: Context,
+  words: readonly string[],
+  line: string,
+): MaybeAsync<Step> {
+  if (!pathAfter("to:", words)) return read(phase, context, words, line);
   return then(overRate(context, "recipient"), (slow) => {
-    return slow === undefined ? read(phase, context, words) : answer(phase, slow);
+    return slow === undefined ? read(phase, context, words, line) : answer(phase, slow);
   });
 }
 
-function read(phase: InTransaction, context: Context, words: readonly string[]): MaybeAsync<Step> {
+function read(
+  phase: InTransaction,
+  context: Context,
+  words: readonly string[],
+  line: string,
+): MaybeAsync<Step> {
   const { settings } = context;
   const { transaction } = phase;
   const utf8 = transaction.parameters.smtputf8;
@@ -87,6 +106,6 @@ function read(phase: InTransaction, context: Context, words: readonly string[]):
   }
   if (transaction.recipients.length >= settings.recipientLimit) return overshoot(phase, context);
   return then(acceptable(context, command.to, transaction.sender, utf8 ?? false), (may) => {
-    return may ? admit(phase, context, command) : bad();
+    return may ? admit(phase, context, { command, line }) : bad();
   });
 }

@@ -30,7 +30,7 @@ const READERS: Readonly<Record<string, Read>> = {
 function remember(phase: PhaseAt<"ready">, { facts }: Context, words: readonly string[]): Step {
   const command = parseAttributes(words);
   if (command.verb === "malformed") return answer(phase, command.reply);
-  const forwarded: Partial<Record<string, string>> = { ...facts.forwarded };
+  const forwarded: Record<string, string | undefined> = { ...facts.forwarded };
   for (const [name, given] of command.attributes) {
     const value = neutered(given);
     const read = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
@@ -41,8 +41,7 @@ function remember(phase: PhaseAt<"ready">, { facts }: Context, words: readonly s
     if (known === undefined && !isUnavailable(value)) {
       return answer(phase, refuse(501, "5.5.4", `Bad ${name} syntax: ${value}`));
     }
-    if (known === undefined) delete forwarded[name];
-    else forwarded[name] = known;
+    forwarded[name] = known;
   }
   return { ...answer(phase, OK), facts: { ...facts, forwarded } };
 }

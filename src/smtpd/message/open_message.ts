@@ -1,29 +1,41 @@
-import { defer, type Reply } from "../../smtp/reply.ts";
+import { type MaybeAsync, then } from "../../base/maybe_async.ts";
+import type { Reply } from "../../smtp/reply.ts";
+import { NO_FILTER } from "../before_queue/filter_session.ts";
 import type { Context } from "../context.ts";
 import type { Transaction } from "../phase.ts";
 import type { Forwarded } from "../session_facts.ts";
 
-const FILTER_MISSING = defer(451, "4.3.0", "Error: queue file write error");
-
 function originalClient(forwarded: Forwarded | undefined): string | undefined {
-  if (forwarded?.NAME === undefined && forwarded?.ADDR === undefined) return undefined;
+  if (forwarded === undefined || !("NAME" in forwarded || "ADDR" in forwarded)) return undefined;
   const name = forwarded.NAME ?? "unknown";
   return forwarded.ADDR === undefined ? name : `${name}[${forwarded.ADDR}]`;
 }
 
-/** A transaction with its queue id, or why it gets none. */
+/** A transaction with its queue id or its filter, or why it gets none. */
 export type Opened = { readonly transaction: Transaction } | { readonly refusal: Reply };
 
-/**
- * Gives a transaction its queue id, and tells the log whose it is. Before-queue filters cannot be asked yet: mail that must pass
- * one waits at the client, as when the filter is down.
- */
-export function openMessage(context: Context, transaction: Transaction): Opened {
-  const { settings, deps, facts: { login, forwarded } } = context;
-  if (settings.proxyFilter) return { refusal: FILTER_MISSING };
-  const id = deps.newId();
+/** Gives a transaction its queue id, or opens it at its filter, and tells the log whose it is; at once when that was done before. */
+export function openMessage(context: Context, transaction: Transaction): MaybeAsync<Opened> {
+  const { settings, deps } = context;
+  const { id, filter } = transaction;
+  if (id !== undefined || filter?.isOpen === true) return { transaction };
+  if (!settings.proxyFilter) {
+    const opened = { ...transaction, id: deps.newId() };
+    logClient(context, opened);
+    return { transaction: opened };
+  }
+  if (filter === undefined) return { refusal: NO_FILTER };
+  return then(filter.open(), (refusal) => {
+    if (refusal !== undefined) return { refusal };
+    logClient(context, transaction);
+    return { transaction };
+  });
+}
+
+function logClient(context: Context, transaction: Transaction): void {
+  const { deps, facts: { login, forwarded } } = context;
   deps.log.emit("smtpd", "client", {
-    id,
+    id: transaction.id ?? "NOQUEUE",
     client: context.clientText,
     saslMethod: login?.method,
     saslUsername: login?.username,
@@ -31,5 +43,4 @@ export function openMessage(context: Context, transaction: Transaction): Opened 
     originalId: forwarded?.IDENT,
     originalClient: originalClient(forwarded),
   });
-  return { transaction: { ...transaction, id } };
 }

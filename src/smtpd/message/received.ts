@@ -57,10 +57,10 @@ function lines(context: Context, transaction: Transaction): string[] {
   const { myhostname, mailName, hideClientSession } = context.settings;
   const date = mailDate(transaction.arrival);
   const by = `by ${myhostname} (${mailName})`;
-  const id = `id ${transaction.id}`;
-  if (hideClientSession) return [`${by} ${id};`, date];
+  const id = transaction.id === undefined ? "" : ` id ${transaction.id}`;
+  if (hideClientSession) return [`${by}${id};`, date];
   const head = [from(context.facts), ...encryption(context), ...login(context)];
-  const with_ = `${by} with ${protocolOf(context, transaction)} ${id}`;
+  const with_ = `${by} with ${protocolOf(context, transaction)}${id}`;
   const [only] = transaction.recipients;
   return transaction.recipients.length === 1 && only !== undefined
     ? [...head, with_, `for <${quoteAddress(only.original)}>; ${date}`]

@@ -3,6 +3,7 @@ import { oneLine } from "../../base/printable.ts";
 import { printField } from "../../message/header.ts";
 import type { Origin, QueueId } from "../../queue/envelope.ts";
 import { DataDecoder } from "../../smtp/data_decoder.ts";
+import type { ContentSink } from "../before_queue/filtered_mail.ts";
 import type { Context } from "../context.ts";
 import type { Content, Transaction } from "../phase.ts";
 import { protocolOf, receivedHeader } from "./received.ts";
@@ -19,6 +20,17 @@ function originOf(context: Context, transaction: Transaction): Origin {
     saslUsername: login?.username,
     saslSender: transaction.parameters.auth,
   };
+}
+
+/** A table or policy server may say what it likes: it is one line, as in Postfix. */
+function prepended({ effects }: Transaction): string[] {
+  return effects.prepend.map((text) => printField(oneLine(text))).reverse();
+}
+
+/** What a filter gets in front of the content. Who is told where the mail came from before us is told nothing of us. */
+function headForFilter(context: Context, transaction: Transaction): Buffer {
+  const received = context.facts.forwarded === undefined ? [receivedHeader(context, transaction)] : [];
+  return Buffer.from([...prepended(transaction), ...received].join(""));
 }
 
 function submissionOf(context: Context, transaction: Transaction, id: QueueId): Submission {
@@ -40,27 +52,27 @@ function submissionOf(context: Context, transaction: Transaction, id: QueueId): 
     discard: effects.discard,
     redirect: effects.redirect,
     bcc: effects.bcc,
-    // A table or policy server may say what it likes: it is one line, as in Postfix.
-    prepend: [
-      ...effects.prepend.map((text) => printField(oneLine(text))).reverse(),
-      receivedHeader(context, transaction),
-    ],
+    prepend: [...prepended(transaction), receivedHeader(context, transaction)],
     completeHeaders: transaction.localHeaders,
   };
 }
 
-/** Hands a transaction to cleanup; the content follows, by DATA or (`counted`: as many bytes as it says) by BDAT. */
-export function beginContent(
-  context: Context,
-  transaction: Transaction,
-  id: QueueId,
-  counted: boolean,
-): Content {
-  const { deps: { cleanup }, facts: { lenientNewlines: lenient }, settings: { keepBareCr } } = context;
+function sinkOf(context: Context, transaction: Transaction): ContentSink {
+  const { id, filter } = transaction;
+  if (filter !== undefined) return filter.begin(headForFilter(context, transaction));
+  if (id === undefined) throw new Error("content for a transaction that was not opened");
+  return context.deps.cleanup.begin(submissionOf(context, transaction, id));
+}
+
+/** Hands a transaction to cleanup or its filter; the content follows, by DATA or (`counted`: as many bytes as it says) by BDAT. */
+export function beginContent(context: Context, transaction: Transaction, counted: boolean): Content {
+  const { facts: { lenientNewlines: lenient }, settings } = context;
+  // Stray newlines are cleanup's to replace: a filter gets what came.
+  const keepBareCr = settings.keepBareCr || transaction.filter !== undefined;
   return {
     transaction,
     decoder: new DataDecoder({ lenient, keepBareCr, counted }),
-    message: cleanup.begin(submissionOf(context, transaction, id)),
+    message: sinkOf(context, transaction),
   };
 }
 

@@ -1,10 +1,10 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { accept, type Reply } from "../../smtp/reply.ts";
+import { accept, printReply, type Reply } from "../../smtp/reply.ts";
 import { limitSending } from "../policy/sending_limits.ts";
 import { check } from "../policy/ask_policy.ts";
 import { noteBareNewline, refuseBareNewline } from "../policy/bare_newline.ts";
 import type { Context } from "../context.ts";
-import { onlyRecipient } from "../facts.ts";
+import { envelopeText, onlyRecipient } from "../facts.ts";
 import type { Input } from "../input.ts";
 import { type Content, type Phase, type PhaseAt, READY } from "../phase.ts";
 import type { Step } from "../step.ts";
@@ -87,16 +87,38 @@ export function judgeContent(context: Context, phase: PhaseAt<"ended">): MaybeAs
             : answerContent(READY, unknown, by),
       );
     }
-    return answerContent({ at: "transaction", transaction: content.transaction }, refusal, by);
+    // A filter has the content already: it cannot take another one for this transaction.
+    const { transaction } = content;
+    return answerContent(
+      transaction.filter === undefined ? { at: "transaction", transaction } : READY,
+      refusal,
+      by,
+    );
   });
 }
 
+/** What a filter says of a message is the answer to the client. */
+function passAnswer(context: Context, { content, by }: PhaseAt<"committing">, reply: Reply): Step {
+  const { transaction } = content;
+  const taken = reply.code < 300;
+  context.deps.log.emit("smtpd", "filtered", {
+    verb: taken ? "proxy-accept" : "proxy-reject",
+    reply: printReply(reply).trimEnd().replaceAll("\r\n", "??"),
+    envelope: envelopeText(context, { at: "transaction", transaction }, {
+      recipient: transaction.recipients[0]?.original,
+    }),
+  });
+  return { phase: READY, reply, counted: by, counts: taken ? "delivered" : "failed" };
+}
+
 /** Commits a message: after the 250 it is ours (RFC 5321 §6.1). */
-export async function commitContent({ content, by }: PhaseAt<"committing">): Promise<Step> {
+export async function commitContent(context: Context, phase: PhaseAt<"committing">): Promise<Step> {
+  const { content, by } = phase;
   const { message, transaction } = content;
   const { size } = message;
   const committed = await message.commit(lateChanges(transaction));
   if (committed.is === "refused") return answerContent(READY, committed.reply, by);
+  if (committed.is === "answered") return passAnswer(context, phase, committed.reply);
   const done = by === "data"
     ? `Ok: queued as ${committed.id}`
     : `Ok: ${size} bytes queued as ${committed.id}`;

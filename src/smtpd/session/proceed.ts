@@ -40,6 +40,6 @@ export function proceed(phase: Phase, session: CommandReader): MaybeAsync<Step> 
     case "ended":
       return judgeContent(session, phase);
     case "committing":
-      return commitContent(phase);
+      return commitContent(session, phase);
   }
 }

@@ -11,7 +11,7 @@ import { ErrorCount } from "./error_count.ts";
 import { factsOf } from "../facts.ts";
 import { Input } from "../input.ts";
 import { LocalDataFault } from "../local_data_fault.ts";
-import { giveUp, isAtLine, isContent, messageOf, type Phase } from "../phase.ts";
+import { giveUp, isAtLine, isContent, messageOf, type Phase, transactionOf } from "../phase.ts";
 import { proceed } from "./proceed.ts";
 import type { CommandReader } from "./read_command.ts";
 import { logDataFault } from "../policy/reject_log.ts";
@@ -278,6 +278,10 @@ export class Session implements ConnectionHandler, CommandReader {
   #enter(phase: Phase): void {
     const message = messageOf(this.#phase);
     if (message !== undefined && messageOf(phase) !== message && phase.at !== "committing") message.abort();
+    const filter = transactionOf(this.#phase)?.filter;
+    if (filter !== undefined && transactionOf(phase)?.filter !== filter && phase.at !== "committing") {
+      filter.close();
+    }
     if (phase.at === "ended") this.#where = "END-OF-MESSAGE";
     this.#phase = phase;
   }

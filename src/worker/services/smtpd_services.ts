@@ -11,6 +11,7 @@ import { createClientLookup } from "../../dns/reverse.ts";
 import { type FlushAnswer, openFlush } from "../../flush/flush.ts";
 import type { Log } from "../../observe/log.ts";
 import { openClientLists } from "../../smtpd/policy/client_lists.ts";
+import { createFilter } from "../../smtpd/before_queue/create_filter.ts";
 import { createSmtpd, type Smtpd } from "../../smtpd/smtpd.ts";
 import { openPostscreenLists } from "../../smtpd/listener/postscreen_dnsbl.ts";
 import { behindPostscreen, postscreenDemandsTls } from "../../smtpd/listener/postscreen_access.ts";
@@ -97,6 +98,11 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
   for (const { text } of access.problems) log.note("smtpd", "warning", text);
   const opened = parts.auth.open(service, log);
   if (opened.is === "bad") return closedServer(service, opened.why, log);
+  const filter = createFilter(settings, {
+    clock: systemClock,
+    warn: (text) => log.note("smtpd", "warning", text),
+  });
+  if (filter !== undefined && "why" in filter) return closedServer(service, filter.why, log);
   const sending = openSendingAccount({
     context: parts.context,
     settings,
@@ -109,6 +115,7 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     access: countRefusals(screened(access, postscreen, parts), metrics),
     cleanup: cleanupFor(settings, parts),
     newId: () => store.newId(),
+    ...(filter !== undefined && { beginFiltered: filter }),
     queueRefusal: (size) => store.refusal(size),
     log,
     clock: systemClock,

@@ -67,7 +67,7 @@ export const TABLE_TYPES: Readonly<Record<string, TableType>> = {
   pgsql: { open: openPgsql, asksOthers: true },
   pipemap: { open: openPipemap },
   proxy: { open: openProxy },
-  randmap: { open: openRandmap },
+  randmap: { open: openRandmap, local: true },
   redis: { open: openRedis, asksOthers: true },
   regexp: { open: openRegexp, local: true },
   socketmap: { open: openSocketmap, asksOthers: true },

@@ -1,6 +1,7 @@
 import { splitList } from "../../config/syntax/list.ts";
 import type { Configuration, Service } from "../../config/service.ts";
 import { readPlain } from "../../platform/file/random_access_file.ts";
+import { leafSpecs } from "../../table/leaf_specs.ts";
 import { tableType } from "../../table/table_types.ts";
 import { readSource } from "../../table/text/source_records.ts";
 import type { TlsPaths } from "../../tls/tls_paths.ts";
@@ -16,11 +17,40 @@ export interface SniEntry {
   readonly paths: readonly string[];
 }
 
-/** The paths of TLS, and those that the tables of tls_server_sni_maps name in their sources (postmap(1), -F), with the sources. */
+/**
+ * The paths of TLS, and those that the tables of tls_server_sni_maps name, in main.cf or in their sources (postmap(1), -F), with the
+ * sources.
+ */
 export function withSniFiles({ files, folders }: TlsPaths, configuration: Configuration): TlsPaths {
   const sources = sniSources(configuration, configuration.services);
-  const named = sources.flatMap(sniEntries).flatMap(({ paths }) => paths).slice(0, MOST_FILES);
-  return { files: new Set([...files, ...sources, ...named]), folders };
+  const named = sources.flatMap(sniEntries).flatMap(({ paths }) => paths);
+  const specs = sniSpecs(configuration.services);
+  const patterns = specs.filter((spec) => PATTERNS.test(spec)).flatMap((spec) =>
+    pathsIn(patternText(spec, configuration))
+  );
+  const written = specs.filter((spec) => WORDS.test(spec)).flatMap(pathsIn);
+  const all = [...named, ...patterns, ...written].slice(0, MOST_FILES);
+  return { files: new Set([...files, ...sources, ...all]), folders };
+}
+
+/** Tables whose results stand in main.cf, and those of patterns, there or in a file. */
+const WORDS = /^(?:inline|static|randmap):/;
+const PATTERNS = /^(?:cidr|pcre|regexp):/;
+
+/** The text of a table of patterns; "" when there is none. */
+function patternText(spec: string, { directory }: Pick<Configuration, "directory">): string {
+  const name = spec.slice(spec.indexOf(":") + 1);
+  if (name.startsWith("{")) return name;
+  try {
+    return readPlain(name.startsWith("/") ? name : `${directory}/${name}`, LARGEST_SOURCE).toString("latin1");
+  } catch {
+    return "";
+  }
+}
+
+function sniSpecs(services: readonly Pick<Service, "parameter">[]): readonly string[] {
+  const specs = services.flatMap((each) => splitList(each.parameter("tls_server_sni_maps") ?? ""));
+  return [...new Set(specs.flatMap(leafSpecs))];
 }
 
 /** The sources of the tables that some services have their certificates by name from. */
@@ -28,9 +58,8 @@ export function sniSources(
   { directory }: Pick<Configuration, "directory">,
   services: readonly Pick<Service, "parameter">[],
 ): readonly string[] {
-  const specs = services.flatMap((each) => splitList(each.parameter("tls_server_sni_maps") ?? ""));
-  const found = specs.flatMap((spec) => {
-    const [, type = "", name = ""] = /^(?:proxy:)?([a-z]+):(.+)$/.exec(spec) ?? [];
+  const found = sniSpecs(services).flatMap((spec) => {
+    const [, type = "", name = ""] = /^([a-z]+):(.+)$/.exec(spec) ?? [];
     const row = tableType(type);
     if (row?.local !== true || row.keyed !== true || !/^\.{0,2}\//.test(name)) return [];
     return [name.startsWith("/") ? name : `${directory}/${name}`];
@@ -51,4 +80,7 @@ export function sniEntries(source: string): readonly SniEntry[] {
   }
 }
 
-const pathsIn = (value: string) => value.split(/[\s,]+/).filter((path) => path.startsWith("/"));
+/** What could be the name of a file; what is none will not be found. */
+function pathsIn(text: string): readonly string[] {
+  return text.split(/[\s,{}]+|^static:|(?<=[\w.])=/).filter((path) => path.startsWith("/"));
+}

@@ -34,3 +34,21 @@ test("the files that the tables of tls_server_sni_maps name are lent too, and so
     "/keys/b.pem",
   ]);
 });
+
+test("so are those that tables of words and of patterns name, in main.cf or in a file, alone or in a table made of tables", () => {
+  fs.writeFileSync(path.join(folder, "p"), "/^d\\.example$/ /keys/d.pem\n");
+  const maps = `inline:{a.example=/keys/a.pem,{b.example = /keys/b.key, /keys/b.pem}} static:/keys/s.pem ` +
+    `unionmap:{pcre:${folder}/p,inline:{c.example=/keys/c.pem}} randmap:{/keys/r.pem} regexp:{{/e/ /keys/e.pem}}`;
+  const loaded = loadConfiguration({
+    directory: "/etc/x",
+    texts: {
+      main: `myhostname = mail.example.com\ntls_server_sni_maps = ${maps}\n`,
+      master: "smtp inet n - n - - smtpd\n",
+      overrides: [],
+    },
+  });
+  if (loaded.is === "bad") throw new Error(JSON.stringify(loaded.errors));
+  const { files } = withSniFiles({ files: new Set(), folders: new Set() }, loaded.configuration);
+  const keys = [...files].filter((each) => each.startsWith("/keys/")).map((each) => each.slice(6)).sort();
+  expect(keys).toEqual(["a.pem", "b.key", "b.pem", "c.pem", "d.pem", "e.pem", "r.pem", "s.pem"]);
+});

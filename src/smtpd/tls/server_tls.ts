@@ -5,6 +5,7 @@ import { isDigest } from "../../platform/digest.ts";
 import type { TlsFacts } from "../../platform/socket/start_tls.ts";
 import type { TlsContext } from "../../platform/socket/tls_context.ts";
 import { type OpenTables, parentMatches } from "../../rewrite/open_tables.ts";
+import { leafSpecs } from "../../table/leaf_specs.ts";
 import { findPeer } from "../../table/search/find_peer.ts";
 import { tableType } from "../../table/table_types.ts";
 import { ownFilesOf } from "../../tls/own/chain_parameters.ts";
@@ -77,9 +78,10 @@ function clientLogParts(
 
 /** The tables of tls_server_sni_maps. Those of files are made of names of files; what a server holds must be the content. */
 function sniTables(text: string, openTables: ServerTlsDeps["openTables"]): readonly SniTable[] {
+  const isLocal = (spec: string) => tableType(/^([a-z]+):/.exec(spec)?.[1] ?? "hash")?.local === true;
   return splitList(text).map((spec) => ({
     table: openTables.table(spec),
-    namesFiles: tableType(/^(?:proxy:)?([a-z]+):/.exec(spec)?.[1] ?? "hash")?.local === true,
+    namesFiles: leafSpecs(spec).every(isLocal),
   }));
 }
 

@@ -374,9 +374,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   tls_random_source: MOOT,
   tls_ssl_options: NO_OPENSSL,
   tls_trace_rate_limit: NO_TRACE,
-  tls_trust_server_ccerts: harmless(
-    "a certificate that is for servers alone is not trusted when a client shows it",
-  ),
   tls_wildcard_matches_multiple_labels: MOOT,
   tlsmgr_service_name: MOOT,
   tlsproxy_client_CAfile: NO_TLSPROXY,

@@ -636,6 +636,7 @@ export const HONOURED = [
   "tls_required_enable",
   "tls_server_sni_maps",
   "tls_session_ticket_cipher",
+  "tls_trust_server_ccerts",
   "tlsrpt_contact",
   "tlsrpt_organization",
   "transport_maps",

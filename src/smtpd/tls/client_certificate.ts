@@ -11,6 +11,8 @@ export interface CertificateRules {
   readonly authorities: Authorities;
   /** smtpd_tls_ccert_verifydepth. */
   readonly depth: number;
+  /** tls_trust_server_ccerts. */
+  readonly takesServers: boolean;
   /** smtpd_tls_fingerprint_digest. */
   readonly digest: string;
   /** tls_legacy_public_key_fingerprints. */
@@ -31,9 +33,9 @@ export interface JudgedCertificate {
 /** What is known of the certificate that a client has shown; undefined where it has shown none. */
 export function judgeClient(
   peer: PeerCertificate | undefined,
-  { authorities, depth, digest, legacyKeys, now }: CertificateRules,
+  { authorities, depth, takesServers, digest, legacyKeys, now }: CertificateRules,
 ): JudgedCertificate | undefined {
-  const verdict = peer && judge(peer, { role: "client", authorities, depth, now });
+  const verdict = peer && judge(peer, { role: "client", takesServers, authorities, depth, now });
   if (verdict === undefined) return undefined;
   const { certificate } = verdict;
   return {

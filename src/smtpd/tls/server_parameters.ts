@@ -29,6 +29,7 @@ export const SERVER_TLS_PARAMETERS = [
   "smtpd_tls_loglevel",
   "smtpd_tls_loglevel_maps",
   "tls_server_sni_maps",
+  "tls_trust_server_ccerts",
   "smtpd_tls_session_cache_timeout",
   "tls_session_ticket_cipher",
 ] as const satisfies readonly ParameterName[];

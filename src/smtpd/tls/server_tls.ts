@@ -159,6 +159,7 @@ class OfferedTls implements ServiceTls {
     return judgeClient(peer, {
       authorities,
       depth: settings.smtpd_tls_ccert_verifydepth,
+      takesServers: settings.tls_trust_server_ccerts,
       digest: settings.smtpd_tls_fingerprint_digest,
       legacyKeys: settings.tls_legacy_public_key_fingerprints,
       now: this.#now(),

@@ -3,6 +3,7 @@ import type { Authorities } from "./authorities.ts";
 import { type Association, isAssociated } from "../x509/association.ts";
 import { type Certificate, readCertificate } from "../x509/certificate.ts";
 import { matchedName } from "../x509/names.ts";
+import { pemObjects } from "../x509/pem.ts";
 import { runtimeTrouble, type Trouble } from "../verify_trouble.ts";
 import { canonicalIp } from "../../address/ip.ts";
 
@@ -10,6 +11,8 @@ import { canonicalIp } from "../../address/ip.ts";
 export interface Trust {
   /** Whose certificate it is. */
   readonly role: "server" | "client";
+  /** A client's certificate that is for servers alone is taken for one (tls_trust_server_ccerts). */
+  readonly takesServers?: boolean;
   readonly authorities: Authorities;
   /** When there are any, they alone vouch, and no authority. */
   readonly associations?: readonly Association[] | undefined;
@@ -63,6 +66,7 @@ export function judge({ chain, trouble }: Presented, trust: Trust): Verdict | un
   if (trust.hopeless) {
     return { is: "untrusted", certificate: own, trouble: { is: "unspecified", depth: 0 } };
   }
+  if (trust.takesServers && isForServersAlone(own)) return asServer(own, path, { ...trust, role: "server" });
   return trust.associations === undefined || trust.associations.length === 0
     ? byAuthorities(own, path, trouble, trust)
     : byAssociations(own, path, trust.associations, trust);
@@ -85,6 +89,47 @@ function byAuthorities(
   return verdict(own, found, trust, undefined);
 }
 
+function isForServersAlone({ purposes }: Certificate): boolean {
+  const has = (role: "server" | "client") => purposes?.includes(PURPOSES[role][0]) === true;
+  return has("server") && !has("client");
+}
+
+/** The runtime has judged it as a client's, and may have told no more than that it is none: the path is looked for here. */
+function asServer(own: Certificate, presented: readonly Certificate[], trust: Trust): Verdict {
+  const known = certificatesOf(trust.authorities);
+  const roots = known.filter(isSelfIssued);
+  const anchors: Association[] = roots.map(({ der }) => ({
+    whose: "authority",
+    of: "certificate",
+    digest: undefined,
+    data: der,
+  }));
+  const signers = [...presented.slice(1, MOST_SIGNERS), ...known];
+  const anchored = pathToAnchor(own, signers, anchors, trust.depth);
+  const path = anchored?.path ?? presented;
+  const found = [
+    ...(anchored === undefined
+      ? issuerTroubles(path, trust)
+      : [...tooLong(path, trust), ...signerTroubles(path)]),
+    ...pathTroubles(path, trust),
+  ];
+  if (anchored === undefined && found.length === 0) found.push(runtimeTrouble("UNABLE_TO_GET_ISSUER_CERT"));
+  return verdict(own, found, trust, undefined);
+}
+
+/** The authorities' certificates, read once for each store of them. */
+function certificatesOf(authorities: Authorities): readonly Certificate[] {
+  let read = CERTIFICATES.get(authorities);
+  if (read === undefined) {
+    read = pemObjects(authorities.pem).objects.map(({ der }) => readCertificate(Buffer.from(der)))
+      .filter((each) => each !== undefined);
+    CERTIFICATES.set(authorities, read);
+  }
+  return read;
+}
+
+const CERTIFICATES = new WeakMap<Authorities, readonly Certificate[]>();
+
 function byAssociations(
   own: Certificate,
   presented: readonly Certificate[],
@@ -97,7 +142,10 @@ function byAssociations(
     return verdict(own, direct.forNames === true ? nameTroubles(own, trust) : [], trust, match);
   }
   const anchors = associations.filter(({ whose }) => whose === "authority");
-  const anchored = pathToAnchor(own, presented, anchors, trust.depth);
+  const known = anchors.filter((each) => each.digest === undefined && each.of === "certificate")
+    .map(({ data }) => readCertificate(data));
+  const signers = [...presented.slice(1, MOST_SIGNERS), ...known.filter((each) => each !== undefined)];
+  const anchored = pathToAnchor(own, signers, anchors, trust.depth);
   if (anchored === undefined) {
     const depth = anchors.length === 0 ? 0 : presented.length - 1;
     return { is: "untrusted", certificate: own, trouble: { is: "no-association", depth } };
@@ -198,14 +246,11 @@ const MOST_SIGNERS = 30;
 /** A path of signatures from the server's certificate to a trust anchor, which need not come along itself (RFC 7671 §5.2). */
 function pathToAnchor(
   own: Certificate,
-  presented: readonly Certificate[],
+  signers: readonly Certificate[],
   anchors: readonly Association[],
   depth: number,
 ): Anchored | undefined {
-  const whole = anchors.filter((each) => each.digest === undefined);
-  const known = whole.filter((each) => each.of === "certificate").map(({ data }) => readCertificate(data));
-  const signers = [...presented.slice(1, MOST_SIGNERS), ...known.filter((each) => each !== undefined)];
-  const keys = whole.filter((each) => each.of === "key");
+  const keys = anchors.filter((each) => each.digest === undefined && each.of === "key");
   const tried = new Set<Certificate>();
   const walk = (path: readonly Certificate[]): Anchored | undefined => {
     const last = path.at(-1);

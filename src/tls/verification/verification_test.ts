@@ -101,6 +101,42 @@ describe("judge() by authorities", () => {
   });
 });
 
+describe("judge() of a client that shows a certificate for servers", () => {
+  const purpose = "INVALID_PURPOSE";
+  const client = (chain: readonly Buffer[], more: Partial<Trust> = {}, runtime: string = purpose) =>
+    says(chain, { role: "client", takesServers: true, ...more }, runtime);
+
+  test("trusts what an authority has signed, with what lies between, where that is asked for", () => {
+    expect(says(chains.below!, { role: "client" }, purpose)).toContain("not designated for use as a");
+    expect(client(chains.below!)).toBe("trusted");
+    expect(client(chains.whole!)).toBe("trusted");
+    const both = `${root.certificate}${between.certificate}`;
+    expect(client(chains.alone!, { authorities: { pem: both, has: () => false } })).toBe("trusted");
+  });
+
+  test("trusts nothing else, though the runtime told of no more than the purpose", () => {
+    expect(client(chains.alone!)).toBe(`${FAILED}: untrusted issuer /CN=Between`);
+    const others = { pem: stranger.certificate, has: () => false };
+    expect(client(chains.whole!, { authorities: others })).toBe(`${FAILED}: untrusted issuer /CN=Good Root`);
+    expect(client(chains.below!, { authorities: NO_AUTHORITIES })).toContain("untrusted issuer");
+    const expired = root.issue({ name: NAME, purpose: "serverAuth", expired: true });
+    expect(client(derOf(expired.certificate))).toContain("certificate has expired");
+    // A name that is right, signed by somebody else who calls himself so.
+    const forger = selfMadeAuthority("Good Root");
+    const forged = derOf(forger.issue({ name: NAME, purpose: "serverAuth" }).certificate);
+    expect(client(forged)).toContain("untrusted issuer");
+    expect(client([...forged, ...derOf(root.certificate)])).toContain("num=2:");
+    const server = root.issue({ name: "server.example.com", purpose: "serverAuth" });
+    const below = derOf(asAuthority(server).issue({ name: NAME, purpose: "serverAuth" }).certificate);
+    expect(client([...below, ...derOf(server.certificate)])).toContain("num=79:invalid CA certificate");
+  });
+
+  test("leaves certificates for clients, and for anything, to the runtime", () => {
+    expect(client(chains.forClients!, {}, "CERT_SIGNATURE_FAILURE")).not.toBe("trusted");
+    expect(client(chains.good!, {}, "CERT_SIGNATURE_FAILURE")).toContain("num=7:");
+  });
+});
+
 /** Associations with the certificates of PEM text, as a trust anchor file has them. */
 function anchors(pem: string): readonly Association[] {
   const file = join(folder, "anchors.pem");

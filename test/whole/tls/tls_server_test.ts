@@ -1,5 +1,6 @@
 // The running service over TLS: behind a proxy, with sessions that are resumed, and with the clients that people have.
 import { expect } from "bun:test";
+import { readFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import tls from "node:tls";
@@ -18,10 +19,14 @@ const { afterAll, beforeAll, describe, test } = withPeers(
 );
 
 let server: Server;
-const port: Record<"wrapped" | "proxied" | "proxiedClear" | "asking" | "quiet" | "untold", number> = {
+const port: Record<
+  "wrapped" | "proxied" | "proxiedClear" | "asking" | "taking" | "quiet" | "untold",
+  number
+> = {
   quiet: 0,
   untold: 0,
   asking: 0,
+  taking: 0,
   wrapped: 0,
   proxied: 0,
   proxiedClear: 0,
@@ -33,6 +38,7 @@ beforeAll(async () => {
   const authority = selfMadeAuthority("Test CA");
   const between = authorityUnder(authority, "Between");
   const friend = between.issue({ name: "friend.example.org", names: "", purpose: "clientAuth" });
+  const peer = between.issue({ name: "peer.example.org", purpose: "serverAuth" });
   const proxied = "-o smtpd_upstream_proxy_protocol=haproxy";
   server = await startServer({
     mainCf: [
@@ -49,6 +55,8 @@ beforeAll(async () => {
       `127.0.0.1:${port.proxied} inet n - n - - smtpd ${proxied} -o smtpd_tls_wrappermode=yes -o syslog_name=proxied`,
       `127.0.0.1:${port.asking} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o syslog_name=asking -o smtpd_tls_ask_ccert=yes ` +
       "-o smtpd_tls_CAfile=$config_directory/ca.pem",
+      `127.0.0.1:${port.taking} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o syslog_name=taking -o smtpd_tls_ask_ccert=yes ` +
+      "-o smtpd_tls_CAfile=$config_directory/ca.pem -o tls_trust_server_ccerts=yes",
       `127.0.0.1:${port.quiet} inet n - n - - smtpd -o smtpd_tls_loglevel_maps=inline:{127.0.0=none} -o syslog_name=quiet`,
       `127.0.0.1:${port.untold} inet n - n - - smtpd -o smtpd_tls_loglevel_maps=fail:down -o smtpd_tls_wrappermode=yes ` +
       "-o syslog_name=untold",
@@ -57,6 +65,7 @@ beforeAll(async () => {
     files: {
       "chain.pem": own.key + own.certificate,
       "ca.pem": authority.certificate,
+      "server.pem": peer.key + peer.certificate + between.certificate,
       "friend.pem": friend.key + friend.certificate + between.certificate,
     },
   });
@@ -194,6 +203,28 @@ describe("what is logged of a client", () => {
       expect.stringMatching(/^Anonymous TLS connection established from unknown\[127\.0\.0\.1\]: TLSv1/),
     ]);
   });
+});
+
+test("a client's certificate that is for servers alone counts where tls_trust_server_ccerts says so", async () => {
+  const pem = readFileSync(join(server.configDirectory, "server.pem"));
+  for (const [name, trust] of [["asking", "Untrusted"], ["taking", "Trusted"]] as const) {
+    const secured = tls.connect({
+      port: port[name],
+      host: "127.0.0.1",
+      rejectUnauthorized: false,
+      key: pem,
+      cert: pem,
+    });
+    expect(await reply(secured)).toStartWith("220 ");
+    expect(await say(secured, "QUIT")).toStartWith("221 ");
+    await until(
+      "the connection in the log",
+      () =>
+        lines(name).some((line) =>
+          line.startsWith(`${trust} TLS connection established from unknown[127.0.0.1]`)
+        ),
+    );
+  }
 });
 
 describe("sessions", () => {

@@ -1,6 +1,6 @@
 // The running service over TLS: behind a proxy, with sessions that are resumed, and with the clients that people have.
 import { expect } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import tls from "node:tls";
@@ -14,19 +14,21 @@ const { afterAll, beforeAll, describe, test } = withPeers(
   import.meta.path,
   "openssl",
   "swaks",
+  "curl",
   "python3",
   "dist/mta",
 );
 
 let server: Server;
 const port: Record<
-  "wrapped" | "proxied" | "proxiedClear" | "asking" | "taking" | "quiet" | "untold",
+  "wrapped" | "proxied" | "proxiedClear" | "asking" | "taking" | "clear" | "quiet" | "untold",
   number
 > = {
   quiet: 0,
   untold: 0,
   asking: 0,
   taking: 0,
+  clear: 0,
   wrapped: 0,
   proxied: 0,
   proxiedClear: 0,
@@ -57,6 +59,7 @@ beforeAll(async () => {
       "-o smtpd_tls_CAfile=$config_directory/ca.pem",
       `127.0.0.1:${port.taking} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o syslog_name=taking -o smtpd_tls_ask_ccert=yes ` +
       "-o smtpd_tls_CAfile=$config_directory/ca.pem -o tls_trust_server_ccerts=yes",
+      `127.0.0.1:${port.clear} inet n - n - - smtpd -o smtpd_tls_security_level=none`,
       `127.0.0.1:${port.quiet} inet n - n - - smtpd -o smtpd_tls_loglevel_maps=inline:{127.0.0=none} -o syslog_name=quiet`,
       `127.0.0.1:${port.untold} inet n - n - - smtpd -o smtpd_tls_loglevel_maps=fail:down -o smtpd_tls_wrappermode=yes ` +
       "-o syslog_name=untold",
@@ -280,6 +283,35 @@ describe("the clients that people have", () => {
         queued: true,
       });
     }
+  });
+
+  test("curl, by STARTTLS and from the first byte", () => {
+    const message = join(server.directory, "message");
+    writeFileSync(message, "Subject: x\r\n\r\nx\r\n");
+    const chain = join(server.configDirectory, "chain.pem");
+    const given = [
+      "--mail-from",
+      "ann@example.org",
+      "--mail-rcpt",
+      "bob@example.com",
+      "--upload-file",
+      message,
+    ];
+    for (const [scheme, at] of [["smtp", server.port], ["smtps", port.wrapped]] as const) {
+      const url = ["--resolve", `mail.example.com:${at}:127.0.0.1`, `${scheme}://mail.example.com:${at}`];
+      const { status, said } = run("curl", "-sv", "--ssl-reqd", "--cacert", chain, ...given, ...url);
+      const what = {
+        status,
+        queued: said.includes("< 250 2.0.0 Ok: queued as"),
+        verified: said.includes("SSL certificate verify ok"),
+      };
+      expect({ ...what, said }).toEqual({ status: 0, queued: true, verified: true, said });
+      // Nobody vouches for it.
+      expect(run("curl", "-sv", "--ssl-reqd", ...given, ...url).status).toBe(60);
+    }
+    // Where TLS is not offered curl does not go on.
+    const url = `smtp://127.0.0.1:${port.clear}`;
+    expect(run("curl", "-sv", "--ssl-reqd", ...given, url).status).toBe(64);
   });
 
   test("Python's smtplib", () => {

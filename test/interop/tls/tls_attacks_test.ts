@@ -8,12 +8,13 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import tls from "node:tls";
-import { selfSigned } from "../../kit/memory/self_signed.ts";
+import { type SelfSigned, selfSigned } from "../../kit/memory/self_signed.ts";
 import { withPeers } from "../../kit/peers.ts";
 import { freePort, startServer } from "../../kit/server.ts";
 import { startPostfix } from "../../kit/servers/postfix.ts";
+import { type SmtpPeer, startSmtpPeer } from "../../kit/servers/smtp_peer.ts";
 import { dialogue } from "../../kit/tls_dialogue.ts";
-import { until, untilNextTick } from "../../kit/waiting.ts";
+import { until, untilFound, untilNextTick } from "../../kit/waiting.ts";
 
 const { afterAll, beforeAll, describe, test } = withPeers(
   import.meta.path,
@@ -27,6 +28,8 @@ interface System {
   readonly port: number;
   /** TLS from the first byte. */
   readonly wrapped: number;
+  /** Where mail for others goes, over TLS alone. */
+  readonly next: SmtpPeer;
   log(): string;
   stop(): Promise<unknown>;
 }
@@ -51,15 +54,32 @@ beforeAll(async () => {
   const wrapper = (port: number) => `127.0.0.1:${port} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes`;
   const tlsmgr = "tlsmgr unix - - n 1000? 1 tlsmgr";
   const [port, theirs, own] = [await freePort(), await freePort(), await freePort()];
+  const nexts = [await startSmtpPeer(), await startSmtpPeer()] as const;
+  const client = (next: SmtpPeer) => ({
+    ...main,
+    relayhost: `[127.0.0.1]:${next.port}`,
+    smtp_tls_security_level: "encrypt",
+    minimal_backoff_time: "1000s",
+    default_destination_concurrency_failed_cohort_limit: "1000",
+  });
   const master = [`127.0.0.1:${port} inet n - n - - smtpd`, wrapper(theirs), tlsmgr].join("\n");
-  const postfix = await startPostfix({ main, master });
-  systems.Postfix = { port, wrapped: theirs, log: postfix.log, stop: postfix.stop };
-  const mainCf = Object.entries(main).map(([name, value]) => `${name} = ${value}`);
+  const postfix = await startPostfix({ main: client(nexts[0]), master });
+  systems.Postfix = { port, wrapped: theirs, next: nexts[0], log: postfix.log, stop: postfix.stop };
+  const mainCf = Object.entries(client(nexts[1])).map(([name, value]) => `${name} = ${value}`);
   const server = await startServer({ mainCf, masterCf: [wrapper(own), tlsmgr] });
-  systems.ours = { port: server.port, wrapped: own, log: server.log, stop: () => server.stop() };
+  systems.ours = {
+    port: server.port,
+    wrapped: own,
+    next: nexts[1],
+    log: server.log,
+    stop: () => server.stop(),
+  };
 }, 180_000);
 afterAll(async () => {
-  for (const system of Object.values(systems)) await system.stop();
+  for (const system of Object.values(systems)) {
+    await system.stop();
+    await system.next.close();
+  }
   rmSync(folder, { recursive: true });
 });
 
@@ -121,6 +141,36 @@ async function injectedAt(port: number, cut: number): Promise<string> {
     secured.on("error", () => {}).destroy();
     socket.destroy();
   }
+}
+
+const READY = "220 2.0.0 Ready to start TLS\r\n";
+/** Replies of an attacker in the middle, behind the server's own to STARTTLS: to EHLO, and to a whole transaction (CVE-2021-38371). */
+const REPLIES =
+  "250-evil.example\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n250 2.1.0 evil\r\n250 2.1.5 evil\r\n354 evil\r\n" +
+  "250 2.0.0 evil\r\n221 2.0.0 evil\r\n";
+
+/** Mail goes through a system to a server whose replies are cut there; answers what its log says of that, and what the server has heard. */
+async function sentThrough(system: System, cut: number, { certificate, key }: SelfSigned): Promise<string> {
+  const { next } = system;
+  const whole = READY.length + REPLIES.length;
+  next.setScript({ tls: { certificate, key, behind: REPLIES, ...(cut < whole && { cut }) } });
+  const heard = next.lines.length;
+  const replies = await dialogue(system.port, [
+    "EHLO c.example",
+    "MAIL FROM:<ann@example.org>",
+    `RCPT TO:<bob${cut}@elsewhere.example>`,
+    "DATA",
+    "Subject: x\r\n\r\nx\r\n.",
+    "QUIT",
+  ]);
+  expect(replies.at(-2)).toContain("250 2.0.0 Ok: queued as");
+  const line = new RegExp(`to=<bob${cut}@elsewhere\\.example>, .* status=(\\w+) \\((.*)\\)`);
+  const [, status, text] = await untilFound(
+    () => system.log().slice(-2000),
+    () => line.exec(system.log()) ?? undefined,
+  );
+  const verbs = next.lines.slice(heard).map((each) => each.slice(0, 4));
+  return `${status}: ${text!.replace(/queued as \w+/, "queued as ID")}; ${verbs.join(" ")}`;
 }
 
 /** The first message of a client, as it goes over the line. */
@@ -194,6 +244,38 @@ for (const name of ["Postfix", "ours"] as const) {
       expect(answers.get(STARTTLS.length - 1)).toMatch(fresh);
       await serves(systems[name]!);
     });
+
+    test(
+      "takes no reply that was injected behind the one to STARTTLS, wherever the packets end",
+      async () => {
+        const own = selfSigned("next.example");
+        const all = READY.length + REPLIES.length;
+        const answers = new Map<number, string>();
+        for (
+          const cut of [
+            1,
+            4,
+            READY.length - 1,
+            READY.length,
+            READY.length + 1,
+            READY.length + 60,
+            all - 20,
+            all,
+          ]
+        ) {
+          answers.set(cut, await sentThrough(systems[name]!, cut, own));
+        }
+        // What came with the reply is thrown away; what comes later is the server's own first bytes of TLS, which they are not.
+        const whole = "EHLO STAR EHLO MAIL RCPT DATA QUIT";
+        expect(answers.get(all)).toBe(`sent: 250 2.0.0 Ok: queued as ID; ${whole}`);
+        for (const answer of answers.values()) {
+          expect(answer).toMatch(
+            /^sent: 250 2.0.0 Ok: queued as ID; |^deferred: Cannot start TLS: handshake failure; EHLO STAR$/,
+          );
+        }
+      },
+      120_000,
+    );
 
     test("is done with a handshake that breaks off, after any byte", async () => {
       const { wrapped } = systems[name]!;

@@ -1,6 +1,7 @@
 // A scripted SMTP or LMTP server for tests: says what the test tells it to, and fails where it is told to.
 import net from "node:net";
 import tls from "node:tls";
+import { pause } from "../waiting.ts";
 
 /** What the server does: a reply (without the final CR LF; lines joined by `\r\n`), or one of the accidents. */
 export type Act = string | "drop" | "silent";
@@ -44,6 +45,8 @@ export interface PeerTls {
   readonly reply?: string;
   /** What comes in the clear behind the reply, in the same packet. */
   readonly behind?: string;
+  /** Where the reply, with what is behind it, is cut into two packets; one when left out. */
+  readonly cut?: number;
   /** An accident in place of a handshake. */
   readonly handshake?: "garbage" | "close" | "silent";
   /** Closes the connection at MAIL, when that comes encrypted. */
@@ -188,10 +191,15 @@ class Conversation {
     this.#work();
   };
 
-  #startTls(peerTls: PeerTls): void {
-    const { reply = "220 2.0.0 Ready to start TLS", behind = "", handshake } = peerTls;
+  async #startTls(peerTls: PeerTls): Promise<void> {
+    const { reply = "220 2.0.0 Ready to start TLS", behind = "", handshake, cut } = peerTls;
     this.#socket.off("data", this.#onData);
-    this.#socket.write(`${reply}\r\n${behind}`);
+    const said = `${reply}\r\n${behind}`;
+    this.#socket.setNoDelay(true).write(said.slice(0, cut));
+    if (cut !== undefined) {
+      await pause(15);
+      this.#socket.write(said.slice(cut));
+    }
     switch (handshake) {
       case "garbage":
         return void this.#socket.once("data", () => this.#socket.write("this is no handshake at all\r\n"));
@@ -301,7 +309,7 @@ class Conversation {
       case "STARTTLS":
         return script.tls === undefined
           ? this.#do(script.startTls ?? "500 5.5.2 unknown")
-          : this.#startTls(script.tls);
+          : void this.#startTls(script.tls);
       case "QUIT":
         this.#do(script.quit ?? "221 2.0.0 Bye");
         return void this.#socket.end();

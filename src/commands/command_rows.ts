@@ -106,6 +106,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     options: {},
     load: async () => (await import("./service/version_command.ts")).version,
   },
+  sendmail: {
+    group: "mail",
+    summary: "take a message from standard input and send it",
+    load: async () => (await import("./sendmail/sendmail_command.ts")).sendmail,
+  },
   oauth: {
     group: "configuration",
     summary: "get and try tokens for logins at other servers",

@@ -38,6 +38,8 @@ export interface DropEnvelope {
   /** `-B`. */
   readonly body?: "7BIT" | "8BITMIME";
   readonly smtputf8?: boolean;
+  /** `-O REQUIRETLS=yes` (RFC 8689). */
+  readonly requireTls?: boolean;
   /** `-G`: mail of somebody else, whose header is not completed. */
   readonly relayed?: boolean;
   /** `-t`: also to those whom the header names. */
@@ -76,6 +78,7 @@ export const dropEnvelope: Shape<DropEnvelope> = record<DropEnvelope>({
   envid: optional(text(1024)),
   body: optional(oneOf("7BIT", "8BITMIME")),
   smtputf8: optional(flag),
+  requireTls: optional(flag),
   relayed: optional(flag),
   recipientsFromHeader: optional(flag),
   verp: optional(text(16)),

@@ -21,6 +21,31 @@ function* standardInput(): Generator<Buffer> {
   }
 }
 
+/** The same without standing still, for who has signals to answer meanwhile. */
+export async function* standardInputAsItComes(): AsyncGenerator<Buffer> {
+  for (;;) {
+    const chunk = Buffer.allocUnsafe(1 << 16);
+    const got = await readSome(chunk);
+    if (got === 0) return;
+    yield chunk.subarray(0, got);
+  }
+}
+
+/** How long a descriptor that is not ready, and was left non-blocking by whoever had it before, is left alone, in milliseconds. */
+const NOT_READY = 5;
+
+function readSome(into: Buffer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const attempt = () =>
+      fs.read(0, into, 0, into.length, null, (error, got) => {
+        if (error === null) resolve(got);
+        else if (error.code === "EAGAIN") setTimeout(attempt, NOT_READY);
+        else reject(error);
+      });
+    attempt();
+  });
+}
+
 /** All of standard input. */
 export function wholeStandardInput(): Buffer {
   return Buffer.concat([...standardInput()]);

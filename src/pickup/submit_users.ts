@@ -1,0 +1,28 @@
+import type { TableContext } from "../table/context.ts";
+import { openDomainList } from "../table/search/match_list.ts";
+import { openTable } from "../table/table_types.ts";
+
+const TITLE = "authorized_submit_users";
+
+/**
+ * Whether the user of that name may hand in mail (authorized_submit_users): names, `!name`, files, tables. Undefined when he may, else why
+ * not; one whom the system does not know is `unknown`.
+ */
+export async function submitRefusal(
+  users: string,
+  name: string,
+  context: TableContext,
+): Promise<"not listed" | { readonly trouble: string } | undefined> {
+  if (/^\s*static:/.test(users)) return undefined;
+  const list = openDomainList(users, { parentMatches: false, exact: true, title: TITLE }, {
+    context,
+    open: openTable,
+  });
+  try {
+    const match = await list.matches(name);
+    if (match.is === "trouble") return { trouble: match.why };
+    return match.is === "yes" ? undefined : "not listed";
+  } finally {
+    list.close();
+  }
+}

@@ -17,9 +17,9 @@ const attribute = (name: string, value: string | undefined) =>
 
 /** `from CLIENT; from=<s> to=<r> proto=ESMTP helo=<h>`, as in smtpd's lines; a local message comes from `local`. */
 export function originText({ origin, sender, recipients }: Submission): string {
-  const client = origin.clientAddress === undefined
-    ? "local"
-    : `${origin.clientName}[${origin.clientAddress}]`;
+  const { clientName, clientAddress } = origin;
+  const known = clientAddress === "unknown" ? clientName : `${clientName}[${clientAddress}]`;
+  const client = clientAddress === undefined ? "local" : known;
   const to = recipients.at(-1)?.address;
   return `from ${client};${attribute("from", quoteAddress(sender))}` +
     attribute("to", to === undefined ? undefined : quoteAddress(to)) +

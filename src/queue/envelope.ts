@@ -23,14 +23,21 @@ export interface Recipient {
   readonly notify: number;
 }
 
-/** Who handed the message over; feeds `%{client}` attributes, XFORWARD, log lines. All absent for local submission. */
+/**
+ * Who handed the message over, or whom that one tells of (XFORWARD); feeds `%{client}` attributes, XFORWARD, log lines. What is not
+ * available there is "unknown". All absent for local submission.
+ */
 export interface Origin {
   readonly clientName?: string;
   readonly clientAddress?: string;
   readonly clientPort?: number;
   readonly helo?: string;
-  /** SMTP, ESMTP, ESMTPS, ESMTPA, ... as in Received. */
+  /** SMTP or ESMTP, or what XFORWARD PROTO says. */
   readonly protocol?: string;
+  /** The id that it had where it was queued before, as that server says (XFORWARD IDENT). */
+  readonly ident?: string;
+  /** Whether it comes from here, as far as header rewriting goes (XFORWARD SOURCE). */
+  readonly source?: "LOCAL" | "REMOTE";
   readonly saslMethod?: string;
   readonly saslUsername?: string;
   readonly saslSender?: string;

@@ -110,6 +110,8 @@ function messageShapes(longest: number, most: number) {
     clientPort: optional(count),
     helo: optional(words),
     protocol: optional(words),
+    ident: optional(words),
+    source: optional(oneOf("LOCAL", "REMOTE")),
     saslMethod: optional(words),
     saslUsername: optional(words),
     saslSender: optional(words),

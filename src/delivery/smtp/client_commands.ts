@@ -66,9 +66,9 @@ export function xforwardCommands({ origin, id }: Envelope, features: Features): 
     ADDR: known(origin.clientAddress),
     PORT: known(origin.clientPort?.toString()),
     PROTO: known(origin.protocol),
-    HELO: origin.helo,
-    IDENT: id,
-    SOURCE: origin.clientAddress === undefined ? "LOCAL" : "REMOTE",
+    HELO: known(origin.helo),
+    IDENT: origin.ident ?? id,
+    SOURCE: origin.source ?? (origin.clientAddress === undefined ? "LOCAL" : "REMOTE"),
   }, features.xforward);
 }
 

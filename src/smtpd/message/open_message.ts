@@ -6,7 +6,7 @@ import type { Transaction } from "../phase.ts";
 import type { Forwarded } from "../session_facts.ts";
 
 function originalClient(forwarded: Forwarded | undefined): string | undefined {
-  if (forwarded === undefined || !("NAME" in forwarded || "ADDR" in forwarded)) return undefined;
+  if (forwarded === undefined) return undefined;
   const name = forwarded.NAME ?? "unknown";
   return forwarded.ADDR === undefined ? name : `${name}[${forwarded.ADDR}]`;
 }

@@ -6,16 +6,41 @@ import { DataDecoder } from "../../smtp/data_decoder.ts";
 import type { ContentSink } from "../before_queue/filtered_mail.ts";
 import type { Context } from "../context.ts";
 import type { Content, Transaction } from "../phase.ts";
-import { protocolOf, receivedHeader } from "./received.ts";
+import { receivedHeader } from "./received.ts";
+
+const sourceOf = (text: string | undefined): Origin["source"] =>
+  text === "LOCAL" || text === "REMOTE" ? text : undefined;
+
+/** The client; or whom it tells of by XFORWARD, and then nothing of itself. */
+function clientOf(context: Context, transaction: Transaction): Origin {
+  const { client, hello, esmtp, forwarded } = context.facts;
+  const source = transaction.localHeaders ? "LOCAL" : "REMOTE";
+  if (forwarded === undefined) {
+    return {
+      clientName: client.name,
+      clientAddress: client.address,
+      clientPort: client.port,
+      helo: hello?.name,
+      protocol: esmtp ? "ESMTP" : "SMTP",
+      source,
+    };
+  }
+  const { NAME = "unknown", ADDR = "unknown", PORT, HELO, PROTO = "unknown", IDENT, SOURCE } = forwarded;
+  return {
+    clientName: NAME,
+    clientAddress: ADDR,
+    clientPort: PORT === undefined ? undefined : Number(PORT),
+    helo: HELO,
+    protocol: PROTO,
+    ident: IDENT,
+    source: sourceOf(SOURCE) ?? source,
+  };
+}
 
 function originOf(context: Context, transaction: Transaction): Origin {
-  const { client, login, hello } = context.facts;
+  const { login } = context.facts;
   return {
-    clientName: client.name,
-    clientAddress: client.address,
-    clientPort: client.port,
-    helo: hello?.name,
-    protocol: protocolOf(context, transaction),
+    ...clientOf(context, transaction),
     saslMethod: login?.method,
     saslUsername: login?.username,
     saslSender: transaction.parameters.auth,

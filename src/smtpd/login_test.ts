@@ -27,7 +27,7 @@ const LOGIN = ["EHLO x", "AUTH plain", "AGFsaWNlAHNlY3JldA=="];
 
 test("a message knows who has logged in", async () => {
   const { received, origin } = await mailed({}, ...LOGIN);
-  expect(origin).toMatchObject({ saslMethod: "plain", saslUsername: "alice", protocol: "ESMTPA" });
+  expect(origin).toMatchObject({ saslMethod: "plain", saslUsername: "alice", protocol: "ESMTP" });
   expect(received).toMatch(
     /^Received: from x \(unknown \[127\.0\.0\.1\]\)\r\n\tby \S+ \(mta\) with ESMTPA id /,
   );

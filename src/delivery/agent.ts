@@ -33,7 +33,13 @@ export interface OutcomeTls {
 }
 
 /** What became of one recipient (every recipient gets exactly one). */
-export type Outcome = { readonly tls?: OutcomeTls } & OutcomeKind;
+export type Outcome =
+  & {
+    readonly tls?: OutcomeTls;
+    /** What became of TLS and REQUIRETLS: `may`, `dane:encrypt` (smtp_log_tls_feature_status). */
+    readonly tlsStatus?: string;
+  }
+  & OutcomeKind;
 
 type OutcomeKind =
   | {

@@ -12,6 +12,8 @@ export interface DeliveryFields {
   readonly delay: string;
   /** `a/b/c/d`. */
   readonly delays: string;
+  /** What became of TLS, where the line is to tell (smtp_log_tls_feature_status). */
+  readonly tls?: string;
   readonly dsn: string;
   /** sent, deferred, bounced, SOFTBOUNCE, deliverable, undeliverable. */
   readonly status: string;
@@ -60,7 +62,7 @@ export const deliveryEvents = {
       `${
         e.conn_use === undefined ? "" : `, conn_use=${e.conn_use}`
       }, delay=${e.delay}, delays=${e.delays}, ` +
-      `dsn=${e.dsn}, status=${e.status} (${e.text})`,
+      `${e.tls === undefined ? "" : `tls=${e.tls}, `}dsn=${e.dsn}, status=${e.status} (${e.text})`,
   ),
   expired: event<{ id: string; from: string; status: string }>(
     "info",

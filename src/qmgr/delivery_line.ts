@@ -72,6 +72,7 @@ export function deliveryFields(
     conn_use: context.connectionUse,
     delay: context.delay,
     delays: context.delays,
+    tls: outcome.tlsStatus,
     dsn: soft ? `4${detail.status.slice(1)}` : detail.status,
     status: statusWord(outcome, context),
     text: detail.text,

@@ -98,9 +98,6 @@ const POSTSCREEN_HANDS_OVER = harmless(
   "postscreen hands its clients to smtpd at once: smtpd_tls_ settings are those that count",
   "postscreen's tests",
 );
-const NO_TLS_IN_TEXT = harmless(
-  "delivery lines have Postfix 3.7's text: smtp_tls_loglevel = 1 and log_format = json tell of TLS",
-);
 const SMTP_REPORTS_ALONE = harmless("reports about TLS are about SMTP, as in Postfix");
 const OWN_TLS_REPORTS = harmless(
   "reports about TLS are counted, made and sent by the service itself: no other program is told",
@@ -185,7 +182,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   lmtp_cname_overrides_servername: NO_CNAME,
   lmtp_dns_reply_filter: NO_REPLY_FILTER,
   lmtp_dns_resolver_options: OWN_RESOLVER,
-  lmtp_log_tls_feature_status: NO_TLS_IN_TEXT,
   lmtp_pix_workaround_delay_time: NO_PIX,
   lmtp_pix_workaround_maps: NO_PIX,
   lmtp_pix_workaround_threshold_time: NO_PIX,
@@ -331,7 +327,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtp_cname_overrides_servername: NO_CNAME,
   smtp_dns_reply_filter: NO_REPLY_FILTER,
   smtp_dns_resolver_options: OWN_RESOLVER,
-  smtp_log_tls_feature_status: NO_TLS_IN_TEXT,
   smtp_pix_workaround_delay_time: NO_PIX,
   smtp_pix_workaround_maps: NO_PIX,
   smtp_pix_workaround_threshold_time: NO_PIX,

@@ -5,6 +5,7 @@ import { type Features, NO_FEATURES } from "../../smtp/server_features.ts";
 import { type Peer, peerName, relayName } from "./peer.ts";
 import { type ReplyLimits, ReplyReader, type ServerReply } from "../../smtp/reply_reader.ts";
 import type { SessionKey } from "./session_key.ts";
+import type { FeatureStatus } from "./tls/feature_status.ts";
 import type { SessionTls } from "./session_tls.ts";
 
 /** How a conversation ended early. */
@@ -34,6 +35,8 @@ export class Session {
   /** Milliseconds since 1970. */
   readonly connectedAt: number;
   features: Features = NO_FEATURES;
+  /** What has become of TLS, where the delivery line tells of it. */
+  tlsStatus: FeatureStatus | undefined;
   /** The greeting said ESMTP. */
   announcesEsmtp = false;
   /** What the handshake came to; undefined in the clear, and before it is judged. */

@@ -38,6 +38,7 @@ export const CLIENT_PARAMETERS = [
   "lmtp_lhlo_name",
   "lmtp_lhlo_timeout",
   "lmtp_line_length_limit",
+  "lmtp_log_tls_feature_status",
   "lmtp_mail_timeout",
   "lmtp_min_data_rate",
   "lmtp_mx_address_limit",
@@ -82,6 +83,7 @@ export const CLIENT_PARAMETERS = [
   "smtp_helo_timeout",
   "smtp_host_lookup",
   "smtp_line_length_limit",
+  "smtp_log_tls_feature_status",
   "smtp_mail_timeout",
   "smtp_min_data_rate",
   "smtp_mx_address_limit",
@@ -131,6 +133,8 @@ export interface ClientSettings {
   readonly alwaysSendEhlo: boolean;
   readonly neverSendEhlo: boolean;
   readonly skip5xxGreeting: boolean;
+  /** Delivery lines tell of TLS. */
+  readonly logsTlsStatus: boolean;
   readonly skipQuitResponse: boolean;
   readonly discardEhloKeywords: ReadonlySet<string>;
   readonly defaultPort: string;
@@ -201,6 +205,7 @@ export function clientSettings(
     helloName: pick(s.smtp_helo_name, s.lmtp_lhlo_name),
     alwaysSendEhlo: s.smtp_always_send_ehlo,
     neverSendEhlo: s.smtp_never_send_ehlo,
+    logsTlsStatus: pick(s.smtp_log_tls_feature_status, s.lmtp_log_tls_feature_status),
     skip5xxGreeting: pick(s.smtp_skip_5xx_greeting, s.lmtp_skip_5xx_greeting),
     skipQuitResponse: pick(s.smtp_skip_quit_response, s.lmtp_skip_quit_response),
     discardEhloKeywords: upperCaseSet(pick(s.smtp_discard_ehlo_keywords, s.lmtp_discard_lhlo_keywords)),

@@ -22,6 +22,7 @@ import {
 import { type Destination, parseDestination } from "./route/smtp_destination.ts";
 import { type Demand, NO_DEMAND } from "./session_key.ts";
 import { isPassedOver, SiteDemands } from "./site_demands.ts";
+import { FeatureStatus } from "./tls/feature_status.ts";
 import { demandsTls } from "./tls/requiretls_policy.ts";
 import { transact, type TransactionContext, type TransactionEnd } from "./transaction.ts";
 
@@ -227,12 +228,15 @@ class Delivery {
       const demand = await round.demands.server(rest[i]!, round.mx);
       if (isPassedOver(demand)) {
         this.#why = demand.why ?? this.#why;
+        this.#tells(demand.status);
         continue;
       }
       this.#retryInClear = false;
+      this.#tells(statusOf(demand));
       await this.#overTarget(round, i, demand);
       if (!this.#retryInClear || !this.#mustGoOn()) continue;
       this.#retryInClear = false;
+      this.#tells(statusOf(demand));
       await this.#overTarget(round, i, NO_DEMAND, true);
     }
   }
@@ -283,11 +287,17 @@ class Delivery {
       log.emit(settings.program, "connectFailed", { reason: session.text });
       return undefined;
     }
+    session.tlsStatus = this.#progress.tlsStatus;
     opening.prepare(session);
     const failure = await this.#whileAbortable(session, makeReady(session, opening, this.#context));
     if (failure === undefined) return session;
     this.#notOpened(session, failure);
     return undefined;
+  }
+
+  /** The delivery line will tell of this, if it tells of TLS at all (smtp_log_tls_feature_status). */
+  #tells(status: FeatureStatus | undefined): void {
+    if (this.#context.settings.logsTlsStatus) this.#progress.tlsStatus = status;
   }
 
   #notOpened(session: Session, failure: Failure): void {
@@ -314,6 +324,7 @@ class Delivery {
   /** Sends the message; answers false when a kept session was dead and nothing has happened. */
   async #transfer(session: Session): Promise<boolean> {
     session.uses++;
+    this.#progress.tlsStatus = session.tlsStatus;
     const end = await this.#whileAbortable(session, this.#transact(session));
     if (end === "stale") {
       session.close();
@@ -367,7 +378,11 @@ class Delivery {
     const where = { nexthop: path, domain: settings.myhostname, port: 0 };
     const demands = await SiteDemands.of(where, this.#job, this.#context, this.#signal);
     const demand = await demands.socket();
-    if (isPassedOver(demand)) return void (this.#why = demand.why);
+    if (isPassedOver(demand)) {
+      this.#tells(demand.status);
+      return void (this.#why = demand.why);
+    }
+    this.#tells(statusOf(demand));
     this.#kept.begin(path, path, demand.policy);
     for (let attempt = 0; attempt < 10 && this.#mustGoOn(); attempt++) {
       const session = await this.#sessionTo({ is: "unix", peer }, demand, {
@@ -386,6 +401,8 @@ class Delivery {
     }
   }
 }
+
+const statusOf = ({ tls, requireTls }: Demand) => new FeatureStatus(tls, requireTls);
 
 /** The servers of a next hop that are left to try, and what goes for all of them. */
 interface Round {

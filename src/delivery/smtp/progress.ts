@@ -3,6 +3,7 @@ import type { RecipientDetail } from "../../message/recipient_detail.ts";
 import { interrupted } from "../outcomes.ts";
 import { detailOf, type Failure, isSoft } from "./failure.ts";
 import type { Session } from "./client_session.ts";
+import type { FeatureStatus } from "./tls/feature_status.ts";
 import type { ServerReply } from "../../smtp/reply_reader.ts";
 
 /** What a delivery has come to: who is done and how, who is left for the next host (smtp_trouble(3), smtp_rcpt(3)). */
@@ -14,6 +15,8 @@ export class Progress {
   completed = false;
   /** Why recipients failed or wait, last of all. */
   lastFailure: Failure | undefined;
+  /** What has become of TLS with the last server, where delivery lines tell of it. */
+  tlsStatus: FeatureStatus | undefined;
 
   readonly #outcomes: (Outcome | undefined)[];
   readonly #softBounce: boolean;
@@ -127,6 +130,7 @@ export class Progress {
       },
       passedOn: session.features.dsn,
       ...tlsOf(session),
+      ...this.#status(),
     };
   }
 
@@ -156,7 +160,12 @@ export class Progress {
       relay: session?.relay ?? "none",
       detail: detailOf(failure),
       ...tlsOf(session),
+      ...this.#status(),
     };
+  }
+
+  #status(): Pick<Outcome, "tlsStatus"> {
+    return this.tlsStatus === undefined ? {} : { tlsStatus: this.tlsStatus.text };
   }
 }
 

@@ -18,6 +18,7 @@ import { type LoginDemand, NO_LOGIN } from "./login/login_demand.ts";
 import type { MxDomain, Target } from "./route/address_list.ts";
 import { type Demand, demandOf, withRequireTls } from "./session_key.ts";
 import type { PolicyDestination, PolicyServer } from "./tls/client_policies.ts";
+import { FeatureStatus } from "./tls/feature_status.ts";
 import { draftText } from "./tls/draft_text.ts";
 import type { RequireTlsLevel } from "./tls/requiretls_policy.ts";
 import { demandsRequireTls, goesWithoutTls, limitedPolicy, tooWeak, weakNote } from "./tls/sender_wishes.ts";
@@ -26,6 +27,8 @@ import { type ReportedDomain, SessionReport } from "./tls/session_report.ts";
 /** A server that is not spoken to, which is in the log; the mail waits for this reason, when there is one and no other server. */
 export interface PassedOver {
   readonly why: Failure | undefined;
+  /** What has become of TLS, which the delivery line may tell. */
+  readonly status?: FeatureStatus;
 }
 
 /** Tells it from a demand. */
@@ -118,12 +121,17 @@ export class SiteDemands {
     if (isPolicyFault(policy)) {
       warn(policy.logged ?? `${where}: ${policy.text}`);
       if (policy.published !== undefined) this.#reportOtherHost(policy.published, server);
-      return { why: localFailure(policy.status, policy.text) };
+      const status = new FeatureStatus(undefined, this.#requireTls);
+      return { why: localFailure(policy.status, policy.text), status };
     }
     const weak = tooWeak(this.#requireTls, policy.level, server.host);
     if (weak === undefined) return policy;
     warn(`${where}: ${weak.text}`);
-    return { why: weak };
+    const status = new FeatureStatus(policy, this.#requireTls);
+    if (this.#requireTls !== "error") {
+      status.requireTls(this.#requireTls === "enforce" ? "nocertmatch" : "noencryption", false);
+    }
+    return { why: weak, status };
   }
 
   async #demand(policy: ClientTlsPolicy, { domain, host }: PolicyServer): Promise<Demand> {

@@ -37,6 +37,7 @@ export function startTls(tls: OpeningTls, hello: OpeningStep): OpeningStep {
       if (session.features.startTls && settings.noteOffer) {
         context.note(`Host offered STARTTLS: [${session.peer.host}]`);
       }
+      session.tlsStatus?.inClear();
       return undefined;
     }
     const unavailable = session.features.startTls ? tls.engine.unavailable() : undefined;
@@ -48,9 +49,9 @@ export function startTls(tls: OpeningTls, hello: OpeningStep): OpeningStep {
     }
     if (!session.features.startTls) {
       tls.report?.failed({ type: "starttls-not-supported" });
+      if (goesOnInClear(session, tls)) return undefined;
       if (demandsTls(tls.requireTls)) return NOT_MET.notOffered(session.name);
-    }
-    if (isOptional(policy.level) && !demandsTls(tls.requireTls)) return undefined;
+    } else if (goesOnInClear(session, tls)) return undefined;
     return session.features.startTls
       ? localFailure("4.7.5", "TLS is required, but our TLS engine is unavailable")
       : localFailure("4.7.4", `TLS is required, but was not offered by host ${session.name}`);
@@ -62,19 +63,30 @@ export function wrapInTls(tls: OpeningTls): OpeningStep {
   return async (session, context) => await shakeHands(session, context, tls);
 }
 
+/** Whether mail may go on without TLS, where that cannot be had; the delivery line will tell. */
+function goesOnInClear(session: Session, { policy, requireTls, engine }: OpeningTls): boolean {
+  const isDemanded = demandsTls(requireTls);
+  if (isOptional(policy.level) && !isDemanded) {
+    session.tlsStatus?.inClear();
+    return true;
+  }
+  if (session.features.startTls && engine.unavailable() !== undefined) return false;
+  if (isDemanded) session.tlsStatus?.requireTls("nostarttls", false);
+  if (!isOptional(policy.level)) session.tlsStatus?.level(policy.level, false);
+  return false;
+}
+
 /** Answers what follows from a refusal: the clear, where that is allowed. */
-async function askFor(
-  session: Session,
-  { policy, settings, report, requireTls }: OpeningTls,
-): Promise<Failure | undefined | "go"> {
+async function askFor(session: Session, tls: OpeningTls): Promise<Failure | undefined | "go"> {
+  const { settings, report, requireTls } = tls;
   await session.write("STARTTLS\r\n");
   const reply = await session.reply(settings.startTlsTimeout);
   if (isLost(reply)) return lostFailure(session, reply, "receiving the STARTTLS response");
   if (reply.code >= 200 && reply.code < 300) return "go";
   session.features = { ...session.features, startTls: false };
   report?.failed({ type: "starttls-not-supported" });
+  if (goesOnInClear(session, tls)) return undefined;
   if (demandsTls(requireTls)) return NOT_MET.refused(session.name, reply.text);
-  if (isOptional(policy.level)) return undefined;
   const text = `TLS is required, but host ${session.name} refused to start TLS: ${reply.text}`;
   return refusal(session.peer.host, reply, text);
 }
@@ -111,7 +123,10 @@ async function shakeHands(
   tls.report?.judged(judged);
   session.reusable &&= policy.connectionReuse;
   session.announcesEsmtp = true;
-  if (!mustMatch(policy.level) || judged.isEnough) return undefined;
+  const isRight = !mustMatch(policy.level) || judged.isEnough;
+  session.tlsStatus?.level(policy.level, isRight);
+  if (isRight) return undefined;
+  session.tlsStatus?.requireTls("nocertmatch", tls.requireTls !== "enforce");
   if (tls.requireTls === "enforce") return NOT_MET.notVerified(session.name, isTrusted(judged));
   return localFailure("4.7.5", "Server certificate not verified");
 }
@@ -126,9 +141,13 @@ function isTrusted({ verdict }: HandshakeJudgement): boolean {
 /** Behind STARTTLS the server says whether it takes part in REQUIRETLS (RFC 8689 §4.2.1). */
 export function checkRequireTls(tls: OpeningTls): OpeningStep {
   return async (session, context) => {
-    if (tls.requireTls === "disable" || session.tls === undefined || session.features.requireTls) {
+    if (tls.requireTls === "disable" || session.tls === undefined) return undefined;
+    if (session.features.requireTls) {
+      const isVerified = session.tls.trust === "Verified";
+      session.tlsStatus?.requireTls(isVerified ? "requiretls" : "nocertmatch", true);
       return undefined;
     }
+    session.tlsStatus?.requireTls("none", tls.requireTls !== "enforce");
     if (tls.requireTls === "enforce") return NOT_MET.unknown(session.name);
     context.note(`${tls.id}: ${unknownNote(session.name)}`);
     return undefined;

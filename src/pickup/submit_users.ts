@@ -1,6 +1,4 @@
 import type { TableContext } from "../table/context.ts";
-import { openDomainList } from "../table/search/match_list.ts";
-import { openTable } from "../table/table_types.ts";
 
 const TITLE = "authorized_submit_users";
 
@@ -14,6 +12,9 @@ export async function submitRefusal(
   context: TableContext,
 ): Promise<"not listed" | { readonly trouble: string } | undefined> {
   if (/^\s*static:/.test(users)) return undefined;
+  // sendmail runs once a message: it loads tables where there are some to ask.
+  const { openDomainList } = await import("../table/search/match_list.ts");
+  const { openTable } = await import("../table/table_types.ts");
   const list = openDomainList(users, { parentMatches: false, exact: true, title: TITLE }, {
     context,
     open: openTable,

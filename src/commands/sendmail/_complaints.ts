@@ -1,7 +1,10 @@
 import { writeErr } from "../../platform/process/this_process.ts";
 
-/** Where what sendmail has to say goes beside standard error: the mail log, once it is known. */
-export type Note = (level: "warning" | "error" | "fatal", text: string) => void;
+/** What the log shall hear. */
+export interface Remark {
+  readonly level: "warning" | "error" | "fatal";
+  readonly text: string;
+}
 
 /** Why nothing was sent. Its text is the last line that sendmail says. */
 export class SendmailFault extends Error {
@@ -14,18 +17,18 @@ export class SendmailFault extends Error {
  */
 export const EX_TEMPFAIL = 75;
 
-/** What sendmail says of its work: on standard error under the name it was called by, and in the log. */
+/** What sendmail says of its work: on standard error under the name it was called by, and at its end in the log. */
 export class Complaints {
   readonly #name: string;
-  #note: Note = () => {};
+  readonly #remarks: Remark[] = [];
 
   constructor(name: string) {
     this.#name = name;
   }
 
-  /** From now on the log hears everything, too. */
-  logTo(note: Note): void {
-    this.#note = note;
+  /** What was said so far. */
+  get remarks(): readonly Remark[] {
+    return this.#remarks;
   }
 
   /** getopt's own words go to nobody else. */
@@ -33,8 +36,8 @@ export class Complaints {
     writeErr(`${this.#name}: ${text}\n`);
   }
 
-  say(level: "warning" | "error" | "fatal", text: string): void {
+  say(level: Remark["level"], text: string): void {
     this.plain(`${level}: ${text}`);
-    this.#note(level, text);
+    this.#remarks.push({ level, text });
   }
 }

@@ -34,12 +34,12 @@ function read(
   try {
     return readSettings({ directory, world: realWorld(ownPid(), "sendmail"), environment });
   } catch (error) {
-    throw error instanceof ConfigurationFault ? new SendmailFault(faultText(error.diagnostics)) : error;
+    throw error instanceof ConfigurationFault ? new SendmailFault(diagnosticsText(error.diagnostics)) : error;
   }
 }
 
 /** Where a setting cannot be used, or main.cf cannot be read: the ones who send mail are ordinary users. */
-export function faultText(diagnostics: readonly Diagnostic[]): string {
+export function diagnosticsText(diagnostics: readonly Diagnostic[]): string {
   return diagnostics.map((each) =>
     each.text.endsWith("Permission denied")
       ? `${each.text} (whoever shall send mail must be able to read it)`

@@ -3,13 +3,13 @@ import { ConfigurationFault } from "../../config/syntax/diagnostic.ts";
 import { submitRefusal } from "../../pickup/submit_users.ts";
 import type { DropWriter } from "../../pickup/drop/drop_writer.ts";
 import { environmentVariables, writeOut } from "../../platform/process/this_process.ts";
+import { becomeUser, hasRightsOfOthers, isRoot } from "../../platform/process/effective_ids.ts";
 import { endBySignal, onEndingSignals } from "../../platform/process/ending_signals.ts";
 import { ownIds, type SystemUser, userById } from "../../platform/process/users.ts";
 import type { CommandContext } from "../command.ts";
 import { Complaints, EX_TEMPFAIL, SendmailFault } from "./_complaints.ts";
-import { faultText, readConfiguration } from "./_configuration.ts";
+import { diagnosticsText, readConfiguration } from "./_configuration.ts";
 import { HELP } from "./_help.ts";
-import { logNotes } from "./_log_notes.ts";
 import { namedDirectory, readOptions, type SendmailOptions } from "./_options.ts";
 import { fullNameOf, senderOf } from "./_sender.ts";
 import { submit } from "./_submit.ts";
@@ -18,14 +18,43 @@ import { submit } from "./_submit.ts";
 export async function sendmail(context: CommandContext): Promise<number> {
   if (context.args[0] === "--help") return (writeOut(HELP), 0);
   const complaints = new Complaints(context.name);
+  // Who lends us his rights has not chosen our environment: whoever called him has.
+  const environment = hasRightsOfOthers() ? {} : environmentVariables();
+  let configuration: LightConfiguration | undefined;
   try {
-    return await obey(context, complaints);
+    refuseRights(complaints);
+    const named = namedDirectory(context.args, complaints);
+    configuration = readConfiguration({ given: context.configDirectory, named, environment }, complaints);
+    const { name, verbose, args: words } = context;
+    const options = readOptions({ name, verbose, words }, configuration.settings, complaints);
+    return await act({ context, complaints, configuration, options, environment });
   } catch (error) {
-    if (error instanceof ConfigurationFault) complaints.say("fatal", faultText(error.diagnostics));
-    else if (error instanceof SendmailFault) complaints.say("fatal", error.message);
-    else throw error;
+    complaints.say("fatal", faultText(error));
     return EX_TEMPFAIL;
+  } finally {
+    if (configuration !== undefined && complaints.remarks.length > 0) {
+      (await import("./_log.ts")).logRemarks(configuration.settings, complaints.remarks);
+    }
   }
+}
+
+function faultText(error: unknown): string {
+  if (error instanceof ConfigurationFault) return diagnosticsText(error.diagnostics);
+  if (error instanceof SendmailFault) return error.message;
+  throw error;
+}
+
+/** A program that is run as root by anybody is a mistake: sendmail goes on as who called it. */
+function refuseRights(complaints: Complaints): void {
+  const { uid, gid } = ownIds();
+  if (!isRoot() || uid === 0) return;
+  complaints.say("warning", "the Postfix sendmail command has set-uid root file permissions");
+  complaints.say("warning", "or the command is run from a set-uid root process");
+  complaints.say(
+    "warning",
+    "the Postfix sendmail command must be installed without set-uid root file permissions",
+  );
+  becomeUser(uid, gid);
 }
 
 /** A call that is understood. */
@@ -35,16 +64,6 @@ interface Call {
   readonly configuration: LightConfiguration;
   readonly options: SendmailOptions;
   readonly environment: Readonly<Record<string, string | undefined>>;
-}
-
-async function obey(context: CommandContext, complaints: Complaints): Promise<number> {
-  const environment = environmentVariables();
-  const named = namedDirectory(context.args, complaints);
-  const configuration = readConfiguration({ given: context.configDirectory, named, environment }, complaints);
-  complaints.logTo(logNotes(configuration));
-  const { name, verbose, args: words } = context;
-  const options = readOptions({ name, verbose, words }, configuration.settings, complaints);
-  return await act({ context, complaints, configuration, options, environment });
 }
 
 /** What each mode does; what is no mail is another command's matter. */
@@ -67,7 +86,7 @@ async function act(call: Call): Promise<number> {
     case "newaliases":
       return makeAliases(call);
     case "session":
-      throw new SendmailFault("unsupported: -bs");
+      return await session(call);
     case "nothing":
       return 0;
   }
@@ -85,6 +104,15 @@ function makeAliases(call: Call): Promise<number> | number {
   return aliases === undefined
     ? handOver(call, mode, "newaliases", [])
     : handOver(call, mode, "postalias", ["--", aliases]);
+}
+
+async function session(call: Call): Promise<number> {
+  if (call.options.recipients.length > 0) throw new SendmailFault("stand-alone mode requires no recipient");
+  const { uid } = ownIds();
+  await checkSubmitter(call, uid, userById(uid));
+  const { holdSession } = await import("./_session.ts");
+  await holdSession(call.configuration);
+  return 0;
 }
 
 async function enqueue(call: Call): Promise<number> {

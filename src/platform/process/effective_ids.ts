@@ -17,6 +17,11 @@ export function asOwner<T>(uid: number, gid: number, work: () => T): T {
   }
 }
 
+/** Whether this process has rights of another user or group than who called it (set-user-ID and set-group-ID programs). */
+export function hasRightsOfOthers(): boolean {
+  return process.getuid!() !== process.geteuid!() || process.getgid!() !== process.getegid!();
+}
+
 /** Tells whether this process has root's rights. */
 export function isRoot(): boolean {
   return process.geteuid!() === 0;

@@ -3,6 +3,7 @@ import type { Readiness } from "../http/app.ts";
 import { createLog } from "../observe/create_log.ts";
 import type { Log } from "../observe/log.ts";
 import type { LogWriter } from "../observe/log_writer.ts";
+import { countLostLines } from "../observe/lost_lines.ts";
 import { Metrics } from "../observe/metrics.ts";
 import type { Child, ChildHandler, ChildOptions } from "../platform/socket/child.ts";
 import type { ControlService } from "./control/control_session.ts";
@@ -55,6 +56,7 @@ export class Master {
   readonly collector = new MetricsCollector(this.metrics);
   /** Called after a reload with the configuration that was in force before. */
   afterReload: (before: Configuration) => Promise<void> = () => Promise.resolve();
+  readonly #lostLines = countLostLines(this.metrics);
   readonly #world: MasterWorld;
   readonly #options: MasterOptions;
   readonly #sockets: ListeningSockets;
@@ -122,7 +124,7 @@ export class Master {
     });
     this.#spawned = spawnServices(configuration, world, {
       spawn: (options, handler) => this.#spawn(options, handler),
-      writer: { write: (entry) => this.#writer?.write(entry), flush: () => this.#writer?.flush() },
+      writer: { write: (entry) => this.#writer?.write(entry), flush: () => this.#writer?.flush() ?? 0 },
     });
   }
 
@@ -162,7 +164,7 @@ export class Master {
   get log(): Log {
     return this.#log ??= createLog({
       syslogName: this.#configuration.settings.syslog_name,
-      writer: { write: (entry) => this.#writer?.write(entry), flush: () => this.#writer?.flush() },
+      writer: { write: (entry) => this.#writer?.write(entry), flush: () => this.#writer?.flush() ?? 0 },
     });
   }
 
@@ -243,10 +245,14 @@ export class Master {
   }
 
   #useLog(target: LogTarget, { settings }: Configuration): void {
-    this.#writer?.flush();
-    this.#writer = writerFor(target, settings, lineStyle(settings, this.#world.hostName, this.#world.pid));
+    const lost = this.#writer?.flush() ?? 0;
+    const style = lineStyle(settings, this.#world.hostName, this.#world.pid);
+    this.#writer = writerFor(target, settings, style, { lost: this.#lostLines });
     this.#target = target;
     this.#log = undefined;
+    if (lost > 0) {
+      this.log.note("master", "warning", `the log before this one lost ${lost} lines: nobody read it`);
+    }
   }
 
   /** Reads the configuration again and replaces the workers (postfix(1), reload). Rejects when the old ones stay. */

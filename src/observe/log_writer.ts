@@ -1,15 +1,16 @@
 import type { LogEntry } from "./log_line.ts";
 import { jsonLine, levelPrefix, logText, textLine, timeStamp } from "./log_line.ts";
 import type { Level } from "./event.ts";
-import { writeFully } from "../platform/process/this_process.ts";
+import { descriptorSink } from "../platform/log_descriptor.ts";
 import { blockFor } from "../platform/timer.ts";
 import { FACILITIES, openSyslog, type SyslogSocket } from "../platform/syslog.ts";
+import { PatientWriter } from "./patient_writer.ts";
 
 /** Where log entries go. Writers gather lines and write many at once. */
 export interface LogWriter {
   write(entry: LogEntry): void;
-  /** Writes what is gathered, now: before an exit, and after a fatal entry. */
-  flush(): void;
+  /** Writes what is gathered, and waits a moment for a busy reader: before an exit. Answers how many lines it did not take. */
+  flush(): number;
 }
 
 /** How lines look, whatever they are written to. */
@@ -26,12 +27,10 @@ export interface LineStyle {
 const GATHER = 5;
 /** Gathered text is written at once from this length on. */
 const ENOUGH = 32 * 1024;
-/** A write of a pipe up to this many bytes is not torn apart by another process's (pipe(7)). */
-const PIPE_ATOMIC = 4096;
 
 const isGrave = (level: Level): boolean => level === "fatal" || level === "panic";
 
-/** Pieces of whole lines, each within the pipe's atomic size where lines are short enough. */
+/** Pieces of whole lines, each within the limit where lines are short enough. */
 export function wholeLines(text: Buffer, limit: number): Buffer[] {
   const pieces: Buffer[] = [];
   for (let from = 0; from < text.length;) {
@@ -50,56 +49,68 @@ export function wholeLines(text: Buffer, limit: number): Buffer[] {
   return pieces;
 }
 
+/** Where lines are written to, and who hears how many of them are lost. */
+export interface WriterOptions {
+  readonly lost?: (lines: number) => void;
+}
+
+/** The line that stands where others are missing. */
+function gapEntry(lines: number, { syslogName = "postfix" }: Partial<LogEntry>): LogEntry {
+  const what = lines === 1 ? "line is" : "lines are";
+  const text = `${lines} ${what} missing here: nobody read the log, or it could not be written`;
+  return { time: Date.now(), level: "warning", syslogName, program: "master", text };
+}
+
+function countLines(text: Buffer): number {
+  let count = 0;
+  for (let at = text.indexOf(10); at >= 0; at = text.indexOf(10, at + 1)) count++;
+  return count;
+}
+
 /** Writes lines to an open descriptor: standard output, or a log file opened for appending. */
-export function descriptorWriter(fd: number, style: LineStyle): LogWriter {
+export function descriptorWriter(fd: number, style: LineStyle, { lost }: WriterOptions = {}): LogWriter {
   let gathered = "";
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const line = style.format === "json" ? jsonLine : textLine;
-  const flush = () => {
+  let last: Partial<LogEntry> = {};
+  const print = style.format === "json" ? jsonLine : textLine;
+  const line = (entry: LogEntry) => print(entry, style.host, style.pid, style.utf8);
+  const sink = descriptorSink(fd);
+  const out = new PatientWriter({
+    send: sink.write,
+    gap: (lines) => Buffer.from(line(gapEntry(lines, last))),
+    linesIn: countLines,
+    lost,
+    block: blockFor,
+  });
+  const handOver = () => {
     clearTimeout(timer);
     timer = undefined;
     if (gathered === "") return;
     const bytes = Buffer.from(gathered);
     gathered = "";
-    try {
-      for (const piece of wholeLines(bytes, PIPE_ATOMIC * 8)) writeFully(fd, piece);
-    } catch { /* the reader is gone or the disk is full: mail goes on without its log */ }
+    for (const piece of wholeLines(bytes, sink.whole)) out.push(piece);
   };
   return {
-    flush,
+    flush: () => (handOver(), out.flush()),
     write(entry) {
-      gathered += line(entry, style.host, style.pid, style.utf8);
-      if (gathered.length >= ENOUGH || isGrave(entry.level)) flush();
-      else timer ??= setTimeout(flush, GATHER);
+      last = entry;
+      gathered += line(entry);
+      if (gathered.length >= ENOUGH || isGrave(entry.level)) handOver();
+      else timer ??= setTimeout(handOver, GATHER);
     },
   };
 }
 
 const SEVERITY: Readonly<Record<Level, number>> = { info: 6, warning: 4, error: 3, fatal: 2, panic: 2 };
-/** Lines kept while the log daemon is busy; beyond it the oldest are dropped and counted. */
-const BACKLOG = 10_000;
-const RETRY = 20;
-/** A process that ends waits for a busy log daemon this many times. */
-const LAST_TRIES = 50;
-
 /** Sends lines to the system's log daemon (syslog(3)): the datagram format of /dev/log, without a host. */
 export function syslogWriter(
   facility: string,
   style: Pick<LineStyle, "pid" | "utf8" | "format" | "host">,
-  open: () => SyslogSocket = openSyslog,
+  { lost, open = openSyslog }: WriterOptions & { readonly open?: () => SyslogSocket } = {},
 ): LogWriter {
   const socket = open();
   const base = (FACILITIES[facility] ?? FACILITIES.mail!) << 3;
-  const waiting: Buffer[] = [];
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let dropped = 0;
-  const drain = () => {
-    timer = undefined;
-    let at = 0;
-    while (at < waiting.length && socket.send(waiting[at]!) === "sent") at++;
-    waiting.splice(0, at);
-    if (waiting.length > 0) timer = setTimeout(drain, RETRY);
-  };
+  let last: Partial<LogEntry> = {};
   const datagram = (entry: LogEntry): Buffer => {
     const head = `<${base | SEVERITY[entry.level]}>${timeStamp(entry.time)} ` +
       `${entry.syslogName}/${entry.program}[${style.pid}]: `;
@@ -108,30 +119,25 @@ export function syslogWriter(
     }
     return Buffer.from(`${head}${levelPrefix(entry.level)}${logText(entry.text, style.utf8)}`);
   };
-  const write = (entry: LogEntry) => {
-    const line = datagram(entry);
-    if (waiting.length === 0 && socket.send(line) === "sent") return;
-    if (waiting.length >= BACKLOG) {
-      waiting.shift();
-      dropped++;
-    }
-    waiting.push(line);
-    timer ??= setTimeout(drain, RETRY);
+  const out = new PatientWriter({
+    // While nobody listens lines are kept: the daemon may be about to start anew.
+    send: (line) => socket.send(line) === "sent" ? line.length : 0,
+    gap: (lines) => datagram(gapEntry(lines, last)),
+    linesIn: () => 1,
+    lost,
+    block: blockFor,
+  });
+  return {
+    flush: () => out.flush(),
+    write(entry) {
+      last = entry;
+      out.push(datagram(entry));
+    },
   };
-  const flush = () => {
-    clearTimeout(timer);
-    drain();
-    for (let tries = 0; waiting.length > 0 && tries < LAST_TRIES; tries++) {
-      blockFor(RETRY);
-      clearTimeout(timer);
-      drain();
-    }
-  };
-  return { flush, write };
 }
 
 /** Collects entries: for tests, and for lines that come before the log is open. */
 export function memoryWriter(): LogWriter & { readonly entries: readonly LogEntry[] } {
   const entries: LogEntry[] = [];
-  return { entries, write: (entry) => void entries.push(entry), flush: () => {} };
+  return { entries, write: (entry) => void entries.push(entry), flush: () => 0 };
 }

@@ -1,9 +1,11 @@
 import { expect, test } from "bun:test";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createLog } from "./create_log.ts";
 import { descriptorWriter, memoryWriter, syslogWriter, wholeLines } from "./log_writer.ts";
+import { openUnhurried } from "../platform/log_descriptor.ts";
 import { until } from "../../test/kit/waiting.ts";
 
 const style = { format: "text", host: "mail", pid: 9, utf8: true } as const;
@@ -33,6 +35,60 @@ test("a reader that is gone does not stop the mail", () => {
   closeSync(fd);
 });
 
+test(
+  "while nobody reads a pipe nothing waits; what is kept comes in order, and a line says how much is missing",
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "mta-log-"));
+    const path = join(folder, "pipe");
+    expect(spawnSync("mkfifo", [path]).status).toBe(0);
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const inherited = openSync(path, constants.O_WRONLY); // as a shell gives it: writing waits
+    let lost = 0;
+    const writer = descriptorWriter(openUnhurried(inherited), style, { lost: (lines) => lost += lines });
+    const log = createLog({ syslogName: "postfix", writer });
+    const many = 80_000;
+    for (let i = 0; i < many; i++) log.note("smtpd", "info", `line ${i} ${"x".repeat(80)}`);
+    await until("lines are lost", () => lost > 0);
+    let text = "";
+    const chunk = Buffer.alloc(64 * 1024);
+    const read = () => {
+      try {
+        for (let n = readSync(reader, chunk); n > 0; n = readSync(reader, chunk)) {
+          text += chunk.toString("latin1", 0, n);
+        }
+      } catch { /* it is empty for now */ }
+    };
+    await until("all that was kept", () => (read(), / missing here/.test(text)));
+    log.note("smtpd", "info", "after");
+    await until("the next line", () => (read(), text.includes("after\n")));
+    const lines = text.trimEnd().split("\n");
+    const gap = lines.findIndex((line) => line.includes("missing here"));
+    const kept = lines.slice(0, gap).map((line) => Number(/ line (\d+) /.exec(line)![1]));
+    expect(kept).toEqual(kept.map((_, at) => at));
+    expect(lines[gap]).toEndWith(
+      `postfix/master[9]: warning: ${
+        many - kept.length
+      } lines are missing here: nobody read the log, or it could not be written`,
+    );
+    expect(lost).toBe(many - kept.length);
+    expect(lines[gap + 1]).toEndWith("postfix/smtpd[9]: after");
+    for (const fd of [reader, inherited]) closeSync(fd);
+    rmSync(folder, { recursive: true });
+  },
+  60_000,
+);
+
+test("what a full disk did not take is counted", async () => {
+  const fd = openSync("/dev/full", "w");
+  let lost = 0;
+  const writer = descriptorWriter(fd, style, { lost: (lines) => lost += lines });
+  const log = createLog({ syslogName: "postfix", writer });
+  for (let i = 0; i < 10; i++) log.note("smtpd", "info", "x");
+  expect(writer.flush()).toBeGreaterThanOrEqual(10);
+  expect(lost).toBeGreaterThanOrEqual(10);
+  closeSync(fd);
+});
+
 test("text is cut at line ends within the limit, and a longer line stays whole", () => {
   const pieces = wholeLines(Buffer.from(`aaaa\nbbbb\n${"c".repeat(30)}\nd\n`), 10).map(String);
   expect(pieces).toEqual(["aaaa\nbbbb\n", `${"c".repeat(30)}\n`, "d\n"]);
@@ -41,10 +97,12 @@ test("text is cut at line ends within the limit, and a longer line stays whole",
 test("a busy log daemon gets its lines later, in order", async () => {
   const got: string[] = [];
   let busy = true;
-  const writer = syslogWriter("mail", style, () => ({
-    send: (line) => busy ? "busy" : (got.push(Buffer.from(line).toString()), "sent"),
-    close: () => {},
-  }));
+  const writer = syslogWriter("mail", style, {
+    open: () => ({
+      send: (line) => busy ? "busy" : (got.push(Buffer.from(line).toString()), "sent"),
+      close: () => {},
+    }),
+  });
   const log = createLog({ syslogName: "postfix", writer });
   log.note("smtpd", "warning", "one");
   busy = false;

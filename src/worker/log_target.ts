@@ -1,6 +1,13 @@
 import { splitList } from "../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
-import { descriptorWriter, type LineStyle, type LogWriter, syslogWriter } from "../observe/log_writer.ts";
+import {
+  descriptorWriter,
+  type LineStyle,
+  type LogWriter,
+  syslogWriter,
+  type WriterOptions,
+} from "../observe/log_writer.ts";
+import { openUnhurried } from "../platform/log_descriptor.ts";
 import { openLogFile } from "../platform/file/log_file.ts";
 import { systemErrorText } from "../platform/system_error.ts";
 import type { LogTarget } from "./protocol/worker_protocol.ts";
@@ -34,7 +41,8 @@ export interface LogCircumstances {
 export function openLogTarget(settings: LogSettings, circumstances: LogCircumstances): LogTarget {
   const path = settings.maillog_file;
   if (path === "") {
-    return { is: circumstances.foreground && !circumstances.journal ? "descriptor" : "syslog", fd: 1 };
+    const toOutput = circumstances.foreground && !circumstances.journal;
+    return toOutput ? inherited(1) : { is: "syslog", fd: 1 };
   }
   if (!splitList(settings.maillog_file_prefixes).some((prefix) => path.startsWith(prefix))) {
     throw new Error(
@@ -42,8 +50,8 @@ export function openLogTarget(settings: LogSettings, circumstances: LogCircumsta
         "set maillog_file_prefixes to allow it",
     );
   }
-  if (path === "/dev/stdout") return { is: "descriptor", fd: 1 };
-  if (path === "/dev/stderr") return { is: "descriptor", fd: 2 };
+  if (path === "/dev/stdout") return inherited(1);
+  if (path === "/dev/stderr") return inherited(2);
   try {
     return {
       is: "descriptor",
@@ -52,6 +60,11 @@ export function openLogTarget(settings: LogSettings, circumstances: LogCircumsta
   } catch (error) {
     throw new Error(`open maillog_file ${path}: ${systemErrorText(error)}`, { cause: error });
   }
+}
+
+/** Standard output or error: whoever reads it may stop reading, and mail is not to wait for him. */
+function inherited(fd: 1 | 2): LogTarget {
+  return { is: "descriptor", fd: openUnhurried(fd) };
 }
 
 /** Whether the target's descriptor is a file of its own. */
@@ -70,8 +83,13 @@ export function lineStyle(settings: LogSettings, host: string, pid: number): Lin
 }
 
 /** The writer for a target. */
-export function writerFor(target: LogTarget, settings: LogSettings, style: LineStyle): LogWriter {
+export function writerFor(
+  target: LogTarget,
+  settings: LogSettings,
+  style: LineStyle,
+  options: WriterOptions = {},
+): LogWriter {
   return target.is === "syslog"
-    ? syslogWriter(settings.syslog_facility, style)
-    : descriptorWriter(target.fd, style);
+    ? syslogWriter(settings.syslog_facility, style, options)
+    : descriptorWriter(target.fd, style, options);
 }

@@ -11,6 +11,7 @@ import { countEvents } from "../observe/event_metrics.ts";
 import type { Log } from "../observe/log.ts";
 import type { LogWriter } from "../observe/log_writer.ts";
 import { Metrics } from "../observe/metrics.ts";
+import { countLostLines } from "../observe/lost_lines.ts";
 import { countProcess } from "../observe/process_metrics.ts";
 import { listen, type Listener, onConnectionBug } from "../platform/socket/connection.ts";
 import { hostName } from "../platform/host.ts";
@@ -118,7 +119,9 @@ class Worker {
     const configuration = this.#configuration = configurationOf(boot);
     const { settings } = configuration;
     this.#keys = boot.configuration.texts.keys ?? {};
-    const writer = writerFor(boot.log, settings, lineStyle(settings, hostName(), ownPid()));
+    const writer = writerFor(boot.log, settings, lineStyle(settings, hostName(), ownPid()), {
+      lost: countLostLines(this.#metrics),
+    });
     this.#writer = writer;
     const observe = countEvents(this.#metrics);
     const logFor = ({ syslog_name: syslogName }: Service["settings"]) =>

@@ -21,6 +21,8 @@ export interface Submission extends
     | "hold"
     | "verp"
     | "trace"
+    | "created"
+    | "replaces"
   > {
   /** Accept and throw away (access DISCARD). */
   readonly discard?: boolean;

@@ -221,7 +221,8 @@ export class Incoming implements IncomingMessage {
     late: LateChanges,
     { sender, recipients, expanded }: Pick<Envelope, "sender" | "recipients" | "expanded">,
   ): Envelope {
-    const { id, arrival, origin, eightBit, smtputf8, contentFilter, hold, kind, trace } = this.#submission;
+    const { id, arrival, origin, eightBit, smtputf8, contentFilter, hold, created, replaces, kind, trace } =
+      this.#submission;
     const { filter, isHeld, messageId, requireTls, tlsNotRequired, ret, envid } = this.#message;
     return {
       id,
@@ -239,6 +240,9 @@ export class Incoming implements IncomingMessage {
       contentFilter: filter ?? late.contentFilter ?? contentFilter,
       hold: hold || late.hold || isHeld || undefined,
       overLimit: late.overLimit || undefined,
+      created,
+      replaces,
+      completeHeaders: this.#submission.completeHeaders || undefined,
       kind,
       verp: this.#verp(sender),
       trace,

@@ -5,7 +5,7 @@ import type { QueueId } from "../queue/envelope.ts";
 import { type QueueCounts, QUEUES_IN_ORDER } from "../queue/store.ts";
 import { MOST_IDS, type WorkerRow, type WorkerVerb } from "../worker/protocol/worker_verbs.ts";
 import type { ControlService } from "./control/control_session.ts";
-import { MOST_WORDS, type Which, words } from "./control/control_verbs.ts";
+import { MOST_WORDS, words } from "./control/control_verbs.ts";
 import { ServiceFault } from "./control/service_fault.ts";
 import type { AcmeStatus } from "./control/acme_status.ts";
 import type { ServiceStatus } from "./control/service_status.ts";
@@ -16,6 +16,8 @@ import type { WorkerProcess } from "./worker_process.ts";
 export interface AnswerParts {
   /** Workers that serve now. */
   readonly serving: () => readonly WorkerProcess[];
+  /** Workers of before a reload, which have messages as long as they last. */
+  readonly draining: () => readonly WorkerProcess[];
   readonly status: () => ServiceStatus;
   readonly reload: () => Promise<void>;
   /** Begins to end the service; what is in flight ends first unless `abort`. */
@@ -68,12 +70,6 @@ async function* batches(ids: AsyncIterable<QueueId>): AsyncGenerator<readonly Qu
   if (batch.length > 0) yield batch;
 }
 
-interface MoveCall {
-  readonly args: Which;
-  readonly items: AsyncIterable<QueueId>;
-  readonly signal: AbortSignal;
-}
-
 function optionally(status: AcmeStatus | undefined): { readonly status?: AcmeStatus } {
   return status === undefined ? {} : { status };
 }
@@ -81,16 +77,6 @@ function optionally(status: AcmeStatus | undefined): { readonly status?: AcmeSta
 /** Carries out what is asked over the control socket. */
 export function controlService(parts: AnswerParts): ControlService {
   const { serving } = parts;
-  const move =
-    (verb: "flush" | "hold" | "unhold" | "expire" | "delete" | "requeue") =>
-    async ({ args: { all }, items, signal }: MoveCall): Promise<number> => {
-      if (all === true) return sum(await askAll(serving(), verb, {}, { signal }));
-      let moved = 0;
-      for await (const ids of batches(items)) {
-        moved += sum(await askAll(serving(), verb, { ids }, { signal }));
-      }
-      return moved;
-    };
   const end = (how: "stop" | "abort") => () => Promise.resolve((parts.end(how), null));
   return {
     status: () => Promise.resolve(parts.status()),
@@ -132,13 +118,22 @@ export function controlService(parts: AnswerParts): ControlService {
       return count;
     },
     counts: async ({ signal }) => sumOfCounts(await askAll(serving(), "counts", {}, { signal })),
-    flush: move("flush"),
+    async flush({ args: { all }, items, signal }) {
+      if (all === true) return sum(await askAll(serving(), "flush", {}, { signal }));
+      let moved = 0;
+      for await (const ids of batches(items)) {
+        moved += sum(await askAll(serving(), "flush", { ids }, { signal }));
+      }
+      return moved;
+    },
+    async move({ args: { all, ...args }, items, row, signal }) {
+      const options = { signal, rows: rowsTo<"move">(row) };
+      const holders = () => [...serving(), ...parts.draining()];
+      if (all === true) await askAll(holders(), "move", args, options);
+      else for await (const ids of batches(items)) await askAll(holders(), "move", { ...args, ids }, options);
+      return null;
+    },
     flush_site: async ({ args, signal }) => together(await askAll(serving(), "flush_site", args, { signal })),
-    hold: move("hold"),
-    unhold: move("unhold"),
-    expire: move("expire"),
-    delete: move("delete"),
-    requeue: move("requeue"),
     cat: async ({ args, row, signal }) =>
       sum(await askAll(serving(), "cat", args, { signal, rows: rowsTo<"cat">(row) })),
     explain: async ({ items, signal }) =>

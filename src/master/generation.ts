@@ -136,6 +136,13 @@ export class Generation {
     );
   }
 
+  /** Processes that finish what is in flight. */
+  get draining(): readonly WorkerProcess[] {
+    return this.#members.flatMap(({ state, worker }) =>
+      state === "draining" && worker !== undefined ? [worker] : []
+    );
+  }
+
   get complete(): boolean {
     return this.#members.every(({ state }) => state === "ready");
   }

@@ -423,6 +423,7 @@ export class Master {
   /** Carries out requests of the control socket. */
   readonly control: ControlService = controlService({
     serving: () => this.#current?.serving ?? [],
+    draining: () => [...this.#draining].flatMap((each) => each.draining),
     status: () => this.status(),
     reload: () => this.reload(),
     end: (how) => {

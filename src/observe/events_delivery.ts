@@ -69,6 +69,13 @@ export const deliveryEvents = {
     (e) => `${e.id}: from=<${e.from}>, status=${e.status}, returned to sender`,
   ),
   removed: event<{ id: string }>("info", (e) => `${e.id}: removed`),
+  /** `orig_id`: of the message that has gone through cleanup(8) again. */
+  pickedUp: event<{ id: string; uid: number; from: string; orig_id?: string }>(
+    "info",
+    (e) => `${e.id}: uid=${e.uid} from=<${e.from}>${e.orig_id === undefined ? "" : ` orig_id=${e.orig_id}`}`,
+  ),
+  /** `effect`: placed on hold, released from hold, expired, removed, requeued (postsuper(1)). */
+  superintended: event<{ id: string; effect: string }>("info", (e) => `${e.id}: ${e.effect}`),
   /** `kind`: sender non-delivery, sender delay, sender delivery status, postmaster non-delivery, postmaster delay. */
   notification: event<{ id: string; kind: string; notice: string }>(
     "info",

@@ -12,6 +12,8 @@ export interface ActiveMessage {
   readonly size: number;
   readonly warned: boolean;
   readonly forcedExpire: boolean;
+  /** It is to go through cleanup(8) again. */
+  readonly requeue: boolean;
   /** When it entered the active queue, milliseconds since 1970. */
   readonly activeSince: number;
   /** Let go when much content waits in memory; then the store is asked again. */
@@ -39,8 +41,12 @@ export interface ActiveMessage {
   readonly traced: ReportedRecipient[] | undefined;
   /** It is a probe: nothing of it is in the store. */
   readonly probe?: Probe;
-  /** The service is stopping: the message goes back as it was. */
+  /** The service is stopping, or an operator has other plans: the message goes back as it was. */
   putBack?: boolean;
+  /** An operator has taken it out of its run; `gone` when it is deleted. */
+  recalled?: "back" | "gone";
+  /** Where its recipients wait, or have waited; each takes those out that have not been handed to an agent and answers how many. */
+  jobs?: { readonly withdraw: () => number }[];
 }
 
 /** What a notice is due for: a recipient and one or more results. */
@@ -94,6 +100,7 @@ export function activate(stored: StoredMessage, pending: number, now: number): A
     size: stored.content.size,
     warned: stored.warned,
     forcedExpire,
+    requeue: stored.requeue === true,
     activeSince: now,
     content: stored.content,
     outstanding: pending,
@@ -118,6 +125,7 @@ export function activateProbe(probe: Probe, now: number): ActiveMessage {
     size: content.size,
     warned: false,
     forcedExpire: false,
+    requeue: false,
     activeSince: now,
     content,
     outstanding: envelope.recipients.length,

@@ -35,6 +35,8 @@ export class ActiveQueue {
   readonly #options: ActiveQueueOptions;
   readonly #messages = new Map<QueueId, ActiveMessage>();
   #opening = 0;
+  /** Of those that are being opened, what is not wanted any more. */
+  readonly #recalled = new Set<QueueId>();
   #recipients = 0;
   #heldBytes = 0;
   #scheduled = false;
@@ -63,6 +65,16 @@ export class ActiveQueue {
   /** Recipients without an outcome. */
   get recipients(): number {
     return this.#recipients;
+  }
+
+  /** A message that is active, unless it is still being opened. */
+  get(id: QueueId): ActiveMessage | undefined {
+    return this.#messages.get(id);
+  }
+
+  /** A message that is on its way in is to go back. */
+  recall(id: QueueId): void {
+    if (this.#opening > 0 || this.#taking) this.#recalled.add(id);
   }
 
   messages(): ActiveMessage[] {
@@ -166,9 +178,10 @@ export class ActiveQueue {
 
   #enter(id: QueueId, stored: StoredMessage): void {
     this.#opening--;
-    if (this.#stopped) {
+    const isRecalled = this.#recalled.delete(id);
+    if (isRecalled || this.#stopped) {
       this.#options.store.release(id);
-      return this.#options.left();
+      return this.#left();
     }
     const pending = pendingIndexes(stored.states);
     const message = activate(stored, pending.length, this.#options.clock.now());
@@ -191,6 +204,8 @@ export class ActiveQueue {
 
   #failed(id: QueueId, error: unknown): void {
     this.#opening--;
+    // Deleted while it was being opened.
+    if (this.#recalled.delete(id)) return this.#left();
     this.#options.log.note("qmgr", "warning", `${id}: cannot open the message: ${systemErrorText(error)}`);
     try {
       const until = this.#options.waits.now() + this.#options.retryAfter;
@@ -199,6 +214,11 @@ export class ActiveQueue {
     } catch {
       // The store has put it aside; it says so itself.
     }
+    this.#left();
+  }
+
+  #left(): void {
+    if (this.#opening === 0 && !this.#taking) this.#recalled.clear();
     if (this.#more) this.wake();
     this.#options.left();
   }

@@ -37,9 +37,10 @@ export function allDone(message: ActiveMessage): boolean {
 
 /** Removes a message from the queue. */
 export function removeMessage(message: ActiveMessage, world: Pick<RunWorld, "store" | "log">): RunEnd {
-  if (message.probe === undefined) world.store.remove(message.id);
-  else message.probe.ended();
-  world.log.emit("qmgr", "removed", { id: message.id });
+  message.probe?.ended();
+  // Deleted by an operator in the meantime: that has been told.
+  const wasThere = message.probe !== undefined || world.store.remove(message.id);
+  if (wasThere) world.log.emit("qmgr", "removed", { id: message.id });
   return { is: "removed" };
 }
 
@@ -50,18 +51,31 @@ export function removeMessage(message: ActiveMessage, world: Pick<RunWorld, "sto
 export async function endRun(message: ActiveMessage, world: RunWorld): Promise<RunEnd> {
   const now = world.now();
   expire(message, world, now);
-  const failed = await tell(message, world, "failed", [
-    ...entries(message, message.failures),
-    ...message.partFailures,
-  ]);
-  const succeeded = await report(message, world);
+  const { failed, succeeded } = await tellWhatIsFinal(message, world);
   const late = message.deferred.length > 0 && isLate(message, world, now);
   const warned = late && await tell(message, world, "delayed", entries(message, message.deferred));
   if (failed && succeeded && message.deferred.length === 0) return removeMessage(message, world);
   const changes = finalChanges(message, failed, succeeded);
-  const until = world.waits() + waitingTime(now - message.envelope.arrival, world.backoff, world.random());
+  const until = message.recalled === undefined
+    ? world.waits() + waitingTime(now - queuedAt(message), world.backoff, world.random())
+    : world.waits();
   world.store.defer(message.id, until, changes, { warned: message.warned || warned });
   return { is: "deferred", until };
+}
+
+/** Sends the notices of what is settled; answers which of them need not be sent again. */
+export async function tellWhatIsFinal(
+  message: ActiveMessage,
+  world: RunWorld,
+): Promise<{ readonly failed: boolean; readonly succeeded: boolean }> {
+  const failures = [...entries(message, message.failures), ...message.partFailures];
+  const failed = await tell(message, world, "failed", failures);
+  return { failed, succeeded: await report(message, world) };
+}
+
+/** Since when it is in the queue, as far as its age matters for what is done with it. */
+function queuedAt({ envelope: { created, arrival } }: ActiveMessage): number {
+  return created ?? arrival;
 }
 
 /** Reports what went well; where a report on the whole run is wanted that is in it (bounce(8)). */
@@ -72,15 +86,15 @@ async function report(message: ActiveMessage, world: RunWorld): Promise<boolean>
 }
 
 function isLate(message: ActiveMessage, world: RunWorld, now: number): boolean {
-  return world.delayWarning > 0 && !message.warned && now >= message.envelope.arrival + world.delayWarning;
+  return world.delayWarning > 0 && !message.warned && now >= queuedAt(message) + world.delayWarning;
 }
 
 /** A message past its lifetime fails for all recipients that are still deferred (maximal_queue_lifetime). */
 function expire(message: ActiveMessage, world: RunWorld, now: number): void {
-  const { sender, arrival } = message.envelope;
+  const { sender } = message.envelope;
   const lifetime = sender === "" ? Math.min(world.bounceLifetime, world.lifetime) : world.lifetime;
   if (message.deferred.length === 0) return;
-  if (!message.forcedExpire && now < arrival + lifetime) return;
+  if (!message.forcedExpire && now < queuedAt(message) + lifetime) return;
   world.log.emit("qmgr", "expired", {
     id: message.id,
     from: quoteAddress(sender),

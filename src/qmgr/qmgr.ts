@@ -7,15 +7,16 @@ import { splitList } from "../config/syntax/list.ts";
 import { type Ending, onAbort } from "../base/ending.ts";
 import type { Agent, Outcome } from "../delivery/agent.ts";
 import type { Log } from "../observe/log.ts";
-import type { Envelope } from "../queue/envelope.ts";
-import type { QueueStore } from "../queue/store.ts";
+import type { Envelope, QueueId } from "../queue/envelope.ts";
+import type { MoveEffect, QueueStore } from "../queue/store.ts";
 import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { Route, Router } from "../routing/route.ts";
 import type { ActiveMessage } from "./active_message.ts";
 import { assign, type Assignment, delayed, destinationKey } from "./assign.ts";
 import { ActiveQueue } from "./active_queue.ts";
 import { DeliverySlots } from "./delivery_slots.ts";
-import { allDone, endRun, removeMessage, type RunEnd, type RunWorld } from "./end_run.ts";
+import { allDone, endRun, removeMessage, type RunEnd, type RunWorld, tellWhatIsFinal } from "./end_run.ts";
+import type { Requeue, Requeued } from "./requeue.ts";
 import type { Probe } from "./probe.ts";
 import { sortRecipients } from "./sort_recipients.ts";
 import { type Recorded, recordOutcomes, runDelivery } from "./run_delivery.ts";
@@ -37,6 +38,8 @@ export interface QmgrDeps {
   /** Concurrent deliveries of all transports together; without it no limit. */
   readonly mostDeliveries?: number;
   readonly bounce: Bouncer;
+  /** Sends a message through cleanup(8) again (postsuper(1) -r). */
+  readonly requeue: Requeue;
   readonly log: Log;
   /** The log of a transport with a syslog_name of its own; without it `log`. */
   readonly transportLog?: (transport: string) => Log;
@@ -156,6 +159,7 @@ class QueueManager implements Qmgr {
       this.#deps.log.note("qmgr", "warning", text);
     }
     this.#deps.store.onArrival(() => this.#active.wake());
+    this.#deps.store.onRecall((id, effect) => this.#recall(id, effect));
     this.#queueRun();
   }
 
@@ -244,6 +248,7 @@ class QueueManager implements Qmgr {
   /** A message enters the active queue: every pending recipient finds its destination. */
   #begin(message: ActiveMessage, pending: readonly number[]): void {
     const { envelope } = message;
+    if (message.requeue) return void this.#requeue(message, pending);
     this.#deps.log.emit("qmgr", "queueActive", {
       id: message.id,
       from: quoteAddress(envelope.sender),
@@ -259,6 +264,41 @@ class QueueManager implements Qmgr {
       routes.push(route);
     }
     this.#enqueue(message, pending, routes);
+  }
+
+  /** An operator has other plans with a message: what has not begun does not begin, what has ends as it does. */
+  #recall(id: QueueId, effect: MoveEffect): void {
+    const message = this.#active.get(id);
+    if (message === undefined) return this.#active.recall(id);
+    message.recalled = effect === "deleted" ? "gone" : "back";
+    const waiting = (message.jobs ?? []).reduce((sum, job) => sum + job.withdraw(), 0);
+    if (waiting > 0) this.#putBack(message, waiting);
+  }
+
+  /** What is still to be told of it is told first: the message that takes its place knows nothing of that. */
+  async #requeue(message: ActiveMessage, pending: readonly number[]): Promise<void> {
+    const { failed, succeeded } = await tellWhatIsFinal(message, this.#world);
+    const requeued: Requeued = failed && succeeded ? await this.#requeued(message, pending) : { is: "later" };
+    this.#active.settled(message, pending.length);
+    if (requeued.is === "done" || message.recalled === "gone") return this.#left(message, { is: "removed" });
+    if (requeued.is === "later") {
+      const until = this.#waits.now() + this.#world.backoff.minimal;
+      this.#deps.store.defer(message.id, until, []);
+      return this.#left(message, { is: "deferred", until });
+    }
+    message.failures.length = message.successes.length = message.partFailures.length = 0;
+    for (const index of pending) message.failures.push({ index, detail: requeued.detail });
+    this.#end(message);
+  }
+
+  async #requeued(message: ActiveMessage, pending: readonly number[]): Promise<Requeued> {
+    try {
+      const content = await this.#active.content(message);
+      return await this.#deps.requeue({ envelope: message.envelope, content, pending });
+    } catch (error) {
+      this.#deps.log.note("qmgr", "warning", `${message.id}: cannot requeue: ${systemErrorText(error)}`);
+      return { is: "later" };
+    }
   }
 
   /** A router that throws has a bug; the recipient waits for its repair. */
@@ -288,7 +328,7 @@ class QueueManager implements Qmgr {
       this.#deps.log.note("qmgr", "warning", `${message.id}: cannot route: ${systemErrorText(error)}`);
       while (routes.length < pending.length) routes.push({ is: "trouble", why: String(error) });
     }
-    if (this.#stopping) return this.#putBack(message, pending.length);
+    if (this.#stopping || message.recalled !== undefined) return this.#putBack(message, pending.length);
     this.#enqueue(message, pending, routes);
   }
 
@@ -505,6 +545,7 @@ class QueueManager implements Qmgr {
   }
 
   #end(message: ActiveMessage): void {
+    if (message.recalled === "gone") return this.#left(message, { is: "removed" });
     if (message.putBack === true) return this.#release(message);
     if (allDone(message)) return this.#left(message, removeMessage(message, this.#world));
     void endRun(message, this.#world).then(

@@ -8,8 +8,10 @@ import type { Envelope, QueueId, Recipient } from "../queue/envelope.ts";
 import { fakeClock, settle } from "../../test/kit/memory/fake_clock.ts";
 import { memoryLog } from "../../test/kit/memory/memory_log.ts";
 import { contentOf, memoryStore } from "../../test/kit/memory/memory_store.ts";
+import { moves } from "../../test/kit/memory/moves.ts";
 import { createQmgr, type QmgrDeps } from "./qmgr.ts";
 import type { Probe } from "./probe.ts";
+import type { Requeue } from "./requeue.ts";
 import type { QmgrSettings } from "./qmgr_settings.ts";
 
 const SETTINGS: QmgrSettings = {
@@ -87,6 +89,8 @@ interface RigOptions {
   /** Answers at once; without it the test finishes deliveries by hand. */
   readonly answer?: (job: DeliveryJob) => DeliveryReport;
   readonly bounceFails?: boolean;
+  /** What becomes of messages that are to go through cleanup(8) again. */
+  readonly requeue?: Requeue;
 }
 
 function rig(options: RigOptions = {}) {
@@ -145,6 +149,7 @@ function rig(options: RigOptions = {}) {
       succeeded: tell("succeeded"),
       traced: tell("traced"),
     },
+    requeue: options.requeue ?? (() => Promise.resolve({ is: "later" })),
     log,
     transports: ["smtp", "slow"],
     clock,
@@ -323,7 +328,7 @@ test("forced expiration returns the message without another attempt, with the la
   await settle();
   pending[0]!.finish(all(pending[0]!.job, UNREACHED));
   await settle();
-  await store.expire([id]);
+  await moves(store, "expire", [id]);
   await store.retryNow([id]);
   qmgr.wake();
   await clock.advance(1);
@@ -331,6 +336,102 @@ test("forced expiration returns the message without another attempt, with the la
   expect(log.lines).toContain("qmgr: ID1: from=<s@example.org>, status=force-expired, returned to sender");
   expect(told[0]!.entries[0]!.detail.text).toBe(REFUSED.text);
   expect(store.messages.size).toBe(0);
+});
+
+for (const move of ["hold", "delete", "requeue"] as const) {
+  test(`${move} in the middle of a run: what has begun ends, what has not begun does not begin`, async () => {
+    const requeued: number[] = [];
+    const { put, store, pending, told, qmgr, log } = rig({
+      settings: { default_destination_concurrency_limit: 1, initial_destination_concurrency: 1 },
+      requeue: (message) => {
+        requeued.push(...message.pending);
+        store.remove(message.envelope.id);
+        return Promise.resolve({ is: "done" });
+      },
+    });
+    const id = put(["a@x.example", "b@y.example", "c@y.example"]);
+    const behind = put(["d@y.example"]);
+    await settle();
+    expect(pending.map(({ job }) => job.recipients.length)).toEqual([1, 2]);
+    const third = put(["e@y.example", "f@x.example"]);
+    await settle();
+    // The one with two deliveries under way, and two of which nothing has begun.
+    expect(await moves(store, move, [id, behind, third])).toBe(3);
+    await settle();
+    expect(qmgr.counts().active).toBe(1);
+    pending[0]!.finish(all(pending[0]!.job, SENT));
+    pending[0]!.finish(all(pending[0]!.job, BOUNCED));
+    await settle();
+    expect(pending).toEqual([]);
+    const lines = log.lines.filter((line) => line.includes("removed"));
+    if (move === "delete") {
+      expect([store.messages.size, lines, told]).toEqual([0, [], []]);
+    } else if (move === "hold") {
+      expect([...store.messages.values()].map(({ queue }) => queue)).toEqual(["hold", "hold"]);
+      expect([lines, told.map(({ what }) => what)]).toEqual([[`qmgr: ${id}: removed`], ["failed"]]);
+    } else {
+      expect([store.messages.size, requeued]).toEqual([0, [0, 0, 1]]);
+    }
+    expect(qmgr.counts().active).toBe(0);
+  });
+}
+
+test("held in the middle of a run, what was put off waits on hold", async () => {
+  const { put, store, pending } = rig();
+  const id = put(["a@x.example"]);
+  await settle();
+  await moves(store, "hold", [id]);
+  pending[0]!.finish(all(pending[0]!.job, UNREACHED));
+  await settle();
+  expect(store.messages.get(id)).toMatchObject({ queue: "hold", deferred: true });
+});
+
+test("a message that is deleted or held while it is being opened does not become active", async () => {
+  const { store, put, pending, qmgr } = rig();
+  const open = store.open.bind(store);
+  const gate = Promise.withResolvers<void>();
+  store.open = async (id) => (await gate.promise, await open(id));
+  const [held, deleted] = [put(["a@x.example"]), put(["b@x.example"])];
+  await settle();
+  await moves(store, "hold", [held]);
+  await moves(store, "delete", [deleted]);
+  gate.resolve();
+  await settle();
+  expect([pending.length, qmgr.counts().active, store.messages.get(held)!.queue]).toEqual([0, 0, "hold"]);
+});
+
+test("requeue refused returns the message to its sender; put off, it is tried again", async () => {
+  const answers: Awaited<ReturnType<Requeue>>[] = [
+    { is: "later" },
+    { is: "refused", detail: { status: "5.7.1", text: "no such words", action: "failed" } },
+  ];
+  const { put, store, clock, told, log, pending } = rig({
+    requeue: () => Promise.resolve(answers.shift()!),
+  });
+  const id = put(["a@x.example"]);
+  await moves(store, "requeue", [id]);
+  await settle();
+  expect(store.messages.get(id)).toMatchObject({ queue: "deferred", requeue: true });
+  await clock.advance(400_000);
+  expect(told.map(({ what, entries }) => [what, entries[0]!.detail.text])).toEqual([[
+    "failed",
+    "no such words",
+  ]]);
+  expect([store.messages.size, pending.length]).toEqual([0, 0]);
+  expect(log.lines.filter((line) => line.includes("queue active"))).toEqual([]);
+});
+
+test("how long a message may stay counts from when it went through cleanup(8) again", async () => {
+  const { put, clock, store, told } = rig({
+    answer: (job) => all(job, UNREACHED),
+    settings: { maximal_queue_lifetime: 10_000 },
+  });
+  await clock.advance(9_000_000);
+  put(["a@x.example"], { arrival: 0, created: clock.now() });
+  await clock.advance(9_000_000);
+  expect([store.messages.size, told.length]).toEqual([1, 0]);
+  await clock.advance(9_000_000);
+  expect([store.messages.size, told.length]).toEqual([0, 1]);
 });
 
 test("a delay warning is sent once", async () => {
@@ -678,7 +779,7 @@ test("a probe is told of, never answered by a notice, and nothing of it reaches 
     const { qmgr, told, store, log } = rig({ answer: (job) => all(job, outcome), settings });
     const touched: string[] = [];
     const spy = (name: "remove" | "record" | "defer" | "release") =>
-      store[name] = () => void touched.push(name);
+      store[name] = () => touched.push(name) > 0;
     (["remove", "record", "defer", "release"] as const).forEach(spy);
     qmgr.probe(probeOf("a@x.example", heard));
     await settle();

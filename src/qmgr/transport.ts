@@ -105,7 +105,16 @@ export class Transport {
       heapAt: -1,
     };
     destination.jobs.push(job);
+    (share.message.jobs ??= []).push({ withdraw: () => this.#withdraw(job) });
     this.#place(destination);
+  }
+
+  /** Takes out what of a job has not been handed to an agent; answers how many recipients that are. */
+  #withdraw(job: Job): number {
+    if (job.heapAt < 0) return 0;
+    job.destination.jobs.remove(job);
+    this.#place(job.destination);
+    return job.recipients.length - job.next;
   }
 
   /** Starts as many deliveries as limits allow. */

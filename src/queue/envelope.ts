@@ -74,6 +74,15 @@ export interface Envelope {
   readonly hold?: boolean;
   /** It was held for a sending limit of the user's (`mta user release`). */
   readonly overLimit?: boolean;
+  /**
+   * When it came into the queue, where that is not its arrival: it went through cleanup(8) again (postsuper(1) -r). How long it may stay,
+   * and how long it waits for the next attempt, counts from here.
+   */
+  readonly created?: number;
+  /** The message whose place it took then. */
+  readonly replaces?: QueueId;
+  /** Its header was completed like our own mail's (local_header_rewrite_clients), and is if it goes through cleanup(8) again. */
+  readonly completeHeaders?: boolean;
   readonly kind?: MessageKind;
   /** VERP: the two delimiters with which each recipient's copy goes out under a sender that names the recipient (VERP_README). */
   readonly verp?: string;

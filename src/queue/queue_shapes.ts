@@ -134,6 +134,9 @@ function messageShapes(longest: number, most: number) {
     kind: optional(oneOf("mail", "bounce", "notify", "probe")),
     verp: optional(words),
     trace: optional(oneOf("verify", "record")),
+    created: optional(finite),
+    replaces: optional(queueId),
+    completeHeaders: optional(flag),
     longestLine: optional(count),
     messageId: optional(words),
   };

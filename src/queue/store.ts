@@ -76,6 +76,32 @@ export interface StoredMessage {
   readonly warned: boolean;
   /** The operator asked for forced expiration (postsuper(1) -e, -f): the next run returns it to the sender. */
   readonly forcedExpire?: boolean;
+  /** It is to go through cleanup(8) again (postsuper(1) -r) and not to be delivered. */
+  readonly requeue?: boolean;
+  /** An operator has put it on hold, or wants it to stay there. */
+  readonly heldByOperator?: boolean;
+}
+
+/** What an operator does to messages: postsuper(1) -h, -H, -e, -f, -d, -r. */
+export type QueueMove = "hold" | "unhold" | "expire" | "expireAndUnhold" | "delete" | "requeue";
+
+/** What became of a message by it. */
+export type MoveEffect = "held" | "released" | "expired" | "deleted" | "requeued";
+
+/** A message that a move has touched. */
+export interface Moved {
+  readonly id: QueueId;
+  readonly effect: MoveEffect;
+}
+
+/** Which messages a move is for. */
+export interface Selection {
+  /** Without them all that are in the queue when the move begins. */
+  readonly ids?: readonly QueueId[];
+  /** Only those of them that are so; `matches` is not asked about ids. */
+  readonly wanted?: Wanted;
+  /** Nothing is changed; what would be is told. */
+  readonly dryRun?: boolean;
 }
 
 /** A row of the queue listing (postqueue(1)). */
@@ -172,21 +198,21 @@ export interface QueueStore {
     changes: readonly RecipientChange[],
     options?: { readonly warned?: boolean },
   ): void;
-  /** All recipients are done: the message goes. */
-  remove(id: QueueId): void;
+  /** All recipients are done: the message goes. False when it was not there any more. */
+  remove(id: QueueId): boolean;
   /** Puts an active message back as it was (shutdown in mid-run). */
   release(id: QueueId): void;
   /** Resolves when everything recorded so far is on disk. */
   flush(): Promise<void>;
 
   /**
-   * postsuper's and postqueue's moves; each answers how many messages it touched. `undefined` ids = all. An active message is
-   * held when its run ends; a deleted one is gone at once, and what its run still reports is ignored.
+   * An operator's move, some messages at a time: those of a step are durable when they are told, and other work has its turn before the
+   * next; whoever stops asking ends it. A message is touched once, and only if the move changes it. An active one is held, or goes
+   * through cleanup(8), when what of its run has begun is over; a deleted one is gone at once, and what its run still reports is ignored.
    */
-  hold(ids?: readonly QueueId[]): Promise<number>;
-  unhold(ids?: readonly QueueId[]): Promise<number>;
-  expire(ids?: readonly QueueId[]): Promise<number>;
-  delete(ids?: readonly QueueId[]): Promise<number>;
+  move(move: QueueMove, selection?: Selection): AsyncIterable<readonly Moved[]>;
+  /** Called for each active message that a move takes out of its run: what has not begun of that is not to begin. */
+  onRecall(listener: (id: QueueId, effect: MoveEffect) => void): void;
   /** Makes deferred mail due now (postqueue -f, `mta flush`); held mail stays. */
   retryNow(ids?: readonly QueueId[]): Promise<number>;
   /**

@@ -3,7 +3,9 @@ import { onAbort } from "../base/ending.ts";
 import type { Bouncer } from "../bounce/bouncer.ts";
 import { createBouncer } from "../bounce/create_bouncer.ts";
 import { openTemplates } from "../bounce/open_templates.ts";
+import { createRequeue } from "../pickup/requeue.ts";
 import { createQmgr, type Qmgr } from "../qmgr/qmgr.ts";
+import type { Requeue } from "../qmgr/requeue.ts";
 import type { Service } from "../config/service.ts";
 import { createOwnWriter } from "../delivery/mailbox/own_writer.ts";
 import type { MailWriter } from "../delivery/mailbox/writer.ts";
@@ -191,6 +193,7 @@ function openQmgr(
     processLimit: (transport) => partOf(agents.service(transport)?.processLimit ?? 0, context),
     mostDeliveries,
     bounce: closedProgram(services, ["bounce"]) === undefined ? bounce : NO_NOTICES,
+    requeue: openRequeue(context, world),
     log: logOf("qmgr"),
     transportLog: (transport) => logFor(agents.service(transport)?.settings ?? settings),
     transports: agents.names,
@@ -199,5 +202,20 @@ function openQmgr(
     settings: sharedSettings(settings, context),
     parameter: sharedParameter((name) => configuration.parameter(name), context),
     hooks: deliveryHooks(metrics),
+  });
+}
+
+/** Mail that goes through cleanup(8) again goes the way of pickup(8). */
+function openRequeue(context: AssemblyContext, world: MailWorld): Requeue {
+  const { configuration, store, logFor } = context;
+  const pickup = configuration.services.find(({ program }) => program === "pickup");
+  const settings = pickup?.settings ?? configuration.settings;
+  return createRequeue({
+    cleanup: cleanupFor(settings, { context, world }),
+    store,
+    log: logFor(settings),
+    now: () => systemClock.now(),
+    settings,
+    uid: ownIds().uid,
   });
 }

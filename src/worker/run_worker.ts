@@ -28,7 +28,7 @@ import { systemTlsFiles } from "../tls/tls_files.ts";
 import { lineStyle, writerFor } from "./log_target.ts";
 import { countQueue, queueReporter } from "./services/queue_events.ts";
 import { MasterQuestions } from "./questions/master_questions.ts";
-import type { WorkerParts } from "./questions/worker_questions.ts";
+import type { WorkerParts } from "./questions/worker_parts.ts";
 import { type Boot, type FromWorker, type ToWorker, toWorker } from "./protocol/worker_protocol.ts";
 
 /** How often a worker tells master its numbers, in milliseconds. */
@@ -205,9 +205,12 @@ class Worker {
 
   #parts(): WorkerParts | undefined {
     const [store, assembly, configuration] = [this.#store, this.#assembly, this.#configuration];
+    const log = this.#log;
     if (store === undefined || assembly === undefined || configuration === undefined) return undefined;
+    if (log === undefined) return undefined;
     return {
       store,
+      log,
       configuration,
       known: (address) => assembly.known(address),
       snapshot: () => this.#snapshot(),

@@ -88,7 +88,7 @@ function welcome(
     const why = `user ${uid} has too many connections to the control socket; try again later`;
     return sendAway(connection, printLine({ fault: { kind: "busy", why } }));
   }
-  if (user.isOwner || user.may("authorized_mailq_users") || user.may("authorized_flush_users")) {
+  if (ANY_VERB.some(user.may)) {
     return new ControlSession(connection, user, options.service, leave);
   }
   leave();
@@ -96,11 +96,17 @@ function welcome(
   return sendAway(connection, printLine({ fault: { kind: "forbidden", why } }));
 }
 
+const ANY_VERB: readonly MayUse[] = ["authorized_mailq_users", "authorized_flush_users", "mail_owner"];
+
 function userOf(uid: number, options: ControlServerOptions): SessionUser {
   const isOwner = uid === 0 || uid === options.uid;
   let name: { readonly is: string | undefined } | undefined;
   const nameOnce = () => (name ??= { is: options.userName(uid) }).is;
-  const may = (need: MayUse) => isOwner || (need !== "owner" && listsUser(options.users()[need], nameOnce));
+  const may = (need: MayUse) => {
+    if (isOwner) return true;
+    if (need === "owner") return false;
+    return need === "mail_owner" ? uid === options.mailOwner() : listsUser(options.users()[need], nameOnce);
+  };
   return { uid, isOwner, may };
 }
 

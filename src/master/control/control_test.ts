@@ -39,11 +39,7 @@ const idle: ControlService = {
   counts: () => Promise.reject(new Error("not asked")),
   flush: () => Promise.resolve(0),
   flush_site: () => Promise.resolve("started"),
-  hold: () => Promise.resolve(0),
-  unhold: () => Promise.resolve(0),
-  expire: () => Promise.resolve(0),
-  delete: () => Promise.resolve(0),
-  requeue: () => Promise.resolve(0),
+  move: () => Promise.resolve(null),
   cat: () => Promise.resolve(0),
   explain: () => Promise.reject(new Error("not asked")),
   pickup: () => Promise.resolve(null),
@@ -91,7 +87,7 @@ test("a question is answered with its rows and its value", async () => {
 test("items follow a request line by line, however many, and nobody holds them all", async () => {
   let most = 0;
   const { queueDirectory, listener } = await served({
-    hold: async ({ args, items }) => {
+    flush: async ({ args, items }) => {
       expect(args).toEqual({});
       let count = 0;
       for await (const each of items) {
@@ -106,7 +102,7 @@ test("items follow a request line by line, however many, and nobody holds them a
   function* ids() {
     for (let i = 0; i < 200_000; i++) yield id("00000100000A");
   }
-  expect(await askService({ queueDirectory, verb: "hold", args: {}, items: ids() }))
+  expect(await askService({ queueDirectory, verb: "flush", args: {}, items: ids() }))
     .toEqual({ is: "done", value: 200_000 });
   expect(most - before).toBeLessThan(100 * 1024 * 1024);
   listener.close();
@@ -114,13 +110,13 @@ test("items follow a request line by line, however many, and nobody holds them a
 
 test("an item that is none ends the question", async () => {
   const { queueDirectory, listener } = await served({
-    async hold({ items }) {
+    async flush({ items }) {
       let count = 0;
       for await (const _ of items) count++;
       return count;
     },
   });
-  expect(await askService({ queueDirectory, verb: "hold", args: {}, items: [id("../../etc/passwd")] }))
+  expect(await askService({ queueDirectory, verb: "flush", args: {}, items: [id("../../etc/passwd")] }))
     .toEqual({ is: "fault", kind: "malformed", why: "item 1: a queue id expected" });
   listener.close();
 });
@@ -247,5 +243,5 @@ test("a user's name is asked for once in a while, not at each connection", () =>
 test("verbs are those of the table and nothing that an object has besides", () => {
   expect(isVerb("list")).toBe(true);
   for (const name of ["toString", "constructor", "__proto__", ""]) expect(isVerb(name)).toBe(false);
-  expect(Object.values(VERBS).filter(({ mayUse }) => mayUse !== "owner")).toHaveLength(6);
+  expect(Object.values(VERBS).filter(({ mayUse }) => mayUse !== "owner")).toHaveLength(7);
 });

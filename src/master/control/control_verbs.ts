@@ -1,6 +1,7 @@
 import { LOGIN_KINDS, type LoginBan } from "../../anvil/login_ledger.ts";
 import {
   count,
+  type FieldShapes,
   finite,
   flag,
   list,
@@ -15,8 +16,9 @@ import {
 import type { FlushAnswer } from "../../flush/flush.ts";
 import { type RunningAnswer, runningAnswer } from "../../explain/explanation_shape.ts";
 import type { QueueId } from "../../queue/envelope.ts";
-import { queueCounts, queueId } from "../../queue/queue_shapes.ts";
-import type { QueueCounts } from "../../queue/store.ts";
+import { type MoveStep, moveStep, queueMove } from "../../queue/move_shapes.ts";
+import { queueCounts, queueId, queueName } from "../../queue/queue_shapes.ts";
+import type { QueueCounts, QueueMove, QueueName } from "../../queue/store.ts";
 import { type QueueFilter, queueFilter } from "../../queue/filter/queue_filter.ts";
 import { type MessagePiece, messagePiece, type QueueRow, queueRow } from "./queue_rows.ts";
 import { type AcmeStatus, acmeStatus } from "./acme_status.ts";
@@ -40,7 +42,29 @@ export interface Which {
   readonly all?: boolean;
 }
 
-type Move = Verbal<Which, number, { readonly item: QueueId }>;
+type Flush = Verbal<Which, number, { readonly item: QueueId }>;
+
+/** What an operator wants of messages, and of which. */
+export interface MoveArgs {
+  readonly move: QueueMove;
+  /** Only those in one of these queues. */
+  readonly queues?: readonly QueueName[];
+  /** Only those that it means; for all, not for ids. */
+  readonly filter?: QueueFilter;
+  /** Nothing is changed. */
+  readonly dryRun?: boolean;
+  /** Each message is to be told, and is logged. */
+  readonly each?: boolean;
+}
+
+/** The check of them. */
+export const MOVE_ARGS: FieldShapes<MoveArgs> = {
+  move: queueMove,
+  queues: optional(list(queueName, 10)),
+  filter: optional(queueFilter),
+  dryRun: optional(flag),
+  each: optional(flag),
+};
 
 /**
  * Everything that can be asked of the running service, over the control socket or in another way. Counts are of messages.
@@ -59,15 +83,11 @@ export interface ControlVerbs {
   readonly list: Verbal<{ readonly filter?: QueueFilter }, number, { readonly row: QueueRow }>;
   readonly counts: Verbal<None, QueueCounts>;
   /** Makes deferred mail due now (postqueue -f, -i). */
-  readonly flush: Move;
+  readonly flush: Flush;
   /** Deferred mail for a domain (postqueue -s). */
   readonly flush_site: Verbal<{ readonly site: string }, FlushAnswer>;
-  /** postsuper -h, -H, -e, -d, -r. */
-  readonly hold: Move;
-  readonly unhold: Move;
-  readonly expire: Move;
-  readonly delete: Move;
-  readonly requeue: Move;
+  /** postsuper(1) -h, -H, -e, -f, -d, -r: each step that is durable is a row. */
+  readonly move: Verbal<MoveArgs & Which, null, { readonly item: QueueId; readonly row: MoveStep }>;
   /** postcat -q; 0 and no rows when it is not there. */
   readonly cat: Verbal<{ readonly id: QueueId }, number, { readonly row: MessagePiece }>;
   /** A session as `mta explain` is given it, word by word, by what the service has loaded. */
@@ -95,8 +115,8 @@ export type ItemOf<V extends Verb> = ControlVerbs[V]["item"];
 export type RowOf<V extends Verb> = ControlVerbs[V]["row"];
 export type ResultOf<V extends Verb> = ControlVerbs[V]["result"];
 
-/** Who may use a verb: the owner (root or the master's own user), or whom a parameter lists. */
-export type MayUse = "owner" | "authorized_mailq_users" | "authorized_flush_users";
+/** Who may use a verb: the owner (root or the master's own user), mail_owner too, whose files the queue's are, or whom a parameter lists. */
+export type MayUse = "owner" | "mail_owner" | "authorized_mailq_users" | "authorized_flush_users";
 
 /** A verb's check at the door, for both ends, and who may use it. */
 export interface VerbRow<V extends Verb> {
@@ -113,7 +133,7 @@ const none: Shape<None> = record<None>({});
 const never: Shape<never> = () => new Misfit("nothing");
 const NO_STREAMS = { item: never, row: never, takesItems: false } as const;
 
-function move(mayUse: MayUse) {
+function flush(mayUse: MayUse) {
   const args = record<Which>({ all: optional(flag) });
   return { mayUse, args, result: count, item: queueId, row: never, takesItems: true } as const;
 }
@@ -150,18 +170,21 @@ export const VERBS: { readonly [V in Verb]: VerbRow<V> } = {
     row: queueRow,
   },
   counts: { mayUse: "authorized_mailq_users", args: none, result: queueCounts, ...NO_STREAMS },
-  flush: move("authorized_flush_users"),
+  flush: flush("authorized_flush_users"),
   flush_site: {
     mayUse: "authorized_flush_users",
     args: record<ArgsOf<"flush_site">>({ site: text(1024) }),
     result: flushAnswer,
     ...NO_STREAMS,
   },
-  hold: move("owner"),
-  unhold: move("owner"),
-  expire: move("owner"),
-  delete: move("owner"),
-  requeue: move("owner"),
+  move: {
+    mayUse: "mail_owner",
+    args: record<ArgsOf<"move">>({ ...MOVE_ARGS, all: optional(flag) }),
+    result: nothing,
+    item: queueId,
+    row: moveStep,
+    takesItems: true,
+  },
   cat: {
     mayUse: "owner",
     args: record<ArgsOf<"cat">>({ id: queueId }),

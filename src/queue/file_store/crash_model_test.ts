@@ -14,6 +14,7 @@ interface Plan {
 
 async function live(plan: Plan): Promise<World> {
   const world = new World(plan.seed);
+  world.bulk = plan.faults.length === 0;
   const strict = plan.faults.every(({ times }) => times === 1);
   for (const cut of plan.cuts) {
     await world.startThrough(cut.early ?? []);

@@ -11,6 +11,7 @@ import { findListing, listShard } from "./listing.ts";
 import { type Location, QUEUE } from "../index/message_index.ts";
 import { sitesOf } from "../index/site_index.ts";
 import { MessageOpener } from "./message_opener.ts";
+import { Moves } from "./moves.ts";
 import { Operator } from "./operator.ts";
 import { MAX_SHARD, queueIdSource } from "../queue_id.ts";
 import { probeDisk } from "./probe.ts";
@@ -25,11 +26,15 @@ import { SharedSync, SpoolWriter } from "../log/spool.ts";
 import { type StoreWorld, storeWorld } from "./store_world.ts";
 import {
   type Draft,
+  type Moved,
+  type MoveEffect,
   type QueueCounts,
   QueueFault,
   type QueueListing,
+  type QueueMove,
   type QueueStore,
   type RecipientChange,
+  type Selection,
   type StoredMessage,
   type Wanted,
 } from "../store.ts";
@@ -85,6 +90,7 @@ class FileStore implements QueueStore {
   readonly #recent: RecentMessages;
   readonly #opener: MessageOpener;
   readonly #operator: Operator;
+  readonly #moves: Moves;
   readonly #spoolSync: SharedSync;
   readonly #newId: () => QueueId;
   readonly #space: FreeSpace;
@@ -95,6 +101,7 @@ class FileStore implements QueueStore {
   readonly #listeners: (() => void)[] = [];
   /** Messages that wait for the files that they were made of to be gone. */
   readonly #replacing = new Set<Promise<void>>();
+  readonly #recallers: ((id: QueueId, effect: MoveEffect) => void)[] = [];
   #takeDeferred = false;
   #arrived = false;
   #closing = false;
@@ -120,10 +127,17 @@ class FileStore implements QueueStore {
     this.#opener = new MessageOpener(shard, this.#recent, () => this.#recordSoon());
     this.#operator = new Operator({
       shard,
+      now,
+      announce: () => this.#announce(),
+    });
+    this.#moves = new Moves({
+      shard,
       recent: this.#recent,
       now,
-      changed: () => this.#recordSoon(),
+      step: limits.moveStep,
+      flush: () => this.#settled(),
       announce: () => this.#announce(),
+      recall: (id, effect) => this.#recallers.forEach((listener) => listener(id, effect)),
     });
     this.#spoolSync = new SharedSync(() => disk.syncDirectory(shard.paths.spool));
     this.#space = new FreeSpace({ disk, path: shard.paths.own, settings });
@@ -240,20 +254,25 @@ class FileStore implements QueueStore {
     if (this.#closing) return Promise.reject(new QueueFault("append to the queue", "it is being closed"));
     const { bytes, checksum, size } = content;
     const spooled = checksum !== undefined;
+    const old = envelope.replaces === undefined ? undefined : this.#replaced(envelope.replaces);
     this.#lastAppend = this.#now();
     return new Promise((resolve, reject) => {
       this.#appends.add({
         record: {
           type: RECORD.message,
-          flags: (spooled ? FLAG.spooled : 0) | (envelope.hold === true ? FLAG.hold : 0),
+          flags: (spooled ? FLAG.spooled : 0) | (envelope.hold === true ? FLAG.hold : 0) |
+            (old === undefined ? 0 : FLAG.replaces),
           time: envelope.arrival,
           size,
           key: envelope.id,
           meta: JSON.stringify(envelope),
           content: spooled ? printSpooled(checksum, bytes) : bytes,
         },
+        refusal: () => old?.isThere() === false ? old.fault : undefined,
         placed: (at) => {
-          this.#enter(envelope, content, at);
+          const slot = this.#enter(envelope, content, at);
+          // Where it was deleted while this was written, so is what took its place.
+          if (old !== undefined) this.#remove(old.isThere() ? old.slot : slot);
           resolve();
         },
         failed: reject,
@@ -262,7 +281,16 @@ class FileStore implements QueueStore {
     });
   }
 
-  #enter(envelope: Envelope, { bytes, checksum, size }: FinishedContent, at: Location): void {
+  /** The message that a new one takes the place of, if it is still there when the new one is written. */
+  #replaced(id: QueueId) {
+    const { index } = this.#shard;
+    const slot = index.find(id);
+    const stamp = index.stamp[slot];
+    const isThere = () => slot >= 0 && index.stamp[slot] === stamp && index.queue[slot] !== QUEUE.free;
+    return { slot, isThere, fault: new QueueFault(`take the place of message ${id}`, "it is gone") };
+  }
+
+  #enter(envelope: Envelope, { bytes, checksum, size }: FinishedContent, at: Location): number {
     const { index, log } = this.#shard;
     const slot = index.add({
       ...at,
@@ -278,10 +306,11 @@ class FileStore implements QueueStore {
     if (envelope.hold === true) {
       index.flags[slot]! |= FLAG.hold;
       index.move(slot, QUEUE.hold);
-      return;
+      return slot;
     }
     this.#recent.put(slot, { envelope, bytes, checksum });
     this.#arrived = true;
+    return slot;
   }
 
   /** Nobody delivers a message before the file that it is made of is gone for good: it would come again. */
@@ -414,9 +443,14 @@ class FileStore implements QueueStore {
     return (flags & FLAG.deferred) !== 0 ? QUEUE.deferred : QUEUE.incoming;
   }
 
-  remove(id: QueueId): void {
+  remove(id: QueueId): boolean {
     const slot = this.#shard.index.find(id);
-    if (slot < 0) return;
+    if (slot < 0) return false;
+    this.#remove(slot);
+    return true;
+  }
+
+  #remove(slot: number): void {
     this.#recent.drop(slot);
     this.#shard.remove(slot);
     this.#recordSoon();
@@ -442,20 +476,18 @@ class FileStore implements QueueStore {
     return this.#commits.flush();
   }
 
-  async hold(ids?: readonly QueueId[]): Promise<number> {
-    return this.#operator.hold(ids);
+  move(move: QueueMove, selection: Selection = {}): AsyncIterable<readonly Moved[]> {
+    return this.#moves.move(move, selection);
   }
 
-  async unhold(ids?: readonly QueueId[]): Promise<number> {
-    return this.#operator.unhold(ids);
+  /** What was deleted does not come again from the file that it was made of. */
+  async #settled(): Promise<void> {
+    await Promise.all(this.#replacing);
+    await this.flush();
   }
 
-  async expire(ids?: readonly QueueId[]): Promise<number> {
-    return this.#operator.expire(ids);
-  }
-
-  async delete(ids?: readonly QueueId[]): Promise<number> {
-    return this.#operator.delete(ids);
+  onRecall(listener: (id: QueueId, effect: MoveEffect) => void): void {
+    this.#recallers.push(listener);
   }
 
   async retryNow(ids?: readonly QueueId[]): Promise<number> {

@@ -10,6 +10,7 @@ import { openFileStore } from "./file_store.ts";
 import type { FileStoreOptions, QueueEvent } from "../log/file_store_options.ts";
 import type { Content, QueueStore } from "../store.ts";
 import { HELD_UP, until } from "../../../test/kit/waiting.ts";
+import { moves } from "../../../test/kit/memory/moves.ts";
 
 let directory: string;
 let events: QueueEvent[];
@@ -152,8 +153,8 @@ test("deferral, states, warning and forced expiration are there after a restart"
   const detail = { status: "4.4.1", text: "connect to x: refused", action: "delayed" } as const;
   store.record(id, [{ index: 0, state: { is: "done" } }]);
   store.defer(id, 5_000_000_000_000, [{ index: 1, state: { is: "pending", why: detail } }], { warned: true });
-  expect(await store.expire([id])).toBe(1);
-  expect(await store.expire([id])).toBe(0);
+  expect(await moves(store, "expire", [id])).toBe(1);
+  expect(await moves(store, "expire", [id])).toBe(0);
   await stop(store);
   store = await start();
   expect((await store.counts()).deferred).toBe(1);
@@ -197,13 +198,13 @@ test("hold and unhold move messages, an active one when its run ends; held mail 
   const [one, two] = [await put(store, "1"), await put(store, "2", { hold: true })];
   expect(await store.counts()).toMatchObject({ incoming: 1, hold: 1 });
   expect(await store.takeDue(Date.now(), 10)).toEqual([one]);
-  expect(await store.hold()).toBe(1);
+  expect(await moves(store, "hold")).toBe(1);
   expect(await store.counts()).toMatchObject({ active: 1, hold: 1 });
   store.defer(one, 1, []);
   expect(await store.counts()).toMatchObject({ active: 0, hold: 2 });
   expect(await store.retryNow()).toBe(0);
   expect(await store.takeDue(Date.now(), 10)).toEqual([]);
-  expect(await store.unhold([two])).toBe(1);
+  expect(await moves(store, "unhold", [two])).toBe(1);
   expect(await store.takeDue(Date.now(), 10)).toEqual([two]);
 });
 
@@ -215,7 +216,7 @@ test("retryNow makes deferred mail due, delete takes any, and ids that are not t
   expect(await store.retryNow(["000000000000" as QueueId])).toBe(0);
   expect(await store.retryNow([id, id])).toBe(1);
   expect(await store.takeDue(Date.now(), 1)).toEqual([id]);
-  expect(await store.delete([id])).toBe(1);
+  expect(await moves(store, "delete", [id])).toBe(1);
   store.record(id, [{ index: 0, state: { is: "done" } }]);
   store.defer(id, 1, []);
   store.remove(id);
@@ -363,7 +364,7 @@ test("messages that compaction moves in the middle of a listing are in it, each 
   const log = join(directory, "mta/shard-0/log");
   const first = readdirSync(log).sort()[0]!;
   const kept = ids.filter((_, at) => at % 10 === 9);
-  await store.delete(ids.slice(1).filter((id) => !kept.includes(id)));
+  await moves(store, "delete", ids.slice(1).filter((id) => !kept.includes(id)));
   await until("the log has shrunk", () => readdirSync(log).length <= 3 && !readdirSync(log).includes(first));
   for (let next = await listing.next(); next.done !== true; next = await listing.next()) {
     listed.push(next.value.id);

@@ -46,6 +46,42 @@ async function* listQueue(shard: Shard, name: QueueName, wanted: Wanted): AsyncI
   }
 }
 
+/**
+ * Rows of the messages that were there when their stamps were taken (`MessageIndex.stamps`) and are still, whatever queue they move to
+ * meanwhile and wherever compaction puts them: each once, none is passed over.
+ */
+export async function* listStamped(
+  shard: Shard,
+  stamps: Uint32Array,
+  { queues, before = Infinity }: Pick<Wanted, "queues" | "before"> = {},
+): AsyncIterable<QueueListing> {
+  const { index, log } = shard;
+  const seen = new SlotSet();
+  const [records, states] = [new AheadReader(), new AheadReader()];
+  const isWanted = (slot: number) =>
+    index.stamp[slot] === stamps[slot] && index.queue[slot] !== QUEUE.free && !seen.has(slot) &&
+    index.arrival[slot]! <= before && queues?.includes(index.queueName(slot)) !== false;
+  const moved: number[] = [];
+  let last = -1;
+  for (;;) {
+    const segment = log.segments.find(({ number }) => number > last);
+    if (segment === undefined) break;
+    last = segment.number;
+    for (const slot of index.slotsIn(segment.number)) {
+      if (!isWanted(slot)) continue;
+      const row = await listMessage(shard, { slot, segment, records, states });
+      if (row === undefined) moved.push(slot);
+      else seen.add(slot);
+      if (row !== undefined && index.stamp[slot] === stamps[slot]) yield row;
+    }
+  }
+  // Moved to the segment that we were in, while we read.
+  for (const slot of moved) {
+    const row = isWanted(slot) ? await findListing(shard, index.idOf(slot)) : undefined;
+    if (row !== undefined && index.stamp[slot] === stamps[slot]) yield row;
+  }
+}
+
 /** One message's row; undefined when it is not there or cannot be read. */
 export async function findListing(shard: Shard, id: QueueId): Promise<QueueListing | undefined> {
   const { index, log } = shard;

@@ -51,6 +51,8 @@ export class MessageOpener {
       content,
       warned: (flags & FLAG.warned) !== 0,
       forcedExpire: (flags & FLAG.expire) !== 0,
+      requeue: (flags & FLAG.requeue) !== 0,
+      heldByOperator: (flags & FLAG.byOperator) !== 0,
     };
   }
 

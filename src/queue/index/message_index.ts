@@ -166,6 +166,11 @@ export class MessageIndex {
     return this.#heapOf(queue)?.first;
   }
 
+  /** Which message each slot holds now: whoever goes through them later tells by it what has come since. */
+  stamps(): Uint32Array {
+    return this.stamp.slice(0, this.#used);
+  }
+
   /** All slots in use. */
   slots(): Uint32Array {
     const out = new Uint32Array(this.count);

@@ -24,7 +24,7 @@ export class Appends implements Source {
   fill(batch: Batch): void {
     const entries = this.#entries;
     let at = 0;
-    while (at < entries.length && at < MOST_MESSAGES && batch.bytes < MOST_BYTES) batch.add(entries[at++]!);
+    while (at < entries.length && at < MOST_MESSAGES && batch.bytes < MOST_BYTES) add(batch, entries[at++]!);
     this.#entries = at === entries.length ? [] : entries.slice(at);
   }
 
@@ -33,4 +33,10 @@ export class Appends implements Source {
     this.#entries = [];
     for (const entry of entries) entry.failed(fault);
   }
+}
+
+function add(batch: Batch, entry: Entry): void {
+  const fault = entry.refusal?.();
+  if (fault === undefined) batch.add(entry);
+  else entry.failed(fault);
 }

@@ -175,7 +175,7 @@ export class Compaction implements Source {
     batch.add({
       record: {
         type: RECORD.message,
-        flags: (head.flags & ~(FLAG.hold | FLAG.inherits)) | hold,
+        flags: (head.flags & FLAG.spooled) | hold,
         time: head.time,
         size: head.size,
         key: head.key,

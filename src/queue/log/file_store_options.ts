@@ -50,6 +50,8 @@ export interface QueueLimits {
   readonly longestWait: number;
   /** After a failed write nothing is tried again for this long. */
   readonly faultPause: number;
+  /** Messages that an operator's move changes before the disk is waited for and others have their turn. */
+  readonly moveStep: number;
   /** How often the store looks whether it can take mail, also when none comes, in milliseconds. */
   readonly checkTime: number;
 }
@@ -69,6 +71,7 @@ export const QUEUE_LIMITS: QueueLimits = {
   idleTime: 5000,
   longestWait: Infinity,
   faultPause: 1000,
+  moveStep: 500,
   checkTime: 5000,
 };
 

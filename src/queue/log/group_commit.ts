@@ -15,6 +15,8 @@ export interface Entry {
   failed(fault: QueueFault): void;
   /** A record that goes right behind this one, in the same batch. */
   readonly follow?: Entry;
+  /** Why it is not to be written any more, asked right before it is. */
+  readonly refusal?: () => QueueFault | undefined;
 }
 
 /** The two ends of a promise. */

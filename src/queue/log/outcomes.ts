@@ -1,6 +1,6 @@
 import type { Batch, Source } from "./group_commit.ts";
 import { type MessageIndex, QUEUE } from "../index/message_index.ts";
-import { FLAG, RECORD, type RecordToWrite } from "./record.ts";
+import { FLAG, RECORD, type RecordToWrite, STATE_FLAGS } from "./record.ts";
 import type { SegmentLog } from "./segment_log.ts";
 import { printChanges, printStates } from "./states.ts";
 import type { RecipientChange, RecipientState } from "../store.ts";
@@ -18,8 +18,6 @@ interface Run {
   version: number;
 }
 
-/** Flags that a state record carries. */
-const STATE_FLAGS = FLAG.hold | FLAG.deferred | FLAG.expire | FLAG.warned;
 /** Room in one batch for outcomes. */
 const MOST_BYTES = 4 * 1024 * 1024;
 

@@ -24,9 +24,19 @@ export const FLAG = {
   spooled: 16,
   /** The states are those that changed, as pairs of index and state; without it they are all of them. */
   delta: 32,
-  /** The message came from another shard: its meta also says what was known of it there. */
+  /** Of a message's record: it came from another shard, and its meta also says what was known of it there. */
   inherits: 64,
+  /** Of a message's record: it takes the place of another one, which its envelope names. */
+  replaces: 128,
+  /** Of a state: it was an operator who held the message. */
+  byOperator: 64,
+  /** Of a state: the message is to go through cleanup(8) again (postsuper(1) -r). */
+  requeue: 128,
 } as const;
+
+/** Flags that a state record carries. */
+export const STATE_FLAGS = FLAG.hold | FLAG.deferred | FLAG.expire | FLAG.warned | FLAG.byOperator |
+  FLAG.requeue;
 
 /** Bytes before the key. */
 export const HEADER_LENGTH = 44;

@@ -20,7 +20,7 @@ import type { SegmentLog } from "./segment_log.ts";
 import { type SegmentMeta, segmentMeta } from "./segment_meta.ts";
 import { type Gap, SegmentReader } from "./segment_reader.ts";
 import { parseChanges, parseInheritance } from "./states.ts";
-import { readStored, storedSites } from "./stored.ts";
+import { parseEnvelope, readStored, storedSites } from "./stored.ts";
 import { QueueFault } from "../store.ts";
 
 /** Where replay puts what it finds. */
@@ -278,8 +278,7 @@ function replayRecord(bytes: Buffer, at: number, found: Found): number {
   switch (head.type) {
     case RECORD.message:
       segment.messages++;
-      replayMessage(head, length, meta, found);
-      return 0;
+      return replayMessage(head, length, meta, found);
     case RECORD.state:
       replayState(head, length, meta, found);
       return 0;
@@ -300,13 +299,14 @@ function newer({ segment, offset }: Found, what: string): QueueFault {
   );
 }
 
-function replayMessage(head: RecordHead, length: number, meta: () => Buffer, found: Found): void {
-  if (parseQueueId(head.key) === undefined) return;
-  const { segment, offset, options: { index, log, outcomes } } = found;
+/** Enters a message; answers how many left for it. */
+function replayMessage(head: RecordHead, length: number, meta: () => Buffer, found: Found): number {
+  if (parseQueueId(head.key) === undefined) return 0;
+  const { segment, offset, options: { index, log } } = found;
   const at = { segment: segment.number, offset, length };
   // A copy that compaction made while the original is still there does not count: its state may be missing, and all that was
   // recorded since the original stands before it, in segments that would go too early.
-  if (index.find(head.key) >= 0) return;
+  if (index.find(head.key) >= 0) return 0;
   const spooled = (head.flags & FLAG.spooled) !== 0;
   const slot = index.add({
     ...at,
@@ -318,9 +318,17 @@ function replayMessage(head: RecordHead, length: number, meta: () => Buffer, fou
     sites: () => storedSites(meta()),
   });
   log.claim(at);
-  if ((head.flags & (FLAG.inherits | FLAG.hold)) === 0) return;
-  if ((head.flags & FLAG.inherits) === 0) return mark(slot, FLAG.hold, head.time, index);
-  const { flags, due, states } = parseInheritance(meta());
+  if ((head.flags & FLAG.inherits) !== 0) inherit(slot, meta(), found);
+  else if ((head.flags & FLAG.hold) !== 0) mark(slot, FLAG.hold, head.time, index);
+  if ((head.flags & FLAG.replaces) === 0) return 0;
+  // One record says both: after a crash there is the old message or the new one, never both and never none.
+  const { replaces } = parseEnvelope(meta());
+  return replaces === undefined ? 0 : replayRemoved(replaces, found);
+}
+
+/** What was known of the message in the shard that it came from. */
+function inherit(slot: number, meta: Buffer, { options: { index, outcomes } }: Found): void {
+  const { flags, due, states } = parseInheritance(meta);
   mark(slot, flags, due, index);
   if (states !== undefined) outcomes.replay(slot, states.map((state, at) => ({ index: at, state })));
 }

@@ -11,9 +11,10 @@ import {
 } from "../../base/shape.ts";
 import { type RunningAnswer, runningAnswer } from "../../explain/explanation_shape.ts";
 import type { FlushAnswer } from "../../flush/flush.ts";
-import { flushAnswer, words } from "../../master/control/control_verbs.ts";
+import { flushAnswer, MOVE_ARGS, type MoveArgs, words } from "../../master/control/control_verbs.ts";
 import { type MessagePiece, messagePiece, type QueueRow, queueRow } from "../../master/control/queue_rows.ts";
 import type { QueueId } from "../../queue/envelope.ts";
+import { type MoveStep, moveStep } from "../../queue/move_shapes.ts";
 import { queueCounts, queueId, queueName } from "../../queue/queue_shapes.ts";
 import { type QueueFilter, queueFilter } from "../../queue/filter/queue_filter.ts";
 import type { QueueCounts, QueueName } from "../../queue/store.ts";
@@ -40,11 +41,8 @@ export interface WorkerVerbs {
   readonly counts: Verbal<None, QueueCounts>;
   readonly flush: Verbal<Ids, number>;
   readonly flush_site: Verbal<{ readonly site: string }, FlushAnswer>;
-  readonly hold: Verbal<Ids, number>;
-  readonly unhold: Verbal<Ids, number>;
-  readonly expire: Verbal<Ids, number>;
-  readonly delete: Verbal<Ids, number>;
-  readonly requeue: Verbal<Ids, number>;
+  /** postsuper(1); each step is a row. */
+  readonly move: Verbal<MoveArgs & Ids, null, MoveStep>;
   readonly explain: Verbal<{ readonly words: readonly string[] }, RunningAnswer>;
   /** What was held for a user's sending limits. */
   readonly release: Verbal<{ readonly user: string }, number>;
@@ -75,7 +73,7 @@ interface VerbShapes<V extends WorkerVerb> {
 
 const none: Shape<None> = record<None>({});
 const noRows: Shape<readonly never[]> = () => new Misfit("no rows");
-const move = {
+const flush = {
   args: record<Ids>({ ids: optional(list(queueId, MOST_IDS)) }),
   rows: noRows,
   result: count,
@@ -94,7 +92,7 @@ export const WORKER_VERBS: { readonly [V in WorkerVerb]: VerbShapes<V> } = {
     result: count,
   },
   counts: { args: none, rows: noRows, result: queueCounts },
-  flush: move,
+  flush,
   flush_site: {
     args: record<WorkerArgs<"flush_site">>({ site: text(1024) }),
     rows: noRows,
@@ -105,11 +103,11 @@ export const WORKER_VERBS: { readonly [V in WorkerVerb]: VerbShapes<V> } = {
     rows: noRows,
     result: count,
   },
-  hold: move,
-  unhold: move,
-  expire: move,
-  delete: move,
-  requeue: move,
+  move: {
+    args: record<WorkerArgs<"move">>({ ...MOVE_ARGS, ids: optional(list(queueId, MOST_IDS)) }),
+    rows: list(moveStep, MOST_ROWS),
+    result: nothing,
+  },
   explain: { args: record<WorkerArgs<"explain">>({ words }), rows: noRows, result: runningAnswer },
   pickup: { args: none, rows: noRows, result: nothing },
   probe: { args: none, rows: noRows, result: finite },

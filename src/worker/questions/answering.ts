@@ -1,7 +1,8 @@
 import { Misfit } from "../../base/shape.ts";
 import { reportOf, ServiceFault } from "../../master/control/service_fault.ts";
 import type { FromWorker, ToWorker } from "../protocol/worker_protocol.ts";
-import { WORKER_ANSWERS, type WorkerParts } from "./worker_questions.ts";
+import type { WorkerParts } from "./worker_parts.ts";
+import { WORKER_ANSWERS } from "./worker_questions.ts";
 import { isWorkerVerb, WORKER_VERBS, type WorkerVerb } from "../protocol/worker_verbs.ts";
 
 /** A question that is being answered. */

@@ -1,35 +1,11 @@
 import { systemClock } from "../../base/clock.ts";
-import type { AddressVerifier } from "../../access/verifier.ts";
-import type { Configuration } from "../../config/service.ts";
-import type { FlushSite } from "../../flush/flush.ts";
 import { ServiceFault } from "../../master/control/service_fault.ts";
-import type { QueueId } from "../../queue/envelope.ts";
 import { wanted } from "../../queue/filter/wanted.ts";
-import type { QueueStore } from "../../queue/store.ts";
+import { move, release } from "./queue_moves.ts";
 import { messagePieces, queueRows } from "./queue_rows_of.ts";
 import { RowBatch } from "./row_batch.ts";
-import type { Ids, WorkerArgs, WorkerResult, WorkerRow, WorkerVerb } from "../protocol/worker_verbs.ts";
-
-/** What a worker answers questions with. */
-export interface WorkerParts {
-  readonly store: QueueStore;
-  /** Sends the metrics of now. */
-  readonly snapshot: () => Promise<void>;
-  /** Looks into the maildrop now. */
-  readonly pickup: () => void;
-  /** Lets the queue manager see that something has become due. */
-  readonly wake: () => void;
-  /** Lets the queue manager try again what it knows to be dead. */
-  readonly forgetDead: () => void;
-  readonly flushSite: FlushSite;
-  /** What the worker was started with. */
-  readonly configuration: Configuration;
-  /** What address probes have found. */
-  readonly known: AddressVerifier["known"];
-}
-
-/** Sends rows of an answer on, several at a time; resolves when more are wanted, rejects when nobody waits any more. */
-export type SendRows<V extends WorkerVerb> = (rows: readonly WorkerRow<V>[]) => Promise<void>;
+import type { SendRows, WorkerParts } from "./worker_parts.ts";
+import type { Ids, WorkerArgs, WorkerResult, WorkerVerb } from "../protocol/worker_verbs.ts";
 
 type Answer<V extends WorkerVerb> = (
   parts: WorkerParts,
@@ -60,18 +36,6 @@ async function flush({ store, forgetDead, pickup, wake }: WorkerParts, { ids }: 
   const moved = await store.retryNow(ids);
   wake();
   if (ids === undefined) pickup();
-  return moved;
-}
-
-/** Lets go what was held for a user's sending limits (`mta user release`), and nothing that was held for another reason. */
-async function release({ store, wake }: WorkerParts, { user }: WorkerArgs<"release">): Promise<number> {
-  const ids: QueueId[] = [];
-  for await (const { id } of store.list({ queues: ["hold"] })) {
-    const { overLimit, origin } = (await store.open(id)).envelope;
-    if (overLimit && origin.saslUsername?.toLowerCase() === user) ids.push(id);
-  }
-  const moved = ids.length === 0 ? 0 : await store.unhold(ids);
-  wake();
   return moved;
 }
 
@@ -109,16 +73,6 @@ async function explainFor(
   }
 }
 
-function woken(
-  move: (store: QueueStore, ids: readonly QueueId[] | undefined) => Promise<number>,
-): (parts: WorkerParts, args: Ids) => Promise<number> {
-  return async ({ store, wake }, { ids }) => {
-    const moved = await move(store, ids);
-    wake();
-    return moved;
-  };
-}
-
 function nothing(act: (parts: WorkerParts) => void): (parts: WorkerParts) => null {
   return (parts) => (act(parts), null);
 }
@@ -132,11 +86,7 @@ export const WORKER_ANSWERS: { readonly [V in WorkerVerb]: Answer<V> } = {
   flush,
   flush_site: ({ flushSite }, { site }) => flushSite(site),
   release,
-  hold: woken((store, ids) => store.hold(ids)),
-  unhold: woken((store, ids) => store.unhold(ids)),
-  expire: woken((store, ids) => store.expire(ids)),
-  delete: woken((store, ids) => store.delete(ids)),
-  requeue: woken(async (store, ids) => await store.unhold(ids) + await store.retryNow(ids)),
+  move,
   pickup: nothing(({ pickup }) => pickup()),
   probe: ({ store }) => store.probe(),
   damage: async ({ store }) => {

@@ -6,6 +6,7 @@ import { openFileStore } from "../../../src/queue/file_store/file_store.ts";
 import type { FileStoreOptions, QueueEvent } from "../../../src/queue/log/file_store_options.ts";
 import type { QueueStore, RecipientChange, RecipientState } from "../../../src/queue/store.ts";
 import { FakeDisk } from "./fake_disk.ts";
+import { moves } from "./moves.ts";
 
 /** Small enough that every path runs within a few dozen operations. */
 const LIMITS: FileStoreOptions["limits"] = {
@@ -20,7 +21,10 @@ const LIMITS: FileStoreOptions["limits"] = {
   slackBytes: 3000,
   idleTime: 500,
   faultPause: 100,
+  moveStep: 3,
 };
+
+const MOVES = ["hold", "unhold", "expire", "requeue", "delete"] as const;
 
 export function generator(seed: number): () => number {
   let state = seed >>> 0;
@@ -39,6 +43,9 @@ export interface View {
   readonly deferred: boolean;
   readonly states: readonly RecipientState[];
   readonly expire: boolean;
+  /** An operator holds it. */
+  readonly byOperator: boolean;
+  readonly requeue: boolean;
 }
 
 /** What the test knows of a message. */
@@ -57,11 +64,15 @@ export class World {
   now = 1_700_000_000_000;
   readonly known = new Map<QueueId, Known>();
   readonly random: () => number;
+  /** Operators do things to all messages. Not where the disk fails: then nobody can tell from outside how far they came. */
+  bulk = true;
   readonly events: QueueEvent[] = [];
   #timers: { at: number; call: () => void }[] = [];
   #crashed: Promise<void>;
   #whenCrashed = () => {};
   #active: QueueId[] = [];
+  /** Messages whose place another one is about to take. */
+  readonly #replacing = new Map<QueueId, QueueId>();
 
   constructor(seed: number) {
     this.random = generator(seed);
@@ -136,12 +147,12 @@ export class World {
     return await Promise.race([promise, this.#crashed.then(() => undefined)]);
   }
 
-  put(): void {
+  put(replaces?: QueueId): QueueId | undefined {
     const { disk, store } = this;
     const id = store.newId();
     const before = this.known.get(id);
     expect(before?.fate === "stored" && this.#latest(id) !== undefined).toBe(false);
-    if (before !== undefined) return; // the clock stood still over a restart: an id of a finished message
+    if (before !== undefined) return undefined; // the clock stood still over a restart: an id of a finished message
     const text = `${id}:${"x".repeat(this.below(10) === 0 ? 900 + this.below(3000) : this.below(600))}`;
     const hold = this.below(8) === 0;
     const recipients = ["a@x", "b@x", "c@x"].slice(0, 1 + this.below(3)).map(internalAddress)
@@ -151,7 +162,7 @@ export class World {
       id,
       text,
       fate: "pending",
-      views: [{ hold, deferred: false, states, expire: false }],
+      views: [{ hold, deferred: false, states, expire: false, byOperator: false, requeue: false }],
     };
     this.known.set(id, known);
     const envelope: Envelope = {
@@ -161,11 +172,33 @@ export class World {
       recipients,
       origin: {},
       hold,
+      ...(replaces !== undefined && { replaces }),
     };
     this.#commit(envelope, text).then(
-      () => void (known.fate = "stored"),
-      () => void (disk.dead || (known.fate = "rejected")),
+      () => {
+        known.fate = "stored";
+        if (replaces !== undefined) this.#replaced(replaces);
+      },
+      () => {
+        if (!disk.dead) known.fate = "rejected";
+        if (!disk.dead && replaces !== undefined) this.#notReplaced(replaces);
+      },
     );
+    return id;
+  }
+
+  /** The message that was to go is gone for sure. */
+  #replaced(old: QueueId): void {
+    if (!this.#replacing.delete(old)) return;
+    this.known.get(old)!.views = [undefined];
+  }
+
+  /** It stays as it was. */
+  #notReplaced(old: QueueId): void {
+    if (!this.#replacing.delete(old)) return;
+    const { views } = this.known.get(old)!;
+    views.push(views.at(-2));
+    this.store.release(old);
   }
 
   async #commit(envelope: Envelope, text: string): Promise<void> {
@@ -248,37 +281,63 @@ export class World {
     } else this.store.release(id);
   }
 
-  /** What an operator may do to any message. */
+  /** What an operator may do to any message, or to all: what he is told is durable. */
   async operate(): Promise<void> {
     const stored = [...this.known.values()].filter(({ id, fate }) => fate === "stored" && this.#latest(id));
-    const id = stored[this.below(stored.length)]?.id;
-    if (id === undefined) return;
-    const view = this.#latest(id)!;
-    switch (this.below(5)) {
-      case 0:
-        if ((await this.store.hold([id])) === 1) this.#see(id, { hold: true });
-        return;
-      case 1:
-        if ((await this.store.unhold([id])) === 1) {
-          this.#see(id, { hold: false, deferred: view.deferred || !this.#active.includes(id) });
-        }
-        return;
-      case 2:
-        if ((await this.store.expire([id])) === 1) this.#see(id, { expire: true });
-        return;
-      case 3:
-        if ((await this.store.delete([id])) === 1) this.#see(id, undefined);
-        this.#active = this.#active.filter((other) => other !== id);
-        return;
-      default:
-        expect(view).toBeDefined();
-        await this.store.retryNow([id]);
+    const one = stored[this.below(stored.length)];
+    if (one === undefined) return;
+    const chosen = MOVES[this.below(MOVES.length + 1)];
+    if (chosen === undefined) return void await this.store.retryNow([one.id]);
+    // Of all it is known only while none is on its way in or out.
+    const isSettled = this.#replacing.size === 0 &&
+      [...this.known.values()].every(({ fate }) => fate !== "pending");
+    const meant = this.bulk && isSettled && this.below(3) === 0 ? stored : [one];
+    const ids = meant.length === 1 ? meant.map(({ id }) => id) : undefined;
+    if (this.#replacing.has(one.id)) return;
+    for (const { id } of meant) this.#see(id, this.#moved(chosen, id));
+    const sure = meant.map((known) => ({ known, count: known.views.length }));
+    const told = await this.orCrash(moves(this.store, chosen, ids).then(() => true, () => undefined));
+    if (chosen === "delete") {
+      this.#active = this.#active.filter((id) => meant.every((each) => each.id !== id));
     }
+    if (told === true) { for (const { known, count } of sure) known.views.splice(0, count - 1); }
+  }
+
+  /** What a move makes of a message. */
+  #moved(move: (typeof MOVES)[number], id: QueueId): Partial<View> | undefined {
+    const view = this.#latest(id)!;
+    const rests = !this.#active.includes(id);
+    switch (move) {
+      case "hold":
+        return view.requeue ? {} : { hold: true, byOperator: true };
+      case "unhold":
+        return view.hold ? { hold: false, byOperator: false, deferred: view.deferred || rests } : {};
+      case "expire":
+        return view.requeue ? {} : { expire: true };
+      case "requeue":
+        if (view.requeue) return {};
+        return { requeue: true, hold: false, byOperator: false, deferred: view.deferred || rests };
+      case "delete":
+        return undefined;
+    }
+  }
+
+  /** An active message makes room for a new one, as when it goes through cleanup(8) again. */
+  replace(): void {
+    const old = this.#active[this.below(this.#active.length)];
+    if (old === undefined || this.#latest(old) === undefined) return;
+    const id = this.put(old);
+    if (id === undefined) return;
+    this.#active = this.#active.filter((other) => other !== old);
+    this.#see(old, undefined);
+    this.#replacing.set(old, id);
   }
 
   /** After a flush the last view of what was there at its start is sure. */
   async flush(): Promise<void> {
-    const sure = [...this.known.values()].filter(({ fate }) => fate === "stored")
+    const sure = [...this.known.values()].filter(({ id, fate }) =>
+      fate === "stored" && !this.#replacing.has(id)
+    )
       .map((known) => ({ known, count: known.views.length }));
     try {
       const flushed = await this.orCrash(this.store.flush().then(() => true));
@@ -292,7 +351,8 @@ export class World {
     if (dice < 30) this.put();
     else if (dice < 45) await this.take();
     else if (dice < 70) await this.settle();
-    else if (dice < 76) await this.operate();
+    else if (dice < 75) await this.operate();
+    else if (dice < 78) this.replace();
     else if (dice < 80) await this.flush();
     else if (dice < 90) this.tick(this.below(200));
     else await this.turns(this.below(12));
@@ -322,8 +382,15 @@ export class World {
         deferred: row.queue === "deferred",
         states: stored.states,
         expire: stored.forcedExpire === true,
+        byOperator: stored.heldByOperator === true,
+        requeue: stored.requeue === true,
       });
     }
+    // One or the other, whenever the process ended.
+    for (const pair of this.#replacing) {
+      expect([pair, pair.filter((id) => seen.has(id)).length]).toEqual([pair, 1]);
+    }
+    this.#replacing.clear();
     const { incoming, active, deferred, hold } = await this.store.counts();
     expect(seen.size).toBe(incoming + active + deferred + hold);
     for (const known of this.known.values()) this.#verifyMessage(known, seen.get(known.id), strict);
@@ -340,7 +407,9 @@ export class World {
 
   #mustBeOneOf({ id, views }: Known, view: View | undefined): void {
     const looks = (one: View | undefined) =>
-      JSON.stringify(one && [one.hold ? "hold" : one.deferred, one.states, one.expire]);
+      JSON.stringify(
+        one && [one.hold ? "hold" : one.deferred, one.states, one.expire, one.byOperator, one.requeue],
+      );
     if (views.some((one) => looks(one) === looks(view))) return;
     throw new Error(`${id} is ${looks(view)}; it can be ${views.map(looks).join(" or ")}`);
   }

@@ -4,13 +4,17 @@ import type { Envelope, QueueId } from "../../../src/queue/envelope.ts";
 import {
   type Content,
   type Draft,
+  type Moved,
+  type MoveEffect,
   type QueueCounts,
   type QueueListing,
+  type QueueMove,
   type QueueName,
   QUEUES_IN_ORDER,
   type QueueStore,
   type RecipientChange,
   type RecipientState,
+  type Selection,
   type StoredMessage,
   type Wanted,
 } from "../../../src/queue/store.ts";
@@ -27,6 +31,8 @@ export interface MemoryMessage {
   due: number;
   warned: boolean;
   forcedExpire: boolean;
+  requeue: boolean;
+  heldByOperator: boolean;
 }
 
 /** A queue store without a disk, and a look behind its curtain. */
@@ -68,11 +74,22 @@ function listingOf({ envelope, queue, bytes, forcedExpire, states }: MemoryMessa
   };
 }
 
+/** What a move does to a message. */
+const EFFECTS: Readonly<Record<QueueMove, (message: MemoryMessage) => readonly MoveEffect[]>> = {
+  hold: ({ held, requeue }) => held || requeue ? [] : ["held"],
+  unhold: ({ held }) => held ? ["released"] : [],
+  expire: ({ forcedExpire, requeue }) => forcedExpire || requeue ? [] : ["expired"],
+  expireAndUnhold: (message) => [...EFFECTS.expire(message), ...EFFECTS.unhold(message)],
+  delete: () => ["deleted"],
+  requeue: ({ requeue }) => requeue ? [] : ["requeued"],
+};
+
 class Memory implements MemoryStore {
   readonly ownership = "shared";
   readonly messages = new Map<QueueId, MemoryMessage>();
   readonly #listeners: (() => void)[] = [];
   readonly #files = new Map<QueueId, string>();
+  readonly #recallers: ((id: QueueId, effect: MoveEffect) => void)[] = [];
   readonly #now: () => number;
   #next = 0x10000;
   #takeDeferred = false;
@@ -118,7 +135,10 @@ class Memory implements MemoryStore {
       due: this.#now(),
       warned: false,
       forcedExpire: false,
+      requeue: false,
+      heldByOperator: false,
     });
+    if (envelope.replaces !== undefined) this.messages.delete(envelope.replaces);
     if (envelope.hold !== true) { for (const listener of this.#listeners) listener(); }
   }
 
@@ -175,8 +195,9 @@ class Memory implements MemoryStore {
   async open(id: QueueId): Promise<StoredMessage> {
     const message = this.messages.get(id);
     if (message === undefined) throw new Error(`no message ${id}`);
-    const { envelope, states, warned, forcedExpire, bytes } = message;
-    return { envelope, states: [...states], warned, forcedExpire, content: contentOf(bytes) };
+    const { envelope, states, warned, forcedExpire, requeue, heldByOperator, bytes } = message;
+    const content = contentOf(bytes);
+    return { envelope, states: [...states], warned, forcedExpire, requeue, heldByOperator, content };
   }
 
   /** A message that was deleted in the middle of its run is gone: what the run still reports is ignored. */
@@ -213,8 +234,8 @@ class Memory implements MemoryStore {
     this.#rest(message);
   }
 
-  remove(id: QueueId): void {
-    this.messages.delete(id);
+  remove(id: QueueId): boolean {
+    return this.messages.delete(id);
   }
 
   release(id: QueueId): void {
@@ -234,37 +255,40 @@ class Memory implements MemoryStore {
     for (const listener of this.#listeners) listener();
   }
 
-  async hold(ids?: readonly QueueId[]): Promise<number> {
-    return this.#move(ids, (message) => {
-      if (message.held) return false;
-      message.held = true;
-      if (message.queue !== "active") this.#rest(message);
-      return true;
-    });
+  async *move(move: QueueMove, selection: Selection = {}): AsyncGenerator<readonly Moved[]> {
+    const { ids, wanted: { queues, before = Infinity, matches } = {}, dryRun } = selection;
+    const found = [...new Set(ids ?? this.messages.keys())].flatMap((id) => this.messages.get(id) ?? [])
+      .filter((message) =>
+        (queues === undefined || (!message.requeue && queues.includes(message.queue))) &&
+        message.envelope.arrival <= before && (ids !== undefined || matches?.(listingOf(message)) !== false)
+      );
+    const moved = found.flatMap((message) =>
+      EFFECTS[move](message).map((effect): Moved => ({ id: message.envelope.id, effect }))
+    );
+    if (dryRun !== true) { for (const each of moved) this.#apply(each); }
+    if (dryRun !== true && move === "hold") {
+      for (const message of found) message.heldByOperator = message.held;
+    }
+    yield moved;
   }
 
-  async unhold(ids?: readonly QueueId[]): Promise<number> {
-    const moved = this.#move(ids, (message) => {
-      if (!message.held) return false;
-      message.held = false;
-      if (message.queue !== "hold") return true;
-      [message.deferred, message.due] = [true, this.#now()];
-      this.#rest(message);
-      return true;
-    });
-    if (moved > 0) this.#announce();
-    return moved;
+  onRecall(listener: (id: QueueId, effect: MoveEffect) => void): void {
+    this.#recallers.push(listener);
   }
 
-  async expire(ids?: readonly QueueId[]): Promise<number> {
-    return this.#move(ids, (message) => {
-      if (message.forcedExpire) return false;
-      return message.forcedExpire = true;
-    });
-  }
-
-  async delete(ids?: readonly QueueId[]): Promise<number> {
-    return this.#move(ids, ({ envelope }) => this.messages.delete(envelope.id));
+  #apply({ id, effect }: Moved): void {
+    const message = this.messages.get(id)!;
+    if (message.queue === "active" && effect !== "released" && effect !== "expired") {
+      for (const listener of this.#recallers) listener(id, effect);
+    }
+    if (effect === "deleted") return void this.messages.delete(id);
+    if (effect === "expired") return void (message.forcedExpire = true);
+    message.held = message.heldByOperator = effect === "held";
+    if (effect === "requeued") message.requeue = true;
+    if (message.queue === "active") return;
+    if (effect !== "held") [message.deferred, message.due] = [true, this.#now()];
+    this.#rest(message);
+    if (effect !== "held") this.#announce();
   }
 
   async retryNow(ids?: readonly QueueId[]): Promise<number> {

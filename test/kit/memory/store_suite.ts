@@ -2,8 +2,16 @@
 import { internalAddress } from "../../../src/address/address.ts";
 import { describe, expect, test } from "bun:test";
 import type { Envelope, QueueId } from "../../../src/queue/envelope.ts";
-import type { Draft, QueueStore, RecipientState, Wanted } from "../../../src/queue/store.ts";
+import type {
+  Draft,
+  QueueMove,
+  QueueStore,
+  RecipientState,
+  Selection,
+  Wanted,
+} from "../../../src/queue/store.ts";
 import type { RecipientDetail } from "../../../src/message/recipient_detail.ts";
+import { moves, movesOf } from "./moves.ts";
 
 /** A kind of store. */
 export interface StoreKind {
@@ -164,7 +172,7 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
     expect(await store.nextDue()).toBe(now);
     expect(await store.takeDue(now, 9)).toEqual([id]);
     const before = announced;
-    expect([await store.unhold(), await store.unhold()]).toEqual([1, 0]);
+    expect([await moves(store, "unhold"), await moves(store, "unhold")]).toEqual([1, 0]);
     expect(announced).toBeGreaterThan(before);
     expect(await store.takeDue(now, 9)).toEqual([held]);
   },
@@ -228,14 +236,14 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
       await put(opened, { body: "x" }),
     ];
     const nobody = "000000000000" as QueueId;
-    expect(await store.hold([one!, one!, nobody])).toBe(1);
+    expect(await moves(store, "hold", [one!, one!, nobody])).toBe(1);
     const taken = await store.takeDue(now, 9);
     expect([...taken].sort()).toEqual([two!, three!].sort());
-    expect(await store.hold([two!])).toBe(1);
+    expect(await moves(store, "hold", [two!])).toBe(1);
     expect((await store.find(two!))?.queue).toBe("active");
     store.defer(two!, now + 5, []);
     expect((await store.find(two!))?.queue).toBe("hold");
-    expect([await store.expire([one!]), await store.expire([one!])]).toEqual([1, 0]);
+    expect([await moves(store, "expire", [one!]), await moves(store, "expire", [one!])]).toEqual([1, 0]);
     expect((await store.find(one!))?.forcedExpire).toBe(true);
     expect((await store.open(one!)).forcedExpire).toBe(true);
     store.defer(three!, now + 50_000, []);
@@ -244,19 +252,121 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
     expect(await store.retryNow()).toBe(1);
     expect(await store.takeDue(opened.now, 9)).toEqual([three!]);
     // Deleted in the middle of its run: what that still reports is ignored.
-    expect(await store.delete([three!, nobody])).toBe(1);
+    expect(await moves(store, "delete", [three!, nobody])).toBe(1);
     store.record(three!, [{ index: 0, state: { is: "done" } }]);
     store.defer(three!, now, []);
     store.release(three!);
     store.remove(three!);
     expect(await store.find(three!)).toBeUndefined();
     await expect(store.open(three!)).rejects.toThrow();
-    expect(await store.delete()).toBe(2);
+    expect(await moves(store, "delete")).toBe(2);
     expect(await idsOf(store)).toEqual([]);
   },
 
   "a site's deferred mail is made due, where somebody there still waits": (opened) =>
     retrySites(opened, () => Promise.resolve(opened.store)),
+  "a move is for ids, for all, or for what is wanted of them; a dry run tells the same and changes nothing":
+    async (
+      opened,
+    ) => {
+      const { store, now } = opened;
+      const [old, young, held] = [
+        await put(opened, { body: "x" }),
+        await put(opened, { body: "x" }, { arrival: now + 10, sender: internalAddress("other@x.example") }),
+        await put(opened, { body: "x" }, { hold: true }),
+      ];
+      const cases: readonly (readonly [QueueMove, Selection, readonly string[]])[] = [
+        ["hold", {}, [`${old} held`, `${young} held`]],
+        ["hold", { ids: [held, young] }, [`${young} held`]],
+        ["hold", { wanted: { queues: ["deferred"] } }, []],
+        ["hold", { ids: [old], wanted: { queues: ["active", "hold"] } }, []],
+        ["hold", { wanted: { before: now } }, [`${old} held`]],
+        ["hold", { wanted: { matches: ({ sender }) => sender === "other@x.example" } }, [`${young} held`]],
+        ["unhold", {}, [`${held} released`]],
+        ["delete", { wanted: { queues: ["hold"] } }, [`${held} deleted`]],
+        ["expireAndUnhold", { ids: [held] }, [`${held} expired`, `${held} released`]],
+        ["requeue", {}, [`${old} requeued`, `${young} requeued`, `${held} requeued`]],
+      ];
+      for (const [move, selection, told] of cases) {
+        const dry = await movesOf(store, move, { ...selection, dryRun: true });
+        expect([move, selection, dry.sort()]).toEqual([move, selection, [...told].sort()]);
+      }
+      expect(await store.counts()).toMatchObject({ incoming: 2, hold: 1 });
+      expect((await store.open(old)).requeue).toBe(false);
+      expect(await movesOf(store, "hold", { wanted: { before: now } })).toEqual([`${old} held`]);
+      expect(await store.counts()).toMatchObject({ incoming: 1, hold: 2 });
+      expect((await store.open(old)).heldByOperator).toBe(true);
+    },
+
+  "what an operator wants held is told from what was held when it came, also when it was held already":
+    async (
+      opened,
+    ) => {
+      const { store } = opened;
+      const id = await put(opened, { body: "x" }, { hold: true });
+      const isHis = async () => (await store.open(id)).heldByOperator;
+      expect(await isHis()).toBe(false);
+      expect(await moves(store, "hold", [id])).toBe(0);
+      expect(await isHis()).toBe(true);
+      expect(await moves(store, "unhold", [id])).toBe(1);
+      expect(await isHis()).toBe(false);
+    },
+
+  "a message that is to go through cleanup(8) again is due at once, held by nobody, and marked until another has its place":
+    async (opened) => {
+      const { store, now } = opened;
+      const [id, active] = [
+        await put(opened, { body: "x" }, { hold: true }),
+        await put(opened, { body: "y" }),
+      ];
+      expect(await store.takeDue(now, 9)).toEqual([active]);
+      expect(await moves(store, "requeue", [id, active, active])).toBe(2);
+      // Until then it is in none of the queues.
+      for (const move of ["hold", "expire", "requeue"] as const) {
+        expect(await moves(store, move, [id])).toBe(0);
+      }
+      expect(await movesOf(store, "delete", { wanted: { queues: ["deferred"] }, dryRun: true })).toEqual([]);
+      expect(await store.takeDue(now, 9)).toEqual([id]);
+      expect((await store.open(id)).requeue).toBe(true);
+      store.release(active);
+      expect(await store.takeDue(now, 9)).toEqual([active]);
+      const after = await put(opened, { body: "z" }, { replaces: id, created: now + 5 });
+      expect(await idsOf(store)).toEqual([active, after].sort());
+      const { envelope, requeue } = await store.open(after);
+      expect([envelope.replaces, envelope.created, requeue]).toEqual([id, now + 5, false]);
+    },
+
+  "who is in the middle of a run hears that it is not to go on": async (opened) => {
+    const { store, now } = opened;
+    const heard: string[] = [];
+    store.onRecall((id, effect) => heard.push(`${id} ${effect}`));
+    const ids = [];
+    for (let at = 0; at < 4; at++) ids.push(await put(opened, { body: "x" }));
+    const [one, two, three, four] = ids;
+    expect(await store.takeDue(now, 3)).toEqual([one!, two!, three!]);
+    await moves(store, "expire");
+    await moves(store, "hold", [one!, four!]);
+    await moves(store, "unhold", [one!]);
+    await moves(store, "requeue", [two!]);
+    await moves(store, "delete", [three!, four!]);
+    expect(heard).toEqual([`${one} held`, `${two} requeued`, `${three} deleted`]);
+    expect([store.remove(three!), store.remove(one!)]).toEqual([false, true]);
+  },
+
+  "what comes into the queue in the middle of a move is not moved, though it takes the place of what was":
+    async (
+      opened,
+    ) => {
+      const { store } = opened;
+      for (let at = 0; at < 1200; at++) await put(opened, { body: "x" });
+      const fresh: QueueId[] = [];
+      let deleted = 0;
+      for await (const step of store.move("delete", { wanted: { matches: () => true } })) {
+        deleted += step.length;
+        fresh.push(await put(opened, { body: "y" }));
+      }
+      expect([deleted, await idsOf(store)]).toEqual([1200, fresh.sort()]);
+    },
 
   "what is there is found, listed and counted": async (opened) => {
     const { store, now } = opened;
@@ -325,8 +435,8 @@ const DURABLE: Readonly<Record<string, Claim>> = {
     for (const id of ids.slice(0, 2)) await store.open(id);
     store.defer(ids[0]!, now + 100, [{ index: 1, state: DEFERRED }], { warned: true });
     store.remove(ids[1]!);
-    await store.hold([ids[2]!]);
     await store.flush();
+    await moves(store, "hold", [ids[2]!]);
     const again = await opened.reopen();
     expect(await idsOf(again)).toEqual([ids[0]!, ids[2]!].sort());
     expect((await again.find(ids[2]!))?.queue).toBe("hold");

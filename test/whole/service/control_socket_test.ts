@@ -137,7 +137,7 @@ socket.on("close", () => console.log("closed"));`;
 asRoot("what a user may ask is decided before a word of the arguments is read", async () => {
   const listing = attack(ASK, '{"verb":"list","args":{}}\n');
   expect(await listing.said(/done|fault/)).toBe('{"done":0}');
-  for (const verb of ["reload", "stop", "abort", "hold", "delete", "metrics", "explain"]) {
+  for (const verb of ["reload", "stop", "abort", "move", "metrics", "explain"]) {
     const asked = attack(ASK, `{"verb":"${verb}","args":17}\n`);
     expect(await asked.said(/done|fault/)).toBe(
       `{"fault":{"kind":"forbidden","why":"user ${NOBODY.uid} may not use \\"${verb}\\""}}`,
@@ -226,13 +226,15 @@ asRoot("a message is shown whole, and moved by its id, however many ids there ar
   expect(pieces.join("")).toContain("Subject: x");
   const all = [...new Set(ids)];
   const none = Array.from({ length: 3000 }, (_, n) => printQueueId({ a: 0, b: n, c: 7 }));
+  let deleted = 0;
   const moved = await askService({
     queueDirectory,
-    verb: "delete",
-    args: {},
+    verb: "move",
+    args: { move: "delete" },
     items: [...none, ...all.slice(1)],
+    row: ({ counts }) => void (deleted += counts.deleted ?? 0),
   });
-  expect(moved).toEqual({ is: "done", value: 24 });
+  expect([moved, deleted]).toEqual([{ is: "done", value: null }, 24]);
   expect(await askService({ queueDirectory, verb: "counts", args: {} }))
     .toMatchObject({ is: "done", value: { hold: 1, deferred: 0 } });
 });

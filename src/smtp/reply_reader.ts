@@ -17,6 +17,8 @@ export interface ReplyLimits {
   /** Longest line that is kept, and the text after which no further lines are (line_length_limit). */
   readonly limit: number;
   readonly warn: (text: string) => void;
+  /** What counts in place of a line, before anything is made of it. */
+  readonly filter?: (line: string) => string;
 }
 
 const LIMITS: ReplyLimits = { limit: 2048, warn: () => {} };
@@ -80,11 +82,12 @@ export class ReplyReader {
   }
 
   #line(raw: string): void {
-    const { limit, warn } = this.#limits;
-    const line = shown(raw.endsWith("\r") ? raw.slice(0, -1) : raw, limit);
+    const { limit, warn, filter } = this.#limits;
+    const read = shown(raw.endsWith("\r") ? raw.slice(0, -1) : raw, limit);
     if (this.#skipping || raw.length > limit) {
-      warn(`response longer than ${limit}: ${line.slice(0, SHOWN)}...`);
+      warn(`response longer than ${limit}: ${read.slice(0, SHOWN)}...`);
     }
+    const line = filter?.(read) ?? read;
     this.#keep(line);
     const match = REPLY_LINE.exec(line);
     if (match === null) this.#garbage = true;

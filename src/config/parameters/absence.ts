@@ -114,7 +114,6 @@ const NO_FLUSH_LOGS = harmless(
 );
 const OWN_SCHEDULING = harmless("the queue manager schedules without it");
 const OWN_RESOLVER = harmless("names are resolved by our own resolver, without this");
-const NO_PIX = harmless("firewalls that break SMTP are not worked around: their replies count as they come");
 const NO_CNAME = harmless("a server keeps the name that led to it");
 const NO_DEBUGGING = harmless("more logging is asked for with -v in master.cf");
 const NO_INSTANCES = harmless("other instances are started by themselves");
@@ -182,11 +181,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   lmtp_cname_overrides_servername: NO_CNAME,
   lmtp_dns_reply_filter: NO_REPLY_FILTER,
   lmtp_dns_resolver_options: OWN_RESOLVER,
-  lmtp_pix_workaround_delay_time: NO_PIX,
-  lmtp_pix_workaround_maps: NO_PIX,
-  lmtp_pix_workaround_threshold_time: NO_PIX,
-  lmtp_pix_workarounds: NO_PIX,
-  lmtp_reply_filter: NO_REPLY_FILTER,
   lmtp_sasl_path: OWN_MECHANISMS,
   lmtp_sasl_type: OWN_MECHANISMS,
   lmtp_tls_enable_rpk: NO_RAW_KEYS,
@@ -327,11 +321,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtp_cname_overrides_servername: NO_CNAME,
   smtp_dns_reply_filter: NO_REPLY_FILTER,
   smtp_dns_resolver_options: OWN_RESOLVER,
-  smtp_pix_workaround_delay_time: NO_PIX,
-  smtp_pix_workaround_maps: NO_PIX,
-  smtp_pix_workaround_threshold_time: NO_PIX,
-  smtp_pix_workarounds: NO_PIX,
-  smtp_reply_filter: NO_REPLY_FILTER,
   smtp_sasl_path: OWN_MECHANISMS,
   smtp_sasl_type: OWN_MECHANISMS,
   smtp_tls_enable_rpk: NO_RAW_KEYS,

@@ -41,6 +41,10 @@ export class Session {
   announcesEsmtp = false;
   /** What the handshake came to; undefined in the clear, and before it is judged. */
   tls: SessionTls | undefined;
+  /** A firewall in between knows EHLO badly (smtp_pix_workarounds). */
+  avoidsEsmtp = false;
+  /** Milliseconds to wait before the end of data, so that it comes in a packet of its own. */
+  endOfDataDelay = 0;
   /** The server has let us log in. */
   loggedIn = false;
   /** Whether this is a most preferred server of the destination (loop detection). */

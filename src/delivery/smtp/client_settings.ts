@@ -1,6 +1,7 @@
 import { splitList, splitMatchList } from "../../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../../config/parameters/settings_type.ts";
 import { type WalkLimits, walkLimits } from "../../message/mime_walker.ts";
+import type { PixSettings } from "./pix_workarounds.ts";
 import type { Families } from "../../dns/answer.ts";
 
 /** Parameters that the SMTP and LMTP clients read, whichever it is. */
@@ -44,6 +45,10 @@ export const CLIENT_PARAMETERS = [
   "lmtp_mx_address_limit",
   "lmtp_mx_session_limit",
   "lmtp_per_request_deadline",
+  "lmtp_pix_workaround_delay_time",
+  "lmtp_pix_workaround_maps",
+  "lmtp_pix_workaround_threshold_time",
+  "lmtp_pix_workarounds",
   "lmtp_quit_timeout",
   "lmtp_quote_rfc821_envelope",
   "lmtp_randomize_addresses",
@@ -90,6 +95,10 @@ export const CLIENT_PARAMETERS = [
   "smtp_mx_session_limit",
   "smtp_never_send_ehlo",
   "smtp_per_request_deadline",
+  "smtp_pix_workaround_delay_time",
+  "smtp_pix_workaround_maps",
+  "smtp_pix_workaround_threshold_time",
+  "smtp_pix_workarounds",
   "smtp_quit_timeout",
   "smtp_quote_rfc821_envelope",
   "smtp_randomize_addresses",
@@ -137,6 +146,7 @@ export interface ClientSettings {
   readonly logsTlsStatus: boolean;
   readonly skipQuitResponse: boolean;
   readonly discardEhloKeywords: ReadonlySet<string>;
+  readonly pix: PixSettings;
   readonly defaultPort: string;
   readonly knownPorts: ReadonlyMap<string, number>;
   readonly families: Families;
@@ -208,6 +218,12 @@ export function clientSettings(
     logsTlsStatus: pick(s.smtp_log_tls_feature_status, s.lmtp_log_tls_feature_status),
     skip5xxGreeting: pick(s.smtp_skip_5xx_greeting, s.lmtp_skip_5xx_greeting),
     skipQuitResponse: pick(s.smtp_skip_quit_response, s.lmtp_skip_quit_response),
+    pix: {
+      workarounds: pick(s.smtp_pix_workarounds, s.lmtp_pix_workarounds),
+      maps: pick(s.smtp_pix_workaround_maps, s.lmtp_pix_workaround_maps),
+      threshold: 1000 * pick(s.smtp_pix_workaround_threshold_time, s.lmtp_pix_workaround_threshold_time),
+      delay: 1000 * pick(s.smtp_pix_workaround_delay_time, s.lmtp_pix_workaround_delay_time),
+    },
     discardEhloKeywords: upperCaseSet(pick(s.smtp_discard_ehlo_keywords, s.lmtp_discard_lhlo_keywords)),
     defaultPort: pick(s.smtp_tcp_port, s.lmtp_tcp_port),
     knownPorts: parseKnownPorts(s.known_tcp_ports),

@@ -4,6 +4,7 @@ import type { ClientSettings } from "./client_settings.ts";
 import { type Failure, localFailure } from "./failure.ts";
 import { Session } from "./client_session.ts";
 import { type Peer, relayName } from "./peer.ts";
+import type { ReplyFilter } from "./reply_filter.ts";
 import type { Demand, SessionKey } from "./session_key.ts";
 
 /** Opens stream connections; the system's in production. */
@@ -21,6 +22,7 @@ export interface ConnectContext {
   readonly ownAddresses: readonly string[];
   readonly now: () => number;
   readonly warn: (text: string) => void;
+  readonly filterReply?: ReplyFilter | undefined;
 }
 
 /** Where a connection leads. */
@@ -59,7 +61,7 @@ interface NotOpened {
 async function tryToOpen(
   { is, peer }: Endpoint,
   key: SessionKey,
-  { settings, connect, now, warn }: ConnectContext,
+  { settings, connect, now, warn, filterReply }: ConnectContext,
   localAddress: string | undefined,
   signal: AbortSignal,
 ): Promise<Session | NotOpened> {
@@ -76,6 +78,7 @@ async function tryToOpen(
         replies: {
           limit: settings.replyLineLimit,
           warn: (text) => warn(`${relayName(peer)}: ${text}`),
+          ...(filterReply !== undefined && { filter: (line: string) => filterReply(line, relayName(peer)) }),
         },
       });
       session = opened;

@@ -253,6 +253,7 @@ class Delivery {
     for (let transferred = false; !transferred && this.#mustGoOn();) {
       const session = await this.#sessionTo(endpoint, demand, {
         id: this.#job.envelope.id,
+        arrival: this.#job.envelope.arrival,
         nexthop: destination.text,
         domain: destination.host,
         detectLoop,
@@ -388,6 +389,7 @@ class Delivery {
       const session = await this.#sessionTo({ is: "unix", peer }, demand, {
         ...where,
         id: this.#job.envelope.id,
+        arrival: this.#job.envelope.arrival,
         detectLoop: false,
         reportTo: undefined,
         prepare: (opened) => {

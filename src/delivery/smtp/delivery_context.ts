@@ -8,6 +8,7 @@ import type { ClientChecks } from "./content/client_checks.ts";
 import type { RewriteField } from "./content/header_filter.ts";
 import type { ClientTlsEngine } from "../../tls/client/client_engine.ts";
 import type { ClientTlsSettings } from "../../tls/client/client_tls_settings.ts";
+import type { PixFor } from "./pix_workarounds.ts";
 import type { ClientLogins } from "./login/client_logins.ts";
 import type { LogPartsFor } from "../../tls/peer_log_level.ts";
 import type { RequireTlsPolicy } from "./tls/requiretls_policy.ts";
@@ -21,6 +22,8 @@ export interface DeliveryContext extends LookupContext, ConnectContext {
   readonly cache: ConnectionCache;
   readonly flags: ReadonlySet<string>;
   readonly service: (name: string) => number | undefined;
+  /** What is done about firewalls that rewrite SMTP. */
+  readonly pixFor: PixFor;
   readonly generic: ((address: string) => MaybeAsync<string>) | undefined;
   /** smtp_header_checks and its kin. */
   readonly checks: ClientChecks | undefined;

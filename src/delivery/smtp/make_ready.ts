@@ -15,6 +15,8 @@ import { type ReportedDomain, SessionReport } from "./tls/session_report.ts";
 export interface Purpose {
   /** The message, for the log. */
   readonly id: string;
+  /** When it arrived, in milliseconds since 1970. */
+  readonly arrival: number;
   readonly nexthop: string;
   /** The next hop without brackets and port. */
   readonly domain: string;
@@ -44,9 +46,11 @@ export async function makeReady(
 
 async function openingContext(
   session: Session,
-  { nexthop, detectLoop }: Purpose,
-  { settings, warn, discardKeywords, log, logins }: DeliveryContext,
+  purpose: Purpose,
+  context: DeliveryContext,
 ): Promise<OpeningContext> {
+  const { nexthop, detectLoop } = purpose;
+  const { settings, warn, discardKeywords, log, logins } = context;
   const listed = await discardKeywords?.(session.peer.address);
   return {
     settings,
@@ -55,8 +59,25 @@ async function openingContext(
     discard: listed === undefined ? settings.discardEhloKeywords : upperCaseWords(listed),
     warn,
     note: (text: string) => log.note(settings.program, "info", text),
+    behindPix: (greeted: Session) => workAround(greeted, purpose, context),
     ...(logins !== undefined && { greeted: (greeted: Session) => noteOffer(logins, greeted, warn) }),
   };
+}
+
+/** A message that has waited for long may have been lost to the firewall before: then its end comes by itself. */
+async function workAround(
+  session: Session,
+  { id, arrival }: Purpose,
+  context: DeliveryContext,
+): Promise<void> {
+  const { pixFor, settings: { pix, program }, now, log } = context;
+  const all = await pixFor(session.peer.address);
+  const isOld = arrival < now() - pix.threshold;
+  const used = all.filter((each) => each !== "delay_dotcrlf" || isOld);
+  if (all.length === 0) return;
+  session.avoidsEsmtp = used.includes("disable_esmtp");
+  if (used.includes("delay_dotcrlf")) session.endOfDataDelay = pix.delay;
+  log.note(program, "info", `${id}: enabling PIX workarounds: ${used.join(" ")} for ${session.relay}`);
 }
 
 async function stepsFor(

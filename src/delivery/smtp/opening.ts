@@ -1,5 +1,6 @@
 import { EHLO_KEYWORDS } from "../../smtp/ehlo_keywords.ts";
 import type { ClientSettings } from "./client_settings.ts";
+import { isPixGreeting } from "./pix_workarounds.ts";
 import { type Failure, interruption, localFailure, refusal } from "./failure.ts";
 import { NO_FEATURES, parseFeatures } from "../../smtp/server_features.ts";
 import type { ServerReply } from "../../smtp/reply_reader.ts";
@@ -18,6 +19,8 @@ export interface OpeningContext {
   readonly note: (text: string) => void;
   /** Hears what each hello has brought. */
   readonly greeted?: (session: Session) => Promise<void>;
+  /** What is to be done when a firewall shows in the greeting. */
+  readonly behindPix?: (session: Session) => Promise<void>;
 }
 
 /** The failure of a conversation that ended early, in Postfix's words. */
@@ -61,6 +64,7 @@ export async function receiveGreeting(
   if (isLost(greeting)) return lostFailure(session, greeting, "receiving the initial server greeting");
   if (!isPositive(greeting)) return refusedToTalk(session, greeting, context.settings.skip5xxGreeting);
   warnAboutGreeting(session, greeting, context);
+  if (isPixGreeting(greeting)) await context.behindPix?.(session);
   session.announcesEsmtp = greeting.text.split(/[ \t]/).some((word) => word.toUpperCase() === "ESMTP");
 }
 
@@ -106,7 +110,8 @@ function warnAboutGreeting(
 
 async function sayEhlo(session: Session, context: OpeningContext): Promise<Failure | undefined> {
   const { settings } = context;
-  if (!settings.neverSendEhlo && (settings.alwaysSendEhlo || session.announcesEsmtp)) {
+  const mayEhlo = !settings.neverSendEhlo && !session.avoidsEsmtp;
+  if (mayEhlo && (settings.alwaysSendEhlo || session.announcesEsmtp)) {
     const reply = await said(session, `EHLO ${settings.helloName}\r\n`, settings);
     if (isLost(reply)) return lostFailure(session, reply, helloStage(context));
     if (isPositive(reply)) return takeFeatures(session, reply, context);

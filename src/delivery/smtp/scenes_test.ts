@@ -38,6 +38,7 @@ for (const [name, scene] of Object.entries({ ...CLIENT_SCENES, ...LOGIN_SCENES }
     const nexthop = scene.lmtp ? `inet:127.0.0.1:${peer.port}` : `[127.0.0.1]:${peer.port}`;
     const report = await deliver({
       nexthop,
+      arrival: Date.now() - 1000 * (scene.age ?? 0),
       to: (scene.to ?? ["a@D"]).map((to) => to.replace("@D", "@example.net")),
     });
     const masked = (text: string) =>

@@ -30,6 +30,8 @@ import {
   type ClientTlsSettings,
   clientTlsSettings,
 } from "../../tls/client/client_tls_settings.ts";
+import { openPixWorkarounds } from "./pix_workarounds.ts";
+import { openReplyFilter } from "./reply_filter.ts";
 import { ClientLogins } from "./login/client_logins.ts";
 import type { LentSecrets } from "../../sasl/password/secret_text.ts";
 import { type ClientLoginParameters, loginSettings } from "./login/login_settings.ts";
@@ -45,6 +47,8 @@ export const CLIENT_TABLE_PARAMETERS = [
   "lmtp_generic_maps",
   "smtp_discard_ehlo_keyword_address_maps",
   "lmtp_discard_lhlo_keyword_address_maps",
+  "smtp_reply_filter",
+  "lmtp_reply_filter",
 ] as const satisfies readonly ParameterName[];
 
 /** What domains and senders wish about TLS (RFC 8461, RFC 8460, RFC 8689). */
@@ -139,6 +143,10 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     service: options.service ?? systemServices(),
     cache,
     ...openTables(options, warn),
+    pixFor: openPixWorkarounds(settings.pix, options.rewriting?.openTables, {
+      parameter: `${options.program}_pix_workaround_maps`,
+      warn,
+    }),
     logins: openLogins(options, now),
     tls: openTls(options, settings, resolver ?? options.resolver, now, warn),
     bestMx: options.bestMx,
@@ -270,9 +278,9 @@ function openLogins(
 
 /** The tables that change what is sent. */
 function openTables(
-  { program, settings, rewriting }: SmtpAgentOptions,
+  { program, settings, rewriting, log }: SmtpAgentOptions,
   warn: (text: string) => void,
-): Pick<DeliveryContext, "checks" | "generic" | "rewriteField" | "discardKeywords"> {
+): Pick<DeliveryContext, "checks" | "generic" | "rewriteField" | "discardKeywords" | "filterReply"> {
   const pick = (smtp: string, lmtp: string) => program === "smtp" ? smtp : lmtp;
   const maps = pick(settings.smtp_generic_maps, settings.lmtp_generic_maps);
   const discard = pick(
@@ -289,6 +297,11 @@ function openTables(
     checks: openClientChecks(program, settings, rewriting.openTables),
     generic: generic?.address,
     rewriteField: generic?.field,
+    filterReply: openReplyFilter(settings[`${program}_reply_filter`], rewriting.openTables, {
+      parameter: `${program}_reply_filter`,
+      note: (text) => log.note(program, "info", text),
+      warn,
+    }),
     discardKeywords: discardMaps === undefined
       ? undefined
       : (address) => then(discardMaps.whole.find(address), valueOf),

@@ -10,6 +10,8 @@ export interface Scene {
   readonly want: readonly string[];
   /** Other lines of the client's log. */
   readonly log?: readonly string[];
+  /** Seconds that the message has waited before. */
+  readonly age?: number;
   /** LMTP instead of SMTP. */
   readonly lmtp?: boolean;
   /** What the server is to hear of AUTH dialogues, base64 as text. */
@@ -19,6 +21,15 @@ export interface Scene {
 }
 
 const H = "127.0.0.1[127.0.0.1]";
+
+/** A filter of replies that makes a lasting refusal a passing one, and other things of other lines. */
+const FILTERS = (program: "smtp" | "lmtp") => ({
+  [`${program}_reply_filter`]:
+    String.raw`pcre:{{/^550 5\.1\.1 (.*)/ 450 4.1.1 $1}, {/^451-4\.0\.0 (.*)/ 551-5.9.9 changed $1}, ` +
+    String.raw`{/^553 gone/ 250 2.5.0 fine}, {/^220 hidden/ 554 5.5.4 no}}`,
+});
+const SAID = (from: string, to: string) => `${H}:P: replacing server reply "${from}" with "${to}"`;
+const PIX = "220 ****2***0***";
 
 /** The scenes by name. */
 export const CLIENT_SCENES: Readonly<Record<string, Scene>> = {
@@ -263,6 +274,58 @@ export const CLIENT_SCENES: Readonly<Record<string, Scene>> = {
     lmtp: true,
     script: { lhlo: "drop" },
     want: [`deferred 4.4.2 (lost connection with ${H} while performing the LHLO handshake)`],
+  },
+  "a filter makes a refusal another one": {
+    script: { rcpt: "550 5.1.1 no such" },
+    settings: FILTERS("smtp"),
+    want: [`deferred 4.1.1 (host ${H} said: 450 4.1.1 no such (in reply to RCPT TO command))`],
+    log: [SAID("550 5.1.1 no such", "450 4.1.1 no such")],
+  },
+  "a filter changes one line of two": {
+    script: { rcpt: "451-4.0.0 a\r\n451 4.0.0 b" },
+    settings: FILTERS("smtp"),
+    want: [
+      `deferred 4.0.0 (host ${H} said: 551-5.9.9 changed a 451 4.0.0 b (in reply to RCPT TO command))`,
+    ],
+    log: [SAID("451-4.0.0 a", "551-5.9.9 changed a")],
+  },
+  "a filter makes a refusal of content a success": {
+    script: { dot: "553 gone" },
+    settings: FILTERS("smtp"),
+    want: ["sent 2.5.0 (250 2.5.0 fine)"],
+    log: [SAID("553 gone", "250 2.5.0 fine")],
+  },
+  "a filter makes a greeting a refusal": {
+    script: { greeting: "220 hidden" },
+    settings: { ...FILTERS("smtp"), smtp_skip_5xx_greeting: false },
+    want: [`bounced 5.5.4 (host ${H} refused to talk to me: 554 5.5.4 no)`],
+    log: [SAID("220 hidden", "554 5.5.4 no")],
+  },
+  "LMTP, a filter": {
+    lmtp: true,
+    script: { dot: "550 5.1.1 no such" },
+    settings: FILTERS("lmtp"),
+    want: [`deferred 4.1.1 (host ${H} said: 450 4.1.1 no such (in reply to end of DATA command))`],
+    log: [SAID("550 5.1.1 no such", "450 4.1.1 no such")],
+  },
+  "a firewall that hides the greeting": {
+    script: { greeting: PIX, ehlo: "500 no" },
+    want: ["sent 2.0.0 (250 2.0.0 Ok: queued as 12345)"],
+    log: [`ID: enabling PIX workarounds: disable_esmtp for ${H}:P`],
+  },
+  "a firewall, and a message that has waited": {
+    script: { greeting: PIX },
+    settings: { smtp_pix_workaround_threshold_time: 1, smtp_pix_workaround_delay_time: 1 },
+    age: 2,
+    want: ["sent 2.0.0 (250 2.0.0 Ok: queued as 12345)"],
+    log: [`ID: enabling PIX workarounds: disable_esmtp delay_dotcrlf for ${H}:P`],
+  },
+  "a firewall at LMTP, by a table": {
+    lmtp: true,
+    script: { greeting: PIX },
+    settings: { lmtp_pix_workaround_maps: "inline:{127.0.0.1=disable_esmtp}", lmtp_pix_workarounds: "" },
+    want: ["sent 2.0.0 (250 2.0.0 Ok: queued as 12345)"],
+    log: [`ID: enabling PIX workarounds: disable_esmtp for ${H}:P`],
   },
   "LMTP refuses LHLO": {
     lmtp: true,

@@ -43,7 +43,8 @@ const PIECE = 65_536;
 /** Sends the content and the end of data. Whether the connection lived through it is for the caller to look at. */
 export function sendContent(session: Session, plan: ContentPlan): MaybeAsync<ContentSent> {
   const { bytes } = plan.content;
-  if (bytes === undefined || bytes.length > ONE_WRITE || plan.filters.length > 0) {
+  const simple = plan.filters.length === 0 && session.endOfDataDelay === 0;
+  if (bytes === undefined || bytes.length > ONE_WRITE || !simple) {
     return sendInPieces(session, plan);
   }
   const stuffer = new DotStuffer(plan.lineLimit);
@@ -78,6 +79,9 @@ async function sendInPieces(session: Session, plan: ContentPlan): Promise<Conten
   const failure = plan.filters.find((filter) => filter.failure !== undefined)?.failure;
   if (failure !== undefined) return { failure, folded: stuffer.folded };
   await out(stuffer.end());
+  if (session.endOfDataDelay > 0) {
+    await new Promise<void>((resolve) => setTimeout(resolve, session.endOfDataDelay));
+  }
   await endOfData(session, plan);
   return { folded: stuffer.folded };
 }

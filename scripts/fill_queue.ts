@@ -1,7 +1,7 @@
 // Fills a queue directory with messages through the store itself, for measuring the queue tools. The service must be down.
 // usage: bun --no-install scripts/fill_queue.ts --directory=QUEUE_DIRECTORY [--messages=N] [--size=BYTES] [--shards=N]
 //          [--hold=PERCENT] [--incoming=PERCENT] [--due=SECONDS] [--domains=N] [--recipients=N] [--owner=USER]
-// Messages that are neither held nor incoming are deferred, with a reason, and due in so many seconds (a day by default).
+// Messages that are neither held nor incoming are deferred, with a reason, and due in so many seconds (an hour by default; beyond maximal_backoff_time it is now).
 import { spawnSync } from "node:child_process";
 import { internalAddress } from "../src/address/address.ts";
 import type { Envelope, QueueId } from "../src/queue/envelope.ts";
@@ -21,7 +21,7 @@ const size = number("size", 500);
 const shards = number("shards", 1);
 const hold = number("hold", 0);
 const incoming = number("incoming", 0);
-const due = number("due", 86_400);
+const due = number("due", 3_600);
 const domains = number("domains", 1000);
 const recipients = number("recipients", 1);
 const owner = option("owner", "");
@@ -102,7 +102,7 @@ async function put(store: QueueStore, at: number): Promise<void> {
 async function deferAll(store: QueueStore, from: number): Promise<void> {
   let at = from;
   for (;;) {
-    const ids = await store.takeDue(Date.now() + HOUR, 10_000);
+    const ids = await store.takeDue(Date.now(), 10_000);
     if (ids.length === 0) break;
     for (const id of ids) {
       const stays = (at % 100) < incoming;

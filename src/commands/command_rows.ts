@@ -90,7 +90,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   },
   postqueue: {
     group: "queue",
-    summary: "try waiting mail now",
+    summary: "list the queue, try waiting mail now",
     load: async () => (await import("./queue/postqueue.ts")).postqueue,
   },
   logrotate: {

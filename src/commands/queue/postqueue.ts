@@ -1,47 +1,64 @@
 import type { LightConfiguration } from "../../config/read_settings.ts";
 import { writeErr, writeOut } from "../../platform/process/this_process.ts";
+import { FILTER_HELP } from "../../queue/filter/filter_options.ts";
 import type { CommandContext } from "../command.ts";
-import { getopt } from "../getopt.ts";
 import { settingsOf } from "../service_control.ts";
-import { flushAll, type FlushFault, flushMessage, flushSite } from "./_flush.ts";
+import { flushAll, flushMessage, flushSite } from "./_flush.ts";
+import { type PostqueueOptions, readPostqueueOptions } from "./_postqueue_options.ts";
+import { showQueue } from "./_show_queue.ts";
 
 const USAGE = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site";
 
-const HELP = `usage: mta [-c config_dir] postqueue [-c config_dir] -f | -i queueid | -s site
+const HELP = `usage: mta [-c config_dir] postqueue [-c config_dir] -p | -j | -f | -i queueid | -s site
 
-look after the queue of the running service
+look after the queue: list it, or have the running service try mail now
 
-  -f           try all deferred mail now
-  -i queueid   try this message now
-  -s site      try the mail for a site of fast_flush_domains now
-`;
+  -p                 list the queue (mailq)
+  -j                 list it, one JSON object a line and message
+  -f                 try all deferred mail now
+  -i queueid         try this message now
+  -s site            try the mail for a site of fast_flush_domains now
+
+beyond Postfix, with -p or -j, or alone
+
+  --json             as -j, with orig_address and delay_status
+${FILTER_HELP}`;
 
 /** Every failure of postqueue(1) ends with EX_UNAVAILABLE, whatever it was (observed). */
 const UNAVAILABLE = 69;
 
 /** What each mode does; a text is why it failed. */
 const MODES: Readonly<
-  Record<string, (configuration: LightConfiguration, argument: string) => Promise<FlushFault>>
+  Record<
+    PostqueueOptions["mode"],
+    (configuration: LightConfiguration, options: PostqueueOptions) => Promise<string | undefined>
+  >
 > = {
-  f: flushAll,
-  i: flushMessage,
-  s: flushSite,
+  f: (configuration) => flushAll(configuration),
+  i: (configuration, { argument }) => flushMessage(configuration, argument),
+  s: (configuration, { argument }) => flushSite(configuration, argument),
+  j: (configuration, { filter, json }) =>
+    showQueue(configuration, { program: "postqueue", as: json ? "more json" : "json", filter }),
+  p: (configuration, { filter, json }) =>
+    showQueue(configuration, { program: "postqueue", as: json ? "more json" : "text", filter }),
 };
 
 /** `mta postqueue` (postqueue(1)). */
 export async function postqueue(context: CommandContext): Promise<number> {
   if (context.args[0] === "--help") return (writeOut(HELP), 0);
-  const given = getopt(context.args, "c:fi:s:v");
-  if (given.is === "bad") writeErr(`postqueue: ${given.why}\n`);
-  if (given.is === "bad" || given.rest.length > 0) return fatal(USAGE);
-  const modes = given.options.filter(({ letter }) => Object.hasOwn(MODES, letter));
-  const [mode] = modes;
-  if (mode === undefined || modes.length > 1) return fatal(USAGE);
-  const configDirectory = given.options.findLast(({ letter }) => letter === "c")?.argument;
-  const called = { ...context, ...(configDirectory !== undefined && { configDirectory }) };
+  const options = readPostqueueOptions(context.args);
+  if ("mistake" in options) return fatal(options.mistake);
+  if ("bad" in options) {
+    if (options.bad !== "") writeErr(`postqueue: ${options.bad}\n`);
+    return fatal(USAGE);
+  }
+  const called = {
+    ...context,
+    ...(options.configDirectory !== undefined && { configDirectory: options.configDirectory }),
+  };
   const configuration = settingsOf(called, ["queue_directory"], "postqueue");
   if (configuration === undefined) return UNAVAILABLE;
-  const fault = await MODES[mode.letter]!(configuration, mode.argument ?? "");
+  const fault = await MODES[options.mode](configuration, options);
   return fault === undefined ? 0 : fatal(fault);
 }
 

@@ -1,6 +1,7 @@
 import { LineReader } from "../../base/line_reader.ts";
 import { readJson } from "../../base/bounded_json.ts";
 import { Misfit } from "../../base/shape.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { connect, type Connection, type ConnectionHandler } from "../../platform/socket/connection.ts";
 import {
   ANSWER_LIMIT,
@@ -16,8 +17,8 @@ import type { FaultReport } from "./service_fault.ts";
 export type ControlAnswer<V extends Verb> =
   | { readonly is: "done"; readonly value: ResultOf<V> }
   | { readonly is: "fault"; readonly kind: FaultReport["kind"]; readonly why: string }
-  /** Nobody listens: the service is down. */
-  | { readonly is: "down" };
+  /** Nobody listens: the service is down. `why` is what the system says to that. */
+  | { readonly is: "down"; readonly why: string };
 
 /** A question to the running service of a queue directory. */
 export interface ControlQuestion<V extends Verb> {
@@ -30,6 +31,8 @@ export interface ControlQuestion<V extends Verb> {
   readonly row?: (row: RowOf<V>) => void | Promise<void>;
   /** Milliseconds without a byte from the service; default one minute. */
   readonly timeout?: number;
+  /** The answer is not wanted any more: it ends as a fault. */
+  readonly signal?: AbortSignal;
 }
 
 const DOWN = new Set(["ENOENT", "ECONNREFUSED", "ENOTDIR"]);
@@ -47,7 +50,12 @@ export async function askService<V extends Verb>(question: ControlQuestion<V>): 
   } catch (error) {
     return unreachable(error);
   }
-  return await conversation.answer;
+  const { signal } = question;
+  if (signal?.aborted) conversation.giveUp();
+  signal?.addEventListener("abort", conversation.giveUp, { once: true });
+  const answer = await conversation.answer;
+  signal?.removeEventListener("abort", conversation.giveUp);
+  return answer;
 }
 
 /** Connects. A crowd at the door (EAGAIN, unix(7)) is waited out. */
@@ -68,8 +76,8 @@ function codeOf(error: unknown): string {
 }
 
 function unreachable(error: unknown): ControlAnswer<never> {
-  const [code, why] = [codeOf(error), error instanceof Error ? error.message : String(error)];
-  if (DOWN.has(code)) return { is: "down" };
+  const [code, why] = [codeOf(error), systemErrorText(error)];
+  if (DOWN.has(code)) return { is: "down", why };
   return { is: "fault", kind: code === "EACCES" ? "forbidden" : "failed", why };
 }
 
@@ -115,6 +123,8 @@ class Conversation<V extends Verb> implements ConnectionHandler {
     }
     connection.write(printLine({ end: true }));
   }
+
+  readonly giveUp = (): void => this.#fail("the answer is not wanted any more");
 
   #fail(why: string): void {
     this.#answer.resolve({ is: "fault", kind: "failed", why });

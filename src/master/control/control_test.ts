@@ -156,7 +156,7 @@ test("a fault has a kind and words, and no service is a case of its own", async 
     .toEqual({ is: "fault", kind: "failed", why: "broken" });
   listener.close();
   expect(await askService({ queueDirectory: "/nonexistent", verb: "reload", args: {} }))
-    .toEqual({ is: "down" });
+    .toEqual({ is: "down", why: "No such file or directory" });
 });
 
 test("every user may connect, and what each may ask is decided by who the kernel says they are", async () => {

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import type { FileStoreOptions } from "../log/file_store_options.ts";
-import type { Ownership, QueueStore } from "../store.ts";
+import { errorCode } from "../../platform/system_error.ts";
+import { type Ownership, QueueFault, type QueueStore } from "../store.ts";
 import { openFileStore } from "./file_store.ts";
+import { openReadOnly, type QueueReader } from "./read_only.ts";
 
 /** Whose messages the stores of a service hold: said before any is open, for whoever asks the workers. */
 export const OWNERSHIP: Ownership = "worker";
@@ -14,4 +16,16 @@ export function storeFolder(queueDirectory: string): string {
 /** Opens the store of one worker, and with it what a worker that is gone has left. Rejects with QueueFault. */
 export function openStore(options: Omit<FileStoreOptions, "shard">): Promise<QueueStore> {
   return openFileStore(options);
+}
+
+/**
+ * Opens the queue of a service that is down, to look at it: nothing is written and no lock taken. Rejects with the system's error where
+ * the caller may not read it.
+ */
+export async function openForReading(queueDirectory: string): Promise<QueueReader> {
+  try {
+    return await openReadOnly(queueDirectory);
+  } catch (error) {
+    throw error instanceof QueueFault && errorCode(error.cause) === "EACCES" ? error.cause : error;
+  }
 }

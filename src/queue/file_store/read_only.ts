@@ -4,7 +4,7 @@ import { memoryContent, spooledContent } from "./content.ts";
 import type { QueueId } from "../envelope.ts";
 import { queueFault } from "../fault.ts";
 import { QUEUE_LIMITS } from "../log/file_store_options.ts";
-import { listShard, readStates } from "./listing.ts";
+import { findListing, listShard, readStates } from "./listing.ts";
 import { FLAG, parseSpooled } from "../log/record.ts";
 import { listShards, Shard } from "./shard.ts";
 import {
@@ -23,6 +23,8 @@ export interface QueueReader {
   readonly exists: boolean;
   /** The messages of all shards that are wanted, in the order of `QueueStore.list`. */
   list(wanted?: Wanted): AsyncIterable<QueueListing>;
+  /** A message's row; undefined when it is not in the queue. */
+  find(id: QueueId): Promise<QueueListing | undefined>;
   open(id: QueueId): Promise<StoredMessage>;
   close(): void;
 }
@@ -47,6 +49,7 @@ export async function openReadOnly(directory: string, disk: Disk = systemDisk): 
   return {
     exists: names.length > 0,
     list: (wanted) => listAll(shards, wanted),
+    find: (id) => findIn(shards, id),
     open: (id) => openIn(shards, id),
     close: () => shards.forEach((shard) => shard.close()),
   };
@@ -62,6 +65,14 @@ async function* listAll(shards: readonly Shard[], wanted: Wanted = {}): AsyncIte
       }
     }
   }
+}
+
+async function findIn(shards: readonly Shard[], id: QueueId): Promise<QueueListing | undefined> {
+  for (const shard of shards) {
+    const row = await findListing(shard, id);
+    if (row !== undefined) return row;
+  }
+  return undefined;
 }
 
 async function openIn(shards: readonly Shard[], id: QueueId): Promise<StoredMessage> {

@@ -131,9 +131,9 @@ export class Segment {
     this.#reserved = this.end;
   }
 
-  /** The bytes at a place; rejects when they are not all there. */
-  async read(offset: number, length: number): Promise<Buffer> {
-    const into = Buffer.allocUnsafeSlow(length);
+  /** The bytes at a place, in the beginning of `room` where that is given; rejects when they are not all there. */
+  async read(offset: number, length: number, room?: Buffer): Promise<Buffer> {
+    const into = room?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
     this.#readers++;
     try {
       const got = await this.#file.read(into, offset);

@@ -1,17 +1,39 @@
+import { wrapLine } from "./base/wrap.ts";
 import type { CommandRow } from "./commands/command.ts";
 import { COMMANDS } from "./commands/command_rows.ts";
 import { calledAs, exit, programArguments, writeErr, writeOut } from "./platform/process/this_process.ts";
 
 const GROUPS = ["service", "tables", "queue", "mail", "configuration"] as const;
 
+const CALL = "usage: mta [-c config_dir] [-v] COMMAND [arguments]\n";
+const MORE = "COMMAND --help says more. By a link (postmap -> mta) it is that command.\n";
+
+/** The commands of each group that are listed. */
+function grouped(): (readonly [
+  group: string,
+  rows: readonly (readonly [name: string, row: CommandRow])[],
+])[] {
+  return GROUPS.map((group) =>
+    [group, Object.entries(COMMANDS).filter(([, row]) => row.group === group && !row.hidden)] as const
+  ).filter(([, rows]) => rows.length > 0);
+}
+
+/** All names, on one screen. */
 function usage(): string {
-  const rows = GROUPS.map((group) => {
-    const names = Object.entries(COMMANDS).filter(([, row]) => row.group === group && !row.hidden);
-    if (names.length === 0) return "";
-    return `${group}\n${names.map(([name, row]) => `  ${name.padEnd(15)} ${row.summary}`).join("\n")}\n`;
-  });
-  return `usage: mta [-c config_dir] [-v] COMMAND [arguments]\n${rows.join("")}` +
-    "COMMAND --help says more. By a link (postmap -> mta) it is that command.\n";
+  const lines = grouped().flatMap(([group, rows]) =>
+    wrapLine(`  ${group.padEnd(15)}${rows.map(([name]) => name).join(" ")}`, 78, 17).map((line) =>
+      `${line}\n`
+    )
+  );
+  return `${CALL}${lines.join("")}"mta help" says what each is for.\n${MORE}`;
+}
+
+/** All names, and what each is for. */
+function help(): string {
+  const rows = grouped().map(([group, rows]) =>
+    `${group}\n${rows.map(([name, row]) => `  ${name.padEnd(15)} ${row.summary}`).join("\n")}\n`
+  );
+  return `${CALL}${rows.join("")}${MORE}`;
 }
 
 /** What this program is started as by itself. */
@@ -87,10 +109,9 @@ async function runCommand(
 async function main(): Promise<number> {
   const called = parseCall(calledAs(), programArguments());
   const { name } = called;
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    (name === undefined ? writeErr : writeOut)(usage());
-    return name === undefined ? 1 : 0;
-  }
+  if (name === undefined) return (writeErr(usage()), 1);
+  if (name === "--help" || name === "-h") return (writeOut(usage()), 0);
+  if (name === "help") return (writeOut(help()), 0);
   const role = await internal(name);
   if (role !== undefined) return await role();
   return await runCommand({ ...called, name: name === "--version" ? "version" : name });

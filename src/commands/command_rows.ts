@@ -16,7 +16,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   newaliases: {
     group: "tables",
     summary: "make the alias tables anew",
-    load: async () => (await import("./table/newaliases.ts")).newaliases,
+    load: async () => (await import("./sendmail/sendmail_command.ts")).sendmail,
   },
   postmap: {
     group: "tables",
@@ -105,6 +105,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "print the version",
     options: {},
     load: async () => (await import("./service/version_command.ts")).version,
+  },
+  mailq: {
+    group: "queue",
+    summary: "list the queue",
+    load: async () => (await import("./sendmail/sendmail_command.ts")).sendmail,
   },
   sendmail: {
     group: "mail",

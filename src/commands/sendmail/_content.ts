@@ -3,7 +3,7 @@ export interface ContentRules {
   /** A line with nothing but a dot ends it (no -i). */
   readonly dotEnds: boolean;
   /** sendmail_fix_line_endings: a CR before a newline goes; `strict`: when the first line has one. */
-  readonly lineEnds: string;
+  readonly lineEnds: "always" | "strict" | "never";
   /** line_length_limit: a first line that is longer is none of mbox's. */
   readonly longestLine: number;
 }

@@ -132,7 +132,7 @@ function named(text: string, complaint: string): string {
 
 /** Longest envelope id, and what it may be made of (RFC 3461 §4.4). */
 const LONGEST_ENVID = 100;
-const PRINTABLE = /^[\t\x20-\x7e]*$/;
+const PRINTABLE = /^[\x20-\x7e]*$/;
 
 function takeEnvelopeId(reading: Reading, argument: string): void {
   if (argument.length > LONGEST_ENVID) warn(reading, "too long -V option value -- ignored");

@@ -6,7 +6,7 @@ import { standardInputAsItComes } from "../../platform/process/standard_input.ts
 import { errorCode, systemErrorText } from "../../platform/system_error.ts";
 import { readAddressList } from "../../rewrite/address_list.ts";
 import { SendmailFault } from "./_complaints.ts";
-import { Content } from "./_content.ts";
+import { Content, type ContentRules } from "./_content.ts";
 import { HeaderRecipients } from "./_header_recipients.ts";
 import type { SendmailOptions } from "./_options.ts";
 
@@ -16,6 +16,7 @@ export interface SubmissionCall {
   readonly options: SendmailOptions;
   readonly sender: string;
   readonly fullName: string | undefined;
+  readonly lineEnds: ContentRules["lineEnds"];
   readonly now: number;
   /** Hears of the drop when there is one, so that a signal can take it away. */
   readonly begun: (drop: DropWriter) => void;
@@ -91,7 +92,7 @@ async function copyContent(drop: DropWriter, call: SubmissionCall): Promise<read
   const { settings } = call.configuration;
   const content = new Content({
     dotEnds: call.options.dotEnds,
-    lineEnds: settings.sendmail_fix_line_endings,
+    lineEnds: call.lineEnds,
     longestLine: settings.line_length_limit,
   });
   const header = call.options.recipientsFromHeader ? new HeaderRecipients(limitsOf(call)) : undefined;

@@ -50,7 +50,10 @@ test("a message is the same wherever standard input is cut into pieces", () => {
       maxLength: 20,
     },
   ).map((parts) => parts.join(""));
-  const rules = fc.record({ dotEnds: fc.boolean(), lineEnds: fc.constantFrom("always", "strict", "never") });
+  const rules = fc.record({
+    dotEnds: fc.boolean(),
+    lineEnds: fc.constantFrom("always" as const, "strict" as const, "never" as const),
+  });
   fc.assert(fc.property(texts, rules, fc.array(fc.nat(200)), (text, each, cuts) => {
     expect(read(text, each, cuts)).toBe(read(text, each));
   }));

@@ -1,4 +1,5 @@
 import { type LightConfiguration } from "../../config/read_settings.ts";
+import { splitList } from "../../config/syntax/list.ts";
 import { ConfigurationFault } from "../../config/syntax/diagnostic.ts";
 import { submitRefusal } from "../../pickup/submit_users.ts";
 import type { DropWriter } from "../../pickup/drop/drop_writer.ts";
@@ -9,14 +10,15 @@ import { ownIds, type SystemUser, userById } from "../../platform/process/users.
 import type { CommandContext } from "../command.ts";
 import { Complaints, EX_TEMPFAIL, SendmailFault } from "./_complaints.ts";
 import { diagnosticsText, readConfiguration } from "./_configuration.ts";
-import { HELP } from "./_help.ts";
+import type { ContentRules } from "./_content.ts";
+import { helpOf } from "./_help.ts";
 import { namedDirectory, readOptions, type SendmailOptions } from "./_options.ts";
 import { fullNameOf, senderOf } from "./_sender.ts";
 import { submit } from "./_submit.ts";
 
 /** `mta sendmail`, and its links mailq and newaliases (sendmail(1)). */
 export async function sendmail(context: CommandContext): Promise<number> {
-  if (context.args[0] === "--help") return (writeOut(HELP), 0);
+  if (context.args[0] === "--help") return (writeOut(helpOf(context.name)), 0);
   const complaints = new Complaints(context.name);
   // Who lends us his rights has not chosen our environment: whoever called him has.
   const environment = hasRightsOfOthers() ? {} : environmentVariables();
@@ -72,19 +74,21 @@ async function act(call: Call): Promise<number> {
   if (options.interval !== undefined && options.mode !== "daemon") return 0;
   switch (options.mode) {
     case "enqueue":
-      if (options.site !== undefined) return handOver(call, "flush site", "postqueue", ["-s", options.site]);
+      if (options.site !== undefined) {
+        return await handOver(call, "flush site", "postqueue", ["-s", options.site]);
+      }
       if (options.queueId !== undefined) {
-        return handOver(call, "flush queue_id", "postqueue", ["-i", options.queueId]);
+        return await handOver(call, "flush queue_id", "postqueue", ["-i", options.queueId]);
       }
       return await enqueue(call);
     case "mailq":
-      return handOver(call, "display queue mode", "postqueue", ["-p"]);
+      return await handOver(call, "display queue mode", "postqueue", ["-p"]);
     case "flush":
-      return handOver(call, "flush queue mode", "postqueue", ["-f"]);
+      return await handOver(call, "flush queue mode", "postqueue", ["-f"]);
     case "daemon":
-      return handOver(call, "daemon mode", "start", []);
+      return await handOver(call, "daemon mode", "start", []);
     case "newaliases":
-      return makeAliases(call);
+      return await makeAliases(call);
     case "session":
       return await session(call);
     case "nothing":
@@ -92,18 +96,18 @@ async function act(call: Call): Promise<number> {
   }
 }
 
-function handOver(call: Call, mode: string, name: string, args: readonly string[]): Promise<number> {
+async function handOver(call: Call, mode: string, name: string, args: readonly string[]): Promise<number> {
   const { context, options, configuration } = call;
   if (options.recipients.length > 0) throw new SendmailFault(`${mode} requires no recipient`);
-  return context.run({ name, args, configDirectory: configuration.directory });
+  if (name === "postalias" && args.length === 1) return 0;
+  return await context.run({ name, args, configDirectory: configuration.directory });
 }
 
-function makeAliases(call: Call): Promise<number> | number {
-  const { aliases } = call.options;
-  const mode = "alias initialization mode";
-  return aliases === undefined
-    ? handOver(call, mode, "newaliases", [])
-    : handOver(call, mode, "postalias", ["--", aliases]);
+/** The tables of alias_database, or the one of -oA, made anew. */
+async function makeAliases(call: Call): Promise<number> {
+  const { options: { aliases }, configuration: { settings } } = call;
+  const tables = aliases === undefined ? splitList(settings.alias_database) : [aliases];
+  return await handOver(call, "alias initialization mode", "postalias", ["--", ...tables]);
 }
 
 async function session(call: Call): Promise<number> {
@@ -120,6 +124,7 @@ async function enqueue(call: Call): Promise<number> {
   const { uid } = ownIds();
   const row = userById(uid);
   await checkSubmitter(call, uid, row);
+  const lineEnds = lineEndsOf(configuration.settings.sendmail_fix_line_endings);
   const sender = senderOf(options.sender, { uid, row }, (text) => complaints.say("warning", text));
   const fullName = fullNameOf(options.fullName, environment, row);
   let drop: DropWriter | undefined;
@@ -128,7 +133,8 @@ async function enqueue(call: Call): Promise<number> {
     endBySignal(signal);
   });
   try {
-    await submit({ configuration, options, sender, fullName, now: Date.now(), begun: (it) => drop = it });
+    const begun = (it: DropWriter) => drop = it;
+    await submit({ configuration, options, sender, fullName, lineEnds, now: Date.now(), begun });
   } catch (error) {
     if (!(error instanceof SendmailFault)) throw error;
     throw new SendmailFault(`${sender}(${uid}): ${error.message}`, { cause: error });
@@ -137,6 +143,11 @@ async function enqueue(call: Call): Promise<number> {
     writeOut(`Mail Delivery Status Report will be mailed to <${sender}>.\n`);
   }
   return 0;
+}
+
+function lineEndsOf(value: string): ContentRules["lineEnds"] {
+  if (value === "always" || value === "strict" || value === "never") return value;
+  throw new SendmailFault(`invalid sendmail_fix_line_endings value: ${value}`);
 }
 
 /** Pickup asks again: here it is for who wants to know at once. */

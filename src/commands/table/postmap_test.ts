@@ -25,7 +25,11 @@ beforeAll(() => {
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
 function run(tool: string, args: readonly string[], input: string | Uint8Array = "") {
-  const done = spawnSync(process.execPath, [runner, tool, "-c", folder, ...args], { cwd: folder, input });
+  const done = spawnSync(process.execPath, [runner, tool, ...args], {
+    cwd: folder,
+    input,
+    env: { ...process.env, MAIL_CONFIG: folder },
+  });
   return { status: done.status, out: done.stdout.toString(), err: done.stderr.toString() };
 }
 

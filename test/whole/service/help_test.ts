@@ -19,10 +19,11 @@ whole("mta --help and every command's own fit a screen of 24 lines and 80 column
   }
 });
 
-whole("mta --help names every command but other names of one that it lists", async () => {
-  const { stdout } = await runMta(["--help"]);
-  const listed = [...stdout.matchAll(/^ {2}(\S+) {2}/gm)].map(([, name]) => name);
-  expect(listed.sort()).toEqual(
-    Object.keys(COMMANDS).filter((name) => COMMANDS[name]!.hidden !== true).sort(),
-  );
+whole("mta --help and mta help name every command but other names of one that they list", async () => {
+  const names = Object.keys(COMMANDS).filter((name) => COMMANDS[name]!.hidden !== true).sort();
+  const long = await runMta(["help"]);
+  expect([...long.stdout.matchAll(/^ {2}(\S+) +\S/gm)].map(([, name]) => name).sort()).toEqual(names);
+  const short = await runMta(["--help"]);
+  const lines = short.stdout.split("\n").filter((line) => line.startsWith("  "));
+  expect(lines.flatMap((line) => line.slice(17).split(" ")).sort()).toEqual(names);
 });

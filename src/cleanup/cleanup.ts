@@ -37,6 +37,10 @@ export interface Submission extends
   readonly prepend: readonly string[];
   /** The client may have missing headers completed (local_header_rewrite_clients). */
   readonly completeHeaders: boolean;
+  /** Of the user who submitted, for a missing From:. */
+  readonly fullName?: string;
+  /** Who submits cannot be told: the refusal of a message for good says for whom it was, so that its sender can be. */
+  readonly isReturned?: boolean;
   /** The header's own recipients get it too (sendmail -t). */
   readonly recipientsFromHeader?: boolean;
 }
@@ -44,7 +48,12 @@ export interface Submission extends
 /** The end of a message. */
 export type Committed =
   | { readonly is: "queued"; readonly id: QueueId; readonly size: number }
-  | { readonly is: "refused"; readonly reply: Reply };
+  | {
+    readonly is: "refused";
+    readonly reply: Reply;
+    /** Of a message that is to be returned (`isReturned`), as it would have been in the queue. */
+    readonly envelope?: Envelope;
+  };
 
 /** What end-of-data restrictions ask for when the content is in already (access(5)). Empty = nothing new. */
 export interface LateChanges {

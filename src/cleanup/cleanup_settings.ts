@@ -2,6 +2,7 @@ import { splitList } from "../config/syntax/list.ts";
 import { type WalkLimits, walkLimits } from "../message/mime_walker.ts";
 import { MIME_RULE_PARAMETERS, readMimeRules, type WantedRules } from "./mime_rules.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
+import type { NameForm } from "../message/full_name.ts";
 import type { TlsFieldSettings } from "./tls_fields.ts";
 
 /** The parameters that cleanup reads. */
@@ -9,6 +10,8 @@ export const CLEANUP_PARAMETERS = [
   "always_add_missing_headers",
   "always_bcc",
   "enable_long_queue_ids",
+  "full_name_encoding_charset",
+  "header_from_format",
   "header_address_token_limit",
   "header_size_limit",
   "hopcount_limit",
@@ -21,6 +24,8 @@ export const CLEANUP_PARAMETERS = [
   "myhostname",
   "requiretls_enable",
   "requiretls_esmtp_header",
+  "smtputf8_autodetect_classes",
+  "smtputf8_enable",
   "tls_required_enable",
   "undisclosed_recipients_header",
   "verp_delimiter_filter",
@@ -47,6 +52,9 @@ export interface CleanupSettings {
   readonly messageSizeLimit: number;
   readonly myhostname: string;
   readonly noMappings: boolean;
+  readonly nameForm: NameForm;
+  /** smtputf8_autodetect_classes; empty without smtputf8_enable. */
+  readonly detectsUtf8: ReadonlySet<string>;
   readonly tlsFields: TlsFieldSettings;
   readonly undisclosedHeader: string;
   readonly verpFilter: string;
@@ -68,6 +76,11 @@ export function readCleanupSettings(settings: CleanupParameters): CleanupSetting
     messageSizeLimit: settings.message_size_limit,
     myhostname: settings.myhostname,
     noMappings: splitList(settings.receive_override_options).includes("no_address_mappings"),
+    nameForm: {
+      place: settings.header_from_format === "obsolete" ? "comment" : "phrase",
+      charset: settings.full_name_encoding_charset,
+    },
+    detectsUtf8: new Set(settings.smtputf8_enable ? splitList(settings.smtputf8_autodetect_classes) : []),
     tlsFields: {
       tlsRequired: settings.tls_required_enable,
       requireTls: settings.requiretls_enable && settings.requiretls_esmtp_header,

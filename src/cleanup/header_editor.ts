@@ -1,5 +1,6 @@
 import { quoteAddress } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
+import { fullNameText } from "../message/full_name.ts";
 import { compactDate, mailDate } from "../message/date.ts";
 import { isTrouble } from "../rewrite/map_address.ts";
 import type { Rewritten } from "../rewrite/rewriter.ts";
@@ -115,9 +116,19 @@ export class HeaderEditor implements Stage {
     const prefix = this.#resent ? "Resent-" : "";
     const lines = [...this.#missingMessageId(prefix)];
     if (!this.#has(prefix, "date")) lines.push(`${prefix}Date: ${mailDate(this.#submission.arrival)}`);
-    if (!this.#has(prefix, "from")) lines.push(`${prefix}From: ${quoteAddress(sender) || "MAILER-DAEMON"}`);
+    if (!this.#has(prefix, "from")) lines.push(`${prefix}From: ${this.#from(sender)}`);
     const isDisclosed = RECIPIENT_HEADERS.some((name) => this.#seen.has(name));
     return undisclosedHeader === "" || isDisclosed ? lines : [...lines, undisclosedHeader];
+  }
+
+  /** What is made here for nobody has no name. */
+  #from(sender: string): string {
+    const address = quoteAddress(sender) || "MAILER-DAEMON";
+    const { fullName } = this.#submission;
+    const { nameForm } = this.#deps.settings;
+    const name = sender === "" || fullName === undefined ? undefined : fullNameText(fullName, nameForm);
+    if (name === undefined) return address;
+    return nameForm.place === "comment" ? `${address} (${name})` : `${name} <${address}>`;
   }
 
   headerEnd(): MaybeAsync<void> {

@@ -4,8 +4,8 @@ import { assertNever } from "../base/assert_never.ts";
 import { pauseWhenDue } from "../base/pause_when_due.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import { type MimeEvent, MimeWalker } from "../message/mime_walker.ts";
-import type { Envelope } from "../queue/envelope.ts";
-import { defer, refuse } from "../smtp/reply.ts";
+import type { Envelope, Recipient } from "../queue/envelope.ts";
+import { defer, refuse, type Reply } from "../smtp/reply.ts";
 import type { Committed, IncomingMessage, LateChanges, Submission } from "./cleanup.ts";
 import type { CleanupContext } from "./cleanup_deps.ts";
 import { toBytesText } from "./latin1.ts";
@@ -76,7 +76,9 @@ export class Incoming implements IncomingMessage {
 
   /** The rest is not looked at: smtpd(8) says so once. */
   #outgrown(): void {
-    this.#context.log.note("smtpd", "warning", `${this.#submission.id}: queue file size limit exceeded`);
+    const { id, origin } = this.#submission;
+    const program = origin.clientAddress === undefined ? "cleanup" : "smtpd";
+    this.#context.log.note(program, "warning", `${id}: queue file size limit exceeded`);
     this.#message.refuse(TOO_BIG);
   }
 
@@ -174,7 +176,7 @@ export class Incoming implements IncomingMessage {
     const finished = this.#finish();
     if (isPromise(finished)) await finished;
     const message = this.#message;
-    if (message.refusal !== undefined) return { is: "refused", reply: message.refusal };
+    if (message.refusal !== undefined) return await this.#refused(message.refusal, late);
     if (this.#submission.discard || late.discard || message.isDiscarded) {
       message.abort();
       return { is: "queued", id: message.id, size: this.#size };
@@ -191,6 +193,13 @@ export class Incoming implements IncomingMessage {
     } catch (error) {
       return { is: "refused", reply: replyToFault(error) };
     }
+  }
+
+  async #refused(reply: Reply, late: LateChanges): Promise<Committed> {
+    if (!this.#submission.isReturned || reply.code < 500) return { is: "refused", reply };
+    const settled = await this.#settle(late);
+    if (settled.is === "refused") return settled;
+    return { is: "refused", reply, envelope: this.#envelope(late, settled) };
   }
 
   /** What stages asked for comes before what restrictions did at the end of data, and that before what they did earlier. */
@@ -234,7 +243,7 @@ export class Incoming implements IncomingMessage {
       ret,
       envid,
       eightBit,
-      smtputf8,
+      smtputf8: smtputf8 || this.#needsUtf8(sender, recipients) || undefined,
       requireTls: requireTls || undefined,
       tlsNotRequired: tlsNotRequired || undefined,
       contentFilter: filter ?? late.contentFilter ?? contentFilter,
@@ -250,9 +259,33 @@ export class Incoming implements IncomingMessage {
     };
   }
 
+  /** smtputf8_autodetect_classes: an address or a header field is not ASCII. */
+  #needsUtf8(sender: string, recipients: readonly Recipient[]): boolean {
+    const { detectsUtf8 } = this.#context.settings;
+    if (!detectsUtf8.has("all") && !detectsUtf8.has(sourceOf(this.#submission))) return false;
+    return !isAscii(sender) || recipients.some(({ address }) => !isAscii(address)) ||
+      this.#message.hasUtf8Head;
+  }
+
   abort(): void {
     this.#message.refuse(WRITE_ERROR);
     this.#walker = undefined;
+  }
+}
+
+const isAscii = (address: string) => /^[\x00-\x7f]*$/.test(address);
+
+/** Where a message comes from, in the words of smtputf8_autodetect_classes. */
+function sourceOf({ kind, origin }: Submission): string {
+  switch (kind) {
+    case undefined:
+      return origin.clientAddress === undefined ? "sendmail" : "smtpd";
+    case "mail":
+      return "forward";
+    case "probe":
+      return "verify";
+    default:
+      return kind;
   }
 }
 

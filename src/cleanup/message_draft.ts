@@ -209,6 +209,11 @@ export class MessageDraft implements MessageEdits {
     this.#draft.abort();
   }
 
+  /** The header is not all ASCII. */
+  get hasUtf8Head(): boolean {
+    return !isAscii(this.#head.bytes);
+  }
+
   /** Bytes of head and body, whose last ones have come. */
   get size(): number {
     return this.#head.size + this.#draft.size;

@@ -108,7 +108,6 @@ const NO_MILTERS = harmless(
   "milters",
 );
 const NO_QMQP = harmless("QMQP is not served");
-const NO_SENDMAIL = harmless("there is no local submission yet: nobody can use it");
 const NO_FLUSH_LOGS = harmless(
   "which mail waits for a site is known from the queue itself: there are no logs that grow old",
 );
@@ -157,7 +156,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   dnsblog_reply_delay: MOOT,
   dnsblog_service_name: MOOT,
   dont_remove: OWN_SCHEDULING,
-  empty_address_local_login_sender_maps_lookup_key: NO_SENDMAIL,
   enable_idna2003_compatibility: UNUSED,
   error_notice_recipient: NO_NOTICES,
   error_service_name: MOOT,
@@ -168,7 +166,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   force_mime_input_conversion: MIME_AS_IT_COMES,
   fork_attempts: MOOT,
   fork_delay: MOOT,
-  full_name_encoding_charset: NO_SENDMAIL,
   hash_queue_depth: MOOT,
   hash_queue_names: MOOT,
   html_directory: MOOT,
@@ -188,7 +185,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   lmtp_tlsrpt_enable: SMTP_REPORTS_ALONE,
   lmtp_tlsrpt_skip_reused_handshakes: SMTP_REPORTS_ALONE,
   lmtp_tlsrpt_socket_name: OWN_TLS_REPORTS,
-  local_login_sender_maps: NO_SENDMAIL,
   mailq_path: MOOT,
   manpage_directory: MOOT,
   max_use: MOOT,
@@ -337,7 +333,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtpd_tls_enable_rpk: NO_RAW_KEYS,
   smtpd_tls_session_cache_database: OWN_SESSIONS,
   smtpd_tls_trace_size_limit: NO_TRACE,
-  smtputf8_autodetect_classes: NO_SENDMAIL,
   socketmap_max_query_size: TABLE_LIMIT,
   socketmap_max_reply_size: TABLE_LIMIT,
   tcp_windowsize: UNUSED,

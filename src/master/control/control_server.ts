@@ -12,7 +12,7 @@ import { type Caller, ConnectionShares } from "./connection_shares.ts";
 import { CONTROL_SOCKET, controlFolder, printLine } from "./control_protocol.ts";
 import { type ControlService, ControlSession, type SessionUser } from "./control_session.ts";
 import type { MayUse } from "./control_verbs.ts";
-import { rememberedNames } from "./user_names.ts";
+import { rememberedNames } from "../../base/remembered_names.ts";
 
 /** What the control socket needs. */
 export interface ControlServerOptions {

@@ -11,7 +11,7 @@ import { listsUser, openControlServer } from "./control_server.ts";
 import type { ControlService } from "./control_session.ts";
 import { isVerb, VERBS } from "./control_verbs.ts";
 import type { QueueRow } from "./queue_rows.ts";
-import { rememberedNames } from "./user_names.ts";
+import { rememberedNames } from "../../base/remembered_names.ts";
 import { ServiceFault } from "./service_fault.ts";
 import { untilAtRest } from "../../../test/kit/waiting.ts";
 

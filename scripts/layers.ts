@@ -26,7 +26,7 @@ const WITHIN: Readonly<Record<string, readonly string[]>> = {
   access: ["rewrite", "routing"],
   bounce: ["cleanup"],
   verify: ["cleanup"],
-  pickup: ["cleanup"],
+  pickup: ["cleanup", "bounce"],
   smtpd: ["cleanup", "flush"],
   anvil: ["smtpd"],
   table: ["regex"],

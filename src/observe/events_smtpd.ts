@@ -91,6 +91,11 @@ export const smtpdEvents = {
     "warning",
     (e) => `${e.kind} limit exceeded: ${e.number} from ${e.client} for service ${e.service}`,
   ),
+  /** A message that a local user submitted; `from` as it was given. */
+  pickedUp: event<{ id: string; uid: number; from: string }>(
+    "info",
+    (e) => `${e.id}: uid=${e.uid} from=<${e.from}>`,
+  ),
   /** `messageId` with its angle brackets; `resent` when it is the Resent-Message-ID. */
   messageId: event<{ id: string; messageId: string; resent?: boolean }>(
     "info",

@@ -39,6 +39,8 @@ import { openMtaSts } from "./services/mta_sts.ts";
 import { openTlsReports } from "./services/tls_reports.ts";
 import type { AskHttps } from "../tls/sts/fetch_policy.ts";
 import type { SmtpdParts } from "./services/smtpd_services.ts";
+import type { Log } from "../observe/log.ts";
+import { openPickup } from "./services/pickup_services.ts";
 import { closedProgram } from "./services/closed_program.ts";
 
 /** Builds all objects of a worker and joins them. Throws an Error, with words for the operator, when the configuration forbids to serve. */
@@ -57,7 +59,9 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
     kept: shares.kept,
     ...published,
   });
-  const qmgr = openQmgr(context, world, agents, shares.deliveries);
+  const bouncer = openBouncer(context, world);
+  const qmgr = openQmgr(context, { world, agents, bouncer, mostDeliveries: shares.deliveries });
+  const pickup = openPickup({ context, world, bouncer });
   const delivering = closedProgram(configuration.services, QUEUE_MANAGERS) === undefined;
   const anvil = openAnvil(context);
   const verification = openAddressVerification(context, world, () => qmgr);
@@ -73,7 +77,10 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   return Promise.resolve({
     accept: (service, connection) => door.accept(connection, (inside) => smtpds.get(service)!.accept(inside)),
     mostConnections: door.most,
-    start: delivering ? () => qmgr.start() : () => {},
+    start() {
+      if (delivering) qmgr.start();
+      pickup.start();
+    },
     forgetDead: () => qmgr.forgetDead(),
     flushSite: openFlush(configuration.settings, {
       openTables: world.openTables,
@@ -82,12 +89,12 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
     }),
     wake: delivering ? () => qmgr.wake() : () => {},
     known: (address) => verification.verifier.known(address),
-    pickup: () => {},
+    pickup: () => pickup.look(),
     async drain(ending) {
       const services = [...smtpds.values()];
       for (const smtpd of services) smtpd.stop(ending.hurry);
       const sessions = Promise.all(services.map((smtpd) => smtpd.drained()));
-      await Promise.all([unlessCut(sessions, ending.cut), qmgr.stop(ending)]);
+      await Promise.all([unlessCut(Promise.all([sessions, pickup.stop()]), ending.cut), qmgr.stop(ending)]);
     },
     async close() {
       await agents.close();
@@ -166,25 +173,37 @@ const NO_NOTICES: Bouncer = {
   traced: () => Promise.resolve(false),
 };
 
-function openQmgr(
-  context: AssemblyContext,
-  world: MailWorld,
-  agents: Agents,
-  mostDeliveries: number,
-): Qmgr {
-  const { configuration, store, logFor, metrics } = context;
+/** The log of a program: that of its entry in master.cf. */
+function logOf(program: string, { configuration: { settings, services }, logFor }: AssemblyContext): Log {
+  return logFor(services.find((each) => each.program === program)?.settings ?? settings);
+}
+
+function openBouncer(context: AssemblyContext, world: MailWorld): Bouncer {
+  const { configuration, store } = context;
   const { settings, services } = configuration;
-  const logOf = (program: string) =>
-    logFor(services.find((each) => each.program === program)?.settings ?? settings);
-  const bounce = createBouncer({
+  if (closedProgram(services, ["bounce"]) !== undefined) return NO_NOTICES;
+  return createBouncer({
     cleanup: cleanupFor(settings, { context, world }),
     newId: () => store.newId(),
-    log: logOf("bounce"),
+    log: logOf("bounce", context),
     now: () => systemClock.now(),
     settings,
     parameter: (name) => configuration.parameter(name),
     templates: openTemplates(settings.bounce_template_file, readSmallFile),
   });
+}
+
+/** What the queue manager is built from, beside the context. */
+interface QmgrParts {
+  readonly world: MailWorld;
+  readonly agents: Agents;
+  readonly bouncer: Bouncer;
+  readonly mostDeliveries: number;
+}
+
+function openQmgr(context: AssemblyContext, { world, agents, bouncer, mostDeliveries }: QmgrParts): Qmgr {
+  const { configuration, store, logFor, metrics } = context;
+  const { settings } = configuration;
   return createQmgr({
     store,
     router: world.router,
@@ -192,9 +211,9 @@ function openQmgr(
     agents: (transport) => agents.of(transport),
     processLimit: (transport) => partOf(agents.service(transport)?.processLimit ?? 0, context),
     mostDeliveries,
-    bounce: closedProgram(services, ["bounce"]) === undefined ? bounce : NO_NOTICES,
+    bounce: bouncer,
     requeue: openRequeue(context, world),
-    log: logOf("qmgr"),
+    log: logOf("qmgr", context),
     transportLog: (transport) => logFor(agents.service(transport)?.settings ?? settings),
     transports: agents.names,
     clock: systemClock,

@@ -1,4 +1,4 @@
-import { count, flag, integer, oneOf, optional, record, type Shape, text } from "../../base/shape.ts";
+import { count, flag, integer, Misfit, oneOf, optional, record, type Shape, text } from "../../base/shape.ts";
 
 /**
  * A drop is a file: `MAGIC`, then records: a letter for the kind, the length as 32 bits, big end first, and so many bytes. First the
@@ -68,20 +68,29 @@ export interface DropEnd {
   readonly crc: number;
 }
 
-const ADDRESS = text(4096);
+/** Text that cannot be two lines anywhere: nobody adds a record, command or field to what he says. */
+function line(most: number): Shape<string> {
+  const short = text(most);
+  return (value) => {
+    const given = short(value);
+    return typeof given === "string" && /[\0\r\n]/.test(given) ? new Misfit("one line") : given;
+  };
+}
+
+const ADDRESS = line(4096);
 
 export const dropEnvelope: Shape<DropEnvelope> = record<DropEnvelope>({
   time: count,
   sender: optional(ADDRESS),
-  fullName: optional(text(1024)),
+  fullName: optional(line(1024)),
   ret: optional(oneOf("FULL", "HDRS")),
-  envid: optional(text(1024)),
+  envid: optional(line(1024)),
   body: optional(oneOf("7BIT", "8BITMIME")),
   smtputf8: optional(flag),
   requireTls: optional(flag),
   relayed: optional(flag),
   recipientsFromHeader: optional(flag),
-  verp: optional(text(16)),
+  verp: optional(line(16)),
   verifyOnly: optional(flag),
   reportDelivery: optional(flag),
 });
@@ -89,7 +98,7 @@ export const dropEnvelope: Shape<DropEnvelope> = record<DropEnvelope>({
 export const dropRecipient: Shape<DropRecipient> = record<DropRecipient>({
   address: ADDRESS,
   notify: optional(integer(0, 15)),
-  orcpt: optional(text(1024)),
+  orcpt: optional(line(1024)),
 });
 
 export const dropEnd: Shape<DropEnd> = record<DropEnd>({

@@ -56,12 +56,16 @@ function takeDrop(): { readonly name: string; readonly mode: number; readonly by
   return taken;
 }
 
+const LINE = {
+  unit: fc.string({ minLength: 1, maxLength: 1, unit: "binary" }).filter((each) => !/[\0\r\n]/.test(each)),
+};
+
 const envelopes: fc.Arbitrary<DropEnvelope> = fc.record({
   time: fc.nat(),
-  sender: fc.string(),
-  fullName: fc.string({ unit: "binary", maxLength: 200 }),
+  sender: fc.string(LINE),
+  fullName: fc.string({ ...LINE, maxLength: 200 }),
   ret: fc.constantFrom("FULL", "HDRS"),
-  envid: fc.string(),
+  envid: fc.string(LINE),
   body: fc.constantFrom("7BIT", "8BITMIME"),
   relayed: fc.boolean(),
   verp: fc.constantFrom("+=", ""),
@@ -69,9 +73,9 @@ const envelopes: fc.Arbitrary<DropEnvelope> = fc.record({
 }, { requiredKeys: ["time"] });
 
 const recipientsOf: fc.Arbitrary<DropRecipient[]> = fc.array(fc.record({
-  address: fc.string({ unit: "grapheme" }),
+  address: fc.string(LINE),
   notify: fc.integer({ min: 0, max: 15 }),
-  orcpt: fc.string(),
+  orcpt: fc.string(LINE),
 }, { requiredKeys: ["address"] }));
 
 const contents = fc.array(
@@ -160,6 +164,11 @@ test.each([
     "a recipient that is none",
     Buffer.concat([...PARTS, printRecord("recipient", { address: 1 }), END]),
     "address",
+  ],
+  [
+    "two lines for a sender",
+    Buffer.concat([MAGIC, printRecord("envelope", { time: 1, sender: "a\nb" }), END]),
+    "sender",
   ],
   ["an envelope that is no JSON", Buffer.concat([MAGIC, printHead("envelope", 1), Buffer.from("x")]), "JSON"],
   ["other content", Buffer.concat([...PARTS.with(4, Buffer.from("abd")), END]), "content does not fit"],

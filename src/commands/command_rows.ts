@@ -93,6 +93,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "list the queue, try waiting mail now",
     load: async () => (await import("./queue/postqueue.ts")).postqueue,
   },
+  postlog: {
+    group: "mail",
+    summary: "write to the mail log",
+    load: async () => (await import("./service/postlog_command.ts")).postlog,
+  },
   logrotate: {
     group: "service",
     summary: "begin a new maillog_file, compress the old one",

@@ -5,7 +5,7 @@ import type { QueueId } from "../queue/envelope.ts";
 import { type QueueCounts, QUEUES_IN_ORDER } from "../queue/store.ts";
 import { MOST_IDS, type WorkerRow, type WorkerVerb } from "../worker/protocol/worker_verbs.ts";
 import type { ControlService } from "./control/control_session.ts";
-import { MOST_WORDS, words } from "./control/control_verbs.ts";
+import { type LogOrigin, MOST_WORDS, words } from "./control/control_verbs.ts";
 import { ServiceFault } from "./control/service_fault.ts";
 import type { AcmeStatus } from "./control/acme_status.ts";
 import type { ServiceStatus } from "./control/service_status.ts";
@@ -27,6 +27,8 @@ export interface AnswerParts {
     readonly status: () => AcmeStatus | undefined;
     readonly renew: () => Promise<AcmeStatus>;
   };
+  /** Writes a line of another program's to the log. */
+  readonly note: (of: LogOrigin, text: string) => void;
   /** A user's sending is counted anew. */
   readonly forgive: (user: string) => void;
   readonly logins: () => Pick<LoginLedger, "bans" | "lift">;
@@ -138,6 +140,14 @@ export function controlService(parts: AnswerParts): ControlService {
       sum(await askAll(serving(), "cat", args, { signal, rows: rowsTo<"cat">(row) })),
     explain: async ({ items, signal }) =>
       await askOne(serving(), "explain", { words: await wordsOf(items) }, { signal }),
+    async log({ args, items }) {
+      let written = 0;
+      for await (const text of items) {
+        parts.note(args, text);
+        written++;
+      }
+      return written;
+    },
     pickup: async ({ signal }) => (await askAll(serving(), "pickup", {}, { signal }), null),
   };
 }

@@ -435,6 +435,15 @@ export class Master {
       status: () => this.acme.status,
       renew: () => this.acme.renew(),
     },
+    note: ({ level, tag, pid }, text) =>
+      this.#writer?.write({
+        time: this.#world.now(),
+        level,
+        syslogName: this.#configuration.settings.syslog_name,
+        program: "postlog",
+        of: { tag, pid },
+        text,
+      }),
     forgive: (user) => this.#sending.release(user),
     logins: () => this.#logins,
   });

@@ -29,6 +29,7 @@ export type Program =
   | "postqueue"
   | "postmap"
   | "postalias"
+  | "postlog"
   | "sendmail";
 
 /** What a field of an event may hold. */

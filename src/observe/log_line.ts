@@ -9,6 +9,8 @@ export interface LogEntry {
   /** `postfix`, `postfix/submission`: the service's syslog_name. */
   readonly syslogName: string;
   readonly program: Program;
+  /** Whose line it is when it is none of ours (postlog(1)): the whole tag, and the process. */
+  readonly of?: { readonly tag: string; readonly pid: number };
   readonly text: string;
   /** Name and fields of the event; absent for free-form notes. */
   readonly event?: string;
@@ -54,16 +56,24 @@ export function timeStamp(time: number): string {
   return stamp;
 }
 
+/** `postfix/smtpd[4711]`. */
+export function lineTag({ of, syslogName, program }: LogEntry, pid: number, utf8: boolean): string {
+  return of === undefined ? `${syslogName}/${program}[${pid}]` : `${logText(of.tag, utf8)}[${of.pid}]`;
+}
+
 /** The line of a log file, as syslogd and postlogd(8) write it. */
 export function textLine(entry: LogEntry, host: string, pid: number, utf8: boolean): string {
-  return `${timeStamp(entry.time)} ${host} ${entry.syslogName}/${entry.program}[${pid}]: ` +
+  return `${timeStamp(entry.time)} ${host} ${lineTag(entry, pid, utf8)}: ` +
     `${levelPrefix(entry.level)}${logText(entry.text, utf8)}\n`;
 }
 
 /** The same as one JSON object: who, when, the event's name and fields, and the text line's words. */
 export function jsonLine(entry: LogEntry, host: string, pid: number, utf8: boolean): string {
-  const { time, level, syslogName, program, event, fields } = entry;
-  const head = { time: new Date(time).toISOString(), level, host, syslog_name: syslogName, program, pid };
+  const { time, level, syslogName, program, of, event, fields } = entry;
+  const whose = of === undefined
+    ? { syslog_name: syslogName, program, pid }
+    : { program: logText(of.tag, utf8), pid: of.pid };
+  const head = { time: new Date(time).toISOString(), level, host, ...whose };
   const text = logText(entry.text, utf8);
   return `${JSON.stringify(event === undefined ? { ...head, text } : { ...fields, ...head, event, text })}\n`;
 }

@@ -1,5 +1,5 @@
 import type { LogEntry } from "./log_line.ts";
-import { jsonLine, levelPrefix, logText, textLine, timeStamp } from "./log_line.ts";
+import { jsonLine, levelPrefix, lineTag, logText, textLine, timeStamp } from "./log_line.ts";
 import type { Level } from "./event.ts";
 import { descriptorSink } from "../platform/log_descriptor.ts";
 import { blockFor } from "../platform/timer.ts";
@@ -113,7 +113,7 @@ export function syslogWriter(
   let last: Partial<LogEntry> = {};
   const datagram = (entry: LogEntry): Buffer => {
     const head = `<${base | SEVERITY[entry.level]}>${timeStamp(entry.time)} ` +
-      `${entry.syslogName}/${entry.program}[${style.pid}]: `;
+      `${lineTag(entry, style.pid, style.utf8)}: `;
     if (style.format === "json") {
       return Buffer.from(head + jsonLine(entry, style.host, style.pid, style.utf8).trimEnd());
     }

@@ -42,6 +42,7 @@ const idle: ControlService = {
   move: () => Promise.resolve(null),
   cat: () => Promise.resolve(0),
   explain: () => Promise.reject(new Error("not asked")),
+  log: () => Promise.resolve(0),
   pickup: () => Promise.resolve(null),
   acme: () => Promise.resolve({}),
   acme_renew: () => Promise.resolve({}),

@@ -15,6 +15,7 @@ import {
 } from "../../base/shape.ts";
 import type { FlushAnswer } from "../../flush/flush.ts";
 import { type RunningAnswer, runningAnswer } from "../../explain/explanation_shape.ts";
+import type { Level } from "../../observe/event.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import { type MoveStep, moveStep, queueMove } from "../../queue/move_shapes.ts";
 import { queueCounts, queueId, queueName } from "../../queue/queue_shapes.ts";
@@ -35,6 +36,13 @@ interface Verbal<Args, Result, Streams extends { readonly item?: unknown; readon
   readonly item: Streams extends { readonly item: infer Item } ? Item : never;
   /** One of many that come before the result. */
   readonly row: Streams extends { readonly row: infer Row } ? Row : never;
+}
+
+/** Whose lines of the log they are, and how grave. */
+export interface LogOrigin {
+  readonly level: Level;
+  readonly tag: string;
+  readonly pid: number;
 }
 
 /** For all messages, or for those whose ids follow. */
@@ -102,6 +110,8 @@ export interface ControlVerbs {
   readonly unban: Verbal<Which, number, { readonly item: string }>;
   /** Lets go what was held for a user's sending limits, and counts his mail anew. */
   readonly release: Verbal<{ readonly user: string }, number>;
+  /** Lines for the log, of a program that cannot write to it itself (postlog(1)). */
+  readonly log: Verbal<LogOrigin, number, { readonly item: string }>;
   /** New mail in the maildrop. */
   readonly pickup: Verbal<None, null>;
 }
@@ -212,6 +222,18 @@ export const VERBS: { readonly [V in Verb]: VerbRow<V> } = {
     args: record<Which>({ all: optional(flag) }),
     result: count,
     item: text(256),
+    row: never,
+    takesItems: true,
+  },
+  log: {
+    mayUse: "owner",
+    args: record<LogOrigin>({
+      level: oneOf("info", "warning", "error", "fatal", "panic"),
+      tag: text(1024),
+      pid: count,
+    }),
+    result: count,
+    item: WORD,
     row: never,
     takesItems: true,
   },

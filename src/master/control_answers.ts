@@ -111,11 +111,11 @@ export function controlService(parts: AnswerParts): ControlService {
       for (let at = 0; at < text.length; at += PIECE) await row(text.slice(at, at + PIECE));
       return null;
     },
-    async list({ args, row, signal }) {
+    async list({ args, row, signal, gently }) {
       let count = 0;
       for (const queue of QUEUES_IN_ORDER) {
         const options = { signal, rows: rowsTo<"list">(row) };
-        count += sum(await askInTurn(serving(), "list", { ...args, queue }, options));
+        count += sum(await askInTurn(serving(), "list", { ...args, queue, gently }, options));
       }
       return count;
     },

@@ -133,6 +133,8 @@ export interface Wanted {
   /** Arrived at this time (milliseconds since 1970) or earlier. */
   readonly before?: number;
   readonly matches?: (listing: QueueListing) => boolean;
+  /** Called between messages, listed or not: how a long listing leaves time for others. Left out: the loop's turns stay short. */
+  readonly pause?: () => Promise<void> | undefined;
 }
 
 /** Accepted messages that damage has taken. */

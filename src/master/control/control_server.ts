@@ -8,7 +8,7 @@ import {
 } from "../../platform/socket/connection.ts";
 import { peerCredentials } from "../../platform/socket/peer_credentials.ts";
 import { openSocketFolder } from "../../platform/socket/socket_folder.ts";
-import { type Caller, ConnectionShares } from "./connection_shares.ts";
+import { type Caller, ConnectionShares, LISTING_SHARES } from "./connection_shares.ts";
 import { CONTROL_SOCKET, controlFolder, printLine } from "./control_protocol.ts";
 import { type ControlService, ControlSession, type SessionUser } from "./control_session.ts";
 import type { MayUse } from "./control_verbs.ts";
@@ -59,11 +59,12 @@ export function listsUser(list: string, name: () => string | undefined): boolean
 export async function openControlServer(options: ControlServerOptions): Promise<Listener> {
   const folder = openSocketFolder(controlFolder(options.queueDirectory), { mode: 0o755 });
   const shares = new ConnectionShares();
+  const listings = new ConnectionShares(LISTING_SHARES);
   const userName = rememberedNames(options.userName, () => systemClock.now());
   const listener = await listen(
     { fd: folder.listen(CONTROL_SOCKET, 0o666, BACKLOG) },
     { maxConnections: MOST_ACCEPTED },
-    (connection) => welcome(connection, shares, { ...options, userName }),
+    (connection) => welcome(connection, { shares, listings }, { ...options, userName }),
   );
   return {
     port: 0,
@@ -77,13 +78,14 @@ export async function openControlServer(options: ControlServerOptions): Promise<
 
 function welcome(
   connection: Connection,
-  shares: ConnectionShares,
+  { shares, listings }: { readonly shares: ConnectionShares; readonly listings: ConnectionShares },
   options: ControlServerOptions,
 ): ConnectionHandler {
   const uid = peerCredentials(connection)?.uid;
   if (uid === undefined) return sendAway(connection, undefined);
-  const user = userOf(uid, options);
-  const leave = shares.take(uid, callerOf(user, options));
+  const caller = callerOf(uid, options);
+  const user: SessionUser = { ...userOf(uid, caller, options), list: () => listings.take(uid, caller) };
+  const leave = shares.take(uid, caller);
   if (leave === undefined) {
     const why = `user ${uid} has too many connections to the control socket; try again later`;
     return sendAway(connection, printLine({ fault: { kind: "busy", why } }));
@@ -98,20 +100,18 @@ function welcome(
 
 const ANY_VERB: readonly MayUse[] = ["authorized_mailq_users", "authorized_flush_users", "mail_owner"];
 
-function userOf(uid: number, options: ControlServerOptions): SessionUser {
-  const isOwner = uid === 0 || uid === options.uid;
+function userOf(uid: number, caller: Caller, options: ControlServerOptions): Omit<SessionUser, "list"> {
   let name: { readonly is: string | undefined } | undefined;
   const nameOnce = () => (name ??= { is: options.userName(uid) }).is;
   const may = (need: MayUse) => {
-    if (isOwner) return true;
-    if (need === "owner") return false;
-    return need === "mail_owner" ? uid === options.mailOwner() : listsUser(options.users()[need], nameOnce);
+    if (caller === "owner" || need === "owner") return caller === "owner";
+    return caller === "mail_owner" || (need !== "mail_owner" && listsUser(options.users()[need], nameOnce));
   };
-  return { uid, isOwner, may };
+  return { uid, isOwner: caller === "owner", may };
 }
 
-function callerOf({ uid, isOwner }: SessionUser, options: ControlServerOptions): Caller {
-  if (isOwner) return "owner";
+function callerOf(uid: number, options: ControlServerOptions): Caller {
+  if (uid === 0 || uid === options.uid) return "owner";
   return uid === options.mailOwner() ? "mail_owner" : "other";
 }
 

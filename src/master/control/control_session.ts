@@ -26,6 +26,8 @@ export interface Call<V extends Verb> {
   readonly row: (row: RowOf<V>) => Promise<void> | undefined;
   /** The client is gone, or does not read. */
   readonly signal: AbortSignal;
+  /** It is for an ordinary user: what is costly leaves mail the first place. */
+  readonly gently: boolean;
 }
 
 /** Carries requests out: one function a verb. */
@@ -36,12 +38,20 @@ export interface SessionUser {
   readonly uid: number;
   readonly isOwner: boolean;
   readonly may: (need: MayUse) => boolean;
+  /** Begins a listing, and answers how to end it; undefined when he has as many as he may. */
+  readonly list: () => (() => void) | undefined;
 }
 
 /** The whole request has to be there by then, in milliseconds, however it drips. */
 const REQUEST_DEADLINE = 5000;
 /** Between two items, and between two moments at which the client reads. */
 const STALL = 30_000;
+/**
+ * The same for who reads a listing: he may be a person with a pager. The owner has as long as Postfix gives him (ipc_timeout); others
+ * less, and so long for the whole of it.
+ */
+const LISTING_STALL = { owner: 3_600_000, other: 300_000 } as const;
+const LISTING_DEADLINE = 1_800_000;
 /** What everybody but the owner may send after a request, and how long it may take. */
 const MOST_ITEMS = 1000;
 const ITEMS_DEADLINE = 30_000;
@@ -60,6 +70,8 @@ export class ControlSession implements ConnectionHandler {
   #phase: "request" | "items" | "answer" | "over" = "request";
   #items: ItemQueue | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
+  #stall: number = STALL;
+  #endListing = () => {};
 
   constructor(connection: Connection, user: SessionUser, service: ControlService, leave: () => void) {
     this.#connection = connection;
@@ -100,6 +112,7 @@ export class ControlSession implements ConnectionHandler {
     const args = row.args(given);
     if (args instanceof Misfit) return this.#refuse(`${verb}: ${args}`);
     this.#cancelDeadline();
+    if (row.isListing && !this.#beginListing()) return;
     const most = this.#user.isOwner ? Number.POSITIVE_INFINITY : MOST_ITEMS;
     const items = new ItemQueue<ItemOf<V>>(
       row.item,
@@ -122,7 +135,23 @@ export class ControlSession implements ConnectionHandler {
       items,
       row: (each) => this.#send({ row: each }),
       signal: this.#gone.signal,
+      gently: !this.#user.isOwner,
     });
+  }
+
+  #beginListing(): boolean {
+    const end = this.#user.list();
+    if (end === undefined) {
+      const why = `user ${this.#user.uid} has too many listings of the queue open; try again later`;
+      this.#finish({ fault: { kind: "busy", why } });
+      return false;
+    }
+    this.#endListing = end;
+    this.#stall = LISTING_STALL[this.#user.isOwner ? "owner" : "other"];
+    if (!this.#user.isOwner) {
+      this.#cancelDeadline = systemClock.after(LISTING_DEADLINE, () => this.#connection.destroy());
+    }
+    return true;
   }
 
   async #answer<V extends Verb>(verb: V, call: Call<V>): Promise<void> {
@@ -146,7 +175,7 @@ export class ControlSession implements ConnectionHandler {
   #send(line: AnswerLine): Promise<void> | undefined {
     if (this.#gone.signal.aborted) return Promise.reject(this.#gone.signal.reason);
     if (this.#connection.write(printLine(line))) return undefined;
-    this.#connection.setTimeout(STALL);
+    this.#connection.setTimeout(this.#stall);
     this.#drained ??= Promise.withResolvers<void>();
     return this.#drained.promise;
   }
@@ -187,6 +216,7 @@ export class ControlSession implements ConnectionHandler {
     this.#drained?.promise.catch(() => {});
     this.#drained?.reject(gone);
     this.#items?.fail(gone);
+    this.#endListing();
     this.#leave();
   }
 }

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { QueueId } from "../../queue/envelope.ts";
-import { ConnectionShares, SHARES } from "./connection_shares.ts";
+import { ConnectionShares, LISTING_SHARES, SHARES } from "./connection_shares.ts";
 import { askService } from "./control_client.ts";
 import { controlSocketPath } from "./control_protocol.ts";
 import { listsUser, openControlServer } from "./control_server.ts";
@@ -231,6 +231,18 @@ test("a user has a small share, all users together have theirs, and the owner's 
   expect(shares.take(1000, "other")).toBeDefined();
 });
 
+test("of listings a user has fewer than of connections, and what others have open takes the owner's from nobody", () => {
+  const listings = new ConnectionShares(LISTING_SHARES);
+  const first = listings.take(1000, "other");
+  expect([first, listings.take(1000, "other")]).not.toContain(undefined);
+  expect(listings.take(1000, "other")).toBeUndefined();
+  while (listings.take(Math.random(), "other") !== undefined);
+  expect(listings.take(0, "owner")).toBeDefined();
+  expect(listings.take(8, "mail_owner")).toBeDefined();
+  first!();
+  expect(listings.take(1001, "other")).toBeDefined();
+});
+
 test("a user's name is asked for once in a while, not at each connection", () => {
   let [asked, now] = [0, 0];
   const nameOf = rememberedNames((uid) => (asked++, `user${uid}`), () => now);
@@ -244,5 +256,5 @@ test("a user's name is asked for once in a while, not at each connection", () =>
 test("verbs are those of the table and nothing that an object has besides", () => {
   expect(isVerb("list")).toBe(true);
   for (const name of ["toString", "constructor", "__proto__", ""]) expect(isVerb(name)).toBe(false);
-  expect(Object.values(VERBS).filter(({ mayUse }) => mayUse !== "owner")).toHaveLength(7);
+  expect(Object.values(VERBS).filter(({ mayUse }) => mayUse !== "owner")).toHaveLength(8);
 });

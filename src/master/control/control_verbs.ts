@@ -137,6 +137,8 @@ export interface VerbRow<V extends Verb> {
   readonly row: Shape<RowOf<V>>;
   /** Whether items follow the request. */
   readonly takesItems: boolean;
+  /** Goes through the queue, with rows for as long as somebody reads: ordinary users have a few of them at a time. */
+  readonly isListing?: true;
 }
 
 const none: Shape<None> = record<None>({});
@@ -178,6 +180,7 @@ export const VERBS: { readonly [V in Verb]: VerbRow<V> } = {
     result: count,
     ...NO_STREAMS,
     row: queueRow,
+    isListing: true,
   },
   counts: { mayUse: "authorized_mailq_users", args: none, result: queueCounts, ...NO_STREAMS },
   flush: flush("authorized_flush_users"),
@@ -196,7 +199,7 @@ export const VERBS: { readonly [V in Verb]: VerbRow<V> } = {
     takesItems: true,
   },
   cat: {
-    mayUse: "owner",
+    mayUse: "mail_owner",
     args: record<ArgsOf<"cat">>({ id: queueId }),
     result: count,
     ...NO_STREAMS,

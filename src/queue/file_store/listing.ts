@@ -1,3 +1,4 @@
+import { pauseWhenDue } from "../../base/pause_when_due.ts";
 import type { RecipientDetail } from "../../message/recipient_detail.ts";
 import type { Envelope, QueueId, Recipient } from "../envelope.ts";
 import { QUEUE } from "../index/message_index.ts";
@@ -38,6 +39,8 @@ async function* listQueue(shard: Shard, name: QueueName, wanted: Wanted): AsyncI
     const records = new AheadReader();
     for (const slot of index.slotsIn(segment.number, queue)) {
       if (seen.has(slot) || index.arrival[slot]! > (wanted.before ?? Infinity)) continue;
+      const pause = (wanted.pause ?? pauseWhenDue)();
+      if (pause !== undefined) await pause;
       const row = await listMessage(shard, { slot, segment, records, states });
       if (row === undefined) continue;
       seen.add(slot);

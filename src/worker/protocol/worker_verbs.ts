@@ -1,6 +1,7 @@
 import {
   count,
   finite,
+  flag,
   list,
   Misfit,
   nothing,
@@ -33,10 +34,18 @@ export interface Ids {
   readonly ids?: readonly QueueId[];
 }
 
+/** Which messages are to be listed. */
+export interface ListArgs {
+  readonly queue: QueueName;
+  readonly filter?: QueueFilter;
+  /** For an ordinary user: mail goes first. */
+  readonly gently?: boolean;
+}
+
 /** What master asks of a worker, each about its own part of the queue. Counts are of messages. */
 export interface WorkerVerbs {
   /** One queue at a time, so that master can have those of all workers in the order of a listing. */
-  readonly list: Verbal<{ readonly queue: QueueName; readonly filter?: QueueFilter }, number, QueueRow>;
+  readonly list: Verbal<ListArgs, number, QueueRow>;
   readonly cat: Verbal<{ readonly id: QueueId }, number, MessagePiece>;
   readonly counts: Verbal<None, QueueCounts>;
   readonly flush: Verbal<Ids, number>;
@@ -82,7 +91,7 @@ const flush = {
 /** The check of each verb, for both ends. */
 export const WORKER_VERBS: { readonly [V in WorkerVerb]: VerbShapes<V> } = {
   list: {
-    args: record<WorkerArgs<"list">>({ queue: queueName, filter: optional(queueFilter) }),
+    args: record<ListArgs>({ queue: queueName, filter: optional(queueFilter), gently: optional(flag) }),
     rows: list(queueRow, MOST_ROWS),
     result: count,
   },

@@ -47,12 +47,16 @@ export class Answering {
   ): Promise<unknown> {
     const args = WORKER_VERBS[verb].args(given);
     if (args instanceof Misfit) throw new ServiceFault("malformed", `${verb}: ${args}`);
-    return await WORKER_ANSWERS[verb](parts, args, async (rows) => {
+    const stillAsked = () => {
       if (asked.cancelled) throw new ServiceFault("unavailable", "nobody waits for the answer");
+    };
+    const send = async (rows: readonly unknown[]): Promise<void> => {
+      stillAsked();
       const taken = new Promise<void>((resolve) => asked.more = resolve);
       this.#send({ is: "rows", id, rows });
       await taken;
-    });
+    };
+    return await WORKER_ANSWERS[verb](parts, args, send, stillAsked);
   }
 
   more(id: number): void {

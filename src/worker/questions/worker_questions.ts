@@ -1,7 +1,10 @@
 import { systemClock } from "../../base/clock.ts";
+import { pauseWhenDue } from "../../base/pause_when_due.ts";
+import type { QueueRow } from "../../master/control/queue_rows.ts";
 import { ServiceFault } from "../../master/control/service_fault.ts";
 import { wanted } from "../../queue/filter/wanted.ts";
 import { move, release } from "./queue_moves.ts";
+import { gentlePace } from "./gentle_pace.ts";
 import { messagePieces, queueRows } from "./queue_rows_of.ts";
 import { RowBatch } from "./row_batch.ts";
 import type { SendRows, WorkerParts } from "./worker_parts.ts";
@@ -11,23 +14,40 @@ type Answer<V extends WorkerVerb> = (
   parts: WorkerParts,
   args: WorkerArgs<V>,
   rows: SendRows<V>,
+  /** Throws when nobody waits for the answer any more. */
+  stillAsked: () => void,
 ) => WorkerResult<V> | Promise<WorkerResult<V>>;
+
+/** A listing that finds nothing for so many milliseconds says that it is still there. */
+const SIGN_OF_LIFE = 20_000;
 
 async function list(
   { store }: WorkerParts,
-  { queue, filter = {} }: WorkerArgs<"list">,
+  { queue, filter = {}, gently }: WorkerArgs<"list">,
   rows: SendRows<"list">,
+  stillAsked: () => void,
 ): Promise<number> {
   const asked = wanted(filter, systemClock.now());
   if (asked.queues?.includes(queue) === false) return 0;
-  const batch = new RowBatch(rows);
-  let count = 0;
-  for await (const listing of store.list({ ...asked, queues: [queue] })) {
-    count++;
-    for (const row of queueRows(listing)) await batch.add(row);
+  const pace = gently === true ? gentlePace() : undefined;
+  let said = performance.now();
+  const batch = new RowBatch<QueueRow>((each) => (said = performance.now(), rows(each)));
+  const pause = () => {
+    stillAsked();
+    if (performance.now() - said > SIGN_OF_LIFE) return (said = performance.now(), rows([]));
+    return pace?.pause() ?? pauseWhenDue();
+  };
+  try {
+    let count = 0;
+    for await (const listing of store.list({ ...asked, queues: [queue], pause })) {
+      count++;
+      for (const row of queueRows(listing)) await batch.add(row);
+    }
+    await batch.end();
+    return count;
+  } finally {
+    pace?.end();
   }
-  await batch.end();
-  return count;
 }
 
 /** Makes deferred mail due now, whatever is known against its destinations (postqueue -f, -i); with -f what was submitted meanwhile, too. */

@@ -1,6 +1,6 @@
 import { makeNewFile, type NewFile } from "../../platform/file/drop_file.ts";
 import { crc32 } from "../../platform/checksum.ts";
-import { randomBytes } from "../../platform/crypto/digest.ts";
+import { unguessableBytes } from "../../platform/random.ts";
 import { dropFolder, newDropName, UNFINISHED_MODE, WHOLE_MODE } from "./drop_folder.ts";
 import {
   type DropEnvelope,
@@ -29,7 +29,7 @@ export interface DropWriter {
 
 /** Begins a drop in the queue directory. Throws the system's error: ENOENT where no service has ever made the folder. */
 export function writeDrop(queueDirectory: string, envelope: DropEnvelope): DropWriter {
-  const name = newDropName(envelope.time, randomBytes(16));
+  const name = newDropName(envelope.time, unguessableBytes(16));
   return new Drop(makeNewFile(dropFolder(queueDirectory), name, UNFINISHED_MODE), envelope);
 }
 

@@ -75,8 +75,7 @@ export const HONOURED = [
 ${lines(honoured)}] as const;
 
 /** Parameters that the code reads only to fail closed, as what they ask for is not there yet (absence.ts). */
-export const DEMANDED = [
-${lines(demanded)}] as const;
+export const DEMANDED = [${demanded.length === 0 ? "" : `\n${lines(demanded)}`}] as const;
 `;
 }
 

@@ -54,6 +54,7 @@ const SUB_ROOMS: Readonly<
     order: ["service", "queue", "postconf", "table", "user", "oauth", "finger", "sendmail"],
     inner: ["service", "queue", "postconf", "table", "user", "oauth", "finger", "sendmail"],
   },
+  cleanup: { order: ["milters"], inner: [] },
   config: { order: ["parameters", "syntax", "check"], inner: [] },
   delivery: { order: ["mailbox", "local", "virtual", "pipe", "smtp"], inner: [] },
   "delivery/smtp": { order: ["route", "tls", "content", "login"], inner: ["content", "login"] },

@@ -25,6 +25,8 @@ export interface ClientFacts {
   /** 2 verified, 4 temporary failure, 5 not verified or no name: decides 450 or 550. */
   readonly nameStatus: 2 | 4 | 5;
   readonly reverseNameStatus: 2 | 4 | 5;
+  /** There is a name, and it leads to other addresses. */
+  readonly forged?: true;
 }
 
 /** All that restrictions may look at. Addresses are internal form. */
@@ -102,9 +104,7 @@ export interface AccessNote {
     | "prepend"
     | "reject_warning"
     | "permit"
-    | "delay"
-    | "milter-hold"
-    | "milter-reject";
+    | "delay";
   /** What comes after `VERB: STAGE from CLIENT: `. */
   readonly text: string;
 }
@@ -115,8 +115,6 @@ export interface Decision {
   readonly refusal?: Reply;
   /** Name of the list and restriction that refused, for metrics (`smtpd_recipient_restrictions/reject_unauth_destination`). */
   readonly refusedBy?: string;
-  /** A note tells the log of the refusal already. */
-  readonly logged?: true;
   readonly effects: readonly Effect[];
   readonly notes: readonly AccessNote[];
   /** Configuration trouble met on the way; each is a line of level warning. */
@@ -185,8 +183,6 @@ export interface SessionPolicy {
    * (or ETRN, VRFY), in Postfix's order, followed by recipient validation (unlisted senders and recipients).
    */
   check(stage: Stage, facts: Facts, trace?: Tracer): MaybeAsync<Decision>;
-  /** Since CONNECT: the client is refused for good, though it is heard until MAIL; the greeting is 554 then. */
-  readonly closed?: boolean;
 }
 
 /** The access policy of one smtpd service, built from its settings. Answers at once unless a table or DNS must be waited for. */

@@ -1,4 +1,6 @@
 import type { MaybeAsync } from "../base/maybe_async.ts";
+import type { FilterChain } from "../milter/filter_chain.ts";
+import type { MacroSource } from "../milter/macros.ts";
 import type { Envelope, MessageKind, QueueId } from "../queue/envelope.ts";
 import type { Reply } from "../smtp/reply.ts";
 
@@ -43,6 +45,14 @@ export interface Submission extends
   readonly isReturned?: boolean;
   /** The header's own recipients get it too (sendmail -t). */
   readonly recipientsFromHeader?: boolean;
+  /** Those who see the content of mail that comes by SMTP (smtpd_milters). */
+  readonly milters?: ContentMilters;
+}
+
+/** Milters of a session, and what macros are worth to them while they look at content. */
+export interface ContentMilters {
+  readonly chain: FilterChain;
+  readonly macros: MacroSource;
 }
 
 /** The end of a message. */

@@ -4,6 +4,8 @@ import type { Rewriter } from "../rewrite/rewriter.ts";
 import type { Submission } from "./cleanup.ts";
 import type { CleanupParameters, CleanupSettings } from "./cleanup_settings.ts";
 import type { ContentChecks } from "./content_checks.ts";
+import type { OpenMaps } from "../rewrite/open_tables.ts";
+import type { LocalMilters } from "./milters/local_milters.ts";
 import type { MessageEdits, Stage } from "./stage.ts";
 
 /** What cleanup is built from. */
@@ -14,6 +16,10 @@ export interface CleanupDeps {
   readonly log: Log;
   /** header_checks, body_checks and their kin (`openContentChecks`); undefined when there are none. */
   readonly checks?: ContentChecks;
+  /** milter_header_checks. */
+  readonly milterChecks?: OpenMaps;
+  /** non_smtpd_milters; undefined where there are none. */
+  readonly localMilters?: LocalMilters;
   /** More stages for a message, behind those of cleanup itself: filters, signatures, results of checks. */
   readonly stages?: (submission: Submission, message: MessageEdits) => readonly Stage[];
 }

@@ -7,6 +7,7 @@ import type { OpenMaps, OpenTables } from "../rewrite/open_tables.ts";
 /** The parameters of content checks. */
 export const CHECK_PARAMETERS = [
   "header_checks",
+  "milter_header_checks",
   "mime_header_checks",
   "nested_header_checks",
   "body_checks",

@@ -5,17 +5,16 @@ import { pauseWhenDue } from "../base/pause_when_due.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import { type MimeEvent, MimeWalker } from "../message/mime_walker.ts";
 import type { Envelope, Recipient } from "../queue/envelope.ts";
-import { defer, refuse, type Reply } from "../smtp/reply.ts";
+import { defer, type Reply } from "../smtp/reply.ts";
 import type { Committed, IncomingMessage, LateChanges, Submission } from "./cleanup.ts";
 import type { CleanupContext } from "./cleanup_deps.ts";
 import { toBytesText } from "./latin1.ts";
-import { MessageDraft, replyToFault } from "./message_draft.ts";
+import { MessageDraft, replyToFault, TOO_BIG } from "./message_draft.ts";
 import { type Addressed, settleRecipients } from "./recipients.ts";
 import { type Changed, type HeaderField, type Stage, UNCHANGED } from "./stage.ts";
 import { stagesFor } from "./stages.ts";
 
 const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
-const TOO_BIG = refuse(552, "5.3.4", "Error: message file too big");
 
 /** Fields and stretches between two looks at the time. */
 const STRETCH = 64;

@@ -65,6 +65,8 @@ export interface MessageEdits {
   discard(): void;
   /** What more comes of the message does not matter. */
   refuse(reply: Reply): void;
+  /** Refused or thrown away: what still comes does not matter. */
+  readonly isOver: boolean;
 }
 
 /** A step of cleanup for one message. Each sees of it what those before it made. */

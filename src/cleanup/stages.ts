@@ -8,15 +8,18 @@ import { HeaderRecipients } from "./header_recipients.ts";
 import { HopLimit } from "./hop_limit.ts";
 import { MimeRules, type WantedRules } from "./mime_rules.ts";
 import type { MessageDraft } from "./message_draft.ts";
+import { MilterStage } from "./milters/milter_stage.ts";
 import type { Stage } from "./stage.ts";
 import { TlsFields } from "./tls_fields.ts";
 
 /** What a message goes through, in this order. */
 export function stagesFor(
-  context: CleanupContext,
+  given: CleanupContext,
   submission: Submission,
   message: MessageDraft,
 ): readonly Stage[] {
+  const milters = milterStage(given, submission, message);
+  const context = milters === undefined ? given : withShorterFields(given);
   const { settings, log } = context;
   const checks = checksFor(context.checks, submission.kind);
   const stages: Stage[] = [];
@@ -28,7 +31,30 @@ export function stagesFor(
   stages.push(new HeaderEditor(context, submission, message), ...context.stages?.(submission, message) ?? []);
   const { tlsFields } = settings;
   if (tlsFields.tlsRequired || tlsFields.requireTls) stages.push(new TlsFields(message, tlsFields, log));
+  // Filters see what goes into the queue.
+  if (milters !== undefined) stages.push(milters);
   return stages;
+}
+
+/** libmilter takes no longer fields. */
+const MOST_FOR_MILTERS = 60_000;
+
+function withShorterFields(context: CleanupContext): CleanupContext {
+  const headerSizeLimit = Math.min(context.settings.headerSizeLimit, MOST_FOR_MILTERS);
+  return { ...context, settings: { ...context.settings, headerSizeLimit } };
+}
+
+function milterStage(
+  { settings, log, milterChecks: checks, localMilters }: CleanupContext,
+  submission: Submission,
+  message: MessageDraft,
+): Stage | undefined {
+  const { milters } = submission;
+  const create = milters === undefined ? localMilters?.(submission) : undefined;
+  if (milters === undefined && create === undefined) return undefined;
+  const header = Math.min(settings.headerSizeLimit, MOST_FOR_MILTERS);
+  const deps = { submission, message, log, limits: { header, message: settings.messageSizeLimit, checks } };
+  return milters === undefined ? create?.(deps) : new MilterStage(deps, milters);
 }
 
 const NO_RULES: WantedRules = { nesting: false, header: false, body: false, domain: false };

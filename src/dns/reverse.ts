@@ -13,6 +13,8 @@ export interface ClientName {
   /** 2 verified, 4 could not be looked up now, 5 there is none or it lies. */
   readonly nameStatus: 2 | 4 | 5;
   readonly reverseNameStatus: 2 | 4 | 5;
+  /** There is a name, and it leads to other addresses. */
+  readonly forged?: true;
   /** What smtpd logs as a warning: `hostname H does not resolve to address A: why`, or why H is no host name. */
   readonly warning?: string;
 }
@@ -81,6 +83,7 @@ function verdict(name: string, address: string, answer: AddressAnswer | true): C
     name: "unknown",
     nameStatus: answer.is === "trouble" && answer.retry ? 4 : 5,
     ...reverse,
+    ...(why === "" && { forged: true }),
     warning: `hostname ${name} does not resolve to address ${address}${why === "" ? "" : `: ${why}`}`,
   };
 }

@@ -177,6 +177,7 @@ const client: Shape<ClientFacts> = record<ClientFacts>({
   reverseName: TEXT,
   nameStatus: oneOf(2, 4, 5),
   reverseNameStatus: oneOf(2, 4, 5),
+  forged: optional(oneOf(true)),
 });
 
 const outcome: Shape<Outcome> = oneOf("permit", "reject", "defer");

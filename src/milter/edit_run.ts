@@ -3,7 +3,7 @@ import { pauseWhenDue } from "../base/pause_when_due.ts";
 import type { Packet } from "./packet_reader.ts";
 import { RESPONSES } from "./protocol.ts";
 import type { Response } from "./response.ts";
-import type { Verdict } from "./verdict.ts";
+import { OVER, type Verdict } from "./verdict.ts";
 
 /** A change that a filter asks for. */
 export type Edit = Extract<
@@ -20,12 +20,14 @@ export type Edit = Extract<
   }
 >;
 
-/** Who changes the message. A verdict ends the changes: the message is refused, or thrown away. */
+/** Who changes the message. */
 export interface MessageChanges {
   /** `space` stands between the colon and the value of a header field. */
-  apply(edit: Edit, space: string): MaybeAsync<Verdict | undefined>;
+  apply(edit: Edit, space: string): MaybeAsync<void>;
   /** The body is what comes, in place of all that was; its lines end as the filter ends them. */
-  replaceBody(pieces: AsyncIterable<Uint8Array>): Promise<Verdict | undefined>;
+  replaceBody(pieces: AsyncIterable<Uint8Array>): Promise<void>;
+  /** The message is refused, or thrown away: what else is asked for does not matter. */
+  readonly isOver: boolean;
 }
 
 /** Most changes of one filter to one message, and most characters in them; bodies apart. */
@@ -38,7 +40,6 @@ export class EditRun {
   flaw: string | undefined;
   readonly #changes: MessageChanges;
   readonly #space: string;
-  #stopped: Verdict | undefined;
   #hasBody = false;
   #count = 0;
   #text = 0;
@@ -52,7 +53,7 @@ export class EditRun {
   outcome(said: Verdict | undefined): Verdict | undefined {
     const isFinal = said !== undefined && said.is !== "hold" &&
       (said.is !== "refuse" || said.reply.code < 500);
-    return this.#stopped === undefined || isFinal ? said : this.#stopped;
+    return this.#changes.isOver && !isFinal ? OVER : said;
   }
 
   /** Makes a change, or leaves it out once they are stopped; answers the next packet. */
@@ -67,7 +68,7 @@ export class EditRun {
     this.flaw = this.#flawOf(response);
     if (this.flaw !== undefined) return undefined;
     await pauseWhenDue();
-    if (this.#stopped === undefined) this.#stopped = await this.#changes.apply(response as Edit, this.#space);
+    if (!this.#changes.isOver) await this.#changes.apply(response as Edit, this.#space);
     return await read();
   }
 
@@ -103,7 +104,7 @@ export class EditRun {
     const made = pieces();
     // Who leaves off does not end it: what is not wanted is read all the same, the answer comes behind it.
     const body = { [Symbol.asyncIterator]: () => ({ next: () => made.next() }) };
-    if (this.#stopped === undefined) this.#stopped = await this.#changes.replaceBody(body);
+    if (!this.#changes.isOver) await this.#changes.replaceBody(body);
     for await (const _ of made);
     return next;
   }

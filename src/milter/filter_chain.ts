@@ -34,6 +34,7 @@ const event = (command: Command, unwanted: number, unanswered: number): Event =>
 export class FilterChain {
   readonly #filters: readonly Filter[];
   readonly #macros: MacroSettings;
+  #knowsSender = false;
 
   constructor(filters: readonly Filter[], macros: MacroSettings) {
     this.#filters = filters;
@@ -83,6 +84,7 @@ export class FilterChain {
 
   /** `words`: the sender in angle brackets, and the parameters as they came. */
   mail(words: readonly string[], source: MacroSource): MaybeAsync<Verdict | undefined> {
+    this.#knowsSender = true;
     const told = event({ is: "mail", words: words.map(bytesText) }, EVENTS.noMail, EVENTS.noMailReply);
     return this.#tell(told, "mail", source);
   }
@@ -118,6 +120,13 @@ export class FilterChain {
 
   abort(): void {
     for (const filter of this.#filters) filter.abort();
+  }
+
+  /** Nothing more comes of the sender that they were told of. */
+  endTransaction(): void {
+    if (!this.#knowsSender) return;
+    this.#knowsSender = false;
+    this.abort();
   }
 
   quit(): void {

@@ -3,6 +3,8 @@ import { defer, type Refusal, refusalWith, refuse } from "../smtp/reply.ts";
 /** What a filter, or what stands in for one that cannot be asked, says against a message or a command. */
 export type Verdict =
   | { readonly is: "hold" | "discard" | "shutdown" }
+  /** It was refused or thrown away in the course of the changes that were asked for. */
+  | { readonly is: "over" }
   /** `text` is the reply as the filter gave it, for the log: lines with CR LF between them. */
   | { readonly is: "refuse"; readonly reply: Refusal; readonly text: string };
 
@@ -11,6 +13,9 @@ export const HOLD: Verdict = { is: "hold" };
 
 /** It is accepted and thrown away. */
 export const DISCARD: Verdict = { is: "discard" };
+
+/** Nothing more is to be said. */
+export const OVER: Verdict = { is: "over" };
 
 /** The client is shown the door. */
 export const SHUTDOWN: Verdict = { is: "shutdown" };

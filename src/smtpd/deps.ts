@@ -5,8 +5,10 @@ import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { Cleanup } from "../cleanup/cleanup.ts";
 import type { Service } from "../config/service.ts";
 import type { ClientName } from "../dns/reverse.ts";
+import type { FilterChain } from "../milter/filter_chain.ts";
 import type { Log } from "../observe/log.ts";
 import type { QueueId } from "../queue/envelope.ts";
+import type { Router } from "../routing/route.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { AuthServer } from "./auth_server.ts";
 import type { FlushSite } from "../flush/flush.ts";
@@ -114,6 +116,10 @@ export interface SmtpdDeps {
   /** Undefined: users have no limits. */
   readonly sending?: SendingAccount;
   readonly probeSender?: ProbeSender;
+  /** The milters of a client, by its address (smtpd_milters, smtpd_milter_maps); undefined where it has none. */
+  readonly milters?: (address: string) => MaybeAsync<FilterChain | undefined>;
+  /** Where addresses lead: milters are told (`{mail_host}` and its kin). */
+  readonly resolve?: Router["resolve"];
   /** Addresses that mynetworks does not count for, though it contains them (trust_container_gateway). */
   readonly untrustedGateways?: readonly string[];
   /** Hears the code of every reply, for metrics. On the hot path: must not throw or wait. */

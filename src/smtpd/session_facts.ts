@@ -1,6 +1,7 @@
 import type { ClientFacts, Facts } from "../access/policy.ts";
 import type { ClientName } from "../dns/reverse.ts";
 import type { Connection, Endpoint } from "../platform/socket/connection.ts";
+import type { FilterChain } from "../milter/filter_chain.ts";
 import type { AuthTls } from "../sasl/auth_backend.ts";
 import type { Handshake } from "../tls/handshake.ts";
 import type { AuthOffer } from "./auth_server.ts";
@@ -69,6 +70,10 @@ export interface SessionFacts {
   readonly lenientNewlines: boolean;
   /** The range of addresses that anvil counts it under; undefined for who is not counted (smtpd_client_event_limit_exceptions). */
   readonly countedAs: string | undefined;
+  /** Connections of the client, this one among them; 0 where they are not counted. */
+  readonly connections: number;
+  /** Those who see the client's commands and mail (smtpd_milters). */
+  readonly milters: FilterChain | undefined;
 }
 
 const NONE_WITHHELD: ReadonlySet<EhloKeyword> = new Set();
@@ -119,5 +124,7 @@ export function connectFacts({ local, remote }: Connection): SessionFacts {
     keywordsUnknown: false,
     lenientNewlines: false,
     countedAs: undefined,
+    connections: 0,
+    milters: undefined,
   };
 }

@@ -49,6 +49,8 @@ export interface SessionSettings {
   readonly portLogging: boolean;
   readonly hideClientSession: boolean;
   readonly contentFilter: string | undefined;
+  /** What milters are told of this server (milter_macro_daemon_name, milter_macro_v). */
+  readonly milterNames: { readonly daemon: string; readonly version: string };
   /** Mail must pass a before-queue filter (smtpd_proxy_filter). */
   readonly proxyFilter: boolean;
   readonly saslHeader: boolean;
@@ -109,6 +111,8 @@ export const SESSION_PARAMETERS = [
   "smtpd_client_port_logging",
   "smtpd_hide_client_session",
   "content_filter",
+  "milter_macro_daemon_name",
+  "milter_macro_v",
   "smtpd_authorized_xclient_hosts",
   "smtpd_authorized_xforward_hosts",
   "smtpd_authorized_verp_clients",
@@ -200,6 +204,7 @@ export function readSessionSettings(
     portLogging: settings.smtpd_client_port_logging,
     hideClientSession: settings.smtpd_hide_client_session,
     contentFilter: settings.content_filter || undefined,
+    milterNames: { daemon: settings.milter_macro_daemon_name, version: settings.milter_macro_v },
     proxyFilter: settings.smtpd_proxy_filter !== "",
     saslHeader: settings.smtpd_sasl_authenticated_header,
     xclient: settings.smtpd_authorized_xclient_hosts !== "",

@@ -1,6 +1,5 @@
 import type { Absence, Feature } from "../parameters/absence.ts";
 import { hasDefault, rowOf, type Scope } from "../scope.ts";
-import { textOf } from "./check_main.ts";
 
 /** What is lost by a setting that is not acted on, given its value: mail is refused or waits, something is weaker, or nothing. */
 export interface Loss {
@@ -16,27 +15,8 @@ export interface Surroundings {
   readonly programs: ReadonlySet<string>;
 }
 
-type Judge = (value: string, scope: Scope, absence: Absence) => Partial<Loss> | undefined;
-
 /** Values that ask for nothing. */
 const NOTHING = new Set(["", "no", "none", "0"]);
-
-/** milter_default_action (postconf(5)) says what becomes of mail that no milter has seen. */
-const milters: Judge = (_, scope) => {
-  const action = textOf(scope, "milter_default_action");
-  return action === "accept"
-    ? {
-      means: "weaker",
-      why: "milters are not spoken to yet: mail passes unseen (milter_default_action = accept)",
-    }
-    : undefined;
-};
-
-/** Where more than the parameter's name decides. */
-const JUDGES: Readonly<Record<string, Judge>> = {
-  smtpd_milters: milters,
-  non_smtpd_milters: milters,
-};
 
 /** What is lost by a setting, when its parameter is not acted on. */
 export function lossOf(name: string, written: string, absence: Absence, around: Surroundings): Loss {
@@ -48,8 +28,7 @@ export function lossOf(name: string, written: string, absence: Absence, around: 
   if (value === defaultOf(name, scope)) return harmless("it is the default, and what is done anyway");
   if (!isUsed(name, around.programs)) return harmless("no service of master.cf reads it");
   const means = absence.means === "open" ? "closed" : absence.means;
-  const judged = Object.hasOwn(JUDGES, name) ? JUDGES[name]!(value, scope, absence) : undefined;
-  return { means, why: means === "harmless" ? whyNot(name, absence) : absence.why, ...feature, ...judged };
+  return { means, why: means === "harmless" ? whyNot(name, absence) : absence.why, ...feature };
 }
 
 function safely(scope: Scope, written: string): string {

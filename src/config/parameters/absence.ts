@@ -24,7 +24,6 @@ export type Absence =
 /** What is lost as one where it is not there. */
 export type Feature =
   | "settings of OpenSSL"
-  | "milters"
   | "postscreen's tests"
   | "SRV records"
   | "reply filters";
@@ -41,23 +40,6 @@ export type Absent = Exclude<Row, Honoured | `${string}${TransportSuffix}`>;
 const of = (feature: Feature | undefined) => feature === undefined ? {} : { feature };
 const harmless = (why: string, feature?: Feature): Absence => ({ means: "harmless", why, ...of(feature) });
 const weaker = (why: string, feature?: Feature): Absence => ({ means: "weaker", why, ...of(feature) });
-const open = (then: Closed, why: string, feature: Feature): Absence => ({
-  means: "open",
-  why,
-  then,
-  ...of(feature),
-});
-
-const MILTERS = open(
-  "refuse",
-  "milters are not spoken to yet: milter_default_action decides (tempfail: mail is refused for now)",
-  "milters",
-);
-const LOCAL_MILTERS = open(
-  "refuse",
-  "milters are not spoken to yet: milter_default_action decides (tempfail: local mail is refused for now)",
-  "milters",
-);
 const POSTSCREEN_TEST = weaker(
   "postscreen's own tests are not there yet: its clients meet only its access list, its blocklists and the smtpd behind it",
   "postscreen's tests",
@@ -103,10 +85,6 @@ const OWN_TLS_REPORTS = harmless(
   "reports about TLS are counted, made and sent by the service itself: no other program is told",
 );
 const OWN_MECHANISMS = harmless("the client's mechanisms are built in: no library is loaded");
-const NO_MILTERS = harmless(
-  "it tunes milters, which are not spoken to yet; milter_default_action decides",
-  "milters",
-);
 const NO_QMQP = harmless("QMQP is not served");
 const NO_FLUSH_LOGS = harmless(
   "which mail waits for a site is known from the queue itself: there are no logs that grow old",
@@ -189,22 +167,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   manpage_directory: MOOT,
   max_use: MOOT,
   meta_directory: MOOT,
-  milter_command_timeout: NO_MILTERS,
-  milter_connect_macros: NO_MILTERS,
-  milter_connect_timeout: NO_MILTERS,
-  milter_content_timeout: NO_MILTERS,
-  milter_data_macros: NO_MILTERS,
-  milter_end_of_data_macros: NO_MILTERS,
-  milter_end_of_header_macros: NO_MILTERS,
-  milter_header_checks: NO_MILTERS,
-  milter_helo_macros: NO_MILTERS,
-  milter_macro_daemon_name: NO_MILTERS,
-  milter_macro_defaults: NO_MILTERS,
-  milter_macro_v: NO_MILTERS,
-  milter_mail_macros: NO_MILTERS,
-  milter_protocol: NO_MILTERS,
-  milter_rcpt_macros: NO_MILTERS,
-  milter_unknown_command_macros: NO_MILTERS,
   multi_instance_enable: NO_INSTANCES,
   multi_instance_group: NO_INSTANCES,
   multi_instance_wrapper: NO_INSTANCES,
@@ -216,7 +178,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   non_bdb_migration_log_redirect: MOOT,
   non_bdb_migration_service_name: MOOT,
   non_empty_end_of_header_action: MIME_AS_IT_COMES,
-  non_smtpd_milters: LOCAL_MILTERS,
   openssl_path: MOOT,
   pickup_service_name: MOOT,
   postlog_service_name: MOOT,
@@ -324,8 +285,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtp_tlsrpt_socket_name: OWN_TLS_REPORTS,
   smtpd_dns_reply_filter: NO_REPLY_FILTER,
   smtpd_history_flush_threshold: UNUSED,
-  smtpd_milter_maps: MILTERS,
-  smtpd_milters: MILTERS,
   smtpd_reject_filter_maps: NO_REPLY_FILTER,
   smtpd_tls_always_issue_session_ids: OWN_SESSIONS,
   smtpd_tls_dh1024_param_file: NO_FINITE_FIELDS,

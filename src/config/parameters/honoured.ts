@@ -306,7 +306,23 @@ export const HONOURED = [
   "message_reject_characters",
   "message_size_limit",
   "message_strip_characters",
+  "milter_command_timeout",
+  "milter_connect_macros",
+  "milter_connect_timeout",
+  "milter_content_timeout",
+  "milter_data_macros",
   "milter_default_action",
+  "milter_end_of_data_macros",
+  "milter_end_of_header_macros",
+  "milter_header_checks",
+  "milter_helo_macros",
+  "milter_macro_daemon_name",
+  "milter_macro_defaults",
+  "milter_macro_v",
+  "milter_mail_macros",
+  "milter_protocol",
+  "milter_rcpt_macros",
+  "milter_unknown_command_macros",
   "mime_boundary_length_limit",
   "mime_header_checks",
   "mime_nesting_limit",
@@ -326,6 +342,7 @@ export const HONOURED = [
   "myorigin",
   "nested_header_checks",
   "non_fqdn_reject_code",
+  "non_smtpd_milters",
   "notify_classes",
   "owner_request_special",
   "parent_domain_matches_subdomains",
@@ -548,6 +565,8 @@ export const HONOURED = [
   "smtpd_hide_client_session",
   "smtpd_junk_command_limit",
   "smtpd_log_access_permit_actions",
+  "smtpd_milter_maps",
+  "smtpd_milters",
   "smtpd_min_data_rate",
   "smtpd_noop_commands",
   "smtpd_null_access_lookup_key",
@@ -709,8 +728,4 @@ export const HONOURED = [
 ] as const;
 
 /** Parameters that the code reads only to fail closed, as what they ask for is not there yet (absence.ts). */
-export const DEMANDED = [
-  "non_smtpd_milters",
-  "smtpd_milter_maps",
-  "smtpd_milters",
-] as const;
+export const DEMANDED = [] as const;

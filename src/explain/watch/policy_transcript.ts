@@ -74,9 +74,6 @@ export class PolicyTranscript {
         const session = access.open();
         return {
           check: (stage, facts) => this.#check(session, stage, { ...facts, ...more(stage) }),
-          get closed() {
-            return session.closed === true;
-          },
         };
       },
     };

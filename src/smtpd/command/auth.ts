@@ -4,6 +4,7 @@ import { refuse, type Reply } from "../../smtp/reply.ts";
 import type { AuthOffer, AuthServer } from "../auth_server.ts";
 import type { Context } from "../context.ts";
 import type { CommandPhase, PhaseAt } from "../phase.ts";
+import { standingRefusalFor } from "../policy/ask_milters.ts";
 import { authFor, authPeerOf, learnOffer } from "../policy/auth_offer.ts";
 import { overRate } from "../policy/client_limits.ts";
 import { admitLogin, type LoginRefusal } from "../policy/login_failures.ts";
@@ -25,13 +26,16 @@ const isOutside = (phase: CommandPhase): phase is Outside =>
 /** What refuses AUTH where it comes, in Postfix's order. */
 function refusalHere(
   phase: CommandPhase,
-  { facts, settings }: Context,
+  context: Context,
   server: AuthServer | undefined,
   words: number,
 ): Reply | undefined {
+  const { facts, settings } = context;
   if (settings.heloRequired && facts.hello === undefined) return HELLO_FIRST;
   if (server === undefined || facts.withheld.has("AUTH")) return DISABLED;
   if (!isOutside(phase)) return IN_TRANSACTION;
+  const standing = standingRefusalFor(context);
+  if (standing !== undefined) return standing;
   if (facts.login !== undefined) return ALREADY;
   return words < 2 || words > 3 ? SYNTAX : undefined;
 }

@@ -1,9 +1,8 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { type BdatCommand, parseBdat } from "../../smtp/command.ts";
 import { refuse, type Reply } from "../../smtp/reply.ts";
-import { check } from "../policy/ask_policy.ts";
+import { askData } from "../policy/ask_data.ts";
 import type { Context } from "../context.ts";
-import { onlyRecipient } from "../facts.ts";
 import {
   awaitsContent,
   type CommandPhase,
@@ -53,7 +52,7 @@ function firstChunk(
 ): MaybeAsync<Step> {
   const { transaction } = phase;
   if (!awaitsContent(transaction)) return discard(command, NO_RECIPIENTS);
-  return then(check(context, { phase, stage: "DATA", subject: onlyRecipient(phase) }), (refusal) => {
+  return then(askData(context, phase), (refusal) => {
     if (refusal !== undefined) return discard(command, refusal);
     if (isTooBig(context, phase, command, 0)) return discard(command, TOO_BIG);
     return then(

@@ -1,8 +1,7 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { accept, refuse, type Reply } from "../../smtp/reply.ts";
-import { check } from "../policy/ask_policy.ts";
+import { askData } from "../policy/ask_data.ts";
 import type { Context } from "../context.ts";
-import { onlyRecipient } from "../facts.ts";
 import { awaitsContent, type PhaseAt } from "../phase.ts";
 import { answer, type Step } from "../step.ts";
 import { beginContent } from "../message/submission.ts";
@@ -27,7 +26,7 @@ export function data(
     const content = beginContent(context, transaction, false);
     return { phase: { at: "data", content }, reply: GO_ON, counts: "neither" };
   };
-  return then(check(context, { phase, stage: "DATA", subject: onlyRecipient(phase) }), (refusal) => {
+  return then(askData(context, phase), (refusal) => {
     return refusal === undefined ? then(transaction.filter?.data(line), begin) : begin(refusal);
   });
 }

@@ -1,6 +1,7 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { isSite } from "../../address/site.ts";
 import { accept, defer, refuse, type Reply } from "../../smtp/reply.ts";
+import { standingRefusal } from "../policy/ask_milters.ts";
 import { check } from "../policy/ask_policy.ts";
 import type { Context } from "../context.ts";
 import type { PhaseAt } from "../phase.ts";
@@ -17,6 +18,8 @@ export function etrn(
   context: Context,
   words: readonly string[],
 ): MaybeAsync<Step> {
+  const standing = standingRefusal(context);
+  if (standing !== undefined) return answer(phase, standing);
   if (words.length !== 2) return answer(phase, SYNTAX);
   // `@` asks for a domain and its subdomains, `#` for a queue (RFC 1985 §5.3): Postfix takes both for the domain itself.
   const etrnDomain = words[1]!.replace(/^[@#]/, "");

@@ -1,10 +1,12 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { accept, refuse } from "../../smtp/reply.ts";
+import type { EhloKeyword } from "../../smtp/ehlo_keywords.ts";
+import { accept, type Refusal, refuse } from "../../smtp/reply.ts";
+import { askMilters } from "../policy/ask_milters.ts";
 import { check } from "../policy/ask_policy.ts";
 import { announcedMechanisms, learnOffer } from "../policy/auth_offer.ts";
 import { mayUse } from "../policy/client_lists.ts";
 import type { Context } from "../context.ts";
-import { type EhloFacts, ehloLines } from "../ehlo_keywords.ts";
+import { ALL_BUT_STATUS, type EhloFacts, ehloLines } from "../ehlo_keywords.ts";
 import { LocalDataFault } from "../local_data_fault.ts";
 import { type CommandPhase, READY } from "../phase.ts";
 import type { SessionFacts } from "../session_facts.ts";
@@ -32,10 +34,33 @@ function introduced(facts: SessionFacts, name: string, esmtp: boolean): SessionF
 export function helo(phase: CommandPhase, context: Context, words: readonly string[]): MaybeAsync<Step> {
   if (words.length < 2) return answer(phase, HELO_SYNTAX);
   const name = nameIn(words);
-  return then(check(context, { phase: READY, stage: "HELO", subject: { helo: name } }), (refusal): Step => {
+  return then(check(context, { phase: READY, stage: "HELO", subject: { helo: name } }), (refusal) => {
     if (refusal !== undefined) return answer(READY, refusal);
-    const facts = introduced(context.facts, name, false);
-    return { ...answer(READY, accept(250, undefined, context.settings.myhostname)), facts };
+    return then(tellMilters(context, phase, "HELO", words), (told): Step => {
+      if (told?.code === 421) return answer(READY, told);
+      const facts = introduced(context.facts, name, false);
+      return { ...answer(READY, accept(250, undefined, context.settings.myhostname)), facts };
+    });
+  });
+}
+
+/**
+ * Milters are told of the name. What they say against it is said at MAIL (sendmail's way), but for 421. One that has been told of
+ * another name before begins anew.
+ */
+function tellMilters(
+  context: Context,
+  phase: CommandPhase,
+  stage: "HELO" | "EHLO",
+  words: readonly string[],
+): MaybeAsync<Refusal | undefined> {
+  const { milters, hello } = context.facts;
+  if (milters === undefined) return undefined;
+  const name = words.slice(1).join(" ");
+  const question = { phase, stage, subject: { helo: name } };
+  return then(askMilters(context, question, (chain, macros) => chain.helo(name, macros)), (told) => {
+    if (hello !== undefined && told?.code !== 421) milters.abort();
+    return told;
   });
 }
 
@@ -61,11 +86,15 @@ function allowances(
 }
 
 /** The answer to EHLO: how to log in, whether the two proxy commands are for this client, and what is kept back. */
-function announce(context: Context, facts: SessionFacts): MaybeAsync<Step> {
+function announce(
+  context: Context,
+  facts: SessionFacts,
+  discarded: ReadonlySet<EhloKeyword> = facts.withheld,
+): MaybeAsync<Step> {
   if (facts.keywordsUnknown) {
     throw new LocalDataFault(`don't know what EHLO features to announce to ${context.clientText}`);
   }
-  tellOfDiscarded(context);
+  if (discarded === facts.withheld) tellOfDiscarded(context);
   return then(learnOffer(context, READY), (learned) => {
     if ("end" in learned) return learned.end;
     const { offer } = learned;
@@ -79,7 +108,7 @@ function announce(context: Context, facts: SessionFacts): MaybeAsync<Step> {
               ...allowed,
               auth,
               encrypted: facts.tls !== undefined,
-              discarded: facts.withheld,
+              discarded,
             };
             const reply = accept(250, undefined, ...ehloLines(context.settings, ours));
             return { phase: READY, reply, counts: "good", facts: { ...facts, offer } };
@@ -95,6 +124,11 @@ export function ehlo(phase: CommandPhase, context: Context, words: readonly stri
   const name = nameIn(words);
   return then(check(context, { phase: READY, stage: "EHLO", subject: { helo: name } }), (refusal) => {
     if (refusal !== undefined) return answer(READY, refusal);
-    return announce(context, introduced(context.facts, name, true));
+    return then(tellMilters(context, phase, "EHLO", words), (told) => {
+      if (told?.code === 421) return answer(READY, told);
+      const facts = introduced(context.facts, name, true);
+      // Who is refused is offered nothing.
+      return announce(context, facts, told !== undefined && told.code >= 500 ? ALL_BUT_STATUS : undefined);
+    });
   });
 }

@@ -3,6 +3,7 @@ import { type MailCommand, parseMail, pathAfter } from "../../smtp/command.ts";
 import { accept, defer, refuse, type Reply, replyText } from "../../smtp/reply.ts";
 import type { VerpRules } from "../../smtp/mail_parameters.ts";
 import { mayUse } from "../policy/client_lists.ts";
+import { askMilters } from "../policy/ask_milters.ts";
 import { check } from "../policy/ask_policy.ts";
 import { overRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
@@ -28,6 +29,7 @@ const DECLARE_UTF8 = refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode
 /** The command, read and as the client wrote it. */
 interface Given {
   readonly command: MailCommand;
+  readonly words: readonly string[];
   readonly line: string;
 }
 
@@ -83,7 +85,13 @@ function judge(phase: Ready, context: Context, given: Given): MaybeAsync<Step> {
     if (headers.is === "trouble") return answer(phase, headers.refusal);
     const transaction = transactionFor(context, { ...given, command }, headers.is === "local");
     const question = { phase, stage: "MAIL", subject, effects: transaction.effects } as const;
-    return then(check(context, question), (refusal) => {
+    const asked = then(
+      check(context, question),
+      (refusal) =>
+        refusal ??
+          askMilters(context, question, (milters, macros) => milters.mail(given.words.slice(2), macros)),
+    );
+    return then(asked, (refusal) => {
       if (refusal !== undefined) return answer(phase, refusal);
       const big = tooBig(context, subject.size);
       if (big === undefined) return begin(phase, context, transaction);
@@ -133,6 +141,6 @@ function read(
   const { smtputf8 = false } = parameters;
   if (parameters.verp !== undefined && from === "") return answer(phase, VERP_FOR_NOBODY);
   return then(acceptable(context, from, undefined, smtputf8), (may) => {
-    return may ? judge(phase, context, { command, line }) : bad();
+    return may ? judge(phase, context, { command, words, line }) : bad();
   });
 }

@@ -1,6 +1,7 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { parseRcpt, pathAfter, type RcptCommand } from "../../smtp/command.ts";
-import { accept, defer, refuse } from "../../smtp/reply.ts";
+import { accept, defer, refuse, type Reply } from "../../smtp/reply.ts";
+import { askMilters } from "../policy/ask_milters.ts";
 import { check } from "../policy/ask_policy.ts";
 import { overRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
@@ -30,6 +31,7 @@ function overshoot({ transaction }: InTransaction, { settings }: Context): Step 
 /** A recipient as the client wrote it. */
 interface Given {
   readonly command: RcptCommand;
+  readonly words: readonly string[];
   readonly line: string;
 }
 
@@ -62,13 +64,31 @@ function admit(phase: InTransaction, context: Context, given: Given): MaybeAsync
   const named = { ...given, command: { ...command, to: plain } };
   return then(
     probeSender.isOurs(),
-    (ours) => ours ? take(phase, context, named) : judge(phase, context, named),
+    (ours) => ours ? tell(phase, context, named, undefined) : judge(phase, context, named),
   );
 }
 
 function judge(phase: InTransaction, context: Context, given: Given): MaybeAsync<Step> {
   const subject = { recipient: given.command.to };
-  return then(check(context, { phase, stage: "RCPT", subject }), (refusal) => {
+  return then(
+    check(context, { phase, stage: "RCPT", subject }),
+    (refused) => tell(phase, context, given, refused),
+  );
+}
+
+/** Milters are told of a recipient, those that want it also of one that is refused. */
+function tell(
+  phase: InTransaction,
+  context: Context,
+  given: Given,
+  refused: Reply | undefined,
+): MaybeAsync<Step> {
+  const question = { phase, stage: "RCPT", subject: { recipient: given.command.to }, refused };
+  const told = askMilters(context, question, (milters, macros) => {
+    return milters.rcpt(given.words.slice(2), refused !== undefined, macros);
+  });
+  return then(told, (against) => {
+    const refusal = refused ?? against;
     return refusal === undefined ? take(phase, context, given) : answer(phase, refusal);
   });
 }
@@ -106,6 +126,6 @@ function read(
   }
   if (transaction.recipients.length >= settings.recipientLimit) return overshoot(phase, context);
   return then(acceptable(context, command.to, transaction.sender, utf8 ?? false), (may) => {
-    return may ? admit(phase, context, { command, line }) : bad();
+    return may ? admit(phase, context, { command, words, line }) : bad();
   });
 }

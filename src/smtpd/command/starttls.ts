@@ -2,6 +2,7 @@ import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { accept, defer, refuse } from "../../smtp/reply.ts";
 import type { Context } from "../context.ts";
 import { type CommandPhase, READY, SECURING } from "../phase.ts";
+import { standingRefusalFor } from "../policy/ask_milters.ts";
 import { overTlsRate } from "../policy/client_limits.ts";
 import { answer, type Step } from "../step.ts";
 import { beginTls } from "../tls/begin_tls.ts";
@@ -20,6 +21,8 @@ export function starttls(
 ): MaybeAsync<Step> {
   const { facts, settings } = context;
   if (words.length > 1) return answer(phase, SYNTAX);
+  const standing = standingRefusalFor(context);
+  if (standing !== undefined) return answer(phase, standing);
   if (facts.tls !== undefined) return answer(phase, ACTIVE);
   if (!settings.tls.offered || facts.withheld.has("STARTTLS")) return answer(phase, DISABLED);
   return then(beginTls(context, { atOnce: false, next: READY }), (after): MaybeAsync<Step> => {

@@ -1,6 +1,7 @@
 import { parsePath } from "../../address/path.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { accept, refuse } from "../../smtp/reply.ts";
+import { standingRefusal } from "../policy/ask_milters.ts";
 import { check } from "../policy/ask_policy.ts";
 import { overRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
@@ -20,7 +21,8 @@ export function vrfy(phase: CommandPhase, context: Context, words: readonly stri
   if (context.settings.vrfyDisabled) return answer(phase, DISABLED);
   if (words.length < 2) return answer(phase, SYNTAX);
   return then(overRate(context, "recipient"), (slow) => {
-    return slow === undefined ? read(phase, context, words) : answer(phase, slow);
+    const refusal = slow ?? standingRefusal(context);
+    return refusal === undefined ? read(phase, context, words) : answer(phase, refusal);
   });
 }
 

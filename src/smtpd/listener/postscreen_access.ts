@@ -91,10 +91,6 @@ class ScreenedSession implements SessionPolicy {
     this.#screen = screen;
   }
 
-  get closed(): boolean {
-    return this.#inner.closed === true;
-  }
-
   check: SessionPolicy["check"] = (stage, facts, trace) => {
     const inner = () =>
       this.#turned?.at === stage ? refusal(this.#turned.reply) : this.#inner.check(stage, facts, trace);

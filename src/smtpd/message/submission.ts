@@ -1,3 +1,4 @@
+import { contentMacros } from "../../cleanup/milters/content_macros.ts";
 import type { LateChanges, Submission } from "../../cleanup/cleanup.ts";
 import { oneLine } from "../../base/printable.ts";
 import { printField } from "../../message/header.ts";
@@ -79,7 +80,29 @@ function submissionOf(context: Context, transaction: Transaction, id: QueueId): 
     bcc: effects.bcc,
     prepend: [...prepended(transaction), receivedHeader(context, transaction)],
     completeHeaders: transaction.localHeaders,
+    milters: miltersFor(context, transaction, id),
   };
+}
+
+/** What is thrown away is no business of milters. */
+function miltersFor(
+  context: Context,
+  { effects, parameters }: Transaction,
+  id: QueueId,
+): Submission["milters"] {
+  const { facts: { milters: chain, client, server, login }, settings } = context;
+  if (chain === undefined || effects.discard) return undefined;
+  const macros = contentMacros({
+    hostname: settings.myhostname,
+    ...settings.milterNames,
+    client,
+    server,
+    id,
+    authType: login?.method,
+    authUser: login?.username,
+    authSender: parameters.auth,
+  });
+  return { chain, macros };
 }
 
 function sinkOf(context: Context, transaction: Transaction): ContentSink {

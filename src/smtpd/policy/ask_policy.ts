@@ -48,7 +48,7 @@ function record(
     logDecision(context, phase, { verb, stage: where, text, subject });
   }
   const { refusal } = decision;
-  if (refusal !== undefined && !decision.logged) {
+  if (refusal !== undefined) {
     const text = replyText(refusal);
     logDecision(context, phase, {
       verb: "reject",

@@ -42,18 +42,25 @@ export function countedRange(context: Context): MaybeAsync<string | undefined> {
   );
 }
 
+/** How often a client is connected, and why that is once too often. */
+export interface Counted {
+  readonly connections: number;
+  readonly refusal?: Reply;
+}
+
 /** smtpd_client_connection_count_limit and smtpd_client_connection_rate_limit: counts the connection, and refuses one too many. */
-export function overConnectionLimit(context: Context): MaybeAsync<Reply | undefined> {
+export function countConnection(context: Context): MaybeAsync<Counted> {
   const { deps: { anvil, log }, facts: { countedAs, client: { address } } } = context;
   const { connectionCountLimit: most, connectionRateLimit: fastest, service, myhostname } = context.settings;
-  if (countedAs === undefined || anvil === undefined) return undefined;
-  return then(anvil.connect(service, countedAs), ({ count, rate }) => {
+  if (countedAs === undefined || anvil === undefined) return { connections: 0 };
+  return then(anvil.connect(service, countedAs), ({ count, rate }): Counted => {
     const tooMany = most > 0 && count > most;
-    if (!tooMany && (fastest === 0 || rate <= fastest)) return undefined;
+    if (!tooMany && (fastest === 0 || rate <= fastest)) return { connections: count };
     const kind = tooMany ? "Connection concurrency" : "Connection rate";
     const number = tooMany ? count : rate;
     log.emit("smtpd", "limitExceeded", { kind, number, client: context.clientText, service });
-    return defer(421, "4.7.0", `${myhostname} Error: too many connections from ${address}`);
+    const refusal = defer(421, "4.7.0", `${myhostname} Error: too many connections from ${address}`);
+    return { connections: count, refusal };
   });
 }
 

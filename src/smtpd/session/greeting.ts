@@ -2,12 +2,13 @@ import { clientText } from "../../access/reply/client_text.ts";
 import { inTime } from "../../base/in_time.ts";
 import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { ClientName } from "../../dns/reverse.ts";
-import { accept, refuse, type Reply } from "../../smtp/reply.ts";
+import { accept, defer, refuse, type Reply } from "../../smtp/reply.ts";
 import { learnOffer } from "../policy/auth_offer.ts";
+import { askMilters } from "../policy/ask_milters.ts";
 import { check } from "../policy/ask_policy.ts";
-import { countedRange, overConnectionLimit, overTlsRate } from "../policy/client_limits.ts";
+import { countConnection, countedRange, overTlsRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
-import { ALL_BUT_STATUS, type Discarded, discardedIn } from "../ehlo_keywords.ts";
+import { type Discarded, discardedIn } from "../ehlo_keywords.ts";
 import type { Input } from "../input.ts";
 import { LocalDataFault } from "../local_data_fault.ts";
 import { type Phase, type PhaseAt, READY, SECURING } from "../phase.ts";
@@ -39,10 +40,10 @@ export function lookUp(context: Context): MaybeAsync<Step> {
 
 /** Tells the log of the client, from which on it is known there. */
 export function admit(context: Context, phase: PhaseAt<"named">): Step {
-  const { warning, name, reverseName, nameStatus, reverseNameStatus } = phase.name;
+  const { warning, ...names } = phase.name;
   const { deps: { log }, settings, facts: { client: { address, port } } } = context;
   if (warning !== undefined) log.note("smtpd", "warning", warning);
-  const client = { address, port, name, reverseName, nameStatus, reverseNameStatus };
+  const client = { address, port, ...names };
   log.emit("smtpd", "connect", { client: clientText(client, settings.portLogging) });
   const phaseAfter = settings.tls.wrapper ? WRAPPING : COUNTING;
   return { phase: phaseAfter, facts: { ...context.facts, client } };
@@ -83,10 +84,10 @@ export function count(context: Context, phase: PhaseAt<"counting">, input: Input
 
 /** Refuses one connection too many. */
 export function limit(context: Context, phase: PhaseAt<"limiting">): MaybeAsync<Step> {
-  return then(
-    overConnectionLimit(context),
-    (refusal): Step => refusal === undefined ? { phase: WELCOMING } : dismissal(phase, refusal),
-  );
+  return then(countConnection(context), ({ connections, refusal }): Step => {
+    if (refusal !== undefined) return dismissal(phase, refusal);
+    return { phase: WELCOMING, facts: connections === 0 ? undefined : { ...context.facts, connections } };
+  });
 }
 
 type Keywords = Pick<SessionFacts, "withheld" | "withheldSilently" | "keywordsUnknown">;
@@ -122,7 +123,7 @@ function learnNewlines({ settings, deps, facts }: Context): MaybeAsync<boolean> 
 /** The greeting of a client whose mail will not be taken: it is heard, but offered nothing. */
 function turnAway({ settings }: Context, phase: Phase, facts: SessionFacts): Step {
   const reply = refuse(554, undefined, `${settings.myhostname} ESMTP not accepting connections`);
-  return { phase, facts: { ...facts, withheld: ALL_BUT_STATUS, withheldSilently: true }, reply };
+  return { phase, facts, reply, counts: "bad" };
 }
 
 /** A service that is to let clients log in, and cannot, greets nobody. */
@@ -139,6 +140,27 @@ function greet(
   });
 }
 
+/** The client's milters are told of it (smtpd_milters): refused for now it is greeted all the same, and hears it at MAIL. */
+function openMilters(context: Context, phase: Phase, given: SessionFacts): MaybeAsync<Step> {
+  const { deps, clientText, settings, policy, where } = context;
+  return then(deps.milters?.(given.client.address), (milters) => {
+    if (milters === undefined) return greet(context, READY, given, undefined);
+    const facts = { ...given, milters };
+    const known = { deps, clientText, settings, policy, where, facts };
+    const told = askMilters(known, { phase, stage: where }, (chain, macros) => {
+      return chain.connect(given.client, macros);
+    });
+    return then(told, (refusal) => {
+      if (refusal === undefined || (refusal.code < 500 && refusal.code !== 421)) {
+        return greet(context, READY, facts, undefined);
+      }
+      if (refusal.code >= 500) return turnAway(context, READY, facts);
+      const text = `${settings.myhostname} Service unavailable - try again later`;
+      return { phase, facts, reply: defer(421, undefined, text) };
+    });
+  });
+}
+
 /** Learns what depends on the client, and greets it: with the banner, or with what refuses it (smtpd_delay_reject = no). */
 export function welcome(context: Context, phase: PhaseAt<"welcoming">): MaybeAsync<Step> {
   return then(
@@ -147,9 +169,8 @@ export function welcome(context: Context, phase: PhaseAt<"welcoming">): MaybeAsy
       then(learnNewlines(context), (lenientNewlines) => {
         const facts = { ...context.facts, ...keywords, lenientNewlines };
         return then(check(context, { phase, stage: "CONNECT" }), (refusal) => {
-          const next = refusal === undefined ? READY : DENIED;
-          if (context.policy.closed) return turnAway(context, next, facts);
-          return greet(context, next, facts, refusal);
+          if (refusal !== undefined) return greet(context, DENIED, facts, refusal);
+          return openMilters(context, phase, facts);
         });
       }),
   );

@@ -8,6 +8,7 @@ import type { Context } from "../context.ts";
 import type { ForbiddenCommands } from "../policy/forbidden_commands.ts";
 import type { Input } from "../input.ts";
 import type { LinePhase } from "../phase.ts";
+import { askMilters } from "../policy/ask_milters.ts";
 import { noteEarlyInput } from "../policy/pipelining.ts";
 import { maybeResponse, withoutSecrets } from "../policy/secrets.ts";
 import type { SessionFacts } from "../session_facts.ts";
@@ -48,10 +49,13 @@ function breaksRules({ deps, settings }: Context, verb: string): MaybeAsync<bool
 function runUnknown(phase: LinePhase, session: CommandReader, verb: string, line: string): MaybeAsync<Step> {
   const mayAnswer = session.where === "AUTH" || session.where === "UNKNOWN";
   session.begin("UNKNOWN");
-  return then(breaksRules(session, verb), (breaks): Step => {
+  return then(breaksRules(session, verb), (breaks): MaybeAsync<Step> => {
     if (!breaks) {
-      const reply = phase.at === "denied" ? accessDenied(session) : UNKNOWN;
-      return { ...answer(phase, reply), counted: "unknown" };
+      if (phase.at === "denied") return { ...answer(phase, accessDenied(session)), counted: "unknown" };
+      const told = askMilters(session, { phase, stage: "UNKNOWN" }, (milters, macros) => {
+        return milters.unknown(verb, macros);
+      });
+      return then(told, (reply) => ({ ...answer(phase, reply ?? UNKNOWN), counted: "unknown" }));
     }
     session.deps.log.emit("smtpd", "nonSmtpCommand", {
       client: session.clientText,

@@ -2,6 +2,7 @@ import type { SessionPolicy } from "../../access/policy.ts";
 import { clientText } from "../../access/reply/client_text.ts";
 import { pauseWhenDue } from "../../base/pause_when_due.ts";
 import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
+import type { FilterChain } from "../../milter/filter_chain.ts";
 import type { Connection, ConnectionHandler } from "../../platform/socket/connection.ts";
 import type { TlsFacts } from "../../platform/socket/start_tls.ts";
 import { defer, type Reply, softened } from "../../smtp/reply.ts";
@@ -256,10 +257,11 @@ export class Session implements ConnectionHandler, CommandReader {
 
   /** Takes a step: what it says is true, its reply is said, it counts, and what comes after follows. */
   #take(step: Step): MaybeAsync<void> {
-    if (this.#released) return giveUp(step.phase);
+    if (this.#released) return this.#giveUp(step.phase);
     if (step.delay !== undefined && step.delay > 0) return this.#takeLate(step, step.delay);
     this.#enter(step.phase);
     if (step.facts !== undefined) this.#facts = step.facts;
+    if (this.#facts.milters !== undefined) this.#tellOfEnd(this.#facts.milters);
     if (comesOn(step)) this.#cameOn = this.deps.clock.now();
     this.#errors.before(step);
     const said = step.reply === undefined ? undefined : this.#say(step.reply);
@@ -286,6 +288,12 @@ export class Session implements ConnectionHandler, CommandReader {
     this.#phase = phase;
   }
 
+  /** Milters that were told of a sender hear that nothing more will come of it, or that all has come. */
+  #tellOfEnd(milters: FilterChain): void {
+    const { at } = this.#phase;
+    if (at !== "committing" && transactionOf(this.#phase) === undefined) milters.endTransaction();
+  }
+
   #settle(step: Step): MaybeAsync<void> {
     this.#errors.after(step);
     const after = step.after === undefined ? undefined : this.#goOn(step.after);
@@ -303,6 +311,7 @@ export class Session implements ConnectionHandler, CommandReader {
       case "greet":
         this.#policy = this.deps.access.open();
         this.#phase = { at: "counting" };
+        this.#dismissMilters();
         break;
       case "startTls":
         return this.#startTls(after);
@@ -333,6 +342,7 @@ export class Session implements ConnectionHandler, CommandReader {
   #handOver(handler: ConnectionHandler): void {
     this.#output.flush();
     const rest = this.input.takeAll();
+    this.#dismissMilters();
     this.#released = this.#closing = true;
     this.#owner.leave(this);
     this.#connection.setHandler(handler);
@@ -383,7 +393,8 @@ export class Session implements ConnectionHandler, CommandReader {
   #fault(error: unknown): void {
     this.#busy = false;
     this.#trouble(error);
-    if (!this.#released) this.#run();
+    if (this.#released) this.#dismissMilters();
+    else this.#run();
   }
 
   /** Our own trouble: the client is told to come back, nothing is lost (our bug or a broken disk). */
@@ -426,12 +437,28 @@ export class Session implements ConnectionHandler, CommandReader {
     this.#connection.end();
   }
 
+  /** Ends what is not done. Milters are asked for their word on a message that is being committed, whoever hangs up. */
+  #giveUp(phase: Phase): void {
+    giveUp(phase);
+    if (phase.at !== "committing") this.#dismissMilters();
+  }
+
+  /** The client is gone: to milters as to us. */
+  #dismissMilters(): void {
+    const { milters, hello } = this.#facts;
+    if (milters === undefined) return;
+    this.#facts = { ...this.#facts, milters: undefined };
+    if (hello !== undefined) milters.abort();
+    milters.endTransaction();
+    milters.quit();
+  }
+
   #release(): void {
     if (this.#released) return;
     this.#released = true;
     this.#closing = true;
     this.input.takeAll();
-    giveUp(this.#phase);
+    this.#giveUp(this.#phase);
     if (this.#isKnown) {
       const statistics = this.#errors.text();
       this.deps.log.emit("smtpd", "disconnect", { client: this.clientText, statistics });

@@ -73,6 +73,7 @@ function secured(
   forAuth: AuthTls,
 ): MaybeAsync<Step> {
   const facts = encryptedFacts(context.facts, tls, forAuth);
+  if (context.facts.hello !== undefined) context.facts.milters?.abort();
   const counted = atOnce ? {} : { counts: "done", counted: "starttls" } as const;
   if (!context.settings.tls.requireCertificate || tls.peer?.trusted === true) {
     return { phase: next, facts, ...counted };

@@ -1,5 +1,5 @@
 import { withCharacterChecks } from "../../cleanup/character_checks.ts";
-import { withUnaskedLocalMilters } from "../../cleanup/unasked_local_milters.ts";
+import { openLocalMilters } from "../../cleanup/milters/local_milters.ts";
 import type { Cleanup } from "../../cleanup/cleanup.ts";
 import { createCleanup } from "../../cleanup/create_cleanup.ts";
 import { openContentChecks } from "../../cleanup/content_checks.ts";
@@ -27,15 +27,19 @@ export function cleanupFor(
   const effective = receive_override_options === base.receive_override_options
     ? base
     : overlay(base, { receive_override_options });
+  const log = logFor(base);
+  const milterChecks = world.openTables.maps(effective.milter_header_checks, "milter_header_checks");
+  const localMilters = openLocalMilters(effective, log);
   const cleanup = createCleanup({
     settings: effective,
     checks: openContentChecks(effective, world.openTables),
+    ...(milterChecks !== undefined && { milterChecks }),
+    ...(localMilters !== undefined && { localMilters }),
     store: drafts,
     rewriter: entry === undefined ? world.rewriter : world.rewriterFor(base),
-    log: logFor(base),
+    log,
   });
-  const log = logFor(base);
-  return withUnaskedLocalMilters(withCharacterChecks(cleanup, effective, log), effective, log);
+  return withCharacterChecks(cleanup, effective, log);
 }
 
 function cleanupEntry({ services }: Configuration, name: string): Service | undefined {

@@ -28,9 +28,6 @@ export function countRefusals(policy: AccessPolicy, metrics: Metrics): AccessPol
       const session = policy.open();
       return {
         check: (stage, facts, trace) => then(session.check(stage, facts, trace), counted),
-        get closed() {
-          return session.closed === true;
-        },
       };
     },
   };

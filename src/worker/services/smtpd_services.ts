@@ -10,12 +10,13 @@ import { cleanupFor } from "./cleanup_services.ts";
 import { createClientLookup } from "../../dns/reverse.ts";
 import { type FlushAnswer, openFlush } from "../../flush/flush.ts";
 import type { Log } from "../../observe/log.ts";
+import type { Router } from "../../routing/route.ts";
 import { openClientLists } from "../../smtpd/policy/client_lists.ts";
 import { createFilter } from "../../smtpd/before_queue/create_filter.ts";
 import { createSmtpd, type Smtpd } from "../../smtpd/smtpd.ts";
 import { openPostscreenLists } from "../../smtpd/listener/postscreen_dnsbl.ts";
 import { behindPostscreen, postscreenDemandsTls } from "../../smtpd/listener/postscreen_access.ts";
-import { withUnaskedMilters } from "../../smtpd/listener/unasked_milters.ts";
+import { openSmtpdMilters } from "../../smtpd/smtpd_milters.ts";
 import { createServerTls } from "../../smtpd/tls/server_tls.ts";
 import { openSmtpdTables } from "../../smtpd/smtpd_tables.ts";
 import { defer } from "../../smtp/reply.ts";
@@ -55,7 +56,7 @@ export function openSessionParts(
     ...more,
   });
   return {
-    access: withUnaskedMilters(restrictions, settings, world.openTables),
+    access: restrictions,
     clientLookup: createClientLookup(world),
     rejectFooter: createServiceFooter(settings, world.openTables, () => systemClock.now()),
     listed: openClientLists(settings, world.openTables, log),
@@ -121,6 +122,7 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     clock: systemClock,
     ...(tls !== undefined && { tls }),
     ...asked,
+    ...milterParts(settings, world, log),
     ...(opened.auth !== undefined && { auth: opened.auth }),
     untrustedGateways: service.untrustedGateways?.() ?? [],
     flushSite: openFlush(settings, {
@@ -151,6 +153,15 @@ export function underPostscreen(service: Service, postscreen: Service): Service 
     settings: overlay(settings, demanding),
     ...(stressed !== undefined && { stressed: overlay(stressed, demanding) }),
   };
+}
+
+/** Who sees what comes in (smtpd_milters), and what they are told of addresses. */
+function milterParts(settings: Service["settings"], world: MailWorld, log: Log) {
+  const milters = openSmtpdMilters(settings, world.openTables, log);
+  if (milters === undefined) return {};
+  const router = world.routerFor(settings);
+  const resolve: Router["resolve"] = (sender, recipient) => router.resolve(sender, recipient);
+  return { milters, resolve };
 }
 
 function screened(access: AccessPolicy, postscreen: Service | undefined, parts: SmtpdParts): AccessPolicy {

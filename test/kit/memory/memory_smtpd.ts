@@ -2,7 +2,6 @@
 import { createAccessPolicy } from "../../../src/access/create_policy.ts";
 import { createServiceFooter } from "../../../src/access/reply/reject_footer.ts";
 import { withCharacterChecks } from "../../../src/cleanup/character_checks.ts";
-import { withUnaskedLocalMilters } from "../../../src/cleanup/unasked_local_milters.ts";
 import { createCleanup } from "../../../src/cleanup/create_cleanup.ts";
 import { openContentChecks } from "../../../src/cleanup/content_checks.ts";
 import { loadConfiguration } from "../../../src/config/load.ts";
@@ -19,7 +18,7 @@ import { openClientLists } from "../../../src/smtpd/policy/client_lists.ts";
 import type { ClientName } from "../../../src/dns/reverse.ts";
 import type { CommandTable } from "../../../src/smtpd/session/commands.ts";
 import type { SmtpdDeps } from "../../../src/smtpd/deps.ts";
-import { withUnaskedMilters } from "../../../src/smtpd/listener/unasked_milters.ts";
+import { openSmtpdMilters } from "../../../src/smtpd/smtpd_milters.ts";
 import { createServerTls } from "../../../src/smtpd/tls/server_tls.ts";
 import { systemTlsFiles } from "../../../src/tls/tls_files.ts";
 import { openSmtpdTables } from "../../../src/smtpd/smtpd_tables.ts";
@@ -162,31 +161,25 @@ export function memorySmtpd(
   const local = createLocalDomains(settings, ["127.0.0.1"], openTables);
   const router = createRouter(settings, local, openTables);
   const rewriter = createRewriter(settings, local, openTables);
+  const milters = openSmtpdMilters(settings, openTables, log);
   const { clientName } = overrides;
   const tls = createServerTls(settings, { files: systemTlsFiles(() => ({})), openTables, log });
   const smtpd = createSmtpd({
     service,
     ...(service.stressed !== undefined && { stressed: { ...service, settings: service.stressed } }),
-    access: withUnaskedMilters(
-      createAccessPolicy(service, { router, local, openTables, clock: () => clock.now() }),
-      settings,
-      openTables,
-    ),
-    cleanup: withUnaskedLocalMilters(
-      withCharacterChecks(
-        createCleanup({
-          settings,
-          store,
-          rewriter,
-          log,
-          checks: openContentChecks(settings, openTables),
-        }),
+    access: createAccessPolicy(service, { router, local, openTables, clock: () => clock.now() }),
+    cleanup: withCharacterChecks(
+      createCleanup({
         settings,
+        store,
+        rewriter,
         log,
-      ),
+        checks: openContentChecks(settings, openTables),
+      }),
       settings,
       log,
     ),
+    ...(milters !== undefined && { milters }),
     newId: () => store.newId(),
     log,
     clock,

@@ -1,18 +1,18 @@
 import { type LightConfiguration } from "../../config/read_settings.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import { ConfigurationFault } from "../../config/syntax/diagnostic.ts";
-import { submitRefusal } from "../../pickup/submit_users.ts";
 import type { DropWriter } from "../../pickup/drop/drop_writer.ts";
 import { environmentVariables, writeOut } from "../../platform/process/this_process.ts";
 import { becomeUser, hasRightsOfOthers, isRoot } from "../../platform/process/effective_ids.ts";
 import { endBySignal, onEndingSignals } from "../../platform/process/ending_signals.ts";
-import { ownIds, type SystemUser, userById } from "../../platform/process/users.ts";
+import { ownIds, userById } from "../../platform/process/users.ts";
 import type { CommandContext } from "../command.ts";
 import { Complaints, EX_TEMPFAIL, SendmailFault } from "./_complaints.ts";
 import { diagnosticsText, readConfiguration } from "./_configuration.ts";
 import type { ContentRules } from "./_content.ts";
 import { helpOf } from "./_help.ts";
 import { namedDirectory, readOptions, type SendmailOptions } from "./_options.ts";
+import { openRights } from "./_rights.ts";
 import { fullNameOf, senderOf } from "./_sender.ts";
 import { submit } from "./_submit.ts";
 
@@ -113,7 +113,8 @@ async function makeAliases(call: Call): Promise<number> {
 async function session(call: Call): Promise<number> {
   if (call.options.recipients.length > 0) throw new SendmailFault("stand-alone mode requires no recipient");
   const { uid } = ownIds();
-  await checkSubmitter(call, uid, userById(uid));
+  await openRights(call.configuration, (text) => call.complaints.say("warning", text))
+    .checkUser(uid, userById(uid));
   const { holdSession } = await import("./_session.ts");
   await holdSession(call.configuration);
   return 0;
@@ -123,7 +124,8 @@ async function enqueue(call: Call): Promise<number> {
   const { complaints, configuration, options, environment } = call;
   const { uid } = ownIds();
   const row = userById(uid);
-  await checkSubmitter(call, uid, row);
+  const rights = openRights(configuration, (text) => complaints.say("warning", text));
+  await rights.checkUser(uid, row);
   const lineEnds = lineEndsOf(configuration.settings.sendmail_fix_line_endings);
   const sender = senderOf(options.sender, { uid, row }, (text) => complaints.say("warning", text));
   const fullName = fullNameOf(options.fullName, environment, row);
@@ -133,6 +135,7 @@ async function enqueue(call: Call): Promise<number> {
     endBySignal(signal);
   });
   try {
+    await rights.checkSender(uid, row, sender);
     const begun = (it: DropWriter) => drop = it;
     await submit({ configuration, options, sender, fullName, lineEnds, now: Date.now(), begun });
   } catch (error) {
@@ -148,19 +151,4 @@ async function enqueue(call: Call): Promise<number> {
 function lineEndsOf(value: string): ContentRules["lineEnds"] {
   if (value === "always" || value === "strict" || value === "never") return value;
   throw new SendmailFault(`invalid sendmail_fix_line_endings value: ${value}`);
-}
-
-/** Pickup asks again: here it is for who wants to know at once. */
-async function checkSubmitter(call: Call, uid: number, row: SystemUser | undefined): Promise<void> {
-  const { configuration: { settings, directory, parameter }, complaints } = call;
-  const name = row?.name ?? "unknown";
-  const refusal = await submitRefusal(settings.authorized_submit_users, name, {
-    directory,
-    parameter,
-    warn: (text) => complaints.say("warning", text),
-    clock: Date.now,
-  });
-  if (refusal === undefined) return;
-  if (refusal !== "not listed") throw new SendmailFault(refusal.trouble);
-  throw new SendmailFault(`User ${name}(${uid}) is not allowed to submit mail`);
 }

@@ -176,6 +176,15 @@ const CALLS: Readonly<Record<string, SendmailCall>> = {
     args: ["ann"],
     mainCf: { authorized_submit_users: "inline:{daemon=x, root=y}" },
   },
+  "local_login_sender_maps": {
+    args: ["-f", "a@example.com", "ann"],
+    mainCf: { local_login_sender_maps: "inline:{{root=root @example.org}}" },
+  },
+  "local_login_sender_maps and the login name": {
+    args: ["ann"],
+    mainCf: { local_login_sender_maps: "inline:{root=root}" },
+  },
+  "local_login_sender_maps without -f": { args: ["ann"], mainCf: { local_login_sender_maps: "" } },
   "message_size_limit": {
     args: ["ann"],
     input: `Subject: x\n\n${"a line of text\n".repeat(2000)}`,

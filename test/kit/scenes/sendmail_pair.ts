@@ -146,7 +146,9 @@ export function callReal(call: SendmailCall): Promise<SendmailOutcome> {
     const said = await run("/usr/sbin/sendmail", call, place);
     const err = said.err.replace(OF_POSTDROP, "");
     const files = fs.readdirSync(drops).sort().map((name) => join(drops, name));
-    return { ...said, err, dropped: files.map(readMaildrop) };
+    // Where sendmail gave up Postfix leaves files that are not whole; ours leaves none.
+    const whole = files.filter((path) => (fs.statSync(path).mode & 0o100) !== 0);
+    return { ...said, err, dropped: whole.map(readMaildrop) };
   });
 }
 

@@ -93,6 +93,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "list the queue, try waiting mail now",
     load: async () => (await import("./queue/postqueue.ts")).postqueue,
   },
+  postcat: {
+    group: "queue",
+    summary: "show a message of the queue",
+    load: async () => (await import("./queue/postcat.ts")).postcat,
+  },
   postlog: {
     group: "mail",
     summary: "write to the mail log",

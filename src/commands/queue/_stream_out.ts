@@ -9,6 +9,8 @@ const SOON = 50;
 export class StreamOut {
   readonly #gone = new AbortController();
   #text = "";
+  #bytes: Buffer[] = [];
+  #size = 0;
   #cancel: (() => void) | undefined;
 
   /** The reader has gone. */
@@ -16,20 +18,31 @@ export class StreamOut {
     return this.#gone.signal;
   }
 
-  write(text: string): void {
-    this.#text += text;
-    if (this.#text.length >= ENOUGH) return this.flush();
+  write(...parts: readonly (string | Buffer)[]): void {
+    for (const part of parts) {
+      if (typeof part === "string") this.#text += part;
+      else this.#add(part);
+      this.#size += part.length;
+    }
+    if (this.#size >= ENOUGH) return this.flush();
     this.#cancel ??= systemClock.after(SOON, () => this.flush());
+  }
+
+  #add(bytes: Buffer): void {
+    if (this.#text !== "") this.#bytes.push(Buffer.from(this.#text));
+    this.#text = "";
+    this.#bytes.push(bytes);
   }
 
   flush(): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    const text = this.#text;
-    this.#text = "";
-    if (text === "" || this.#gone.signal.aborted) return;
+    this.#add(Buffer.alloc(0));
+    const bytes = Buffer.concat(this.#bytes);
+    [this.#bytes, this.#size] = [[], 0];
+    if (bytes.length === 0 || this.#gone.signal.aborted) return;
     try {
-      writeOut(text);
+      writeOut(bytes);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
       this.#gone.abort(error);

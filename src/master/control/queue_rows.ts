@@ -1,4 +1,15 @@
-import { flag, list, Misfit, oneOf, optional, record, type Shape, tagged, text } from "../../base/shape.ts";
+import {
+  count,
+  flag,
+  list,
+  Misfit,
+  oneOf,
+  optional,
+  record,
+  type Shape,
+  tagged,
+  text,
+} from "../../base/shape.ts";
 import {
   type EnvelopeHead,
   envelopeHead,
@@ -24,7 +35,14 @@ export const queueRow: Shape<QueueRow> = (value) => {
 
 /** A piece of a message of the queue (postcat(1)): the envelope first, then recipients, then the content. */
 export type MessagePiece =
-  | { readonly is: "envelope"; readonly envelope: EnvelopeHead; readonly queue: QueueName }
+  | {
+    readonly is: "envelope";
+    readonly envelope: EnvelopeHead;
+    readonly queue: QueueName;
+    /** Bytes of the content, and how many recipients follow. */
+    readonly size: number;
+    readonly recipients: number;
+  }
   | { readonly is: "recipients"; readonly recipients: readonly RecipientWithState[] }
   | { readonly is: "content"; readonly base64: string };
 
@@ -35,6 +53,8 @@ export const messagePiece: Shape<MessagePiece> = tagged<MessagePiece, "is">("is"
     is: oneOf("envelope"),
     envelope: envelopeHead,
     queue: queueName,
+    size: count,
+    recipients: count,
   }),
   recipients: record<PieceOf<"recipients">>({
     is: oneOf("recipients"),

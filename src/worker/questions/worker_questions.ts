@@ -5,7 +5,7 @@ import { ServiceFault } from "../../master/control/service_fault.ts";
 import { wanted } from "../../queue/filter/wanted.ts";
 import { move, release } from "./queue_moves.ts";
 import { gentlePace } from "./gentle_pace.ts";
-import { messagePieces, queueRows } from "./queue_rows_of.ts";
+import { messagePieces, queueRows } from "../../master/control/queue_rows_of.ts";
 import { RowBatch } from "./row_batch.ts";
 import type { SendRows, WorkerParts } from "./worker_parts.ts";
 import type { Ids, WorkerArgs, WorkerResult, WorkerVerb } from "../protocol/worker_verbs.ts";

@@ -1,4 +1,4 @@
-import type { MessagePiece, QueueRow } from "../../master/control/queue_rows.ts";
+import type { MessagePiece, QueueRow } from "./queue_rows.ts";
 import type { QueueListing, QueueName, StoredMessage } from "../../queue/store.ts";
 
 /** Recipients, characters of them, and bytes of content in one row. */
@@ -36,7 +36,7 @@ export async function* messagePieces(
   queue: QueueName,
 ): AsyncGenerator<MessagePiece> {
   const { recipients, expanded: _reported, ...head } = envelope;
-  yield { is: "envelope", envelope: head, queue };
+  yield { is: "envelope", envelope: head, queue, size: content.size, recipients: recipients.length };
   const withStates = recipients.map((recipient, at) => ({
     recipient,
     state: states[at] ?? { is: "pending" as const },

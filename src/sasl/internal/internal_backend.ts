@@ -163,7 +163,7 @@ export function createInternalBackend(options: InternalBackendOptions): AuthBack
   const table: UserTable = users ?? { find: () => ({ is: "absent" }) };
   const gate = new Gate(GATE);
   const running: Running = {
-    passwords: new PasswordChecker({ table, gate, binds: new Gate(BIND_GATE), bind: options.bind }),
+    passwords: new PasswordChecker({ table, gate, binds: new Gate(BIND_GATE), bind: options.bind, decoyKey }),
     scram: new ScramFinder({ table, gate, decoyKey }),
     table,
     checkToken,

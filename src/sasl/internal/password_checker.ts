@@ -4,10 +4,11 @@ import type { CheckPassword, PasswordVerdict } from "../mechanism/exchange.ts";
 import { type Bind, isPassword } from "../password/check_password.ts";
 import { BUSY, type Gate } from "../password/gate.ts";
 import { parseStored, type StoredPassword } from "../password/stored_password.ts";
+import { Decoys } from "./decoys.ts";
 import { RecentLogins } from "./recent_logins.ts";
-import { findUser, type UserTable } from "./users.ts";
+import { findUser, type UserTable, wholeName } from "./users.ts";
 
-/** A hash of nobody's password, such as `mta user add` makes: what an unknown user is compared with until a known one was seen. */
+/** A hash of nobody's password, such as `mta user add` makes: what unknown users are compared with until a known one was seen. */
 const NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$vQ6xgQuZ5Zqns1ySW9VdaMFBNXC9LQfm8orA3MLKFCI$" +
   "woFsjMeaaxi0V7l9/FY27CGpjZ6dZGcJ6V+h1Z1iwkc";
 
@@ -25,6 +26,8 @@ export interface PasswordCheckerContext {
   readonly binds: Gate;
   /** For users whose password the directory has. */
   readonly bind: Bind | undefined;
+  /** What decides which kind of password a user who is not there seems to have: the same for every worker. */
+  readonly decoyKey: Buffer;
 }
 
 /** What counts of a session when its password is compared. */
@@ -40,14 +43,13 @@ interface Login extends Pick<AuthSession, "rank"> {
 export class PasswordChecker {
   readonly #context: PasswordCheckerContext;
   readonly #recent = new RecentLogins();
-  /** What the last user who was found has: unknown ones are compared with that, so that they cost the same. */
-  #decoy: StoredPassword;
+  readonly #decoys: Decoys;
 
   constructor(context: PasswordCheckerContext) {
     this.#context = context;
     const nobody = parseStored(NOBODY);
     if ("is" in nobody) throw new Error(nobody.why);
-    this.#decoy = nobody[0]!;
+    this.#decoys = new Decoys(context.decoyKey, nobody[0]!);
   }
 
   /** The check for a session. */
@@ -55,8 +57,8 @@ export class PasswordChecker {
     return (name, password) =>
       then(findUser(this.#context.table, name, realm), (user) => {
         if (user.is === "trouble") return user;
-        const stored = user.is === "found" ? user.stored[0]! : this.#decoy;
-        if (user.is === "found") this.#decoy = decoyFor(stored);
+        const stored = user.is === "found" ? user.stored[0]! : this.#decoys.for(wholeName(name, realm));
+        if (user.is === "found") this.#decoys.saw(user.username, decoyFor(stored));
         const username = user.is === "found" ? user.username : undefined;
         return this.#compare(password, stored, { username, address: client.address, rank });
       });

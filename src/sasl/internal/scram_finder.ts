@@ -6,7 +6,7 @@ import { BUSY, type Gate } from "../password/gate.ts";
 import { saslprep } from "../password/saslprep.ts";
 import { scramVerifier } from "../password/scram_verifier.ts";
 import type { ScramVerifier, StoredPassword } from "../password/stored_password.ts";
-import { findUser, type UserTable } from "./users.ts";
+import { findUser, type UserTable, wholeName } from "./users.ts";
 
 /** What finding verifiers needs. */
 export interface ScramFinderContext {
@@ -83,9 +83,4 @@ export class ScramFinder {
   #saltOf(name: string): Buffer {
     return hmac("sha256", this.#context.decoyKey, "salt", name).subarray(0, 16);
   }
-}
-
-/** A user who is there has one salt with his domain and without. */
-function wholeName(name: string, realm: string): string {
-  return (realm === "" || name.includes("@") ? name : `${name}@${realm}`).toLowerCase();
 }

@@ -39,6 +39,11 @@ export function findUser(table: UserTable, name: string, realm: string): MaybeAs
   );
 }
 
+/** A name with its domain: who is not there seems to be the same with it and without. */
+export function wholeName(name: string, realm: string): string {
+  return (realm === "" || name.includes("@") ? name : `${name}@${realm}`).toLowerCase();
+}
+
 function lookUp(table: UserTable, key: string): MaybeAsync<FoundUser> {
   return then(table.find(key), (answer): FoundUser => {
     if (answer.is === "absent") return answer;

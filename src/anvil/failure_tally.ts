@@ -57,6 +57,11 @@ export class FailureTally {
     return true;
   }
 
+  /** Refuses a key as it was before a restart. */
+  restore(key: string, now: number, { failures, until }: Pick<Ban, "failures" | "until">): void {
+    this.#failures.set(key, { since: now, count: failures, until });
+  }
+
   *bans(now: number): Generator<Ban> {
     for (const [key, { count: failures, until }] of this.#failures.entries()) {
       if (until > now) yield { key, failures, until };

@@ -25,6 +25,11 @@ export type LoginEvent =
 export const LOGIN_KINDS = ["address", "network", "user"] as const;
 export type LoginKind = (typeof LOGIN_KINDS)[number];
 
+/** Tells one of them from other words. */
+export function isLoginKind(word: string): word is LoginKind {
+  return (LOGIN_KINDS as readonly string[]).includes(word);
+}
+
 /** Who may not log in now. */
 export interface LoginBan {
   readonly kind: LoginKind;
@@ -34,9 +39,19 @@ export interface LoginBan {
   readonly until: number;
 }
 
+/** What of the account of failed logins outlives a restart. */
+export interface RememberedBans {
+  readonly bans: readonly LoginBan[];
+  /** Networks from which users who are shut out have logged in before, and still may. */
+  readonly familiar: readonly { readonly user: string; readonly network: string }[];
+}
+
 /** How many addresses, networks and users are remembered for their failures at least; and networks from which a user has logged in. */
 const LEAST: Readonly<Record<LoginKind, number>> = { address: 32_768, network: 8192, user: 8192 };
 const LEAST_FAMILIAR = 16_384;
+
+/** So many bans outlive a restart, those that last longest. */
+const MOST_REMEMBERED = 5000;
 
 /** Failures that cost nothing: everybody mistypes. */
 const FREE = 1;
@@ -67,6 +82,8 @@ export class LoginLedger {
   readonly #now: () => number;
   readonly #banned: (ban: LoginBan) => void;
   settings: LoginFailureSettings;
+  /** Hears when somebody is shut out or let in. */
+  changed: () => void = () => {};
 
   /** `banned` hears of each ban when it begins. */
   constructor(settings: LoginFailureSettings, now: () => number, banned: (ban: LoginBan) => void) {
@@ -142,6 +159,7 @@ export class LoginLedger {
     const limits = this.#limits(kind);
     const now = this.#now();
     if (limits.limit === 0 || !this.#tallies[kind].add(what, now, limits)) return;
+    this.changed();
     this.#banned({
       kind,
       what,
@@ -169,10 +187,35 @@ export class LoginLedger {
     }
   }
 
+  /** What is to outlive a restart. */
+  remembered(): RememberedBans {
+    const bans = [...this.bans()].sort((one, other) => other.until - one.until).slice(0, MOST_REMEMBERED);
+    const users = new Set(bans.filter(({ kind }) => kind === "user").map(({ what }) => what));
+    const familiar = [...this.#familiar.entries()].map(([key]) => {
+      const blank = key.lastIndexOf(" ");
+      return { user: key.slice(0, blank), network: key.slice(blank + 1) };
+    });
+    return { bans, familiar: familiar.filter(({ user }) => users.has(user)).slice(-MOST_REMEMBERED) };
+  }
+
+  /** Shuts out who was before a restart, for as long as is left, and no longer than anybody now. */
+  restore({ bans, familiar }: RememberedBans): void {
+    const now = this.#now();
+    for (const { kind, what, failures, until } of bans.slice(0, MOST_REMEMBERED)) {
+      const { limit, ban } = this.#limits(kind);
+      if (limit > 0 && until > now) {
+        this.#tallies[kind].restore(what, now, { failures, until: Math.min(until, now + ban) });
+      }
+    }
+    for (const { user, network } of familiar) this.#familiar.set(`${user} ${network}`, true);
+  }
+
   /** Lifts the ban of an address, network or user, and forgets its failures; whether there was one. */
   lift(what: string): boolean {
     const now = this.#now();
-    return LOGIN_KINDS.map((kind) => this.#tallies[kind].forget(what, now)).includes(true);
+    const lifted = LOGIN_KINDS.map((kind) => this.#tallies[kind].forget(what, now)).includes(true);
+    if (lifted) this.changed();
+    return lifted;
   }
 }
 

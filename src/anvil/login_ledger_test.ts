@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { loginAccount } from "./login_account.ts";
 import { delayAfter, type LoginBan, LoginLedger } from "./login_ledger.ts";
+import { parseBans, printBans } from "./remembered_bans.ts";
 
 const SETTINGS = {
   login_failure_limit: 20,
@@ -134,4 +135,79 @@ test("when master does not answer any more nobody is refused", async () => {
     });
     expect(await account.begin("192.0.2.1")).toEqual({ refusedFor: 0, delay: 0, rank: 1 });
   }
+});
+
+/** The same account after a restart, `seconds` later. */
+function restarted(before: ReturnType<typeof trial>, seconds: number, more: Partial<typeof SETTINGS> = {}) {
+  const after = trial(more);
+  after.pass(seconds);
+  after.ledger.restore(parseBans(printBans(before.ledger.remembered())));
+  return after;
+}
+
+test("who is shut out stays so over a restart, for as long as is left", async () => {
+  const before = trial();
+  await before.fail(20, "192.0.2.1");
+  await before.fail(5, "198.51.100.1", "eve");
+  const after = restarted(before, 600);
+  expect(await after.account.begin("192.0.2.1")).toMatchObject({ refusedFor: 3000 });
+  expect(await after.account.begin("198.51.100.1")).toMatchObject({ refusedFor: 0 });
+  expect([...after.ledger.bans()]).toEqual([
+    { kind: "address", what: "192.0.2.1", failures: 20, until: expect.any(Number) },
+  ]);
+  expect(after.told).toEqual([]);
+  after.pass(3000);
+  expect(await after.account.begin("192.0.2.1")).toMatchObject({ refusedFor: 0 });
+  expect([...restarted(before, 3600).ledger.bans()]).toEqual([]);
+});
+
+test("what main.cf says now counts for who was shut out before", async () => {
+  const before = trial();
+  await before.fail(20, "192.0.2.1");
+  expect(await restarted(before, 0, { login_ban_time: 60 }).account.begin("192.0.2.1"))
+    .toMatchObject({ refusedFor: 60 });
+  expect([...restarted(before, 0, { login_failure_limit: 0 }).ledger.bans()]).toEqual([]);
+});
+
+test("a user who is guessed at is let in after a restart from where he was let in before, and nobody else", async () => {
+  const before = trial({ login_failure_network_limit: 0 });
+  await before.account.passed("203.0.113.5", "Ann@example.com");
+  await before.fail(100, (turn) => `198.51.${turn}.1`, "ann");
+  const after = restarted(before, 0, { login_failure_network_limit: 0 });
+  expect(await after.account.passed("203.0.113.9", "ann")).toMatchObject({ refusedFor: 0 });
+  expect(await after.account.passed("198.51.200.1", "ann")).toMatchObject({ refusedFor: 3600 });
+});
+
+test("what is no ban of ours says nothing", () => {
+  const lines = [
+    '["address","192.0.2.1",20,1]',
+    "[",
+    "{}",
+    '["nosuch","x",1,2]',
+    '["address",1,2,3]',
+    '["user","x","y",3]',
+    "",
+  ];
+  expect(parseBans(lines.join("\n"))).toEqual({
+    bans: [{ kind: "address", what: "192.0.2.1", failures: 20, until: 1 }],
+    familiar: [],
+  });
+  const odd = {
+    bans: [{ kind: "user", what: 'a"b\n c', failures: 3, until: 9 }],
+    familiar: [{ user: "a b", network: "::" }],
+  } as const;
+  expect(parseBans(printBans(odd))).toEqual(odd);
+});
+
+test("it is told when there is something new to remember", async () => {
+  const { ledger, fail } = trial();
+  let changes = 0;
+  ledger.changed = () => void changes++;
+  await fail(19, "192.0.2.1");
+  expect(changes).toBe(0);
+  await fail(1, "192.0.2.1");
+  expect(changes).toBe(1);
+  ledger.lift("192.0.2.9");
+  ledger.lift("192.0.2.1");
+  expect(changes).toBe(2);
 });

@@ -16,6 +16,7 @@ import { addressVerification } from "../worker/address_verification_status.ts";
 import { SendingLedger } from "../anvil/sending_ledger.ts";
 import { AnvilLedger } from "../anvil/anvil_ledger.ts";
 import { type LoginBan, LoginLedger } from "../anvil/login_ledger.ts";
+import { KeptBans } from "./kept_bans.ts";
 import { Generation, type GenerationHost } from "./generation.ts";
 import { HelperProcesses } from "./helper/helper_processes.ts";
 import { Leases } from "./limits/leases.ts";
@@ -65,8 +66,9 @@ export class Master {
   readonly #leases = new Leases();
   readonly #anvil: AnvilLedger;
   readonly #tls: TlsCare;
-  /** Failed logins: kept over a reload. */
+  /** Failed logins: kept over a reload; who is shut out, over a restart too. */
   readonly #logins: LoginLedger;
+  readonly #keptBans: KeptBans;
   readonly #sending: SendingLedger;
   readonly #lentWatch: LentWatch;
   #cancelStatus = () => {};
@@ -113,6 +115,13 @@ export class Master {
     this.#anvil = new AnvilLedger(configuration.settings.anvil_rate_time_unit, () => world.now());
     this.#sending = new SendingLedger(configuration.settings, () => world.now());
     this.#logins = new LoginLedger(configuration.settings, () => world.now(), (ban) => this.#tellOfBan(ban));
+    this.#keptBans = new KeptBans({
+      ledger: this.#logins,
+      world,
+      dataDirectory: () => this.#configuration.settings.data_directory,
+      warn: (text) => this.log.note("master", "warning", text),
+    });
+    this.#logins.changed = () => this.#keptBans.changed();
     this.#helpers = new HelperProcesses({
       owner: () => this.#current?.plan.identity,
       queueDirectory: configuration.settings.queue_directory,
@@ -188,6 +197,7 @@ export class Master {
     await this.#tellOfNames(configuration);
     await this.#tellOfCertificates(configuration);
     if (this.#stopping) return;
+    this.#keptBans.restore();
     prepared.plan.sockets.commit();
     orStartFault(() => this.#spawned.apply(this.#configuration, prepared.plan.identity));
     const generation = new Generation(prepared.plan, this.#host());
@@ -390,6 +400,7 @@ export class Master {
 
   async #endAll(now: boolean): Promise<void> {
     this.#cancelStatus();
+    this.#keptBans.stop();
     this.#lentWatch.stop();
     this.#tls.stop();
     this.#sockets.close();
@@ -400,6 +411,7 @@ export class Master {
     await Promise.all(generations.map((each) => each.gone));
     this.#helpers.stop();
     await this.#spawned.stop(now);
+    this.#keptBans.stop();
     this.#stopped.resolve(true);
   }
 

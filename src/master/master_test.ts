@@ -46,6 +46,7 @@ function masterOf() {
     bytesToLend: () => undefined,
     authoritiesIn: () => [],
     identityOf: () => undefined,
+    bansIn: () => ({ read: () => undefined, write: () => {} }),
     after: (milliseconds, call) => clock.after(milliseconds, call),
     now: () => clock.now(),
   };

@@ -33,6 +33,8 @@ export interface MasterWorld {
   bytesToLend(path: string, reader: Identity): string | undefined;
   /** The files with authorities in a folder, none when it cannot be read. */
   authoritiesIn(folder: string): readonly string[];
+  /** The file in a data_directory that bans of logins outlive a restart in. Throws the system's error. */
+  bansIn(dataDirectory: string): { read(): string | undefined; write(text: string): void };
   /** What tells a file from another or a changed one. */
   identityOf(path: string): FileIdentity | undefined;
   after(milliseconds: number, call: () => void): () => void;

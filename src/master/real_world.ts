@@ -7,6 +7,7 @@ import { caFiles } from "../platform/socket/certificate_authorities.ts";
 import { closeDescriptor, openListeningSocket } from "../platform/socket/inherited_sockets.ts";
 import { environmentVariables } from "../platform/process/this_process.ts";
 import { bytesToLend } from "../platform/file/lendable.ts";
+import { PrivateState } from "../platform/file/private_state.ts";
 import { giveFolder as give, needFolder as need, shareFolder } from "../platform/file/own_folder.ts";
 import { DROP_FOLDER_MODE, dropFolder } from "../pickup/drop/drop_folder.ts";
 import { systemErrorText } from "../platform/system_error.ts";
@@ -128,6 +129,7 @@ export function masterWorld(): MasterWorld {
     closeFile,
     identityOf: fileIdentity,
     authoritiesIn,
+    bansIn: (directory) => new PrivateState(`${directory}/logins`, "bans"),
     bytesToLend: (path, reader) => bytesToLend(path, reader, LARGEST_LOAN),
     after: (milliseconds, call) => systemClock.after(milliseconds, call),
     now: () => systemClock.now(),

@@ -4,6 +4,8 @@ import { asOwner, isRoot } from "../process/effective_ids.ts";
 import { flock } from "./flock.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants;
+/** No service has more to remember. */
+const LARGEST_OWN = 4 << 20;
 /** How often somebody else's lock is tried again, in milliseconds. */
 const POLL = 50;
 
@@ -25,17 +27,10 @@ export class PrivateState {
     return this.#as === undefined ? work() : asOwner(this.#as.uid, this.#as.gid, work);
   }
 
-  /** The text; undefined when there is none yet. */
+  /** The text; undefined when there is none yet, or what is there is no file of ours. */
   read(): string | undefined {
     try {
-      return this.#do(() => {
-        const fd = fs.openSync(this.path, O_RDONLY | O_NOFOLLOW);
-        try {
-          return fs.readFileSync(fd, "utf8");
-        } finally {
-          fs.closeSync(fd);
-        }
-      });
+      return this.#do(() => readPlain(this.path, LARGEST_OWN));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw error;
@@ -97,17 +92,19 @@ export function privateStates(folder: string): ReadonlyMap<string, string> {
 
 /** The folder is its owner's: what he may have put there in a file's place is not followed, nor waited for. */
 function plainText(path: string): string | undefined {
-  let fd: number;
   try {
-    fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW | fs.constants.O_NONBLOCK);
+    return readPlain(path, LARGEST);
   } catch {
     return undefined;
   }
+}
+
+/** Throws the system's error; undefined for what is no plain file, or a longer one. */
+function readPlain(path: string, largest: number): string | undefined {
+  const fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW | fs.constants.O_NONBLOCK);
   try {
     const stat = fs.fstatSync(fd);
-    return stat.isFile() && stat.size <= LARGEST ? fs.readFileSync(fd, "utf8") : undefined;
-  } catch {
-    return undefined;
+    return stat.isFile() && stat.size <= largest ? fs.readFileSync(fd, "utf8") : undefined;
   } finally {
     fs.closeSync(fd);
   }

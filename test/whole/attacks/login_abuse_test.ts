@@ -15,8 +15,9 @@ const ADDRESSES = 5000;
 
 let server: Server;
 
-beforeAll(async () => {
-  server = await startServer({
+function start(directory?: string): Promise<Server> {
+  return startServer({
+    ...(directory !== undefined && { directory }),
     mainCf: [
       "worker_processes = 2",
       "smtpd_sasl_auth_enable = yes",
@@ -34,6 +35,10 @@ beforeAll(async () => {
       "mydestination = example.com",
     ],
   });
+}
+
+beforeAll(async () => {
+  server = await start();
   for (const name of ["ann@example.com", "bob@example.com"]) {
     const args = ["-c", server.configDirectory, "user", "add", name];
     expect(await runMta(args, { input: "her secret\n" })).toMatchObject({ code: 0, stderr: "" });
@@ -102,7 +107,7 @@ const FAILED = "535 5.7.8 Error: authentication failed: (reason unavailable)";
 
 describe("an address that guesses", () => {
   test(
-    "is refused whichever worker it comes to, and still after a reload, until it is let in again",
+    "is refused whichever worker it comes to, after a reload and a restart too, until it is let in again",
     async () => {
       const replies = [];
       for (let turn = 0; turn < 4; turn++) replies.push(await guess("127.1.1.1", "ann", "wrong"));
@@ -115,6 +120,10 @@ describe("an address that guesses", () => {
       await server.logged(/warning: too many failed logins: 4 of address 127\.1\.1\.1: refused for 3600 s/);
       expect((await server.mta("reload")).code).toBe(0);
       expect(await guess("127.1.1.1", "ann", "her secret")).toBe(refused);
+      const { directory } = server;
+      await server.stop({ keep: true });
+      server = await start(directory);
+      expect(await guess("127.1.1.1", "ann", "her secret")).toMatch(/^421 4\.7\.0 .*, try again in \d+ min$/);
       const list = await server.mta("ban", "list", "--json");
       expect(JSON.parse(list.stdout)).toEqual({
         bans: [{ kind: "address", what: "127.1.1.1", failures: 4, until: expect.any(Number) }],

@@ -9,7 +9,7 @@ import {
 import { firstFound } from "./table/access_table.ts";
 import type { Facts, HeaderContext } from "./policy.ts";
 import type { Query, Restriction, Verdict } from "./restriction.ts";
-import { defer } from "../smtp/reply.ts";
+import { classed, defer } from "../smtp/reply.ts";
 import { DUNNO, serverError } from "./verdict.ts";
 import type { RestrictionDeps } from "./restriction_deps.ts";
 
@@ -33,8 +33,8 @@ export function createHeaderContext(restrictionDeps: RestrictionDeps): HeaderCon
 function trouble(status: string): HeaderContext {
   const temporary = status === "4.3.0";
   const refusal = temporary
-    ? defer(451, "4.3.0", "Temporary lookup error")
-    : defer(451, "4.3.5", "Server configuration error");
+    ? classed(defer(451, "4.3.0", "Temporary lookup error"), "resource")
+    : classed(defer(451, "4.3.5", "Server configuration error"), "software");
   return { is: "trouble", refusal };
 }
 

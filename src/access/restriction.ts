@@ -1,3 +1,4 @@
+import type { ErrorClass } from "../smtp/error_class.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { Resolution } from "../routing/route.ts";
 import type { AccessNote, Effect, Facts, Stage } from "./policy.ts";
@@ -27,8 +28,8 @@ export interface Refusal {
   /** Enhanced status; its class digit follows the code in the end. */
   readonly status: string;
   readonly text: string;
-  /** Trouble of ours (configuration, lookup): never turned into a warning by warn_if_reject. */
-  readonly trouble?: boolean;
+  /** What kind of trouble it is (notify_classes); `policy` when left out. Our own is never turned into a warning by warn_if_reject. */
+  readonly errorClass?: ErrorClass;
 }
 
 /** What a restriction has to say (SMTPD_ACCESS_README), and what the operator should know about its configuration. */

@@ -1,3 +1,4 @@
+import type { ErrorClass } from "../smtp/error_class.ts";
 import type { Refused, Subject, Verdict } from "./restriction.ts";
 
 /** Nothing to say. */
@@ -14,8 +15,8 @@ export function withWarnings(verdict: Verdict, warnings: readonly string[]): Ver
 }
 
 /** A refusal with its parts. */
-export function reject(code: number, status: string, text: string): Refused {
-  return { is: "reject", refusal: { code, status, text } };
+export function reject(code: number, status: string, text: string, errorClass?: ErrorClass): Refused {
+  return { is: "reject", refusal: { code, status, text, ...(errorClass !== undefined && { errorClass }) } };
 }
 
 /** `<name>: Class rejected: why`. */
@@ -25,12 +26,18 @@ export function rejectedText(subject: Subject, why: string): string {
 
 /** Postfix's answer to a configuration that cannot be evaluated; the warnings say what is wrong with it. */
 export function serverError(...warnings: string[]): Refused {
-  const refusal = { code: 451, status: "4.3.5", text: "Server configuration error", trouble: true };
+  const refusal = {
+    code: 451,
+    status: "4.3.5",
+    text: "Server configuration error",
+    errorClass: "software",
+  } as const;
   return { is: "reject", refusal, warnings };
 }
 
 /** Postfix's answer when a lookup could not be done now. */
 export function lookupFailure(name: string, ...warnings: string[]): Refused {
-  const refusal = { code: 451, status: "4.3.0", text: `<${name}>: Temporary lookup failure`, trouble: true };
+  const text = `<${name}>: Temporary lookup failure`;
+  const refusal = { code: 451, status: "4.3.0", text, errorClass: "data" } as const;
   return { is: "reject", refusal, warnings };
 }

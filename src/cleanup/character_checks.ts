@@ -3,7 +3,7 @@ import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { splitList } from "../config/syntax/list.ts";
 import type { Log } from "../observe/log.ts";
-import { refuse } from "../smtp/reply.ts";
+import { classed, refuse } from "../smtp/reply.ts";
 import { originText } from "./check_run.ts";
 import type { Cleanup, Committed, IncomingMessage, LateChanges, Submission } from "./cleanup.ts";
 import { fromBytesText, toBytesText } from "./latin1.ts";
@@ -17,7 +17,7 @@ export const CHARACTER_PARAMETERS = [
 
 type CharacterSettings = SettingsOf<typeof CHARACTER_PARAMETERS>;
 
-const DISALLOWED = refuse(550, "5.7.1", "disallowed character");
+const DISALLOWED = classed(refuse(550, "5.7.1", "disallowed character"), "policy");
 
 /** Characters by their bytes. A line end is none: it is no part of a line. */
 interface Characters {

@@ -62,7 +62,7 @@ test("a message with a character that none may have is refused, and nothing of i
   expect(aborted).toBe(true);
   expect(committed).toEqual({
     is: "refused",
-    reply: { code: 550, status: "5.7.1", lines: ["disallowed character"] },
+    reply: { code: 550, status: "5.7.1", lines: ["disallowed character"], errorClass: "policy" },
   });
   expect(lines).toEqual([
     "cleanup: 4ABC: reject: content tw?o from unknown[192.0.2.7]; from=<a@a.example> to=<b@b.example> " +

@@ -3,7 +3,7 @@ import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { printField } from "../message/header.ts";
 import type { Log } from "../observe/log.ts";
 import type { OpenMaps } from "../rewrite/open_tables.ts";
-import { defer, reasonText, type Reply } from "../smtp/reply.ts";
+import { classed, defer, reasonText, type Reply } from "../smtp/reply.ts";
 import type { Answer } from "../table/table.ts";
 import { type CheckAction, type CheckedKind, parseCheckAction } from "./check_action.ts";
 import type { Submission } from "./cleanup.ts";
@@ -75,7 +75,7 @@ export class CheckRun {
       "warning",
       `${id}: ${table} map lookup problem -- message not accepted, try again later`,
     );
-    this.#refuse(defer(451, "4.3.0", "Error: queue file write error"));
+    this.#refuse(classed(defer(451, "4.3.0", "Error: queue file write error"), "resource"));
     return UNCHANGED;
   }
 
@@ -101,7 +101,7 @@ export class CheckRun {
         return UNCHANGED;
       case "reject":
         this.#tell("reject", kind, text, reasonText(action.refusal));
-        this.#refuse(action.refusal);
+        this.#refuse(classed(action.refusal, "policy"));
         return UNCHANGED;
       case "note":
         this.#tell(action.verb, kind, text, action.text);

@@ -4,7 +4,7 @@ import { fullNameText } from "../message/full_name.ts";
 import { compactDate, mailDate } from "../message/date.ts";
 import { isTrouble } from "../rewrite/map_address.ts";
 import type { Rewritten } from "../rewrite/rewriter.ts";
-import { defer } from "../smtp/reply.ts";
+import { classed, defer } from "../smtp/reply.ts";
 import type { Submission } from "./cleanup.ts";
 import type { CleanupContext } from "./cleanup_deps.ts";
 import { cutField } from "./cut_field.ts";
@@ -14,7 +14,7 @@ import type { MessageDraft } from "./message_draft.ts";
 import { rewrittenSender } from "./recipients.ts";
 import { type Changed, type HeaderField, type Stage, UNCHANGED } from "./stage.ts";
 
-const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
+const WRITE_ERROR = classed(defer(451, "4.3.0", "Error: queue file write error"), "resource");
 const GONE: Changed = { text: "" };
 
 const RECIPIENT_HEADERS = ["to", "cc", "bcc", "apparently-to", "resent-to", "resent-cc", "resent-bcc"];

@@ -1,8 +1,8 @@
 import type { Log } from "../observe/log.ts";
-import { refuse } from "../smtp/reply.ts";
+import { classed, refuse } from "../smtp/reply.ts";
 import { type Changed, type HeaderField, type MessageEdits, type Stage, UNCHANGED } from "./stage.ts";
 
-const TOO_MANY_HOPS = refuse(554, "5.4.0", "Error: too many hops");
+const TOO_MANY_HOPS = classed(refuse(554, "5.4.0", "Error: too many hops"), "bounce");
 
 /** Refuses a message that has come through too many hosts (hopcount_limit). */
 export class HopLimit implements Stage {

@@ -5,7 +5,7 @@ import { pauseWhenDue } from "../base/pause_when_due.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import { type MimeEvent, MimeWalker } from "../message/mime_walker.ts";
 import type { Envelope, Recipient } from "../queue/envelope.ts";
-import { defer, type Reply } from "../smtp/reply.ts";
+import { classed, defer, type Reply } from "../smtp/reply.ts";
 import type { Committed, IncomingMessage, LateChanges, Submission } from "./cleanup.ts";
 import type { CleanupContext } from "./cleanup_deps.ts";
 import { toBytesText } from "./latin1.ts";
@@ -14,7 +14,7 @@ import { type Addressed, settleRecipients } from "./recipients.ts";
 import { type Changed, type HeaderField, type Stage, UNCHANGED } from "./stage.ts";
 import { stagesFor } from "./stages.ts";
 
-const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
+const WRITE_ERROR = classed(defer(451, "4.3.0", "Error: queue file write error"), "resource");
 
 /** Fields and stretches between two looks at the time. */
 const STRETCH = 64;

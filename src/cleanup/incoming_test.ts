@@ -129,7 +129,7 @@ test("a message over message_size_limit leaves nothing behind, whatever its size
   const { committed, text } = await take(main, `S: x\r\n\r\n${"x".repeat(2_000)}\r\n`, [500, 900, 1_200]);
   expect(committed).toEqual({
     is: "refused",
-    reply: { code: 552, status: "5.3.4", lines: ["Error: message file too big"] },
+    reply: { code: 552, status: "5.3.4", lines: ["Error: message file too big"], errorClass: "bounce" },
   });
   expect(text).toBeUndefined();
 });
@@ -292,7 +292,7 @@ test("a message that is nested more deeply than checks look into is refused", as
   const { committed, log } = await take(main, content);
   expect(committed).toEqual({
     is: "refused",
-    reply: { code: 550, status: "5.6.0", lines: ["MIME nesting exceeds safety limit"] },
+    reply: { code: 550, status: "5.6.0", lines: ["MIME nesting exceeds safety limit"], errorClass: "policy" },
   });
   expect(log.filter((line) => line.includes("mime-error"))).toHaveLength(1);
   expect((await take({ mime_nesting_limit: "3" }, content)).committed.is).toBe("queued");

@@ -3,16 +3,16 @@ import { isAscii } from "node:buffer";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Envelope, QueueId, Recipient } from "../queue/envelope.ts";
 import { type Draft, QueueFault } from "../queue/store.ts";
-import { defer, refuse, type Reply } from "../smtp/reply.ts";
+import { classed, defer, refuse, type Reply } from "../smtp/reply.ts";
 import type { Submission } from "./cleanup.ts";
 import { Head } from "./head.ts";
 import { LineMeter } from "./line_meter.ts";
 import type { BodyFollower, MessageEdits } from "./stage.ts";
 
-const NO_SPACE = defer(452, "4.3.1", "Insufficient system storage");
+const NO_SPACE = classed(defer(452, "4.3.1", "Insufficient system storage"), "resource");
 /** It is over message_size_limit. */
-export const TOO_BIG = refuse(552, "5.3.4", "Error: message file too big");
-const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
+export const TOO_BIG = classed(refuse(552, "5.3.4", "Error: message file too big"), "bounce");
+const WRITE_ERROR = classed(defer(451, "4.3.0", "Error: queue file write error"), "resource");
 
 /** Bodies come in stretches; ones as short as a line are put together. */
 const SHORT = 1024;

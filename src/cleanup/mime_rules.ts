@@ -4,7 +4,7 @@ import { splitList } from "../config/syntax/list.ts";
 import type { Encoding } from "../message/content_type.ts";
 import type { Entity } from "../message/mime_walker.ts";
 import type { Log } from "../observe/log.ts";
-import { refuse } from "../smtp/reply.ts";
+import { classed, refuse } from "../smtp/reply.ts";
 import { originText } from "./check_run.ts";
 import type { Submission } from "./cleanup.ts";
 import { fromBytesText } from "./latin1.ts";
@@ -84,7 +84,7 @@ export class MimeRules implements Stage {
 
   end(): void {
     const error = (Object.keys(ERRORS) as MimeError[]).find((each) => this.#found.has(each));
-    if (error !== undefined) this.#message.refuse(refuse(550, "5.6.0", ERRORS[error]));
+    if (error !== undefined) this.#message.refuse(classed(refuse(550, "5.6.0", ERRORS[error]), "policy"));
   }
 
   /** Each kind is told once. */

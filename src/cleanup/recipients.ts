@@ -3,7 +3,7 @@ import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { Recipient } from "../queue/envelope.ts";
 import { isTrouble } from "../rewrite/map_address.ts";
 import type { Rewritten } from "../rewrite/rewriter.ts";
-import { defer, type Reply } from "../smtp/reply.ts";
+import { classed, defer, type Reply } from "../smtp/reply.ts";
 import type { CleanupContext } from "./cleanup_deps.ts";
 
 /** Sender and recipients as they go into the queue, or what is answered instead. */
@@ -17,8 +17,8 @@ export type Addressed =
   }
   | { readonly is: "refused"; readonly reply: Reply };
 
-const WRITE_ERROR = defer(451, "4.3.0", "Error: queue file write error");
-const NO_RECIPIENT = defer(451, "4.3.0", "Error: queue file write error");
+const WRITE_ERROR = classed(defer(451, "4.3.0", "Error: queue file write error"), "resource");
+const NO_RECIPIENT = classed(defer(451, "4.3.0", "Error: queue file write error"), "resource");
 
 function refused(context: CleanupContext, id: string, why: string, reply: Reply): Addressed {
   context.log.note("cleanup", "warning", `${id}: ${why}`);
@@ -83,7 +83,12 @@ export function settleRecipients(
     });
     return then(expansion, (expanded): Addressed => {
       if (expanded.is === "trouble") {
-        return refused(context, id, expanded.why, defer(451, expanded.status, expanded.text));
+        return refused(
+          context,
+          id,
+          expanded.why,
+          classed(defer(451, expanded.status, expanded.text), "resource"),
+        );
       }
       const recipients = redirected(context, message.redirect, expanded.recipients);
       if (recipients.length === 0) {

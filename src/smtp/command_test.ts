@@ -244,7 +244,10 @@ test("whatever a client encodes, no decoded value and no reply has a control cha
       const parsed = parse(start + value);
       if (parsed.verb === "malformed") {
         expect(printReply(parsed.reply)).toMatch(/^\d{3} [^\r\n\0]*\r\n$/);
-      } else expect(JSON.stringify(parsed)).not.toMatch(/\\u00[01]|\\[rntbf]|[\x7f-\x9f]/);
+        // A backslash of the value itself is two in JSON.
+      } else {expect(JSON.stringify(parsed).replaceAll("\\\\", "")).not.toMatch(
+          /\\u00[01]|\\[rntbf]|[\x7f-\x9f]/,
+        );}
     }),
     { numRuns: 5_000 },
   );

@@ -1,5 +1,5 @@
 import { printable } from "../base/printable.ts";
-import { refuse, type Reply } from "./reply.ts";
+import { classed, refuse, type Reply } from "./reply.ts";
 import { isVerpDelimiters } from "../address/verp.ts";
 import { decodeXtext, encodeXtext } from "./xtext.ts";
 
@@ -35,7 +35,10 @@ type Draft = { -readonly [Name in keyof MailParameters]: MailParameters[Name] };
 
 const bad = (name: string) => refuse(501, "5.5.4", `Bad ${name} parameter syntax`);
 
-const TOO_BIG_FOR_A_FILE = refuse(552, "5.3.4", "Message size exceeds file system imposed limit");
+const TOO_BIG_FOR_A_FILE = classed(
+  refuse(552, "5.3.4", "Message size exceeds file system imposed limit"),
+  "policy",
+);
 
 function readSize(draft: Draft, value: string): Reply | undefined {
   if (!/^\d+$/.test(value)) return refuse(501, "5.5.4", "Bad message size syntax");

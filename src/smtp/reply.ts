@@ -1,4 +1,5 @@
 import { oneLine } from "../base/printable.ts";
+import type { ErrorClass } from "./error_class.ts";
 
 /** An enhanced status code of one class (RFC 3463). */
 export type Status<Class extends 2 | 4 | 5 = 2 | 4 | 5> = `${Class}.${number}.${number}`;
@@ -17,6 +18,8 @@ interface ReplyOf<Code extends number, Class extends 2 | 4 | 5> {
   readonly code: Code;
   readonly status?: Status<Class> | undefined;
   readonly lines: readonly string[];
+  /** What trouble it stands for; it is not said, only told the postmaster (notify_classes). */
+  readonly errorClass?: ErrorClass | "none";
 }
 
 /** A reply that refuses, for now or for good. */
@@ -39,6 +42,11 @@ export function defer(code: TransientCode, status: Status<4> | undefined, ...lin
 /** A reply that refuses for good. */
 export function refuse(code: PermanentCode, status: Status<5> | undefined, ...lines: string[]): Refusal {
   return { code, status, lines };
+}
+
+/** The same reply, as the trouble that it stands for; `none`: nothing that a postmaster would want to hear of. */
+export function classed<Kind extends Reply>(reply: Kind, errorClass: ErrorClass | "none"): Kind {
+  return { ...reply, errorClass };
 }
 
 const isTransient = (code: number): code is TransientCode => code >= 400 && code < 500;
@@ -69,10 +77,11 @@ export function refusalWith(code: number, status: string, ...lines: string[]): R
 
 /** soft_bounce: what would refuse for good refuses for now. */
 export function softened(reply: Reply): Reply {
-  const { code, status, lines } = reply;
+  const { code, status, lines, errorClass } = reply;
   const softer = code - 100;
   if (!isPermanent(code) || !isTransient(softer)) return reply;
-  return defer(softer, status === undefined ? undefined : fitted(status, 4), ...lines);
+  const soft = defer(softer, status === undefined ? undefined : fitted(status, 4), ...lines);
+  return errorClass === undefined ? soft : classed(soft, errorClass);
 }
 
 /** Status and text in one line, without the code: what cleanup's lines show. */

@@ -10,6 +10,7 @@ import type { Log } from "../observe/log.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import type { Router } from "../routing/route.ts";
 import type { Reply } from "../smtp/reply.ts";
+import type { SessionPostmaster } from "../smtp/session_notice.ts";
 import type { AuthServer } from "./auth_server.ts";
 import type { FlushSite } from "../flush/flush.ts";
 import type { BeginFiltered } from "./before_queue/filtered_mail.ts";
@@ -122,6 +123,8 @@ export interface SmtpdDeps {
   readonly resolve?: Router["resolve"];
   /** Addresses that mynetworks does not count for, though it contains them (trust_container_gateway). */
   readonly untrustedGateways?: readonly string[];
+  /** Undefined: nobody wants to hear of sessions (notify_classes). */
+  readonly postmaster?: SessionPostmaster;
   /** Hears the code of every reply, for metrics. On the hot path: must not throw or wait. */
   readonly replied?: (code: number) => void;
 }

@@ -2,7 +2,7 @@ import { splitMatchList } from "../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import type { PathOptions } from "../address/path.ts";
 import type { VerpRules } from "../smtp/mail_parameters.ts";
-import { refusalWith, refuse, type Reply } from "../smtp/reply.ts";
+import { classed, refusalWith, refuse, type Reply } from "../smtp/reply.ts";
 import type { RatedEvent } from "./deps.ts";
 import { type Discarded, discardedIn } from "./ehlo_keywords.ts";
 import { readTlsSettings, type SESSION_TLS_PARAMETERS, type TlsSettings } from "./tls/tls_settings.ts";
@@ -24,6 +24,7 @@ export interface SessionSettings {
   readonly hardErrorLimit: number;
   readonly errorSleep: number;
   readonly junkLimit: number;
+  readonly historyThreshold: number;
   readonly recipientLimit: number;
   readonly overshootLimit: number;
   readonly lineLimit: number;
@@ -87,6 +88,7 @@ export const SESSION_PARAMETERS = [
   "smtpd_hard_error_limit",
   "smtpd_error_sleep_time",
   "smtpd_junk_command_limit",
+  "smtpd_history_flush_threshold",
   "smtpd_recipient_limit",
   "smtpd_recipient_overshoot_limit",
   "line_length_limit",
@@ -144,7 +146,7 @@ function readBareNewline(text: string): SessionSettings["bareNewline"] {
 function readBareNewlineRefusal(settings: SessionValues): Reply {
   const text = `${settings.myhostname} Error: bare <LF> received`;
   const code = settings.smtpd_forbid_bare_newline_reject_code;
-  return refusalWith(code, "5.5.2", text) ?? refuse(550, "5.5.2", text);
+  return classed(refusalWith(code, "5.5.2", text) ?? refuse(550, "5.5.2", text), "protocol");
 }
 
 const upperSet = (text: string) => new Set(splitMatchList(text).items.map((word) => word.toUpperCase()));
@@ -178,6 +180,7 @@ export function readSessionSettings(
     softErrorLimit: settings.smtpd_soft_error_limit,
     hardErrorLimit: settings.smtpd_hard_error_limit,
     errorSleep: settings.smtpd_error_sleep_time * 1000,
+    historyThreshold: settings.smtpd_history_flush_threshold,
     junkLimit: settings.smtpd_junk_command_limit,
     recipientLimit: settings.smtpd_recipient_limit,
     overshootLimit: settings.smtpd_recipient_overshoot_limit,

@@ -34,6 +34,7 @@ import { warnOfDnssec } from "./services/dnssec_warnings.ts";
 import { type MailWorld, openMailWorld } from "./services/mail_world.ts";
 import { openAddressVerification } from "./services/address_verification.ts";
 import { cleanupFor } from "./services/cleanup_services.ts";
+import { Postmasters } from "./services/session_notices.ts";
 import { openHttpsClient } from "./services/https_client.ts";
 import { openMtaSts } from "./services/mta_sts.ts";
 import { openTlsReports } from "./services/tls_reports.ts";
@@ -52,11 +53,13 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const shares = shareDescriptors(context.openFiles, openDescriptors());
   const writer = mailWriter(context);
   const published = openPublished(context, world);
+  const postmasters = new Postmasters(context, world);
   const agents = new Agents(configuration.services, {
     context,
     world,
     writer,
     kept: shares.kept,
+    postmasters,
     ...published,
   });
   const bouncer = openBouncer(context, world);
@@ -66,7 +69,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const anvil = openAnvil(context);
   const verification = openAddressVerification(context, world, () => qmgr);
   const auth = openAuthBackends(world);
-  const smtpds = openSmtpds({ context, world, anvil, verification, auth });
+  const smtpds = openSmtpds({ context, world, anvil, verification, auth, postmasters });
   const door = new ClientAdmission({
     shares,
     openFiles: context.openFiles,
@@ -95,6 +98,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
       for (const smtpd of services) smtpd.stop(ending.hurry);
       const sessions = Promise.all(services.map((smtpd) => smtpd.drained()));
       await Promise.all([unlessCut(Promise.all([sessions, pickup.stop()]), ending.cut), qmgr.stop(ending)]);
+      await unlessCut(postmasters.settled(), ending.cut);
     },
     async close() {
       await agents.close();

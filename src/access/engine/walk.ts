@@ -1,7 +1,7 @@
 import { printable } from "../../base/printable.ts";
 import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { Resolution } from "../../routing/route.ts";
-import { defer, refusalWith, type Reply, replyText, softened } from "../../smtp/reply.ts";
+import { classed, defer, refusalWith, type Reply, replyText, softened } from "../../smtp/reply.ts";
 import type { AccessNote, Decision, Effect, Facts, Stage, Tracer, TraceStep } from "../policy.ts";
 import type { Query, Refusal, RestrictionList, Step, Subject, Verdict } from "../restriction.ts";
 import { DUNNO, serverError } from "../verdict.ts";
@@ -26,6 +26,10 @@ export interface WalkRules {
 const MAX_DEPTH = 100;
 /** What is said where a configured code is none. */
 const UNAVAILABLE = defer(450, "4.7.1", "Service unavailable");
+
+/** Trouble with what the operator has set up: he is to hear of it, whatever is only warned of otherwise (warn_if_reject). */
+const isOurs = ({ errorClass }: Refusal) =>
+  errorClass === "software" || errorClass === "resource" || errorClass === "data";
 
 /** Longest reply line, code and status included (RFC 5321 §4.5.3.1.5). */
 const MAX_REPLY = 510;
@@ -315,7 +319,7 @@ export class Walk {
 
   /** Refuses, or does what stands in for it: a warning (warn_if_reject), or the deferral asked for before. */
   #refuse(refusal: Refusal): Outcome {
-    const warning = this.#warnDepth > 0 && refusal.trouble !== true;
+    const warning = this.#warnDepth > 0 && !isOurs(refusal);
     const reply = this.#reply(refusal);
     if (!warning && this.#deferIfReject !== undefined && reply.code >= 500) {
       const earlier = this.#deferIfReject;
@@ -329,7 +333,7 @@ export class Walk {
       this.#notes.push({ verb: "reject_warning", text: replyText(final) });
       return "dunno";
     }
-    this.#refusal = final;
+    this.#refusal = refusal.errorClass === undefined ? final : classed(final, refusal.errorClass);
     this.#refusedBy = this.#by;
     return "reject";
   }

@@ -25,7 +25,7 @@ export function rejectUnauthPipelining(
   { facts, about }: Parameters<Restriction>[0],
 ): ReturnType<Restriction> {
   if (facts.pipelinedEarly !== true) return DUNNO;
-  return reject(503, "5.5.0", rejectedText(about, "Improper use of SMTP command pipelining"));
+  return reject(503, "5.5.0", rejectedText(about, "Improper use of SMTP command pipelining"), "protocol");
 }
 
 /** reject_multi_recipient_bounce: the null sender with more than one recipient. */

@@ -113,7 +113,7 @@ function byTransport(
     : resolution.class === "virtual alias"
     ? deps.settings.unknown_virtual_alias_reject_code
     : 550;
-  return reject(code, statusForSubject(status, about.class), rejectedText(about, text));
+  return reject(code, statusForSubject(status, about.class), rejectedText(about, text), "bounce");
 }
 
 function byClass(
@@ -160,5 +160,5 @@ function unknownUser(
 ): Verdict {
   const named = deps.settings.show_user_unknown_table_name ? ` in ${table} table` : "";
   const status = whose === "sender" ? "5.1.0" : "5.1.1";
-  return reject(code, status, rejectedText(addressSubject(whose, address), `User unknown${named}`));
+  return reject(code, status, rejectedText(addressSubject(whose, address), `User unknown${named}`), "bounce");
 }

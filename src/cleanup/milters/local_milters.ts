@@ -45,7 +45,7 @@ export function openLocalMilters(settings: LocalMilterSettings, log: Log): Local
 
 function isTheirs({ kind, origin }: Submission, classes: readonly string[]): boolean {
   if (kind === undefined) return origin.clientAddress === undefined;
-  return kind === "bounce" && (classes.includes("bounce") || classes.includes("notify"));
+  return (kind === "bounce" || kind === "notify") && classes.includes(kind);
 }
 
 /** Sendmail leaves the brackets and the null address off. */

@@ -1,7 +1,7 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
 import type { ChainContent } from "../../milter/filter_chain.ts";
 import type { Verdict } from "../../milter/verdict.ts";
-import { defer } from "../../smtp/reply.ts";
+import { classed, defer } from "../../smtp/reply.ts";
 import type { ContentMilters } from "../cleanup.ts";
 import { replyToFault } from "../message_draft.ts";
 import type { Stage } from "../stage.ts";
@@ -9,7 +9,7 @@ import { MilterChanges } from "./milter_changes.ts";
 import { milterOriginText } from "./milter_origin.ts";
 import type { MilterStageDeps } from "./milter_stage_deps.ts";
 
-const CLOSING = defer(421, "4.7.0", "Server closing connection");
+const CLOSING = classed(defer(421, "4.7.0", "Server closing connection"), "policy");
 
 /** The fields that filters see: all but the first Received, which is our own. */
 export function fieldsForMilters(fields: readonly string[]): readonly string[] {
@@ -90,7 +90,7 @@ export function applyVerdict(verdict: Verdict, stage: string, deps: MilterStageD
       return true;
     case "refuse":
       tell("milter-reject", verdict.text.slice("550 ".length));
-      message.refuse(verdict.reply);
+      message.refuse(classed(verdict.reply, "policy"));
       return true;
   }
 }

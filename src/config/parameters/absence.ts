@@ -95,7 +95,6 @@ const NO_CNAME = harmless("a server keeps the name that led to it");
 const NO_DEBUGGING = harmless("more logging is asked for with -v in master.cf");
 const NO_INSTANCES = harmless("other instances are started by themselves");
 const UNUSED = harmless("not supported yet; nothing is less protected without it");
-const NO_NOTICES = harmless("transcripts of SMTP sessions are not sent to the postmaster yet");
 
 /** A parameter that is neither honoured nor has a row here does not compile, nor does a row too many. */
 export const ABSENCE: Readonly<Record<Absent, Absence>> = {
@@ -135,7 +134,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   dnsblog_service_name: MOOT,
   dont_remove: OWN_SCHEDULING,
   enable_idna2003_compatibility: UNUSED,
-  error_notice_recipient: NO_NOTICES,
   error_service_name: MOOT,
   fast_flush_purge_time: NO_FLUSH_LOGS,
   fast_flush_refresh_time: NO_FLUSH_LOGS,
@@ -284,7 +282,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   smtp_tls_trace_size_limit: NO_TRACE,
   smtp_tlsrpt_socket_name: OWN_TLS_REPORTS,
   smtpd_dns_reply_filter: NO_REPLY_FILTER,
-  smtpd_history_flush_threshold: UNUSED,
   smtpd_reject_filter_maps: NO_REPLY_FILTER,
   smtpd_tls_always_issue_session_ids: OWN_SESSIONS,
   smtpd_tls_dh1024_param_file: NO_FINITE_FIELDS,

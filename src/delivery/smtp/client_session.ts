@@ -4,6 +4,8 @@ import type { TlsFacts } from "../../platform/socket/start_tls.ts";
 import { type Features, NO_FEATURES } from "../../smtp/server_features.ts";
 import { type Peer, peerName, relayName } from "./peer.ts";
 import { type ReplyLimits, ReplyReader, type ServerReply } from "../../smtp/reply_reader.ts";
+import type { Transcript } from "../../smtp/transcript.ts";
+import { spoilsSession } from "./failure.ts";
 import type { SessionKey } from "./session_key.ts";
 import type { FeatureStatus } from "./tls/feature_status.ts";
 import type { SessionTls } from "./session_tls.ts";
@@ -55,6 +57,8 @@ export class Session {
   reusable = true;
   /** The end of data is on its way: whether the message was taken is for the server to say. */
   endOfDataSent = false;
+  /** What is said in this delivery; undefined where no postmaster wants to see it (notify_classes). */
+  transcript: Transcript | undefined;
   /** Deliveries so far, the current one included. */
   uses = 0;
   /** Called when anything happens to a session that nobody uses. */
@@ -68,6 +72,8 @@ export class Session {
   #ended: Lost | undefined;
   #cutShort = false;
   #closing = false;
+  #isQuitting = false;
+  #silent: (() => void) | undefined;
   #hear: ((heard: Heard) => void) | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -128,7 +134,7 @@ export class Session {
   /** The next reply, at once when it has come already. */
   reply(milliseconds: number): MaybeAsync<Heard> {
     const ready = this.#reader.take();
-    if (ready !== undefined) return ready;
+    if (ready !== undefined) return this.#noted(ready);
     if (this.#ended !== undefined) return this.#ended;
     this.limit(milliseconds);
     return new Promise((resolve) => this.#hear = resolve);
@@ -136,7 +142,33 @@ export class Session {
 
   /** A reply that has come already; none is waited for. */
   earlyReply(): ServerReply | undefined {
-    return this.#reader.take();
+    const reply = this.#reader.take();
+    return reply === undefined ? undefined : this.#noted(reply);
+  }
+
+  #noted(reply: ServerReply): ServerReply {
+    this.transcript?.add(reply);
+    if (reply.garbage) this.transcript?.note("protocol");
+    return reply;
+  }
+
+  /** A refusal: after one that says that we are out of step the connection is not used again. */
+  refused(reply: ServerReply): void {
+    if (!spoilsSession(reply)) return;
+    this.reusable = false;
+    this.transcript?.note("protocol");
+  }
+
+  /** Sends commands together. */
+  commands(lines: readonly string[]): MaybeAsync<void> {
+    if (this.transcript !== undefined) { for (const line of lines) this.transcript.add(line.trimEnd()); }
+    return this.write(lines.join(""));
+  }
+
+  /** Sends a command, its line end included. `shown` is what a transcript may have of it. */
+  command(line: string, shown = line): MaybeAsync<void> {
+    this.transcript?.add(shown.trimEnd());
+    return this.write(line);
   }
 
   /**
@@ -186,19 +218,32 @@ export class Session {
   /** Says QUIT and closes; waits for the answer only when told so (smtp_skip_quit_response). */
   quit(): void {
     this.reusable = false;
+    if (this.#ended === undefined) this.transcript?.add("QUIT");
     if (this.#ended !== undefined || this.#quitPatience === 0) {
       if (this.#ended === undefined) this.#connection.write("QUIT\r\n");
       return this.close();
     }
-    this.whileIdle = () => this.close();
+    this.#isQuitting = true;
+    this.whileIdle = () => {
+      const answer = this.#reader.take();
+      if (answer !== undefined) this.#noted(answer);
+      this.close();
+    };
     this.#connection.write("QUIT\r\n");
     this.limit(this.#quitPatience);
+  }
+
+  /** Calls back when nothing more is said: at once, unless the answer to QUIT is waited for. */
+  whenSilent(tell: () => void): void {
+    if (this.#isQuitting && !this.#closing) this.#silent = tell;
+    else tell();
   }
 
   /** Closes, after what has been written. */
   close(): void {
     if (this.#closing) return;
     this.#closing = true;
+    this.#silent?.();
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.reusable = false;
@@ -224,7 +269,7 @@ export class Session {
     if (this.whileIdle !== undefined) return this.whileIdle();
     if (this.#hear === undefined) return;
     const reply = this.#reader.take();
-    if (reply !== undefined) this.#tell(reply);
+    if (reply !== undefined) this.#tell(this.#noted(reply));
   }
 
   end(): void {

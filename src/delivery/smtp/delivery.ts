@@ -24,12 +24,16 @@ import { type Demand, NO_DEMAND } from "./session_key.ts";
 import { isPassedOver, SiteDemands } from "./site_demands.ts";
 import { FeatureStatus } from "./tls/feature_status.ts";
 import { demandsTls } from "./tls/requiretls_policy.ts";
+import { Transcript } from "../../smtp/transcript.ts";
 import { transact, type TransactionContext, type TransactionEnd } from "./transaction.ts";
 
 /** Port on which mail systems talk to each other: there a host with our own name or address is a loop. */
 const SMTP_PORT = 25;
 /** Port of SMTP over TLS from the first byte (RFC 8314 §3.3). */
 const SUBMISSIONS_PORT = 465;
+
+/** What can go wrong in a client's session that a postmaster is told of (notify_classes). */
+const CLIENT_CLASSES = ["data", "protocol"] as const;
 
 /** Delivers one job: finds the hosts, talks to them in turn, gives each recipient its outcome (smtp_connect(3)). */
 export async function deliver(
@@ -289,6 +293,7 @@ class Delivery {
       return undefined;
     }
     session.tlsStatus = this.#progress.tlsStatus;
+    this.#listen(session);
     opening.prepare(session);
     const failure = await this.#whileAbortable(session, makeReady(session, opening, this.#context));
     if (failure === undefined) return session;
@@ -309,6 +314,28 @@ class Delivery {
     this.#progress.failAll(failure, session, { throttle });
     this.#progress.sessionEnds();
     session.quit();
+    this.#tellPostmaster(session);
+  }
+
+  /** Keeps what is said where the postmaster may want to see it. */
+  #listen(session: Session): void {
+    const { postmaster } = this.#context;
+    if (postmaster === undefined || !CLIENT_CLASSES.some((each) => postmaster.wanted.has(each))) return;
+    if (postmaster.isNotice(this.#job.envelope.sender)) return;
+    session.transcript ??= new Transcript("client", postmaster.wanted);
+  }
+
+  /** What a session has said is told of after each delivery, and not kept for the next one. */
+  #tellPostmaster(session: Session): void {
+    const { settings: { program }, postmaster } = this.#context;
+    const { transcript } = session;
+    if (transcript === undefined) return;
+    session.whenSilent(() => {
+      const taken = transcript.take();
+      const role = program === "smtp" ? "SMTP client" : "LMTP client";
+      if (taken !== undefined) postmaster?.tell({ role, peer: session.relay, ...taken });
+    });
+    if (!session.ended && session.reusable) session.transcript = undefined;
   }
 
   /** A message that has waited before goes in the clear where it may: else it would wait for ever (smtp_tls_security_level = may). */
@@ -326,14 +353,17 @@ class Delivery {
   async #transfer(session: Session): Promise<boolean> {
     session.uses++;
     this.#progress.tlsStatus = session.tlsStatus;
+    this.#listen(session);
     const end = await this.#whileAbortable(session, this.#transact(session));
     if (end === "stale") {
       session.close();
+      session.transcript = undefined;
       return false;
     }
     this.#progress.sessionEnds();
     if (this.#progress.left.length > 0) this.#why = this.#progress.lastFailure;
     this.#kept.putAway(session);
+    this.#tellPostmaster(session);
     return true;
   }
 
@@ -345,6 +375,7 @@ class Delivery {
       this.#context.warn(
         `${this.#job.envelope.id}: ${systemErrorText(error)}`,
       );
+      session.transcript?.note("data");
       const failure = localFailure("4.3.0", `local data error while talking to ${session.name}`);
       this.#progress.failAll(failure, session, { throttle: false });
       session.abort();

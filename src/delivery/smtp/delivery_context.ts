@@ -11,6 +11,7 @@ import type { ClientTlsSettings } from "../../tls/client/client_tls_settings.ts"
 import type { PixFor } from "./pix_workarounds.ts";
 import type { ClientLogins } from "./login/client_logins.ts";
 import type { LogPartsFor } from "../../tls/peer_log_level.ts";
+import type { SessionPostmaster } from "../../smtp/session_notice.ts";
 import type { RequireTlsPolicy } from "./tls/requiretls_policy.ts";
 import type { WishSettings } from "./tls/sender_wishes.ts";
 import type { ReportedDomain } from "./tls/session_report.ts";
@@ -33,6 +34,8 @@ export interface DeliveryContext extends LookupContext, ConnectContext {
   /** Undefined where nobody logs in. */
   readonly logins: ClientLogins | undefined;
   readonly tls: ClientTlsContext;
+  /** Undefined where nobody wants to hear of sessions. */
+  readonly postmaster: SessionPostmaster | undefined;
   readonly bestMx: ((job: DeliveryJob, signal: AbortSignal) => Promise<DeliveryReport>) | undefined;
 }
 

@@ -40,6 +40,7 @@ export async function makeReady(
     );
   } catch (error) {
     context.warn(`${purpose.id}: ${systemErrorText(error)}`);
+    session.transcript?.note("data");
     return localFailure("4.3.0", `local data error while talking to ${session.name}`);
   }
 }

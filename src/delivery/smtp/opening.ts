@@ -88,6 +88,7 @@ function isPositive(reply: ServerReply): boolean {
 
 /** A 5xx greeting may only mean that this host does not want to (smtp_skip_5xx_greeting). */
 function refusedToTalk(session: Session, reply: ServerReply, soften = false): Failure {
+  session.refused(reply);
   const status = soften && reply.code >= 500 ? `4${reply.status.slice(1)}` : reply.status;
   return refusal(
     session.peer.host,
@@ -131,7 +132,7 @@ async function sayLhlo(session: Session, context: OpeningContext): Promise<Failu
 }
 
 async function said(session: Session, command: string, settings: ClientSettings): Promise<Heard> {
-  await session.write(command);
+  await session.command(command);
   return await session.reply(settings.timeouts.hello);
 }
 

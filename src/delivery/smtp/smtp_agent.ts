@@ -9,6 +9,7 @@ import { type MATCH_PARAMETERS, parentMatches } from "../../rewrite/open_tables.
 import { findPeer } from "../../table/search/find_peer.ts";
 import type { Answer } from "../../table/table.ts";
 import type { Agent, DeliveryJob, DeliveryReport } from "../agent.ts";
+import type { SessionPostmaster } from "../../smtp/session_notice.ts";
 import { addressIn } from "./route/address_list.ts";
 import { type ClientParameters, type ClientSettings, clientSettings } from "./client_settings.ts";
 import { ConnectionCache } from "./connection_cache.ts";
@@ -107,6 +108,8 @@ export interface SmtpAgentOptions {
   readonly findSts?: FindSts | undefined;
   /** Who is told what becomes of TLS; without it nobody is (smtp_tlsrpt_enable). */
   readonly reporting?: TlsReporting | undefined;
+  /** Who is told of sessions with trouble; without it nobody is (notify_classes). */
+  readonly postmaster?: SessionPostmaster;
   /** Hands a job to best_mx_transport; without it a loop is a loop. */
   readonly bestMx?: (job: DeliveryJob, signal: AbortSignal) => Promise<DeliveryReport>;
 }
@@ -149,6 +152,7 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     }),
     logins: openLogins(options, now),
     tls: openTls(options, settings, resolver ?? options.resolver, now, warn),
+    postmaster: options.postmaster,
     bestMx: options.bestMx,
     warn,
   };

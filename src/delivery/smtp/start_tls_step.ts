@@ -79,7 +79,7 @@ function goesOnInClear(session: Session, { policy, requireTls, engine }: Opening
 /** Answers what follows from a refusal: the clear, where that is allowed. */
 async function askFor(session: Session, tls: OpeningTls): Promise<Failure | undefined | "go"> {
   const { settings, report, requireTls } = tls;
-  await session.write("STARTTLS\r\n");
+  await session.command("STARTTLS\r\n");
   const reply = await session.reply(settings.startTlsTimeout);
   if (isLost(reply)) return lostFailure(session, reply, "receiving the STARTTLS response");
   if (reply.code >= 200 && reply.code < 300) return "go";
@@ -87,6 +87,7 @@ async function askFor(session: Session, tls: OpeningTls): Promise<Failure | unde
   report?.failed({ type: "starttls-not-supported" });
   if (goesOnInClear(session, tls)) return undefined;
   if (demandsTls(requireTls)) return NOT_MET.refused(session.name, reply.text);
+  session.refused(reply);
   const text = `TLS is required, but host ${session.name} refused to start TLS: ${reply.text}`;
   return refusal(session.peer.host, reply, text);
 }

@@ -2,7 +2,7 @@ import { isPromise } from "../../base/maybe_async.ts";
 import type { ClientSettings } from "./client_settings.ts";
 import { breaksCommand, mailCommand, rcptCommand, xforwardCommands } from "./client_commands.ts";
 import { type ContentPlan, sendContent } from "./content/content_sender.ts";
-import { type Failure, localFailure, replyFailure, spoilsSession } from "./failure.ts";
+import { type Failure, localFailure, replyFailure } from "./failure.ts";
 import { lostFailure } from "./opening.ts";
 import type { Progress } from "./progress.ts";
 import type { ServerReply } from "../../smtp/reply_reader.ts";
@@ -92,9 +92,8 @@ class Transaction {
     this.#session.endOfDataSent = false;
     this.#progress.transmissionStarts(this.#session);
     if (this.#pipelining) {
-      const written = this.#session.write(
-        commands.xforward.join("") + commands.mail + commands.rcpts.join("") + commands.data,
-      );
+      const { xforward, mail, rcpts, data } = commands;
+      const written = this.#session.commands([...xforward, mail, ...rcpts, ...data === "" ? [] : [data]]);
       if (isPromise(written)) await written;
     }
     const end = await this.#envelope(commands);
@@ -152,7 +151,7 @@ class Transaction {
   /** Sends a command unless all went out together, and hears the answer. */
   async #ask(command: string, timeout: number): Promise<Heard> {
     if (!this.#pipelining) {
-      const written = this.#session.write(command);
+      const written = this.#session.command(command);
       if (isPromise(written)) await written;
     }
     const heard = this.#session.reply(timeout);
@@ -248,18 +247,25 @@ class Transaction {
 
   /** DATA went out before all recipients were refused: an empty message follows (RFC 2920 §3.1). */
   async #emptyContent(): Promise<undefined> {
-    await this.#session.write(".\r\n");
+    const leaving = this.#isLeaving;
+    await this.#session.commands([".\r\n", ...leaving ? ["QUIT\r\n"] : []]);
     const heard = await this.#session.reply(this.#context.settings.timeouts.dataDone);
     if (isLost(heard)) this.#session.reusable = false;
     else this.#progress.completed = true;
+    if (leaving) this.#session.close();
+  }
+
+  /** A server that takes pipelining gets QUIT behind the last command, when it is not needed again (RFC 2920 §3.1). */
+  get #isLeaving(): boolean {
+    const { settings, keep } = this.#context;
+    return settings.program === "smtp" && this.#pipelining && settings.skipQuitResponse &&
+      !keep(this.#session);
   }
 
   async #content(): Promise<TransactionEnd | undefined> {
-    const { settings, plan, keep } = this.#context;
+    const { settings, plan } = this.#context;
     const session = this.#session;
-    // A server that takes pipelining gets QUIT behind the end of data, when it is not needed again (RFC 2920 §3.1).
-    const leaving = settings.program === "smtp" && this.#pipelining && settings.skipQuitResponse &&
-      !keep(session);
+    const leaving = this.#isLeaving;
     this.#limitBody();
     const sending = sendContent(session, {
       ...plan(session),
@@ -273,7 +279,11 @@ class Transaction {
       session.abort();
       return;
     }
-    if (leaving) session.reusable = false;
+    session.transcript?.add(".");
+    if (leaving) {
+      session.reusable = false;
+      session.transcript?.add("QUIT");
+    }
     return settings.program === "smtp" ? await this.#endOfData(leaving) : await this.#endOfDataEach();
   }
 
@@ -336,29 +346,28 @@ class Transaction {
 
   #refuseAll(reply: ServerReply, command: string): void {
     const { peer, name } = this.#session;
-    this.#spoil(reply);
+    this.#session.refused(reply);
     this.#progress.failAll(replyFailure(peer.host, name, reply, command), this.#session, { throttle: false });
   }
 
   #refuseOne(position: number, reply: ServerReply, command: string): void {
     const { peer, name } = this.#session;
-    this.#spoil(reply);
+    this.#session.refused(reply);
     this.#progress.failOne(position, replyFailure(peer.host, name, reply, command), this.#session);
   }
 
-  #spoil(reply: ServerReply): void {
-    if (spoilsSession(reply)) this.#session.reusable = false;
-  }
-
-  /** Takes the transaction back: nothing was accepted. The connection stays good when RSET is answered. */
+  /** Takes the transaction back: nothing was accepted. The connection stays good when RSET is answered; else only a postmaster wants to see that. */
   async #reset(): Promise<undefined> {
     this.#progress.completed = true;
-    if (!this.#session.reusable || !this.#context.keep(this.#session)) {
-      this.#session.reusable = false;
-      await this.#session.write("RSET\r\n");
-      return;
-    }
-    await this.#session.write("RSET\r\n");
+    const session = this.#session;
+    if (!session.reusable || !this.#context.keep(session)) session.reusable = false;
+    const leaving = this.#isLeaving;
+    await session.commands(["RSET\r\n", ...leaving ? ["QUIT\r\n"] : []]);
+    if (session.reusable || session.transcript !== undefined) await this.#resetAnswered();
+    if (leaving) session.close();
+  }
+
+  async #resetAnswered(): Promise<void> {
     const reply = await this.#session.reply(this.#context.settings.timeouts.rset);
     if (isLost(reply) || !isGood(reply, 2)) this.#session.reusable = false;
   }

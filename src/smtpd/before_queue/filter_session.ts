@@ -3,14 +3,14 @@ import { systemErrorText } from "../../platform/system_error.ts";
 import type { Connection, ConnectionHandler, ConnectTo } from "../../platform/socket/connection.ts";
 import { DotStuffer, END_OF_DATA } from "../../smtp/dot_stuffing.ts";
 import { passedOn } from "../../smtp/passed_reply.ts";
-import { defer, type Reply } from "../../smtp/reply.ts";
+import { classed, defer, type Reply } from "../../smtp/reply.ts";
 import type { ServerReply } from "../../smtp/reply_reader.ts";
 import { parseFeatures } from "../../smtp/server_features.ts";
 import { FilterConnection, type Patience, type Silence } from "./filter_connection.ts";
 import { type Told, xforwardLines } from "./xforward_lines.ts";
 
 /** What a client hears when the filter cannot be asked: its mail waits with it. */
-export const NO_FILTER = defer(451, "4.3.0", "Error: queue file write error");
+export const NO_FILTER = classed(defer(451, "4.3.0", "Error: queue file write error"), "software");
 
 /** Where a filter is and how it is spoken to. */
 export interface FilterPlace extends Patience {
@@ -63,7 +63,7 @@ export class FilterSession {
   async command(line: string, wanted: Wanted): Promise<Reply | undefined> {
     const reply = await this.#ask(line, wanted);
     if (typeof reply !== "string") return undefined;
-    return this.#refusal ?? NO_FILTER;
+    return this.#refusal === undefined ? NO_FILTER : classed(this.#refusal, "none");
   }
 
   /** Passes content on; a promise when the filter does not keep up. */
@@ -79,7 +79,8 @@ export class FilterSession {
     const reply = await this.#reply();
     if (typeof reply === "string") return NO_FILTER;
     this.#inContent = false;
-    return passedOn(reply) ?? NO_FILTER;
+    const passed = passedOn(reply);
+    return passed === undefined ? NO_FILTER : classed(passed, "policy");
   }
 
   close(): void {

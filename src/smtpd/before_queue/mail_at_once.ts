@@ -1,10 +1,10 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
-import { refuse, type Reply } from "../../smtp/reply.ts";
+import { classed, refuse, type Reply } from "../../smtp/reply.ts";
 import { type ContentSink, type FilteredMail, FilterSink } from "./filtered_mail.ts";
 import { type FilterPlace, FilterSession, NO_FILTER } from "./filter_session.ts";
 import type { Told } from "./xforward_lines.ts";
 
-const TOO_LARGE = refuse(552, "5.3.4", "Error: message file too big");
+const TOO_LARGE = classed(refuse(552, "5.3.4", "Error: message file too big"), "bounce");
 
 /** Refuses content over message_size_limit, in Postfix's words. */
 export function tooLarge(warn: (text: string) => void): Reply {

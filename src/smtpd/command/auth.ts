@@ -1,6 +1,6 @@
 import { decodeBase64 } from "../../base/base64.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { refuse, type Reply } from "../../smtp/reply.ts";
+import { classed, refuse, type Reply } from "../../smtp/reply.ts";
 import type { AuthOffer, AuthServer } from "../auth_server.ts";
 import type { Context } from "../context.ts";
 import type { CommandPhase, PhaseAt } from "../phase.ts";
@@ -11,7 +11,7 @@ import { admitLogin, type LoginRefusal } from "../policy/login_failures.ts";
 import { answer, dismissal, type Step } from "../step.ts";
 import { type Attempt, failure, goOn, logFailure } from "./auth_exchange.ts";
 
-const HELLO_FIRST = refuse(503, "5.5.1", "Error: send HELO/EHLO first");
+const HELLO_FIRST = classed(refuse(503, "5.5.1", "Error: send HELO/EHLO first"), "policy");
 const DISABLED = refuse(503, "5.5.1", "Error: authentication not enabled");
 const IN_TRANSACTION = refuse(503, "5.5.1", "Error: MAIL transaction in progress");
 const ALREADY = refuse(503, "5.5.1", "Error: already authenticated");

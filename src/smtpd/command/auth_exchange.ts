@@ -2,7 +2,7 @@ import { decodeBase64 } from "../../base/base64.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { printable } from "../../base/printable.ts";
 import type { AuthStep } from "../../sasl/auth_backend.ts";
-import { accept, defer, refuse, type Reply } from "../../smtp/reply.ts";
+import { accept, classed, defer, refuse, type Reply } from "../../smtp/reply.ts";
 import type { Context } from "../context.ts";
 import { countFailure, countSuccess } from "../policy/login_failures.ts";
 import type { Input } from "../input.ts";
@@ -14,8 +14,8 @@ import { takeLine } from "../take_line.ts";
 export type Attempt = Omit<PhaseAt<"authenticating">, "at">;
 
 const DONE = accept(235, "2.7.0", "Authentication successful");
-const ABORTED = refuse(501, "5.7.0", "Authentication aborted");
-const TOO_LONG = refuse(500, "5.5.6", "SASL response limit exceeded");
+const ABORTED = classed(refuse(501, "5.7.0", "Authentication aborted"), "none");
+const TOO_LONG = classed(refuse(500, "5.5.6", "SASL response limit exceeded"), "none");
 
 // How much of what a client says of itself is logged.
 const SHOWN = 100;
@@ -24,8 +24,8 @@ type Failed = Extract<AuthStep, { readonly is: "failed" }>;
 
 function refusalFor({ temporary }: Failed, reason: string): Reply {
   // RFC 4954 §6.
-  if (temporary) return defer(454, "4.7.0", `Temporary authentication failure: ${reason}`);
-  return refuse(535, "5.7.8", `Error: authentication failed: ${reason}`);
+  if (temporary) return classed(defer(454, "4.7.0", `Temporary authentication failure: ${reason}`), "none");
+  return classed(refuse(535, "5.7.8", `Error: authentication failed: ${reason}`), "none");
 }
 
 /** Says that a login has come to nothing, in the words that fail2ban looks for. Answers the reason. */

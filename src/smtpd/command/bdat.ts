@@ -1,6 +1,6 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { type BdatCommand, parseBdat } from "../../smtp/command.ts";
-import { refuse, type Reply } from "../../smtp/reply.ts";
+import { classed, refuse, type Reply } from "../../smtp/reply.ts";
 import { askData } from "../policy/ask_data.ts";
 import type { Context } from "../context.ts";
 import {
@@ -16,7 +16,7 @@ import { beginContent } from "../message/submission.ts";
 import { NO_RECIPIENTS } from "./data.ts";
 
 const NULL_CHUNK = refuse(551, "5.7.1", "Null BDAT request");
-const TOO_BIG = refuse(552, "5.3.4", "Chunk exceeds message size limit");
+const TOO_BIG = classed(refuse(552, "5.3.4", "Chunk exceeds message size limit"), "policy");
 const NOT_IMPLEMENTED = refuse(521, "5.5.1", "Error: command not implemented");
 /** Content without a recipient: there is no transaction. */
 export const NEED_RCPT = refuse(503, "5.5.1", "Error: need RCPT command");

@@ -1,5 +1,5 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { accept, refuse, type Reply } from "../../smtp/reply.ts";
+import { accept, classed, refuse, type Reply } from "../../smtp/reply.ts";
 import { askData } from "../policy/ask_data.ts";
 import type { Context } from "../context.ts";
 import { awaitsContent, type PhaseAt } from "../phase.ts";
@@ -9,7 +9,7 @@ import { beginContent } from "../message/submission.ts";
 const GO_ON: Reply = accept(354, undefined, "End data with <CR><LF>.<CR><LF>");
 const SYNTAX = refuse(501, "5.5.4", "Syntax: DATA");
 /** Content for nobody (RFC 5321 §4.1.1.4). */
-export const NO_RECIPIENTS = refuse(554, "5.5.1", "Error: no valid recipients");
+export const NO_RECIPIENTS = classed(refuse(554, "5.5.1", "Error: no valid recipients"), "none");
 
 /** DATA (RFC 5321 §4.1.1.4). The reply 354 counts only when the message is in. */
 export function data(

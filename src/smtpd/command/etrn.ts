@@ -1,6 +1,6 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { isSite } from "../../address/site.ts";
-import { accept, defer, refuse, type Reply } from "../../smtp/reply.ts";
+import { accept, classed, defer, refuse, type Reply } from "../../smtp/reply.ts";
 import { standingRefusal } from "../policy/ask_milters.ts";
 import { check } from "../policy/ask_policy.ts";
 import type { Context } from "../context.ts";
@@ -9,7 +9,7 @@ import { answer, type Step } from "../step.ts";
 
 const SYNTAX = refuse(500, undefined, "Syntax: ETRN domain");
 const STARTED = accept(250, undefined, "Queuing started");
-const UNABLE = defer(458, undefined, "Unable to queue messages");
+const UNABLE = classed(defer(458, undefined, "Unable to queue messages"), "none");
 const BAD_PARAMETER = refuse(501, undefined, "Error: invalid parameter syntax");
 
 /** ETRN (RFC 1985): the deferred mail for a site of fast_flush_domains goes out now. */
@@ -40,6 +40,6 @@ function flush({ deps: { flushSite, log }, clientText }: Context, site: string):
     if (done === "started") return STARTED;
     if (done === "failed") return unable("unable to talk to fast flush service");
     log.note("smtpd", "warning", `reject: ETRN ${site.slice(0, 100)}... from ${clientText}`);
-    return defer(459, undefined, `<${site}>: service unavailable`);
+    return classed(defer(459, undefined, `<${site}>: service unavailable`), "none");
   });
 }

@@ -1,6 +1,6 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { type MailCommand, parseMail, pathAfter } from "../../smtp/command.ts";
-import { accept, defer, refuse, type Reply, replyText } from "../../smtp/reply.ts";
+import { accept, classed, defer, refuse, type Reply, replyText } from "../../smtp/reply.ts";
 import type { VerpRules } from "../../smtp/mail_parameters.ts";
 import { mayUse } from "../policy/client_lists.ts";
 import { askMilters } from "../policy/ask_milters.ts";
@@ -20,11 +20,11 @@ type Ready = PhaseAt<"ready">;
 
 const OK = accept(250, "2.1.0", "Ok");
 const BAD_SENDER = refuse(501, "5.1.7", "Bad sender address syntax");
-const TOO_BIG = refuse(552, "5.3.4", "Message size exceeds fixed limit");
-const NO_ROOM = defer(452, "4.3.1", "Insufficient system storage");
-const NO_WRITES = defer(451, "4.3.0", "Error: queue file write error");
-const VERP_FOR_NOBODY = refuse(503, "5.5.4", "Error: XVERP requires non-null sender");
-const DECLARE_UTF8 = refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address");
+const TOO_BIG = classed(refuse(552, "5.3.4", "Message size exceeds fixed limit"), "policy");
+const NO_ROOM = classed(defer(452, "4.3.1", "Insufficient system storage"), "resource");
+const NO_WRITES = classed(defer(451, "4.3.0", "Error: queue file write error"), "resource");
+const VERP_FOR_NOBODY = classed(refuse(503, "5.5.4", "Error: XVERP requires non-null sender"), "none");
+const DECLARE_UTF8 = classed(refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address"), "none");
 
 /** The command, read and as the client wrote it. */
 interface Given {

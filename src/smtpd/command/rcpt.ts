@@ -1,6 +1,6 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { parseRcpt, pathAfter, type RcptCommand } from "../../smtp/command.ts";
-import { accept, defer, refuse, type Reply } from "../../smtp/reply.ts";
+import { accept, classed, defer, refuse, type Reply } from "../../smtp/reply.ts";
 import { askMilters } from "../policy/ask_milters.ts";
 import { check } from "../policy/ask_policy.ts";
 import { overRate } from "../policy/client_limits.ts";
@@ -15,8 +15,8 @@ type InTransaction = PhaseAt<"transaction">;
 
 const OK = accept(250, "2.1.5", "Ok");
 const BAD_RECIPIENT = refuse(501, "5.1.3", "Bad recipient address syntax");
-const TOO_MANY = defer(452, "4.5.3", "Error: too many recipients");
-const DECLARE_UTF8 = refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address");
+const TOO_MANY = classed(defer(452, "4.5.3", "Error: too many recipients"), "policy");
+const DECLARE_UTF8 = classed(refuse(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address"), "none");
 
 /** One recipient too many; the first ones over the limit are no error, a sender may split its mail on them. */
 function overshoot({ transaction }: InTransaction, { settings }: Context): Step {

@@ -1,5 +1,5 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { accept, defer, refuse } from "../../smtp/reply.ts";
+import { accept, classed, defer, refuse } from "../../smtp/reply.ts";
 import type { Context } from "../context.ts";
 import { type CommandPhase, READY, SECURING } from "../phase.ts";
 import { standingRefusalFor } from "../policy/ask_milters.ts";
@@ -10,7 +10,7 @@ import { beginTls } from "../tls/begin_tls.ts";
 const SYNTAX = refuse(501, "5.5.4", "Syntax: STARTTLS");
 const ACTIVE = refuse(554, "5.5.1", "Error: TLS already active");
 const DISABLED = refuse(502, "5.5.1", "Error: command not implemented");
-const UNAVAILABLE = defer(454, "4.7.0", "TLS not available due to local problem");
+const UNAVAILABLE = classed(defer(454, "4.7.0", "TLS not available due to local problem"), "software");
 const READY_TO_START = accept(220, "2.0.0", "Ready to start TLS");
 
 /** STARTTLS (RFC 3207), which may come at any time. It counts as good when the handshake has succeeded. */
@@ -36,5 +36,8 @@ export function starttls(
 
 function tooMany(phase: CommandPhase, { deps: { log }, clientText, settings: { service } }: Context): Step {
   log.note("smtpd", "warning", `Refusing STARTTLS request from ${clientText} for service ${service}`);
-  return answer(phase, defer(454, "4.7.0", `Error: too many new TLS sessions from ${clientText}`));
+  return answer(
+    phase,
+    classed(defer(454, "4.7.0", `Error: too many new TLS sessions from ${clientText}`), "policy"),
+  );
 }

@@ -1,6 +1,6 @@
 import { parsePath } from "../../address/path.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { accept, refuse } from "../../smtp/reply.ts";
+import { accept, classed, refuse } from "../../smtp/reply.ts";
 import { standingRefusal } from "../policy/ask_milters.ts";
 import { check } from "../policy/ask_policy.ts";
 import { overRate } from "../policy/client_limits.ts";
@@ -9,7 +9,7 @@ import { misread } from "../policy/envelope_address.ts";
 import { type CommandPhase, noEffects } from "../phase.ts";
 import { answer, type Step } from "../step.ts";
 
-const DISABLED = refuse(502, "5.5.1", "VRFY command is disabled");
+const DISABLED = classed(refuse(502, "5.5.1", "VRFY command is disabled"), "policy");
 const SYNTAX = refuse(501, "5.5.4", "Syntax: VRFY address [SMTPUTF8]");
 const BAD_ADDRESS = refuse(501, "5.1.3", "Bad recipient address syntax");
 

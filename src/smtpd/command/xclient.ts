@@ -3,7 +3,7 @@ import { canonicalIp, withoutMapping } from "../../address/ip.ts";
 import type { ClientFacts } from "../../access/policy.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { parseAttributes } from "../../smtp/command.ts";
-import { refuse } from "../../smtp/reply.ts";
+import { classed, refuse } from "../../smtp/reply.ts";
 import { mayUse } from "../policy/client_lists.ts";
 import type { Context } from "../context.ts";
 import { type PhaseAt, READY } from "../phase.ts";
@@ -12,7 +12,7 @@ import { answer, type Step } from "../step.ts";
 import { safeHelloName } from "./helo.ts";
 
 /** The client is not in smtpd_authorized_xclient_hosts or smtpd_authorized_xforward_hosts. */
-export const NOT_AUTHORIZED = refuse(550, "5.7.0", "Error: insufficient authorization");
+export const NOT_AUTHORIZED = classed(refuse(550, "5.7.0", "Error: insufficient authorization"), "policy");
 
 const UNAVAILABLE = "[UNAVAILABLE]";
 const TEMPORARILY_UNAVAILABLE = "[TEMPUNAVAIL]";

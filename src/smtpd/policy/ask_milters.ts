@@ -2,14 +2,14 @@ import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { FilterChain } from "../../milter/filter_chain.ts";
 import type { MacroSource } from "../../milter/macros.ts";
 import type { Verdict } from "../../milter/verdict.ts";
-import { defer, type Refusal, replyText } from "../../smtp/reply.ts";
+import { classed, defer, type Refusal, replyText } from "../../smtp/reply.ts";
 import type { Context } from "../context.ts";
 import { type Effects, transactionOf } from "../phase.ts";
 import { macrosAbout, type MacroSubject } from "./milter_macros.ts";
 import { logDecision } from "./reject_log.ts";
 
-const CLOSING = defer(421, "4.7.0", "Server closing connection");
-const LATER = defer(454, "4.3.0", "Try again later");
+const CLOSING = classed(defer(421, "4.7.0", "Server closing connection"), "policy");
+const LATER = classed(defer(454, "4.3.0", "Try again later"), "policy");
 
 /** What milters are told of, and where what they ask for goes. */
 export interface MilterQuestion extends MacroSubject {
@@ -60,14 +60,14 @@ function carryOut(context: Context, question: MilterQuestion, verdict: Verdict):
       return CLOSING;
     case "refuse":
       note("milter-reject", verdict.text);
-      return verdict.reply;
+      return classed(verdict.reply, "policy");
   }
 }
 
 /** What is said to commands that milters are not told of once one has refused the session (sendmail's way). */
 export function standingRefusal({ facts: { milters } }: Context): Refusal | undefined {
   const standing = milters?.standing;
-  return standing?.is === "refuse" ? standing.reply : undefined;
+  return standing?.is === "refuse" ? classed(standing.reply, "policy") : undefined;
 }
 
 /** The same for AUTH and STARTTLS, which have a reply of their own for what is to be tried again. */

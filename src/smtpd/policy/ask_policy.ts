@@ -1,6 +1,6 @@
 import type { Decision, Effect, Stage } from "../../access/policy.ts";
 import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
-import { type Reply, replyText } from "../../smtp/reply.ts";
+import { classed, type Reply, replyText } from "../../smtp/reply.ts";
 import type { Context } from "../context.ts";
 import { factsOf, type Subject } from "../facts.ts";
 import { gatewayRemark } from "./gateway_remark.ts";
@@ -58,7 +58,7 @@ function record(
       remark: gatewayRemark(context, text),
     });
   }
-  return refusal;
+  return refusal === undefined ? undefined : classed(refusal, refusal.errorClass ?? "policy");
 }
 
 function carryOut(context: Context, question: Question, decision: Decision): MaybeAsync<Reply | undefined> {

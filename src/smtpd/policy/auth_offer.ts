@@ -1,5 +1,5 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { defer } from "../../smtp/reply.ts";
+import { classed, defer } from "../../smtp/reply.ts";
 import type { AuthOffer, AuthPeer, AuthServer } from "../auth_server.ts";
 import type { Context } from "../context.ts";
 import { LocalDataFault } from "../local_data_fault.ts";
@@ -30,7 +30,10 @@ export function learnOffer(
     for (const warning of found.warnings) log.note("smtpd", "warning", warning);
     log.note("smtpd", "fatal", found.fatal);
     return {
-      end: dismissal(phase, defer(421, "4.3.5", `${settings.myhostname} Server configuration error`)),
+      end: dismissal(
+        phase,
+        classed(defer(421, "4.3.5", `${settings.myhostname} Server configuration error`), "software"),
+      ),
     };
   });
 }

@@ -1,6 +1,6 @@
 import { networkTop } from "../../address/network.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { defer, type Reply } from "../../smtp/reply.ts";
+import { classed, defer, type Reply } from "../../smtp/reply.ts";
 import type { RatedEvent } from "../deps.ts";
 import { mayUse } from "./client_lists.ts";
 import type { Context } from "../context.ts";
@@ -59,8 +59,8 @@ export function countConnection(context: Context): MaybeAsync<Counted> {
     const kind = tooMany ? "Connection concurrency" : "Connection rate";
     const number = tooMany ? count : rate;
     log.emit("smtpd", "limitExceeded", { kind, number, client: context.clientText, service });
-    const refusal = defer(421, "4.7.0", `${myhostname} Error: too many connections from ${address}`);
-    return { connections: count, refusal };
+    const text = `${myhostname} Error: too many connections from ${address}`;
+    return { connections: count, refusal: classed(defer(421, "4.7.0", text), "policy") };
   });
 }
 
@@ -112,6 +112,6 @@ export function overRate(context: Context, event: keyof typeof RATES): MaybeAsyn
   return then(anvil.count(event, service, countedAs), (number) => {
     if (number <= most) return undefined;
     log.emit("smtpd", "limitExceeded", { kind, number, client: context.clientText, service });
-    return defer(450, "4.7.1", `Error: ${what} from ${address}`);
+    return classed(defer(450, "4.7.1", `Error: ${what} from ${address}`), "policy");
   });
 }

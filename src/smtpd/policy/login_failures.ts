@@ -1,5 +1,5 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { defer, type Reply } from "../../smtp/reply.ts";
+import { classed, defer, type Reply } from "../../smtp/reply.ts";
 import type { LoginAccount, LoginVerdict } from "../deps.ts";
 import type { Context } from "../context.ts";
 
@@ -34,7 +34,7 @@ export function admitLogin(
     if (refusedFor === 0) return { rank };
     const why = `too many failed logins from ${context.facts.client.address}`;
     const text = `${context.settings.myhostname} Error: ${why}, try again in ${minutes(refusedFor)}`;
-    return { why, reply: defer(421, "4.7.0", text) };
+    return { why, reply: classed(defer(421, "4.7.0", text), "policy") };
   });
 }
 
@@ -42,7 +42,7 @@ function userRefusal({ refusedFor }: LoginVerdict): LoginRefusal | undefined {
   if (refusedFor === 0) return undefined;
   const why = "too many failed logins as this user";
   const text = `Temporary authentication failure: ${why}, try again in ${minutes(refusedFor)}`;
-  return { why, reply: defer(454, "4.7.0", text) };
+  return { why, reply: classed(defer(454, "4.7.0", text), "policy") };
 }
 
 /** Counts a login that has worked; the refusal of a user who is guessed at (login_failure_user_limit). */

@@ -1,4 +1,4 @@
-import { refuse, type Reply } from "../../smtp/reply.ts";
+import { classed, refuse, type Reply } from "../../smtp/reply.ts";
 import type { Context } from "../context.ts";
 import type { SessionFacts } from "../session_facts.ts";
 import { withoutResponses, withoutSecrets } from "./secrets.ts";
@@ -38,7 +38,7 @@ export function noteEarlyInput(
   return {
     facts: { ...facts, pipelinedEarly: true },
     refusal: settings.forbidUnauthPipelining
-      ? refuse(554, "5.5.0", "Error: SMTP protocol synchronization")
+      ? classed(refuse(554, "5.5.0", "Error: SMTP protocol synchronization"), "none")
       : undefined,
   };
 }

@@ -1,10 +1,13 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { defer, type Reply, replyText } from "../../smtp/reply.ts";
+import { classed, defer, type Reply, replyText } from "../../smtp/reply.ts";
 import type { Context } from "../context.ts";
 import type { PhaseAt } from "../phase.ts";
 import { logDecision } from "./reject_log.ts";
 
-const UNKNOWN = defer(451, "4.3.0", "Error: sending limits cannot be looked up, try again later");
+const UNKNOWN = classed(
+  defer(451, "4.3.0", "Error: sending limits cannot be looked up, try again later"),
+  "resource",
+);
 
 /**
  * Counts a message of a user who has logged in; one that is over a limit (user_hourly_message_limit and its kin) is held, not lost, until

@@ -1,5 +1,5 @@
 import type { MaybeAsync } from "../../base/maybe_async.ts";
-import { refuse, type Reply } from "../../smtp/reply.ts";
+import { classed, refuse, type Reply } from "../../smtp/reply.ts";
 import { auth } from "../command/auth.ts";
 import { bdat, NEED_RCPT } from "../command/bdat.ts";
 import { data } from "../command/data.ts";
@@ -52,13 +52,13 @@ export interface CommandRow {
 /** The commands by their names in upper case. */
 export type CommandTable = Readonly<Record<string, CommandRow>>;
 
-const HELLO_FIRST = refuse(503, "5.5.1", "Error: send HELO/EHLO first");
+const HELLO_FIRST = classed(refuse(503, "5.5.1", "Error: send HELO/EHLO first"), "policy");
 const NESTED = refuse(503, "5.5.1", "Error: nested MAIL command");
 const NEED_MAIL = refuse(503, "5.5.1", "Error: need MAIL command");
 /** XCLIENT and XFORWARD may not come in a transaction (XCLIENT_README). */
 const IN_TRANSACTION = refuse(503, "5.5.1", "Error: MAIL transaction in progress");
 // Postfix's ETRN has no enhanced status codes.
-const ETRN_HELLO_FIRST = refuse(503, undefined, "Error: send HELO/EHLO first");
+const ETRN_HELLO_FIRST = classed(refuse(503, undefined, "Error: send HELO/EHLO first"), "policy");
 const ETRN_IN_TRANSACTION = refuse(503, undefined, "Error: MAIL transaction in progress");
 
 const afterBdat = (verb: string) => refuse(503, "5.5.1", `Error: ${verb} after BDAT`);

@@ -2,7 +2,7 @@ import { clientText } from "../../access/reply/client_text.ts";
 import { inTime } from "../../base/in_time.ts";
 import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { ClientName } from "../../dns/reverse.ts";
-import { accept, defer, refuse, type Reply } from "../../smtp/reply.ts";
+import { accept, classed, defer, refuse, type Reply } from "../../smtp/reply.ts";
 import { learnOffer } from "../policy/auth_offer.ts";
 import { askMilters } from "../policy/ask_milters.ts";
 import { check } from "../policy/ask_policy.ts";
@@ -122,8 +122,8 @@ function learnNewlines({ settings, deps, facts }: Context): MaybeAsync<boolean> 
 
 /** The greeting of a client whose mail will not be taken: it is heard, but offered nothing. */
 function turnAway({ settings }: Context, phase: Phase, facts: SessionFacts): Step {
-  const reply = refuse(554, undefined, `${settings.myhostname} ESMTP not accepting connections`);
-  return { phase, facts, reply, counts: "bad" };
+  const text = `${settings.myhostname} ESMTP not accepting connections`;
+  return { phase, facts, reply: classed(refuse(554, undefined, text), "policy"), counts: "bad" };
 }
 
 /** A service that is to let clients log in, and cannot, greets nobody. */

@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { accept, refuse, type Reply } from "../../smtp/reply.ts";
+import { accept, classed, refuse, type Reply } from "../../smtp/reply.ts";
 import { splitWords } from "../../smtp/words.ts";
 import { bareNewlineInCommand } from "../policy/bare_newline.ts";
 import type { CommandRow, CommandTable, Handler } from "./commands.ts";
@@ -9,6 +9,7 @@ import type { ForbiddenCommands } from "../policy/forbidden_commands.ts";
 import type { Input } from "../input.ts";
 import type { LinePhase } from "../phase.ts";
 import { askMilters } from "../policy/ask_milters.ts";
+import { printableBytes } from "../../base/printable.ts";
 import { noteEarlyInput } from "../policy/pipelining.ts";
 import { maybeResponse, withoutSecrets } from "../policy/secrets.ts";
 import type { SessionFacts } from "../session_facts.ts";
@@ -21,6 +22,8 @@ export interface CommandReader extends Context {
   readonly input: Input;
   /** A command begins; log lines name it from now on. */
   begin(where: string): void;
+  /** The client's line, as it came. */
+  heard(line: string): void;
   /** What the way in which a command came tells of the client. */
   learn(facts: SessionFacts): void;
 }
@@ -29,11 +32,11 @@ const OK = accept(250, "2.0.0", "Ok");
 const BAD_SYNTAX = refuse(500, "5.5.2", "Error: bad syntax");
 const BAD_UTF8 = refuse(500, "5.5.2", "Error: bad UTF-8 syntax");
 const UNKNOWN = refuse(500, "5.5.2", "Error: command not recognized");
-const NEEDS_TLS = refuse(530, "5.7.0", "Must issue a STARTTLS command first");
+const NEEDS_TLS = classed(refuse(530, "5.7.0", "Must issue a STARTTLS command first"), "none");
 const BROKEN_RULES = accept(221, "2.7.0", "Error: I can break rules, too. Goodbye.");
 
 const accessDenied = ({ clientText }: Context) =>
-  refuse(503, "5.7.0", `Error: access denied for ${clientText}`);
+  classed(refuse(503, "5.7.0", `Error: access denied for ${clientText}`), "none");
 
 const HEADER_LIKE = /^[!-9;-~]+:/;
 
@@ -162,6 +165,7 @@ export function readCommand(phase: LinePhase, session: CommandReader): MaybeAsyn
   if (line === undefined) return undefined;
   const crlf = line.length > 0 && line[line.length - 1] === 13;
   const bytes = crlf ? line.subarray(0, -1) : line;
+  session.heard(printableBytes(bytes));
   const ended = crlf ? undefined : bareNewlineInCommand(session, phase);
   if (ended !== undefined) return ended;
   if (isAscii(bytes)) return runCommand(phase, session, bytes.toString("latin1"));

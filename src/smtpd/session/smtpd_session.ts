@@ -20,6 +20,7 @@ import { RequestDeadline } from "./request_deadline.ts";
 import { connectFacts, isSomebody, type SessionFacts } from "../session_facts.ts";
 import { CONTENT_SILENCE, retirementOf, shuttingDown } from "./retirement.ts";
 import { SessionOutput } from "./session_output.ts";
+import { SessionTranscript } from "./session_transcript.ts";
 import type { SessionSettings } from "../session_settings.ts";
 import { type After, comesOn, dismissal, endsSession, type StartTls, type Step } from "../step.ts";
 
@@ -64,6 +65,10 @@ export class Session implements ConnectionHandler, CommandReader {
   readonly #errors: ErrorCount;
   /** Only with smtpd_per_request_deadline. */
   readonly #deadline: RequestDeadline | undefined;
+  /** Only where the postmaster wants to hear of sessions (notify_classes). */
+  readonly #transcript: SessionTranscript | undefined;
+  /** Why it ends, when it does not end well. */
+  #reason: string | undefined;
   #phase: Phase = { at: "arriving" };
   #facts: SessionFacts;
   #policy: SessionPolicy;
@@ -88,6 +93,10 @@ export class Session implements ConnectionHandler, CommandReader {
     this.#errors = new ErrorCount(settings);
     const { perRequestDeadline, timeout, minDataRate } = settings;
     if (perRequestDeadline) this.#deadline = new RequestDeadline(timeout, minDataRate);
+    const { postmaster } = owner.deps;
+    if (postmaster !== undefined && postmaster.wanted.size > 0) {
+      this.#transcript = new SessionTranscript(postmaster, settings.historyThreshold);
+    }
     this.#facts = connectFacts(connection);
     this.#policy = owner.deps.access.open();
   }
@@ -118,6 +127,11 @@ export class Session implements ConnectionHandler, CommandReader {
 
   begin(where: string): void {
     this.#where = where;
+  }
+
+  heard(line: string): void {
+    const verb = /^[ \t]*([^ \t]*)/.exec(line)?.[1] ?? "";
+    this.#transcript?.heard(line, Object.hasOwn(this.commands, verb.toUpperCase()));
   }
 
   learn(facts: SessionFacts): void {
@@ -155,7 +169,7 @@ export class Session implements ConnectionHandler, CommandReader {
   /** Says goodbye whatever is under way, and hangs up. */
   #leave(reply = shuttingDown(this.settings.myhostname)): void {
     this.deps.replied?.(reply.code);
-    this.#output.add(reply);
+    this.#put(reply);
     this.#output.flush();
     this.#hangUp();
   }
@@ -251,6 +265,7 @@ export class Session implements ConnectionHandler, CommandReader {
       ? dismissal(this.#phase, shuttingDown(this.settings.myhostname))
       : proceed(this.#phase, this);
     if (step === undefined) return false;
+    if (this.#phase.at === "authenticating") this.#transcript?.heardResponse();
     this.#await(isPromise(step) ? step.then((made) => this.#take(made)) : this.#take(step));
     return true;
   }
@@ -264,6 +279,7 @@ export class Session implements ConnectionHandler, CommandReader {
     if (this.#facts.milters !== undefined) this.#tellOfEnd(this.#facts.milters);
     if (comesOn(step)) this.#cameOn = this.deps.clock.now();
     this.#errors.before(step);
+    this.#transcript?.before(step, this.clientText);
     const said = step.reply === undefined ? undefined : this.#say(step.reply);
     return isPromise(said) ? said.then(() => this.#settle(step)) : this.#settle(step);
   }
@@ -296,10 +312,12 @@ export class Session implements ConnectionHandler, CommandReader {
 
   #settle(step: Step): MaybeAsync<void> {
     this.#errors.after(step);
+    this.#transcript?.after(step, this.clientText);
     const after = step.after === undefined ? undefined : this.#goOn(step.after);
     if (isPromise(after)) return after;
     if (this.#closing || !this.#errors.isTooMuch) return;
     this.#logBreak("too many errors");
+    this.#transcript?.note("protocol");
     return this.#say(defer(421, "4.7.0", `${this.settings.myhostname} Error: too many errors`));
   }
 
@@ -366,8 +384,13 @@ export class Session implements ConnectionHandler, CommandReader {
     });
   }
 
-  #add(reply: Reply): void {
+  #put(reply: Reply): void {
     this.#output.add(reply);
+    this.#transcript?.said(reply);
+  }
+
+  #add(reply: Reply): void {
+    this.#put(reply);
     if (endsSession(reply)) this.#closing = true;
   }
 
@@ -406,6 +429,7 @@ export class Session implements ConnectionHandler, CommandReader {
     const reply = defer(421, "4.3.0", `${this.settings.myhostname} ${what}`);
     if (data) logDataFault(this, this.#phase, error.message, reply);
     this.deps.replied?.(reply.code);
+    this.#transcript?.note(data ? "data" : "software");
     this.#add(reply);
   }
 
@@ -417,6 +441,7 @@ export class Session implements ConnectionHandler, CommandReader {
 
   /** Who goes without QUIT when his message is taken has done no harm: Postfix does not log that either. */
   #logBreak(reason: string): void {
+    this.#reason = reason;
     if (reason === "lost connection" && this.#whereText === "END-OF-MESSAGE") return;
     this.deps.log.emit("smtpd", "sessionBroken", {
       reason,
@@ -459,6 +484,7 @@ export class Session implements ConnectionHandler, CommandReader {
     this.#closing = true;
     this.input.takeAll();
     this.#giveUp(this.#phase);
+    this.#transcript?.tell(this.clientText, this.#reason);
     if (this.#isKnown) {
       const statistics = this.#errors.text();
       this.deps.log.emit("smtpd", "disconnect", { client: this.clientText, statistics });

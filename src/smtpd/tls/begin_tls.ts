@@ -1,7 +1,7 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import type { TlsFacts } from "../../platform/socket/start_tls.ts";
 import type { AuthTls } from "../../sasl/auth_backend.ts";
-import { defer } from "../../smtp/reply.ts";
+import { classed, defer } from "../../smtp/reply.ts";
 import type { Context } from "../context.ts";
 import type { Phase } from "../phase.ts";
 import { countTls } from "../policy/client_limits.ts";
@@ -55,7 +55,7 @@ function startTls(context: Context, beginning: Beginning, { side, learn }: Serve
 function tooMany(context: Context, { next }: Beginning): Step {
   const { settings: { myhostname }, clientText } = context;
   const text = `${myhostname} Error: too many new TLS sessions from ${clientText}`;
-  return { phase: next, reply: defer(421, "4.7.0", text), after: CLOSE };
+  return { phase: next, reply: classed(defer(421, "4.7.0", text), "policy"), after: CLOSE };
 }
 
 /** What mechanisms may know of the connection: a certificate that nobody vouches for names no user. */
@@ -80,6 +80,6 @@ function secured(
   }
   const why = tls.peer === undefined ? "No client certificate presented" : "Client certificate not trusted";
   context.deps.log.note("smtpd", "info", `NOQUEUE: abort: TLS from ${context.clientText}: ${why}`);
-  const reply = defer(421, "4.7.1", `${context.settings.myhostname} Error: ${why}`);
+  const reply = classed(defer(421, "4.7.1", `${context.settings.myhostname} Error: ${why}`), "policy");
   return { phase: next, facts, reply, after: CLOSE, ...counted };
 }

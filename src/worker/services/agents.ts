@@ -20,6 +20,7 @@ import type { Maps } from "../../table/search/maps.ts";
 import type { AssemblyContext } from "../assembly.ts";
 import { createClosedAgent } from "../../delivery/closed_agent.ts";
 import { leasedAgent, type SharedLimit } from "./leased_agent.ts";
+import type { Postmasters } from "./session_notices.ts";
 import type { MailWorld } from "./mail_world.ts";
 import type { MtaSts } from "./mta_sts.ts";
 import type { TlsReports } from "./tls_reports.ts";
@@ -36,6 +37,7 @@ export interface AgentParts {
   /** What domains publish about TLS, and what they are told of it; undefined where no client wants it. */
   readonly sts: MtaSts | undefined;
   readonly tlsReports: TlsReports | undefined;
+  readonly postmasters: Postmasters;
   /** Other agents, by transport. */
   readonly agents: (transport: string) => Agent | undefined;
 }
@@ -45,7 +47,7 @@ type OpenAgent = (service: Service, parts: AgentParts) => Agent;
 const now = () => systemClock.now();
 
 function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
-  return (service, { context, world, agents, kept, sts, tlsReports }) =>
+  return (service, { context, world, agents, kept, sts, tlsReports, postmasters }) =>
     createSmtpAgent({
       kept,
       program,
@@ -61,6 +63,7 @@ function smtpClient(program: "smtp" | "lmtp"): OpenAgent {
       rewriting: { openTables: world.openTables, find: world.rewriter.find },
       secrets: world.tables,
       ...bestMxOf(service, agents),
+      postmaster: postmasters.of(service, program),
       findSts: sts && program === "smtp" && service.settings.smtp_mta_sts_enable
         ? (domain) => sts.find(domain)
         : undefined,

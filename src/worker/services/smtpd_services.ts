@@ -24,6 +24,7 @@ import { noServer } from "../../smtpd/listener/no_server.ts";
 import type { AddressVerification } from "./address_verification.ts";
 import type { AssemblyContext } from "../assembly.ts";
 import type { AuthBackends } from "./auth_services.ts";
+import type { Postmasters } from "./session_notices.ts";
 import type { MailWorld } from "./mail_world.ts";
 import { openSendingAccount } from "./sending_account.ts";
 import { openProbeSender } from "./probe_sender.ts";
@@ -38,6 +39,7 @@ export interface SmtpdParts {
   readonly anvil: Anvil;
   readonly verification: AddressVerification;
   readonly auth: AuthBackends;
+  readonly postmasters: Postmasters;
 }
 
 /** What a session asks for its decisions: policy, names, lists and tables. A session that is only explained asks the same. */
@@ -132,6 +134,7 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     }),
     anvil,
     ...(sending !== undefined && { sending }),
+    postmaster: parts.postmasters.of(service, "smtpd"),
     logins: loginAccount((event) => parts.context.request("login", event), {
       prefixLengths: {
         ipv4: settings.smtpd_client_ipv4_prefix_length,

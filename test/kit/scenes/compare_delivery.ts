@@ -32,6 +32,8 @@ export interface Pair {
   readonly roots: readonly [string, string];
   /** Sends the same mail to both; answers Postfix's result, then ours. `needed` must be in both logs before that. */
   compare(mails: readonly Mail[], needed?: RegExp): Promise<readonly [Result, Result]>;
+  /** The same for sessions, each a list of lines: what to say, each answered before the next one. */
+  converse(sessions: readonly (readonly string[])[], needed?: RegExp): Promise<readonly [Result, Result]>;
   stop(): Promise<void>;
 }
 
@@ -55,6 +57,23 @@ async function send(port: number, { from, to, mail = "", rcpt = "", text = TEXT 
   await session.say("QUIT");
   session.end();
   return /queued as (\w+)$/.exec(reply)![1]!;
+}
+
+/**
+ * Says the lines, each when the one before is answered; one that ends in CR LF is not waited for, and an empty one waits until the
+ * server has hung up. Then hangs up, unless the server has done so. Answers the ids of messages that were accepted.
+ */
+async function sayAll(port: number, lines: readonly string[]): Promise<string[]> {
+  const session = await talk(port);
+  const ids: string[] = [];
+  for (const line of lines) {
+    if (line === "") await session.closed;
+    else if (line.endsWith("\r\n")) session.send(line);
+    else ids.push(.../queued as (\w+)$/.exec(await session.say(line))?.slice(1) ?? []);
+  }
+  session.end();
+  await session.closed;
+  return ids;
 }
 
 /** Ids, times and names of temporary folders become words; addresses of helpers and process ids too. */
@@ -113,11 +132,16 @@ function filesOf(root: string): Record<string, string[]> {
 }
 
 /** Waits until nothing more comes of the accepted messages: sessions, deliveries and notices are over. */
-function atRest(log: () => string, accepted: readonly string[], needed: RegExp): Promise<void> {
+function atRest(
+  log: () => string,
+  accepted: readonly string[],
+  sessions: number,
+  needed: RegExp,
+): Promise<void> {
   return until(
     () => `the end of ${unfinished(log(), accepted)} (${needed}):\n${log().slice(-3000)}`,
     () =>
-      needed.test(log()) && sessionsOver(log()) >= accepted.length &&
+      needed.test(log()) && sessionsOver(log()) >= sessions &&
       unfinished(log(), accepted).length === 0,
   );
 }
@@ -192,32 +216,40 @@ async function pairOf(
   });
   const ours = await openOwn(at(roots[1]), roots[1], master.replaceAll("$root", roots[1]));
   await reachable(port);
+  /** Has all sessions with both, one after the other; each answers the ids of its messages. */
+  const compared = async (
+    sessions: readonly ((port: number) => Promise<readonly string[]>)[],
+    needed = /^/,
+  ): Promise<readonly [Result, Result]> => {
+    const from = { theirs: postfix.log().length, ours: ours.log().length };
+    const accepted = { theirs: [] as string[], ours: [] as string[] };
+    for (const session of sessions) {
+      accepted.theirs.push(...await session(port));
+      accepted.ours.push(...await session(ours.port));
+    }
+    const theirLog = () => bare(postfix.log().slice(from.theirs));
+    const ourLog = () => ours.log().slice(from.ours);
+    await Promise.all([
+      atRest(theirLog, accepted.theirs, sessions.length, needed),
+      atRest(ourLog, accepted.ours, sessions.length, needed),
+    ]);
+    const results = [
+      { lines: linesOf(theirLog(), roots[0]), files: filesOf(roots[0]), owners: ownersOf(roots[0]) },
+      { lines: linesOf(ourLog(), roots[1]), files: filesOf(roots[1]), owners: ownersOf(roots[1]) },
+    ] as const;
+    for (const root of roots) {
+      for (const name of fs.readdirSync(`${root}/mail`)) {
+        fs.rmSync(`${root}/mail/${name}`, { recursive: true });
+      }
+    }
+    return results;
+  };
   return {
     roots,
-    async compare(mails, needed = /^/) {
-      const from = { theirs: postfix.log().length, ours: ours.log().length };
-      const accepted = { theirs: [] as string[], ours: [] as string[] };
-      for (const mail of mails) {
-        accepted.theirs.push(await send(port, mail));
-        accepted.ours.push(await send(ours.port, mail));
-      }
-      const theirLog = () => bare(postfix.log().slice(from.theirs));
-      const ourLog = () => ours.log().slice(from.ours);
-      await Promise.all([
-        atRest(theirLog, accepted.theirs, needed),
-        atRest(ourLog, accepted.ours, needed),
-      ]);
-      const results = [
-        { lines: linesOf(theirLog(), roots[0]), files: filesOf(roots[0]), owners: ownersOf(roots[0]) },
-        { lines: linesOf(ourLog(), roots[1]), files: filesOf(roots[1]), owners: ownersOf(roots[1]) },
-      ] as const;
-      for (const root of roots) {
-        for (const name of fs.readdirSync(`${root}/mail`)) {
-          fs.rmSync(`${root}/mail/${name}`, { recursive: true });
-        }
-      }
-      return results;
-    },
+    compare: (mails, needed) =>
+      compared(mails.map((mail) => async (to: number) => [await send(to, mail)]), needed),
+    converse: (sessions, needed) =>
+      compared(sessions.map((lines) => (to: number) => sayAll(to, lines)), needed),
     async stop() {
       await postfix.stop();
       await ours.stop();

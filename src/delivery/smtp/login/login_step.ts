@@ -11,6 +11,9 @@ import type { Login } from "./password_entry.ts";
 /** Why a client stops that is asked for something in no base64, in Cyrus' words. */
 const NO_BASE64 = "another step is needed in authentication";
 
+/** What of a line of the dialogue nobody else may see: all but the command and the name of the mechanism. */
+const SECRET = /(?<=^AUTH \S+ )[^]+|^(?!AUTH )[^]+/;
+
 /** Logs in where there is a password for the server and it offers AUTH (RFC 4954). */
 export function logIn(logins: ClientLogins): OpeningStep {
   return async (session, context) => {
@@ -135,14 +138,14 @@ class LoginDialogue {
   }
 
   async #say(line: string): Promise<ServerReply | Failure> {
-    await this.#session.write(`${line}\r\n`);
+    await this.#session.command(`${line}\r\n`, line.replace(SECRET, "..."));
     const reply = await this.#session.reply(this.#context.settings.timeouts.hello);
     return isLost(reply) ? lostFailure(this.#session, reply, helloStage(this.#context)) : reply;
   }
 
   /** The server waits for a response, and is told that none will come (RFC 4954 §4). */
   async #giveUp(why: string): Promise<Failure> {
-    await this.#session.write("*\r\n");
+    await this.#session.command("*\r\n");
     return this.#cannot(why);
   }
 
@@ -159,6 +162,7 @@ class LoginDialogue {
     const isSoft = this.#logins.settings.softBounce || this.#login.secret.is === "token";
     const softened = isSoft && reply.status.startsWith("5");
     const status = softened ? `4${reply.status.slice(1)}` : reply.status;
+    this.#session.refused(reply);
     return refusal(peer.host, reply, `${what}; server ${server} said: ${reply.text}`, status);
   }
 }

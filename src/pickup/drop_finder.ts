@@ -55,6 +55,7 @@ export class DropFinder {
 
   #whyNoDrop(name: string, state: HandedState): string | undefined {
     if (!state.isPlain) return "it is no plain file";
+    if (state.links !== 1) return `it has ${state.links} hard links`;
     if (!isDropName(name)) return "its name is none of a drop";
     // The time of a change of its bookkeeping is the system's: users cannot set it.
     if (!state.isWhole && this.#now() - state.ctime > GIVEN_UP) return "it was never finished";

@@ -12,7 +12,7 @@ import { type Fate, submitDrop } from "./submit_drop.ts";
 import { WaitingDrops } from "./waiting_drops.ts";
 
 /** So many drops become messages at a time: enough for one sync of the queue to serve many, and few enough beside the network's mail. */
-const AT_A_TIME = 50;
+const AT_A_TIME = 100;
 /** Names that were heard of and not looked at yet, at most: beyond, everything is looked at. */
 const MOST_HEARD = 1000;
 /** Files that are being written are looked at again, in milliseconds; so many at most, beside the look at everything. */

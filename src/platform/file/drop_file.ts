@@ -46,6 +46,6 @@ export function makeNewFile(folder: string, name: string, mode: number): NewFile
           throw error;
         }
       }),
-    discard: () => end(() => fs.unlinkSync(path)),
+    discard: () => end(() => fs.rmSync(path, { force: true })),
   };
 }

@@ -50,8 +50,8 @@ export class ShardCustody implements Custody {
   }
 
   async #syncBoth(): Promise<void> {
-    if (this.#source !== undefined) await this.#disk.syncDirectory(this.#source);
-    await this.#sync.request();
+    const source = this.#source === undefined ? undefined : this.#disk.syncDirectory(this.#source);
+    await Promise.all([source, this.#sync.request()]);
   }
 
   drop(id: QueueId): void {

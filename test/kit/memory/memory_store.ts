@@ -1,4 +1,5 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Custody } from "../../../src/queue/custody.ts";
 import type { Envelope, QueueId } from "../../../src/queue/envelope.ts";
 import {
@@ -98,11 +99,13 @@ class Memory implements MemoryStore {
     this.#now = now;
   }
 
-  /** The files stay where they are: there is no restart that could come in between. */
+  /** In a folder beside the one that files come from; there is no restart that anything could be left over. */
   readonly custody: Custody = {
     take: (path, id) => {
       if (!existsSync(path)) return false;
-      this.#files.set(id, path);
+      this.#files.set(id, join(dirname(path), "../custody", id));
+      mkdirSync(join(dirname(path), "../custody"), { recursive: true });
+      renameSync(path, this.custody.path(id));
       return true;
     },
     secured: () => Promise.resolve(),

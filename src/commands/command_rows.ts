@@ -98,6 +98,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "show a message of the queue",
     load: async () => (await import("./queue/postcat.ts")).postcat,
   },
+  qshape: {
+    group: "queue",
+    summary: "count the queue by domain and age",
+    load: async () => (await import("./queue/qshape.ts")).qshape,
+  },
   postlog: {
     group: "mail",
     summary: "write to the mail log",

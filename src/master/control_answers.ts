@@ -138,6 +138,10 @@ export function controlService(parts: AnswerParts): ControlService {
     flush_site: async ({ args, signal }) => together(await askAll(serving(), "flush_site", args, { signal })),
     cat: async ({ args, row, signal }) =>
       sum(await askAll(serving(), "cat", args, { signal, rows: rowsTo<"cat">(row) })),
+    async why({ args, signal }) {
+      const all = await askAll(serving(), "why", args, { signal });
+      return all.find(({ found }) => found !== undefined) ?? {};
+    },
     explain: async ({ items, signal }) =>
       await askOne(serving(), "explain", { words: await wordsOf(items) }, { signal }),
     async log({ args, items }) {

@@ -3,6 +3,7 @@ import type { Envelope, QueueId } from "../queue/envelope.ts";
 import type { Content, RecipientChange, RecipientState, StoredMessage } from "../queue/store.ts";
 import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { ReportedRecipient } from "../bounce/bouncer.ts";
+import type { WaitingFor } from "./active_look.ts";
 import type { Probe } from "./probe.ts";
 
 /** A message of the active queue: one run over its recipients that are still to be delivered. */
@@ -45,8 +46,16 @@ export interface ActiveMessage {
   putBack?: boolean;
   /** An operator has taken it out of its run; `gone` when it is deleted. */
   recalled?: "back" | "gone";
-  /** Where its recipients wait, or have waited; each takes those out that have not been handed to an agent and answers how many. */
-  jobs?: { readonly withdraw: () => number }[];
+  /** Where its recipients wait, or have waited. */
+  jobs?: ActiveJob[];
+}
+
+/** Recipients of a message at one destination. */
+export interface ActiveJob {
+  /** Takes those out that have not been handed to an agent, and answers how many. */
+  readonly withdraw: () => number;
+  /** How it stands with them; undefined when none waits or is with an agent. */
+  readonly look: () => WaitingFor | undefined;
 }
 
 /** What a notice is due for: a recipient and one or more results. */

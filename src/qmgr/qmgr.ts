@@ -11,6 +11,7 @@ import type { Envelope, QueueId } from "../queue/envelope.ts";
 import type { MoveEffect, QueueStore } from "../queue/store.ts";
 import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { Route, Router } from "../routing/route.ts";
+import type { ActiveLook } from "./active_look.ts";
 import type { ActiveMessage } from "./active_message.ts";
 import { assign, type Assignment, delayed, destinationKey } from "./assign.ts";
 import { ActiveQueue } from "./active_queue.ts";
@@ -82,6 +83,8 @@ export interface Qmgr {
   forgetDead(): void;
   /** Looks for due messages now (after an unhold, an expire, an adoption). */
   wake(): void;
+  /** How it stands with a message that is active; undefined when it is not. */
+  look(id: QueueId): ActiveLook | undefined;
   counts(): QmgrCounts;
 }
 
@@ -170,6 +173,13 @@ class QueueManager implements Qmgr {
   probe(probe: Probe): void {
     if (this.#stopping) return probe.ended("lost");
     this.#active.admit(probe);
+  }
+
+  look(id: QueueId): ActiveLook | undefined {
+    const message = this.#active.get(id);
+    if (message === undefined) return undefined;
+    const destinations = (message.jobs ?? []).flatMap((job) => job.look() ?? []);
+    return { since: message.activeSince, destinations };
   }
 
   forgetDead(): void {
@@ -487,8 +497,8 @@ class QueueManager implements Qmgr {
   }
 
   /** A delivery is over: whoever waits for room comes first. */
-  #finished({ transport, destination }: Delivery, deadSite: RecipientDetail | undefined): void {
-    transport.finished(destination, deadSite);
+  #finished(delivery: Delivery, deadSite: RecipientDetail | undefined): void {
+    delivery.transport.finished(delivery, deadSite);
     this.#room.fill(() => this.#running.size);
   }
 

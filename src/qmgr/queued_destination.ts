@@ -69,6 +69,8 @@ export interface Job extends HeapItem {
   /** Indexes in the envelope; those before `next` have been handed out. */
   readonly recipients: readonly number[];
   next: number;
+  /** Of those, how many are with an agent. */
+  withAgent: number;
   /** When its next delivery is due, in turns of the transport. */
   turn: number;
   /** Order of creation: first come, first served among equal turns. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { Heap } from "../base/heap.ts";
 import type { RecipientDetail } from "../message/recipient_detail.ts";
+import type { WaitingFor } from "./active_look.ts";
 import type { ActiveMessage } from "./active_message.ts";
 import {
   type Destination,
@@ -18,6 +19,7 @@ export interface Delivery {
   readonly transport: Transport;
   readonly destination: Destination;
   readonly message: ActiveMessage;
+  readonly job: Job;
   /** Indexes in the envelope. */
   readonly recipients: readonly number[];
   /** More is waiting for this destination. */
@@ -102,10 +104,14 @@ export class Transport {
       next: 0,
       turn: share.turn,
       order: this.#order++,
+      withAgent: 0,
       heapAt: -1,
     };
     destination.jobs.push(job);
-    (share.message.jobs ??= []).push({ withdraw: () => this.#withdraw(job) });
+    (share.message.jobs ??= []).push({
+      withdraw: () => this.#withdraw(job),
+      look: () => this.#look(job),
+    });
     this.#place(destination);
   }
 
@@ -115,6 +121,22 @@ export class Transport {
     job.destination.jobs.remove(job);
     this.#place(job.destination);
     return job.recipients.length - job.next;
+  }
+
+  #look({ destination, recipients, next, heapAt, withAgent }: Job): WaitingFor | undefined {
+    const waiting = heapAt < 0 ? 0 : recipients.length - next;
+    if (waiting === 0 && withAgent === 0) return undefined;
+    const { nexthop, running, window, pausedUntil } = destination;
+    const until = Math.max(pausedUntil, this.#pausedUntil);
+    return {
+      transport: this.name,
+      nexthop,
+      withAgent,
+      waiting,
+      running,
+      limit: Math.min(window.size, this.#processLimit, Number.MAX_SAFE_INTEGER),
+      ...(until > this.#world.clock.now() && { pausedUntil: until }),
+    };
   }
 
   /** Starts as many deliveries as limits allow. */
@@ -127,7 +149,11 @@ export class Transport {
   }
 
   /** A delivery is over. `deadSite` when the destination could not be reached. */
-  finished(destination: Destination, deadSite: RecipientDetail | undefined): void {
+  finished(
+    { destination, job, recipients }: Pick<Delivery, "destination" | "job" | "recipients">,
+    deadSite: RecipientDetail | undefined,
+  ): void {
+    job.withAgent -= recipients.length;
     this.#running--;
     destination.running--;
     const now = this.#world.clock.now();
@@ -176,6 +202,7 @@ export class Transport {
       ? job.recipients
       : job.recipients.slice(job.next, end);
     job.next = end;
+    job.withAgent += recipients.length;
     if (end === job.recipients.length) destination.jobs.pop();
     else {
       job.turn = ++job.share.turn;
@@ -185,7 +212,7 @@ export class Transport {
     this.#running++;
     this.#place(destination);
     const more = destination.jobs.size > 0;
-    this.#world.start({ transport: this, destination, message: job.share.message, recipients, more });
+    this.#world.start({ transport: this, destination, message: job.share.message, job, recipients, more });
   }
 
   /** Puts a destination where it belongs: among the ready, the paused, the waiting, or out. */

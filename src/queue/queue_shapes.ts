@@ -51,6 +51,7 @@ export const queueListing: Shape<QueueListing> = record<QueueListing>({
   size: count,
   sender: TEXT,
   forcedExpire: flag,
+  due: optional(finite),
   recipients: list(
     record<ListedRecipient>({
       address: TEXT,

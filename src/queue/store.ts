@@ -112,6 +112,8 @@ export interface QueueListing {
   readonly size: number;
   readonly sender: string;
   readonly forcedExpire: boolean;
+  /** When a deferred message is tried again, milliseconds since 1970. */
+  readonly due?: number;
   /** Those to whom it is still to be delivered, and what their last attempt came to. */
   readonly recipients: readonly ListedRecipient[];
 }

@@ -85,6 +85,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
       pickup.start();
     },
     forgetDead: () => qmgr.forgetDead(),
+    look: (id) => qmgr.look(id),
     flushSite: openFlush(configuration.settings, {
       openTables: world.openTables,
       log,

@@ -5,6 +5,8 @@ import type { FlushSite } from "../flush/flush.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
+import type { ActiveLook } from "../qmgr/active_look.ts";
+import type { QueueId } from "../queue/envelope.ts";
 import type { QueueStore } from "../queue/store.ts";
 import type { TlsFiles } from "../tls/tls_files.ts";
 import type { AskMaster } from "./protocol/master_verbs.ts";
@@ -41,6 +43,8 @@ export interface Assembly {
   wake(): void;
   /** Destinations that could not be reached are tried again (`postqueue -f`). */
   forgetDead(): void;
+  /** How it stands with a message that is active. */
+  look(id: QueueId): ActiveLook | undefined;
   /** Makes the deferred mail for a site due, as far as this worker has it. */
   readonly flushSite: FlushSite;
   /** What address probes have found. */

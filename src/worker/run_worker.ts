@@ -217,6 +217,7 @@ class Worker {
       pickup: () => assembly.pickup(),
       wake: () => assembly.wake(),
       forgetDead: () => assembly.forgetDead(),
+      look: (id) => assembly.look(id),
       flushSite: assembly.flushSite,
     };
   }

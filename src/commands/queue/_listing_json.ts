@@ -11,7 +11,7 @@ export class ListingJson {
   readonly #more: boolean;
   #open = false;
 
-  /** With `more` a recipient has also what Postfix 3.7 does not tell: orig_address and delay_status. */
+  /** With `more` there is what Postfix 3.7 does not tell: next_attempt, and of a recipient orig_address and delay_status. */
   constructor(options: { readonly nobody: string; readonly more: boolean }) {
     this.#nobody = options.nobody;
     this.#more = options.more;
@@ -25,7 +25,13 @@ export class ListingJson {
     const sender = shownAddress(row.sender === "" ? this.#nobody : row.sender);
     return `${before}{"queue_name": "${row.queue}", "queue_id": "${row.id}", ` +
       `"arrival_time": ${Math.floor(row.arrival / 1000)}, "message_size": ${row.size}, ` +
-      `"forced_expire": ${row.forcedExpire}, "sender": ${quoted(sender)}, "recipients": [${recipients}`;
+      `"forced_expire": ${row.forcedExpire}, ${this.#nextAttempt(row)}"sender": ${
+        quoted(sender)
+      }, "recipients": [${recipients}`;
+  }
+
+  #nextAttempt({ due }: QueueRow): string {
+    return this.#more && due !== undefined ? `"next_attempt": ${Math.ceil(due / 1000)}, ` : "";
   }
 
   #recipient({ address, original, why, status }: ListedRecipient): string {

@@ -5,6 +5,7 @@ import type { CommandContext } from "../command.ts";
 import { settingsOf } from "../service_control.ts";
 import { flushAll, flushMessage, flushSite } from "./_flush.ts";
 import { type PostqueueOptions, readPostqueueOptions } from "./_postqueue_options.ts";
+import { tellWhy } from "./_why.ts";
 import { showQueue } from "./_show_queue.ts";
 
 const USAGE = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site";
@@ -19,9 +20,13 @@ look after the queue: list it, or have the running service try mail now
   -i queueid         try this message now
   -s site            try the mail for a site of fast_flush_domains now
 
-beyond Postfix, with -p or -j, or alone
+beyond Postfix
 
-  --json             as -j, with orig_address and delay_status
+  --why QUEUEID      what holds this message now, when it goes on, what was said last
+  --json             as -j, and next_attempt, orig_address, delay_status; of --why too
+
+of -p and -j, by themselves of -p
+
 ${FILTER_HELP}`;
 
 /** Every failure of postqueue(1) ends with EX_UNAVAILABLE, whatever it was (observed). */
@@ -41,6 +46,8 @@ const MODES: Readonly<
     showQueue(configuration, { program: "postqueue", as: json ? "more json" : "json", filter }),
   p: (configuration, { filter, json }) =>
     showQueue(configuration, { program: "postqueue", as: json ? "more json" : "text", filter }),
+  why: (configuration, { argument, json }) =>
+    tellWhy(configuration, { program: "postqueue", id: argument, json }),
 };
 
 /** `mta postqueue` (postqueue(1)). */

@@ -82,11 +82,12 @@ function tableOf(
 }
 
 function jsonOf(counts: QshapeCounts, { shape, leastChildren }: QshapeOptions): string {
-  const [, ...ages] = qshapeHeads(shape);
+  // Where each column ends; the last one does not.
+  const minutes = qshapeHeads(shape).slice(1, -1).map(Number);
   const domains = counts.rows(leastChildren).map(({ domain, counts: [total, ...ofAge] }) => ({
     domain,
     total,
     counts: ofAge,
   }));
-  return `${JSON.stringify({ minutes: ages, domains })}\n`;
+  return `${JSON.stringify({ minutes, domains })}\n`;
 }

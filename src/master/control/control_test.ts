@@ -41,6 +41,7 @@ const idle: ControlService = {
   flush_site: () => Promise.resolve("started"),
   move: () => Promise.resolve(null),
   cat: () => Promise.resolve(0),
+  why: () => Promise.resolve({}),
   explain: () => Promise.reject(new Error("not asked")),
   log: () => Promise.resolve(0),
   pickup: () => Promise.resolve(null),
@@ -256,5 +257,5 @@ test("a user's name is asked for once in a while, not at each connection", () =>
 test("verbs are those of the table and nothing that an object has besides", () => {
   expect(isVerb("list")).toBe(true);
   for (const name of ["toString", "constructor", "__proto__", ""]) expect(isVerb(name)).toBe(false);
-  expect(Object.values(VERBS).filter(({ mayUse }) => mayUse !== "owner")).toHaveLength(8);
+  expect(Object.values(VERBS).filter(({ mayUse }) => mayUse !== "owner")).toHaveLength(9);
 });

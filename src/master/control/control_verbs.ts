@@ -24,6 +24,7 @@ import { type QueueFilter, queueFilter } from "../../queue/filter/queue_filter.t
 import { type MessagePiece, messagePiece, type QueueRow, queueRow } from "./queue_rows.ts";
 import { type AcmeStatus, acmeStatus } from "./acme_status.ts";
 import { type ServiceStatus, serviceStatus } from "./service_status.ts";
+import { type WhyWaiting, whyWaitingShape } from "./why_waiting.ts";
 
 /** No arguments. */
 export type None = Readonly<Record<never, never>>;
@@ -98,6 +99,8 @@ export interface ControlVerbs {
   readonly move: Verbal<MoveArgs & Which, null, { readonly item: QueueId; readonly row: MoveStep }>;
   /** postcat -q; 0 and no rows when it is not there. */
   readonly cat: Verbal<{ readonly id: QueueId }, number, { readonly row: MessagePiece }>;
+  /** What holds a message, when that ends, what was said last; nothing when it is not in the queue. */
+  readonly why: Verbal<{ readonly id: QueueId }, { readonly found?: WhyWaiting }>;
   /** A session as `mta explain` is given it, word by word, by what the service has loaded. */
   readonly explain: Verbal<None, RunningAnswer, { readonly item: string }>;
   /** How it stands with the certificate of acme_domains; nothing while there are none. */
@@ -204,6 +207,12 @@ export const VERBS: { readonly [V in Verb]: VerbRow<V> } = {
     result: count,
     ...NO_STREAMS,
     row: messagePiece,
+  },
+  why: {
+    mayUse: "authorized_mailq_users",
+    args: record<ArgsOf<"why">>({ id: queueId }),
+    result: record<ResultOf<"why">>({ found: optional(whyWaitingShape) }),
+    ...NO_STREAMS,
   },
   explain: {
     mayUse: "owner",

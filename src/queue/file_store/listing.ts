@@ -179,6 +179,7 @@ function row(
     size: index.size[slot]!,
     sender: envelope.sender,
     forcedExpire: (index.flags[slot]! & FLAG.expire) !== 0,
+    ...(index.queue[slot] === QUEUE.deferred && { due: index.due[slot]! }),
     recipients: envelope.recipients.flatMap((recipient, at) => {
       const state = states[at];
       return state?.is === "pending" ? [listed(recipient, state.why)] : [];

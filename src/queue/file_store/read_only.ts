@@ -99,6 +99,8 @@ async function readStored(shard: Shard, slot: number): Promise<StoredMessage> {
       content: spooled ? spooledOf(shard, slot, record.content) : memoryContent(record.content),
       warned: (flags & FLAG.warned) !== 0,
       forcedExpire: (flags & FLAG.expire) !== 0,
+      requeue: (flags & FLAG.requeue) !== 0,
+      heldByOperator: (flags & FLAG.byOperator) !== 0,
     };
   } catch (error) {
     throw queueFault(`open message ${id}`, error);

@@ -14,6 +14,7 @@ import { type RunningAnswer, runningAnswer } from "../../explain/explanation_sha
 import type { FlushAnswer } from "../../flush/flush.ts";
 import { flushAnswer, MOVE_ARGS, type MoveArgs, words } from "../../master/control/control_verbs.ts";
 import { type MessagePiece, messagePiece, type QueueRow, queueRow } from "../../master/control/queue_rows.ts";
+import { type WhyWaiting, whyWaitingShape } from "../../master/control/why_waiting.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import { type MoveStep, moveStep } from "../../queue/move_shapes.ts";
 import { queueCounts, queueId, queueName } from "../../queue/queue_shapes.ts";
@@ -47,6 +48,7 @@ export interface WorkerVerbs {
   /** One queue at a time, so that master can have those of all workers in the order of a listing. */
   readonly list: Verbal<ListArgs, number, QueueRow>;
   readonly cat: Verbal<{ readonly id: QueueId }, number, MessagePiece>;
+  readonly why: Verbal<{ readonly id: QueueId }, { readonly found?: WhyWaiting }>;
   readonly counts: Verbal<None, QueueCounts>;
   readonly flush: Verbal<Ids, number>;
   readonly flush_site: Verbal<{ readonly site: string }, FlushAnswer>;
@@ -99,6 +101,11 @@ export const WORKER_VERBS: { readonly [V in WorkerVerb]: VerbShapes<V> } = {
     args: record<WorkerArgs<"cat">>({ id: queueId }),
     rows: list(messagePiece, MOST_ROWS),
     result: count,
+  },
+  why: {
+    args: record<WorkerArgs<"why">>({ id: queueId }),
+    rows: noRows,
+    result: record<WorkerResult<"why">>({ found: optional(whyWaitingShape) }),
   },
   counts: { args: none, rows: noRows, result: queueCounts },
   flush,

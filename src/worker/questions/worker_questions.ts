@@ -5,6 +5,7 @@ import { ServiceFault } from "../../master/control/service_fault.ts";
 import { wanted } from "../../queue/filter/wanted.ts";
 import { move, release } from "./queue_moves.ts";
 import { gentlePace } from "./gentle_pace.ts";
+import { whyWaiting } from "../../master/control/why_waiting.ts";
 import { messagePieces, queueRows } from "../../master/control/queue_rows_of.ts";
 import { RowBatch } from "./row_batch.ts";
 import type { SendRows, WorkerParts } from "./worker_parts.ts";
@@ -72,6 +73,16 @@ async function cat(
   return 1;
 }
 
+async function why(
+  { store, look, configuration }: WorkerParts,
+  { id }: WorkerArgs<"why">,
+): Promise<WorkerResult<"why">> {
+  const row = await store.find(id);
+  if (row === undefined) return {};
+  const { settings: lifetimes } = configuration;
+  return { found: whyWaiting(row, await store.open(id), { lifetimes, active: look(id) }) };
+}
+
 /** Sessions that are explained at a time: mail goes first. */
 const MOST_EXPLAINED = 4;
 let explained = 0;
@@ -101,6 +112,7 @@ function nothing(act: (parts: WorkerParts) => void): (parts: WorkerParts) => nul
 export const WORKER_ANSWERS: { readonly [V in WorkerVerb]: Answer<V> } = {
   list,
   cat,
+  why,
   counts: ({ store }) => store.counts(),
   explain: explainFor,
   flush,

@@ -28,6 +28,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "make, ask and change alias tables",
     load: async () => (await import("./table/postalias.ts")).postalias,
   },
+  postsuper: {
+    group: "queue",
+    summary: "delete, hold, release, expire, requeue messages",
+    load: async () => (await import("./queue/postsuper.ts")).postsuper,
+  },
   serve: {
     group: "service",
     summary: "run in the foreground, log on standard output (also: start-fg)",

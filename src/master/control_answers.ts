@@ -2,6 +2,7 @@ import type { LoginLedger } from "../anvil/login_ledger.ts";
 import { Misfit } from "../base/shape.ts";
 import { together } from "../flush/flush.ts";
 import type { QueueId } from "../queue/envelope.ts";
+import { inOrder, type MoveStep } from "../queue/move_shapes.ts";
 import { type QueueCounts, QUEUES_IN_ORDER } from "../queue/store.ts";
 import { MOST_IDS, type WorkerRow, type WorkerVerb } from "../worker/protocol/worker_verbs.ts";
 import type { ControlService } from "./control/control_session.ts";
@@ -128,11 +129,19 @@ export function controlService(parts: AnswerParts): ControlService {
       }
       return moved;
     },
+    async damage({ signal }) {
+      const answers = await askAll(serving(), "damage", {}, { signal });
+      return { found: answers.flatMap(({ found }) => found ?? []) };
+    },
     async move({ args: { all, ...args }, items, row, signal }) {
-      const options = { signal, rows: rowsTo<"move">(row) };
       const holders = () => [...serving(), ...parts.draining()];
-      if (all === true) await askAll(holders(), "move", args, options);
-      else for await (const ids of batches(items)) await askAll(holders(), "move", { ...args, ids }, options);
+      if (all === true) await askAll(holders(), "move", args, { signal, rows: rowsTo<"move">(row) });
+      else {for await (const ids of batches(items)) {
+          const steps: MoveStep[] = [];
+          const rows = (some: readonly MoveStep[]) => void steps.push(...some);
+          await askAll(holders(), "move", { ...args, ids }, { signal, rows });
+          for (const step of inOrder(steps, ids)) await row(step);
+        }}
       return null;
     },
     flush_site: async ({ args, signal }) => together(await askAll(serving(), "flush_site", args, { signal })),

@@ -94,10 +94,15 @@ export interface Moved {
   readonly effect: MoveEffect;
 }
 
+/** Where postsuper(1) finds messages: what waits to go through cleanup(8) again is in the maildrop. */
+export type MoveQueue = QueueName | "maildrop";
+
 /** Which messages a move is for. */
 export interface Selection {
   /** Without them all that are in the queue when the move begins. */
   readonly ids?: readonly QueueId[];
+  /** Only those that are in one of these. */
+  readonly queues?: readonly MoveQueue[];
   /** Only those of them that are so; `matches` is not asked about ids. */
   readonly wanted?: Wanted;
   /** Nothing is changed; what would be is told. */

@@ -40,6 +40,7 @@ const idle: ControlService = {
   flush: () => Promise.resolve(0),
   flush_site: () => Promise.resolve("started"),
   move: () => Promise.resolve(null),
+  damage: () => Promise.resolve({ found: [] }),
   cat: () => Promise.resolve(0),
   why: () => Promise.resolve({}),
   explain: () => Promise.reject(new Error("not asked")),

@@ -17,9 +17,9 @@ import type { FlushAnswer } from "../../flush/flush.ts";
 import { type RunningAnswer, runningAnswer } from "../../explain/explanation_shape.ts";
 import type { Level } from "../../observe/event.ts";
 import type { QueueId } from "../../queue/envelope.ts";
-import { type MoveStep, moveStep, queueMove } from "../../queue/move_shapes.ts";
-import { queueCounts, queueId, queueName } from "../../queue/queue_shapes.ts";
-import type { QueueCounts, QueueMove, QueueName } from "../../queue/store.ts";
+import { moveQueue, type MoveStep, moveStep, queueMove } from "../../queue/move_shapes.ts";
+import { queueCounts, queueId } from "../../queue/queue_shapes.ts";
+import type { MoveQueue, QueueCounts, QueueMove } from "../../queue/store.ts";
 import { type QueueFilter, queueFilter } from "../../queue/filter/queue_filter.ts";
 import { type MessagePiece, messagePiece, type QueueRow, queueRow } from "./queue_rows.ts";
 import { type AcmeStatus, acmeStatus } from "./acme_status.ts";
@@ -57,7 +57,7 @@ type Flush = Verbal<Which, number, { readonly item: QueueId }>;
 export interface MoveArgs {
   readonly move: QueueMove;
   /** Only those in one of these queues. */
-  readonly queues?: readonly QueueName[];
+  readonly queues?: readonly MoveQueue[];
   /** Only those that it means; for all, not for ids. */
   readonly filter?: QueueFilter;
   /** Nothing is changed. */
@@ -69,7 +69,7 @@ export interface MoveArgs {
 /** The check of them. */
 export const MOVE_ARGS: FieldShapes<MoveArgs> = {
   move: queueMove,
-  queues: optional(list(queueName, 10)),
+  queues: optional(list(moveQueue, 10)),
   filter: optional(queueFilter),
   dryRun: optional(flag),
   each: optional(flag),
@@ -97,6 +97,8 @@ export interface ControlVerbs {
   readonly flush_site: Verbal<{ readonly site: string }, FlushAnswer>;
   /** postsuper(1) -h, -H, -e, -f, -d, -r: each step that is durable is a row. */
   readonly move: Verbal<MoveArgs & Which, null, { readonly item: QueueId; readonly row: MoveStep }>;
+  /** What damage was found in the queue and not yet cleared away, in sentences (postsuper -s). */
+  readonly damage: Verbal<None, { readonly found: readonly string[] }>;
   /** postcat -q; 0 and no rows when it is not there. */
   readonly cat: Verbal<{ readonly id: QueueId }, number, { readonly row: MessagePiece }>;
   /** What holds a message, when that ends, what was said last; nothing when it is not in the queue. */
@@ -200,6 +202,12 @@ export const VERBS: { readonly [V in Verb]: VerbRow<V> } = {
     item: queueId,
     row: moveStep,
     takesItems: true,
+  },
+  damage: {
+    mayUse: "mail_owner",
+    args: none,
+    result: record<ResultOf<"damage">>({ found: list(text(4096), 10_000) }),
+    ...NO_STREAMS,
   },
   cat: {
     mayUse: "mail_owner",

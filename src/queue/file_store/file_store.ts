@@ -61,6 +61,16 @@ export async function openFileStore(options: FileStoreOptions): Promise<QueueSto
   return new FileStore(shard, number, world);
 }
 
+/** The same for one shard; undefined when another process owns it. */
+export async function openShardNow(
+  options: FileStoreOptions,
+  number: number,
+): Promise<QueueStore | undefined> {
+  const world = storeWorld(options);
+  const shard = await Shard.open({ ...world, name: nameOf(number), mode: "write" });
+  return shard === undefined ? undefined : new FileStore(shard, number, world);
+}
+
 function nameOf(shard: number): string {
   if (Number.isInteger(shard) && shard >= 0 && shard <= MAX_SHARD) return shardName(shard);
   throw new QueueFault(`open shard ${shard}`, `a shard's number is 0 to ${MAX_SHARD}`);

@@ -2,7 +2,7 @@ import { pauseWhenDue } from "../../base/pause_when_due.ts";
 import type { QueueId } from "../envelope.ts";
 import { type MessageIndex, QUEUE } from "../index/message_index.ts";
 import { FLAG } from "../log/record.ts";
-import type { Moved, MoveEffect, QueueMove, Selection, Wanted } from "../store.ts";
+import type { Moved, MoveEffect, MoveQueue, QueueMove, Selection, Wanted } from "../store.ts";
 import { listStamped } from "./listing.ts";
 import type { RecentMessages } from "./recent.ts";
 import type { Shard } from "./shard.ts";
@@ -32,6 +32,8 @@ const EFFECTS: Readonly<Record<QueueMove, (flags: number) => readonly MoveEffect
   requeue: (flags) => (flags & FLAG.requeue) === 0 ? ["requeued"] : [],
 };
 
+const isDue = (effect: MoveEffect) => effect === "released" || effect === "requeued";
+
 function released(flags: number): readonly MoveEffect[] {
   return (flags & FLAG.hold) === 0 ? [] : ["released"];
 }
@@ -58,7 +60,11 @@ export class Moves {
       const moved = dryRun ? slots.flatMap((slot) => this.#effects(move, slot)) : this.#moveAll(move, slots);
       // Also where nothing was changed: what was already so may not be durable yet.
       if (!dryRun && slots.length > 0) await this.#options.flush();
-      yield moved;
+      try {
+        yield moved;
+      } finally {
+        if (!dryRun && moved.some(({ effect }) => isDue(effect))) this.#options.announce();
+      }
       const pause = pauseWhenDue();
       if (pause !== undefined) await pause;
     }
@@ -79,7 +85,6 @@ export class Moves {
         all.push(moved);
       }
     }
-    if (all.some(({ effect }) => effect === "released" || effect === "requeued")) this.#options.announce();
     return all;
   }
 
@@ -109,17 +114,18 @@ export class Moves {
    * The messages that a selection means, some at a time, each step as a function that says at once which slots they have: until it is
    * asked they may leave. What comes into the queue meanwhile is not among them.
    */
-  async *#steps({ ids, wanted = {} }: Selection): AsyncGenerator<() => readonly number[]> {
+  async *#steps({ ids, queues, wanted = {} }: Selection): AsyncGenerator<() => readonly number[]> {
     const { shard: { index }, step: size } = this.#options;
+    const isIn = (slot: number) => isWanted(index, slot, wanted) && isInOne(index, slot, queues);
     if (ids !== undefined) {
       for (let at = 0; at < ids.length; at += size) {
         const some = ids.slice(at, at + size);
-        yield () => found(some, index).filter((slot) => isWanted(index, slot, wanted));
+        yield () => found(some, index).filter(isIn);
       }
       return;
     }
     const stamps = index.stamps();
-    const isMeant = (slot: number) => index.stamp[slot] === stamps[slot] && isWanted(index, slot, wanted);
+    const isMeant = (slot: number) => index.stamp[slot] === stamps[slot] && isIn(slot);
     const steps = wanted.matches === undefined
       ? inSteps(stamps.length, size, isMeant)
       : this.#matching(wanted, stamps);
@@ -158,12 +164,17 @@ function found(ids: readonly QueueId[], index: MessageIndex): readonly number[] 
   return [...new Set(ids.map((id) => index.find(id)))].filter((slot) => slot >= 0);
 }
 
-/** Whether a message is in one of the queues and of the age; what waits for cleanup(8) is in none, as in Postfix's maildrop. */
+/** Whether a message is in a queue and of an age that is wanted. */
 function isWanted(index: MessageIndex, slot: number, { queues, before }: Wanted): boolean {
   if (index.queue[slot] === QUEUE.free) return false;
   if (before !== undefined && index.arrival[slot]! > before) return false;
+  return queues?.includes(index.queueName(slot)) !== false;
+}
+
+/** Whether a message is in one of the queues as postsuper(1) knows them. */
+function isInOne(index: MessageIndex, slot: number, queues: readonly MoveQueue[] | undefined): boolean {
   if (queues === undefined) return true;
-  return (index.flags[slot]! & FLAG.requeue) === 0 && queues.includes(index.queueName(slot));
+  return queues.includes((index.flags[slot]! & FLAG.requeue) === 0 ? index.queueName(slot) : "maildrop");
 }
 
 /** What the effects are, in the index. An active message goes where it belongs when its run ends. */
@@ -174,20 +185,21 @@ const CHANGES: Readonly<
     index.flags[slot]! |= FLAG.hold | FLAG.byOperator;
     if (index.queue[slot] !== QUEUE.active) index.move(slot, QUEUE.hold);
   },
-  released(index, slot, now) {
+  /** Its time is the one that it had, as in Postfix. */
+  released(index, slot) {
     index.flags[slot]! &= ~(FLAG.hold | FLAG.byOperator);
-    if (index.queue[slot] === QUEUE.hold) makeDue(index, slot, now);
+    if (index.queue[slot] === QUEUE.hold) toDeferred(index, slot, index.due[slot]!);
   },
   expired(index, slot) {
     index.flags[slot]! |= FLAG.expire;
   },
   requeued(index, slot, now) {
     index.flags[slot] = (index.flags[slot]! | FLAG.requeue) & ~(FLAG.hold | FLAG.byOperator);
-    if (index.queue[slot] !== QUEUE.active) makeDue(index, slot, now);
+    if (index.queue[slot] !== QUEUE.active) toDeferred(index, slot, now);
   },
 };
 
-function makeDue(index: MessageIndex, slot: number, now: number): void {
+function toDeferred(index: MessageIndex, slot: number, due: number): void {
   index.flags[slot]! |= FLAG.deferred;
-  index.move(slot, QUEUE.deferred, now);
+  index.move(slot, QUEUE.deferred, due);
 }

@@ -1,19 +1,10 @@
 import { systemClock } from "../../base/clock.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import { wanted } from "../../queue/filter/wanted.ts";
-import { stepOf } from "../../queue/move_shapes.ts";
-import type { Moved, MoveEffect, QueueName, QueueStore, Wanted } from "../../queue/store.ts";
+import { EFFECT_WORDS, stepOf } from "../../queue/move_shapes.ts";
+import type { Moved, QueueStore } from "../../queue/store.ts";
 import type { WorkerArgs } from "../protocol/worker_verbs.ts";
 import type { SendRows, WorkerParts } from "./worker_parts.ts";
-
-/** What postsuper(1) says of a message. */
-export const EFFECT_WORDS: Readonly<Record<MoveEffect, string>> = {
-  held: "placed on hold",
-  released: "released from hold",
-  expired: "expired",
-  deleted: "removed",
-  requeued: "requeued",
-};
 
 /** What an operator does to messages (postsuper(1)); whoever goes away ends it after the current step. */
 export async function move(
@@ -21,7 +12,7 @@ export async function move(
   { move, ids, queues, filter = {}, dryRun = false, each = false }: WorkerArgs<"move">,
   rows: SendRows<"move">,
 ): Promise<null> {
-  const selection = { ids, wanted: within(wanted(filter, systemClock.now()), queues), dryRun };
+  const selection = { ids, queues, wanted: wanted(filter, systemClock.now()), dryRun };
   for await (const moved of store.move(move, selection)) {
     if (each && !dryRun) {
       for (const { id, effect } of moved) {
@@ -31,12 +22,6 @@ export async function move(
     await rows([stepOf(moved, each)]);
   }
   return null;
-}
-
-/** What is wanted, of these queues only. */
-function within(wanted: Wanted, queues: readonly QueueName[] | undefined): Wanted {
-  if (queues === undefined) return wanted;
-  return { ...wanted, queues: wanted.queues?.filter((queue) => queues.includes(queue)) ?? queues };
 }
 
 /** Held messages that are looked at before they are let go. */

@@ -259,10 +259,11 @@ class Memory implements MemoryStore {
   }
 
   async *move(move: QueueMove, selection: Selection = {}): AsyncGenerator<readonly Moved[]> {
-    const { ids, wanted: { queues, before = Infinity, matches } = {}, dryRun } = selection;
+    const { ids, queues, wanted: { queues: among, before = Infinity, matches } = {}, dryRun } = selection;
     const found = [...new Set(ids ?? this.messages.keys())].flatMap((id) => this.messages.get(id) ?? [])
       .filter((message) =>
-        (queues === undefined || (!message.requeue && queues.includes(message.queue))) &&
+        queues?.includes(message.requeue ? "maildrop" : message.queue) !== false &&
+        among?.includes(message.queue) !== false &&
         message.envelope.arrival <= before && (ids !== undefined || matches?.(listingOf(message)) !== false)
       );
     const moved = found.flatMap((message) =>
@@ -289,7 +290,8 @@ class Memory implements MemoryStore {
     message.held = message.heldByOperator = effect === "held";
     if (effect === "requeued") message.requeue = true;
     if (message.queue === "active") return;
-    if (effect !== "held") [message.deferred, message.due] = [true, this.#now()];
+    if (effect !== "held") message.deferred = true;
+    if (effect === "requeued") message.due = this.#now();
     this.#rest(message);
     if (effect !== "held") this.#announce();
   }

@@ -243,6 +243,9 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
     expect((await store.find(two!))?.queue).toBe("active");
     store.defer(two!, now + 5, []);
     expect((await store.find(two!))?.queue).toBe("hold");
+    // Let go, it waits for its time, as in Postfix.
+    expect([await moves(store, "unhold", [two!]), await store.nextDue()]).toEqual([1, now + 5]);
+    expect(await moves(store, "hold", [two!])).toBe(1);
     expect([await moves(store, "expire", [one!]), await moves(store, "expire", [one!])]).toEqual([1, 0]);
     expect((await store.find(one!))?.forcedExpire).toBe(true);
     expect((await store.open(one!)).forcedExpire).toBe(true);
@@ -278,8 +281,8 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
       const cases: readonly (readonly [QueueMove, Selection, readonly string[]])[] = [
         ["hold", {}, [`${old} held`, `${young} held`]],
         ["hold", { ids: [held, young] }, [`${young} held`]],
-        ["hold", { wanted: { queues: ["deferred"] } }, []],
-        ["hold", { ids: [old], wanted: { queues: ["active", "hold"] } }, []],
+        ["hold", { queues: ["deferred"] }, []],
+        ["hold", { ids: [old], queues: ["active", "hold"] }, []],
         ["hold", { wanted: { before: now } }, [`${old} held`]],
         ["hold", { wanted: { matches: ({ sender }) => sender === "other@x.example" } }, [`${young} held`]],
         ["unhold", {}, [`${held} released`]],
@@ -325,7 +328,7 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
       for (const move of ["hold", "expire", "requeue"] as const) {
         expect(await moves(store, move, [id])).toBe(0);
       }
-      expect(await movesOf(store, "delete", { wanted: { queues: ["deferred"] }, dryRun: true })).toEqual([]);
+      expect(await movesOf(store, "delete", { queues: ["deferred"], dryRun: true })).toEqual([]);
       expect(await store.takeDue(now, 9)).toEqual([id]);
       expect((await store.open(id)).requeue).toBe(true);
       store.release(active);

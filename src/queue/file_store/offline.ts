@@ -1,0 +1,72 @@
+import { systemDisk } from "../../platform/file/durable_file.ts";
+import { type FileStoreOptions, QUEUE_LIMITS } from "../log/file_store_options.ts";
+import { type Moved, QueueFault, type QueueMove, type QueueStore, type Selection } from "../store.ts";
+import { openShardNow } from "./file_store.ts";
+import { listShards } from "./shard.ts";
+
+/** The queue of a service that is down, in an operator's hands: all its shards are locked and open. */
+export interface OfflineQueue {
+  /** As QueueStore.move. */
+  move(move: QueueMove, selection: Selection): AsyncIterable<readonly Moved[]>;
+  /** Reads every content that was not read when the queue was opened; what is damaged is set aside and reported. */
+  verify(): Promise<void>;
+  /** What damage was found and not yet cleared away, in sentences. */
+  damage(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens all shards of a queue directory for writing, as workers do at their start: what is torn is cut, what is damaged is set aside, what
+ * was left over goes. Rejects with QueueFault, `locked` where a process still owns one.
+ */
+export async function openOffline(options: Omit<FileStoreOptions, "shard">): Promise<OfflineQueue> {
+  const stores: QueueStore[] = [];
+  const close = async () => {
+    for (const store of stores) await store.close();
+  };
+  try {
+    for (const name of listShards(options.disk ?? systemDisk, options.directory)) {
+      const store = await openShardNow(options, Number(name.slice("shard-".length)));
+      if (store === undefined) throw inUse(options.directory, name);
+      stores.push(store);
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    async *move(move, selection) {
+      for (const store of stores) yield* store.move(move, selection);
+    },
+    async verify() {
+      const smallest = options.limits?.spoolThreshold ?? QUEUE_LIMITS.spoolThreshold;
+      for (const store of stores) await verify(store, smallest);
+    },
+    async damage() {
+      const found = await Promise.all(stores.map((store) => store.damage()));
+      return found.filter((text) => text !== undefined);
+    },
+    close,
+  };
+}
+
+function inUse(directory: string, name: string): QueueFault {
+  return new QueueFault(
+    `open the queue in ${directory}`,
+    `another process owns ${name}; wait until it has ended`,
+    { kind: "locked" },
+  );
+}
+
+/** Records were read when the shard was opened; contents in files of their own are now. */
+async function verify(store: QueueStore, smallest: number): Promise<void> {
+  for await (const { id, size } of store.list()) {
+    if (size <= smallest) continue;
+    try {
+      const { content } = await store.open(id);
+      if (content.bytes === undefined) { for await (const _ of content.chunks()); }
+    } catch (error) {
+      if (!(error instanceof QueueFault)) throw error; // it is set aside and has been reported
+    }
+  }
+}

@@ -62,6 +62,7 @@ export const ACCESS_PARAMETERS = [
   "smtpd_null_access_lookup_key",
   "smtpd_policy_service_default_action",
   "smtpd_proxy_filter",
+  "smtpd_dns_reply_filter",
   "smtpd_policy_service_max_idle",
   "smtpd_policy_service_max_ttl",
   "smtpd_policy_service_policy_context",

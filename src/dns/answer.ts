@@ -22,6 +22,8 @@ export type DnsAnswer<Type extends RecordType = RecordType> =
     readonly is: "trouble";
     readonly why: string;
     readonly retry: boolean;
+    /** The operator's own filter of records is the reason: it leaves nothing, or says nothing that can be understood. */
+    readonly filter?: "empty" | "unknown";
     /** There are records, but all name what can be no host. */
     readonly malformed?: readonly string[];
   };

@@ -121,28 +121,12 @@ class StubResolver implements Resolver {
     return this.query(name, "TLSA", signal);
   }
 
-  async ptr(address: string, signal?: AbortSignal): Promise<DnsAnswer<"PTR">> {
-    const name = reverseName(address);
-    if (name === undefined) return { is: "nxdomain", authentic: false, invalid: true };
-    return await this.query(name, "PTR", signal);
+  ptr(address: string, signal?: AbortSignal): Promise<DnsAnswer<"PTR">> {
+    return ptrBy(this, address, signal);
   }
 
-  async addresses(name: string, families: Families, signal?: AbortSignal): Promise<AddressAnswer> {
-    const types = families.map((family) => family === 4 ? "A" as const : "AAAA" as const);
-    const answers = await Promise.all(types.map((type) => this.query(name, type, signal)));
-    const found: Address[] = [];
-    for (const answer of answers) {
-      if (answer.is !== "records") continue;
-      const owner = { canonical: answer.canonical, authentic: answer.authentic };
-      for (const { type, address, ttl } of answer.records) {
-        found.push({ address, family: type === "A" ? 4 : 6, ttl, owner });
-      }
-    }
-    if (found.length > 0) {
-      const authentic = answers.every((answer) => answer.is !== "trouble" && answer.authentic);
-      return { is: "records", addresses: found, authentic };
-    }
-    return worstOf(answers.map((answer, i) => ({ answer, type: types[i]! })));
+  addresses(name: string, families: Families, signal?: AbortSignal): Promise<AddressAnswer> {
+    return addressesBy(this, name, families, signal);
   }
 
   /** Shared by all who ask meanwhile, so no single caller's signal stops it; it ends by its own time-outs. */
@@ -240,6 +224,41 @@ function loopbackName(name: string, type: RecordType): DnsAnswer | undefined {
   if (type !== "A" && type !== "AAAA") return { is: "nodata", authentic: false };
   const record = { type, name, ttl: 0, address: type === "A" ? "127.0.0.1" : "::1" };
   return { is: "records", records: [record], canonical: name, authentic: false };
+}
+
+/** The PTR records of an address, by a resolver's queries. */
+export async function ptrBy(
+  resolver: Pick<Resolver, "query">,
+  address: string,
+  signal?: AbortSignal,
+): Promise<DnsAnswer<"PTR">> {
+  const name = reverseName(address);
+  if (name === undefined) return { is: "nxdomain", authentic: false, invalid: true };
+  return await resolver.query(name, "PTR", signal);
+}
+
+/** The addresses of a name, by a resolver's queries. */
+export async function addressesBy(
+  resolver: Pick<Resolver, "query">,
+  name: string,
+  families: Families,
+  signal?: AbortSignal,
+): Promise<AddressAnswer> {
+  const types = families.map((family) => family === 4 ? "A" as const : "AAAA" as const);
+  const answers = await Promise.all(types.map((type) => resolver.query(name, type, signal)));
+  const found: Address[] = [];
+  for (const answer of answers) {
+    if (answer.is !== "records") continue;
+    const owner = { canonical: answer.canonical, authentic: answer.authentic };
+    for (const { type, address, ttl } of answer.records) {
+      found.push({ address, family: type === "A" ? 4 : 6, ttl, owner });
+    }
+  }
+  if (found.length > 0) {
+    const authentic = answers.every((answer) => answer.is !== "trouble" && answer.authentic);
+    return { is: "records", addresses: found, authentic };
+  }
+  return worstOf(answers.map((answer, i) => ({ answer, type: types[i]! })));
 }
 
 /** The failure that decides: one that may pass before one that lasts, and of equals the last (dns_lookup(3)'s rule). */

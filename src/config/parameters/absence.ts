@@ -25,8 +25,7 @@ export type Absence =
 export type Feature =
   | "settings of OpenSSL"
   | "postscreen's tests"
-  | "SRV records"
-  | "reply filters";
+  | "SRV records";
 
 type Row = keyof typeof parameters | keyof typeof patterns;
 type Honoured = (typeof HONOURED)[number];
@@ -48,10 +47,7 @@ const NO_SRV = weaker(
   "SRV records are not looked up yet: mail goes to the hosts that MX and address records name",
   "SRV records",
 );
-const NO_REPLY_FILTER = weaker(
-  "replies are not changed by tables yet: they count as they come",
-  "reply filters",
-);
+const NO_REPLY_FILTER = weaker("our own refusals are not changed by tables yet: they leave as they are");
 const MIME_AS_IT_COMES = weaker("MIME structure is not judged by this yet: the default holds");
 const TABLE_LIMIT = weaker("the default holds");
 const MOOT = harmless("nothing here needs it");
@@ -152,7 +148,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   ipc_timeout: MOOT,
   ipc_ttl: MOOT,
   lmtp_cname_overrides_servername: NO_CNAME,
-  lmtp_dns_reply_filter: NO_REPLY_FILTER,
   lmtp_dns_resolver_options: OWN_RESOLVER,
   lmtp_sasl_path: OWN_MECHANISMS,
   lmtp_sasl_type: OWN_MECHANISMS,
@@ -274,14 +269,12 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   shlib_directory: MOOT,
   showq_service_name: MOOT,
   smtp_cname_overrides_servername: NO_CNAME,
-  smtp_dns_reply_filter: NO_REPLY_FILTER,
   smtp_dns_resolver_options: OWN_RESOLVER,
   smtp_sasl_path: OWN_MECHANISMS,
   smtp_sasl_type: OWN_MECHANISMS,
   smtp_tls_enable_rpk: NO_RAW_KEYS,
   smtp_tls_trace_size_limit: NO_TRACE,
   smtp_tlsrpt_socket_name: OWN_TLS_REPORTS,
-  smtpd_dns_reply_filter: NO_REPLY_FILTER,
   smtpd_reject_filter_maps: NO_REPLY_FILTER,
   smtpd_tls_always_issue_session_ids: OWN_SESSIONS,
   smtpd_tls_dh1024_param_file: NO_FINITE_FIELDS,

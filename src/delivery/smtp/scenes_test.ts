@@ -2,20 +2,11 @@ import { expect, test } from "bun:test";
 import type { Settings } from "../../config/parameters/settings_type.ts";
 import { CLIENT_SCENES, type Scene } from "../../../test/kit/scenes/client_scenes.ts";
 import { LOGIN_SCENES } from "../../../test/kit/scenes/login_scenes.ts";
-import { createFindAddress } from "../../rewrite/find_address.ts";
-import type { LocalDomains } from "../../rewrite/local_domains.ts";
-import { createOpenTables } from "../../rewrite/open_tables.ts";
+import { rewritingTools } from "../../../test/kit/memory/rewriting_tools.ts";
 import { outcomeLines, testAgent } from "../../../test/kit/scenes/smtp_delivery.ts";
 import { startSmtpPeer } from "../../../test/kit/servers/smtp_peer.ts";
 
-const openTables = createOpenTables({
-  directory: "",
-  parameter: () => undefined,
-  warn: () => {},
-  clock: () => 0,
-});
-const form = { recipient_delimiter: "+", owner_request_special: false, myorigin: "mail.example.com" };
-const find = createFindAddress(form as Settings, { isLocal: () => false } as unknown as LocalDomains);
+const rewriting = rewritingTools();
 
 /** Settings with the server's port in them. */
 function filled(settings: NonNullable<Scene["settings"]>, port: number): Partial<Settings> {
@@ -33,7 +24,7 @@ for (const [name, scene] of Object.entries({ ...CLIENT_SCENES, ...LOGIN_SCENES }
     if (scene.noServer) await peer.close();
     const { agent, lines, deliver } = testAgent(filled(scene.settings ?? {}, peer.port), {
       program: scene.lmtp ? "lmtp" : "smtp",
-      rewriting: { openTables, find },
+      rewriting,
     });
     const nexthop = scene.lmtp ? `inet:127.0.0.1:${peer.port}` : `[127.0.0.1]:${peer.port}`;
     const report = await deliver({

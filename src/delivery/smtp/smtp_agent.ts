@@ -5,6 +5,7 @@ import { type Hosts, systemHosts } from "../../dns/hosts.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Log } from "../../observe/log.ts";
 import { connect } from "../../platform/socket/connection.ts";
+import { withReplyFilter } from "../../rewrite/dns_reply_filter.ts";
 import { type MATCH_PARAMETERS, parentMatches } from "../../rewrite/open_tables.ts";
 import { findPeer } from "../../table/search/find_peer.ts";
 import type { Answer } from "../../table/table.ts";
@@ -50,6 +51,8 @@ export const CLIENT_TABLE_PARAMETERS = [
   "lmtp_discard_lhlo_keyword_address_maps",
   "smtp_reply_filter",
   "lmtp_reply_filter",
+  "smtp_dns_reply_filter",
+  "lmtp_dns_reply_filter",
 ] as const satisfies readonly ParameterName[];
 
 /** What domains and senders wish about TLS (RFC 8461, RFC 8460, RFC 8689). */
@@ -131,10 +134,10 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
   );
   const warn = (text: string) => options.log.note(options.program, "warning", text);
   warnOfTables(settings.cacheDestinations, warn);
-  const resolver = settings.dns === "dnssec" ? options.validatedResolver?.() : undefined;
+  const resolver = openResolver(options, settings, warn);
   const context: DeliveryContext = {
     settings,
-    resolver: resolver ?? options.resolver,
+    resolver,
     log: options.log,
     ownAddresses: options.ownAddresses,
     isOwnAddress: addressIn([...options.ownAddresses, ...options.proxyAddresses ?? []]),
@@ -151,7 +154,7 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
       warn,
     }),
     logins: openLogins(options, now),
-    tls: openTls(options, settings, resolver ?? options.resolver, now, warn),
+    tls: openTls(options, settings, resolver, now, warn),
     postmaster: options.postmaster,
     bestMx: options.bestMx,
     warn,
@@ -161,6 +164,21 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     deliver: (job, signal) => deliver(job, signal, context),
     close: async () => cache.close(),
   };
+}
+
+/** Who is asked for records, without those that the operator's tables leave out. */
+function openResolver(
+  { program, settings, resolver, validatedResolver, rewriting, log }: SmtpAgentOptions,
+  { dns }: ClientSettings,
+  warn: (text: string) => void,
+): Resolver {
+  const title = `${program}_dns_reply_filter` as const;
+  const asked = dns === "dnssec" ? validatedResolver?.() ?? resolver : resolver;
+  return withReplyFilter(asked, settings[title], rewriting?.openTables, {
+    title,
+    note: (text) => log.note(program, "info", text),
+    warn,
+  });
 }
 
 /** Policies of TLS, and what handshakes are made with. */

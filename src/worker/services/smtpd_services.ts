@@ -13,6 +13,7 @@ import type { Log } from "../../observe/log.ts";
 import type { Router } from "../../routing/route.ts";
 import { openClientLists } from "../../smtpd/policy/client_lists.ts";
 import { createFilter } from "../../smtpd/before_queue/create_filter.ts";
+import { withReplyFilter } from "../../rewrite/dns_reply_filter.ts";
 import { createSmtpd, type Smtpd } from "../../smtpd/smtpd.ts";
 import { openPostscreenLists } from "../../smtpd/listener/postscreen_dnsbl.ts";
 import { behindPostscreen, postscreenDemandsTls } from "../../smtpd/listener/postscreen_access.ts";
@@ -53,7 +54,11 @@ export function openSessionParts(
     router: world.routerFor(settings),
     local: world.local,
     openTables: world.openTables,
-    dns: world.resolver,
+    dns: withReplyFilter(world.resolver, settings.smtpd_dns_reply_filter, world.openTables, {
+      title: "smtpd_dns_reply_filter",
+      note: (text) => log.note("smtpd", "info", text),
+      warn: (text) => log.note("smtpd", "warning", text),
+    }),
     clock: () => systemClock.now(),
     ...more,
   });

@@ -16,7 +16,9 @@ const scenes = Object.entries(ROUTING_SCENES);
 
 function masterLine(settings: Readonly<Record<string, unknown>>, i: number): string {
   const value = (v: unknown) => v === true ? "yes" : v === false ? "no" : String(v);
-  const options = Object.entries(settings).map(([name, v]) => ` -o ${name}=${value(v)}`).join("");
+  const options = Object.entries(settings).map(([name, v]) =>
+    ` -o {${name} = ${value(v).replaceAll("$", "$$$$")}}`
+  ).join("");
   return `r${i} unix - - n - - smtp${options}\n`;
 }
 

@@ -52,6 +52,8 @@ export const ROUTING_ZONE: Zone = {
   "literal.example": { MX: ["10 127.0.0.12"] },
 };
 
+const leavingOut = (what: string) => ({ smtp_dns_reply_filter: `regexp:{{/ ${what}/ ignore}}` });
+
 export const ROUTING_SCENES: Readonly<Record<string, RoutingScene>> = {
   "the preferred exchanger gets the mail": {
     nexthop: `two.example:${P}`,
@@ -289,5 +291,71 @@ export const ROUTING_SCENES: Readonly<Record<string, RoutingScene>> = {
     nexthop: `[gone.example]:${P}`,
     settings: { smtp_host_lookup: "native" },
     want: "bounced 5.4.4 none (unable to look up host gone.example: Name or service not known)",
+  },
+  "records of one exchanger are left out": {
+    nexthop: `two.example:${P}`,
+    hosts: { 11: {}, 12: {} },
+    settings: leavingOut("MX 10 first"),
+    want: `sent 2.0.0 ${at("second.example", 12)}:${P} ${SENT}`,
+    log: ["ignoring DNS RR: two.example. 60 IN MX 10 first.example."],
+  },
+  "an exchanger's address is left out": {
+    nexthop: `two.example:${P}`,
+    hosts: { 11: {}, 12: {} },
+    settings: leavingOut("A 127.0.0.11$"),
+    want: `sent 2.0.0 ${at("second.example", 12)}:${P} ${SENT}`,
+    log: ["ignoring DNS RR: first.example. 60 IN A 127.0.0.11"],
+  },
+  "all exchangers are left out": {
+    nexthop: `two.example:${P}`,
+    hosts: { 12: {} },
+    settings: leavingOut("MX"),
+    want:
+      "deferred 4.7.0 none (Error looking up name=two.example type=MX: DNS reply filter drops all results)",
+    log: [
+      "ignoring DNS RR: two.example. 60 IN MX 20 second.example.",
+      "ignoring DNS RR: two.example. 60 IN MX 10 first.example.",
+    ],
+  },
+  "the only address is left out": {
+    nexthop: `plain.example:${P}`,
+    hosts: { 12: {} },
+    settings: leavingOut("A"),
+    want:
+      "deferred 4.7.0 none (Error looking up name=plain.example type=A: DNS reply filter drops all results)",
+    log: ["ignoring DNS RR: plain.example. 60 IN A 127.0.0.12"],
+  },
+  "all addresses of all exchangers are left out": {
+    nexthop: `two.example:${P}`,
+    hosts: { 12: {} },
+    settings: leavingOut("A"),
+    want:
+      "deferred 4.7.0 none (Error looking up name=second.example type=A: DNS reply filter drops all results)",
+    log: [
+      "ignoring DNS RR: first.example. 60 IN A 127.0.0.11",
+      "ignoring DNS RR: second.example. 60 IN A 127.0.0.12",
+      "warning: no MX host for two.example has a valid address record",
+    ],
+  },
+  "nothing is left out": {
+    nexthop: `two.example:${P}`,
+    hosts: { 11: {}, 12: {} },
+    settings: leavingOut("AAAA"),
+    want: `sent 2.0.0 ${at("first.example", 11)}:${P} ${SENT}`,
+    log: [],
+  },
+  "a filter that says something else": {
+    nexthop: `two.example:${P}`,
+    hosts: { 11: {}, 12: {} },
+    settings: { smtp_dns_reply_filter: "regexp:{{/MX/ REJECT}}" },
+    want: "deferred 4.4.3 none (Error looking up name=two.example type=MX: Invalid DNS reply filter syntax)",
+    log: ['warning: smtp_dns_reply_filter: unknown DNS filter action: "REJECT"'],
+  },
+  "a filter that cannot be asked": {
+    nexthop: `two.example:${P}`,
+    hosts: { 11: {}, 12: {} },
+    settings: { smtp_dns_reply_filter: "fail:x" },
+    want: "deferred 4.4.3 none (Error looking up name=two.example type=MX: Invalid DNS reply filter syntax)",
+    log: ['warning: fail:x lookup error for "two.example. 60 IN MX 20 second.example."'],
   },
 };

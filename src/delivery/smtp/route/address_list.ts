@@ -66,6 +66,10 @@ function lookupFailure(
         ? localFailure("5.4.4", `Name service error for ${name}: invalid host or domain name`)
         : localFailure("5.4.4", because("Host not found"));
     case "trouble":
+      if (answer.filter !== undefined) {
+        const status = answer.filter === "empty" ? "4.7.0" : "4.4.3";
+        return localFailure(status, `Error looking up name=${name} type=${type}: ${answer.why}`);
+      }
       if (answer.malformed !== undefined) {
         return localFailure("5.4.4", `Name service error for name=${name} type=${type}: ${answer.why}`);
       }

@@ -51,8 +51,8 @@ const SUB_ROOMS: Readonly<
 > = {
   access: { order: ["reply", "table", "restrictions", "engine", "relay_proof"], inner: ["table", "engine"] },
   commands: {
-    order: ["service", "queue", "postconf", "table", "user", "oauth", "finger", "sendmail"],
-    inner: ["service", "queue", "postconf", "table", "user", "oauth", "finger", "sendmail"],
+    order: ["service", "queue", "postconf", "table", "user", "oauth", "finger", "sendmail", "instances"],
+    inner: ["service", "queue", "postconf", "table", "user", "oauth", "finger", "sendmail", "instances"],
   },
   cleanup: { order: ["milters"], inner: [] },
   config: { order: ["parameters", "syntax", "check"], inner: [] },

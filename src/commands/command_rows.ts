@@ -13,6 +13,17 @@ function replacedRows(names: readonly string[]): Record<string, CommandRow> {
 
 /** All commands. Aliases are rows of their own with the same loader. */
 export const COMMANDS: Readonly<Record<string, CommandRow>> = {
+  postfix: {
+    group: "service",
+    summary: "a command by the name of Postfix's",
+    hidden: true,
+    load: async () => (await import("./instances/postfix_command.ts")).postfix,
+  },
+  postmulti: {
+    group: "service",
+    summary: "all mail systems of this machine",
+    load: async () => (await import("./instances/postmulti_command.ts")).postmulti,
+  },
   newaliases: {
     group: "tables",
     summary: "make the alias tables anew",

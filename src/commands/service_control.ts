@@ -11,9 +11,12 @@ import { environment, environmentVariables, writeErr } from "../platform/process
 import { ownPid } from "../platform/process/signals.ts";
 import type { CommandContext } from "./command.ts";
 
-/** A line as postfix-script prints it. */
-export function say(text: string): void {
-  writeErr(`postfix/postfix-script: ${text}\n`);
+/** Says a line as postfix-script says it. */
+export type Say = (text: string) => void;
+
+/** For an instance, by its syslog_name. */
+export function speaker({ settings }: Pick<LightConfiguration, "settings">): Say {
+  return (text) => writeErr(`${settings.syslog_name}/postfix-script: ${text}\n`);
 }
 
 /** The configuration directory of a command, absolute. */
@@ -68,7 +71,9 @@ type SimpleVerb = "status" | "reload" | "stop" | "abort" | "flush" | "acme" | "a
 /** Prints why a question failed, as a fatal line; answers the exit status. */
 export function failed(
   answer: { readonly is: "down" } | { readonly is: "fault"; readonly why: string },
+  { settings }: Pick<LightConfiguration, "settings">,
 ): number {
+  const say = speaker({ settings });
   say(`fatal: ${answer.is === "down" ? "the Postfix mail system is not running" : answer.why}`);
   return 1;
 }

@@ -21,6 +21,7 @@ import { closeFile } from "../platform/file/system_path.ts";
 import { openQueueSocket } from "../platform/socket/queue_socket.ts";
 import { openSocketFolder } from "../platform/socket/socket_folder.ts";
 import { ownIds, userByName } from "../platform/process/users.ts";
+import { DataLock } from "./data_lock.ts";
 import { LARGEST_LOAN } from "./lending/lent_files.ts";
 import type { MasterWorld } from "./master_world.ts";
 
@@ -110,6 +111,7 @@ function authoritiesIn(folder: string): readonly string[] {
 /** The machine, for master. */
 export function masterWorld(): MasterWorld {
   const { uid, gid } = ownIds();
+  const dataLock = new DataLock();
   return {
     uid,
     gid,
@@ -122,7 +124,11 @@ export function masterWorld(): MasterWorld {
     userByName,
     spawn: spawnSelf,
     raiseOpenFiles,
-    prepareDirectories,
+    prepareDirectories(configuration, identity) {
+      const warnings = prepareDirectories(configuration, identity);
+      dataLock.hold(configuration.settings.data_directory, identity);
+      return warnings;
+    },
     openSocketFolder,
     openQueueSocket,
     closeSocket: closeDescriptor,

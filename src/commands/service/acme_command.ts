@@ -28,7 +28,7 @@ export async function acme(context: CommandContext): Promise<number> {
   const configuration = settingsOf(context);
   if (configuration === undefined) return 1;
   const answer = await ask(configuration, action === "renew" ? "acme_renew" : "acme", {}, PATIENCE);
-  if (answer.is !== "done") return failed(answer);
+  if (answer.is !== "done") return failed(answer, configuration);
   const { status } = answer.value;
   writeOut(args.includes("--json") ? `${JSON.stringify(status ?? {})}\n` : `${textOf(status)}\n`);
   return status?.state === "good" ? 0 : 1;

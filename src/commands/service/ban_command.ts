@@ -60,7 +60,7 @@ async function list({ settings }: Settings, json: boolean): Promise<number> {
     args: {},
     row: (ban) => void bans.push(ban),
   });
-  if (answer.is !== "done") return failed(answer);
+  if (answer.is !== "done") return failed(answer, { settings });
   writeOut(json ? `${JSON.stringify({ bans })}\n` : bans.map(banLine).join(""));
   return 0;
 }
@@ -78,7 +78,7 @@ async function remove({ settings }: Settings, names: readonly string[], json: bo
     args: { all },
     items: all ? [] : names.map((name) => name.toLowerCase()),
   });
-  if (answer.is !== "done") return failed(answer);
+  if (answer.is !== "done") return failed(answer, { settings });
   const removed = answer.value;
   if (json) writeOut(`${JSON.stringify({ removed })}\n`);
   if (all || removed === new Set(names).size) return 0;

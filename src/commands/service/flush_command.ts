@@ -6,5 +6,5 @@ export async function flush(context: CommandContext): Promise<number> {
   const configuration = settingsOf(context);
   if (configuration === undefined) return 1;
   const answer = await ask(configuration, "flush", { all: true });
-  return answer.is === "done" ? 0 : failed(answer);
+  return answer.is === "done" ? 0 : failed(answer, configuration);
 }

@@ -6,7 +6,7 @@ import { type CommandEnd, runCommand } from "../../platform/process/run_command.
 import { environment } from "../../platform/process/this_process.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
 import type { CommandContext } from "../command.ts";
-import { ask, runningPid, say, settingsOf } from "../service_control.ts";
+import { ask, runningPid, type Say, settingsOf, speaker } from "../service_control.ts";
 
 /** The parameters of postfix(1)'s logrotate. */
 export const LOGROTATE_PARAMETERS = [
@@ -25,21 +25,24 @@ const COMPRESSOR_PATIENCE = 86_400_000;
 export async function logrotate(context: CommandContext): Promise<number> {
   const configuration = settingsOf(context, ["queue_directory", ...LOGROTATE_PARAMETERS]);
   if (configuration === undefined) return 1;
+  const say = speaker(configuration);
   const { settings } = configuration;
   for (const name of LOGROTATE_PARAMETERS) {
-    if (settings[name] === "") return refuse(`empty '${name}' parameter value - logfile rotation failed`);
+    if (settings[name] === "") {
+      return refuse(say, `empty '${name}' parameter value - logfile rotation failed`);
+    }
   }
   const { maillog_file: file } = settings;
-  if (file.startsWith("/dev/")) return refuse(`not rotating '${file}'`);
+  if (file.startsWith("/dev/")) return refuse(say, `not rotating '${file}'`);
   try {
     await rotate(configuration, file);
     return 0;
   } catch (error) {
-    return refuse(`logfile '${file}' rotation failed: ${systemErrorText(error)}`);
+    return refuse(say, `logfile '${file}' rotation failed: ${systemErrorText(error)}`);
   }
 }
 
-function refuse(why: string): number {
+function refuse(say: Say, why: string): number {
   say(`fatal: ${why}`);
   return 1;
 }

@@ -1,7 +1,6 @@
 import type { CommandContext } from "../command.ts";
 import { wrapLine } from "../../base/wrap.ts";
-import { writeOut } from "../../platform/process/this_process.ts";
-import { say } from "../service_control.ts";
+import { writeErr, writeOut } from "../../platform/process/this_process.ts";
 
 const NOTHING_INSTALLED =
   "nothing is installed beside the program: mta makes its folders with the right owners at each start";
@@ -25,6 +24,6 @@ export function replaced({ name, args }: CommandContext): number {
     writeOut(`usage: mta ${name}\n\n${lines.join("\n")}\n`);
     return 0;
   }
-  say(`fatal: ${name}: not available: ${REPLACED[name]}`);
+  writeErr(`postfix/postfix-script: fatal: ${name}: not available: ${REPLACED[name]}\n`);
   return 1;
 }

@@ -57,8 +57,8 @@ describe("where no service runs", () => {
   });
 });
 
-const service = Object.entries(COMMANDS).filter(([name, { group }]) =>
-  group === "service" && !Object.hasOwn(REPLACED, name)
+const service = Object.entries(COMMANDS).filter(([name, { group, options }]) =>
+  group === "service" && options !== undefined && !Object.hasOwn(REPLACED, name)
 );
 const RUNNING = ["start", "serve", "start-fg", "stop", "abort", "reload", "status", "check", "flush"];
 

@@ -2,7 +2,7 @@ import { environmentVariables } from "../../platform/process/this_process.ts";
 import { spawnDetached } from "../../platform/process/spawn.ts";
 import { isThere } from "../../platform/file/system_path.ts";
 import type { CommandContext } from "../command.ts";
-import { directoryOf, runningPid, say, settingsOf } from "../service_control.ts";
+import { directoryOf, runningPid, settingsOf, speaker } from "../service_control.ts";
 
 const SYSLOG = "/dev/log";
 
@@ -10,6 +10,7 @@ const SYSLOG = "/dev/log";
 export async function start(context: CommandContext): Promise<number> {
   const configuration = settingsOf(context);
   if (configuration === undefined) return 1;
+  const say = speaker(configuration);
   if (runningPid(configuration) !== undefined) {
     say("fatal: the Postfix mail system is already running");
     return 1;

@@ -1,7 +1,7 @@
 import { signalProcess } from "../../platform/process/signals.ts";
 import type { ControlAnswer } from "../../master/control/control_client.ts";
 import type { CommandContext } from "../command.ts";
-import { ask, failed, runningPid, say, settingsOf } from "../service_control.ts";
+import { ask, failed, runningPid, settingsOf, speaker } from "../service_control.ts";
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
@@ -21,6 +21,7 @@ export async function abort(context: CommandContext): Promise<number> {
 async function end(context: CommandContext, how: "stop" | "abort"): Promise<number> {
   const configuration = settingsOf(context);
   if (configuration === undefined) return 1;
+  const say = speaker(configuration);
   const pid = runningPid(configuration);
   if (pid === undefined) {
     say("fatal: the Postfix mail system is not running");
@@ -30,7 +31,7 @@ async function end(context: CommandContext, how: "stop" | "abort"): Promise<numb
   // Without its control socket the service can still be told by a signal.
   const told = answer.is === "done" ||
     (!isForbidden(answer) && pid > 0 && signalProcess(pid, "SIGTERM"));
-  if (!told) return failed(answer);
+  if (!told) return failed(answer, configuration);
   say(how === "stop" ? "stopping the Postfix mail system" : "aborting the Postfix mail system");
   const timeLimit = configuration.settings.shutdown_deadline * 1000 + 5000;
   for (let waited = 0; waited < timeLimit; waited += LOOK) {

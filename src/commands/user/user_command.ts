@@ -77,7 +77,7 @@ async function release(call: Call): Promise<number> {
     verb: "release",
     args: { user },
   });
-  if (answer.is !== "done") return failed(answer);
+  if (answer.is !== "done") return failed(answer, { settings });
   if (json) done(call, { released: answer.value });
   else writeOut(`${answer.value} released\n`);
   return 0;

@@ -89,7 +89,6 @@ const OWN_SCHEDULING = harmless("the queue manager schedules without it");
 const OWN_RESOLVER = harmless("names are resolved by our own resolver, without this");
 const NO_CNAME = harmless("a server keeps the name that led to it");
 const NO_DEBUGGING = harmless("more logging is asked for with -v in master.cf");
-const NO_INSTANCES = harmless("other instances are started by themselves");
 const UNUSED = harmless("not supported yet; nothing is less protected without it");
 
 /** A parameter that is neither honoured nor has a row here does not compile, nor does a row too many. */
@@ -102,12 +101,10 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   berkeley_db_read_buffer_size: MOOT,
   biff: UNUSED,
   bounce_service_name: MOOT,
-  command_directory: MOOT,
   connection_cache_protocol_timeout: MOOT,
   connection_cache_service_name: MOOT,
   connection_cache_status_update_time: MOOT,
   connection_cache_ttl_limit: UNUSED,
-  daemon_directory: MOOT,
   daemon_table_open_error_is_fatal: UNUSED,
   daemon_timeout: MOOT,
   debug_peer_level: NO_DEBUGGING,
@@ -160,9 +157,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   manpage_directory: MOOT,
   max_use: MOOT,
   meta_directory: MOOT,
-  multi_instance_enable: NO_INSTANCES,
-  multi_instance_group: NO_INSTANCES,
-  multi_instance_wrapper: NO_INSTANCES,
   newaliases_path: MOOT,
   non_bdb_custom_mapping: MOOT,
   non_bdb_migration_allow_root_prefixes: MOOT,
@@ -175,9 +169,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   pickup_service_name: MOOT,
   postlog_service_name: MOOT,
   postlogd_watchdog_timeout: MOOT,
-  postmulti_control_commands: MOOT,
-  postmulti_start_commands: MOOT,
-  postmulti_stop_commands: MOOT,
   postscreen_allowlist_interfaces: POSTSCREEN_TESTS_ONLY,
   postscreen_bare_newline_action: POSTSCREEN_TEST,
   postscreen_bare_newline_enable: POSTSCREEN_TEST,

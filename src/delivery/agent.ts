@@ -73,6 +73,8 @@ export interface Part {
   /** The address delivered to, internal form. */
   readonly address: string;
   readonly outcome: Outcome;
+  /** It is there by a list with an owner: what the list is called is nobody's business from here on (local(8)). */
+  readonly owned?: true;
   /** The agent that delivered, where local(8) handed over to another (mailbox_transport); its name is in the log line. */
   readonly by?: Agent["program"];
 }

@@ -1,4 +1,5 @@
-import type { Outcome } from "../delivery/agent.ts";
+import { NULL_ADDRESS } from "../address/address.ts";
+import type { Outcome, Part } from "../delivery/agent.ts";
 import { NOTIFY, onlyAsks, type Recipient } from "../queue/envelope.ts";
 import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { ActiveMessage } from "./active_message.ts";
@@ -66,14 +67,20 @@ function tracedDetail(outcome: Outcome, asks: boolean, softBounce: boolean): Rec
 }
 
 /** Every final delivery of a recipient, as the log has it. */
-const partsOf = (outcome: Outcome, address: string) => outcome.parts ?? [{ address, outcome }];
+const partsOf = (outcome: Outcome, address: string): readonly Part[] =>
+  outcome.parts ?? [{ address, outcome }];
+
+/** The recipient as a part of it is told of. */
+export function recipientOf({ owned }: Part, recipient: Recipient): Recipient {
+  return owned ? { ...recipient, original: NULL_ADDRESS, orcpt: undefined } : recipient;
+}
 
 /** Notes for the report what became of a recipient, or would. */
 function trace(message: ActiveMessage, recipient: Recipient, outcome: Outcome, softBounce: boolean): void {
   const asks = onlyAsks(message.envelope);
   for (const part of partsOf(outcome, recipient.address)) {
     const detail = { ...tracedDetail(part.outcome, asks, softBounce), address: part.address };
-    message.traced?.push({ recipient, detail });
+    message.traced?.push({ recipient: recipientOf(part, recipient), detail });
   }
 }
 

@@ -910,3 +910,13 @@ test("with VERP each recipient has a delivery of its own, under a sender that na
     [id, internalAddress("s+b=x.example@example.org"), 1],
   ]);
 });
+
+test("a part that is there by a list with an owner does not tell what the list is called", async () => {
+  const part = { address: "member@example.com", outcome: SENT, owned: true } as const;
+  const { put, log, told } = rig({ answer: (job) => all(job, { ...SENT, parts: [part] }) });
+  put(["list@x.example"], { trace: "verify" });
+  await settle();
+  const [entry] = told.flatMap(({ entries }) => entries);
+  expect([entry?.detail.address, entry?.recipient.original as string]).toEqual(["member@example.com", ""]);
+  expect(log.lines.find((line) => line.includes("to=<member@example.com>"))).not.toContain("orig_to");
+});

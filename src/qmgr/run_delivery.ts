@@ -6,7 +6,7 @@ import type { Log } from "../observe/log.ts";
 import { type Envelope, onlyAsks, type Recipient } from "../queue/envelope.ts";
 import type { ActiveMessage } from "./active_message.ts";
 import type { ActiveQueue } from "./active_queue.ts";
-import { applyOutcome, type OutcomeRules } from "./apply_outcome.ts";
+import { applyOutcome, type OutcomeRules, recipientOf } from "./apply_outcome.ts";
 import { delayed } from "./assign.ts";
 import { delayTexts, deliveryFields, type LineContext } from "./delivery_line.ts";
 import type { Delivery } from "./transport.ts";
@@ -153,7 +153,7 @@ function logLines(recorded: Recorded, context: LineContext, recipient: Recipient
     recorded.log.emit(
       part.by ?? recorded.agent,
       "delivery",
-      deliveryFields(context, recipient, part.address, part.outcome),
+      deliveryFields(context, recipientOf(part, recipient), part.address, part.outcome),
     );
   }
 }

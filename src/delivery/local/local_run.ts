@@ -102,7 +102,7 @@ export class LocalRun {
   }
 
   #say(place: Place, outcome: Outcome): void {
-    this.#parts.push({ address: place.address, outcome });
+    this.#parts.push({ address: place.address, outcome, ...(place.owned && { owned: true }) });
   }
 
   #fail(place: Place, status: string, text: string): void {

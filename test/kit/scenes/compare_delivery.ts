@@ -1,8 +1,9 @@
 // Runs the same mail through the real Postfix and through our mail path, and brings what came of it into one form.
+import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { startMailSystem } from "../servers/mail_system.ts";
 import { type PostfixInstance, startPostfix } from "../servers/postfix.ts";
-import { freePort, startServer } from "../server.ts";
+import { BINARY, freePort, startServer } from "../server.ts";
 import { talk } from "../talk.ts";
 import { reachable } from "../servers/reachable.ts";
 import { until } from "../waiting.ts";
@@ -34,6 +35,13 @@ export interface Pair {
   compare(mails: readonly Mail[], needed?: RegExp): Promise<readonly [Result, Result]>;
   /** The same for sessions, each a list of lines: what to say, each answered before the next one. */
   converse(sessions: readonly (readonly string[])[], needed?: RegExp): Promise<readonly [Result, Result]>;
+  /**
+   * The same for calls of sendmail, each a list of its arguments; only of the executable. `said`: what they print, theirs and ours.
+   */
+  submit(
+    calls: readonly (readonly string[])[],
+    needed?: RegExp,
+  ): Promise<{ readonly results: readonly [Result, Result]; readonly said: readonly [string[], string[]] }>;
   stop(): Promise<void>;
 }
 
@@ -74,6 +82,21 @@ async function sayAll(port: number, lines: readonly string[]): Promise<string[]>
   session.end();
   await session.closed;
   return ids;
+}
+
+/** Calls a sendmail with a message; answers what it prints, and how it ended. */
+function callSendmail(program: string, config: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const env = { PATH: "/usr/bin:/bin", MAIL_CONFIG: config };
+    const child = spawn(program, args, { argv0: "sendmail", env, timeout: 60_000 });
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => said += text);
+    }
+    child.stdin.on("error", () => {});
+    child.stdin.end(TEXT);
+    child.on("error", reject).on("close", (status) => resolve(`${said}exit ${status}`));
+  });
 }
 
 /** Ids, times and names of temporary folders become words; addresses of helpers and process ids too. */
@@ -160,6 +183,8 @@ function folders(name: string, files: Readonly<Record<string, string>>): string 
 /** Our side of a pair. */
 interface OwnSide {
   readonly port: number;
+  /** Of the executable; undefined in this process. */
+  readonly configDirectory?: string;
   log(): string;
   stop(): Promise<unknown>;
 }
@@ -181,7 +206,8 @@ const asBinary: OpenOwnSide = async (main, _root, master) => {
     `${name} = ${value}`
   );
   const server = await startServer({ mainCf: lines, masterCf: [master] });
-  return { port: server.port, log: () => bare(server.log()), stop: () => server.stop() };
+  const { port, configDirectory } = server;
+  return { port, configDirectory, log: () => bare(server.log()), stop: () => server.stop() };
 };
 
 /** Starts the real Postfix and the compiled executable on the same lines of main.cf. */
@@ -212,7 +238,8 @@ async function pairOf(
   const port = await freePort();
   const postfix: PostfixInstance = await startPostfix({
     main: at(roots[0]),
-    master: `127.0.0.1:${port} inet n - n - - smtpd\n${master.replaceAll("$root", roots[0])}`,
+    master: `127.0.0.1:${port} inet n - n - - smtpd\n${master.replaceAll("$root", roots[0])}` +
+      "pickup unix n - n 60 1 pickup\n",
   });
   const ours = await openOwn(at(roots[1]), roots[1], master.replaceAll("$root", roots[1]));
   await reachable(port);
@@ -220,6 +247,7 @@ async function pairOf(
   const compared = async (
     sessions: readonly ((port: number) => Promise<readonly string[]>)[],
     needed = /^/,
+    over = sessions.length,
   ): Promise<readonly [Result, Result]> => {
     const from = { theirs: postfix.log().length, ours: ours.log().length };
     const accepted = { theirs: [] as string[], ours: [] as string[] };
@@ -230,8 +258,8 @@ async function pairOf(
     const theirLog = () => bare(postfix.log().slice(from.theirs));
     const ourLog = () => ours.log().slice(from.ours);
     await Promise.all([
-      atRest(theirLog, accepted.theirs, sessions.length, needed),
-      atRest(ourLog, accepted.ours, sessions.length, needed),
+      atRest(theirLog, accepted.theirs, over, needed),
+      atRest(ourLog, accepted.ours, over, needed),
     ]);
     const results = [
       { lines: linesOf(theirLog(), roots[0]), files: filesOf(roots[0]), owners: ownersOf(roots[0]) },
@@ -250,6 +278,24 @@ async function pairOf(
       compared(mails.map((mail) => async (to: number) => [await send(to, mail)]), needed),
     converse: (sessions, needed) =>
       compared(sessions.map((lines) => (to: number) => sayAll(to, lines)), needed),
+    async submit(calls, needed) {
+      const { configDirectory } = ours;
+      if (configDirectory === undefined) throw new Error("only the executable has a sendmail");
+      const said: [string[], string[]] = [[], []];
+      const results = await compared(
+        calls.map((args) => async (to: number) => {
+          const isTheirs = to === port;
+          const [program, config] = isTheirs
+            ? ["/usr/sbin/sendmail", postfix.configDirectory]
+            : [BINARY, configDirectory];
+          said[isTheirs ? 0 : 1].push(await callSendmail(program, config, args));
+          return [];
+        }),
+        needed,
+        0,
+      );
+      return { results, said };
+    },
     async stop() {
       await postfix.stop();
       await ours.stop();

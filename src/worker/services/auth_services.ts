@@ -9,6 +9,7 @@ import type { AuthBackend } from "../../sasl/auth_backend.ts";
 import type { Bind } from "../../sasl/password/check_password.ts";
 import { openLdapBinder } from "../../table/ldap_bind.ts";
 import { type BackendWorld, openBackend } from "../../sasl/open_backend.ts";
+import { boundedBackend } from "../../sasl/bounded_backend.ts";
 import { BACKEND_PARAMETERS, readBackend } from "../../sasl/read_backend.ts";
 import type { AuthServer } from "../../smtpd/auth_server.ts";
 import { badSecurityOption, createAuthServer } from "../../smtpd/create_auth_server.ts";
@@ -52,7 +53,7 @@ export function openAuthBackends(
     bind: () => openBind(settings.sasl_ldap_bind, tables),
   });
   return {
-    open({ settings }, log) {
+    open({ settings, processLimit }, log) {
       if (!settings.smtpd_sasl_auth_enable) return { is: "auth", auth: undefined };
       const wanted = readBackend(settings, read);
       const why = wanted.is === "bad" ? wanted.why : badSecurityOption(settings);
@@ -61,10 +62,20 @@ export function openAuthBackends(
       const key = JSON.stringify(BACKEND_PARAMETERS.map((name) => settings[name]));
       const backend = backends.get(key) ?? openBackend(wanted, settings, worldOf(settings));
       backends.set(key, backend);
-      return { is: "auth", auth: createAuthServer(backend, settings, openTables, log) };
+      const share = shareOf(processLimit);
+      // Passwords that are compared here have bounds of their own.
+      const asked = wanted.is === "internal" || share === undefined
+        ? backend
+        : boundedBackend(backend, share);
+      return { is: "auth", auth: createAuthServer(asked, settings, openTables, log) };
     },
     close: () => backends.forEach((backend) => backend.close()),
   };
+}
+
+/** Half of the sessions, so that the others keep a slot while an authentication server is slow; undefined: there is no limit. */
+function shareOf(processLimit: number): number | undefined {
+  return processLimit > 0 ? Math.max(1, Math.floor(processLimit / 2)) : undefined;
 }
 
 /** The directory that users are checked against; what is wrong with its file is in the log, and in each answer. */

@@ -140,7 +140,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   mailq: {
     group: "queue",
     summary: "list the queue",
-    load: async () => (await import("./sendmail/sendmail_command.ts")).sendmail,
+    load: async () => (await import("./mailq_command.ts")).mailq,
   },
   sendmail: {
     group: "mail",

@@ -23,6 +23,7 @@ export function catStandardInput(work: PostcatWork): void {
 }
 
 function show({ program, view, out, from }: PostcatWork, path: string, bytes: Buffer): void {
+  if (bytes.length === 0) return;
   if (from === 0 && !isQueueFile(bytes)) {
     out.flush();
     writeErr(`${program}: warning: ${path}: input is not a valid queue file\n`);

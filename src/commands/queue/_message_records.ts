@@ -23,6 +23,7 @@ export class MessageRecords {
   #offset = 0;
   #line: Buffer = Buffer.alloc(0);
   #wanted = true;
+  #eightBit = false;
 
   /** `take` answers whether it wants more. */
   constructor(take: (record: QueueFileRecord) => boolean) {
@@ -37,6 +38,7 @@ export class MessageRecords {
   envelope({ envelope, size, recipients }: MessageFacts): void {
     const { arrival, created, contentFilter, sender, verp } = envelope;
     const lines = headLines(envelope);
+    this.#eightBit = envelope.eightBit === true;
     const seconds = (time: number) => String(Math.floor(time / 1000));
     const micros = Math.floor(arrival % 1000 * 1000);
     const fields = [size, 0, recipients, 0, size, envelope.smtputf8 === true ? 1 : 0];
@@ -80,6 +82,7 @@ export class MessageRecords {
   end(): void {
     if (this.#line.length > 0) this.#put(RECORD_TYPE.line, this.#lastPiece(this.#line));
     this.#put(RECORD_TYPE.extracted, "");
+    if (this.#eightBit) this.#attribute("encoding", "8bit");
     this.#put(RECORD_TYPE.end, "");
   }
 
@@ -114,7 +117,7 @@ type Attribute = readonly [name: string, value: string];
 
 /** The named attributes on both sides of the sender, in Postfix's order. */
 function headLines(envelope: EnvelopeHead): { readonly before: Attribute[]; readonly after: Attribute[] } {
-  const { id, origin, envid, ret, eightBit } = envelope;
+  const { id, origin, envid, ret } = envelope;
   return {
     before: given([
       ["log_ident", origin.ident ?? id],
@@ -125,7 +128,6 @@ function headLines(envelope: EnvelopeHead): { readonly before: Attribute[]; read
       ["ret_flags", ret === undefined ? undefined : ret === "FULL" ? "1" : "2"],
     ]),
     after: given([
-      ["encoding", eightBit === true ? "8bit" : undefined],
       ...logLines(origin),
       ...clientLines(origin),
       ...ownLines(envelope),

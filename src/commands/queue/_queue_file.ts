@@ -18,7 +18,7 @@ export interface QueueFileReading {
 
 /** Whether the bytes can be a queue file of Postfix's. */
 export function isQueueFile(bytes: Buffer): boolean {
-  return bytes.length === 0 || beginsEnvelope(bytes[0]!);
+  return beginsEnvelope(bytes[0] ?? 0);
 }
 
 /** The records of a queue file of Postfix's. Throws QueueFileFault where there is none. */

@@ -180,11 +180,19 @@ function row(
     sender: envelope.sender,
     forcedExpire: (index.flags[slot]! & FLAG.expire) !== 0,
     ...(index.queue[slot] === QUEUE.deferred && { due: index.due[slot]! }),
-    recipients: envelope.recipients.flatMap((recipient, at) => {
-      const state = states[at];
-      return state?.is === "pending" ? [listed(recipient, state.why)] : [];
-    }),
+    recipients: pendingOf(envelope, states),
   };
+}
+
+/** Those with a reason come first, as from showq(8), which looks into the log of deferrals before the message. */
+function pendingOf({ recipients }: Envelope, states: readonly RecipientState[]): ListedRecipient[] {
+  const [tried, others]: [ListedRecipient[], ListedRecipient[]] = [[], []];
+  for (const [at, recipient] of recipients.entries()) {
+    const state = states[at];
+    if (state?.is !== "pending") continue;
+    (state.why === undefined ? others : tried).push(listed(recipient, state.why));
+  }
+  return tried.concat(others);
 }
 
 function listed({ address, original }: Recipient, why: RecipientDetail | undefined): ListedRecipient {

@@ -920,3 +920,16 @@ test("a part that is there by a list with an owner does not tell what the list i
   expect([entry?.detail.address, entry?.recipient.original as string]).toEqual(["member@example.com", ""]);
   expect(log.lines.find((line) => line.includes("to=<member@example.com>"))).not.toContain("orig_to");
 });
+
+test("with soft_bounce a record tells of a failure as a delay", async () => {
+  const failed: Outcome = {
+    is: "bounced",
+    relay: "mx",
+    detail: { status: "5.1.1", text: "no", action: "failed" },
+  };
+  const { put, told } = rig({ settings: { soft_bounce: true }, answer: (job) => all(job, failed) });
+  put(["a@x.example"], { trace: "record" });
+  await settle();
+  const [entry] = told.flatMap(({ what, entries }) => what === "traced" ? entries : []);
+  expect([entry?.detail.action, entry?.detail.status]).toEqual(["delayed", "4.1.1"]);
+});

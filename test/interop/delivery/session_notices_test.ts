@@ -159,9 +159,18 @@ test("a long session is told of in pieces, each where a transaction ends (smtpd_
     ["EHLO client.example", "NOSUCH", "RSET", "NOSUCH", "RSET", "QUIT"],
     ["EHLO client.example", "NOSUCH", ...message("games"), "MAIL", ...message("games"), "QUIT"],
     ["HELO client.example", ...Array.from({ length: 6 }, () => "NOOP"), "MAIL", "HELO again", "QUIT"],
+    // XCLIENT ends what was before; the client is called by its new name already.
+    [
+      "EHLO client.example",
+      "NOSUCH",
+      "XCLIENT NAME=other.example ADDR=192.0.2.7",
+      "EHLO again.example",
+      "NOSUCH",
+      "QUIT",
+    ],
     // Who says nothing any more is told of with what was wrong before.
     ["EHLO client.example", "NOSUCH", ""],
-  ], 4);
+  ], 6);
 });
 
 const KEYWORDS = ["SIZE 10240000", "8BITMIME"];

@@ -10,7 +10,7 @@ import { type LogOrigin, MOST_WORDS, words } from "./control/control_verbs.ts";
 import { ServiceFault } from "./control/service_fault.ts";
 import type { AcmeStatus } from "./control/acme_status.ts";
 import type { ServiceStatus } from "./control/service_status.ts";
-import { askAll, askInTurn, askOne } from "./queue_questions.ts";
+import { askAll, askInTurn, askLeaving, askOne } from "./queue_questions.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 
 /** What the answers are made of. */
@@ -116,6 +116,7 @@ export function controlService(parts: AnswerParts): ControlService {
       let count = 0;
       for (const queue of QUEUES_IN_ORDER) {
         const options = { signal, rows: rowsTo<"list">(row) };
+        count += sum(await askLeaving(parts.draining(), "list", { ...args, queue, gently }, options));
         count += sum(await askInTurn(serving(), "list", { ...args, queue, gently }, options));
       }
       return count;
@@ -145,10 +146,16 @@ export function controlService(parts: AnswerParts): ControlService {
       return null;
     },
     flush_site: async ({ args, signal }) => together(await askAll(serving(), "flush_site", args, { signal })),
-    cat: async ({ args, row, signal }) =>
-      sum(await askAll(serving(), "cat", args, { signal, rows: rowsTo<"cat">(row) })),
+    async cat({ args, row, signal }) {
+      const options = { signal, rows: rowsTo<"cat">(row) };
+      const left = sum(await askLeaving(parts.draining(), "cat", args, options));
+      return left > 0 ? left : sum(await askAll(serving(), "cat", args, options));
+    },
     async why({ args, signal }) {
-      const all = await askAll(serving(), "why", args, { signal });
+      const left = await askLeaving(parts.draining(), "why", args, { signal });
+      const all = left.some(({ found }) => found !== undefined)
+        ? left
+        : await askAll(serving(), "why", args, { signal });
       return all.find(({ found }) => found !== undefined) ?? {};
     },
     explain: async ({ items, signal }) =>

@@ -49,6 +49,27 @@ export async function askInTurn<V extends WorkerVerb>(
   return results;
 }
 
+/**
+ * Asks workers that are about to leave, one after another. One that leaves in the middle has handed its messages on, and those that stay
+ * are asked next.
+ */
+export async function askLeaving<V extends WorkerVerb>(
+  workers: readonly WorkerProcess[],
+  verb: V,
+  args: WorkerArgs<V>,
+  options: QuestionOptions<V> = {},
+): Promise<readonly WorkerResult<V>[]> {
+  const results: WorkerResult<V>[] = [];
+  for (const each of OWNERSHIP === "worker" ? workers : []) {
+    try {
+      results.push(await each.ask(verb, args, { ...options, timeout: TIME_LIMIT }));
+    } catch (error) {
+      if (options.signal?.aborted) throw error;
+    }
+  }
+  return results;
+}
+
 function owners(workers: readonly WorkerProcess[]): readonly WorkerProcess[] {
   if (workers.length === 0) nobody();
   return OWNERSHIP === "worker" ? workers : workers.slice(0, 1);

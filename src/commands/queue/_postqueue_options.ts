@@ -37,14 +37,14 @@ export function readPostqueueOptions(args: readonly string[]): PostqueueOptions 
   if (modes.length === 0 && (json || filter !== undefined)) modes.push({ letter: "p", argument: "" });
   const [mode] = modes;
   if (mode === undefined || modes.length > 1 || given.rest.length > 0) return { bad: "" };
-  const takesFilter = mode.letter === "p" || mode.letter === "j";
-  const takesJson = takesFilter || mode.letter === "why";
-  if ((json && !takesJson) || (filter !== undefined && !takesFilter)) {
-    return { mistake: `-${mode.letter} takes no filter and no --json` };
-  }
+  const [name, takesFilter] = [mode.letter, mode.letter === "p" || mode.letter === "j"];
+  if (filter !== undefined && !takesFilter) return { mistake: `${optionOf(name)} takes no filter` };
+  if (json && !takesFilter && name !== "why") return { mistake: `${optionOf(name)} takes no --json` };
   const configDirectory = given.options.findLast(({ letter }) => letter === "c")?.argument;
-  return { mode: mode.letter, argument: mode.argument, configDirectory, filter, json };
+  return { mode: name, argument: mode.argument, configDirectory, filter, json };
 }
+
+const optionOf = (mode: Mode): string => mode === "why" ? "--why" : `-${mode}`;
 
 /** The words without an option and its value, and the value. */
 function takeValue(

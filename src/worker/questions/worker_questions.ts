@@ -2,6 +2,8 @@ import { systemClock } from "../../base/clock.ts";
 import { pauseWhenDue } from "../../base/pause_when_due.ts";
 import type { QueueRow } from "../../master/control/queue_rows.ts";
 import { ServiceFault } from "../../master/control/service_fault.ts";
+import type { QueueId } from "../../queue/envelope.ts";
+import type { QueueListing, QueueStore } from "../../queue/store.ts";
 import { wanted } from "../../queue/filter/wanted.ts";
 import { move, release } from "./queue_moves.ts";
 import { gentlePace } from "./gentle_pace.ts";
@@ -19,6 +21,14 @@ type Answer<V extends WorkerVerb> = (
   stillAsked: () => void,
 ) => WorkerResult<V> | Promise<WorkerResult<V>>;
 
+/**
+ * Right after a reload or a crash messages wait for their adoption, in nobody's listing: whoever is asked takes over first what nobody
+ * has.
+ */
+async function takeOver(store: QueueStore): Promise<void> {
+  await store.adoptOrphans().catch(() => {}); // it is closing, or will try again
+}
+
 /** A listing that finds nothing for so many milliseconds says that it is still there. */
 const SIGN_OF_LIFE = 20_000;
 
@@ -30,6 +40,7 @@ async function list(
 ): Promise<number> {
   const asked = wanted(filter, systemClock.now());
   if (asked.queues?.includes(queue) === false) return 0;
+  await takeOver(store);
   const pace = gently === true ? gentlePace() : undefined;
   let said = performance.now();
   const batch = new RowBatch<QueueRow>((each) => (said = performance.now(), rows(each)));
@@ -60,12 +71,19 @@ async function flush({ store, forgetDead, pickup, wake }: WorkerParts, { ids }: 
   return moved;
 }
 
+async function findOrTakeOver(store: QueueStore, id: QueueId): Promise<QueueListing | undefined> {
+  const found = await store.find(id);
+  if (found !== undefined) return found;
+  await takeOver(store);
+  return await store.find(id);
+}
+
 async function cat(
   { store }: WorkerParts,
   { id }: WorkerArgs<"cat">,
   rows: SendRows<"cat">,
 ): Promise<number> {
-  const listing = await store.find(id);
+  const listing = await findOrTakeOver(store, id);
   if (listing === undefined) return 0;
   const batch = new RowBatch(rows);
   for await (const piece of messagePieces(await store.open(id), listing.queue)) await batch.add(piece);
@@ -77,7 +95,7 @@ async function why(
   { store, look, configuration }: WorkerParts,
   { id }: WorkerArgs<"why">,
 ): Promise<WorkerResult<"why">> {
-  const row = await store.find(id);
+  const row = await findOrTakeOver(store, id);
   if (row === undefined) return {};
   const { settings: lifetimes } = configuration;
   return { found: whyWaiting(row, await store.open(id), { lifetimes, active: look(id) }) };

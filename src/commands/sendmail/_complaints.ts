@@ -1,5 +1,14 @@
 import { writeErr } from "../../platform/process/this_process.ts";
 
+/** Writes for a person to read: whether anybody does makes no difference to the mail. */
+export function tell(write: (text: string) => void, text: string): void {
+  try {
+    write(text);
+  } catch {
+    // The reader has gone.
+  }
+}
+
 /** What the log shall hear. */
 export interface Remark {
   readonly level: "warning" | "error" | "fatal";
@@ -33,7 +42,7 @@ export class Complaints {
 
   /** getopt's own words go to nobody else. */
   plain(text: string): void {
-    writeErr(`${this.#name}: ${text}\n`);
+    tell(writeErr, `${this.#name}: ${text}\n`);
   }
 
   say(level: Remark["level"], text: string): void {

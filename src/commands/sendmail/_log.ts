@@ -17,11 +17,15 @@ export function openLog(settings: Settings): CommandLog {
   return { ...createLog({ syslogName: settings.syslog_name, writer }), flush: () => writer.flush() };
 }
 
-/** Tells the log what was said on standard error. */
+/** Tells the log what was said on standard error; where it cannot be told, standard error has it all the same. */
 export function logRemarks(settings: Settings, remarks: readonly Remark[]): void {
-  const log = openLog(settings);
-  for (const { level, text } of remarks) log.note("sendmail", level, text);
-  log.flush();
+  try {
+    const log = openLog(settings);
+    for (const { level, text } of remarks) log.note("sendmail", level, text);
+    log.flush();
+  } catch {
+    // No socket can be made, or a setting of the log cannot be used.
+  }
 }
 
 function targetOf(settings: Settings): ReturnType<typeof openLogTarget> {

@@ -12,9 +12,15 @@ export function senderOf(
     if (user.row === undefined) throw new SendmailFault(`no login name found for user ID ${user.uid}`);
     return user.row.name;
   }
-  const addresses = readAddressList(given);
+  const addresses = readAddressList(inUtf8(given));
   if (addresses.length > 1) warn(`-f option specified malformed sender: ${given}`);
   return addresses[0] ?? "";
+}
+
+/** A word of the command line with an address: bytes that were no UTF-8 are lost already, and it would be another address. */
+export function inUtf8(word: string): string {
+  if (word.includes("\ufffd")) throw new SendmailFault(`address "${word}" is no UTF-8`);
+  return word;
 }
 
 /** For a missing From: -F, else NAME, else what the system's users say, where `&` stands for the login name (passwd(5)). */

@@ -9,6 +9,7 @@ import { SendmailFault } from "./_complaints.ts";
 import { Content, type ContentRules } from "./_content.ts";
 import { HeaderRecipients } from "./_header_recipients.ts";
 import type { SendmailOptions } from "./_options.ts";
+import { inUtf8 } from "./_sender.ts";
 
 /** A message to be dropped, and for whom. */
 export interface SubmissionCall {
@@ -69,7 +70,7 @@ function noRecipients({ recipientsFromHeader }: SendmailOptions): string {
 
 /** Each word is read as the value of a header field is; one without an address is one without a name. */
 function addressesOf(word: string): readonly string[] {
-  const addresses = readAddressList(word);
+  const addresses = readAddressList(inUtf8(word));
   return addresses.length === 0 ? [""] : addresses;
 }
 

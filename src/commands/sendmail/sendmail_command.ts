@@ -5,9 +5,10 @@ import type { DropWriter } from "../../pickup/drop/drop_writer.ts";
 import { environmentVariables, writeOut } from "../../platform/process/this_process.ts";
 import { becomeUser, hasRightsOfOthers, isRoot } from "../../platform/process/effective_ids.ts";
 import { endBySignal, onEndingSignals } from "../../platform/process/ending_signals.ts";
-import { ownIds, userById } from "../../platform/process/users.ts";
+import { ownIds, userByIdAnyway } from "../../platform/process/users.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import type { CommandContext } from "../command.ts";
-import { Complaints, EX_TEMPFAIL, SendmailFault } from "./_complaints.ts";
+import { Complaints, EX_TEMPFAIL, SendmailFault, tell } from "./_complaints.ts";
 import { diagnosticsText, readConfiguration } from "./_configuration.ts";
 import type { ContentRules } from "./_content.ts";
 import { helpOf } from "./_help.ts";
@@ -35,15 +36,15 @@ export async function sendmail(context: CommandContext): Promise<number> {
     return EX_TEMPFAIL;
   } finally {
     if (configuration !== undefined && complaints.remarks.length > 0) {
-      (await import("./_log.ts")).logRemarks(configuration.settings, complaints.remarks);
+      const { logRemarks } = await import("./_log.ts");
+      logRemarks(configuration.settings, complaints.remarks);
     }
   }
 }
 
+/** Whatever went wrong, a bug of ours as well: the caller is told in one line, and may try again. */
 function faultText(error: unknown): string {
-  if (error instanceof ConfigurationFault) return diagnosticsText(error.diagnostics);
-  if (error instanceof SendmailFault) return error.message;
-  throw error;
+  return error instanceof ConfigurationFault ? diagnosticsText(error.diagnostics) : systemErrorText(error);
 }
 
 /** A program that is run as root by anybody is a mistake: sendmail goes on as who called it. */
@@ -114,7 +115,7 @@ async function session(call: Call): Promise<number> {
   if (call.options.recipients.length > 0) throw new SendmailFault("stand-alone mode requires no recipient");
   const { uid } = ownIds();
   await openRights(call.configuration, (text) => call.complaints.say("warning", text))
-    .checkUser(uid, userById(uid));
+    .checkUser(uid, userByIdAnyway(uid));
   const { holdSession } = await import("./_session.ts");
   await holdSession(call.configuration);
   return 0;
@@ -123,7 +124,7 @@ async function session(call: Call): Promise<number> {
 async function enqueue(call: Call): Promise<number> {
   const { complaints, configuration, options, environment } = call;
   const { uid } = ownIds();
-  const row = userById(uid);
+  const row = userByIdAnyway(uid);
   const rights = openRights(configuration, (text) => complaints.say("warning", text));
   await rights.checkUser(uid, row);
   const lineEnds = lineEndsOf(configuration.settings.sendmail_fix_line_endings);
@@ -143,7 +144,7 @@ async function enqueue(call: Call): Promise<number> {
     throw new SendmailFault(`${sender}(${uid}): ${error.message}`, { cause: error });
   }
   if (options.verifyOnly || options.verbose === 1) {
-    writeOut(`Mail Delivery Status Report will be mailed to <${sender}>.\n`);
+    tell(writeOut, `Mail Delivery Status Report will be mailed to <${sender}>.\n`);
   }
   return 0;
 }

@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import { CString, type Pointer, read } from "bun:ffi";
 import { clearErrno, errno, libc, systemError } from "../libc.ts";
 
@@ -79,6 +80,19 @@ function namesAt(at: Pointer, offset: number): string[] {
 export function userByName(name: string): SystemUser | undefined {
   const c = calls ??= open();
   return userAt(row("getpwnam", () => c.getpwnam(bytesOf(name))));
+}
+
+/** The user with that number, for a program that may have too little memory to call the C library (RLIMIT_AS): then by passwd(5) alone. */
+export function userByIdAnyway(uid: number): SystemUser | undefined {
+  try {
+    return userById(uid);
+  } catch (error) {
+    const row = fs.readFileSync("/etc/passwd", "utf8").split("\n").map((line) => line.split(":"))
+      .find((fields) => fields.length >= 7 && fields[2] === String(uid));
+    if (row === undefined) throw error;
+    const [name = "", , , gid, gecos = "", home = "", shell = ""] = row;
+    return { name, uid, gid: Number(gid), gecos, home, shell };
+  }
 }
 
 /** The user with that number. */

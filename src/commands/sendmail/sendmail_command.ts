@@ -37,7 +37,7 @@ export async function sendmail(context: CommandContext): Promise<number> {
   } finally {
     if (configuration !== undefined && complaints.remarks.length > 0) {
       const { logRemarks } = await import("./_log.ts");
-      logRemarks(configuration.settings, complaints.remarks);
+      await logRemarks(configuration, complaints.remarks);
     }
   }
 }

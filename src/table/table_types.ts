@@ -25,6 +25,7 @@ import { openStatic } from "./plain/static.ts";
 import type { Table } from "./table.ts";
 import { openTcp } from "./network/tcp.ts";
 import { openTexthash } from "./text/texthash.ts";
+import { shownSpec } from "./shown_spec.ts";
 import { unavailable } from "./unavailable.ts";
 
 /** A table type: all that the rest of the program wants to know of it. */
@@ -97,7 +98,7 @@ export function openTable(spec: string, context: TableContext): Table {
     return unavailable(spec, why, false);
   };
   if (type === "" || name === "") {
-    return refuse(`open dictionary: expecting "type:name" form instead of "${spec}"`);
+    return refuse(`open dictionary: expecting "type:name" form instead of "${shownSpec(spec)}"`);
   }
   const instead = context.standIn?.(type, spec);
   if (instead !== undefined) return instead;

@@ -1,4 +1,5 @@
 import type { TableContext } from "./context.ts";
+import { shownSpec } from "./shown_spec.ts";
 import type { Answer, Table } from "./table.ts";
 
 /** A table that could not be opened: every lookup is trouble, so mail waits instead of taking a wrong way. */
@@ -13,7 +14,7 @@ export function unavailableNow(spec: string, why: string): Answer {
 }
 
 function notOpened(spec: string, reason: string, retry: boolean): Answer {
-  const why = `${spec} is unavailable. ${reason}`;
+  const why = `${shownSpec(spec)} is unavailable. ${reason}`;
   return { is: "trouble", retry, why, part: { of: "opening", reason } };
 }
 
@@ -23,13 +24,13 @@ export function refused(
   why: string,
   context: Pick<TableContext, "warn" | "asPostmap">,
 ): Table {
-  if (context.asPostmap !== true) context.warn(`${spec} is unavailable. ${why}`);
+  if (context.asPostmap !== true) context.warn(`${shownSpec(spec)} is unavailable. ${why}`);
   return unavailable(spec, why, false);
 }
 
 /** A table of a type that must not say what is run or whose rights are used: nobody knows who is behind its server. */
 export function unproven(spec: string, context: Pick<TableContext, "warn" | "asPostmap">): Table {
-  return refused(spec, `${spec} map is not allowed for security-sensitive data`, context);
+  return refused(spec, `${shownSpec(spec)} map is not allowed for security-sensitive data`, context);
 }
 
 /** A table whose answer depends on nothing but the key. */

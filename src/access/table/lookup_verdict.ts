@@ -1,3 +1,4 @@
+import { shownSpec } from "../../table/shown_spec.ts";
 import type { Answer, Table } from "../../table/table.ts";
 import { actionVerdict } from "./access_action.ts";
 import type { DefaultCheck, Query, Subject, Verdict } from "../restriction.ts";
@@ -19,7 +20,7 @@ export function lookupVerdict(deps: RestrictionDeps, question: AccessQuestion, a
   if (answer.is === "absent") return DUNNO;
   if (answer.is === "trouble") {
     const refused = reject(451, "4.3.5", rejectedText(about, "Server configuration error"));
-    return { ...refused, warnings: [`${table.spec} lookup error for "${datum}": ${answer.why}`] };
+    return { ...refused, warnings: [`${shownSpec(table.spec)} lookup error for "${datum}": ${answer.why}`] };
   }
   const found = { table: table.spec, value: answer.value, datum, about, query };
   return actionVerdict(found, deps.actions, defaultCheck);

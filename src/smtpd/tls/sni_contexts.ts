@@ -4,6 +4,7 @@ import type { TlsContext } from "../../platform/socket/tls_context.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
 import type { Chains } from "../../tls/own/chain.ts";
 import { loadSniChains } from "../../tls/own/chain_files.ts";
+import { shownSpec } from "../../table/shown_spec.ts";
 import type { Answer, Table } from "../../table/table.ts";
 
 /** Contexts of so many chains are kept ready. */
@@ -71,7 +72,7 @@ export class SniContexts {
       if (answer.is === "absent") return this.#find(keys, key, at + 1);
       if (answer.is === "found") return this.#chainText(sni, asked, answer.value);
       throw this.#fault(
-        `${sni.table.spec} lookup error for "${asked}": ${answer.why}`,
+        `${shownSpec(sni.table.spec)} lookup error for "${asked}": ${answer.why}`,
         `tls_server_sni_maps: ${keys[0]} map lookup problem`,
       );
     });

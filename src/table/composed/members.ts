@@ -1,6 +1,7 @@
 import { splitListRaw } from "../../config/syntax/list.ts";
 import type { OpenTable, TableContext } from "../context.ts";
 import { insideBraces } from "../plain/inline.ts";
+import { shownSpec } from "../shown_spec.ts";
 import type { Table } from "../table.ts";
 
 /** The items of `{item, item}`; an item in braces loses them. Undefined when the name is not that. */
@@ -20,9 +21,9 @@ export function openMembers(
 ): readonly Table[] | string {
   const items = bracedItems(name);
   if (items === undefined || items.length === 0) {
-    return `bad syntax: "${spec}"; need "${type}:{type:name...}"`;
+    return `bad syntax: "${shownSpec(spec)}"; need "${type}:{type:name...}"`;
   }
   const wrong = items.find((item) => !/^[^:]+:./.test(item));
-  if (wrong !== undefined) return `bad syntax: "${spec}"; need "${type}:{type:name...}"`;
+  if (wrong !== undefined) return `bad syntax: "${shownSpec(spec)}"; need "${type}:{type:name...}"`;
   return items.map((item) => open(item, context));
 }

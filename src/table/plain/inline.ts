@@ -33,16 +33,27 @@ function keyEnd(text: string): number | undefined {
   return quoted ? undefined : text.length;
 }
 
+/** postmap(1) quotes what it was given; a log tells where the mistake is: the entries may be passwords. */
+function malformed(
+  spec: string,
+  { entry, why }: { readonly entry?: number; readonly why: string },
+  { asPostmap }: Pick<TableContext, "asPostmap">,
+): Table {
+  const need = 'need "inline:{name=value...}"';
+  if (asPostmap === true) return unavailable(spec, `${why}: "${spec}"; ${need}`, false);
+  const where = entry === undefined ? "" : `entry ${entry}: `;
+  return unavailable(spec, `${where}${why.replace(/ in ".*"$/s, "")}; ${need}`, false);
+}
+
 /** `inline:{ key=value, { key = text with blanks } }`: a table written into main.cf (DATABASE_README). */
 export function openInline(name: string, spec: string, context: TableContext): Table {
-  const need = `"${spec}"; need "inline:{name=value...}"`;
   const fold = foldingOf(context);
   const items = splitListRaw(insideBraces(name) ?? "");
-  if (items.length === 0) return unavailable(spec, `bad syntax: ${need}`, false);
+  if (items.length === 0) return malformed(spec, { why: "bad syntax" }, context);
   const values = new Map<string, Answer>();
-  for (const item of items) {
+  for (const [at, item] of items.entries()) {
     const pair = pairOf(item);
-    if (typeof pair === "string") return unavailable(spec, `${pair}: ${need}`, false);
+    if (typeof pair === "string") return malformed(spec, { entry: at + 1, why: pair }, context);
     values.set(fold(pair[0]), { is: "found", value: pair[1] });
   }
   return {

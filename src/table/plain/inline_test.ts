@@ -21,8 +21,8 @@ test.each([
   ["inline:{{a\\},{a=b}}", "missing '=' after attribute name"],
   ["inline:{{a b=c}}", "missing '=' after attribute name"],
 ])("%s is no table: %s", (spec, why) => {
-  expect(openTable(spec, testContext()).lookup("a")).toMatchObject({
+  expect(openTable(spec, { ...testContext(), asPostmap: true }).lookup("a")).toMatchObject({
     is: "trouble",
-    why: `${spec} is unavailable. ${why}: "${spec}"; need "inline:{name=value...}"`,
+    part: { of: "opening", reason: `${why}: "${spec}"; need "inline:{name=value...}"` },
   });
 });

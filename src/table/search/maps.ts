@@ -1,6 +1,7 @@
 import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import type { TableContext } from "../context.ts";
 import { ABSENT, type Answer, type Table } from "../table.ts";
+import { shownSpec } from "../shown_spec.ts";
 
 /** A parameter's list of tables, such as `canonical_maps`. */
 export interface Maps {
@@ -22,7 +23,7 @@ export function mapsOf(tables: readonly Table[], context: Pick<TableContext, "wa
 
 function emptyValue(context: Pick<TableContext, "warn">, title: string, spec: string, key: string): void {
   context.warn(`${title} lookup of ${key} returns an empty string result`);
-  context.warn(`table ${spec} should return NO RESULT in case of NOT FOUND`);
+  context.warn(`table ${shownSpec(spec)} should return NO RESULT in case of NOT FOUND`);
 }
 
 function findFrom(
@@ -54,7 +55,7 @@ function settled(
 ): Answer | undefined {
   if (answer.is === "absent") return undefined;
   if (answer.is === "trouble") {
-    return { ...answer, why: `${table.spec} lookup error for "${key}": ${answer.why}` };
+    return { ...answer, why: `${shownSpec(table.spec)} lookup error for "${key}": ${answer.why}` };
   }
   if (answer.value !== "") return answer;
   empty(table.spec);

@@ -8,6 +8,7 @@ import { fileBacked } from "../text/file_backed.ts";
 import { foldKey } from "../text/fold.ts";
 import { readTableFile } from "../text/table_file.ts";
 import { logicalLines } from "../text/source_lines.ts";
+import { shownSpec } from "../shown_spec.ts";
 import type { Answer, Table } from "../table.ts";
 
 /** What a match list says of a name or address. Trouble comes only when the matching reaches a broken item. */
@@ -210,7 +211,7 @@ function inTable(
 function ofAnswer(answer: Answer, { table, yes, trouble }: ListTable): Match | undefined {
   if (answer.is === "found") return yes;
   if (answer.is === "absent") return undefined;
-  return trouble(`${table.spec}: table lookup problem: ${answer.why}`);
+  return trouble(`${shownSpec(table.spec)}: table lookup problem: ${answer.why}`);
 }
 
 /** A name, `.domain`, address or network written into the list itself. */

@@ -124,7 +124,7 @@ function printSessionNotice(notice: SessionNotice, settings: SessionNoticeSettin
   const postmaster = to.includes("@") ? to : `${to}@${myorigin}`;
   const named = (name: string, address: string) =>
     header_from_format === "obsolete" ? `${address} (${name})` : `${name} <${address}>`;
-  const said = notice.lines.flatMap((line) => wrapLine(printable(line), WIDTH, INDENT));
+  const said = notice.lines.flatMap((line) => wrapLine(shown(line), WIDTH, INDENT));
   return [
     `Date: ${mailDate(now)}`,
     `From: ${named("Mail Delivery System", daemon)}`,
@@ -141,6 +141,9 @@ function printSessionNotice(notice: SessionNotice, settings: SessionNoticeSettin
     "",
   ].join("\r\n");
 }
+
+/** What stands for a byte that belongs to no character is shown as Postfix shows it. */
+const shown = (line: string) => printable(line).replaceAll("\ufffd", "?");
 
 const serverEnd = ({ reason }: SessionNotice) =>
   reason === undefined ? [""] : [`Session aborted, reason: ${reason}`, ""];

@@ -6,8 +6,9 @@ import type { ServerReply } from "./reply_reader.ts";
 const MOST_LINES = 1000;
 /** Most characters, about. */
 const MOST_TEXT = 65_536;
-/** What a line costs beside its text, so that many short ones count too. */
+/** What a line costs beside its text, so that many short ones count too; and one of our own, as it is on average. */
 const OVERHEAD = 16;
+const OUR_LINE = 64;
 
 /** A command, or a reply: ours, which is kept as it is until somebody wants to see it, or a server's. */
 type Said = string | Reply | ServerReply;
@@ -16,6 +17,7 @@ const linesIn = (said: Said) => typeof said === "string" ? 1 : said.lines.length
 
 function sizeOf(said: Said): number {
   if (typeof said === "string") return said.length + OVERHEAD;
+  if (!("garbage" in said)) return said.lines.length * OUR_LINE;
   let size = 0;
   for (const line of said.lines) size += line.length + OVERHEAD;
   return size;

@@ -9,7 +9,6 @@ import type { ForbiddenCommands } from "../policy/forbidden_commands.ts";
 import type { Input } from "../input.ts";
 import type { LinePhase } from "../phase.ts";
 import { askMilters } from "../policy/ask_milters.ts";
-import { printableBytes } from "../../base/printable.ts";
 import { noteEarlyInput } from "../policy/pipelining.ts";
 import { maybeResponse, withoutSecrets } from "../policy/secrets.ts";
 import type { SessionFacts } from "../session_facts.ts";
@@ -165,11 +164,12 @@ export function readCommand(phase: LinePhase, session: CommandReader): MaybeAsyn
   if (line === undefined) return undefined;
   const crlf = line.length > 0 && line[line.length - 1] === 13;
   const bytes = crlf ? line.subarray(0, -1) : line;
-  session.heard(printableBytes(bytes));
+  const ascii = isAscii(bytes);
+  // Without SMTPUTF8 a stray byte is a replacement character from here on, which no address may have.
+  const text = bytes.toString(ascii ? "latin1" : "utf8");
+  session.heard(text);
   const ended = crlf ? undefined : bareNewlineInCommand(session, phase);
   if (ended !== undefined) return ended;
-  if (isAscii(bytes)) return runCommand(phase, session, bytes.toString("latin1"));
-  // Without SMTPUTF8 a stray byte is a replacement character from here on, which no address may have.
-  if (isUtf8(bytes) || !session.settings.smtputf8) return runCommand(phase, session, bytes.toString("utf8"));
+  if (ascii || isUtf8(bytes) || !session.settings.smtputf8) return runCommand(phase, session, text);
   return { phase, reply: BAD_UTF8, counts: "slip" };
 }

@@ -130,8 +130,7 @@ export class Session implements ConnectionHandler, CommandReader {
   }
 
   heard(line: string): void {
-    const verb = /^[ \t]*([^ \t]*)/.exec(line)?.[1] ?? "";
-    this.#transcript?.heard(line, Object.hasOwn(this.commands, verb.toUpperCase()));
+    this.#transcript?.heard(line, this.commands);
   }
 
   learn(facts: SessionFacts): void {
@@ -279,7 +278,7 @@ export class Session implements ConnectionHandler, CommandReader {
     if (this.#facts.milters !== undefined) this.#tellOfEnd(this.#facts.milters);
     if (comesOn(step)) this.#cameOn = this.deps.clock.now();
     this.#errors.before(step);
-    this.#transcript?.before(step, this.clientText);
+    this.#transcript?.before(step, this);
     const said = step.reply === undefined ? undefined : this.#say(step.reply);
     return isPromise(said) ? said.then(() => this.#settle(step)) : this.#settle(step);
   }
@@ -312,7 +311,7 @@ export class Session implements ConnectionHandler, CommandReader {
 
   #settle(step: Step): MaybeAsync<void> {
     this.#errors.after(step);
-    this.#transcript?.after(step, this.clientText);
+    this.#transcript?.after(step, this);
     const after = step.after === undefined ? undefined : this.#goOn(step.after);
     if (isPromise(after)) return after;
     if (this.#closing || !this.#errors.isTooMuch) return;
@@ -484,7 +483,7 @@ export class Session implements ConnectionHandler, CommandReader {
     this.#closing = true;
     this.input.takeAll();
     this.#giveUp(this.#phase);
-    this.#transcript?.tell(this.clientText, this.#reason);
+    this.#transcript?.tell(this, this.#reason);
     if (this.#isKnown) {
       const statistics = this.#errors.text();
       this.deps.log.emit("smtpd", "disconnect", { client: this.clientText, statistics });

@@ -57,6 +57,7 @@ test("what the client does wrong, or may not do, is told with all that was said,
     ["HELO client.example", `NOSUCH ${LONG} ${LONG} ${LONG}`, "DATA", "QUIT"],
     ["EHLO", "MAIL FROM:<a b@example.com>", "MAIL FROM:<a@example.com> FOO=BAR", "XCLIENT NAME=x"],
     ["NOSUCH"],
+    ["EHLO client.example", "N\xe9SUCH \xff\xfe", "NOSUCH \xc3\xa9\x01", "  noop", "QUIT"],
     ["BDAT x"],
     // Policy.
     ["EHLO client.example", "MAIL FROM:<a@example.org>", "RCPT TO:<b@elsewhere.example>", "QUIT"],
@@ -74,7 +75,7 @@ test("what the client does wrong, or may not do, is told with all that was said,
       ".",
       "QUIT",
     ],
-  ], 7);
+  ], 8);
 });
 
 /** Sessions with trouble of one class each, and with none. */

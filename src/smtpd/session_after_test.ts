@@ -9,6 +9,7 @@ import { memorySmtpd } from "../../test/kit/memory/memory_smtpd.ts";
 import { withPeers } from "../../test/kit/peers.ts";
 import { type SelfSigned, selfSigned } from "../../test/kit/memory/self_signed.ts";
 import { type Connection, listen } from "../platform/socket/connection.ts";
+import { until } from "../../test/kit/waiting.ts";
 import { accept } from "../smtp/reply.ts";
 import { anywhere, COMMANDS } from "./session/commands.ts";
 import { answer } from "./step.ts";
@@ -168,3 +169,24 @@ plainTest(
     expect([connection.closed, house.smtpd.sessions]).toEqual([false, 0]);
   },
 );
+
+test("who waits for a slot in wrapper mode hears nothing in the clear when the service ends", async () => {
+  const main = { smtpd_tls_wrappermode: "yes", smtpd_tls_chain_files: chain };
+  const house = memorySmtpd(main, { processLimit: "1" });
+  const listener = await listen(
+    { host: "127.0.0.1", port: 0 },
+    { maxConnections: 10 },
+    (connection) => house.smtpd.accept(connection),
+  );
+  const heard: Promise<string>[] = [];
+  for (let client = 0; client < 3; client++) {
+    const socket = net.connect(listener.port, "127.0.0.1");
+    let text = "";
+    socket.on("data", (chunk) => text += chunk.toString("latin1")).on("error", () => {});
+    heard.push(new Promise((resolve) => socket.on("close", () => resolve(text))));
+  }
+  await until("two that wait", () => house.smtpd.sessions === 1 && house.smtpd.waiting === 2);
+  house.smtpd.stop(AbortSignal.abort());
+  expect(await Promise.all(heard)).toEqual(["", "", ""]);
+  listener.close();
+});

@@ -167,7 +167,7 @@ export class Session implements ConnectionHandler, CommandReader {
 
   /** Says goodbye whatever is under way, and hangs up. */
   #leave(reply = shuttingDown(this.settings.myhostname)): void {
-    this.deps.replied?.(reply.code);
+    if (!this.#isUnheard) this.deps.replied?.(reply.code);
     this.#put(reply);
     this.#output.flush();
     this.#hangUp();
@@ -366,6 +366,11 @@ export class Session implements ConnectionHandler, CommandReader {
     if (rest !== undefined) handler.data(rest);
   }
 
+  /** The client waits for a handshake (smtpd_tls_wrappermode): in the clear it would understand nothing. */
+  get #isUnheard(): boolean {
+    return this.settings.tls.wrapper && this.#facts.tls === undefined;
+  }
+
   /** Queues a reply; it leaves with all others once no more input can be worked on. */
   #say(reply: Reply): MaybeAsync<void> {
     const soft = this.settings.softBounce ? softened(reply) : reply;
@@ -384,6 +389,7 @@ export class Session implements ConnectionHandler, CommandReader {
   }
 
   #put(reply: Reply): void {
+    if (this.#isUnheard) return;
     this.#output.add(reply);
     this.#transcript?.said(reply);
   }

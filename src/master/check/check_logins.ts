@@ -31,7 +31,8 @@ export function checkLogins(configuration: Configuration): Finding[] {
 }
 
 /** A word that a client does not know could be one that forbids something: it logs in nowhere. */
-function clientProblemsOf({ program, settings, closed }: Service): Found[] {
+function clientProblemsOf(service: Service): Found[] {
+  const { program, settings, closed } = service;
   if ((program !== "smtp" && program !== "lmtp") || closed !== undefined) return [];
   if (!settings[`${program}_sasl_auth_enable`]) return [];
   const names = [
@@ -42,9 +43,36 @@ function clientProblemsOf({ program, settings, closed }: Service): Found[] {
   const bad = names.map((name) => badSecurityOptions(name, settings[name])).find((each) =>
     each !== undefined
   );
-  return bad === undefined
-    ? []
-    : [{ severity: "closed", consequence: `mail that needs a login waits: ${bad}` }];
+  return [
+    ...(bad === undefined
+      ? []
+      : [{ severity: "closed", consequence: `mail that needs a login waits: ${bad}` } as const]),
+    ...otherClients(program, service),
+  ];
+}
+
+/** Postfix's clients have their logins from a plug-in; `cyrus` is the only one there is, and the default. */
+function otherClients(program: "smtp" | "lmtp", service: Pick<Service, "parameter">): Found[] {
+  const type = service.parameter(`${program}_sasl_type`) ?? "cyrus";
+  const path = service.parameter(`${program}_sasl_path`) ?? "";
+  return [
+    ...(type === "cyrus" ? [] : [
+      {
+        severity: "warning",
+        consequence:
+          `${program}_sasl_type = ${type}: there is no such client (Postfix: "unsupported SASL client implementation"); ` +
+          "the client's logins are built in, and are used: remove it",
+      } as const,
+    ]),
+    ...(path === "" ? [] : [
+      {
+        severity: "warning",
+        consequence:
+          `${program}_sasl_path = ${path} has no effect: no library is loaded that could read a file of that name; ` +
+          `what its mech_list allows, ${program}_sasl_mechanism_filter says`,
+      } as const,
+    ]),
+  ];
 }
 
 function problemsOf(service: Service, identity: Identity | undefined): Found[] {

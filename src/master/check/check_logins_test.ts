@@ -29,6 +29,20 @@ test("a client's security option that nobody knows is told, where the client log
   expect(found("smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:a:b\n")).toEqual([]);
 });
 
+test("what names a plug-in for the client's logins is told to have no effect, where the client logs in", () => {
+  const on = "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:a:b\n";
+  const types = "smtp_sasl_type = dovecot\nsmtp_sasl_path = relay\n";
+  const service = "warning: /etc/mta/master.cf, line 1, service smtp/unix: ";
+  expect(found(`${on}${types}`)).toEqual([
+    `${service}smtp_sasl_type = dovecot: there is no such client (Postfix: "unsupported SASL client implementation"); ` +
+    "the client's logins are built in, and are used: remove it",
+    `${service}smtp_sasl_path = relay has no effect: no library is loaded that could read a file of that name; ` +
+    "what its mech_list allows, smtp_sasl_mechanism_filter says",
+  ]);
+  expect(found(types)).toEqual([]);
+  expect(found(`${on}smtp_sasl_type = cyrus\n`)).toEqual([]);
+});
+
 const DOVECOT = {
   smtpd_sasl_auth_enable: "yes",
   smtpd_sasl_type: "dovecot",

@@ -186,6 +186,11 @@ export class Incoming implements IncomingMessage {
       message.abort();
       return addressed;
     }
+    if (addressed.is === "nobody") {
+      this.#context.log.note("cleanup", "info", `${message.id}: no recipients are left: message removed`);
+      message.abort();
+      return { is: "queued", id: message.id, size: this.#size };
+    }
     try {
       await message.commit(this.#envelope(late, addressed));
       return { is: "queued", id: message.id, size: message.size };
@@ -198,12 +203,13 @@ export class Incoming implements IncomingMessage {
     if (!this.#submission.isReturned || reply.code < 500) return { is: "refused", reply };
     const settled = await this.#settle(late);
     if (settled.is === "refused") return settled;
+    if (settled.is === "nobody") return { is: "refused", reply };
     return { is: "refused", reply, envelope: this.#envelope(late, settled) };
   }
 
   /** What stages asked for comes before what restrictions did at the end of data, and that before what they did earlier. */
   #settle(late: LateChanges): MaybeAsync<Addressed> {
-    const { id, sender, recipients, redirect, copies } = this.#message;
+    const { id, sender, recipients, redirect, copies, isEmptied } = this.#message;
     const submission = this.#submission;
     return settleRecipients(this.#context, {
       id,
@@ -211,6 +217,7 @@ export class Incoming implements IncomingMessage {
       recipients,
       copies: [...submission.bcc ?? [], ...late.bcc ?? [], ...copies],
       redirect: redirect ?? late.redirect ?? submission.redirect,
+      isEmptied,
       isOurs: submission.kind !== undefined,
     });
   }

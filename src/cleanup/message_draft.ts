@@ -33,6 +33,8 @@ export class MessageDraft implements MessageEdits {
   refusal: Reply | undefined;
   isHeld = false;
   isDiscarded = false;
+  /** The last of its recipients was taken out. */
+  isEmptied = false;
   redirect: string | undefined;
   filter: string | undefined;
   /** The sender demands TLS all the way (RFC 8689 §4). */
@@ -178,6 +180,7 @@ export class MessageDraft implements MessageEdits {
   deleteRecipient(address: Address): boolean {
     const before = this.recipients.length;
     this.recipients = this.recipients.filter((recipient) => recipient.address !== address);
+    this.isEmptied = before > 0 && this.recipients.length === 0;
     return this.recipients.length < before;
   }
 

@@ -15,6 +15,8 @@ export type Addressed =
     /** Aliases that asked for a success notice; undefined when there are none. */
     readonly expanded: readonly Recipient[] | undefined;
   }
+  /** All recipients were taken out on purpose. */
+  | { readonly is: "nobody" }
   | { readonly is: "refused"; readonly reply: Reply };
 
 const WRITE_ERROR = classed(defer(451, "4.3.0", "Error: queue file write error"), "resource");
@@ -47,6 +49,8 @@ export interface Addressing {
   /** Copies that were asked for. */
   readonly copies: readonly string[];
   readonly redirect: string | undefined;
+  /** Filters have taken all recipients out. */
+  readonly isEmptied: boolean;
   /** Made here: nobody gets copies. */
   readonly isOurs: boolean;
 }
@@ -91,6 +95,7 @@ export function settleRecipients(
         );
       }
       const recipients = redirected(context, message.redirect, expanded.recipients);
+      if (recipients.length === 0 && message.isEmptied) return { is: "nobody" };
       if (recipients.length === 0) {
         return refused(context, id, "no recipients are left after rewriting", NO_RECIPIENT);
       }

@@ -26,7 +26,7 @@ const timedOut = () => Object.assign(new Error("Connection timed out"), { code: 
 export class HungUp extends Error {
   override readonly name = "HungUp";
   constructor() {
-    super("Success");
+    super("Application error");
   }
 }
 

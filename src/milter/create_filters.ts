@@ -1,7 +1,7 @@
 import { systemClock } from "../base/clock.ts";
 import { connect } from "../platform/socket/connection.ts";
 import type { ChannelWorld } from "./channel.ts";
-import { Filter, type FilterContext } from "./filter.ts";
+import { Filter, type FilterContext, type Warn } from "./filter.ts";
 import { FilterChain } from "./filter_chain.ts";
 import { type FilterParameters, readFilters } from "./filter_settings.ts";
 import { type MacroSettings, readMacroSettings } from "./macros.ts";
@@ -14,7 +14,7 @@ const WORLD: ChannelWorld = { connect, clock: systemClock };
 /** Reads what main.cf says of filters; `warn` hears of their trouble. */
 export function filtersOf(
   settings: FilterParameters,
-  warn: (text: string) => void,
+  warn: Warn,
   world: ChannelWorld = WORLD,
 ): CreateFilters {
   const { macros, flaw } = macrosOf(settings);

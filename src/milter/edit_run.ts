@@ -74,12 +74,7 @@ export class EditRun {
 
   #flawOf(response: Response): string | undefined {
     if (this.#count > MOST_EDITS || this.#text > MOST_TEXT) return "too many changes to one message";
-    if (response.is === "insertHeader" && response.index < 0) {
-      return `bad insert header index: ${response.index}`;
-    }
-    if (response.is !== "changeHeader") return undefined;
-    if (response.index < 0) return `bad change header index: ${response.index}`;
-    return response.name === "" ? "null change header name" : undefined;
+    return response.is === "changeHeader" && response.name === "" ? "null change header name" : undefined;
   }
 
   /** Takes the packets of a body as one. */

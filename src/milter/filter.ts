@@ -30,9 +30,12 @@ import {
   whenUnreachable,
 } from "./verdict.ts";
 
+/** Hears of trouble with a filter, and whether it was with a message's content. */
+export type Warn = (text: string, inContent: boolean) => void;
+
 /** What filters share: the world, where trouble is told, and what main.cf says of all of them. */
 export interface FilterContext extends ChannelWorld {
-  readonly warn: (text: string) => void;
+  readonly warn: Warn;
   /** Sockets are named from here (queue_directory). */
   readonly directory: string;
   readonly softBounce: boolean;
@@ -114,13 +117,17 @@ export class Filter {
   }
 
   #warn(text: string): void {
-    this.#context.warn(`milter ${this.settings.name}: ${text}`);
+    this.#tell(`milter ${this.settings.name}: ${text}`);
+  }
+
+  #tell(text: string): void {
+    this.#context.warn(text, this.inMessage);
   }
 
   /** Connects and negotiates. What comes of it shows with the next event. */
   async connect(): Promise<void> {
     if (this.settings.flaw !== undefined) {
-      this.#context.warn(this.settings.flaw);
+      this.#tell(this.settings.flaw);
       return this.#misconfigured();
     }
     const offer = readOffer(this.settings.protocol);
@@ -133,7 +140,7 @@ export class Filter {
     try {
       this.#channel = await Channel.open(to, this.settings.connectTimeout, this.#context);
     } catch (error) {
-      this.#context.warn(`connect to Milter service ${this.settings.name}: ${systemErrorText(error)}`);
+      this.#tell(`connect to Milter service ${this.settings.name}: ${systemErrorText(error)}`);
       return this.#unreachable();
     }
     await this.#negotiate(this.#channel, offer);
@@ -144,7 +151,7 @@ export class Filter {
     const [, transport = "", place = ""] = /^([^:]*):?([^]*)$/.exec(name)!;
     const endpoint = parseEndpoint(name, this.#context.directory);
     if (endpoint.is === "endpoint") return endpoint.to;
-    this.#context.warn(
+    this.#tell(
       transport === "" || place === ""
         ? `Milter service needs transport:endpoint instead of "${name}"`
         : ["inet", "unix", "local"].includes(transport)
@@ -160,7 +167,7 @@ export class Filter {
     if (packet === undefined) return this.#warn("read error in initial handshake");
     const agreement = agree(packet, offer);
     if (typeof agreement === "string") {
-      this.#warn(agreement);
+      for (const line of agreement.split("\n")) this.#warn(line);
       return this.#unreachable();
     }
     for (const stage of agreement.unknownStages) this.#warn(`ignoring unknown macro type ${stage}`);
@@ -213,7 +220,7 @@ export class Filter {
     }
     if (this.#lasting !== undefined) {
       const name = COMMAND_NAMES[COMMANDS[is]];
-      this.#context.warn(`attempt to send event ${name} to milter ${this.settings.name} after error`);
+      this.#tell(`attempt to send event ${name} to milter ${this.settings.name} after error`);
       return this.#lasting;
     }
     return this.#send(event, macros, this.settings.commandTimeout);

@@ -70,10 +70,10 @@ export function readOffer(protocol: string): Offer | string {
   return version === 0 ? "no protocol version information" : { version, events };
 }
 
-/** Reads a filter's answer to an offer; else why it will not do. */
+/** Reads a filter's answer to an offer; else why it will not do, in a line or two. */
 export function agree({ letter, data }: Packet, offer: Offer): Agreement | string {
   if (letter !== COMMANDS.negotiate) return `unexpected reply "${letter}" in initial handshake`;
-  if (data.length < 12) return "read error in initial handshake";
+  if (data.length < 12) return "input packet too short for network long\nread error in initial handshake";
   const [version, actions, events] = [data.readUInt32BE(0), data.readUInt32BE(4), data.readUInt32BE(8)];
   if (version > offer.version) {
     return `protocol version ${version} conflict with MTA protocol version ${offer.version}`;

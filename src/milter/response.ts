@@ -87,7 +87,7 @@ class Fields {
   number(): number {
     if (this.left < 4) throw new Error("input packet too short for network long");
     this.#at += 4;
-    return this.#data.readInt32BE(this.#at - 4);
+    return this.#data.readUInt32BE(this.#at - 4);
   }
 
   text(): string {
@@ -174,7 +174,7 @@ export function printResponse(response: Response): Buffer {
     case "insertHeader":
     case "changeHeader": {
       const index = Buffer.alloc(4);
-      index.writeInt32BE(response.index);
+      index.writeUInt32BE(response.index >>> 0);
       return printTextPacket(letter, `${index.toString("latin1")}${response.name}\0${response.value}\0`);
     }
     case "changeSender":

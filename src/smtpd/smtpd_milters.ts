@@ -30,7 +30,8 @@ export function openSmtpdMilters(
   const maps = openTables.maps(settings.smtpd_milter_maps, "smtpd_milter_maps");
   if (splitList(settings.receive_override_options).includes("no_milters")) return undefined;
   if (maps === undefined && isNone(general)) return undefined;
-  const warn = (text: string) => log.note("smtpd", "warning", text);
+  const warn = (text: string, inContent = false) =>
+    log.note(inContent ? "cleanup" : "smtpd", "warning", text);
   const create = filtersOf(settings, warn);
   const open = (list: string) => isNone(list) ? undefined : create(list);
   return (address) =>

@@ -56,7 +56,7 @@ export class MilterChanges implements MessageChanges {
   /** A field of a filter's: it is held against milter_header_checks, and no longer than any. */
   #putHeader(edit: HeaderEdit, space: string): MaybeAsync<void> {
     const given = `${edit.name}:${space}${edit.value}`;
-    return then(this.#checks?.check(given) ?? given, (text) => {
+    return then(this.#checks === undefined ? given : this.#checks.check(given), (text) => {
       if (text === undefined || this.isOver) return;
       const { message, limits } = this.#deps;
       const field = cutField(text.replace(/\r?\n/g, "\r\n").concat("\r\n"), limits.header).slice(0, -2);

@@ -75,6 +75,7 @@ export class MilterHeaderChecks {
         this.#tell(action.verb, text, action.text);
         return given;
       case "prepend":
+        this.#tell("prepend", text, action.text);
         log.note("cleanup", "warning", "the milter_header/body_checks prepend action is not implemented");
         return given;
       case "hold":

@@ -55,8 +55,8 @@ const rcpt = (part: "recipient" | "nexthop" | "transport"): Macro => (context, a
     return routed(context, [senderOf(about) ?? "", recipient], part);
   }
   if (part === "transport") return "error";
-  // `554 5.7.1 <user@example.com>: Relay access denied`: the status, and the text behind it.
-  const [, status, text] = /^\S+ (\S*) ?([^]*)$/.exec(replyText(about.refused)) ?? [];
+  // `554 5.7.1 <user@example.com>: Relay access denied`: the status, and the text behind the address.
+  const [, status, text] = /^\S+ (\S*) ?(?:\S*) ?([^]*)$/.exec(replyText(about.refused)) ?? [];
   return part === "nexthop" ? status : text;
 };
 

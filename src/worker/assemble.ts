@@ -9,7 +9,6 @@ import type { Requeue } from "../qmgr/requeue.ts";
 import type { Service } from "../config/service.ts";
 import { createOwnWriter } from "../delivery/mailbox/own_writer.ts";
 import type { MailWriter } from "../delivery/mailbox/writer.ts";
-import { type FlushAnswer, openFlush } from "../flush/flush.ts";
 import { readSmallFile } from "../platform/file/small_files.ts";
 import { ownershipOf } from "../platform/file/mail_files.ts";
 import { every } from "../platform/timer.ts";
@@ -35,6 +34,7 @@ import { type MailWorld, openMailWorld } from "./services/mail_world.ts";
 import { openAddressVerification } from "./services/address_verification.ts";
 import { cleanupFor } from "./services/cleanup_services.ts";
 import { Postmasters } from "./services/session_notices.ts";
+import { openFlushes } from "./services/flushes.ts";
 import { openHttpsClient } from "./services/https_client.ts";
 import { openMtaSts } from "./services/mta_sts.ts";
 import { openTlsReports } from "./services/tls_reports.ts";
@@ -66,6 +66,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const qmgr = openQmgr(context, { world, agents, bouncer, mostDeliveries: shares.deliveries });
   const pickup = openPickup({ context, world, bouncer });
   const delivering = closedProgram(configuration.services, QUEUE_MANAGERS) === undefined;
+  const wake = delivering ? () => qmgr.wake() : () => {};
   const anvil = openAnvil(context);
   const verification = openAddressVerification(context, world, () => qmgr);
   const auth = openAuthBackends(world);
@@ -84,14 +85,15 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
       if (delivering) qmgr.start();
       pickup.start();
     },
-    forgetDead: () => qmgr.forgetDead(),
     look: (id) => qmgr.look(id),
-    flushSite: openFlush(configuration.settings, {
+    flushes: openFlushes(configuration.settings, {
       openTables: world.openTables,
       log,
-      send: (site) => sendFor(site, context, qmgr),
+      store: context.store,
+      qmgr: { forgetDead: () => qmgr.forgetDead(), wake },
+      clock: systemClock,
     }),
-    wake: delivering ? () => qmgr.wake() : () => {},
+    wake,
     known: (address) => verification.verifier.known(address),
     pickup: () => pickup.look(),
     async drain(ending) {
@@ -110,13 +112,6 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
       world.close();
     },
   });
-}
-
-/** Dead destinations are forgotten first: while one is still dead, the rest of its mail need not find out. */
-async function sendFor(site: string, { store }: AssemblyContext, qmgr: Qmgr): Promise<FlushAnswer> {
-  qmgr.forgetDead();
-  if (await store.retrySite(site) > 0) qmgr.wake();
-  return "started";
 }
 
 /** What domains publish about TLS, and what they are told of it. */

@@ -1,7 +1,6 @@
 import type { Ending } from "../base/ending.ts";
 import type { AddressVerifier } from "../access/verifier.ts";
 import type { Configuration, Service } from "../config/service.ts";
-import type { FlushSite } from "../flush/flush.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Connection, ConnectionHandler } from "../platform/socket/connection.ts";
@@ -9,6 +8,7 @@ import type { ActiveLook } from "../qmgr/active_look.ts";
 import type { QueueId } from "../queue/envelope.ts";
 import type { QueueStore } from "../queue/store.ts";
 import type { TlsFiles } from "../tls/tls_files.ts";
+import type { Flushes } from "./services/flushes.ts";
 import type { AskMaster } from "./protocol/master_verbs.ts";
 
 /** What a worker's services are built from. */
@@ -41,12 +41,10 @@ export interface Assembly {
   start(): void;
   /** Something in the queue has become due. */
   wake(): void;
-  /** Destinations that could not be reached are tried again (`postqueue -f`). */
-  forgetDead(): void;
   /** How it stands with a message that is active. */
   look(id: QueueId): ActiveLook | undefined;
-  /** Makes the deferred mail for a site due, as far as this worker has it. */
-  readonly flushSite: FlushSite;
+  /** Makes deferred mail due. */
+  readonly flushes: Flushes;
   /** What address probes have found. */
   readonly known: AddressVerifier["known"];
   /** Looks into the maildrop now. */

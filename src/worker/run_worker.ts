@@ -157,12 +157,17 @@ class Worker {
   }
 
   #openStore({ settings }: Configuration, log: Log): Promise<QueueStore> {
+    const report = queueReporter(log, this.#metrics);
+    const bug = (error: unknown) => log.emit("master", "bug", { what: errorText(error) });
     return openStore({
       directory: settings.queue_directory,
       settings,
       bySite: splitList(settings.fast_flush_domains).length > 0,
       limits: { longestWait: 1.1 * 1000 * settings.maximal_backoff_time },
-      report: queueReporter(log, this.#metrics),
+      report: (event) => {
+        report(event);
+        if (event.is === "adopted") void this.#assembly?.flushes.takenOver().catch((error) => bug(error));
+      },
     });
   }
 
@@ -216,9 +221,8 @@ class Worker {
       snapshot: () => this.#snapshot(),
       pickup: () => assembly.pickup(),
       wake: () => assembly.wake(),
-      forgetDead: () => assembly.forgetDead(),
       look: (id) => assembly.look(id),
-      flushSite: assembly.flushSite,
+      flushes: assembly.flushes,
     };
   }
 

@@ -1,10 +1,10 @@
 import type { AddressVerifier } from "../../access/verifier.ts";
 import type { Configuration } from "../../config/service.ts";
-import type { FlushSite } from "../../flush/flush.ts";
 import type { Log } from "../../observe/log.ts";
 import type { ActiveLook } from "../../qmgr/active_look.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import type { QueueStore } from "../../queue/store.ts";
+import type { Flushes } from "../services/flushes.ts";
 import type { WorkerRow, WorkerVerb } from "../protocol/worker_verbs.ts";
 
 /** What a worker answers questions with. */
@@ -16,11 +16,9 @@ export interface WorkerParts {
   readonly pickup: () => void;
   /** Lets the queue manager see that something has become due. */
   readonly wake: () => void;
-  /** Lets the queue manager try again what it knows to be dead. */
-  readonly forgetDead: () => void;
   /** How it stands with a message that is active. */
   readonly look: (id: QueueId) => ActiveLook | undefined;
-  readonly flushSite: FlushSite;
+  readonly flushes: Flushes;
   /** What the worker was started with. */
   readonly configuration: Configuration;
   readonly log: Log;

@@ -63,10 +63,8 @@ async function list(
 }
 
 /** Makes deferred mail due now, whatever is known against its destinations (postqueue -f, -i); with -f what was submitted meanwhile, too. */
-async function flush({ store, forgetDead, pickup, wake }: WorkerParts, { ids }: Ids): Promise<number> {
-  forgetDead();
-  const moved = await store.retryNow(ids);
-  wake();
+async function flush({ flushes, pickup }: WorkerParts, { ids }: Ids): Promise<number> {
+  const moved = await flushes.messages(ids);
   if (ids === undefined) pickup();
   return moved;
 }
@@ -134,7 +132,7 @@ export const WORKER_ANSWERS: { readonly [V in WorkerVerb]: Answer<V> } = {
   counts: ({ store }) => store.counts(),
   explain: explainFor,
   flush,
-  flush_site: ({ flushSite }, { site }) => flushSite(site),
+  flush_site: ({ flushes }, { site }) => flushes.site(site),
   release,
   move,
   pickup: nothing(({ pickup }) => pickup()),

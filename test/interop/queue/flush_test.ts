@@ -165,6 +165,38 @@ test("ETRN and postqueue send for the same mail with the same words as Postfix's
   expect(await played((peer) => ours(peer, 2))).toEqual(wanted);
 });
 
+test("mail that waited before its site was named is found, after a reload and after a kill", async () => {
+  const peer = await startSmtpPeer({ rcpt: "450 4.2.0 later" });
+  const mainCf = [`default_transport = smtp:[127.0.0.1]:${peer.port}`, "worker_processes = 2"];
+  const named = [...mainCf, "fast_flush_domains = one.example"];
+  let server = await startServer({ mainCf });
+  try {
+    const ids: string[] = [];
+    for (let i = 0; i < 6; i++) {
+      ids.push(await send(server.port, [i % 2 === 0 ? "a@one.example" : "b@two.example"]));
+    }
+    for (const id of ids) await server.logged(new RegExp(`${id}: to=.*status=deferred`));
+    const ofSite = ids.filter((_, at) => at % 2 === 0).sort();
+    const tried = (log: string) => ids.filter((id) => log.includes(`${id}: to=`)).sort();
+    server.writeMainCf(named);
+    expect((await server.mta("reload")).code).toBe(0);
+    const before = server.log().length;
+    expect((await server.mta("postqueue", "-s", "one.example")).code).toBe(0);
+    const after = () => server.log().slice(before);
+    await until(() => `the site's mail to be tried:\n${after()}`, () => tried(after()).length >= 3);
+    expect(tried(after())).toEqual(ofSite);
+    server.signal("SIGKILL");
+    await server.exited;
+    server = await startServer({ mainCf: named, directory: server.directory });
+    expect(await etrn(server.port, "one.example")).toBe("250 Queuing started");
+    await until(() => `the site's mail to be tried:\n${server.log()}`, () => tried(server.log()).length >= 3);
+    expect(tried(server.log())).toEqual(ofSite);
+  } finally {
+    await server.stop();
+    await peer.close();
+  }
+});
+
 test("when the service is down the tools say so", async () => {
   const server = await startServer({ mainCf: ["fast_flush_domains = one.example"] });
   await server.stop({ keep: true });

@@ -1,4 +1,5 @@
 import { quoteAddress } from "../address/address.ts";
+import { rewriteField } from "../address/address_list.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { fullNameText } from "../message/full_name.ts";
 import { compactDate, mailDate } from "../message/date.ts";
@@ -8,8 +9,8 @@ import { classed, defer } from "../smtp/reply.ts";
 import type { Submission } from "./cleanup.ts";
 import type { CleanupContext } from "./cleanup_deps.ts";
 import { cutField } from "./cut_field.ts";
-import { ADDRESS_HEADERS, rewriteAddresses } from "./header_addresses.ts";
-import { fromBytesText, toBytesText } from "./latin1.ts";
+import { ADDRESS_HEADERS } from "./header_addresses.ts";
+import { fromBytesText, throughLetters, toBytesText } from "./latin1.ts";
 import type { MessageDraft } from "./message_draft.ts";
 import { rewrittenSender } from "./recipients.ts";
 import { type Changed, type HeaderField, type Stage, UNCHANGED } from "./stage.ts";
@@ -63,16 +64,17 @@ export class HeaderEditor implements Stage {
 
   #rewritten(role: "header_sender" | "header_recipient", text: string): MaybeAsync<string> {
     const { rewriter, settings } = this.#deps;
-    const value = text.indexOf(":") + 1;
-    const rewrite = (address: string) => {
-      const given = fromBytesText(address);
-      return then(
-        rewriter.header(role, given, this.#context),
-        (made) => toBytesText(this.#orTrouble(given, made)),
-      );
-    };
-    const rewritten = rewriteAddresses(text.slice(value), settings.addressLimit, rewrite);
-    return then(rewritten, (made) => text.slice(0, value) + made);
+    return rewriteField(
+      text,
+      settings.addressLimit,
+      (address, written) =>
+        throughLetters(address, (given, back) =>
+          then(rewriter.header(role, given, this.#context), (made) => {
+            const changed = back(this.#orTrouble(given, made));
+            // An address that is written in an odd way is written in the usual one.
+            return quoteAddress(changed) === written ? undefined : { address: changed };
+          })),
+    );
   }
 
   #orTrouble(address: string, made: Rewritten): string {

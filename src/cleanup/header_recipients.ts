@@ -1,5 +1,5 @@
 import type { Address } from "../address/address.ts";
-import { addressesIn } from "./header_addresses.ts";
+import { addressesIn } from "../address/address_list.ts";
 import { fromBytesText } from "./latin1.ts";
 import { type Changed, type HeaderField, type MessageEdits, type Stage, UNCHANGED } from "./stage.ts";
 

@@ -374,7 +374,7 @@ test("smtp_generic_maps changes envelope and header addresses on the way out", a
   ]);
   expect(peer.mails[0]!.from).toBe("ann@public.example");
   expect(peer.mails[0]!.content).toBe(
-    'From: "Ann" <ann@public.example>\r\nTo: x@outside.example,\r\n y@other.example\r\nSubject: ann@example.com\r\n' +
+    'From: "Ann" <ann@public.example>\r\nTo: x@outside.example, y@other.example\r\nSubject: ann@example.com\r\n' +
       "\r\nann@example.com\r\n",
   );
 });

@@ -7,6 +7,8 @@ import { BASE_MAIN_CF, memorySmtpd } from "../../kit/memory/memory_smtpd.ts";
 import { type PostfixInstance, startPostfix } from "../../kit/servers/postfix.ts";
 import { freePort } from "../../kit/server.ts";
 import { type SmtpPeer, startSmtpPeer } from "../../kit/servers/smtp_peer.ts";
+import { chanceOf } from "../../kit/chance.ts";
+import { ADDRESS_FORMS, addressLists } from "../../kit/scenes/address_forms.ts";
 import { withPeers } from "../../kit/peers.ts";
 import { until } from "../../kit/waiting.ts";
 
@@ -101,6 +103,14 @@ const CHECKED_CASES: readonly Case[] = [
   { name: "header check, no body", content: `A: 1${END}` },
 ];
 
+/** Fields of addresses, alone and in lists, where they are rewritten. */
+function addressCases(): readonly Case[] {
+  const { random } = chanceOf(import.meta.path);
+  const below = (n: number) => Math.floor(random() * n);
+  const fields = [...ADDRESS_FORMS.map((form) => `To: ${form}`), ...addressLists(150, below)];
+  return fields.map((field) => ({ name: JSON.stringify(field), content: `${field}\r\n\r\nx${END}` }));
+}
+
 const CHECKS = {
   header_checks:
     "regexp:{{/^A:/ REPLACE Q: new}, {/^B:/ IGNORE}, {/^C:/ PREPEND P: p}, {/^D:/ REPLACE Bcc: z}, " +
@@ -156,6 +166,11 @@ async function theirs(each: Case, port: number, peer: SmtpPeer): Promise<string>
 const CONTEXTS: Readonly<Record<string, Record<string, string>>> = {
   remote: { local_header_rewrite_clients: "" },
   local: { local_header_rewrite_clients: "permit_inet_interfaces" },
+  mapped: {
+    local_header_rewrite_clients: "permit_inet_interfaces",
+    canonical_maps: "inline:{a@b.example=new@c.example,a@example.com=long.name@d.example}",
+    masquerade_domains: "example",
+  },
   checked: { local_header_rewrite_clients: "permit_inet_interfaces", ...CHECKS },
 };
 
@@ -188,8 +203,15 @@ afterAll(async () => {
   await peer?.close();
 });
 
+const forms = addressCases();
+
+function casesIn(context: string): readonly Case[] {
+  if (context === "checked") return CHECKED_CASES;
+  return context === "remote" ? CASES : [...CASES, ...forms];
+}
+
 for (const [name, main] of Object.entries(CONTEXTS)) {
-  for (const each of name === "checked" ? CHECKED_CASES : CASES) {
+  for (const each of casesIn(name)) {
     test(`${name}: ${each.name}`, async () => {
       const wanted = norm(await theirs(each, ports[name]!, peer));
       expect(norm(await ours(each, main))).toBe(wanted);

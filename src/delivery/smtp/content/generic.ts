@@ -1,5 +1,6 @@
 import { type MaybeAsync, then } from "../../../base/maybe_async.ts";
-import { ADDRESS_HEADERS, rewriteAddresses } from "../../../cleanup/header_addresses.ts";
+import { rewriteField } from "../../../address/address_list.ts";
+import { ADDRESS_HEADERS } from "../../../cleanup/header_addresses.ts";
 import { splitList } from "../../../config/syntax/list.ts";
 import type { ParameterName, SettingsOf } from "../../../config/parameters/settings_type.ts";
 import { type AddressFormSettings, createAddressForm } from "../../../rewrite/address_form.ts";
@@ -55,13 +56,15 @@ export function openGeneric(
 
 /** Rewrites the addresses of a field. It goes through as Latin-1, but for the addresses: those are looked up as UTF-8. */
 function fieldRewriter(limit: number, address: (address: string) => MaybeAsync<string>): RewriteField {
-  const utf8 = (given: string) => {
-    const mapped = address(Buffer.from(given, "latin1").toString("utf8"));
-    return then(mapped, (now) => Buffer.from(now, "utf8").toString("latin1"));
+  const mapped = (bytes: string) => {
+    const given = Buffer.from(bytes, "latin1").toString("utf8");
+    return then(
+      address(given),
+      (now) => now === given ? undefined : { address: Buffer.from(now, "utf8").toString("latin1") },
+    );
   };
   return (name, text) => {
     if (ADDRESS_HEADERS[name] === undefined) return text;
-    const value = text.indexOf(":") + 1;
-    return then(rewriteAddresses(text.slice(value), limit, utf8), (made) => text.slice(0, value) + made);
+    return rewriteField(text, limit, mapped);
   };
 }

@@ -14,9 +14,12 @@ FROM ${RUNTIME_IMAGE}
 # One unprivileged user; the ids are fixed so that a volume's files keep their owner from release to release.
 RUN groupadd --system --gid 2525 mta \
  && useradd --system --uid 2525 --gid mta --home-dir /var/lib/mta --shell /usr/sbin/nologin mta \
- && install -d -o mta -g mta -m 0700 /var/lib/mta /var/lib/mta/queue /var/lib/mta/data /var/lib/mta/mail
+ && install -d -o mta -g mta -m 0711 /var/lib/mta /var/lib/mta/queue \
+ && install -d -o mta -g mta -m 0700 /var/lib/mta/data /var/lib/mta/mail
 COPY --from=build /build/dist/mta /usr/local/bin/mta
-RUN for name in postmap postalias newaliases postconf; do ln -s mta /usr/local/bin/$name; done
+RUN for name in sendmail mailq newaliases postqueue postsuper postcat postlog qshape postmap postalias postconf postmulti; do \
+      ln -s mta /usr/local/bin/$name; \
+    done && ln -s ../local/bin/mta /usr/sbin/sendmail && ln -s ../local/bin/mta /usr/lib/sendmail
 COPY config/container/ /etc/mta/
 USER mta
 # Queue, mailboxes and state: the one place that is written to. The rest of the image may be read-only.

@@ -254,7 +254,7 @@ export class Incoming implements IncomingMessage {
       tlsNotRequired: tlsNotRequired || undefined,
       contentFilter: filter ?? late.contentFilter ?? contentFilter,
       hold: hold || late.hold || isHeld || undefined,
-      overLimit: late.overLimit || undefined,
+      overLimit: (late.overLimit && !isHeld) || undefined,
       created,
       replaces,
       completeHeaders: this.#submission.completeHeaders || undefined,

@@ -10,15 +10,11 @@ import { type LogOrigin, MOST_WORDS, words } from "./control/control_verbs.ts";
 import { ServiceFault } from "./control/service_fault.ts";
 import type { AcmeStatus } from "./control/acme_status.ts";
 import type { ServiceStatus } from "./control/service_status.ts";
+import { type Holders, moveMessages, takeOver } from "./move_messages.ts";
 import { askAll, askInTurn, askLeaving, askOne } from "./queue_questions.ts";
-import type { WorkerProcess } from "./worker_process.ts";
 
 /** What the answers are made of. */
-export interface AnswerParts {
-  /** Workers that serve now. */
-  readonly serving: () => readonly WorkerProcess[];
-  /** Workers of before a reload, which have messages as long as they last. */
-  readonly draining: () => readonly WorkerProcess[];
+export interface AnswerParts extends Holders {
   readonly status: () => ServiceStatus;
   readonly reload: () => Promise<void>;
   /** Begins to end the service; what is in flight ends first unless `abort`. */
@@ -90,6 +86,7 @@ export function controlService(parts: AnswerParts): ControlService {
     acme_renew: async () => ({ status: await parts.acme.renew() }),
     release: async ({ args, signal }) => {
       parts.forgive(args.user);
+      await takeOver(serving(), signal);
       return sum(await askAll(serving(), "release", args, { signal }));
     },
     async bans({ row }) {
@@ -135,12 +132,11 @@ export function controlService(parts: AnswerParts): ControlService {
       return { found: answers.flatMap(({ found }) => found ?? []) };
     },
     async move({ args: { all, ...args }, items, row, signal }) {
-      const holders = () => [...serving(), ...parts.draining()];
-      if (all === true) await askAll(holders(), "move", args, { signal, rows: rowsTo<"move">(row) });
+      if (all === true) await moveMessages(parts, args, { signal, rows: rowsTo<"move">(row) });
       else {for await (const ids of batches(items)) {
           const steps: MoveStep[] = [];
           const rows = (some: readonly MoveStep[]) => void steps.push(...some);
-          await askAll(holders(), "move", { ...args, ids }, { signal, rows });
+          await moveMessages(parts, { ...args, ids }, { signal, rows });
           for (const step of inOrder(steps, ids)) await row(step);
         }}
       return null;

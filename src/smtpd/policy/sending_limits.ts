@@ -26,11 +26,12 @@ export function limitSending(context: Context, phase: PhaseAt<"ended">): MaybeAs
       note("reject", replyText(UNKNOWN));
       return UNKNOWN;
     }
-    transaction.effects.hold = transaction.effects.overLimit = true;
-    note(
-      "hold",
-      `<${login.username}>: Sending limit exceeded: ${verdict.over} ("mta user release" lets it go)`,
-    );
+    // What an access action holds as well is not for the user's release.
+    const { effects } = transaction;
+    effects.overLimit = !effects.hold;
+    effects.hold = true;
+    const end = effects.overLimit ? ' ("mta user release" lets it go)' : "";
+    note("hold", `<${login.username}>: Sending limit exceeded: ${verdict.over}${end}`);
     return undefined;
   });
 }

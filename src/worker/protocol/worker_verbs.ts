@@ -52,6 +52,8 @@ export interface WorkerVerbs {
   readonly counts: Verbal<None, QueueCounts>;
   readonly flush: Verbal<Ids, number>;
   readonly flush_site: Verbal<{ readonly site: string }, FlushAnswer>;
+  /** Takes over what workers that are gone have left in the queue; how many messages that were. */
+  readonly adopt: Verbal<None, number>;
   /** postsuper(1); each step is a row. */
   readonly move: Verbal<MoveArgs & Ids, null, MoveStep>;
   readonly explain: Verbal<{ readonly words: readonly string[] }, RunningAnswer>;
@@ -119,6 +121,7 @@ export const WORKER_VERBS: { readonly [V in WorkerVerb]: VerbShapes<V> } = {
     rows: noRows,
     result: count,
   },
+  adopt: { args: none, rows: noRows, result: count },
   move: {
     args: record<WorkerArgs<"move">>({ ...MOVE_ARGS, ids: optional(list(queueId, MOST_IDS)) }),
     rows: list(moveStep, MOST_ROWS),

@@ -134,6 +134,7 @@ export const WORKER_ANSWERS: { readonly [V in WorkerVerb]: Answer<V> } = {
   flush,
   flush_site: ({ flushes }, { site }) => flushes.site(site),
   release,
+  adopt: ({ store }) => store.adoptOrphans(),
   move,
   pickup: nothing(({ pickup }) => pickup()),
   probe: ({ store }) => store.probe(),

@@ -1,5 +1,6 @@
 // Users with limits in the compiled program: what is too much is held, not lost, the postmaster hears of it, and it goes when released.
 import { expect } from "bun:test";
+import { askService } from "../../../src/master/control/control_client.ts";
 import { runMta, type Server, startServer } from "../../kit/server.ts";
 import { talk } from "../../kit/talk.ts";
 import { withPeers } from "../../kit/peers.ts";
@@ -9,23 +10,24 @@ const { afterAll, beforeAll, test } = withPeers(import.meta.path, "dist/mta");
 
 let server: Server;
 
+const MAIN = [
+  "worker_processes = 2",
+  "smtpd_sasl_auth_enable = yes",
+  "smtpd_sasl_type = internal",
+  "mynetworks = 192.0.2.1",
+  "smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination",
+  "mydestination = example.com",
+  "local_recipient_maps =",
+  "local_transport = discard",
+  "default_transport = discard",
+  "user_hourly_message_limit = 2",
+  "user_daily_new_recipient_limit = 3",
+  "header_checks = pcre:{{/^Subject: hold this/ HOLD}}",
+];
+
 beforeAll(async () => {
-  server = await startServer({
-    mainCf: [
-      "worker_processes = 2",
-      "smtpd_sasl_auth_enable = yes",
-      "smtpd_sasl_type = internal",
-      "mynetworks = 192.0.2.1",
-      "smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination",
-      "mydestination = example.com",
-      "local_recipient_maps =",
-      "local_transport = discard",
-      "default_transport = discard",
-      "user_hourly_message_limit = 2",
-      "user_daily_new_recipient_limit = 3",
-    ],
-  });
-  for (const name of ["ann@example.com", "bob@example.com"]) {
+  server = await startServer({ mainCf: MAIN });
+  for (const name of ["ann@example.com", "bob@example.com", "eve@example.com"]) {
     const args = ["-c", server.configDirectory, "user", "add", name];
     expect(await runMta(args, { input: "her secret\n" })).toMatchObject({ code: 0, stderr: "" });
   }
@@ -83,6 +85,53 @@ test("over a limit mail is held, the postmaster is told once, and it goes when i
   const next = await send("ann@example.com", "a@elsewhere.example");
   await server.logged(new RegExp(`${next}: removed`));
 }, 120_000);
+
+test(
+  "what is held for a limit outlives a restart, and what is held for another reason is not let go with it",
+  async () => {
+    const mail = async (subject: string) => {
+      const smtp = (await logIn("eve@example.com"))!;
+      await smtp.say("MAIL FROM:<eve@example.com>");
+      await smtp.say("RCPT TO:<a@elsewhere.example>");
+      await smtp.say("DATA");
+      const reply = await smtp.say(`Subject: ${subject}\r\n\r\nx\r\n.`);
+      smtp.end();
+      return /queued as (\S+)$/.exec(reply)![1]!;
+    };
+    for (let at = 0; at < 2; at++) await server.logged(new RegExp(`${await mail("x")}: removed`));
+    const [over, wanted, released] = [await mail("x"), await mail("x"), await mail("x")];
+    const byCheck = await mail("hold this");
+    // An operator wants one of them to stay, and holds another one again that he had let go.
+    expect((await server.mta("postsuper", "-h", wanted)).stderr).toBe(
+      "postsuper: Placed on hold: 0 messages\n",
+    );
+    server.writeMainCf([...MAIN, "defer_transports = discard"]);
+    expect((await server.mta("reload")).code).toBe(0);
+    expect((await server.mta("postsuper", "-H", released)).stderr).toContain(
+      `${released}: released from hold`,
+    );
+    await server.logged(new RegExp(`${released}: to=.*status=deferred`));
+    expect((await server.mta("postsuper", "-h", released)).stderr).toContain(`${released}: placed on hold`);
+    const { directory } = server;
+    expect(await server.stop({ keep: true })).toBe(0);
+    server = await startServer({ directory, mainCf: MAIN });
+    const held = async () => {
+      const ids: string[] = [];
+      const row = ({ id, queue }: { id: string; queue: string }) => void (queue === "hold" && ids.push(id));
+      const { queueDirectory } = server;
+      expect((await askService({ queueDirectory, verb: "list", args: {}, row })).is).toBe("done");
+      return ids.filter((id) => [over, wanted, released, byCheck].includes(id)).sort();
+    };
+    // Right after the start: what is in shards that no worker has taken over yet is let go, too.
+    expect(await server.mta("user", "release", "eve@example.com")).toMatchObject({
+      code: 0,
+      stdout: "1 released\n",
+    });
+    await server.logged(new RegExp(`${over}: removed`));
+    expect(await held()).toEqual([wanted, released, byCheck].sort());
+  },
+  120_000,
+);
 
 test("recipients to whom a user has not written before have a limit of their own", async () => {
   const id = await send(

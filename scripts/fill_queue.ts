@@ -107,7 +107,11 @@ async function deferAll(store: QueueStore, from: number): Promise<void> {
     for (const id of ids) {
       const stays = (at % 100) < incoming;
       if (stays) left.push(id);
-      else store.defer(id, Date.now() + due * 1000, outcome(at));
+      else {
+        // As the queue manager does: then all states are written down at the end of the run, and none stays in memory.
+        await store.open(id);
+        store.defer(id, Date.now() + due * 1000, outcome(at));
+      }
       at++;
     }
     await store.flush();

@@ -1,7 +1,7 @@
 import type { LightConfiguration } from "../../config/read_settings.ts";
-import { askService } from "../../master/control/control_client.ts";
+import { askService, type ControlQuestion } from "../../master/control/control_client.ts";
 import { controlSocketPath } from "../../master/control/control_protocol.ts";
-import type { MoveArgs } from "../../master/control/control_verbs.ts";
+import type { MoveArgs, Verb } from "../../master/control/control_verbs.ts";
 import { workerPrivileges } from "../../master/privileges.ts";
 import { becomeUser } from "../../platform/process/effective_ids.ts";
 import { ownIds, userByName } from "../../platform/process/users.ts";
@@ -18,6 +18,8 @@ export class PostsuperFault extends Error {
   override readonly name = "PostsuperFault";
 }
 
+/** How long a service that starts is waited for, and how often it is asked, in milliseconds. */
+const [STARTING, AGAIN] = [5000, 100];
 /** Messages of one question to the queue of a service that is down. */
 const TOGETHER = 500;
 
@@ -49,18 +51,33 @@ export class QueueInHand {
     ids: Iterable<QueueId> | undefined,
     step: (step: MoveStep) => void | Promise<void>,
   ): Promise<void> {
-    if (this.#offline === undefined) {
-      const answer = await askService({
-        queueDirectory: this.#configuration.settings.queue_directory,
-        verb: "move",
-        args: { ...args, ...(ids === undefined && { all: true }) },
-        ...(ids !== undefined && { items: ids }),
-        row: step,
-      });
-      if (answer.is === "done") return;
-      if (answer.is === "fault") throw new PostsuperFault(answer.why);
-    }
+    const answer = await this.#ask({
+      verb: "move",
+      args: { ...args, ...(ids === undefined && { all: true }) },
+      ...(ids !== undefined && { items: ids }),
+      row: step,
+    });
+    if (answer !== undefined) return;
     await this.#moveOffline(args, ids, step);
+  }
+
+  /** Asks the running service, one that is about to open its socket too; undefined when it is down. */
+  async #ask<V extends Verb>(question: Omit<ControlQuestion<V>, "queueDirectory">) {
+    if (this.#offline !== undefined) return undefined;
+    const { queue_directory: queueDirectory } = this.#configuration.settings;
+    for (let waited = 0;; waited += AGAIN) {
+      const answer = await askService({ ...question, queueDirectory });
+      if (answer.is === "done") return answer;
+      if (answer.is === "fault") throw new PostsuperFault(answer.why);
+      if (waited >= STARTING || this.#holder() === undefined) return undefined;
+      await new Promise<void>((resolve) => setTimeout(resolve, AGAIN));
+    }
+  }
+
+  /** The service's process, as far as its lock tells; who may not look at it goes by the locks of the shards. */
+  #holder(): number | undefined {
+    const pid = runningPid(this.#configuration);
+    return pid === 0 && ownIds().uid !== 0 ? undefined : pid;
   }
 
   async #moveOffline(
@@ -79,12 +96,8 @@ export class QueueInHand {
 
   /** The damage that is known of, in sentences. Where the service is down all is read first. */
   async check(): Promise<readonly string[]> {
-    if (this.#offline === undefined) {
-      const { queue_directory: queueDirectory } = this.#configuration.settings;
-      const answer = await askService({ queueDirectory, verb: "damage", args: {} });
-      if (answer.is === "done") return answer.value.found;
-      if (answer.is === "fault") throw new PostsuperFault(answer.why);
-    }
+    const answer = await this.#ask({ verb: "damage", args: {} });
+    if (answer !== undefined) return answer.value.found;
     const queue = await this.#open();
     await queue.verify();
     return await queue.damage();
@@ -94,7 +107,7 @@ export class QueueInHand {
   async #open(): Promise<OfflineQueue> {
     if (this.#offline !== undefined) return this.#offline;
     const { settings } = this.#configuration;
-    const pid = runningPid(this.#configuration);
+    const pid = this.#holder();
     if (pid !== undefined) {
       throw new PostsuperFault(
         `the Postfix mail system is running${pid > 0 ? ` (pid ${pid})` : ""} but does not answer on ` +

@@ -1,10 +1,10 @@
 import type { LightConfiguration } from "../../config/read_settings.ts";
+import { askService } from "../../master/control/control_client.ts";
 import type { Level } from "../../observe/event.ts";
 import type { LogWriter } from "../../observe/log_writer.ts";
 import { hostName } from "../../platform/host.ts";
 import { ownPid } from "../../platform/process/signals.ts";
 import { lineStyle, openLogTarget, writerFor } from "../../worker/log_target.ts";
-import { openMailLog } from "../mail_log.ts";
 
 /** The mail log, as postsuper(1) writes to it. */
 export interface SuperLog {
@@ -15,26 +15,45 @@ export interface SuperLog {
   flush(): Promise<void>;
 }
 
+interface Line {
+  readonly level: Level;
+  readonly text: string;
+}
+
 /** The running service writes it, or the command itself. */
-export function openSuperLog(configuration: LightConfiguration): SuperLog {
-  const { settings } = configuration;
-  const waiting: { readonly level: Level; readonly text: string }[] = [];
+export function openSuperLog({ settings }: LightConfiguration): SuperLog {
+  const waiting: Line[] = [];
   let writer: LogWriter | "nowhere" | undefined;
+  const own = () => writer ??= openWriter(settings);
+  const write = ({ level, text }: Line) => {
+    const to = own();
+    if (to === "nowhere") return;
+    to.write({ time: Date.now(), level, syslogName: settings.syslog_name, program: "postsuper", text });
+  };
   return {
     note(level, text) {
-      if (writer === undefined) return void waiting.push({ level, text });
-      if (writer === "nowhere") return;
-      writer.write({ time: Date.now(), level, syslogName: settings.syslog_name, program: "postsuper", text });
+      if (writer === undefined) waiting.push({ level, text });
+      else write({ level, text });
     },
-    own: () => void (writer ??= openWriter(settings)),
+    own: () => void own(),
     async flush() {
-      if (writer !== undefined && writer !== "nowhere") writer.flush();
-      for (const { level, text } of waiting.splice(0)) {
-        const of = { level, tag: `${settings.syslog_name}/postsuper`, pid: ownPid() };
-        await openMailLog(configuration, of).write([text]).catch(() => {});
+      for (const line of waiting.splice(0)) {
+        if (writer !== undefined || !await told(settings, line)) write(line);
       }
+      if (writer !== undefined && writer !== "nowhere") writer.flush();
     },
   };
+}
+
+/** Whether the running service has written it. */
+async function told(settings: LightConfiguration["settings"], { level, text }: Line): Promise<boolean> {
+  const answer = await askService({
+    queueDirectory: settings.queue_directory,
+    verb: "log",
+    args: { level, tag: `${settings.syslog_name}/postsuper`, pid: ownPid() },
+    items: [text.slice(0, 2000)],
+  });
+  return answer.is === "done";
 }
 
 /** The standard output of a service that is down is not ours. */

@@ -109,6 +109,7 @@ export function syslogWriter(
   { lost, open = openSyslog }: WriterOptions & { readonly open?: () => SyslogSocket } = {},
 ): LogWriter {
   const socket = open();
+  let listens = true;
   const base = (FACILITIES[facility] ?? FACILITIES.mail!) << 3;
   let last: Partial<LogEntry> = {};
   const datagram = (entry: LogEntry): Buffer => {
@@ -121,14 +122,18 @@ export function syslogWriter(
   };
   const out = new PatientWriter({
     // While nobody listens lines are kept: the daemon may be about to start anew.
-    send: (line) => socket.send(line) === "sent" ? line.length : 0,
+    send(line) {
+      const sent = socket.send(line);
+      listens = sent !== "gone";
+      return sent === "sent" ? line.length : 0;
+    },
     gap: (lines) => datagram(gapEntry(lines, last)),
     linesIn: () => 1,
     lost,
     block: blockFor,
   });
   return {
-    flush: () => out.flush(),
+    flush: () => out.flush(() => listens),
     write(entry) {
       last = entry;
       out.push(datagram(entry));

@@ -114,6 +114,20 @@ test("a busy log daemon gets its lines later, in order", async () => {
   ]);
 });
 
+test("a process that ends waits for a log daemon that is busy, and for none that is not there", () => {
+  const tries = (answer: "busy" | "gone") => {
+    let count = 0;
+    const writer = syslogWriter("mail", style, {
+      open: () => ({ send: () => (count++, answer), close: () => {} }),
+    });
+    createLog({ syslogName: "postfix", writer }).note("smtpd", "info", "x");
+    expect(writer.flush()).toBe(1);
+    return count;
+  };
+  expect(tries("gone")).toBe(2);
+  expect(tries("busy")).toBeGreaterThan(10);
+});
+
 test("an event is a line, a name and fields", () => {
   const writer = memoryWriter();
   const seen: string[] = [];

@@ -54,10 +54,10 @@ export class PatientWriter {
     if (this.#timer === undefined) this.#drain();
   }
 
-  /** Waits a moment for a busy reader, for the end of the process; answers how many lines it did not take. */
-  flush(): number {
+  /** Waits a moment for a reader that `listens`, for the end of the process; answers how many lines were not taken. */
+  flush(listens: () => boolean = () => true): number {
     this.#drain();
-    for (let tries = 0; this.#waiting.length > 0 && tries < LAST_TRIES; tries++) {
+    for (let tries = 0; this.#waiting.length > 0 && tries < LAST_TRIES && listens(); tries++) {
       this.#options.block(RETRY);
       this.#drain();
     }

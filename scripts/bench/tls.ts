@@ -1,12 +1,13 @@
 // TLS beside the installed Postfix, interleaved, with the same certificates: full handshakes a second, messages with a connection and a
 // handshake each, relaying to a next hop over TLS with connection reuse, memory of idle sessions, memory over many handshakes.
 //   bun scripts/bench/tls.ts [--seconds N] [--messages N] [--relayed N] [--rounds N] [--sessions N] [--handshakes N] [--only TEXT] [--workers N]
-// Load is made by processes of their own: openssl's s_time, tls_source.ts, smtp-source, tls_sink.ts.
+// Load is made by processes of their own: openssl's s_time, tls_source.ts, smtp-source, tls_sink.ts. Handshakes are made with a bare server of
+// the runtime's too: what is left of the processor's time there is BoringSSL's and the runtime's; and the clients' own time is told.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { cpuSeconds, processTree, pssMebibytes } from "./cpu.ts";
-import { freePort, isWanted, option, report, type Sample, type Samples, workers } from "./figures.ts";
+import { freePort, isWanted, median, option, report, type Sample, type Samples, workers } from "./figures.ts";
 import { type Peer, run, startMta, startPostfix } from "./peer.ts";
 
 const BINARY = process.env.MTA_BINARY ?? resolve(import.meta.dirname!, "../../dist/mta");
@@ -73,7 +74,7 @@ async function startBoth(root: string, lines: readonly string[]): Promise<TlsPee
 }
 
 /** What a run of a server comes to: `work` answers how much was done. */
-async function measured(peer: Peer, work: () => Promise<number>): Promise<Sample> {
+async function measured(peer: Pick<Peer, "pid">, work: () => Promise<number>): Promise<Sample> {
   const before = { cpu: cpuSeconds(peer.pid), at: performance.now() };
   const done = await work();
   const seconds = (performance.now() - before.at) / 1000;
@@ -95,11 +96,22 @@ async function interleaved(
   return samples;
 }
 
+/** The processor's time of all clients so far, seconds, and what they did. */
+const clients = { cpu: 0, handshakes: 0 };
+
 /** Full handshakes for so many seconds; answers how many. */
 async function handshakes(port: number, seconds: number): Promise<number> {
   const command = ["openssl", "s_time", "-connect", `127.0.0.1:${port}`, "-new", "-time", String(seconds)];
-  const said = await Promise.all(Array.from({ length: CLIENTS }, () => run(command)));
-  return said.reduce((sum, text) => sum + Number(/(\d+) connections in \d+ real/.exec(text)?.[1] ?? NaN), 0);
+  const counts = await Promise.all(Array.from({ length: CLIENTS }, async () => {
+    const child = Bun.spawn(command, { stdout: "pipe", stderr: "ignore" });
+    const text = await new Response(child.stdout).text();
+    await child.exited;
+    clients.cpu += Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6;
+    return Number(/(\d+) connections in \d+ real/.exec(text)?.[1] ?? NaN);
+  }));
+  const done = counts.reduce((sum, count) => sum + count, 0);
+  clients.handshakes += done;
+  return done;
 }
 
 /** The runtime with one of the programs beside this file. */
@@ -109,6 +121,40 @@ const program = (name: string, ...args: readonly (string | number)[]) => [
   join(import.meta.dirname!, name),
   ...args.map(String),
 ];
+
+/** The same with a server that does nothing but TLS. */
+async function floor({ certificate, key }: Pair, seconds: number, rounds: number): Promise<void> {
+  const port = freePort();
+  const child = Bun.spawn(program("tls_bare.ts", port, certificate, key), { stderr: "inherit" });
+  try {
+    await waitForPort(port);
+    const samples: Sample[] = [];
+    for (let round = 0; round <= rounds; round++) {
+      samples.push(await measured({ pid: child.pid }, () => handshakes(port, seconds)));
+    }
+    const [rate, cpu] = (["rate", "cpuPerThousand"] as const).map((of) =>
+      median(samples.slice(1).map((sample) => sample[of]))
+    );
+    const client = clients.cpu / clients.handshakes * 1000;
+    console.log(
+      `  bare     ${rate!.toFixed(0).padStart(6)} shake/s  ${cpu!.toFixed(3)} CPU s per 1000; ` +
+        `the clients themselves ${client.toFixed(3)}\n`,
+    );
+  } finally {
+    child.kill();
+  }
+}
+
+async function waitForPort(port: number): Promise<void> {
+  for (const end = performance.now() + 30_000;; await Bun.sleep(20)) {
+    try {
+      (await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } })).end();
+      return;
+    } catch (error) {
+      if (performance.now() > end) throw error;
+    }
+  }
+}
 
 async function messages(port: number, count: number): Promise<number> {
   await run(program("tls_source.ts", port, SESSIONS, count));
@@ -211,7 +257,9 @@ async function serving(root: string, algorithm: Algorithm, pair: Pair, rounds: n
   await withBoth(root, serverLines(pair), async (peers) => {
     if (isWanted(first)) {
       const seconds = option("seconds", 5);
+      Object.assign(clients, { cpu: 0, handshakes: 0 });
       report(first, await interleaved(peers, rounds, (peer) => handshakes(peer.wrapped, seconds)), "shake");
+      await floor(pair, seconds, rounds);
     }
     if (isWanted(second)) {
       const count = option("messages", 2000);

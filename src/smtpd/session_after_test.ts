@@ -190,3 +190,22 @@ test("who waits for a slot in wrapper mode hears nothing in the clear when the s
   expect(await Promise.all(heard)).toEqual(["", "", ""]);
   listener.close();
 });
+
+test("who is sent away right behind the handshake in wrapper mode hears why, encrypted", async () => {
+  const { port, close } = await serve({
+    smtpd_tls_wrappermode: "yes",
+    smtpd_client_new_tls_session_rate_limit: "1",
+    smtpd_client_event_limit_exceptions: "",
+  });
+  const answers: string[] = [];
+  for (let turn = 0; turn < 2; turn++) {
+    const client = tls.connect({ port, host: "127.0.0.1", rejectUnauthorized: false });
+    answers.push(await new Promise((resolve) => client.on("data", (chunk) => resolve(String(chunk)))));
+    client.destroy();
+  }
+  expect(answers).toEqual([
+    expect.stringMatching(/^220 /),
+    "421 4.7.0 mail.example.com Error: too many new TLS sessions from unknown[127.0.0.1]\r\n",
+  ]);
+  close();
+});

@@ -78,6 +78,8 @@ export class Session implements ConnectionHandler, CommandReader {
   #busy = true;
   /** An answer is held back on purpose (login_failure_limit). */
   #held = false;
+  /** A handshake is done. */
+  #isSecured = false;
   #paused = false;
   #peerEnded = false;
   #closing = false;
@@ -351,6 +353,7 @@ export class Session implements ConnectionHandler, CommandReader {
     } catch (error) {
       return failed(error);
     }
+    this.#isSecured = true;
     this.#connection.setTimeout(this.settings.timeout);
     await this.#take(await secured(handshake));
   }
@@ -368,7 +371,7 @@ export class Session implements ConnectionHandler, CommandReader {
 
   /** The client waits for a handshake (smtpd_tls_wrappermode): in the clear it would understand nothing. */
   get #isUnheard(): boolean {
-    return this.settings.tls.wrapper && this.#facts.tls === undefined;
+    return this.settings.tls.wrapper && !this.#isSecured;
   }
 
   /** Queues a reply; it leaves with all others once no more input can be worked on. */

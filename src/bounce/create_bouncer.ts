@@ -7,7 +7,7 @@ import type { ParameterName, SettingsOf } from "../config/parameters/settings_ty
 import { internalReceived } from "../message/received.ts";
 import type { Log } from "../observe/log.ts";
 import { systemErrorText } from "../platform/system_error.ts";
-import { type Envelope, NOTIFY, type QueueId } from "../queue/envelope.ts";
+import { type Envelope, memberOf, NOTIFY, type QueueId } from "../queue/envelope.ts";
 import { doubleBounceAddress } from "./double_bounce.ts";
 import type { Bouncer, NoticeSubject, ReportedRecipient } from "./bouncer.ts";
 import { type NoticeParts, printNotice, type Returned } from "./notice.ts";
@@ -99,19 +99,40 @@ class NoticeWriter implements Bouncer {
     this.#doubleBounce = doubleBounceAddress(deps.settings);
   }
 
+  /** Failures of a list with an owner go to that one, each by itself, whoever wrote to the list. */
   async failed(subject: NoticeSubject, entries: Entries): Promise<boolean> {
+    const forSender = entries.filter(({ detail }) => detail.owner === undefined);
+    for (const entry of entries) {
+      const { owner } = entry.detail;
+      if (owner !== undefined && !await this.#returnToOwner(internalAddress(owner), subject, entry)) {
+        return false;
+      }
+    }
+    return forSender.length === 0 || await this.#returnTo(subject.envelope.sender, subject, forSender);
+  }
+
+  async #returnToOwner(to: Address, subject: NoticeSubject, entry: ReportedRecipient): Promise<boolean> {
+    if (!entry.detail.member) return await this.#returnTo(to, subject, [entry]);
+    const envelope = { ...subject.envelope, envid: undefined, ret: undefined };
+    return await this.#returnTo(to, { ...subject, envelope }, [{
+      ...entry,
+      recipient: memberOf(entry.recipient),
+    }]);
+  }
+
+  async #returnTo(to: Address, subject: NoticeSubject, entries: Entries): Promise<boolean> {
     const { envelope } = subject;
-    if (this.#isDoubleBounce(envelope.sender)) {
+    if (this.#isDoubleBounce(to)) {
       this.#note("warning", `${envelope.id}: undeliverable postmaster notification discarded`);
       return true;
     }
     const returned = this.#returned(subject, envelope.ret === "HDRS" || this.#isRedacted(envelope));
-    if (envelope.sender === "") return await this.#failedNotice(subject, entries, returned);
+    if (to === "") return await this.#failedNotice(subject, entries, returned);
     const { verp } = envelope;
-    if (verp !== undefined && !this.#deps.settings.disable_verp_bounces) {
+    if (verp !== undefined && to === envelope.sender && !this.#deps.settings.disable_verp_bounces) {
       return await this.#failedEach(subject, entries, returned, verp);
     }
-    return await this.#tellOfFailure(subject, entries, returned, envelope.sender);
+    return await this.#tellOfFailure(subject, entries, returned, to);
   }
 
   /** Mail without a sender: the postmaster is told, where he wants any bounces (notify_classes). */
@@ -146,7 +167,10 @@ class NoticeWriter implements Bouncer {
     const wanted = entries.filter(wantedBy(NOTIFY.failure));
     const told = await this.#tellSender({ subject, entries: wanted, kind: "failure", to, returned });
     if (told && this.#classes.has("bounce")) {
-      await this.#copy(subject, entries, "failure", this.#deps.settings.bounce_notice_recipient);
+      await this.#copy(
+        { subject, entries, kind: "failure", to },
+        this.#deps.settings.bounce_notice_recipient,
+      );
     }
     return told;
   }
@@ -158,7 +182,7 @@ class NoticeWriter implements Bouncer {
     const wanted = entries.filter(wantedBy(NOTIFY.delay));
     const told = await this.#tellSender({ subject, entries: wanted, kind: "delay", to, returned: "headers" });
     if (told && this.#classes.has("delay")) {
-      await this.#copy(subject, entries, "delay", this.#deps.settings.delay_notice_recipient);
+      await this.#copy({ subject, entries, kind: "delay", to }, this.#deps.settings.delay_notice_recipient);
     }
     return told;
   }
@@ -189,28 +213,18 @@ class NoticeWriter implements Bouncer {
     return await this.#send({ ...due, fromDoubleBounce: false, isCopy: false });
   }
 
-  /** The sender has been told: a copy that cannot be queued does not make that come again. */
+  /** Who is to be told has been: a copy that cannot be queued does not make that come again. */
   async #copy(
-    subject: NoticeSubject,
-    entries: Entries,
-    kind: "failure" | "delay",
+    due: Pick<Due, "subject" | "entries" | "to"> & { readonly kind: "failure" | "delay" },
     postmaster: string,
   ): Promise<void> {
-    const to = internalAddress(postmaster);
-    const due = {
-      subject,
-      entries,
-      kind,
-      to,
-      fromDoubleBounce: true,
-      isCopy: true,
-      returned: "headers",
-    } as const;
-    const { id, sender } = subject.envelope;
-    const failed = (why: string) =>
-      this.#note("warning", `${id}: postmaster notice failed while ${COPY_OF[kind]} ${sender}${why}`);
+    const copy = { fromDoubleBounce: true, isCopy: true, returned: "headers" } as const;
+    const failed = (why: string) => {
+      const what = `postmaster notice failed while ${COPY_OF[due.kind]} ${due.to}`;
+      this.#note("warning", `${due.subject.envelope.id}: ${what}${why}`);
+    };
     try {
-      if (!await this.#send(due)) failed("");
+      if (!await this.#send({ ...due, ...copy, to: internalAddress(postmaster) })) failed("");
     } catch (error) {
       failed(`: ${systemErrorText(error)}`);
     }

@@ -58,13 +58,12 @@ function finalAddress({ recipient, detail }: ReportedRecipient): string {
   return quoteAddress(printable(detail.address ?? recipient.address));
 }
 
-/** The address first given, where it is another than the final one. */
+/** The address first given, where it is another than the final one; to the owner of a list it is named anyway, as Postfix does. */
 function expandedFrom(entry: ReportedRecipient): string | undefined {
   const { original } = entry.recipient;
   const final = entry.detail.address ?? entry.recipient.address;
-  return original === "" || original.toLowerCase() === final.toLowerCase()
-    ? undefined
-    : quoteAddress(original);
+  const isSame = original.toLowerCase() === final.toLowerCase() && entry.detail.owner === undefined;
+  return original === "" || isSame ? undefined : quoteAddress(original);
 }
 
 /** Somebody's words, in ASCII where the notice is (smtputf8_enable). */

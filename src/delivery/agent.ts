@@ -1,3 +1,4 @@
+import type { Address } from "../address/address.ts";
 import type { Content } from "../queue/store.ts";
 import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { Envelope, Recipient } from "../queue/envelope.ts";
@@ -73,8 +74,10 @@ export interface Part {
   /** The address delivered to, internal form. */
   readonly address: string;
   readonly outcome: Outcome;
-  /** It is there by a list with an owner: what the list is called is nobody's business from here on (local(8)). */
-  readonly owned?: true;
+  /** The owner of the list that it is of, who is told when it bounces (local(8)). */
+  readonly owner?: Address;
+  /** It is a member of that list: what the sender wrote, and wished of notices, is nobody's business from here on. */
+  readonly member?: true;
   /** The agent that delivered, where local(8) handed over to another (mailbox_transport); its name is in the log line. */
   readonly by?: Agent["program"];
 }

@@ -20,6 +20,10 @@ export interface RecipientDetail {
   readonly diagnostic?: string;
   /** The final address, where local expansion made it another than the recipient's. */
   readonly address?: string;
+  /** Who is told of the failure in place of the sender: the owner of the list that it is of. */
+  readonly owner?: string;
+  /** It is a member of that list: what the sender called it, and wished of notices, does not count. */
+  readonly member?: true;
   /** Further failures of the same recipient, when it was expanded into several. */
   readonly others?: readonly RecipientDetail[];
 }

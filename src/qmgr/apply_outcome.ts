@@ -1,6 +1,5 @@
-import { NULL_ADDRESS } from "../address/address.ts";
 import type { Outcome, Part } from "../delivery/agent.ts";
-import { NOTIFY, onlyAsks, type Recipient } from "../queue/envelope.ts";
+import { memberOf, NOTIFY, onlyAsks, type Recipient } from "../queue/envelope.ts";
 import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { ActiveMessage } from "./active_message.ts";
 
@@ -21,7 +20,12 @@ function softened(outcome: Outcome, softBounce: boolean): Outcome {
 /** The failures among an expanded recipient's parts, as one detail; undefined when none failed. */
 function partFailure(outcome: Outcome): RecipientDetail | undefined {
   const failed = (outcome.parts ?? []).filter((part) => part.outcome.is === "bounced")
-    .map((part) => ({ ...part.outcome.detail, address: part.address }));
+    .map(({ address, owner, member, outcome: { detail } }) => ({
+      ...detail,
+      address,
+      ...(owner !== undefined && { owner }),
+      ...(member && { member }),
+    }));
   const [first, ...others] = failed;
   if (first === undefined) return undefined;
   return others.length === 0 ? first : { ...first, others };
@@ -54,7 +58,10 @@ function reportsSuccess(
 ): boolean {
   if (clearsDelay(message, recipient, rules)) return outcome.is === "sent";
   if ((recipient.notify & NOTIFY.success) === 0) return false;
-  return outcome.is === "sent" ? outcome.passedOn !== true : outcome.detail.action === "expanded";
+  if (outcome.is === "sent") return outcome.passedOn !== true;
+  // What a recipient was expanded to may have failed; the expansion has not.
+  const { action } = outcome.detail;
+  return action === "expanded" || action === "delivered";
 }
 
 /** What a report on the whole attempt says of it (sendmail -bv, -v); `asks`: what would be, not what is. */
@@ -71,8 +78,8 @@ const partsOf = (outcome: Outcome, address: string): readonly Part[] =>
   outcome.parts ?? [{ address, outcome }];
 
 /** The recipient as a part of it is told of. */
-export function recipientOf({ owned }: Part, recipient: Recipient): Recipient {
-  return owned ? { ...recipient, original: NULL_ADDRESS, orcpt: undefined } : recipient;
+export function recipientOf({ member }: Part, recipient: Recipient): Recipient {
+  return member ? memberOf(recipient) : recipient;
 }
 
 /** Notes for the report what became of a recipient, or would. */

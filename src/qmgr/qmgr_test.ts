@@ -912,7 +912,12 @@ test("with VERP each recipient has a delivery of its own, under a sender that na
 });
 
 test("a part that is there by a list with an owner does not tell what the list is called", async () => {
-  const part = { address: "member@example.com", outcome: SENT, owned: true } as const;
+  const part = {
+    address: "member@example.com",
+    outcome: SENT,
+    owner: internalAddress("o@x.example"),
+    member: true,
+  } as const;
   const { put, log, told } = rig({ answer: (job) => all(job, { ...SENT, parts: [part] }) });
   put(["list@x.example"], { trace: "verify" });
   await settle();

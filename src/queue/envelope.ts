@@ -1,4 +1,5 @@
-import type { Address } from "../address/address.ts";
+import { type Address, NULL_ADDRESS } from "../address/address.ts";
+
 /** A queue id, Postfix's short or long form (enable_long_queue_ids). */
 export type QueueId = string & { readonly brand: "QueueId" };
 
@@ -100,4 +101,16 @@ export interface Envelope {
 /** Whether a message only asks what would become of it: nothing of it may be delivered. */
 export function onlyAsks({ kind, trace }: Pick<Envelope, "kind" | "trace">): boolean {
   return kind === "probe" || trace === "verify";
+}
+
+/** What an expansion passes on of NOTIFY: whoever asked for success gets it for the expansion, not from what it leads to (RFC 3461 §5.2.7). */
+export function passedNotify(notify: number): number {
+  if (notify === 0) return 0;
+  const rest = notify & ~NOTIFY.success;
+  return rest === 0 ? NOTIFY.never : rest;
+}
+
+/** A recipient as a member of the list that it is: nobody has called it otherwise (RFC 3461 §5.2.7.3). */
+export function memberOf(recipient: Recipient): Recipient {
+  return { ...recipient, original: NULL_ADDRESS, orcpt: undefined, notify: passedNotify(recipient.notify) };
 }

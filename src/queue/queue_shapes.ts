@@ -97,6 +97,8 @@ function messageShapes(longest: number, most: number) {
     diagnosticType: optional(oneOf("smtp", "x-unix", "X-Postfix")),
     diagnostic: optional(words),
     address: optional(words),
+    owner: optional(words),
+    member: optional(oneOf(true)),
     others: optional(list(later(() => detail), most)),
   });
   const state: Shape<RecipientState> = tagged<RecipientState, "is">("is", {

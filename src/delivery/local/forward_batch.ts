@@ -2,7 +2,7 @@ import { isPromise } from "../../base/maybe_async.ts";
 import { type Address, quoteAddress } from "../../address/address.ts";
 import type { Cleanup, Committed } from "../../cleanup/cleanup.ts";
 import { internalReceived } from "../../message/received.ts";
-import { NOTIFY, type QueueId, type Recipient } from "../../queue/envelope.ts";
+import { passedNotify, type QueueId, type Recipient } from "../../queue/envelope.ts";
 import type { Outcome } from "../agent.ts";
 import type { DeliveryJob } from "../agent.ts";
 import { failed, sent } from "../outcomes.ts";
@@ -64,13 +64,6 @@ function outcomeOf(relay: string, committed: Committed): Outcome {
   const class_ = code >= 500 ? "5" : "4";
   const fits = status !== undefined && status.startsWith(class_);
   return failed(relay, fits ? status : `${class_}.3.0`, `unable to forward message: ${lines.join(" ")}`);
-}
-
-/** Whoever asked for success gets it for the expansion, not from the members. */
-function passedNotify(notify: number): number {
-  if (notify === 0) return 0;
-  const rest = notify & ~NOTIFY.success;
-  return rest === 0 ? NOTIFY.never : rest;
 }
 
 async function submitOne(

@@ -77,7 +77,8 @@ export class LocalRun {
     });
     await this.#sendOn(address);
     const [only, ...others] = this.#parts;
-    if (this.#expansions === 0 && only !== undefined && others.length === 0 && only.by === undefined) {
+    const isPlain = this.#expansions === 0 && others.length === 0;
+    if (isPlain && only !== undefined && only.by === undefined && only.owner === undefined) {
       return only.outcome;
     }
     return expanded(this.#relay, this.#parts, this.#owner ? "delivered" : "expanded");
@@ -101,8 +102,8 @@ export class LocalRun {
     return this.#job.envelope.kind === "probe";
   }
 
-  #say(place: Place, outcome: Outcome): void {
-    this.#parts.push({ address: place.address, outcome, ...(place.owned && { owned: true }) });
+  #say({ address, owned, sender: owner }: Place, outcome: Outcome): void {
+    this.#parts.push({ address, outcome, ...(owned && { owner, member: true }) });
   }
 
   #fail(place: Place, status: string, text: string): void {
@@ -133,10 +134,8 @@ export class LocalRun {
   /** Aliases first, then users, then what is said of everybody else. */
   async #recipientAt(place: Place): Promise<void> {
     this.#throwIfUntouched();
-    if (this.#seen.has(place.address.toLowerCase())) {
-      return this.#fail(place, "5.4.6", `mail forwarding loop for ${place.address}`);
-    }
     const name = nameOf(place.address, this.#deps.settings);
+    if (this.#seen.has(place.address.toLowerCase())) return await this.#loop(place, name);
     if (!place.direct) {
       if (await this.#asAlias(place, name, name.full)) return;
       if (name.extension !== undefined && await this.#asAlias(place, name, name.user)) return;
@@ -148,6 +147,16 @@ export class LocalRun {
     }
     if (found.is === "found") await this.#asUser(place, name, found.user);
     else await this.#asUnknown(place, name);
+  }
+
+  /** The owner of a list that comes back to itself is told, not who wrote to it. */
+  async #loop(place: Place, { full, user }: Name): Promise<void> {
+    const found = await this.#ownerOf(full);
+    const owner = found.is === "none" ? await this.#ownerOf(user) : found;
+    if (owner.is === "trouble") return this.#aliasTrouble(place, owner.spec, `owner-${user}`, owner.why);
+    const outcome = failed(this.#relay, "5.4.6", `mail forwarding loop for ${place.address}`);
+    const known = owner.is === "found" ? { owner: owner.address } : {};
+    this.#parts.push({ address: place.address, outcome, ...known });
   }
 
   async #asAlias(place: Place, name: Name, key: string): Promise<boolean> {

@@ -23,6 +23,14 @@ const ALIASES = `postmaster news
 list games, nobodyhere
 owned games
 owner-owned irc
+cmd "|exit 67"
+owner-cmd news
+file /nosuchdir/x
+owner-file news
+mixed "|exit 67", games
+owner-mixed news
+bad nobodyhere
+owner-bad news
 remote x@discard.example
 long-name-of-a-list-that-makes-the-line-of-the-notice-wrap-somewhere nobodyhere
 `;
@@ -185,4 +193,21 @@ test(
         mail("games", { rcpt: "NOTIFY=SUCCESS" }),
       ],
     ),
+);
+
+test(
+  "what fails of a list with an owner comes to the owner, each by itself",
+  () =>
+    same({ notify_classes: "bounce", bounce_notice_recipient: "games" }, [
+      ...["cmd", "file", "mixed", "bad"].flatMap((list) => [
+        mail(list),
+        mail(list, { rcpt: "NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;a@b.example", mail: "ENVID=x RET=HDRS" }),
+        mail(list, { rcpt: "NOTIFY=NEVER" }),
+      ]),
+      mail("cmd", { from: "" }),
+      mail(["cmd", "nobodyhere"]),
+      ...["cmd", "cmd+box", "list"].map((list) =>
+        mail(list, { text: `Delivered-To: ${list}@example.com\n\nx\n` })
+      ),
+    ]),
 );

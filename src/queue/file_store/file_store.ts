@@ -500,7 +500,7 @@ class FileStore implements QueueStore {
     this.#recallers.push(listener);
   }
 
-  async retryNow(ids?: readonly QueueId[]): Promise<number> {
+  retryNow(ids?: readonly QueueId[]): Promise<number> {
     return this.#operator.retryNow(ids);
   }
 

@@ -1,5 +1,6 @@
 import { splitAddress } from "../../address/address.ts";
 import { siteName } from "../../address/site.ts";
+import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import { pauseWhenDue } from "../../base/pause_when_due.ts";
 import type { QueueId } from "../envelope.ts";
 import { QUEUE } from "../index/message_index.ts";
@@ -24,25 +25,38 @@ export class Operator {
   }
 
   /** Not written down: after a crash the old due time holds. */
-  retryNow(ids?: readonly QueueId[]): number {
-    let count = 0;
-    for (const slot of this.#slots(ids)) if (this.#makeDue(slot)) count++;
-    if (count > 0) this.#options.announce();
-    return count;
+  retryNow(ids?: readonly QueueId[]): Promise<number> {
+    return this.#retry(this.#slots(ids), () => true);
   }
 
   /** A message for several sites is due when somebody at this one still waits. */
   async retrySite(site: string): Promise<number> {
-    const { shard, announce } = this.#options;
-    const { index } = shard;
+    const { shard } = this.#options;
+    const { sites } = shard.index;
+    if (sites === undefined) return 0;
+    const key = siteKey(siteName(site));
+    return await this.#retry(
+      sites.slotsOf(key),
+      // Another message may have come into the slot meanwhile.
+      (slot) => sites.has(slot, key) && (!sites.hasSeveral(slot) || waitsFor(shard, slot, site)),
+    );
+  }
+
+  /** A million messages are not made due in one go: mail that comes meanwhile is not to wait. */
+  async #retry(slots: Iterable<number>, isMeant: (slot: number) => MaybeAsync<boolean>): Promise<number> {
+    const { shard: { index }, announce } = this.#options;
     let count = 0;
-    for (const slot of index.sites?.slotsOf(siteKey(siteName(site))) ?? []) {
+    for (const slot of slots) {
+      const pause = pauseWhenDue();
+      if (pause !== undefined) {
+        if (count > 0) announce();
+        await pause;
+      }
       if (index.queue[slot] !== QUEUE.deferred) continue;
       const stamp = index.stamp[slot];
-      const waits = !index.sites!.hasSeveral(slot) || await waitsFor(shard, slot, site);
-      if (waits && index.stamp[slot] === stamp && this.#makeDue(slot)) count++;
-      const pause = pauseWhenDue();
-      if (pause !== undefined) await pause;
+      const meant = isMeant(slot);
+      if (!(isPromise(meant) ? await meant : meant) || index.stamp[slot] !== stamp) continue;
+      if (this.#makeDue(slot)) count++;
     }
     if (count > 0) announce();
     return count;

@@ -82,6 +82,14 @@ export class SiteIndex {
     return slots;
   }
 
+  /** Whether a message has recipients at a site. */
+  has(slot: number, site: SiteKey): boolean {
+    for (let entry = this.#first[slot] ?? NONE; entry !== NONE; entry = this.#sibling[entry]!) {
+      if (this.#site[entry] === site) return true;
+    }
+    return false;
+  }
+
   /** Whether a message has recipients at more than one site. */
   hasSeveral(slot: number): boolean {
     const first = this.#first[slot] ?? NONE;

@@ -20,7 +20,12 @@ test("the index of sites agrees with a plain map, whatever comes and goes", () =
         expect(index.slotsOf(site).sort((a, b) => a - b)).toEqual(wanted.sort((a, b) => a - b));
       }
       expect(index.count).toBe([...model.values()].reduce((sum, { length }) => sum + length, 0));
-      for (const [slot, sites] of model) expect(index.hasSeveral(slot)).toBe(sites.length > 1);
+      for (let slot = 0; slot <= 300; slot++) {
+        const sites = model.get(slot) ?? [];
+        expect(index.hasSeveral(slot)).toBe(sites.length > 1);
+        expect([0, 5, 12].filter((site) => index.has(slot, site)))
+          .toEqual([0, 5, 12].filter((site) => sites.includes(site)));
+      }
     }),
     { numRuns: 40 },
   );

@@ -34,12 +34,37 @@ const scenario = (name: string, relayed: boolean, ...source: string[]) => (sink:
   main: relayed ? [`relayhost = [127.0.0.1]:${sink}`] : RECEIVE,
 });
 
+/** The same no-op milters for both: one as libmilter makes it of a filter without callbacks, one that hears and answers all. */
+const MILTERS = [{ port: freePort(), events: 0x37f }, { port: freePort(), events: 0 }] as const;
+const behindMilter =
+  ({ port }: (typeof MILTERS)[number], make: (sink: number) => Scenario) => (sink: number) => {
+    const { main, ...rest } = make(sink);
+    return { ...rest, main: [...main, `smtpd_milters = inet:127.0.0.1:${port}`] };
+  };
+
 const SCENARIOS = [
   scenario("receive, a connection per message", false),
   scenario("receive, session reuse", false, "-d"),
   scenario("relay, a connection per message", true),
   scenario("relay, session reuse", true, "-d"),
+  behindMilter(MILTERS[0], scenario("receive through a no-op milter, a connection per message", false)),
+  behindMilter(MILTERS[0], scenario("receive through a no-op milter, session reuse", false, "-d")),
+  behindMilter(
+    MILTERS[1],
+    scenario("receive through a milter that hears all, a connection per message", false),
+  ),
+  behindMilter(MILTERS[1], scenario("receive through a milter that hears all, session reuse", false, "-d")),
 ];
+
+async function startMilter({ port, events }: (typeof MILTERS)[number]): Promise<Bun.Subprocess> {
+  const program = join(import.meta.dirname!, "noop_milter.ts");
+  const child = Bun.spawn([process.execPath, "--no-install", program, String(port), String(events)], {
+    stdin: "ignore",
+    stdout: "pipe",
+  });
+  await child.stdout.getReader().read();
+  return child;
+}
 
 /** smtp-sink, with the number of messages it has received. */
 class Sink {
@@ -136,12 +161,14 @@ async function main(): Promise<void> {
   console.log(
     `${messages} messages of ${SIZE} bytes a run, ${SESSIONS} sessions, ${rounds} rounds, interleaved\n`,
   );
+  const milters = await Promise.all(MILTERS.map(startMilter));
   try {
     for (const make of SCENARIOS) {
       if (!isWanted(make(0).name)) continue;
       await compare(root, make, rounds, messages);
     }
   } finally {
+    for (const milter of milters) milter.kill();
     rmSync(root, { recursive: true, force: true });
   }
 }

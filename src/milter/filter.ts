@@ -6,7 +6,6 @@ import { Channel, type ChannelWorld } from "./channel.ts";
 import { type Command, printCommand } from "./command.ts";
 import { EditRun, type MessageChanges } from "./edit_run.ts";
 import type { FilterSettings } from "./filter_settings.ts";
-import type { MacroTexts } from "./macros.ts";
 import { agree, type Agreement, type MacroStage, type Offer, readOffer } from "./negotiation.ts";
 import type { Packet } from "./packet_reader.ts";
 import {
@@ -48,8 +47,8 @@ export interface Event {
   readonly unanswered: number;
 }
 
-/** Makes macros when they are to be sent. */
-export type Macros = () => MaybeAsync<MacroTexts>;
+/** Makes the packet of macros for a command when it is to be sent. */
+export type Macros = (letter: CommandLetter) => MaybeAsync<Buffer>;
 
 /** What a filter has said so far: no answer is asked for, or there is nothing against it. */
 type Said = MaybeAsync<Verdict | undefined>;
@@ -256,9 +255,10 @@ export class Filter {
     this.#skipped = undefined;
     const isWanted = (unwanted & agreement.events) === 0;
     const written = then(this.#answering, () =>
-      then(macros(), (texts) => {
-        const wrote = this.#write({ is: "macro", command: letter, texts }, timeout);
-        return isWanted ? then(wrote, () => this.#write(command, timeout)) : wrote;
+      then(macros(letter), (packet) => {
+        // One write, one wake-up of the filter.
+        const packets = isWanted ? Buffer.concat([packet, printCommand(command)]) : packet;
+        return this.#channel?.write(packets, timeout);
       }));
     if (!isWanted || (unanswered & agreement.events) !== 0) return then(written, () => this.#lasting);
     const answered = this.#answer(written, letter, timeout, changes).finally(() => {

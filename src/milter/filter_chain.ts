@@ -1,11 +1,11 @@
-import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
-import type { Command, Peer } from "./command.ts";
+import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
+import { type Command, type Peer, printCommand } from "./command.ts";
 import { ContentPass } from "./content_pass.ts";
 import type { MessageChanges } from "./edit_run.ts";
 import type { Event, Filter, Macros } from "./filter.ts";
-import { type MacroSettings, type MacroSource, macroTexts } from "./macros.ts";
+import { macroNames, type MacroSettings, type MacroSource, type MacroTexts, macroTexts } from "./macros.ts";
 import type { MacroStage } from "./negotiation.ts";
-import { EVENTS } from "./protocol.ts";
+import { type CommandLetter, EVENTS } from "./protocol.ts";
 import type { Verdict } from "./verdict.ts";
 
 const bytesText = (text: string) =>
@@ -27,6 +27,21 @@ const event = (command: Command, unwanted: number, unanswered: number): Event =>
   unanswered,
 });
 
+/** Macros that are looked up once, and printed once for each command that they go with. */
+function packetsOf(look: () => MaybeAsync<MacroTexts>): Macros {
+  let texts: MaybeAsync<MacroTexts> | undefined;
+  const printed = new Map<CommandLetter, Buffer>();
+  return (letter) => {
+    const packet = printed.get(letter);
+    if (packet !== undefined) return packet;
+    return then(texts ??= look(), (found) => {
+      const made = printCommand({ is: "macro", command: letter, texts: found });
+      printed.set(letter, made);
+      return made;
+    });
+  };
+}
+
 /**
  * The filters of one session, in their order (milter(8)): each is told of a command unless one before it had something against it, and
  * each sees a message as those before it made it.
@@ -44,11 +59,10 @@ export class FilterChain {
   /** Makes the macros of a stage, the same for all that have not named their own. */
   #macrosFor(stage: MacroStage, source: MacroSource): (filter: Filter) => Macros {
     const { lists, defaults } = this.#macros;
-    let general: ReturnType<typeof macroTexts> | undefined;
-    return (filter) => () => {
+    const general = packetsOf(() => macroTexts(lists[stage], source, defaults));
+    return (filter) => {
       const own = filter.ownMacros(stage);
-      if (own !== undefined) return macroTexts(own, source, defaults);
-      return general ??= macroTexts(lists[stage], source, defaults);
+      return own === undefined ? general : packetsOf(() => macroTexts(macroNames(own), source, defaults));
     };
   }
 
@@ -73,6 +87,7 @@ export class FilterChain {
     const macros = this.#macrosFor("connect", source);
     return this.#each(async (filter) => {
       await filter.connect();
+      // Only now it is known whether it has named its own.
       return await filter.tell(told, macros(filter));
     });
   }

@@ -1,5 +1,5 @@
 import { isPromise, type MaybeAsync } from "../base/maybe_async.ts";
-import { splitList, splitListRaw, stripBraces } from "../config/syntax/list.ts";
+import { splitListRaw, stripBraces } from "../config/syntax/list.ts";
 import type { FilterParameters } from "./filter_settings.ts";
 import type { MacroStage } from "./negotiation.ts";
 
@@ -11,7 +11,7 @@ export type MacroTexts = readonly string[];
 
 /** Macros as main.cf has them: which are sent at each stage, and what is said where they are worth nothing. */
 export interface MacroSettings {
-  readonly lists: Readonly<Record<MacroStage, string>>;
+  readonly lists: Readonly<Record<MacroStage, readonly string[]>>;
   readonly defaults: ReadonlyMap<string, string>;
 }
 
@@ -20,18 +20,23 @@ const bare = (name: string) => name.startsWith("{") ? name.slice(1, -1) : name;
 const bytesText = (text: string) =>
   /[^\x00-\x7f]/.test(text) ? Buffer.from(text, "utf8").toString("latin1") : text;
 
+/** The names in a list of macros. */
+export function macroNames(list: string): readonly string[] {
+  return list.split(/[, \t\r\n]+/).filter((name) => name !== "");
+}
+
 /** Reads the macros of main.cf. Throws what is wrong with the defaults. */
 export function readMacroSettings(settings: FilterParameters): MacroSettings {
   return {
     lists: {
-      connect: settings.milter_connect_macros,
-      helo: settings.milter_helo_macros,
-      mail: settings.milter_mail_macros,
-      rcpt: settings.milter_rcpt_macros,
-      data: settings.milter_data_macros,
-      endOfHeader: settings.milter_end_of_header_macros,
-      endOfMessage: settings.milter_end_of_data_macros,
-      unknown: settings.milter_unknown_command_macros,
+      connect: macroNames(settings.milter_connect_macros),
+      helo: macroNames(settings.milter_helo_macros),
+      mail: macroNames(settings.milter_mail_macros),
+      rcpt: macroNames(settings.milter_rcpt_macros),
+      data: macroNames(settings.milter_data_macros),
+      endOfHeader: macroNames(settings.milter_end_of_header_macros),
+      endOfMessage: macroNames(settings.milter_end_of_data_macros),
+      unknown: macroNames(settings.milter_unknown_command_macros),
     },
     defaults: readDefaults(settings.milter_macro_defaults),
   };
@@ -54,14 +59,11 @@ function readDefaults(text: string): ReadonlyMap<string, string> {
 
 /** The macros of a list that are worth something. */
 export function macroTexts(
-  list: string,
+  names: readonly string[],
   source: MacroSource,
   defaults: ReadonlyMap<string, string>,
 ): MaybeAsync<MacroTexts> {
   const texts: string[] = [];
-  const names = splitList(list.replaceAll("{", "\x01").replaceAll("}", "\x02")).map((name) =>
-    name.replaceAll("\x01", "{").replaceAll("\x02", "}")
-  );
   const add = (name: string, value: string | undefined) => {
     const said = value ?? defaults.get(bare(name));
     if (said !== undefined) texts.push(name, bytesText(said).replaceAll("\0", ""));

@@ -14,6 +14,7 @@ import type { LocalDomains } from "../../../rewrite/local_domains.ts";
 import { createOpenTables } from "../../../rewrite/open_tables.ts";
 import { internalAddress } from "../../../address/address.ts";
 import type { ServerReply } from "../../../smtp/reply_reader.ts";
+import type { SessionNotice } from "../../../smtp/session_notice.ts";
 import { parseEntry } from "./password_entry.ts";
 import { RefusedLogins } from "./refused_logins.ts";
 
@@ -251,4 +252,34 @@ describe("an entry of smtp_sasl_password_maps", () => {
     expect(of("user:one")).toBe(of("user:one"));
     expect(of("user:one")).not.toContain("one");
   });
+});
+
+test("a transcript for the postmaster has neither passwords nor responses", async () => {
+  const scripts = [
+    { ehlo: ["AUTH PLAIN"], auth: () => "503 5.5.1 what?" },
+    {
+      ehlo: ["AUTH LOGIN"],
+      auth: (_: string, count: number) => count < 2 ? "334 VXNlcg==" : "503 5.5.1 what?",
+    },
+  ];
+  for (const script of scripts) {
+    const told: SessionNotice[] = [];
+    const postmaster = {
+      wanted: new Set(["protocol"] as const),
+      isNotice: () => false,
+      tell: (notice: SessionNotice) => void told.push(notice),
+    };
+    await withPeer(script, async (peer) => {
+      const settings = { smtp_sasl_password_maps: `inline:{ [127.0.0.1]:${peer.port}=ann:secret }` };
+      const { agent, deliver } = agentWith(settings, { postmaster });
+      await deliver({ nexthop: `[127.0.0.1]:${peer.port}` });
+      await agent.close();
+    });
+    const lines = told.flatMap((notice) => notice.lines);
+    const sent = lines.filter((line) => line.startsWith("Out: ")).map((line) => line.slice(5));
+    expect(sent.slice(1, -1)).toEqual(
+      script.ehlo[0] === "AUTH PLAIN" ? ["AUTH PLAIN ..."] : ["AUTH LOGIN", "...", "..."],
+    );
+    expect(told[0]?.role).toBe("SMTP client");
+  }
 });

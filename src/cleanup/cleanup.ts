@@ -43,8 +43,6 @@ export interface Submission extends
   readonly fullName?: string;
   /** Who submits cannot be told: the refusal of a message for good says for whom it was, so that its sender can be. */
   readonly isReturned?: boolean;
-  /** The header's own recipients get it too (sendmail -t). */
-  readonly recipientsFromHeader?: boolean;
   /** Those who see the content of mail that comes by SMTP (smtpd_milters). */
   readonly milters?: ContentMilters;
 }

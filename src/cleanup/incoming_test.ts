@@ -409,28 +409,6 @@ test("a stage that refuses or throws away ends the message, whenever it does", a
   }
 });
 
-test("recipients may come from the header: To, Cc and Bcc, or those of a resent message", async () => {
-  const header =
-    'To: "x, y" <c@example.com>, d@example.com (comment)\r\nCc: group: c@example.com;\r\nBcc: e@example.com\r\n';
-  const from = async (content: string, changes: Partial<Submission> = {}) => {
-    const { envelope, text } = await take({}, content, [], {
-      recipientsFromHeader: true,
-      recipients: [],
-      ...changes,
-    });
-    expect(text).not.toMatch(/^(Resent-)?Bcc/m);
-    return envelope?.recipients.map(({ address, original }) => `${address} ${original}`);
-  };
-  const three = ["c@example.com", "d@example.com", "e@example.com"].map((address) => `${address} ${address}`);
-  expect(await from(`${header}\r\nx\r\n`)).toEqual(three);
-  expect(await from(`${header}Resent-To: f@example.com\r\n\r\nx\r\n`)).toEqual([
-    "f@example.com f@example.com",
-  ]);
-  const { recipients } = SUBMISSION;
-  expect(await from(`${header}\r\nx\r\n`, { recipients })).toEqual(["b@example.com b@example.com", ...three]);
-  expect((await take({}, `${header}\r\nx\r\n`)).envelope?.recipients).toHaveLength(1);
-});
-
 test("the sender's wishes about TLS in the header become the envelope's", async () => {
   const wishes = async (header: string, main = {}, changes: Partial<Submission> = {}) => {
     const { envelope, log, text } = await take(main, `${header}\r\nbody\r\n`, [], changes);

@@ -4,7 +4,6 @@ import type { Submission } from "./cleanup.ts";
 import type { CleanupContext } from "./cleanup_deps.ts";
 import { checksFor, type ContentChecks, isChecked } from "./content_checks.ts";
 import { HeaderEditor } from "./header_editor.ts";
-import { HeaderRecipients } from "./header_recipients.ts";
 import { HopLimit } from "./hop_limit.ts";
 import { MimeRules, type WantedRules } from "./mime_rules.ts";
 import type { MessageDraft } from "./message_draft.ts";
@@ -27,7 +26,6 @@ export function stagesFor(
   if (rules.nesting) stages.push(new MimeRules(submission, message, { wanted: rules, log }));
   stages.push(new HopLimit(message, settings.hopcountLimit, log));
   if (checks !== undefined) stages.push(new CheckStage(checks, new CheckRun(submission, message, log)));
-  if (submission.recipientsFromHeader) stages.push(new HeaderRecipients(message, settings.addressLimit));
   stages.push(new HeaderEditor(context, submission, message), ...context.stages?.(submission, message) ?? []);
   const { tlsFields } = settings;
   if (tlsFields.tlsRequired || tlsFields.requireTls) stages.push(new TlsFields(message, tlsFields, log));

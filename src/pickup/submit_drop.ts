@@ -65,9 +65,7 @@ async function submitFile(id: QueueId, file: HandedFile, deps: PickupDeps): Prom
   const reader = new DropReader({ size: file.state.size, read: (into, at) => file.read(into, at) });
   const summary = await reader.summary();
   if (summary instanceof DropDefect) return bad(summary.why);
-  if (summary.recipients.length === 0 && !summary.envelope.recipientsFromHeader) {
-    return bad("it has no recipients");
-  }
+  if (summary.recipients.length === 0) return bad("it has no recipients");
   const login = deps.loginName(uid);
   const drop: ReadDrop = {
     id,

@@ -62,7 +62,7 @@ export class Content {
         this.#held = rest;
         return undefined;
       }
-      this.#dropsCr ??= end > 0 && rest[end - 1] === CR;
+      if (end >= 0) this.#dropsCr ??= rest[end - 1] === CR;
       const isMbox = end >= 0 && end <= this.#rules.longestLine &&
         MBOX_LINE.test(rest.toString("latin1", 0, end));
       if (!isMbox) break;
@@ -86,6 +86,8 @@ export class Content {
 
   #lines(bytes: Buffer): Buffer {
     if (bytes.length === 0) return bytes;
+    const first = this.#dropsCr === undefined ? bytes.indexOf(LF) : -1;
+    if (first >= 0) this.#dropsCr = bytes[first - 1] === CR;
     const lines = this.#rules.dotEnds ? this.#untilDot(bytes) : bytes;
     if (lines.length > 0) this.#atLineStart = lines[lines.length - 1] === LF;
     return lines.includes("\r\n") ? this.#withoutCr(lines) : lines;

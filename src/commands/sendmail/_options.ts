@@ -213,7 +213,7 @@ function takeWord(reading: Reading, letters: Letters): boolean {
 
 function fresh(name: string): Draft {
   return {
-    mode: NAMED_MODES[name] ?? "enqueue",
+    mode: Object.hasOwn(NAMED_MODES, name) ? NAMED_MODES[name]! : "enqueue",
     dotEnds: true,
     recipientsFromHeader: false,
     verifyOnly: false,

@@ -1,5 +1,6 @@
 import type { SystemUser } from "../../platform/process/users.ts";
 import { readAddressList } from "../../rewrite/address_list.ts";
+import { LONGEST_NAME } from "../../pickup/drop/drop_records.ts";
 import { SendmailFault } from "./_complaints.ts";
 
 /** Who sends: the address of -f or -r, in internal form; without one the login name. */
@@ -30,7 +31,9 @@ export function fullNameOf(
   row: SystemUser | undefined,
 ): string | undefined {
   const named = given ?? environment.NAME;
-  if (named !== undefined || row === undefined) return named;
+  if (named !== undefined || row === undefined) {
+    return named?.replace(/[\0\r\n]+/g, " ").slice(0, LONGEST_NAME);
+  }
   const [name = ""] = row.gecos.split(/[,;%]/);
   return name.replaceAll("&", () => row.name.charAt(0).toUpperCase() + row.name.slice(1));
 }

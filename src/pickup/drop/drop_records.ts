@@ -42,8 +42,6 @@ export interface DropEnvelope {
   readonly requireTls?: boolean;
   /** `-G`: mail of somebody else, whose header is not completed. */
   readonly relayed?: boolean;
-  /** `-t`: also to those whom the header names. */
-  readonly recipientsFromHeader?: boolean;
   /** `-XV`: a sender of its own for each recipient, made with these two delimiters. */
   readonly verp?: string;
   /** `-bv`: nothing is delivered, and the sender gets a report of what would be. */
@@ -78,18 +76,19 @@ function line(most: number): Shape<string> {
 }
 
 const ADDRESS = line(4096);
+/** Characters of a full name. */
+export const LONGEST_NAME = 1024;
 
 export const dropEnvelope: Shape<DropEnvelope> = record<DropEnvelope>({
   time: count,
   sender: optional(ADDRESS),
-  fullName: optional(line(1024)),
+  fullName: optional(line(LONGEST_NAME)),
   ret: optional(oneOf("FULL", "HDRS")),
   envid: optional(line(1024)),
   body: optional(oneOf("7BIT", "8BITMIME")),
   smtputf8: optional(flag),
   requireTls: optional(flag),
   relayed: optional(flag),
-  recipientsFromHeader: optional(flag),
   verp: optional(line(16)),
   verifyOnly: optional(flag),
   reportDelivery: optional(flag),

@@ -212,3 +212,13 @@ test("whatever bytes a file has, and whatever its owner does to it meanwhile, re
     if (defect === undefined) expect(content.length).toBe((summary as DropSummary).end.size);
   }));
 });
+
+test("what no reader would take is not written", () => {
+  expect(() => writeDrop(queue, { time: 1, fullName: "one\ntwo" })).toThrow("envelope: fullName: one line");
+  const drop = writeDrop(queue, { time: 1 });
+  expect(() => drop.recipient({ address: "x".repeat(5000) })).toThrow(
+    "recipient: address: text of at most 4096",
+  );
+  drop.discard();
+  expect(fs.readdirSync(dropFolder(queue))).toEqual([]);
+});

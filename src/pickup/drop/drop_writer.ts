@@ -1,10 +1,13 @@
+import { Misfit } from "../../base/shape.ts";
 import { makeNewFile, type NewFile } from "../../platform/file/drop_file.ts";
 import { crc32 } from "../../platform/checksum.ts";
 import { unguessableBytes } from "../../platform/random.ts";
 import { dropFolder, newDropName, UNFINISHED_MODE, WHOLE_MODE } from "./drop_folder.ts";
 import {
   type DropEnvelope,
+  dropEnvelope,
   type DropRecipient,
+  dropRecipient,
   LONGEST,
   MAGIC,
   MOST_RECIPIENTS,
@@ -29,8 +32,14 @@ export interface DropWriter {
 
 /** Begins a drop in the queue directory. Throws the system's error: ENOENT where no service has ever made the folder. */
 export function writeDrop(queueDirectory: string, envelope: DropEnvelope): DropWriter {
+  refuseMisfit("envelope", dropEnvelope(envelope));
   const name = newDropName(envelope.time, unguessableBytes(16));
   return new Drop(makeNewFile(dropFolder(queueDirectory), name, UNFINISHED_MODE), envelope);
+}
+
+/** What no reader would take is not written. */
+function refuseMisfit(kind: string, read: unknown): void {
+  if (read instanceof Misfit) throw new RangeError(`${kind}: ${read}`);
 }
 
 class Drop implements DropWriter {
@@ -62,6 +71,7 @@ class Drop implements DropWriter {
 
   recipient(recipient: DropRecipient): void {
     if (++this.#recipients > MOST_RECIPIENTS) throw new RangeError(`more than ${MOST_RECIPIENTS} recipients`);
+    refuseMisfit("recipient", dropRecipient(recipient));
     this.#put(printRecord("recipient", recipient));
   }
 

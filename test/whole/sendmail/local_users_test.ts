@@ -198,6 +198,40 @@ test("on a full disk nothing is taken and nothing left, and the caller hears it"
   expect(onFullDisk("300k", 100_000)).toBe("1\n");
 });
 
+test("what pickup would not take is not dropped: an address without end is refused, a name is cut and is one line", async () => {
+  const said = sendmail(games!, [`${"x".repeat(5000)}@example.com`]);
+  expect(said.status).toBe(75);
+  expect(said.err).toContain("recipient: address: text of at most 4096 characters");
+  expect(dropped(server.queueDirectory)).toEqual([]);
+  const { fullName } = await readDrop(dropOf(games!, ["-F", `one\nBcc: ${"x".repeat(2000)}`, "box"]));
+  expect(fullName).toBe(`one Bcc: ${"x".repeat(1015)}`);
+  clear();
+});
+
+test("sendmail -bs takes no message that is too large, and none of which the disk has no room", () => {
+  const lines = ["EHLO x", "MAIL FROM:<a@b> SIZE=99999999", "MAIL FROM:<a@b>", "RCPT TO:<box>", "DATA"];
+  const input = [...lines.slice(0, 3), "QUIT", ""].join("\r\n");
+  const script =
+    `mount -t tmpfs -o size=100k,mode=3733,uid=$(stat -c %u "$0"),gid=$(stat -c %g "$0") tmpfs "$0"
+    setpriv --reuid ${games!.uid} --regid ${
+      games!.gid
+    } --clear-groups -- env MTA_message_size_limit=10000000 "$1" -c "$2" sendmail -bs
+    ls "$0" | wc -l`;
+  const command = ["-m", "sh", "-c", script, folder, BINARY, server.configDirectory];
+  const { stdout } = spawnSync("unshare", command, { input });
+  const said = stdout.toString().split(/\r?\n/).filter((line) => !line.startsWith("250-"));
+  expect(said.map((line) => line.slice(0, 9))).toEqual([
+    ...["220 mail.", "250 CHUNK", "552 5.3.4", "452 4.3.1", "221 2.0.0", "0", ""],
+  ]);
+  const small = [...lines.filter((line) => !line.includes("SIZE")), "hello", ".", "QUIT", ""].join("\r\n");
+  const [program, words] = as(games!, BINARY, "-c", server.configDirectory, "sendmail", "-bs");
+  expect(spawnSync(program, words, { input: small, cwd: "/" }).stdout.toString()).toContain(
+    "250 2.0.0 Ok: queued as",
+  );
+  expect(dropped(server.queueDirectory)).toHaveLength(1);
+  clear();
+});
+
 test("a limit on the size of files is told, too", () => {
   const script = 'ulimit -f 100; head -c 1000000 /dev/zero | tr "\\0" x | "$0" -c "$1" sendmail box';
   const [program, words] = as(games!, "sh", "-c", script, BINARY, server.configDirectory);

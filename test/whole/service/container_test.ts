@@ -117,14 +117,18 @@ test("the image is unprivileged, has one volume and a health check", () => {
 
 /** The image's command with the image's user, a read-only root, a private /proc, and the volume alone writable. */
 function inImage(...command: string[]): string[] {
+  return inImageAs("mta:mta", command);
+}
+
+function inImageAs(user: string, command: readonly string[]): string[] {
   const script = [
     'mount --bind "$0" "$0"',
     'mount --bind "$0/var/lib/mta" "$0/var/lib/mta"',
     'mount -o remount,bind,ro "$0"',
     'mount -t proc proc "$0/proc"',
     'mount --rbind /dev "$0/dev"',
-    'exec chroot --userspec=mta:mta --groups= "$0" "$@"',
-  ].join(" && ");
+    'exec chroot --userspec=USER --groups= "$0" "$@"',
+  ].join(" && ").replace("USER", user);
   return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, image, ...command];
 }
 
@@ -184,6 +188,20 @@ test(
       /^220 .*\r\n250 .*\r\n250 2\.1\.0 Ok\r\n250 2\.1\.5 Ok\r\n354 .*\r\n250 2\.0\.0 Ok: queued as \S+\r\n221 2\.0\.0 Bye\r\n$/,
     );
     expect(await mailbox(join(image, "var/lib/mta/mail/webmaster"))).toContain("from the container");
+    // A user that an image built on this one adds.
+    const sendmail = inImageAs("4321:4321", [
+      "/usr/sbin/sendmail",
+      "-f",
+      "app@example.org",
+      "webmaster@example.com",
+    ]);
+    const sent = Bun.spawn(sendmail, {
+      env: environment,
+      stdin: Buffer.from("Subject: from an app\n\nhello\n"),
+      stderr: "pipe",
+    });
+    expect([await sent.exited, await new Response(sent.stderr).text()]).toEqual([0, ""]);
+    await mailbox(join(image, "var/lib/mta/mail/webmaster"), "from userid 4321");
     const inside = sh(["pgrep", "-P", String(child.pid)]).split("\n")[0]!;
     process.kill(Number(inside), "SIGTERM");
     expect(await child.exited).toBe(0);

@@ -6,7 +6,8 @@ import { memoryLog } from "../../test/kit/memory/memory_log.ts";
 import type { Envelope, QueueId, Recipient } from "../queue/envelope.ts";
 import type { RecipientDetail } from "../message/recipient_detail.ts";
 import type { ReportedRecipient } from "./bouncer.ts";
-import { type BounceSettings, createBouncer } from "./create_bouncer.ts";
+import { createBouncer } from "./create_bouncer.ts";
+import type { BounceSettings } from "./notice_sender.ts";
 import { parseTemplates, type Templates } from "./template.ts";
 
 const NOW = Date.UTC(2026, 10, 25, 1, 54, 39);

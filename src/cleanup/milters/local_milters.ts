@@ -43,7 +43,9 @@ export function openLocalMilters(settings: LocalMilterSettings, log: Log): Local
   };
 }
 
-function isTheirs({ kind, origin }: Submission, classes: readonly string[]): boolean {
+/** What goes through cleanup(8) again they have seen, or were not to see (postsuper(1) -r). */
+function isTheirs({ kind, origin, replaces }: Submission, classes: readonly string[]): boolean {
+  if (replaces !== undefined) return false;
   if (kind === undefined) return origin.clientAddress === undefined;
   return (kind === "bounce" || kind === "notify") && classes.includes(kind);
 }

@@ -11,7 +11,9 @@ import type { QueueEvent } from "../../queue/log/file_store_options.ts";
 import { wanted } from "../../queue/filter/wanted.ts";
 import { type MoveStep, stepOf } from "../../queue/move_shapes.ts";
 import { QueueFault } from "../../queue/store.ts";
+import { systemErrorText } from "../../platform/system_error.ts";
 import { runningPid } from "../service_control.ts";
+import { removeDrops } from "./_maildrop.ts";
 
 /** Why postsuper could not: its last words. */
 export class PostsuperFault extends Error {
@@ -103,6 +105,15 @@ export class QueueInHand {
     return await queue.damage();
   }
 
+  /** Removes what users have handed over and nobody has picked up; answers how many messages that were. */
+  removeDrops(dryRun: boolean): number {
+    try {
+      return removeDrops(this.#configuration.settings.queue_directory, this.#owner(), dryRun);
+    } catch (error) {
+      throw new PostsuperFault(`remove drops: ${systemErrorText(error)}`, { cause: error });
+    }
+  }
+
   /** With mail_owner's rights, whose files they are: what is there may not be trusted as root, and what is made is his. */
   async #open(): Promise<OfflineQueue> {
     if (this.#offline !== undefined) return this.#offline;
@@ -116,7 +127,8 @@ export class QueueInHand {
       );
     }
     this.#goOffline();
-    this.#becomeOwner();
+    const owner = this.#owner();
+    if (owner !== undefined) becomeUser(owner.uid, owner.gid);
     try {
       return this.#offline = await openOffline({
         directory: settings.queue_directory,
@@ -129,14 +141,15 @@ export class QueueInHand {
     }
   }
 
-  #becomeOwner(): void {
+  /** Who the queue's files belong to, where that is not this process's user. */
+  #owner(): { readonly uid: number; readonly gid: number } | undefined {
     const { settings } = this.#configuration;
     const privileges = workerPrivileges(settings, this.#configuration.isSet("mail_owner"), {
       ...ownIds(),
       userByName,
     });
     if (privileges.is === "bad") throw new PostsuperFault(privileges.why);
-    if (privileges.identity !== undefined) becomeUser(privileges.identity.uid, privileges.identity.gid);
+    return privileges.identity;
   }
 
   async close(): Promise<void> {

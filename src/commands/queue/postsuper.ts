@@ -167,6 +167,9 @@ class Superintendent {
       if (each && !dryRun && this.#queue.isOffline) this.#logAll(step);
       this.#progress.moved(this.#report.changes);
     });
+    if (letter === "d" && !isNamed && filter === undefined && queues?.includes("maildrop") !== false) {
+      this.#report.add({ counts: { deleted: this.#queue.removeDrops(dryRun) } });
+    }
   }
 
   /** The ids of a command line, those of standard input where `-` stands. */

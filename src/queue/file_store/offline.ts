@@ -1,4 +1,5 @@
 import { systemDisk } from "../../platform/file/durable_file.ts";
+import { queueFault } from "../fault.ts";
 import { type FileStoreOptions, QUEUE_LIMITS } from "../log/file_store_options.ts";
 import { type Moved, QueueFault, type QueueMove, type QueueStore, type Selection } from "../store.ts";
 import { openShardNow } from "./file_store.ts";
@@ -32,7 +33,7 @@ export async function openOffline(options: Omit<FileStoreOptions, "shard">): Pro
     }
   } catch (error) {
     await close();
-    throw error;
+    throw queueFault(`open the queue in ${options.directory}`, error);
   }
   return {
     async *move(move, selection) {

@@ -11,7 +11,7 @@ import { openFileStore } from "../../../src/queue/file_store/file_store.ts";
 import { openReadOnly } from "../../../src/queue/file_store/read_only.ts";
 import { cutPower } from "../../kit/memory/power.ts";
 import { withPeers } from "../../kit/peers.ts";
-import { BINARY, type Finished, mailOwner, type Server, startServer } from "../../kit/server.ts";
+import { BINARY, type Finished, mailOwner, runMta, type Server, startServer } from "../../kit/server.ts";
 import { startSmtpPeer } from "../../kit/servers/smtp_peer.ts";
 import { talk } from "../../kit/talk.ts";
 import { until } from "../../kit/waiting.ts";
@@ -128,6 +128,24 @@ test(
         'answer ("mta status")\n',
     });
     expect(await server.stop({ keep: true })).toBe(0);
+
+    // What users have handed over meanwhile is in the maildrop, as in Postfix.
+    for (let at = 0; at < 2; at++) {
+      const sent = await runMta(["-c", join(directory, "config"), "sendmail", "r@y.example"], {
+        input: "Subject: x\n\nx\n",
+      });
+      expect(sent).toEqual({ code: 0, stdout: "", stderr: "" });
+    }
+    for (
+      const [args, count] of [
+        [["-d", "ALL", "maildrop", "--dry-run"], "2 messages (dry run: nothing was changed)"],
+        [["-d", "ALL", "hold", "deferred", "--dry-run"], "6 messages (dry run: nothing was changed)"],
+        [["-d", "ALL", "maildrop"], "2 messages"],
+        [["-d", "ALL", "maildrop"], "0 messages"],
+      ] as const
+    ) {
+      expect((await superOf(directory, args)).stderr).toBe(`postsuper: Deleted: ${count}\n`);
+    }
 
     const nobody = await superOf(directory, ["-d", "ALL"], { uid: 65534, gid: 65534 });
     expect(nobody).toEqual({

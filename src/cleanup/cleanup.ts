@@ -59,8 +59,8 @@ export type Committed =
   | {
     readonly is: "refused";
     readonly reply: Reply;
-    /** Of a message that is to be returned (`isReturned`), as it would have been in the queue. */
-    readonly envelope?: Envelope;
+    /** Of a message that is to be returned (`isReturned`): envelope and header as they would have been in the queue. */
+    readonly refused?: { readonly envelope: Envelope; readonly head: Buffer };
   };
 
 /** What end-of-data restrictions ask for when the content is in already (access(5)). Empty = nothing new. */

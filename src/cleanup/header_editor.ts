@@ -29,6 +29,7 @@ const valueOf = (field: string) => field.slice(field.indexOf(":") + 1).trim();
 
 /** Drops and rewrites fields of the message's own header, and adds what is missing (cleanup(8)). */
 export class HeaderEditor implements Stage {
+  readonly completes = true;
   readonly #deps: CleanupContext;
   readonly #submission: Submission;
   readonly #message: MessageDraft;

@@ -1,3 +1,4 @@
+import { isAscii as isAsciiBytes } from "node:buffer";
 import type { Address } from "../address/address.ts";
 import { isVerpDelimiters } from "../address/verp.ts";
 import { assertNever } from "../base/assert_never.ts";
@@ -63,7 +64,7 @@ export class Incoming implements IncomingMessage {
 
   write(bytes: Uint8Array): MaybeAsync<void> {
     this.#size += bytes.length;
-    if (this.#message.isOver) return;
+    if (this.#isOver) return;
     const limit = this.#context.settings.messageSizeLimit;
     if (limit > 0 && this.#size > limit) return this.#outgrown();
     const buffer = Buffer.isBuffer(bytes)
@@ -71,6 +72,13 @@ export class Incoming implements IncomingMessage {
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (this.#walker !== undefined) return this.#walk(this.#walker, buffer);
     return then(this.#message.addBytes(buffer), () => this.#message.flush());
+  }
+
+  /** What still comes does not matter: but where a message goes back to its sender, its header does. */
+  get #isOver(): boolean {
+    const { isOver, isDiscarded, refusal } = this.#message;
+    if (!isOver || isDiscarded || this.#inBody || !this.#submission.isReturned) return isOver;
+    return refusal === undefined || refusal.code < 500;
   }
 
   /** The rest is not looked at: smtpd(8) says so once. */
@@ -93,7 +101,7 @@ export class Incoming implements IncomingMessage {
   }
 
   #takeAll(events: readonly MimeEvent[], from: number): MaybeAsync<void> {
-    for (let i = from; i < events.length && !this.#message.isOver; i++) {
+    for (let i = from; i < events.length && !this.#isOver; i++) {
       const pause = i > from && i % STRETCH === 0 ? pauseWhenDue() : undefined;
       if (pause !== undefined) return pause.then(() => this.#takeAll(events, i));
       const taken = this.#take(events[i]!);
@@ -122,11 +130,17 @@ export class Incoming implements IncomingMessage {
   /** A field goes through the stages from `from` on; what they put in front of it goes in as it is. */
   #takeField(field: HeaderField, from: number): MaybeAsync<void> {
     for (let i = from; i < this.#stages.length; i++) {
+      if (!this.#isFor(this.#stages[i]!)) continue;
       const changed = this.#stages[i]!.field?.(field) ?? UNCHANGED;
       if (isPromise(changed)) return changed.then((late) => this.#changeField(field, late, i + 1));
       if (changed !== UNCHANGED) return this.#changeField(field, changed, i + 1);
     }
     this.#keep(field, field.text);
+  }
+
+  /** Of a message that was refused the header is only brought to its end. */
+  #isFor({ completes }: Stage): boolean {
+    return completes === true || !this.#message.isOver;
   }
 
   #changeField(field: HeaderField, { text, before }: Changed, next: number): MaybeAsync<void> {
@@ -156,7 +170,8 @@ export class Incoming implements IncomingMessage {
 
   /** Asks the stages from `from` on, one after the other, as long as the message is wanted. */
   #each(ask: (stage: Stage) => MaybeAsync<void>, from: number): MaybeAsync<void> {
-    for (let i = from; i < this.#stages.length && !this.#message.isOver; i++) {
+    for (let i = from; i < this.#stages.length; i++) {
+      if (!this.#isFor(this.#stages[i]!)) continue;
       const asked = ask(this.#stages[i]!);
       if (isPromise(asked)) return asked.then(() => this.#each(ask, i + 1));
     }
@@ -165,7 +180,7 @@ export class Incoming implements IncomingMessage {
   /** The content is complete: a header without a body is over now. */
   #finish(): MaybeAsync<void> {
     const walker = this.#walker;
-    const taken = walker === undefined || this.#message.isOver
+    const taken = walker === undefined || this.#isOver
       ? undefined
       : then(this.#start(walker), () => this.#takeAll(walker.end(), 0));
     return then(taken, () => this.#each((stage) => stage.end?.(), 0));
@@ -204,7 +219,8 @@ export class Incoming implements IncomingMessage {
     const settled = await this.#settle(late);
     if (settled.is === "refused") return settled;
     if (settled.is === "nobody") return { is: "refused", reply };
-    return { is: "refused", reply, envelope: this.#envelope(late, settled) };
+    const { head } = this.#message;
+    return { is: "refused", reply, refused: { envelope: this.#envelope(late, settled), head } };
   }
 
   /** What stages asked for comes before what restrictions did at the end of data, and that before what they did earlier. */
@@ -270,7 +286,7 @@ export class Incoming implements IncomingMessage {
     const { detectsUtf8 } = this.#context.settings;
     if (!detectsUtf8.has("all") && !detectsUtf8.has(sourceOf(this.#submission))) return false;
     return !isAscii(sender) || recipients.some(({ address }) => !isAscii(address)) ||
-      this.#message.hasUtf8Head;
+      !isAsciiBytes(this.#message.head);
   }
 
   abort(): void {

@@ -214,9 +214,9 @@ export class MessageDraft implements MessageEdits {
     this.#draft.abort();
   }
 
-  /** The header is not all ASCII. */
-  get hasUtf8Head(): boolean {
-    return !isAscii(this.#head.bytes);
+  /** The header as it is now. */
+  get head(): Buffer {
+    return this.#head.bytes;
   }
 
   /** Bytes of head and body, whose last ones have come. */

@@ -56,8 +56,8 @@ export interface Addressing {
 }
 
 function copies(context: CleanupContext, asked: readonly string[]): readonly string[] {
-  const { alwaysBcc } = context.settings;
-  return [...new Set(asked), ...alwaysBcc === "" ? [] : [alwaysBcc]];
+  const { alwaysBcc, noMappings } = context.settings;
+  return [...new Set(asked), ...alwaysBcc === "" || noMappings ? [] : [alwaysBcc]];
 }
 
 /** The sender in standard form, after canonical tables and masquerading. */
@@ -83,7 +83,7 @@ export function settleRecipients(
     const expansion = context.rewriter.expandRecipients(sender, message.recipients, {
       noMappings,
       noCopies,
-      bcc: noMappings || noCopies ? [] : copies(context, message.copies),
+      bcc: noCopies ? [] : copies(context, message.copies),
     });
     return then(expansion, (expanded): Addressed => {
       if (expanded.is === "trouble") {

@@ -71,6 +71,8 @@ export interface MessageEdits {
 
 /** A step of cleanup for one message. Each sees of it what those before it made. */
 export interface Stage {
+  /** It completes the header, also that of a message that is refused and goes back to its sender. */
+  readonly completes?: boolean;
   /** What it looks into beside the message's own header; a stage without sees the body as any stretches of bytes. */
   readonly looksInto?: {
     /** Parts and attached messages: their fields come to `field`. */

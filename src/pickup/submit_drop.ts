@@ -95,10 +95,12 @@ async function submitMessage(drop: ReadDrop, reader: DropReader, deps: PickupDep
     await secured;
     const committed = await message.commit();
     if (committed.is === "queued") return DONE;
-    const { reply, envelope = envelopeOf(submission) } = committed;
+    const { reply, refused } = committed;
     if (reply.code < 500 || deps.settings.soft_bounce) return later(replyText(reply));
-    const content = contentOf(drop, reader, submission, deps);
-    return await returned(await returnRefused({ envelope, content, reply }, deps), reply);
+    const subject = refused === undefined
+      ? { envelope: envelopeOf(submission), content: contentOf(drop, reader, submission, deps) }
+      : { envelope: refused.envelope, content: headAlone(refused.head) };
+    return returned(await returnRefused({ ...subject, reply }, deps), reply);
   } catch (error) {
     message.abort();
     throw error;
@@ -146,6 +148,17 @@ async function copyContent(
     if (isPromise(written)) await written;
     if (limit > 0 && message.size > limit) return undefined;
   }
+}
+
+/** A notice shows no more of what was refused. */
+function headAlone(head: Buffer): Content {
+  return {
+    size: head.length,
+    bytes: head,
+    async *chunks() {
+      yield head;
+    },
+  };
 }
 
 /** The message for a notice about it: what was submitted, under our Received. */

@@ -246,7 +246,7 @@ export const VERBS: { readonly [V in Verb]: VerbRow<V> } = {
     takesItems: true,
   },
   log: {
-    mayUse: "owner",
+    mayUse: "mail_owner",
     args: record<LogOrigin>({
       level: oneOf("info", "warning", "error", "fatal", "panic"),
       tag: text(1024),

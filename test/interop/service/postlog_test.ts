@@ -5,7 +5,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { withPeers } from "../../kit/peers.ts";
 import { startPostfix } from "../../kit/servers/postfix.ts";
-import { BINARY, freePort, startServer } from "../../kit/server.ts";
+import { BINARY, freePort, mailOwner, startServer } from "../../kit/server.ts";
 import { until } from "../../kit/waiting.ts";
 
 const { test } = withPeers(import.meta.path, "dist/mta", "root", "postfix", "script");
@@ -132,12 +132,29 @@ test("a user who may not write to maillog_file is told so, whether the service r
   expect(await asNobody(await ours())).toEqual(await asNobody(await theirs()));
 });
 
-test("with the log on the service's standard output the line comes to it by the service", async () => {
+test("with the log on the service's standard output root's line and mail_owner's come to it by the service, no other user's", async () => {
   const server = await startServer({ mainCf: ["maillog_file = /dev/stdout"] });
   try {
     const said = await server.mta("postlog", "-t", "backup", "-p", "warn", "done");
     expect(said).toEqual({ code: 0, stdout: "", stderr: "" });
     expect(await server.logged(/ backup\[\d+\]: warning: done$/)).not.toContain(`[${server.pid}]`);
+    const as = (user: string) =>
+      spawnSync("setpriv", [
+        `--reuid=${user}`,
+        "--clear-groups",
+        BINARY,
+        "-c",
+        server.configDirectory,
+        "postlog",
+        `by ${user}`,
+      ], {
+        encoding: "utf8",
+      });
+    expect(as(mailOwner()).status).toBe(0);
+    await server.logged(new RegExp(`postfix/postlog\\[\\d+\\]: by ${mailOwner()}$`));
+    // His own standard output is where a user's line goes then.
+    expect(as("nobody").stdout).toEndWith(": by nobody\n");
+    expect(server.log()).not.toContain("by nobody");
   } finally {
     await server.stop();
   }

@@ -28,7 +28,8 @@ export async function sendmail(context: CommandContext): Promise<number> {
     refuseRights(complaints);
     const named = namedDirectory(context.args, complaints);
     configuration = readConfiguration({ given: context.configDirectory, named, environment }, complaints);
-    const { name, verbose, args: words } = context;
+    const { name, args: words } = context;
+    const verbose = context.verbose + (environment.MAIL_VERBOSE === undefined ? 0 : 1);
     const options = readOptions({ name, verbose, words }, configuration.settings, complaints);
     return await act({ context, complaints, configuration, options, environment });
   } catch (error) {

@@ -18,6 +18,8 @@ interface System {
   log(): string;
 }
 
+/** The kit's instances are without them. */
+const SERVICES = "pickup unix n - n 60 1 pickup\nshowq unix n - n - - showq\nflush unix n - n 1000? 0 flush";
 const EHLO = ["PIPELINING", "SIZE 10240000", "8BITMIME", "DSN", "SMTPUTF8"];
 let [ours, real]: [System | undefined, System | undefined] = [undefined, undefined];
 let server: Server;
@@ -27,6 +29,8 @@ const mainFor = (port: number): Record<string, string> => ({
   mydestination: "localhost",
   relayhost: `[127.0.0.1]:${port}`,
   mail_name: "Postfix",
+  always_bcc: "copy@example.org",
+  fast_flush_domains: "example.org",
   hopcount_limit: "5",
 });
 
@@ -34,7 +38,7 @@ beforeAll(async () => {
   const [one, other] = [await startSmtpPeer({ ehlo: EHLO }), await startSmtpPeer({ ehlo: EHLO })];
   const lines = Object.entries(mainFor(one.port)).map(([name, value]) => `${name} = ${value}`);
   server = await startServer({ mainCf: lines });
-  postfix = await startPostfix({ main: mainFor(other.port), master: "pickup unix n - n 60 1 pickup" });
+  postfix = await startPostfix({ main: mainFor(other.port), master: SERVICES });
   ours = { sendmail: BINARY, configDirectory: server.configDirectory, hop: one, log: () => server.log() };
   real = {
     sendmail: "/usr/sbin/sendmail",
@@ -51,17 +55,29 @@ afterAll(async () => {
 });
 
 function send(system: System, args: readonly string[], input: string): Promise<void> {
+  return call(system, args, input).then(({ status, said }) => {
+    if (status !== 0) throw new Error(`${status}: ${said}`);
+  });
+}
+
+interface Outcome {
+  readonly status: number | null;
+  readonly said: string;
+}
+
+function call(system: System, args: readonly string[], input = ""): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(system.sendmail, args, {
       argv0: "sendmail",
       env: { PATH: "/usr/bin:/bin", MAIL_CONFIG: system.configDirectory },
-      stdio: ["pipe", "ignore", "inherit"],
     });
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => said += text);
+    }
+    child.stdin.on("error", () => {});
     child.stdin.end(Buffer.from(input, "latin1"));
-    child.on("error", reject).on(
-      "close",
-      (status) => status === 0 ? resolve() : reject(new Error(`${status}`)),
-    );
+    child.on("error", reject).on("close", (status) => resolve({ status, said }));
   });
 }
 
@@ -81,7 +97,7 @@ async function arrivalsOf(args: readonly string[], input: string, count = 1): Pr
     const before = mails.length;
     await send(system, args, input);
     await until(() => `mail of ${args}:\n${system.log().slice(-2000)}`, () => mails.length >= before + count);
-    return mails.slice(before).map(normal);
+    return mails.slice(before).map(normal).sort((one, other) => one.from < other.from ? -1 : 1);
   }));
 }
 
@@ -136,8 +152,9 @@ const CALLS: readonly (readonly [string, readonly string[], string])[] = [
 ];
 
 for (const [what, args, input] of CALLS) {
-  test(`${what} arrives as the real one's does`, async () => {
-    const [one, other] = await arrivalsOf(args, input);
+  test(`${what} arrives as the real one's does, with a copy for always_bcc`, async () => {
+    const count = args[0] === "-XV" ? 2 : 1;
+    const [one, other] = await arrivalsOf(args, input, count);
     expect(one).toEqual(other!);
   });
 }
@@ -154,4 +171,18 @@ test("the log has the same line of pickup", async () => {
   await arrivalsOf(["-f", "log@example.com", "ann@example.org"], TEXT);
   const line = /pickup\[\d+\]: [0-9A-F]+: (uid=0 from=<log@example.com>)/;
   expect(line.exec(ours!.log())?.[1]).toBe(line.exec(real!.log())?.[1] ?? "none");
+});
+
+test("what is no mail is done by other commands, as by the real one's", async () => {
+  for (const system of [ours!, real!]) {
+    let said = "";
+    const isEmpty = async () => (said = (await call(system, ["-bp"])).said) === "Mail queue is empty\n";
+    await until(() => `an empty queue: ${said}`, isEmpty);
+  }
+  const words = [["-bp"], ["-q"], ["-qRexample.org"], ["-qRexample.net"], ["-qIABCDEF"], ["-qI?"], ["-bi"], [
+    "-oA/none",
+  ]];
+  for (const args of [...words, ["-bi", "-oAinline:x"], ["-qR[x"]]) {
+    expect({ args, ...await call(ours!, args) }).toEqual({ args, ...await call(real!, args) });
+  }
 });

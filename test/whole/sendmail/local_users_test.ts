@@ -139,6 +139,37 @@ test("who sends is known by the file, not by what he says: no option and no vari
   fs.rmSync(join(server.directory, "mail/box"));
 });
 
+test("MAIL_VERBOSE is a -v, and a program with rights of others believes no variable", async () => {
+  const call = (...command: string[]) => {
+    const [program, words] = [command[0]!, command.slice(1)];
+    return spawnSync(program, words, { input: "Subject: y\n\n", cwd: "/" }).stdout.toString();
+  };
+  const ours = [BINARY, "-c", server.configDirectory, "sendmail", "box"];
+  const [setpriv, words] = as(games!, "env", "MAIL_VERBOSE=1", "NAME=Somebody", ...ours);
+  expect(call(setpriv, ...words)).toBe("Mail Delivery Status Report will be mailed to <games>.\n");
+  const [name] = dropped(server.queueDirectory);
+  expect(await readDrop(join(folder, name!))).toMatchObject({ trace: "report", fullName: "Somebody" });
+  clear();
+  // Real user games, effective user news: as of a set-user-ID program.
+  const { uid, gid } = games!;
+  const lent = [
+    "setpriv",
+    "--ruid",
+    `${uid}`,
+    "--euid",
+    `${news!.uid}`,
+    "--rgid",
+    `${gid}`,
+    "--egid",
+    `${gid}`,
+  ];
+  const shut = ["--clear-groups", "--", "env", "MAIL_VERBOSE=1", "NAME=Somebody", ...ours];
+  expect(call(...lent, ...shut)).toBe("");
+  const [other] = dropped(server.queueDirectory);
+  expect(await readDrop(join(folder, other!))).toMatchObject({ trace: undefined, sender: "games" });
+  clear();
+});
+
 /** A sendmail that has read so much and waits for more. */
 async function halfway(user: Account, text: string): Promise<ChildProcess> {
   const [program, words] = as(user, BINARY, "-c", server.configDirectory, "sendmail", "-t");

@@ -1,12 +1,11 @@
 import { systemClock } from "../../base/clock.ts";
-import { pauseWhenDue } from "../../base/pause_when_due.ts";
 import type { QueueRow } from "../../master/control/queue_rows.ts";
 import { ServiceFault } from "../../master/control/service_fault.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import type { QueueListing, QueueStore } from "../../queue/store.ts";
 import { wanted } from "../../queue/filter/wanted.ts";
 import { move, release } from "./queue_moves.ts";
-import { gentlePace } from "./gentle_pace.ts";
+import { listingPace } from "./listing_pace.ts";
 import { whyWaiting } from "../../master/control/why_waiting.ts";
 import { messagePieces, queueRows } from "../../master/control/queue_rows_of.ts";
 import { RowBatch } from "./row_batch.ts";
@@ -41,13 +40,13 @@ async function list(
   const asked = wanted(filter, systemClock.now());
   if (asked.queues?.includes(queue) === false) return 0;
   await takeOver(store);
-  const pace = gently === true ? gentlePace() : undefined;
+  const pace = listingPace(gently === true);
   let said = performance.now();
   const batch = new RowBatch<QueueRow>((each) => (said = performance.now(), rows(each)));
   const pause = () => {
     stillAsked();
     if (performance.now() - said > SIGN_OF_LIFE) return (said = performance.now(), rows([]));
-    return pace?.pause() ?? pauseWhenDue();
+    return pace.pause();
   };
   try {
     let count = 0;
@@ -58,7 +57,7 @@ async function list(
     await batch.end();
     return count;
   } finally {
-    pace?.end();
+    pace.end();
   }
 }
 

@@ -41,6 +41,18 @@ const asked = (explanation: Explanation, name: string, kind?: Lookup["kind"]) =>
 
 const lastReply = ({ decidedBy }: Explanation) => decidedBy.reply;
 
+test("milters are named as what is not asked", async () => {
+  const { explain } = kit("smtpd_milters = inet:127.0.0.1:1, { unix:/x, default_action=accept }\n");
+  const explanation = await explain({ recipients: ["bob@example.com"] });
+  expect(explanation.assumptions).toContain(
+    "milters are not asked, and assumed to have nothing against it: " +
+      "smtpd_milters = inet:127.0.0.1:1, { unix:/x, default_action=accept }",
+  );
+  const without = kit("smtpd_milters = inet:127.0.0.1:1\nreceive_override_options = no_milters\n");
+  const free = await without.explain({ recipients: ["bob@example.com"] });
+  expect(free.assumptions.join()).not.toContain("milters");
+});
+
 describe("what a restriction asks is shown", () => {
   test("an access table's keys, in order, up to the one that matches, with its line", async () => {
     const { explain } = kit(

@@ -35,16 +35,19 @@ test("a reader that is gone does not stop the mail", () => {
   closeSync(fd);
 });
 
-test(
-  "while nobody reads a pipe nothing waits; what is kept comes in order, and a line says how much is missing",
-  async () => {
+test.each([
+  ["opened anew", openUnhurried],
+  ["as it was given, where it cannot be opened anew", (fd: number) => fd],
+])(
+  "while nobody reads a pipe, %s, nothing waits; what is kept comes in order, and a line says how much is missing",
+  async (_, opened) => {
     const folder = mkdtempSync(join(tmpdir(), "mta-log-"));
     const path = join(folder, "pipe");
     expect(spawnSync("mkfifo", [path]).status).toBe(0);
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const inherited = openSync(path, constants.O_WRONLY); // as a shell gives it: writing waits
     let lost = 0;
-    const writer = descriptorWriter(openUnhurried(inherited), style, { lost: (lines) => lost += lines });
+    const writer = descriptorWriter(opened(inherited), style, { lost: (lines) => lost += lines });
     const log = createLog({ syslogName: "postfix", writer });
     const many = 80_000;
     for (let i = 0; i < many; i++) log.note("smtpd", "info", `line ${i} ${"x".repeat(80)}`);

@@ -1,6 +1,6 @@
 // notify_classes: what the postmaster is told of sessions, on both sides, as the real Postfix tells it.
 import { expect, setDefaultTimeout } from "bun:test";
-import { type Pair, startPair } from "../../kit/scenes/compare_delivery.ts";
+import { type Pair, startPair, times } from "../../kit/scenes/compare_delivery.ts";
 import { type Act, type PeerScript, startSmtpPeer } from "../../kit/servers/smtp_peer.ts";
 import { withPeers } from "../../kit/peers.ts";
 
@@ -32,8 +32,7 @@ async function pairWith(main: Readonly<Record<string, string>>): Promise<Pair> {
   return pair;
 }
 
-const noticed = (count: number) =>
-  new RegExp(`(?:from=<double-bounce@mail.example.com>, size[^]*){${count}}`);
+const noticed = (count: number) => times("from=<double-bounce@mail.example.com>, size", count);
 
 async function same(pair: Pair, sessions: readonly (readonly string[])[], notices: number): Promise<void> {
   const [theirs, ours] = await pair.converse(sessions, noticed(notices));

@@ -27,6 +27,11 @@ export interface Result {
   readonly files: Readonly<Record<string, readonly string[]>>;
 }
 
+/** A pattern for so many of a phrase, with anything in between; it takes no longer the more there are. */
+export function times(phrase: string, count: number): RegExp {
+  return new RegExp(`(?:(?:(?!${phrase})[^])*${phrase}){${count}}`);
+}
+
 /** Both systems, each with a root folder of its own (`$root` in main.cf and in the files). */
 export interface Pair {
   /** Postfix's root folder and ours, for what a test puts there. */

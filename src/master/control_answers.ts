@@ -10,7 +10,7 @@ import { type LogOrigin, MOST_WORDS, words } from "./control/control_verbs.ts";
 import { ServiceFault } from "./control/service_fault.ts";
 import type { AcmeStatus } from "./control/acme_status.ts";
 import type { ServiceStatus } from "./control/service_status.ts";
-import { type Holders, moveMessages, takeOver } from "./move_messages.ts";
+import { type Holders, moveMessages, takeOver, withSignsOfLife } from "./move_messages.ts";
 import { askAll, askInTurn, askLeaving, askOne } from "./queue_questions.ts";
 
 /** What the answers are made of. */
@@ -132,13 +132,16 @@ export function controlService(parts: AnswerParts): ControlService {
       return { found: answers.flatMap(({ found }) => found ?? []) };
     },
     async move({ args: { all, ...args }, items, row, signal }) {
-      if (all === true) await moveMessages(parts, args, { signal, rows: rowsTo<"move">(row) });
-      else {for await (const ids of batches(items)) {
+      await withSignsOfLife(async () => {
+        await takeOver(serving(), signal);
+        if (all === true) return await moveMessages(parts, args, { signal, rows: rowsTo<"move">(row) });
+        for await (const ids of batches(items)) {
           const steps: MoveStep[] = [];
           const rows = (some: readonly MoveStep[]) => void steps.push(...some);
           await moveMessages(parts, { ...args, ids }, { signal, rows });
           for (const step of inOrder(steps, ids)) await row(step);
-        }}
+        }
+      }, () => row({ counts: {} }));
       return null;
     },
     flush_site: async ({ args, signal }) => together(await askAll(serving(), "flush_site", args, { signal })),

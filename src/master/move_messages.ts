@@ -20,15 +20,14 @@ interface MoveOptions {
 const [PATIENCE, LOOK] = [5000, 20];
 
 /**
- * Has messages moved by whoever holds them (postsuper(1)). What workers that are gone have left is taken over first, and again where one
- * of before a reload ends in the middle: a message is never passed over because it changes hands.
+ * Has messages moved by whoever holds them (postsuper(1)). What workers that are gone have left is to be taken over first, and is again
+ * where one of before a reload ends in the middle: a message is never passed over because it changes hands.
  */
 export async function moveMessages(
   { serving, draining }: Holders,
   args: WorkerArgs<"move">,
   options: MoveOptions,
 ): Promise<void> {
-  await takeOver(serving(), options.signal);
   for (const worker of draining()) {
     try {
       await askAll([worker], "move", args, options);
@@ -52,4 +51,20 @@ async function isGone(worker: WorkerProcess, draining: () => readonly WorkerProc
     await new Promise<void>((resolve) => setTimeout(resolve, LOOK));
   }
   return false;
+}
+
+/** How often who waits hears that work goes on, in milliseconds: a queue that is taken over, or read for a few messages, takes its time. */
+const SIGN_OF_LIFE = 10_000;
+
+/** Does work and says now and then that it goes on. */
+export async function withSignsOfLife(
+  work: () => Promise<void>,
+  sign: () => Promise<void> | undefined,
+): Promise<void> {
+  const timer = setInterval(() => void sign()?.catch(() => {}), SIGN_OF_LIFE);
+  try {
+    await work();
+  } finally {
+    clearInterval(timer);
+  }
 }

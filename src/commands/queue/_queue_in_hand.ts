@@ -50,14 +50,26 @@ export class QueueInHand {
   /** Does a move for all, or for the ids that come; each step that is durable is told. Rejects with PostsuperFault. */
   async move(
     args: MoveArgs,
-    ids: Iterable<QueueId> | undefined,
+    ids: readonly QueueId[] | undefined,
     step: (step: MoveStep) => void | Promise<void>,
   ): Promise<void> {
+    // What the caller throws ends the conversation, and is the caller's.
+    let thrown: { readonly error: unknown } | undefined;
+    const row = async (each: MoveStep) => {
+      try {
+        await step(each);
+      } catch (error) {
+        thrown = { error };
+        throw error;
+      }
+    };
     const answer = await this.#ask({
       verb: "move",
       args: { ...args, ...(ids === undefined && { all: true }) },
       ...(ids !== undefined && { items: ids }),
-      row: step,
+      row,
+    }).catch((fault) => {
+      throw thrown === undefined ? fault : thrown.error;
     });
     if (answer !== undefined) return;
     await this.#moveOffline(args, ids, step);
@@ -84,7 +96,7 @@ export class QueueInHand {
 
   async #moveOffline(
     { move, queues, filter = {}, dryRun, each = false }: MoveArgs,
-    ids: Iterable<QueueId> | undefined,
+    ids: readonly QueueId[] | undefined,
     step: (step: MoveStep) => void | Promise<void>,
   ): Promise<void> {
     const queue = await this.#open();

@@ -11,6 +11,8 @@ export interface SuperLog {
   note(level: Level, text: string): void;
   /** The service is down, and root's rights are about to go: what is said from now on is written here. */
   own(): void;
+  /** Writes what was said if that is much. */
+  flushMuch(): Promise<void>;
   /** Writes what was said; what cannot be written was on standard error. */
   flush(): Promise<void>;
 }
@@ -19,6 +21,9 @@ interface Line {
   readonly level: Level;
   readonly text: string;
 }
+
+/** Lines that are kept at a time, and the characters that are sent of one. */
+const [MUCH, LONGEST] = [1000, 2000];
 
 /** The running service writes it, or the command itself. */
 export function openSuperLog({ settings }: LightConfiguration): SuperLog {
@@ -30,30 +35,39 @@ export function openSuperLog({ settings }: LightConfiguration): SuperLog {
     if (to === "nowhere") return;
     to.write({ time: Date.now(), level, syslogName: settings.syslog_name, program: "postsuper", text });
   };
+  const flush = async () => {
+    while (waiting.length > 0) {
+      const some = waiting.splice(0, alike(waiting.slice(0, MUCH)).length);
+      if (writer !== undefined || !await told(settings, some)) some.forEach(write);
+    }
+    if (writer !== undefined && writer !== "nowhere") writer.flush();
+  };
   return {
     note(level, text) {
       if (writer === undefined) waiting.push({ level, text });
       else write({ level, text });
     },
     own: () => void own(),
-    async flush() {
-      for (const line of waiting.splice(0)) {
-        if (writer !== undefined || !await told(settings, line)) write(line);
-      }
-      if (writer !== undefined && writer !== "nowhere") writer.flush();
-    },
+    flushMuch: () => waiting.length < MUCH ? Promise.resolve() : flush(),
+    flush,
   };
 }
 
-/** Whether the running service has written it. */
-async function told(settings: LightConfiguration["settings"], { level, text }: Line): Promise<boolean> {
+/** Whether the running service has written them. */
+async function told(settings: LightConfiguration["settings"], lines: readonly Line[]): Promise<boolean> {
   const answer = await askService({
     queueDirectory: settings.queue_directory,
     verb: "log",
-    args: { level, tag: `${settings.syslog_name}/postsuper`, pid: ownPid() },
-    items: [text.slice(0, 2000)],
+    args: { level: lines[0]!.level, tag: `${settings.syslog_name}/postsuper`, pid: ownPid() },
+    items: lines.map(({ text }) => text.slice(0, LONGEST)),
   });
   return answer.is === "done";
+}
+
+/** The first lines, as long as they are as grave as the first one. */
+function alike(lines: readonly Line[]): readonly Line[] {
+  const end = lines.findIndex(({ level }) => level !== lines[0]!.level);
+  return end < 0 ? lines : lines.slice(0, end);
 }
 
 /** The standard output of a service that is down is not ours. */

@@ -5,6 +5,7 @@ import { workerPrivileges } from "../../master/privileges.ts";
 import { linesOf, standardInputBlocks } from "../../platform/process/standard_input.ts";
 import { isTerminal, writeErr, writeOut } from "../../platform/process/this_process.ts";
 import { ownIds, userByName } from "../../platform/process/users.ts";
+import { errorCode } from "../../platform/system_error.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import { FILTER_HELP } from "../../queue/filter/filter_options.ts";
 import { queueId } from "../../queue/queue_shapes.ts";
@@ -105,6 +106,7 @@ class Superintendent {
       this.#end(request);
       return 0;
     } catch (error) {
+      if (error instanceof ReaderGone) return 1;
       if (!(error instanceof PostsuperFault)) throw error;
       return await this.fatal(error.message);
     } finally {
@@ -161,29 +163,42 @@ class Superintendent {
       ...(dryRun && { dryRun }),
       ...(each && { each }),
     };
-    await this.#queue.move(args, isNamed ? this.#ids(ids) : undefined, (step) => {
-      this.#report.add(step);
-      if (isTold) this.#tell(step, { json, dryRun });
-      if (each && !dryRun && this.#queue.isOffline) this.#logAll(step);
-      this.#progress.moved(this.#report.changes);
-    });
+    for (const some of isNamed ? this.#ids(ids) : [undefined]) {
+      await this.#queue.move(args, some, (step) => {
+        this.#report.add(step);
+        if (isTold) this.#tell(step, { json, dryRun });
+        if (each && !dryRun && this.#queue.isOffline) this.#logAll(step);
+        this.#progress.moved(this.#report.changes);
+      });
+      await this.#log.flushMuch();
+    }
     if (letter === "d" && !isNamed && filter === undefined && queues?.includes("maildrop") !== false) {
       this.#report.add({ counts: { deleted: this.#queue.removeDrops(dryRun) } });
     }
   }
 
-  /** The ids of a command line, those of standard input where `-` stands. */
-  *#ids(words: readonly string[]): Generator<QueueId> {
+  /** The ids of a command line, those of standard input where `-` stands, as they come: who types them is not hurried. */
+  *#ids(words: readonly string[]): Generator<readonly QueueId[]> {
+    let ids: QueueId[] = [];
     for (const word of words) {
-      for (const text of word === "-" ? inputLines() : [word]) {
-        if (!/^\w{1,255}$/.test(text)) {
-          this.#say("warning", `invalid mail queue id: ${text}`);
-          continue;
-        }
-        const id = queueId(text);
-        if (!(id instanceof Misfit)) yield id; // else one of Postfix's that is none of ours
+      if (word !== "-") {
+        ids.push(...this.#idOf(word));
+        continue;
+      }
+      for (const block of standardInputBlocks()) {
+        for (const line of linesOf(block)) ids.push(...this.#idOf(line.toString("latin1")));
+        if (ids.length > 0) yield ids;
+        ids = [];
       }
     }
+    if (ids.length > 0) yield ids;
+  }
+
+  /** One of Postfix's that is none of ours is no mistake. */
+  #idOf(text: string): readonly QueueId[] {
+    if (!/^\w{1,255}$/.test(text)) this.#say("warning", `invalid mail queue id: ${text}`);
+    const id = queueId(text);
+    return id instanceof Misfit ? [] : [id];
   }
 
   #tell(
@@ -191,12 +206,9 @@ class Superintendent {
     { json, dryRun }: { readonly json: boolean; readonly dryRun: boolean },
   ): void {
     this.#progress.clear();
+    const dry = dryRun ? { dry_run: true } : {};
     if (json) {
-      writeOut(
-        each.map(([queue_id, action]) =>
-          `${JSON.stringify({ queue_id, action, ...(dryRun && { dry_run: true }) })}\n`
-        ).join(""),
-      );
+      print(each.map(([queue_id, action]) => `${JSON.stringify({ queue_id, action, ...dry })}\n`).join(""));
     } else {
       writeErr(each.map(([id, effect]) => `postsuper: ${id}: ${EFFECT_WORDS[effect]}\n`).join(""));
     }
@@ -210,7 +222,7 @@ class Superintendent {
   #end({ json, dryRun }: PostsuperRequest): void {
     this.#progress.clear();
     if (json) {
-      writeOut(`${JSON.stringify({ ...this.#report.json(), ...(dryRun && { dry_run: true }) })}\n`);
+      print(`${JSON.stringify({ ...this.#report.json(), ...(dryRun && { dry_run: true }) })}\n`);
     }
     for (const line of this.#report.lines()) {
       if (dryRun) writeErr(`postsuper: ${line} (dry run: nothing was changed)\n`);
@@ -220,6 +232,15 @@ class Superintendent {
   }
 }
 
-function* inputLines(): Generator<string> {
-  for (const block of standardInputBlocks()) for (const line of linesOf(block)) yield line.toString("latin1");
+/** Nobody reads what is told any more: the move ends after its step, as a signal would end it (SIGPIPE). */
+class ReaderGone extends Error {
+  override readonly name = "ReaderGone";
+}
+
+function print(text: string): void {
+  try {
+    writeOut(text);
+  } catch (error) {
+    throw errorCode(error) === "EPIPE" ? new ReaderGone() : error;
+  }
 }

@@ -465,3 +465,16 @@ test("a store takes the first shard that nobody owns: what a store that is gone 
   expect(await two.takeDue(Date.now(), 9)).toEqual([ids[1]!]);
   for (const store of [again, two, third]) await store.close();
 });
+
+test("a move that finds nothing for a long time says now and then that it goes on", async () => {
+  let now = Date.now();
+  const store = await start({ now: () => now });
+  for (let at = 0; at < 10; at++) await put(store, String(at));
+  const matches = () => {
+    now += 600;
+    return false;
+  };
+  let steps = 0;
+  for await (const step of store.move("hold", { wanted: { matches } })) steps += step.length + 1;
+  expect(steps).toBe(6);
+});

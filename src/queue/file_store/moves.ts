@@ -22,6 +22,9 @@ export interface MovesOptions {
   readonly recall: (id: QueueId, effect: MoveEffect) => void;
 }
 
+/** A step is not waited for longer than this, however little is in it: who asked hears that it goes on. In milliseconds. */
+const SIGN_OF_LIFE = 1000;
+
 /** What a move does to a message with these flags. */
 const EFFECTS: Readonly<Record<QueueMove, (flags: number) => readonly MoveEffect[]>> = {
   hold: (flags) => (flags & (FLAG.hold | FLAG.requeue)) === 0 ? ["held"] : [],
@@ -134,12 +137,15 @@ export class Moves {
 
   /** Those that have to be read to be judged. */
   async *#matching(wanted: Wanted, stamps: Uint32Array): AsyncGenerator<readonly number[]> {
-    const { shard, step: size } = this.#options;
+    const { shard, step: size, now } = this.#options;
     let step: number[] = [];
+    let since = now();
     for await (const row of listStamped(shard, stamps, wanted)) {
-      if (wanted.matches?.(row) === false || step.push(shard.index.find(row.id)) < size) continue;
+      if (wanted.matches?.(row) !== false) step.push(shard.index.find(row.id));
+      if (step.length < size && Math.abs(now() - since) < SIGN_OF_LIFE) continue;
       yield step;
       step = [];
+      since = now();
     }
     yield step;
   }

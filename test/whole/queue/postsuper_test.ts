@@ -244,6 +244,17 @@ test(
       expect([refused.code, refused.stderr.includes(why)]).toEqual([1, true]);
     }
 
+    // Who reads goes away.
+    const piped = spawnSync("sh", [
+      "-c",
+      `"$0" -c "$1" postsuper --json --dry-run -d ALL | head -1`,
+      BINARY,
+      server.configDirectory,
+    ], {
+      encoding: "utf8",
+    });
+    expect([piped.stdout.split("\n").length, piped.stderr]).toEqual([2, ""]);
+
     // Everything dies in the middle of it: what was told is so, and nothing else is neither here nor there.
     const child = spawn(BINARY, ["-c", server.configDirectory, "postsuper", "-v", "-d", "ALL"], {
       stdio: ["ignore", "ignore", "pipe"],

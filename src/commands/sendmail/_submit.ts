@@ -8,7 +8,7 @@ import { readAddressList } from "../../rewrite/address_list.ts";
 import { SendmailFault } from "./_complaints.ts";
 import { Content, type ContentRules } from "./_content.ts";
 import { HeaderRecipients } from "./_header_recipients.ts";
-import type { SendmailOptions } from "./_options.ts";
+import type { SendmailOptions } from "./_option_effects.ts";
 import { inUtf8 } from "./_sender.ts";
 
 /** A message to be dropped, and for whom. */

@@ -445,3 +445,58 @@ test("the sender's wishes about TLS in the header become the envelope's", async 
   const part = 'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nTLS-Required: no\r\n\r\n--b--\r\n';
   expect((await take({}, part)).envelope?.tlsNotRequired).toBeUndefined();
 });
+
+test("a user's full name stands in a From: that is missing, in the form that header_from_format says", async () => {
+  const of = async (main: Readonly<Record<string, string>>, changes: Partial<Submission>) =>
+    /^From: .*$/m.exec((await take(main, "Subject: x\r\n\r\n", [], changes)).text!)?.[0].trimEnd();
+  const fullName = "Ann B. (x)";
+  expect([
+    await of({}, { fullName }),
+    await of({ header_from_format: "obsolete" }, { fullName }),
+    await of({}, { fullName: "Jürgen" }),
+    await of({ full_name_encoding_charset: "iso-8859-1" }, { fullName: "Jürgen" }),
+    await of({}, { fullName, sender: internalAddress("") }),
+  ]).toEqual([
+    'From: "Ann B. (x)" <a@example.org>',
+    "From: a@example.org (Ann B. (x))",
+    "From: =?utf-8?Q?J=C3=BCrgen?= <a@example.org>",
+    "From: =?iso-8859-1?Q?J=FCrgen?= <a@example.org>",
+    "From: MAILER-DAEMON",
+  ]);
+});
+
+test("an address or a header field beyond ASCII asks for SMTPUTF8 where smtputf8_autodetect_classes has the source", async () => {
+  const asks = async (classes: string, content: string, changes: Partial<Submission> = {}) => {
+    const { envelope } = await take({ smtputf8_autodetect_classes: classes }, content, [], changes);
+    return envelope!.smtputf8 === true;
+  };
+  const utf8 = "Subject: \xc3\xa9\r\n\r\n";
+  const network = { origin: { clientName: "x", clientAddress: "192.0.2.1" } };
+  expect([
+    await asks("sendmail, verify", utf8),
+    await asks("sendmail", "Subject: x\r\n\r\n\xc3\xa9\r\n"),
+    await asks("sendmail", "Subject: x\r\n\r\n", { sender: internalAddress("jürgen@example.org") }),
+    await asks("sendmail, verify", utf8, network),
+    await asks("all", utf8, network),
+    await asks("sendmail", utf8, { kind: "bounce" }),
+  ]).toEqual([true, false, true, false, true, false]);
+});
+
+test("the refusal of a message that goes back has its envelope, and its header brought to its end", async () => {
+  const main = {
+    header_checks: "regexp:{{/^Subject: bad/ REJECT}, {/^X-Later/ IGNORE}}",
+    virtual_alias_maps: "inline:{b@example.com=c@example.com}",
+  };
+  const content = "Subject: bad\r\nX-Later: y\r\n\r\nbody\r\n";
+  const { committed, log } = await take(main, content, [], { isReturned: true });
+  if (committed.is !== "refused") throw new Error("it is queued");
+  expect(committed.refused?.envelope).toMatchObject({
+    sender: "a@example.org",
+    recipients: [{ address: "c@example.com", original: "b@example.com" }],
+  });
+  expect(committed.refused?.head.toString()).toMatch(
+    /^Received: .*\r\nSubject: bad\r\nX-Later: y\r\nMessage-Id: <.*>\r\nDate: .*\r\nFrom: a@example.org\r\n/,
+  );
+  expect(log.filter((line) => line.includes("message-id="))).toHaveLength(1);
+  expect((await take(main, content)).committed).not.toHaveProperty("refused");
+});

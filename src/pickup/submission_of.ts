@@ -1,6 +1,6 @@
 import { internalAddress, NULL_ADDRESS } from "../address/address.ts";
 import type { Submission } from "../cleanup/cleanup.ts";
-import { localReceived } from "../message/received.ts";
+import { userReceived } from "../message/received.ts";
 import type { HandedState } from "../platform/file/handed_file.ts";
 import type { Envelope, QueueId, Recipient } from "../queue/envelope.ts";
 import type { DropSummary } from "./drop/drop_reader.ts";
@@ -61,7 +61,7 @@ export function submissionOf(drop: ReadDrop, deps: PickupDeps): Submission {
     trace: envelope.verifyOnly ? "verify" : envelope.reportDelivery ? "record" : undefined,
     contentFilter: settings.content_filter || undefined,
     fullName: envelope.fullName,
-    prepend: [localReceived(settings, drop.id, arrival, uid)],
+    prepend: [userReceived(settings, { id: drop.id, uid, time: arrival })],
     completeHeaders: !envelope.relayed,
     isReturned: true,
   };

@@ -108,7 +108,7 @@ test("a drop is read as it was written, wherever its recipients stand", async ()
         expect(content.equals(Buffer.concat(pieces))).toBe(true);
       },
     ),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
 });
 

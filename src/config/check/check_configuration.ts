@@ -4,6 +4,7 @@ import { checkOldDefaults } from "./check_level.ts";
 import { checkGateway } from "./check_gateway.ts";
 import { checkHonoured } from "./check_honoured.ts";
 import { checkComments } from "./check_comments.ts";
+import { checkUserLists } from "./check_user_lists.ts";
 import { checkNames } from "./check_names.ts";
 import { checkNeighbours } from "./check_neighbours.ts";
 import { checkChroot, checkMainLists, checkService } from "./check_services.ts";
@@ -66,6 +67,7 @@ export function checkConfiguration({ light, services, master, users }: Checkable
     ...checkChroot(master),
     ...checkNames(scope, all, master),
     ...checkComments(all),
+    ...checkUserLists(all),
     ...checkHonoured(all, surroundingsIn(scope, services)),
   ];
 }

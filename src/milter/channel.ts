@@ -56,11 +56,12 @@ export class Channel implements ConnectionHandler {
     return channel;
   }
 
-  /** Sends a packet. A promise while the filter does not keep up. */
-  write(packet: Uint8Array, timeout: number): MaybeAsync<void> {
+  /** Sends packets. A promise while the filter does not keep up. */
+  write(timeout: number, ...packets: readonly Uint8Array[]): MaybeAsync<void> {
     if (this.#over !== undefined || this.#connection === undefined) return;
-    if (this.#connection.write(packet)) return;
-    return this.#drained(timeout);
+    let keepsUp = true;
+    for (const packet of packets) keepsUp = this.#connection.write(packet);
+    if (!keepsUp) return this.#drained(timeout);
   }
 
   #drained(timeout: number): Promise<void> {

@@ -1,8 +1,8 @@
-import { GatheredBytes } from "../base/gathered_bytes.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
+import { BodyChunk } from "./body_chunk.ts";
 import type { MessageChanges } from "./edit_run.ts";
 import type { Filter, Macros } from "./filter.ts";
-import { BODY_CHUNK, EVENTS } from "./protocol.ts";
+import { EVENTS } from "./protocol.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** The macros that go with content. */
@@ -18,7 +18,8 @@ const SEPARATOR = 2;
 export class ContentPass {
   readonly #filter: Filter;
   readonly #macros: ContentMacros;
-  readonly #body = new GatheredBytes();
+  #filling = new BodyChunk();
+  #sent = new BodyChunk();
   #separator = SEPARATOR;
   #verdict: Verdict | undefined;
   /** The answer to the piece before: the next one waits for it, its bytes do not. */
@@ -70,24 +71,26 @@ export class ContentPass {
   body(bytes: Uint8Array): MaybeAsync<void> {
     const skipped = Math.min(this.#separator, bytes.length);
     this.#separator -= skipped;
-    if (this.#isOver || this.#filter.has(EVENTS.noBody) || bytes.length === skipped) return;
-    this.#body.add(Buffer.from(bytes.buffer, bytes.byteOffset + skipped, bytes.length - skipped));
-    return this.#wholeChunks();
+    if (!this.#filter.has(EVENTS.noBody)) return this.#gather(bytes, skipped);
   }
 
-  #wholeChunks(): MaybeAsync<void> {
-    while (this.#body.length >= BODY_CHUNK && !this.#isOver) {
-      const sent = this.#chunk(BODY_CHUNK);
-      if (isPromise(sent)) return sent.then(() => this.#wholeChunks());
+  #gather(bytes: Uint8Array, from: number): MaybeAsync<void> {
+    for (let at = from; at < bytes.length && !this.#isOver;) {
+      at += this.#filling.add(bytes, at);
+      const sent = this.#filling.isFull ? this.#sendChunk() : undefined;
+      if (isPromise(sent)) return sent.then(() => this.#gather(bytes, at));
     }
   }
 
-  /** Sends a piece once the one before is answered. */
-  #chunk(size: number): MaybeAsync<void> {
+  /** Sends a piece once the one before is answered: its room takes the next one meanwhile. */
+  #sendChunk(): MaybeAsync<void> {
     return then(this.#answer, () => {
+      const isAnswered = !this.#filter.has(EVENTS.noBodyReply);
+      const packet = this.#filling.take(isAnswered);
+      [this.#filling, this.#sent] = [this.#sent, this.#filling];
       if (this.#isOver) return;
       const said = this.#filter.tellContent({
-        command: { is: "body", bytes: this.#body.take(size) },
+        command: { is: "body", packet },
         unwanted: EVENTS.noBody,
         unanswered: EVENTS.noBodyReply,
       }, this.#macros.endOfMessage);
@@ -98,8 +101,7 @@ export class ContentPass {
 
   /** The content is complete: what the filter says of it, the changes made that it asks for. */
   async end(changes: MessageChanges): Promise<Verdict | undefined> {
-    await this.#wholeChunks();
-    if (this.#body.length > 0) await this.#chunk(this.#body.length);
+    if (this.#filling.length > 0) await this.#sendChunk();
     await this.#answer;
     if (!this.#isOver) {
       this.#verdict = await this.#filter.tellContent(

@@ -42,7 +42,7 @@ export interface FilterContext extends ChannelWorld {
 
 /** A command that tells of something: the bits of an agreement by which it is not wanted, or not answered. */
 export interface Event {
-  readonly command: Command;
+  readonly command: Command | { readonly is: "body"; readonly packet: Buffer };
   readonly unwanted: number;
   readonly unanswered: number;
 }
@@ -161,7 +161,7 @@ export class Filter {
 
   async #negotiate(channel: Channel, offer: Offer): Promise<void> {
     const { commandTimeout } = this.settings;
-    await channel.write(printCommand({ is: "negotiate", actions: ALL_ACTIONS, ...offer }), commandTimeout);
+    await channel.write(commandTimeout, printCommand({ is: "negotiate", actions: ALL_ACTIONS, ...offer }));
     const packet = await this.#read(COMMANDS.negotiate, commandTimeout);
     if (packet === undefined) return this.#warn("read error in initial handshake");
     const agreement = agree(packet, offer);
@@ -256,9 +256,11 @@ export class Filter {
     const isWanted = (unwanted & agreement.events) === 0;
     const written = then(this.#answering, () =>
       then(macros(letter), (packet) => {
-        // One write, one wake-up of the filter.
-        const packets = isWanted ? Buffer.concat([packet, printCommand(command)]) : packet;
-        return this.#channel?.write(packets, timeout);
+        if (!isWanted) return this.#channel?.write(timeout, packet);
+        // One write, one wake-up of the filter; what is large is not copied for that.
+        return "packet" in command
+          ? this.#channel?.write(timeout, packet, command.packet)
+          : this.#channel?.write(timeout, Buffer.concat([packet, printCommand(command)]));
       }));
     if (!isWanted || (unanswered & agreement.events) !== 0) return then(written, () => this.#lasting);
     const answered = this.#answer(written, letter, timeout, changes).finally(() => {
@@ -268,7 +270,7 @@ export class Filter {
   }
 
   #write(command: Command, timeout: number): MaybeAsync<void> {
-    return this.#channel?.write(printCommand(command), timeout);
+    return this.#channel?.write(timeout, printCommand(command));
   }
 
   async #answer(

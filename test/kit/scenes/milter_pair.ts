@@ -139,6 +139,7 @@ async function playTo(system: System, session: MilterSession, names: Names): Pro
   const accepted = replies.flatMap((reply) => /queued as (\w+)/.exec(reply)?.[1] ?? []);
   const isDone = () => unfinished(said(), isDropped(said()) ? [] : accepted).length === 0;
   await until(() => `the messages' ends:\n${said()}`, isDone);
+  await until("the milters' ends, notices shown", () => milters.every(({ open }) => open === 0));
   const normal = (text: string) => normalized(text, names).replaceAll(`${system.sink.port}`, "SINK");
   const envelopes = system.sink.lines.slice(lineStart).filter((line) => /^(?:MAIL|RCPT)/.test(line));
   const mails = [

@@ -39,6 +39,8 @@ export interface ScriptedMilter {
   /** Bytes of body that were heard. */
   readonly bodyBytes: number;
   play(script: MilterScript): void;
+  /** Says something on every connection, unasked. */
+  say(response: Response): void;
   close(): Promise<void>;
 }
 
@@ -126,6 +128,9 @@ export async function startScriptedMilter(path?: string): Promise<ScriptedMilter
       state.heard = [];
       state.bodyBytes = 0;
       counts = new Map();
+    },
+    say(response) {
+      for (const socket of sockets) socket.write(printResponse(response));
     },
     close() {
       for (const socket of sockets) socket.destroy();

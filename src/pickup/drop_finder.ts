@@ -62,14 +62,17 @@ export class DropFinder {
     return undefined;
   }
 
-  /** Looks at everything, others getting their turn in between. Only names that are `wanted` come back. Rejects with the system's error. */
-  async look(wanted: (name: string) => boolean): Promise<Look> {
+  /**
+   * Looks at everything as long as it `goesOn`, others getting their turn in between. Only names that are `wanted` come back. Rejects with
+   * the system's error.
+   */
+  async look(wanted: (name: string) => boolean, goesOn: () => boolean): Promise<Look> {
     const entries = new FolderEntries(this.#folder);
     let names: string[] = [];
     let more = false;
     const stuck = { count: 0, example: "", removals: 0 };
     try {
-      for (let some = entries.next(); some !== undefined; some = entries.next()) {
+      for (let some = entries.next(); some !== undefined && goesOn(); some = entries.next()) {
         for (const { name, kind } of some) {
           if (!wanted(name)) continue;
           if (kind === "folder") this.#tryFolder(name, stuck);

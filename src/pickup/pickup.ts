@@ -58,6 +58,7 @@ class Service implements Pickup {
   #cancelPause: (() => void) | undefined;
   #cancelSlow = () => {};
   #closeWatch: (() => void) | undefined;
+  #isUnwatchedTold = false;
   #isStopped = false;
 
   constructor(deps: PickupDeps) {
@@ -70,28 +71,39 @@ class Service implements Pickup {
   }
 
   start(): void {
-    const { wakeup, store } = this.#deps;
-    store.custody.onLeft(() => this.#pump());
-    const slow = this.#watch() ? (wakeup || 60) * 1000 : WITHOUT_WATCH;
-    this.#cancelSlow = every(slow, () => this.look());
+    this.#deps.store.custody.onLeft(() => this.#pump());
+    this.#lookRegularly();
     this.#pump();
   }
 
-  #watch(): boolean {
-    const { settings: { queue_directory }, log } = this.#deps;
+  /** Watches the folder if it can be watched, and looks at everything now and then, more often where it cannot. */
+  #lookRegularly(): void {
+    this.#cancelSlow();
+    if (this.#isStopped) return;
+    this.#closeWatch ??= this.#watch();
+    const watched = this.#closeWatch !== undefined;
+    this.#cancelSlow = every(watched ? (this.#deps.wakeup || 60) * 1000 : WITHOUT_WATCH, () => {
+      if (!watched) this.#lookRegularly();
+      this.look();
+    });
+  }
+
+  #watch(): (() => void) | undefined {
+    const folder = dropFolder(this.#deps.settings.queue_directory);
     const failed = (error: unknown) => {
-      log.note("pickup", "warning", `cannot watch ${dropFolder(queue_directory)}: ${systemErrorText(error)}`);
-      this.#closeWatch?.();
-      this.#closeWatch = undefined;
-      this.#cancelSlow();
-      if (!this.#isStopped) this.#cancelSlow = every(WITHOUT_WATCH, () => this.look());
+      if (!this.#isUnwatchedTold) this.#warnings.say(`cannot watch ${folder}: ${systemErrorText(error)}`);
+      this.#isUnwatchedTold = true;
     };
     try {
-      this.#closeWatch = watchFolder(dropFolder(queue_directory), (name) => this.#hear(name), failed);
-      return true;
+      return watchFolder(folder, (name) => this.#hear(name), (error) => {
+        failed(error);
+        this.#closeWatch?.();
+        this.#closeWatch = undefined;
+        this.#lookRegularly();
+      });
     } catch (error) {
       failed(error);
-      return false;
+      return undefined;
     }
   }
 
@@ -208,7 +220,10 @@ class Service implements Pickup {
     this.#isLooking = true;
     this.#isLookWanted = false;
     try {
-      const look = await this.#finder.look((name) => this.#isMine(name) || this.#isAnybodys(name));
+      const look = await this.#finder.look(
+        (name) => this.#isMine(name) || this.#isAnybodys(name),
+        () => !this.#isStopped,
+      );
       [this.#names, this.#next] = [look.names, 0];
       this.#isLookWanted ||= look.more;
     } catch (error) {

@@ -380,3 +380,18 @@ test("a message that is too large is not read to its end, and goes back", async 
   expect(written).toBeLessThan(200_000);
   expect(returned[0]!.entries[0]!.detail).toMatchObject({ status: "5.3.4", text: "message file too big" });
 });
+
+test("where there is no folder of drops yet, mail is taken soon after there is one", async () => {
+  fs.rmdirSync(folder);
+  start();
+  await said(/warning: cannot watch .*\/drop: /);
+  fs.mkdirSync(folder);
+  drop(queue);
+  await until("the message", async () => {
+    await clock.advance(1000);
+    return cleanup.submitted.length === 1;
+  });
+  // It is watched from now on.
+  drop(queue);
+  await taken(2);
+});

@@ -229,6 +229,23 @@ test("the process limit of the transport holds over all destinations", async () 
   expect(pending.length).toBe(3);
 });
 
+test("of an active message it is known what is with an agent, what waits, and behind how many deliveries", async () => {
+  const { qmgr, put, pending } = rig({ settings: { initial_destination_concurrency: 1 } });
+  const first = put(["a@x.example"]);
+  const second = put(["b@x.example", "c@y.example"]);
+  qmgr.start();
+  await settle();
+  const at = (nexthop: string, withAgent: number, waiting: number) => (
+    { transport: "smtp", nexthop, withAgent, waiting, running: 1, limit: 1 }
+  );
+  expect(qmgr.look(first)?.destinations).toEqual([at("x.example", 1, 0)]);
+  expect(qmgr.look(second)?.destinations).toEqual([at("x.example", 0, 1), at("y.example", 1, 0)]);
+  pending[0]!.finish(all(pending[0]!.job, SENT));
+  await settle();
+  expect(qmgr.look(first)).toBeUndefined();
+  expect(qmgr.look(second)?.destinations[0]).toMatchObject({ withAgent: 1, waiting: 0 });
+});
+
 test("five failures of a window of five make a site dead: what waits is suspended, later mail too, until the backoff is over", async () => {
   const { put, pending, log, store, clock } = rig();
   for (let i = 0; i < 7; i++) put([`u${i}@x.example`]);

@@ -25,21 +25,17 @@ import {
 import { PostsuperFault, QueueInHand } from "./_queue_in_hand.ts";
 import { openSuperLog, type SuperLog } from "./_super_log.ts";
 
-const HELP = `usage: mta [-c config_dir] postsuper [-psSv] [-c config_dir] [-d queue_id] [-e queue_id]
-           [-f queue_id] [-h queue_id] [-H queue_id] [-r queue_id]
+const HELP = `usage: mta [-c config_dir] postsuper [-psSv] [-d|-e|-f|-h|-H|-r queue_id] ...
            [--dry-run] [--json] [filter] [queue ...]
 
-what the superuser does to messages, of the running service or in the files of one
-that is down; queue_id is an id, ALL, or - for ids on standard input
-
-  -d delete   -h hold   -H release from hold   -r through cleanup again
-  -e return to the sender at the next attempt   -f the same, released from hold
-  -s what is damaged is set aside and told   -p what was left over goes
-  -v          tell each message, also of ALL
-  --dry-run   tell what would be done, and do nothing
-  --json      tell it as JSON, a line each
-  queue       incoming, active, deferred, hold, maildrop: only what is there
-
+what the superuser does to messages; queue_id is an id, ALL, or - for ids on
+standard input; queue: incoming, active, deferred, hold, maildrop
+  -d delete  -h hold  -H release from hold  -r through cleanup again
+  -e return to sender at the next attempt  -f the same, released from hold
+  -s set aside and tell what is damaged  -p remove what was left over
+  -v         tell each message, also of ALL
+  --dry-run  tell what would be done, and do nothing
+  --json     tell it as JSON, a line each
 With ALL a filter says which:
 ${FILTER_HELP}`;
 

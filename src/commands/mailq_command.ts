@@ -5,10 +5,10 @@ import type { CommandContext } from "./command.ts";
 const HELP = `usage: mta [-c config_dir] mailq [--json] [filter...]
        mta [-c config_dir] mailq --why queueid [--json]
 
-list the queue, as postqueue -p does; without these options it is sendmail -bp and
-takes sendmail's
+list the queue, as postqueue -p does; without these options it is sendmail -bp
+and takes sendmail's
 
-  --why QUEUEID      what holds this message now, when it goes on, what was said last
+  --why QUEUEID      what holds this message, when it goes on, what was said
   --json             one JSON object a line and message
 ${FILTER_HELP}`;
 

@@ -12,11 +12,11 @@ import { StreamOut } from "./_stream_out.ts";
 const USAGE = "[-b (body text)] [-c config_dir] [-d (decimal record type)] [-e (envelope records)] " +
   "[-h (header text)] [-q (access queue)] [-v] [file(s)...]";
 
-const HELP = `usage: mta [-c config_dir] postcat [-bdehoqrv] [-s offset] [-c config_dir] [file...]
+const HELP = `usage: mta [-c config_dir] postcat [-bdehoqrv] [-s offset] [file...]
 
-show what is in the queue: with -q by queue id; without, queue files of Postfix's
+show what is in the queue: with -q by queue id; without, files of Postfix's
 
-  -e -h -b    only the envelope, the header, the body; of them those that are named
+  -e -h -b    only the envelope, the header, the body: those that are named
   -q          the words are queue ids
   -o -d       with the offset, the type of each record
   -r -s N     a file's records as they lie, from offset N on

@@ -10,23 +10,19 @@ import { showQueue } from "./_show_queue.ts";
 
 const USAGE = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site";
 
-const HELP = `usage: mta [-c config_dir] postqueue [-c config_dir] -p | -j | -f | -i queueid | -s site
+const HELP = `usage: mta [-c config_dir] postqueue -p | -j | -f | -i queueid | -s site
 
 look after the queue: list it, or have the running service try mail now
-
   -p                 list the queue (mailq)
   -j                 list it, one JSON object a line and message
   -f                 try all deferred mail now
   -i queueid         try this message now
   -s site            try the mail for a site of fast_flush_domains now
-
 beyond Postfix
-
-  --why QUEUEID      what holds this message now, when it goes on, what was said last
-  --json             as -j, and next_attempt, orig_address, delay_status; of --why too
-
+  --why QUEUEID      what holds this message, when it goes on, what was said
+  --json             as -j, and next_attempt, orig_address, delay_status; of
+                     --why too
 of -p and -j, by themselves of -p
-
 ${FILTER_HELP}`;
 
 /** Every failure of postqueue(1) ends with EX_UNAVAILABLE, whatever it was (observed). */

@@ -24,8 +24,7 @@ export const FILTER_USAGE =
   "[--from address] [--to address] [--domain domain] [--status status] [--older-than time]";
 
 /** What each means, a line each. */
-export const FILTER_HELP =
-  `  --from ADDRESS     the sender; * is any text, @example.com all its users,
+export const FILTER_HELP = `  --from ADDRESS     the sender; * is any text, @example.com all its users,
                      <> for the null sender
   --to ADDRESS       a recipient to whom the message is still to be delivered
   --domain DOMAIN    the domain of such a recipient; .example.com: all below it

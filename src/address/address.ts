@@ -44,3 +44,9 @@ export function quoteAddress(internal: string): string {
   if (at < 0) return quoteLocal(internal);
   return `${quoteLocal(internal.slice(0, at))}${oneLine(internal.slice(at))}`;
 }
+
+/** What addresses are sorted by where they are handed out together: domain, then the whole address, as Postfix's queue manager does it. */
+export function deliveryOrder(address: string): string {
+  const lower = address.toLowerCase();
+  return `${splitAddress(lower).domain}\0${lower}`;
+}

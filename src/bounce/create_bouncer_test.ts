@@ -321,7 +321,7 @@ test("without smtputf8_enable an ASCII message's notice is us-ascii and has no e
   const text = lf(cleanup.submitted[0]!.text);
   expect(text).toContain("Content-Type: text/plain; charset=us-ascii\n\nThis is");
   expect(text).not.toContain("Content-Transfer-Encoding");
-  await bouncer.failed(subject({ eightBit: true }), [own()]);
+  await bouncer.failed(subject({ body: "8BITMIME" }), [own()]);
   expect(lf(cleanup.submitted[1]!.text)).toContain(
     "charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nThis is",
   );

@@ -105,7 +105,7 @@ function statusEntry(entry: ReportedRecipient, parts: NoticeParts, mailName: str
 /** Encoding and character set of the notice; 7bit is what no encoding line means (bounce(8), RFC 6533). */
 function encoding(parts: NoticeParts): { readonly eightBit: boolean; readonly charset: string } {
   const { envelope } = parts.subject;
-  const eightBit = parts.smtputf8Enabled || envelope.eightBit === true || envelope.smtputf8 === true;
+  const eightBit = parts.smtputf8Enabled || envelope.body === "8BITMIME" || envelope.smtputf8 === true;
   const { charset } = parts.template;
   return { eightBit, charset: eightBit && charset.toLowerCase() === "us-ascii" ? "utf-8" : charset };
 }

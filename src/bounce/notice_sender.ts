@@ -121,7 +121,7 @@ export class NoticeSender {
       sender: due.fromDoubleBounce ? this.doubleBounce : NULL_ADDRESS,
       recipients: [{ address: to, original: to, notify: 0 }],
       origin: {},
-      eightBit: settings.smtputf8_enable || envelope.eightBit === true,
+      body: settings.smtputf8_enable || envelope.body === "8BITMIME" ? "8BITMIME" : undefined,
       smtputf8: envelope.smtputf8,
       ...this.#tlsWishes(envelope),
       kind: "bounce",

@@ -15,7 +15,7 @@ export interface Submission extends
     | "origin"
     | "ret"
     | "envid"
-    | "eightBit"
+    | "body"
     | "smtputf8"
     | "requireTls"
     | "tlsNotRequired"

@@ -8,6 +8,7 @@ import type { TlsFieldSettings } from "./tls_fields.ts";
 /** The parameters that cleanup reads. */
 export const CLEANUP_PARAMETERS = [
   "always_add_missing_headers",
+  "detect_8bit_encoding_header",
   "always_bcc",
   "enable_long_queue_ids",
   "full_name_encoding_charset",
@@ -38,6 +39,7 @@ export type CleanupParameters = SettingsOf<typeof CLEANUP_PARAMETERS>;
 /** The same, ready for use. */
 export interface CleanupSettings {
   readonly alwaysComplete: boolean;
+  readonly detectsEightBit: boolean;
   readonly alwaysBcc: string;
   readonly longIds: boolean;
   readonly addressLimit: number;
@@ -64,6 +66,7 @@ export interface CleanupSettings {
 export function readCleanupSettings(settings: CleanupParameters): CleanupSettings {
   return {
     alwaysComplete: settings.always_add_missing_headers,
+    detectsEightBit: settings.detect_8bit_encoding_header,
     alwaysBcc: settings.always_bcc,
     longIds: settings.enable_long_queue_ids,
     addressLimit: settings.header_address_token_limit,

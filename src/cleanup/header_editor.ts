@@ -86,10 +86,22 @@ export class HeaderEditor implements Stage {
 
   #note(name: string, text: string): void {
     if (this.#completes && COMPLETING.has(name)) this.#seen.add(name);
+    if (name.startsWith("content-")) this.#noteEncoding(name, text);
     if (name === "message-id") this.#messageId = valueOf(text);
     else if (name.startsWith("resent-")) {
       this.#resent = true;
       if (name === "resent-message-id") this.#resentMessageId = valueOf(text);
+    }
+  }
+
+  /** Parts may have 8-bit bytes whatever stands in front; they are taken to say so when they do. */
+  #noteEncoding(name: string, text: string): void {
+    if (!this.#deps.settings.detectsEightBit) return;
+    const value = valueOf(text);
+    if (name === "content-transfer-encoding" && /^(?:8bit|binary)(?:[\s;(]|$)/i.test(value)) {
+      this.#message.saysEightBit = "yes";
+    } else if (name === "content-type" && /^(?:multipart|message)\//i.test(value)) {
+      this.#message.saysEightBit ??= "in parts";
     }
   }
 

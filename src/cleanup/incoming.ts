@@ -252,7 +252,7 @@ export class Incoming implements IncomingMessage {
     late: LateChanges,
     { sender, recipients, expanded }: Pick<Envelope, "sender" | "recipients" | "expanded">,
   ): Envelope {
-    const { id, arrival, origin, eightBit, smtputf8, contentFilter, hold, created, replaces, kind, trace } =
+    const { id, arrival, origin, body, smtputf8, contentFilter, hold, created, replaces, kind, trace } =
       this.#submission;
     const { filter, isHeld, messageId, requireTls, tlsNotRequired, ret, envid } = this.#message;
     return {
@@ -264,7 +264,7 @@ export class Incoming implements IncomingMessage {
       origin,
       ret,
       envid,
-      eightBit,
+      body,
       smtputf8: smtputf8 || this.#needsUtf8(sender, recipients) || undefined,
       requireTls: requireTls || undefined,
       tlsNotRequired: tlsNotRequired || undefined,

@@ -44,6 +44,8 @@ export class MessageDraft implements MessageEdits {
   readonly copies: string[] = [];
   ret: Envelope["ret"];
   envid: Envelope["envid"];
+  /** The header says that the body has 8-bit bytes, or may say so of a part (detect_8bit_encoding_header). */
+  saysEightBit: "yes" | "in parts" | undefined;
   /** The Message-ID that it has, or was given. */
   messageId: string | undefined;
   readonly #head = new Head();
@@ -228,7 +230,9 @@ export class MessageDraft implements MessageEdits {
   commit(envelope: Envelope): Promise<void> {
     const head = this.#head.bytes;
     this.#lines.push(head);
-    const eightBit = envelope.eightBit || this.#eightBitBody || !isAscii(head) || undefined;
-    return this.#draft.commit({ ...envelope, eightBit, longestLine: this.#lines.longest }, head);
+    const eightBit = this.#eightBitBody || !isAscii(head) || undefined;
+    const says = this.saysEightBit === "yes" || (this.saysEightBit === "in parts" && this.#eightBitBody);
+    const body = says ? "8BITMIME" : envelope.body;
+    return this.#draft.commit({ ...envelope, body, eightBit, longestLine: this.#lines.longest }, head);
   }
 }

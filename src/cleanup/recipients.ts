@@ -1,6 +1,7 @@
-import { type Address, NULL_ADDRESS } from "../address/address.ts";
+import { type Address, deliveryOrder, NULL_ADDRESS } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
-import type { Recipient } from "../queue/envelope.ts";
+import { NOTIFY, type Recipient } from "../queue/envelope.ts";
+import type { Copy } from "../rewrite/expand_recipients.ts";
 import { isTrouble } from "../rewrite/map_address.ts";
 import type { Rewritten } from "../rewrite/rewriter.ts";
 import { classed, defer, type Reply } from "../smtp/reply.ts";
@@ -29,16 +30,20 @@ function refused(context: CleanupContext, id: string, why: string, reply: Reply)
 
 /**
  * REDIRECT sends the whole message to one address in place of all others, copies included (access(5)). It is not looked up in
- * tables; the first recipient's original and notices stay, as Postfix's queue manager has it.
+ * tables; the original and notices of the recipient stay who would have come first, as Postfix's queue manager has it.
  */
 function redirected(
   context: CleanupContext,
   redirect: string | undefined,
   recipients: readonly Recipient[],
 ): readonly Recipient[] {
-  const [first] = recipients;
+  const [first, ...others] = recipients;
   if (redirect === undefined || first === undefined) return recipients;
-  return [{ ...first, address: context.rewriter.standardForm(redirect, "local") }];
+  const kept = others.reduce(
+    (best, each) => deliveryOrder(each.address) < deliveryOrder(best.address) ? each : best,
+    first,
+  );
+  return [{ ...kept, address: context.rewriter.standardForm(redirect, "local") }];
 }
 
 /** What is known of a message's addresses when its content is complete. */
@@ -55,9 +60,11 @@ export interface Addressing {
   readonly isOurs: boolean;
 }
 
-function copies(context: CleanupContext, asked: readonly string[]): readonly string[] {
+/** Nobody hears of copies; but Postfix's first one by access(5) is as any other recipient. */
+function copies(context: CleanupContext, asked: readonly string[]): readonly Copy[] {
   const { alwaysBcc, noMappings } = context.settings;
-  return [...new Set(asked), ...alwaysBcc === "" || noMappings ? [] : [alwaysBcc]];
+  const all = asked.map((address, i) => ({ address, notify: i === 0 ? 0 : NOTIFY.never }));
+  return alwaysBcc === "" || noMappings ? all : [...all, { address: alwaysBcc, notify: NOTIFY.never }];
 }
 
 /** The sender in standard form, after canonical tables and masquerading. */

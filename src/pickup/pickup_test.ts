@@ -153,7 +153,7 @@ test("what the drop says of the message is what cleanup hears", async () => {
     fullName: "Bob B.",
     ret: "HDRS",
     envid: "e1",
-    eightBit: true,
+    body: "8BITMIME",
     verp: "+=",
     trace: "record",
     completeHeaders: false,

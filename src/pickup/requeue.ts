@@ -70,8 +70,7 @@ function detailOf({ status, lines }: Reply): RecipientDetail {
 
 async function submit(deps: RequeueDeps, { envelope, content, pending }: Requeueing): Promise<Committed> {
   const { cleanup, store, log, now, settings, uid } = deps;
-  const { sender, origin, ret, envid, eightBit, smtputf8, requireTls, tlsNotRequired, verp, trace } =
-    envelope;
+  const { sender, origin, ret, envid, body, smtputf8, requireTls, tlsNotRequired, verp, trace } = envelope;
   const [id, created] = [store.newId(), now()];
   log.emit("pickup", "pickedUp", { id, uid, from: quoteAddress(sender), orig_id: envelope.id });
   const message = cleanup.begin({
@@ -84,7 +83,7 @@ async function submit(deps: RequeueDeps, { envelope, content, pending }: Requeue
     origin,
     ret,
     envid,
-    eightBit,
+    body,
     smtputf8,
     requireTls,
     tlsNotRequired,

@@ -54,7 +54,7 @@ export function submissionOf(drop: ReadDrop, deps: PickupDeps): Submission {
     origin: { uid },
     ret: envelope.ret,
     envid: envelope.envid,
-    eightBit: envelope.body === "8BITMIME" || undefined,
+    body: envelope.body,
     smtputf8: envelope.smtputf8,
     requireTls: envelope.requireTls,
     verp: envelope.verp,
@@ -77,7 +77,7 @@ function recipientOf(
 
 /** As it would be in the queue, where cleanup does not say how. */
 export function envelopeOf(
-  { id, arrival, sender, recipients, origin, envid, eightBit, smtputf8, verp }: Submission,
+  { id, arrival, sender, recipients, origin, envid, body, smtputf8, verp }: Submission,
 ): Envelope {
-  return { id, arrival, sender, recipients, origin, envid, eightBit, smtputf8, verp };
+  return { id, arrival, sender, recipients, origin, envid, body, smtputf8, verp };
 }

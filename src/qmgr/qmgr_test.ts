@@ -626,7 +626,7 @@ test("with a recipient limit of one, concurrency is per recipient", async () => 
   put(["a@x.example", "A+ext@x.example", "b@x.example"]);
   await settle();
   expect<unknown>(pending.map(({ job }) => job.recipients[0]!.recipient.address)).toEqual([
-    "a@x.example",
+    "A+ext@x.example",
     "b@x.example",
   ]);
 });

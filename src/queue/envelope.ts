@@ -61,7 +61,9 @@ export interface Envelope {
   readonly ret?: "FULL" | "HDRS";
   /** DSN ENVID, decoded. */
   readonly envid?: string;
-  /** BODY=8BITMIME, or 8-bit content seen. */
+  /** What was declared of the content: by BODY (RFC 6152), or by a header (detect_8bit_encoding_header). */
+  readonly body?: "7BIT" | "8BITMIME";
+  /** There are 8-bit bytes in the content. */
   readonly eightBit?: boolean;
   /** MAIL with SMTPUTF8. */
   readonly smtputf8?: boolean;

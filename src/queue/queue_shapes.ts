@@ -127,6 +127,7 @@ function messageShapes(longest: number, most: number) {
     origin,
     ret: optional(oneOf("FULL", "HDRS")),
     envid: optional(words),
+    body: optional(oneOf("7BIT", "8BITMIME")),
     eightBit: optional(flag),
     smtputf8: optional(flag),
     requireTls: optional(flag),

@@ -18,14 +18,20 @@ export type ExpandSettings =
   & ExpansionLimits
   & SettingsOf<typeof EXPAND_PARAMETERS>;
 
+/** A copy for an address as it is written in a table or parameter, and what it hears of it (DSN NOTIFY bits). */
+export interface Copy {
+  readonly address: string;
+  readonly notify: number;
+}
+
 /** What to leave out (receive_override_options), and copies to add. */
 export interface ExpansionOptions {
   /** `no_address_mappings`: no canonical tables, no aliases, no automatic copies. */
   readonly noMappings?: boolean;
   /** No sender_bcc_maps, no recipient_bcc_maps: mail that was made here (always_bcc: "to avoid mailer loops"). */
   readonly noCopies?: boolean;
-  /** Copies by always_bcc and the access action BCC: addresses as written. */
-  readonly bcc?: readonly string[];
+  /** Copies by always_bcc and the access action BCC. */
+  readonly bcc?: readonly Copy[];
 }
 
 /** The recipients of a message in the end. */
@@ -69,9 +75,15 @@ export function expandRecipients(
   const steps: readonly (() => MaybeAsync<Trouble | undefined>)[] = [
     () => run.senderCopy(sender),
     () => inTurn<Recipient, Trouble>(recipients, (recipient) => run.recipient(recipient)),
-    () => inTurn<string, Trouble>(options.bcc ?? [], (address) => run.copy(address)),
+    () => inTurn<Copy, Trouble>(options.bcc ?? [], (copy) => run.copy(copy)),
   ];
   return then(inTurn(steps, (step) => step()), (failed) => failed ?? run.result());
+}
+
+/** The original recipient of who named none: as the client gave it. */
+function asGiven(original: Address): string {
+  const given = quoteAddress(original);
+  return `${/[^\x00-\x7f]/.test(given) ? "utf-8" : "rfc822"};${given}`;
 }
 
 class Run {
@@ -101,7 +113,7 @@ class Run {
     return then(this.#clean(recipient.address), (address) => {
       if (isTrouble(address)) return lookupTrouble(address);
       const orcpt = recipient.orcpt ??
-        (address === "" ? undefined : this.#asGiven(recipient.address, address));
+        (address === "" ? undefined : asGiven(recipient.original));
       return then(
         this.#aliases({ ...recipient, address, orcpt }),
         (failed) => failed ?? this.#recipientCopy(address),
@@ -109,17 +121,11 @@ class Run {
     });
   }
 
-  /** The original recipient of who named none: before canonical tables and masquerading. */
-  #asGiven(address: string, rewritten: string): string {
-    const given = quoteAddress(address === rewritten ? address : this.#tools.standardForm(address));
-    return `${/[^\x00-\x7f]/.test(given) ? "utf-8" : "rfc822"};${given}`;
-  }
-
-  /** A copy nobody asked to hear about (NOTIFY=NEVER); it goes through the same tables. */
-  copy(bcc: string): MaybeAsync<Trouble | undefined> {
+  /** A copy; it goes through the same tables. */
+  copy({ address: bcc, notify }: Copy): MaybeAsync<Trouble | undefined> {
     return then(this.#clean(bcc), (address) => {
       if (isTrouble(address)) return lookupTrouble(address);
-      return this.#aliases({ address, original: address, notify: NOTIFY.never });
+      return this.#aliases({ address, original: address, notify });
     });
   }
 
@@ -134,7 +140,7 @@ class Run {
 
   #copyOf(bcc: string | undefined | MapTrouble): MaybeAsync<Trouble | undefined> {
     if (bcc === undefined) return undefined;
-    return isTrouble(bcc) ? lookupTrouble(bcc) : this.copy(bcc);
+    return isTrouble(bcc) ? lookupTrouble(bcc) : this.copy({ address: bcc, notify: NOTIFY.never });
   }
 
   #aliases(recipient: Recipient): MaybeAsync<Trouble | undefined> {

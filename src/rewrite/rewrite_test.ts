@@ -72,17 +72,17 @@ test("one alias that wants a success notice is expanded and passes on the rest",
       {
         address: "a@example.com",
         original: "second",
-        orcpt: "rfc822;list@example.com",
+        orcpt: "rfc822;second",
         notify: NOTIFY.never,
       },
       {
         address: "b@example.com",
         original: "second",
-        orcpt: "rfc822;list@example.com",
+        orcpt: "rfc822;second",
         notify: NOTIFY.never,
       },
     ],
-    expanded: [list, { ...only, orcpt: "rfc822;list@example.com" }],
+    expanded: [list, { ...only, orcpt: "rfc822;second" }],
   });
 });
 
@@ -130,7 +130,7 @@ sender_bcc_maps = inline:{s@example.org=audit@example.com}
 recipient_bcc_maps = inline:{a@example.com=copy}
 `);
   const expansion = await rewriter.expandRecipients("s@example.org", [recipient("a@example.com")], {
-    bcc: ["all"],
+    bcc: [{ address: "all", notify: 0 }],
   });
   expect<unknown>(
     expansion.is === "recipients" ? expansion.recipients.map((each) => [each.address, each.notify]) : [],
@@ -139,7 +139,7 @@ recipient_bcc_maps = inline:{a@example.com=copy}
       ["audit@example.com", NOTIFY.never],
       ["a@example.com", 0],
       ["copy@example.com", NOTIFY.never],
-      ["all@example.com", NOTIFY.never],
+      ["all@example.com", 0],
     ]);
 });
 

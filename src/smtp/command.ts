@@ -68,6 +68,9 @@ export function parseMail(
   return "code" in parameters ? malformed(parameters) : { verb: "MAIL", from, parameters };
 }
 
+/** A path with a source route: that is the original recipient, though the mail does not go that way. */
+const ROUTED = /^<(@[\x21-\x3b\x3d\x3f-\x7e]+:[\x21-\x3b\x3d\x3f-\x7e]+)>$/;
+
 /** `RCPT TO:<path> parameters`, split in words. */
 export function parseRcpt(words: readonly string[], options: PathOptions = {}): RcptCommand | Malformed {
   if (!pathAfter("to:", words)) return syntax("RCPT TO:<address>");
@@ -77,7 +80,10 @@ export function parseRcpt(words: readonly string[], options: PathOptions = {}): 
     return malformed(refuse(501, "5.1.3", "Bad recipient address syntax"), path);
   }
   const parameters = parseRcptParameters(words.slice(3));
-  return "code" in parameters ? malformed(parameters) : { verb: "RCPT", to, parameters };
+  if ("code" in parameters) return malformed(parameters);
+  const [, route] = ROUTED.exec(path) ?? [];
+  if (route === undefined || parameters.orcpt !== undefined) return { verb: "RCPT", to, parameters };
+  return { verb: "RCPT", to, parameters: { ...parameters, orcpt: `rfc822;${route}` } };
 }
 
 /** `BDAT size [LAST]`; sizes of more than 15 digits are no sizes. */

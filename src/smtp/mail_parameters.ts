@@ -130,9 +130,9 @@ export function printMailParameters(parameters: MailParameters): string {
   const { size, body, smtputf8, requireTls, ret, envid, auth, verp } = parameters;
   return (size === undefined ? "" : ` SIZE=${size}`) +
     (body === undefined ? "" : ` BODY=${body}`) +
-    (smtputf8 ? " SMTPUTF8" : "") +
-    (ret === undefined ? "" : ` RET=${ret}`) +
     (envid === undefined ? "" : ` ENVID=${encodeXtext(envid)}`) +
+    (ret === undefined ? "" : ` RET=${ret}`) +
+    (smtputf8 ? " SMTPUTF8" : "") +
     (requireTls ? " REQUIRETLS" : "") +
     (auth === undefined ? "" : ` AUTH=${auth}`) +
     (verp === undefined ? "" : ` XVERP=${verp}`);

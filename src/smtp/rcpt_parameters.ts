@@ -84,6 +84,6 @@ export function parseRcptParameters(words: readonly string[]): RcptParameters | 
 
 /** The parameters as they follow the path, each after a blank. */
 export function printRcptParameters({ notify, orcpt }: RcptParameters): string {
-  return (notify === 0 ? "" : ` NOTIFY=${printNotify(notify)}`) +
-    (orcpt === undefined ? "" : ` ORCPT=${printOrcpt(orcpt)}`);
+  return (orcpt === undefined ? "" : ` ORCPT=${printOrcpt(orcpt)}`) +
+    (notify === 0 ? "" : ` NOTIFY=${printNotify(notify)}`);
 }

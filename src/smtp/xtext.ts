@@ -1,17 +1,20 @@
 const encoder = new TextEncoder();
 
-// Quotes, backslashes and angle brackets are legal in xtext, but would hold words together in a command line.
-const AS_IT_IS = /^[!#-*,-;?-[\]-~]*$/;
+const AS_IT_IS = /^[!-*,-<>-~]*$/;
+const PLAIN = /^[!#-*,-;?-[\]-~]*$/;
+/** Quotes and angle brackets hold words together in a command line: they may stand there only where they are in pairs, as in an address. */
+const ONE_WORD = /^(?:[^"\\<>]|"(?:[^"\\]|\\.)*")*$/;
 
 const hex = (byte: number) => `+${byte.toString(16).toUpperCase().padStart(2, "0")}`;
 
 /** Text as xtext (RFC 3461 §4): what is not printable ASCII, `+` and `=` become `+XX` of the UTF-8 bytes. */
 export function encodeXtext(text: string): string {
-  if (AS_IT_IS.test(text)) return text;
+  const asItIs = ONE_WORD.test(text) ? AS_IT_IS : PLAIN;
+  if (asItIs.test(text)) return text;
   let out = "";
   for (const byte of encoder.encode(text)) {
     const char = String.fromCharCode(byte);
-    out += AS_IT_IS.test(char) ? char : hex(byte);
+    out += asItIs.test(char) ? char : hex(byte);
   }
   return out;
 }

@@ -95,13 +95,13 @@ class DroppedMessage implements IncomingMessage {
 }
 
 function begin({ queueDirectory }: DropDeps, submission: Submission): DropWriter {
-  const { arrival, sender, ret, envid, eightBit, smtputf8, requireTls, verp } = submission;
+  const { arrival, sender, ret, envid, body, smtputf8, requireTls, verp } = submission;
   return writeDrop(queueDirectory, {
     time: Math.floor(arrival),
     sender,
     ...(ret !== undefined && { ret }),
     ...(envid !== undefined && { envid }),
-    ...(eightBit && { body: "8BITMIME" }),
+    ...(body !== undefined && { body }),
     ...(smtputf8 && { smtputf8 }),
     ...(requireTls && { requireTls }),
     ...(verp !== undefined && { verp }),

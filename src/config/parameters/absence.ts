@@ -121,7 +121,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   default_recipient_refill_limit: OWN_SCHEDULING,
   defer_service_name: MOOT,
   destination_concurrency_feedback_debug: OWN_SCHEDULING,
-  detect_8bit_encoding_header: MIME_AS_IT_COMES,
   dns_ncache_ttl_fix_enable: OWN_RESOLVER,
   dnsblog_reply_delay: MOOT,
   dnsblog_service_name: MOOT,

@@ -114,6 +114,7 @@ export const HONOURED = [
   "delay_warning_time",
   "deliver_lock_attempts",
   "deliver_lock_delay",
+  "detect_8bit_encoding_header",
   "disable_dns_lookups",
   "disable_mime_input_processing",
   "disable_mime_output_conversion",

@@ -88,7 +88,7 @@ async function submitOne(
     origin: envelope.origin,
     ret: envelope.ret,
     envid: envelope.envid,
-    eightBit: envelope.eightBit,
+    body: envelope.body,
     smtputf8: envelope.smtputf8,
     requireTls: envelope.requireTls,
     kind: envelope.kind === "bounce" ? "bounce" : "mail",

@@ -29,7 +29,7 @@ export function mailCommand(envelope: Envelope, features: Features, facts: MailF
   const parameters = printMailParameters({
     // The size after conversion is not known yet.
     size: features.size && !facts.downgraded ? facts.size : undefined,
-    body: features.eightBitMime && envelope.eightBit === true ? "8BITMIME" : undefined,
+    body: features.eightBitMime ? envelope.body : undefined,
     smtputf8: features.smtputf8 && envelope.smtputf8 === true,
     ret: features.dsn ? envelope.ret : undefined,
     envid: features.dsn ? envelope.envid : undefined,

@@ -152,7 +152,7 @@ test("NOTIFY=SUCCESS is passed on to a server with DSN, and the report says so",
   const { deliver } = agentWith();
   const passed = await deliver({ nexthop: to(knows), to: [recipient] });
   const kept = await deliver({ nexthop: to(knowsNot), to: [recipient] });
-  expect(knows.lines[2]).toBe("RCPT TO:<bob@example.net> NOTIFY=SUCCESS ORCPT=rfc822;b+3Db@x.example");
+  expect(knows.lines[2]).toBe("RCPT TO:<bob@example.net> ORCPT=rfc822;b+3Db@x.example NOTIFY=SUCCESS");
   expect(knowsNot.lines[2]).toBe("RCPT TO:<bob@example.net>");
   const [first, second] = [passed.outcomes[0]!, kept.outcomes[0]!];
   expect([first.is === "sent" && first.passedOn, second.is === "sent" && second.passedOn]).toEqual([

@@ -50,7 +50,7 @@ function originOf(context: Context, transaction: Transaction): Origin {
 
 /** A table or policy server may say what it likes: it is one line, as in Postfix. */
 function prepended({ effects }: Transaction): string[] {
-  return effects.prepend.map((text) => printField(oneLine(text))).reverse();
+  return effects.prepend.map((text) => printField(oneLine(text)));
 }
 
 /** What a filter gets in front of the content. Who is told where the mail came from before us is told nothing of us. */
@@ -69,7 +69,7 @@ function submissionOf(context: Context, transaction: Transaction, id: QueueId): 
     origin: originOf(context, transaction),
     ret: parameters.ret,
     envid: parameters.envid,
-    eightBit: parameters.body === "8BITMIME" || undefined,
+    body: parameters.body,
     smtputf8: parameters.smtputf8,
     requireTls: parameters.requireTls,
     verp: parameters.verp,
@@ -77,7 +77,6 @@ function submissionOf(context: Context, transaction: Transaction, id: QueueId): 
     hold: effects.hold,
     discard: effects.discard,
     redirect: effects.redirect,
-    bcc: effects.bcc,
     prepend: [...prepended(transaction), receivedHeader(context, transaction)],
     completeHeaders: transaction.localHeaders,
     milters: miltersFor(context, transaction, id),

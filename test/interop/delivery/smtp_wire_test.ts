@@ -50,7 +50,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "8-bit to 8BITMIME": {
     script: {},
-    job: { eightBit: true, content: Buffer.from(HEAD + EIGHT_BIT_MESSAGES.text, "latin1") },
+    job: { body: "8BITMIME", eightBit: true, content: Buffer.from(HEAD + EIGHT_BIT_MESSAGES.text, "latin1") },
   },
   "dots and long lines": {
     script: {},
@@ -62,7 +62,13 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "SMTPUTF8": {
     script: { ehlo: FULL },
-    job: { smtputf8: true, eightBit: true, sender: internalAddress("jürgen@example.com"), to: [to("bob@D")] },
+    job: {
+      smtputf8: true,
+      body: "8BITMIME",
+      eightBit: true,
+      sender: internalAddress("jürgen@example.com"),
+      to: [to("bob@D")],
+    },
   },
   "HELO only": { script: { ehlo: "502 no" }, job: {} },
   "LF in the middle": { script: {}, job: { content: `${HEAD}\r\nno end` } },
@@ -71,7 +77,11 @@ const CASES: Readonly<Record<string, Case>> = {
       [name, text],
     ) => [`8-bit to 7-bit server: ${name}`, {
       script: { ehlo: ["PIPELINING", "SIZE"] },
-      job: { eightBit: true, content: Buffer.from(HEAD + text.replaceAll("\0", "\x02"), "latin1") },
+      job: {
+        body: "8BITMIME",
+        eightBit: true,
+        content: Buffer.from(HEAD + text.replaceAll("\0", "\x02"), "latin1"),
+      },
     }]),
   ),
 };

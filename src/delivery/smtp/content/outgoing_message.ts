@@ -26,7 +26,8 @@ export async function outgoingMessage(
   const prefix = prefixLines(job, flags, outgoing);
   const size = content.size + (prefix?.length ?? 0);
   const downgrades = (session: Session) =>
-    settings.convertMime && envelope.eightBit === true && !session.features.eightBitMime;
+    settings.convertMime && envelope.body !== "7BIT" && !session.features.eightBitMime;
+  const converts = (session: Session) => downgrades(session) && envelope.eightBit === true;
   const utf8Needed = await needsUtf8(job, outgoing);
   return {
     settings,
@@ -41,7 +42,7 @@ export async function outgoingMessage(
     now,
     folded: () =>
       log.emit(settings.program, "lineFolded", { id: envelope.id, limit: settings.lineLengthLimit }),
-    plan: (session) => contentPlan(job, context, prefix, downgrades(session)),
+    plan: (session) => contentPlan(job, context, prefix, converts(session)),
     unfit: (session) =>
       earlyReply(session, context) ?? unfitness(session, size, outgoing(envelope.sender), utf8Needed),
   };

@@ -142,13 +142,14 @@ async function playTo(system: System, session: MilterSession, names: Names): Pro
   await until("the milters' ends, notices shown", () => milters.every(({ open }) => open === 0));
   const normal = (text: string) => normalized(text, names).replaceAll(`${system.sink.port}`, "SINK");
   const envelopes = system.sink.lines.slice(lineStart).filter((line) => /^(?:MAIL|RCPT)/.test(line));
+  const isNotice = session.lines.some((line) => line.includes("<bounce@"));
   const mails = [
     ...envelopes.map(normal).map(parametersInOrder),
     ...system.sink.mails.slice(mailStart).map(({ content }) => normal(content)),
   ];
   return {
     replies: replies.map(normal),
-    heard: milters.map(({ heard }) => heard.map(normal)),
+    heard: milters.map(({ heard }) => isNotice ? heard.map(normal) : withoutLocal(heard.map(normal))),
     // Only Postfix's smtpd still writes to a filter that its cleanup has given up.
     log: said().split("\n").filter((line) => /milter/i.test(line) && !/: Broken pipe$/.test(line)).map(
       logLine,
@@ -160,6 +161,14 @@ async function playTo(system: System, session: MilterSession, names: Names): Pro
 
 /** Messages that are held or thrown away end without another word. */
 const isDropped = (log: string) => /(?:discard|hold): |no recipients are left/.test(log);
+
+/** Without a session that is made up for mail that is thrown away: Postfix takes that for local mail then. */
+function withoutLocal(heard: readonly string[]): readonly string[] {
+  const at = heard.findIndex((line) => line.startsWith("connect localhost "));
+  if (at < 0) return heard;
+  const end = heard.indexOf("quit", at);
+  return [...heard.slice(0, at - 2), ...heard.slice(end + 1)];
+}
 
 /** The order of parameters is not what is compared here, nor the size. */
 function parametersInOrder(line: string): string {

@@ -297,7 +297,12 @@ withPeers(import.meta.path, "dist/mta", "root").describe("a full disk", () => {
     const http = await freePort();
     const server = await startServer({
       directory,
-      mainCf: [...NOWHERE, "message_size_limit = 1000000", `http_listen = 127.0.0.1:${http}`],
+      mainCf: [
+        ...NOWHERE,
+        "notify_classes =",
+        "message_size_limit = 1000000",
+        `http_listen = 127.0.0.1:${http}`,
+      ],
     });
     try {
       expect((await readiness(http)).status).toBe(200);

@@ -11,6 +11,7 @@ export const CLEANUP_PARAMETERS = [
   "detect_8bit_encoding_header",
   "always_bcc",
   "enable_long_queue_ids",
+  "fold_long_headers",
   "full_name_encoding_charset",
   "header_from_format",
   "header_address_token_limit",
@@ -18,6 +19,7 @@ export const CLEANUP_PARAMETERS = [
   "hopcount_limit",
   "internal_mail_filter_classes",
   "line_length_limit",
+  "lmtp_line_length_limit",
   "message_drop_headers",
   "message_size_limit",
   "mime_boundary_length_limit",
@@ -25,6 +27,7 @@ export const CLEANUP_PARAMETERS = [
   "myhostname",
   "requiretls_enable",
   "requiretls_esmtp_header",
+  "smtp_line_length_limit",
   "smtputf8_autodetect_classes",
   "smtputf8_enable",
   "tls_required_enable",
@@ -43,6 +46,8 @@ export interface CleanupSettings {
   readonly alwaysBcc: string;
   readonly longIds: boolean;
   readonly addressLimit: number;
+  /** Bytes of a header line that a client sends without a cut; 0: any, or lines are not to be folded (fold_long_headers). */
+  readonly headerLineLimit: number;
   readonly headerSizeLimit: number;
   readonly hopcountLimit: number;
   readonly walkLimits: WalkLimits;
@@ -70,6 +75,7 @@ export function readCleanupSettings(settings: CleanupParameters): CleanupSetting
     alwaysBcc: settings.always_bcc,
     longIds: settings.enable_long_queue_ids,
     addressLimit: settings.header_address_token_limit,
+    headerLineLimit: headerLineLimit(settings),
     headerSizeLimit: settings.header_size_limit,
     hopcountLimit: settings.hopcount_limit,
     walkLimits: walkLimits(settings, settings.line_length_limit),
@@ -91,4 +97,12 @@ export function readCleanupSettings(settings: CleanupParameters): CleanupSetting
     undisclosedHeader: settings.undisclosed_recipients_header,
     verpFilter: settings.verp_delimiter_filter,
   };
+}
+
+/** Where a message goes is not known yet: the shorter limit counts. */
+function headerLineLimit(settings: CleanupParameters): number {
+  const limits = [settings.smtp_line_length_limit, settings.lmtp_line_length_limit].filter((limit) =>
+    limit > 0
+  );
+  return settings.fold_long_headers && limits.length > 0 ? Math.min(...limits) : 0;
 }

@@ -1,3 +1,4 @@
+import { foldFields } from "../message/fold_field.ts";
 import { printField } from "../message/header.ts";
 
 /** Bytes of header that are kept; no honest one comes near this. */
@@ -10,6 +11,12 @@ export class Head {
   readonly #fields: string[] = [];
   #size = 0;
   #isFull = false;
+  readonly #lineLimit: number;
+
+  /** Longer lines are folded, whoever puts them in; 0: none are. */
+  constructor(lineLimit: number) {
+    this.#lineLimit = lineLimit;
+  }
 
   get size(): number {
     return this.#size;
@@ -21,7 +28,8 @@ export class Head {
   }
 
   /** Takes a field as the last one; false when the header is endless, and from then on: it is kept elsewhere. */
-  take(field: string): boolean {
+  take(given: string): boolean {
+    const field = foldFields(given, this.#lineLimit);
     this.#isFull ||= this.#size + field.length > MOST;
     if (!this.#isFull && field !== "") this.#fields.push(field);
     if (!this.#isFull) this.#size += field.length;
@@ -30,17 +38,17 @@ export class Head {
 
   /** 0 is the top. */
   insert(at: number, field: string): void {
-    this.#put(Math.min(at, this.#fields.length), 0, printField(field));
+    this.#put(Math.min(at, this.#fields.length), 0, this.#print(field));
   }
 
   append(field: string): void {
-    this.#put(this.#fields.length, 0, printField(field));
+    this.#put(this.#fields.length, 0, this.#print(field));
   }
 
   /** The first `without` fields do not count. */
   change(name: string, nth: number, field: string, without = 0): boolean {
     const at = this.#find(name, nth, without);
-    if (at >= 0) this.#put(at, 1, printField(field));
+    if (at >= 0) this.#put(at, 1, this.#print(field));
     return at >= 0;
   }
 
@@ -48,6 +56,10 @@ export class Head {
     const at = this.#find(name, nth, without);
     if (at >= 0) this.#put(at, 1);
     return at >= 0;
+  }
+
+  #print(field: string): string {
+    return foldFields(printField(field), this.#lineLimit);
   }
 
   #put(at: number, without: number, ...fields: string[]): void {

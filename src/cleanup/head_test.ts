@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Head } from "./head.ts";
 
 function headOf(...fields: string[]): Head {
-  const head = new Head();
+  const head = new Head(0);
   for (const field of fields) head.take(`${field}\r\n`);
   return head;
 }
@@ -38,10 +38,30 @@ test("a value with line ends stays one field", () => {
 });
 
 test("of an endless header the rest is not taken, not even what would fit again", () => {
-  const head = new Head();
+  const head = new Head(0);
   let taken = 0;
   while (head.take(`X: ${"x".repeat(1000)}\r\n`)) taken++;
   expect(taken * 1005).toBeLessThanOrEqual(262_144);
   expect(head.take("Y: 1\r\n")).toBe(false);
   expect(head.bytes.length).toBe(taken * 1005);
+});
+
+test("long lines are folded, whoever puts them in", () => {
+  const head = new Head(10);
+  head.take("A: bbbb cccc\r\n");
+  head.append("B: bbbb cccc");
+  head.insert(0, "C: bbbb\ncccc");
+  head.insert(0, "D: bbbb cccc");
+  head.change("b", 1, "B: dddd eeee");
+  expect(linesOf(head)).toEqual([
+    "D: bbbb",
+    " cccc",
+    "C: bbbb",
+    "\tcccc",
+    "A: bbbb",
+    " cccc",
+    "B: dddd",
+    " eeee",
+  ]);
+  expect(head.size).toBe(head.bytes.length);
 });

@@ -45,7 +45,8 @@ export class Incoming implements IncomingMessage {
   constructor(context: CleanupContext, submission: Submission) {
     this.#context = context;
     this.#submission = submission;
-    this.#message = new MessageDraft(submission, context.store.draft(submission.id));
+    const { headerLineLimit } = context.settings;
+    this.#message = new MessageDraft(submission, context.store.draft(submission.id), headerLineLimit);
     this.#stages = stagesFor(context, submission, this.#message);
     this.#readers = this.#stages.filter(({ body, looksInto }) =>
       body !== undefined || looksInto !== undefined

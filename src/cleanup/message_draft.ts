@@ -48,7 +48,7 @@ export class MessageDraft implements MessageEdits {
   saysEightBit: "yes" | "in parts" | undefined;
   /** The Message-ID that it has, or was given. */
   messageId: string | undefined;
-  readonly #head = new Head();
+  readonly #head: Head;
   readonly #draft: Draft;
   #lines = new LineMeter();
   #eightBitBody = false;
@@ -59,6 +59,8 @@ export class MessageDraft implements MessageEdits {
   constructor(
     { id, sender, recipients, ret, envid, requireTls = false, tlsNotRequired = false }: Submission,
     draft: Draft,
+    /** Header lines that are longer are folded; 0: none are. */
+    lineLimit: number,
   ) {
     this.id = id;
     this.sender = sender;
@@ -68,6 +70,7 @@ export class MessageDraft implements MessageEdits {
     this.requireTls = requireTls;
     this.tlsNotRequired = tlsNotRequired;
     this.#draft = draft;
+    this.#head = new Head(lineLimit);
   }
 
   /** Refused or thrown away: what still comes does not matter. */

@@ -140,6 +140,7 @@ export const HONOURED = [
   "fallback_transport",
   "fallback_transport_maps",
   "fast_flush_domains",
+  "fold_long_headers",
   "forward_expansion_filter",
   "forward_path",
   "frozen_delivered_to",

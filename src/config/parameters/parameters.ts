@@ -161,6 +161,7 @@ export const parameters = {
   fast_flush_refresh_time: { type: "time", fallback: "12h", since: "1.0", daemons: "flush", area: "queue", fit: "moot", range: "1..", note: "no logs of a site's mail: the queue itself knows" },
   fault_injection_code: { type: "int", fallback: "0", since: "1.1", daemons: "all", area: "debug", fit: "moot", note: "attaches a debugger to, or breaks, a C daemon" },
   flush_service_name: { type: "string", fallback: "flush", since: "2.0", daemons: "all", area: "process", fit: "moot", range: "non-empty", note: "names an internal IPC endpoint that does not exist here" },
+  fold_long_headers: { type: "bool", fallback: "yes", since: "mta", daemons: "cleanup", area: "receive", fit: "core", note: "fold header lines over smtp_line_length_limit and lmtp_line_length_limit at white space, before filters see them; no leaves them to be cut on the way out, as in Postfix" },
   force_mime_input_conversion: { type: "bool", fallback: "no", since: "3.9", daemons: "cleanup", area: "receive", fit: "full" },
   fork_attempts: { type: "int", fallback: "5", since: "1.0", daemons: "all", area: "process", fit: "moot", range: "1..", note: "tunes daemon processes and their IPC; there is one process" },
   fork_delay: { type: "time", fallback: "1s", since: "1.0", daemons: "all", area: "process", fit: "moot", range: "1..", note: "tunes daemon processes and their IPC; there is one process" },

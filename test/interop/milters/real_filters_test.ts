@@ -15,7 +15,7 @@ import { until } from "../../kit/waiting.ts";
 
 const { afterAll, beforeAll, test } = withPeers(import.meta.path, "opendkim", "rspamd", "root");
 
-const SERVICES = ["2601", "2602"] as const;
+const SERVICES = ["2601", "2602", "2603", "2604", "2605"] as const;
 const children: { kill(): void }[] = [];
 let directory: string;
 let sink: SmtpPeer;
@@ -101,6 +101,9 @@ beforeAll(async () => {
   const milters = {
     2601: `inet:127.0.0.1:${signer},inet:127.0.0.1:${verifier}`,
     2602: `inet:127.0.0.1:${rspamd}`,
+    2603: `inet:127.0.0.1:${signer}`,
+    2604: `inet:127.0.0.1:${signer} -o cleanup_service_name=unfolded`,
+    2605: `inet:127.0.0.1:${verifier}`,
   };
   writeFileSync(join(directory, "main.cf"), "");
   system = await startMailSystem(
@@ -116,7 +119,8 @@ beforeAll(async () => {
       relayhost: `[127.0.0.1]:${sink.port}`,
     },
     directory,
-    SERVICES.map((name) => `${name} inet n - n - - smtpd -o smtpd_milters=${milters[name]}\n`).join(""),
+    SERVICES.map((name) => `${name} inet n - n - - smtpd -o smtpd_milters=${milters[name]}\n`).join("") +
+      "unfolded unix n - n - 0 cleanup -o fold_long_headers=no\n",
   );
 }, 120_000);
 
@@ -143,6 +147,29 @@ test("OpenDKIM signs, and the one behind it finds the signature good", async () 
     expect(content).toContain("DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d=example.org; s=sel;");
     expect(content).toMatch(/^Authentication-Results: mail\.example\.com;\r\n\tdkim=pass /m);
   }
+}, 120_000);
+
+const REFERENCES = Array.from({ length: 60 }, (_, i) => `<message.${i}@list.example.org>`).join(" ");
+
+/** The message as the next hop has it. */
+async function relayed(port: string, body: string): Promise<string> {
+  const before = sink.mails.length;
+  const sent = { from: "a@example.org", to: "b@example.net", body };
+  expect(await sendMessage(system.ports.get(port)!, sent)).toStartWith("250 2.0.0 Ok: queued as ");
+  await until(() => `the message:\n${system.log.lines.join("\n")}`, () => sink.mails.length > before);
+  return sink.mails[before]!.content;
+}
+
+test("a long References is signed as it leaves: the next hop finds the signature good", async () => {
+  const long = `References: ${REFERENCES}\r\n${mail("hello").body}`;
+  const folded = await relayed("2603", long);
+  expect(folded).toContain("DKIM-Signature: ");
+  expect(await relayed("2605", folded)).toMatch(
+    /^Authentication-Results: mail\.example\.com;\r\n\tdkim=pass /m,
+  );
+  // As with Postfix the client breaks a word of it, behind the signature.
+  const cut = await relayed("2604", long);
+  expect(await relayed("2605", cut)).toMatch(/^Authentication-Results: mail\.example\.com;\r\n\tdkim=fail /m);
 }, 120_000);
 
 const GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";

@@ -31,14 +31,15 @@ export class BadDrops {
     this.#warnings = warnings;
   }
 
-  /** Takes away a file that no message can be made of. `name` is for the log, and for the file where it is kept. */
-  takeAway(path: string, name: string, uid: number | undefined, why: string): void {
+  /** Takes away a file that no message can be made of. `name` is for the log, and for the file where it is kept; one that is no text is not. */
+  takeAway(path: string | Buffer, name: string, uid: number | undefined, why: string): void {
     const what = `${printable(name)}: ${
       uid === undefined ? "" : `uid=${uid}: `
     }dropped mail is not taken: ${why}`;
     try {
       const state = handedState(path);
-      const kept = state?.isPlain === true && state.links === 1 && state.taken <= LARGEST_KEPT &&
+      const kept = typeof path === "string" && state?.isPlain === true && state.links === 1 &&
+        state.taken <= LARGEST_KEPT &&
         this.#keep(path, name);
       if (!kept) removeHanded(path);
       this.#warnings.say(kept ? `${what}; kept as ${join(this.#folder, name)}` : `${what}; removed`);
@@ -54,7 +55,7 @@ export class BadDrops {
   }
 
   /** A folder that somebody has put where drops are: answers whether it is gone. */
-  removeFolder(path: string): boolean {
+  removeFolder(path: string | Buffer): boolean {
     return removeEmptyFolder(path);
   }
 

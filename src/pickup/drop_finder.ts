@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { pauseWhenDue } from "../base/pause_when_due.ts";
-import { FolderEntries } from "../platform/file/folder_entries.ts";
+import { FolderEntries, type FolderEntry } from "../platform/file/folder_entries.ts";
 import { type HandedState, handedState } from "../platform/file/handed_file.ts";
 import type { BadDrops } from "./bad_drops.ts";
 import { isDropName } from "./drop/drop_folder.ts";
@@ -23,6 +23,17 @@ export interface Look {
   readonly more: boolean;
 }
 
+interface Whole {
+  readonly name: string;
+  /** The last change of its bookkeeping, in milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** By the system's word: what a drop is called is its owner's choice, and who chose well would come first for ever. */
+function byAge(one: Whole, other: Whole): number {
+  return one.since - other.since || (one.name < other.name ? -1 : 1);
+}
+
 /** Looks into the folder of drops, and rids it of what is no drop. */
 export class DropFinder {
   readonly #folder: string;
@@ -41,16 +52,23 @@ export class DropFinder {
 
   /** What has that name; what is no drop is taken away. Throws the system's error. */
   judge(name: string): Found {
-    const state = handedState(this.path(name));
-    if (state === undefined) return "nothing";
+    const drop = this.#drop(name, this.path(name));
+    if (drop === undefined) return "nothing";
+    return drop.isWhole ? "whole" : "unfinished";
+  }
+
+  /** The drop of that name, if it is one. */
+  #drop(name: string, path: string | Buffer): HandedState | undefined {
+    const state = handedState(path);
+    if (state === undefined) return undefined;
     if (state.isFolder) {
-      this.#bad.removeFolder(this.path(name));
-      return "nothing";
+      this.#bad.removeFolder(path);
+      return undefined;
     }
     const why = this.#whyNoDrop(name, state);
-    if (why === undefined) return state.isWhole ? "whole" : "unfinished";
-    this.#bad.takeAway(this.path(name), name, state.uid, why);
-    return "nothing";
+    if (why === undefined) return state;
+    this.#bad.takeAway(path, name, state.uid, why);
+    return undefined;
   }
 
   #whyNoDrop(name: string, state: HandedState): string | undefined {
@@ -68,18 +86,20 @@ export class DropFinder {
    */
   async look(wanted: (name: string) => boolean, goesOn: () => boolean): Promise<Look> {
     const entries = new FolderEntries(this.#folder);
-    let names: string[] = [];
+    let whole: Whole[] = [];
     let more = false;
     const stuck = { count: 0, example: "", removals: 0 };
     try {
       for (let some = entries.next(); some !== undefined && goesOn(); some = entries.next()) {
-        for (const { name, kind } of some) {
+        for (const entry of some) {
+          const { name, kind } = entry;
           if (!wanted(name)) continue;
-          if (kind === "folder") this.#tryFolder(name, stuck);
-          else if (this.judge(name) === "whole") names.push(name);
+          const path = this.#pathOf(entry);
+          if (kind === "folder") this.#tryFolder(name, path, stuck);
+          else this.#add(whole, name, path);
         }
-        if (names.length >= 2 * MOST_NAMES) {
-          names = names.sort().slice(0, MOST_NAMES);
+        if (whole.length >= 2 * MOST_NAMES) {
+          whole = whole.sort(byAge).slice(0, MOST_NAMES);
           more = true;
         }
         await pauseWhenDue();
@@ -88,12 +108,26 @@ export class DropFinder {
       entries.close();
     }
     this.#bad.tellStuck(stuck.count, stuck.example);
-    names.sort();
-    return { names: names.slice(0, MOST_NAMES), more: more || names.length > MOST_NAMES };
+    const oldest = whole.sort(byAge).slice(0, MOST_NAMES);
+    return { names: oldest.map(({ name }) => name), more: more || whole.length > MOST_NAMES };
   }
 
-  #tryFolder(name: string, stuck: { count: number; example: string; removals: number }): void {
-    if (++stuck.removals <= MOST_REMOVALS && this.#bad.removeFolder(this.path(name))) return;
+  #add(whole: Whole[], name: string, path: string | Buffer): void {
+    const drop = this.#drop(name, path);
+    if (drop?.isWhole) whole.push({ name, since: drop.ctime });
+  }
+
+  /** A name may be any bytes: what is no UTF-8 is reached by them alone. */
+  #pathOf({ name, bytes }: FolderEntry): string | Buffer {
+    return bytes === undefined ? this.path(name) : Buffer.concat([Buffer.from(this.path("/")), bytes]);
+  }
+
+  #tryFolder(
+    name: string,
+    path: string | Buffer,
+    stuck: { count: number; example: string; removals: number },
+  ): void {
+    if (++stuck.removals <= MOST_REMOVALS && this.#bad.removeFolder(path)) return;
     stuck.count++;
     stuck.example = name;
   }

@@ -1,4 +1,5 @@
 import { pauseWhenDue } from "../base/pause_when_due.ts";
+import { NO_CHARACTER } from "../platform/file/folder_entries.ts";
 import { watchFolder } from "../platform/file/folder_watch.ts";
 import { systemErrorText } from "../platform/system_error.ts";
 import { every } from "../platform/timer.ts";
@@ -115,8 +116,9 @@ class Service implements Pickup {
   /** Something has happened to a name. */
   #hear(name: string | undefined): void {
     if (name !== undefined && this.#next < this.#names.length) this.#isLookWanted = true; // it comes in its turn
-    else if (name === undefined || this.#heard.size >= MOST_HEARD) this.#isLookWanted = true;
-    else if (this.#isMine(name)) this.#heard.add(name);
+    else if (name?.includes(NO_CHARACTER) !== false || this.#heard.size >= MOST_HEARD) {
+      this.#isLookWanted = true;
+    } else if (this.#isMine(name)) this.#heard.add(name);
     this.#pump();
   }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { type FakeClock, fakeClock } from "../../test/kit/memory/fake_clock.ts";
 import { type MemoryCleanup, memoryCleanup } from "../../test/kit/memory/memory_cleanup.ts";
 import { type MemoryLog, memoryLog } from "../../test/kit/memory/memory_log.ts";
 import { type MemoryStore, memoryStore } from "../../test/kit/memory/memory_store.ts";
+import { withPeers } from "../../test/kit/peers.ts";
 import { until } from "../../test/kit/waiting.ts";
 import { internalAddress } from "../address/address.ts";
 import type { NoticeSubject, ReportedRecipient } from "../bounce/bouncer.ts";
@@ -20,6 +21,7 @@ import { createPickup, type Pickup } from "./pickup.ts";
 import type { PickupDeps } from "./pickup_deps.ts";
 
 setDefaultTimeout(120_000);
+const { test: withLeases } = withPeers(import.meta.path, "perl");
 let queue: string;
 let folder: string;
 let log: MemoryLog;
@@ -267,6 +269,51 @@ test("whatever else is put there is taken away, named once, and the mail beside 
   expect(fs.readFileSync(join(queue, "elsewhere"), "utf8")).toBe("text");
   for (const name of fs.readdirSync(join(queue, "mta/bad-drops"))) {
     expect(fs.statSync(join(queue, "mta/bad-drops", name)).blocks * 512).toBeLessThanOrEqual(LARGEST_KEPT);
+  }
+});
+
+test("a name that is no text stops nothing, and is taken away", async () => {
+  const bytes = (length: number) => Buffer.concat([Buffer.from(`${folder}/`), Buffer.alloc(length, 0xff)]);
+  fs.writeFileSync(bytes(20), "junk");
+  fs.writeFileSync(bytes(255), "junk"); // too long for a name when its bytes are characters
+  fs.mkdirSync(bytes(254));
+  drop(queue);
+  const pickup = start();
+  await taken(1);
+  fs.writeFileSync(bytes(253), "junk");
+  drop(queue);
+  await taken(2);
+  pickup.look();
+  await untilTaken(queue);
+  expect(warnings()).toHaveLength(3);
+  for (const line of warnings()) expect(line).toEndWith("its name is none of a drop; removed");
+});
+
+/** Takes a lease on a file (F_SETLEASE, for writing), says so, and keeps it. */
+const LEASE = `
+  $| = 1;
+  $SIG{IO} = "IGNORE";
+  open(my $file, "+<", $ARGV[0]) or die;
+  fcntl($file, 1024, 1) or die "$!";
+  print "held\\n";
+  sleep(100);
+`;
+
+withLeases("a drop that its owner keeps from being opened is not waited for", async () => {
+  drop(queue);
+  const [name] = dropped(queue);
+  const owner = spawn("/usr/bin/perl", ["-e", LEASE, join(folder, name!)]);
+  try {
+    await new Promise((resolve, reject) => {
+      owner.stdout.once("data", resolve);
+      owner.once("exit", () => reject(new Error("no lease")));
+    });
+    start();
+    await said(/uid=\d+: dropped mail is not taken: /);
+    expect(log.lines.filter((line) => line.includes("local mail waits"))).toEqual([]);
+    await untilTaken(queue);
+  } finally {
+    owner.kill("SIGKILL");
   }
 });
 

@@ -31,8 +31,8 @@ export async function submitDrop(id: QueueId, deps: PickupDeps): Promise<Fate> {
     file = openHanded(custody.path(id));
   } catch (error) {
     if (errorCode(error) === "ENOENT") return DONE;
-    // A link, or a file that its owner keeps from us.
-    const isTheirs = ["ELOOP", "EACCES", "ENXIO"].includes(errorCode(error));
+    // A link, or a file that its owner keeps from us: EAGAIN by a lease (fcntl(2)).
+    const isTheirs = ["ELOOP", "EACCES", "ENXIO", "EAGAIN"].includes(errorCode(error));
     const why = systemErrorText(error);
     return isTheirs ? { is: "bad", uid: handedState(custody.path(id))?.uid, why } : later(why);
   }

@@ -8,6 +8,9 @@ const [FOLDER, PLAIN] = [4, 8];
 const TYPE_AT = 18;
 const NAME_AT = 19;
 
+/** What stands in a text for bytes that are no UTF-8. */
+export const NO_CHARACTER = "\ufffd";
+
 const open = () => libc({ syscall: { args: ["i64", "i32", "ptr", "u64"], returns: "i64" } });
 let calls: ReturnType<typeof open> | undefined;
 
@@ -15,6 +18,8 @@ let calls: ReturnType<typeof open> | undefined;
 export interface FolderEntry {
   readonly name: string;
   readonly kind: "file" | "folder" | "other" | "unknown";
+  /** The name itself, where that is no UTF-8: `name` shows it, and leads nowhere. */
+  readonly bytes?: Buffer;
 }
 
 /**
@@ -44,7 +49,11 @@ export class FolderEntries {
     for (let at = 0; at < length; at += this.#bytes.readUInt16LE(at + 16)) {
       const end = this.#bytes.indexOf(0, at + NAME_AT);
       const name = this.#bytes.toString("utf8", at + NAME_AT, end);
-      if (name !== "." && name !== "..") entries.push({ name, kind: kindOf(this.#bytes[at + TYPE_AT]!) });
+      if (name === "." || name === "..") continue;
+      const bytes = name.includes(NO_CHARACTER)
+        ? Buffer.from(this.#bytes.subarray(at + NAME_AT, end))
+        : undefined;
+      entries.push({ name, kind: kindOf(this.#bytes[at + TYPE_AT]!), ...(bytes !== undefined && { bytes }) });
     }
     return entries;
   }

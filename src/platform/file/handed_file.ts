@@ -35,7 +35,7 @@ function stateOf(stat: fs.Stats): HandedState {
 }
 
 /** What has that name now, no link followed; undefined when nothing has. Throws the system's error. */
-export function handedState(path: string): HandedState | undefined {
+export function handedState(path: string | Buffer): HandedState | undefined {
   const stat = fs.lstatSync(path, { throwIfNoEntry: false });
   return stat === undefined ? undefined : stateOf(stat);
 }
@@ -80,7 +80,7 @@ function readOnce(fd: number, into: Uint8Array, position: number): Promise<numbe
 }
 
 /** Removes a name that is no folder's. Harmless when it is gone. Throws the system's error. */
-export function removeHanded(path: string): void {
+export function removeHanded(path: string | Buffer): void {
   try {
     fs.unlinkSync(path);
   } catch (error) {
@@ -89,7 +89,7 @@ export function removeHanded(path: string): void {
 }
 
 /** Removes a folder if nothing is in it; answers whether it is gone. */
-export function removeEmptyFolder(path: string): boolean {
+export function removeEmptyFolder(path: string | Buffer): boolean {
   try {
     fs.rmdirSync(path);
     return true;

@@ -40,8 +40,19 @@ let lingering = 0;
 /** Tools that wait to be accepted. */
 const BACKLOG = 511;
 
-/** Whether a list of users (authorized_mailq_users and kin) has the name: `static:anyone`, names, `!name`. */
+/**
+ * Whether a list of users (authorized_mailq_users and kin) has the name: `static:anyone`, names, `!name`. Who cannot be told, where
+ * `name` throws, may be one whom it keeps out.
+ */
 export function listsUser(list: string, name: () => string | undefined): boolean {
+  try {
+    return names(list, name);
+  } catch {
+    return false;
+  }
+}
+
+function names(list: string, name: () => string | undefined): boolean {
   for (const item of splitMatchList(list).items) {
     if (/^static:/i.test(item)) return true;
     const asked = name();

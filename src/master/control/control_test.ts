@@ -218,6 +218,16 @@ test("user lists: static:anyone, names, and exclusions before them; a name is as
   expect(listsUser("", notAsked)).toBe(false);
 });
 
+test("whom the system cannot name now is let in by no list that asks for names, and breaks nothing", () => {
+  const unknown = () => {
+    throw new Error("getpwuid: input/output error");
+  };
+  for (const list of ["!bob, static:anyone", "ann", "ann, static:anyone"]) {
+    expect(listsUser(list, unknown)).toBe(false);
+  }
+  expect(listsUser("static:anyone, !bob", unknown)).toBe(true);
+});
+
 test("a user has a small share, all users together have theirs, and the owner's is his own", () => {
   const shares = new ConnectionShares();
   const { other, owner } = SHARES;

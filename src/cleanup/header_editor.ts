@@ -18,7 +18,8 @@ import { type Changed, type HeaderField, type Stage, UNCHANGED } from "./stage.t
 const WRITE_ERROR = classed(defer(451, "4.3.0", "Error: queue file write error"), "resource");
 const GONE: Changed = { text: "" };
 
-const RECIPIENT_HEADERS = ["to", "cc", "bcc", "apparently-to", "resent-to", "resent-cc", "resent-bcc"];
+/** A message that has one of these is no letter to nobody (undisclosed_recipients_header); Bcc is not seen by those who get it. */
+const RECIPIENT_HEADERS = ["to", "cc", "resent-to", "resent-cc"];
 
 /** Headers whose absence matters, also with `resent-` in front. */
 const COMPLETING: ReadonlySet<string> = new Set(
@@ -49,7 +50,8 @@ export class HeaderEditor implements Stage {
     this.#submission = submission;
     this.#message = message;
     this.#context = submission.completeHeaders ? "local" : "remote";
-    this.#completes = submission.completeHeaders || deps.settings.alwaysComplete;
+    // Whose headers are rewritten, be it with another domain, also gets those that are missing.
+    this.#completes = deps.settings.alwaysComplete || deps.rewriter.rewritesHeaders(this.#context);
     this.#rewrites = !deps.settings.noMappings && deps.rewriter.rewritesHeaders(this.#context);
   }
 

@@ -143,7 +143,8 @@ async function ours(each: Case, main: Record<string, string>): Promise<string> {
     await settle();
   }
   const [message] = house.store.messages.values();
-  return message === undefined ? connection.read() : Buffer.from(message.bytes).toString("latin1");
+  const refused = () => `${connection.read().trimEnd().split("\r\n").at(-1)}\r\n`;
+  return message === undefined ? refused() : Buffer.from(message.bytes).toString("latin1");
 }
 
 async function theirs(each: Case, port: number, peer: SmtpPeer): Promise<string> {
@@ -182,7 +183,7 @@ beforeAll(async () => {
   peer = await startSmtpPeer();
   const hop = `smtp:[127.0.0.1]:${peer.port}`;
   let master = "";
-  for (const [name, main] of Object.entries(CONTEXTS)) {
+  for (const [name, main] of Object.entries({ ...CONTEXTS, ...RULES })) {
     ports[name] = await freePort();
     const transcript = { title: "", file: "", main, client: undefined, only: undefined, steps: [], logs: [] };
     master += masterLines(transcript, ports[name]!, BASE_MAIN_CF);
@@ -205,12 +206,96 @@ afterAll(async () => {
 
 const forms = addressCases();
 
+const PART = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n";
+const RULED_CASES: readonly Case[] = [
+  { name: "seven bits", content: `Subject: x\r\n\r\nhello${END}` },
+  { name: "eight bits in the header", content: `Subject: \xc3\xa9\r\n\r\nx${END}` },
+  { name: "eight bits in the body", content: `Subject: x\r\n\r\n\xc3\xa9${END}` },
+  {
+    name: "eight bits that are declared",
+    content: `MIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xc3\xa9${END}`,
+  },
+  {
+    name: "eight bits where 7bit is declared",
+    content: `MIME-Version: 1.0\r\nContent-Transfer-Encoding: 7bit\r\n\r\n\xc3\xa9${END}`,
+  },
+  {
+    name: "a part of a composite type that is encoded",
+    content: `MIME-Version: 1.0\r\n${PART}Content-Type: multipart/mixed; boundary=c\r\n` +
+      `Content-Transfer-Encoding: base64\r\n\r\n--c\r\n\r\nx\r\n--c--\r\n--b--${END}`,
+  },
+  {
+    name: "eight bits in a part's header",
+    content: `MIME-Version: 1.0\r\n${PART}Content-Description: \xc3\xa9\r\n\r\nx\r\n--b--${END}`,
+  },
+  {
+    name: "eight bits in a part",
+    content: `MIME-Version: 1.0\r\n${PART}Content-Type: text/plain\r\n\r\n\xc3\xa9\r\n--b--${END}`,
+  },
+  { name: "a NUL in the header", content: `Subject: a\0b\r\n\r\nx${END}` },
+  { name: "a NUL in the body", content: `Subject: x\r\n\r\na\0b${END}` },
+  { name: "a bell and a letter to strip", content: `Subject: a\x07b\r\n\r\nc\x07d\x08${END}` },
+  { name: "no recipient in the header", content: `From: a@x.example\r\n\r\nx${END}` },
+  { name: "Bcc alone", content: `Bcc: b@y.example\r\n\r\nx${END}` },
+  { name: "addresses without domains", content: `From: ann\r\nTo: bob, c@d\r\nReply-To: <x>\r\n\r\nx${END}` },
+  {
+    name: "a header over the limit",
+    content: `To: a@b.example\r\nX: ${"y".repeat(300)}\r\nSubject: s\r\n\r\nx${END}`,
+  },
+  {
+    name: "a folded header over the limit",
+    content: `X: ${`${"y".repeat(60)}\r\n `.repeat(6)}z\r\nSubject: s\r\n\r\nx${END}`,
+  },
+  { name: "many levels of parts", content: `MIME-Version: 1.0\r\n${nested(12)}${END}` },
+  { name: "a boundary over the limit", content: longBoundary() },
+  { name: "a line put before a field, that is none", content: `X-None: 1\r\nX-Space: 2\r\n\r\nx${END}` },
+];
+
+function nested(levels: number): string {
+  return Array.from(
+    { length: levels },
+    (_, i) => `Content-Type: multipart/mixed; boundary=b${i}\r\n\r\n--b${i}\r\n`,
+  ).join("") + "\r\nx";
+}
+
+function longBoundary(): string {
+  const boundary = "b".repeat(100);
+  return `MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=${boundary}\r\n\r\n` +
+    `--${boundary}1\r\nX-A: b\r\n\r\nx\r\n--${boundary}--\r\nX-C: d${END}`;
+}
+
+/** One rule at a time. */
+const RULES: Readonly<Record<string, Record<string, string>>> = {
+  "remote domain": { local_header_rewrite_clients: "", remote_header_rewrite_domain: "domain.invalid" },
+  "missing headers": { local_header_rewrite_clients: "", always_add_missing_headers: "yes" },
+  "undisclosed": {
+    undisclosed_recipients_header: "To: nobody:;",
+    local_header_rewrite_clients: "permit_inet_interfaces",
+  },
+  "reject characters": { message_reject_characters: "\\0\\7" },
+  "strip characters": { message_strip_characters: "\\0\\7\\10" },
+  "seven bits in headers": { strict_7bit_headers: "yes" },
+  "8BITMIME": { strict_8bitmime: "yes" },
+  "8BITMIME in bodies": { strict_8bitmime_body: "yes" },
+  "encoded domains": { strict_mime_encoding_domain: "yes" },
+  "no MIME": { disable_mime_input_processing: "yes", strict_8bitmime: "yes" },
+  "header size": { header_size_limit: "256" },
+  "nesting": { mime_nesting_limit: "5", strict_mime_encoding_domain: "yes" },
+  "boundary": { mime_boundary_length_limit: "70", mime_header_checks: "regexp:{{/^X-A/ IGNORE}}" },
+  "prepended": { header_checks: "regexp:{{/^X-None/ PREPEND no header}, {/^X-Space/ PREPEND  X y: z}}" },
+};
+
 function casesIn(context: string): readonly Case[] {
   if (context === "checked") return CHECKED_CASES;
+  // The daemon that completes addresses does not know of an option of another one.
+  if (context === "remote domain") {
+    return RULED_CASES.filter(({ name }) => name !== "addresses without domains");
+  }
+  if (Object.hasOwn(RULES, context)) return RULED_CASES;
   return context === "remote" ? CASES : [...CASES, ...forms];
 }
 
-for (const [name, main] of Object.entries(CONTEXTS)) {
+for (const [name, main] of Object.entries({ ...CONTEXTS, ...RULES })) {
   for (const each of casesIn(name)) {
     test(`${name}: ${each.name}`, async () => {
       const wanted = norm(await theirs(each, ports[name]!, peer));

@@ -98,24 +98,34 @@ export class ShardCustody implements Custody {
 
   /**
    * Takes over what is in the custody of a shard whose messages are ours now; `rename` gives ids to those whose own is another's here.
-   * Files of messages that came with it go.
+   * Files of messages that came with it go. What cannot be moved keeps no other file from it: a user who was quick may have had a folder
+   * taken that he alone may move. Its fault comes at the end.
    */
   adopt(
     orphan: ShardCustody,
     taken: ReadonlySet<QueueId>,
     rename: (id: QueueId) => QueueId,
   ): void {
+    let fault: { readonly error: unknown } | undefined;
     for (const from of orphan.#names()) {
       if (taken.has(from)) {
         orphan.drop(from);
         continue;
       }
-      const id = rename(from);
-      this.#disk.rename(orphan.path(from), this.path(id));
-      orphan.#held.delete(from);
-      this.#held.add(id);
-      this.#left.push(id);
+      try {
+        this.#adoptOne(orphan, from, rename(from));
+      } catch (error) {
+        fault ??= { error };
+      }
     }
     if (this.#left.length > 0) { for (const listener of this.#listeners) listener(); }
+    if (fault !== undefined) throw fault.error;
+  }
+
+  #adoptOne(orphan: ShardCustody, from: QueueId, id: QueueId): void {
+    this.#disk.rename(orphan.path(from), this.path(id));
+    orphan.#held.delete(from);
+    this.#held.add(id);
+    this.#left.push(id);
   }
 }

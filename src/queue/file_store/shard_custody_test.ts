@@ -5,6 +5,7 @@ import { generator } from "../../../test/kit/memory/crash_world.ts";
 import { FakeDisk } from "../../../test/kit/memory/fake_disk.ts";
 import type { QueueId } from "../envelope.ts";
 import type { QueueStore } from "../store.ts";
+import { ShardCustody } from "./shard_custody.ts";
 import { openFileStore } from "./file_store.ts";
 
 const DROPS = 6;
@@ -139,3 +140,24 @@ test(
   },
   600_000,
 );
+
+test("what cannot be moved keeps no other file in the custody of a shard that is gone", async () => {
+  const fake = new FakeDisk(generator(1));
+  for (const folder of ["/q", "/q/mine", "/q/gone"]) fake.makeDirectory(folder);
+  const ids = ["A", "B", "C"] as QueueId[];
+  for (const id of ids) await fake.create(`/q/gone/${id}`).sync();
+  // As the system answers for a folder that its owner has shut.
+  const rename = fake.rename.bind(fake);
+  fake.rename = (from, to) => {
+    if (from.endsWith("/A")) throw Object.assign(new Error("EACCES"), { code: "EACCES" });
+    rename(from, to);
+  };
+  const [mine, gone] = [new ShardCustody(fake, "/q/mine"), new ShardCustody(fake, "/q/gone")];
+  let told = 0;
+  mine.onLeft(() => told++);
+  for (let attempt = 0; attempt < 2; attempt++) {
+    expect(() => mine.adopt(gone, new Set(), (id) => id)).toThrow("EACCES");
+  }
+  expect([mine.left(), told]).toEqual([["B", "C"] as QueueId[], 2]);
+  expect(fake.list("/q/gone")).toEqual(["A"]);
+});

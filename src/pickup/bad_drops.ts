@@ -8,6 +8,7 @@ import {
   removeHanded,
 } from "../platform/file/handed_file.ts";
 import { systemErrorText } from "../platform/system_error.ts";
+import { dropFolder } from "./drop/drop_folder.ts";
 import type { BoundedWarnings } from "./bounded_warnings.ts";
 
 /** So many are kept, none of which takes more than so many bytes: what users can fill in this way has an end. */
@@ -22,12 +23,14 @@ export function badDropFolder(queueDirectory: string): string {
 /** Gets rid of what is no drop, says so once, and keeps some of it. */
 export class BadDrops {
   readonly #folder: string;
+  readonly #drops: string;
   readonly #warnings: BoundedWarnings;
   /** Folders that cannot be removed, when that was said last. */
   #stuck = 0;
 
   constructor(queueDirectory: string, warnings: BoundedWarnings) {
     this.#folder = badDropFolder(queueDirectory);
+    this.#drops = dropFolder(queueDirectory);
     this.#warnings = warnings;
   }
 
@@ -38,6 +41,7 @@ export class BadDrops {
     }dropped mail is not taken: ${why}`;
     try {
       const state = handedState(path);
+      if (state?.isFolder) return this.#warnings.say(`${what}; ${this.#rid(path, name)}`);
       const kept = typeof path === "string" && state?.isPlain === true && state.links === 1 &&
         state.taken <= LARGEST_KEPT &&
         this.#keep(path, name);
@@ -52,6 +56,13 @@ export class BadDrops {
     if (privateFolderCount(this.#folder) >= MOST_KEPT) return false;
     moveHanded(path, join(this.#folder, name));
     return true;
+  }
+
+  /** A folder that took a drop's place at the moment that was moved into custody: one with something in it is where its like are, again. */
+  #rid(path: string | Buffer, name: string): string {
+    if (this.removeFolder(path)) return "removed";
+    moveHanded(path, join(this.#drops, name));
+    return "put back";
   }
 
   /** A folder that somebody has put where drops are: answers whether it is gone. */

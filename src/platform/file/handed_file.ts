@@ -98,8 +98,8 @@ export function removeEmptyFolder(path: string | Buffer): boolean {
   }
 }
 
-/** Moves a file to another folder of ours. Throws the system's error. */
-export function moveHanded(from: string, to: string): void {
+/** Moves what has that name to another folder of ours. Throws the system's error. */
+export function moveHanded(from: string | Buffer, to: string): void {
   fs.renameSync(from, to);
 }
 

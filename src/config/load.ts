@@ -146,7 +146,11 @@ function withoutRepeats(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   const seen = new Map<string, Diagnostic>();
   for (const each of diagnostics) {
     const key = `${each.level} ${each.file} ${each.line} ${each.service} ${each.text}`;
-    if (!seen.has(key)) seen.set(key, each);
+    const before = seen.get(key);
+    if (before === undefined) seen.set(key, each);
+    else if (each.closes !== undefined) {
+      seen.set(key, { ...before, closes: [...new Set([...before.closes ?? [], ...each.closes])] });
+    }
   }
   return [...seen.values()];
 }

@@ -337,6 +337,11 @@ describe("what stops the start, of everything or of one service", () => {
     expect(errors("", { master })[0]).toContain("service smtp/inet");
   });
 
+  test("what stops one program stops each of its services", () => {
+    const master = `${DEFAULT_MASTER_CF}local2 unix - n n - - local\n`;
+    expect(stopped("mailbox_size_limit = 5\n", { master })).toEqual(["local/unix", "local2/unix"]);
+  });
+
   test("what stops one program stops its services, and the others serve", () => {
     const master =
       `${DEFAULT_MASTER_CF}two inet n - n - - smtpd -o smtpd_timeout=5s -o cleanup_service_name=other

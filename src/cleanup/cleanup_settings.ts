@@ -12,6 +12,7 @@ export const CLEANUP_PARAMETERS = [
   "always_bcc",
   "enable_long_queue_ids",
   "fold_long_headers",
+  "force_mime_input_conversion",
   "full_name_encoding_charset",
   "header_from_format",
   "header_address_token_limit",
@@ -51,6 +52,8 @@ export interface CleanupSettings {
   readonly headerSizeLimit: number;
   readonly hopcountLimit: number;
   readonly walkLimits: WalkLimits;
+  /** Declared 8-bit text becomes quoted-printable (force_mime_input_conversion). */
+  readonly convertsInput: boolean;
   readonly mimeRules: WantedRules;
   /** Kinds of mail made here that are checked too (internal_mail_filter_classes). */
   readonly checkedKinds: ReadonlySet<string>;
@@ -79,6 +82,7 @@ export function readCleanupSettings(settings: CleanupParameters): CleanupSetting
     headerSizeLimit: settings.header_size_limit,
     hopcountLimit: settings.hopcount_limit,
     walkLimits: walkLimits(settings, settings.line_length_limit),
+    convertsInput: settings.force_mime_input_conversion,
     mimeRules: readMimeRules(settings),
     checkedKinds: new Set(splitList(settings.internal_mail_filter_classes)),
     dropped: new Set(splitList(settings.message_drop_headers).map((name) => name.toLowerCase())),

@@ -4,7 +4,8 @@ import { isVerpDelimiters } from "../address/verp.ts";
 import { assertNever } from "../base/assert_never.ts";
 import { pauseWhenDue } from "../base/pause_when_due.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
-import { type MimeEvent, MimeWalker } from "../message/mime_walker.ts";
+import { ConvertingWalker, type Walker } from "../message/converting_walker.ts";
+import { type MimeEvent, MimeWalker, type WalkLimits } from "../message/mime_walker.ts";
 import type { Envelope, Recipient } from "../queue/envelope.ts";
 import { classed, defer, type Reply } from "../smtp/reply.ts";
 import type { Committed, IncomingMessage, LateChanges, Submission } from "./cleanup.ts";
@@ -36,7 +37,7 @@ export class Incoming implements IncomingMessage {
   /** Those that look at the body. */
   readonly #readers: readonly Stage[];
   /** Undefined once all that comes is body that nobody looks at. */
-  #walker: MimeWalker | undefined;
+  #walker: Walker | undefined;
   /** Content so far as it came, without what is added here. */
   #size = 0;
   #isStarted = false;
@@ -45,17 +46,21 @@ export class Incoming implements IncomingMessage {
   constructor(context: CleanupContext, submission: Submission) {
     this.#context = context;
     this.#submission = submission;
-    const { headerLineLimit } = context.settings;
+    const { headerLineLimit, convertsInput, walkLimits } = context.settings;
     this.#message = new MessageDraft(submission, context.store.draft(submission.id), headerLineLimit);
     this.#stages = stagesFor(context, submission, this.#message);
     this.#readers = this.#stages.filter(({ body, looksInto }) =>
       body !== undefined || looksInto !== undefined
     );
-    this.#walker = new MimeWalker({
+    this.#walker = convertsInput ? new ConvertingWalker(walkLimits) : this.#plainWalker(walkLimits);
+  }
+
+  #plainWalker(limits: WalkLimits): MimeWalker {
+    return new MimeWalker({
       lineEnd: "\r\n",
       structure: this.#readers.some(({ looksInto }) => looksInto?.parts),
       wholeLines: this.#readers.some(({ looksInto }) => looksInto?.lines),
-      limits: context.settings.walkLimits,
+      limits,
     });
   }
 
@@ -66,8 +71,7 @@ export class Incoming implements IncomingMessage {
   write(bytes: Uint8Array): MaybeAsync<void> {
     this.#size += bytes.length;
     if (this.#isOver) return;
-    const limit = this.#context.settings.messageSizeLimit;
-    if (limit > 0 && this.#size > limit) return this.#outgrown();
+    if (this.#isTooBig) return this.#outgrown();
     const buffer = Buffer.isBuffer(bytes)
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -82,6 +86,13 @@ export class Incoming implements IncomingMessage {
     return refusal === undefined || refusal.code < 500;
   }
 
+  /** What is converted grows. */
+  get #isTooBig(): boolean {
+    const { messageSizeLimit: limit, convertsInput } = this.#context.settings;
+    const size = convertsInput ? Math.max(this.#size, this.#message.bodySize) : this.#size;
+    return limit > 0 && size > limit;
+  }
+
   /** The rest is not looked at: smtpd(8) says so once. */
   #outgrown(): void {
     const { id, origin } = this.#submission;
@@ -90,12 +101,12 @@ export class Incoming implements IncomingMessage {
     this.#message.refuse(TOO_BIG);
   }
 
-  #walk(walker: MimeWalker, bytes: Buffer): MaybeAsync<void> {
+  #walk(walker: Walker, bytes: Buffer): MaybeAsync<void> {
     return then(this.#start(walker), () => this.#takeAll(walker.push(bytes), 0));
   }
 
   /** The header fields put on top go the way of all others. */
-  #start(walker: MimeWalker): MaybeAsync<void> {
+  #start(walker: Walker): MaybeAsync<void> {
     if (this.#isStarted) return;
     this.#isStarted = true;
     return this.#takeAll(walker.beginContent(toBytesText(this.#submission.prepend.join(""))), 0);
@@ -165,7 +176,7 @@ export class Incoming implements IncomingMessage {
 
   #endHeader(): MaybeAsync<void> {
     this.#inBody = true;
-    if (this.#readers.length === 0) this.#walker = undefined;
+    if (this.#readers.length === 0 && !this.#context.settings.convertsInput) this.#walker = undefined;
     return this.#each((stage) => stage.headerEnd?.(), 0);
   }
 
@@ -184,7 +195,10 @@ export class Incoming implements IncomingMessage {
     const taken = walker === undefined || this.#isOver
       ? undefined
       : then(this.#start(walker), () => this.#takeAll(walker.end(), 0));
-    return then(taken, () => this.#each((stage) => stage.end?.(), 0));
+    return then(taken, () => {
+      if (!this.#message.isOver && this.#isTooBig) this.#outgrown();
+      return this.#each((stage) => stage.end?.(), 0);
+    });
   }
 
   async commit(late: LateChanges = {}): Promise<Committed> {

@@ -298,6 +298,54 @@ test("a message that is nested more deeply than checks look into is refused", as
   expect((await take({ mime_nesting_limit: "3" }, content)).committed.is).toBe("queued");
 });
 
+const EIGHT_BIT = "Content-Transfer-Encoding: 8bit\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n" +
+  "--a\r\nContent-Transfer-Encoding: 8bit\r\n\r\ngr\xc3\xbc\xc3\x9fe\r\n--a\r\n\r\nna\xefve\r\n--a--\r\n";
+
+test("force_mime_input_conversion: what declares itself 8bit is quoted-printable before checks see it", async () => {
+  const main = {
+    force_mime_input_conversion: "yes",
+    header_checks: "regexp:{{/^(Content-Tr.*)/ WARN}}",
+    mime_header_checks: "regexp:{{/^(Content-Tr.*)/ WARN}}",
+    body_checks: "regexp:{{/gr/ WARN}}",
+  };
+  const { text, log } = await take(main, EIGHT_BIT);
+  expect(text).toEndWith(
+    "\r\n\r\n--a\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\ngr=C3=BC=C3=9Fe\r\n--a\r\n\r\nna\xefve\r\n--a--\r\n",
+  );
+  expect(text).toContain(
+    "\r\nContent-Type: multipart/mixed; boundary=a\r\nContent-Transfer-Encoding: 7bit\r\n",
+  );
+  const seen = log.flatMap((line) => /warning: (.*) from local;/.exec(line)?.[1] ?? []);
+  expect(seen).toEqual([
+    "header Content-Transfer-Encoding: 7bit",
+    "header Content-Transfer-Encoding: quoted-printable",
+    "body gr=C3=BC=C3=9Fe",
+  ]);
+  expect((await take({ force_mime_input_conversion: "yes" }, EIGHT_BIT)).text).toBe(text);
+  expect((await take({}, EIGHT_BIT)).text).toEndWith(EIGHT_BIT.slice(EIGHT_BIT.indexOf("\r\n\r\n")));
+});
+
+test("force_mime_input_conversion: what outgrows message_size_limit by it is refused", async () => {
+  const long = `Content-Transfer-Encoding: 8bit\r\n\r\n${"\xe9".repeat(500)}\r\n`;
+  const main = { message_size_limit: "1000" };
+  expect((await take(main, long)).committed.is).toBe("queued");
+  expect((await take({ ...main, force_mime_input_conversion: "yes" }, long)).committed).toMatchObject({
+    is: "refused",
+    reply: { code: 552, status: "5.3.4" },
+  });
+});
+
+test("force_mime_input_conversion: where the content is cut makes no difference", async () => {
+  const main = { force_mime_input_conversion: "yes" };
+  const whole = (await take(main, EIGHT_BIT)).text;
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat(EIGHT_BIT.length), { maxLength: 6 }), async (cuts) => {
+      expect((await take(main, EIGHT_BIT, cuts)).text).toBe(whole);
+    }),
+    { numRuns: 50 },
+  );
+});
+
 test("after PASS nothing more is looked at; HOLD is logged once", async () => {
   const passed = await take(
     { header_checks: "regexp:{{/^A/ PASS}, {/^B/ REJECT}}" },

@@ -224,6 +224,11 @@ export class MessageDraft implements MessageEdits {
     return this.#head.bytes;
   }
 
+  /** Bytes of body that have gone to the store. */
+  get bodySize(): number {
+    return this.#draft.size;
+  }
+
   /** Bytes of head and body, whose last ones have come. */
   get size(): number {
     return this.#head.size + this.#draft.size;

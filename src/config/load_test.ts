@@ -359,6 +359,10 @@ mine unix - - n - - nosuch\n`.replace(/^two/m, "26");
       "smtp/inet",
       ...["pickup/unix", "qmgr/unix", "rewrite/unix", "verify/unix", "26/inet"],
     ]);
+    expect(without(of("force_mime_input_conversion = yes\n"))).toEqual([]);
+    expect(without(of("disable_mime_input_processing = yes\nforce_mime_input_conversion = yes\n"))).toEqual(
+      without(of("hopcount_limit = x\n")),
+    );
     expect(without(of("anvil_rate_time_unit = x\n"))).toEqual([]);
     expect(without(of("address_verify_sender = @x\n"))).toEqual(["verify/unix"]);
     expect(of("soft_bounce = x\n")).toEqual(["all"]);

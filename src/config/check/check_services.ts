@@ -3,6 +3,7 @@ import type { Diagnostic } from "../syntax/diagnostic.ts";
 import { checkRelayGuard, checkRestrictionLists } from "./check_restrictions.ts";
 import { checkGateway } from "./check_gateway.ts";
 import { checkMailboxLimit } from "./check_mailbox_limits.ts";
+import { checkMimeSettings } from "./check_mime_settings.ts";
 import { textOf } from "./check_main.ts";
 import { checkValues } from "./check_values.ts";
 import { closing, narrowedTo } from "./closings.ts";
@@ -96,6 +97,7 @@ export function checkService(master: MasterCf, scoped: ScopedService, checkLists
       narrowedTo(scoped, each)
     ),
     ...checkMailboxLimit(scoped),
+    ...checkMimeSettings(scoped),
     ...checkProbeSender(scoped),
   ];
   if (listensForMail(scoped)) {

@@ -131,7 +131,6 @@ export const ABSENCE: Readonly<Record<Absent, Absence>> = {
   fast_flush_refresh_time: NO_FLUSH_LOGS,
   fault_injection_code: MOOT,
   flush_service_name: MOOT,
-  force_mime_input_conversion: MIME_AS_IT_COMES,
   fork_attempts: MOOT,
   fork_delay: MOOT,
   hash_queue_depth: MOOT,

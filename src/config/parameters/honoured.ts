@@ -141,6 +141,7 @@ export const HONOURED = [
   "fallback_transport_maps",
   "fast_flush_domains",
   "fold_long_headers",
+  "force_mime_input_conversion",
   "forward_expansion_filter",
   "forward_path",
   "frozen_delivered_to",

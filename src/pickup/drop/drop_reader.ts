@@ -14,6 +14,8 @@ import {
   LONGEST,
   MAGIC,
   MOST_RECIPIENTS,
+  PIECE,
+  SMALL_PIECES,
 } from "./drop_records.ts";
 
 /** A file as it is read: its owner may change it meanwhile, and whatever comes of that is a defect or his own message. */
@@ -45,6 +47,10 @@ interface FoundRecord {
 const KINDS = new Map<number, KindName>(
   Object.entries(KIND).map(([name, letter]) => [letter, name as KindName]),
 );
+
+function areTooMany(pieces: number, size: number): boolean {
+  return pieces > SMALL_PIECES + size / PIECE;
+}
 
 /** The largest record fits, so that no record is read in parts. */
 const WINDOW = HEAD_LENGTH + LONGEST.content;
@@ -103,15 +109,17 @@ export class DropReader {
 
   async #rest(from: number): Promise<Omit<DropSummary, "envelope"> | DropDefect> {
     const recipients: DropRecipient[] = [];
-    let [at, size] = [from, 0];
+    let [at, size, pieces] = [from, 0, 0];
     for (;;) {
       const found = await this.#record(at);
       if (found instanceof DropDefect) return found;
       at = found.at + found.length;
       if (found.kind === "envelope") return new DropDefect("a second envelope");
       if (found.kind === "end") return await this.#atEnd(found, recipients, size);
-      if (found.kind === "content") size += found.length;
-      else {
+      if (found.kind === "content") {
+        size += found.length;
+        if (areTooMany(++pieces, size)) return new DropDefect("its content is in too many pieces");
+      } else {
         const recipient = await this.#json(found, dropRecipient);
         if (recipient instanceof DropDefect) return recipient;
         if (recipients.push(recipient) > MOST_RECIPIENTS) {
@@ -140,7 +148,7 @@ export class DropReader {
    * of it counts before.
    */
   async *content({ end }: DropSummary): AsyncGenerator<Buffer, DropDefect | undefined> {
-    let [at, size, crc] = [MAGIC.length, 0, 0];
+    let [at, size, crc, pieces] = [MAGIC.length, 0, 0, 0];
     while (size < end.size) {
       const found = await this.#record(at);
       if (found instanceof DropDefect) return found;
@@ -148,7 +156,7 @@ export class DropReader {
       if (found.kind === "end") break;
       if (found.kind !== "content") continue;
       const piece = await this.#bytes(found.at, found.length);
-      if (piece.length < found.length) break;
+      if (piece.length < found.length || areTooMany(++pieces, size)) break;
       size += piece.length;
       crc = crc32(piece, crc);
       yield piece;

@@ -21,6 +21,12 @@ export const LONGEST: { readonly [Name in KindName]: number } = {
   end: 1024,
 };
 
+/**
+ * Content may be in so many pieces, however small, and in so many more as it has times so many bytes: each costs the reader about as much
+ * as some kilobytes do, and others' mail waits meanwhile.
+ */
+export const [SMALL_PIECES, PIECE] = [10_000, 4096] as const;
+
 /** What pickup holds in memory of a message at a time. */
 export const MOST_RECIPIENTS = 100_000;
 

@@ -3,9 +3,17 @@ import fs from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
+import { crc32 } from "../../platform/checksum.ts";
 import { dropFolder, isDropName } from "./drop_folder.ts";
 import { DropDefect, DropReader, type DropSource, type DropSummary } from "./drop_reader.ts";
-import { type DropEnvelope, type DropRecipient, MAGIC, printHead, printRecord } from "./drop_records.ts";
+import {
+  type DropEnvelope,
+  type DropRecipient,
+  MAGIC,
+  printHead,
+  printRecord,
+  SMALL_PIECES,
+} from "./drop_records.ts";
 import { writeDrop } from "./drop_writer.ts";
 
 let queue: string;
@@ -211,6 +219,29 @@ test("whatever bytes a file has, and whatever its owner does to it meanwhile, re
     });
     if (defect === undefined) expect(content.length).toBe((summary as DropSummary).end.size);
   }));
+});
+
+test("content that was written in small pieces is not kept in them, and no drop is taken that is", async () => {
+  const writer = writeDrop(queue, { time: 1 });
+  writer.recipient({ address: "carl" });
+  const [line, count] = [Buffer.from("a line of text\n"), 30_000];
+  for (let k = 0; k < count; k++) writer.content(line);
+  writer.finish();
+  const { bytes } = takeDrop();
+  expect(bytes.length).toBeLessThan(line.length * count + 400);
+  expect((await read(memory(bytes))).content.toString()).toBe(line.toString().repeat(count));
+
+  const drop = (pieces: number) =>
+    Buffer.concat([
+      MAGIC,
+      printRecord("envelope", { time: 1 }),
+      Buffer.alloc(6 * pieces, Buffer.concat([printHead("content", 1), Buffer.from("a")])),
+      printRecord("end", { recipients: 0, size: pieces, crc: crc32(Buffer.alloc(pieces, "a")) }),
+    ]);
+  expect((await read(memory(drop(SMALL_PIECES)))).defect).toBeUndefined();
+  expect((await read(memory(drop(SMALL_PIECES + 100)))).defect?.why).toBe(
+    "its content is in too many pieces",
+  );
 });
 
 test("what no reader would take is not written", () => {

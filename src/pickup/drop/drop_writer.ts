@@ -49,6 +49,9 @@ class Drop implements DropWriter {
   #recipients = 0;
   #size = 0;
   #crc = 0;
+  /** Content that is no record yet: who writes line by line shall not make a record of each. */
+  #piece: Buffer | undefined;
+  #pieceSize = 0;
 
   constructor(file: NewFile, envelope: DropEnvelope) {
     this.#file = file;
@@ -76,17 +79,29 @@ class Drop implements DropWriter {
   }
 
   content(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; at += LONGEST.content) {
+    for (let at = 0; at < bytes.length;) {
+      const piece = this.#piece ??= Buffer.allocUnsafeSlow(LONGEST.content);
+      const some = bytes.subarray(at, at + piece.length - this.#pieceSize);
       // Copied: who reads into one buffer again and again may go on.
-      const piece = Buffer.from(bytes.subarray(at, at + LONGEST.content));
-      this.#put(printHead("content", piece.length));
-      this.#put(piece);
-      this.#crc = crc32(piece, this.#crc);
-      this.#size += piece.length;
+      piece.set(some, this.#pieceSize);
+      at += some.length;
+      this.#pieceSize += some.length;
+      if (this.#pieceSize === piece.length) this.#endPiece();
     }
+    this.#crc = crc32(bytes, this.#crc);
+    this.#size += bytes.length;
+  }
+
+  #endPiece(): void {
+    if (this.#piece === undefined) return;
+    const piece = this.#piece.subarray(0, this.#pieceSize);
+    [this.#piece, this.#pieceSize] = [undefined, 0];
+    this.#put(printHead("content", piece.length));
+    this.#put(piece);
   }
 
   finish(): void {
+    this.#endPiece();
     this.#put(printRecord("end", { recipients: this.#recipients, size: this.#size, crc: this.#crc }));
     this.#flush();
     this.#file.finish(WHOLE_MODE);

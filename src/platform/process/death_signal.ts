@@ -22,11 +22,21 @@ export function adoptOrphans(): void {
 
 /** Runs `work`, and restores the signal that this process gets when its parent dies: a change of its user takes it away (prctl(2)). */
 export function keepingDeathSignal<T>(work: () => T): T {
-  const before = new Int32Array(1);
-  (questions ??= openToAsk()).prctl(PR_GET_PDEATHSIG, before);
+  const before = deathSignal();
   try {
     return work();
   } finally {
-    if (before[0] !== 0) set(PR_SET_PDEATHSIG, before[0]!);
+    if (before !== 0) set(PR_SET_PDEATHSIG, before);
   }
+}
+
+/** 0 for none, and where the system cannot be asked. */
+function deathSignal(): number {
+  const signal = new Int32Array(1);
+  try {
+    (questions ??= openToAsk()).prctl(PR_GET_PDEATHSIG, signal);
+  } catch {
+    return 0;
+  }
+  return signal[0]!;
 }

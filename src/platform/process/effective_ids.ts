@@ -1,3 +1,5 @@
+import { keepingDeathSignal } from "./death_signal.ts";
+
 /**
  * Runs `work` with another user's and group's rights, when this process is root; otherwise just runs it. Files made inside
  * belong to that user (postmap(1) without -o).
@@ -5,16 +7,18 @@
 export function asOwner<T>(uid: number, gid: number, work: () => T): T {
   const own = { uid: process.geteuid!(), gid: process.getegid!(), groups: process.getgroups!() };
   if (own.uid !== 0 || (uid === 0 && gid === own.gid)) return work();
-  process.setgroups!([gid]);
-  process.setegid!(gid);
-  process.seteuid!(uid);
-  try {
-    return work();
-  } finally {
-    process.seteuid!(own.uid);
-    process.setegid!(own.gid);
-    process.setgroups!(own.groups);
-  }
+  return keepingDeathSignal(() => {
+    process.setgroups!([gid]);
+    process.setegid!(gid);
+    process.seteuid!(uid);
+    try {
+      return work();
+    } finally {
+      process.seteuid!(own.uid);
+      process.setegid!(own.gid);
+      process.setgroups!(own.groups);
+    }
+  });
 }
 
 /** Whether this process has rights of another user or group than who called it (set-user-ID and set-group-ID programs). */

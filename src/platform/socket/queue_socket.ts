@@ -3,7 +3,6 @@ import type { HeldFolder } from "../file/held_folder.ts";
 import { holdFolder } from "../file/held_folder.ts";
 import { giveFolder } from "../file/own_folder.ts";
 import { mastersWay } from "../file/walk_rules.ts";
-import { keepingDeathSignal } from "../process/death_signal.ts";
 import { asOwner } from "../process/effective_ids.ts";
 import type { Identity } from "../process/spawn.ts";
 import { openUnixListener } from "./unix_listener.ts";
@@ -39,7 +38,7 @@ export function openQueueSocket(place: QueueSocketPlace, { uid, gid }: Identity)
   const within = <T>(work: (folder: HeldFolder) => T): T => {
     const held = holdFolder(path, { mayUse: mastersWay(uid) });
     try {
-      return keepingDeathSignal(() => asOwner(uid, gid, () => work(held)));
+      return asOwner(uid, gid, () => work(held));
     } finally {
       held.close();
     }

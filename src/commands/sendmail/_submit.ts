@@ -3,6 +3,7 @@ import type { WalkLimits } from "../../message/mime_walker.ts";
 import { type DropWriter, writeDrop } from "../../pickup/drop/drop_writer.ts";
 import type { DropEnvelope } from "../../pickup/drop/drop_records.ts";
 import { standardInputAsItComes } from "../../platform/process/standard_input.ts";
+import { every } from "../../platform/timer.ts";
 import { errorCode, systemErrorText } from "../../platform/system_error.ts";
 import { readAddressList } from "../../rewrite/address_list.ts";
 import { SendmailFault } from "./_complaints.ts";
@@ -88,6 +89,9 @@ function probe(sender: string, recipients: readonly string[]): string {
   return `${from}Subject: probe\n${to}`;
 }
 
+/** A drop that is being written is touched so often, in milliseconds. */
+const KEEP = 3_600_000;
+
 /** Copies standard input into the drop; answers whom its header names, if they shall get it. */
 async function copyContent(drop: DropWriter, call: SubmissionCall): Promise<readonly string[]> {
   const { settings } = call.configuration;
@@ -107,9 +111,15 @@ async function copyContent(drop: DropWriter, call: SubmissionCall): Promise<read
     header?.push(bytes);
     writing(() => drop.content(bytes));
   };
-  for await (const bytes of reading(standardInputAsItComes())) {
-    put(content.push(bytes));
-    if (content.isOver) break;
+  // A program may be silent for days, such as a job of cron's whose output we are.
+  const cancel = every(KEEP, () => drop.keep());
+  try {
+    for await (const bytes of reading(standardInputAsItComes())) {
+      put(content.push(bytes));
+      if (content.isOver) break;
+    }
+  } finally {
+    cancel();
   }
   put(content.end());
   return header?.addresses() ?? [];

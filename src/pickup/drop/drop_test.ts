@@ -4,7 +4,8 @@ import os from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { crc32 } from "../../platform/checksum.ts";
-import { dropFolder, isDropName } from "./drop_folder.ts";
+import { until } from "../../../test/kit/waiting.ts";
+import { dropFolder, isDropName, UNFINISHED_MODE } from "./drop_folder.ts";
 import { DropDefect, DropReader, type DropSource, type DropSummary } from "./drop_reader.ts";
 import {
   type DropEnvelope,
@@ -219,6 +220,27 @@ test("whatever bytes a file has, and whatever its owner does to it meanwhile, re
     });
     if (defect === undefined) expect(content.length).toBe((summary as DropSummary).end.size);
   }));
+});
+
+test("a drop that was taken away while it was written is not finished", () => {
+  const folder = dropFolder(queue);
+  const writer = writeDrop(queue, { time: 1 });
+  writer.content(Buffer.from("text"));
+  const [name] = fs.readdirSync(folder);
+  fs.renameSync(join(folder, name!), join(queue, "elsewhere"));
+  expect(() => writer.finish()).toThrow("ESTALE");
+  expect(fs.readdirSync(folder)).toEqual([]);
+  expect(fs.statSync(join(queue, "elsewhere")).mode & 0o7777).toBe(UNFINISHED_MODE);
+});
+
+test("who is still writing can say so", async () => {
+  const writer = writeDrop(queue, { time: 1 });
+  const [name] = fs.readdirSync(dropFolder(queue));
+  const changed = () => fs.statSync(join(dropFolder(queue), name!)).ctimeMs;
+  const before = changed();
+  await until("a later time", () => (writer.keep(), changed() > before));
+  writer.discard();
+  writer.keep();
 });
 
 test("content that was written in small pieces is not kept in them, and no drop is taken that is", async () => {

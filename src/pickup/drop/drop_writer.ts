@@ -24,6 +24,8 @@ export interface DropWriter {
   recipient(recipient: DropRecipient): void;
   /** The next bytes of content, as Unix has it: a line ends in LF alone, and dots are not doubled. */
   content(bytes: Uint8Array): void;
+  /** Says that it goes on: what is not finished, and has not changed for a day, is taken away. */
+  keep(): void;
   /** The message is the mail system's when this has returned: it is durable. */
   finish(): void;
   /** Leaves nothing behind. Harmless after `finish`. */
@@ -98,6 +100,10 @@ class Drop implements DropWriter {
     [this.#piece, this.#pieceSize] = [undefined, 0];
     this.#put(printHead("content", piece.length));
     this.#put(piece);
+  }
+
+  keep(): void {
+    this.#file.touch();
   }
 
   finish(): void {

@@ -7,7 +7,9 @@ const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 export interface NewFile {
   /** Adds all of the bytes. */
   write(bytes: Uint8Array): void;
-  /** Gives it that mode, whatever the umask is, and resolves the matter with the disk: content, mode and name are durable after it. */
+  /** Gives it new times, as a write does, if that can be. */
+  touch(): void;
+  /** Gives it that mode, whatever the umask is, and resolves the matter with the disk: content, mode and name are durable after it. ESTALE where somebody has taken it away. */
   finish(mode: number): void;
   /** Takes it away again, as long as it is not finished. */
   discard(): void;
@@ -35,14 +37,24 @@ export function makeNewFile(folder: string, name: string, mode: number): NewFile
         done += wrote;
       }
     },
+    touch() {
+      if (isOver) return;
+      try {
+        fs.futimesSync(fd, new Date(), new Date());
+      } catch { /* what is wrong shows when it is written to */ }
+    },
     finish: (whole) =>
       end(() => {
         try {
+          const named = fs.lstatSync(path, { throwIfNoEntry: false });
+          if (named?.ino !== fs.fstatSync(fd).ino) {
+            throw Object.assign(new Error("ESTALE: stale file handle"), { code: "ESTALE" });
+          }
           fs.fchmodSync(fd, whole);
           // A file system syncs the entry of a file that is new with it (ext4, xfs, btrfs): its folder cannot be opened here.
           fs.fsyncSync(fd);
         } catch (error) {
-          fs.unlinkSync(path);
+          fs.rmSync(path, { force: true });
           throw error;
         }
       }),

@@ -1,111 +1,37 @@
 // Real filters from Debian before our smtpd: OpenDKIM signs and verifies, rspamd refuses spam.
 import { expect } from "bun:test";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { spawnSync } from "node:child_process";
-import { freePort } from "../../kit/server.ts";
+import { type DebianFilters, debianFilters } from "../../kit/servers/debian_filters.ts";
 import { type MailSystem, startMailSystem } from "../../kit/servers/mail_system.ts";
-import { reachable } from "../../kit/servers/reachable.ts";
 import { type SmtpPeer, startSmtpPeer } from "../../kit/servers/smtp_peer.ts";
-import { spawnTied } from "../../kit/servers/tied_child.ts";
 import { sendMessage } from "../../kit/talk.ts";
 import { withPeers } from "../../kit/peers.ts";
 import { until } from "../../kit/waiting.ts";
 
-const { afterAll, beforeAll, test } = withPeers(import.meta.path, "opendkim", "rspamd", "root");
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "opendkim", "openssl", "rspamd", "root");
 
 const SERVICES = ["2601", "2602", "2603", "2604", "2605"] as const;
-const children: { kill(): void }[] = [];
-let directory: string;
+let filters: DebianFilters;
 let sink: SmtpPeer;
 let system: MailSystem;
 
-function start(program: string, ...args: readonly string[]): void {
-  const child = spawnTied(program, args, { stdio: ["ignore", "ignore", "ignore"] });
-  children.push({ kill: () => void child.kill("SIGKILL") });
-}
-
-/** A key of example.org's, and the public half where the verifier looks for it. */
-function makeKey(): void {
-  spawnSync("openssl", ["genrsa", "-out", join(directory, "key.pem"), "2048"]);
-  const { stdout } = spawnSync("openssl", [
-    "rsa",
-    "-in",
-    join(directory, "key.pem"),
-    "-pubout",
-    "-outform",
-    "DER",
-  ]);
-  const record = `sel._domainkey.example.org v=DKIM1; k=rsa; p=${stdout.toString("base64")}\n`;
-  writeFileSync(join(directory, "public"), record);
-  chmodSync(join(directory, "key.pem"), 0o600);
-}
-
-async function startDkim(mode: "s" | "v", lines: string): Promise<number> {
-  const port = await freePort();
-  const file = join(directory, `dkim-${mode}.conf`);
-  writeFileSync(
-    file,
-    `RequireSafeKeys no\nMode ${mode}\nSocket inet:${port}@127.0.0.1\nSyslog no\nUserID root\nCanonicalization relaxed/simple\n${lines}`,
-  );
-  start("/usr/sbin/opendkim", "-f", "-x", file);
-  await reachable(port);
-  return port;
-}
-
-async function startRspamd(): Promise<number> {
-  const port = await freePort();
-  const file = join(directory, "rspamd.conf");
-  writeFileSync(
-    file,
-    `.include "/etc/rspamd/common.conf"
-options { pidfile = "${directory}/rspamd.pid"; dns { nameserver = ["127.0.0.1:1"]; timeout = 0.1s; retransmits = 1; } }
-logging { type = "console"; level = "error"; }
-worker "normal" { enabled = false; }
-worker "controller" { enabled = false; }
-worker "rspamd_proxy" {
-  bind_socket = "127.0.0.1:${port}";
-  milter = yes;
-  count = 1;
-  upstream "local" { default = yes; self_scan = yes; }
-}
-`,
-  );
-  start(
-    "/usr/bin/rspamd",
-    "-f",
-    "-i",
-    "-c",
-    file,
-    "--var",
-    `DBDIR=${directory}`,
-    "--var",
-    `RUNDIR=${directory}`,
-  );
-  await reachable(port);
-  return port;
-}
-
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), "mta-filters-"));
-  chmodSync(directory, 0o755);
-  makeKey();
+  filters = debianFilters();
   sink = await startSmtpPeer();
-  const signer = await startDkim(
-    "s",
-    `Domain example.org\nSelector sel\nKeyFile ${directory}/key.pem\nInternalHosts 127.0.0.1\n`,
-  );
-  const verifier = await startDkim("v", `TestPublicKeys ${directory}/public\nAuthservID mail.example.com\n`);
-  const rspamd = await startRspamd();
+  const [signer, verifier, rspamd] = [
+    await filters.signer(),
+    await filters.verifier(),
+    await filters.rspamd(),
+  ];
   const milters = {
-    2601: `inet:127.0.0.1:${signer},inet:127.0.0.1:${verifier}`,
-    2602: `inet:127.0.0.1:${rspamd}`,
-    2603: `inet:127.0.0.1:${signer}`,
-    2604: `inet:127.0.0.1:${signer} -o cleanup_service_name=unfolded`,
-    2605: `inet:127.0.0.1:${verifier}`,
+    2601: `${signer},${verifier}`,
+    2602: rspamd,
+    2603: signer,
+    2604: `${signer} -o cleanup_service_name=unfolded`,
+    2605: verifier,
   };
-  writeFileSync(join(directory, "main.cf"), "");
+  writeFileSync(join(filters.directory, "main.cf"), "");
   system = await startMailSystem(
     {
       compatibility_level: "3.6",
@@ -118,7 +44,7 @@ beforeAll(async () => {
       smtpd_peername_lookup: "no",
       relayhost: `[127.0.0.1]:${sink.port}`,
     },
-    directory,
+    filters.directory,
     SERVICES.map((name) => `${name} inet n - n - - smtpd -o smtpd_milters=${milters[name]}\n`).join("") +
       "unfolded unix n - n - 0 cleanup -o fold_long_headers=no\n",
   );
@@ -127,9 +53,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await system?.stop();
   await sink?.close();
-  for (const child of children) child.kill();
-  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
-});
+  await filters?.stop();
+}, 120_000);
 
 const mail = (body: string) => ({
   from: "a@example.org",

@@ -1,0 +1,190 @@
+// Milters of Debian's packages, each with a configuration of the test's, on loopback; they need root.
+import { type ChildProcess, spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "../server.ts";
+import { until } from "../waiting.ts";
+import { endOf } from "./ending.ts";
+import { answers, reachable } from "./reachable.ts";
+import { spawnTied } from "./tied_child.ts";
+
+/** Starts filters; each answers its name for `smtpd_milters`. */
+export interface DebianFilters {
+  /** For what else a test keeps; goes at the end. */
+  readonly directory: string;
+  /** OpenDKIM that signs mail from example.org. */
+  signer(): Promise<string>;
+  /** OpenDKIM that knows example.org's key and writes Authentication-Results as mail.example.com. */
+  verifier(): Promise<string>;
+  /** OpenDMARC that believes mail.example.com's Authentication-Results and asks the name server at this address (port 53). */
+  dmarc(nameServer: string): Promise<string>;
+  rspamd(): Promise<string>;
+  /** spamass-milter with a spamd of its own that makes local tests, those of `rules` too; from a score of 15 mail is refused. */
+  spamassassin(rules: readonly string[]): Promise<string>;
+  /** clamav-milter with a clamd of its own that knows nothing but these words; mail that has one is held. */
+  clamav(signatures: Readonly<Record<string, string>>): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** Starts programs whose files are in this directory. */
+interface Launcher {
+  readonly directory: string;
+  start(program: string, ...args: readonly string[]): void;
+  write(name: string, text: string): string;
+}
+
+/** Filters to come, in a directory of theirs. */
+export function debianFilters(): DebianFilters {
+  const directory = mkdtempSync(join(tmpdir(), "mta-filters-"));
+  chmodSync(directory, 0o755);
+  const children: ChildProcess[] = [];
+  const launcher: Launcher = {
+    directory,
+    start(program, ...args) {
+      children.push(spawnTied(program, args, { stdio: "ignore", env: { ...process.env, HOME: directory } }));
+    },
+    write(name, text) {
+      writeFileSync(join(directory, name), text);
+      return join(directory, name);
+    },
+  };
+  let key: Key | undefined;
+  const keyOfExample = () => key ??= makeKey(directory);
+  return {
+    directory,
+    signer() {
+      const { secret } = keyOfExample();
+      return opendkim(
+        launcher,
+        "s",
+        `Domain example.org\nSelector sel\nKeyFile ${secret}\nInternalHosts 127.0.0.1\n`,
+      );
+    },
+    verifier: () =>
+      opendkim(launcher, "v", `TestPublicKeys ${keyOfExample().known}\nAuthservID mail.example.com\n`),
+    dmarc: (nameServer) => opendmarc(launcher, nameServer),
+    rspamd: () => rspamd(launcher),
+    spamassassin: (rules) => spamassassin(launcher, rules),
+    clamav: (signatures) => clamav(launcher, signatures),
+    async stop() {
+      // By SIGTERM: they end what they have started themselves.
+      try {
+        await Promise.all(children.map(endOf));
+      } finally {
+        rmSync(directory, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+interface Key {
+  readonly secret: string;
+  /** The public half, as TestPublicKeys has it. */
+  readonly known: string;
+}
+
+function makeKey(directory: string): Key {
+  const [secret, known] = [join(directory, "key.pem"), join(directory, "public")];
+  spawnSync("openssl", ["genrsa", "-out", secret, "2048"]);
+  const { stdout } = spawnSync("openssl", ["rsa", "-in", secret, "-pubout", "-outform", "DER"]);
+  writeFileSync(known, `sel._domainkey.example.org v=DKIM1; k=rsa; p=${stdout.toString("base64")}\n`);
+  chmodSync(secret, 0o600);
+  return { secret, known };
+}
+
+async function listening(port: number): Promise<string> {
+  await reachable(port);
+  return `inet:127.0.0.1:${port}`;
+}
+
+async function opendkim(launcher: Launcher, mode: "s" | "v", lines: string): Promise<string> {
+  const port = await freePort();
+  const file = launcher.write(
+    `dkim-${mode}.conf`,
+    `RequireSafeKeys no\nMode ${mode}\nSocket inet:${port}@127.0.0.1\nSyslog no\nUserID root\nCanonicalization relaxed/simple\n${lines}`,
+  );
+  launcher.start("/usr/sbin/opendkim", "-f", "-x", file);
+  return await listening(port);
+}
+
+/** Its resolver is the C library's: it runs with a resolv.conf of its own. */
+async function opendmarc(launcher: Launcher, nameServer: string): Promise<string> {
+  const port = await freePort();
+  const resolver = launcher.write("resolv.conf", `nameserver ${nameServer}\noptions timeout:10 attempts:2\n`);
+  // Without a list of its own it leaves mail of 127.0.0.1 alone.
+  const ignored = launcher.write("ignored", "192.0.2.99\n");
+  const file = launcher.write(
+    "dmarc.conf",
+    `Socket inet:${port}@127.0.0.1\nSyslog no\nIgnoreHosts ${ignored}\nAuthservID mail.example.com\n` +
+      "TrustedAuthservIDs mail.example.com\nRejectFailures yes\nSPFIgnoreResults yes\nDNSTimeout 30\n",
+  );
+  const script = 'mount --bind "$1" /etc/resolv.conf && exec /usr/sbin/opendmarc -f -c "$2"';
+  launcher.start("/usr/bin/unshare", "-m", "sh", "-c", script, "sh", resolver, file);
+  return await listening(port);
+}
+
+async function rspamd(launcher: Launcher): Promise<string> {
+  const port = await freePort();
+  const { directory } = launcher;
+  const file = launcher.write(
+    "rspamd.conf",
+    `.include "/etc/rspamd/common.conf"
+options { pidfile = "${directory}/rspamd.pid"; dns { nameserver = ["127.0.0.1:1"]; timeout = 0.1s; retransmits = 1; } }
+logging { type = "console"; level = "error"; }
+worker "normal" { enabled = false; }
+worker "controller" { enabled = false; }
+worker "rspamd_proxy" {
+  bind_socket = "127.0.0.1:${port}";
+  milter = yes;
+  count = 1;
+  upstream "local" { default = yes; self_scan = yes; }
+}
+`,
+  );
+  const variables = ["--var", `DBDIR=${directory}`, "--var", `RUNDIR=${directory}`];
+  launcher.start("/usr/bin/rspamd", "-f", "-i", "-c", file, ...variables);
+  return await listening(port);
+}
+
+async function spamassassin(launcher: Launcher, rules: readonly string[]): Promise<string> {
+  const [daemon, port] = [await freePort(), await freePort()];
+  // Root's would change its user for a moment, which unties it; this one is tied as nobody's.
+  const nobody = ["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--pdeathsig=KILL", "--"];
+  const children = ["--max-children=1", "--min-children=1", "--max-spare=1"];
+  const own = [`--helper-home-dir=${launcher.directory}`, "--nouser-config", "--syslog=null"];
+  const lines = ["use_bayes 0", ...rules].map((rule) => `--cf=${rule}`);
+  const options = ["--local", "--ipv4", `--listen=127.0.0.1:${daemon}`, ...children, ...own, ...lines];
+  launcher.start("/usr/bin/setpriv", ...nobody, "/usr/sbin/spamd", ...options);
+  await reachable(daemon);
+  const asking = ["-d", "127.0.0.1", "-p", `${daemon}`];
+  launcher.start("/usr/sbin/spamass-milter", "-p", `inet:${port}@127.0.0.1`, "-r", "15", "--", ...asking);
+  return await listening(port);
+}
+
+async function clamav(launcher: Launcher, signatures: Readonly<Record<string, string>>): Promise<string> {
+  const [socket, database, port] = [
+    join(launcher.directory, "clamd"),
+    join(launcher.directory, "signatures"),
+    await freePort(),
+  ];
+  mkdirSync(database);
+  // A name, any kind of file, anywhere in it, these bytes.
+  const rows = Object.entries(signatures).map(([name, words]) =>
+    `${name}:0:*:${Buffer.from(words, "latin1").toString("hex")}\n`
+  );
+  launcher.write("signatures/own.ndb", rows.join(""));
+  const common = `Foreground yes\nUser root\nTemporaryDirectory ${launcher.directory}\n`;
+  const scanner = launcher.write(
+    "clamd.conf",
+    `${common}LocalSocket ${socket}\nDatabaseDirectory ${database}\n`,
+  );
+  launcher.start("/usr/sbin/clamd", "-c", scanner);
+  await until(`clamd at ${socket}`, () => answers(socket));
+  const filter = launcher.write(
+    "clamav-milter.conf",
+    `${common}ClamdSocket unix:${socket}\nMilterSocket inet:${port}@127.0.0.1\nAddHeader Add\nOnInfected Quarantine\n`,
+  );
+  launcher.start("/usr/sbin/clamav-milter", "-c", filter);
+  return await listening(port);
+}

@@ -1,5 +1,5 @@
 // The tools that look at the queue, beside the real ones: the same messages in both, deferred with the same replies.
-import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -11,7 +11,7 @@ import { BINARY, type Finished, freePort, startServer } from "../../kit/server.t
 import { talk } from "../../kit/talk.ts";
 import { until } from "../../kit/waiting.ts";
 
-const { test } = withPeers(import.meta.path, "dist/mta", "root", "postfix");
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "dist/mta", "root", "postfix");
 setDefaultTimeout(180_000);
 
 /** A mail system under test, with its queue. */

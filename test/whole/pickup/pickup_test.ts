@@ -1,5 +1,5 @@
 // What users of this machine hand over becomes mail, with their identity and under everybody's rules.
-import { afterEach, beforeAll, expect, setDefaultTimeout } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { type Account, userNamed } from "../../kit/servers/accounts.ts";
 import { until } from "../../kit/waiting.ts";
 
 setDefaultTimeout(180_000);
-const { test } = withPeers(import.meta.path, "dist/mta");
+const { afterEach, beforeAll, test } = withPeers(import.meta.path, "dist/mta");
 const { test: asRoot } = withPeers(import.meta.path, "dist/mta", "root");
 let server: Server;
 afterEach(async () => void await server?.stop());

@@ -1,5 +1,5 @@
 // Users of one machine, one of them ill-meaning: games sends mail, news wants it, or to be games; and what a full disk and a kill leave.
-import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
+import { expect, setDefaultTimeout } from "bun:test";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -13,7 +13,7 @@ import { type Account, userNamed } from "../../kit/servers/accounts.ts";
 import { until } from "../../kit/waiting.ts";
 
 setDefaultTimeout(180_000);
-const { test } = withPeers(import.meta.path, "dist/mta", "root", "python3");
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "dist/mta", "root", "python3");
 const MAIN: readonly string[] = [...ONE_BOX, "myorigin = example.com"];
 let [games, news]: Account[] = [];
 /** The server has run, and is down: what is dropped stays. */

@@ -36,6 +36,12 @@ function wallClock(): number {
   return wall;
 }
 
+/**
+ * The one clock for waiting of a process: who opens the queue and who takes from it what is due go by the same, so that nothing is held
+ * up when the other clock is set back between the two.
+ */
+export const waitingNow: () => number = goingOn(() => wallClock());
+
 /** The runtime's own clock. */
 export const systemClock: Clock = {
   now: wallClock,

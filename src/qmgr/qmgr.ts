@@ -47,6 +47,8 @@ export interface QmgrDeps {
   /** Transports of master.cf: their parameters are read at once, so that a bad one stops the start and not a message. */
   readonly transports: readonly string[];
   readonly clock: Clock;
+  /** The time that what is due goes by, where it is shared with the store; default: `clock`'s, going on when that is set back. */
+  readonly waitingNow?: () => number;
   /** 0 to 1. */
   readonly random: () => number;
   readonly settings: QmgrSettings;
@@ -120,7 +122,7 @@ class QueueManager implements Qmgr {
   constructor(deps: QmgrDeps) {
     this.#deps = deps;
     const { settings, store, clock } = deps;
-    const waits = this.#waits = { now: goingOn(clock.now), after: clock.after };
+    const waits = this.#waits = { now: deps.waitingNow ?? goingOn(clock.now), after: clock.after };
     this.#room = new DeliverySlots(deps.mostDeliveries ?? Infinity);
     this.#deferTransports = new Set(splitList(settings.defer_transports));
     this.#active = new ActiveQueue({

@@ -1,6 +1,6 @@
 import { internalAddress } from "../address/address.ts";
 import { expect, test } from "bun:test";
-import type { Clock } from "../base/clock.ts";
+import { type Clock, goingOn } from "../base/clock.ts";
 import { ServiceEnd } from "../base/ending.ts";
 import type { ReportedRecipient } from "../bounce/bouncer.ts";
 import type { Agent, DeliveryJob, DeliveryReport, Outcome } from "../delivery/agent.ts";
@@ -89,14 +89,19 @@ interface RigOptions {
   /** Answers at once; without it the test finishes deliveries by hand. */
   readonly answer?: (job: DeliveryJob) => DeliveryReport;
   readonly bounceFails?: boolean;
+  /** The clock is set back by so many milliseconds when the store is open and the queue manager has not begun. */
+  readonly setBack?: number;
   /** What becomes of messages that are to go through cleanup(8) again. */
   readonly requeue?: Requeue;
 }
 
 function rig(options: RigOptions = {}) {
   const clock = fakeClock();
-  const store = memoryStore(clock.now);
+  const waitingNow = goingOn(clock.now);
+  const store = memoryStore(waitingNow);
   const log = memoryLog();
+  waitingNow();
+  if (options.setBack !== undefined) clock.step(-options.setBack);
   const pending: Pending[] = [];
   const told: { what: string; entries: readonly ReportedRecipient[] }[] = [];
   const agent: Agent = {
@@ -153,6 +158,7 @@ function rig(options: RigOptions = {}) {
     log,
     transports: ["smtp", "slow"],
     clock,
+    ...(options.setBack !== undefined && { waitingNow }),
     random: () => 0,
     settings: { ...SETTINGS, ...options.settings },
     parameter: (name) => options.parameters?.[name],
@@ -850,6 +856,13 @@ test("when the clock is set back, deferred mail goes out after the time that it 
   await clock.advance(SETTINGS.maximal_backoff_time * 1000 * 1.1 + SETTINGS.queue_run_delay * 1000);
   expect(pending.map(({ job }) => job.nexthop).sort()).toEqual(["x.example", "y.example"]);
   expect(told).toEqual([]);
+});
+
+test("when the clock is set back between the opening of the queue and its first message, that goes out at once", async () => {
+  const { put, pending } = rig({ setBack: 3 * 3_600_000 });
+  put(["a@x.example"]);
+  await settle();
+  expect(pending.map(({ job }) => job.nexthop)).toEqual(["x.example"]);
 });
 
 test("when the clock is set forward and back again, no message counts as old that came in between", async () => {

@@ -1,4 +1,4 @@
-import { systemClock } from "../base/clock.ts";
+import { systemClock, waitingNow } from "../base/clock.ts";
 import { onAbort } from "../base/ending.ts";
 import type { Bouncer } from "../bounce/bouncer.ts";
 import { createBouncer } from "../bounce/create_bouncer.ts";
@@ -217,6 +217,7 @@ function openQmgr(context: AssemblyContext, { world, agents, bouncer, mostDelive
     transportLog: (transport) => logFor(agents.service(transport)?.settings ?? settings),
     transports: agents.names,
     clock: systemClock,
+    waitingNow,
     random: Math.random,
     settings: sharedSettings(settings, context),
     parameter: sharedParameter((name) => configuration.parameter(name), context),

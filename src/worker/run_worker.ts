@@ -1,4 +1,4 @@
-import { systemClock } from "../base/clock.ts";
+import { systemClock, waitingNow } from "../base/clock.ts";
 import { ServiceEnd } from "../base/ending.ts";
 import { readJson } from "../base/bounded_json.ts";
 import { Misfit } from "../base/shape.ts";
@@ -162,6 +162,7 @@ class Worker {
     return openStore({
       directory: settings.queue_directory,
       settings,
+      now: () => Math.floor(waitingNow()),
       bySite: splitList(settings.fast_flush_domains).length > 0,
       limits: { longestWait: 1.1 * 1000 * settings.maximal_backoff_time },
       report: (event) => {

@@ -50,3 +50,9 @@ export function deliveryOrder(address: string): string {
   const lower = address.toLowerCase();
   return `${splitAddress(lower).domain}\0${lower}`;
 }
+
+/** An address as the original recipient of a message (RFC 3461 §4.2, RFC 6533 §3), not encoded yet. */
+export function originalRecipient(address: string): string {
+  const type = /[^\x00-\x7f]/.test(address) ? "utf-8" : "rfc822";
+  return `${type};${quoteAddress(address)}`;
+}

@@ -1,4 +1,4 @@
-import { type Address, quoteAddress } from "../address/address.ts";
+import { type Address, originalRecipient } from "../address/address.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { ParameterName, SettingsOf } from "../config/parameters/settings_type.ts";
 import { NOTIFY, type Recipient } from "../queue/envelope.ts";
@@ -80,12 +80,6 @@ export function expandRecipients(
   return then(inTurn(steps, (step) => step()), (failed) => failed ?? run.result());
 }
 
-/** The original recipient of who named none: as the client gave it. */
-function asGiven(original: Address): string {
-  const given = quoteAddress(original);
-  return `${/[^\x00-\x7f]/.test(given) ? "utf-8" : "rfc822"};${given}`;
-}
-
 class Run {
   readonly #tools: ExpandTools;
   readonly #plain: boolean;
@@ -113,12 +107,17 @@ class Run {
     return then(this.#clean(recipient.address), (address) => {
       if (isTrouble(address)) return lookupTrouble(address);
       const orcpt = recipient.orcpt ??
-        (address === "" ? undefined : asGiven(recipient.original));
+        (address === "" ? undefined : this.#original(recipient.address, address));
       return then(
         this.#aliases({ ...recipient, address, orcpt }),
         (failed) => failed ?? this.#recipientCopy(address),
       );
     });
+  }
+
+  /** The original recipient where nobody named one: in standard form, before canonical tables and masquerading. */
+  #original(address: string, rewritten: string): string {
+    return originalRecipient(address === rewritten ? address : this.#tools.standardForm(address));
   }
 
   /** A copy; it goes through the same tables. */

@@ -72,17 +72,17 @@ test("one alias that wants a success notice is expanded and passes on the rest",
       {
         address: "a@example.com",
         original: "second",
-        orcpt: "rfc822;second",
+        orcpt: "rfc822;list@example.com",
         notify: NOTIFY.never,
       },
       {
         address: "b@example.com",
         original: "second",
-        orcpt: "rfc822;second",
+        orcpt: "rfc822;list@example.com",
         notify: NOTIFY.never,
       },
     ],
-    expanded: [list, { ...only, orcpt: "rfc822;second" }],
+    expanded: [list, { ...only, orcpt: "rfc822;list@example.com" }],
   });
 });
 

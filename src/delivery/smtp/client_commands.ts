@@ -1,5 +1,5 @@
 import { oneLine } from "../../base/printable.ts";
-import { quoteAddress } from "../../address/address.ts";
+import { originalRecipient, quoteAddress } from "../../address/address.ts";
 import type { Envelope, Recipient } from "../../queue/envelope.ts";
 import { printMailParameters } from "../../smtp/mail_parameters.ts";
 import { printRcptParameters } from "../../smtp/rcpt_parameters.ts";
@@ -47,15 +47,13 @@ export function rcptCommand(
   quote: boolean,
 ): string {
   const parameters = features.dsn
-    ? printRcptParameters({ notify: recipient.notify, orcpt: originalRecipient(recipient) })
+    ? printRcptParameters({ notify: recipient.notify, orcpt: orcptOf(recipient) })
     : "";
   return `RCPT TO:<${path(address, quote)}>${parameters}\r\n`;
 }
 
-function originalRecipient({ orcpt, original }: Recipient): string | undefined {
-  if (orcpt !== undefined) return orcpt;
-  if (original === "") return undefined;
-  return `${/[^\x00-\x7f]/.test(original) ? "utf-8" : "rfc822"};${quoteAddress(original)}`;
+function orcptOf({ orcpt, original }: Recipient): string | undefined {
+  return orcpt ?? (original === "" ? undefined : originalRecipient(original));
 }
 
 /** XFORWARD commands for what is known of the message's origin and the server takes. None for local submission. */

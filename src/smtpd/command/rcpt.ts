@@ -1,3 +1,4 @@
+import { originalRecipient } from "../../address/address.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { parseRcpt, pathAfter, type RcptCommand } from "../../smtp/command.ts";
 import { accept, classed, defer, refuse, type Reply } from "../../smtp/reply.ts";
@@ -37,9 +38,8 @@ interface Given {
 
 function take(phase: InTransaction, context: Context, { command, line }: Given): MaybeAsync<Step> {
   const { to, parameters: { notify, orcpt } } = command;
-  const recipient = orcpt === undefined
-    ? { address: to, original: to, notify }
-    : { address: to, original: to, notify, orcpt };
+  // As the client gave it: what becomes of it later is not what the sender knows (RFC 3461 §4.2).
+  const recipient = { address: to, original: to, notify, orcpt: orcpt ?? originalRecipient(to) };
   return then(openMessage(context, phase.transaction), (opened) => {
     if ("refusal" in opened) return answer(phase, opened.refusal);
     const { transaction } = opened;

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { dirname } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { libc, systemError } from "../libc.ts";
+import { readFully } from "./read_at.ts";
 import { lockFile } from "./pid_lock.ts";
 
 const IOV_MAX = 1024;
@@ -58,29 +59,6 @@ async function writeAllLater(fd: number, buffers: readonly Uint8Array[], positio
   }
 }
 
-function readOnce(fd: number, into: Uint8Array, position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    fs.read(
-      fd,
-      into,
-      0,
-      into.length,
-      position,
-      (error, got) => error === null ? resolve(got) : reject(error),
-    );
-  });
-}
-
-async function readAll(fd: number, into: Uint8Array, position: number): Promise<number> {
-  let done = 0;
-  while (done < into.length) {
-    const got = await readOnce(fd, done === 0 ? into : into.subarray(done), position + done);
-    if (got === 0) break;
-    done += got;
-  }
-  return done;
-}
-
 function syncFd(fd: number, how: "fsync" | "fdatasync"): Promise<void> {
   return new Promise((resolve, reject) => {
     fs[how](fd, (error) => error === null || error === undefined ? resolve() : reject(error));
@@ -109,7 +87,7 @@ function openFile(path: string, flags: number): DiskFile {
   return {
     write: (buffers, position) => writeAll(fd, buffers, position),
     writeLater: (buffers, position) => writeAllLater(fd, buffers, position),
-    read: (into, position) => readAll(fd, into, position),
+    read: (into, position) => readFully(fd, into, position),
     sync: () => syncFd(fd, "fdatasync"),
     preallocate: (position, size) => reserve(fd, position, size),
     truncate: (size) => fs.ftruncateSync(fd, size),

@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { readFully } from "./read_at.ts";
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, S_IFMT, S_IFREG, S_IXUSR } = fs.constants;
 
@@ -53,30 +54,9 @@ export function openHanded(path: string): HandedFile {
   const fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   return {
     state: stateOf(fs.fstatSync(fd)),
-    async read(into, position) {
-      let done = 0;
-      while (done < into.length) {
-        const got = await readOnce(fd, into.subarray(done), position + done);
-        if (got === 0) break;
-        done += got;
-      }
-      return done;
-    },
+    read: (into, position) => readFully(fd, into, position),
     close: () => fs.closeSync(fd),
   };
-}
-
-function readOnce(fd: number, into: Uint8Array, position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    fs.read(
-      fd,
-      into,
-      0,
-      into.length,
-      position,
-      (error, got) => error === null ? resolve(got) : reject(error),
-    );
-  });
 }
 
 /** Removes a name that is no folder's. Harmless when it is gone. Throws the system's error. */

@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { openNameless } from "./nameless_file.ts";
+import { readOnce } from "./read_at.ts";
 
 const PIECE = 65_536;
 
@@ -33,10 +34,11 @@ export function openScratchFile(folder: string): ScratchFile {
     },
     async *pieces() {
       for (let at = 0; !closing;) {
-        const piece = await working(readSome(fd, at));
-        if (piece.length === 0) return;
-        at += piece.length;
-        yield piece;
+        const piece = Buffer.allocUnsafe(PIECE);
+        const got = await working(readOnce(fd, piece, at));
+        if (got === 0) return;
+        at += got;
+        yield piece.subarray(0, got);
       }
     },
     close() {
@@ -59,19 +61,5 @@ function openAndUnlink(folder: string): number {
 function writeSome(fd: number, bytes: Buffer, at: number): Promise<number> {
   return new Promise((resolve, reject) =>
     fs.write(fd, bytes, at, bytes.length - at, null, (error, count) => error ? reject(error) : resolve(count))
-  );
-}
-
-function readSome(fd: number, at: number): Promise<Buffer> {
-  const piece = Buffer.allocUnsafe(PIECE);
-  return new Promise((resolve, reject) =>
-    fs.read(
-      fd,
-      piece,
-      0,
-      PIECE,
-      at,
-      (error, count) => error ? reject(error) : resolve(piece.subarray(0, count)),
-    )
   );
 }

@@ -3,7 +3,7 @@ import { systemErrorText } from "../../platform/system_error.ts";
 import type { Connection, ConnectionHandler, ConnectTo } from "../../platform/socket/connection.ts";
 import { DotStuffer, END_OF_DATA } from "../../smtp/dot_stuffing.ts";
 import { passedOn } from "../../smtp/passed_reply.ts";
-import { classed, defer, type Reply } from "../../smtp/reply.ts";
+import { classed, defer, refuse, type Reply } from "../../smtp/reply.ts";
 import type { ServerReply } from "../../smtp/reply_reader.ts";
 import { parseFeatures } from "../../smtp/server_features.ts";
 import { FilterConnection, type Patience, type Silence } from "./filter_connection.ts";
@@ -11,6 +11,13 @@ import { type Told, xforwardLines } from "./xforward_lines.ts";
 
 /** What a client hears when the filter cannot be asked: its mail waits with it. */
 export const NO_FILTER = classed(defer(451, "4.3.0", "Error: queue file write error"), "software");
+
+/**
+ * A quoted address may hold a CR or another control character (RFC 5321 §4.1.2 has none, Postfix takes them). A filter that
+ * ends lines at a bare CR would read a command of its own there, and trusts us: such a line is not passed on.
+ */
+const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f]/;
+const HAS_CONTROLS = classed(refuse(501, "5.5.2", "Error: control character in command"), "none");
 
 /** Where a filter is and how it is spoken to. */
 export interface FilterPlace extends Patience {
@@ -34,7 +41,7 @@ export class FilterSession {
   readonly #place: FilterPlace;
   #connection: FilterConnection | undefined;
   readonly #stuffer = new DotStuffer(0);
-  /** Content is on its way: QUIT would be part of it. */
+  /** After DATA, until its content was answered: QUIT would be part of it. */
   #inContent = false;
   /** The last refusal that may be passed on. */
   #refusal: Reply | undefined;
@@ -59,22 +66,27 @@ export class FilterSession {
     return await this.command(mail, "2");
   }
 
-  /** Passes a command on. */
+  /** Passes a command of the client on, if it is one line to every reader. */
   async command(line: string, wanted: Wanted): Promise<Reply | undefined> {
+    if (CONTROLS.test(line)) {
+      this.#place.warn(`proxy ${this.#place.name}: control character in "${line}": not passed on`);
+      return HAS_CONTROLS;
+    }
     const reply = await this.#ask(line, wanted);
-    if (typeof reply !== "string") return undefined;
+    if (typeof reply !== "string") {
+      this.#inContent = wanted === "3";
+      return undefined;
+    }
     return this.#refusal === undefined ? NO_FILTER : classed(this.#refusal, "none");
   }
 
   /** Passes content on; a promise when the filter does not keep up. */
   content(bytes: Buffer): MaybeAsync<void> {
-    this.#inContent = true;
     return this.#writeAll(this.#stuffer.push(bytes));
   }
 
   /** Ends the content; the filter's word, whatever it is. */
   async endOfContent(): Promise<Reply> {
-    this.#inContent = true;
     await this.#writeAll([...this.#stuffer.end(), Buffer.from(END_OF_DATA)]);
     const reply = await this.#reply();
     if (typeof reply === "string") return NO_FILTER;

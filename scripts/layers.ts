@@ -63,6 +63,7 @@ const SUB_ROOMS: Readonly<
     order: ["control", "helper", "spawn", "limits", "lending", "certificates", "acme", "check"],
     inner: ["limits", "lending", "certificates"],
   },
+  mailauth: { order: ["tags", "spf", "dkim", "arc", "dmarc", "results", "srs", "reports"], inner: [] },
   platform: { order: ["process", "file", "socket", "database", "crypto"], inner: [] },
   pickup: { order: ["drop"], inner: [] },
   queue: { order: ["filter", "index", "log", "file_store"], inner: ["index"] },

@@ -1,4 +1,4 @@
-import { type DayOfDomain, limitsOf } from "./outcome_counts.ts";
+import { type DayOfDomain, limitsOf } from "../../platform/database/day_counts.ts";
 import { type AppliedPolicy, outcomeKey, parseOutcomeKey, type SessionFailure } from "./tls_outcome.ts";
 
 /** Who reports. */

@@ -1,5 +1,5 @@
 import { quoteAddress } from "../../address/address.ts";
-import { limitsOf } from "./outcome_counts.ts";
+import { limitsOf } from "../../platform/database/day_counts.ts";
 import type { Reporter, TlsReport } from "./report.ts";
 
 /** Characters of a line of base64 (RFC 2045 §6.8). */

@@ -5,10 +5,11 @@ import { join } from "node:path";
 import fc from "fast-check";
 import type { DnsAnswer } from "../../dns/answer.ts";
 import { CountStore } from "../../platform/database/count_store.ts";
+import { type DailyReports, dueAt, sendDailyReports } from "../../platform/database/daily_reports.ts";
+import { DayCounts, dayOf, parseGroup } from "../../platform/database/day_counts.ts";
 import type { HttpResponse } from "../https/http_response.ts";
 import type { HttpsFailure, HttpsRequest } from "../https/https_request.ts";
-import { dayOf, OutcomeCounts, parseGroup } from "./outcome_counts.ts";
-import { dueAt, type ReportWorld, sendReports } from "./report_sender.ts";
+import { prepareTlsReport } from "./prepare_report.ts";
 import { outcomeKey, parseOutcomeKey, RESULT_TYPES, type TlsOutcome } from "./tls_outcome.ts";
 import { printReportUri, reportUris } from "./tlsrpt_record.ts";
 
@@ -144,38 +145,46 @@ describe("reports", () => {
     return store;
   }
 
-  const world = (): ReportWorld => ({
-    store: open(),
-    resolver: {
-      txt: (name): Promise<DnsAnswer<"TXT">> => {
-        if (record === "trouble") return Promise.resolve({ is: "trouble", why: "SERVFAIL", retry: true });
-        expect(name).toStartWith("_smtp._tls.");
-        const records = record.map((text) => ({ type: "TXT" as const, name, ttl: 1, text }));
-        return Promise.resolve(
-          records.length === 0
-            ? { is: "nodata", authentic: false }
-            : { is: "records", records, canonical: name, authentic: false },
-        );
+  const prepare = (): DailyReports["prepare"] =>
+    prepareTlsReport({
+      resolver: {
+        txt: (name): Promise<DnsAnswer<"TXT">> => {
+          if (record === "trouble") return Promise.resolve({ is: "trouble", why: "SERVFAIL", retry: true });
+          expect(name).toStartWith("_smtp._tls.");
+          const records = record.map((text) => ({ type: "TXT" as const, name, ttl: 1, text }));
+          return Promise.resolve(
+            records.length === 0
+              ? { is: "nodata", authentic: false }
+              : { is: "records", records, canonical: name, authentic: false },
+          );
+        },
       },
-    },
-    reporter: {
-      organization: "Example Inc.",
-      contact: "postmaster@sender.example",
+      reporter: {
+        organization: "Example Inc.",
+        contact: "postmaster@sender.example",
+        submitter: "mail.sender.example",
+      },
+      mail: (content, to) =>
+        mailFault === undefined
+          ? Promise.resolve(void mailed.push({ content, to }))
+          : Promise.reject(mailFault),
+      ask: (request) => Promise.resolve((asked.push(request), web)),
+    });
+
+  const sendReports = () =>
+    sendDailyReports({
+      kind: "TLS report",
       submitter: "mail.sender.example",
-    },
-    mail: (content, to) =>
-      mailFault === undefined
-        ? Promise.resolve(void mailed.push({ content, to }))
-        : Promise.reject(mailFault),
-    ask: (request) => Promise.resolve((asked.push(request), web)),
-    now: () => now,
-    isOver: () => false,
-    note: (_, text) => notes.push(text),
-  });
+      store: open(),
+      prepare: prepare(),
+      now: () => now,
+      isOver: () => false,
+      note: (_, text) => notes.push(text),
+    });
 
   function count(times: number, outcome: TlsOutcome, domain = "example.com", store = open()): number {
-    const counts = new OutcomeCounts(() => now);
-    for (let i = 0; i < times; i++) counts.add(domain, outcome);
+    const counts = new DayCounts(() => now);
+    for (let i = 0; i < times; i++) counts.add(domain, outcomeKey(outcome));
     return counts.flush(store);
   }
 
@@ -188,7 +197,7 @@ describe("reports", () => {
     count(1, { policy: STS, failure: FAILURE });
     count(1, { policy: { type: "no-policy-found", domain: "example.com" } });
     now += 2 * DAY;
-    await sendReports(world());
+    await sendReports();
     expect(asked.length).toBe(1);
     const { host, port, path, verify, body } = asked[0]!;
     expect([host, port, path, verify, body!.type]).toEqual([
@@ -229,7 +238,7 @@ describe("reports", () => {
   test("go by mail as RFC 8460 §5.3 wants them", async () => {
     count(1, { policy: STS });
     now += 2 * DAY;
-    await sendReports(world());
+    await sendReports();
     const { content, to } = mailed[0]!;
     expect(to).toBe("tls@example.com");
     const head = content.slice(0, content.indexOf("\r\n\r\n")).split("\r\n");
@@ -256,11 +265,11 @@ describe("reports", () => {
     expect(due).toBeGreaterThanOrEqual(Date.parse("2026-03-05T00:10:00Z"));
     expect(due).toBeLessThan(Date.parse("2026-03-05T04:10:00Z"));
     now = due - 1;
-    await sendReports(world());
+    await sendReports();
     expect(mailed.length).toBe(0);
     now = due;
-    await Promise.all([sendReports(world()), sendReports(world())]);
-    await sendReports(world());
+    await Promise.all([sendReports(), sendReports()]);
+    await sendReports();
     expect([mailed.length, asked.length]).toEqual([1, 1]);
     expect(open().groupsBefore("9", now, 10)).toEqual([]);
   });
@@ -269,24 +278,24 @@ describe("reports", () => {
     count(1, { policy: STS });
     web = { failed: "connection", why: "Connection refused" };
     now += 2 * DAY - 12 * 3_600_000 - DAY + 5 * 3_600_000;
-    await sendReports(world());
-    await sendReports(world());
+    await sendReports();
+    await sendReports();
     expect([mailed.length, asked.length]).toEqual([1, 1]);
     now += 3_600_000;
     web = { status: 500, fields: new Map(), body: Buffer.alloc(0) };
-    await sendReports(world());
+    await sendReports();
     expect([mailed.length, asked.length]).toEqual([1, 2]);
     now += 3_600_000;
     web = { status: 200, fields: new Map(), body: Buffer.alloc(0) };
-    await sendReports(world());
-    await sendReports(world());
+    await sendReports();
+    await sendReports();
     expect([mailed.length, asked.length]).toEqual([1, 3]);
     expect(notes.filter((note) => note.includes("HTTP status 500"))).toHaveLength(1);
 
     count(1, { policy: STS });
     web = { status: 302, fields: new Map(), body: Buffer.alloc(0) };
     now += 3 * DAY;
-    await sendReports(world());
+    await sendReports();
     expect(notes.at(-1)).toContain("given up");
     expect(open().groupsBefore("9", now, 10)).toEqual([]);
   });
@@ -296,14 +305,14 @@ describe("reports", () => {
     record = ["v=TLSRPTv1;rua=mailto:tls@example.com"];
     mailFault = new Error("queue full");
     now = Date.parse("2026-03-05T06:00:00Z");
-    await sendReports(world());
+    await sendReports();
     mailFault = undefined;
     now += 3_600_000;
     record = "trouble";
-    await sendReports(world());
+    await sendReports();
     record = ["v=TLSRPTv1;rua=mailto:new@example.com"];
     now += 3_600_000;
-    await sendReports(world());
+    await sendReports();
     expect(mailed.map(({ to }) => to)).toEqual(["new@example.com"]);
   });
 
@@ -311,35 +320,35 @@ describe("reports", () => {
     count(1, { policy: STS });
     record = [];
     now += 2 * DAY;
-    await sendReports(world());
+    await sendReports();
     expect([mailed.length, open().groupsBefore("9", now, 10).length]).toEqual([0, 0]);
   });
 
   test("what others make up is bounded: outcomes of a domain, domains", () => {
     const limits = { groups: 3, keysOfGroup: 4, keys: 1000 };
     const store = open(limits);
-    const counts = new OutcomeCounts(() => now);
+    const counts = new DayCounts(() => now);
     for (let i = 0; i < 10; i++) {
-      counts.add("a.example", { policy: STS, failure: { ...FAILURE, helo: `${i}` } });
+      counts.add("a.example", outcomeKey({ policy: STS, failure: { ...FAILURE, helo: `${i}` } }));
     }
-    for (let i = 0; i < 10; i++) counts.add(`${i}.example`, { policy: STS });
+    for (let i = 0; i < 10; i++) counts.add(`${i}.example`, outcomeKey({ policy: STS }));
     expect(counts.flush(store)).toBe(6 + 8);
     expect(store.counts(`${dayOf(now)} a.example`).length).toBe(4);
     expect(store.groupsBefore("9", now, 100).length).toBe(3);
-    counts.add("a.example", { policy: STS, failure: { ...FAILURE, helo: "0" } });
+    counts.add("a.example", outcomeKey({ policy: STS, failure: { ...FAILURE, helo: "0" } }));
     expect(counts.flush(store)).toBe(0);
     const full = open({ groups: 100, keysOfGroup: 100, keys: 6 });
-    counts.add("new.example", { policy: STS });
+    counts.add("new.example", outcomeKey({ policy: STS }));
     expect(counts.flush(full)).toBe(1);
   });
 
   test("counting goes on while the file cannot be written, and is not lost", () => {
     const store = open();
     store.close();
-    const counts = new OutcomeCounts(() => now);
-    counts.add("example.com", { policy: STS });
+    const counts = new DayCounts(() => now);
+    counts.add("example.com", outcomeKey({ policy: STS }));
     expect(() => counts.flush(store)).toThrow();
-    counts.add("example.com", { policy: STS });
+    counts.add("example.com", outcomeKey({ policy: STS }));
     const good = open();
     counts.flush(good);
     expect(good.counts(`${dayOf(now)} example.com`)).toMatchObject([{ count: 2 }]);

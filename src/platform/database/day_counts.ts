@@ -1,8 +1,7 @@
-import type { Count, CountStore } from "../../platform/database/count_store.ts";
-import { outcomeKey, type TlsOutcome } from "./tls_outcome.ts";
+import type { Count, CountStore } from "./count_store.ts";
 
 const DAY = 86_400_000;
-/** Different outcomes that wait to be written. */
+/** Different things that wait to be written. */
 const MOST_WAITING = 5000;
 
 /** The day of UTC that a moment lies in, as reports name it. */
@@ -10,7 +9,7 @@ export function dayOf(milliseconds: number): string {
   return new Date(milliseconds).toISOString().slice(0, 10);
 }
 
-/** A domain's outcomes of one day: where they are kept, in the order of days. */
+/** What was counted for a domain on one day: where it is kept, in the order of days. */
 export interface DayOfDomain {
   readonly day: string;
   readonly domain: string;
@@ -34,8 +33,8 @@ export function limitsOf(day: string): { readonly begin: number; readonly end: n
   return { begin, end: begin + DAY };
 }
 
-/** Counts what became of TLS, for as long as it takes to write it down. Counting never fails and waits for nothing. */
-export class OutcomeCounts {
+/** Counts by day and domain, for as long as it takes to write it down. Counting never fails and waits for nothing. */
+export class DayCounts {
   readonly #now: () => number;
   #waiting = new Map<string, Count>();
   #lost = 0;
@@ -44,10 +43,9 @@ export class OutcomeCounts {
     this.#now = now;
   }
 
-  /** One session with a domain that wants reports. */
-  add(domain: string, outcome: TlsOutcome): void {
+  /** One more of `key` for a domain, today. */
+  add(domain: string, key: string): void {
     const group = groupOf({ day: dayOf(this.#now()), domain: domain.toLowerCase() });
-    const key = outcomeKey(outcome);
     const id = `${group} ${key}`;
     const count = (this.#waiting.get(id)?.count ?? 0) + 1;
     if (count === 1 && this.#waiting.size >= MOST_WAITING) return void this.#lost++;

@@ -65,6 +65,8 @@ const SUB_ROOMS: Readonly<
   },
   mailauth: { order: ["tags", "spf", "dkim", "arc", "dmarc", "results", "srs", "reports"], inner: [] },
   platform: { order: ["process", "file", "socket", "database", "crypto"], inner: [] },
+  "platform/file": { order: ["folder", "lock", "mailbox"], inner: [] },
+  "commands/queue": { order: ["postcat"], inner: [] },
   pickup: { order: ["drop"], inner: [] },
   queue: { order: ["filter", "index", "log", "file_store"], inner: ["index"] },
   sasl: {

@@ -112,7 +112,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   postcat: {
     group: "queue",
     summary: "show a message of the queue",
-    load: async () => (await import("./queue/postcat.ts")).postcat,
+    load: async () => (await import("./queue/postcat/postcat.ts")).postcat,
   },
   qshape: {
     group: "queue",

@@ -6,7 +6,7 @@ import { realWorld } from "../config/world.ts";
 import { askService, type ControlAnswer } from "../master/control/control_client.ts";
 import type { ArgsOf } from "../master/control/control_verbs.ts";
 import { pidFile } from "../master/pid_file.ts";
-import { lockHolder } from "../platform/file/lock_holder.ts";
+import { lockHolder } from "../platform/file/lock/lock_holder.ts";
 import { environment, environmentVariables, writeErr } from "../platform/process/this_process.ts";
 import { ownPid } from "../platform/process/signals.ts";
 import type { CommandContext } from "./command.ts";

@@ -73,8 +73,8 @@ function optionally(status: AcmeStatus | undefined): { readonly status?: AcmeSta
   return status === undefined ? {} : { status };
 }
 
-/** Carries out what is asked over the control socket. */
-export function controlService(parts: AnswerParts): ControlService {
+/** Of the service as a whole. */
+function serviceAnswers(parts: AnswerParts) {
   const { serving } = parts;
   const end = (how: "stop" | "abort") => () => Promise.resolve((parts.end(how), null));
   return {
@@ -84,6 +84,28 @@ export function controlService(parts: AnswerParts): ControlService {
     abort: end("abort"),
     acme: () => Promise.resolve({ ...optionally(parts.acme.status()) }),
     acme_renew: async () => ({ status: await parts.acme.renew() }),
+    async metrics({ row }) {
+      const text = await parts.metrics();
+      for (let at = 0; at < text.length; at += PIECE) await row(text.slice(at, at + PIECE));
+      return null;
+    },
+    explain: async ({ items, signal }) =>
+      await askOne(serving(), "explain", { words: await wordsOf(items) }, { signal }),
+    async log({ args, items }) {
+      let written = 0;
+      for await (const text of items) {
+        parts.note(args, text);
+        written++;
+      }
+      return written;
+    },
+  } satisfies Partial<ControlService>;
+}
+
+/** Of users: whose mail is held, who may not log in. */
+function userAnswers(parts: AnswerParts) {
+  const { serving } = parts;
+  return {
     release: async ({ args, signal }) => {
       parts.forgive(args.user);
       await takeOver(serving(), signal);
@@ -104,11 +126,13 @@ export function controlService(parts: AnswerParts): ControlService {
       for await (const what of items) lifted += logins.lift(what) ? 1 : 0;
       return lifted;
     },
-    async metrics({ row }) {
-      const text = await parts.metrics();
-      for (let at = 0; at < text.length; at += PIECE) await row(text.slice(at, at + PIECE));
-      return null;
-    },
+  } satisfies Partial<ControlService>;
+}
+
+/** What is read of the queue. */
+function lookingAnswers(parts: AnswerParts) {
+  const { serving } = parts;
+  return {
     async list({ args, row, signal, gently }) {
       let count = 0;
       for (const queue of QUEUES_IN_ORDER) {
@@ -119,6 +143,29 @@ export function controlService(parts: AnswerParts): ControlService {
       return count;
     },
     counts: async ({ signal }) => sumOfCounts(await askAll(serving(), "counts", {}, { signal })),
+    async damage({ signal }) {
+      const answers = await askAll(serving(), "damage", {}, { signal });
+      return { found: answers.flatMap(({ found }) => found ?? []) };
+    },
+    async cat({ args, row, signal }) {
+      const options = { signal, rows: rowsTo<"cat">(row) };
+      const left = sum(await askLeaving(parts.draining(), "cat", args, options));
+      return left > 0 ? left : sum(await askAll(serving(), "cat", args, options));
+    },
+    async why({ args, signal }) {
+      const left = await askLeaving(parts.draining(), "why", args, { signal });
+      const all = left.some(({ found }) => found !== undefined)
+        ? left
+        : await askAll(serving(), "why", args, { signal });
+      return all.find(({ found }) => found !== undefined) ?? {};
+    },
+  } satisfies Partial<ControlService>;
+}
+
+/** What is done to the queue. */
+function queueAnswers(parts: AnswerParts) {
+  const { serving } = parts;
+  return {
     async flush({ args: { all }, items, signal }) {
       if (all === true) return sum(await askAll(serving(), "flush", {}, { signal }));
       let moved = 0;
@@ -127,10 +174,7 @@ export function controlService(parts: AnswerParts): ControlService {
       }
       return moved;
     },
-    async damage({ signal }) {
-      const answers = await askAll(serving(), "damage", {}, { signal });
-      return { found: answers.flatMap(({ found }) => found ?? []) };
-    },
+    flush_site: async ({ args, signal }) => together(await askAll(serving(), "flush_site", args, { signal })),
     async move({ args: { all, ...args }, items, row, signal }) {
       await withSignsOfLife(async () => {
         await takeOver(serving(), signal);
@@ -144,30 +188,17 @@ export function controlService(parts: AnswerParts): ControlService {
       }, () => row({ counts: {} }));
       return null;
     },
-    flush_site: async ({ args, signal }) => together(await askAll(serving(), "flush_site", args, { signal })),
-    async cat({ args, row, signal }) {
-      const options = { signal, rows: rowsTo<"cat">(row) };
-      const left = sum(await askLeaving(parts.draining(), "cat", args, options));
-      return left > 0 ? left : sum(await askAll(serving(), "cat", args, options));
-    },
-    async why({ args, signal }) {
-      const left = await askLeaving(parts.draining(), "why", args, { signal });
-      const all = left.some(({ found }) => found !== undefined)
-        ? left
-        : await askAll(serving(), "why", args, { signal });
-      return all.find(({ found }) => found !== undefined) ?? {};
-    },
-    explain: async ({ items, signal }) =>
-      await askOne(serving(), "explain", { words: await wordsOf(items) }, { signal }),
-    async log({ args, items }) {
-      let written = 0;
-      for await (const text of items) {
-        parts.note(args, text);
-        written++;
-      }
-      return written;
-    },
     pickup: async ({ signal }) => (await askAll(serving(), "pickup", {}, { signal }), null),
+  } satisfies Partial<ControlService>;
+}
+
+/** Carries out what is asked over the control socket. */
+export function controlService(parts: AnswerParts): ControlService {
+  return {
+    ...serviceAnswers(parts),
+    ...userAnswers(parts),
+    ...lookingAnswers(parts),
+    ...queueAnswers(parts),
   };
 }
 

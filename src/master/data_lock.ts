@@ -1,4 +1,4 @@
-import { lockFile } from "../platform/file/pid_lock.ts";
+import { lockFile } from "../platform/file/lock/pid_lock.ts";
 import type { DiskLock } from "../platform/file/disk.ts";
 import { asOwner } from "../platform/process/effective_ids.ts";
 import type { Identity } from "../platform/process/spawn.ts";

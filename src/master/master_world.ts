@@ -4,7 +4,7 @@ import type { FileIdentity } from "../platform/file/random_access_file.ts";
 import type { Identity } from "../platform/process/spawn.ts";
 import type { Child, ChildHandler, ChildOptions } from "../platform/socket/child.ts";
 import type { SystemUser } from "../platform/process/users.ts";
-import type { OwnFolderOptions } from "../platform/file/own_folder.ts";
+import type { OwnFolderOptions } from "../platform/file/folder/own_folder.ts";
 import type { QueueSocket, QueueSocketPlace } from "../platform/socket/queue_socket.ts";
 import type { SocketFolder } from "../platform/socket/socket_folder.ts";
 import type { SocketCalls } from "./listening_sockets.ts";

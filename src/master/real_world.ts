@@ -8,7 +8,7 @@ import { closeDescriptor, openListeningSocket } from "../platform/socket/inherit
 import { environmentVariables } from "../platform/process/this_process.ts";
 import { bytesToLend } from "../platform/file/lendable.ts";
 import { PrivateState } from "../platform/file/private_state.ts";
-import { giveFolder as give, needFolder as need, shareFolder } from "../platform/file/own_folder.ts";
+import { giveFolder as give, needFolder as need, shareFolder } from "../platform/file/folder/own_folder.ts";
 import { DROP_FOLDER_MODE, dropFolder } from "../pickup/drop/drop_folder.ts";
 import { systemErrorText } from "../platform/system_error.ts";
 import { fileIdentity } from "../platform/file/random_access_file.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { pauseWhenDue } from "../base/pause_when_due.ts";
-import { FolderEntries, type FolderEntry } from "../platform/file/folder_entries.ts";
+import { FolderEntries, type FolderEntry } from "../platform/file/folder/folder_entries.ts";
 import { type HandedState, handedState } from "../platform/file/handed_file.ts";
 import type { BadDrops } from "./bad_drops.ts";
 import { isDropName } from "./drop/drop_folder.ts";

@@ -1,6 +1,6 @@
 import { pauseWhenDue } from "../base/pause_when_due.ts";
-import { NO_CHARACTER } from "../platform/file/folder_entries.ts";
-import { watchFolder } from "../platform/file/folder_watch.ts";
+import { NO_CHARACTER } from "../platform/file/folder/folder_entries.ts";
+import { watchFolder } from "../platform/file/folder/folder_watch.ts";
 import { systemErrorText } from "../platform/system_error.ts";
 import { every } from "../platform/timer.ts";
 import type { QueueId } from "../queue/envelope.ts";

@@ -68,19 +68,12 @@ type StateOf<Is extends RecipientState["is"]> = Extract<RecipientState, { readon
 /** An envelope without its lists of recipients, which have no bound. */
 export type EnvelopeHead = Omit<Envelope, "recipients" | "expanded">;
 
-/** The parts of a message, with texts and lists of so much at most. */
-function messageShapes(longest: number, most: number) {
-  const words = text(longest);
-  const address: Shape<Address> = (value) => {
-    const given = words(value);
-    return given instanceof Misfit ? given : internalAddress(given);
-  };
-  const recipient: Shape<Recipient> = record<Recipient>({
-    address,
-    original: address,
-    orcpt: optional(words),
-    notify: integer(0, 15),
-  });
+const addressOf = (words: Shape<string>): Shape<Address> => (value) => {
+  const given = words(value);
+  return given instanceof Misfit ? given : internalAddress(given);
+};
+
+function detailOf(words: Shape<string>, most: number): Shape<RecipientDetail> {
   const detail: Shape<RecipientDetail> = record<RecipientDetail>({
     status: words,
     text: words,
@@ -101,13 +94,19 @@ function messageShapes(longest: number, most: number) {
     member: optional(oneOf(true)),
     others: optional(list(later(() => detail), most)),
   });
-  const state: Shape<RecipientState> = tagged<RecipientState, "is">("is", {
+  return detail;
+}
+
+const stateOf = (detail: Shape<RecipientDetail>): Shape<RecipientState> =>
+  tagged<RecipientState, "is">("is", {
     pending: record<StateOf<"pending">>({ is: oneOf("pending"), why: optional(detail) }),
     sent: record<StateOf<"sent">>({ is: oneOf("sent"), report: optional(detail) }),
     failed: record<StateOf<"failed">>({ is: oneOf("failed"), report: detail }),
     done: record<StateOf<"done">>({ is: oneOf("done") }),
   });
-  const origin: Shape<Origin> = record<Origin>({
+
+const originOf = (words: Shape<string>): Shape<Origin> =>
+  record<Origin>({
     clientName: optional(words),
     clientAddress: optional(words),
     clientPort: optional(count),
@@ -120,33 +119,43 @@ function messageShapes(longest: number, most: number) {
     saslSender: optional(words),
     uid: optional(count),
   });
-  const head: FieldShapes<EnvelopeHead> = {
-    id: queueId,
-    arrival: finite,
-    sender: address,
-    origin,
-    ret: optional(oneOf("FULL", "HDRS")),
-    envid: optional(words),
-    body: optional(oneOf("7BIT", "8BITMIME")),
-    eightBit: optional(flag),
-    smtputf8: optional(flag),
-    requireTls: optional(flag),
-    tlsNotRequired: optional(flag),
-    contentFilter: optional(words),
-    hold: optional(flag),
-    overLimit: optional(flag),
-    kind: optional(oneOf("mail", "bounce", "notify", "probe")),
-    verp: optional(words),
-    trace: optional(oneOf("verify", "record")),
-    created: optional(finite),
-    replaces: optional(queueId),
-    completeHeaders: optional(flag),
-    longestLine: optional(count),
-    messageId: optional(words),
-  };
-  return { recipient, state, head };
-}
 
+const headOf = (words: Shape<string>): FieldShapes<EnvelopeHead> => ({
+  id: queueId,
+  arrival: finite,
+  sender: addressOf(words),
+  origin: originOf(words),
+  ret: optional(oneOf("FULL", "HDRS")),
+  envid: optional(words),
+  body: optional(oneOf("7BIT", "8BITMIME")),
+  eightBit: optional(flag),
+  smtputf8: optional(flag),
+  requireTls: optional(flag),
+  tlsNotRequired: optional(flag),
+  contentFilter: optional(words),
+  hold: optional(flag),
+  overLimit: optional(flag),
+  kind: optional(oneOf("mail", "bounce", "notify", "probe")),
+  verp: optional(words),
+  trace: optional(oneOf("verify", "record")),
+  created: optional(finite),
+  replaces: optional(queueId),
+  completeHeaders: optional(flag),
+  longestLine: optional(count),
+  messageId: optional(words),
+});
+
+/** The parts of a message, with texts and lists of so much at most. */
+function messageShapes(longest: number, most: number) {
+  const words = text(longest);
+  const recipient: Shape<Recipient> = record<Recipient>({
+    address: addressOf(words),
+    original: addressOf(words),
+    orcpt: optional(words),
+    notify: integer(0, 15),
+  });
+  return { recipient, state: stateOf(detailOf(words, most)), head: headOf(words) };
+}
 const BOUNDED = messageShapes(LONG, MOST_RECIPIENTS);
 /** Of what we have stored: whatever was taken can be read again. */
 const STORED = messageShapes(Infinity, Infinity);

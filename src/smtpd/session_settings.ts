@@ -163,6 +163,15 @@ function readPath(settings: SessionValues): PathOptions {
   };
 }
 
+function readRateLimits(settings: SessionValues): SessionSettings["rateLimits"] {
+  return {
+    mail: settings.smtpd_client_message_rate_limit,
+    recipient: settings.smtpd_client_recipient_rate_limit,
+    newTls: settings.smtpd_client_new_tls_session_rate_limit,
+    auth: settings.smtpd_client_auth_rate_limit,
+  };
+}
+
 /** Reads a service's settings. */
 export function readSessionSettings(
   { name, settings }: { readonly name: string; readonly settings: SessionValues },
@@ -216,12 +225,7 @@ export function readSessionSettings(
     verp: { delimiters: settings.default_verp_delimiters, filter: settings.verp_delimiter_filter },
     connectionCountLimit: settings.smtpd_client_connection_count_limit,
     connectionRateLimit: settings.smtpd_client_connection_rate_limit,
-    rateLimits: {
-      mail: settings.smtpd_client_message_rate_limit,
-      recipient: settings.smtpd_client_recipient_rate_limit,
-      newTls: settings.smtpd_client_new_tls_session_rate_limit,
-      auth: settings.smtpd_client_auth_rate_limit,
-    },
+    rateLimits: readRateLimits(settings),
     prefixLengths: {
       ipv4: settings.smtpd_client_ipv4_prefix_length,
       ipv6: settings.smtpd_client_ipv6_prefix_length,

@@ -23,7 +23,7 @@ import { deliveryHooks } from "./services/delivery_metrics.ts";
 import { openAuthBackends } from "./services/auth_services.ts";
 import { isListening } from "../config/listening_endpoints.ts";
 import { ClientAdmission } from "./services/client_admission.ts";
-import { shareDescriptors } from "./services/descriptor_shares.ts";
+import { type DescriptorShares, shareDescriptors } from "./services/descriptor_shares.ts";
 import { countReplies } from "./services/smtpd_metrics.ts";
 import { openDescriptors } from "../platform/process/rlimit.ts";
 import { createHelperWriter } from "./services/helper_writer.ts";
@@ -71,13 +71,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const verification = openAddressVerification(context, world, () => qmgr);
   const auth = openAuthBackends(world);
   const smtpds = openSmtpds({ context, world, anvil, verification, auth, postmasters });
-  const door = new ClientAdmission({
-    shares,
-    openFiles: context.openFiles,
-    log,
-    clock: systemClock,
-    replied: countReplies(context.metrics),
-  });
+  const door = openDoor(context, shares);
   return Promise.resolve({
     accept: (service, connection) => door.accept(connection, (inside) => smtpds.get(service)!.accept(inside)),
     mostConnections: door.most,
@@ -97,10 +91,8 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
     known: (address) => verification.verifier.known(address),
     pickup: () => pickup.look(),
     async drain(ending) {
-      const services = [...smtpds.values()];
-      for (const smtpd of services) smtpd.stop(ending.hurry);
-      const sessions = Promise.all(services.map((smtpd) => smtpd.drained()));
-      await Promise.all([unlessCut(Promise.all([sessions, pickup.stop()]), ending.cut), qmgr.stop(ending)]);
+      const taking = Promise.all([endSessions([...smtpds.values()], ending.hurry), pickup.stop()]);
+      await Promise.all([unlessCut(taking, ending.cut), qmgr.stop(ending)]);
       await unlessCut(postmasters.settled(), ending.cut);
     },
     async close() {
@@ -138,6 +130,18 @@ function mailWriter({ helpers, request, configuration: { settings } }: AssemblyC
     helper: ({ uid, gid }) => request("helper", { uid, gid }),
     ownership: ownershipOf,
   });
+}
+
+/** Connections come in as far as the descriptors last. */
+function openDoor({ openFiles, metrics, logFor, configuration }: AssemblyContext, shares: DescriptorShares) {
+  const log = logFor(configuration.settings);
+  return new ClientAdmission({ shares, openFiles, log, clock: systemClock, replied: countReplies(metrics) });
+}
+
+/** No service takes a new session; resolves when those that run have ended. */
+async function endSessions(services: readonly Smtpd[], hurry: AbortSignal): Promise<void> {
+  for (const smtpd of services) smtpd.stop(hurry);
+  await Promise.all(services.map((smtpd) => smtpd.drained()));
 }
 
 function unlessCut(work: Promise<unknown>, cut: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import { asOwner } from "../../platform/process/effective_ids.ts";
-import { FolderEntries } from "../../platform/file/folder_entries.ts";
+import { FolderEntries } from "../../platform/file/folder/folder_entries.ts";
 import { handedState, removeHanded } from "../../platform/file/handed_file.ts";
 import { errorCode } from "../../platform/system_error.ts";
 import { dropFolder, isDropName } from "../../pickup/drop/drop_folder.ts";

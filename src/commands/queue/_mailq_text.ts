@@ -1,7 +1,7 @@
 import { quoteAddress } from "../../address/address.ts";
 import { printable } from "../../base/printable.ts";
 import type { QueueRow } from "../../master/control/queue_rows.ts";
-import { clockText } from "./_clock_text.ts";
+import { clockText } from "./clock_text.ts";
 
 /** How wide the columns are, by enable_long_queue_ids. */
 interface Columns {

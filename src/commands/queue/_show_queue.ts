@@ -3,7 +3,7 @@ import type { QueueFilter } from "../../queue/filter/queue_filter.ts";
 import { listQueue } from "./_list_queue.ts";
 import { ListingJson } from "./_listing_json.ts";
 import { MailqText } from "./_mailq_text.ts";
-import { StreamOut } from "./_stream_out.ts";
+import { StreamOut } from "./stream_out.ts";
 
 /** How the queue is to be shown. */
 export interface ShowRequest {

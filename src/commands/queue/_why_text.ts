@@ -1,7 +1,7 @@
 import { printable } from "../../base/printable.ts";
 import type { WaitingRecipient, WhyWaiting } from "../../master/control/why_waiting.ts";
 import type { WaitingFor } from "../../qmgr/active_look.ts";
-import { clockText } from "./_clock_text.ts";
+import { clockText } from "./clock_text.ts";
 import { shownAddress } from "./_mailq_text.ts";
 
 /** What a person is told of a message that waits, at this moment (milliseconds since 1970). */

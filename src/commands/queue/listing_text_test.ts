@@ -4,13 +4,13 @@ import type { QueueRow } from "../../master/control/queue_rows.ts";
 import type { QueueId } from "../../queue/envelope.ts";
 import { ListingJson } from "./_listing_json.ts";
 import { MailqText } from "./_mailq_text.ts";
-import { MessageRecords } from "./_message_records.ts";
-import { PostcatText } from "./_postcat_text.ts";
+import { MessageRecords } from "./postcat/_message_records.ts";
+import { PostcatText } from "./postcat/_postcat_text.ts";
 import { readPostqueueOptions } from "./_postqueue_options.ts";
 import { QshapeCounts } from "./_qshape_counts.ts";
 import { qshapeTable } from "./_qshape_table.ts";
-import { isQueueFile, queueFileRecords } from "./_queue_file.ts";
-import type { QueueFileRecord } from "./_record_types.ts";
+import { isQueueFile, queueFileRecords } from "./postcat/_queue_file.ts";
+import type { QueueFileRecord } from "./postcat/_record_types.ts";
 import { whyText } from "./_why_text.ts";
 
 const ID = "4jdSlj012DzNTSLD" as QueueId;

@@ -8,7 +8,7 @@ import { listQueue } from "./_list_queue.ts";
 import { QshapeCounts } from "./_qshape_counts.ts";
 import { type QshapeOptions, readQshapeOptions } from "./_qshape_options.ts";
 import { qshapeHeads, qshapeTable } from "./_qshape_table.ts";
-import { StreamOut } from "./_stream_out.ts";
+import { StreamOut } from "./stream_out.ts";
 
 const USAGE = `Usage: qshape [ -s ] [ -p ] [ -m <min_subdomains> ] [ -l ]
 	[ -b <bucket_count> ] [ -t <bucket_time> ] [ -w <terminal_width> ]

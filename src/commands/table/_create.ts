@@ -1,5 +1,5 @@
 import { asOwner, isRoot } from "../../platform/process/effective_ids.ts";
-import { lockedForUpdate } from "../../platform/file/file_lock.ts";
+import { lockedForUpdate } from "../../platform/file/lock/file_lock.ts";
 import { type FileReplacement, replaceFile } from "../../platform/file/file_replacement.ts";
 import { blockSizeAt, isNotThere, randomBytes, readWhole } from "../../platform/file/random_access_file.ts";
 import { systemErrorText } from "../../platform/system_error.ts";

@@ -1,4 +1,4 @@
-import { lockedForUpdate } from "../../platform/file/file_lock.ts";
+import { lockedForUpdate } from "../../platform/file/lock/file_lock.ts";
 import { writeOut } from "../../platform/process/this_process.ts";
 import { exists, sourceOwner } from "../../platform/file/source_file.ts";
 import { systemErrorText } from "../../platform/system_error.ts";

@@ -1,4 +1,4 @@
-import type { DestinationFile } from "../../platform/file/destination_file.ts";
+import type { DestinationFile } from "../../platform/file/mailbox/destination_file.ts";
 import { splitList } from "../../config/syntax/list.ts";
 import { onlyAsks, type Recipient } from "../../queue/envelope.ts";
 import type { DeliveryJob, Outcome } from "../agent.ts";

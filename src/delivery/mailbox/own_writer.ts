@@ -1,7 +1,7 @@
-import { readDestinations } from "../../platform/file/destination_file.ts";
+import { readDestinations } from "../../platform/file/mailbox/destination_file.ts";
 import { MailFileFault } from "../../platform/file/mail_files.ts";
-import { appendToMailbox } from "../../platform/file/mailbox_file.ts";
-import { deliverToMaildir } from "../../platform/file/maildir.ts";
+import { appendToMailbox } from "../../platform/file/mailbox/mailbox_file.ts";
+import { deliverToMaildir } from "../../platform/file/mailbox/maildir.ts";
 import { runCommand } from "../../platform/process/run_command.ts";
 import type { CommandTask, Identity, MailTask, MailWriter, TaskResult } from "./writer.ts";
 

@@ -1,5 +1,5 @@
-import type { DestinationFile } from "../../platform/file/destination_file.ts";
-import type { AppendOptions } from "../../platform/file/mailbox_file.ts";
+import type { DestinationFile } from "../../platform/file/mailbox/destination_file.ts";
+import type { AppendOptions } from "../../platform/file/mailbox/mailbox_file.ts";
 
 /** A user and group by number. */
 export interface Identity {

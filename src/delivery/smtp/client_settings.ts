@@ -190,27 +190,39 @@ export interface ClientSettings {
   readonly helpfulWarnings: boolean;
 }
 
+/** The one value for smtp(8), the other for lmtp(8). */
+type OfProtocol = <T>(smtp: T, lmtp: T) => T;
+
+const timeoutsOf = (pick: OfProtocol, s: ClientParameters): Timeouts => ({
+  connect: 1000 * pick(s.smtp_connect_timeout, s.lmtp_connect_timeout),
+  hello: 1000 * pick(s.smtp_helo_timeout, s.lmtp_lhlo_timeout),
+  xforward: 1000 * pick(s.smtp_xforward_timeout, s.lmtp_xforward_timeout),
+  mail: 1000 * pick(s.smtp_mail_timeout, s.lmtp_mail_timeout),
+  rcpt: 1000 * pick(s.smtp_rcpt_timeout, s.lmtp_rcpt_timeout),
+  dataInit: 1000 * pick(s.smtp_data_init_timeout, s.lmtp_data_init_timeout),
+  dataTransfer: 1000 * pick(s.smtp_data_xfer_timeout, s.lmtp_data_xfer_timeout),
+  dataDone: 1000 * pick(s.smtp_data_done_timeout, s.lmtp_data_done_timeout),
+  rset: 1000 * pick(s.smtp_rset_timeout, s.lmtp_rset_timeout),
+  quit: 1000 * pick(s.smtp_quit_timeout, s.lmtp_quit_timeout),
+});
+
+const pixOf = (pick: OfProtocol, s: ClientParameters): PixSettings => ({
+  workarounds: pick(s.smtp_pix_workarounds, s.lmtp_pix_workarounds),
+  maps: pick(s.smtp_pix_workaround_maps, s.lmtp_pix_workaround_maps),
+  threshold: 1000 * pick(s.smtp_pix_workaround_threshold_time, s.lmtp_pix_workaround_threshold_time),
+  delay: 1000 * pick(s.smtp_pix_workaround_delay_time, s.lmtp_pix_workaround_delay_time),
+});
+
 /** Reads the parameters of one service; seconds become milliseconds. */
 export function clientSettings(
   program: "smtp" | "lmtp",
   s: ClientParameters,
 ): ClientSettings {
-  const pick = <T>(smtp: T, lmtp: T): T => program === "smtp" ? smtp : lmtp;
+  const pick: OfProtocol = (smtp, lmtp) => program === "smtp" ? smtp : lmtp;
   const dns = clientDnsLevel(program, s);
   return {
     program,
-    timeouts: {
-      connect: 1000 * pick(s.smtp_connect_timeout, s.lmtp_connect_timeout),
-      hello: 1000 * pick(s.smtp_helo_timeout, s.lmtp_lhlo_timeout),
-      xforward: 1000 * pick(s.smtp_xforward_timeout, s.lmtp_xforward_timeout),
-      mail: 1000 * pick(s.smtp_mail_timeout, s.lmtp_mail_timeout),
-      rcpt: 1000 * pick(s.smtp_rcpt_timeout, s.lmtp_rcpt_timeout),
-      dataInit: 1000 * pick(s.smtp_data_init_timeout, s.lmtp_data_init_timeout),
-      dataTransfer: 1000 * pick(s.smtp_data_xfer_timeout, s.lmtp_data_xfer_timeout),
-      dataDone: 1000 * pick(s.smtp_data_done_timeout, s.lmtp_data_done_timeout),
-      rset: 1000 * pick(s.smtp_rset_timeout, s.lmtp_rset_timeout),
-      quit: 1000 * pick(s.smtp_quit_timeout, s.lmtp_quit_timeout),
-    },
+    timeouts: timeoutsOf(pick, s),
     myhostname: s.myhostname,
     helloName: pick(s.smtp_helo_name, s.lmtp_lhlo_name),
     alwaysSendEhlo: s.smtp_always_send_ehlo,
@@ -218,12 +230,7 @@ export function clientSettings(
     logsTlsStatus: pick(s.smtp_log_tls_feature_status, s.lmtp_log_tls_feature_status),
     skip5xxGreeting: pick(s.smtp_skip_5xx_greeting, s.lmtp_skip_5xx_greeting),
     skipQuitResponse: pick(s.smtp_skip_quit_response, s.lmtp_skip_quit_response),
-    pix: {
-      workarounds: pick(s.smtp_pix_workarounds, s.lmtp_pix_workarounds),
-      maps: pick(s.smtp_pix_workaround_maps, s.lmtp_pix_workaround_maps),
-      threshold: 1000 * pick(s.smtp_pix_workaround_threshold_time, s.lmtp_pix_workaround_threshold_time),
-      delay: 1000 * pick(s.smtp_pix_workaround_delay_time, s.lmtp_pix_workaround_delay_time),
-    },
+    pix: pixOf(pick, s),
     discardEhloKeywords: upperCaseSet(pick(s.smtp_discard_ehlo_keywords, s.lmtp_discard_lhlo_keywords)),
     defaultPort: pick(s.smtp_tcp_port, s.lmtp_tcp_port),
     knownPorts: parseKnownPorts(s.known_tcp_ports),

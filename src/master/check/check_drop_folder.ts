@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import type { Configuration } from "../../config/service.ts";
 import { DROP_FOLDER_MODE, dropFolder } from "../../pickup/drop/drop_folder.ts";
-import { folderState } from "../../platform/file/own_folder.ts";
+import { folderState } from "../../platform/file/folder/own_folder.ts";
 import { ownIds, userByName } from "../../platform/process/users.ts";
 import { workerPrivileges } from "../privileges.ts";
 import type { Finding } from "./finding.ts";

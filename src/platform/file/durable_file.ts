@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 import { libc, systemError } from "../libc.ts";
 import { readFully } from "./read_at.ts";
-import { lockFile } from "./pid_lock.ts";
+import { lockFile } from "./lock/pid_lock.ts";
 
 const IOV_MAX = 1024;
 

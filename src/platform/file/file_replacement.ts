@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
-import { flock } from "./flock.ts";
-import { waitForLock } from "./record_lock.ts";
+import { flock } from "./lock/flock.ts";
+import { waitForLock } from "./lock/record_lock.ts";
 import { giveName, openNameless } from "./nameless_file.ts";
 
 /** How a replaced file shall look when there was none before. */

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
-import { FolderEntries } from "./folder_entries.ts";
+import { FolderEntries } from "./folder/folder_entries.ts";
 import { openHanded, removeEmptyFolder } from "./handed_file.ts";
 
 let folder: string;

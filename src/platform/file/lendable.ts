@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
-import { walkTo } from "./held_folder.ts";
-import { outOfReachOf, type Reader } from "./walk_rules.ts";
+import { walkTo } from "./folder/held_folder.ts";
+import { outOfReachOf, type Reader } from "./folder/walk_rules.ts";
 
 /** Whether somebody other than root may read (4) or enter (1) a file by its permission bits. */
 function may(stat: fs.Stats, { uid, gid }: Reader, bit: 1 | 4): boolean {

@@ -2,9 +2,9 @@ import fs from "node:fs";
 import { basename, dirname } from "node:path";
 import { isRoot } from "../process/effective_ids.ts";
 import { errorCode, systemErrorText } from "../system_error.ts";
-import { type HeldFolder, holdFolder } from "./held_folder.ts";
+import { type HeldFolder, holdFolder } from "./folder/held_folder.ts";
 import { isRootsLink } from "./safe_open.ts";
-import { mastersWay } from "./walk_rules.ts";
+import { mastersWay } from "./folder/walk_rules.ts";
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = fs.constants;
 

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { errorCode, systemErrorText } from "../system_error.ts";
-import type { HeldFolder } from "./held_folder.ts";
+import type { HeldFolder } from "./folder/held_folder.ts";
 
 /** Something about a mailbox that did not work: the words for the log, and the system's code (or `EXECUTABLE`). */
 export class MailFileFault extends Error {

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { flock } from "./flock.ts";
+import { flock } from "./lock/flock.ts";
 import { errno, libc, systemError } from "../libc.ts";
 
 /** open(2)'s O_TMPFILE, which the runtime does not name. */

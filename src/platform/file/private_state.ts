@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
 import { asOwner, isRoot } from "../process/effective_ids.ts";
-import { flock } from "./flock.ts";
+import { flock } from "./lock/flock.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants;
 /** No service has more to remember. */

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { errorCode, systemErrorText } from "../system_error.ts";
-import type { HeldFolder } from "./held_folder.ts";
-import { isRootsAlone } from "./walk_rules.ts";
+import type { HeldFolder } from "./folder/held_folder.ts";
+import { isRootsAlone } from "./folder/walk_rules.ts";
 import { MailFileFault, mailFileFault } from "./mail_files.ts";
 
 const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs.constants;

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { errorCode } from "../system_error.ts";
-import { flock } from "./flock.ts";
+import { flock } from "./lock/flock.ts";
 
 /** Gives a file another name, in place of a file that has it. Throws the system's error. */
 export function renameFile(from: string, to: string): void {

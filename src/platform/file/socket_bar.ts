@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { dirname } from "node:path";
-import type { Reader } from "./walk_rules.ts";
+import type { Reader } from "./folder/walk_rules.ts";
 
 /** What keeps a user from a socket: it, or a folder on the way to it. */
 export interface SocketBar {

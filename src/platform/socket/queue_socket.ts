@@ -1,8 +1,8 @@
 import fs from "node:fs";
-import type { HeldFolder } from "../file/held_folder.ts";
-import { holdFolder } from "../file/held_folder.ts";
-import { giveFolder } from "../file/own_folder.ts";
-import { mastersWay } from "../file/walk_rules.ts";
+import type { HeldFolder } from "../file/folder/held_folder.ts";
+import { holdFolder } from "../file/folder/held_folder.ts";
+import { giveFolder } from "../file/folder/own_folder.ts";
+import { mastersWay } from "../file/folder/walk_rules.ts";
 import { asOwner } from "../process/effective_ids.ts";
 import type { Identity } from "../process/spawn.ts";
 import { openUnixListener } from "./unix_listener.ts";

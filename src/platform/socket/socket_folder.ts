@@ -1,6 +1,6 @@
 import fs from "node:fs";
-import type { HeldFolder } from "../file/held_folder.ts";
-import { ownFolder, type OwnFolderOptions } from "../file/own_folder.ts";
+import type { HeldFolder } from "../file/folder/held_folder.ts";
+import { ownFolder, type OwnFolderOptions } from "../file/folder/own_folder.ts";
 import { closeDescriptor } from "./inherited_sockets.ts";
 import { openUnixListener } from "./unix_listener.ts";
 

@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { type FileIdentity, sameFile } from "../../platform/file/random_access_file.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
 import { errorCode } from "../../platform/system_error.ts";
-import { sharedLock } from "../../platform/file/file_lock.ts";
+import { sharedLock } from "../../platform/file/lock/file_lock.ts";
 import { resolvePath, type TableContext } from "../context.ts";
 import { lookAt, mayChangeUnseen, RECHECK, SettleWait } from "../text/file_backed.ts";
 import { KeyEncoder } from "./index_key.ts";

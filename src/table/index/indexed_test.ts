@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { flock } from "../../platform/file/flock.ts";
+import { flock } from "../../platform/file/lock/flock.ts";
 import { testContext } from "../_test_context.ts";
 import { openTable } from "../table_types.ts";
 

@@ -1,8 +1,8 @@
 import fs from "node:fs";
 import { basename, dirname } from "node:path";
-import { asOwner } from "../process/effective_ids.ts";
-import { errorCode } from "../system_error.ts";
-import { type HeldFolder, holdFolder } from "./held_folder.ts";
+import { asOwner } from "../../process/effective_ids.ts";
+import { errorCode } from "../../system_error.ts";
+import { type HeldFolder, holdFolder } from "../folder/held_folder.ts";
 import {
   type FileOwner,
   MailFileFault,
@@ -10,10 +10,10 @@ import {
   syncFile,
   syncFolder,
   writeFully,
-} from "./mail_files.ts";
-import { tryLock } from "./record_lock.ts";
-import { usersWay } from "./walk_rules.ts";
-import { createFile, type OpenedFile, openExisting } from "./safe_open.ts";
+} from "../mail_files.ts";
+import { tryLock } from "../lock/record_lock.ts";
+import { usersWay } from "../folder/walk_rules.ts";
+import { createFile, type OpenedFile, openExisting } from "../safe_open.ts";
 
 /** How a mailbox file is locked and bounded (mailbox_delivery_lock, deliver_lock_*, mailbox_size_limit). */
 export interface AppendOptions {

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { readDestinations } from "./destination_file.ts";
 import { type AppendOptions, appendToMailbox } from "./mailbox_file.ts";
 import { deliverToMaildir } from "./maildir.ts";
-import { startWatch } from "../../../test/kit/waiting.ts";
+import { startWatch } from "../../../../test/kit/waiting.ts";
 
 let folder = "";
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "mail-files-"))));

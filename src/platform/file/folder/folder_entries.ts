@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { errno, libc, systemError } from "../libc.ts";
+import { errno, libc, systemError } from "../../libc.ts";
 
 /** getdents64(2): the C library of old systems has no name for it. */
 const NUMBER: Readonly<Record<string, number>> = { x64: 217, arm64: 61 };

@@ -1,7 +1,7 @@
-import { wholeStandardInput } from "../../platform/process/standard_input.ts";
-import { readWhole } from "../../platform/file/random_access_file.ts";
-import { systemErrorText } from "../../platform/system_error.ts";
-import { writeErr } from "../../platform/process/this_process.ts";
+import { wholeStandardInput } from "../../../platform/process/standard_input.ts";
+import { readWhole } from "../../../platform/file/random_access_file.ts";
+import { systemErrorText } from "../../../platform/system_error.ts";
+import { writeErr } from "../../../platform/process/this_process.ts";
 import { PostcatFault, type PostcatWork } from "./_postcat_fault.ts";
 import { PostcatText } from "./_postcat_text.ts";
 import { isQueueFile, QueueFileFault, queueFileRecords } from "./_queue_file.ts";

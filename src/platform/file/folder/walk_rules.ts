@@ -1,5 +1,5 @@
 import type fs from "node:fs";
-import { isRoot } from "../process/effective_ids.ts";
+import { isRoot } from "../../process/effective_ids.ts";
 import type { Walk } from "./held_folder.ts";
 
 type Rule = Walk["mayUse"];

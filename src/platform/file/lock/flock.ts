@@ -1,4 +1,4 @@
-import { errno, libc, systemError } from "../libc.ts";
+import { errno, libc, systemError } from "../../libc.ts";
 
 const LOCK = { shared: 1, exclusive: 2 } as const;
 const NO_WAIT = 4;

@@ -1,6 +1,6 @@
-import type { LightConfiguration } from "../../config/read_settings.ts";
+import type { LightConfiguration } from "../../../config/read_settings.ts";
 import type { PostcatView } from "./_postcat_text.ts";
-import type { StreamOut } from "./_stream_out.ts";
+import type { StreamOut } from "../stream_out.ts";
 
 /** Ends postcat: `postcat: fatal: TEXT`. */
 export class PostcatFault extends Error {

@@ -1,7 +1,7 @@
 import fs from "node:fs";
-import { asOwner } from "../process/effective_ids.ts";
-import { O_PATH } from "./held_folder.ts";
-import { type FileOwner, MailFileFault, mailFileFault } from "./mail_files.ts";
+import { asOwner } from "../../process/effective_ids.ts";
+import { O_PATH } from "../folder/held_folder.ts";
+import { type FileOwner, MailFileFault, mailFileFault } from "../mail_files.ts";
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants;
 const OTHERS_WRITE = 0o002;

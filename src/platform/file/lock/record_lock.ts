@@ -1,5 +1,5 @@
 import { flock } from "./flock.ts";
-import { errno, libc, systemError } from "../libc.ts";
+import { errno, libc, systemError } from "../../libc.ts";
 
 const F_SETLK = 6;
 const F_SETLKW = 7;

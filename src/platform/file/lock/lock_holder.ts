@@ -1,9 +1,9 @@
 import fs from "node:fs";
 import { basename, dirname } from "node:path";
 import { flock } from "./flock.ts";
-import { type HeldFolder, holdFolder } from "./held_folder.ts";
+import { type HeldFolder, holdFolder } from "../folder/held_folder.ts";
 import { readPid } from "./pid_lock.ts";
-import { mastersWay } from "./walk_rules.ts";
+import { mastersWay } from "../folder/walk_rules.ts";
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants;
 

@@ -1,8 +1,8 @@
 import fs from "node:fs";
-import { usersWay } from "./walk_rules.ts";
-import { asOwner } from "../process/effective_ids.ts";
-import { errorCode } from "../system_error.ts";
-import { type HeldFolder, holdFolder, type Walk } from "./held_folder.ts";
+import { usersWay } from "../folder/walk_rules.ts";
+import { asOwner } from "../../process/effective_ids.ts";
+import { errorCode } from "../../system_error.ts";
+import { type HeldFolder, holdFolder, type Walk } from "../folder/held_folder.ts";
 import {
   type FileOwner,
   MailFileFault,
@@ -10,7 +10,7 @@ import {
   syncFile,
   syncFolder,
   writeFully,
-} from "./mail_files.ts";
+} from "../mail_files.ts";
 
 /** Where a maildir message goes, and the words for what fails. */
 export interface MaildirOptions {

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { basename, dirname } from "node:path";
-import { isRoot } from "../process/effective_ids.ts";
-import { errorCode } from "../system_error.ts";
+import { isRoot } from "../../process/effective_ids.ts";
+import { errorCode } from "../../system_error.ts";
 import { HeldFolder, holdFolder } from "./held_folder.ts";
 import { isRootsAlone, mastersWay } from "./walk_rules.ts";
 

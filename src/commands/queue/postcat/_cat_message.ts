@@ -1,10 +1,10 @@
-import { errorCode, systemErrorText } from "../../platform/system_error.ts";
-import { askService } from "../../master/control/control_client.ts";
-import type { MessagePiece } from "../../master/control/queue_rows.ts";
-import { messagePieces } from "../../master/control/queue_rows_of.ts";
-import type { QueueId } from "../../queue/envelope.ts";
-import { openForReading } from "../../queue/file_store/open_store.ts";
-import { parseQueueId } from "../../queue/queue_id.ts";
+import { errorCode, systemErrorText } from "../../../platform/system_error.ts";
+import { askService } from "../../../master/control/control_client.ts";
+import type { MessagePiece } from "../../../master/control/queue_rows.ts";
+import { messagePieces } from "../../../master/control/queue_rows_of.ts";
+import type { QueueId } from "../../../queue/envelope.ts";
+import { openForReading } from "../../../queue/file_store/open_store.ts";
+import { parseQueueId } from "../../../queue/queue_id.ts";
 import { MessageRecords } from "./_message_records.ts";
 import { PostcatFault, type PostcatWork } from "./_postcat_fault.ts";
 import { PostcatText } from "./_postcat_text.ts";

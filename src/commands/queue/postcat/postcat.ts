@@ -1,13 +1,13 @@
-import { writeErr, writeOut } from "../../platform/process/this_process.ts";
-import { printable } from "../../base/printable.ts";
-import type { CommandContext } from "../command.ts";
-import { getopt } from "../getopt.ts";
-import { settingsOf } from "../service_control.ts";
+import { writeErr, writeOut } from "../../../platform/process/this_process.ts";
+import { printable } from "../../../base/printable.ts";
+import type { CommandContext } from "../../command.ts";
+import { getopt } from "../../getopt.ts";
+import { settingsOf } from "../../service_control.ts";
 import { catFile, catStandardInput } from "./_cat_file.ts";
 import { catMessage } from "./_cat_message.ts";
 import { PostcatFault } from "./_postcat_fault.ts";
 import type { PostcatView } from "./_postcat_text.ts";
-import { StreamOut } from "./_stream_out.ts";
+import { StreamOut } from "../stream_out.ts";
 
 const USAGE = "[-b (body text)] [-c config_dir] [-d (decimal record type)] [-e (envelope records)] " +
   "[-h (header text)] [-q (access queue)] [-v] [file(s)...]";

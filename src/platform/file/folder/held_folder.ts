@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { errno, libc, systemError } from "../libc.ts";
+import { errno, libc, systemError } from "../../libc.ts";
 
 /** open(2)'s O_PATH, which the runtime does not name: a descriptor of the thing itself, which needs no right to read it. */
 export const O_PATH = 0x200000;

@@ -1,7 +1,7 @@
 import fs from "node:fs";
-import type { DiskLock } from "./disk.ts";
+import type { DiskLock } from "../disk.ts";
 import { flock } from "./flock.ts";
-import type { HeldFolder } from "./held_folder.ts";
+import type { HeldFolder } from "../folder/held_folder.ts";
 
 const { O_CREAT, O_NOFOLLOW, O_RDWR } = fs.constants;
 

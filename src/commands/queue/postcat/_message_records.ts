@@ -1,5 +1,5 @@
-import type { EnvelopeHead, RecipientWithState } from "../../queue/queue_shapes.ts";
-import type { Origin } from "../../queue/envelope.ts";
+import type { EnvelopeHead, RecipientWithState } from "../../../queue/queue_shapes.ts";
+import type { Origin } from "../../../queue/envelope.ts";
 import { type QueueFileRecord, RECORD_TYPE } from "./_record_types.ts";
 
 /** What is known of a message before its recipients and content are read. */

@@ -1,5 +1,5 @@
-import { printableBytes } from "../../base/printable.ts";
-import { clockText } from "./_clock_text.ts";
+import { printableBytes } from "../../../base/printable.ts";
+import { clockText } from "../clock_text.ts";
 import { type QueueFileRecord, RECORD_TYPE, recordName } from "./_record_types.ts";
 
 /** What postcat(1) is to show. */

@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { holdFolder } from "./held_folder.ts";
 import { usersWay } from "./walk_rules.ts";
-import { withPeers } from "../../../test/kit/peers.ts";
+import { withPeers } from "../../../../test/kit/peers.ts";
 
 const asRoot = withPeers(import.meta.path, "root").test;
 const [USER, OTHER] = [4711, 4712];

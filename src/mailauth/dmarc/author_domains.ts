@@ -1,0 +1,45 @@
+import { addressesIn } from "../../address/address_list.ts";
+import { splitAddress } from "../../address/address.ts";
+import { isAsciiHostname } from "../../address/hostname.ts";
+import { asciiDomain } from "../../address/idna.ts";
+
+/** Pieces of a From: field that are looked at; what is behind them counts as one domain too many. */
+const TOKENS = 2000;
+
+const FROM = /^from[ \t]*:/i;
+/** Where a field is no list of addresses: what looks like the domain of one. */
+const AFTER_AT =
+  /@[ \t]*([A-Za-z0-9_\x80-\uffff](?:[A-Za-z0-9_.\x80-\uffff-]{0,253}[A-Za-z0-9_\x80-\uffff])?)/g;
+const LOOKED_AT = 10_000;
+
+/** What IDNA's parser would take for the end of a name, or for something else than one. */
+const NO_NAME = /[\x00-,/:-@[-^`{-\x7f]/;
+
+/** A domain as DNS has it, undefined for what is none: address literals, nonsense. */
+export function dnsDomain(text: string): string | undefined {
+  if (NO_NAME.test(text)) return undefined;
+  const domain = asciiDomain(text.replace(/\.$/, "")).toLowerCase();
+  return domain.length <= 253 && isAsciiHostname(domain) ? domain : undefined;
+}
+
+/**
+ * The domains that the From: fields of a header name, each once (RFC 9989 §5.3.1). `fields` are whole fields, one character a byte. A
+ * field that is no list of addresses has those that a reader would be shown.
+ */
+export function authorDomains(fields: readonly string[]): readonly string[] {
+  const domains = new Set<string>();
+  for (const field of fields.filter((each) => FROM.test(each))) {
+    const value = Buffer.from(field.slice(field.indexOf(":") + 1), "latin1").toString("utf8");
+    const listed = addressesIn(value, TOKENS).flatMap((address) =>
+      dnsDomain(splitAddress(address).domain) ?? []
+    );
+    const found = listed.length > 0 ? listed : shownIn(value);
+    for (const domain of found) domains.add(domain);
+  }
+  return [...domains];
+}
+
+function shownIn(value: string): string[] {
+  const shown = [...value.slice(0, LOOKED_AT).matchAll(AFTER_AT)];
+  return shown.flatMap(([, domain = ""]) => dnsDomain(domain) ?? []);
+}

@@ -106,7 +106,7 @@ function textOf(data: packet.TxtData): string {
 }
 
 /** A name without its final dot. Bytes of a label that are not printable are `\DDD` (RFC 1035 §5.1): a name is one word wherever it goes. */
-function plain(name: string): string {
+export function printedName(name: string): string {
   if (name === ".") return "";
   const bare = name.replace(/\.$/, "");
   return /^[!-~]*$/.test(bare) ? bare : Buffer.from(bare).toString("latin1").replace(/[^!-~]/g, decimal);
@@ -116,7 +116,7 @@ const decimal = (char: string) => `\\${`${char.charCodeAt(0)}`.padStart(3, "0")}
 
 function toRecord(answer: packet.Answer): DnsRecord | undefined {
   if (answer.type === "OPT" || ("class" in answer && answer.class !== "IN")) return undefined;
-  const name = plain(answer.name);
+  const name = printedName(answer.name);
   const ttl = boundedTtl("ttl" in answer ? answer.ttl : 0);
   switch (answer.type) {
     case "A":
@@ -125,14 +125,14 @@ function toRecord(answer: packet.Answer): DnsRecord | undefined {
     case "CNAME":
     case "NS":
     case "PTR":
-      return { type: answer.type, name, ttl, target: plain(answer.data) };
+      return { type: answer.type, name, ttl, target: printedName(answer.data) };
     case "MX":
       return {
         type: "MX",
         name,
         ttl,
         preference: answer.data.preference ?? 0,
-        exchange: plain(answer.data.exchange),
+        exchange: printedName(answer.data.exchange),
       };
     case "TXT":
       return { type: "TXT", name, ttl, text: textOf(answer.data) };
@@ -140,7 +140,7 @@ function toRecord(answer: packet.Answer): DnsRecord | undefined {
       return { type: "SOA", name, ttl, minimum: boundedTtl(answer.data.minimum) };
     case "SRV": {
       const { priority = 0, weight = 0, port, target } = answer.data;
-      return { type: "SRV", name, ttl, priority, weight, port, target: plain(target) };
+      return { type: "SRV", name, ttl, priority, weight, port, target: printedName(target) };
     }
     case "TLSA": {
       const { usage, selector, matchingType, certificate } = answer.data;

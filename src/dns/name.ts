@@ -9,6 +9,20 @@ export function queryName(text: string): string | undefined {
   return name.toLowerCase();
 }
 
+/**
+ * The same for a name that need be no host's: the DNS takes any bytes in a label (RFC 2181 §11), and this takes printable ASCII.
+ * For names that others make up of what senders write (RFC 7208 §7).
+ */
+export function anyName(text: string): string | undefined {
+  const name = text.endsWith(".") ? text.slice(0, -1) : text;
+  return name.length <= 253 && /^[ -\-/-~]{1,63}(?:\.[ -\-/-~]{1,63})*$/.test(name)
+    ? name.toLowerCase()
+    : undefined;
+}
+
+/** Which names are looked up: those of hosts, or any. */
+export type NameKind = "hosts" | "any";
+
 const NAME = /^(?!-)[A-Za-z0-9_*-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_*-]{1,63}(?<!-))*$/;
 const ALL_DIGITS = /^[0-9.]+$/;
 

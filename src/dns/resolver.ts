@@ -4,14 +4,22 @@ import type { Address, AddressAnswer, DnsAnswer, Families } from "./answer.ts";
 import { DnsCache, lifetimeOf } from "./cache.ts";
 import { exchange, type Server, type Wire } from "./exchange.ts";
 import { interpret } from "./interpret.ts";
-import { parseResponse, printQuery, type Response } from "./message.ts";
-import { queryName, reverseName } from "./name.ts";
+import { parseResponse, printedName, printQuery, type Response } from "./message.ts";
+import { anyName, type NameKind, queryName, reverseName } from "./name.ts";
 import type { RecordType } from "./record.ts";
 
 /** Looks names up in the DNS. Never rejects for a DNS reason: what went wrong is a `trouble` answer. */
 export interface Resolver {
-  /** Records of one type; CNAMEs are followed. An aborted signal gives `trouble`. */
-  query<Type extends RecordType>(name: string, type: Type, signal?: AbortSignal): Promise<DnsAnswer<Type>>;
+  /**
+   * Records of one type; CNAMEs are followed. An aborted signal gives `trouble`. A name that is no host's is not asked about, unless
+   * `names` says "any".
+   */
+  query<Type extends RecordType>(
+    name: string,
+    type: Type,
+    signal?: AbortSignal,
+    names?: NameKind,
+  ): Promise<DnsAnswer<Type>>;
   /** Mail exchangers, unsorted as the server gave them. A null MX is one record with exchange "" (RFC 7505). */
   mx(name: string, signal?: AbortSignal): Promise<DnsAnswer<"MX">>;
   /** Addresses of the wanted families, in that order; a temporary failure counts before a lasting one when there are none. */
@@ -95,8 +103,9 @@ class StubResolver implements Resolver {
     text: string,
     type: Type,
     signal?: AbortSignal,
+    names: NameKind = "hosts",
   ): Promise<DnsAnswer<Type>> {
-    const name = text === "." ? "" : queryName(text);
+    const name = text === "." ? "" : names === "any" ? anyName(text) : queryName(text);
     if (name === undefined) return { is: "nxdomain", authentic: false, invalid: true };
     const key = `${type} ${name}`;
     const known = this.#cache.get(key, this.#now()) ?? loopbackName(name, type);
@@ -152,7 +161,7 @@ class StubResolver implements Resolver {
     for (let step = 0; step < CHAIN; step++) {
       const response = await this.#ask(at, type);
       if ("is" in response) return { answer: response, negativeTtl: undefined };
-      const meaning = interpret(response, at, type);
+      const meaning = interpret(response, printedName(at), type);
       if (meaning.is === "answer") {
         const answer = tainted ? notAuthentic(meaning.answer) : meaning.answer;
         return { answer, negativeTtl: response.negativeTtl };

@@ -31,6 +31,7 @@ beforeAll(async () => {
     "silent.example.com": "silent",
     "garbage.example.com": "garbage",
     "oldserver.example.com": "FORMERR",
+    "ann+list=x 'y'.example.com": { A: ["127.0.0.2"] },
     "half.example.com": { A: ["192.0.2.5"], AAAA: "SERVFAIL" },
     "halfgone.example.com": { A: "SERVFAIL" },
     "cut.example.com": { MX: [...many, "truncate"] },
@@ -162,6 +163,20 @@ test("names that cannot exist are not asked for", async () => {
     expect(await dns.query(name, "A")).toEqual({ is: "nxdomain", authentic: false, invalid: true });
   }
   expect(server.asked).toEqual([]);
+});
+
+test("who wants any name gets it asked, whatever characters its labels have", async () => {
+  const dns = resolver();
+  const name = "Ann+list=x 'y'.example.com";
+  expect(await dns.query(name, "A")).toMatchObject({ is: "nxdomain", invalid: true });
+  expect(await dns.query(name, "A", undefined, "any")).toMatchObject({ records: [{ address: "127.0.0.2" }] });
+  expect(await dns.query("a/b.example.com", "A", undefined, "any")).toEqual({
+    is: "nxdomain",
+    authentic: false,
+  });
+  for (const bad of ["", "a..b", "\0.example", `${"a".repeat(64)}.example`, "ü.example"]) {
+    expect(await dns.query(bad, "A", undefined, "any")).toMatchObject({ is: "nxdomain", invalid: true });
+  }
 });
 
 test("localhost needs no server", async () => {

@@ -1,5 +1,6 @@
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import type { AddressAnswer, DnsAnswer, Families } from "../dns/answer.ts";
+import type { NameKind } from "../dns/name.ts";
 import { recordText } from "../dns/record_text.ts";
 import type { RecordOf, RecordType } from "../dns/record.ts";
 import { addressesBy, ptrBy, type Resolver } from "../dns/resolver.ts";
@@ -52,8 +53,9 @@ class FilteredResolver implements Resolver {
     name: string,
     type: Type,
     signal?: AbortSignal,
+    names?: NameKind,
   ): Promise<DnsAnswer<Type>> {
-    const answer = await this.#resolver.query(name, type, signal);
+    const answer = await this.#resolver.query(name, type, signal, names);
     if (answer.is !== "records") return answer;
     const kept: RecordOf<Type>[] = [];
     for (const record of answer.records) {

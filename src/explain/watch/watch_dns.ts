@@ -1,4 +1,5 @@
 import type { DnsAnswer } from "../../dns/answer.ts";
+import type { NameKind } from "../../dns/name.ts";
 import type { DnsRecord, RecordType } from "../../dns/record.ts";
 import type { Resolver } from "../../dns/resolver.ts";
 import type { Lookup } from "../explanation.ts";
@@ -41,8 +42,13 @@ function tell(hear: Hear, source: string, key: string, answer: DnsAnswer): void 
 
 /** A resolver that tells what it is asked and what it answers. */
 export function watchResolver(resolver: Resolver, hear: Hear): Resolver {
-  const query = async <Type extends RecordType>(name: string, type: Type, signal?: AbortSignal) => {
-    const answer = await resolver.query(name, type, signal);
+  const query = async <Type extends RecordType>(
+    name: string,
+    type: Type,
+    signal?: AbortSignal,
+    names?: NameKind,
+  ) => {
+    const answer = await resolver.query(name, type, signal, names);
     tell(hear, type, name, answer as DnsAnswer); // a record of one type is a record
     return answer;
   };

@@ -1,4 +1,4 @@
-import { type Entity, type MimeEvent, MimeWalker, type WalkLimits } from "./mime_walker.ts";
+import { type Entity, type MimeEvent, MimeWalker, type WalkLimits, type WalkOptions } from "./mime_walker.ts";
 import { QuotedPrintable } from "./quoted_printable.ts";
 
 const LF = 10;
@@ -16,18 +16,10 @@ type Body = Extract<MimeEvent, { readonly is: "body" }>;
  */
 export class ConvertingWalker implements Walker {
   readonly #walker: MimeWalker;
-  readonly #encoder = new QuotedPrintable();
-  /** The encoder has the beginning of a line. */
-  #openLine: Body | undefined;
+  readonly #converter = new SevenBitConverter();
 
   constructor(limits: WalkLimits) {
-    this.#walker = new MimeWalker({
-      lineEnd: "\r\n",
-      structure: true,
-      wholeLines: true,
-      encodes: true,
-      limits,
-    });
+    this.#walker = new MimeWalker(convertibly(limits));
   }
 
   push(chunk: Buffer): readonly MimeEvent[] {
@@ -39,16 +31,26 @@ export class ConvertingWalker implements Walker {
   }
 
   end(): readonly MimeEvent[] {
-    const events = this.#converted(this.#walker.end());
-    if (this.#openLine === undefined) return events;
-    return [...events, { ...this.#openLine, bytes: latin1(this.#encoder.endOfLine()), begins: false }];
+    return [...this.#converted(this.#walker.end()), ...this.#converter.end()];
   }
 
   #converted(events: readonly MimeEvent[]): readonly MimeEvent[] {
-    return events.flatMap((event) => this.#convert(event));
+    return events.flatMap((event) => this.#converter.convert(event));
   }
+}
 
-  #convert(event: MimeEvent): MimeEvent | readonly MimeEvent[] {
+/** How a message is walked through for `SevenBitConverter`. */
+export function convertibly(limits: WalkLimits): WalkOptions {
+  return { lineEnd: "\r\n", structure: true, wholeLines: true, encodes: true, limits };
+}
+
+/** Turns what a walker finds (`convertibly`), event by event, into what it is in 7 bits. */
+export class SevenBitConverter {
+  readonly #encoder = new QuotedPrintable();
+  /** The encoder has the beginning of a line. */
+  #openLine: Body | undefined;
+
+  convert(event: MimeEvent): MimeEvent | readonly MimeEvent[] {
     switch (event.is) {
       case "field":
         // A declaration that would be wrong is left out; the right one follows at the end of the header.
@@ -60,6 +62,12 @@ export class ConvertingWalker implements Walker {
       case "tooDeep":
         return event;
     }
+  }
+
+  /** What is missing of the last line. */
+  end(): readonly MimeEvent[] {
+    if (this.#openLine === undefined) return [];
+    return [{ ...this.#openLine, bytes: latin1(this.#encoder.endOfLine()), begins: false }];
   }
 
   /** Whole lines, or the beginning of one that is very long. */
@@ -77,16 +85,21 @@ export class ConvertingWalker implements Walker {
   }
 }
 
-const DECLARATION = "content-transfer-encoding";
+/** The name of the field that declares an encoding. */
+export const DECLARATION = "content-transfer-encoding";
 
 /** Declared as 8bit or binary. */
-const isWide = ({ encoding }: Entity) => encoding.domain !== "7bit";
+export const isWide = ({ encoding }: Entity): boolean => encoding.domain !== "7bit";
 
 /** What nests is not encoded itself, its parts are. */
 function declarationFor({ place, entity }: Extract<MimeEvent, { readonly is: "headerEnd" }>): MimeEvent {
-  const nests = entity.type === "multipart" || (entity.type === "message" && entity.subtype !== "global");
-  const text = `Content-Transfer-Encoding: ${nests ? "7bit" : "quoted-printable"}\r\n`;
-  return { is: "field", place, name: DECLARATION, text, entity };
+  return { is: "field", place, name: DECLARATION, text: `${sevenBitDeclaration(entity)}\r\n`, entity };
+}
+
+/** What takes the place of the declaration of an entity that was 8bit. */
+export function sevenBitDeclaration({ type, subtype }: Entity): string {
+  const nests = type === "multipart" || (type === "message" && subtype !== "global");
+  return `Content-Transfer-Encoding: ${nests ? "7bit" : "quoted-printable"}`;
 }
 
 function latin1(text: string): Buffer {

@@ -12,7 +12,7 @@ import { reportLines } from "./check/report.ts";
 import type { GenerationPlan } from "./generation.ts";
 import { tlsPathsOf } from "../tls/tls_paths.ts";
 import { lentFiles } from "./lending/lent_files.ts";
-import { withSniFiles } from "./lending/sni_files.ts";
+import { withTableFiles } from "./lending/table_files.ts";
 import { lentKeys } from "./lending/lent_keys.ts";
 import type { LentIdentities } from "./lending/lent_watch.ts";
 import type { ListeningSockets } from "./listening_sockets.ts";
@@ -87,7 +87,7 @@ export function keysFor(
   { world, identityOf }: Pick<Preparation, "world" | "identityOf">,
 ): { readonly lent: Readonly<Record<string, string>>; readonly seen: LentIdentities } {
   if (identity === undefined) return { lent: {}, seen: new Map() };
-  const paths = withSniFiles(tlsPathsOf(configuration), configuration);
+  const paths = withTableFiles(tlsPathsOf(configuration), configuration);
   // Looked at before they are read: what changes meanwhile is a change.
   const seen = new Map([...paths.files, ...paths.folders].map((path) => [path, identityOf(path)]));
   const lent = lentKeys(paths, {

@@ -1,7 +1,7 @@
 import type { Configuration } from "../../config/service.ts";
 import { type CertificateUse, certificateUses } from "../../tls/own/certificate_uses.ts";
 import type { OwnFiles } from "../../tls/own/chain_parameters.ts";
-import { sniEntries, sniSources } from "../lending/sni_files.ts";
+import { sniEntries, sniSources } from "../lending/table_files.ts";
 
 const PARAMETER = "tls_server_sni_maps";
 

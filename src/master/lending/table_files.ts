@@ -11,6 +11,15 @@ const LARGEST_SOURCE = 1 << 20;
 /** Files with keys that tables name, at most. */
 const MOST_FILES = 1000;
 
+/** A parameter whose tables name files with keys, and how they do. */
+interface NamingTables {
+  readonly parameter: string;
+  readonly pathsIn: (text: string) => readonly string[];
+}
+
+const SNI: NamingTables = { parameter: "tls_server_sni_maps", pathsIn };
+const DKIM: NamingTables = { parameter: "dkim_signing_keys", pathsIn: keyPathsIn };
+
 /** What a source names for a name. */
 export interface SniEntry {
   readonly name: string;
@@ -18,19 +27,25 @@ export interface SniEntry {
 }
 
 /**
- * The paths of TLS, and those that the tables of tls_server_sni_maps name, in main.cf or in their sources (postmap(1), -F), with the
- * sources.
+ * The paths of TLS, and those that the tables of tls_server_sni_maps and dkim_signing_keys name, in main.cf or in their sources
+ * (postmap(1), -F), with the sources.
  */
-export function withSniFiles({ files, folders }: TlsPaths, configuration: Configuration): TlsPaths {
-  const sources = sniSources(configuration, configuration.services);
-  const named = sources.flatMap(sniEntries).flatMap(({ paths }) => paths);
-  const specs = sniSpecs(configuration.services);
+export function withTableFiles({ files, folders }: TlsPaths, configuration: Configuration): TlsPaths {
+  const named = [SNI, DKIM].flatMap((tables) => namedFiles(configuration, tables));
+  return { files: new Set([...files, ...named]), folders };
+}
+
+function namedFiles(configuration: Configuration, tables: NamingTables): readonly string[] {
+  const { services } = configuration;
+  const { parameter, pathsIn } = tables;
+  const sources = tableSources(configuration, services, parameter);
+  const named = sources.flatMap((source) => entriesOf(source, pathsIn)).flatMap(({ paths }) => paths);
+  const specs = specsOf(services, parameter);
   const patterns = specs.filter((spec) => PATTERNS.test(spec)).flatMap((spec) =>
     pathsIn(patternText(spec, configuration))
   );
   const written = specs.filter((spec) => WORDS.test(spec)).flatMap(pathsIn);
-  const all = [...named, ...patterns, ...written].slice(0, MOST_FILES);
-  return { files: new Set([...files, ...sources, ...all]), folders };
+  return [...sources, ...[...named, ...patterns, ...written].slice(0, MOST_FILES)];
 }
 
 /** Tables whose results stand in main.cf, and those of patterns, there or in a file. */
@@ -48,17 +63,25 @@ function patternText(spec: string, { directory }: Pick<Configuration, "directory
   }
 }
 
-function sniSpecs(services: readonly Pick<Service, "parameter">[]): readonly string[] {
-  const specs = services.flatMap((each) => splitList(each.parameter("tls_server_sni_maps") ?? ""));
+function specsOf(services: readonly Pick<Service, "parameter">[], parameter: string): readonly string[] {
+  const specs = services.flatMap((each) => splitList(each.parameter(parameter) ?? ""));
   return [...new Set(specs.flatMap(leafSpecs))];
 }
 
 /** The sources of the tables that some services have their certificates by name from. */
 export function sniSources(
-  { directory }: Pick<Configuration, "directory">,
+  configuration: Pick<Configuration, "directory">,
   services: readonly Pick<Service, "parameter">[],
 ): readonly string[] {
-  const found = sniSpecs(services).flatMap((spec) => {
+  return tableSources(configuration, services, SNI.parameter);
+}
+
+function tableSources(
+  { directory }: Pick<Configuration, "directory">,
+  services: readonly Pick<Service, "parameter">[],
+  parameter: string,
+): readonly string[] {
+  const found = specsOf(services, parameter).flatMap((spec) => {
     const [, type = "", name = ""] = /^([a-z]+):(.+)$/.exec(spec) ?? [];
     const row = tableType(type);
     if (row?.local !== true || row.keyed !== true || !/^\.{0,2}\//.test(name)) return [];
@@ -69,6 +92,10 @@ export function sniSources(
 
 /** The entries of a source that name files; content is none. */
 export function sniEntries(source: string): readonly SniEntry[] {
+  return entriesOf(source, pathsIn);
+}
+
+function entriesOf(source: string, pathsIn: NamingTables["pathsIn"]): readonly SniEntry[] {
   try {
     const bytes = readPlain(source, LARGEST_SOURCE);
     const quiet = { warn: () => {}, duplicate: () => {} };
@@ -83,4 +110,9 @@ export function sniEntries(source: string): readonly SniEntry[] {
 /** What could be the name of a file; what is none will not be found. */
 function pathsIn(text: string): readonly string[] {
   return text.split(/[\s,{}]+|^static:|(?<=[\w.])=/).filter((path) => path.startsWith("/"));
+}
+
+/** `selector:/path`, `selector:file:/path`. */
+function keyPathsIn(text: string): readonly string[] {
+  return [...text.matchAll(/:(\/[^\s,{}]+)/g)].map(([, path]) => path!);
 }

@@ -54,7 +54,7 @@ const SUB_ROOMS: Readonly<
     order: ["service", "queue", "postconf", "table", "user", "oauth", "finger", "sendmail", "instances"],
     inner: ["service", "queue", "postconf", "table", "user", "oauth", "finger", "sendmail", "instances"],
   },
-  cleanup: { order: ["milters"], inner: [] },
+  cleanup: { order: ["milters", "signing"], inner: [] },
   config: { order: ["parameters", "syntax", "check"], inner: [] },
   delivery: { order: ["mailbox", "local", "virtual", "pipe", "smtp"], inner: [] },
   "delivery/smtp": { order: ["route", "tls", "content", "login"], inner: ["content", "login"] },

@@ -20,6 +20,7 @@ import { createPolicyServer, type PolicyServer } from "./policy_server.ts";
 import { parsePolicySpec, type PolicySpec } from "./restrictions/policy_service.ts";
 import type { DefaultCheck } from "./restriction.ts";
 import { relayFlaw } from "../config/check/relay_guard.ts";
+import { createSigningClients } from "./engine/signing_clients.ts";
 import { createStages, type Lists } from "./engine/stages.ts";
 import { createUnlisted } from "./restrictions/unlisted.ts";
 import type { AddressVerifier } from "./verifier.ts";
@@ -95,6 +96,9 @@ export function assembleAccess(service: PolicyService, deps: PolicyDeps): Access
     open: () => stages.open(),
     acceptsAddress: (address, other, smtputf8) => acceptsAddress(rules, address, other, smtputf8),
     headerContext: createHeaderContext(restrictionDeps),
+    ...(splitList(settings.dkim_signing_keys).length > 0 && {
+      signs: createSigningClients(signingList(settings, classes.context), rules),
+    }),
     problems,
     close: () => servers.close(),
   };
@@ -215,6 +219,10 @@ function compileLists(settings: AccessSettings, context: CompileContext): Lists 
     data: list("smtpd_data_restrictions", undefined),
     endOfData: list("smtpd_end_of_data_restrictions", undefined),
   };
+}
+
+function signingList(settings: AccessSettings, context: CompileContext) {
+  return compileList("dkim_signing_clients", settings.dkim_signing_clients, "check_client_access", context);
 }
 
 function createRules(

@@ -167,6 +167,14 @@ export type HeaderContext =
   | { readonly is: "remote" }
   | { readonly is: "trouble"; readonly refusal: Reply };
 
+/** Whether a client's mail is signed (dkim_signing_clients); a refusal says that it cannot be told now. */
+export interface SigningAnswer {
+  readonly signs: boolean;
+  readonly refusal?: Reply;
+  /** Configuration trouble met on the way; each is a line of level warning. */
+  readonly warnings?: readonly string[];
+}
+
 /** A flaw of the configuration found while the policy was built. */
 export interface PolicyProblem {
   /** `fatal`: the service must not start. */
@@ -193,6 +201,8 @@ export interface AccessPolicy {
   acceptsAddress(address: string, other: string | undefined, smtputf8: boolean): MaybeAsync<boolean>;
   /** At MAIL: whether this client's headers are completed like our own (cleanup's `completeHeaders`). */
   headerContext(facts: Facts): MaybeAsync<HeaderContext>;
+  /** At MAIL: whether this client's mail is signed by DKIM; undefined where none is. */
+  readonly signs?: (facts: Facts) => MaybeAsync<SigningAnswer>;
   /** What `mta check` says about the restriction lists; a `fatal` one forbids to serve. */
   readonly problems: readonly PolicyProblem[];
   /** Releases tables and connections. */

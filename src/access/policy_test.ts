@@ -316,6 +316,24 @@ test("headers of own clients are completed, and nobody else's", async () => {
   ]);
 });
 
+test("mail of clients whom dkim_signing_clients permits is signed, and nobody else's; who cannot be judged is put off", async () => {
+  const signs = async (main: string, changes: Parameters<typeof facts>[0] = {}) => {
+    const { policy } = policyKit(`${BASE}dkim_signing_keys = inline:{example.com=s:/k}\n${main}`);
+    const { signs, refusal } = await policy.signs!(facts(changes));
+    return refusal === undefined ? signs : refusal.code;
+  };
+  const own = { client: { ...facts().client, address: "10.1.1.1" } };
+  const login = { saslMethod: "plain", saslUsername: "ann" };
+  expect([await signs("", own), await signs("", login), await signs("")]).toEqual([true, true, false]);
+  const listed = "dkim_signing_clients = check_sender_access inline:{bad@x.example=REJECT}, permit\n";
+  expect([await signs(listed, { sender: "a@x.example" }), await signs(listed, { sender: "bad@x.example" })])
+    .toEqual([true, false]);
+  // Neither a warning only, nor a permit after trouble.
+  expect(await signs("dkim_signing_clients = check_client_access fail:x, permit\n")).toBe(451);
+  expect(await signs("dkim_signing_clients =\n", own)).toBe(false);
+  expect(policyKit(BASE).policy.signs).toBeUndefined();
+});
+
 test("what an earlier stage wants deferred is the session's, whoever copies the client; other sessions know nothing of it", async () => {
   const { policy } = policyKit(`${BASE}
 smtpd_delay_reject = no

@@ -22,6 +22,8 @@ export const ACCESS_PARAMETERS = [
   "allow_untrusted_routing",
   "default_rbl_reply",
   "defer_code",
+  "dkim_signing_clients",
+  "dkim_signing_keys",
   "double_bounce_sender",
   "inet_protocols",
   "invalid_hostname_reject_code",

@@ -39,6 +39,8 @@ export interface Submission extends
   readonly prepend: readonly string[];
   /** The client may have missing headers completed (local_header_rewrite_clients). */
   readonly completeHeaders: boolean;
+  /** Of mail that comes by SMTP: its client's mail is signed (dkim_signing_clients). */
+  readonly signs?: boolean;
   /** Of the user who submitted, for a missing From:. */
   readonly fullName?: string;
   /** Who submits cannot be told: the refusal of a message for good says for whom it was, so that its sender can be. */

@@ -6,6 +6,7 @@ import type { CleanupParameters, CleanupSettings } from "./cleanup_settings.ts";
 import type { ContentChecks } from "./content_checks.ts";
 import type { OpenMaps } from "../rewrite/open_tables.ts";
 import type { LocalMilters } from "./milters/local_milters.ts";
+import type { Signing } from "./signing/open_signing.ts";
 import type { MessageEdits, Stage } from "./stage.ts";
 
 /** What cleanup is built from. */
@@ -20,7 +21,9 @@ export interface CleanupDeps {
   readonly milterChecks?: OpenMaps;
   /** non_smtpd_milters; undefined where there are none. */
   readonly localMilters?: LocalMilters;
-  /** More stages for a message, behind those of cleanup itself: filters, signatures, results of checks. */
+  /** Signs our own mail (dkim_signing_keys); undefined where none is signed. */
+  readonly signing?: Signing;
+  /** More stages for a message, behind those of cleanup itself: filters, results of checks. */
   readonly stages?: (submission: Submission, message: MessageEdits) => readonly Stage[];
 }
 

@@ -4,7 +4,12 @@ import { isVerpDelimiters } from "../address/verp.ts";
 import { assertNever } from "../base/assert_never.ts";
 import { pauseWhenDue } from "../base/pause_when_due.ts";
 import { isPromise, type MaybeAsync, then } from "../base/maybe_async.ts";
-import { ConvertingWalker, type Walker } from "../message/converting_walker.ts";
+import {
+  convertibly,
+  ConvertingWalker,
+  SevenBitConverter,
+  type Walker,
+} from "../message/converting_walker.ts";
 import { type MimeEvent, MimeWalker, type WalkLimits } from "../message/mime_walker.ts";
 import type { Envelope, Recipient } from "../queue/envelope.ts";
 import { classed, defer, type Reply } from "../smtp/reply.ts";
@@ -38,6 +43,8 @@ export class Incoming implements IncomingMessage {
   readonly #readers: readonly Stage[];
   /** Undefined once all that comes is body that nobody looks at. */
   #walker: Walker | undefined;
+  /** For a body that may have to be in 7 bits though it is not known before the header is complete. */
+  readonly #converter: SevenBitConverter | undefined;
   /** Content so far as it came, without what is added here. */
   #size = 0;
   #isStarted = false;
@@ -52,7 +59,13 @@ export class Incoming implements IncomingMessage {
     this.#readers = this.#stages.filter(({ body, looksInto }) =>
       body !== undefined || looksInto !== undefined
     );
-    this.#walker = convertsInput ? new ConvertingWalker(walkLimits) : this.#plainWalker(walkLimits);
+    const mayConvert = !convertsInput && this.#stages.some((stage) => stage.mayConvert);
+    this.#converter = mayConvert ? new SevenBitConverter() : undefined;
+    this.#walker = convertsInput
+      ? new ConvertingWalker(walkLimits)
+      : mayConvert
+      ? new MimeWalker(convertibly(walkLimits))
+      : this.#plainWalker(walkLimits);
   }
 
   #plainWalker(limits: WalkLimits): MimeWalker {
@@ -89,7 +102,9 @@ export class Incoming implements IncomingMessage {
   /** What is converted grows. */
   get #isTooBig(): boolean {
     const { messageSizeLimit: limit, convertsInput } = this.#context.settings;
-    const size = convertsInput ? Math.max(this.#size, this.#message.bodySize) : this.#size;
+    const size = convertsInput || this.#message.isConverted
+      ? Math.max(this.#size, this.#message.bodySize)
+      : this.#size;
     return limit > 0 && size > limit;
   }
 
@@ -116,10 +131,17 @@ export class Incoming implements IncomingMessage {
     for (let i = from; i < events.length && !this.#isOver; i++) {
       const pause = i > from && i % STRETCH === 0 ? pauseWhenDue() : undefined;
       if (pause !== undefined) return pause.then(() => this.#takeAll(events, i));
-      const taken = this.#take(events[i]!);
+      const taken = this.#message.isConverted ? this.#takeConverted(events[i]!) : this.#take(events[i]!);
       if (isPromise(taken)) return taken.then(() => this.#takeAll(events, i + 1));
     }
     return this.#inBody ? this.#message.flush() : this.#message.flushMuch();
+  }
+
+  /** What becomes of an event in 7 bits is one or more, or none. */
+  #takeConverted(event: MimeEvent): MaybeAsync<void> {
+    const made = this.#converter?.convert(event) ?? event;
+    if ("is" in made) return this.#take(made);
+    return made.reduce<MaybeAsync<void>>((taken, each) => then(taken, () => this.#take(each)), undefined);
   }
 
   #take(event: MimeEvent): MaybeAsync<void> {
@@ -194,11 +216,18 @@ export class Incoming implements IncomingMessage {
     const walker = this.#walker;
     const taken = walker === undefined || this.#isOver
       ? undefined
-      : then(this.#start(walker), () => this.#takeAll(walker.end(), 0));
+      : then(this.#start(walker), () => then(this.#takeAll(walker.end(), 0), () => this.#takeRest()));
     return then(taken, () => {
       if (!this.#message.isOver && this.#isTooBig) this.#outgrown();
       return this.#each((stage) => stage.end?.(), 0);
     });
+  }
+
+  /** The end of a last line that was converted. */
+  #takeRest(): MaybeAsync<void> {
+    for (const event of this.#converter?.end() ?? []) {
+      if (event.is === "body") return then(this.#take(event), () => this.#message.flush());
+    }
   }
 
   async commit(late: LateChanges = {}): Promise<Committed> {

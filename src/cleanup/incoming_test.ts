@@ -375,6 +375,37 @@ async function bodyOf(message: MessageEdits): Promise<string> {
 
 const MESSAGE = "Subject: x\r\nX-A: 1\r\nX-A: 2\r\n\r\nbody\r\n";
 
+test("several may follow a body: each hears all of it, one after the other, and nothing of what replaces it", async () => {
+  const heard: string[] = [];
+  const later = () => new Promise((resolve) => setTimeout(resolve, 1));
+  const { text } = await take({}, MESSAGE, [35], {}, (_submission, message) => [{
+    headerEnd() {
+      const slow = async (bytes: Uint8Array) => {
+        const piece = Buffer.from(bytes).toString();
+        await later();
+        heard.push(`first ${piece}`);
+      };
+      expect(message.follow(slow)).toBe(true);
+      expect(message.follow((bytes) => void heard.push(`second ${Buffer.from(bytes)}`))).toBe(true);
+    },
+    async end() {
+      expect(message.isBodyReplaced).toBe(false);
+      await message.replaceBody((async function* () {
+        yield await Promise.resolve(Buffer.from("\r\nnew\r\n"));
+      })());
+      expect(message.isBodyReplaced).toBe(true);
+    },
+  }]);
+  const parts = (who: string) =>
+    heard.filter((each) => each.startsWith(who)).map((each) => each.slice(who.length + 1));
+  expect(parts("first").join("")).toBe("\r\nbody\r\n");
+  expect(parts("second")).toEqual(parts("first"));
+  expect(heard.map((each) => each.split(" ")[0])).toEqual(
+    parts("first").flatMap(() => ["first", "second"]),
+  );
+  expect(text?.endsWith("\r\nnew\r\n")).toBe(true);
+});
+
 test("a stage may change header, body and envelope when all of the message is known", async () => {
   const later = () => new Promise((resolve) => setTimeout(resolve, 1));
   const [bodies, followed]: [string[], string[]] = [[], []];

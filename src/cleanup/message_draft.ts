@@ -35,6 +35,12 @@ export class MessageDraft implements MessageEdits {
   isDiscarded = false;
   /** The last of its recipients was taken out. */
   isEmptied = false;
+  /** What still comes of the body is to be in 7 bits: its text is quoted-printable. */
+  isConverted = false;
+  /** The header was endless: the rest of it lies with the body. */
+  isHeaderCut = false;
+  /** A filter has put another body in the place of the one that came: who followed that has not seen it. */
+  isBodyReplaced = false;
   redirect: string | undefined;
   filter: string | undefined;
   /** The sender demands TLS all the way (RFC 8689 §4). */
@@ -52,7 +58,7 @@ export class MessageDraft implements MessageEdits {
   readonly #draft: Draft;
   #lines = new LineMeter();
   #eightBitBody = false;
-  #follower: BodyFollower | undefined;
+  #followers: readonly BodyFollower[] = [];
   /** What goes to the store next, one character a byte. */
   #text = "";
 
@@ -80,7 +86,9 @@ export class MessageDraft implements MessageEdits {
 
   /** A field of the header, behind all others. Of an endless header the rest goes with the body. */
   addField(text: string): void {
-    if (!this.#head.take(text)) this.#text += text;
+    if (this.#head.take(text)) return;
+    this.isHeaderCut = true;
+    this.#text += text;
   }
 
   /** More of the body, one character a byte. */
@@ -111,8 +119,14 @@ export class MessageDraft implements MessageEdits {
     if (!this.#eightBitBody && !isAscii(bytes)) this.#eightBitBody = true;
     this.#lines.push(bytes);
     const written = this.#orRefuse(() => this.#draft.write(bytes));
-    const follower = this.#follower;
-    return follower === undefined ? written : then(written, () => this.isOver ? undefined : follower(bytes));
+    return this.#followers.length === 0 ? written : then(written, () => this.#tell(bytes, 0));
+  }
+
+  /** One after the other hears of a piece, from the `at`th on. */
+  #tell(bytes: Buffer, at: number): MaybeAsync<void> {
+    const follower = this.#followers[at];
+    if (follower === undefined || this.isOver) return;
+    return then(follower(bytes), () => this.#tell(bytes, at + 1));
   }
 
   /** Does something with the store; where that fails the message is refused. */
@@ -147,18 +161,18 @@ export class MessageDraft implements MessageEdits {
 
   follow(follower: BodyFollower): boolean {
     if (this.#draft.size > 0 || this.#text !== "") return false;
-    this.#follower = follower;
+    this.#followers = [...this.#followers, follower];
     return true;
   }
 
   async *readBody(): AsyncIterable<Uint8Array> {
-    this.#follower = undefined;
     await this.flush();
     if (!this.isOver) yield* this.#draft.read();
   }
 
   async replaceBody(pieces: AsyncIterable<Uint8Array>): Promise<void> {
-    this.#follower = undefined;
+    this.#followers = [];
+    this.isBodyReplaced = true;
     this.#text = "";
     this.#lines = new LineMeter();
     this.#eightBitBody = false;
@@ -227,6 +241,11 @@ export class MessageDraft implements MessageEdits {
   /** Bytes of body that have gone to the store. */
   get bodySize(): number {
     return this.#draft.size;
+  }
+
+  /** Bytes of its longest line, or 998 where none is longer. */
+  get longestBodyLine(): number {
+    return this.#lines.longest;
   }
 
   /** Bytes of head and body, whose last ones have come. */

@@ -42,11 +42,13 @@ export interface MessageEdits {
   deleteField(name: string, nth: number, without?: number): boolean;
   /**
    * Has each piece of body told as it goes to the store, the blank line behind the header included; false when some has gone
-   * already. One follower at a time.
+   * already. Who follows hears of what came, in the order in which they began, and of nothing that replaces it.
    */
   follow(follower: BodyFollower): boolean;
   /** The body as it is now, once all of it has come: what filters before made of it. May be read again and again. */
   readBody(): AsyncIterable<Uint8Array>;
+  /** Other content has been put in the place of the body that came. */
+  readonly isBodyReplaced: boolean;
   /** Puts other content, in wire form, in the place of all body that has come. */
   replaceBody(pieces: AsyncIterable<Uint8Array>): Promise<void>;
   changeSender(address: Address): void;
@@ -73,6 +75,8 @@ export interface MessageEdits {
 export interface Stage {
   /** It completes the header, also that of a message that is refused and goes back to its sender. */
   readonly completes?: boolean;
+  /** It may ask at the end of the header for a body in 7 bits (`MessageDraft.isConverted`). */
+  readonly mayConvert?: boolean;
   /** What it looks into beside the message's own header; a stage without sees the body as any stretches of bytes. */
   readonly looksInto?: {
     /** Parts and attached messages: their fields come to `field`. */

@@ -29,8 +29,11 @@ export function stagesFor(
   stages.push(new HeaderEditor(context, submission, message), ...context.stages?.(submission, message) ?? []);
   const { tlsFields } = settings;
   if (tlsFields.tlsRequired || tlsFields.requireTls) stages.push(new TlsFields(message, tlsFields, log));
-  // Filters see what goes into the queue.
+  const signing = context.signing?.(submission, message);
+  if (signing !== undefined) stages.push(signing.prepares);
+  // Filters see what goes into the queue, but for our signature, which is on what they made of it.
   if (milters !== undefined) stages.push(milters);
+  if (signing !== undefined) stages.push(signing.signs);
   return stages;
 }
 

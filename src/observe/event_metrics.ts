@@ -24,6 +24,11 @@ function rulesFor(metrics: Metrics): Rules {
   const notices = metrics.counter("mta_bounce_notices_total", "Notices sent by kind", "kind");
   const limits = metrics.counter("mta_smtpd_limit_exceeded_total", "Clients over a limit", "kind");
   const checks = metrics.counter("mta_cleanup_checks_total", "Header and body checks that acted", "verb");
+  const signing = metrics.counter(
+    "mta_cleanup_dkim_messages_total",
+    "Messages that were to be signed by DKIM, by what came of it",
+    "result",
+  );
   const tls = metrics.counter(
     "mta_smtp_tls_connections_total",
     "Connections to other servers under TLS, new ones, by how far the server is trusted",
@@ -38,6 +43,8 @@ function rulesFor(metrics: Metrics): Rules {
     sessionBroken: ({ reason }) => broken.add(1, reason),
     limitExceeded: ({ kind }) => limits.add(1, kind),
     contentCheck: ({ verb }) => checks.add(1, verb),
+    dkimSigned: ({ last }) => last ? signing.add(1, "signed") : undefined,
+    dkimUnsigned: ({ deferred }) => signing.add(1, deferred ? "deferred" : "unsigned"),
     notification: ({ kind }) => notices.add(1, kind),
     connectFailed: count("mta_smtp_connect_failures_total", "Connections to other servers that failed"),
     expired: count("mta_qmgr_expired_total", "Messages returned because they were too old"),

@@ -112,5 +112,17 @@ export const smtpdEvents = {
     "info",
     (e) => `${e.id}: reject: mime-error ${e.error}: ${e.text} ${e.origin}`,
   ),
+  /** A DKIM signature, in OpenDKIM's words; `last` of those that the message gets. */
+  dkimSigned: event<{ id: string; selector: string; domain: string; last: boolean }>(
+    "info",
+    (e) => `${e.id}: DKIM-Signature field added (s=${e.selector}, d=${e.domain})`,
+  ),
+  /** A message that should be signed and is not: it waits, or goes without. */
+  dkimUnsigned: event<{ id: string; domain: string; why: string; deferred: boolean }>(
+    "warning",
+    (e) =>
+      `${e.id}: no DKIM-Signature field added (d=${e.domain}): ${e.why}` +
+      (e.deferred ? " -- message not accepted, try again later" : ""),
+  ),
   hopCountExceeded: event<{ id: string }>("warning", (e) => `${e.id}: message rejected: hopcount exceeded`),
 } as const;

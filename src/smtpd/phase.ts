@@ -27,6 +27,8 @@ export interface Transaction {
   readonly arrival: number;
   /** The client's headers are completed like our own (local_header_rewrite_clients). */
   readonly localHeaders: boolean;
+  /** The client's mail is signed (dkim_signing_clients). */
+  readonly signs?: boolean;
   /** Given at the first good recipient, or at MAIL without smtpd_delay_open_until_valid_rcpt. */
   readonly id: QueueId | undefined;
   /** The filter that it goes to instead of the queue (smtpd_proxy_filter): it gets no queue id then. */

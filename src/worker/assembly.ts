@@ -1,5 +1,6 @@
 import type { Ending } from "../base/ending.ts";
 import type { AddressVerifier } from "../access/verifier.ts";
+import type { SigningKeys } from "../cleanup/signing/signing_keys.ts";
 import type { Configuration, Service } from "../config/service.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -27,6 +28,8 @@ export interface AssemblyContext {
   readonly helpers: boolean;
   /** Keys, certificates and authorities: read here, or lent by master where only root may read them. */
   readonly tlsFiles: TlsFiles;
+  /** The keys that mail is signed with (dkim_signing_keys), read by means of those files. */
+  readonly signingKeys: SigningKeys;
   /** Asks master for what only it can do. */
   readonly request: AskMaster;
 }

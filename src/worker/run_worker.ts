@@ -3,6 +3,7 @@ import { ServiceEnd } from "../base/ending.ts";
 import { readJson } from "../base/bounded_json.ts";
 import { Misfit } from "../base/shape.ts";
 import { printDiagnostic } from "../config/syntax/diagnostic.ts";
+import { SigningKeys } from "../cleanup/signing/signing_keys.ts";
 import { splitList } from "../config/syntax/list.ts";
 import { loadConfiguration } from "../config/load.ts";
 import type { Configuration, Service } from "../config/service.ts";
@@ -131,6 +132,7 @@ class Worker {
     countProcess(this.#metrics, String(boot.index));
     const store = this.#store = await this.#openStore(configuration, log);
     this.#countQueue = countQueue(store, this.#metrics);
+    const tlsFiles = systemTlsFiles(() => this.#keys);
     const assembly = this.#assembly = await assemble({
       configuration,
       store,
@@ -140,7 +142,8 @@ class Worker {
       workers: boot.workers,
       helpers: boot.helpers,
       openFiles: boot.openFiles,
-      tlsFiles: systemTlsFiles(() => this.#keys),
+      tlsFiles,
+      signingKeys: new SigningKeys(tlsFiles, (text) => log.note("cleanup", "warning", text)),
       request: this.#questions.ask,
     });
     this.#listeners = await this.#listen(boot, configuration, assembly);

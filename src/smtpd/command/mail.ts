@@ -1,3 +1,4 @@
+import type { Facts } from "../../access/policy.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { type MailCommand, parseMail, pathAfter } from "../../smtp/command.ts";
 import { accept, classed, defer, refuse, type Reply, replyText } from "../../smtp/reply.ts";
@@ -5,6 +6,7 @@ import type { VerpRules } from "../../smtp/mail_parameters.ts";
 import { mayUse } from "../policy/client_lists.ts";
 import { askMilters } from "../policy/ask_milters.ts";
 import { check } from "../policy/ask_policy.ts";
+import { askSigning } from "../policy/ask_signing.ts";
 import { overRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
 import { acceptable, misread } from "../policy/envelope_address.ts";
@@ -36,7 +38,7 @@ interface Given {
 function transactionFor(
   context: Context,
   { command: { from, parameters }, line }: Given,
-  localHeaders: boolean,
+  { localHeaders, signs }: Pick<Transaction, "localHeaders" | "signs">,
 ): Transaction {
   const { clock, beginFiltered } = context.deps;
   return {
@@ -44,6 +46,7 @@ function transactionFor(
     parameters,
     arrival: clock.now(),
     localHeaders,
+    signs,
     id: undefined,
     filter: beginFiltered?.(line, toldOf(context, localHeaders)),
     recipients: [],
@@ -70,8 +73,22 @@ function begin(phase: Ready, context: Context, transaction: Transaction): MaybeA
   );
 }
 
+type AboutMail = Required<Pick<Transaction, "localHeaders" | "signs">> | { readonly refusal: Reply };
+
+/** What the client's mail is to us. */
+function askAboutMail(context: Context, facts: Facts): MaybeAsync<AboutMail> {
+  return then(context.deps.access.headerContext(facts), (headers): MaybeAsync<AboutMail> => {
+    if (headers.is === "trouble") return { refusal: headers.refusal };
+    const localHeaders = headers.is === "local";
+    return then(
+      askSigning(context, facts),
+      ({ signs, refusal }): AboutMail => refusal === undefined ? { localHeaders, signs } : { refusal },
+    );
+  });
+}
+
 function judge(phase: Ready, context: Context, given: Given): MaybeAsync<Step> {
-  const { access, probeSender } = context.deps;
+  const { probeSender } = context.deps;
   const { from } = given.command;
   // A host that shares our address_verify_sender asks: what of it changes with time is nothing to judge by.
   const command = { ...given.command, from: probeSender?.recognize(from) ?? from };
@@ -81,9 +98,9 @@ function judge(phase: Ready, context: Context, given: Given): MaybeAsync<Step> {
     smtputf8: command.parameters.smtputf8,
     saslSender: command.parameters.auth,
   };
-  return then(access.headerContext(factsOf(context, phase, subject)), (headers) => {
-    if (headers.is === "trouble") return answer(phase, headers.refusal);
-    const transaction = transactionFor(context, { ...given, command }, headers.is === "local");
+  return then(askAboutMail(context, factsOf(context, phase, subject)), (mail) => {
+    if ("refusal" in mail) return answer(phase, mail.refusal);
+    const transaction = transactionFor(context, { ...given, command }, mail);
     const question = { phase, stage: "MAIL", subject, effects: transaction.effects } as const;
     const asked = then(
       check(context, question),

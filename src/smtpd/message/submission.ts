@@ -79,6 +79,7 @@ function submissionOf(context: Context, transaction: Transaction, id: QueueId): 
     redirect: effects.redirect,
     prepend: [...prepended(transaction), receivedHeader(context, transaction)],
     completeHeaders: transaction.localHeaders,
+    signs: transaction.signs,
     milters: miltersFor(context, transaction, id),
   };
 }

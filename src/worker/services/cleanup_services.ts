@@ -1,7 +1,9 @@
+import { systemClock } from "../../base/clock.ts";
 import { withCharacterChecks } from "../../cleanup/character_checks.ts";
 import { openLocalMilters } from "../../cleanup/milters/local_milters.ts";
 import type { Cleanup } from "../../cleanup/cleanup.ts";
 import { createCleanup } from "../../cleanup/create_cleanup.ts";
+import { openSigning } from "../../cleanup/signing/open_signing.ts";
 import { openContentChecks } from "../../cleanup/content_checks.ts";
 import { overlay } from "../../config/overlay.ts";
 import type { Configuration, Service } from "../../config/service.ts";
@@ -30,11 +32,18 @@ export function cleanupFor(
   const log = logFor(base);
   const milterChecks = world.openTables.maps(effective.milter_header_checks, "milter_header_checks");
   const localMilters = openLocalMilters(effective, log);
+  const signing = openSigning(effective, {
+    openTables: world.openTables,
+    keys: context.signingKeys,
+    log,
+    now: () => systemClock.now(),
+  });
   const cleanup = createCleanup({
     settings: effective,
     checks: openContentChecks(effective, world.openTables),
     ...(milterChecks !== undefined && { milterChecks }),
     ...(localMilters !== undefined && { localMilters }),
+    ...(signing !== undefined && { signing }),
     store: drafts,
     rewriter: entry === undefined ? world.rewriter : world.rewriterFor(base),
     log,

@@ -1,4 +1,5 @@
 // The mail path of one worker in this process, over a queue in memory: what the real Postfix is compared with.
+import { SigningKeys } from "../../../src/cleanup/signing/signing_keys.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { ServiceEnd } from "../../../src/base/ending.ts";
 import { loadConfiguration } from "../../../src/config/load.ts";
@@ -58,6 +59,7 @@ export async function startMailSystem(
     workers: 1,
     helpers: false,
     tlsFiles: ownTlsFiles,
+    signingKeys: new SigningKeys(ownTlsFiles, (text) => log.note("cleanup", "warning", text)),
     openFiles: 1024,
     request: () => Promise.reject(new Error("no master")),
   });

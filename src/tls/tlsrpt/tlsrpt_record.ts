@@ -1,5 +1,5 @@
-import { type Address, internalAddress } from "../../address/address.ts";
-import { isAsciiHostname } from "../../address/hostname.ts";
+import type { Address } from "../../address/address.ts";
+import { mailtoAddress } from "../../address/mailto.ts";
 
 /** Where a domain wants reports to go (RFC 8460 §3). */
 export type ReportUri =
@@ -26,23 +26,10 @@ export function reportUris(texts: readonly string[]): readonly ReportUri[] | und
 const VERSION = /^v=TLSRPTv1[ \t]*;[ \t]*/;
 
 function parseReportUri(text: string): ReportUri | undefined {
-  if (/^mailto:/i.test(text)) return mailto(text.slice("mailto:".length).trim());
+  const address = mailtoAddress(text);
+  if (address !== undefined) return { is: "mailto", address };
   return /^https:/i.test(text) ? https(text.trim()) : undefined;
 }
-
-/** A plain address alone: header fields behind it (RFC 6068 §2) are not for others to set. */
-function mailto(text: string): ReportUri | undefined {
-  const address = /^([^?]*)/.exec(text)![1]!.replace(
-    /%([0-9a-f]{2})/gi,
-    (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  const domain = ADDRESS.exec(address)?.[1];
-  return domain !== undefined && isAsciiHostname(domain)
-    ? { is: "mailto", address: internalAddress(address) }
-    : undefined;
-}
-
-const ADDRESS = /^[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@([A-Za-z0-9.-]+)$/;
 
 function https(text: string): ReportUri | undefined {
   const url = /[\x00-\x20\x7f-\uffff]/.test(text) ? null : URL.parse(text);

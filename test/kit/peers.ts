@@ -89,6 +89,7 @@ const PEERS = {
   },
   sqlite3: { files: ["/usr/bin/sqlite3"], packages: "sqlite3" },
   swaks: { files: ["/usr/bin/swaks"], packages: "swaks" },
+  xmllint: { files: ["/usr/bin/xmllint"], packages: "libxml2-utils" },
   unbound: { files: ["/usr/sbin/unbound"], packages: "unbound" },
   "table tools": {
     files: ["/usr/bin/db5.3_verify", "/usr/bin/cdb", "/usr/bin/mdb_dump"],

@@ -55,9 +55,8 @@ const PLAIN: SrsReverse = { is: "plain" };
 const FORGED: SrsReverse = { is: "refused", why: "forged" };
 const EXPIRED: SrsReverse = { is: "refused", why: "expired" };
 
-/** Whom mail to an address in `rules.domain` is for. The domain itself is the caller's to compare. */
-export function srsReverse(recipient: Address, rules: SrsRules, now: number): SrsReverse {
-  const { local } = splitAddress(recipient);
+/** Whom mail is for whose recipient has this local part; that it is in `rules.domain` is for the caller to see. */
+export function srsReverse(local: string, rules: SrsRules, now: number): SrsReverse {
   if (!claimsSrs(local)) return PLAIN;
   const [, hash, host, rest] = FURTHER.exec(local) ?? [];
   if (hash !== undefined && host !== undefined && rest !== undefined) {

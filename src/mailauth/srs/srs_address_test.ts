@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { type Address, internalAddress } from "../../address/address.ts";
+import { type Address, internalAddress, splitAddress } from "../../address/address.ts";
 import { claimsSrs, srsForward, srsReverse } from "./srs_address.ts";
 import type { SrsRules } from "./srs_rules.ts";
 import { srsAge, srsTimestamp } from "./srs_timestamp.ts";
@@ -19,10 +19,11 @@ const rules = (more: Partial<SrsRules> = {}): SrsRules => ({
   ...more,
 });
 
+const localOf = (address: string): string => splitAddress(address).local;
 const forward = (sender: string, more: Partial<SrsRules> = {}, now = NOW): string | undefined =>
   srsForward(internalAddress(sender), rules(more), now);
 const reverse = (address: string, more: Partial<SrsRules> = {}, now = NOW): string => {
-  const back = srsReverse(internalAddress(address), rules(more), now);
+  const back = srsReverse(localOf(address), rules(more), now);
   return back.is === "address" ? back.address : back.is === "refused" ? back.why : back.is;
 };
 
@@ -137,8 +138,10 @@ test("decode(encode(x)) is x for any sender, on any day, over any number of host
     const ways = Array.from({ length: hosts }, (_, at) => rules({ ...more, domain: `h${at}.example` }));
     for (const way of ways) address = srsForward(address, way, now)!;
     // Back to the last host, which leads to the first one, which leads to the sender.
-    const last = srsReverse(address, ways.at(-1)!, now);
-    const first = hosts === 1 || last.is !== "address" ? last : srsReverse(last.address, ways[0]!, now);
+    const last = srsReverse(localOf(address), ways.at(-1)!, now);
+    const first = hosts === 1 || last.is !== "address"
+      ? last
+      : srsReverse(localOf(last.address), ways[0]!, now);
     expect(first.is === "address" && first.address).toBe(from);
   }));
 });
@@ -159,8 +162,8 @@ test("any changed letter is refused, but for its case", () => {
         const at = 5 + where % (local.length - 5);
         fc.pre(local[at]!.toLowerCase() !== other);
         const bent = `${local.slice(0, at)}${other}${local.slice(at + 1)}@${own.domain}`;
-        expect(srsReverse(internalAddress(bent), own, NOW).is).toBe("refused");
-        const turned = srsReverse(internalAddress(made.toUpperCase()), own, NOW);
+        expect(srsReverse(localOf(bent), own, NOW).is).toBe("refused");
+        const turned = srsReverse(localOf(made.toUpperCase()), own, NOW);
         if (/^[\x00-\x7f]*$/.test(made)) expect(turned.is).toBe("address");
       },
     ),
@@ -174,7 +177,7 @@ test("any text has an answer, and none that nobody signed leads anywhere", () =>
   );
   fc.assert(fc.property(fc.array(piece, { maxLength: 14 }), (pieces) => {
     const address = internalAddress(`SRS${pieces.join("")}@example.com`);
-    const back = srsReverse(address, rules(), NOW);
+    const back = srsReverse(localOf(address), rules(), NOW);
     expect(back.is).toBe(claimsSrs(address) ? "refused" : "plain");
   }));
 });

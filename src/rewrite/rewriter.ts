@@ -16,6 +16,7 @@ import type { LocalDomains } from "./local_domains.ts";
 import { isTrouble, mapAddress, type MapTrouble } from "./map_address.ts";
 import { createMasquerade, type MasqueradeSettings } from "./masquerade.ts";
 import type { OpenMaps, OpenTables } from "./open_tables.ts";
+import type { Srs } from "./srs.ts";
 
 /** The parameters of the rewriter itself. */
 export const REWRITE_PARAMETERS = [
@@ -52,7 +53,10 @@ export interface Rewriter {
   standardForm(address: string, context: ContextName): Address;
   /** Standard form, canonical tables, masquerading; our own MAILER-DAEMON becomes the null sender. */
   envelopeSender(address: string, options?: Pick<ExpansionOptions, "noMappings">): MaybeAsync<Rewritten>;
-  /** Standard form, canonical tables, masquerading; an empty address becomes empty_address_recipient. */
+  /**
+   * Standard form, canonical tables, masquerading; an empty address becomes empty_address_recipient. Before the tables an address that
+   * came back to srs_domain becomes the sender that it stands for.
+   */
   envelopeRecipient(address: string): MaybeAsync<Rewritten>;
   /**
    * An address of a header. In the remote context headers are rewritten only when remote_header_rewrite_domain is set: ask
@@ -82,6 +86,7 @@ export function createRewriter(
   settings: RewriteSettings,
   local: LocalDomains,
   openTables: OpenTables,
+  srs?: Srs,
 ): Rewriter {
   const form = createAddressForm(settings);
   const find = createFindAddress(settings, local);
@@ -99,7 +104,8 @@ export function createRewriter(
   const daemon = form.rewrite("MAILER-DAEMON", "local").toLowerCase();
   const fullRecipient = (address: string) =>
     form.rewrite(address === "" ? settings.empty_address_recipient : address, "local");
-  const envelopeRecipient = (address: string) => runSteps(steps.envelope_recipient, fullRecipient(address));
+  const envelopeRecipient = (address: string) =>
+    runSteps(steps.envelope_recipient, returned(fullRecipient(address), srs));
   const aliases = openTables.maps(settings.virtual_alias_maps, "virtual_alias_maps");
   const tools = {
     settings,
@@ -126,6 +132,12 @@ export function createRewriter(
     expandRecipients: (sender, recipients, options = {}) =>
       expandRecipients(sender, recipients, options, tools),
   };
+}
+
+/** Whom an address stands for that came back; one that stands for nobody is the router's to refuse. */
+function returned(address: Address, srs: Srs | undefined): Address {
+  const back = srs?.reverse(address);
+  return back?.is === "address" ? back.address : address;
 }
 
 type Step = (address: Address) => MaybeAsync<Rewritten>;

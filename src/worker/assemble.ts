@@ -50,6 +50,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const log = logFor(configuration.settings);
   const world = openMailWorld(configuration, log);
   void warnOfDnssec(context, world);
+  if (world.srs?.trouble !== undefined) log.note("trivial-rewrite", "error", world.srs.trouble);
   const shares = shareDescriptors(context.openFiles, openDescriptors());
   const writer = mailWriter(context);
   const published = openPublished(context, world);

@@ -22,7 +22,7 @@ const isSocket = (text: string) => {
     Number(split.port) <= 65_535;
 };
 
-const isAcmeName = (text: string) =>
+const isFullName = (text: string) =>
   !text.startsWith(".") && isHostname(asciiDomain(text)) && text.includes(".");
 
 const isNameServer = (text: string) => parseIp(text) !== undefined || isEndpoint(text);
@@ -36,7 +36,7 @@ const OWN: Readonly<Record<string, { readonly schema: z.ZodType; readonly expect
     expected: "host:port, [v6address]:port or unix:/path, or nothing",
   },
   acme_domains: {
-    schema: list(z.string().refine(isAcmeName)),
+    schema: list(z.string().refine(isFullName)),
     expected: "names of this server as clients use them, without wildcards, or nothing",
   },
   acme_http_listen: {
@@ -59,6 +59,10 @@ const OWN: Readonly<Record<string, { readonly schema: z.ZodType; readonly expect
     schema: list(z.string().refine(isNameServer)),
     expected:
       "addresses of name servers, each with :port if need be, or nothing for those of /etc/resolv.conf",
+  },
+  srs_domain: {
+    schema: z.string().refine((text) => text === "" || isFullName(text)),
+    expected: "a domain of this server's, for which it gets mail, or nothing",
   },
   tls_https_denied_networks: {
     schema: list(z.string().refine((text) => !("malformed" in parseNetwork(text)))),

@@ -136,6 +136,7 @@ const ENUMS: Readonly<Record<string, EnumRow>> = {
   smtpd_tls_security_level: serverLevel,
   smtpd_upstream_proxy_protocol: haproxy,
   smtputf8_autodetect_classes: list(...mailSources),
+  srs_separator: word(badValue, "=", "+", "-"),
   syslog_facility: {
     ...word(
       (name, value) => `parameter ${name}: unrecognized value: ${value}`,

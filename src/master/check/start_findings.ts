@@ -4,6 +4,7 @@ import { checkDnssec } from "./check_dnssec.ts";
 import { checkLogins } from "./check_logins.ts";
 import { checkPipes } from "./check_pipes.ts";
 import { checkPublished } from "./check_published.ts";
+import { checkSrs } from "./check_srs.ts";
 import type { Finding } from "./finding.ts";
 import { unservedEntries } from "./unserved.ts";
 
@@ -16,5 +17,6 @@ export function startFindings(configuration: Configuration): Finding[] {
     ...checkDnssec(configuration),
     ...checkAcme(configuration),
     ...checkPublished(configuration),
+    ...checkSrs(configuration),
   ];
 }

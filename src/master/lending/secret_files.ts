@@ -6,8 +6,8 @@ import { resolvePath } from "../../table/context.ts";
 const SECRET_FILE = /\b(?:file|oauth):(\/[^\s,{}"]+)/g;
 
 /**
- * The files of secrets that a configuration names for logins: in main.cf itself, and in the tables of passwords, as far as `textOf` has
- * their text. What other tables say is nobody's word for that.
+ * The files of secrets that a configuration names, for logins and for srs_secret: in main.cf itself, and in the tables of passwords, as
+ * far as `textOf` has their text. What other tables say is nobody's word for that.
  */
 export function secretFiles(
   configuration: Configuration,
@@ -22,6 +22,10 @@ export function secretFiles(
       take(textOf(path!) ?? "");
     }
   };
+  for (const [, path] of configuration.settings.srs_secret.matchAll(SECRET_FILE)) {
+    files.add(path!);
+    textOf(path!);
+  }
   for (const service of configuration.services) {
     for (const value of valuesOf(service)) {
       take(value);

@@ -14,6 +14,7 @@ import { createVirtualAgent } from "../../delivery/virtual/virtual_agent.ts";
 import { isNamed, ownershipOf } from "../../platform/file/mail_files.ts";
 import { environment } from "../../platform/process/this_process.ts";
 import { groupByName, ownIds, userById, userByName } from "../../platform/process/users.ts";
+import { FORWARDING_PROGRAMS, withForwardedSender } from "../../delivery/forwarded_sender.ts";
 import { FILTERED_PROGRAMS, withStatusFilter } from "../../delivery/status_filter.ts";
 import { ownerOfTable } from "../../table/table_owner.ts";
 import type { Maps } from "../../table/search/maps.ts";
@@ -220,13 +221,26 @@ export class Agents {
     const { closed, name, program, line } = service;
     if (closed !== undefined) return createClosedAgent(closed);
     try {
-      return this.#leased(service, this.#filtered(service, AGENTS[program]!(service, this.#parts)));
+      return this.#leased(
+        service,
+        this.#filtered(service, this.#forwarding(service, AGENTS[program]!(service, this.#parts))),
+      );
     } catch (error) {
       const why = (error as Error).message;
       const log = this.#parts.context.logFor(service.settings);
       log.note("qmgr", "error", `transport ${name} (master.cf, line ${line}) is closed: ${why}`);
       return createClosedAgent(why);
     }
+  }
+
+  /** What mail is sent on with goes on under a sender of ours. */
+  #forwarding({ settings }: Service, agent: Agent): Agent {
+    const { context, world: { forwarding } } = this.#parts;
+    if (forwarding === undefined || !FORWARDING_PROGRAMS.includes(agent.program)) return agent;
+    const log = context.logFor(settings);
+    return withForwardedSender(agent, forwarding, (id, sender, now) => {
+      log.note(agent.program, "info", `${id}: forwarded, from=<${sender}> goes out as <${now}>`);
+    });
   }
 
   #filtered({ program, settings }: Service, agent: Agent): Agent {

@@ -11,6 +11,9 @@ import type { Log } from "../../observe/log.ts";
 import { ownPid } from "../../platform/process/signals.ts";
 import { createLocalDomains, type LocalDomains } from "../../rewrite/local_domains.ts";
 import { createRewriter, type Rewriter } from "../../rewrite/rewriter.ts";
+import { openSrs, type Srs } from "../../rewrite/srs.ts";
+import { createForwarding, type Forwarding } from "../../routing/forwarding.ts";
+import { withSrs } from "../../routing/srs_router.ts";
 import { createOpenTables, type OpenTables } from "../../rewrite/open_tables.ts";
 import { createRouter, probeSettings } from "../../routing/router.ts";
 import type { Router } from "../../routing/route.ts";
@@ -38,6 +41,9 @@ export interface MailWorld {
   /** The same for a service's own settings. */
   routerFor(settings: Settings): Router;
   rewriterFor(settings: Settings): Rewriter;
+  /** The addresses under which mail is sent on; undefined while srs_domain is empty. Of main.cf. */
+  readonly srs: Srs | undefined;
+  readonly forwarding: Forwarding | undefined;
   close(): void;
 }
 
@@ -78,12 +84,14 @@ export function openMailWorld(
   if (own.is === "bad") throw new Error(own.text);
   const addresses = own.addresses.map(({ address }) => address);
   const local = createLocalDomains(settings, addresses, openTables);
-  const routerFor = (of: Settings) => watch.router(createRouter(of, local, openTables));
-  const rewriterFor = (of: Settings) => createRewriter(of, local, openTables);
+  const srs = openSrs(settings, tables, tables.clock);
+  const routed = (of: Settings) => withSrs(createRouter(of, local, openTables), srs);
+  const routerFor = (of: Settings) => watch.router(routed(of));
+  const rewriterFor = (of: Settings) => createRewriter(of, local, openTables, srs);
   let forProbes: Router | undefined;
   const nameServers = { servers: splitList(settings.dns_servers), trustAd: settings.dns_trust_ad };
   let validated: Resolver | undefined;
-  const probeRouter = () => forProbes ??= createRouter(probeSettings(settings), local, openTables);
+  const probeRouter = () => forProbes ??= routed(probeSettings(settings));
   return {
     openTables,
     tables,
@@ -98,6 +106,8 @@ export function openMailWorld(
     rewriter: rewriterFor(settings),
     routerFor,
     rewriterFor,
+    srs,
+    forwarding: createForwarding(settings, { local, openTables, srs }),
     close: () => openTables.close(),
   };
 }

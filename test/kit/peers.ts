@@ -77,6 +77,7 @@ const PEERS = {
   php: { files: ["/usr/bin/php"], packages: "php-cli" },
   postgres: { files: ["/usr/lib/postgresql"], packages: "postgresql" },
   postgrey: { files: ["/usr/sbin/postgrey"], packages: "postgrey" },
+  postsrsd: { files: ["/usr/sbin/postsrsd"], packages: "postsrsd" },
   python3: { files: ["/usr/bin/python3"], packages: "python3" },
   redis: { files: ["/usr/bin/redis-server"], packages: "redis-server" },
   rspamd: { files: ["/usr/bin/rspamd"], packages: "rspamd" },

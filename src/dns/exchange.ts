@@ -74,6 +74,16 @@ function overUdp(
   return promise;
 }
 
+/** Asks one server over TCP alone. */
+export function exchangeOverTcp(
+  { tcp }: Pick<Wire, "tcp">,
+  server: Server,
+  question: Question,
+  options: Options,
+): Promise<Exchanged> {
+  return overTcp(tcp, server, question, options);
+}
+
 /** One message over TCP, with its two-byte length in front (RFC 1035 §4.2.2). */
 function overTcp(tcp: Wire["tcp"], server: Server, question: Question, options: Options): Promise<Exchanged> {
   const { promise, resolve } = Promise.withResolvers<Exchanged>();

@@ -79,6 +79,16 @@ export function isFormatError(bytes: Uint8Array, id: number): boolean {
     (bytes[3]! & 0x0f) === 1;
 }
 
+/** Whether a response has an OPT record: its server knows EDNS (RFC 6891 §7). */
+export function hasEdns(bytes: Uint8Array): boolean {
+  try {
+    const { additionals } = packet.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    return additionals?.some(({ type }) => type === "OPT") === true;
+  } catch {
+    return false; // malformed
+  }
+}
+
 /** Decodes a response; undefined when it is malformed. Records of types that we do not know are left out. */
 export function parseResponse(bytes: Uint8Array): Response | undefined {
   try {

@@ -52,7 +52,7 @@ export interface ResolverOptions {
 }
 
 /** The system's sockets. */
-const SYSTEM_WIRE: Wire = { udp: openDatagrams, tcp: connect };
+export const SYSTEM_WIRE: Wire = { udp: openDatagrams, tcp: connect };
 
 /** How long a server that failed comes last, in milliseconds. */
 const SHUNNED = 30_000;
@@ -60,7 +60,7 @@ const SHUNNED = 30_000;
 const CHAIN = 8;
 
 /** A 16-bit number from the system's generator. */
-function cryptographicId(): number {
+export function cryptographicId(): number {
   return crypto.getRandomValues(new Uint16Array(1))[0]!;
 }
 

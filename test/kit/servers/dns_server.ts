@@ -30,6 +30,8 @@ export interface DnsServerOptions {
   /** Sets the AD flag for those who ask for it (RFC 6840 §5.7), for all names or those that are told. */
   readonly authentic?: boolean | ((name: string, type: string) => boolean);
   readonly ttl?: number;
+  /** Answers with an OPT record whoever asks with one (RFC 6891 §7). */
+  readonly edns?: boolean;
 }
 
 const BEHAVIOURS = new Set(["SERVFAIL", "REFUSED", "NXDOMAIN", "silent", "truncate", "garbage", "FORMERR"]);
@@ -53,6 +55,8 @@ function tlsa(text: string) {
     certificate: Buffer.from(hex!, "hex"),
   };
 }
+
+const OPT = { type: "OPT", name: ".", udpPayloadSize: 1232, flags: 0, options: [] } as unknown as Answer;
 
 interface Found {
   readonly behaviour?: Behaviour;
@@ -137,6 +141,9 @@ export async function startDnsServer(initial: Zone, options: DnsServerOptions = 
       questions: [question],
       answers,
       authorities: negative && !truncate ? [soa] : [],
+      additionals: options.edns === true && request.additionals?.some(({ type }) => type === "OPT")
+        ? [OPT]
+        : [],
     });
   };
 

@@ -33,29 +33,52 @@ const LISTS = new Set(["list", "maps", "restriction-list"]);
 const NOT_SOURCES =
   /^(?:proxy_(?:read|write)_maps|address_verify_map|\w+_cache(?:_map|_database)?|\w+_session_cache_database|sasl_users)$/;
 
-/** What opening and reading everything that a configuration names brings to light: tables, keys, restrictions. */
-export async function checkConfigured(configuration: Configuration): Promise<Finding[]> {
+/** What of it a finding is about. */
+export type Topic = "configuration" | "tables" | "certificates";
+
+/** Findings about one thing. */
+export interface TopicFindings {
+  readonly topic: Topic;
+  readonly findings: readonly Finding[];
+}
+
+/** What opening and reading everything that a configuration names brings to light: tables, keys, restrictions. None is there twice. */
+export async function checkConfigured(configuration: Configuration): Promise<TopicFindings[]> {
   const writer = memoryWriter();
   const world = openMailWorld(configuration, createLog({ syslogName: "postfix", writer }));
-  const findings = [
-    ...startFindings(configuration),
-    ...checkTables(configuration, world),
-    ...checkPolicies(configuration, world),
-    ...checkVerification(configuration),
-    ...checkDropFolder(configuration),
-    ...checkCertificates(configuration, ownTlsFiles),
-    ...checkClientTls(configuration, ownTlsFiles),
-    ...checkServerTls(configuration, ownTlsFiles),
-    ...await checkSts(configuration, world.resolver),
-    ...namePatterns(configuration).map(findingOf),
-    ...checkUsers(configuration, { ...world.tables, warn: () => {} }),
-    ...passwordKeys(configuration, { ...world.tables, warn: () => {} }),
-    ...(await proveServices(configuration)).map(relayFinding),
+  const about = (topic: Topic, findings: readonly Finding[]): TopicFindings => ({ topic, findings });
+  const groups = [
+    about("configuration", startFindings(configuration)),
+    about("tables", checkTables(configuration, world)),
+    about("configuration", [
+      ...checkPolicies(configuration, world),
+      ...checkVerification(configuration),
+      ...checkDropFolder(configuration),
+    ]),
+    about("certificates", checkCertificates(configuration, ownTlsFiles)),
+    about("configuration", [
+      ...checkClientTls(configuration, ownTlsFiles),
+      ...checkServerTls(configuration, ownTlsFiles),
+      ...await checkSts(configuration, world.resolver),
+    ]),
+    about("tables", [
+      ...namePatterns(configuration).map(findingOf),
+      ...checkUsers(configuration, { ...world.tables, warn: () => {} }),
+      ...passwordKeys(configuration, { ...world.tables, warn: () => {} }),
+    ]),
+    about("configuration", (await proveServices(configuration)).map(relayFinding)),
   ];
   world.close();
   const noted = writer.entries.map(({ text }): Finding => ({ severity: "warning", text }));
+  return withoutRepeats([...groups, about("tables", noted)]);
+}
+
+function withoutRepeats(groups: readonly TopicFindings[]): TopicFindings[] {
   const seen = new Set<string>();
-  return [...findings, ...noted].filter(({ text }) => !seen.has(text) && seen.add(text));
+  return groups.map(({ topic, findings }) => ({
+    topic,
+    findings: findings.filter(({ text }) => !seen.has(text) && seen.add(text)),
+  }));
 }
 
 /** The restrictions of every smtpd, as at the start of the service. */

@@ -12,7 +12,9 @@ async function found(type: string): Promise<readonly string[]> {
   const texts = { main, master: MASTER.replace("TYPE", type), overrides: [] };
   const loaded = loadConfiguration({ directory: "/nowhere", texts });
   if (loaded.is === "bad") throw new Error(JSON.stringify(loaded.errors));
-  return (await checkConfigured(loaded.configuration)).map(({ text }) => text);
+  return (await checkConfigured(loaded.configuration)).flatMap(({ findings }) =>
+    findings.map(({ text }) => text)
+  );
 }
 
 test("the table of users is looked for where logins go by it, and nowhere else", async () => {

@@ -24,6 +24,15 @@ export function reportLines(findings: readonly Finding[], all: boolean): ReportL
   });
 }
 
+/** The same lines as `reportLines` has without `all`, each with how bad it is. */
+export function gravest(
+  findings: readonly Finding[],
+): readonly { readonly severity: Severity; readonly text: string }[] {
+  return [...grouped(findings)].sort((a, b) => rank(a[0]!) - rank(b[0]!))
+    .filter(([worst]) => !QUIET.has(worst!.severity))
+    .map((group) => ({ severity: group[0]!.severity, text: lineOf(group).text }));
+}
+
 /** Findings of one feature together, the worst of them first; one without a feature stands alone. */
 function grouped(findings: readonly Finding[]): Finding[][] {
   const groups = new Map<string, Finding[]>();

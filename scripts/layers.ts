@@ -11,7 +11,7 @@ const BANDS: readonly (readonly string[])[] = [
   ["regex", "table", "tls", "acme", "sasl", "milter", "mailauth", "queue"],
   ["rewrite", "routing", "access"],
   ["cleanup", "bounce", "verify", "flush", "pickup", "smtpd", "anvil", "delivery", "qmgr"],
-  ["http", "explain", "worker", "master", "commands", "main.ts"],
+  ["http", "explain", "worker", "master", "doctor", "commands", "main.ts"],
 ];
 
 /** Inside a band only this is allowed: room -> rooms of its band, each listed earlier. */
@@ -37,7 +37,8 @@ const WITHIN: Readonly<Record<string, readonly string[]>> = {
   qmgr: ["bounce", "delivery"],
   worker: ["explain", "master/control", "master/helper"],
   master: ["http", "explain", "worker"],
-  commands: ["worker", "master", "http", "explain"],
+  doctor: ["worker", "master"],
+  commands: ["worker", "master", "http", "explain", "doctor"],
   "main.ts": ["commands", "worker", "master"],
 };
 
@@ -58,6 +59,7 @@ const SUB_ROOMS: Readonly<
   config: { order: ["parameters", "syntax", "check"], inner: [] },
   delivery: { order: ["mailbox", "local", "virtual", "pipe", "smtp"], inner: [] },
   "delivery/smtp": { order: ["route", "tls", "content", "login"], inner: ["content", "login"] },
+  doctor: { order: ["health", "rehearsal"], inner: [] },
   explain: { order: ["watch", "edit", "print"], inner: ["watch", "edit"] },
   master: {
     order: ["control", "helper", "spawn", "limits", "lending", "certificates", "acme", "check"],

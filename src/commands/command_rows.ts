@@ -98,6 +98,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     },
     load: async () => (await import("./service/check_command.ts")).check,
   },
+  doctor: {
+    group: "service",
+    summary: "look at all that mail depends on here: ports, disk, DNS, relay",
+    load: async () => (await import("./service/doctor_command.ts")).doctor,
+  },
   flush: {
     group: "service",
     summary: "try all deferred mail now",

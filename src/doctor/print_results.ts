@@ -48,7 +48,9 @@ function summary(results: readonly CheckResult[]): string {
   const number = (severity: ResultSeverity) => results.filter((each) => each.severity === severity).length;
   const counted = (count: number, word: string) =>
     count === 0 ? `no ${word}` : `${count} ${word}${count === 1 ? "" : "s"}`;
-  return `${number("ok")} ok, ${counted(number("warning"), "warning")}, ${counted(number("problem"), "problem")}`;
+  return `${number("ok")} ok, ${counted(number("warning"), "warning")}, ${
+    counted(number("problem"), "problem")
+  }`;
 }
 
 /** The same for a program: what they come to, and each of them. */

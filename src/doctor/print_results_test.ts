@@ -4,12 +4,17 @@ import { printResults, resultsJson } from "./print_results.ts";
 
 const RESULTS: readonly CheckResult[] = [
   ok("clock", "is kept to the true time"),
-  warning("queue", "/var/spool/mta is on tmpfs: its messages are gone when the machine stops, though they were accepted", {
-    fix: "put queue_directory on a disk",
-  }),
+  warning(
+    "queue",
+    "/var/spool/mta is on tmpfs: its messages are gone when the machine stops, though they were accepted",
+    {
+      fix: "put queue_directory on a disk",
+    },
+  ),
   problem("SPF", "example.com has no SPF record", {
     fix: "publish one",
-    record: 'example.com. TXT "v=spf1 ip4:203.0.113.5 ip4:203.0.113.6 ip6:2001:db8::25 include:_spf.example.net -all"',
+    record:
+      'example.com. TXT "v=spf1 ip4:203.0.113.5 ip4:203.0.113.6 ip6:2001:db8::25 include:_spf.example.net -all"',
   }),
 ];
 
@@ -36,7 +41,9 @@ test("many findings of one check are counted, so that the rest can be seen", () 
 });
 
 test("what a server says does not reach the terminal as it is", () => {
-  expect(printResults([ok("relayhost", "says \x1b[2J\r\nhi")])).toStartWith("ok       relayhost says ?[2J??hi\n");
+  expect(printResults([ok("relayhost", "says \x1b[2J\r\nhi")])).toStartWith(
+    "ok       relayhost says ?[2J??hi\n",
+  );
 });
 
 test("the exit status is that of the worst", () => {

@@ -121,6 +121,16 @@ const KEPT = 200;
 
 /** The SMTP client, and with `program: "lmtp"` the LMTP client (smtp(8), lmtp(8)). */
 export function createSmtpAgent(options: SmtpAgentOptions): Agent {
+  const context = openDeliveryContext(options);
+  return {
+    program: options.program,
+    deliver: (job, signal) => deliver(job, signal, context),
+    close: async () => context.cache.close(),
+  };
+}
+
+/** What its deliveries share. */
+export function openDeliveryContext(options: SmtpAgentOptions): DeliveryContext {
   const settings = clientSettings(options.program, options.settings);
   const now = options.now ?? systemClock.now;
   const cache = new ConnectionCache(
@@ -135,7 +145,7 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
   const warn = (text: string) => options.log.note(options.program, "warning", text);
   warnOfTables(settings.cacheDestinations, warn);
   const resolver = openResolver(options, settings, warn);
-  const context: DeliveryContext = {
+  return {
     settings,
     resolver,
     log: options.log,
@@ -158,11 +168,6 @@ export function createSmtpAgent(options: SmtpAgentOptions): Agent {
     postmaster: options.postmaster,
     bestMx: options.bestMx,
     warn,
-  };
-  return {
-    program: options.program,
-    deliver: (job, signal) => deliver(job, signal, context),
-    close: async () => cache.close(),
   };
 }
 

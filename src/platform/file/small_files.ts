@@ -121,3 +121,12 @@ function syncFolder(path: string): void {
     fs.closeSync(folder);
   }
 }
+
+/** When a file was changed last, in milliseconds since 1970; undefined where there is none that may be looked at. */
+export function changedAt(path: string): number | undefined {
+  try {
+    return fs.statSync(path).mtimeMs;
+  } catch {
+    return undefined;
+  }
+}

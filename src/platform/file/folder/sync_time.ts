@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { openNameless } from "./nameless_file.ts";
+import { openNameless } from "../nameless_file.ts";
 
 const PAGE = 4096;
 const TIMES = 9;

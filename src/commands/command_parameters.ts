@@ -6,6 +6,7 @@ export const COMMAND_PARAMETERS = [
   "alternate_config_directories",
   "authorized_submit_users",
   "default_database_type",
+  "dmarc_report_mailbox",
   "lmdb_map_size",
   "multi_instance_directories",
   "queue_directory",

@@ -37,6 +37,7 @@ import { Postmasters } from "./services/session_notices.ts";
 import { openFlushes } from "./services/flushes.ts";
 import { openHttpsClient } from "./services/https_client.ts";
 import { openMtaSts } from "./services/mta_sts.ts";
+import { openDmarcReports } from "./services/dmarc_reports.ts";
 import { openTlsReports } from "./services/tls_reports.ts";
 import type { AskHttps } from "../tls/sts/fetch_policy.ts";
 import type { SmtpdParts } from "./services/smtpd_services.ts";
@@ -71,7 +72,9 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const anvil = openAnvil(context);
   const verification = openAddressVerification(context, world, () => qmgr);
   const auth = openAuthBackends(world);
-  const smtpds = openSmtpds({ context, world, anvil, verification, auth, postmasters });
+  const dmarcReports = openDmarcReports({ context, world });
+  const onVerified = dmarcReports?.onVerified;
+  const smtpds = openSmtpds({ context, world, anvil, verification, auth, postmasters, onVerified });
   const door = openDoor(context, shares);
   return Promise.resolve({
     accept: (service, connection) => door.accept(connection, (inside) => smtpds.get(service)!.accept(inside)),
@@ -100,6 +103,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
       await agents.close();
       published.sts?.close();
       published.tlsReports?.close();
+      dmarcReports?.close();
       verification.close();
       auth.close();
       world.close();

@@ -31,6 +31,7 @@ import { openSendingAccount } from "./sending_account.ts";
 import { openProbeSender } from "./probe_sender.ts";
 import { partOf } from "./shared_limits.ts";
 import { countRefusals, countReplies } from "./smtpd_metrics.ts";
+import type { OnVerified } from "../../mailauth/reports/verified_message.ts";
 import type { Anvil } from "../../smtpd/deps.ts";
 
 /** What is shared by the smtpd services of a worker. */
@@ -41,6 +42,8 @@ export interface SmtpdParts {
   readonly verification: AddressVerification;
   readonly auth: AuthBackends;
   readonly postmasters: Postmasters;
+  /** Who is told what DMARC found in a message (dmarc_reports). */
+  readonly onVerified: OnVerified | undefined;
 }
 
 /** What a session asks for its decisions: policy, names, lists and tables. A session that is only explained asks the same. */

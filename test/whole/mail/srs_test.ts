@@ -48,7 +48,7 @@ const start = async (more: readonly string[] = []) =>
       "relay_domains = own.example",
       "alias_maps = texthash:$config_directory/aliases",
       "local_recipient_maps = $alias_maps static:{yes}",
-      `transport_maps = inline:{far.example=smtp:[127.0.0.1]:${world.port}, own.example=smtp:[127.0.0.1]:${world.port}, strange.example=smtp:[127.0.0.1]:${world.port}, third.example=smtp:[127.0.0.1]:${world.port}}`,
+      `transport_maps = inline:{far.example=smtp:[127.0.0.1]:${world.port}, own.example=smtp:[127.0.0.1]:${world.port}, strange.example=smtp:[127.0.0.1]:${world.port}, .strange.example=smtp:[127.0.0.1]:${world.port}, third.example=smtp:[127.0.0.1]:${world.port}}`,
       "srs_domain = srs.example.com",
       "srs_secret = file:$config_directory/secret",
       "smtpd_peername_lookup = no",
@@ -185,6 +185,19 @@ test("odd senders survive, beyond ASCII too", async () => {
     "jürgen@strange.example",
   );
 });
+
+test(
+  "an address that is longer than others write theirs comes back, one that no server takes is not made",
+  async () => {
+    const long = `${"a".repeat(64)}@${"sub-domain-of.".repeat(6)}strange.example`;
+    await send({ from: long, to: ["away@example.com"] });
+    const mail = await next("the long sender");
+    expect(splitAddress(mail.from).local.length).toBeGreaterThan(150);
+    expect(await send({ from: "", to: [mail.from] })).toStartWith("250");
+    await next("its bounce, which goes to the domain's exchanger");
+  },
+  30_000,
+);
 
 test("forged and expired addresses are refused at once, with a clear text, whoever asks", async () => {
   const good = srsForward(internalAddress("victim@strange.example"), rules, Date.now())!;

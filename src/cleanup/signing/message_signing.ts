@@ -1,4 +1,4 @@
-import { isPromise, type MaybeAsync, then } from "../../base/maybe_async.ts";
+import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { BodyHasher } from "../../mailauth/dkim/body_hasher.ts";
 import { signContent } from "../../mailauth/dkim/sign_content.ts";
 import type { SigningKey } from "../../mailauth/dkim/signing_key.ts";
@@ -177,8 +177,7 @@ export class MessageSigning {
     const options = { ...fields.for(given), now: now() };
     // The first key's signature comes to the top.
     for (const [at, key] of [...keys.entries()].reverse()) {
-      const signed = signContent(given, hash, key, options);
-      message.insertField(0, isPromise(signed) ? await signed : signed);
+      message.insertField(0, signContent(given, hash, key, options));
       const { selector, domain } = key;
       log.emit("cleanup", "dkimSigned", { id: message.id, selector, domain, last: at === 0 });
     }
@@ -196,8 +195,8 @@ export class MessageSigning {
   /** What a server on the way would change, or those who check would read in another way. */
   #unfit(hash: Buffer | undefined): string | undefined {
     const { lineLimit } = this.#context;
-    if (hash === undefined) return "no blank line is between header and body";
     if (this.#message.isHeaderCut) return "the header is too large";
+    if (hash === undefined) return "no blank line is between header and body";
     const isOver = (field: string) =>
       field.length > lineLimit && field.split("\r\n").some((line) => line.length > lineLimit);
     if (lineLimit > 0 && this.#message.fields.some(isOver)) {

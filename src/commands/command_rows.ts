@@ -177,6 +177,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "the certificate of acme_domains: how it stands, order it now",
     load: async () => (await import("./service/acme_command.ts")).acme,
   },
+  dkim: {
+    group: "configuration",
+    summary: "make keys for DKIM, tell what to publish, check what is",
+    load: async () => (await import("./dkim/dkim_command.ts")).dkim,
+  },
   explain: {
     group: "configuration",
     summary: "tell what a session would be answered, and why",

@@ -29,6 +29,7 @@ import { openDescriptors } from "../platform/process/rlimit.ts";
 import { createHelperWriter } from "./services/helper_writer.ts";
 import { partOf, sharedParameter, sharedSettings } from "./services/shared_limits.ts";
 import { openListener } from "./services/listeners.ts";
+import { warnOfSigningKeys } from "./services/signing_warnings.ts";
 import { warnOfDnssec } from "./services/dnssec_warnings.ts";
 import { type MailWorld, openMailWorld } from "./services/mail_world.ts";
 import { openAddressVerification } from "./services/address_verification.ts";
@@ -51,6 +52,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const log = logFor(configuration.settings);
   const world = openMailWorld(configuration, log);
   void warnOfDnssec(context, world);
+  void warnOfSigningKeys(context, world);
   if (world.srs?.trouble !== undefined) log.note("trivial-rewrite", "error", world.srs.trouble);
   const shares = shareDescriptors(context.openFiles, openDescriptors());
   const writer = mailWriter(context);

@@ -20,6 +20,7 @@ import { checkCertificates } from "./check_certificates.ts";
 import { checkDropFolder } from "./check_drop_folder.ts";
 import { checkClientTls } from "./check_client_tls.ts";
 import { checkServerTls } from "./check_server_tls.ts";
+import { checkSigningKeys } from "./check_signing.ts";
 import { checkSts } from "./check_sts.ts";
 import { checkUsers } from "./check_users.ts";
 import { checkVerification } from "./check_verification.ts";
@@ -60,6 +61,7 @@ export async function checkConfigured(configuration: Configuration): Promise<Top
       ...checkClientTls(configuration, ownTlsFiles),
       ...checkServerTls(configuration, ownTlsFiles),
       ...await checkSts(configuration, world.resolver),
+      ...await checkSigningKeys(configuration, world, ownTlsFiles),
     ]),
     about("tables", [
       ...namePatterns(configuration).map(findingOf),

@@ -6,6 +6,7 @@ import { checkPipes } from "./check_pipes.ts";
 import { checkPublished } from "./check_published.ts";
 import { checkSrs } from "./check_srs.ts";
 import type { Finding } from "./finding.ts";
+import { checkSigning } from "./check_signing.ts";
 import { unservedEntries } from "./unserved.ts";
 
 /** What is known of the entries of master.cf without opening anything: the start of the service says it, and `mta check`. */
@@ -17,6 +18,7 @@ export function startFindings(configuration: Configuration): Finding[] {
     ...checkDnssec(configuration),
     ...checkAcme(configuration),
     ...checkPublished(configuration),
+    ...checkSigning(configuration),
     ...checkSrs(configuration),
   ];
 }

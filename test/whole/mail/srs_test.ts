@@ -53,6 +53,7 @@ const start = async (more: readonly string[] = []) =>
       "srs_secret = file:$config_directory/secret",
       "smtpd_peername_lookup = no",
       "smtpd_error_sleep_time = 0",
+      "smtpd_hard_error_limit = 10000",
       // A client that is trusted with nothing.
       "mynetworks = 192.0.2.0/24",
       ...more,
@@ -233,6 +234,82 @@ test("forged and expired addresses are refused at once, with a clear text, whoev
   }
 });
 
+test("whatever is changed in an address that was signed, it leads nowhere", async () => {
+  const good = splitAddress(srsForward(internalAddress("victim@strange.example"), rules, Date.now())!).local;
+  const client = await talk(server.port);
+  await client.say("EHLO client.example");
+  await client.say("MAIL FROM:<>");
+  for (let at = 0; at < good.length; at++) {
+    for (const other of ["", "x", "7", "=", "-", "%far.example"]) {
+      const bent = `${good.slice(0, at)}${other}${good.slice(at + 1)}`;
+      // The sign behind SRS0 is one of three, and letters are the same in both cases.
+      if (bent.replace(/^SRS0[-+]/, "SRS0=").toLowerCase() === good.toLowerCase()) continue;
+      const reply = await client.say(`RCPT TO:<${bent}@srs.example.com>`);
+      if (!/^(550 5\.1\.1|454 4\.7\.1|501) /.test(reply)) throw new Error(`${bent}: ${reply}`);
+    }
+  }
+  expect(await client.say(`RCPT TO:<${good}@srs.example.com>`)).toStartWith("250");
+  client.end();
+});
+
+test("over two hosts that forward, a bounce goes back over both to the true sender", async () => {
+  const second = await start([
+    "myhostname = second.example",
+    "mydestination =",
+    "srs_domain = srs2.example",
+    "srs_secret = another-secret-of-good-length",
+    "virtual_alias_domains = second.example",
+    "virtual_alias_maps = inline:{bob@second.example=bob@far.example}",
+    `transport_maps = inline:{far.example=smtp:[127.0.0.1]:${world.port}, srs.example.com=smtp:[127.0.0.1]:${server.port}}`,
+  ]);
+  const first = await start([
+    "virtual_alias_maps = inline:{bob@alias.example=bob@second.example}",
+    `transport_maps = inline:{second.example=smtp:[127.0.0.1]:${second.port}, strange.example=smtp:[127.0.0.1]:${world.port}}`,
+  ]);
+  try {
+    await send({ from: "eve@strange.example", to: ["bob@alias.example"], at: first });
+    const mail = await next("the mail, forwarded twice");
+    expect(mail.from).toMatch(
+      /^SRS1=[^=]{4}=srs\.example\.com==[^=]{4}=..=strange\.example=eve@srs2\.example$/,
+    );
+    expect(mail.to).toEqual(["bob@far.example"]);
+    // What comes back goes to the second, from there to the first, which is `server` here: same domain, same secret.
+    expect(await send({ from: "", to: [mail.from], at: second })).toStartWith("250");
+    expect((await next("the bounce, unwrapped twice")).to).toEqual(["eve@strange.example"]);
+  } finally {
+    await first.stop();
+    await second.stop();
+  }
+});
+
+test("a content filter sees true addresses before aliases are expanded, and the new sender after", async () => {
+  const filter = await startSmtpPeer();
+  const atFilter = async () => {
+    await until("the mail at the filter", () => filter.mails.length > 0);
+    const { from, to } = filter.mails.shift()!;
+    return [from, ...to];
+  };
+  const content_filter = `content_filter = smtp:[127.0.0.1]:${filter.port}`;
+  const before = await start([content_filter, "receive_override_options = no_address_mappings"]);
+  const after = await start([content_filter]);
+  const good = srsForward(internalAddress("eve@strange.example"), rules, Date.now())!;
+  try {
+    for (const at of [before, after]) {
+      expect(await send({ from: "", to: [good], at })).toStartWith("250");
+      expect(await atFilter()).toEqual(["", "eve@strange.example"]);
+    }
+    await send({ from: "eve@strange.example", to: ["bob@alias.example"], at: before });
+    expect(await atFilter()).toEqual(["eve@strange.example", "bob@alias.example"]);
+    await send({ from: "eve@strange.example", to: ["bob@alias.example"], at: after });
+    const [from, to] = await atFilter();
+    expect([leadsTo(from!), to]).toEqual(["eve@strange.example", "bob@far.example"]);
+  } finally {
+    await before.stop();
+    await after.stop();
+    await filter.close();
+  }
+});
+
 test("srs_domain without a secret: nothing is let through in another's name, nothing is lost, and it is told", async () => {
   const shut = await start(["srs_secret ="]);
   try {
@@ -280,6 +357,15 @@ root.test("a .forward file sends on, and a secret that only root may read is len
     const mail = await next("the forwarded mail");
     expect(mail.to).toEqual(["bob@far.example"]);
     expect(leadsTo(mail.from)).toBe("eve@strange.example");
+    const rolled = { ...rules, secrets: [Buffer.from("the next secret is another one")] };
+    const address = srsForward(internalAddress("eve@strange.example"), rolled, Date.now())!;
+    expect(await send({ from: "", to: [address], at: own })).toStartWith("550 5.1.1");
+    fs.writeFileSync(secret, `the next secret is another one\n${SECRET}\n`);
+    await until(
+      "the new secret",
+      async () => (await send({ from: "", to: [address], at: own })).startsWith("250"),
+    );
+    expect((await next("what it answers")).to).toEqual(["eve@strange.example"]);
     await untilFound(() => "the line", () => own.log().split("\n").find((line) => /forwarded as/.test(line)));
   } finally {
     await own.stop();

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { DnsAnswer } from "../dns/answer.ts";
-import { type ContentResult, ContentVerifier } from "./content_verifier.ts";
+import { type TextResolver, textResolver, verifyMessage } from "../../test/kit/signed_mail.ts";
+import type { ContentResult } from "./content_verifier.ts";
 import { BodyHasher } from "./dkim/body_hasher.ts";
 import type { Canonicalization } from "./dkim/canonicalization.ts";
 import { signContent } from "./dkim/sign_content.ts";
@@ -19,38 +19,16 @@ const RSA = key("rsa-sha256");
 const ED25519 = key("ed25519-sha256");
 const KEYS = [RSA, ED25519];
 
-function records(texts: Readonly<Record<string, string | readonly string[]>>) {
-  return {
-    txt(name: string): Promise<DnsAnswer<"TXT">> {
-      const text = texts[name];
-      if (text === undefined) return Promise.resolve({ is: "nxdomain", authentic: false });
-      const all = typeof text === "string" ? [text] : text;
-      return Promise.resolve({
-        is: "records",
-        records: all.map((text) => ({ type: "TXT", name, ttl: 60, text })),
-        canonical: name,
-        authentic: false,
-      });
-    },
-  };
-}
-
-const PUBLISHED = records(
+const PUBLISHED = textResolver(
   Object.fromEntries(KEYS.map((key) => [`${key.selector}._domainkey.example.org`, publicRecord(key)])),
 );
 
-async function verify(
+function verify(
   fields: readonly string[],
   body: string,
-  { resolver = PUBLISHED, now = NOW }: {
-    readonly resolver?: { txt(name: string): Promise<DnsAnswer<"TXT">> };
-    readonly now?: number;
-  } = {},
+  { resolver = PUBLISHED, now = NOW }: { readonly resolver?: TextResolver; readonly now?: number } = {},
 ): Promise<ContentResult> {
-  const verifier = new ContentVerifier({ resolver, now: () => now });
-  verifier.header(fields);
-  verifier.body(Buffer.from(body, "latin1"));
-  return await verifier.end();
+  return verifyMessage({ fields, body }, resolver, now);
 }
 
 interface How {
@@ -203,7 +181,7 @@ test("keys and signatures that do not do are told apart", async () => {
     ["nearly expired", good, "pass", undefined, 300_000],
   ];
   for (const [what, text, is, why, later = 0] of rows) {
-    const resolver = records(text === undefined ? {} : { [place]: text });
+    const resolver = textResolver(text === undefined ? {} : { [place]: text });
     const { dkim: [result] } = await verify([signature, ...FIELDS], BODY, { resolver, now: NOW + later });
     expect({ what, is: result?.is, why: result?.why }).toEqual({ what, is: is as never, why });
     expect(result?.testing).toBe(what === "testing");

@@ -1,6 +1,8 @@
+import { systemClock } from "../base/clock.ts";
 import { type MaybeAsync, then } from "../base/maybe_async.ts";
 import { splitList } from "../config/syntax/list.ts";
 import type { Service } from "../config/service.ts";
+import { checkSpf } from "../mailauth/spf/check_spf.ts";
 import { connect as platformConnect } from "../platform/socket/connection.ts";
 import { createFindAddress } from "../rewrite/find_address.ts";
 import type { LocalDomains } from "../rewrite/local_domains.ts";
@@ -23,6 +25,7 @@ import { relayFlaw } from "../config/check/relay_guard.ts";
 import { createSigningClients } from "./engine/signing_clients.ts";
 import { createStages, type Lists } from "./engine/stages.ts";
 import { createUnlisted } from "./restrictions/unlisted.ts";
+import { openSenderSpf, type SenderSpf } from "./sender_spf.ts";
 import type { AddressVerifier } from "./verifier.ts";
 import type { WalkRules } from "./engine/walk.ts";
 import type { AccessSettings, PolicyDns, RestrictionDeps } from "./restriction_deps.ts";
@@ -42,6 +45,8 @@ export interface PolicyDeps {
   readonly connect?: Connect;
   /** Stands before each policy server, to see what it is asked or to answer in its place (`mta explain`). */
   readonly watchServer?: (server: PolicyServer, spec: PolicySpec) => PolicyServer;
+  /** Stands before the SPF results of a session, to see who asks for them (`mta explain`). */
+  readonly watchSpf?: (spf: SenderSpf) => SenderSpf;
   /** A name for policy requests that differs between workers. */
   readonly instancePrefix?: string;
 }
@@ -91,19 +96,34 @@ export function assembleAccess(service: PolicyService, deps: PolicyDeps): Access
     problems.push({ level, parameter: "smtpd_relay_restrictions", text: flaw });
   }
   const rules = createRules(settings, deps, restrictionDeps);
-  const stages = createStages(settings, lists, rules, instances(deps.instancePrefix ?? "0"));
+  const openSpf = spfOpener(settings, deps);
+  const stages = createStages(settings, lists, rules, {
+    nextInstance: instances(deps.instancePrefix ?? "0"),
+    openSpf,
+  });
   const policy: AccessPolicy = {
     open: () => stages.open(),
     acceptsAddress: (address, other, smtputf8) => acceptsAddress(rules, address, other, smtputf8),
     headerContext: createHeaderContext(restrictionDeps),
     ...(splitList(settings.dkim_signing_keys).length > 0 && {
-      signs: createSigningClients(signingList(settings, classes.context), rules),
+      signs: createSigningClients(signingList(settings, classes.context), rules, openSpf),
     }),
     problems,
     close: () => servers.close(),
   };
   return { policy, lists, restrictionDeps };
 }
+
+/** Opens the SPF results of sessions. */
+function spfOpener({ myhostname }: AccessSettings, { dns, clock, watchSpf }: PolicyDeps): () => SenderSpf {
+  const world = { resolver: dns ?? NO_DNS, clock: { now: clock, after: systemClock.after } };
+  const open = () => openSenderSpf((query) => checkSpf(query, world), myhostname);
+  return watchSpf === undefined ? open : () => watchSpf(open());
+}
+
+const NO_DNS: Pick<PolicyDns, "query"> = {
+  query: () => Promise.resolve({ is: "trouble", why: "no resolver", retry: true }),
+};
 
 /** Names of delivery requests for policy servers, each given once. */
 function instances(prefix: string): () => string {

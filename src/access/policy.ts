@@ -1,4 +1,5 @@
 import type { MaybeAsync } from "../base/maybe_async.ts";
+import type { SpfResult } from "../mailauth/spf/spf_result.ts";
 import type { Reply } from "../smtp/reply.ts";
 
 /** Where in the session a list is evaluated; the word in log lines. */
@@ -191,6 +192,8 @@ export interface SessionPolicy {
    * (or ETRN, VRFY), in Postfix's order, followed by recipient validation (unlisted senders and recipients).
    */
   check(stage: Stage, facts: Facts, trace?: Tracer): MaybeAsync<Decision>;
+  /** What SPF says of the client in its transaction: looked up once, whoever asks. Undefined before MAIL. */
+  spf(facts: Facts): MaybeAsync<SpfResult> | undefined;
 }
 
 /** The access policy of one smtpd service, built from its settings. Answers at once unless a table or DNS must be waited for. */

@@ -1,5 +1,6 @@
 import type { ErrorClass } from "../smtp/error_class.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
+import type { SpfResult } from "../mailauth/spf/spf_result.ts";
 import type { Resolution } from "../routing/route.ts";
 import type { AccessNote, Effect, Facts, Stage } from "./policy.ts";
 
@@ -39,7 +40,8 @@ type Decided =
   | { readonly is: "dunno" }
   /**
    * Go on to the next list. `from` names the table; `counts: false` logs the permit but does not grant it, `logged: false` grants
-   * it without a line; `relays: false` grants it only as far as the client or the recipient's domain would have been allowed anyway.
+   * it without a line; `noRelaying` grants it only as far as the client or the recipient's domain would have been allowed anyway, and
+   * names the rule that has it so.
    */
   | {
     readonly is: "permit";
@@ -48,7 +50,7 @@ type Decided =
     readonly from?: string;
     readonly counts?: false;
     readonly logged?: false;
-    readonly relays?: false;
+    readonly noRelaying?: string;
   }
   /** `denied`: the permit that a table gave where none may be given; it is logged all the same. */
   | {
@@ -70,12 +72,18 @@ type Decided =
     readonly list: RestrictionList;
     readonly about: Subject;
     /** What a permit of that list is worth: nothing for a routed recipient, an error for what a client can forge. */
-    readonly onPermit?: "ignore" | "no relaying" | Refused;
+    readonly onPermit?: "ignore" | NoRelaying | Refused;
   }
   /** Validate the sender or recipient against the lists of known addresses, once per check. */
   | { readonly is: "unlisted"; readonly whose: "sender" | "recipient" }
   /** Wait, then go on (the `sleep` restriction). */
   | { readonly is: "sleep"; readonly seconds: number };
+
+/** A permit that is no leave to relay, by this rule. */
+export interface NoRelaying {
+  readonly is: "no relaying";
+  readonly rule: string;
+}
 
 /** A verdict that refuses. */
 export type Refused = Extract<Verdict, { readonly is: "reject" }>;
@@ -88,6 +96,8 @@ export interface Query {
   readonly about: Subject;
   /** An address by the resolver; asked once per check for each pair. */
   resolve(other: string | undefined, address: string): MaybeAsync<Resolution>;
+  /** What SPF says of the client in this transaction; undefined before MAIL. */
+  spf(): MaybeAsync<SpfResult | undefined>;
 }
 
 /** Facts in, verdict out: writes nothing, logs nothing, closes nothing. */
@@ -130,7 +140,7 @@ export type Want =
 export type Stated = "surely" | "loosely";
 
 /** What an access table is asked about. */
-export type AskedAbout = "client" | "helo" | "sender" | "recipient" | "certificate";
+export type AskedAbout = "client" | "helo" | "sender" | "recipient" | "certificate" | "spf";
 
 /**
  * What a restriction can do for a stranger: a client outside mynetworks, not logged in and without a certificate that anybody

@@ -241,6 +241,7 @@ describe("DNS", () => {
       "client.example.org": { A: ["192.0.2.7"] },
       "8.2.0.192.in-addr.arpa": { PTR: ["forged.example"] },
       "forged.example": { A: ["203.0.113.1"] },
+      "refusing.example": { TXT: ["v=spf1 mx -all"], MX: ["10 mx.refusing.example"] },
     });
   });
   afterAll(() => dns.close());
@@ -284,6 +285,21 @@ describe("DNS", () => {
       "A, AAAA: mx.evil.example = 198.51.100.66",
       "198.51.100.66 = REJECT",
     ]],
+    ["check_spf", "a record, and what comes of it", { sender: "x@refusing.example" }, [
+      'TXT: refusing.example = "v=spf1 mx -all"',
+      "MX: refusing.example = 10 mx.refusing.example",
+      "A: mx.refusing.example = -",
+      "SPF: refusing.example for 192.0.2.7 = fail by -all",
+    ]],
+    ["check_spf_access inline:{softfail=REJECT}", "the keys of a result", { sender: "x@refusing.example" }, [
+      'TXT: refusing.example = "v=spf1 mx -all"',
+      "MX: refusing.example = 10 mx.refusing.example",
+      "A: mx.refusing.example = -",
+      "SPF: refusing.example for 192.0.2.7 = fail by -all",
+      "fail:refusing.example = -",
+      "fail:example = -",
+      "fail = -",
+    ]],
     ["check_helo_ns_access inline:{ns.evil.example=REJECT}", "name servers of the parent", {
       helo: "sub.evil.example",
     }, ["NS: sub.evil.example = -", "NS: evil.example = ns.evil.example", "ns.evil.example = REJECT"]],
@@ -304,6 +320,19 @@ describe("DNS", () => {
       "A, AAAA: mx.good.example = 192.0.2.81",
       "A, AAAA: mail.example.com = 127.0.0.1",
     ]);
+  });
+
+  test("an SPF result is shown for each recipient, and looked up for the first", async () => {
+    const explanation = await withDns("check_spf").explain({
+      sender: "x@refusing.example",
+      recipients: ["bob@example.com", "ann@example.com"],
+    });
+    const shown = explanation.commands.filter(({ stage }) => stage === "RCPT").map(({ lists }) =>
+      lists.flatMap(({ steps }) => steps).filter(({ restriction }) => restriction === "check_spf")
+        .flatMap(({ lookups }) => lookups).length
+    );
+    expect(shown).toEqual([4, 1]);
+    expect(explanation.outcome).toBe("reject");
   });
 
   test("the client's name is looked up as smtpd does, and the answers are shown", async () => {

@@ -4,7 +4,7 @@ import type { SessionDescription } from "./session_description.ts";
 /** One question that was asked on the way, and what came back. */
 export interface Lookup {
   /** `table` by key, `list` an item of a main.cf list, `class` what the address resolver says of an address. */
-  readonly kind: "table" | "list" | "dns" | "hosts" | "class" | "policy" | "verify";
+  readonly kind: "table" | "list" | "dns" | "hosts" | "class" | "policy" | "verify" | "spf";
   /** `hash:/etc/postfix/access`, `mynetworks`, `MX`, `inet:127.0.0.1:10023`. */
   readonly source: string;
   readonly key: string;

@@ -43,7 +43,7 @@ const stage: Shape<Stage> = oneOf(
 );
 
 const lookup: Shape<Lookup> = record<Lookup>({
-  kind: oneOf("table", "list", "dns", "hosts", "class", "policy", "verify"),
+  kind: oneOf("table", "list", "dns", "hosts", "class", "policy", "verify", "spf"),
   source: TEXT,
   key: TEXT,
   answer: optional(TEXT),

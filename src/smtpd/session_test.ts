@@ -70,6 +70,7 @@ test("while a check waits, commands queue up, the socket is paused, and the orde
     access: {
       open: () => ({
         check: (stage) => stage === "MAIL" ? new Promise((resolve) => (release = () => resolve(PASS))) : PASS,
+        spf: () => undefined,
       }),
       acceptsAddress: () => true,
       headerContext: () => ({ is: "remote" }),
@@ -359,6 +360,7 @@ test("stop() in a hurry gives up transactions and commands under way, and waits 
     access: {
       open: () => ({
         check: (stage, facts) => stage === "RCPT" && facts.recipient === "slow@example.com" ? never() : PASS,
+        spf: () => undefined,
       }),
       acceptsAddress: () => true,
       headerContext: () => ({ is: "remote" }),
@@ -418,6 +420,7 @@ test("a client that hangs up while the last check waits gets nothing queued", as
       open: () => ({
         check: (stage) =>
           stage === "END-OF-MESSAGE" ? new Promise((resolve) => (release = () => resolve(PASS))) : PASS,
+        spf: () => undefined,
       }),
       acceptsAddress: () => true,
       headerContext: () => ({ is: "remote" }),
@@ -464,7 +467,7 @@ test("a client that hangs up while the check at DATA waits leaves no draft behin
   const asked = Promise.withResolvers<typeof PASS>();
   const { house, open } = countingDrafts({
     access: {
-      open: () => ({ check: (stage) => stage === "DATA" ? asked.promise : PASS }),
+      open: () => ({ check: (stage) => stage === "DATA" ? asked.promise : PASS, spf: () => undefined }),
       acceptsAddress: () => true,
       headerContext: () => ({ is: "remote" }),
       problems: [],

@@ -22,6 +22,7 @@ function openParts(plan: SessionPartsPlan, known: AddressVerifier["known"] | und
   const world = openMailWorld(configuration, log, watch);
   const parts = openSessionParts(service, world, log, {
     watchServer: watch.server,
+    watchSpf: watch.spf,
     verifier: watch.verifier(known),
     sleep: () => Promise.resolve(),
   });

@@ -42,6 +42,7 @@ export function policyKit(main: string, options: KitOptions = {}) {
   const policy: AccessPolicy & SessionPolicy = {
     ...access,
     check: (stage, facts, trace) => access.open().check(stage, facts, trace),
+    spf: (facts) => access.open().spf(facts),
   };
   return {
     settings,

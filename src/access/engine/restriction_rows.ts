@@ -52,6 +52,7 @@ import { checkPolicyService } from "../restrictions/policy_service.ts";
 import { rejectMapsRbl } from "../restrictions/maps_rbl.ts";
 import type { DefaultCheck, RelayEffect, Restriction } from "../restriction.ts";
 import { checkServerAccess, type ServerTarget } from "../restrictions/server_access.ts";
+import { checkSpfAccess, checkSpfResult } from "../restrictions/spf_restrictions.ts";
 import { rejectUnverified } from "../restrictions/verify_restrictions.ts";
 import {
   asks,
@@ -181,7 +182,7 @@ const BOTH_MISMATCHES = [
   "reject_unauthenticated_sender_login_mismatch",
 ];
 
-/** Every restriction of postconf(5), older names beside the newer; what is not here is a class or a mistake. */
+/** Every restriction of postconf(5), older names beside the newer, and ours; what is not here is a class or a mistake. */
 const ROWS: Readonly<Record<string, RestrictionRow>> = {
   permit: {
     final: true,
@@ -365,6 +366,12 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
         loggedOut: true,
         unknownSender: "refused",
       }),
+  },
+  check_spf: { relayEffect: NEVER, build: () => checkSpfResult },
+  check_spf_access: {
+    argument: "table",
+    relayEffect: asks("spf"),
+    build: (restrictionDeps, own) => checkSpfAccess(restrictionDeps, own.argument, own.defaultCheck),
   },
   ...serverRows("sender", addressTarget("sender")),
   reject_rhsbl_sender: rhsbl(address("sender")),

@@ -3,6 +3,7 @@ import type { Facts, SigningAnswer } from "../policy.ts";
 import type { Reply } from "../../smtp/reply.ts";
 import { clientText } from "../reply/client_text.ts";
 import type { RestrictionList } from "../restriction.ts";
+import type { SenderSpf } from "../sender_spf.ts";
 import { Walk, type WalkRules } from "./walk.ts";
 
 /** Answers whether a client's mail is signed. */
@@ -12,9 +13,13 @@ export type SigningClients = (facts: Facts) => MaybeAsync<SigningAnswer>;
  * Evaluates dkim_signing_clients at MAIL: whom it permits is signed for, whom it refuses or does not know is not. A list that cannot
  * be asked defers the mail: unsigned it would be refused elsewhere, and for good.
  */
-export function createSigningClients(list: RestrictionList, rules: WalkRules): SigningClients {
+export function createSigningClients(
+  list: RestrictionList,
+  rules: WalkRules,
+  openSpf: () => SenderSpf,
+): SigningClients {
   return (facts) => {
-    const walk = new Walk("MAIL", facts, rules, undefined);
+    const walk = new Walk("MAIL", facts, { rules, spf: openSpf(), tracer: undefined });
     const about = { name: clientText(facts.client, false), class: "Client host" } as const;
     return then(walk.run(list, about), (outcome): SigningAnswer => {
       const decided = walk.applyDeferral(outcome);

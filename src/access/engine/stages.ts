@@ -6,6 +6,7 @@ import { type Facts, PASS, type SessionPolicy, type Stage } from "../policy.ts";
 import type { RestrictionList, Subject } from "../restriction.ts";
 import { type Deferral, type Outcome, Walk, type WalkRules } from "./walk.ts";
 import type { AccessSettings } from "../restriction_deps.ts";
+import type { SenderSpf } from "../sender_spf.ts";
 
 /** The restriction lists of a service. */
 export interface Lists {
@@ -42,6 +43,13 @@ interface SessionMemory {
   sender: Deferral | undefined;
   /** For policy servers: one text per delivery request. */
   instance: string;
+  readonly spf: SenderSpf;
+}
+
+/** What sessions begin with. */
+export interface SessionWorld {
+  nextInstance(): string;
+  openSpf(): SenderSpf;
 }
 
 /** Builds the stages of one service. */
@@ -49,7 +57,7 @@ export function createStages(
   settings: StageSettings,
   lists: Lists,
   rules: WalkRules,
-  nextInstance: () => string,
+  { nextInstance, openSpf }: SessionWorld,
 ): Stages {
   const immediate = !settings.smtpd_delay_reject;
   const planned: Readonly<Record<Stage, Plan>> = {
@@ -69,13 +77,16 @@ export function createStages(
     "END-OF-MESSAGE": lists.endOfData,
   };
   const checkOf = (memory: SessionMemory): SessionPolicy["check"] => (stage, given, trace) => {
-    if (stage === "MAIL") memory.instance = nextInstance();
+    if (stage === "MAIL") {
+      memory.instance = nextInstance();
+      memory.spf.begin();
+    }
     const plan = planned[stage];
     if (plan.length === 0 || isBarePostmaster(stage, given)) return PASS;
     // Only who is told of each list wants to hear of one without restrictions.
     if (trace === undefined && alone[stage]?.steps.length === 0) return PASS;
     const facts = factsFor(stage, given, memory);
-    const walk = new Walk(stage, facts, rules, trace);
+    const walk = new Walk(stage, facts, { rules, spf: memory.spf, tracer: trace });
     const run: Run = { walk, facts, memory, lists, settings };
     return then(
       inTurn(plan, (step) => then(step(run), (outcome) => outcome === "reject" ? outcome : undefined)),
@@ -83,9 +94,14 @@ export function createStages(
     );
   };
   return {
-    open: () => ({
-      check: checkOf({ client: undefined, helo: undefined, sender: undefined, instance: nextInstance() }),
-    }),
+    open: () => {
+      const spf = openSpf();
+      const none = { client: undefined, helo: undefined, sender: undefined };
+      return {
+        check: checkOf({ ...none, instance: nextInstance(), spf }),
+        spf: (facts) => spf.of(facts),
+      };
+    },
   };
 }
 

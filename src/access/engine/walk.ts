@@ -4,6 +4,7 @@ import type { Resolution } from "../../routing/route.ts";
 import { classed, defer, refusalWith, type Reply, replyText, softened } from "../../smtp/reply.ts";
 import type { AccessNote, Decision, Effect, Facts, Stage, Tracer, TraceStep } from "../policy.ts";
 import type { Query, Refusal, RestrictionList, Step, Subject, Verdict } from "../restriction.ts";
+import type { SenderSpf } from "../sender_spf.ts";
 import { DUNNO, serverError } from "../verdict.ts";
 
 /** How a list, or one restriction of it, ended. */
@@ -20,6 +21,14 @@ export interface WalkRules {
   sleep(seconds: number): Promise<void>;
   /** Refuses a client who may not relay a recipient whom we are no destination for; DUNNO otherwise. */
   mayRelay(query: Query): MaybeAsync<Verdict>;
+}
+
+/** What a walk is made with. */
+export interface WalkWorld {
+  readonly rules: WalkRules;
+  /** Of the session. */
+  readonly spf: SenderSpf;
+  readonly tracer: Tracer | undefined;
 }
 
 /** Deepest nesting of lists inside lists; table results that name each other would go on for ever. */
@@ -45,6 +54,7 @@ export class Walk {
   readonly facts: Facts;
   readonly stage: Stage;
   readonly #rules: WalkRules;
+  readonly #spf: SenderSpf;
   readonly #tracer: Tracer | undefined;
   readonly #resolved = new Map<string, MaybeAsync<Resolution>>();
   readonly #notes: AccessNote[] = [];
@@ -60,15 +70,17 @@ export class Walk {
   #by = "";
   #discarding: boolean;
   #held: boolean;
-  #relayDoubt = false;
+  /** The rule by which a permit was granted that is no leave to relay. */
+  #noRelaying: string | undefined;
 
   /** What defer_if_permit wants refused unless something else refuses first; set by the stages between lists. */
   deferIfPermit: Deferral | undefined;
 
-  constructor(stage: Stage, facts: Facts, rules: WalkRules, tracer: Tracer | undefined) {
+  constructor(stage: Stage, facts: Facts, { rules, spf, tracer }: WalkWorld) {
     this.stage = stage;
     this.facts = facts;
     this.#rules = rules;
+    this.#spf = spf;
     this.#tracer = tracer;
     this.#discarding = facts.discarding === true;
     this.#held = facts.held === true;
@@ -77,11 +89,6 @@ export class Walk {
   /** After DISCARD nothing is evaluated any more. */
   get discarding(): boolean {
     return this.#discarding;
-  }
-
-  /** A permit was granted that is no leave to relay. */
-  get relayDoubt(): boolean {
-    return this.#relayDoubt;
   }
 
   /** Whether an address has been validated already, so that it is not done twice. */
@@ -100,7 +107,7 @@ export class Walk {
   runBoth(first: RestrictionList, second: RestrictionList, about: Subject): MaybeAsync<Outcome> {
     this.#depth = this.#warnDepth = 0;
     this.#deferIfReject = undefined;
-    this.#relayDoubt = false;
+    this.#noRelaying = undefined;
     return then(this.#nonEmpty(first, about), (outcome) => {
       if (outcome === "reject") return outcome;
       this.#depth = this.#warnDepth = 0;
@@ -128,8 +135,8 @@ export class Walk {
 
   /** Where a permit was no leave to relay, asks whether the client or the recipient's domain has one. */
   checkRelaying(outcome: Outcome, about: Subject): MaybeAsync<Outcome> {
-    if (outcome === "reject" || !this.#relayDoubt || this.#discarding) return outcome;
-    const name = "access_at_domain_keys";
+    const name = this.#noRelaying;
+    if (outcome === "reject" || name === undefined || this.#discarding) return outcome;
     this.#tracer?.list?.({ list: name, depth: 1, restrictions: ["reject_unauth_destination"] });
     return then(this.#rules.mayRelay(this.query(about)), (verdict) => {
       this.#by = name;
@@ -163,6 +170,7 @@ export class Walk {
       stage: this.stage,
       about,
       resolve: (other, address) => this.#resolve(other, address),
+      spf: () => this.#spf.of(this.facts),
     };
   }
 
@@ -274,7 +282,7 @@ export class Walk {
 
   #permit(verdict: Extract<Verdict, { is: "permit" }>): MaybeAsync<Outcome> {
     const outcome = verdict.counts === false ? "dunno" : "permit";
-    if (verdict.relays === false && outcome === "permit") this.#relayDoubt = true;
+    if (outcome === "permit") this.#noRelaying ??= verdict.noRelaying;
     const unlogged = verdict.logged === false || this.deferIfPermit !== undefined;
     if (this.#rules.logsPermit === undefined || unlogged) return outcome;
     return then(this.#rules.logsPermit(verdict.action), (logs) => {
@@ -303,8 +311,8 @@ export class Walk {
     return then(this.#list(verdict.list, verdict.about), (outcome) => {
       if (outcome !== "permit" || verdict.onPermit === undefined) return outcome;
       if (verdict.onPermit === "ignore") return "dunno";
-      if (verdict.onPermit === "no relaying") {
-        this.#relayDoubt = true;
+      if (verdict.onPermit.is === "no relaying") {
+        this.#noRelaying ??= verdict.onPermit.rule;
         return outcome;
       }
       return this.#discarding ? outcome : this.#absorb(verdict.onPermit, verdict.about);

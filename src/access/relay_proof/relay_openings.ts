@@ -5,7 +5,7 @@ import type { Possible, Table } from "../../table/table.ts";
 import { actionVerdict } from "../table/access_action.ts";
 import type { Facts } from "../policy.ts";
 import { type ProofInput, PUBLIC_V4, PUBLIC_V6 } from "./proof_input.ts";
-import type { OutsideClient } from "./relay_session.ts";
+import { type OutsideClient, SPF_LABEL, SPF_RECORDS } from "./relay_session.ts";
 import type { AskedAbout, Query, RestrictionList, Stated, Subject, Want } from "../restriction.ts";
 import { OWN_CERTIFICATE } from "../relay_effect.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
@@ -85,7 +85,13 @@ type Effect = "none" | "permits" | "varies" | RestrictionList;
 function effectsOf(spec: string, { restrictionDeps, outsider }: ProofInput): (value: string) => Effect {
   const known = new Map<string, Effect>();
   const about: Subject = { name: outsider.name, class: "Sender address" };
-  const query: Query = { facts: someFacts(outsider), stage: "RCPT", about, resolve: () => UNRESOLVED };
+  const query: Query = {
+    facts: someFacts(outsider),
+    stage: "RCPT",
+    about,
+    resolve: () => UNRESOLVED,
+    spf: () => undefined,
+  };
   return (value) => {
     const before = known.get(value);
     if (before !== undefined) return before;
@@ -168,6 +174,8 @@ function whoPasses(
   table: Table,
   input: ProofInput,
 ): Passing | undefined {
+  // No permit of check_spf_access is a leave to relay: it counts where an @domain key does.
+  if (about === "spf" && !input.atDomainCounts) return undefined;
   switch (possible.is) {
     case "any":
       return about === "certificate" ? open({ tls: OWN_CERTIFICATE }) : open({});
@@ -216,6 +224,12 @@ const BY_KEY: Readonly<Record<AskedAbout, (key: string, input: ProofInput) => Pa
     if (key.startsWith("@")) return atDomainCounts ? open({ sender: `someone${key}` }) : undefined;
     return bySender(key, outsider.domain);
   },
+  spf: (key, { outsider }) => {
+    const [word = "", domain] = key.split(":");
+    if (domain === undefined) return open({ sender: spfSender(word, outsider.domain) });
+    // Who passes for a domain, the domain has named; what else comes of it nobody can tell.
+    return word === "pass" ? stated("surely") : UNTOLD;
+  },
   recipient: (key, { restrictionDeps, foreign, outsider, atDomainCounts, isOurs, namedRecipient }) => {
     if (key.startsWith("@")) {
       return atDomainCounts ? stated(namedRecipient, { recipient: `victim${key}` }) : undefined;
@@ -231,6 +245,11 @@ const BY_KEY: Readonly<Record<AskedAbout, (key: string, input: ProofInput) => Pa
     return below ? stated("surely") : undefined;
   },
 };
+
+/** Whose record a stranger can make say anything: his own domain's. */
+function spfSender(word: string, ownDomain: string): string {
+  return `someone@${word}.${SPF_LABEL}.${ownDomain}`;
+}
 
 function bySender(key: string, ownDomain: string): Passing {
   if (key.endsWith("@")) return open({ sender: `${key}${ownDomain}` });
@@ -248,6 +267,8 @@ function topLevel(key: string, { lookup }: RestrictionDeps): string | undefined 
 function domainOf(address: string): string {
   return address.slice(address.lastIndexOf("@") + 1);
 }
+
+const SPF_WORDS = ["none", ...Object.keys(SPF_RECORDS)];
 
 /** Guesses at keys that a pattern matches: those open to anybody come first. Undefined: it matches none but our own recipients. */
 function byPattern(
@@ -297,6 +318,16 @@ const GUESSES: Readonly<Record<AskedAbout, (samples: readonly string[], input: P
   },
   helo: (samples, { outsider: { name } }) => ({
     anybody: [name, ...samples.flatMap((text) => [text, `${text}${name}`, `mail.${text}`])].map(helo),
+    named: [],
+  }),
+  spf: (_samples, { outsider: { domain } }) => ({
+    anybody: SPF_WORDS.flatMap((word) => {
+      const sender = spfSender(word, domain);
+      return [word, `${word}:${sender.slice(sender.indexOf("@") + 1)}`].map((key) => ({
+        key,
+        want: { sender },
+      }));
+    }),
     named: [],
   }),
   sender: (samples, { outsider: { domain } }) => ({

@@ -95,6 +95,18 @@ byrecipient = check_recipient_access $table
   });
 });
 
+test.each<[string, ReturnType<typeof verdictOf>]>([
+  ["pass=OK", "open"],
+  ["softfail=OK", "open"],
+  ["none=OK", "open"],
+  ["pass:partner.example=OK", "closed"],
+  ["softfail:partner.example=OK", "doubt"],
+  ["pass=REJECT", "closed"],
+])("whom a check of SPF lets by where others are refused, with %s, is %s", async (entry, verdict) => {
+  const senders = `smtpd_sender_restrictions = check_spf_access inline:{${entry}}, reject\n`;
+  expect(verdictOf(await proofOf(`${main("permit")}${senders}`))).toBe(verdict);
+});
+
 test("patterns beyond the time for reading tables are not called closed", async () => {
   const list = "check_client_access pcre:{{/^mail\\.friend\\.example$$/ OK}}, reject";
   let now = 0;

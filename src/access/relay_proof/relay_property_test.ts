@@ -34,6 +34,8 @@ const ADDRESSES = [
   ...[...DOMAINS, ...OWN].flatMap((domain) => [`ann@${domain}`, `bob+x@${domain}`]),
   "ann@elsewhere.com",
 ];
+/** The stranger's own domains, by what SPF says of them. */
+const SPF_SENDERS = ["pass", "fail", "softfail"].map((word) => `ann@${word}.spf.stranger.example`);
 const RECIPIENTS = [
   ...ADDRESSES,
   "a%elsewhere.example@example.com",
@@ -110,12 +112,23 @@ const KEYS = {
     "example.com",
     "org",
   ],
+  spf: [
+    "pass",
+    "none",
+    "fail",
+    "softfail",
+    "pass:stranger.example",
+    "pass:pass.spf.stranger.example",
+    "fail:.stranger.example",
+    "none:partner.example",
+  ],
 };
 const PATTERNS = {
   client: ["/friend\\.example/", "/friend\\.example$$/", "/^198\\./", "/unknown/", "/./", "/^mail/"],
   helo: ["/partner/", "/^\\[/", "/^[0-9.]+$$/", "/./"],
   sender: ["/@example\\.org$$/", "/example\\.org/", "/^(ann|bob)@/", "/^$$/", "/./", "!/stranger/"],
   recipient: ["/@partner\\.example$$/", "/partner/", "/^postmaster@/", "/./", "/elsewhere\\.com$$/"],
+  spf: ["/^pass/", "/^none/", "/stranger/", "/./", "/^(soft)?fail:/"],
 };
 type About = keyof typeof KEYS;
 
@@ -141,7 +154,7 @@ const patterns = (about: About) =>
     return `check_${about}_access ${type}:{ ${[...rules, ...rest].join(", ")} }`;
   });
 const everyKey = (about: About) => value.map((result) => `check_${about}_access static:${result}`);
-const ABOUTS: readonly About[] = ["client", "helo", "sender", "recipient"];
+const ABOUTS: readonly About[] = ["client", "helo", "sender", "recipient", "spf"];
 
 const PLAIN = [
   ...["permit_mynetworks", "permit_sasl_authenticated", "permit_auth_destination", "permit_tls_clientcerts"],
@@ -174,6 +187,7 @@ const PLAIN = [
     "check_relay_domains",
     "permit_inet_interfaces",
   ],
+  "check_spf",
   "check_ccert_access static:OK",
   "check_ccert_access inline:{AA:BB=OK}",
   "check_sasl_access static:OK",
@@ -248,7 +262,7 @@ const configuration = fc.record({
 const session = fc.record({
   client: fc.constantFrom(...CLIENTS),
   helo: fc.option(fc.constantFrom(...HELOS)),
-  sender: fc.constantFrom("", ...ADDRESSES),
+  sender: fc.constantFrom("", ...ADDRESSES, ...SPF_SENDERS),
   recipient: fc.constantFrom(...RECIPIENTS),
   secured: fc.constantFrom("no", "plain", "certificate"),
   recipients: fc.constantFrom(1, 2),

@@ -53,6 +53,18 @@ function isQueryOfList({ address, name, domain }: OutsideClient): (query: string
   return (query) => heads.some((head) => query.startsWith(head) && query !== head);
 }
 
+/** Below this label of his domain the stranger has records that come to each result of SPF: `pass.spf.stranger.example`. */
+export const SPF_LABEL = "spf";
+
+/** The records. */
+export const SPF_RECORDS: Readonly<Record<string, string>> = {
+  pass: "v=spf1 +all",
+  fail: "v=spf1 -all",
+  softfail: "v=spf1 ~all",
+  neutral: "v=spf1 ?all",
+  permerror: "v=spf1 unknown",
+};
+
 function recordOf(name: string, type: RecordType, outsider: OutsideClient): DnsRecord | undefined {
   const isV6 = outsider.address.includes(":");
   switch (type) {
@@ -64,6 +76,12 @@ function recordOf(name: string, type: RecordType, outsider: OutsideClient): DnsR
       return { type, name, ttl: TTL, preference: 10, exchange: outsider.name };
     case "NS":
       return { type, name, ttl: TTL, target: outsider.name };
+    case "TXT": {
+      const end = `.${SPF_LABEL}.${outsider.domain}`;
+      const word = name.endsWith(end) ? name.slice(0, -end.length) : "";
+      const text = Object.hasOwn(SPF_RECORDS, word) ? SPF_RECORDS[word] : undefined;
+      return text === undefined ? undefined : { type, name, ttl: TTL, text };
+    }
     default:
       return undefined;
   }

@@ -167,7 +167,13 @@ class AbstractWalk {
   #permitsNow(step: Step, want: Want): boolean {
     const { facts } = attempts(this.#input.outsider, want, this.#input.foreign)[0]!;
     const about = { name: facts.recipient, class: "Recipient address" } as const;
-    const query: Query = { facts, stage: "RCPT", about, resolve: () => ({ is: "trouble", why: "" }) };
+    const query: Query = {
+      facts,
+      stage: "RCPT",
+      about,
+      resolve: () => ({ is: "trouble", why: "" }),
+      spf: () => undefined,
+    };
     const verdict = step.evaluate(query);
     return !isPromise(verdict) && verdict.is === "permit";
   }

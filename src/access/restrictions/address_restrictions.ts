@@ -87,7 +87,7 @@ function atDomain(deps: RestrictionDeps, question: AccessQuestion): MaybeAsync<V
   const key = question.datum.slice(question.datum.lastIndexOf("@"));
   return then(
     firstFound(question.table, [key]),
-    (answer) => withoutRelaying(lookupVerdict(deps, question, answer)),
+    (answer) => withoutRelaying(lookupVerdict(deps, question, answer), "access_at_domain_keys"),
   );
 }
 

@@ -1,7 +1,7 @@
 import { shownSpec } from "../../table/shown_spec.ts";
 import type { Answer, Table } from "../../table/table.ts";
 import { actionVerdict } from "./access_action.ts";
-import type { DefaultCheck, Query, Subject, Verdict } from "../restriction.ts";
+import type { DefaultCheck, NoRelaying, Query, Subject, Verdict } from "../restriction.ts";
 import { DUNNO, reject, rejectedText, serverError, withWarnings } from "../verdict.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
 
@@ -49,9 +49,9 @@ export function ignoringPermit(verdict: Verdict): Verdict {
   return weakened(verdict, { counts: false }, "ignore");
 }
 
-/** Marks a permit that lets nobody relay who could not without it. */
-export function withoutRelaying(verdict: Verdict): Verdict {
-  return weakened(verdict, { relays: false }, "no relaying");
+/** Marks a permit that lets nobody relay who could not without it; `rule` is what has it so. */
+export function withoutRelaying(verdict: Verdict, rule: string): Verdict {
+  return weakened(verdict, { noRelaying: rule }, { is: "no relaying", rule });
 }
 
 type Permit = Extract<Verdict, { readonly is: "permit" }>;
@@ -59,8 +59,8 @@ type Permit = Extract<Verdict, { readonly is: "permit" }>;
 /** A permit worth less, wherever a verdict has one: its own, that of an action, or that of restrictions which it names. */
 function weakened(
   verdict: Verdict,
-  less: Pick<Permit, "counts" | "relays">,
-  onPermit: "ignore" | "no relaying",
+  less: Pick<Permit, "counts" | "noRelaying">,
+  onPermit: "ignore" | NoRelaying,
 ): Verdict {
   if (verdict.is === "permit") return { ...verdict, ...less };
   if (verdict.is === "apply") return { ...verdict, onPermit };

@@ -36,6 +36,7 @@ export const WITH_ARGUMENT: ReadonlySet<string> = new Set([
   "check_sender_a_access",
   "check_sender_mx_access",
   "check_sender_ns_access",
+  "check_spf_access",
   "permit_dnswl_client",
   "permit_rhswl_client",
   "reject_rbl_client",
@@ -48,10 +49,11 @@ export const WITH_ARGUMENT: ReadonlySet<string> = new Set([
   "reject_maps_rbl_access",
 ]);
 
-/** Every restriction name of postconf(5), older spellings included. */
+/** Every restriction name of postconf(5), older spellings included, and ours. */
 export const RESTRICTION_NAMES: ReadonlySet<string> = new Set([
   ...WITH_ARGUMENT,
   "check_relay_domains",
+  "check_spf",
   "defer",
   "defer_if_permit",
   "defer_if_reject",

@@ -77,6 +77,7 @@ export class PolicyTranscript {
         const session = access.open();
         return {
           check: (stage, facts) => this.#check(session, stage, { ...facts, ...more(stage) }),
+          spf: (facts) => session.spf(facts),
         };
       },
     };

@@ -1,5 +1,6 @@
 import type { PolicyReply, PolicyServer } from "../../access/policy_server.ts";
 import type { PolicySpec } from "../../access/restrictions/policy_service.ts";
+import type { SenderSpf } from "../../access/sender_spf.ts";
 import type { AddressVerifier, Verification } from "../../access/verifier.ts";
 import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import type { Hosts } from "../../dns/hosts.ts";
@@ -21,6 +22,7 @@ export interface Watch {
   hosts(hosts: Hosts): Hosts;
   router(router: Router): Router;
   server(server: PolicyServer, spec: PolicySpec): PolicyServer;
+  spf(spf: SenderSpf): SenderSpf;
   /** Answers from what probes have found, if anything, and sends none. */
   verifier(known: AddressVerifier["known"] | undefined): AddressVerifier;
 }
@@ -148,6 +150,7 @@ export function createWatch(
     router: (router) => watchRouter(router, hear),
     server: (server, spec) =>
       policy.ask ? askedServer(server, spec, policy, hear) : silentServer(spec, recorder),
+    spf: (spf) => watchSpf(spf, hear),
     verifier: (known) => knowingVerifier(known, recorder),
   };
 }
@@ -198,6 +201,22 @@ function silentServer({ endpoint, defaultAction }: PolicySpec, recorder: Recorde
       return Promise.resolve({ is: "action", action: "DUNNO" });
     },
     close: () => {},
+  };
+}
+
+/** SPF results that tell of themselves whoever asks, though they are looked up once. */
+function watchSpf(spf: SenderSpf, hear: Hear): SenderSpf {
+  return {
+    begin: () => spf.begin(),
+    of(facts) {
+      const result = spf.of(facts);
+      if (result === undefined) return undefined;
+      return heard(result, ({ is, domain, mechanism, why }) => {
+        const by = mechanism === undefined ? "" : ` by ${mechanism}`;
+        const answer = `${is}${by}${why === undefined ? "" : `: ${why}`}`;
+        hear({ kind: "spf", source: "SPF", key: `${domain} for ${facts.client.address}`, answer });
+      });
+    },
   };
 }
 

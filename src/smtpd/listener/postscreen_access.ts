@@ -91,6 +91,8 @@ class ScreenedSession implements SessionPolicy {
     this.#screen = screen;
   }
 
+  spf: SessionPolicy["spf"] = (facts) => this.#inner.spf(facts);
+
   check: SessionPolicy["check"] = (stage, facts, trace) => {
     const inner = () =>
       this.#turned?.at === stage ? refusal(this.#turned.reply) : this.#inner.check(stage, facts, trace);

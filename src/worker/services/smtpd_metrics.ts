@@ -28,6 +28,7 @@ export function countRefusals(policy: AccessPolicy, metrics: Metrics): AccessPol
       const session = policy.open();
       return {
         check: (stage, facts, trace) => then(session.check(stage, facts, trace), counted),
+        spf: (facts) => session.spf(facts),
       };
     },
   };

@@ -133,6 +133,9 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   reject_unverified_sender: "interop/access/verify_test.ts",
   reject_unverified_recipient: "interop/access/verify_test.ts",
   reject_unauth_pipelining: "sessions/order.smtp",
+  // Postfix has none of its own.
+  check_spf: "whole/mailauth/spf_test.ts",
+  check_spf_access: "whole/mailauth/spf_test.ts",
 };
 
 function labels(step: TraceStep): string[] {
@@ -177,7 +180,10 @@ describe("the scenarios that are compared with Postfix", () => {
         problems: policy.problems,
         open: () => {
           const session = policy.open();
-          return { check: (stage, facts) => session.check(stage, facts, { step }) };
+          return {
+            check: (stage, facts) => session.check(stage, facts, { step }),
+            spf: (facts) => session.spf(facts),
+          };
         },
         acceptsAddress: (...about) => policy.acceptsAddress(...about),
         headerContext: (facts) => policy.headerContext(facts),

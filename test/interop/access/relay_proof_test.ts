@@ -13,7 +13,7 @@ const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "pos
 
 /** What needs the DNS, other programs or TLS is no matter here; Postfix dies of a loop, and takes mail that it discards. */
 const HERE = LISTS.map(([list]) => list).filter((list) =>
-  !/rbl|rhsbl|unknown_|unverified|policy|mysql|dnswl|tls|ccert|mx_backup|no_such|DISCARD|^loop$|^check_client_access$/
+  !/rbl|rhsbl|unknown_|unverified|policy|mysql|dnswl|tls|ccert|mx_backup|spf|no_such|DISCARD|^loop$|^check_client_access$/
     .test(
       list,
     )

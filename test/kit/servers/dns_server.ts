@@ -42,6 +42,8 @@ function record(name: string, type: string, text: string, ttl: number): Answer {
     ? { preference: Number(text.split(" ")[0]), exchange: text.split(" ")[1] || "." }
     : type === "TLSA"
     ? tlsa(text)
+    : type === "TXT"
+    ? text.match(/[^]{1,255}/g) ?? ""
     : text;
   return { name, type: type as RecordType, ttl, class: "IN", data } as Answer;
 }

@@ -2,6 +2,7 @@ import type CryptoModule from "node:crypto";
 import type HttpModule from "node:http";
 import type NetModule from "node:net";
 import type TlsModule from "node:tls";
+import type ZlibModule from "node:zlib";
 
 // Modules of the runtime that take milliseconds to load and that a `postmap -q` has no use for: loaded at their first use.
 
@@ -9,6 +10,7 @@ let crypto: typeof CryptoModule | undefined;
 let http: typeof HttpModule | undefined;
 let net: typeof NetModule | undefined;
 let tls: typeof TlsModule | undefined;
+let zlib: typeof ZlibModule | undefined;
 
 /** The runtime's keys and certificates. */
 export function cryptoModule(): typeof CryptoModule {
@@ -28,4 +30,9 @@ export function tlsModule(): typeof TlsModule {
 /** The runtime's HTTP. */
 export function httpModule(): typeof HttpModule {
   return http ??= process.getBuiltinModule("node:http");
+}
+
+/** The runtime's compression. */
+export function zlibModule(): typeof ZlibModule {
+  return zlib ??= process.getBuiltinModule("node:zlib");
 }

@@ -182,6 +182,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "make keys for DKIM, tell what to publish, check what is",
     load: async () => (await import("./dkim/dkim_command.ts")).dkim,
   },
+  dmarc: {
+    group: "configuration",
+    summary: "show the aggregate reports about our domains that came in",
+    load: async () => (await import("./dmarc/dmarc_command.ts")).dmarc,
+  },
   explain: {
     group: "configuration",
     summary: "tell what a session would be answered, and why",

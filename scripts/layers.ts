@@ -79,7 +79,7 @@ const SUB_ROOMS: Readonly<
       "instances",
     ],
   },
-  cleanup: { order: ["milters", "signing"], inner: [] },
+  cleanup: { order: ["milters", "signing", "authentication"], inner: [] },
   config: { order: ["parameters", "syntax", "check"], inner: [] },
   delivery: { order: ["mailbox", "local", "virtual", "pipe", "smtp"], inner: [] },
   "delivery/smtp": { order: ["route", "tls", "content", "login"], inner: ["content", "login"] },
@@ -100,7 +100,7 @@ const SUB_ROOMS: Readonly<
     inner: ["dovecot", "cyrus"],
   },
   smtpd: {
-    order: ["before_queue", "policy", "tls", "message", "command", "session", "listener"],
+    order: ["before_queue", "authentication", "policy", "tls", "message", "command", "session", "listener"],
     inner: ["message", "command", "session"],
   },
   tls: { order: ["x509", "own", "verification", "https", "sts", "dane", "client", "tlsrpt"], inner: [] },

@@ -22,6 +22,8 @@ import { createPolicyServer, type PolicyServer } from "./policy_server.ts";
 import { parsePolicySpec, type PolicySpec } from "./restrictions/policy_service.ts";
 import type { DefaultCheck } from "./restriction.ts";
 import { relayFlaw } from "../config/check/relay_guard.ts";
+import { contentWords } from "./engine/content_words.ts";
+import { createExemptClients } from "./engine/exempt_clients.ts";
 import { createSigningClients } from "./engine/signing_clients.ts";
 import { createStages, type Lists } from "./engine/stages.ts";
 import { createUnlisted } from "./restrictions/unlisted.ts";
@@ -95,6 +97,14 @@ export function assembleAccess(service: PolicyService, deps: PolicyDeps): Access
     const level = settings.allow_open_relay ? "warning" : "fatal";
     problems.push({ level, parameter: "smtpd_relay_restrictions", text: flaw });
   }
+  for (const list of Object.values(lists)) {
+    if (list === lists.endOfData) continue;
+    for (const word of contentWords(list)) {
+      const text =
+        `restriction ${word} works in smtpd_end_of_data_restrictions only: before, there is no content`;
+      problems.push({ level: "warning", parameter: list.name, text });
+    }
+  }
   const rules = createRules(settings, deps, restrictionDeps);
   const openSpf = spfOpener(settings, deps);
   const stages = createStages(settings, lists, rules, {
@@ -107,6 +117,9 @@ export function assembleAccess(service: PolicyService, deps: PolicyDeps): Access
     headerContext: createHeaderContext(restrictionDeps),
     ...(splitList(settings.dkim_signing_keys).length > 0 && {
       signs: createSigningClients(signingList(settings, classes.context), rules, openSpf),
+    }),
+    ...(settings.mail_authentication && {
+      checksContent: createExemptClients(exemptList(settings, classes.context), rules, openSpf),
     }),
     problems,
     close: () => servers.close(),
@@ -239,6 +252,11 @@ function compileLists(settings: AccessSettings, context: CompileContext): Lists 
     data: list("smtpd_data_restrictions", undefined),
     endOfData: list("smtpd_end_of_data_restrictions", undefined),
   };
+}
+
+function exemptList(settings: AccessSettings, context: CompileContext) {
+  const name = "mail_authentication_exempt";
+  return compileList(name, settings[name], "check_client_access", context);
 }
 
 function signingList(settings: AccessSettings, context: CompileContext) {

@@ -1,4 +1,6 @@
 import type { MaybeAsync } from "../base/maybe_async.ts";
+import type { DkimResult } from "../mailauth/dkim/dkim_result.ts";
+import type { DmarcResult } from "../mailauth/dmarc/dmarc_result.ts";
 import type { SpfResult } from "../mailauth/spf/spf_result.ts";
 import type { Reply } from "../smtp/reply.ts";
 
@@ -30,6 +32,14 @@ export interface ClientFacts {
   readonly forged?: true;
 }
 
+/** What checks of a message's content have said (mail_authentication). */
+export interface CheckedContent {
+  readonly dkim: readonly DkimResult[];
+  readonly dmarc: DmarcResult;
+  /** Whose word makes a message that fails DMARC one that passes (trusted_forwarders). */
+  readonly passesBy?: string;
+}
+
 /** All that restrictions may look at. Addresses are internal form. */
 export interface Facts {
   readonly service: string;
@@ -48,6 +58,8 @@ export interface Facts {
   /** Message size: SIZE of MAIL, or the real one at END-OF-MESSAGE. */
   readonly size: number;
   readonly queueId?: string;
+  /** At END-OF-MESSAGE, of a client whose mail is checked. */
+  readonly content?: CheckedContent;
   readonly saslMethod?: string;
   readonly saslUsername?: string;
   readonly saslSender?: string;
@@ -176,6 +188,13 @@ export interface SigningAnswer {
   readonly warnings?: readonly string[];
 }
 
+/** Whether a client's mail is checked (mail_authentication_exempt). */
+export interface CheckingAnswer {
+  readonly checks: boolean;
+  /** Configuration trouble met on the way; each is a line of level warning. */
+  readonly warnings?: readonly string[];
+}
+
 /** A flaw of the configuration found while the policy was built. */
 export interface PolicyProblem {
   /** `fatal`: the service must not start. */
@@ -206,6 +225,8 @@ export interface AccessPolicy {
   headerContext(facts: Facts): MaybeAsync<HeaderContext>;
   /** At MAIL: whether this client's mail is signed by DKIM; undefined where none is. */
   readonly signs?: (facts: Facts) => MaybeAsync<SigningAnswer>;
+  /** At MAIL: whether the content of this client's mail is checked; undefined where none is (mail_authentication). */
+  readonly checksContent?: (facts: Facts) => MaybeAsync<CheckingAnswer>;
   /** What `mta check` says about the restriction lists; a `fatal` one forbids to serve. */
   readonly problems: readonly PolicyProblem[];
   /** Releases tables and connections. */

@@ -1,5 +1,8 @@
 import { expect, test } from "bun:test";
 import { facts, policyKit } from "../../test/kit/policy.ts";
+import type { DkimResult } from "../mailauth/dkim/dkim_result.ts";
+import type { DmarcResult } from "../mailauth/dmarc/dmarc_result.ts";
+import { replyText } from "../smtp/reply.ts";
 import type { Decision, Tracer, TraceStep } from "./policy.ts";
 
 const BASE = `
@@ -332,6 +335,157 @@ test("mail of clients whom dkim_signing_clients permits is signed, and nobody el
   expect(await signs("dkim_signing_clients = check_client_access fail:x, permit\n")).toBe(451);
   expect(await signs("dkim_signing_clients =\n", own)).toBe(false);
   expect(policyKit(BASE).policy.signs).toBeUndefined();
+});
+
+const SIGNED: DkimResult = {
+  is: "pass",
+  domain: "mail.example.org",
+  selector: "s",
+  identity: "@mail.example.org",
+  algorithm: "rsa-sha256",
+  b: "abcdefgh",
+  testing: false,
+};
+const FAILS: DmarcResult = {
+  is: "fail",
+  domain: "a.example.org",
+  policy: "reject",
+  policyDomain: "example.org",
+  spfAligned: false,
+  dkimAligned: false,
+};
+
+type Content = NonNullable<Parameters<typeof facts>[0]>["content"];
+
+/** What smtpd_end_of_data_restrictions say of content. */
+async function ofContent(list: string, content: Content): Promise<string> {
+  const main = `${BASE}mail_authentication = yes\nsmtpd_end_of_data_restrictions = ${list}\n`;
+  const { refusal, effects, warnings } = await policyKit(main).policy.check(
+    "END-OF-MESSAGE",
+    facts({ content }),
+  );
+  if (refusal !== undefined) return replyText(refusal);
+  return [...effects.map(({ is }) => is), ...warnings ?? []].join(" ");
+}
+
+test.each(
+  [
+    [
+      "check_dmarc",
+      {},
+      "550 5.7.26 <a.example.org>: Author domain rejected: DMARC fails, and a.example.org asks to reject such mail",
+    ],
+    ["check_dmarc", { policy: "quarantine" }, ""],
+    ["check_dmarc", { policy: "none" }, ""],
+    ["check_dmarc", { is: "pass", policy: "none" }, ""],
+    ["check_dmarc", { is: "none", policy: "none" }, ""],
+    ["check_dmarc", { is: "permerror", policy: "none" }, ""],
+    [
+      "check_dmarc",
+      { is: "temperror", policy: "none" },
+      "451 4.4.3 <a.example.org>: Author domain rejected: DMARC cannot be checked now, try again later",
+    ],
+    [
+      "check_dmarc",
+      { is: "permerror", policy: "none", author: "many" },
+      "550 5.7.1 <a.example.org>: Author domain rejected: more authors in From: than DMARC can be checked for",
+    ],
+    ["check_dmarc_access inline:{reject:a.example.org=HOLD}", {}, "hold"],
+    ["check_dmarc_access inline:{reject:example.org=HOLD}", {}, "hold"],
+    ["check_dmarc_access inline:{reject=HOLD}", {}, "hold"],
+    ["check_dmarc_access inline:{reject:a.example.org=DUNNO reject=HOLD}", {}, ""],
+    ["check_dmarc_access inline:{fail=HOLD}", {}, ""],
+    ["check_dmarc_access inline:{fail=HOLD}", { policy: "none" }, "hold"],
+    ["check_dmarc_access inline:{quarantine=HOLD}", { policy: "quarantine" }, "hold"],
+    [
+      "check_dmarc_access inline:{temperror=DEFER}",
+      { is: "temperror", policy: "none" },
+      "450 4.7.1 <a.example.org>: Author domain rejected: Access denied",
+    ],
+    ["check_dmarc_access inline:{none=HOLD}", { is: "none", policy: "none" }, "hold"],
+  ] as const,
+)("%s of DMARC %j: %j", async (list, changes, said) => {
+  expect(await ofContent(list, { dkim: [], dmarc: { ...FAILS, ...changes } })).toBe(said);
+});
+
+test("a trusted forwarder's word makes a failure a pass", async () => {
+  const content = { dkim: [], dmarc: FAILS, passesBy: "trusted forwarder list.example" };
+  expect(await ofContent("check_dmarc", content)).toBe("");
+  expect(await ofContent("check_dmarc_access inline:{reject=REJECT pass=HOLD}", content)).toBe("hold");
+});
+
+test.each(
+  [
+    ["check_dkim", [], ""],
+    ["check_dkim", ["pass"], ""],
+    ["check_dkim", ["fail", "pass"], ""],
+    [
+      "check_dkim",
+      ["fail", "permerror"],
+      "550 5.7.20 <mail.example.org>: DKIM signature rejected: no passing DKIM signature",
+    ],
+    [
+      "check_dkim",
+      ["fail", "temperror"],
+      "451 4.4.3 <mail.example.org>: DKIM signature rejected: DKIM cannot be checked now, try again later",
+    ],
+    ["check_dkim_access inline:{none=HOLD}", [], "hold"],
+    ["check_dkim_access inline:{none=HOLD}", ["fail"], ""],
+    ["check_dkim_access inline:{fail:mail.example.org=HOLD}", ["fail", "permerror"], "hold"],
+    ["check_dkim_access inline:{pass:example.org=HOLD fail=REJECT}", ["fail", "pass"], "hold"],
+    ["check_dkim_access inline:{permerror=HOLD}", ["permerror"], "hold"],
+  ] as const,
+)("%s of DKIM %j: %j", async (list, results, said) => {
+  const dkim = results.map((is) => ({ ...SIGNED, is }));
+  expect(await ofContent(list, { dkim, dmarc: FAILS })).toBe(said);
+});
+
+test("who is exempt has no content that is judged", async () => {
+  expect(await ofContent("check_dkim, check_dmarc", undefined)).toBe("");
+});
+
+test("restrictions on content are told where they cannot act, and refuse for now", async () => {
+  const at = async (main: string, stage: "RCPT" | "END-OF-MESSAGE") => {
+    const { policy } = policyKit(`${BASE}${main}`);
+    const { refusal } = await policy.check(stage, facts());
+    return [policy.problems.map(({ parameter, text }) => `${parameter}: ${text}`).join(), refusal?.code];
+  };
+  const on = "mail_authentication = yes\n";
+  expect(await at("smtpd_end_of_data_restrictions = check_dmarc\n", "END-OF-MESSAGE")).toEqual([
+    "smtpd_end_of_data_restrictions: restriction check_dmarc needs mail_authentication = yes",
+    451,
+  ]);
+  expect(await at(`${on}smtpd_sender_restrictions = check_dkim_access inline:{x=y}\n`, "RCPT")).toEqual([
+    "smtpd_sender_restrictions: restriction check_dkim_access works in smtpd_end_of_data_restrictions only: before, there is no content",
+    451,
+  ]);
+  const proxied = "smtpd_proxy_filter = inet:127.0.0.1:1\nsmtpd_end_of_data_restrictions = check_dmarc\n";
+  expect(await at(`${on}${proxied}`, "END-OF-MESSAGE")).toEqual([
+    "smtpd_end_of_data_restrictions: restriction check_dmarc does not act where smtpd_proxy_filter takes the content",
+    451,
+  ]);
+  const classes = `${on}smtpd_restriction_classes = strict\nstrict = check_dmarc\n`;
+  expect(await at(`${classes}smtpd_sender_restrictions = strict\n`, "RCPT")).toEqual([
+    "smtpd_sender_restrictions: restriction check_dmarc works in smtpd_end_of_data_restrictions only: before, there is no content",
+    451,
+  ]);
+  expect(await at(`${classes}smtpd_end_of_data_restrictions = strict\n`, "END-OF-MESSAGE")).toEqual([
+    "",
+    undefined,
+  ]);
+});
+
+test("mail of clients whom mail_authentication_exempt permits is not checked; who cannot be judged is", async () => {
+  const checks = async (main: string, changes: Parameters<typeof facts>[0] = {}) => {
+    const { policy } = policyKit(`${BASE}mail_authentication = yes\n${main}`);
+    return (await policy.checksContent!(facts(changes))).checks;
+  };
+  const own = { client: { ...facts().client, address: "10.1.1.1" } };
+  const login = { saslMethod: "plain", saslUsername: "ann" };
+  expect([await checks("", own), await checks("", login), await checks("")]).toEqual([false, false, true]);
+  expect(await checks("mail_authentication_exempt =\n", own)).toBe(true);
+  expect(await checks("mail_authentication_exempt = check_client_access fail:x, permit\n", own)).toBe(true);
+  expect(policyKit(BASE).policy.checksContent).toBeUndefined();
 });
 
 test("what an earlier stage wants deferred is the session's, whoever copies the client; other sessions know nothing of it", async () => {

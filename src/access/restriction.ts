@@ -15,6 +15,8 @@ export type SubjectClass =
   | "Recipient address"
   | "Data command"
   | "End-of-data"
+  | "Author domain"
+  | "DKIM signature"
   | "Etrn command";
 
 /** Whom a restriction list or a table lookup is about. */

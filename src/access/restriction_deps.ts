@@ -29,6 +29,8 @@ export const ACCESS_PARAMETERS = [
   "invalid_hostname_reject_code",
   "local_header_rewrite_clients",
   "local_recipient_maps",
+  "mail_authentication",
+  "mail_authentication_exempt",
   "maps_rbl_domains",
   "maps_rbl_reject_code",
   "multi_recipient_bounce_reject_code",

@@ -2,6 +2,7 @@ import type { MaybeAsync } from "../base/maybe_async.ts";
 import type { FilterChain } from "../milter/filter_chain.ts";
 import type { MacroSource } from "../milter/macros.ts";
 import type { Envelope, MessageKind, QueueId } from "../queue/envelope.ts";
+import type { ContentAuthentication } from "./authentication/content_authentication.ts";
 import type { Reply } from "../smtp/reply.ts";
 
 /** What the submitting service knows before the content comes. */
@@ -47,6 +48,8 @@ export interface Submission extends
   readonly isReturned?: boolean;
   /** Those who see the content of mail that comes by SMTP (smtpd_milters). */
   readonly milters?: ContentMilters;
+  /** Its content is checked (mail_authentication). */
+  readonly authentication?: ContentAuthentication;
 }
 
 /** Milters of a session, and what macros are worth to them while they look at content. */

@@ -6,6 +6,7 @@ import type { CleanupParameters, CleanupSettings } from "./cleanup_settings.ts";
 import type { ContentChecks } from "./content_checks.ts";
 import type { OpenMaps } from "../rewrite/open_tables.ts";
 import type { LocalMilters } from "./milters/local_milters.ts";
+import type { Sealing } from "./authentication/open_sealing.ts";
 import type { Signing } from "./signing/open_signing.ts";
 import type { MessageEdits, Stage } from "./stage.ts";
 
@@ -23,6 +24,8 @@ export interface CleanupDeps {
   readonly localMilters?: LocalMilters;
   /** Signs our own mail (dkim_signing_keys); undefined where none is signed. */
   readonly signing?: Signing;
+  /** Seals mail that was checked (arc_sealing_domain); undefined where none is sealed. */
+  readonly sealing?: Sealing;
   /** More stages for a message, behind those of cleanup itself: filters, results of checks. */
   readonly stages?: (submission: Submission, message: MessageEdits) => readonly Stage[];
 }

@@ -1,3 +1,5 @@
+import { ForgedResults } from "./authentication/forged_results.ts";
+import { ResultsStage } from "./authentication/results_stage.ts";
 import { CheckRun } from "./check_run.ts";
 import { CheckStage } from "./check_stage.ts";
 import type { Submission } from "./cleanup.ts";
@@ -25,15 +27,22 @@ export function stagesFor(
   const rules = wantedRules(context, submission, checks);
   if (rules.nesting) stages.push(new MimeRules(submission, message, { wanted: rules, log }));
   stages.push(new HopLimit(message, settings.hopcountLimit, log));
+  const { authentication } = submission;
+  if (authentication !== undefined) {
+    stages.push(new ForgedResults(authentication.authservId, submission.prepend));
+  }
   if (checks !== undefined) stages.push(new CheckStage(checks, new CheckRun(submission, message, log)));
   stages.push(new HeaderEditor(context, submission, message), ...context.stages?.(submission, message) ?? []);
   const { tlsFields } = settings;
   if (tlsFields.tlsRequired || tlsFields.requireTls) stages.push(new TlsFields(message, tlsFields, log));
   const signing = context.signing?.(submission, message);
   if (signing !== undefined) stages.push(signing.prepares);
+  const sealing = authentication === undefined ? undefined : context.sealing?.(message);
+  if (sealing !== undefined) stages.push(sealing.prepares);
   // Filters see what goes into the queue, but for our signature, which is on what they made of it.
   if (milters !== undefined) stages.push(milters);
   if (signing !== undefined) stages.push(signing.signs);
+  if (authentication !== undefined) stages.push(new ResultsStage(authentication, message, sealing));
   return stages;
 }
 

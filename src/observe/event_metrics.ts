@@ -24,6 +24,12 @@ function rulesFor(metrics: Metrics): Rules {
   const notices = metrics.counter("mta_bounce_notices_total", "Notices sent by kind", "kind");
   const limits = metrics.counter("mta_smtpd_limit_exceeded_total", "Clients over a limit", "kind");
   const checks = metrics.counter("mta_cleanup_checks_total", "Header and body checks that acted", "verb");
+  const authentication = metrics.counter(
+    "mta_smtpd_authentication_results_total",
+    "Results of checks of messages that came from strangers",
+    "method",
+    "result",
+  );
   const signing = metrics.counter(
     "mta_cleanup_dkim_messages_total",
     "Messages that were to be signed by DKIM, by what came of it",
@@ -43,6 +49,13 @@ function rulesFor(metrics: Metrics): Rules {
     sessionBroken: ({ reason }) => broken.add(1, reason),
     limitExceeded: ({ kind }) => limits.add(1, kind),
     contentCheck: ({ verb }) => checks.add(1, verb),
+    authenticated: ({ spf, dkimBest, arc, dmarc }) => {
+      authentication.add(1, "spf", spf);
+      authentication.add(1, "dkim", dkimBest);
+      authentication.add(1, "arc", arc);
+      authentication.add(1, "dmarc", dmarc);
+    },
+    arcSealed: count("mta_cleanup_arc_sealed_total", "Messages that were sealed by ARC"),
     dkimSigned: ({ last }) => last ? signing.add(1, "signed") : undefined,
     dkimUnsigned: ({ deferred }) => signing.add(1, deferred ? "deferred" : "unsigned"),
     notification: ({ kind }) => notices.add(1, kind),

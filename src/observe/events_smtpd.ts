@@ -117,6 +117,34 @@ export const smtpdEvents = {
     "info",
     (e) => `${e.id}: DKIM-Signature field added (s=${e.selector}, d=${e.domain})`,
   ),
+  /** What checks said of a message (mail_authentication); `dkim` has all signatures, `dkimBest` is the best of them. */
+  authenticated: event<
+    {
+      id: string;
+      spf: string;
+      spfDomain: string;
+      dkim: string;
+      dkimBest: string;
+      arc: string;
+      dmarc: string;
+      from: string;
+      more: string;
+    }
+  >(
+    "info",
+    (e) =>
+      `${e.id}: authentication: spf=${e.spf} (${e.spfDomain}) dkim=${e.dkim} arc=${e.arc} ` +
+      `dmarc=${e.dmarc} (${e.from}${e.more === "" ? "" : `: ${e.more}`})`,
+  ),
+  /** An ARC set; `chain` is what became of the one before it. */
+  arcSealed: event<{ id: string; instance: number; chain: string; selector: string; domain: string }>(
+    "info",
+    (e) => `${e.id}: ARC set ${e.instance} added (cv=${e.chain}, s=${e.selector}, d=${e.domain})`,
+  ),
+  arcUnsealed: event<{ id: string; domain: string; why: string }>(
+    "warning",
+    (e) => `${e.id}: no ARC set added (d=${e.domain}): ${e.why}`,
+  ),
   /** A message that should be signed and is not: it waits, or goes without. */
   dkimUnsigned: event<{ id: string; domain: string; why: string; deferred: boolean }>(
     "warning",

@@ -11,6 +11,7 @@ import type { QueueId } from "../queue/envelope.ts";
 import type { Router } from "../routing/route.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { SessionPostmaster } from "../smtp/session_notice.ts";
+import type { MailAuthentication } from "./authentication/mail_authentication.ts";
 import type { AuthServer } from "./auth_server.ts";
 import type { FlushSite } from "../flush/flush.ts";
 import type { BeginFiltered } from "./before_queue/filtered_mail.ts";
@@ -117,6 +118,8 @@ export interface SmtpdDeps {
   /** Undefined: users have no limits. */
   readonly sending?: SendingAccount;
   readonly probeSender?: ProbeSender;
+  /** Undefined: mail of strangers is not checked (mail_authentication). */
+  readonly authentication?: MailAuthentication;
   /** The milters of a client, by its address (smtpd_milters, smtpd_milter_maps); undefined where it has none. */
   readonly milters?: (address: string) => MaybeAsync<FilterChain | undefined>;
   /** Where addresses lead: milters are told (`{mail_host}` and its kin). */

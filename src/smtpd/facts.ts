@@ -1,5 +1,5 @@
 import { type Address, quoteAddress } from "../address/address.ts";
-import type { Facts } from "../access/policy.ts";
+import type { CheckedContent, Facts } from "../access/policy.ts";
 import type { Context } from "./context.ts";
 import { type Phase, transactionOf } from "./phase.ts";
 
@@ -12,6 +12,7 @@ export interface Subject {
   readonly etrnDomain?: string;
   readonly smtputf8?: boolean;
   readonly saslSender?: string;
+  readonly content?: CheckedContent;
 }
 
 /**
@@ -39,6 +40,7 @@ export function factsOf(context: Context, phase: Phase, subject: Subject = {}): 
     recipientCount: transaction?.recipients.length ?? 0,
     size: subject.size ?? transaction?.parameters.size ?? 0,
     queueId: transaction?.id,
+    ...(subject.content !== undefined && { content: subject.content }),
     saslMethod: facts.login?.method,
     saslUsername: facts.login?.username,
     saslSender: subject.saslSender ?? transaction?.parameters.auth,

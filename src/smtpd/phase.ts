@@ -1,5 +1,6 @@
 import type { Address } from "../address/address.ts";
 import type { ContentSink, FilteredMail } from "./before_queue/filtered_mail.ts";
+import type { ContentCheck } from "./authentication/content_check.ts";
 import type { ClientName } from "../dns/reverse.ts";
 import type { QueueId, Recipient } from "../queue/envelope.ts";
 import type { DataDecoder } from "../smtp/data_decoder.ts";
@@ -29,6 +30,8 @@ export interface Transaction {
   readonly localHeaders: boolean;
   /** The client's mail is signed (dkim_signing_clients). */
   readonly signs?: boolean;
+  /** The content is checked (mail_authentication). */
+  readonly checked?: boolean;
   /** Given at the first good recipient, or at MAIL without smtpd_delay_open_until_valid_rcpt. */
   readonly id: QueueId | undefined;
   /** The filter that it goes to instead of the queue (smtpd_proxy_filter): it gets no queue id then. */
@@ -45,6 +48,8 @@ export interface Content {
   readonly transaction: Transaction;
   readonly decoder: DataDecoder;
   readonly message: ContentSink;
+  /** Hears of the content as it comes. */
+  readonly check?: ContentCheck;
 }
 
 /** A BDAT chunk under way. */
@@ -144,9 +149,23 @@ export function messageOf(phase: Phase): ContentSink | undefined {
   }
 }
 
+/** The check of that message. */
+function checkOf(phase: Phase): ContentCheck | undefined {
+  switch (phase.at) {
+    case "data":
+    case "bdat":
+    case "chunk":
+    case "ended":
+      return phase.content.check;
+    default:
+      return undefined;
+  }
+}
+
 /** What a session leaves unfinished when it ends in a phase is given up. */
 export function giveUp(phase: Phase): void {
   messageOf(phase)?.abort();
+  checkOf(phase)?.abort();
   transactionOf(phase)?.filter?.close();
   if (phase.at === "authenticating") phase.exchange.abort();
 }

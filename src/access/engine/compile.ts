@@ -1,5 +1,6 @@
 import { editDistance } from "../../base/nearest.ts";
 import { splitListChecked } from "../../config/syntax/list.ts";
+import { contentFlaw } from "../restrictions/content_restrictions.ts";
 import { filterFlaw } from "../restrictions/dnsbl_filter.ts";
 import type { PolicyProblem } from "../policy.ts";
 import { type Item, restrictionNames, type RestrictionRow, restrictionRow } from "./restriction_rows.ts";
@@ -115,6 +116,12 @@ class Compilation {
 
   #built(name: string, row: RestrictionRow, own: Item): Omit<Step, "warn"> {
     const { restrictionDeps } = this.#context;
+    const flaw = row.ofContent === true ? contentFlaw(this.#name, restrictionDeps) : undefined;
+    if (flaw !== undefined) {
+      const text = `restriction ${own.name} ${flaw}`;
+      this.#say(text);
+      return { name, evaluate: () => serverError(text), relayEffect: CLOSES };
+    }
     const relayEffect = typeof row.relayEffect === "function"
       ? row.relayEffect(own, restrictionDeps)
       : row.relayEffect;

@@ -31,6 +31,12 @@ import {
   rejectListed,
 } from "../restrictions/dnsbl.ts";
 import {
+  checkDkim,
+  checkDkimAccess,
+  checkDmarc,
+  checkDmarcAccess,
+} from "../restrictions/content_restrictions.ts";
+import {
   deferIf,
   rejectAll,
   rejectMultiRecipientBounce,
@@ -76,6 +82,8 @@ import type { RestrictionDeps } from "../restriction_deps.ts";
 export interface RestrictionRow {
   /** What must follow the name. */
   readonly argument?: "table" | "domain" | "server" | "seconds";
+  /** Judges content: in smtpd_end_of_data_restrictions only, and where content is checked (mail_authentication). */
+  readonly ofContent?: true;
   /** Ends the list: whatever stands behind it is dead. */
   readonly final?: true;
   /** Has a successor; evaluated all the same. */
@@ -421,6 +429,21 @@ const ROWS: Readonly<Record<string, RestrictionRow>> = {
   reject_multi_recipient_bounce: { relayEffect: NEVER, build: rejectMultiRecipientBounce },
   ...serverRows("recipient", addressTarget("recipient")),
   reject_rhsbl_recipient: rhsbl(address("recipient")),
+
+  check_dkim: { ofContent: true, relayEffect: NEVER, build: checkDkim },
+  check_dkim_access: {
+    argument: "table",
+    ofContent: true,
+    relayEffect: NEVER,
+    build: (restrictionDeps, own) => checkDkimAccess(restrictionDeps, own.argument, own.defaultCheck),
+  },
+  check_dmarc: { ofContent: true, relayEffect: NEVER, build: checkDmarc },
+  check_dmarc_access: {
+    argument: "table",
+    ofContent: true,
+    relayEffect: NEVER,
+    build: (restrictionDeps, own) => checkDmarcAccess(restrictionDeps, own.argument, own.defaultCheck),
+  },
 
   check_etrn_access: {
     argument: "table",

@@ -1,5 +1,4 @@
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
-import { BodyHasher } from "../../mailauth/dkim/body_hasher.ts";
 import { signContent } from "../../mailauth/dkim/sign_content.ts";
 import type { SigningKey } from "../../mailauth/dkim/signing_key.ts";
 import { DECLARATION, isWide, sevenBitDeclaration } from "../../message/converting_walker.ts";
@@ -11,6 +10,7 @@ import { classed, defer } from "../../smtp/reply.ts";
 import type { Submission } from "../cleanup.ts";
 import type { MessageDraft } from "../message_draft.ts";
 import { type Changed, type Stage, UNCHANGED } from "../stage.ts";
+import { BodyHash, bodyHashOf } from "./body_hash.ts";
 import { fromDomain } from "./from_domain.ts";
 import { findKeyEntries } from "./key_table.ts";
 import type { SigningKeys } from "./signing_keys.ts";
@@ -161,7 +161,7 @@ export class MessageSigning {
 
   async #signWith(domain: string, keys: readonly SigningKey[]): Promise<void> {
     const message = this.#message;
-    const hash = await this.#bodyHash();
+    const hash = await bodyHashOf(message, this.#hash);
     const why = this.#unfit(hash);
     const { log, fields, now } = this.#context;
     if (hash === undefined || why !== undefined) {
@@ -183,15 +183,6 @@ export class MessageSigning {
     }
   }
 
-  /** Of the body as it is in the queue now. */
-  async #bodyHash(): Promise<Buffer | undefined> {
-    const message = this.#message;
-    if (this.#hash !== undefined && !message.isBodyReplaced) return this.#hash.digest();
-    const hash = new BodyHash();
-    for await (const piece of message.readBody()) hash.push(piece);
-    return hash.digest();
-  }
-
   /** What a server on the way would change, or those who check would read in another way. */
   #unfit(hash: Buffer | undefined): string | undefined {
     const { lineLimit } = this.#context;
@@ -206,24 +197,5 @@ export class MessageSigning {
     if (lineLimit > 0 && this.#message.longestBodyLine > Math.max(lineLimit, USUAL)) {
       return `there are lines over ${lineLimit} bytes in the body`;
     }
-  }
-}
-
-const BLANK_LINE = "\r\n";
-
-/** The hash of a body of which the blank line behind the header is told too. */
-class BodyHash {
-  readonly #hasher = new BodyHasher("relaxed");
-  #start = "";
-
-  push(bytes: Uint8Array): void {
-    const missing = BLANK_LINE.length - this.#start.length;
-    if (missing > 0) this.#start += Buffer.from(bytes.subarray(0, missing)).toString("latin1");
-    if (bytes.length > missing) this.#hasher.push(missing > 0 ? bytes.subarray(missing) : bytes);
-  }
-
-  /** Undefined where the blank line was none. A message may be all header. */
-  digest(): Buffer | undefined {
-    return this.#start === BLANK_LINE || this.#start === "" ? this.#hasher.digest() : undefined;
   }
 }

@@ -52,9 +52,9 @@ export function checkRestrictionLists(scope: Scope): Diagnostic[] {
   const known = new Set([...RESTRICTION_NAMES, ...classes]);
   return [
     ...missing,
-    ...[...RESTRICTION_LISTS, "dkim_signing_clients", ...classes].flatMap((name) =>
-      checkWords(scope, name, known)
-    ),
+    ...[...RESTRICTION_LISTS, "dkim_signing_clients", "mail_authentication_exempt", ...classes].flatMap((
+      name,
+    ) => checkWords(scope, name, known)),
   ];
 }
 

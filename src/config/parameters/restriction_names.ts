@@ -21,6 +21,8 @@ export const WITH_ARGUMENT: ReadonlySet<string> = new Set([
   "check_reverse_client_hostname_a_access",
   "check_reverse_client_hostname_mx_access",
   "check_reverse_client_hostname_ns_access",
+  "check_dkim_access",
+  "check_dmarc_access",
   "check_etrn_access",
   "check_helo_access",
   "check_helo_a_access",
@@ -52,6 +54,8 @@ export const WITH_ARGUMENT: ReadonlySet<string> = new Set([
 /** Every restriction name of postconf(5), older spellings included, and ours. */
 export const RESTRICTION_NAMES: ReadonlySet<string> = new Set([
   ...WITH_ARGUMENT,
+  "check_dkim",
+  "check_dmarc",
   "check_relay_domains",
   "check_spf",
   "defer",

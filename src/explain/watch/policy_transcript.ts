@@ -69,6 +69,9 @@ export class PolicyTranscript {
       problems: access.problems,
       acceptsAddress: (address, other, smtputf8) => access.acceptsAddress(address, other, smtputf8),
       headerContext: (facts) => access.headerContext({ ...facts, ...more("MAIL") }),
+      ...(access.checksContent !== undefined && {
+        checksContent: (facts: Facts) => access.checksContent!({ ...facts, ...more("MAIL") }),
+      }),
       ...(access.signs !== undefined && {
         signs: (facts: Facts) => access.signs!({ ...facts, ...more("MAIL") }),
       }),

@@ -6,6 +6,7 @@ import type { VerpRules } from "../../smtp/mail_parameters.ts";
 import { mayUse } from "../policy/client_lists.ts";
 import { askMilters } from "../policy/ask_milters.ts";
 import { check } from "../policy/ask_policy.ts";
+import { askChecking } from "../policy/ask_checking.ts";
 import { askSigning } from "../policy/ask_signing.ts";
 import { overRate } from "../policy/client_limits.ts";
 import type { Context } from "../context.ts";
@@ -38,7 +39,7 @@ interface Given {
 function transactionFor(
   context: Context,
   { command: { from, parameters }, line }: Given,
-  { localHeaders, signs }: Pick<Transaction, "localHeaders" | "signs">,
+  { localHeaders, signs, checked }: AboutMail,
 ): Transaction {
   const { clock, beginFiltered } = context.deps;
   return {
@@ -47,6 +48,7 @@ function transactionFor(
     arrival: clock.now(),
     localHeaders,
     signs,
+    checked,
     id: undefined,
     filter: beginFiltered?.(line, toldOf(context, localHeaders)),
     recipients: [],
@@ -73,17 +75,20 @@ function begin(phase: Ready, context: Context, transaction: Transaction): MaybeA
   );
 }
 
-type AboutMail = Required<Pick<Transaction, "localHeaders" | "signs">> | { readonly refusal: Reply };
+type AboutMail = Required<Pick<Transaction, "localHeaders" | "signs" | "checked">>;
 
 /** What the client's mail is to us. */
-function askAboutMail(context: Context, facts: Facts): MaybeAsync<AboutMail> {
-  return then(context.deps.access.headerContext(facts), (headers): MaybeAsync<AboutMail> => {
+function askAboutMail(
+  context: Context,
+  facts: Facts,
+): MaybeAsync<AboutMail | { readonly refusal: Reply }> {
+  return then(context.deps.access.headerContext(facts), (headers) => {
     if (headers.is === "trouble") return { refusal: headers.refusal };
     const localHeaders = headers.is === "local";
-    return then(
-      askSigning(context, facts),
-      ({ signs, refusal }): AboutMail => refusal === undefined ? { localHeaders, signs } : { refusal },
-    );
+    return then(askSigning(context, facts), ({ signs, refusal }) => {
+      if (refusal !== undefined) return { refusal };
+      return then(askChecking(context, facts), (checked) => ({ localHeaders, signs, checked }));
+    });
   });
 }
 

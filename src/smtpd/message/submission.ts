@@ -4,7 +4,10 @@ import { oneLine } from "../../base/printable.ts";
 import { printField } from "../../message/header.ts";
 import type { Origin, QueueId } from "../../queue/envelope.ts";
 import { DataDecoder } from "../../smtp/data_decoder.ts";
+import { checkSpf } from "../../mailauth/spf/check_spf.ts";
+import { ContentCheck } from "../authentication/content_check.ts";
 import type { ContentSink } from "../before_queue/filtered_mail.ts";
+import { factsOf } from "../facts.ts";
 import type { Context } from "../context.ts";
 import type { Content, Transaction } from "../phase.ts";
 import { receivedHeader } from "./received.ts";
@@ -59,7 +62,12 @@ function headForFilter(context: Context, transaction: Transaction): Buffer {
   return Buffer.from([...prepended(transaction), ...received].join(""));
 }
 
-function submissionOf(context: Context, transaction: Transaction, id: QueueId): Submission {
+function submissionOf(
+  context: Context,
+  transaction: Transaction,
+  id: QueueId,
+  check: ContentCheck | undefined,
+): Submission {
   const { parameters, effects } = transaction;
   return {
     id,
@@ -81,6 +89,7 @@ function submissionOf(context: Context, transaction: Transaction, id: QueueId): 
     completeHeaders: transaction.localHeaders,
     signs: transaction.signs,
     milters: miltersFor(context, transaction, id),
+    ...(check !== undefined && { authentication: check }),
   };
 }
 
@@ -105,11 +114,11 @@ function miltersFor(
   return { chain, macros };
 }
 
-function sinkOf(context: Context, transaction: Transaction): ContentSink {
+function sinkOf(context: Context, transaction: Transaction, check: ContentCheck | undefined): ContentSink {
   const { id, filter } = transaction;
   if (filter !== undefined) return filter.begin(headForFilter(context, transaction));
   if (id === undefined) throw new Error("content for a transaction that was not opened");
-  return context.deps.cleanup.begin(submissionOf(context, transaction, id));
+  return context.deps.cleanup.begin(submissionOf(context, transaction, id, check));
 }
 
 /** Hands a transaction to cleanup or its filter; the content follows, by DATA or (`counted`: as many bytes as it says) by BDAT. */
@@ -117,11 +126,39 @@ export function beginContent(context: Context, transaction: Transaction, counted
   const { facts: { lenientNewlines: lenient }, settings } = context;
   // Stray newlines are cleanup's to replace: a filter gets what came.
   const keepBareCr = settings.keepBareCr || transaction.filter !== undefined;
+  const check = checkFor(context, transaction);
   return {
     transaction,
     decoder: new DataDecoder({ lenient, keepBareCr, counted }),
-    message: sinkOf(context, transaction),
+    message: sinkOf(context, transaction, check),
+    ...(check !== undefined && { check }),
   };
+}
+
+/** What goes to a filter, or is thrown away, is not checked. */
+function checkFor(context: Context, transaction: Transaction): ContentCheck | undefined {
+  const { deps, facts: { client, hello, forwarded } } = context;
+  const { id, checked, effects, sender, parameters } = transaction;
+  const { authentication } = deps;
+  if (authentication === undefined || checked !== true || id === undefined || effects.discard) {
+    return undefined;
+  }
+  const { address, name } = forwarded === undefined
+    ? client
+    : { address: forwarded.ADDR ?? "unknown", name: forwarded.NAME ?? "unknown" };
+  const helo = (forwarded === undefined ? hello?.name : forwarded.HELO) ?? "";
+  const mail = { id, client: { address, name }, helo, sender, smtputf8: parameters.smtputf8 };
+  // Restrictions may have asked for the client's SPF result; that of a client of another server's is nobody's yet.
+  const known = forwarded === undefined
+    ? () => context.policy.spf(factsOf(context, { at: "transaction", transaction }))
+    : () => undefined;
+  const spf = async (signal: AbortSignal) =>
+    await known() ??
+      await checkSpf({ ip: address, helo, sender, receiver: context.settings.myhostname }, {
+        ...authentication.world,
+        signal,
+      });
+  return new ContentCheck(authentication, { ...mail, spf }, deps.log);
 }
 
 /** What the end-of-data restrictions changed. */

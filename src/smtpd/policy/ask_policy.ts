@@ -14,6 +14,8 @@ export interface Question {
   readonly subject?: Subject;
   /** Where the effects of the decision go; the transaction of the phase when left out. */
   readonly effects?: Effects;
+  /** Is told of the decision. */
+  readonly heard?: (decision: Decision) => void;
 }
 
 function apply(effects: Effects, effect: Effect): void {
@@ -62,6 +64,7 @@ function record(
 }
 
 function carryOut(context: Context, question: Question, decision: Decision): MaybeAsync<Reply | undefined> {
+  question.heard?.(decision);
   const refusal = record(context, question, decision);
   const effects = question.effects ?? transactionOf(question.phase)?.effects;
   let wait = 0;

@@ -1,10 +1,11 @@
+import type { Decision } from "../../access/policy.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
 import { accept, printReply, type Reply } from "../../smtp/reply.ts";
 import { limitSending } from "../policy/sending_limits.ts";
 import { check } from "../policy/ask_policy.ts";
 import { noteBareNewline, refuseBareNewline } from "../policy/bare_newline.ts";
 import type { Context } from "../context.ts";
-import { envelopeText, onlyRecipient } from "../facts.ts";
+import { envelopeText, onlyRecipient, type Subject } from "../facts.ts";
 import type { Input } from "../input.ts";
 import { type Content, type Phase, type PhaseAt, READY } from "../phase.ts";
 import type { Step } from "../step.ts";
@@ -15,6 +16,13 @@ function answerContent(phase: Phase, reply: Reply, counted: "data" | "bdat"): St
   return { phase, reply, counted, counts: reply.code < 400 ? "done" : "failed" };
 }
 
+/** Content on its way, to be checked and to be kept. */
+function write({ check, message }: Content, bytes: Uint8Array): MaybeAsync<void> {
+  if (bytes.length === 0) return;
+  check?.push(bytes);
+  return message.write(bytes);
+}
+
 /** Takes what has come of a message after DATA. */
 export function takeData(phase: PhaseAt<"data">, input: Input): MaybeAsync<Step> | undefined {
   const bytes = input.takeAll();
@@ -22,7 +30,7 @@ export function takeData(phase: PhaseAt<"data">, input: Input): MaybeAsync<Step>
   const { content } = phase;
   const { content: decoded, rest } = content.decoder.push(bytes);
   if (rest !== undefined) input.putBack(rest);
-  const written = decoded.length === 0 ? undefined : content.message.write(decoded);
+  const written = write(content, decoded);
   return then(
     written,
     () => rest === undefined ? { phase } : { phase: { at: "ended", content, by: "data" } },
@@ -36,7 +44,7 @@ export function takeChunk(phase: PhaseAt<"chunk">, input: Input): MaybeAsync<Ste
   const bytes = takeUpTo(chunk.remaining, input);
   if (bytes === undefined) return undefined;
   const decoded = content.decoder.push(bytes).content;
-  const written = decoded.length === 0 ? undefined : content.message.write(decoded);
+  const written = write(content, decoded);
   const left: Phase = { ...phase, chunk: { ...chunk, remaining: chunk.remaining - bytes.length } };
   return then(written, () => ({ phase: left }));
 }
@@ -60,7 +68,7 @@ function takeUpTo(most: number, input: Input): Buffer | undefined {
 function endOfChunk({ content, chunk: { last, size } }: PhaseAt<"chunk">): MaybeAsync<Step> {
   if (!last) return answerContent({ at: "bdat", content }, accept(250, "2.0.0", `Ok: ${size} bytes`), "bdat");
   const tail = content.decoder.finish();
-  const written = tail.length === 0 ? undefined : content.message.write(tail);
+  const written = write(content, tail);
   return then(written, () => ({ phase: { at: "ended", content, by: "bdat" } }));
 }
 
@@ -76,8 +84,25 @@ export function judgeContent(context: Context, phase: PhaseAt<"ended">): MaybeAs
   if (hasForbiddenNewlines(context, content)) {
     return answerContent(READY, refuseBareNewline(context, phase, "END-OF-MESSAGE"), by);
   }
-  const subject = { ...onlyRecipient(phase), size: content.message.size };
-  return then(check(context, { phase, stage: "END-OF-MESSAGE", subject }), (refusal) => {
+  return then(
+    content.check?.end(),
+    (checked) =>
+      judge(context, phase, {
+        size: content.message.size,
+        ...(checked !== undefined && { content: checked }),
+      }),
+  );
+}
+
+function judge(
+  context: Context,
+  phase: PhaseAt<"ended">,
+  known: Pick<Subject, "size" | "content">,
+): MaybeAsync<Step> {
+  const { content, by } = phase;
+  const subject = { ...onlyRecipient(phase), ...known };
+  const heard = (decision: Decision) => content.check?.judged(decision);
+  return then(check(context, { phase, stage: "END-OF-MESSAGE", subject, heard }), (refusal) => {
     if (refusal === undefined) {
       return then(
         limitSending(context, phase),
@@ -118,6 +143,7 @@ export async function commitContent(context: Context, phase: PhaseAt<"committing
   const { size } = message;
   const committed = await message.commit(lateChanges(transaction));
   if (committed.is === "refused") return answerContent(READY, committed.reply, by);
+  if (committed.is === "queued") content.check?.accepted();
   if (committed.is === "answered") return passAnswer(context, phase, committed.reply);
   const done = by === "data"
     ? `Ok: queued as ${committed.id}`

@@ -3,6 +3,7 @@ import { withCharacterChecks } from "../../cleanup/character_checks.ts";
 import { openLocalMilters } from "../../cleanup/milters/local_milters.ts";
 import type { Cleanup } from "../../cleanup/cleanup.ts";
 import { createCleanup } from "../../cleanup/create_cleanup.ts";
+import { openSealing } from "../../cleanup/authentication/open_sealing.ts";
 import { openSigning } from "../../cleanup/signing/open_signing.ts";
 import { openContentChecks } from "../../cleanup/content_checks.ts";
 import { overlay } from "../../config/overlay.ts";
@@ -32,18 +33,21 @@ export function cleanupFor(
   const log = logFor(base);
   const milterChecks = world.openTables.maps(effective.milter_header_checks, "milter_header_checks");
   const localMilters = openLocalMilters(effective, log);
-  const signing = openSigning(effective, {
+  const signingDeps = {
     openTables: world.openTables,
     keys: context.signingKeys,
     log,
     now: () => systemClock.now(),
-  });
+  };
+  const signing = openSigning(effective, signingDeps);
+  const sealing = openSealing(effective, signingDeps);
   const cleanup = createCleanup({
     settings: effective,
     checks: openContentChecks(effective, world.openTables),
     ...(milterChecks !== undefined && { milterChecks }),
     ...(localMilters !== undefined && { localMilters }),
     ...(signing !== undefined && { signing }),
+    ...(sealing !== undefined && { sealing }),
     store: drafts,
     rewriter: entry === undefined ? world.rewriter : world.rewriterFor(base),
     log,

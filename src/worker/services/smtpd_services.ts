@@ -27,6 +27,7 @@ import type { AssemblyContext } from "../assembly.ts";
 import type { AuthBackends } from "./auth_services.ts";
 import type { Postmasters } from "./session_notices.ts";
 import type { MailWorld } from "./mail_world.ts";
+import { openAuthentication } from "./mail_authentication.ts";
 import { openSendingAccount } from "./sending_account.ts";
 import { openProbeSender } from "./probe_sender.ts";
 import { partOf } from "./shared_limits.ts";
@@ -120,6 +121,7 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     cleanup: cleanupFor(settings, parts),
     log,
   });
+  const authentication = openAuthentication(settings, world, log, parts.onVerified);
   return createSmtpd({
     service: { ...service, processLimit: partOf(service.processLimit, { index, workers }) },
     ...(stressed !== undefined && { stressed: { ...service, settings: stressed } }),
@@ -134,6 +136,7 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     ...asked,
     ...milterParts(settings, world, log),
     ...(opened.auth !== undefined && { auth: opened.auth }),
+    ...(authentication !== undefined && { authentication }),
     untrustedGateways: service.untrustedGateways?.() ?? [],
     flushSite: openFlush(settings, {
       openTables: world.openTables,

@@ -335,6 +335,14 @@ describe("DNS", () => {
     expect(explanation.outcome).toBe("reject");
   });
 
+  test("what a table of SPF results is asked about is shown before its keys", async () => {
+    const main = "check_spf_access inline:{fail=REJECT}";
+    const { print } = kit(`dns_servers = ${dns.address}\nsmtpd_recipient_restrictions = ${main}\n`);
+    expect(await print({ sender: "x@refusing.example" })).toMatch(
+      /DNS TXT: refusing\.example [^]*SPF: refusing\.example for 192\.0\.2\.7 +fail by -all\n +key: fail:refusing\.example, fail:example/,
+    );
+  });
+
   test("the client's name is looked up as smtpd does, and the answers are shown", async () => {
     const explanation = await withDns("reject_unknown_client_hostname").explain({
       client: { address: "192.0.2.7", port: 1 },

@@ -120,9 +120,10 @@ function printStep(
   if (step.inside !== undefined) printList(sheet, depth + 1, step.inside, command, style);
 }
 
-/** Of a restriction with a table of its own the questions put to that; how its address was made out is another matter. */
+/** Of a restriction with a table of its own the questions put to that; how its address was made out is another matter, how SPF was not. */
 function telling(step: ExplainedStep): ExplainedStep["lookups"] {
   const own = ownTable(step);
+  if (step.lookups.some(({ kind }) => kind === "spf")) return step.lookups;
   const first = step.lookups.findIndex(({ source }) => source === own);
   return first < 0 ? step.lookups : step.lookups.slice(first);
 }

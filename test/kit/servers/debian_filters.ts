@@ -15,11 +15,13 @@ export interface DebianFilters {
   readonly directory: string;
   /** OpenDKIM that signs mail from example.org. */
   signer(): Promise<string>;
-  /** OpenDKIM that knows example.org's key and writes Authentication-Results as mail.example.com. */
-  verifier(): Promise<string>;
+  /** OpenDKIM that knows example.org's key, or those of `known`, and writes Authentication-Results as mail.example.com. */
+  verifier(known?: Readonly<Record<string, string>>): Promise<string>;
   /** OpenDMARC that believes mail.example.com's Authentication-Results and asks the name server at this address (port 53). */
   dmarc(nameServer: string): Promise<string>;
   rspamd(): Promise<string>;
+  /** rspamd that asks the name server at this `address:port`, and says the names of what it finds in a message. */
+  scanner(nameServer: string): Promise<(message: Buffer) => Promise<readonly string[]>>;
   /** spamass-milter with a spamd of its own that makes local tests, those of `rules` too; from a score of 15 mail is refused. */
   spamassassin(rules: readonly string[]): Promise<string>;
   /** clamav-milter with a clamd of its own that knows nothing but these words; mail that has one is held. */
@@ -61,10 +63,14 @@ export function debianFilters(): DebianFilters {
         `Domain example.org\nSelector sel\nKeyFile ${secret}\nInternalHosts 127.0.0.1\n`,
       );
     },
-    verifier: () =>
-      opendkim(launcher, "v", `TestPublicKeys ${keyOfExample().known}\nAuthservID mail.example.com\n`),
+    verifier(known) {
+      const lines = Object.entries(known ?? {}).map(([name, record]) => `${name} ${record}\n`).join("");
+      const file = known === undefined ? keyOfExample().known : launcher.write("known", lines);
+      return opendkim(launcher, "v", `TestPublicKeys ${file}\nAuthservID mail.example.com\n`);
+    },
     dmarc: (nameServer) => opendmarc(launcher, nameServer),
     rspamd: () => rspamd(launcher),
+    scanner: (nameServer) => scanner(launcher, nameServer),
     spamassassin: (rules) => spamassassin(launcher, rules),
     clamav: (signatures) => clamav(launcher, signatures),
     async stop() {
@@ -142,6 +148,45 @@ worker "rspamd_proxy" {
 }
 `,
   );
+  return await startRspamd(launcher, file, port);
+}
+
+/** Asked by HTTP, as rspamc(1) does it. */
+async function scanner(
+  launcher: Launcher,
+  nameServer: string,
+): Promise<(message: Buffer) => Promise<readonly string[]>> {
+  const port = await freePort();
+  const { directory } = launcher;
+  const file = launcher.write(
+    "scanner.conf",
+    `.include "/etc/rspamd/common.conf"
+options { filters = "dkim,regexp"; pidfile = "${directory}/scanner.pid"; dns { nameserver = ["${nameServer}"]; timeout = 20s; retransmits = 1; } task_timeout = 120s; }
+logging { type = "console"; level = "error"; }
+worker "normal" { bind_socket = "127.0.0.1:${port}"; count = 1; task_timeout = 120s; }
+worker "controller" { enabled = false; }
+worker "rspamd_proxy" { enabled = false; }
+`,
+  );
+  await startRspamd(launcher, file, port);
+  return async (message) => {
+    const asked = await fetch(`http://127.0.0.1:${port}/checkv2`, {
+      method: "POST",
+      // It leaves mail of its own networks alone.
+      headers: { IP: "192.0.2.25", From: "sender@example.com", Rcpt: "b@far.example" },
+      body: new Uint8Array(message),
+    });
+    const found = await asked.json() as {
+      readonly symbols?: Readonly<Record<string, { readonly options?: readonly string[] }>>;
+    };
+    return Object.entries(found.symbols ?? {}).map(([name, { options = [] }]) =>
+      `${name} ${options.join(" ")}`.trim()
+    );
+  };
+}
+
+async function startRspamd(launcher: Launcher, file: string, port: number): Promise<string> {
+  const { directory } = launcher;
   const variables = ["--var", `DBDIR=${directory}`, "--var", `RUNDIR=${directory}`];
   launcher.start("/usr/bin/rspamd", "-f", "-i", "-c", file, ...variables);
   return await listening(port);

@@ -131,7 +131,7 @@ export class ContentVerifier {
     for (const { sealed, signature } of sets) {
       keys.push({ seal: await this.#key(sealed), signature: await this.#key(signature) });
     }
-    return checkChain(sets, keys, content);
+    return await checkChain(sets, keys, content);
   }
 }
 

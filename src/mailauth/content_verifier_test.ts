@@ -214,6 +214,7 @@ test("signatures with faults are no passes, and say what is wrong", async () => 
     ["v=1;", "v=1; l=-1;", "neutral", "l= is no length"],
     ["v=1;", "v=1; l=100000;", "fail", "body is shorter than l="],
     ["h=from:from:", "h=", "permerror", "From is not signed"],
+    ["h=from:", `h=${"x:".repeat(1000)}from:`, "neutral", "h= is too long"],
     ["v=1;", "v=1; v=1;", "neutral", "v= comes twice"],
     ["v=1;", "v=1; ;", "neutral", "an empty tag"],
   ];

@@ -17,7 +17,7 @@ export type ArcChain =
 
 /** Most sets of a chain (RFC 8617 §4.2.1), and most bytes of them: each seal is over all sets below it. */
 export const SETS_LIMIT = 50;
-const BYTES_LIMIT = 512 * 1024;
+const BYTES_LIMIT = 256 * 1024;
 
 const PARTS = [
   ["authenticationResults", "arc-authentication-results"],

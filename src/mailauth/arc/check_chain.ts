@@ -1,3 +1,4 @@
+import { pauseWhenDue } from "../../base/pause_when_due.ts";
 import {
   bitsProblem,
   type Checked,
@@ -84,11 +85,11 @@ export interface SetKeys {
 }
 
 /** Judges a chain by its keys, the newest set first (RFC 8617 §5.2 steps 4 to 7). */
-export function checkChain(
+export async function checkChain(
   sets: readonly ReadSet[],
   keys: readonly SetKeys[],
   content: CheckedContent,
-): ArcResult {
+): Promise<ArcResult> {
   const common = { links: linksOf(sets, content.header), highest: sets.length };
   const newest = sets.length - 1;
   const message = checkMessage(sets[newest]!, keys[newest]!, content);
@@ -98,8 +99,9 @@ export function checkChain(
   for (let at = newest; at >= 0; at--) {
     const seal = checkSeal(sets, at, keys[at]!.seal, content.header);
     if (seal !== undefined) return failure(`seal ${at + 1}: ${seal.why}`, seal.temporary);
+    await pauseWhenDue();
   }
-  return { is: "pass", ...common, oldestPass: oldestPass(sets, keys, content) };
+  return { is: "pass", ...common, oldestPass: await oldestPass(sets, keys, content) };
 
   function failure(why: string, temporary: boolean): ArcResult {
     return { is: "fail", why, ...common, ...temporary ? { temporary } : {} };
@@ -141,8 +143,13 @@ export function sealedBefore(sets: readonly ArcSet[], header: SignedHeader): str
 }
 
 /** The lowest instance from which on all message signatures hold; 0 where all do. */
-function oldestPass(sets: readonly ReadSet[], keys: readonly SetKeys[], content: CheckedContent): number {
+async function oldestPass(
+  sets: readonly ReadSet[],
+  keys: readonly SetKeys[],
+  content: CheckedContent,
+): Promise<number> {
   for (let at = sets.length - 2; at >= 0; at--) {
+    await pauseWhenDue();
     if (checkMessage(sets[at]!, keys[at]!, content).is !== "pass") return at + 2;
   }
   return 0;

@@ -36,6 +36,8 @@ const FIELD_NAME = /^[\x21-\x39\x3b-\x7e]*$/;
 /** Labels as the DNS has them; all digits are usual. */
 const SELECTOR = /^(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*$/;
 const SHA256_BYTES = 32;
+/** Most names in `h=`: fifty are many. */
+const NAMES_LIMIT = 1000;
 
 /** Reads the tags that both kinds of signatures have. */
 export function readSignature(tags: TagList, required: readonly string[]): SignatureField | SignatureFault {
@@ -50,6 +52,7 @@ export function readSignature(tags: TagList, required: readonly string[]): Signa
   const how = CANONICALIZATION.exec((tags.get("c") ?? "simple/simple").toLowerCase());
   if (how === null) return malformed("c= is not known");
   const names = colonList(tags.get("h") ?? "");
+  if (names.length > NAMES_LIMIT) return malformed("h= is too long");
   if (!names.every((name) => FIELD_NAME.test(name))) return malformed("h= names no fields");
   if (!names.some((name) => name.toLowerCase() === "from")) return permanent("From is not signed");
   const bodyHash = readBase64(tags.get("bh"));

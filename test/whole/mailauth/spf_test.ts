@@ -72,7 +72,8 @@ pass HOLD
 `;
 
 beforeAll(async () => {
-  dns = await startDnsServer(ZONE);
+  // Nothing is kept by the resolver: what is asked once is remembered elsewhere.
+  dns = await startDnsServer(ZONE, { ttl: 0 });
 });
 afterAll(() => dns.close());
 
@@ -247,4 +248,26 @@ describe("check_spf_access", () => {
     );
     client.end();
   });
+});
+
+test("mail that is checked as a whole asks for the sender no second time, and has the result in its header", async () => {
+  const peer = await startSmtpPeer({});
+  server = await start([
+    "smtpd_recipient_restrictions = check_spf",
+    "mail_authentication = yes",
+    "mydestination =",
+    "relay_domains = example.com",
+    `relay_transport = smtp:[127.0.0.1]:${peer.port}`,
+  ]);
+  dns.asked.length = 0;
+  await deliver("bob@soft.example");
+  await until("the message", () => peer.mails.length > 0);
+  expect(peer.mails[0]!.content).toMatch(
+    /^Authentication-Results: mail\.example\.com[^]*spf=softfail[^]*smtp\.mailfrom=/m,
+  );
+  expect(dns.asked.filter((question) => question.endsWith("TXT soft.example"))).toEqual([
+    "udp TXT soft.example",
+  ]);
+  await server.stop();
+  await peer.close();
 });

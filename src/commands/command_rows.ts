@@ -192,6 +192,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: "tell what a session would be answered, and why",
     load: async () => (await import("./explain_command.ts")).explain,
   },
+  rehearse: {
+    group: "mail",
+    summary: "tell what a receiver would have against our mail",
+    load: async () => (await import("./service/rehearse_command.ts")).rehearse,
+  },
   postconf: {
     group: "configuration",
     summary: "show and change main.cf and master.cf",

@@ -39,7 +39,9 @@ function linesOf({ severity, check, found, fix, record }: CheckResult, column: n
   return [
     ...wrapLine(head + printable(found), WIDTH, indent),
     ...(fix === undefined ? [] : wrapLine(`${margin}fix: ${printable(fix)}`, WIDTH, indent)),
-    ...(record === undefined ? [] : [`${margin}publish:`, `  ${printable(record)}`]),
+    ...(record === undefined
+      ? []
+      : [`${margin}publish:`, ...record.split("\n").map((line) => `  ${printable(line)}`)]),
   ];
 }
 

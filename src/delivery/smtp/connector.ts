@@ -43,7 +43,7 @@ export async function openSession(
   signal: AbortSignal,
 ): Promise<Session | Failure> {
   const key = { ...demand, peer: endpoint.peer };
-  const from = endpoint.is === "tcp" ? sourceAddress(endpoint.family, context) : undefined;
+  const from = endpoint.is === "tcp" ? boundAddress(endpoint.family, context) : undefined;
   const opened = await tryToOpen(endpoint, key, context, from, signal);
   if (opened instanceof Session) return opened;
   if (from === undefined || !BIND_ERRORS.has(opened.code)) return connectFailure(endpoint.peer, opened.error);
@@ -99,7 +99,10 @@ function connectFailure(peer: Peer, error: unknown): Failure {
 }
 
 /** smtp_bind_address, else the one address that inet_interfaces leaves of the family. */
-function sourceAddress(family: 4 | 6, { settings, ownAddresses }: ConnectContext): string | undefined {
+export function boundAddress(
+  family: 4 | 6,
+  { settings, ownAddresses }: Pick<ConnectContext, "settings" | "ownAddresses">,
+): string | undefined {
   const configured = family === 4 ? settings.bindAddress : settings.bindAddress6;
   if (configured !== "") return configured;
   const own = ownAddresses.filter((address) => address.includes(":") === (family === 6));

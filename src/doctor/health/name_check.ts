@@ -54,7 +54,7 @@ function publishAddress(name: string, open: readonly string[]): Remedy {
   const fix = "publish the address by which others reach this machine";
   return open.length === 0
     ? { fix }
-    : { fix, record: open.map((each) => addressRecord(name, each)).join("\n  ") };
+    : { fix, record: open.map((each) => addressRecord(name, each)).join("\n") };
 }
 
 /** Where all addresses of the machine are private, a router may have the public one. */

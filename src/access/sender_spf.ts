@@ -25,7 +25,7 @@ export function openSenderSpf(check: CheckSender, receiver: string): SenderSpf {
   const ask = (query: SpfQuery, key: string): Known => {
     const pending = check(query);
     const asked: Known = { key, result: pending };
-    pending.then((result) => asked.result = result, () => known = undefined);
+    pending.then((result) => asked.result = result, () => known = known === asked ? undefined : known);
     return asked;
   };
   return {

@@ -35,6 +35,19 @@ test("a result names identity, domain and the directive that decided", async () 
   });
 });
 
+test("what a result repeats of a record has its limits", async () => {
+  const long = `exists:${"%{l}.".repeat(3000)}example.org`;
+  const { mechanism } = await check({
+    "example.org": txt(`v=spf1 ${long} -a:${"x.".repeat(2000)}example ?all`),
+  });
+  expect(mechanism).toBe("?all");
+  const zone: Zone = {
+    "example.org": txt(`v=spf1 -${long}`),
+    [`${"ann.".repeat(60)}example.org`]: { A: ["127.0.0.2"] },
+  };
+  expect((await check(zone)).mechanism).toBe(`-${long.slice(0, 99)}...`);
+});
+
 test("who has no domain to be judged by is neither good nor bad", async () => {
   for (
     const query of [

@@ -47,6 +47,11 @@ const RESULTS: Readonly<Record<Qualifier, SpfWord>> = {
   "?": "neutral",
 };
 
+/** Longest directive that a result repeats. */
+const MAX_SHOWN = 100;
+
+const shown = ({ text }: Directive) => text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text;
+
 const isStop = (value: unknown): value is Stop =>
   typeof value === "object" && value !== null && "is" in value &&
   (value.is === "temperror" || value.is === "permerror");
@@ -74,9 +79,9 @@ export class Evaluation {
     for (const directive of record.directives) {
       const matches = await this.#matches(directive, domain);
       if (this.#world.signal.aborted) return temperror("no time left");
-      if (isStop(matches)) return { ...matches, mechanism: directive.text };
+      if (isStop(matches)) return { ...matches, mechanism: shown(directive) };
       if (!matches) continue;
-      return { is: RESULTS[directive.qualifier], mechanism: directive.text, decided: { record, domain } };
+      return { is: RESULTS[directive.qualifier], mechanism: shown(directive), decided: { record, domain } };
     }
     if (record.redirect !== undefined) return await this.#redirected(record.redirect, domain);
     return { is: "neutral", mechanism: "default" };

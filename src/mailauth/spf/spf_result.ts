@@ -9,7 +9,7 @@ export interface SpfResult {
   readonly identity: SpfIdentity;
   /** The domain that was judged: lower case, A-labels, without a final dot; "" where the sender has none. */
   readonly domain: string;
-  /** The directive that decided, as the record has it; `default` where none matched. */
+  /** The directive that decided, as the record has it but of limited length; `default` where none matched. */
   readonly mechanism?: string;
   /** What the domain says to those whom it refuses: printable ASCII on one line, of limited length (RFC 7208 §6.2). */
   readonly explanation?: string;

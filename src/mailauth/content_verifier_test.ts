@@ -1,10 +1,12 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { type TextResolver, textResolver, verifyMessage } from "../../test/kit/signed_mail.ts";
-import type { ContentResult } from "./content_verifier.ts";
+import { digest } from "../platform/crypto/digest.ts";
+import { type ContentResult, ContentVerifier } from "./content_verifier.ts";
+import { SignedHeader } from "./dkim/canonical_header.ts";
 import { BodyHasher } from "./dkim/body_hasher.ts";
 import type { Canonicalization } from "./dkim/canonicalization.ts";
-import { signContent } from "./dkim/sign_content.ts";
+import { printSignature, signContent, withSignature } from "./dkim/sign_content.ts";
 import { generateKey, parseSigningKey, publicRecord, type SigningKey } from "./dkim/signing_key.ts";
 
 const NOW = Date.parse("2026-03-01T12:00:00Z");
@@ -242,4 +244,40 @@ test("at most ten signatures are looked at, and their keys asked for once", asyn
 
 test("a message without signatures has no results", async () => {
   expect(await verify([], "")).toEqual({ dkim: [], ignored: 0, arc: { is: "none", links: [], highest: 0 } });
+});
+
+test("l= is honoured, and what it leaves unsigned is told (RFC 6376 §3.5, §8.2)", async () => {
+  const canonical = "Hi.\r\n\r\nThe price is 5.\r\n";
+  for (const length of [0, 3, canonical.length]) {
+    const hash = digest("sha256", canonical.slice(0, length)).toString("base64");
+    const field = printSignature("DKIM-Signature", [
+      `v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.org; s=ed25519-sha256; l=${length}; h=from; bh=${hash}`,
+    ]);
+    const signature = withSignature(
+      field,
+      new SignedHeader(FIELDS).select(["from"], "relaxed"),
+      ED25519,
+      "relaxed",
+    );
+    const { dkim: [result] } = await verify([signature, ...FIELDS], `${BODY}More.\r\n`);
+    const unsigned = canonical.length + "\r\nMore.\r\n".length - length;
+    expect(result).toMatchObject({
+      is: "pass",
+      why: `${unsigned} bytes of body not signed`,
+      unsignedBytes: unsigned,
+    });
+  }
+});
+
+test("keys are asked for while the body comes", () => {
+  const asked: string[] = [];
+  const resolver = {
+    txt(name: string) {
+      asked.push(name);
+      return PUBLISHED.txt(name);
+    },
+  };
+  const verifier = new ContentVerifier({ resolver, now: () => NOW });
+  verifier.header([...KEYS.map((key) => sign(FIELDS, BODY, key)), ...FIELDS]);
+  expect(asked).toEqual(KEYS.map(({ selector }) => `${selector}._domainkey.example.org`));
 });

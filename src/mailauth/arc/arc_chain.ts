@@ -28,10 +28,10 @@ const PARTS = [
 /** Puts together the sets that a header has (RFC 8617 §5.2 steps 1 and 3). */
 export function readArcChain(header: SignedHeader): ArcChain {
   const sets = new Map<number, Partial<Record<typeof PARTS[number][0], number>>>();
-  let [bytes, fault]: [number, string | undefined] = [0, undefined];
+  if (bytesOf(header) > BYTES_LIMIT) return { is: "broken", why: "too long", highest: SETS_LIMIT };
+  let fault: string | undefined;
   for (const [part, name] of PARTS) {
     for (const at of header.placesOf(name)) {
-      bytes += header.fields[at]!.length;
       const instance = instanceOf(header.fields[at]!);
       if (instance === undefined) {
         fault ??= `${name} without a proper i=`;
@@ -44,7 +44,6 @@ export function readArcChain(header: SignedHeader): ArcChain {
   }
   const highest = Math.max(0, ...sets.keys());
   if (fault === undefined && sets.size === 0) return { is: "none" };
-  if (bytes > BYTES_LIMIT) fault ??= "too long";
   if (sets.size !== highest) fault ??= "a set is missing";
   const whole: ArcSet[] = [];
   for (let instance = 1; fault === undefined && instance <= highest; instance++) {
@@ -54,6 +53,12 @@ export function readArcChain(header: SignedHeader): ArcChain {
     } else whole.push({ instance, authenticationResults, messageSignature, seal });
   }
   return fault === undefined ? { is: "chain", sets: whole } : { is: "broken", why: fault, highest };
+}
+
+/** How long all fields of sets are together. */
+function bytesOf(header: SignedHeader): number {
+  return PARTS.flatMap(([, name]) => header.placesOf(name))
+    .reduce((sum, at) => sum + header.fields[at]!.length, 0);
 }
 
 /** `i=`: the first tag of ARC-Authentication-Results, any tag of the others. Its white space is not looked at closely here. */

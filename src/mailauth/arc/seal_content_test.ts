@@ -61,6 +61,13 @@ test("a chain may have fifty sets and gets no more", async () => {
   expect((await verify([...more, ...fields])).arc).toMatchObject({ is: "fail" });
 });
 
+test("a chain that is too long to look at fails, and gets no more", async () => {
+  const fields = [...Array<string>(5).fill(`ARC-Seal: i=1; z=${"x".repeat(60_000)}\r\n`), ...FIELDS];
+  const { arc } = await verify(fields);
+  expect(arc).toMatchObject({ is: "fail", why: "too long" });
+  expect(seal(fields, arc)).toBeUndefined();
+});
+
 test("what a hop changes in the body fails, unless it seals anew: then it is told from where on it holds", async () => {
   const before = await hops(2);
   const changed = `${BODY}-- \r\nThe list\r\n`;

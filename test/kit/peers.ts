@@ -44,6 +44,7 @@ const PEERS = {
   cron: { files: ["/usr/sbin/cron"], packages: "cron" },
   curl: { files: ["/usr/bin/curl"], packages: "curl" },
   debootstrap: { files: ["/usr/sbin/debootstrap"], packages: "debootstrap" },
+  eatmydata: { files: [`/usr/lib/${LIBRARIES}/libeatmydata.so`], packages: "eatmydata" },
   knot: { files: ["/usr/sbin/knotd"], packages: "knot" },
   ldns: { files: ["/usr/bin/ldns-keygen", "/usr/bin/ldns-signzone"], packages: "ldnsutils" },
   "git-email": {

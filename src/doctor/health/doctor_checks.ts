@@ -32,7 +32,7 @@ import { readGreeting } from "./greeting.ts";
 import { checkName } from "./name_check.ts";
 import { portsOf } from "./port_list.ts";
 import { checkPorts, type Port, type PortState } from "./ports_check.ts";
-import { checkQueue } from "./queue_check.ts";
+import { checkQueue, type NoLook } from "./queue_check.ts";
 import { checkRelayhost } from "./relayhost_check.ts";
 import { checkResolver } from "./resolver_check.ts";
 
@@ -76,23 +76,26 @@ async function lookAtConfiguration({ configuration, environment }: Patient): Pro
 }
 
 async function lookAtPorts({ configuration }: Patient, signal: AbortSignal): Promise<CheckResult[]> {
-  const { settings } = configuration;
+  const { myhostname } = configuration.settings;
+  const ports = portsOf(configuration, realWorld(ownPid(), "master"));
+  const greetings = () =>
+    Promise.all(
+      ports.map(async (port) => ({ ...port, state: await readGreeting(port, myhostname, signal) })),
+    );
   const running = isRunning(configuration);
-  const ports = await Promise.all(
-    portsOf(configuration, realWorld(ownPid(), "master")).map(async (port) => ({
-      ...port,
-      state: running ? await readGreeting(port, settings.myhostname, signal) : tryToBind(port),
-    })),
-  );
-  return checkPorts({ running, ports });
+  const heard = running === false ? [] : await greetings();
+  if (running ?? heard.some(({ state: { is } }) => is === "answers")) {
+    return checkPorts({ running: true, ports: heard });
+  }
+  return checkPorts({ running: false, ports: ports.map((port) => ({ ...port, state: tryToBind(port) })) });
 }
 
-/** A pid file that may not be read is one that is in use. */
-function isRunning({ settings }: Configuration): boolean {
+/** Undefined where the pid file is not for this user. */
+function isRunning({ settings }: Configuration): boolean | undefined {
   try {
     return lockHolder(pidFile(settings)) !== undefined;
   } catch (error) {
-    if (errorCode(error) === "EACCES") return true;
+    if (errorCode(error) === "EACCES") return undefined;
     throw error;
   }
 }
@@ -123,11 +126,11 @@ function nearest(path: string): string {
   return isThere(path) || path === dirname(path) ? path : nearest(dirname(path));
 }
 
-function attempt<T>(look: () => T): T | string {
+function attempt<T>(look: () => T): T | NoLook {
   try {
     return look();
   } catch (error) {
-    return systemErrorText(error);
+    return { why: systemErrorText(error), denied: errorCode(error) === "EACCES" };
   }
 }
 

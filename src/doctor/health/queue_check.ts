@@ -1,13 +1,20 @@
 import type { FileSystem } from "../../platform/file/folder/file_system.ts";
 import { type CheckResult, ok, problem, warning } from "../check_result.ts";
 
+/** Why something cannot be looked at. */
+export interface NoLook {
+  /** In the system's words. */
+  readonly why: string;
+  /** It is for others: root, mail_owner. */
+  readonly denied: boolean;
+}
+
 /** What is known of the place of the queue. */
 export interface QueueFacts {
   readonly path: string;
-  /** What the path lies on; or why that cannot be told, in the system's words. */
-  readonly fileSystem: FileSystem | string;
+  readonly fileSystem: FileSystem | NoLook;
   /** Microseconds until a page is said to be stored; or why nothing can be written. */
-  readonly sync: number | string;
+  readonly sync: number | NoLook;
   /** Bytes that are kept free: with less, mail is refused (queue_minfree, 1.5 times message_size_limit). */
   readonly reserve: number;
 }
@@ -23,7 +30,7 @@ const ROOMY = 4;
 
 /** Whether what is accepted is kept: where the queue lies, whether a sync means anything, and room. */
 export function checkQueue({ path, fileSystem, sync, reserve }: QueueFacts): CheckResult[] {
-  if (typeof fileSystem === "string") return [problem(QUEUE, `${path}: ${fileSystem}`, { fix: MAKE_IT })];
+  if ("why" in fileSystem) return [unseen(path, fileSystem)];
   const found = [
     ...kindOf(path, fileSystem),
     ...syncOf(path, fileSystem, sync),
@@ -34,8 +41,16 @@ export function checkQueue({ path, fileSystem, sync, reserve }: QueueFacts): Che
   return [ok(QUEUE, `${path} is on ${fileSystem.kind}${took}, ${sizeText(fileSystem.freeBytes)} are free`)];
 }
 
-const MAKE_IT =
-  "queue_directory has to be a folder that this user may write to (run it as root, or as mail_owner)";
+function unseen(path: string, { why, denied }: NoLook): CheckResult {
+  if (denied) {
+    return warning(QUEUE, `${path}: ${why}: only its owner can look at it`, {
+      fix: "run it as root, or as mail_owner",
+    });
+  }
+  return problem(QUEUE, `${path}: ${why}`, {
+    fix: "queue_directory has to be a folder that can be written to",
+  });
+}
 
 const OF_MEMORY: ReadonlySet<string> = new Set(["tmpfs", "ramfs"]);
 const OF_NETWORK = /^(?:nfs\d*|cifs|smb\d*|9p|fuse(?:\..*)?|ceph|glusterfs)$/;
@@ -86,10 +101,8 @@ function kindOf(path: string, { kind, mountedOn, options }: FileSystem): CheckRe
   ];
 }
 
-function syncOf(path: string, { kind }: FileSystem, sync: number | string): CheckResult[] {
-  if (typeof sync === "string") {
-    return [problem(QUEUE, `${path}: cannot be written to: ${sync}`, { fix: MAKE_IT })];
-  }
+function syncOf(path: string, { kind }: FileSystem, sync: number | NoLook): CheckResult[] {
+  if (typeof sync !== "number") return [unseen(path, sync)];
   if (sync < IMPLAUSIBLE && !OF_MEMORY.has(kind)) {
     return [
       warning(

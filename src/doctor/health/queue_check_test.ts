@@ -1,15 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import type { FileSystem } from "../../platform/file/folder/file_system.ts";
-import { checkQueue, type QueueFacts, sizeText } from "./queue_check.ts";
+import { checkQueue, type NoLook, type QueueFacts, sizeText } from "./queue_check.ts";
 
 const DISK: FileSystem = { kind: "ext4", options: ["rw"], mountedOn: "/", freeBytes: 5e9, freeFiles: 1000 };
 const GOOD: QueueFacts = { path: "/var/spool/mta", fileSystem: DISK, sync: 812.4, reserve: 15e6 };
 
 function told(
   facts: Partial<Omit<QueueFacts, "fileSystem">>,
-  disk: Partial<FileSystem> | string = {},
+  disk: Partial<FileSystem> | NoLook = {},
 ): string[] {
-  const fileSystem = typeof disk === "string" ? disk : { ...DISK, ...disk };
+  const fileSystem = "why" in disk ? disk : { ...DISK, ...disk };
   return checkQueue({ ...GOOD, fileSystem, ...facts }).map(({ severity, found, fix }) =>
     `${severity}: ${found}${fix === undefined ? "" : ` | ${fix}`}`
   );
@@ -46,13 +46,15 @@ describe("checkQueue()", () => {
     );
   });
 
-  test("tells of a folder that is not there or cannot be written to", () => {
-    expect(told({}, "No such file or directory")[0]).toMatch(
-      /^problem: .*: No such file or directory \| queue_directory/,
-    );
-    expect(told({ sync: "Read-only file system" })[0]).toMatch(
-      /^problem: .*cannot be written to: Read-only file system/,
-    );
+  test("tells of a folder that is not there, cannot be written to, or is for others", () => {
+    const gone = { why: "No such file or directory", denied: false };
+    expect(told({}, gone)[0]).toMatch(/^problem: .*: No such file or directory \| queue_directory has to be/);
+    expect(told({ sync: { why: "Read-only file system", denied: false } })[0])
+      .toMatch(/^problem: .*: Read-only file system \| queue_directory has to be/);
+    expect(told({ sync: { why: "Permission denied", denied: true } }))
+      .toEqual([
+        "warning: /var/spool/mta: Permission denied: only its owner can look at it | run it as root, or as mail_owner",
+      ]);
   });
 
   test.each([

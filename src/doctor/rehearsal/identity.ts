@@ -6,7 +6,7 @@ import type { SpfResult } from "../../mailauth/spf/spf_result.ts";
 import type { CheckResult } from "../check_result.ts";
 import { checkDkim, type DkimFacts } from "./dkim_check.ts";
 import { checkDmarc } from "./dmarc_check.ts";
-import { checkSpfRecord } from "./spf_check.ts";
+import { checkSpfOfHelo, checkSpfRecord } from "./spf_check.ts";
 
 /** Who we say that we are, and what is known of it. */
 export interface Identity {
@@ -26,14 +26,19 @@ export interface IdentityWorld {
   readonly signal: AbortSignal;
 }
 
+/** Who asks, for records that want to know (RFC 7208 §7.3). */
+const RECEIVER = "receiver.invalid";
+
 /** SPF, DKIM and DMARC, each on what the one before has found. */
 export async function checkIdentity(identity: Identity, world: IdentityWorld): Promise<CheckResult[]> {
   const { sender, domain, helo, seen, dkim, bulk } = identity;
   const { resolver, signal } = world;
-  const judged = await Promise.all(seen.map(async (address) => ({
-    address,
-    result: await checkSpf({ ip: address, helo, sender, receiver: "receiver.invalid" }, world),
-  })));
+  const judge = (of: string) =>
+    Promise.all(seen.map(async (address) => ({
+      address,
+      result: await checkSpf({ ip: address, helo, sender: of, receiver: RECEIVER }, world),
+    })));
+  const [judged, ofNotices] = await Promise.all([judge(sender), judge("")]);
   const [texts, policies, result] = await Promise.all([
     resolver.query(domain, "TXT", signal),
     resolver.query(`_dmarc.${domain}`, "TXT", signal),
@@ -45,6 +50,7 @@ export async function checkIdentity(identity: Identity, world: IdentityWorld): P
   ]);
   return [
     ...checkSpfRecord({ domain, texts, judged }),
+    ...checkSpfOfHelo(helo, ofNotices),
     ...checkDkim(dkim),
     ...checkDmarc({ domain, texts: policies, result, bulk, spfUnknown: seen.length === 0 }),
   ];

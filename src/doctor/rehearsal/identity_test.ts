@@ -106,6 +106,16 @@ test("SPF of each address, and of none that is known", async () => {
   ]);
 });
 
+test("SPF of the name in HELO counts for notices, where it has a record", async () => {
+  expect(await told({ ...GOOD, "mail.example.com": { TXT: ["v=spf1 -all"] } })).toContain(
+    "problem SPF: notices of failed mail are refused: mail.example.com, the name in HELO, does not let 203.0.113.5 (fail) send" +
+      ' | mail.example.com. TXT "v=spf1 ip4:203.0.113.5 -all"',
+  );
+  expect(await told({ ...GOOD, "mail.example.com": { TXT: ["v=spf1 ip4:203.0.113.5 -all"] } })).toHaveLength(
+    3,
+  );
+});
+
 test("DKIM: off, no key for the domain, a table that fails", async () => {
   const dkim = async (more: Partial<DkimFacts>) => (await told(GOOD, {}, more))[1];
   expect(await dkim({ keys: { is: "off" } })).toBe(

@@ -82,3 +82,22 @@ function accepted(domain: string, { address, result }: SpfFacts["judged"][number
   }
   return ok(NAME, `${address} may send mail of ${domain}${by(mechanism)}`);
 }
+
+/** Notices have no sender, and are judged by the HELO name (RFC 7208 §2.4). No record of its own is nothing against it. */
+export function checkSpfOfHelo(helo: string, judged: SpfFacts["judged"]): CheckResult[] {
+  const refused = judged.filter(({ result: { is } }) =>
+    is === "fail" || is === "softfail" || is === "permerror"
+  );
+  if (refused.length === 0) return [];
+  const whom = refused.map(({ address, result: { is } }) => `${address} (${is})`).join(", ");
+  return [
+    problem(
+      NAME,
+      `notices of failed mail are refused: ${helo}, the name in HELO, does not let ${whom} send`,
+      {
+        fix: "publish a record of that name",
+        record: txtRecord(helo, newSpf(judged.map(({ address }) => address))),
+      },
+    ),
+  ];
+}

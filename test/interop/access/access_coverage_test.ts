@@ -136,6 +136,10 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   // Postfix has none of its own.
   check_spf: "whole/mailauth/spf_test.ts",
   check_spf_access: "whole/mailauth/spf_test.ts",
+  check_dkim: "../src/access/policy_test.ts",
+  check_dkim_access: "../src/access/policy_test.ts",
+  check_dmarc: "../src/access/policy_test.ts",
+  check_dmarc_access: "../src/access/policy_test.ts",
 };
 
 function labels(step: TraceStep): string[] {

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { createPrivateKey } from "node:crypto";
 import fc from "fast-check";
 import { parseKeyRecord } from "./key_record.ts";
 import { generateKey, parseSigningKey, printTxt, publicRecord, type SigningKey } from "./signing_key.ts";
@@ -28,6 +29,10 @@ test("RSA keys are read in both forms of p= (RFC 6376 §3.6.1, RFC 8463 §4.2)",
 });
 
 test("parseSigningKey() reads PKCS #1 and PKCS #8, and says what it does not take", () => {
+  const pkcs8 = generateKey("rsa-sha256");
+  const pkcs1 = String(createPrivateKey(pkcs8).export({ type: "pkcs1", format: "pem" }));
+  expect(pkcs1).toContain("BEGIN RSA PRIVATE KEY");
+  expect(key(pkcs1).publicKey).toBe(key(pkcs8).publicKey);
   expect(parseSigningKey("example.org", "s", "rubbish")).toHaveProperty("fault");
   expect(parseSigningKey("example.org", "s", generateKey("rsa-sha256", 1024)))
     .toEqual({ fault: "RSA key of 1024 bits; at least 2048 are needed" });

@@ -6,6 +6,7 @@ import { checkHonoured } from "./check_honoured.ts";
 import { checkComments } from "./check_comments.ts";
 import { checkUserLists } from "./check_user_lists.ts";
 import { checkNames } from "./check_names.ts";
+import { checkDmarcReports } from "./check_dmarc_reports.ts";
 import { checkNeighbours } from "./check_neighbours.ts";
 import { checkChroot, checkMainLists, checkService } from "./check_services.ts";
 import { narrowed } from "./closings.ts";
@@ -45,6 +46,8 @@ function surroundingsIn(main: Scope, services: readonly ScopedService[]): (setti
   };
 }
 
+const isSmtpd = ({ service }: ScopedService) => service.program === "smtpd";
+
 /** Everything that is wrong or odd, all at once: types, ranges, words, names, and what does not go together. */
 export function checkConfiguration({ light, services, master, users }: Checkable): Diagnostic[] {
   const { scope } = light;
@@ -62,6 +65,7 @@ export function checkConfiguration({ light, services, master, users }: Checkable
     ...checkOldDefaults(scope),
     ...checkGateway(scope),
     ...checkNeighbours(scope),
+    ...checkDmarcReports(scope, services.filter(isSmtpd).map((each) => each.scope)),
     ...checkMainLists(scope, services),
     ...services.flatMap((each) => checkService(master, each, ownLists(each))),
     ...checkChroot(master),

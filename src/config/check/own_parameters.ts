@@ -55,6 +55,10 @@ const OWN: Readonly<Record<string, { readonly schema: z.ZodType; readonly expect
     schema: list(z.email()),
     expected: "mail addresses, or nothing",
   },
+  dmarc_report_from: {
+    schema: z.string().regex(/^[^\s@<>]+@[^\s@<>]+$/),
+    expected: "an address with a domain",
+  },
   dns_servers: {
     schema: list(z.string().refine(isNameServer)),
     expected:

@@ -92,7 +92,7 @@ export class DayReporting {
       sender,
       recipients: [{ address: to, original: to, notify: NOTIFY.never }],
       origin: {},
-      kind: "mail",
+      kind: "notify",
       prepend: [internalReceived(settings, id, arrival)],
       completeHeaders: true,
     });

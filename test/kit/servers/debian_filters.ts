@@ -1,6 +1,6 @@
 // Milters of Debian's packages, each with a configuration of the test's, on loopback; they need root.
 import { type ChildProcess, spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../server.ts";
@@ -13,8 +13,12 @@ import { spawnTied } from "./tied_child.ts";
 export interface DebianFilters {
   /** For what else a test keeps; goes at the end. */
   readonly directory: string;
-  /** OpenDKIM that signs mail from example.org. */
-  signer(): Promise<string>;
+  /** OpenDKIM that signs mail from example.org, header and body as `canonicalization` says (relaxed/simple). */
+  signer(canonicalization?: string): Promise<string>;
+  /** rspamd that signs mail from example.org with the same key, relaxed/relaxed. */
+  rspamdSigner(): Promise<string>;
+  /** What is published of that key. */
+  published(): { readonly name: string; readonly record: string };
   /** OpenDKIM that knows example.org's key, or those of `known`, and writes Authentication-Results as mail.example.com. */
   verifier(known?: Readonly<Record<string, string>>): Promise<string>;
   /** OpenDMARC that believes mail.example.com's Authentication-Results and asks the name server at this address (port 53). */
@@ -55,12 +59,15 @@ export function debianFilters(): DebianFilters {
   const keyOfExample = () => key ??= makeKey(directory);
   return {
     directory,
-    signer() {
+    published: () => ({ name: KEY_NAME, record: keyOfExample().record }),
+    rspamdSigner: () => rspamdSigner(launcher, keyOfExample().secret),
+    signer(canonicalization) {
       const { secret } = keyOfExample();
       return opendkim(
         launcher,
         "s",
         `Domain example.org\nSelector sel\nKeyFile ${secret}\nInternalHosts 127.0.0.1\n`,
+        canonicalization,
       );
     },
     verifier(known) {
@@ -88,15 +95,19 @@ interface Key {
   readonly secret: string;
   /** The public half, as TestPublicKeys has it. */
   readonly known: string;
+  readonly record: string;
 }
+
+const KEY_NAME = "sel._domainkey.example.org";
 
 function makeKey(directory: string): Key {
   const [secret, known] = [join(directory, "key.pem"), join(directory, "public")];
   spawnSync("openssl", ["genrsa", "-out", secret, "2048"]);
   const { stdout } = spawnSync("openssl", ["rsa", "-in", secret, "-pubout", "-outform", "DER"]);
-  writeFileSync(known, `sel._domainkey.example.org v=DKIM1; k=rsa; p=${stdout.toString("base64")}\n`);
+  const record = `v=DKIM1; k=rsa; p=${stdout.toString("base64")}`;
+  writeFileSync(known, `${KEY_NAME} ${record}\n`);
   chmodSync(secret, 0o600);
-  return { secret, known };
+  return { secret, known, record };
 }
 
 async function listening(port: number): Promise<string> {
@@ -104,11 +115,17 @@ async function listening(port: number): Promise<string> {
   return `inet:127.0.0.1:${port}`;
 }
 
-async function opendkim(launcher: Launcher, mode: "s" | "v", lines: string): Promise<string> {
+async function opendkim(
+  launcher: Launcher,
+  mode: "s" | "v",
+  lines: string,
+  canonicalization = "relaxed/simple",
+): Promise<string> {
   const port = await freePort();
+  const common = `RequireSafeKeys no\nMode ${mode}\nSocket inet:${port}@127.0.0.1\nSyslog no\nUserID root\n`;
   const file = launcher.write(
-    `dkim-${mode}.conf`,
-    `RequireSafeKeys no\nMode ${mode}\nSocket inet:${port}@127.0.0.1\nSyslog no\nUserID root\nCanonicalization relaxed/simple\n${lines}`,
+    `dkim-${mode}-${port}.conf`,
+    `${common}Canonicalization ${canonicalization}\n${lines}`,
   );
   launcher.start("/usr/sbin/opendkim", "-f", "-x", file);
   return await listening(port);
@@ -145,6 +162,39 @@ worker "rspamd_proxy" {
   milter = yes;
   count = 1;
   upstream "local" { default = yes; self_scan = yes; }
+}
+`,
+  );
+  return await startRspamd(launcher, file, port);
+}
+
+async function rspamdSigner(launcher: Launcher, secret: string): Promise<string> {
+  const port = await freePort();
+  const { directory } = launcher;
+  // It runs as somebody else for a moment.
+  const key = launcher.write("rspamd-key.pem", readFileSync(secret, "latin1"));
+  const file = launcher.write(
+    "signer.conf",
+    `.include "/etc/rspamd/common.conf"
+options { filters = "dkim"; pidfile = "${directory}/signer.pid"; dns { nameserver = ["127.0.0.1:1"]; timeout = 0.1s; retransmits = 1; } }
+logging { type = "console"; level = "error"; }
+worker "normal" { enabled = false; }
+worker "controller" { enabled = false; }
+worker "rspamd_proxy" {
+  bind_socket = "127.0.0.1:${port}";
+  milter = yes;
+  count = 1;
+  upstream "local" { default = yes; self_scan = yes; }
+}
+dkim_signing {
+  enabled = true;
+  sign_local = true;
+  sign_authenticated = true;
+  use_esld = false;
+  allow_hdrfrom_mismatch = true;
+  allow_username_mismatch = true;
+  check_pubkey = false;
+  domain { example.org { selectors [ { path = "${key}"; selector = "sel"; } ] } }
 }
 `,
   );

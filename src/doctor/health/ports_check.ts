@@ -49,7 +49,7 @@ export function checkPorts({ running, ports }: PortsFacts): CheckResult[] {
   if (good.length === 0) return [service, ...bad];
   return [
     service,
-    ok("ports", `${good.join(", ")} ${running ? "answers" : "can be bound"}`),
+    ok("ports", `${good.join(", ")} ${running ? good.length > 1 ? "answer" : "answers" : "can be bound"}`),
     ...bad,
   ];
 }

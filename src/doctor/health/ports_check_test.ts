@@ -30,7 +30,7 @@ test("a service that runs and greets is right, on IPv6 and without a greeting to
       state: { is: "answers", greeting: "" },
     }),
   )
-    .toEqual(["ok service: runs", "ok ports: 0.0.0.0:25, [::]:25 answers"]);
+    .toEqual(["ok service: runs", "ok ports: 0.0.0.0:25, [::]:25 answer"]);
 });
 
 test("a service that is down is a warning, and its ports are tried", () => {

@@ -45,7 +45,7 @@ export function checkDkim({ domain, keys, hasFilters }: DkimFacts): CheckResult[
         }),
       ];
     case "keys":
-      return keys.reports.flatMap((report) => ofKey(report));
+      return [...keys.reports.flatMap((report) => ofKey(report)), ...ofKinds(keys.reports, domain)];
   }
 }
 
@@ -57,4 +57,13 @@ function ofKey({ name, algorithm, bits, record, published, problems }: KeyReport
       ? problem(NAME, text, { fix: "publish the record", record: txtRecord(name, record) })
       : (grave ? problem : warning)(NAME, text, { fix })
   );
+}
+
+/** Who does not know Ed25519 takes such mail for unsigned (RFC 8463 §5). */
+function ofKinds(reports: readonly KeyReport[], domain: string): CheckResult[] {
+  const good = reports.filter(({ published }) => published === "published");
+  if (good.length === 0 || good.some(({ algorithm }) => algorithm === "rsa-sha256")) return [];
+  return [warning(NAME, "mail is signed with Ed25519 alone, which large receivers do not check", {
+    fix: `an RSA key beside it: mta dkim genkey ${domain}`,
+  })];
 }

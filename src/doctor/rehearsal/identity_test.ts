@@ -143,6 +143,17 @@ test("DKIM: a key that nobody finds has its record; one that is weak is told of"
   expect((await told(GOOD, {}, { keys: weak }))[1]).toBe("warning DKIM: 1024 bits");
 });
 
+test("DKIM: Ed25519 alone is a warning, beside RSA it is right", async () => {
+  const ed: Partial<KeyReport> = { algorithm: "ed25519-sha256", bits: 256, name: "e._domainkey.example.com" };
+  expect((await told(GOOD, {}, { keys: keys(ed) })).slice(1, 3)).toEqual([
+    "ok DKIM: e._domainkey.example.com has the key that signs (ed25519-sha256, 256 bits)",
+    "warning DKIM: mail is signed with Ed25519 alone, which large receivers do not check",
+  ]);
+  expect((await told(GOOD, {}, { keys: keys(ed, {}) })).filter((line) => line.startsWith("warning"))).toEqual(
+    [],
+  );
+});
+
 test("DMARC: none, two, one that nobody can follow", async () => {
   const dmarc = async (zone: Zone, more: Partial<Identity> = {}) =>
     (await told({ ...GOOD, ...zone }, more)).at(-1)!;

@@ -21,6 +21,8 @@ export interface KeyReports {
   readonly problems: readonly string[];
   /** Domains that were asked for and have no key. */
   readonly without: readonly string[];
+  /** What mail of ours goes without a signature, and need not. */
+  readonly notes: readonly string[];
 }
 
 /** Whether mail of a domain may be signed with a key. */
@@ -50,5 +52,18 @@ export async function reportKeys(
     problems,
     // Not each of our own names has to write mail.
     without: isAll ? [] : without,
+    notes: isAll && entries.length > 0 && without.includes(asciiDomain(myhostname).toLowerCase())
+      ? [
+        `notices come from MAILER-DAEMON@${myhostname}, which has no key: they are not signed; ${
+          noticeEntry(entries, myhostname)
+        }`,
+      ]
+      : [],
   };
+}
+
+/** What would sign them: often the key of the parent domain is there. */
+function noticeEntry(entries: readonly KeyEntry[], myhostname: string): string {
+  const parent = entries.find(({ domain }) => myhostname.endsWith(`.${domain}`));
+  return `add an entry for ${parent === undefined ? myhostname : `.${parent.domain}`} to dkim_signing_keys`;
 }

@@ -134,3 +134,11 @@ test("tables that list nothing are asked for our own domains, or those that are 
   expect((await report(table, ["good.example"])).keys.map(({ domain }) => domain)).toEqual(["good.example"]);
   expect((await report(table, ["x.example"])).without).toEqual(["x.example"]);
 });
+
+test("notices that nobody would sign are told, and which entry would", async () => {
+  expect((await report("inline:{own.example=s:/key}")).notes).toEqual([
+    "notices come from MAILER-DAEMON@mail.own.example, which has no key: they are not signed; " +
+    "add an entry for .own.example to dkim_signing_keys",
+  ]);
+  expect((await report("inline:{own.example=s:/key, .own.example=s:/key}")).notes).toEqual([]);
+});

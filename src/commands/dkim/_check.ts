@@ -12,9 +12,10 @@ export function statusOf({ keys, problems, without }: KeyReports): number {
 /** Tells it. */
 export function printFindings(findings: KeyReports, json: boolean): void {
   if (json) return writeOut(`${JSON.stringify({ ok: statusOf(findings) === 0, ...findings })}\n`);
-  const { keys, problems, without } = findings;
+  const { keys, problems, without, notes } = findings;
   writeOut(keys.map(linesOf).join(""));
   for (const text of problems) writeOut(`wrong: ${text}\n`);
+  for (const text of notes) writeOut(`note: ${text}\n`);
   for (const domain of without) writeOut(`no key: mail from ${domain} is not signed\n`);
   if (keys.length === 0 && problems.length === 0 && without.length === 0) writeOut("there are no keys\n");
 }

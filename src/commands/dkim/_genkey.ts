@@ -19,12 +19,13 @@ interface GenkeyWorld {
   readonly now: number;
   /** dkim_signing_keys has something already. */
   readonly hasTable: boolean;
+  readonly myhostname: string;
 }
 
 /** Makes a key, and tells what is to be done with it; a text says why there is none. */
 export function genkey(
   request: Extract<DkimRequest, { readonly action: "genkey" }>,
-  { directory, now, hasTable }: GenkeyWorld,
+  { directory, now, hasTable, myhostname }: GenkeyWorld,
 ): string | undefined {
   const { domain, algorithm, bits, json } = request;
   const selector = request.selector ?? monthly(now, algorithm === "ed25519-sha256");
@@ -39,7 +40,7 @@ export function genkey(
     return `${file}: ${systemErrorText(error)}`;
   }
   if (json) writeOut(`${JSON.stringify({ file, ...recordOf(key) })}\n`);
-  else writeOut(advice(key, file, hasTable));
+  else writeOut(advice(key, file, { hasTable, isHosts: myhostname.endsWith(`.${domain}`) }));
   return undefined;
 }
 
@@ -59,13 +60,20 @@ export function zoneLine(key: SigningKey): string {
   return `${keyRecordName(key)}. IN TXT ${printTxt(publicRecord(key))}\n`;
 }
 
-function advice(key: SigningKey, file: string, hasTable: boolean): string {
+/** `isHosts`: our notices come from a host of the domain. */
+function advice(
+  key: SigningKey,
+  file: string,
+  { hasTable, isHosts }: { readonly hasTable: boolean; readonly isHosts: boolean },
+): string {
   const { domain, selector, algorithm, bits } = key;
   const kind = algorithm === "rsa-sha256" ? `RSA, ${bits} bits` : "Ed25519";
-  const entry = `${domain} ${selector}:${file}`;
+  const names = isHosts ? [domain, `.${domain}`] : [domain];
+  const entries = names.map((name) => `${name} ${selector}:${file}\n`).join("");
+  const inline = names.map((name) => `{ ${name} = ${selector}:${file} }`).join("\n  ");
   const where = hasTable
-    ? `add to the table of dkim_signing_keys (keys of one domain in one entry, with a comma):\n\n${entry}\n`
-    : `write into main.cf:\n\ndkim_signing_keys = inline:{ { ${domain} = ${selector}:${file} } }\n`;
+    ? `add to the table of dkim_signing_keys (keys of one domain in one entry, with a comma):\n\n${entries}`
+    : `write into main.cf:\n\ndkim_signing_keys = inline:{\n  ${inline} }\n`;
   return `A key for ${domain} (${kind}) is in ${file}\n\n` +
     `1. Publish:\n\n${zoneLine(key)}\n` +
     `2. When it can be seen, ${where}\n` +

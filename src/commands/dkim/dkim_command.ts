@@ -41,9 +41,9 @@ function carryOut(
 ): number | Promise<number> {
   switch (request.action) {
     case "genkey": {
-      const hasTable = splitList(configuration.settings.dkim_signing_keys).length > 0;
-      const { directory } = configuration;
-      const why = genkey(request, { directory, now: Date.now(), hasTable });
+      const { directory, settings: { dkim_signing_keys: tables, myhostname } } = configuration;
+      const hasTable = splitList(tables).length > 0;
+      const why = genkey(request, { directory, now: Date.now(), hasTable, myhostname });
       return why === undefined ? 0 : fail(why, 1);
     }
     case "record":

@@ -48,9 +48,10 @@ export async function checkSigningKeys(
   const file = `${directory}/main.cf`;
   const parameter = "dkim_signing_keys";
   const world = { resolver, openTables, read: (path: string) => files.read(path), isOpenToAll };
-  const { keys, problems } = await reportKeys(settings, world);
+  const { keys, problems, notes } = await reportKeys(settings, world);
   const found = [
     ...problems,
+    ...notes,
     ...keys.flatMap((key) => key.problems.map(({ text, fix }) => `${text}; ${fix}`)),
   ];
   return found.map((consequence): Finding => ({

@@ -11,13 +11,13 @@ export async function warnOfSigningKeys(
 ): Promise<void> {
   if (index > 0 || splitList(settings.dkim_signing_keys).length === 0) return;
   const log = logFor(settings);
-  const { keys, problems } = await reportKeys(settings, {
+  const { keys, problems, notes } = await reportKeys(settings, {
     resolver,
     openTables,
     read: (path) => tlsFiles.read(path),
     isOpenToAll,
   });
-  for (const text of problems) log.note("cleanup", "warning", text);
+  for (const text of [...problems, ...notes]) log.note("cleanup", "warning", text);
   for (const { text, fix } of keys.flatMap((key) => key.problems)) {
     log.note("cleanup", "warning", `${text}; ${fix}`);
   }

@@ -30,6 +30,7 @@ export class CountStore {
   readonly #db: Database;
   readonly #add: Statement<unknown, SQLQueryBindings[]>;
   readonly #put: Statement<unknown, SQLQueryBindings[]>;
+  readonly #grow: Statement<unknown, SQLQueryBindings[]>;
 
   /** Opens the file, and makes it (for this user only) when there is none. */
   constructor(path: string, limits: CountLimits) {
@@ -41,8 +42,13 @@ export class CountStore {
       db = this.#db = new Database(path, { create: true, readwrite: true, strict: true });
       if (isNew) chmodSync(path, 0o600);
       for (const statement of SET_UP) db.run(statement);
+      // What a process of an earlier release has added is in no size.
+      db.transaction(() => SIZES.forEach((statement) => this.#db.run(statement))).immediate();
       this.#add = db.query("UPDATE counts SET n = n + ?3 WHERE grp = ?1 AND key = ?2");
       this.#put = db.query("INSERT INTO counts VALUES (?1, ?2, ?3)");
+      this.#grow = db.query(
+        "INSERT INTO sizes VALUES (?1, 1) ON CONFLICT (grp) DO UPDATE SET keys = keys + 1",
+      );
     } catch (error) {
       db?.close();
       throw this.#fault(error);
@@ -70,6 +76,7 @@ export class CountStore {
       if (keys >= this.#limits.keys) room = 0;
       if (room > 0) {
         this.#put.run(group, key, count);
+        this.#grow.run(group);
         keys++;
       } else lost += count;
       rooms.set(group, room > 0 ? room - 1 : 0);
@@ -118,6 +125,7 @@ export class CountStore {
     this.#guarded(() =>
       this.#db.transaction(() => {
         this.#db.query("DELETE FROM counts WHERE grp = ?1").run(group);
+        this.#db.query("DELETE FROM sizes WHERE grp = ?1").run(group);
         this.#db.query("DELETE FROM claims WHERE grp = ?1").run(group);
       }).immediate()
     );
@@ -146,12 +154,19 @@ const SET_UP = [
   "PRAGMA synchronous = NORMAL",
   "PRAGMA journal_size_limit = 4194304",
   "CREATE TABLE IF NOT EXISTS counts (grp TEXT, key TEXT, n INTEGER NOT NULL, PRIMARY KEY (grp, key)) WITHOUT ROWID",
+  // How many keys a group has: to count them each time would be to read everything.
+  "CREATE TABLE IF NOT EXISTS sizes (grp TEXT PRIMARY KEY, keys INTEGER NOT NULL) WITHOUT ROWID",
   "CREATE TABLE IF NOT EXISTS claims (grp TEXT PRIMARY KEY, until INTEGER NOT NULL, note TEXT NOT NULL) WITHOUT ROWID",
 ];
 
-const KEYS_OF_GROUP = "SELECT count(*) AS n FROM counts WHERE grp = ?1";
-const ALL_KEYS = "SELECT count(*) AS n FROM counts";
-const ALL_GROUPS = "SELECT count(DISTINCT grp) AS n FROM counts";
-const GROUPS_BEFORE = `SELECT DISTINCT grp FROM counts
+const SIZES = [
+  "DELETE FROM sizes",
+  "INSERT INTO sizes SELECT grp, count(*) FROM counts GROUP BY grp",
+];
+
+const KEYS_OF_GROUP = "SELECT total(keys) AS n FROM sizes WHERE grp = ?1";
+const ALL_KEYS = "SELECT total(keys) AS n FROM sizes";
+const ALL_GROUPS = "SELECT count(*) AS n FROM sizes";
+const GROUPS_BEFORE = `SELECT grp FROM sizes
   WHERE grp < ?1 AND grp NOT IN (SELECT grp FROM claims WHERE until > ?2) ORDER BY grp LIMIT ?3`;
 const COUNTS = "SELECT key, n AS count FROM counts WHERE grp = ?1";

@@ -36,7 +36,7 @@ export function limitsOf(day: string): { readonly begin: number; readonly end: n
 /** Counts by day and domain, for as long as it takes to write it down. Counting never fails and waits for nothing. */
 export class DayCounts {
   readonly #now: () => number;
-  #waiting = new Map<string, Count>();
+  readonly #waiting = new Map<string, Count>();
   #lost = 0;
 
   constructor(now: () => number) {
@@ -52,12 +52,29 @@ export class DayCounts {
     this.#waiting.set(id, { group, key, count });
   }
 
-  /** Writes down what has been counted; answers how much found no room since the last time. When the store throws, all is kept. */
-  flush(store: CountStore): number {
-    if (this.#waiting.size > 0) this.#lost += store.add([...this.#waiting.values()]);
-    this.#waiting = new Map();
+  /** Different things that are not written down yet. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Writes down what has been counted, at most so many different things; answers how much found no room since the last time. When the
+   * store throws, all is kept.
+   */
+  flush(store: CountStore, most = Infinity): number {
+    const first = [...take(this.#waiting, most)];
+    if (first.length > 0) this.#lost += store.add(first.map(([, count]) => count));
+    for (const [id] of first) this.#waiting.delete(id);
     const lost = this.#lost;
     this.#lost = 0;
     return lost;
+  }
+}
+
+function* take<T>(items: Iterable<T>, most: number): Generator<T> {
+  let left = most;
+  for (const item of items) {
+    if (left-- <= 0) return;
+    yield item;
   }
 }

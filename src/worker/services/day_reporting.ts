@@ -28,6 +28,11 @@ const ROUND = 5000;
 /** Domains times days, different things counted of one of them, and of all, that are kept. */
 const LIMITS = { groups: 20_000, keysOfGroup: 200, keys: 100_000 };
 
+/** Different things that are written down in one transaction: some milliseconds. */
+const PIECE = 100;
+
+const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
+
 /** What daily reports are made of. */
 export interface DayReportingParts {
   readonly context: AssemblyContext;
@@ -54,6 +59,7 @@ export class DayReporting {
   readonly #stop: () => void;
   #store: CountStore | undefined;
   #sending = false;
+  #flushing = false;
   #isOver = false;
   readonly #lately = new ToldLately(() => performance.now());
 
@@ -61,7 +67,7 @@ export class DayReporting {
     this.#parts = parts;
     this.#kind = kind;
     this.#stop = every(ROUND, () => {
-      this.#flush();
+      void this.#flushInPieces();
       if (parts.context.index === 0) void this.#send();
     });
   }
@@ -106,11 +112,21 @@ export class DayReporting {
     logFor(settings).note(this.#kind.program, level, text);
   }
 
-  #flush(): void {
-    this.#using((store) => {
-      const lost = this.#counts.flush(store);
-      if (lost > 0) this.note("warning", `${this.#kind.kind}s: no room for ${lost} outcomes`);
-    });
+  /** Others get their turn between the pieces. */
+  async #flushInPieces(): Promise<void> {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    while (this.#flush(PIECE) && this.#counts.waiting > 0 && !this.#isOver) await pause();
+    this.#flushing = false;
+  }
+
+  /** Whether the file could be written. */
+  #flush(most?: number): boolean {
+    const lost = this.#using((store) => this.#counts.flush(store, most));
+    if (lost !== undefined && lost > 0) {
+      this.note("warning", `${this.#kind.kind}s: no room for ${lost} outcomes`);
+    }
+    return lost !== undefined;
   }
 
   async #send(): Promise<void> {

@@ -6,6 +6,9 @@ const WIDTH = 79;
 /** So many findings of one check are printed that are not all right; the rest is counted. */
 const MOST = 6;
 
+/** What is printed of one finding. */
+const LONGEST = 600;
+
 const WORDS: Readonly<Record<ResultSeverity, string>> = { ok: "ok", warning: "WARNING", problem: "PROBLEM" };
 
 /** The results for a person, one below the other, and what they come to. */
@@ -37,12 +40,17 @@ function linesOf({ severity, check, found, fix, record }: CheckResult, column: n
   const margin = " ".repeat(indent);
   const head = `${WORDS[severity].padEnd(8)} ${check.padEnd(column)} `;
   return [
-    ...wrapLine(head + printable(found), WIDTH, indent),
+    ...wrapLine(head + clipped(printable(found)), WIDTH, indent),
     ...(fix === undefined ? [] : wrapLine(`${margin}fix: ${printable(fix)}`, WIDTH, indent)),
     ...(record === undefined
       ? []
       : [`${margin}publish:`, ...record.split("\n").map((line) => `  ${printable(line)}`)]),
   ];
+}
+
+/** Servers may say a lot. */
+function clipped(text: string): string {
+  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST)}... (--json has all)`;
 }
 
 /** `9 ok, 1 warning, no problem`. */

@@ -40,6 +40,12 @@ test("many findings of one check are counted, so that the rest can be seen", () 
   expect(text).toEndWith("0 ok, 30 warnings, no problem\n");
 });
 
+test("a long finding is cut, and JSON has it whole", () => {
+  const long = [problem("relayhost", "word ".repeat(2000))];
+  expect(printResults(long).length).toBeLessThan(900);
+  expect(resultsJson(long).length).toBeGreaterThan(10_000);
+});
+
 test("what a server says does not reach the terminal as it is", () => {
   expect(printResults([ok("relayhost", "says \x1b[2J\r\nhi")])).toStartWith(
     "ok       relayhost says ?[2J??hi\n",

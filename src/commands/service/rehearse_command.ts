@@ -36,8 +36,13 @@ export async function rehearse(context: CommandContext): Promise<number> {
     writeOut(request.json ? resultsJson(results) : printResults(results));
     return STATUS_OF[worstOf(results)];
   } catch (error) {
-    if (!(error instanceof RequestFault)) throw error;
-    writeErr(`mta rehearse: fatal: ${error.message} ("mta rehearse --help" says more)\n`);
-    return USAGE;
+    if (error instanceof RequestFault) {
+      writeErr(`mta rehearse: fatal: ${error.message} ("mta rehearse --help" says more)\n`);
+      return USAGE;
+    }
+    // A table that cannot be opened or asked.
+    if (!(error instanceof Error)) throw error;
+    writeErr(`mta rehearse: fatal: ${error.message}\n`);
+    return CONFIGURATION;
   }
 }

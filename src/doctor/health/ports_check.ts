@@ -65,7 +65,9 @@ function judge(port: Port, state: PortState): CheckResult | undefined {
       return /^2/.test(state.greeting) || port.greets === "never"
         ? undefined
         : problem("ports", `${name} turns clients away: ${state.greeting}`, {
-          fix: "`mta check` says why it is closed",
+          fix: /\b4\.3\.[0-9]+ /.test(state.greeting)
+            ? "`mta check` says why it is closed"
+            : "`mta explain --client ADDRESS` says which restriction does so to this machine",
         });
     case "fails":
       return state.refused && port.optional

@@ -78,6 +78,14 @@ const failures: readonly (readonly [string, Partial<Port>, PortState, string])[]
   ],
 ];
 
+test("a restriction that turns this machine away is not a port that is closed", () => {
+  const state = {
+    is: "answers",
+    greeting: "554 5.7.1 <localhost[127.0.0.1]>: Client host rejected",
+  } as const;
+  expect(told(true, { state })[1]).toEndWith("says which restriction does so to this machine");
+});
+
 test.each(failures)("%s is named, with what to do", (_, port, state, expected) => {
   const lines = told(state.is !== "not free", { ...port, state });
   expect(lines[1]).toContain(expected);

@@ -6,6 +6,7 @@ import type { SpfResult } from "../../mailauth/spf/spf_result.ts";
 import type { CheckResult } from "../check_result.ts";
 import { checkDkim, type DkimFacts } from "./dkim_check.ts";
 import { checkDmarc } from "./dmarc_check.ts";
+import { checkDestinations } from "./report_destinations.ts";
 import { checkSpfOfHelo, checkSpfRecord } from "./spf_check.ts";
 
 /** Who we say that we are, and what is known of it. */
@@ -53,6 +54,7 @@ export async function checkIdentity(identity: Identity, world: IdentityWorld): P
     ...checkSpfOfHelo(helo, ofNotices),
     ...checkDkim(dkim),
     ...checkDmarc({ domain, texts: policies, result, bulk, spfUnknown: seen.length === 0 }),
+    ...await checkDestinations(result, resolver, signal),
   ];
 }
 

@@ -181,6 +181,18 @@ test("DMARC: mail that neither SPF nor a signature speaks for", async () => {
   );
 });
 
+test("DMARC: a place for reports that is not the domain's has to say that it takes them", async () => {
+  const place = "example.com._report._dmarc.reports.example";
+  const zone: Zone = {
+    ...GOOD,
+    "_dmarc.example.com": { TXT: ["v=DMARC1; p=reject; rua=mailto:d@reports.example, mailto:d@example.com"] },
+  };
+  expect((await told(zone)).at(-1)).toBe(
+    `warning DMARC: nobody sends reports to d@reports.example: ${place} does not say that reports are welcome | ${place}. TXT "v=DMARC1;"`,
+  );
+  expect((await told({ ...zone, [place]: { TXT: ["v=DMARC1;"] } })).at(-1)).toStartWith("ok DMARC");
+});
+
 test("a subdomain passes by its parent's policy and key", async () => {
   const zone = { ...GOOD, "news.example.com": { TXT: [SPF] } };
   expect((await told(zone, { sender: "a@news.example.com", domain: "news.example.com" })).at(-1))

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { tmpdir } from "node:os";
+import fc from "fast-check";
 import { fileSystemOf, mountOf } from "./file_system.ts";
 
 const TABLE = `22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -20,6 +21,17 @@ test.each([
 
 test("mountOf() knows nothing of a table that is none", () => {
   expect(mountOf("nonsense\n\n - x\n", "/")).toBeUndefined();
+});
+
+test("mountOf() takes any table, and finds nothing that does not hold the path", () => {
+  const line = fc.tuple(fc.stringMatching(/^\/[a-z\\0-7]{0,8}$/), fc.string()).map(([where, rest]) =>
+    `1 2 0:3 / ${where} rw - ext4 ${rest}`
+  );
+  fc.assert(fc.property(fc.array(fc.oneof(line, fc.string({ unit: "binary" }))), (lines) => {
+    const found = mountOf(lines.join("\n"), "/a/b");
+    const { mountedOn = "/" } = found ?? {};
+    expect(mountedOn === "/" || mountedOn === "/a" || mountedOn === "/a/b").toBe(true);
+  }));
 });
 
 test("fileSystemOf() tells kind and free space of a folder, and throws where there is none", () => {

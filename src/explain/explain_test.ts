@@ -53,6 +53,18 @@ test("milters are named as what is not asked", async () => {
   expect(free.assumptions.join()).not.toContain("milters");
 });
 
+test("checks of content are named as what is not known", async () => {
+  const { explain } = kit(
+    "mail_authentication = yes\nsmtpd_end_of_data_restrictions = check_dmarc_access inline:{none=HOLD}, check_dmarc\n",
+  );
+  const { assumptions, outcome } = await explain({ recipients: ["bob@example.com"] });
+  expect(assumptions).toContain(
+    "the content is not known: check_dmarc_access and check_dmarc are assumed to have nothing against it " +
+      "(mail_authentication = yes)",
+  );
+  expect(outcome).toBe("permit");
+});
+
 describe("what a restriction asks is shown", () => {
   test("an access table's keys, in order, up to the one that matches, with its line", async () => {
     const { explain } = kit(

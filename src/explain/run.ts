@@ -11,7 +11,7 @@ import { PolicyTranscript } from "./watch/policy_transcript.ts";
 import { createPlaces } from "./edit/places.ts";
 import { Recorder } from "./watch/recorder.ts";
 import { play, type Played } from "./play.ts";
-import { assumedOfMilters } from "./unasked_milters.ts";
+import { assumedOfContent } from "./unasked.ts";
 import { serviceOf } from "./service_of.ts";
 import type { ExplainOptions, SessionDescription } from "./session_description.ts";
 import type { SourceFiles } from "./source_files.ts";
@@ -62,7 +62,7 @@ export async function run(
     return {
       ...played,
       relayFindings: sessionParts.relayFindings,
-      assumptions: [...recorder.assumptions, ...assumedOfMilters(service)],
+      assumptions: [...recorder.assumptions, ...assumedOfContent(service)],
       warnings,
     };
   } finally {

@@ -8,6 +8,7 @@ import { checkUserLists } from "./check_user_lists.ts";
 import { checkNames } from "./check_names.ts";
 import { checkDmarcReports } from "./check_dmarc_reports.ts";
 import { checkNeighbours } from "./check_neighbours.ts";
+import { checkMailAuthentication } from "./check_mail_authentication.ts";
 import { checkChroot, checkMainLists, checkService } from "./check_services.ts";
 import { narrowed } from "./closings.ts";
 import type { SystemUsers } from "./check_users.ts";
@@ -65,6 +66,7 @@ export function checkConfiguration({ light, services, master, users }: Checkable
     ...checkOldDefaults(scope),
     ...checkGateway(scope),
     ...checkNeighbours(scope),
+    ...checkMailAuthentication(scope, services.filter(isSmtpd).map((each) => each.scope)),
     ...checkDmarcReports(scope, services.filter(isSmtpd).map((each) => each.scope)),
     ...checkMainLists(scope, services),
     ...services.flatMap((each) => checkService(master, each, ownLists(each))),

@@ -4,7 +4,12 @@ import type { Diagnostic } from "../syntax/diagnostic.ts";
 import { splitListChecked } from "../syntax/list.ts";
 import { nearest } from "../../base/nearest.ts";
 import { relayFlaw } from "./relay_guard.ts";
-import { RESTRICTION_LISTS, RESTRICTION_NAMES, WITH_ARGUMENT } from "../parameters/restriction_names.ts";
+import {
+  CONTENT_WORDS,
+  RESTRICTION_LISTS,
+  RESTRICTION_NAMES,
+  WITH_ARGUMENT,
+} from "../parameters/restriction_names.ts";
 import { ROWS, type Scope } from "../scope.ts";
 import { textOf } from "./check_main.ts";
 
@@ -52,10 +57,26 @@ export function checkRestrictionLists(scope: Scope): Diagnostic[] {
   const known = new Set([...RESTRICTION_NAMES, ...classes]);
   return [
     ...missing,
+    ...earlyContentWords(scope),
     ...[...RESTRICTION_LISTS, "dkim_signing_clients", "mail_authentication_exempt", ...classes].flatMap((
       name,
     ) => checkWords(scope, name, known)),
   ];
+}
+
+/** Restrictions on content that stand where there is none yet. */
+function earlyContentWords(scope: Scope): Diagnostic[] {
+  const early = RESTRICTION_LISTS.filter((name) => name !== "smtpd_end_of_data_restrictions");
+  return early.flatMap((name) =>
+    itemsOf(scope, name).filter((item) => CONTENT_WORDS.has(item.toLowerCase())).map((word) =>
+      scope.complaint(
+        name,
+        word,
+        `${word} judges content, and there is none yet`,
+        "smtpd_end_of_data_restrictions",
+      )
+    )
+  );
 }
 
 function checkWords(scope: Scope, name: string, known: ReadonlySet<string>): Diagnostic[] {

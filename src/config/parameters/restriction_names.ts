@@ -10,6 +10,14 @@ export const RESTRICTION_LISTS = [
   "smtpd_etrn_restrictions",
 ] as const;
 
+/** Restrictions that judge content: only the list at its end has any. */
+export const CONTENT_WORDS: ReadonlySet<string> = new Set([
+  "check_dkim",
+  "check_dkim_access",
+  "check_dmarc",
+  "check_dmarc_access",
+]);
+
 /** Restrictions that are followed by an argument. */
 export const WITH_ARGUMENT: ReadonlySet<string> = new Set([
   "check_ccert_access",

@@ -1,0 +1,101 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { keyZone, signed, testKey } from "../../test/kit/foreign_mail.ts";
+import { fakeClock, settle } from "../../test/kit/memory/fake_clock.ts";
+import { type TextZone, textZone } from "../../test/kit/memory/text_zone.ts";
+import type { DnsAnswer } from "../dns/answer.ts";
+import { MessageCheck } from "./message_check.ts";
+import type { SpfResult } from "./spf/spf_result.ts";
+
+const NONE: SpfResult = { is: "none", identity: "mailfrom", domain: "elsewhere.example" };
+const KEY = testKey("bank.example");
+const ZONE: TextZone = {
+  ...Object.fromEntries(Object.entries(keyZone(KEY)).map(([name, { TXT }]) => [name, TXT])),
+  "_dmarc.bank.example": ["v=DMARC1; p=reject"],
+};
+
+async function checked(mail: string, pieces: readonly number[] = []) {
+  const check = new MessageCheck(() => Promise.resolve(NONE), {
+    resolver: textZone(ZONE).resolver,
+    clock: fakeClock(Date.now()),
+  });
+  const bytes = Buffer.from(mail, "latin1");
+  const at = [0, ...pieces.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+  for (const [i, end] of at.slice(1).entries()) check.push(bytes.subarray(at[i], end));
+  return await check.end();
+}
+
+const MAIL = "From: ann@bank.example\r\nSubject: x\r\n\r\ntext\r\n";
+
+test("a signed message passes, in whatever pieces it comes", async () => {
+  const mail = await signed(MAIL, KEY);
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat(2000), { maxLength: 8 }), async (cuts) => {
+      const { dkim, dmarc } = await checked(mail, cuts);
+      expect(dkim.map(({ is }) => is)).toEqual(["pass"]);
+      expect(dmarc).toMatchObject({ is: "pass", dkimAligned: true, spfAligned: false });
+    }),
+    { numRuns: 30 },
+  );
+  const { dmarc } = await checked(mail.replace("text", "test"));
+  expect(dmarc).toMatchObject({ is: "fail", policy: "reject" });
+});
+
+test("a header that is too long to be looked at hides no author", async () => {
+  const long = `From: x@elsewhere.example\r\n${
+    "X: y\r\n".repeat(60_000)
+  }From: ceo@bank.example\r\n\r\ntext\r\n`;
+  expect((await checked(long)).dmarc).toMatchObject({ is: "permerror", author: "many" });
+});
+
+test("what DNS does not say within 20 seconds of the end is temperror", async () => {
+  const clock = fakeClock(Date.now());
+  const trouble = { is: "trouble", why: "aborted", retry: true } as const;
+  const never = (_name: string, _type: string, signal?: AbortSignal) =>
+    new Promise<DnsAnswer<never>>((resolve) => {
+      if (signal?.aborted === true) return resolve(trouble);
+      signal?.addEventListener("abort", () => resolve(trouble));
+    });
+  const resolver = { query: never, txt: (name: string, signal?: AbortSignal) => never(name, "TXT", signal) };
+  const spf = (signal: AbortSignal) =>
+    new Promise<SpfResult>((resolve) =>
+      signal.addEventListener("abort", () => resolve({ ...NONE, is: "temperror" }))
+    );
+  const check = new MessageCheck(spf, { resolver, clock });
+  check.push(Buffer.from(await signed(MAIL, KEY), "latin1"));
+  // However long the message takes to come.
+  await clock.advance(600_000);
+  const ended = check.end();
+  let isOver = false;
+  void ended.then(() => isOver = true);
+  await clock.advance(19_000);
+  expect(isOver).toBe(false);
+  await clock.advance(1000);
+  await settle();
+  const { spf: said, dkim, dmarc } = await ended;
+  expect([said.is, dkim[0]?.is, dmarc.is]).toEqual(["temperror", "temperror", "temperror"]);
+  expect(clock.pending()).toBe(0);
+});
+
+const piece = fc.oneof(
+  fc.constantFrom(
+    "From: a@bank.example\r\n",
+    "From: ",
+    "DKIM-Signature: v=1; a=rsa-sha256; d=bank.example; s=s; h=from; bh=; b=\r\n",
+    "ARC-Seal: i=1; cv=none\r\n",
+    "\r\n",
+    " ",
+    "\r",
+    "\n",
+    "x@",
+    "<",
+  ),
+  fc.string({ unit: "binary", maxLength: 20 }),
+);
+
+test("whatever comes is judged", async () => {
+  await fc.assert(fc.asyncProperty(fc.array(piece, { maxLength: 30 }), async (pieces) => {
+    const { dmarc } = await checked(Buffer.from(pieces.join(""), "utf8").toString("latin1"));
+    expect(["none", "fail", "permerror"]).toContain(dmarc.is);
+  }));
+});

@@ -9,8 +9,7 @@ export interface ReportsRequest {
   readonly domain: string | undefined;
 }
 
-export const DMARC_HELP =
-  `usage: mta [-c config_dir] dmarc reports [--since WHEN] [--domain DOMAIN] [--json] [FILE|DIRECTORY|-]...
+export const DMARC_HELP = `usage: mta [-c config_dir] dmarc reports [options] [FILE|DIRECTORY|-]...
 
 shows the aggregate reports about our domains that came in (RFC 9990, RFC 7489)
 
@@ -18,7 +17,8 @@ shows the aggregate reports about our domains that came in (RFC 9990, RFC 7489)
   DIRECTORY         a Maildir, or a folder of such files
   -                 standard input
                     without any of them: dmarc_report_mailbox
-  --since WHEN      from a day on (2026-11-30), or so many days or weeks back (7d, 4w)
+  --since WHEN      from a day on (2026-11-30), or so many days or weeks back
+                    (7d, 4w)
   --domain DOMAIN   of one domain and those below it
   --json            one object
 `;

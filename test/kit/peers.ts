@@ -43,6 +43,11 @@ const PEERS = {
   },
   cron: { files: ["/usr/sbin/cron"], packages: "cron" },
   curl: { files: ["/usr/bin/curl"], packages: "curl" },
+  "dmarc-cat": { files: ["/usr/bin/dmarc-cat"], packages: "dmarc-cat" },
+  "Mail::DMARC": {
+    files: ["/usr/bin/perl", "/usr/share/perl5/Mail/DMARC.pm"],
+    packages: "libmail-dmarc-perl",
+  },
   debootstrap: { files: ["/usr/sbin/debootstrap"], packages: "debootstrap" },
   eatmydata: { files: [`/usr/lib/${LIBRARIES}/libeatmydata.so`], packages: "eatmydata" },
   knot: { files: ["/usr/sbin/knotd"], packages: "knot" },

@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { splitList } from "../../config/syntax/list.ts";
 import type { Configuration, Service } from "../../config/service.ts";
 import { realWorld } from "../../config/world.ts";
@@ -111,7 +111,8 @@ function tryToBind({ address, port }: Port): PortState {
 }
 
 function lookAtQueue({ configuration: { settings } }: Patient): CheckResult[] {
-  const { queue_directory: path, queue_minfree, message_size_limit } = settings;
+  const { queue_directory, queue_minfree, message_size_limit } = settings;
+  const path = resolve(queue_directory);
   const folder = nearest(path);
   return checkQueue({
     path,

@@ -1,5 +1,21 @@
 import { expect, test } from "bun:test";
+import fc from "fast-check";
 import { parseRehearsal, RequestFault } from "./request.ts";
+
+test("parseRehearsal() reads any words, or says what is wrong with them", () => {
+  const word = fc.oneof(
+    fc.constantFrom("--ip", "--to", "--message", "--dnsbl", "--bulk", "--json", "a@example.com", "1.2.3.4"),
+    fc.string(),
+  );
+  fc.assert(fc.property(fc.array(word), (words) => {
+    try {
+      const request = parseRehearsal(words);
+      expect(request === "help" || request.domain.includes(".")).toBe(true);
+    } catch (error) {
+      expect(error).toBeInstanceOf(RequestFault);
+    }
+  }));
+});
 
 test("the words of a rehearsal are read, in any order", () => {
   expect(parseRehearsal([

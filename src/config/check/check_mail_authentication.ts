@@ -5,11 +5,15 @@ import type { Diagnostic } from "../syntax/diagnostic.ts";
 import { splitList } from "../syntax/list.ts";
 import { textOf } from "./check_main.ts";
 
+/** The service works all the same, and is safe; but not as somebody meant it. */
+const warned = (found: Diagnostic): Diagnostic => ({ ...found, level: "warning" });
+
 const isOn = (scope: Scope, name: string) => textOf(scope, name)?.toLowerCase() === "yes";
 
 /** Settings of checks and seals that come to nothing; `smtpds` are the services that take mail. */
 export function checkMailAuthentication(main: Scope, smtpds: readonly Scope[]): Diagnostic[] {
-  return [...sealing(main, smtpds), ...smtpds.flatMap(unchecked)];
+  const found = new Map(smtpds.flatMap(unchecked).map((each) => [each.text, each]));
+  return [...sealing(main, smtpds), ...found.values()];
 }
 
 /** Restrictions on content, and forwarders, where no content is checked. */
@@ -21,11 +25,15 @@ function unchecked(scope: Scope): Diagnostic[] {
     if (filter === "") return [];
     const why = "mail_authentication does not act: smtpd_proxy_filter takes the content";
     return [
-      scope.complaint("mail_authentication", "yes", why, "mail_authentication = yes behind the filter"),
+      warned(
+        scope.complaint("mail_authentication", "yes", why, "mail_authentication = yes behind the filter"),
+      ),
     ];
   }
   return words.map((word) =>
-    scope.complaint(list, word, `${word} answers 451: no content is checked`, "mail_authentication = yes")
+    warned(
+      scope.complaint(list, word, `${word} answers 451: no content is checked`, "mail_authentication = yes"),
+    )
   );
 }
 
@@ -33,8 +41,10 @@ function sealing(main: Scope, smtpds: readonly Scope[]): Diagnostic[] {
   const name = "arc_sealing_domain";
   const domain = textOf(main, name)?.trim() ?? "";
   if (domain === "") return [];
-  const say = (text: string, expected: string) => [main.complaint(name, domain, text, expected)];
-  if (!isHostname(domain)) return say(`bad ${name} value: ${domain}`, "a domain, or nothing");
+  const say = (text: string, expected: string) => [warned(main.complaint(name, domain, text, expected))];
+  if (!isHostname(domain)) {
+    return [main.complaint(name, domain, `bad ${name} value: ${domain}`, "a domain, or nothing")];
+  }
   if (splitList(textOf(main, "dkim_signing_keys") ?? "").length === 0) {
     return say("nothing is sealed: there are no keys", "dkim_signing_keys with one for the domain");
   }

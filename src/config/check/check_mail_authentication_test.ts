@@ -9,6 +9,9 @@ function told(main: string, options = ""): string[] {
     "/etc/mta/master.cf": `smtp inet n - n - - smtpd\n${options}`,
   });
   const loaded = loadConfiguration({ directory: "/etc/mta", world, users: fakeUsers });
+  if (loaded.is === "bad" && !main.includes("not a domain")) {
+    throw new Error(loaded.errors.map(printDiagnostic).join());
+  }
   const found = loaded.is === "bad" ? loaded.errors : loaded.warnings;
   return found.map(printDiagnostic).filter((text) => /check_d|authentication|seal|permit_/.test(text));
 }

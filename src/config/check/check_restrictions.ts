@@ -67,15 +67,14 @@ export function checkRestrictionLists(scope: Scope): Diagnostic[] {
 /** Restrictions on content that stand where there is none yet. */
 function earlyContentWords(scope: Scope): Diagnostic[] {
   const early = RESTRICTION_LISTS.filter((name) => name !== "smtpd_end_of_data_restrictions");
+  const words = (name: string) =>
+    itemsOf(scope, name).filter((item) => CONTENT_WORDS.has(item.toLowerCase()));
   return early.flatMap((name) =>
-    itemsOf(scope, name).filter((item) => CONTENT_WORDS.has(item.toLowerCase())).map((word) =>
-      scope.complaint(
-        name,
-        word,
-        `${word} judges content, and there is none yet`,
-        "smtpd_end_of_data_restrictions",
-      )
-    )
+    words(name).map((word): Diagnostic => ({
+      ...scope.complaint(name, word, `${word} judges content, and there is none yet`, undefined),
+      level: "warning",
+      hint: "clients will get 451 4.3.5 when it is reached; it works in smtpd_end_of_data_restrictions",
+    }))
   );
 }
 

@@ -306,6 +306,36 @@ describe("trusted_forwarders", () => {
   });
 });
 
+describe("without mail_authentication", () => {
+  let server: Server;
+  beforeAll(async () => {
+    server = await start("mail_authentication = no", "smtpd_end_of_data_restrictions = check_dmarc");
+  });
+  afterAll(() => server.stop());
+
+  test("nothing is asked or changed, and restrictions on content refuse for now", async () => {
+    const forged = "Authentication-Results: mx.example.com; none\r\n";
+    const before = dns.asked.length;
+    expect((await send(server, forged + mailFrom("ann@bank.example"))).reply).toStartWith(
+      "451 4.3.5 Server configuration error",
+    );
+    await server.logged(/warning: restriction check_dmarc needs mail_authentication = yes/);
+    server.writeMainCf(
+      (await server.mta("postconf", "-n")).stdout.split("\n")
+        .filter((line) => !line.startsWith("smtpd_end_of_data_restrictions")),
+    );
+    await server.mta("reload");
+    await until("the restriction gone", async () => {
+      const { reply, content } = await send(server, forged + mailFrom("ann@bank.example"));
+      if (reply.startsWith("250")) {
+        expect(fieldsNamed(content, "Authentication-Results")).toEqual(["mx.example.com; none"]);
+      }
+      return reply.startsWith("250");
+    });
+    expect(dns.asked.slice(before).filter((question) => question.includes("TXT"))).toEqual([]);
+  });
+});
+
 describe("what it costs", () => {
   let server: Server;
   beforeAll(async () => {

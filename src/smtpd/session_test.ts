@@ -630,3 +630,16 @@ test("with smtpd_per_request_deadline a command in drops and a message in drops 
   expect(await dropped(MESSAGE.slice(0, 3), "x".repeat(20))).toBe("");
   expect(await dropped([], "NOOP\r\n")).toStartWith("250 2.0.0 Ok\r\n250 2.0.0 Ok\r\n");
 });
+
+test("who cannot be told to be one whose mail is signed is put off at MAIL, with a line in the log", async () => {
+  const house = memorySmtpd({
+    dkim_signing_keys: "inline:{example.org=s:/k}",
+    dkim_signing_clients: "check_client_access fail:down, permit",
+  });
+  const connection = house.connect();
+  await settle();
+  connection.send("EHLO x\r\nMAIL FROM:<a@example.org>\r\n");
+  await settle();
+  expect(connection.read()).toContain("\r\n451 4.3.5 ");
+  expect(house.log.lines.join("\n")).toContain("smtpd: warning: fail:down lookup error");
+});

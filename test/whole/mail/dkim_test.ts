@@ -252,3 +252,24 @@ test("mail waits while there is no key for it", async () => {
   );
   await other.stop();
 }, 60_000);
+
+test("no line of a key is in the log, or in what is said of keys", async () => {
+  const folder = path.join(server.configDirectory, "dkim");
+  const lines = fs.readdirSync(folder).flatMap((name) =>
+    fs.readFileSync(path.join(folder, name), "utf8").split("\n").filter((line) =>
+      /^[A-Za-z0-9+/=]{40,}$/.test(line)
+    )
+  );
+  const told = [server.log()];
+  for (
+    const args of [["dkim", "check"], ["dkim", "record", "example.com"], ["dkim", "check", "--json"], [
+      "check",
+    ]]
+  ) {
+    const { stdout, stderr } = await server.mta(...args);
+    told.push(stdout, stderr);
+  }
+  const secrets = lines.filter((line) => !told.slice(1).join().includes(`p=${line}`));
+  expect(secrets.length).toBeGreaterThan(20);
+  expect(secrets.filter((line) => told.join().includes(line))).toEqual([]);
+}, 60_000);

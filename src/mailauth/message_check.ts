@@ -37,8 +37,11 @@ export class MessageCheck {
   readonly #verifier: ContentVerifier;
   readonly #splitter: ContentSplitter;
   #fields: readonly string[] = [];
+  #authors: readonly string[] = [];
+  /** Asked for while the body comes. */
+  #sender: Promise<SpfResult> | undefined;
 
-  /** `spf` is asked when the message has come, if it has not been asked before. */
+  /** `spf` is asked when the header is here. */
   constructor(spf: (signal: AbortSignal) => Promise<SpfResult>, world: CheckWorld) {
     this.#world = world;
     this.#spf = spf;
@@ -49,9 +52,21 @@ export class MessageCheck {
       header: (fields) => {
         this.#fields = fields;
         verifier.header(fields);
+        this.#askAhead();
       },
       body: (bytes) => verifier.body(bytes),
     });
+  }
+
+  /** While the body comes DNS is asked for what is needed behind it: a resolver keeps its answers. */
+  #askAhead(): void {
+    const { signal } = this.#ending;
+    this.#authors = authorDomains(this.#fields);
+    const [author] = this.#authors;
+    if (author !== undefined) void this.#world.resolver.query(`_dmarc.${author}`, "TXT", signal);
+    this.#sender = this.#spf(signal);
+    // What goes wrong is heard at the end, if anybody waits for that.
+    this.#sender.catch(() => {});
   }
 
   /** The next bytes, in wire form, as the client sent them. */
@@ -64,7 +79,10 @@ export class MessageCheck {
     const cancel = this.#world.clock.after(PATIENCE, () => this.#ending.abort());
     try {
       this.#splitter.end();
-      const [content, spf] = await Promise.all([this.#verifier.end(), this.#spf(this.#ending.signal)]);
+      const [content, spf] = await Promise.all([
+        this.#verifier.end(),
+        this.#sender ?? this.#spf(this.#ending.signal),
+      ]);
       const { dkim, arc } = content;
       return { spf, dkim, arc, dmarc: await this.#dmarc(content, spf), fields: this.#fields };
     } finally {
@@ -73,7 +91,7 @@ export class MessageCheck {
   }
 
   async #dmarc({ dkim }: ContentResult, spf: SpfResult): Promise<DmarcResult> {
-    const fromDomains = authorDomains(this.#fields);
+    const fromDomains = this.#authors;
     if (this.#splitter.isCut) {
       const why = "the header is too large to be looked at";
       const [domain = ""] = fromDomains;
@@ -88,7 +106,9 @@ export class MessageCheck {
       };
     }
     const { resolver } = this.#world;
-    return await evaluateDmarc({ fromDomains, spf, dkim }, { resolver, signal: this.#ending.signal });
+    // To what nobody has signed anybody can have added something (RFC 6376 §8.2).
+    const whole = dkim.filter(({ unsignedBytes = 0 }) => unsignedBytes === 0);
+    return await evaluateDmarc({ fromDomains, spf, dkim: whole }, { resolver, signal: this.#ending.signal });
   }
 
   /** Nobody waits for the results any more. */

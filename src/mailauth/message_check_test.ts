@@ -1,9 +1,12 @@
 import { expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { keyZone, signed, testKey } from "../../test/kit/foreign_mail.ts";
 import { fakeClock, settle } from "../../test/kit/memory/fake_clock.ts";
 import { type TextZone, textZone } from "../../test/kit/memory/text_zone.ts";
 import type { DnsAnswer } from "../dns/answer.ts";
+import { SignedHeader } from "./dkim/canonical_header.ts";
+import { printSignature, withSignature } from "./dkim/sign_content.ts";
 import { MessageCheck } from "./message_check.ts";
 import type { SpfResult } from "./spf/spf_result.ts";
 
@@ -39,6 +42,40 @@ test("a signed message passes, in whatever pieces it comes", async () => {
   );
   const { dmarc } = await checked(mail.replace("text", "test"));
   expect(dmarc).toMatchObject({ is: "fail", policy: "reject" });
+});
+
+test("a signature that leaves some of the body unsigned does not count for DMARC", async () => {
+  const body = "text\r\n";
+  const hash = (text: string) => createHash("sha256").update(text).digest("base64");
+  const fields = ["From: ann@bank.example\r\n"];
+  const tags = (length: string) =>
+    printSignature("DKIM-Signature", [
+      ...["v=1", "a=ed25519-sha256", "c=relaxed/relaxed", "d=bank.example", "s=s", "h=from"],
+      ...[length, `bh=${hash(body)}`],
+    ]);
+  const mail = async (length: string, more: string) =>
+    await withSignature(tags(length), new SignedHeader(fields).select(["from"], "relaxed"), KEY, "relaxed") +
+    `${fields.join("")}\r\n${body}${more}`;
+  const judged = async (text: string) => {
+    const { dkim, dmarc } = await checked(text);
+    return [dkim[0]?.is, dmarc.is];
+  };
+  expect(await judged(await mail("l=6", ""))).toEqual(["pass", "pass"]);
+  expect(await judged(await mail("l=6", "and more\r\n"))).toEqual(["pass", "fail"]);
+});
+
+test("what will be asked is asked while the body comes", async () => {
+  const { resolver, asked } = textZone(ZONE);
+  let senders = 0;
+  const check = new MessageCheck(() => Promise.resolve(NONE).finally(() => senders++), {
+    resolver,
+    clock: fakeClock(),
+  });
+  check.push(Buffer.from(MAIL.slice(0, -6)));
+  await settle();
+  expect([senders, asked]).toEqual([1, ["_dmarc.bank.example TXT"]]);
+  await check.end();
+  expect(senders).toBe(1);
 });
 
 test("a header that is too long to be looked at hides no author", async () => {

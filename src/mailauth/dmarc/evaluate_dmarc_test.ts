@@ -170,14 +170,14 @@ const CASES: readonly Case[] = [
     want: LOST,
   },
   {
-    claim: "RFC 9989 B.3.3: SPF below the same registrant",
+    claim: "RFC 9989 B.4.3: SPF below the same registrant",
     zone: BANK,
     from: "giant.bank.example",
     spf: "mail.giant.bank.example",
     want: { is: "pass", organizational: "giant.bank.example" },
   },
   {
-    claim: "RFC 9989 B.3.3: DKIM of another registrant",
+    claim: "RFC 9989 B.4.3: DKIM of another registrant",
     zone: BANK,
     from: "giant.bank.example",
     dkim: "mail.mega.bank.example",
@@ -217,7 +217,7 @@ const CASES: readonly Case[] = [
     dkim: "post.brand",
     want: { is: "pass" },
   },
-  // RFC 9989 appendix B.3.1, B.3.2.
+  // RFC 9989 appendix B.4.1, B.4.2.
   {
     claim: "records at several heights",
     zone: { ...REJECT, "_dmarc.signing.example.com": ["v=DMARC1; p=none"] },

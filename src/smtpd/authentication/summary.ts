@@ -15,21 +15,26 @@ export interface Summary {
   readonly more: string;
 }
 
+/** What is no name does not look like anything else either. */
+const plain = (name: string) => name.slice(0, 253).replace(/[^A-Za-z0-9._-]/g, "?");
+
 /** Signatures that a line tells of. */
 const MOST = 5;
 
 /** A message's results in one line. */
 export function summaryOf({ spf, dkim, arc, dmarc }: MessageResult, passesBy: string | undefined): Summary {
-  const told = dkim.slice(0, MOST).map(({ is, domain, selector }) => `${is} (d=${domain} s=${selector})`);
+  const told = dkim.slice(0, MOST).map(({ is, domain, selector }) =>
+    `${is} (d=${plain(domain)} s=${plain(selector)})`
+  );
   const more = dkim.length > MOST ? [`and ${dkim.length - MOST} more`] : [];
   return {
     spf: spf.is,
-    spfDomain: spf.domain,
+    spfDomain: plain(spf.domain),
     dkim: [...told, ...more].join(" ") || "none",
     dkimBest: dkim.find(({ is }) => is === "pass")?.is ?? dkim[0]?.is ?? "none",
     arc: arc.is,
     dmarc: passesBy === undefined ? dmarc.is : "pass",
-    from: dmarc.domain,
+    from: plain(dmarc.domain),
     more: passesBy ?? dmarc.why ?? (dmarc.is === "fail" ? `policy ${dmarc.policy}` : ""),
   };
 }

@@ -1,7 +1,9 @@
 // What the compiled binary signs, over two hops: OpenDKIM before the second one and rspamd behind it find it good.
 import { expect } from "bun:test";
+import fs from "node:fs";
+import path from "node:path";
 import { withPeers } from "../../kit/peers.ts";
-import { runMta, type Server, startServer } from "../../kit/server.ts";
+import { freePort, runMta, type Server, startServer } from "../../kit/server.ts";
 import { type DebianFilters, debianFilters } from "../../kit/servers/debian_filters.ts";
 import { type DnsServer, startDnsServer } from "../../kit/servers/dns_server.ts";
 import { type SmtpPeer, startSmtpPeer } from "../../kit/servers/smtp_peer.ts";
@@ -15,6 +17,8 @@ let filters: DebianFilters;
 let world: SmtpPeer;
 let relay: Server;
 let server: Server;
+/** Where OpenDKIM signs first, what our server signs too. */
+let filtered: number;
 let scan: (message: Buffer) => Promise<readonly string[]>;
 
 const BIG = ["message_size_limit = 60000000", "smtpd_peername_lookup = no"];
@@ -23,14 +27,22 @@ beforeAll(async () => {
   world = await startSmtpPeer({ ehlo: ["PIPELINING", "SIZE 60000000", "8BITMIME"] });
   dns = await startDnsServer({});
   filters = debianFilters();
-  server = await startServer({ mainCf: BIG });
-  const known: Record<string, string> = {};
+  filtered = await freePort();
+  const signer = await filters.signer();
+  server = await startServer({
+    mainCf: BIG,
+    masterCf: [`127.0.0.1:${filtered} inet n - n - - smtpd`, `  -o smtpd_milters=${signer}`],
+  });
+  const theirs = fs.readFileSync(path.join(filters.directory, "public"), "utf8").trimEnd();
+  const known: Record<string, string> = { [theirs.split(" ")[0]!]: theirs.slice(theirs.indexOf(" ") + 1) };
   const entries: string[] = [];
   for (const options of [["--selector", "rsa"], ["--selector", "ed", "--ed25519"]]) {
     const made = JSON.parse((await server.mta("dkim", "genkey", "--json", "example.com", ...options)).stdout);
     known[made.name] = made.record;
     entries.push(`${made.selector}:${made.file}`);
   }
+  // The same key for another domain.
+  known["rsa._domainkey.example.org"] = known["rsa._domainkey.example.com"]!;
   dns.setZone(Object.fromEntries(Object.entries(known).map(([name, record]) => [name, { TXT: [record] }])));
   scan = await filters.scanner(dns.address);
   relay = await startServer({
@@ -47,7 +59,9 @@ beforeAll(async () => {
     "mydestination =",
     `relayhost = [127.0.0.1]:${relay.port}`,
     `dns_servers = ${dns.address}`,
-    `dkim_signing_keys = inline:{ { example.com = ${entries.join(", ")} } { .example.com = ${entries[0]} } }`,
+    `dkim_signing_keys = inline:{ { example.com = ${entries.join(", ")} } { .example.com = ${
+      entries[0]
+    } } { example.org = ${entries[0]} } }`,
   ]);
   await server.mta("reload");
 }, 300_000);
@@ -102,8 +116,8 @@ const CONTENTS: Readonly<Record<string, string>> = {
     `${HEADER}MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=q\r\n\r\nprologue${PART}${PART}\r\n--q--\r\n`,
 };
 
-async function send(content: string): Promise<string> {
-  const client = await talk(server.port);
+async function send(content: string, port = server.port): Promise<string> {
+  const client = await talk(port);
   for (
     const line of ["EHLO x", "MAIL FROM:<ann@example.com> BODY=8BITMIME", "RCPT TO:<b@far.example>", "DATA"]
   ) {
@@ -125,6 +139,16 @@ test.each(Object.keys(CONTENTS))(
   "OpenDKIM and rspamd find the signature good over two hops: %s",
   async (name) => {
     expect(await judged(await arrived(await send(CONTENTS[name]!)))).toEqual(GOOD);
+  },
+  120_000,
+);
+
+test.each(["8-bit text", "long lines", "parts", "folded and repeated fields"])(
+  "a filter of ours has signed what leaves too: %s",
+  async (name) => {
+    const content = CONTENTS[name]!.replaceAll("ann@example.com", "ann@example.org");
+    const { opendkim } = await judged(await arrived(await send(content, filtered)));
+    expect(opendkim).toEqual(["rsa pass", "sel pass"]);
   },
   120_000,
 );

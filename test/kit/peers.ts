@@ -26,6 +26,10 @@ const PEERS = {
   "postfix-pcre": postfixTable("pcre"),
   "postfix-pgsql": postfixTable("pgsql"),
   "postfix-sqlite": postfixTable("sqlite"),
+  authres: {
+    files: ["/usr/bin/python3", "/usr/lib/python3/dist-packages/authres"],
+    packages: "python3-authres",
+  },
   buildah: { files: ["/usr/bin/buildah"], packages: "buildah" },
   dovecot: { files: ["/usr/sbin/dovecot"], packages: "dovecot-core" },
   "dovecot lmtp": {

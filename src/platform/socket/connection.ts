@@ -1,6 +1,7 @@
 import type net from "node:net";
 import { netModule } from "../late_modules.ts";
 import { trueConnectError } from "./connect_error.ts";
+import { pauseAtOnce } from "./runtime_handle.ts";
 import { type TlsFacts, type TlsSide, turnToTls } from "./start_tls.ts";
 
 /** One end of a connection. */
@@ -68,6 +69,8 @@ export function inputsSeen(): number {
 
 /** Bytes that may gather before they are sent at once. */
 const GATHER_LIMIT = 65_536;
+/** Pieces that are larger on average leave one by one: to leave together they would be copied. */
+const LARGE = 16_384;
 
 /** Connections with gathered writes, sent together when the event loop has handed out all that came in. */
 let gathering: StreamConnection[] = [];
@@ -198,18 +201,19 @@ class StreamConnection implements Connection {
   send(): void {
     const gathered = this.#gathered;
     if (gathered.length === 0 || this.#turning !== undefined) return;
+    const together = gathered.length > 1 && this.#bytes < gathered.length * LARGE;
     this.#gathered = [];
     this.#bytes = 0;
     const socket = this.#socket;
-    if (gathered.length > 1) socket.cork();
+    if (together) socket.cork();
     let free = true;
     for (const bytes of gathered) free = socket.write(bytes);
-    if (gathered.length > 1) socket.uncork();
+    if (together) socket.uncork();
     if (!free) this.#full = true;
   }
 
   pause(): void {
-    this.#socket.pause();
+    pauseAtOnce(this.#socket);
   }
 
   resume(): void {

@@ -95,3 +95,29 @@ test("an accepted connection has the same limit", async () => {
   client.destroy();
   listener.close();
 });
+
+test("a paused connection reads nothing, not even in store, and goes on where it was", async () => {
+  const SIZE = 8 << 20;
+  const server = await serverWith((socket) => void socket.end(Buffer.alloc(SIZE, "x")));
+  const ended = Promise.withResolvers<void>();
+  let [bytes, pauses, inStore] = [0, 0, 0];
+  const connection = await connect({ host: "127.0.0.1", port: server.port }, { timeout: 60_000 }, (own) => ({
+    ...quiet,
+    data(chunk) {
+      bytes += chunk.length;
+      const before = bytes;
+      pauses++;
+      own.pause();
+      // A few turns of the event loop, in which the peer's bytes are there.
+      setTimeout(() => {
+        inStore += bytes - before + own.socket.readableLength;
+        own.resume();
+      }, 2);
+    },
+    end: () => ended.resolve(),
+  }));
+  await ended.promise;
+  expect([bytes, inStore, pauses > 8]).toEqual([SIZE, 0, true]);
+  connection.destroy();
+  server.close();
+});

@@ -1,5 +1,6 @@
 import type { Connection } from "./connection.ts";
 import { libc } from "../libc.ts";
+import { descriptorOf } from "./runtime_handle.ts";
 
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
@@ -16,10 +17,10 @@ export interface PeerCredentials {
 
 /** The peer of a unix connection; undefined when the system does not tell, which must count as a stranger. */
 export function peerCredentials(connection: Connection): PeerCredentials | undefined {
-  const handle = (connection.socket as unknown as { _handle?: { fd?: number } })._handle;
-  if (typeof handle?.fd !== "number" || handle.fd < 0) return undefined;
+  const fd = descriptorOf(connection.socket);
+  if (fd === undefined) return undefined;
   const value = new Int32Array(3);
   const length = new Uint32Array([12]);
-  if ((calls ??= open()).getsockopt(handle.fd, SOL_SOCKET, SO_PEERCRED, value, length) < 0) return undefined;
+  if ((calls ??= open()).getsockopt(fd, SOL_SOCKET, SO_PEERCRED, value, length) < 0) return undefined;
   return { pid: value[0]!, uid: value[1]!, gid: value[2]! };
 }

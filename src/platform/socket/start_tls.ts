@@ -131,7 +131,7 @@ export async function turnToTls(
 
 /** Waits until all that was written is with the system, so that no plaintext comes out behind the first handshake record. */
 async function whenSent(socket: net.Socket): Promise<void> {
-  socket.on("data", ignore);
+  socket.on("data", ignore).resume();
   await new Promise<void>((resolve) => void socket.write("", () => resolve()));
   socket.off("data", ignore);
 }

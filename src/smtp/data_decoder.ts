@@ -27,6 +27,15 @@ const MOST_CRS = 8;
 /** Each way begins with a line end: the engine leaps from one to the next instead of trying every byte. */
 const ANOMALY = /\n\.|\r(?!\n)|(?<!\r)\n/;
 const LINE_DOT = Buffer.from("\n.");
+/** Bytes that are made a text to be looked at: longer texts cost memory, and the time to get it. */
+const STRETCH = 32_768;
+
+/** Behind the last line end of a stretch; of a line that is longer, behind all. */
+function endOfStretch(bytes: Buffer, from: number): number {
+  if (bytes.length - from <= STRETCH) return bytes.length;
+  const end = bytes.lastIndexOf(LF, from + STRETCH) + 1;
+  return end > from ? end : bytes.length;
+}
 
 /** Behind the line end of a line that begins with the dot at `dot`, if nothing else is in it. */
 function behindLenientEnd(bytes: Buffer, dot: number): number | undefined {
@@ -100,7 +109,7 @@ export class DataDecoder {
       from--;
     }
     if (from === bytes.length) return bytes;
-    this.#carry = bytes.subarray(from);
+    this.#carry = Buffer.from(bytes.subarray(from));
     return bytes.subarray(0, from);
   }
 
@@ -111,12 +120,22 @@ export class DataDecoder {
   #decode(bytes: Buffer): Buffer {
     const length = bytes.length;
     if (length === 0) return bytes;
-    const text = bytes.toString("latin1");
-    const odd = bytes[0] === LF || (bytes[0] === DOT && this.#lineStart !== undefined) || ANOMALY.test(text);
-    const content = odd ? this.#repair(text) : bytes;
+    const content = this.#isOdd(bytes) ? this.#repair(bytes.toString("latin1")) : bytes;
     if (bytes[length - 1] !== LF) this.#lineStart = undefined;
     else this.#lineStart = bytes[length - 2] === CR ? "crlf" : "lf";
     return content;
+  }
+
+  /** Whether anything is to be changed. Each stretch begins where a line does. */
+  #isOdd(bytes: Buffer): boolean {
+    if (bytes[0] === LF || (bytes[0] === DOT && this.#lineStart !== undefined)) return true;
+    for (let at = 0; at < bytes.length;) {
+      const end = endOfStretch(bytes, at);
+      if (at > 0 && bytes[at] === DOT) return true;
+      if (ANOMALY.test(bytes.toString("latin1", at, end))) return true;
+      at = end;
+    }
+    return false;
   }
 
   /** The slow way, still in whole-text steps: line ends, stray CRs, lone dots, stuffed dots. */

@@ -118,3 +118,23 @@ test("counted data (BDAT) keeps its dots, and lines are made right however it is
     expect(content).toBe(ended.replaceAll("\n", "\r\n"));
   }));
 });
+
+test("DataDecoder finds what is to be changed wherever it is in a large chunk", () => {
+  const line = `${"x".repeat(70)}\r\n`;
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(99_999), fc.constantFrom("\n", "\r", "\r\n.", "\n.", "\r\n.\r\n.x")), {
+        maxLength: 2,
+      }),
+      fc.integer({ min: 0, max: 60_000 }),
+      fc.nat(99_999),
+      (odd, long, cut) => {
+        let bytes = `${line.repeat(700)}${"y".repeat(long)}\r\n${line.repeat(700)}`;
+        for (const [at, text] of odd) bytes = bytes.slice(0, at) + text + bytes.slice(at);
+        const whole = `${bytes}.\r\n`;
+        expect(decodeInPieces(whole, [cut], {}).content === reference(whole, {}).content).toBe(true);
+      },
+    ),
+    { numRuns: 200 },
+  );
+}, 30_000);

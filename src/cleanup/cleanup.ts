@@ -83,6 +83,7 @@ export interface LateChanges {
 export interface IncomingMessage {
   /** Bytes of content so far. */
   readonly size: number;
+  /** The bytes are the caller's again when it is done. */
   write(bytes: Uint8Array): MaybeAsync<void>;
   /** Resolves only when the message is durably queued, or answers why not. */
   commit(late?: LateChanges): Promise<Committed>;

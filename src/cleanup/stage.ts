@@ -23,7 +23,7 @@ export interface Changed {
 /** It stays as it is. */
 export const UNCHANGED: Changed = {};
 
-/** Hears the body of a message. The bytes are the store's: they may be kept, and not changed. */
+/** Hears the body of a message. The bytes are lent until it is done. */
 export type BodyFollower = (bytes: Uint8Array) => MaybeAsync<void>;
 
 /** What may be done to a message from its beginning until it is committed. Its header and its envelope wait until then. */
@@ -45,7 +45,10 @@ export interface MessageEdits {
    * already. Who follows hears of what came, in the order in which they began, and of nothing that replaces it.
    */
   follow(follower: BodyFollower): boolean;
-  /** The body as it is now, once all of it has come: what filters before made of it. May be read again and again. */
+  /**
+   * The body as it is now, once all of it has come: what filters before made of it. A piece counts until the next one is asked for.
+   * May be read again and again.
+   */
   readBody(): AsyncIterable<Uint8Array>;
   /** Other content has been put in the place of the body that came. */
   readonly isBodyReplaced: boolean;

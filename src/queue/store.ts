@@ -13,15 +13,15 @@ export interface Draft {
   /** Bytes of body written so far. */
   readonly size: number;
   /**
-   * Adds to the body. The store keeps a reference, no copy: the caller must not touch `bytes` afterwards. Returns a promise only
-   * when the writer should wait (back-pressure of the spool file); rejects with QueueFault (disk full, I/O error).
+   * Adds to the body. `bytes` are the caller's again when it is done, which is later when they go to a file: no more than them is on
+   * the way then. Rejects with QueueFault (disk full, I/O error).
    */
   write(bytes: Uint8Array): MaybeAsync<void>;
   /** Forgets the body: what is written next takes its place. Rejects with QueueFault. */
   restart(): MaybeAsync<void>;
   /**
-   * The body as far as it was written, in pieces of bounded size: for filters and signatures, which look at what others made of it.
-   * Nothing is written meanwhile. Throws QueueFault.
+   * The body as far as it was written, in pieces of bounded size, each of which counts until the next one is asked for: for filters and
+   * signatures, which look at what others made of it. Nothing is written meanwhile. Throws QueueFault.
    */
   read(): AsyncIterable<Uint8Array>;
   /**

@@ -500,6 +500,41 @@ test("a chunk over the size limit and whatever drops a transaction leave no draf
   }
 });
 
+test("content stays with the client while what came before is written, whose memory is given back then", async () => {
+  const writes: (() => void)[] = [];
+  const house = memorySmtpd({}, {
+    cleanup: {
+      begin: ({ id }) => ({
+        size: 0,
+        write: () => new Promise((resolve) => void writes.push(resolve)),
+        commit: () => Promise.resolve({ is: "queued", id, size: 0 }),
+        abort: () => {},
+      }),
+    },
+  });
+  const connection = house.connect();
+  await settle();
+  const begin = "EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.com>\r\n";
+  const chunk = () => Buffer.from(`${"x".repeat(76)}\r\n`.repeat(1000));
+  for (const [command, end] of [["DATA", ".\r\n"], ["BDAT 156000 LAST", ""]]) {
+    connection.send(`${begin}${command}\r\n`);
+    await settle();
+    const [first, last] = [chunk(), Buffer.concat([chunk(), Buffer.from(`${end}NOOP\r\n`)])];
+    connection.handler.data(first);
+    await settle();
+    expect([first.length, connection.paused]).toEqual([78_000, true]);
+    writes.shift()!();
+    await settle();
+    expect([first.length, connection.paused]).toEqual([0, false]);
+    connection.read();
+    connection.handler.data(last);
+    await settle();
+    writes.shift()!();
+    await settle();
+    expect(connection.read()).toMatch(/^250 2.0.0 Ok: .*queued as \w+\r\n250 2.0.0 Ok\r\n$/);
+  }
+});
+
 test("a client that hangs up while the queue writes does not take the message back", async () => {
   const house = memorySmtpd();
   const connection = house.connect();

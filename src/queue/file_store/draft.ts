@@ -31,7 +31,7 @@ export interface DraftOptions {
   readonly append: (envelope: Envelope, content: FinishedContent) => Promise<void>;
 }
 
-/** One piece that holds no more memory than it needs: a socket's chunk may be far larger than the slice in it. */
+/** One piece that holds no more memory than it needs. */
 function compact(pieces: readonly Uint8Array[]): Uint8Array {
   const [only] = pieces;
   if (only !== undefined && pieces.length === 1 && only.buffer.byteLength <= 2 * only.length + 4096) {
@@ -40,7 +40,7 @@ function compact(pieces: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(pieces);
 }
 
-/** Pieces of one message that are kept as they came. */
+/** Pieces of one message that are kept one by one. */
 const MOST_PIECES = 16;
 
 /** A body in memory as long as it is small, then in a file. */
@@ -68,9 +68,10 @@ export class StoreDraft implements Draft {
   }
 
   #keep(bytes: Uint8Array): void {
-    if (this.#pieces.length < MOST_PIECES) return void this.#pieces.push(bytes);
+    const own = Buffer.from(bytes);
+    if (this.#pieces.length < MOST_PIECES) return void this.#pieces.push(own);
     this.#gathered ??= new GatheredBytes();
-    this.#gathered.add(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    this.#gathered.add(own);
   }
 
   /** All that is in memory, which is then no longer here. */

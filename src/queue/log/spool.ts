@@ -1,11 +1,8 @@
 import type { Disk, DiskFile } from "../../platform/file/disk.ts";
-import type { MaybeAsync } from "../../base/maybe_async.ts";
 import { crc32 } from "../../platform/checksum.ts";
 import { queueFault } from "../fault.ts";
 import type { QueueFault } from "../store.ts";
 
-/** Writers wait when this much of their message has not reached the file yet. */
-const BACKLOG = 512 * 1024;
 const READ_SIZE = 64 * 1024;
 
 /** Lets any number of callers share the syncs of one directory: each is answered by a sync that began after it asked. */
@@ -56,15 +53,16 @@ export class SpoolWriter {
     this.#file = disk.create(path);
   }
 
-  write(...pieces: readonly Uint8Array[]): MaybeAsync<void> {
-    if (this.#fault !== undefined) return Promise.reject(this.#fault);
+  /** Resolves when the pieces are in the file: they are their owner's again. */
+  async write(...pieces: readonly Uint8Array[]): Promise<void> {
+    this.#check();
     for (const piece of pieces) {
       this.#waiting.push(piece);
       this.checksum = crc32(piece, this.checksum);
       this.#backlog += piece.length;
     }
-    this.#pump ??= this.#run();
-    if (this.#backlog > BACKLOG) return this.#pump.then(() => this.#check());
+    await (this.#pump ??= this.#run());
+    this.#check();
   }
 
   /** Empties the file; what is written next stands at its start. */
@@ -82,13 +80,13 @@ export class SpoolWriter {
     this.#position = 0;
   }
 
-  /** What was written so far, in pieces. Nothing is written meanwhile. */
+  /** What was written so far, in pieces, each of which counts until the next one is asked for. Nothing is written meanwhile. */
   async *read(): AsyncIterable<Uint8Array> {
     await this.#pump;
     this.#check();
+    const into = Buffer.allocUnsafeSlow(Math.min(READ_SIZE, this.#position));
     for (let at = 0; at < this.#position;) {
-      const into = Buffer.allocUnsafeSlow(Math.min(READ_SIZE, this.#position - at));
-      const got = await this.#readAt(into, at);
+      const got = await this.#readAt(into.subarray(0, this.#position - at), at);
       at += got;
       yield into.subarray(0, got);
     }

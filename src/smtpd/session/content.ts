@@ -1,5 +1,6 @@
 import type { Decision } from "../../access/policy.ts";
 import { type MaybeAsync, then } from "../../base/maybe_async.ts";
+import { releaseBytes } from "../../base/release_bytes.ts";
 import { accept, printReply, type Reply } from "../../smtp/reply.ts";
 import { limitSending } from "../policy/sending_limits.ts";
 import { check } from "../policy/ask_policy.ts";
@@ -23,6 +24,16 @@ function write({ check, message }: Content, bytes: Uint8Array): MaybeAsync<void>
   return message.write(bytes);
 }
 
+/** Writes to the message, and then gives back what that came in. A filter's connection may have it for longer. */
+function writeAway(content: Content, decoded: Buffer, came: Buffer, input: Input): MaybeAsync<void> {
+  const written = write(content, decoded);
+  if (content.transaction.filter !== undefined || input.size > 0) return written;
+  return then(written, () => {
+    releaseBytes(decoded);
+    releaseBytes(came);
+  });
+}
+
 /** Takes what has come of a message after DATA. */
 export function takeData(phase: PhaseAt<"data">, input: Input): MaybeAsync<Step> | undefined {
   const bytes = input.takeAll();
@@ -30,9 +41,8 @@ export function takeData(phase: PhaseAt<"data">, input: Input): MaybeAsync<Step>
   const { content } = phase;
   const { content: decoded, rest } = content.decoder.push(bytes);
   if (rest !== undefined) input.putBack(rest);
-  const written = write(content, decoded);
   return then(
-    written,
+    writeAway(content, decoded, bytes, input),
     () => rest === undefined ? { phase } : { phase: { at: "ended", content, by: "data" } },
   );
 }
@@ -44,9 +54,8 @@ export function takeChunk(phase: PhaseAt<"chunk">, input: Input): MaybeAsync<Ste
   const bytes = takeUpTo(chunk.remaining, input);
   if (bytes === undefined) return undefined;
   const decoded = content.decoder.push(bytes).content;
-  const written = write(content, decoded);
   const left: Phase = { ...phase, chunk: { ...chunk, remaining: chunk.remaining - bytes.length } };
-  return then(written, () => ({ phase: left }));
+  return then(writeAway(content, decoded, bytes, input), () => ({ phase: left }));
 }
 
 /** Throws away what has come of a chunk, and answers when it is over. */

@@ -24,7 +24,7 @@ import { SessionTranscript } from "./session_transcript.ts";
 import type { SessionSettings } from "../session_settings.ts";
 import { type After, comesOn, dismissal, endsSession, type StartTls, type Step } from "../step.ts";
 
-// While a command waits, this much input may queue up before the socket is paused.
+/** This much of what has come may be worked on and wait behind that: beyond it the peer keeps the rest. */
 const QUEUED_INPUT = 65_536;
 /** Replies beyond this leave at once: a client that does not read them is then waited for. */
 const MOST_OUTPUT = 16_384;
@@ -74,6 +74,8 @@ export class Session implements ConnectionHandler, CommandReader {
   #policy: SessionPolicy;
   #where = "CONNECT";
   #cameOn = 0;
+  /** Bytes that the step under way has taken. */
+  #taken = 0;
   /** Until the start, as while a step waits for something, input only queues up. */
   #busy = true;
   /** An answer is held back on purpose (login_failure_limit). */
@@ -225,7 +227,7 @@ export class Session implements ConnectionHandler, CommandReader {
 
   /** What cannot be worked on now stays with the peer. */
   #holdBack(): void {
-    if (this.input.size <= QUEUED_INPUT || this.#paused) return;
+    if (this.#taken + this.input.size <= QUEUED_INPUT || this.#paused) return;
     this.#paused = true;
     this.#connection.pause();
   }
@@ -262,10 +264,12 @@ export class Session implements ConnectionHandler, CommandReader {
   /** One step; false when there is not enough input for it. */
   #step(): boolean {
     const stops = this.#owner.stopping && this.#retirement === "now";
+    const { size } = this.input;
     const step = stops
       ? dismissal(this.#phase, shuttingDown(this.settings.myhostname))
       : proceed(this.#phase, this);
     if (step === undefined) return false;
+    this.#taken = size - this.input.size;
     if (this.#phase.at === "authenticating") this.#transcript?.heardResponse();
     this.#await(isPromise(step) ? step.then((made) => this.#take(made)) : this.#take(step));
     return true;

@@ -29,7 +29,7 @@ export function memoryCleanup(): MemoryCleanup {
           return size;
         },
         write(bytes) {
-          pieces.push(bytes);
+          pieces.push(Buffer.from(bytes));
           size += bytes.length;
         },
         async commit(): Promise<Committed> {

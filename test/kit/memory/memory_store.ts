@@ -154,7 +154,7 @@ class Memory implements MemoryStore {
         return size;
       },
       write(bytes) {
-        pieces.push(bytes);
+        pieces.push(Buffer.from(bytes));
         size += bytes.length;
       },
       restart() {

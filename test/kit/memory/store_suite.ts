@@ -137,6 +137,22 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
       expect(await idsOf(store)).toEqual([]);
     },
 
+  "bytes of a body are the caller's again when they are written": async (opened) => {
+    for (const count of [1, 5, 40]) {
+      const { store, now } = opened;
+      const id = store.newId();
+      const draft = store.draft(id);
+      const bytes = Buffer.alloc(20_000);
+      for (let at = 0; at < count; at++) {
+        await draft.write(bytes.fill(97 + at % 26));
+        bytes.fill("-");
+      }
+      await draft.commit(envelopeOf(id, now), Buffer.from("head "));
+      const body = Array.from({ length: count }, (_, at) => String.fromCharCode(97 + at % 26).repeat(20_000));
+      expect(await textOf(store, id) === `head ${body.join("")}`).toBe(true);
+    }
+  },
+
   "a draft that was dropped leaves nothing, one that was begun anew has the new body, and each id comes once":
     async (opened) => {
       const { store, now } = opened;

@@ -117,6 +117,13 @@ describe("a program of somebody's", () => {
     expect([...mail.to].sort()).toEqual(["archive@y.example", "b@y.example"]);
   });
 
+  test("before the queue gets all of a large message", async () => {
+    const before = peer.mails.length;
+    const lines = Array.from({ length: 60_000 }, (_, at) => `line ${at} ${"x".repeat(40)}`).join("\r\n");
+    expect(await send(ports.before, lines)).toBe("250 2.0.0 Ok: filtered");
+    expect((await arrival(before)).content.includes(lines)).toBe(true);
+  });
+
   test("before the queue refuses, and the client hears why", async () => {
     expect(await send(ports.before, "spam spam")).toBe("554 5.7.1 Spam");
     await server.logged(

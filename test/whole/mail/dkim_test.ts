@@ -253,6 +253,19 @@ test("mail waits while there is no key for it", async () => {
   await other.stop();
 }, 60_000);
 
+test("mail of local users waits for its key in the maildrop, and is signed when it is there", async () => {
+  const other = await startServer({
+    mainCf: [...settings(), "dkim_signing_keys = inline:{example.com=s1:$config_directory/late.pem}"],
+  });
+  const args = ["-c", other.configDirectory, "sendmail", "-f", "ann@example.com", "b@far.example"];
+  expect((await runMta(args, { input: "From: ann@example.com\nSubject: late key\n\nx\n" })).code).toBe(0);
+  await other.logged(/late\.pem: No such file or directory -- message not accepted, try again later/);
+  const key = path.join(server.configDirectory, "dkim/next.example.com.pem");
+  fs.copyFileSync(key, path.join(other.configDirectory, "late.pem"));
+  expect(await verified(await arrived("late key"))).toEqual([BOTH[0]!]);
+  await other.stop();
+}, 180_000);
+
 test("no line of a key is in the log, or in what is said of keys", async () => {
   const folder = path.join(server.configDirectory, "dkim");
   const lines = fs.readdirSync(folder).flatMap((name) =>

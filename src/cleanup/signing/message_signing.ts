@@ -97,11 +97,9 @@ export class MessageSigning {
     return then(findKeyEntries(maps, domain), (found): Found => {
       if (found.is === "absent") return { is: "none", domain };
       if (found.is === "trouble") return { ...found, domain, reply: NO_LOOKUP };
-      const answers = found.entries.map((entry) => keys.get(entry));
-      const good = answers.flatMap((answer) => "key" in answer ? [answer.key] : []);
-      if (good.length > 0) return { is: "keys", domain, keys: good };
-      const why = answers.flatMap((answer) => "fault" in answer ? [answer.fault] : []).join("; ");
-      return { is: "trouble", domain, why, reply: NO_KEY };
+      const answer = keys.all(domain, found.entries);
+      if ("keys" in answer) return { is: "keys", domain, keys: answer.keys };
+      return { is: "trouble", domain, why: answer.fault, reply: NO_KEY };
     });
   }
 

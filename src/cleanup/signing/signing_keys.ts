@@ -9,6 +9,15 @@ import type { KeyEntry } from "./key_table.ts";
 /** A key, or why there is none. */
 export type KeyAnswer = { readonly key: SigningKey } | { readonly fault: string };
 
+/** The keys that a message is signed with, at least one; or why there are none. */
+export type KeysAnswer = { readonly keys: readonly SigningKey[] } | { readonly fault: string };
+
+/** What a domain was signed with last, and what was said of going on with it. */
+interface LastKeys {
+  keys: readonly SigningKey[];
+  told: string | undefined;
+}
+
 /** Keys kept at least. */
 const KEPT = 1000;
 
@@ -26,10 +35,33 @@ export class SigningKeys {
   readonly #files: Pick<TlsFiles, "read" | "stampOf" | "now">;
   readonly #warn: (text: string) => void;
   readonly #known = new RecentMap<string, Known>(KEPT);
+  /** By domain. */
+  readonly #last = new RecentMap<string, LastKeys>(KEPT);
 
   constructor(files: Pick<TlsFiles, "read" | "stampOf" | "now">, warn: (text: string) => void) {
     this.#files = files;
     this.#warn = warn;
+  }
+
+  /**
+   * Those of a domain that can be had. Where none can, the domain is signed with what it was signed with before: a new entry may name
+   * a file that is not there yet, or not lent yet.
+   */
+  all(domain: string, entries: readonly KeyEntry[]): KeysAnswer {
+    const answers = entries.map((entry) => this.get(entry));
+    const keys = answers.flatMap((answer) => "key" in answer ? [answer.key] : []);
+    const last = this.#last.get(domain);
+    if (keys.length > 0) {
+      if (last === undefined) this.#last.set(domain, { keys, told: undefined });
+      else [last.keys, last.told] = [keys, undefined];
+      return { keys };
+    }
+    const fault = answers.flatMap((answer) => "fault" in answer ? [answer.fault] : []).join("; ");
+    if (last === undefined) return { fault };
+    const names = last.keys.map(({ selector }) => `s=${selector}`).join(", ");
+    if (last.told !== fault) this.#warn(`${fault}; d=${domain} is signed with ${names} meanwhile, as before`);
+    last.told = fault;
+    return { keys: last.keys };
   }
 
   /** The key of an entry. */

@@ -57,3 +57,19 @@ test("a key that is not there at first is found once it is", () => {
   expect(get()).not.toContain("/key.pem");
   expect(warnings).toHaveLength(1);
 });
+
+test("a domain whose new entry has no key that can be had is signed as before, which is said once", () => {
+  const { keys, warnings } = world();
+  const entry = (selector: string, path: string) => ({ domain: "example.com", selector, source: { path } });
+  const broken = { ...entry("new", "/new.pem"), source: { text: "no key" } };
+  const names = (entries: Parameters<typeof keys.all>[1]) => {
+    const answer = keys.all("example.com", entries);
+    return "keys" in answer ? answer.keys.map(({ selector }) => selector).join() : answer.fault;
+  };
+  expect(names([broken])).toStartWith("DKIM key s=new d=example.com: ");
+  expect(names([entry("old", "/key.pem"), broken])).toBe("old");
+  const before = warnings.length;
+  expect([names([broken]), names([broken])]).toEqual(["old", "old"]);
+  expect(warnings.slice(before)).toHaveLength(1);
+  expect(warnings.at(-1)).toEndWith("; d=example.com is signed with s=old meanwhile, as before");
+});

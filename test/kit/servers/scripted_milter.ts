@@ -31,7 +31,7 @@ export interface MilterScript {
 
 /** A running one. */
 export interface ScriptedMilter {
-  /** `inet:127.0.0.1:port` or `unix:path`. */
+  /** `inet:127.0.0.1:port`, `inet:[::1]:port` or `unix:path`. */
   readonly name: string;
   /** What was heard since the last `play`, a line each. */
   readonly heard: string[];
@@ -50,8 +50,8 @@ const isPlays = (plays: Play | readonly Play[]): plays is readonly Play[] => Arr
 
 const CONTINUE: Play = [{ is: "continue" }];
 
-/** Starts one, on a free port or at a path. */
-export async function startScriptedMilter(path?: string): Promise<ScriptedMilter> {
+/** Starts one, on a free port (of an IPv6 address) or at a path. */
+export async function startScriptedMilter(place = "127.0.0.1"): Promise<ScriptedMilter> {
   const state = { script: {} as MilterScript, heard: [] as string[], open: 0, bodyBytes: 0 };
   let counts = new Map<string, number>();
   const sockets = new Set<net.Socket>();
@@ -109,11 +109,13 @@ export async function startScriptedMilter(path?: string): Promise<ScriptedMilter
   });
   await new Promise<void>((done, fail) => {
     server.once("error", fail);
-    server.listen(path === undefined ? { host: "127.0.0.1", port: 0 } : { path }, done);
+    server.listen(net.isIP(place) > 0 ? { host: place, port: 0 } : { path: place }, done);
   });
   const address = server.address();
   return {
-    name: typeof address === "object" && address !== null ? `inet:127.0.0.1:${address.port}` : `unix:${path}`,
+    name: typeof address === "object" && address !== null
+      ? `inet:${net.isIPv6(place) ? `[${place}]` : place}:${address.port}`
+      : `unix:${place}`,
     get heard() {
       return state.heard;
     },

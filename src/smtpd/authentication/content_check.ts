@@ -22,6 +22,8 @@ export interface CheckedMail {
   /** Internal form; "" is the null sender. */
   readonly sender: string;
   readonly smtputf8: boolean | undefined;
+  /** Longest content in bytes, 0 for any length: what comes behind it is thrown away, and not looked at. */
+  readonly sizeLimit: number;
   /** What SPF says of the client. */
   readonly spf: (signal: AbortSignal) => Promise<SpfResult>;
 }
@@ -33,6 +35,7 @@ export class ContentCheck implements ContentAuthentication {
   readonly #mail: CheckedMail;
   readonly #log: Log;
   readonly #check: MessageCheck;
+  #size = 0;
   #result: MessageResult | undefined;
   #content: CheckedContent | undefined;
   #disposition: PolicyWord = "none";
@@ -47,7 +50,9 @@ export class ContentCheck implements ContentAuthentication {
 
   /** Bytes of content as the client sent them. */
   push(bytes: Uint8Array): void {
-    this.#check.push(bytes);
+    this.#size += bytes.length;
+    const { sizeLimit } = this.#mail;
+    if (sizeLimit === 0 || this.#size <= sizeLimit) this.#check.push(bytes);
   }
 
   /** All has come: the results. The same again when asked again. */

@@ -147,7 +147,14 @@ function checkFor(context: Context, transaction: Transaction): ContentCheck | un
     ? client
     : { address: forwarded.ADDR ?? "unknown", name: forwarded.NAME ?? "unknown" };
   const helo = (forwarded === undefined ? hello?.name : forwarded.HELO) ?? "";
-  const mail = { id, client: { address, name }, helo, sender, smtputf8: parameters.smtputf8 };
+  const mail = {
+    id,
+    client: { address, name },
+    helo,
+    sender,
+    smtputf8: parameters.smtputf8,
+    sizeLimit: context.settings.messageSizeLimit,
+  };
   // Restrictions may have asked for the client's SPF result; that of a client of another server's is nobody's yet.
   const known = forwarded === undefined
     ? () => context.policy.spf(factsOf(context, { at: "transaction", transaction }))

@@ -49,6 +49,7 @@ const start = (...lines: readonly string[]) =>
       `dns_servers = ${dns.address}`,
       "myhostname = mx.example.com",
       "smtpd_authorized_xclient_hosts = 127.0.0.0/8",
+      "smtpd_authorized_xforward_hosts = 127.0.0.0/8",
       "mynetworks = 10.0.0.0/8",
       "mydestination =",
       "relay_domains = example.com",
@@ -248,6 +249,19 @@ describe("mail_authentication", () => {
     }
     client.end();
     await server.logged(/dmarc=none \(none\.example\)/);
+  });
+
+  test("mail that a filter hands back is judged by the client that it tells of", async () => {
+    const client = await talk(server.port);
+    await client.say("EHLO x");
+    expect(await client.say("XFORWARD NAME=mail.bank.example ADDR=192.0.2.1 HELO=mail.bank.example"))
+      .toStartWith("250");
+    await client.say("MAIL FROM:<x@bank.example>");
+    await client.say("RCPT TO:<root@example.com>");
+    await client.say("DATA");
+    expect(await client.say(`${mailFrom("x@bank.example")}.`)).toStartWith("250 ");
+    client.end();
+    await server.logged(/authentication: spf=pass \(bank\.example\) dkim=none arc=none dmarc=pass/);
   });
 
   test("metrics count results by method", async () => {

@@ -31,7 +31,7 @@ export function contentFlaw(list: string, { settings }: RestrictionDeps): string
 
 const authorOf = ({ domain }: DmarcResult): Subject => ({ name: domain, class: "Author domain" });
 
-/** check_dmarc: what the author's domain asks for is done where that is a refusal (RFC 9989 §7.2, RFC 7372 §3.3). */
+/** check_dmarc: what the author's domain asks for is done where that is a refusal (RFC 9989 §7.2, RFC 7372 §3.4). */
 export function checkDmarc(): Restriction {
   return ofContent(({ dmarc, passesBy }): Verdict => {
     if (passesBy !== undefined) return DUNNO;

@@ -89,7 +89,7 @@ function submissionOf(
     completeHeaders: transaction.localHeaders,
     signs: transaction.signs,
     milters: miltersFor(context, transaction, id),
-    ...(check !== undefined && { authentication: check }),
+    ...authenticationOf(context, check),
   };
 }
 
@@ -133,6 +133,16 @@ export function beginContent(context: Context, transaction: Transaction, counted
     message: sinkOf(context, transaction, check),
     ...(check !== undefined && { check }),
   };
+}
+
+/** Mail of those who log in is not checked, and has no results of ours: who is exempt for another reason may be a server of ours. */
+function authenticationOf(
+  { deps: { authentication }, facts: { login } }: Context,
+  check: ContentCheck | undefined,
+): Pick<Submission, "authentication"> {
+  if (check !== undefined) return { authentication: check };
+  if (authentication === undefined || login === undefined) return {};
+  return { authentication: { authservId: authentication.authservId, results: undefined } };
 }
 
 /** What goes to a filter, or is thrown away, is not checked. */

@@ -234,6 +234,25 @@ describe("mail_authentication", () => {
     expect(fieldsNamed(content, "Authentication-Results")).toEqual(["mx.example.com; none"]);
   });
 
+  test("mail of who has logged in is not checked, and has no results of ours", async () => {
+    const client = await talk(server.port);
+    await client.say("EHLO here");
+    await client.say("XCLIENT ADDR=192.0.2.7 LOGIN=ann");
+    await client.say("EHLO here");
+    await client.say("MAIL FROM:<ann@example.com>");
+    await client.say("RCPT TO:<root@example.com>");
+    await client.say("DATA");
+    const before = inside.mails.length;
+    const fields =
+      "Authentication-Results: mx.example.com; none\r\nAuthentication-Results: other.example; none\r\n";
+    expect(await client.say(`${fields}${mailFrom("ann@bank.example")}.`)).toStartWith("250 ");
+    client.end();
+    await until("the message", () => inside.mails.length > before);
+    expect(fieldsNamed(inside.mails.at(-1)!.content, "Authentication-Results")).toEqual([
+      "other.example; none",
+    ]);
+  });
+
   test("several messages of a session, by BDAT too, have their own results", async () => {
     const client = await talk(server.port);
     await client.say("EHLO x");

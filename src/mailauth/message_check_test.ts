@@ -83,6 +83,10 @@ test("a header that is too long to be looked at hides no author", async () => {
     "X: y\r\n".repeat(60_000)
   }From: ceo@bank.example\r\n\r\ntext\r\n`;
   expect((await checked(long)).dmarc).toMatchObject({ is: "permerror", author: "many" });
+  const crowd = `From: x@elsewhere.example${" (y)".repeat(10_000)}, ceo@bank.example\r\n\r\ntext\r\n`;
+  expect((await checked(crowd)).dmarc).toMatchObject({ is: "permerror", author: "many" });
+  const few = `From: x@elsewhere.example${" (y)".repeat(5000)}, ceo@bank.example\r\n\r\ntext\r\n`;
+  expect((await checked(few)).dmarc).toMatchObject({ is: "fail", domain: "bank.example", policy: "reject" });
 });
 
 test("what DNS does not say within 20 seconds of the end is temperror", async () => {

@@ -3,8 +3,10 @@ import { splitAddress } from "../../address/address.ts";
 import { isAsciiHostname } from "../../address/hostname.ts";
 import { asciiDomain } from "../../address/idna.ts";
 
-/** Pieces of a From: field that are looked at; what is behind them counts as one domain too many. */
-const TOKENS = 2000;
+/** So much of a header's From: fields is looked at, in bytes: no honest author comes near. */
+const MOST = 32_768;
+/** No field of that length has more pieces. */
+const TOKENS = MOST;
 
 const FROM = /^from[ \t]*:/i;
 /** Where a field is no list of addresses: what looks like the domain of one. */
@@ -29,7 +31,7 @@ export function dnsDomain(text: string): string | undefined {
 export function authorDomains(fields: readonly string[]): readonly string[] {
   const domains = new Set<string>();
   for (const field of fields.filter((each) => FROM.test(each))) {
-    const value = Buffer.from(field.slice(field.indexOf(":") + 1), "latin1").toString("utf8");
+    const value = Buffer.from(field.slice(field.indexOf(":") + 1, MOST), "latin1").toString("utf8");
     const listed = addressesIn(value, TOKENS).flatMap((address) =>
       dnsDomain(splitAddress(address).domain) ?? []
     );
@@ -37,6 +39,12 @@ export function authorDomains(fields: readonly string[]): readonly string[] {
     for (const domain of found) domains.add(domain);
   }
   return [...domains];
+}
+
+/** From: has more than anybody looks at: an author may be hidden there. */
+export function hidesAuthors(fields: readonly string[]): boolean {
+  const length = fields.filter((each) => FROM.test(each)).reduce((sum, each) => sum + each.length, 0);
+  return length > MOST;
 }
 
 function shownIn(value: string): string[] {

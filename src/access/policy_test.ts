@@ -390,6 +390,11 @@ test.each(
       { is: "permerror", policy: "none", author: "many" },
       "550 5.7.1 <a.example.org>: Author domain rejected: more authors in From: than DMARC can be checked for",
     ],
+    [
+      "check_dmarc",
+      { is: "permerror", policy: "none", author: "none", domain: "" },
+      "550 5.7.1 <>: Author domain rejected: no address with a domain in From:",
+    ],
     ["check_dmarc_access inline:{reject:a.example.org=HOLD}", {}, "hold"],
     ["check_dmarc_access inline:{reject:example.org=HOLD}", {}, "hold"],
     ["check_dmarc_access inline:{reject=HOLD}", {}, "hold"],

@@ -37,6 +37,9 @@ export function checkDmarc(): Restriction {
     if (passesBy !== undefined) return DUNNO;
     const { is, policy, domain, author, record } = dmarc;
     const about = authorOf(dmarc);
+    if (author === "none") {
+      return reject(550, "5.7.1", rejectedText(about, "no address with a domain in From:"));
+    }
     if (author === "many") {
       return reject(550, "5.7.1", rejectedText(about, "more authors in From: than DMARC can be checked for"));
     }

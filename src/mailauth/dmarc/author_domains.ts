@@ -8,6 +8,9 @@ const MOST = 32_768;
 /** No field of that length has more pieces. */
 const TOKENS = MOST;
 
+/** What nobody is shown: controls, and marks without a width. */
+const UNSEEN = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]/g;
+
 const FROM = /^from[ \t]*:/i;
 /** Where a field is no list of addresses: what looks like the domain of one. */
 const AFTER_AT =
@@ -31,7 +34,8 @@ export function dnsDomain(text: string): string | undefined {
 export function authorDomains(fields: readonly string[]): readonly string[] {
   const domains = new Set<string>();
   for (const field of fields.filter((each) => FROM.test(each))) {
-    const value = Buffer.from(field.slice(field.indexOf(":") + 1, MOST), "latin1").toString("utf8");
+    const bytes = Buffer.from(field.slice(field.indexOf(":") + 1, MOST), "latin1");
+    const value = bytes.toString("utf8").replace(UNSEEN, "");
     const listed = addressesIn(value, TOKENS).flatMap((address) =>
       dnsDomain(splitAddress(address).domain) ?? []
     );

@@ -16,6 +16,9 @@ test.each([
   // No list of addresses, and a reader would be shown one all the same.
   [["From: ceo@bank.example (x\r\n"], ["bank.example"]],
   [["From: undisclosed:;\r\n"], []],
+  // What is not seen parts no name.
+  [["From: x@evil.example, ceo@ba\x00nk.example\r\n"], ["evil.example", "bank.example"]],
+  [["From: ceo@bank\xe2\x80\x8b.example\r\n"], ["bank.example"]],
   [["From: ann@[192.0.2.1]\r\n"], []],
   [["From: ann\r\n"], []],
   [["From:\r\n"], []],

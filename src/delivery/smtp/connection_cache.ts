@@ -12,8 +12,15 @@ export interface CacheLimits {
   readonly kept: number;
 }
 
-/** Next hops of which it is known when mail last came for them. */
-const MOST_NEXTHOPS = 1000;
+/** Next hops of which it is known when mail last came for them, and servers of which it is known how much they take. */
+const MOST_KNOWN = 1000;
+
+/** What a server takes over one connection. */
+interface Patience {
+  readonly deliveries: number;
+  /** When that is forgotten. */
+  readonly until: number;
+}
 
 /**
  * Connections that wait for the next message, under the next hop they were opened for and under their address (scache(8)). A
@@ -27,6 +34,8 @@ export class ConnectionCache {
   readonly #byKey = new Map<string, Session[]>();
   /** When mail last came for a next hop, longest ago first. */
   readonly #lastMail = new Map<string, number>();
+  /** Of servers that have ended connections with 421, longest ago first. */
+  readonly #patience = new Map<string, Patience>();
   #closed = false;
 
   constructor(limits: CacheLimits, now: () => number) {
@@ -37,10 +46,7 @@ export class ConnectionCache {
   /** Mail has come for a next hop; answers whether other mail came for it so lately that a connection would still have waited. */
   mailCame(key: string): boolean {
     const [now, last] = [this.#now(), this.#lastMail.get(key)];
-    this.#lastMail.delete(key);
-    this.#lastMail.set(key, now);
-    const [oldest] = this.#lastMail.keys();
-    if (this.#lastMail.size > MOST_NEXTHOPS && oldest !== undefined) this.#lastMail.delete(oldest);
+    remember(this.#lastMail, key, now);
     return last !== undefined && now - last < this.#limits.idle;
   }
 
@@ -48,11 +54,27 @@ export class ConnectionCache {
     return this.#idle.size;
   }
 
-  /** Whether the session's time and number of uses leave room for another delivery. */
+  /** Whether the session's time and number of uses, and what is known of its server, leave room for another delivery. */
   mayServeAgain(session: Session): boolean {
     const { reuse, count } = this.#limits;
     return session.reusable && !session.ended && this.#now() - session.connectedAt < reuse &&
-      (count === 0 || session.uses < count);
+      (count === 0 || session.uses < count) && session.uses < this.#patienceOf(session);
+  }
+
+  /**
+   * The server has answered another message over this connection with 421: as long as a connection may be used at all, no other of its
+   * connections is asked for more than it took over the best one.
+   */
+  impatient(session: Session): void {
+    const deliveries = Math.max(session.uses - 1, this.#patienceOf(session, 0));
+    const until = this.#now() + this.#limits.reuse;
+    remember(this.#patience, serverOf(session), { deliveries, until });
+  }
+
+  #patienceOf(session: Session, otherwise = Infinity): number {
+    if (this.#patience.size === 0) return otherwise;
+    const known = this.#patience.get(serverOf(session));
+    return known === undefined || known.until <= this.#now() ? otherwise : known.deliveries;
   }
 
   /** Takes a session out, the one used last; `sole` asks for one to the only server of its destination. */
@@ -98,4 +120,14 @@ export class ConnectionCache {
     }
     this.#idle.delete(session);
   }
+}
+
+const serverOf = ({ peer: { address, port } }: Session) => `${address} ${port}`;
+
+/** The oldest is forgotten when there are too many. */
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > MOST_KNOWN && oldest !== undefined) map.delete(oldest);
 }

@@ -74,6 +74,7 @@ class Delivery {
   async run(): Promise<DeliveryReport> {
     this.#transaction = await outgoingMessage(this.#job, this.#context, {
       keep: (session) => this.#kept.willKeep(session),
+      impatient: (session) => this.#context.cache.impatient(session),
       mayRetryInClear: (failure, session) => this.#mayRetryInClear(failure, session),
     });
     const passed = await this.#overSites();

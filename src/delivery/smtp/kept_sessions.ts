@@ -14,7 +14,7 @@ export class KeptSessions {
   /** Under which next hop the first good connection is kept; undefined while none is looked for or left. */
   #nexthopKey: string | undefined;
   #keptByNexthop = false;
-  /** Mail for the next hop comes often, though none waits at the moment. */
+  /** Mail for the next hop comes often: though none may wait at the moment, the next message is likelier to come than not. */
   #isBusy = false;
 
   constructor(job: DeliveryJob, context: DeliveryContext) {
@@ -59,8 +59,7 @@ export class KeptSessions {
 
   willKeep(session: Session): boolean {
     const { settings, cache } = this.#context;
-    // A handshake costs more than all the rest of a delivery: where reuse under TLS is asked for, the next message is waited for.
-    const wanted = this.#job.more !== false || (session.tls !== undefined && this.#isBusy) ||
+    const wanted = this.#job.more !== false || this.#isBusy ||
       settings.cacheDestinations.has(session.peer.host.toLowerCase());
     return this.#nexthopKey !== undefined && wanted && session.uses > 0 && cache.mayServeAgain(session);
   }

@@ -93,6 +93,36 @@ test("421 to the second MAIL on a kept connection means another connection", asy
   expect(peer.connections).toBe(2);
 });
 
+test("a server that takes three messages a connection is asked for a fourth only once", async () => {
+  let mails = 0;
+  const peer = await peerWith({ mail: () => ++mails === 4 ? "421 4.7.0 too many messages" : "250 ok" });
+  const { deliver } = agentWith();
+  const uses: (number | undefined)[] = [];
+  for (let i = 0; i < 9; i++) uses.push((await deliver({ nexthop: to(peer) })).connectionUse);
+  const three = [undefined, 2, 3];
+  expect([uses, peer.connections]).toEqual([[...three, ...three, ...three], 3]);
+});
+
+test("what a server takes over a connection is forgotten after smtp_connection_reuse_time_limit", async () => {
+  let [mails, now] = [0, 0];
+  const peer = await peerWith({ mail: () => ++mails === 2 ? "421 4.7.0 too many messages" : "250 ok" });
+  const { deliver } = agentWith({}, { now: () => now });
+  const uses: (number | undefined)[] = [];
+  for (let i = 0; i < 5; i++) {
+    if (i === 3) now = 300_000;
+    uses.push((await deliver({ nexthop: to(peer) })).connectionUse);
+  }
+  expect(uses).toEqual([undefined, undefined, undefined, undefined, 2]);
+});
+
+test("a connection waits for the next message where mail comes often, though none waits yet", async () => {
+  const peer = await peerWith();
+  const { deliver } = agentWith();
+  const uses: (number | undefined)[] = [];
+  for (let i = 0; i < 4; i++) uses.push((await deliver({ nexthop: to(peer), more: false })).connectionUse);
+  expect([uses, peer.connections]).toEqual([[undefined, undefined, 2, 3], 2]);
+});
+
 test("a server that says something unasked is not spoken to again", async () => {
   const peer = await peerWith({ dot: "250 ok\r\n421 4.4.2 idle too long" });
   const { deliver } = agentWith();

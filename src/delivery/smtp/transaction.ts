@@ -30,6 +30,8 @@ export interface TransactionContext {
   readonly warn: (text: string) => void;
   readonly folded: () => void;
   readonly keep: (session: Session) => boolean;
+  /** The server takes no more over this connection. */
+  readonly impatient: (session: Session) => void;
   /** The same server is to be tried again in the clear after this: nobody's failure is final. */
   readonly mayRetryInClear: (failure: Failure, session: Session) => boolean;
   readonly now: () => number;
@@ -192,7 +194,10 @@ class Transaction {
     }
     const mail = await this.#ask(commands.mail, timeouts.mail);
     if (isLost(mail) || (first && mail.code === 421)) {
-      if (this.#isReused(first)) return "stale";
+      if (this.#isReused(first)) {
+        if (!isLost(mail)) this.#context.impatient(this.#session);
+        return "stale";
+      }
       if (isLost(mail)) return this.#lost(mail, STAGES.mail, first);
     }
     if (!isGood(mail, 2)) {

@@ -18,7 +18,7 @@ import type { TransactionContext } from "../transaction.ts";
 export async function outgoingMessage(
   job: DeliveryJob,
   context: DeliveryContext,
-  hooks: Pick<TransactionContext, "keep" | "mayRetryInClear">,
+  hooks: Pick<TransactionContext, "keep" | "impatient" | "mayRetryInClear">,
 ): Promise<TransactionContext> {
   const { settings, log, warn, now, flags } = context;
   const { envelope, content } = job;

@@ -105,6 +105,8 @@ const SUB_ROOMS: Readonly<
   },
   tls: { order: ["x509", "own", "verification", "https", "sts", "dane", "client", "tlsrpt"], inner: [] },
   worker: { order: ["protocol", "services", "questions"], inner: ["questions"] },
+  "worker/services": { order: ["reports"], inner: [] },
+  "master/check": { order: ["logins"], inner: ["logins"] },
   table: {
     order: [
       "text",

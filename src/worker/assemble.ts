@@ -38,8 +38,8 @@ import { Postmasters } from "./services/session_notices.ts";
 import { openFlushes } from "./services/flushes.ts";
 import { openHttpsClient } from "./services/https_client.ts";
 import { openMtaSts } from "./services/mta_sts.ts";
-import { openDmarcReports } from "./services/dmarc_reports.ts";
-import { openTlsReports } from "./services/tls_reports.ts";
+import { openDmarcReports } from "./services/reports/dmarc_reports.ts";
+import { openTlsReports } from "./services/reports/tls_reports.ts";
 import type { AskHttps } from "../tls/sts/fetch_policy.ts";
 import type { SmtpdParts } from "./services/smtpd_services.ts";
 import type { Log } from "../observe/log.ts";
@@ -51,9 +51,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const { configuration, logFor } = context;
   const log = logFor(configuration.settings);
   const world = openMailWorld(configuration, log);
-  void warnOfDnssec(context, world);
-  void warnOfSigningKeys(context, world);
-  if (world.srs?.trouble !== undefined) log.note("trivial-rewrite", "error", world.srs.trouble);
+  warnAtStart(context, world, log);
   const shares = shareDescriptors(context.openFiles, openDescriptors());
   const writer = mailWriter(context);
   const published = openPublished(context, world);
@@ -64,7 +62,8 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
     writer,
     kept: shares.kept,
     postmasters,
-    ...published,
+    sts: published.sts,
+    tlsReports: published.tlsReports,
   });
   const bouncer = openBouncer(context, world);
   const qmgr = openQmgr(context, { world, agents, bouncer, mostDeliveries: shares.deliveries });
@@ -74,8 +73,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   const anvil = openAnvil(context);
   const verification = openAddressVerification(context, world, () => qmgr);
   const auth = openAuthBackends(world);
-  const dmarcReports = openDmarcReports({ context, world });
-  const onVerified = dmarcReports?.onVerified;
+  const onVerified = published.dmarcReports?.onVerified;
   const smtpds = openSmtpds({ context, world, anvil, verification, auth, postmasters, onVerified });
   const door = openDoor(context, shares);
   return Promise.resolve({
@@ -86,13 +84,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
       pickup.start();
     },
     look: (id) => qmgr.look(id),
-    flushes: openFlushes(configuration.settings, {
-      openTables: world.openTables,
-      log,
-      store: context.store,
-      qmgr: { forgetDead: () => qmgr.forgetDead(), wake },
-      clock: systemClock,
-    }),
+    flushes: flushesOf(context, world, { forgetDead: () => qmgr.forgetDead(), wake }),
     wake,
     known: (address) => verification.verifier.known(address),
     pickup: () => pickup.look(),
@@ -103,9 +95,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
     },
     async close() {
       await agents.close();
-      published.sts?.close();
-      published.tlsReports?.close();
-      dmarcReports?.close();
+      published.close();
       verification.close();
       auth.close();
       world.close();
@@ -113,15 +103,29 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
   });
 }
 
-/** What domains publish about TLS, and what they are told of it. */
+/** What would fail is in the log before it does. */
+function warnAtStart(context: AssemblyContext, world: MailWorld, log: Log): void {
+  void warnOfDnssec(context, world);
+  void warnOfSigningKeys(context, world);
+  if (world.srs?.trouble !== undefined) log.note("trivial-rewrite", "error", world.srs.trouble);
+}
+
+/** What domains publish about TLS and their mail, and what they are told of it. */
 function openPublished(context: AssemblyContext, world: MailWorld) {
   const { configuration: { settings }, logFor, tlsFiles: files } = context;
   const warn = (text: string) => logFor(settings).note("smtp", "warning", text);
   let client: AskHttps | undefined;
   const ask = () => client ??= openHttpsClient(settings, world.resolver, { files, warn });
+  const sts = openMtaSts({ context, world, ask });
+  const tlsReports = openTlsReports({ context, world, ask });
+  const dmarcReports = openDmarcReports({ context, world });
   return {
-    sts: openMtaSts({ context, world, ask }),
-    tlsReports: openTlsReports({ context, world, ask }),
+    sts,
+    tlsReports,
+    dmarcReports,
+    close() {
+      for (const each of [sts, tlsReports, dmarcReports]) each?.close();
+    },
   };
 }
 
@@ -137,6 +141,14 @@ function mailWriter({ helpers, request, configuration: { settings } }: AssemblyC
     helper: ({ uid, gid }) => request("helper", { uid, gid }),
     ownership: ownershipOf,
   });
+}
+
+function flushesOf(
+  { configuration: { settings }, logFor, store }: AssemblyContext,
+  { openTables }: MailWorld,
+  qmgr: Pick<Qmgr, "forgetDead" | "wake">,
+) {
+  return openFlushes(settings, { openTables, log: logFor(settings), store, qmgr, clock: systemClock });
 }
 
 /** Connections come in as far as the descriptors last. */

@@ -14,7 +14,7 @@ import { readSource } from "../../table/text/source_records.ts";
 import { LISTENING_PROGRAMS } from "../../config/listening_endpoints.ts";
 import { proveServices } from "../../worker/service_relay_proof.ts";
 import { namePatterns } from "./name_patterns.ts";
-import { passwordKeys } from "./password_keys.ts";
+import { passwordKeys } from "./logins/password_keys.ts";
 import { ownTlsFiles } from "../../tls/tls_files.ts";
 import { checkCertificates } from "./check_certificates.ts";
 import { checkDropFolder } from "./check_drop_folder.ts";

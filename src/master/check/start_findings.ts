@@ -1,7 +1,7 @@
 import type { Configuration } from "../../config/service.ts";
 import { checkAcme } from "./check_acme.ts";
 import { checkDnssec } from "./check_dnssec.ts";
-import { checkLogins } from "./check_logins.ts";
+import { checkLogins } from "./logins/check_logins.ts";
 import { checkPipes } from "./check_pipes.ts";
 import { checkPublished } from "./check_published.ts";
 import { checkSrs } from "./check_srs.ts";

@@ -24,7 +24,7 @@ import { leasedAgent, type SharedLimit } from "./leased_agent.ts";
 import type { Postmasters } from "./session_notices.ts";
 import type { MailWorld } from "./mail_world.ts";
 import type { MtaSts } from "./mta_sts.ts";
-import type { TlsReports } from "./tls_reports.ts";
+import type { TlsReports } from "./reports/tls_reports.ts";
 import { cleanupFor } from "./cleanup_services.ts";
 
 /** What the agents of a worker share. */

@@ -94,6 +94,17 @@ async function sendFor(site: string, { context: { request } }: SmtpdParts): Prom
   return await inTime(asked, { clock: systemClock, limit: FLUSH_PATIENCE, late: "failed" });
 }
 
+/** The account of logins that master keeps for all workers. */
+function loginsOf(settings: Service["settings"], { context }: SmtpdParts) {
+  return loginAccount((event) => context.request("login", event), {
+    prefixLengths: {
+      ipv4: settings.smtpd_client_ipv4_prefix_length,
+      ipv6: settings.smtpd_client_ipv6_prefix_length,
+    },
+    realm: settings.smtpd_sasl_local_domain,
+  });
+}
+
 /** Builds the smtpd of one line of master.cf, behind the postscreen of another; one whose restrictions forbid to serve is closed. */
 export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Service): Smtpd {
   const service = postscreen === undefined ? given : underPostscreen(given, postscreen);
@@ -146,13 +157,7 @@ export function openSmtpd(given: Service, parts: SmtpdParts, postscreen?: Servic
     anvil,
     ...(sending !== undefined && { sending }),
     postmaster: parts.postmasters.of(service, "smtpd"),
-    logins: loginAccount((event) => parts.context.request("login", event), {
-      prefixLengths: {
-        ipv4: settings.smtpd_client_ipv4_prefix_length,
-        ipv6: settings.smtpd_client_ipv6_prefix_length,
-      },
-      realm: settings.smtpd_sasl_local_domain,
-    }),
+    logins: loginsOf(settings, parts),
     replied: countReplies(metrics),
   });
 }

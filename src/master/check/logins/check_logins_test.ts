@@ -2,10 +2,10 @@ import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadConfiguration } from "../../config/load.ts";
-import { printDiagnostic } from "../../config/syntax/diagnostic.ts";
-import { configurationOf } from "../../../test/kit/memory/memory_smtpd.ts";
-import { fakeUsers, fakeWorld } from "../../../test/kit/memory/config_world.ts";
+import { loadConfiguration } from "../../../config/load.ts";
+import { printDiagnostic } from "../../../config/syntax/diagnostic.ts";
+import { configurationOf } from "../../../../test/kit/memory/memory_smtpd.ts";
+import { fakeUsers, fakeWorld } from "../../../../test/kit/memory/config_world.ts";
 import { checkLogins } from "./check_logins.ts";
 import { socketProblem } from "./login_sockets.ts";
 

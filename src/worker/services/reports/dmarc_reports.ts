@@ -1,10 +1,10 @@
-import { internalAddress } from "../../address/address.ts";
-import { systemClock } from "../../base/clock.ts";
-import { VERSION } from "../../base/version.ts";
-import type { ParameterName } from "../../config/parameters/settings_type.ts";
-import { countMessages } from "../../mailauth/reports/count_message.ts";
-import { prepareDmarcReport } from "../../mailauth/reports/prepare_report.ts";
-import type { OnVerified } from "../../mailauth/reports/verified_message.ts";
+import { internalAddress } from "../../../address/address.ts";
+import { systemClock } from "../../../base/clock.ts";
+import { VERSION } from "../../../base/version.ts";
+import type { ParameterName } from "../../../config/parameters/settings_type.ts";
+import { countMessages } from "../../../mailauth/reports/count_message.ts";
+import { prepareDmarcReport } from "../../../mailauth/reports/prepare_report.ts";
+import type { OnVerified } from "../../../mailauth/reports/verified_message.ts";
 import { DayReporting, type DayReportingParts } from "./day_reporting.ts";
 
 /** The parameters of aggregate reports about DMARC. */

@@ -1,10 +1,10 @@
-import type { Configuration, Service } from "../../config/service.ts";
-import { splitList } from "../../config/syntax/list.ts";
-import type { TableContext } from "../../table/context.ts";
-import type { Possible } from "../../table/table.ts";
-import { isInProcess, openTable } from "../../table/table_types.ts";
-import type { Finding } from "./finding.ts";
-import { tablePlace } from "./table_place.ts";
+import type { Configuration, Service } from "../../../config/service.ts";
+import { splitList } from "../../../config/syntax/list.ts";
+import type { TableContext } from "../../../table/context.ts";
+import type { Possible } from "../../../table/table.ts";
+import { isInProcess, openTable } from "../../../table/table_types.ts";
+import type { Finding } from "../finding.ts";
+import { tablePlace } from "../table_place.ts";
 
 /** Parameters that hold `transport:nexthop`. */
 const TRANSPORTS = [

@@ -1,7 +1,7 @@
-import { isThere } from "../../platform/file/small_files.ts";
-import { socketBar } from "../../platform/file/socket_bar.ts";
-import type { Identity } from "../../platform/process/spawn.ts";
-import type { WantedBackend } from "../../sasl/read_backend.ts";
+import { isThere } from "../../../platform/file/small_files.ts";
+import { socketBar } from "../../../platform/file/socket_bar.ts";
+import type { Identity } from "../../../platform/process/spawn.ts";
+import type { WantedBackend } from "../../../sasl/read_backend.ts";
 
 /** A daemon that is asked, what is told of its socket when it is not there, and how it is opened to the workers. */
 interface Daemon {

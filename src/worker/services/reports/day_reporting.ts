@@ -1,20 +1,20 @@
-import type { Address } from "../../address/address.ts";
-import { NULL_ADDRESS } from "../../address/address.ts";
-import { systemClock } from "../../base/clock.ts";
-import type { ParameterName } from "../../config/parameters/settings_type.ts";
-import { ToldLately } from "../../delivery/smtp/tls/told_lately.ts";
-import type { Program } from "../../observe/event.ts";
-import { internalReceived } from "../../message/received.ts";
-import { CountStore } from "../../platform/database/count_store.ts";
-import { type DailyReports, sendDailyReports } from "../../platform/database/daily_reports.ts";
-import { DayCounts } from "../../platform/database/day_counts.ts";
-import { RecordStoreFault } from "../../platform/database/record_store.ts";
-import { every } from "../../platform/timer.ts";
-import { NOTIFY } from "../../queue/envelope.ts";
-import { replyText } from "../../smtp/reply.ts";
-import type { AssemblyContext } from "../assembly.ts";
-import { cleanupFor } from "./cleanup_services.ts";
-import type { MailWorld } from "./mail_world.ts";
+import type { Address } from "../../../address/address.ts";
+import { NULL_ADDRESS } from "../../../address/address.ts";
+import { systemClock } from "../../../base/clock.ts";
+import type { ParameterName } from "../../../config/parameters/settings_type.ts";
+import { ToldLately } from "../../../delivery/smtp/tls/told_lately.ts";
+import type { Program } from "../../../observe/event.ts";
+import { internalReceived } from "../../../message/received.ts";
+import { CountStore } from "../../../platform/database/count_store.ts";
+import { type DailyReports, sendDailyReports } from "../../../platform/database/daily_reports.ts";
+import { DayCounts } from "../../../platform/database/day_counts.ts";
+import { RecordStoreFault } from "../../../platform/database/record_store.ts";
+import { every } from "../../../platform/timer.ts";
+import { NOTIFY } from "../../../queue/envelope.ts";
+import { replyText } from "../../../smtp/reply.ts";
+import type { AssemblyContext } from "../../assembly.ts";
+import { cleanupFor } from "../cleanup_services.ts";
+import type { MailWorld } from "../mail_world.ts";
 
 /** The parameters that all daily reports need. */
 export const DAY_REPORTING_PARAMETERS = [

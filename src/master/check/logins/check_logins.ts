@@ -1,13 +1,13 @@
-import { splitList } from "../../config/syntax/list.ts";
-import { type Configuration, type Service, serviceKey } from "../../config/service.ts";
-import { readTextIfThere } from "../../platform/file/small_files.ts";
-import type { Identity } from "../../platform/process/spawn.ts";
-import { ownIds, userByName } from "../../platform/process/users.ts";
-import { readBackend } from "../../sasl/read_backend.ts";
-import { badSecurityOptions } from "../../sasl/security_options.ts";
-import { badSecurityOption } from "../../smtpd/create_auth_server.ts";
-import { workerPrivileges } from "../privileges.ts";
-import type { Finding } from "./finding.ts";
+import { splitList } from "../../../config/syntax/list.ts";
+import { type Configuration, type Service, serviceKey } from "../../../config/service.ts";
+import { readTextIfThere } from "../../../platform/file/small_files.ts";
+import type { Identity } from "../../../platform/process/spawn.ts";
+import { ownIds, userByName } from "../../../platform/process/users.ts";
+import { readBackend } from "../../../sasl/read_backend.ts";
+import { badSecurityOptions } from "../../../sasl/security_options.ts";
+import { badSecurityOption } from "../../../smtpd/create_auth_server.ts";
+import { workerPrivileges } from "../../privileges.ts";
+import type { Finding } from "../finding.ts";
 import { socketProblem } from "./login_sockets.ts";
 
 type Found = Pick<Finding, "severity" | "consequence" | "closes">;

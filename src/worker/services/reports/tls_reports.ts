@@ -1,9 +1,9 @@
-import type { ParameterName } from "../../config/parameters/settings_type.ts";
-import type { AskHttps } from "../../tls/sts/fetch_policy.ts";
-import { prepareTlsReport } from "../../tls/tlsrpt/prepare_report.ts";
-import { outcomeKey } from "../../tls/tlsrpt/tls_outcome.ts";
-import type { TlsReporting } from "../../tls/tlsrpt/tls_reporting.ts";
-import { reportUris } from "../../tls/tlsrpt/tlsrpt_record.ts";
+import type { ParameterName } from "../../../config/parameters/settings_type.ts";
+import type { AskHttps } from "../../../tls/sts/fetch_policy.ts";
+import { prepareTlsReport } from "../../../tls/tlsrpt/prepare_report.ts";
+import { outcomeKey } from "../../../tls/tlsrpt/tls_outcome.ts";
+import type { TlsReporting } from "../../../tls/tlsrpt/tls_reporting.ts";
+import { reportUris } from "../../../tls/tlsrpt/tlsrpt_record.ts";
 import { DayReporting, type DayReportingParts } from "./day_reporting.ts";
 
 /** The parameters of reports about TLS. */

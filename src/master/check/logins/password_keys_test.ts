@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadConfiguration } from "../../config/load.ts";
-import { printDiagnostic } from "../../config/syntax/diagnostic.ts";
-import { fakeUsers, fakeWorld } from "../../../test/kit/memory/config_world.ts";
+import { loadConfiguration } from "../../../config/load.ts";
+import { printDiagnostic } from "../../../config/syntax/diagnostic.ts";
+import { fakeUsers, fakeWorld } from "../../../../test/kit/memory/config_world.ts";
 import { passwordKeys } from "./password_keys.ts";
 
 let directory = "";

@@ -102,3 +102,20 @@ test("the built-in mynetworks and that of a service are treated alike", () => {
   expect(configuration.services[0]!.settings.mynetworks).toBe("!192.0.2.1, 192.0.0.0/16");
   expect(gateway).toHaveLength(2);
 });
+
+test("the services of a configuration ask the machine about its gateways once", () => {
+  const read: string[] = [];
+  const world = fakeWorld({
+    ...DOCKER,
+    "/etc/mta/main.cf": "mynetworks = 172.17.0.0/16\n",
+    "/etc/mta/master.cf": "smtp inet n - n - - smtpd\n587 inet n - n - - smtpd\n465 inet n - n - - smtpd\n",
+  });
+  const counted = { ...world, readText: (path: string) => (read.push(path), world.readText(path)) };
+  const loaded = loadConfiguration({ directory: "/etc/mta", world: counted, users: fakeUsers });
+  expect(loaded.is).toBe("loaded");
+  if (loaded.is !== "loaded") return;
+  for (const { settings } of loaded.configuration.services) {
+    expect(settings.mynetworks).toBe("!172.17.0.1, 172.17.0.0/16");
+  }
+  expect(read.filter((path) => path === "/proc/net/route")).toHaveLength(1);
+});

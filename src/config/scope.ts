@@ -107,6 +107,19 @@ export interface ScopeContext {
   readonly serves?: true;
 }
 
+/** What each configuration knows already: all its services ask, and mostly of the same networks. */
+const HIDDEN = new WeakMap<ScopeContext, Map<string, ReturnType<typeof hiddenGateways>>>();
+
+function hiddenBy(context: ScopeContext, mynetworks: string): ReturnType<typeof hiddenGateways> {
+  const known = HIDDEN.get(context) ?? new Map<string, ReturnType<typeof hiddenGateways>>();
+  HIDDEN.set(context, known);
+  const before = known.get(mynetworks);
+  if (before !== undefined) return before;
+  const hidden = hiddenGateways(mynetworks, context.world);
+  known.set(mynetworks, hidden);
+  return hidden;
+}
+
 /**
  * Names and their values for one service: its `-o`, then main.cf, then the built-in defaults, each expanded in the light
  * of all three (postconf(5)).
@@ -227,7 +240,7 @@ export class Scope {
   hiddenGateways(): ReturnType<typeof hiddenGateways> {
     if (this.expanded("trust_container_gateway")?.toLowerCase() === "yes") return [];
     const text = this.#expand("mynetworks", this.#asWritten("mynetworks") ?? "");
-    return hiddenGateways(text, this.world);
+    return hiddenBy(this.#context, text);
   }
 
   /** The default of mynetworks. */

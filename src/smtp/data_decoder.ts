@@ -1,3 +1,5 @@
+import { hasAnomaly } from "./line_anomalies.ts";
+
 /** What came out of a chunk of DATA. */
 export interface Decoded {
   /** Content: CR LF line ends, dots unstuffed. May be empty. */
@@ -24,10 +26,8 @@ const END = Buffer.from("\r\n.\r\n");
 // How many CRs the lenient reading takes before an LF; a bound keeps what is carried over small.
 const MOST_CRS = 8;
 
-/** Each way begins with a line end: the engine leaps from one to the next instead of trying every byte. */
-const ANOMALY = /\n\.|\r(?!\n)|(?<!\r)\n/;
 const LINE_DOT = Buffer.from("\n.");
-/** Bytes that are made a text to be looked at: longer texts cost memory, and the time to get it. */
+/** Bytes that are looked at together, while the processor's cache has them. */
 const STRETCH = 32_768;
 
 /** Behind the last line end of a stretch; of a line that is longer, behind all. */
@@ -132,7 +132,7 @@ export class DataDecoder {
     for (let at = 0; at < bytes.length;) {
       const end = endOfStretch(bytes, at);
       if (at > 0 && bytes[at] === DOT) return true;
-      if (ANOMALY.test(bytes.toString("latin1", at, end))) return true;
+      if (hasAnomaly(bytes.subarray(at, end))) return true;
       at = end;
     }
     return false;

@@ -1,3 +1,5 @@
+import { withoutOuterSpace } from "../tags/tag_list.ts";
+
 /** What a domain asks to be done with mail that fails (RFC 9989 §4.7). */
 export type DmarcPolicy = "none" | "quarantine" | "reject";
 
@@ -37,7 +39,8 @@ const MOST = 8192;
 const URIS = 50;
 
 const VERSION = /^[ \t]*v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)/;
-const TAG = /^[ \t]*([A-Za-z]+)[ \t]*=[ \t]*([\x20-\x7e]*?)[ \t]*$/;
+const NAME = /^[A-Za-z]+$/;
+const VALUE = /^[\x20-\x7e]*$/;
 const URI = /^[A-Za-z][A-Za-z0-9+.-]*:[^\s,!]+$/;
 const FO = /^[01ds](?::[01ds]){0,3}$/;
 
@@ -45,9 +48,10 @@ const FO = /^[01ds](?::[01ds]){0,3}$/;
 function tagsOf(text: string): ReadonlyMap<string, string> {
   const tags = new Map<string, string>();
   for (const piece of text.slice(text.indexOf(";") + 1).split(";")) {
-    const [, name, value] = TAG.exec(piece) ?? [];
-    if (name === undefined || value === undefined || tags.has(name.toLowerCase())) continue;
-    tags.set(name.toLowerCase(), value);
+    const equals = piece.indexOf("=");
+    const name = withoutOuterSpace(piece.slice(0, Math.max(equals, 0))).toLowerCase();
+    const value = withoutOuterSpace(piece.slice(equals + 1));
+    if (NAME.test(name) && VALUE.test(value) && !tags.has(name)) tags.set(name, value);
   }
   return tags;
 }

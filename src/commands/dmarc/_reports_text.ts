@@ -4,6 +4,8 @@ import type { ReceivedReports } from "./_received_reports.ts";
 const HEADINGS = ["REPORTER", "PERIOD", "DOMAIN", "SOURCE", "COUNT", "DISPOSITION", "SPF", "DKIM", "FROM"];
 /** The column that is a number. */
 const COUNT = HEADINGS.indexOf("COUNT");
+/** Characters of a cell: one long word of a reporter would make every line as long. */
+const WIDEST = 60;
 /** Sources of failing mail that are named for a domain. */
 const SOURCES = 5;
 
@@ -31,7 +33,11 @@ function rowOf(report: AggregateReport, record: ReportedRecord): readonly string
     spf,
     dkim,
     headerFrom,
-  ].map((cell) => cell === "" ? "-" : cell);
+  ].map((cell) => cell === "" ? "-" : clipped(cell));
+}
+
+function clipped(cell: string): string {
+  return cell.length <= WIDEST ? cell : `${cell.slice(0, WIDEST - 3)}...`;
 }
 
 /** One day as such, all else from and to. */

@@ -107,6 +107,18 @@ example.com: 22 messages in 2 reports from 2 reporters; 19 pass (86.4 %), 3 fail
     expect(reportsText(await read([]))).toBe("no reports\n");
   });
 
+  test("of one reporter with long words make no other line longer", async () => {
+    const long = "x".repeat(900);
+    const reasons = `<reason><type>${long}</type></reason>`.repeat(100);
+    const wordy = xml(long, "2026-03-04", record("192.0.2.7", 1, ["pass", "pass"], reasons));
+    writeFileSync(join(folder, "long.xml"), wordy);
+    const lines = reportsText(await read(["long.xml", "maildir"])).split("\n\n")[0]!.split("\n");
+    expect(lines.filter((line) => line.length > 400)).toEqual([]);
+    expect(lines.find((line) => line.includes("192.0.2.7"))).toMatch(
+      /^x{57}\.{3} {2}.*none \(x{51}\.{3} {2}/,
+    );
+  });
+
   test("are found in a Maildir, an mbox file and files; what is bad is named and stops nothing", async () => {
     const found = await read(["maildir", "mbox", "report.xml", "missing"]);
     expect(found.reports.map(({ report }) => report.organization)).toEqual(["big.example", "other.example"]);

@@ -44,6 +44,7 @@ function masterOf() {
     prepareDirectories: () => [],
     closeFile: closeSync,
     bytesToLend: () => undefined,
+    isOutOfReach: () => true,
     authoritiesIn: () => [],
     identityOf: () => undefined,
     bansIn: () => ({ read: () => undefined, write: () => {} }),

@@ -31,6 +31,8 @@ export interface MasterWorld {
   closeFile(fd: number): void;
   /** A file's bytes, one a character, when the reader cannot read it and we can. */
   bytesToLend(path: string, reader: Identity): string | undefined;
+  /** Whether a file is none that the reader can change. */
+  isOutOfReach(path: string, reader: Identity): boolean;
   /** The files with authorities in a folder, none when it cannot be read. */
   authoritiesIn(folder: string): readonly string[];
   /** The file in a data_directory that bans of logins outlive a restart in. Throws the system's error. */

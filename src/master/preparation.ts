@@ -87,9 +87,14 @@ export function keysFor(
   { world, identityOf }: Pick<Preparation, "world" | "identityOf">,
 ): { readonly lent: Readonly<Record<string, string>>; readonly seen: LentIdentities } {
   if (identity === undefined) return { lent: {}, seen: new Map() };
-  const paths = withTableFiles(tlsPathsOf(configuration), configuration);
+  const paths = withTableFiles(
+    tlsPathsOf(configuration),
+    configuration,
+    (source) => world.isOutOfReach(source, identity),
+  );
   // Looked at before they are read: what changes meanwhile is a change.
-  const seen = new Map([...paths.files, ...paths.folders].map((path) => [path, identityOf(path)]));
+  const all = [...paths.files, ...paths.named, ...paths.folders];
+  const seen = new Map(all.map((path) => [path, identityOf(path)]));
   const lent = lentKeys(paths, {
     bytes: (path) => world.bytesToLend(path, identity),
     authorities: (folder) => world.authoritiesIn(folder),

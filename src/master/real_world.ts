@@ -6,7 +6,7 @@ import { hostName, processorCount } from "../platform/host.ts";
 import { caFiles } from "../platform/socket/certificate_authorities.ts";
 import { closeDescriptor, openListeningSocket } from "../platform/socket/inherited_sockets.ts";
 import { environmentVariables } from "../platform/process/this_process.ts";
-import { bytesToLend } from "../platform/file/lendable.ts";
+import { bytesToLend, isOutOfReach } from "../platform/file/lendable.ts";
 import { PrivateState } from "../platform/file/private_state.ts";
 import { giveFolder as give, needFolder as need, shareFolder } from "../platform/file/folder/own_folder.ts";
 import { DROP_FOLDER_MODE, dropFolder } from "../pickup/drop/drop_folder.ts";
@@ -137,6 +137,7 @@ export function masterWorld(): MasterWorld {
     authoritiesIn,
     bansIn: (directory) => new PrivateState(`${directory}/logins`, "bans"),
     bytesToLend: (path, reader) => bytesToLend(path, reader, LARGEST_LOAN),
+    isOutOfReach,
     after: (milliseconds, call) => systemClock.after(milliseconds, call),
     now: () => systemClock.now(),
   };

@@ -32,17 +32,27 @@ test("the files of TLS are those that main.cf and master.cf name, for every side
   expect([...folders]).toEqual(["/cas"]);
 });
 
-test("lent is what has to be, a folder as one text, and none that is too large", () => {
+test("lent is what has to be, a folder as one text, none that is too large, and none that a table names and is no PEM", () => {
   const secret: Record<string, string> = {
     "/key": "KEY",
+    "/dkim.pem": "# mail\n-----BEGIN PRIVATE KEY-----\n",
+    "/etc/shadow": "root:*:1::::::\n",
     "/cas/1": "ONE",
     "/cas/2": "TWO",
     "/big/1": "x".repeat(5 << 20),
   };
   const folders: Record<string, string[]> = { "/cas": ["/cas/1", "/cas/2", "/cas/open"], "/big": ["/big/1"] };
   const lent = lentKeys(
-    { files: new Set(["/key", "/cert"]), folders: new Set(["/cas", "/big", "/none"]) },
+    {
+      files: new Set(["/key", "/cert"]),
+      folders: new Set(["/cas", "/big", "/none"]),
+      named: new Set(["/dkim.pem", "/etc/shadow", "/none.pem"]),
+    },
     { bytes: (path) => secret[path], authorities: (folder) => folders[folder] ?? [] },
   );
-  expect(lent).toEqual({ "/key": "KEY", "/cas": "ONE\nTWO" });
+  expect(lent).toEqual({
+    "/key": "KEY",
+    "/dkim.pem": "# mail\n-----BEGIN PRIVATE KEY-----\n",
+    "/cas": "ONE\nTWO",
+  });
 });

@@ -26,26 +26,48 @@ export interface SniEntry {
   readonly paths: readonly string[];
 }
 
+/** Whether what a file of a table says is root's word: who can write there is no reader of what it names. */
+type IsRoots = (source: string) => boolean;
+
+/** What TLS reads, and keys that tables name. */
+export interface KeyPaths extends TlsPaths {
+  /** Named by a table, and by nothing else: what is lent of them is to be PEM. */
+  readonly named: ReadonlySet<string>;
+}
+
 /**
  * The paths of TLS, and those that the tables of tls_server_sni_maps and dkim_signing_keys name, in main.cf or in their sources
  * (postmap(1), -F), with the sources.
  */
-export function withTableFiles({ files, folders }: TlsPaths, configuration: Configuration): TlsPaths {
-  const named = [SNI, DKIM].flatMap((tables) => namedFiles(configuration, tables));
-  return { files: new Set([...files, ...named]), folders };
+export function withTableFiles(
+  { files, folders }: TlsPaths,
+  configuration: Configuration,
+  isRoots: IsRoots,
+): KeyPaths {
+  const parameters = [SNI, DKIM];
+  const sources = parameters.flatMap(({ parameter }) =>
+    tableSources(configuration, configuration.services, parameter)
+  );
+  const known = new Set([...files, ...sources]);
+  const named = parameters.flatMap((tables) => namedFiles(configuration, tables, isRoots))
+    .filter((path) => !known.has(path));
+  return { files: known, folders, named: new Set(named) };
 }
 
-function namedFiles(configuration: Configuration, tables: NamingTables): readonly string[] {
+function namedFiles(
+  configuration: Configuration,
+  { parameter, pathsIn }: NamingTables,
+  isRoots: IsRoots,
+): readonly string[] {
   const { services } = configuration;
-  const { parameter, pathsIn } = tables;
-  const sources = tableSources(configuration, services, parameter);
+  const sources = tableSources(configuration, services, parameter).filter(isRoots);
   const named = sources.flatMap((source) => entriesOf(source, pathsIn)).flatMap(({ paths }) => paths);
   const specs = specsOf(services, parameter);
   const patterns = specs.filter((spec) => PATTERNS.test(spec)).flatMap((spec) =>
-    pathsIn(patternText(spec, configuration))
+    pathsIn(patternText(spec, configuration, isRoots))
   );
   const written = specs.filter((spec) => WORDS.test(spec)).flatMap(pathsIn);
-  return [...sources, ...[...named, ...patterns, ...written].slice(0, MOST_FILES)];
+  return [...new Set([...named, ...patterns, ...written])].slice(0, MOST_FILES);
 }
 
 /** Tables whose results stand in main.cf, and those of patterns, there or in a file. */
@@ -53,11 +75,16 @@ const WORDS = /^(?:inline|static|randmap):/;
 const PATTERNS = /^(?:cidr|pcre|regexp):/;
 
 /** The text of a table of patterns; "" when there is none. */
-function patternText(spec: string, { directory }: Pick<Configuration, "directory">): string {
+function patternText(
+  spec: string,
+  { directory }: Pick<Configuration, "directory">,
+  isRoots: IsRoots,
+): string {
   const name = spec.slice(spec.indexOf(":") + 1);
   if (name.startsWith("{")) return name;
+  const path = name.startsWith("/") ? name : `${directory}/${name}`;
   try {
-    return readPlain(name.startsWith("/") ? name : `${directory}/${name}`, LARGEST_SOURCE).toString("latin1");
+    return isRoots(path) ? readPlain(path, LARGEST_SOURCE).toString("latin1") : "";
   } catch {
     return "";
   }

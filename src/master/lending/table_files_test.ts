@@ -5,6 +5,7 @@ import path from "node:path";
 import { loadConfiguration } from "../../config/load.ts";
 import { withTableFiles } from "./table_files.ts";
 
+const NONE = { files: new Set<string>(), folders: new Set<string>() };
 let folder: string;
 beforeAll(() => folder = fs.mkdtempSync(path.join(os.tmpdir(), "sni-")));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
@@ -24,18 +25,13 @@ test("the files that the tables of tls_server_sni_maps name are lent too, and so
     },
   });
   if (loaded.is === "bad") throw new Error(JSON.stringify(loaded.errors));
-  const { files } = withTableFiles(
+  const { files, named } = withTableFiles(
     { files: new Set(["/own.pem"]), folders: new Set() },
     loaded.configuration,
+    () => true,
   );
-  expect([...files]).toEqual([
-    "/own.pem",
-    `${folder}/sni`,
-    `${folder}/none`,
-    "/keys/a.key",
-    "/keys/a.pem",
-    "/keys/b.pem",
-  ]);
+  expect([...files]).toEqual(["/own.pem", `${folder}/sni`, `${folder}/none`]);
+  expect([...named]).toEqual(["/keys/a.key", "/keys/a.pem", "/keys/b.pem"]);
 });
 
 test("so are those that tables of words and of patterns name, in main.cf or in a file, alone or in a table made of tables", () => {
@@ -51,8 +47,8 @@ test("so are those that tables of words and of patterns name, in main.cf or in a
     },
   });
   if (loaded.is === "bad") throw new Error(JSON.stringify(loaded.errors));
-  const { files } = withTableFiles({ files: new Set(), folders: new Set() }, loaded.configuration);
-  const keys = [...files].filter((each) => each.startsWith("/keys/")).map((each) => each.slice(6)).sort();
+  const { named } = withTableFiles(NONE, loaded.configuration, () => true);
+  const keys = [...named].filter((each) => each.startsWith("/keys/")).map((each) => each.slice(6)).sort();
   expect(keys).toEqual(["a.pem", "b.key", "b.pem", "c.pem", "d.pem", "e.pem", "r.pem", "s.pem"]);
 });
 
@@ -72,13 +68,41 @@ test("the files of keys that the tables of dkim_signing_keys name are lent", () 
     },
   });
   if (loaded.is === "bad") throw new Error(JSON.stringify(loaded.errors));
-  const { files } = withTableFiles({ files: new Set(), folders: new Set() }, loaded.configuration);
-  expect([...files]).toEqual([
-    `${folder}/dkim`,
+  const { files, named } = withTableFiles(NONE, loaded.configuration, () => true);
+  expect([...files]).toEqual([`${folder}/dkim`]);
+  expect([...named]).toEqual([
     "/keys/a.pem",
     "/keys/a-ed.pem",
     "/keys/c.pem",
     "/keys/e.pem",
     "/keys/e2.pem",
   ]);
+});
+
+function signedBy(maps: string, isRoots = (_source: string) => true): readonly string[] {
+  const loaded = loadConfiguration({
+    directory: "/etc/x",
+    texts: {
+      main: `myhostname = mail.example.com\ndkim_signing_keys = ${maps}\n`,
+      master: "smtp inet n - n - - smtpd\n",
+      overrides: [],
+    },
+  });
+  if (loaded.is === "bad") throw new Error(JSON.stringify(loaded.errors));
+  return [...withTableFiles(NONE, loaded.configuration, isRoots).named];
+}
+
+test("one key of many domains is one file", () => {
+  const many = Array.from({ length: 1500 }, (_, at) => `d${at}.example s:/keys/one.pem\n`).join("");
+  fs.writeFileSync(path.join(folder, "many"), many);
+  fs.writeFileSync(path.join(folder, "last"), "last.example s:/keys/last.pem\n");
+  expect(signedBy(`hash:${folder}/many, hash:${folder}/last`)).toEqual(["/keys/one.pem", "/keys/last.pem"]);
+});
+
+test("what tables name that the workers could write to is not lent", () => {
+  fs.writeFileSync(path.join(folder, "theirs"), "a.example s:/keys/a.pem\n");
+  fs.writeFileSync(path.join(folder, "theirs.re"), "/b/ s:/keys/b.pem\n");
+  const maps = `hash:${folder}/theirs, regexp:${folder}/theirs.re, inline:{c.example=s:/keys/c.pem}`;
+  expect(signedBy(maps)).toEqual(["/keys/a.pem", "/keys/b.pem", "/keys/c.pem"]);
+  expect(signedBy(maps, () => false)).toEqual(["/keys/c.pem"]);
 });

@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 import { walkTo } from "./folder/held_folder.ts";
 import { outOfReachOf, type Reader } from "./folder/walk_rules.ts";
 
-/** Whether somebody other than root may read (4) or enter (1) a file by its permission bits. */
-function may(stat: fs.Stats, { uid, gid }: Reader, bit: 1 | 4): boolean {
+/** Whether somebody other than root may read (4), write (2) or enter (1) a file by its permission bits. */
+function may(stat: fs.Stats, { uid, gid }: Reader, bit: 1 | 2 | 4): boolean {
   const shift = stat.uid === uid ? 6 : stat.gid === gid ? 3 : 0;
   return ((stat.mode >> shift) & bit) !== 0;
 }
@@ -15,6 +15,21 @@ function canRead(path: string, reader: Reader): boolean {
   for (let folder = dirname(real);; folder = dirname(folder)) {
     if (!may(fs.statSync(folder), reader, 1)) return false;
     if (folder === "/") return true;
+  }
+}
+
+/** Whether `reader` can neither write a file nor put another in its place; false where there is none. */
+export function isOutOfReach(path: string, reader: Reader): boolean {
+  try {
+    const held = walkTo(path, { mayUse: outOfReachOf(reader) });
+    try {
+      const stat = held.stat();
+      return stat.uid !== reader.uid && !may(stat, reader, 2);
+    } finally {
+      held.close();
+    }
+  } catch {
+    return false;
   }
 }
 

@@ -18,6 +18,8 @@ export type Counted =
 
 /** Signatures and reasons of one record (RFC 9990 §3.1.3 asks for no more than 100), and characters of their words. */
 const [SIGNATURES, REASONS, NAME, WORDS] = [10, 4, 253, 200];
+/** Characters of the names of all signatures of a record, which whoever sends mail can make as long as names may be. */
+const NAMES = 600;
 
 const name = text(NAME);
 const word = text(20);
@@ -120,9 +122,10 @@ function signaturesOf({ dkim, headerFrom }: VerifiedMessage): readonly ReportedS
     return headerFrom.endsWith(`.${domain}`) || domain.endsWith(`.${headerFrom}`) ? 1 : 2;
   };
   const ranked = dkim.map((each) => ({ each, rank: rank(each) })).sort((one, other) => one.rank - other.rank);
+  let left = NAMES;
   return ranked.slice(0, SIGNATURES).map(({ each: { domain, selector, result } }) => ({
     domain: domain.slice(0, NAME),
     selector: selector.slice(0, NAME),
     result,
-  }));
+  })).filter(({ domain, selector }) => (left -= domain.length + selector.length) >= 0);
 }

@@ -75,14 +75,15 @@ function placeOf(
   finished: Finished,
   { address, most, ...uri }: ReportUri,
 ): readonly ReportPlace[] {
-  const content = reportMail(finished.report, finished.gzipped, world.reporter, address);
-  if (most !== undefined && content.length > most) {
+  // Made once more when it is sent: as many are not held at a time as there are places.
+  const content = () => reportMail(finished.report, finished.gzipped, world.reporter, address);
+  if (most !== undefined && content().length > most) {
     leftOut(world, finished, { address, ...uri }, `it is larger than ${most} bytes`);
     return [];
   }
   const send = async () => {
     try {
-      await world.mail(content, address);
+      await world.mail(content(), address);
       return undefined;
     } catch (error) {
       return (error as Error).message;

@@ -261,5 +261,5 @@ test("what others make up is bounded: records of a domain, signatures, names", a
   await send();
   const { records } = reportOf(mailed[0]!.content);
   expect(records.length).toBe(99);
-  expect(records.find(({ headerFrom }) => headerFrom.startsWith("x"))!.signatures.length).toBe(10);
+  expect(records.find(({ headerFrom }) => headerFrom.startsWith("x"))!.signatures.length).toBe(1);
 });

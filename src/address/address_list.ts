@@ -255,6 +255,20 @@ export function addressesIn(value: string, limit: number): Address[] {
   return nodes.flatMap((node) => node.is === "address" ? [internalOf(node)] : []);
 }
 
+/** What stands in angle brackets, in a group's name too: there are readers who take any such text for the address. */
+export function bracketedIn(value: string, limit: number): Address[] {
+  const found: Address[] = [];
+  let inside: Piece[] | undefined;
+  for (const piece of scan(value.replaceAll("\r\n", "\n"), limit).pieces) {
+    if (!isSign(piece, "<") && !isSign(piece, ">")) inside?.push(piece);
+    else {
+      if (inside !== undefined) found.push(internalOf({ is: "address", pieces: inside }));
+      inside = isSign(piece, "<") ? [] : undefined;
+    }
+  }
+  return found;
+}
+
 /**
  * Rewrites the addresses of a header field (`Name: value`, CR LF at its end or not). A field in which no address changes stays as it
  * stands, byte by byte; any other is printed anew, as Postfix prints it. At most `limit` pieces are looked at

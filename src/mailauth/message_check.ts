@@ -5,7 +5,7 @@ import type { ArcResult } from "./arc/arc_result.ts";
 import { ContentSplitter } from "./content_splitter.ts";
 import { type ContentResult, ContentVerifier } from "./content_verifier.ts";
 import type { DkimResult } from "./dkim/dkim_result.ts";
-import { authorDomains, hidesAuthors } from "./dmarc/author_domains.ts";
+import { authorDomains, authorsHidden } from "./dmarc/author_domains.ts";
 import type { DmarcResult } from "./dmarc/dmarc_result.ts";
 import { evaluateDmarc } from "./dmarc/evaluate_dmarc.ts";
 import type { SpfResult } from "./spf/spf_result.ts";
@@ -92,8 +92,10 @@ export class MessageCheck {
 
   async #dmarc({ dkim }: ContentResult, spf: SpfResult): Promise<DmarcResult> {
     const fromDomains = this.#authors;
-    if (this.#splitter.isCut || hidesAuthors(this.#fields)) {
-      const why = "the header is too large to be looked at";
+    const why = this.#splitter.isCut
+      ? "the header is too large to be looked at"
+      : authorsHidden(this.#fields);
+    if (why !== undefined) {
       const [domain = ""] = fromDomains;
       return {
         is: "permerror",

@@ -205,6 +205,17 @@ describe("mail_authentication", () => {
     expect((await send(server, two)).reply).toStartWith("550 5.7.26 <bank.example>");
   });
 
+  test("check_dmarc sees the author that goes on into the queue", async () => {
+    // A NUL ends the line for cleanup.
+    const cut = await send(server, mailFrom("ann@bank.example\0.elsewhere.example"));
+    expect(cut.reply).toStartWith("550 5.7.26 <bank.example>: Author domain rejected: DMARC fails");
+    // What comes behind a line that is no field is body, and the sender would be the author (always_add_missing_headers).
+    const behind = await send(server, `no field\r\n${mailFrom("a@nowhere.example")}`, {
+      from: "ann@bank.example",
+    });
+    expect(behind.reply).toStartWith("550 5.7.1 <nowhere.example>: Author domain rejected: more authors");
+  });
+
   test("check_dmarc defers what cannot be told now", async () => {
     expect((await send(server, mailFrom("ann@broken.example"))).reply).toStartWith(
       "451 4.4.3 <broken.example>",

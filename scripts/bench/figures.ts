@@ -1,4 +1,5 @@
 // What the benchmarks share: options, free ports, medians, and the lines in which two servers are compared.
+import { appendFileSync } from "node:fs";
 
 /** A run of one server. */
 export interface Sample {
@@ -8,6 +9,24 @@ export interface Sample {
 
 /** The two that are compared. */
 export type Samples = Record<"postfix" | "mta", Sample[]>;
+
+/** A figure of both servers: a line of the table of all.ts. */
+export interface Figure {
+  readonly workload: string;
+  /** What is measured, and in what. */
+  readonly what: string;
+  readonly mta: number;
+  readonly postfix?: number | undefined;
+}
+
+/** The environment variable that names the file in which all.ts wants the figures. */
+export const FIGURES_FILE = "MTA_BENCH_FIGURES";
+
+/** Tells all.ts of a figure, where it has started this program. */
+export function noteFigure(figure: Figure): void {
+  const file = process.env[FIGURES_FILE];
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify(figure)}\n`);
+}
 
 /** The number behind `--name`. */
 export function option(name: string, fallback: number): number {
@@ -54,6 +73,17 @@ export function report(name: string, samples: Samples, unit = "msg"): void {
   };
   console.log(name);
   for (const peer of ["postfix", "mta"] as const) console.log(line(peer));
+  const figure = (what: string, pick: (sample: Sample) => number) => {
+    const [mta, postfix] = [samples.mta, samples.postfix].map((of) => median(of.map(pick)));
+    noteFigure({
+      workload: name,
+      what,
+      mta: mta!,
+      postfix: samples.postfix.length > 0 ? postfix : undefined,
+    });
+  };
+  figure(`${unit}/s`, ({ rate }) => rate);
+  figure("CPU s per 1000", ({ cpuPerThousand }) => cpuPerThousand);
   if (samples.postfix.length === 0) return;
   const ratio = (pick: (sample: Sample) => number) =>
     median(samples.mta.map(pick)) / median(samples.postfix.map(pick));

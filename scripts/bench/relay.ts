@@ -6,7 +6,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { cpuSeconds, pssMebibytes } from "./cpu.ts";
-import { freePort, isWanted, median, option, workers } from "./figures.ts";
+import { freePort, isWanted, median, noteFigure, option, workers } from "./figures.ts";
 import { type Peer, run, startMta, startPostfix } from "./peer.ts";
 import { SmtpSink } from "./smtp_sink.ts";
 
@@ -125,6 +125,13 @@ function print({ name, unit, per }: Workload, rounds: Record<Peer["name"], reado
     const rate = `${middle(peer, "rate").toFixed(0)} ${unit}/s (${low}..${high})`;
     console.log(`  ${peer.padEnd(8)} ${rate}  ${cpu}, ${rest}`);
   }
+  const figure = (what: string, of: keyof Round) => {
+    const postfix = rounds.postfix.length > 0 ? middle("postfix", of) : undefined;
+    noteFigure({ workload: name, what, mta: middle("mta", of), postfix });
+  };
+  figure(`${unit}/s`, "rate");
+  figure(`CPU s per ${per} ${unit}`, "cpu");
+  figure("connections", "connections");
   if (rounds.postfix.length === 0) return;
   const ratio = (what: keyof Round) => (middle("mta", what) / middle("postfix", what)).toFixed(2);
   console.log(`  ratio    ${ratio("rate")} x the rate, ${ratio("cpu")} x the CPU\n`);

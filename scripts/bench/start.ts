@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { processTree, pssMebibytes } from "./cpu.ts";
-import { freePort, median, option } from "./figures.ts";
+import { freePort, median, noteFigure, option } from "./figures.ts";
 import { type Peer, run, startMta, startPostfix } from "./peer.ts";
 
 const BINARIES =
@@ -89,7 +89,10 @@ async function main(): Promise<void> {
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
-  const row = (what: string, unit: string, pick: (figures: Figures) => number[], digits = 0) =>
+  const row = (what: string, unit: string, pick: (figures: Figures) => number[], digits = 0) => {
+    const of = (name: string) =>
+      all.filter((_, at) => contenders[at]!.name === name).map(pick).map(median)[0];
+    noteFigure({ workload: what, what: unit, mta: of("mta") ?? NaN, postfix: of("postfix") });
     console.log(
       what.padEnd(34) + contenders.map(({ name }, at) => {
         const values = pick(all[at]!);
@@ -99,6 +102,7 @@ async function main(): Promise<void> {
         })`;
       }).join("   "),
     );
+  };
   row("start to the first greeting", "ms", ({ banner }) => banner);
   row("the same, processor time", "ms", ({ cpu }) => cpu);
   row(`memory after ${seconds} s idle (PSS)`, "MiB", ({ idle }) => idle, 1);

@@ -8,6 +8,8 @@ export interface DiskFile {
   read(into: Uint8Array, position: number): Promise<number>;
   /** fdatasync: resolves when content and size are on stable storage. */
   sync(): Promise<void>;
+  /** The same, waited for on the spot: nothing else is done meanwhile. */
+  syncNow(): void;
   /**
    * Reserves space, so that the syncs of later writes need no metadata; the reserved bytes read as zero. False where the file
    * system cannot; throws when there is no space.

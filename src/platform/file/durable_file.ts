@@ -89,6 +89,7 @@ function openFile(path: string, flags: number): DiskFile {
     writeLater: (buffers, position) => writeAllLater(fd, buffers, position),
     read: (into, position) => readFully(fd, into, position),
     sync: () => syncFd(fd, "fdatasync"),
+    syncNow: () => fs.fdatasyncSync(fd),
     preallocate: (position, size) => reserve(fd, position, size),
     truncate: (size) => fs.ftruncateSync(fd, size),
     size: () => fs.fstatSync(fd).size,

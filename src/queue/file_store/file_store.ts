@@ -360,6 +360,7 @@ class FileStore implements QueueStore {
     this.#cancelNote ??= this.#world.after(NOTE_EVERY, () => {
       this.#cancelNote = undefined;
       this.#shard.log.note();
+      this.#commits.prepare();
     });
   }
 

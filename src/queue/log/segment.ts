@@ -17,6 +17,14 @@ function parseSegmentName(
   return { number: Number.parseInt(match[1]!, 16), nonce: Number.parseInt(match[2]!, 16) };
 }
 
+/** Zeros, written as often as is needed. */
+const ZEROS = Buffer.alloc(65_536);
+
+function zeros(length: number): Buffer[] {
+  const count = Math.ceil(length / ZEROS.length);
+  return Array.from({ length: count }, (_, at) => ZEROS.subarray(0, length - at * ZEROS.length));
+}
+
 /** An append-only file of records. Counts what lives in it, and stays open as long as somebody reads. */
 export class Segment {
   readonly number: number;
@@ -41,6 +49,10 @@ export class Segment {
   #marks: MarkBlock | undefined;
   #identity: string | undefined;
   #reserved = 0;
+  /** Up to here there are zeros that were written, not only reserved. */
+  #prepared = 0;
+  /** The end at the last look. */
+  #seen = 0;
   #readers = 0;
   #retired = false;
 
@@ -102,6 +114,23 @@ export class Segment {
     this.#reserved = this.#file.preallocate(this.#reserved, end - this.#reserved) ? end : Infinity;
   }
 
+  /**
+   * Writes zeros over the reserved space that comes next, so that syncs of what replaces them are quick: the first write of a
+   * reserved block changes the file's metadata, and its sync has to wait for the file system's journal. Only while little is written:
+   * everything is written twice. Nothing may be on its way to this segment meanwhile. True when there is something to sync.
+   */
+  prepare(): boolean {
+    const [ahead, written] = [this.#step / 4, this.end - this.#seen];
+    this.#seen = this.end;
+    if (ahead === 0 || written > ahead || this.#prepared - this.end >= ahead / 2) return false;
+    this.makeRoom(ahead);
+    if (this.#reserved === Infinity) return false;
+    const [from, to] = [Math.max(this.end, this.#prepared), this.end + ahead];
+    this.#file.write(zeros(to - from), from);
+    this.#prepared = to;
+    return true;
+  }
+
   /** Puts records behind the durable end; they count only after `sync`. */
   write(buffers: readonly Uint8Array[]): void {
     this.#file.write(buffers, this.end);
@@ -109,6 +138,11 @@ export class Segment {
 
   sync(): Promise<void> {
     return this.#file.sync();
+  }
+
+  /** The same on the spot. */
+  syncNow(): void {
+    this.#file.syncNow();
   }
 
   /** Writes what replay found of the last group commit once more and syncs it: its first sync may have failed or never been. */
@@ -128,7 +162,7 @@ export class Segment {
   /** Drops what is behind the durable end, reserved space too; it is sure to be gone after the next sync. */
   cut(): void {
     this.#file.truncate(this.end);
-    this.#reserved = this.end;
+    this.#reserved = this.#prepared = this.end;
   }
 
   /** The bytes at a place, in the beginning of `room` where that is given; rejects when they are not all there. */

@@ -12,6 +12,7 @@ function fileOf(bytes: Buffer, unreadable: (at: number) => boolean = () => false
     write: refuse,
     writeLater: refuse,
     sync: refuse,
+    syncNow: refuse,
     preallocate: refuse,
     truncate: refuse,
     identity: () => "",

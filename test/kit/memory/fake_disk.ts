@@ -216,6 +216,18 @@ export class FakeDisk implements Disk {
       }
       change({ is: "write", at, bytes });
     };
+    const sync = (covered: readonly Pending[]) => {
+      try {
+        call("sync");
+      } catch (error) {
+        if (!this.#dead) { for (const pending of covered) pending.lost = true; }
+        throw error;
+      }
+      for (const { change, lost } of covered) {
+        if (!lost || this.#random() < 0.5) inode.durable = apply(inode.durable, change);
+      }
+      inode.pending = inode.pending.filter((pending) => !covered.includes(pending));
+    };
     return {
       write,
       writeLater: async (buffers, at) => {
@@ -231,17 +243,13 @@ export class FakeDisk implements Disk {
         const covered = [...inode.pending];
         await this.#wait();
         try {
-          call("sync");
+          sync(covered);
         } catch (error) {
           if (this.#dead) await new Promise(() => {});
-          for (const pending of covered) pending.lost = true;
           throw error;
         }
-        for (const { change, lost } of covered) {
-          if (!lost || this.#random() < 0.5) inode.durable = apply(inode.durable, change);
-        }
-        inode.pending = inode.pending.filter((pending) => !covered.includes(pending));
       },
+      syncNow: () => sync([...inode.pending]),
       preallocate: (at, length) => {
         call("preallocate");
         if (inode.current.length < at + length) change({ is: "size", size: at + length });

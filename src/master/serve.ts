@@ -7,6 +7,7 @@ import type { Listener } from "../platform/socket/connection.ts";
 import type { HttpServer } from "../platform/socket/http_server.ts";
 import { lockWithPid, type NamedLock } from "../platform/file/lock/pid_lock.ts";
 import { writeErr } from "../platform/process/this_process.ts";
+import { giveBackAtRest } from "../platform/process/idle_memory.ts";
 import { reapOrphans } from "../platform/process/reap.ts";
 import { onSignal, onUncaught } from "../platform/process/signals.ts";
 import { ownFolder } from "../platform/file/folder/own_folder.ts";
@@ -90,6 +91,7 @@ export async function serve(options: ServeOptions): Promise<number> {
 async function run(master: Master, findings: readonly Finding[], options: ServeOptions): Promise<number> {
   await master.start(findings);
   const closeShell = await openShell(master);
+  giveBackAtRest();
   options.started?.("", closedIn(master.configuration));
   if (!await master.stopped) return 1;
   closeShell();

@@ -16,6 +16,7 @@ import { countLostLines } from "../observe/lost_lines.ts";
 import { countProcess } from "../observe/process_metrics.ts";
 import { listen, type Listener, onConnectionBug } from "../platform/socket/connection.ts";
 import { hostName } from "../platform/host.ts";
+import { giveBackAtRest } from "../platform/process/idle_memory.ts";
 import { onSignal, onUncaught, ownPid } from "../platform/process/signals.ts";
 import { type ParentChannel, parentChannel } from "../platform/socket/child.ts";
 import { systemErrorText } from "../platform/system_error.ts";
@@ -149,6 +150,7 @@ class Worker {
     this.#listeners = await this.#listen(boot, configuration, assembly);
     this.#send({ is: "ready" });
     assembly.start();
+    giveBackAtRest();
     every(REPORT, () => void this.#snapshot());
     if (boot.index === 0) every(ADOPT, () => this.#adoptionRests-- > 0 ? undefined : void this.#adopt());
   }

@@ -93,6 +93,8 @@ function overTcp(tcp: Wire["tcp"], server: Server, question: Question, options: 
     connection.destroy();
   };
   const timer = setTimeout(() => resolve(failed("timed out")), options.timeout);
+  const aborted = () => resolve(failed("aborted"));
+  options.signal?.addEventListener("abort", aborted, { once: true });
   const opened = tcp(server, options, (connection) => ({
     data: (chunk) => {
       gathered.add(chunk);
@@ -120,5 +122,8 @@ function overTcp(tcp: Wire["tcp"], server: Server, question: Question, options: 
     },
     (error) => resolve(failed(error === undefined ? "aborted" : systemErrorText(error))),
   );
-  return promise.finally(() => clearTimeout(timer));
+  return promise.finally(() => {
+    clearTimeout(timer);
+    options.signal?.removeEventListener("abort", aborted);
+  });
 }

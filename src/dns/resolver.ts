@@ -1,3 +1,4 @@
+import { WaitQueue } from "../base/wait_queue.ts";
 import { connect } from "../platform/socket/connection.ts";
 import { openDatagrams } from "../platform/socket/udp.ts";
 import type { Address, AddressAnswer, DnsAnswer, Families } from "./answer.ts";
@@ -74,6 +75,16 @@ interface Settled<Type extends RecordType> {
   readonly negativeTtl: number | undefined;
 }
 
+/** A question on its way, for all who ask it meanwhile. */
+interface Lookup {
+  readonly answer: Promise<DnsAnswer>;
+  readonly ending: AbortController;
+  /** Who waits for the answer. */
+  waiting: number;
+}
+
+const ABORTED = { is: "trouble", why: "aborted", retry: true } as const;
+
 class StubResolver implements Resolver {
   readonly #servers: readonly Server[];
   readonly #timeout: number;
@@ -83,7 +94,7 @@ class StubResolver implements Resolver {
   readonly #now: () => number;
   readonly #randomId: () => number;
   readonly #cache: DnsCache;
-  readonly #inFlight = new Map<string, Promise<DnsAnswer>>();
+  readonly #inFlight = new Map<string, Lookup>();
   readonly #failedAt = new Map<Server, number>();
   readonly #gate: Gate;
 
@@ -110,12 +121,9 @@ class StubResolver implements Resolver {
     const key = `${type} ${name}`;
     const known = this.#cache.get(key, this.#now()) ?? loopbackName(name, type);
     if (known !== undefined) return known as DnsAnswer<Type>; // the key holds the type
-    let lookup = this.#inFlight.get(key);
-    if (lookup === undefined) {
-      lookup = this.#lookUp(name, type, key);
-      this.#inFlight.set(key, lookup);
-    }
-    return await untilAborted(lookup as Promise<DnsAnswer<Type>>, signal);
+    if (signal?.aborted) return ABORTED;
+    const lookup = this.#inFlight.get(key) ?? this.#begin(name, type, key);
+    return await this.#answerOf(lookup, key, signal) as DnsAnswer<Type>; // the key holds the type
   }
 
   mx(name: string, signal?: AbortSignal): Promise<DnsAnswer<"MX">> {
@@ -138,28 +146,57 @@ class StubResolver implements Resolver {
     return addressesBy(this, name, families, signal);
   }
 
-  /** Shared by all who ask meanwhile, so no single caller's signal stops it; it ends by its own time-outs. */
-  async #lookUp<Type extends RecordType>(name: string, type: Type, key: string): Promise<DnsAnswer<Type>> {
+  #begin(name: string, type: RecordType, key: string): Lookup {
+    const ending = new AbortController();
+    const answer = this.#lookUp(name, type, key, ending.signal).finally(() => {
+      if (this.#inFlight.get(key) === lookup) this.#inFlight.delete(key);
+    });
+    const lookup: Lookup = { answer, ending, waiting: 0 };
+    this.#inFlight.set(key, lookup);
+    return lookup;
+  }
+
+  /** The lookup's answer, or `trouble` as soon as the caller gives up. One for which nobody waits any more ends, and leaves its place to others. */
+  #answerOf(lookup: Lookup, key: string, signal: AbortSignal | undefined): Promise<DnsAnswer> {
+    lookup.waiting++;
+    if (signal === undefined) return lookup.answer;
+    return new Promise((resolve, reject) => {
+      const aborted = () => {
+        resolve(ABORTED);
+        if (--lookup.waiting > 0) return;
+        if (this.#inFlight.get(key) === lookup) this.#inFlight.delete(key);
+        lookup.ending.abort();
+      };
+      signal.addEventListener("abort", aborted, { once: true });
+      lookup.answer.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
+    });
+  }
+
+  /** Shared by all who ask meanwhile, so no single caller's signal stops it; it ends by its own time-outs, or with the last of them. */
+  async #lookUp(name: string, type: RecordType, key: string, signal: AbortSignal): Promise<DnsAnswer> {
+    if (!await this.#gate.enter(signal)) {
+      return signal.aborted ? ABORTED : { is: "trouble", why: "too many lookups at a time", retry: true };
+    }
     try {
-      if (!await this.#gate.enter()) return { is: "trouble", why: "too many lookups at a time", retry: true };
-      try {
-        const { answer, negativeTtl } = await this.#followed(name, type);
-        this.#cache.set(key, answer as DnsAnswer, lifetimeOf(answer as DnsAnswer, negativeTtl), this.#now());
-        return answer;
-      } finally {
-        this.#gate.leave();
-      }
+      const { answer, negativeTtl } = await this.#followed(name, type, signal);
+      if (signal.aborted) return ABORTED;
+      this.#cache.set(key, answer, lifetimeOf(answer, negativeTtl), this.#now());
+      return answer;
     } finally {
-      this.#inFlight.delete(key);
+      this.#gate.leave();
     }
   }
 
   /** Asks again for the end of a CNAME chain where a server did not follow it itself. One alias that is not validated taints the end. */
-  async #followed<Type extends RecordType>(name: string, type: Type): Promise<Settled<Type>> {
+  async #followed<Type extends RecordType>(
+    name: string,
+    type: Type,
+    signal: AbortSignal,
+  ): Promise<Settled<Type>> {
     let at = name;
     let tainted = false;
     for (let step = 0; step < CHAIN; step++) {
-      const response = await this.#ask(at, type);
+      const response = await this.#ask(at, type, signal);
       if ("is" in response) return { answer: response, negativeTtl: undefined };
       const meaning = interpret(response, printedName(at), type);
       if (meaning.is === "answer") {
@@ -177,11 +214,12 @@ class StubResolver implements Resolver {
   }
 
   /** Goes over the servers until one gives a usable response; a refusal is kept in case nobody does better. */
-  async #ask(name: string, type: RecordType): Promise<Response | DnsAnswer<never>> {
+  async #ask(name: string, type: RecordType, signal: AbortSignal): Promise<Response | DnsAnswer<never>> {
     let refusal: Response | undefined;
     for (let round = 0; round < this.#attempts; round++) {
       for (const server of this.#order()) {
-        const response = await this.#askServer(server, name, type);
+        const response = await this.#askServer(server, name, type, signal);
+        if (signal.aborted) return ABORTED;
         if (response === undefined) {
           this.#failedAt.set(server, this.#now());
           continue;
@@ -197,11 +235,17 @@ class StubResolver implements Resolver {
     return { is: "trouble", why: "Host not found, try again", retry: true };
   }
 
-  async #askServer(server: Server, name: string, type: RecordType): Promise<Response | undefined> {
+  async #askServer(
+    server: Server,
+    name: string,
+    type: RecordType,
+    signal: AbortSignal,
+  ): Promise<Response | undefined> {
     const dnssec = this.#trustsAd !== undefined;
     for (const edns of [true, false]) {
+      if (signal.aborted) return undefined;
       const question = printQuery(this.#randomId(), name, type, { edns, dnssec });
-      const answer = await exchange(this.#wire, server, question, { timeout: this.#timeout });
+      const answer = await exchange(this.#wire, server, question, { timeout: this.#timeout, signal });
       if (answer.is === "failed") return undefined;
       const response = parseResponse(answer.bytes);
       // An old server may know no EDNS (RFC 6891 §7).
@@ -283,45 +327,37 @@ function worstOf(
   return worst ?? { is: "trouble", why: "no address family is enabled", retry: true, type: "A" };
 }
 
-/** The lookup's answer, or `trouble` as soon as the caller gives up. */
-function untilAborted<Type extends RecordType>(
-  lookup: Promise<DnsAnswer<Type>>,
-  signal: AbortSignal | undefined,
-): Promise<DnsAnswer<Type>> {
-  if (signal === undefined) return lookup;
-  return new Promise((resolve, reject) => {
-    const aborted = () => resolve({ is: "trouble", why: "aborted", retry: true });
-    if (signal.aborted) return aborted();
-    signal.addEventListener("abort", aborted, { once: true });
-    lookup.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
-  });
-}
-
 /** Lets a bounded number in at a time, a bounded number wait, and turns the rest away. */
 class Gate {
   #free: number;
   readonly #limit: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #queue = new WaitQueue();
+  #waiting = 0;
 
   constructor(concurrency: number) {
     this.#free = concurrency;
     this.#limit = concurrency * 16;
   }
 
-  /** False when too many wait already. */
-  async enter(): Promise<boolean> {
+  /** False when too many wait already, and when the signal comes first. */
+  async enter(signal: AbortSignal): Promise<boolean> {
     if (this.#free > 0) {
       this.#free--;
       return true;
     }
-    if (this.#waiting.length >= this.#limit) return false;
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    return true;
+    if (this.#waiting >= this.#limit) return false;
+    this.#waiting++;
+    try {
+      await this.#queue.wait(signal);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      this.#waiting--;
+    }
   }
 
   leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free++;
-    else next();
+    if (!this.#queue.next()) this.#free++;
   }
 }

@@ -29,6 +29,9 @@ beforeAll(async () => {
     "broken.example.com": "SERVFAIL",
     "refused.example.com": "REFUSED",
     "silent.example.com": "silent",
+    ...Object.fromEntries(
+      Array.from({ length: 17 }, (_, i) => [`n${i}.silent.example.com`, "silent"] as const),
+    ),
     "garbage.example.com": "garbage",
     "oldserver.example.com": "FORMERR",
     "ann+list=x 'y'.example.com": { A: ["127.0.0.2"] },
@@ -285,6 +288,24 @@ test("queries past the concurrency limit wait, and past the queue get trouble", 
   const count = (is: string) => answers.filter((answer) => answer.is === is).length;
   expect(count("nxdomain")).toBe(17);
   expect(count("trouble")).toBe(13);
+});
+
+test("a lookup that nobody waits for any more leaves its place to others", async () => {
+  const dns = resolver({ concurrency: 1, timeout: 3_600_000 });
+  const stop = new AbortController();
+  const asked = Array.from({ length: 17 }, (_, i) => dns.query(`n${i}.silent.example.com`, "A", stop.signal));
+  const full = await dns.query("silent.example.com", "A");
+  expect(full).toMatchObject({ is: "trouble", why: "too many lookups at a time" });
+  stop.abort();
+  for (const answer of await Promise.all(asked)) expect(answer).toMatchObject({ why: "aborted" });
+  expect((await dns.mx("example.com")).is).toBe("records");
+  // Nothing of it is kept, and who comes too late is not asked for.
+  expect(await dns.query("n0.silent.example.com", "A", stop.signal)).toMatchObject({ why: "aborted" });
+  const again = new AbortController();
+  const second = dns.query("n0.silent.example.com", "A", again.signal);
+  again.abort();
+  expect(await second).toMatchObject({ why: "aborted" });
+  expect((await dns.mx("only4.example.com")).is).toBe("nodata");
 });
 
 test("the system's datagrams reach a server and come back", async () => {

@@ -25,4 +25,6 @@ export interface ArcResult {
   readonly highest: number;
   /** The lowest instance whose message signature still holds, 0 where all do (RFC 8617 §5.2 step 5). */
   readonly oldestPass?: number;
+  /** The newest message signature leaves this many bytes of body unsigned (`l=`): anybody can have added them. */
+  readonly unsignedBytes?: number;
 }

@@ -101,7 +101,13 @@ export async function checkChain(
     if (seal !== undefined) return failure(`seal ${at + 1}: ${seal.why}`, seal.temporary);
     await pauseWhenDue();
   }
-  return { is: "pass", ...common, oldestPass: await oldestPass(sets, keys, content) };
+  const { unsignedBytes } = message;
+  return {
+    is: "pass",
+    ...common,
+    oldestPass: await oldestPass(sets, keys, content),
+    ...(unsignedBytes !== undefined && { unsignedBytes }),
+  };
 
   function failure(why: string, temporary: boolean): ArcResult {
     return { is: "fail", why, ...common, ...temporary ? { temporary } : {} };

@@ -38,7 +38,7 @@ export function openTrustedForwarders(maps: OpenMaps, warn: (text: string) => vo
     if (dmarc.is !== "fail") return undefined;
     if (name !== "unknown" && await hasDomain(name.toLowerCase())) return `trusted forwarder ${name}`;
     if (await has(addressKeys(address))) return `trusted forwarder ${address}`;
-    if (arc.is !== "pass") return undefined;
+    if (arc.is !== "pass" || arc.unsignedBytes !== undefined) return undefined;
     const list = listId(fields);
     for (const link of arc.links) {
       const isTrusted = await hasDomain(link.domain) ||

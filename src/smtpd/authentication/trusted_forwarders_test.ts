@@ -121,6 +121,11 @@ test.each([
   expect(await trusted({ arc, fields: [field] }) !== undefined).toBe(isTrusted);
 });
 
+test("trusted_forwarders: to a body that is not signed to its end anybody can have added something", async () => {
+  const arc = { ...chain("pass", `lists.example: ${PASSED}`), unsignedBytes: 1 };
+  expect(await trusted({ arc, fields: ["List-Id: <news.lists.example>\r\n"] })).toBeUndefined();
+});
+
 test("trusted_forwarders: two List-Id fields are none", async () => {
   const fields = ["List-Id: <news.lists.example>\r\n", "List-Id: <x.example>\r\n"];
   expect(await trusted({ arc: chain("pass", `lists.example: ${PASSED}`), fields })).toBeUndefined();

@@ -1,4 +1,5 @@
 import { pauseWhenDue } from "../base/pause_when_due.ts";
+import { WaitQueue } from "../base/wait_queue.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import type { SignatureKind } from "../platform/crypto/signature.ts";
 import { readArcChain } from "./arc/arc_chain.ts";
@@ -32,6 +33,9 @@ export interface ContentResult {
 /** Most signatures of a message that are looked at, from the top (RFC 6376 §6.1). */
 const SIGNATURES_LIMIT = 10;
 
+/** Keys of a message that are asked for at a time: a chain may name a hundred, and others have lookups too. */
+const KEYS_AT_A_TIME = 3;
+
 interface Candidate {
   readonly place: number;
   readonly field: DkimField;
@@ -48,6 +52,8 @@ export class ContentVerifier {
   readonly #world: VerifierWorld;
   readonly #bodies = new BodyHashes();
   readonly #keys = new Map<string, Promise<KeyAnswer>>();
+  readonly #unasked = new WaitQueue();
+  #asking = 0;
   #header = new SignedHeader([]);
   #candidates: readonly Candidate[] = [];
   #ignored = 0;
@@ -103,11 +109,27 @@ export class ContentVerifier {
     const name = `${kind} ${selector}._domainkey.${domain}`;
     const asked = this.#keys.get(name);
     if (asked !== undefined) return asked;
-    const { resolver, signal } = this.#world;
-    const answer = findKey(resolver, { domain, selector, kind }, signal);
+    const answer = this.#find({ domain, selector, kind });
     answer.catch(() => {}); // Heard at the end, which a message may never reach.
     this.#keys.set(name, answer);
     return answer;
+  }
+
+  async #find(name: KeyName): Promise<KeyAnswer> {
+    const { resolver, signal } = this.#world;
+    if (this.#asking < KEYS_AT_A_TIME) this.#asking++;
+    else {
+      try {
+        await this.#unasked.wait(signal);
+      } catch {
+        return { is: "trouble", why: "key cannot be looked up: no time left" };
+      }
+    }
+    try {
+      return await findKey(resolver, name, signal);
+    } finally {
+      if (!this.#unasked.next()) this.#asking--;
+    }
   }
 
   async #judge({ place, field: { tags, read } }: Candidate, content: CheckedContent): Promise<DkimResult> {
@@ -135,8 +157,9 @@ export class ContentVerifier {
   }
 }
 
-/** Fewest letters of a signature that tell which one is meant (RFC 6008 §4). */
+/** Fewest letters of a signature that tell which one is meant (RFC 6008 §4), and the most that are tried. */
 const LETTERS = 8;
+const MOST_LETTERS = 64;
 
 /** Results with as much of `b=` as tells them apart. */
 function told(results: readonly DkimResult[]): DkimResult[] {
@@ -146,6 +169,9 @@ function told(results: readonly DkimResult[]): DkimResult[] {
 function lettersNeeded({ b }: DkimResult, results: readonly DkimResult[]): number {
   let letters = LETTERS;
   const others = results.filter((other) => other.b !== b);
-  while (letters < b.length && others.some((other) => other.b.startsWith(b.slice(0, letters)))) letters++;
+  while (
+    letters < Math.min(b.length, MOST_LETTERS) &&
+    others.some((other) => other.b.startsWith(b.slice(0, letters)))
+  ) letters++;
   return letters;
 }

@@ -281,3 +281,37 @@ test("keys are asked for while the body comes", () => {
   verifier.header([...KEYS.map((key) => sign(FIELDS, BODY, key)), ...FIELDS]);
   expect(asked).toEqual(KEYS.map(({ selector }) => `${selector}._domainkey.example.org`));
 });
+
+test("few keys are asked for at a time, and none when nobody waits any more", async () => {
+  const asked: string[] = [];
+  const resolver = {
+    txt(name: string) {
+      asked.push(name);
+      return new Promise<never>(() => {});
+    },
+  };
+  const stop = new AbortController();
+  const verifier = new ContentVerifier({ resolver, now: () => NOW, signal: stop.signal });
+  const signature = sign(FIELDS, BODY, RSA);
+  const others = Array.from({ length: 8 }, (_, i) => signature.replace("s=rsa-sha256", `s=s${i}`));
+  verifier.header([...others, ...FIELDS]);
+  expect(asked).toEqual(["s0", "s1", "s2"].map((selector) => `${selector}._domainkey.example.org`));
+  stop.abort();
+  await Bun.sleep(0);
+  expect(asked.length).toBe(3);
+});
+
+test("of signatures that are alike for long a result has some letters", async () => {
+  const like = Array.from({ length: 4 }, (_, i) => `DKIM-Signature: v=1; b=${"a".repeat(60_000)}${i}\r\n`);
+  const { dkim } = await verify([...like, ...FIELDS], BODY);
+  expect(dkim.map(({ b }) => b)).toEqual(Array(4).fill("a".repeat(64)));
+});
+
+test("a signature does not speak for an author that was added to its mail (RFC 6376 §8.15)", async () => {
+  const hasher = new BodyHasher("relaxed");
+  hasher.push(Buffer.from(BODY));
+  const signature = signContent(FIELDS, hasher.digest(), RSA, { signed: [], oversigned: [], now: NOW });
+  expect((await verify([signature, ...FIELDS], BODY)).dkim[0]?.is).toBe("pass");
+  const { dkim } = await verify(["From: boss@example.org\r\n", signature, ...FIELDS], BODY);
+  expect(dkim[0]).toMatchObject({ is: "policy", why: "a From field is not signed" });
+});

@@ -58,6 +58,11 @@ export function checkSignature(
   if (!isSigned(data, record, signature.signature)) {
     return { is: "fail", why: "signature did not verify", ...known };
   }
+  // Whoever adds an author to signed mail is nobody whom the signature knows (RFC 6376 §8.15).
+  const signedAuthors = signature.names.filter((name) => name.toLowerCase() === "from").length;
+  if (header.count("from") > signedAuthors) {
+    return { is: "policy", why: "a From field is not signed", ...known };
+  }
   if (body.unsigned === 0) return { is: "pass", ...known };
   return {
     is: "pass",

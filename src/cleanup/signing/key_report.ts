@@ -52,8 +52,8 @@ export async function reportKey(
   const known = { domain, selector, file, name };
   const answer = parsed(entry, () => "path" in source ? read(source.path) : source.text);
   if ("fault" in answer) {
-    const fix = file === undefined ? "correct the table" : `make it anew: mta dkim genkey ${domain}`;
-    const problems = [{ grave: true, text: answer.fault, fix }];
+    const denied = answer.denied === true;
+    const problems = [{ grave: !denied, text: answer.fault, fix: fixOf(entry, denied) }];
     return {
       ...known,
       record: undefined,
@@ -73,6 +73,11 @@ export async function reportKey(
     published: published.is,
     problems: [...publishedProblems(key, published), ...ownProblems(key, file, isOpenToAll)],
   };
+}
+
+function fixOf({ domain, source }: KeyEntry, denied: boolean): string {
+  if (denied) return `ask as root: mta dkim check ${domain}`;
+  return "path" in source ? `make it anew: mta dkim genkey ${domain}` : "correct the table";
 }
 
 function publishedProblems(key: SigningKey, published: PublishedKey): readonly KeyProblem[] {

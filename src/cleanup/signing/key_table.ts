@@ -85,7 +85,8 @@ function sourceOf(key: string): KeySource | undefined {
   return { text: `-----BEGIN PRIVATE KEY-----\n${key}\n-----END PRIVATE KEY-----\n` };
 }
 
-/** What may be a key is not shown. */
+/** What may be a key is not shown, on whatever side of the colon it stands. */
 function shown(selector: string, key: string): string {
-  return `${selector}${selector === "" ? "" : ":"}${key.length > 30 ? `${key.slice(0, 8)}...` : key}`;
+  const short = (text: string) => text.length > 30 ? `${text.slice(0, 8)}...` : text;
+  return `${short(selector)}${selector === "" ? "" : ":"}${short(key)}`;
 }

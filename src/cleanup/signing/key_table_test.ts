@@ -26,6 +26,7 @@ test.each([
   ["s1:a.pem", 'expected a file from / on, or a key, instead of "s1:a.pem"'],
   ["s_1!:/a", 'expected selector:/path/key.pem instead of "s_1!:/a"'],
   [`s1:${BASE64}!`, 'expected a file from / on, or a key, instead of "s1:MIIEvQIB..."'],
+  [`${BASE64}=:s1`, 'expected selector:/path/key.pem instead of "MIIEvQIB...:s1"'],
   [Array.from({ length: 9 }, (_, i) => `s${i}:/k`).join(" "), "more than 8 keys"],
 ])("dkim_signing_keys: %j is none, and no key is shown", (value, why) => expect(entries(value)).toBe(why));
 

@@ -52,6 +52,7 @@ async function report(tables: string, domains: readonly string[] = []) {
     resolver,
     openTables,
     read: (path) => {
+      if (path === "/roots") throw Object.assign(new Error("EACCES"), { code: "EACCES" });
       if (path === "/gone") throw Object.assign(new Error("ENOENT"), { code: "ENOENT" });
       return path === "/weak" ? WEAK : PEM;
     },
@@ -126,6 +127,15 @@ test("keys that cannot be read, files that all may read, and entries that are no
   expect(problems).toEqual([
     'dkim_signing_keys: entry of bad.example: expected selector:/path/key.pem instead of "x"',
   ]);
+});
+
+test("a key that is for others to read is no bad key, and nobody is told to replace it", async () => {
+  const reports = await report("inline:{a.example=s:/roots}", ["a.example"]);
+  expect(reports.keys[0]!.problems).toEqual([{
+    grave: false,
+    text: "DKIM key s=s d=a.example: /roots: Permission denied",
+    fix: "ask as root: mta dkim check a.example",
+  }]);
 });
 
 test("tables that list nothing are asked for our own domains, or those that are named", async () => {

@@ -1,13 +1,13 @@
 import { RecentMap } from "../../base/recent_map.ts";
 import { parseSigningKey, type SigningKey } from "../../mailauth/dkim/signing_key.ts";
 import { digest } from "../../platform/crypto/digest.ts";
-import { systemErrorText } from "../../platform/system_error.ts";
+import { errorCode, systemErrorText } from "../../platform/system_error.ts";
 import { FreshFiles } from "../../tls/fresh_files.ts";
 import type { TlsFiles } from "../../tls/tls_files.ts";
 import type { KeyEntry } from "./key_table.ts";
 
-/** A key, or why there is none. */
-export type KeyAnswer = { readonly key: SigningKey } | { readonly fault: string };
+/** A key, or why there is none; `denied` where it is for others to read. */
+export type KeyAnswer = { readonly key: SigningKey } | { readonly fault: string; readonly denied?: boolean };
 
 /** The keys that a message is signed with, at least one; or why there are none. */
 export type KeysAnswer = { readonly keys: readonly SigningKey[] } | { readonly fault: string };
@@ -111,7 +111,8 @@ export function parsed({ domain, selector, source }: KeyEntry, read: () => strin
   try {
     text = read();
   } catch (error) {
-    return { fault: `${what}: ${where}${systemErrorText(error)}` };
+    const denied = errorCode(error) === "EACCES";
+    return { fault: `${what}: ${where}${systemErrorText(error)}`, denied };
   }
   const key = parseSigningKey(domain, selector, text, LEAST_BITS);
   return "fault" in key ? { fault: `${what}: ${where}${key.fault}` } : { key };

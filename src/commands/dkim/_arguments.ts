@@ -37,7 +37,7 @@ Keys that our own mail is signed with by DKIM (dkim_signing_keys).
   --json             one JSON object
 
 Exit status: 0 done, and all keys are published; 1 not; 2 the DNS did not
-answer; 64 wrong usage.
+answer, or a key is for others to read; 64 wrong usage.
 `;
 
 type Faulty = { readonly why: string };
@@ -91,7 +91,7 @@ function genkey(
   if (named.length !== 1) return { why: "name one domain" };
   if (!isHostname(domain) || !domain.includes(".")) return { why: `this is no domain: "${named[0]}"` };
   const selector = options.get("--selector");
-  if (selector !== undefined && !/^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/.test(selector)) {
+  if (selector !== undefined && !SELECTOR.test(selector)) {
     return { why: `a selector has letters, digits, dots and hyphens: "${selector}"` };
   }
   const bits = Number(options.get("--bits") ?? DEFAULT_BITS);
@@ -110,3 +110,5 @@ function genkey(
 }
 
 const DEFAULT_BITS = 2048;
+/** Labels of the DNS, with a dot between them. */
+const SELECTOR = /^(?=.{1,63}$)[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9]))*(?<=[A-Za-z0-9])$/;

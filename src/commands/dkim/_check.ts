@@ -6,7 +6,11 @@ import { writeOut } from "../../platform/process/this_process.ts";
 export function statusOf({ keys, problems, without }: KeyReports): number {
   const isGrave = keys.some((key) => key.problems.some(({ grave }) => grave));
   if (isGrave || problems.length > 0 || without.length > 0 || keys.length === 0) return 1;
-  return keys.some(({ published }) => published === "unknown") ? 2 : 0;
+  return keys.some(isUntold) ? 2 : 0;
+}
+
+function isUntold({ published }: KeyReport): boolean {
+  return published === "unknown" || published === "unread";
 }
 
 /** Tells it. */
@@ -21,9 +25,9 @@ export function printFindings(findings: KeyReports, json: boolean): void {
 }
 
 function linesOf(key: KeyReport): string {
-  const { domain, selector, algorithm, bits, published, problems } = key;
+  const { domain, selector, algorithm, bits, problems } = key;
   const kind = algorithm === undefined ? "" : algorithm === "rsa-sha256" ? `, RSA ${bits} bits` : ", Ed25519";
-  const word = problems.some(({ grave }) => grave) ? "fails" : published === "unknown" ? "unknown" : "good";
+  const word = problems.some(({ grave }) => grave) ? "fails" : isUntold(key) ? "unknown" : "good";
   const head = `${word}: s=${selector} d=${domain}${kind}\n`;
   return head + problems.map(({ text, fix }) => `  ${text}\n    ${fix}\n`).join("");
 }

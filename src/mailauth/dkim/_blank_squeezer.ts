@@ -43,10 +43,14 @@ export class BlankSqueezer {
   push(piece: Uint8Array): void {
     const bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
     const searches = [new Search(TAB), new Search(TWO_BLANKS), new Search(BLANK_CR)];
-    // A run that is held back, and one at the end, are looked at too.
+    // A run that is held back, by the last piece or the last stretch, and one at the end, are looked at too.
     const last = bytes[bytes.length - 1] === BLANK ? bytes.length - 1 : bytes.length;
-    let at = this.#blank ? this.#stretch(bytes, 0) : 0;
+    let at = 0;
     while (at < bytes.length) {
+      if (this.#blank) {
+        at = this.#stretch(bytes, at);
+        continue;
+      }
       let next = last;
       for (const search of searches) next = Math.min(next, search.from(bytes, at));
       if (next > at && bytes[next - 1] === BLANK) next--; // in front of a tab

@@ -43,6 +43,26 @@ test("BodyHasher hashes as RFC 6376 says, however the body is split", () => {
   }));
 });
 
+test("BodyHasher loses no blank, wherever it stands behind another run", () => {
+  for (let length = 0; length < 2200; length++) {
+    const body = `a  b${"x".repeat(length)} y z\r\n`;
+    expect([length, hashed([body], "relaxed")]).toEqual([length, wanted(body, "relaxed")]);
+  }
+});
+
+test("BodyHasher hashes words and blanks of any number", () => {
+  const words = fc.array(fc.constantFrom("a", "bc", "words", " ", "  ", "\t", " \r\n", "\r\n"), {
+    minLength: 1000,
+    maxLength: 3000,
+  });
+  fc.assert(
+    fc.property(words, (parts) => {
+      expect(hashed([parts.join("")], "relaxed")).toBe(wanted(parts.join(""), "relaxed"));
+    }),
+    { numRuns: 30 },
+  );
+});
+
 test("BodyHasher hears single bytes", () => {
   const letters = fc.array(fc.constantFrom(" ", "\t", "\r", "\n", "\r\n", "b"), { maxLength: 30 });
   fc.assert(fc.property(letters, fc.constantFrom<Canonicalization>("simple", "relaxed"), (parts, how) => {

@@ -40,7 +40,8 @@ export function createForwarding(
     parentMatches: false,
     title: "srs_exclude_domains",
   });
-  const isOurs = (domain: string): MaybeAsync<boolean | Trouble> => {
+  const isOurs = (given: string): MaybeAsync<boolean | Trouble> => {
+    const domain = given.replace(/\.$/, "");
     // A bare name is a user of this machine.
     if (domain === "" || asciiDomain(domain).toLowerCase() === srs.domain) return true;
     return then(local.isLocal(domain), (found) => {

@@ -64,6 +64,8 @@ test("isForwarded() is for what came for us and goes elsewhere", async () => {
     const [original, address, want] of [
       ["bob@example.com", "bob@far.example", true],
       ["bob", "bob@far.example", true],
+      ["bob@example.com.", "bob@far.example", true],
+      ["SRS0=x@srs.example.com.", "bob@far.example", true],
       ["bob@alias.example", "bob@far.example", true],
       ["SRS0=x@srs.example.com", "bob@far.example", true],
       ["bob@example.com", "bob@own.example", false],

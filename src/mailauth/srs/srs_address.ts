@@ -22,20 +22,24 @@ export function claimsSrs(address: string): boolean {
 /**
  * The sender of a message that is forwarded, as the next host is to see it: an address in our domain that leads back to the sender.
  * One that another host has rewritten becomes SRS1, which leads to that host, however many there have been. Undefined for the null
- * sender, and where the address would be too long for mail.
+ * sender, for an address literal (anybody would get a way to hosts inside), and where the address would be too long for mail.
  */
 export function srsForward(sender: Address, rules: SrsRules, now: number): Address | undefined {
   const { local, domain: given } = splitAddress(sender);
   const domain = asciiDomain(given);
-  if (local === "" || domain === "") return undefined;
+  if (local === "" || domain === "" || isLiteral(domain)) return undefined;
   const made = internalAddress(`${forwardLocal(local, domain, rules, now)}@${rules.domain}`);
   return Buffer.byteLength(made) > LONGEST ? undefined : made;
 }
 
+const isLiteral = (domain: string) => domain.startsWith("[");
+
 function forwardLocal(local: string, domain: string, rules: SrsRules, now: number): string {
   const { separator } = rules;
   const [, , first, rest] = FURTHER.exec(local) ?? [];
-  if (first !== undefined && rest !== undefined) return further(first, rest, rules);
+  if (first !== undefined && rest !== undefined && !isLiteral(first)) {
+    return further(first, rest, rules);
+  }
   if (FIRST.test(local)) return further(domain, local.slice("SRS0".length), rules);
   const day = srsTimestamp(now);
   return `SRS0${separator}${srsHash(rules, [day, domain, local])}=${day}=${domain}=${local}`;

@@ -40,7 +40,7 @@ export interface Submission extends
   readonly prepend: readonly string[];
   /** The client may have missing headers completed (local_header_rewrite_clients). */
   readonly completeHeaders: boolean;
-  /** Of mail that comes by SMTP: its client's mail is signed (dkim_signing_clients). */
+  /** Of mail that comes by SMTP: its client's mail is signed (dkim_signing_clients). Local mail is unless this says no. */
   readonly signs?: boolean;
   /** Of the user who submitted, for a missing From:. */
   readonly fullName?: string;

@@ -159,8 +159,9 @@ test("what the drop says of the message is what cleanup hears", async () => {
     verp: "+=",
     trace: "record",
     completeHeaders: false,
+    signs: false,
   });
-  expect(second).toMatchObject({ sender: "ann@example.com", completeHeaders: true });
+  expect(second).toMatchObject({ sender: "ann@example.com", completeHeaders: true, signs: true });
   expect(log.lines.filter((line) => line.includes("uid="))).toHaveLength(2);
 });
 

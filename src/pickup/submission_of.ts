@@ -63,6 +63,7 @@ export function submissionOf(drop: ReadDrop, deps: PickupDeps): Submission {
     fullName: envelope.fullName,
     prepend: [userReceived(settings, { id: drop.id, uid, time: arrival })],
     completeHeaders: !envelope.relayed,
+    signs: !envelope.relayed,
     isReturned: true,
   };
 }

@@ -234,11 +234,12 @@ test("whose mail is signed: local users', permitted clients', notices; not what 
   expect([
     await signed(client),
     await signed({ ...client, signs: false }),
+    await signed({ signs: false }),
     await signed({ kind: "mail" }),
     await signed({ replaces: "OLD" as QueueId }),
     await signed({}, { receive_override_options: "no_milters" }),
     await signed({}, { dkim_signing_keys: "" }),
-  ]).toEqual([false, false, false, false, false, false]);
+  ]).toEqual([false, false, false, false, false, false, false]);
 });
 
 test("the domain of From: decides, the first one, after rewriting; a parent signs in its own name", async () => {

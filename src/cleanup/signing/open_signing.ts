@@ -42,10 +42,10 @@ export function openSigning(
 
 /**
  * Mail of clients whom dkim_signing_clients permits and of local users, and notices. What goes through cleanup(8) again has its
- * signature; what is forwarded (`mail`) is somebody else's.
+ * signature; what is forwarded (`mail`), or handed on by a program of this machine (sendmail -G), is somebody else's.
  */
 function isOurs({ kind, origin, replaces, signs, discard }: Submission): boolean {
   if (replaces !== undefined || discard) return false;
   if (kind !== undefined) return kind === "bounce" || kind === "notify";
-  return origin.clientAddress === undefined || signs === true;
+  return signs ?? origin.clientAddress === undefined;
 }

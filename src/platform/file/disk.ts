@@ -42,6 +42,8 @@ export interface Disk {
   /** Which file or directory a path leads to now; undefined when it leads nowhere. */
   identity(path: string): string | undefined;
   unlink(path: string): void;
+  /** The same off the event loop: to give the blocks of a large file back takes a millisecond. */
+  unlinkLater(path: string): Promise<void>;
   rename(from: string, to: string): void;
   link(from: string, to: string): void;
   /** Bytes free for an unprivileged writer. */

@@ -160,6 +160,8 @@ export const systemDisk: Disk = {
   exists: (path) => fs.existsSync(path),
   identity,
   unlink: (path) => fs.unlinkSync(path),
+  unlinkLater: (path) =>
+    new Promise((resolve, reject) => fs.unlink(path, (error) => error === null ? resolve() : reject(error))),
   rename: (from, to) => fs.renameSync(from, to),
   link: (from, to) => fs.linkSync(from, to),
   freeBytes,

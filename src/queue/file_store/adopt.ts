@@ -108,7 +108,7 @@ async function adoptShard(orphan: Shard, adopter: Adopter): Promise<number> {
     await orphan.log.reclaim();
   }
   // Last of all: a copy of a message that compaction left in a later segment may have come back until here.
-  for (const id of spooled) orphan.dropSpool(id);
+  await Promise.all(spooled.map((id) => orphan.dropSpool(id)));
   const { custody, index } = adopter.shard;
   custody.adopt(orphan.custody, taken, (id) => index.find(id) >= 0 || custody.has(id) ? adopter.newId() : id);
   return count;

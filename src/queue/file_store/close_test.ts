@@ -45,3 +45,24 @@ test("a store that is closed takes nothing more in: what is asked of it is refus
   for (let at = 0; at < 50; at++) await turn();
   expect(disk.calls).toBe(calls);
 });
+
+/** Unlinks later than others would: as many turns of the event loop as it is told. */
+class SlowDisk extends FakeDisk {
+  override async unlinkLater(path: string): Promise<void> {
+    for (let at = 0; at < 20; at++) await turn();
+    this.unlink(path);
+  }
+}
+
+test("the content file of a finished message goes while the store goes on, and before it is closed", async () => {
+  const disk = new SlowDisk(() => 0.5);
+  const store = await openShard(disk, 0, SEGMENT);
+  const id = await put(store, Buffer.alloc(5000, 97));
+  const contents = () => disk.list("/q/mta/shard-0/spool");
+  store.remove(id);
+  await store.flush();
+  expect(contents()).toEqual([id]);
+  await put(store, Buffer.alloc(100, 97));
+  await store.close();
+  expect(contents()).toEqual([]);
+});

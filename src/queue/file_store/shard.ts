@@ -80,6 +80,8 @@ export class Shard {
   /** Whether all that replay found is durable. */
   #sure = false;
   readonly #leaving = new Set<QueueId>();
+  /** Spool files that are being unlinked. */
+  readonly #dropping = new Set<Promise<void>>();
   /** Records are missing that were there: content without a message may be theirs. */
   #damagedLog = false;
   /** Messages that damage may have brought back though they were finished: 0 when it is sure, 1 when nobody knows. */
@@ -256,7 +258,7 @@ export class Shard {
     if (this.#options.mode === "read" || !this.#sure) return;
     for (const name of files) {
       if (this.#damagedLog) await this.#setContentAside(name);
-      else this.dropSpool(name);
+      else await this.dropSpool(name);
     }
   }
 
@@ -284,11 +286,13 @@ export class Shard {
     }
   }
 
-  /** Unlinks a spool file; one that stays is found by the next replay. */
-  dropSpool(id: string): void {
-    try {
-      this.disk.unlink(`${this.paths.spool}/${id}`);
-    } catch { /* it was not there, or the next start tries again */ }
+  /** Unlinks a spool file; one that stays is found by the next replay. Never rejects. */
+  dropSpool(id: string): Promise<void> {
+    const dropped = this.disk.unlinkLater(`${this.paths.spool}/${id}`)
+      .catch(() => {/* it was not there, or the next start tries again */})
+      .finally(() => this.#dropping.delete(dropped));
+    this.#dropping.add(dropped);
+    return dropped;
   }
 
   /** The message's record; undefined when it is damaged. Rejects when the disk does not answer or the message is gone. */
@@ -344,8 +348,7 @@ export class Shard {
 
   #gone(id: QueueId): void {
     this.custody.drop(id);
-    this.dropSpool(id);
-    this.#leaving.delete(id);
+    void this.dropSpool(id).then(() => this.#leaving.delete(id));
   }
 
   /** Whether a message of that id is finished whose spool file is still to go: no other may take its name. */
@@ -358,6 +361,7 @@ export class Shard {
     const ids = Array.from(this.index.slots(), (slot) => this.index.idOf(slot));
     await writeRoster(this.disk, this.paths.own, { mark: this.#marks.next, total: ids.length, ids });
     await this.log.finish();
+    await Promise.all(this.#dropping);
   }
 
   close(): void {

@@ -310,6 +310,11 @@ export class FakeDisk implements Disk {
     this.#change(parent(path), [[path, undefined]]);
   }
 
+  async unlinkLater(path: string): Promise<void> {
+    await Promise.resolve();
+    this.unlink(path);
+  }
+
   rename(from: string, to: string): void {
     this.#call("rename", from);
     this.#change(parent(to), [[to, this.#inode(from)], [from, undefined]]);

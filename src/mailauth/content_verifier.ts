@@ -10,7 +10,7 @@ import { fieldValue, SignedHeader } from "./dkim/canonical_header.ts";
 import { type CheckedContent, checkSignature } from "./dkim/check_signature.ts";
 import type { DkimResult } from "./dkim/dkim_result.ts";
 import { findKey, type KeyAnswer } from "./dkim/find_key.ts";
-import { type DkimField, readDkimField } from "./dkim/signature_field.ts";
+import { type DkimField, readDkimField, readDomain } from "./dkim/signature_field.ts";
 import { withoutSpace } from "./tags/tag_list.ts";
 
 /** What verifying asks of the world. */
@@ -134,7 +134,8 @@ export class ContentVerifier {
 
   async #judge({ place, field: { tags, read } }: Candidate, content: CheckedContent): Promise<DkimResult> {
     const said = (name: string) => tags.get(name) ?? "";
-    const domain = "is" in read ? said("d").toLowerCase() : read.domain;
+    // What is no domain is nobody's to look up in tables, or to be told of: it may be as long as a header.
+    const domain = "is" in read ? readDomain(said("d")) ?? "" : read.domain;
     const common = {
       domain,
       selector: said("s"),

@@ -315,3 +315,9 @@ test("a signature does not speak for an author that was added to its mail (RFC 6
   const { dkim } = await verify(["From: boss@example.org\r\n", signature, ...FIELDS], BODY);
   expect(dkim[0]).toMatchObject({ is: "policy", why: "a From field is not signed" });
 });
+
+test("a result names no domain that is none", async () => {
+  const domains = ["a.".repeat(30_000), "foo\r\n\tbar", "<x>", "Example.ORG"];
+  const { dkim } = await verify([...domains.map((d) => `DKIM-Signature: d=${d}\r\n`), ...FIELDS], BODY);
+  expect(dkim.map(({ domain }) => domain)).toEqual(["", "", "", "example.org"]);
+});

@@ -40,6 +40,29 @@ function compact(pieces: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(pieces);
 }
 
+/** From this size on a body is copied once only: it is kept behind room for a head. */
+const LARGE = 16_384;
+const HEAD_ROOM = 4096;
+
+/** Bytes of a body's beginning, which are the caller's again. */
+function ownCopy(bytes: Uint8Array): Buffer {
+  if (bytes.length < LARGE) return Buffer.from(bytes);
+  const own = Buffer.allocUnsafeSlow(HEAD_ROOM + bytes.length).subarray(HEAD_ROOM);
+  own.set(bytes);
+  return own;
+}
+
+/** Head and body in one; a body that is one large piece stays where it is. */
+function withHead(head: Uint8Array, body: readonly Uint8Array[]): Uint8Array {
+  const [only] = body;
+  if (only === undefined || body.length > 1 || only.length < LARGE || head.length > HEAD_ROOM) {
+    return compact([head, ...body]);
+  }
+  const whole = Buffer.from(only.buffer, HEAD_ROOM - head.length, head.length + only.length);
+  whole.set(head);
+  return whole;
+}
+
 /** Pieces of one message that are kept one by one. */
 const MOST_PIECES = 16;
 
@@ -68,7 +91,7 @@ export class StoreDraft implements Draft {
   }
 
   #keep(bytes: Uint8Array): void {
-    const own = Buffer.from(bytes);
+    const own = this.#pieces.length === 0 ? ownCopy(bytes) : Buffer.from(bytes);
     if (this.#pieces.length < MOST_PIECES) return void this.#pieces.push(own);
     this.#gathered ??= new GatheredBytes();
     this.#gathered.add(own);
@@ -132,7 +155,7 @@ export class StoreDraft implements Draft {
   async #finish(head: Uint8Array): Promise<FinishedContent> {
     const size = head.length + this.size;
     if (this.#spool === undefined) {
-      return { bytes: compact([head, ...this.#takePieces()]), checksum: undefined, size };
+      return { bytes: withHead(head, this.#takePieces()), checksum: undefined, size };
     }
     try {
       await this.#spool.finish();

@@ -137,6 +137,20 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
       expect(await idsOf(store)).toEqual([]);
     },
 
+  "a head of any length stands before a body of any length": async (opened) => {
+    const { store, now } = opened;
+    for (const head of [0, 1, 4095, 4096, 4097, 20_000]) {
+      for (const body of [0, 1, 16_383, 16_384, 100_000]) {
+        const id = store.newId();
+        const draft = store.draft(id);
+        if (body > 0) await draft.write(Buffer.alloc(body, "b"));
+        await draft.commit(envelopeOf(id, now), Buffer.alloc(head, "h"));
+        const text = await textOf(store, id);
+        expect([head, body, text === "h".repeat(head) + "b".repeat(body)]).toEqual([head, body, true]);
+      }
+    }
+  },
+
   "bytes of a body are the caller's again when they are written": async (opened) => {
     for (const count of [1, 5, 40]) {
       const { store, now } = opened;

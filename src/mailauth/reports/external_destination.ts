@@ -6,6 +6,7 @@ import { type ReportUri, reportUris, ruaOf } from "./report_uri.ts";
 export interface DestinationWorld {
   readonly resolver: Pick<Resolver, "query">;
   readonly asker: RecordAsker;
+  readonly signal?: AbortSignal;
 }
 
 /** Whether a report may go to a place, and where instead. */
@@ -22,7 +23,7 @@ const VERSION = /^[ \t]*v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)/;
 export async function verifyDestination(
   policyDomain: string,
   uri: ReportUri,
-  { resolver, asker }: DestinationWorld,
+  { resolver, asker, signal }: DestinationWorld,
 ): Promise<Destination> {
   const [own, other] = [await organization(policyDomain, asker), await organization(uri.host, asker)];
   if (typeof own === "object") return own;
@@ -30,7 +31,7 @@ export async function verifyDestination(
   if (own === other) return { is: "allowed", uris: [uri] };
   const name = `${policyDomain}._report._dmarc.${uri.host}`;
   if (name.length > LONGEST_NAME) return { is: "refused", why: `${name} is too long to be asked for` };
-  const answer = await resolver.query(name, "TXT");
+  const answer = await resolver.query(name, "TXT", signal);
   if (answer.is === "trouble" && answer.retry) return { is: "trouble", why: `${name}: ${answer.why}` };
   const records = answer.is === "records" ? answer.records.map(({ text }) => text) : [];
   const agreeing = records.filter((text) => VERSION.test(text));

@@ -13,6 +13,8 @@ import { type ReportUri, reportUris, ruaOf } from "./report_uri.ts";
 /** What reports are made and sent with. */
 export interface ReportWorld {
   readonly resolver: Pick<Resolver, "query">;
+  /** Until when the DNS is asked where one report goes; what is not known then is asked the next time. */
+  readonly patience: () => AbortSignal;
   readonly reporter: Reporter;
   /** Puts a message into the queue; resolves when it is there for good. */
   readonly mail: (content: string, to: Address) => Promise<void>;
@@ -25,7 +27,9 @@ const MOST_PLACES = 10;
 /** Makes a domain's report, for where the domain wants it today. */
 export function prepareDmarcReport(world: ReportWorld): DailyReports["prepare"] {
   return async (about, counts) => {
-    const asker = new RecordAsker(world);
+    const { resolver } = world;
+    const signal = world.patience();
+    const asker = new RecordAsker({ resolver, signal });
     const asked = await asker.ask(about.domain);
     if (asked.is === "temperror" || asked.is === "permerror") return undefined;
     const uris = asked.is === "found" ? reportUris(ruaOf(asked.published.record.text)) : [];
@@ -34,7 +38,7 @@ export function prepareDmarcReport(world: ReportWorld): DailyReports["prepare"] 
     const finished = { report, gzipped: gzip(Buffer.from(printReport(report))) };
     const places = new Map<string, ReportPlace>();
     for (const uri of uris) {
-      const destination = await verifyDestination(about.domain, uri, { ...world, asker });
+      const destination = await verifyDestination(about.domain, uri, { resolver, asker, signal });
       for (const place of placesOf(world, finished, uri, destination)) places.set(place.name, place);
     }
     return { summary: summaryOf(report), places: [...places.values()].slice(0, MOST_PLACES) };

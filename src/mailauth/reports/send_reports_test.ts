@@ -55,11 +55,13 @@ let mailed: { content: string; to: string }[];
 let notes: string[];
 let stores: CountStore[];
 let mailFault: Error | undefined;
+let patience: AbortController;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "dmarc-"));
   now = Date.parse("2026-03-04T12:00:00Z");
   zone = { "_dmarc.example.com": ["v=DMARC1; p=quarantine; rua=mailto:agg@example.com"] };
+  patience = new AbortController();
   [mailed, notes, stores, mailFault] = [[], [], [], undefined];
 });
 afterEach(() => {
@@ -82,7 +84,16 @@ function txt(name: string): DnsAnswer<"TXT"> {
     : { is: "records", records, canonical: name, authentic: false };
 }
 
-const query = ((name: string) => Promise.resolve(txt(name))) as Resolver["query"];
+/** What comes of a name that nobody answers for is that nobody waits for it any more. */
+const query = ((name: string, _type: string, signal?: AbortSignal) => {
+  if (!name.endsWith(".silent.example")) return Promise.resolve(txt(name));
+  patience.abort();
+  return Promise.resolve({
+    is: "trouble",
+    why: signal?.aborted === true ? "aborted" : "no end",
+    retry: true,
+  });
+}) as Resolver["query"];
 
 const send = () =>
   sendDailyReports({
@@ -91,6 +102,7 @@ const send = () =>
     store: open(),
     prepare: prepareDmarcReport({
       resolver: { query },
+      patience: () => patience.signal,
       reporter: REPORTER,
       mail: (content, to) =>
         mailFault === undefined
@@ -246,6 +258,21 @@ describe("a place outside of the organization", () => {
     ]);
     expect(notes).toContainEqual(expect.stringContaining("is larger than 1024 bytes"));
   });
+});
+
+test("a place whose name servers say nothing is waited for so long and no longer, and asked again", async () => {
+  zone["_dmarc.example.com"] = [
+    "v=DMARC1; p=none; rua=mailto:agg@example.com,mailto:agg@a.silent.example",
+  ];
+  count({});
+  now += 2 * DAY;
+  await send();
+  expect(mailed.map(({ to }) => to)).toEqual(["agg@example.com"]);
+  expect(notes).toContainEqual(expect.stringMatching(/to mailto:agg@a\.silent\.example: .*aborted/));
+  zone["_dmarc.example.com"] = ["v=DMARC1; p=none; rua=mailto:agg@example.com"];
+  [now, mailed, patience] = [now + 2 * HOUR, [], new AbortController()];
+  await send();
+  expect(mailed).toEqual([]);
 });
 
 test("what others make up is bounded: records of a domain, signatures, names", async () => {

@@ -43,6 +43,9 @@ export function openDmarcReports(parts: DayReportingParts): DmarcReports | undef
   };
 }
 
+/** Milliseconds that the DNS has for one report: a domain with slow name servers keeps others waiting. */
+const PATIENCE = 60_000;
+
 /** Reports have a sender of their own, which SPF speaks for: they have to pass DMARC themselves (RFC 9990 §3.5.2). */
 function prepare(
   { context: { configuration: { settings } }, world }: DayReportingParts,
@@ -51,6 +54,7 @@ function prepare(
   const from = internalAddress(settings.dmarc_report_from);
   return prepareDmarcReport({
     resolver: world.resolver,
+    patience: () => AbortSignal.timeout(PATIENCE),
     reporter: {
       organization: settings.dmarc_report_organization,
       from,

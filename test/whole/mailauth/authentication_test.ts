@@ -29,6 +29,9 @@ const ZONE: Zone = {
   "_dmarc.quiet.example": { TXT: ["v=DMARC1; p=none"] },
   "_dmarc.broken.example": "SERVFAIL",
   "slow._domainkey.slow.example": "silent",
+  ...Object.fromEntries(
+    Array.from({ length: 4800 }, (_, i) => [`k${i}._domainkey.slow.example`, "silent" as const]),
+  ),
 };
 
 let dns: DnsServer;
@@ -60,6 +63,8 @@ const start = (...lines: readonly string[]) =>
       ...lines,
     ],
   });
+
+const BODY_HASH = Buffer.alloc(32).toString("base64");
 
 interface Sent {
   readonly reply: string;
@@ -262,6 +267,33 @@ describe("mail_authentication", () => {
     expect(fieldsNamed(inside.mails.at(-1)!.content, "Authentication-Results")).toEqual([
       "other.example; none",
     ]);
+  });
+
+  test("who names keys that nobody answers for holds up no other mail", async () => {
+    const set = (instance: number, key: number) =>
+      [
+        `ARC-Seal: i=${instance}; a=rsa-sha256; cv=${
+          instance === 1 ? "none" : "pass"
+        }; d=slow.example; s=k${key}; b=AA==\r\n`,
+        `ARC-Message-Signature: i=${instance}; a=rsa-sha256; d=slow.example; s=k${
+          key + 1
+        }; h=from; bh=${BODY_HASH}; b=AA==\r\n`,
+        `ARC-Authentication-Results: i=${instance}; mx.slow.example; none\r\n`,
+      ].join("");
+    const clients = await Promise.all(Array.from({ length: 48 }, async (_, at) => {
+      const client = await talk(server.port);
+      await client.say("EHLO here");
+      await client.say("MAIL FROM:<x@elsewhere.example>");
+      await client.say("RCPT TO:<root@example.com>");
+      await client.say("DATA");
+      const sets = Array.from({ length: 50 }, (_, i) => set(i + 1, at * 100 + i * 2));
+      client.socket.write(`${sets.join("")}${mailFrom("a@nowhere.example")}`);
+      return client;
+    }));
+    for (const client of clients.slice(24)) client.socket.destroy();
+    const { reply } = await send(server, mailFrom("a@bystander.example"));
+    for (const client of clients) client.socket.destroy();
+    expect(reply).toStartWith("250 ");
   });
 
   test("several messages of a session, by BDAT too, have their own results", async () => {

@@ -43,7 +43,7 @@ async function open(inputs: () => number = () => 0) {
     await new Promise((resolve) => setImmediate(resolve));
     for (const { call } of timers.splice(0).filter(({ milliseconds }) => milliseconds <= 100)) call();
   };
-  return { store, calls, append, tick };
+  return { store, disk, calls, append, tick };
 }
 
 test("a message alone is synced on the spot on a quick disk, right after it is written; its mark comes later", async () => {
@@ -91,3 +91,20 @@ test("while little is written the room for what comes next is written ahead, onc
   for (const id of ids) expect((await store.find(id))?.id).toBe(id);
   await store.close();
 });
+
+test.each(["preallocate", "write"])(
+  "a disk that does not take what is written ahead (%s) costs no segment",
+  async (name) => {
+    const { store, disk, append, tick } = await open();
+    const segments = () => disk.list("/q/mta/shard-0/log").filter((file) => file.endsWith(".seg"));
+    for (let i = 0; i < 12; i++) {
+      await append(5000);
+      disk.onCall = (call) => call.name === name && call.path.endsWith(".seg") ? "ENOSPC" : undefined;
+      await tick();
+      await tick();
+      disk.onCall = () => undefined;
+    }
+    expect(segments()).toHaveLength(1);
+    await store.close();
+  },
+);

@@ -117,18 +117,23 @@ export class Segment {
   /**
    * Writes zeros over the reserved space that comes next, so that syncs of what replaces them are quick: the first write of a
    * reserved block changes the file's metadata, and its sync has to wait for the file system's journal. Only while little is written:
-   * everything is written twice. Nothing may be on its way to this segment meanwhile. True when there is something to sync.
+   * everything is written twice. Nothing may be on its way to this segment meanwhile. True when there is something to sync; a disk
+   * without room for it is left to the next batch.
    */
   prepare(): boolean {
     const [ahead, written] = [this.#step / 4, this.end - this.#seen];
     this.#seen = this.end;
     if (ahead === 0 || written > ahead || this.#prepared - this.end >= ahead / 2) return false;
-    this.makeRoom(ahead);
-    if (this.#reserved === Infinity) return false;
-    const [from, to] = [Math.max(this.end, this.#prepared), this.end + ahead];
-    this.#file.write(zeros(to - from), from);
-    this.#prepared = to;
-    return true;
+    try {
+      this.makeRoom(ahead);
+      if (this.#reserved === Infinity) return false;
+      const [from, to] = [Math.max(this.end, this.#prepared), this.end + ahead];
+      this.#file.write(zeros(to - from), from);
+      this.#prepared = to;
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Puts records behind the durable end; they count only after `sync`. */

@@ -5,11 +5,13 @@ import { asciiDomain } from "../../address/idna.ts";
 
 /** So much of a header's From: fields is looked at, in bytes: no honest author comes near. */
 const MOST = 32_768;
+/** And so many fields: there should be one. */
+const MOST_FIELDS = 20;
 /** No field of that length has more pieces. */
 const TOKENS = MOST;
 
 /** What nobody is shown: controls, and marks without a width. */
-const UNSEEN = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]/g;
+const UNSEEN = /(?![\t\r\n])[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/gu;
 
 /** Whether a field is a From: field, for those too who take characters out of it (message_strip_characters). */
 function isFrom(field: string): boolean {
@@ -37,13 +39,14 @@ export function dnsDomain(text: string): string | undefined {
  * what can be read in several ways all count: what is no list of addresses has those that a reader would be shown.
  */
 export function authorDomains(fields: readonly string[]): readonly string[] {
-  return [...new Set(fields.filter(isFrom).flatMap(domainsIn))];
+  return [...new Set(fields.filter(isFrom).slice(0, MOST_FIELDS).flatMap(domainsIn))];
 }
 
 /** Why an author may be hidden: From: has more than anybody looks at, says nothing beside another one, or stands behind the header's end. */
 export function authorsHidden(fields: readonly string[]): string | undefined {
   const froms = fields.filter(isFrom);
-  if (froms.reduce((sum, each) => sum + each.length, 0) > MOST) return "From: is too large to be looked at";
+  const length = froms.reduce((sum, each) => sum + each.length, 0);
+  if (length > MOST || froms.length > MOST_FIELDS) return "From: is too large to be looked at";
   if (froms.length > 1 && froms.some((each) => domainsIn(each).length === 0)) {
     return "one of several From: fields has no domain";
   }

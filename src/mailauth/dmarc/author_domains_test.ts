@@ -35,6 +35,10 @@ test.each([
   [["From: <<ceo@bank.example>, x@evil.example>\r\n"], ["evil.example", "bank.example"]],
   [['From: "<ceo@bank.example>" (<ceo@bank.example>) <x@evil.example>\r\n'], ["evil.example"]],
   [["From: ceo@bank\xe2\x80\x8b.example\r\n"], ["bank.example"]],
+  [
+    [`From: ceo@bank.example${Buffer.from("\u{e0041}\u3164").toString("latin1")}, x@evil.example\r\n`],
+    ["bank.example", "evil.example"],
+  ],
   [["From: ann@[192.0.2.1]\r\n"], []],
   [["From: ann\r\n"], []],
   [["From:\r\n"], []],
@@ -47,6 +51,7 @@ test.each([
   [["From: a\r\n"], undefined],
   [["From: a@b.example\r\n", "From: c@d.example\r\n"], undefined],
   [["From: a@b.example\r\n", "From: c\r\n"], "one of several From: fields has no domain"],
+  [Array<string>(21).fill("From: a@b.example\r\n"), "From: is too large to be looked at"],
   [["From x\r\n", ">From y\r\n", "X: y\r\n", "From : a@b.example\r\n", "body\r\n"], undefined],
   [["X: y\r\n", "body\r\n", "From: a@b.example\r\n"], "From: stands behind a line that is no header field"],
   [[" X: y\r\n", "From: a@b.example\r\n"], "From: stands behind a line that is no header field"],

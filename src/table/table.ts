@@ -1,5 +1,6 @@
 import type { Network } from "../address/network.ts";
 import type { MaybeAsync } from "../base/maybe_async.ts";
+import type { FoundValue } from "./index/record_file.ts";
 
 /** "Not there" and "could not look" lead to different mail fates, so the type keeps them apart. */
 export type Answer =
@@ -55,6 +56,11 @@ export interface Table {
   /** Pattern tables (regexp, pcre, cidr) see only the whole key: no partial keys are tried (access(5)). */
   readonly pattern: boolean;
   lookup(key: string): MaybeAsync<Answer>;
+  /**
+   * The value of the key `bytes[start..end)`, for keys by the million; good until the next lookup. Undefined, and lookup() is to
+   * be asked, where there is more to say than bytes. Missing where the type has no such way.
+   */
+  lookupPlain?(bytes: Uint8Array, start: number, end: number): FoundValue | "absent" | undefined;
   /** Keys and values of a table that is in memory, for listings (postmap -s); undefined or missing where there is no such thing. */
   entries?(): Iterable<readonly [key: string, value: string]> | undefined;
   /**

@@ -67,6 +67,13 @@ class Tables {
     return answer;
   }
 
+  /** The only table, where it has a way for keys by the million. */
+  plain(): Table | undefined {
+    if (!this.#isQuick) return undefined;
+    const table = this.#open[0] ??= openTable(this.#specs[0]!, this.#run.context);
+    return table.lookupPlain === undefined ? undefined : table;
+  }
+
   close(): void {
     for (const table of this.#open) table?.close();
   }
@@ -133,6 +140,48 @@ export async function queryTables(run: ToolRun): Promise<number> {
   }
 }
 
+const NEWLINE = Buffer.from("\n");
+
+/** A loop, since keys are shorter than a native search takes to set up. */
+function lineEnd(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while (at < bytes.length && bytes[at] !== 0x0a) at++;
+  return at;
+}
+
+/** Bytes one behind the other. */
+class Growing {
+  #bytes: Buffer;
+  #filled = 0;
+
+  constructor(size: number) {
+    this.#bytes = Buffer.allocUnsafeSlow(size);
+  }
+
+  add(from: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (this.#filled + length > this.#bytes.length) this.#grow(length);
+    const to = this.#bytes;
+    let at = this.#filled;
+    for (let i = start; i < end; i++) to[at++] = from[i]!;
+    this.#filled = at;
+  }
+
+  /** What there is, which is the taker's; what comes next starts anew. */
+  take(): Buffer {
+    const taken = this.#bytes.subarray(0, this.#filled);
+    this.#bytes = this.#bytes.subarray(this.#filled);
+    this.#filled = 0;
+    return taken;
+  }
+
+  #grow(length: number): void {
+    const grown = Buffer.allocUnsafeSlow(2 * (this.#filled + length));
+    grown.set(this.#bytes.subarray(0, this.#filled));
+    this.#bytes = grown;
+  }
+}
+
 /** The keys of one run, asked one after the other. */
 class Query {
   readonly #run: ToolRun;
@@ -157,9 +206,37 @@ class Query {
 
   /** Lines of keys. They are text at once where they can be, since a key may come by the million. */
   async block(block: Buffer): Promise<void> {
-    const { options, encoding, style } = this.#run;
+    const { options, encoding } = this.#run;
     const isPlain = !options.json && !options.valuesAreFiles && (encoding === "latin1" || isUtf8(block));
     if (!isPlain) return await this.all(linesOf(block));
+    const table = this.#tables.plain();
+    return await (table === undefined ? this.#texts(block) : this.#bytes(block, table));
+  }
+
+  /** Bytes of keys to bytes of answers, with no object for any of them. What is not plain is asked as text. */
+  async #bytes(block: Buffer, table: Table): Promise<void> {
+    const out = new Growing(2 * block.length);
+    const separator = Buffer.from(this.#run.style.separator);
+    for (let at = 0; at < block.length;) {
+      const end = lineEnd(block, at);
+      const found = table.lookupPlain!(block, at, end);
+      if (found === undefined) {
+        this.#output.write(out.take());
+        await this.#texts(block.subarray(at, end));
+      } else if (found !== "absent") {
+        this.#found++;
+        out.add(block, at, end);
+        out.add(separator, 0, separator.length);
+        out.add(found.bytes, found.start, found.end);
+        out.add(NEWLINE, 0, 1);
+      }
+      at = end + 1;
+    }
+    this.#output.write(out.take());
+  }
+
+  async #texts(block: Buffer): Promise<void> {
+    const { encoding, style } = this.#run;
     let out = "";
     for (const key of block.toString(encoding).replace(/\n$/, "").split("\n")) {
       const answer = this.#tables.quick(key);

@@ -1,6 +1,6 @@
 import { RandomAccessFile } from "../../platform/file/random_access_file.ts";
 import { PageCache, readFully, unchangedSinceOpened } from "./page_cache.ts";
-import { type RecordFile, type StoredRecord, TableFault } from "./record_file.ts";
+import { type FoundValue, type RecordFile, type StoredRecord, TableFault } from "./record_file.ts";
 
 const HEADER = 2048;
 const PAGE_BITS = 12;
@@ -31,6 +31,7 @@ export class CdbFile implements RecordFile {
   /** Where the bytes last asked for are: at `#from` of `#bytes`. */
   #bytes: Buffer;
   #from = 0;
+  readonly #found: FoundValue = { bytes: this.#header, start: 0, end: 0 };
 
   get owner(): number {
     return this.#file.owner;
@@ -106,6 +107,11 @@ export class CdbFile implements RecordFile {
   }
 
   find(key: Uint8Array, length: number): Uint8Array | undefined {
+    const found = this.locate(key, length);
+    return found?.bytes.subarray(found.start, found.end);
+  }
+
+  locate(key: Uint8Array, length: number): FoundValue | undefined {
     const hash = cdbHash(key, 0, length);
     const table = 2 * (hash & 255);
     const position = this.#tables[table]!;
@@ -116,18 +122,18 @@ export class CdbFile implements RecordFile {
       const record = this.#u32(4);
       if (record === 0) return undefined;
       if (this.#u32(0) === hash >>> 0) {
-        const value = this.#valueIfKey(record, key, length);
-        if (value !== undefined) return value;
+        if (this.#isValueOf(record, key, length)) return this.#found;
       }
       if (++slot === slots) slot = 0;
     }
     return undefined;
   }
 
-  #valueIfKey(record: number, key: Uint8Array, length: number): Uint8Array | undefined {
+  /** Whether it is the key's record; then it is known where its value is. */
+  #isValueOf(record: number, key: Uint8Array, length: number): boolean {
     const keep = this.#pages.holdsAll;
     const read = this.#lookAtRecord(record, keep ? 8 : 8 + length + AHEAD, keep);
-    if (this.#u32(0) !== length) return undefined;
+    if (this.#u32(0) !== length) return false;
     const valueLength = this.#u32(4);
     const whole = 8 + length + valueLength;
     if (record + whole > this.#endOfRecords) throw this.#fault("a record is too long");
@@ -135,9 +141,12 @@ export class CdbFile implements RecordFile {
     const bytes = this.#bytes;
     const start = this.#from + 8;
     for (let i = 0; i < length; i++) {
-      if (bytes[start + i] !== key[i]) return undefined;
+      if (bytes[start + i] !== key[i]) return false;
     }
-    return bytes.subarray(start + length, start + length + valueLength);
+    this.#found.bytes = bytes;
+    this.#found.start = start + length;
+    this.#found.end = start + length + valueLength;
+    return true;
   }
 
   /** Looks at a record and up to so many of its bytes; answers how many there are to see. */

@@ -27,6 +27,20 @@ export class KeyEncoder {
     return length;
   }
 
+  /** Encodes a key of ASCII bytes; answers its length, or -1 for any other. */
+  encodePlain(key: Uint8Array, start: number, end: number): number {
+    const length = end - start;
+    if (length >= this.bytes.length) return -1;
+    const { bytes } = this;
+    for (let at = 0; at < length; at++) {
+      const byte = key[start + at]!;
+      if (byte > 127 || byte === 0) return -1;
+      bytes[at] = this.#fold && byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+    }
+    bytes[length] = 0;
+    return length;
+  }
+
   #slow(key: string): number {
     if (key.includes("\0") || !key.isWellFormed()) return -1;
     const encoded = Buffer.from(this.#foldText(key), this.#encoding);

@@ -8,7 +8,7 @@ import { lookAt, mayChangeUnseen, RECHECK, SettleWait } from "../text/file_backe
 import { KeyEncoder } from "./index_key.ts";
 import { readOwnedTableFile } from "../text/table_file.ts";
 import { type IndexFormat, whyNotOpened } from "./index_formats.ts";
-import { type RecordFile, TableFault } from "./record_file.ts";
+import { type FoundValue, type RecordFile, TableFault } from "./record_file.ts";
 import { possibleIn, readSource, type SourceRecord } from "../text/source_records.ts";
 import { ABSENT, type Answer, type Possible, type Table } from "../table.ts";
 import { foldingOf } from "../text/fold.ts";
@@ -78,6 +78,41 @@ export class IndexedTable implements Table {
     const serving = this.#current();
     if (serving.from === "index") return this.#inIndex(serving.file, key, TRIES);
     return serving.from === "source" ? this.#inSource(serving.records, key) : serving.answer;
+  }
+
+  /**
+   * The value of the key `bytes[start..end)`, for keys by the million: no text is made of either. Undefined, and lookup() is to be
+   * asked, where there is more to the answer: other letters than ASCII, a file that is being changed or damaged, no index.
+   */
+  lookupPlain(bytes: Uint8Array, start: number, end: number): FoundValue | "absent" | undefined {
+    const serving = this.#current();
+    if (serving.from !== "index") return undefined;
+    const { file } = serving;
+    const length = this.#keys.encodePlain(bytes, start, end);
+    if (length < 0) return undefined;
+    const before = file.diskReads;
+    try {
+      const found = this.#locate(file, length);
+      if (found !== undefined) return isPlainValue(found) ? found : undefined;
+      return file.diskReads === before ? "absent" : undefined;
+    } catch (error) {
+      if (error instanceof TableFault) return undefined;
+      throw error;
+    }
+  }
+
+  #locate(file: RecordFile, length: number): FoundValue | undefined {
+    if (this.#tryWithNul) {
+      const found = locate(file, this.#keys.bytes, length + 1);
+      if (found !== undefined) {
+        this.#tryWithout = false;
+        return found;
+      }
+    }
+    if (!this.#tryWithout) return undefined;
+    const found = locate(file, this.#keys.bytes, length);
+    if (found !== undefined) this.#tryWithNul = false;
+    return found;
   }
 
   owner(): number | undefined {
@@ -350,4 +385,24 @@ function isUnchanged(file: RecordFile): boolean {
   } catch {
     return false;
   }
+}
+
+function locate(file: RecordFile, key: Uint8Array, length: number): FoundValue | undefined {
+  if (file.locate !== undefined) return file.locate(key, length);
+  const value = file.find(key, length);
+  return value === undefined ? undefined : { bytes: value, start: 0, end: value.length };
+}
+
+/** Whether a value is some ASCII text; then it ends before its NUL, if there is one. */
+function isPlainValue(found: FoundValue): boolean {
+  const { bytes, start } = found;
+  let at = start;
+  let high = 0;
+  for (; at < found.end; at++) {
+    const byte = bytes[at]!;
+    if (byte === 0) break;
+    high |= byte;
+  }
+  found.end = at;
+  return at > start && high < 128;
 }

@@ -15,6 +15,11 @@ import { join } from "node:path";
 import { flock } from "../../platform/file/lock/flock.ts";
 import { testContext } from "../_test_context.ts";
 import { openTable } from "../table_types.ts";
+import { ABSENT, type Answer } from "../table.ts";
+import { replaceFile } from "../../platform/file/file_replacement.ts";
+import { INDEX_FORMATS } from "./index_formats.ts";
+import { RecordSet } from "./record_set.ts";
+import { writeIndex } from "./table_build.ts";
 
 const fixtures = join(import.meta.dir, "../../../test/fixtures/maps");
 let folder = "";
@@ -144,3 +149,48 @@ test("while an index is rewritten in place under its lock, the source answers; t
   expect(table.lookup("foo")).toEqual({ is: "found", value: "bar" });
   expect(context.warnings).toEqual([]);
 });
+
+test.each(["hash", "btree", "cdb", "lmdb"])(
+  "%s: bytes of keys are answered as their text is, or left to it",
+  (type) => {
+    const format = INDEX_FORMATS[type]!;
+    const records = new RecordSet();
+    const keys = ["foo", "foo.example", "empty", "caf\u00e9", "latin", "high", "x".repeat(300)];
+    const values = ["bar", "OK some words", "", "accents", "b\u00e4r", "\u00fc", "y".repeat(300)];
+    keys.forEach((key, i) =>
+      records.add(Buffer.from(key), Buffer.from(values[i]!), format.terminates, "keep")
+    );
+    writeIndex(format, at(`t${format.suffix}`), records, {
+      uniqueId: () => new Uint8Array(20),
+      pageSize: 4096,
+      mapSize: 16777216,
+      replace: (path) => replaceFile(path, { mode: 0o644 }),
+    });
+    const table = openTable(`${type}:${at("t")}`, testContext());
+    let plain = 0;
+    for (
+      const key of [
+        ...keys,
+        ...keys.map((each) => each.toUpperCase()),
+        "none",
+        "",
+        "a\0b",
+        "fo",
+        "fooo",
+      ]
+    ) {
+      const line = Buffer.from(`before\n${key}\nafter`);
+      const found = table.lookupPlain!(line, 7, line.length - 6);
+      if (found === undefined) continue; // lookup() is asked
+      plain++;
+      const answer: Answer = found === "absent" ? ABSENT : {
+        is: "found",
+        value: Buffer.from(found.bytes.subarray(found.start, found.end)).toString(),
+      };
+      expect(table.lookup(key)).toEqual(answer);
+    }
+    expect(plain).toBeGreaterThan(8);
+    table.close();
+    expect(table.lookupPlain!(Buffer.from("foo"), 0, 3)).toBeUndefined();
+  },
+);

@@ -15,10 +15,19 @@ export interface StoredRecord {
   readonly value: Uint8Array;
 }
 
+/** Where a value is: `bytes[start..end)`. One object serves for all answers of a file. */
+export interface FoundValue {
+  bytes: Uint8Array;
+  start: number;
+  end: number;
+}
+
 /** An index file, open for reading. Its methods throw TableFault when the file is damaged. */
 export interface RecordFile {
   /** The value of the key `key[0..length)`; the bytes may be reused by the next call. */
   find(key: Uint8Array, length: number): Uint8Array | undefined;
+  /** The same for keys by the million: says where the value is, and makes no object of it. */
+  locate?(key: Uint8Array, length: number): FoundValue | undefined;
   /** All records in the file's own order; a record's bytes are good until the next one, whatever is looked up meanwhile. */
   records(): IterableIterator<StoredRecord>;
   /** The user id of who the open file belongs to. */

@@ -3,7 +3,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { isWanted, median, option } from "./figures.ts";
+import { isWanted, median, noteFigure, option } from "./figures.ts";
 
 const BINARY = process.env.MTA_BINARY ?? resolve(import.meta.dirname!, "../../dist/mta");
 
@@ -50,7 +50,16 @@ function report(name: string, samples: Readonly<Record<"postfix" | "mta", Sample
         `peak ${middle(peer, "peak").toFixed(0)} MiB`,
     );
   }
-  if (samples.postfix.length === 0) return;
+  const beside = samples.postfix.length > 0;
+  for (const [what, pick] of [["s", "wall"], ["CPU s", "cpu"], ["peak MiB", "peak"]] as const) {
+    noteFigure({
+      workload: name,
+      what,
+      mta: middle("mta", pick),
+      ...(beside && { postfix: middle("postfix", pick) }),
+    });
+  }
+  if (!beside) return;
   const ratio = (pick: keyof Sample) => (middle("postfix", pick) / middle("mta", pick)).toFixed(2);
   console.log(`  ratio    ${ratio("wall")} x the speed, ${ratio("cpu")} x the speed by processor time\n`);
 }
@@ -105,7 +114,7 @@ async function main(): Promise<void> {
     for (const peer of ["postfix", "mta"]) writeFileSync(join(root, peer), large);
     for (const type of ["cdb", "hash"]) {
       await compare(
-        `postmap of ${records} records, ${type} (${(large.length / 1e6).toFixed(0)} MB of text)`,
+        `postmap of ${records} records, ${type}`,
         rounds,
         (peer) => [...tool(peer), `${type}:${join(root, peer)}`],
       );

@@ -128,6 +128,7 @@ const SUB_ROOMS: Readonly<
 /** Packages that belong to one room. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["http"],
+  zod: ["http", "config"],
   "dns-packet": ["dns"],
   "@fishballpkg/acme": ["acme"],
   ldapts: ["table"],

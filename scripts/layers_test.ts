@@ -34,7 +34,7 @@ test("a room imports from lower bands, from itself, and in its band from what is
       'import { own } from "./_own.ts"; import { a } from "../base/a.ts"; import { d } from "../bounce/d.ts";',
     "bounce/d.ts": "export const d = 1;",
     "bounce/e.ts": 'import { d } from "./d.ts"; import { join } from "node:path"; export const c = 1;',
-    "http/f.ts": 'import { Hono } from "hono";',
+    "http/f.ts": 'import { Hono } from "hono"; import { z } from "zod/v4";',
     "http/f_test.ts": 'import fs from "node:fs"; import { x } from "../main.ts";',
   };
   expect(law(house)).toEqual([]);

@@ -53,6 +53,9 @@ async function ask(...addresses: readonly string[]): Promise<string[]> {
 const asked = (address: string) =>
   peer.lines.filter((line) => line === `RCPT TO:<${address}@relay.example>`).length;
 
+/** What was said to the next hop, but for goodbyes: a connection that waited says its own late. */
+const questions = () => peer.lines.filter((line) => line !== "QUIT").length;
+
 beforeAll(async () => {
   peer = await startSmtpPeer({
     rcpt: (line) =>
@@ -82,16 +85,16 @@ describe("address verification in several workers", () => {
     // Workers that ask in the same millisecond do not see each other's probe yet.
     expect(asked("good")).toBeLessThanOrEqual(3);
     expect(asked("bad")).toBeLessThanOrEqual(3);
-    const before = peer.lines.length;
+    const before = questions();
     await Promise.all(Array.from({ length: 24 }, () => ask("good", "bad")));
-    expect(peer.lines.length).toBe(before);
+    expect(questions()).toBe(before);
   }, 180_000);
 
   test("a reload keeps what is known", async () => {
-    const before = peer.lines.length;
+    const before = questions();
     expect((await server.mta("reload")).code).toBe(0);
     await Promise.all(Array.from({ length: 12 }, () => ask("good", "bad")));
-    expect(peer.lines.length).toBe(before);
+    expect(questions()).toBe(before);
     const { addressVerification } = JSON.parse((await server.mta("status", "--json")).stdout);
     expect(addressVerification ?? { cached: 2, probesPending: 0 }).toEqual({ cached: 2, probesPending: 0 });
   }, 180_000);
@@ -108,9 +111,9 @@ describe("address verification in several workers", () => {
         await cutPower(server);
         await Promise.all(asking);
         server = await start();
-        const before = peer.lines.length;
+        const before = questions();
         expect((await ask("good", "bad")).map((reply) => reply.slice(0, 3))).toEqual(["250", "550"]);
-        expect(peer.lines.length).toBe(before);
+        expect(questions()).toBe(before);
         const again = await ask(...Array.from({ length: 30 }, (_, n) => `good-${round}-${n}`));
         expect(again).toEqual(Array(30).fill("250 2.1.5 Ok"));
         expect(server.log()).not.toContain("thrown away");

@@ -83,10 +83,10 @@ function main(hops: ReadonlyMap<string, SmtpPeer>, down: number): Record<string,
 }
 
 /** What cleanup(8) says of messages that are refused before they are complete (docs/differences.md). */
-const REAL_ONLY = [
-  "1 cleanup: ID: message-id=<large@example.org>",
-  "1 cleanup: warning: mail_stream_cleanup: close error",
-];
+const REAL_ONLY = ["1 cleanup: warning: mail_stream_cleanup: close error"];
+
+/** Here it is said where the header was there before the message was too large: that is up to how its bytes came. */
+const EITHER = "1 cleanup: ID: message-id=<large@example.org>";
 
 /** Plays the day, and answers the kinds of lines, each with how often it came. */
 async function kindsAt(port: number, log: () => string): Promise<Map<string, number>> {
@@ -127,6 +127,7 @@ test("every kind of line of an ordinary day is in both logs", async () => {
     const [theirs, here] = await Promise.all([kindsAt(port, real.log), kindsAt(ours.port, ours.log)]);
     const only = (one: Map<string, number>, other: Map<string, number>) =>
       [...one].filter(([kind, times]) => other.get(kind) !== times).map(([kind, times]) => `${times} ${kind}`)
+        .filter((line) => line !== EITHER)
         .sort();
     expect({ real: only(theirs, here), ours: only(here, theirs) }).toEqual({ real: REAL_ONLY, ours: [] });
   } finally {

@@ -45,7 +45,7 @@ afterAll(async () => {
 const SENDERS = [
   ...Array.from({ length: 60 }, (_, at) => `user${at}@host${at % 7}.example`),
   ...["Mixed.Case@Example.ORG", "a=b=c@far.example", "x+y-z@far.example", "o'hara@far.example"],
-  ...["a b@far.example", 'quo"te@far.example', "ann@[192.0.2.1]", "jürgen@far.example", "p%q@far.example"],
+  ...["a b@far.example", 'quo"te@far.example', "jürgen@far.example", "p%q@far.example"],
   ...["SRS0=abcd=AA=far.example=ann@third.example", "SRS0+abcd=AA=far.example=ann@third.example"],
   ...["SRS1=abcd=third.example==efgh=AA=far.example=ann@fourth.example"],
 ];
@@ -66,6 +66,11 @@ test("both write the same, and read what the other wrote", async () => {
     expect([sender, await peer.reverse(ours)]).toEqual([sender, want]);
     expect(reverse(theirs!)).toBe(want);
   }
+});
+
+test("a sender at an address literal is not signed here: postsrsd signs a way to any host inside", async () => {
+  expect(forward("ann@[192.0.2.1]")).toBeUndefined();
+  expect(await peer.forward("ann@[192.0.2.1]")).toContain("=[192.0.2.1]=ann@srs.example.com");
 });
 
 test("other separators and longer hashes too", async () => {

@@ -29,6 +29,8 @@ const mainOf = (peer: SmtpPeer) => ({
   transport_maps: `inline:{{one.example=smtp:[127.0.0.1]:${peer.port}}}`,
   initial_destination_concurrency: "1",
   default_destination_concurrency_failed_cohort_limit: "1",
+  // Else mail goes over a connection that waited, and not to a host that is closed by now (docs/differences.md).
+  smtp_connection_cache_on_demand: "no",
 });
 
 function run(program: string, args: readonly string[], uid?: number): Promise<Finished> {

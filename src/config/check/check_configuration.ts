@@ -7,6 +7,7 @@ import { checkComments } from "./check_comments.ts";
 import { checkUserLists } from "./check_user_lists.ts";
 import { checkNames } from "./check_names.ts";
 import { checkDmarcReports } from "./check_dmarc_reports.ts";
+import { checkOwnOptions } from "./check_own_options.ts";
 import { checkNeighbours } from "./check_neighbours.ts";
 import { checkMailAuthentication } from "./check_mail_authentication.ts";
 import { checkChroot, checkMainLists, checkService } from "./check_services.ts";
@@ -71,6 +72,7 @@ export function checkConfiguration({ light, services, master, users }: Checkable
     ...checkMainLists(scope, services),
     ...services.flatMap((each) => checkService(master, each, ownLists(each))),
     ...checkChroot(master),
+    ...checkOwnOptions(master),
     ...checkNames(scope, all, master),
     ...checkComments(all),
     ...checkUserLists(all),

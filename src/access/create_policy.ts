@@ -20,10 +20,11 @@ import type { Connect } from "../platform/socket/connection_pool.ts";
 import { parseEndpoint } from "../table/remote/server_endpoint.ts";
 import { createPolicyServer, type PolicyServer } from "./policy_server.ts";
 import { parsePolicySpec, type PolicySpec } from "./restrictions/policy_service.ts";
-import type { DefaultCheck } from "./restriction.ts";
+import type { DefaultCheck, RestrictionList } from "./restriction.ts";
 import { relayFlaw } from "../config/check/relay_guard.ts";
 import { contentWords } from "./engine/content_words.ts";
 import { createExemptClients } from "./engine/exempt_clients.ts";
+import { createClientJudge } from "./engine/judge_client.ts";
 import { createSigningClients } from "./engine/signing_clients.ts";
 import { createStages, type Lists } from "./engine/stages.ts";
 import { createUnlisted } from "./restrictions/unlisted.ts";
@@ -111,15 +112,16 @@ export function assembleAccess(service: PolicyService, deps: PolicyDeps): Access
     nextInstance: instances(deps.instancePrefix ?? "0"),
     openSpf,
   });
+  const judge = (list: RestrictionList) => createClientJudge(list, rules, openSpf);
   const policy: AccessPolicy = {
     open: () => stages.open(),
     acceptsAddress: (address, other, smtputf8) => acceptsAddress(rules, address, other, smtputf8),
     headerContext: createHeaderContext(restrictionDeps),
     ...(splitList(settings.dkim_signing_keys).length > 0 && {
-      signs: createSigningClients(signingList(settings, classes.context), rules, openSpf),
+      signs: createSigningClients(judge(signingList(settings, classes.context))),
     }),
     ...(settings.mail_authentication && {
-      checksContent: createExemptClients(exemptList(settings, classes.context), rules, openSpf),
+      checksContent: createExemptClients(judge(exemptList(settings, classes.context))),
     }),
     problems,
     close: () => servers.close(),

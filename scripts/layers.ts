@@ -42,6 +42,20 @@ const WITHIN: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["commands", "worker", "master"],
 };
 
+const COMMANDS = [
+  "service",
+  "queue",
+  "postconf",
+  "table",
+  "user",
+  "oauth",
+  "dkim",
+  "dmarc",
+  "finger",
+  "sendmail",
+  "instances",
+];
+
 /**
  * Folders with sub-rooms, in their order: a sub-room imports from those before it and from the files that lie in the folder
  * itself (its common language); the folder's own files may import any of them. `inner` ones are nobody else's business: from outside
@@ -51,34 +65,7 @@ const SUB_ROOMS: Readonly<
   Record<string, { readonly order: readonly string[]; readonly inner: readonly string[] }>
 > = {
   access: { order: ["reply", "table", "restrictions", "engine", "relay_proof"], inner: ["table", "engine"] },
-  commands: {
-    order: [
-      "service",
-      "queue",
-      "postconf",
-      "table",
-      "user",
-      "oauth",
-      "dkim",
-      "dmarc",
-      "finger",
-      "sendmail",
-      "instances",
-    ],
-    inner: [
-      "service",
-      "queue",
-      "postconf",
-      "table",
-      "user",
-      "oauth",
-      "dkim",
-      "dmarc",
-      "finger",
-      "sendmail",
-      "instances",
-    ],
-  },
+  commands: { order: COMMANDS, inner: COMMANDS },
   cleanup: { order: ["milters", "signing", "authentication"], inner: [] },
   config: { order: ["parameters", "syntax", "check"], inner: [] },
   delivery: { order: ["mailbox", "local", "virtual", "pipe", "smtp"], inner: [] },

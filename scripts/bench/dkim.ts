@@ -17,7 +17,7 @@ import {
 import { startDnsServer } from "../../test/kit/servers/dns_server.ts";
 import { cpuSeconds, processTree, pssMebibytes } from "./cpu.ts";
 import { freePort, isWanted, option, report, type Sample, type Samples, workers } from "./figures.ts";
-import { type MainCf, type Peer, run, startMta, startPostfix } from "./peer.ts";
+import { type MainCf, type Peer, run, startMta, startPostfix, waitForPort } from "./peer.ts";
 
 const BINARY = process.env.MTA_BINARY ?? resolve(import.meta.dirname!, "../../dist/mta");
 const SESSIONS = 20;
@@ -67,17 +67,6 @@ async function startMilter(folder: string, mode: "s" | "v", lines: readonly stri
   });
   await waitForPort(port);
   return { line: `smtpd_milters = inet:127.0.0.1:${port}`, pid: child.pid, stop: () => child.kill() };
-}
-
-async function waitForPort(port: number): Promise<void> {
-  for (const end = performance.now() + 30_000;; await Bun.sleep(20)) {
-    try {
-      (await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } })).end();
-      return;
-    } catch (error) {
-      if (performance.now() > end) throw error;
-    }
-  }
 }
 
 /** A server and all that works for it. */

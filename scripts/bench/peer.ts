@@ -174,3 +174,15 @@ export async function run(command: string[]): Promise<string> {
   if (await child.exited !== 0) throw new Error(`${command.join(" ")}: ${err || out}`);
   return out;
 }
+
+/** Resolves when something listens there; rejects after half a minute. */
+export async function waitForPort(port: number): Promise<void> {
+  for (const end = performance.now() + 30_000;; await Bun.sleep(20)) {
+    try {
+      (await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } })).end();
+      return;
+    } catch (error) {
+      if (performance.now() > end) throw error;
+    }
+  }
+}

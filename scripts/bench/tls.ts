@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { cpuSeconds, processTree, pssMebibytes } from "./cpu.ts";
 import { freePort, isWanted, median, option, report, type Sample, type Samples, workers } from "./figures.ts";
-import { type Peer, run, startMta, startPostfix } from "./peer.ts";
+import { type Peer, run, startMta, startPostfix, waitForPort } from "./peer.ts";
 
 const BINARY = process.env.MTA_BINARY ?? resolve(import.meta.dirname!, "../../dist/mta");
 const SESSIONS = 20;
@@ -142,17 +142,6 @@ async function floor({ certificate, key }: Pair, seconds: number, rounds: number
     );
   } finally {
     child.kill();
-  }
-}
-
-async function waitForPort(port: number): Promise<void> {
-  for (const end = performance.now() + 30_000;; await Bun.sleep(20)) {
-    try {
-      (await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } })).end();
-      return;
-    } catch (error) {
-      if (performance.now() > end) throw error;
-    }
   }
 }
 

@@ -116,6 +116,11 @@ class FileStore implements QueueStore {
   #arrived = false;
   #closing = false;
   #adoption: Promise<number> | undefined;
+  /**
+   * Messages that were refused while they were to replace others, and whose record a crash may bring back: without their content
+   * both would be gone.
+   */
+  readonly #refused = new Set<QueueId>();
   /** What was taken from shards whose adoption failed. */
   readonly #taken = new Map<string, Set<QueueId>>();
   #lastAppend = 0;
@@ -194,6 +199,7 @@ class FileStore implements QueueStore {
       troubled: (fault) => {
         this.#acceptance.set("place", this.#shard.place?.trouble());
         this.#acceptance.set("writing", fault);
+        if (fault === undefined) this.#dropRefused();
       },
       faultPause: limits.faultPause,
       committed: () => this.#committed(),
@@ -248,10 +254,18 @@ class FileStore implements QueueStore {
       openSpool: (name) => new SpoolWriter(this.#disk, `${paths.spool}/${name}`),
       syncSpool: () => this.#spoolSync.request(),
       confirmSpool: (path, identity) => this.#shard.place?.confirm(path, identity),
-      dropSpool: (name) => this.#shard.dropSpool(name),
+      dropSpool: (name) => {
+        if (!this.#refused.has(name)) void this.#shard.dropSpool(name);
+      },
       spooled: (fault) => this.#spooled(fault),
       append: (envelope, content) => this.#append(envelope, content),
     });
+  }
+
+  /** The log is written again, and says that nothing of what was refused counts. */
+  #dropRefused(): void {
+    for (const id of this.#refused) void this.#shard.dropSpool(id);
+    this.#refused.clear();
   }
 
   #spooled(fault: QueueFault | undefined): void {
@@ -285,7 +299,10 @@ class FileStore implements QueueStore {
           if (old !== undefined) this.#remove(old.isThere() ? old.slot : slot);
           resolve();
         },
-        failed: reject,
+        failed: (fault, written) => {
+          if (written && spooled && old !== undefined) this.#refused.add(envelope.id);
+          reject(fault);
+        },
       });
       this.#commits.kick();
     });

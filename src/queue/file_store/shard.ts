@@ -147,7 +147,6 @@ export class Shard {
       block: limits.block,
       outcomes: this.outcomes,
       mode,
-      hasSpool: (id) => this.disk.exists(`${this.paths.spool}/${id}`),
     });
     if (mode === "write") await this.#reportFindings(findings);
     if (mode === "write") findings.toCut.forEach(trim);

@@ -31,12 +31,12 @@ export class Appends implements Source {
   refuse(fault: QueueFault): void {
     const entries = this.#entries;
     this.#entries = [];
-    for (const entry of entries) entry.failed(fault);
+    for (const entry of entries) entry.failed(fault, false);
   }
 }
 
 function add(batch: Batch, entry: Entry): void {
   const fault = entry.refusal?.();
   if (fault === undefined) batch.add(entry);
-  else entry.failed(fault);
+  else entry.failed(fault, false);
 }

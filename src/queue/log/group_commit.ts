@@ -12,8 +12,11 @@ export interface Entry {
   readonly record: RecordToWrite;
   /** The record is durable. */
   placed(at: Location): void;
-  /** It is not, and will not come back. */
-  failed(fault: QueueFault): void;
+  /**
+   * It is not. `written`: it was on its way to the disk, and while the trouble lasts it may come back with a crash; else it was never
+   * written.
+   */
+  failed(fault: QueueFault, written: boolean): void;
   /** A record that goes right behind this one, in the same batch. */
   readonly follow?: Entry;
   /** Why it is not to be written any more, asked right before it is. */
@@ -64,7 +67,7 @@ export class Batch {
   }
 
   failed(fault: QueueFault): void {
-    for (const entry of this.entries) entry.failed(fault);
+    for (const entry of this.entries) entry.failed(fault, true);
     for (const waiter of this.#waiters) waiter.reject(fault);
   }
 

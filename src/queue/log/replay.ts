@@ -35,8 +35,6 @@ export interface ReplayOptions {
   readonly block: number;
   readonly outcomes: Outcomes;
   readonly mode: "read" | "write";
-  /** Whether a message's spool file is there. */
-  readonly hasSpool: (id: string) => boolean;
 }
 
 /** What the log says of a segment: how much of it is durable, and how many message records are in that. */
@@ -79,11 +77,6 @@ export interface Findings {
   readonly unknown: Set<string>;
   /** Ids of messages that were not found and are finished. */
   readonly finished: Set<string>;
-  /**
-   * Whom a message whose spool file is missing was to replace. It may have been refused, in a way that the disk did not keep: unless
-   * it is finished, the old one stays.
-   */
-  readonly doubted: Map<string, string>;
   /** Messages that left after the newest mark. */
   leftSince: number;
   /** The newest mark. */
@@ -101,7 +94,6 @@ export async function replay(options: ReplayOptions): Promise<Findings> {
     lostRecords: 0,
     unknown: new Set(),
     finished: new Set(),
-    doubted: new Map(),
     leftSince: 0,
     mark: known.mark,
   };
@@ -331,10 +323,7 @@ function replayMessage(head: RecordHead, length: number, meta: () => Buffer, fou
   if ((head.flags & FLAG.replaces) === 0) return 0;
   // One record says both: after a crash there is the old message or the new one, never both and never none.
   const { replaces } = parseEnvelope(meta());
-  if (replaces === undefined) return 0;
-  if (!spooled || found.options.hasSpool(head.key)) return replayRemoved(replaces, found);
-  found.findings.doubted.set(head.key, replaces);
-  return 0;
+  return replaces === undefined ? 0 : replayRemoved(replaces, found);
 }
 
 /** What was known of the message in the shard that it came from. */
@@ -369,11 +358,9 @@ function replayState(head: RecordHead, length: number, meta: () => Buffer, found
   found.segment.live += length;
 }
 
-function replayRemoved(ids: string, { options, findings }: Place): number {
+function replayRemoved(ids: string, { options, findings }: Found): number {
   let left = 0;
   for (const id of ids.split(" ")) {
-    const old = findings.doubted.get(id);
-    if (old !== undefined) left += replayRemoved(old, { options, findings });
     const slot = options.index.find(id);
     if (slot < 0) {
       findings.unknown.delete(id);

@@ -8,6 +8,7 @@ import { listShards, Shard } from "./shard.ts";
 import { readChunks, SpoolWriter } from "../log/spool.ts";
 import type { StoreWorld } from "./store_world.ts";
 import { freshStates, parseStates, printInheritance, printStates } from "../log/states.ts";
+import { parseQueueId } from "../queue_id.ts";
 import { QueueFault } from "../store.ts";
 import { parseEnvelope, storedSites } from "../log/stored.ts";
 
@@ -273,7 +274,7 @@ function enter({ id, record, flags, queue, due, spooled }: Adoption, own: Shard,
   const { time: arrival, size } = record.head;
   const slot = own.index.add({
     ...at,
-    id,
+    id: parseQueueId(id)!,
     arrival,
     size,
     spooled,

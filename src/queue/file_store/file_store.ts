@@ -13,7 +13,7 @@ import { sitesOf } from "../index/site_index.ts";
 import { MessageOpener } from "./message_opener.ts";
 import { Moves } from "./moves.ts";
 import { Operator } from "./operator.ts";
-import { MAX_SHARD, queueIdSource } from "../queue_id.ts";
+import { MAX_SHARD, parseQueueId, queueIdSource } from "../queue_id.ts";
 import { probeDisk } from "./probe.ts";
 import { RecentMessages } from "./recent.ts";
 import { FLAG, printSpooled, RECORD } from "../log/record.ts";
@@ -321,7 +321,7 @@ class FileStore implements QueueStore {
     const { index, log } = this.#shard;
     const slot = index.add({
       ...at,
-      id: envelope.id,
+      id: parseQueueId(envelope.id)!,
       arrival: envelope.arrival,
       size,
       head: checksum === undefined ? 0 : bytes.length,

@@ -1,7 +1,7 @@
 import type { MessageIndex } from "../index/message_index.ts";
 import { parseQueueId } from "../queue_id.ts";
 import { decodeHead, HEADER_LENGTH, RECORD, recordMark } from "../log/record.ts";
-import type { Findings } from "../log/replay.ts";
+import type { Findings } from "../log/findings.ts";
 import type { Roster } from "./roster.ts";
 import type { Loss } from "../store.ts";
 

@@ -1,7 +1,7 @@
 import { DueHeap } from "./due_heap.ts";
 import type { QueueId } from "../envelope.ts";
 import { IdTable } from "./id_table.ts";
-import { parseQueueId, printQueueId } from "../queue_id.ts";
+import { type IdParts, parseQueueId, printQueueId } from "../queue_id.ts";
 import { SiteIndex, type SiteKey } from "./site_index.ts";
 import type { QueueName } from "../store.ts";
 
@@ -18,7 +18,7 @@ export interface Location {
 
 /** A new message for the index. */
 export interface NewEntry extends Location {
-  readonly id: string;
+  readonly id: IdParts;
   readonly arrival: number;
   readonly size: number;
   /** Bytes of the content that are in the record when the rest is in a spool file, else 0. */
@@ -89,7 +89,12 @@ export class MessageIndex {
 
   find(id: string): number {
     const parts = parseQueueId(id);
-    return parts === undefined ? -1 : this.#ids.find(parts, this);
+    return parts === undefined ? -1 : this.findParts(parts);
+  }
+
+  /** Slot of the message with an id; -1 when there is none. */
+  findParts(id: IdParts): number {
+    return this.#ids.find(id, this);
   }
 
   idOf(slot: number): QueueId {
@@ -105,10 +110,10 @@ export class MessageIndex {
     return QUEUE_NAMES[this.queue[slot]!]!;
   }
 
-  /** Enters a message as incoming; its id must be valid and new. */
+  /** Enters a message as incoming; its id must be new. */
   add(entry: NewEntry): number {
     const slot = this.#free.pop() ?? this.#fresh();
-    const { a, b, c } = parseQueueId(entry.id)!;
+    const { a, b, c } = entry.id;
     this.a[slot] = a;
     this.b[slot] = b;
     this.c[slot] = c;

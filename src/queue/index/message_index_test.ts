@@ -4,7 +4,7 @@ import { MessageIndex, QUEUE } from "./message_index.ts";
 import { printQueueId } from "../queue_id.ts";
 
 function entry(number: number, arrival: number) {
-  const id = printQueueId({ a: 0, b: number % 1_000_000, c: number * 7 % 1000 });
+  const id = { a: 0, b: number % 1_000_000, c: number * 7 % 1000 };
   return {
     id,
     arrival,
@@ -29,7 +29,7 @@ test("the index agrees with a plain map, whatever is added, moved and removed", 
       const index = new MessageIndex();
       const model = new Map<string, { queue: number; due: number; number: number }>();
       for (const { do: what, number, due } of operations) {
-        const { id } = entry(number, due);
+        const id = printQueueId(entry(number, due).id);
         const slot = index.find(id);
         expect(slot >= 0).toBe(model.has(id));
         if (what === "add") {

@@ -22,7 +22,12 @@ export interface Gap {
 export interface Visitor {
   record(bytes: Buffer, at: number, offset: number): void;
   gap(gap: Gap): void;
+  /** Asked now and then; a promise is waited for. */
+  readonly pause?: (() => Promise<void> | undefined) | undefined;
 }
+
+/** Records between two questions whether to pause. */
+const PIECE = 64;
 
 /** Walks through the records of a file in order with a window of bounded size, and finds its way again after damage. */
 export class SegmentReader {
@@ -45,7 +50,9 @@ export class SegmentReader {
   /** Visits every record from an offset up to the end; answers where the last intact one ends. */
   async walk(visitor: Visitor, from = 0): Promise<number> {
     let offset = Math.min(from, this.#end);
-    while (offset < this.#end) {
+    for (let count = 1; offset < this.#end; count++) {
+      const pause = count % PIECE === 0 ? visitor.pause?.() : undefined;
+      if (pause !== undefined) await pause;
       const pending = this.#lengthAt(offset);
       const length = typeof pending === "number" ? pending : await pending;
       if (length > 0) {

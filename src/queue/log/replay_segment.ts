@@ -1,0 +1,112 @@
+import { QueueFault } from "../store.ts";
+import { enterEntry } from "./enter_entry.ts";
+import { addCount, type Findings, type Known, type ReplayPlace } from "./findings.ts";
+import { readEntry } from "./log_entry.ts";
+import { HEADER_LENGTH, RECORD, RECORD_VERSION } from "./record.ts";
+import type { Segment } from "./segment.ts";
+import { type Gap, SegmentReader } from "./segment_reader.ts";
+
+interface FoundGap {
+  readonly gap: Gap;
+  /** Number of the group commit behind it. */
+  after?: number;
+}
+
+/**
+ * Enters what is in a segment; segments come in their order. `options.pause` is asked between pieces of bounded size, and
+ * meanwhile others may change the index: an entry counts as it stands when it is entered.
+ */
+export async function replaySegment(segment: Segment, known: Known, place: ReplayPlace): Promise<void> {
+  const { options: { pause }, findings } = place;
+  const { number, start } = segment;
+  const size = segment.file.size();
+  const { end: durable, messages } = known.expected.get(number) ?? { end: 0, messages: 0 };
+  const end = Math.min(size, known.voids.get(number) ?? Infinity);
+  const isSinceMark = sinceMark(segment, known);
+  const gaps: FoundGap[] = [];
+  let found = 0;
+  segment.end = await new SegmentReader(segment.file, segment.nonce, end).walk({
+    record: (bytes, at, offset) => {
+      const before = segment.messages;
+      const left = replayRecord(bytes, at, { ...place, segment, offset });
+      if (isSinceMark(offset)) findings.leftSince += left;
+      if (offset < durable) found += segment.messages - before;
+      const gap = gaps.at(-1);
+      if (gap !== undefined) gap.after ??= segment.lastBatch.number;
+    },
+    gap: (gap) => void gaps.push({ gap }),
+    pause,
+  }, start);
+  const damaged = sortGaps(segment, { gaps, durable, size }, findings);
+  if (damaged) {
+    findings.lostRecords = messages === undefined || segment.rottenMark
+      ? undefined
+      : addCount(findings.lostRecords, messages - found);
+  }
+  const tail = gaps.at(-1)?.gap;
+  const kept = findings.damages.some((damage) => damage.segment === segment && damage.offset >= segment.end);
+  if (segment.end < size && !kept && tail?.unreadable !== true) findings.toCut.push(segment);
+}
+
+/** Whether what stands at an offset was written after the newest mark. */
+function sinceMark({ number }: Segment, { mark }: Known): (offset: number) => boolean {
+  if (mark === undefined || number < mark.newest.number) return () => false;
+  return number > mark.newest.number ? () => true : (offset) => offset >= mark.newest.end;
+}
+
+interface Found extends ReplayPlace {
+  readonly segment: Segment;
+  readonly offset: number;
+}
+
+const TYPES: ReadonlySet<number> = new Set(Object.values(RECORD));
+
+/** Enters a record; answers how many messages left by it. */
+function replayRecord(bytes: Buffer, at: number, found: Found): number {
+  const { segment, offset } = found;
+  const { version, batch, entry } = readEntry(bytes, at, { nonce: segment.nonce, offset });
+  if (version > RECORD_VERSION) throw newer(found, `record version ${version}`);
+  if (batch !== segment.lastBatch.number) segment.lastBatch = { number: batch, offset };
+  if (!TYPES.has(entry.type)) throw newer(found, `record type ${entry.type}`);
+  if (entry.type === RECORD.message) segment.messages++;
+  return enterEntry(entry, found);
+}
+
+function newer({ segment, offset }: Found, what: string): QueueFault {
+  return new QueueFault(
+    `read ${segment.path}`,
+    `${what} at byte ${offset} is unknown: it was written by a newer version of this program; start that one`,
+  );
+}
+
+interface Gaps {
+  readonly gaps: readonly FoundGap[];
+  /** Bytes of the segment that were durable for sure. */
+  readonly durable: number;
+  readonly size: number;
+}
+
+/** Tells damage from writes that were never finished; answers whether there is damage. */
+function sortGaps(segment: Segment, { gaps, durable, size }: Gaps, { damages, torn }: Findings): boolean {
+  const { number } = segment;
+  const before = damages.length;
+  for (const { gap, after } of gaps) {
+    const { offset, empty, last, unreadable } = gap;
+    // What stands before a later group commit than the last was durable before that began.
+    const wasDurable = offset < durable || unreadable || (segment.rottenMark && !empty) ||
+      (after !== undefined && after < segment.lastBatch.number);
+    if (!wasDurable) {
+      if (!empty) torn.push({ segment, gap });
+      if (!last && gap.length >= HEADER_LENGTH) segment.holes.push(gap);
+      continue;
+    }
+    const length = last && offset < durable ? durable - offset : gap.length;
+    damages.push({ segment, number, offset, length, present: Math.min(gap.length, length) });
+  }
+  const cutFrom = Math.max(segment.end, size);
+  const seen = damages.length > before && gaps.at(-1)?.gap.last === true;
+  if (!seen && cutFrom < durable) {
+    damages.push({ segment, number, offset: cutFrom, length: durable - cutFrom, present: 0 });
+  }
+  return damages.length > before;
+}

@@ -1,11 +1,11 @@
 // What the server costs when nothing happens: first greeting, idle memory, 10,000 idle connections, start of a small command.
 // Prints figures; judges nothing. `bun scripts/bench/footprint.ts [--connections N]`
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { processTree, pssMebibytes } from "./cpu.ts";
 import { median } from "./figures.ts";
+import { closeAll, openIdle } from "./idle.ts";
 import { run, startMta } from "./peer.ts";
 
 const BINARY = process.env.MTA_BINARY ?? resolve(import.meta.dirname!, "../../dist/mta");
@@ -16,26 +16,6 @@ async function firstBanner(root: string, port: number): Promise<number> {
   const took = performance.now() - started;
   await peer.stop();
   return took;
-}
-
-/** Opens connections and waits for each one's greeting. */
-async function openIdle(port: number, count: number): Promise<Socket[]> {
-  const sockets: Socket[] = [];
-  for (let at = 0; at < count; at += 200) {
-    const batch = Array.from(
-      { length: Math.min(200, count - at) },
-      (_, i) =>
-        new Promise<Socket>((done, fail) => {
-          // Many source addresses: one has only some 28,000 ports.
-          const socket = connect({ port, host: "127.0.0.1", localAddress: `127.0.1.${1 + (i % 200)}` });
-          socket.once("data", () => done(socket)).once("error", fail);
-          socket.setTimeout(20_000, () => fail(new Error(`no greeting on connection ${at + i}`)));
-        }),
-    );
-    sockets.push(...await Promise.all(batch));
-  }
-  for (const socket of sockets) socket.setTimeout(0);
-  return sockets;
 }
 
 async function commandTime(command: string[], runs: number): Promise<number> {
@@ -75,7 +55,7 @@ async function main(): Promise<void> {
         ((loaded - idle) * 1024 / count).toFixed(1)
       } KiB each`,
     );
-    for (const socket of sockets) socket.destroy();
+    closeAll(sockets);
     await peer.stop();
 
     const table = join(root, "table");

@@ -9,7 +9,7 @@ import type { FileStoreOptions } from "../log/file_store_options.ts";
 import { GroupCommit } from "../log/group_commit.ts";
 import { findListing, listShard } from "./listing.ts";
 import { type Location, QUEUE } from "../index/message_index.ts";
-import { sitesOf } from "../index/site_index.ts";
+import { type SiteKey, sitesOf } from "../index/site_index.ts";
 import { MessageOpener } from "./message_opener.ts";
 import { Moves } from "./moves.ts";
 import { Operator } from "./operator.ts";
@@ -83,6 +83,12 @@ async function openFreeShard(world: StoreWorld): Promise<[number: number, shard:
   }
   const why = `other processes own all of its ${MAX_SHARD + 1} shards`;
   throw new QueueFault(`open the queue in ${world.directory}`, why, { kind: "locked" });
+}
+
+interface NewMessage {
+  readonly envelope: Envelope;
+  readonly content: FinishedContent;
+  readonly sites: () => readonly SiteKey[];
 }
 
 /** The embedded store: a shard's log, and what goes on around it. */
@@ -176,6 +182,7 @@ class FileStore implements QueueStore {
     return new Compaction({
       index: this.#shard.index,
       log: this.#shard.log,
+      checkpoints: this.#shard.checkpoints,
       outcomes: this.#shard.outcomes,
       step: limits.compactionStep,
       slack: limits.slack,
@@ -278,6 +285,8 @@ class FileStore implements QueueStore {
     if (this.#closing) return Promise.reject(new QueueFault("append to the queue", "it is being closed"));
     const { bytes, checksum, size } = content;
     const spooled = checksum !== undefined;
+    let known: readonly SiteKey[] | undefined;
+    const sites = () => known ??= sitesOf(envelope.recipients.map(({ address }) => address));
     const old = envelope.replaces === undefined ? undefined : this.#replaced(envelope.replaces);
     this.#lastAppend = this.#now();
     return new Promise((resolve, reject) => {
@@ -292,9 +301,10 @@ class FileStore implements QueueStore {
           meta: JSON.stringify(envelope),
           content: spooled ? printSpooled(checksum, bytes) : bytes,
         },
+        sites,
         refusal: () => old?.isThere() === false ? old.fault : undefined,
         placed: (at) => {
-          const slot = this.#enter(envelope, content, at);
+          const slot = this.#enter({ envelope, content, sites }, at);
           // Where it was deleted while this was written, so is what took its place.
           if (old !== undefined) this.#remove(old.isThere() ? old.slot : slot);
           resolve();
@@ -317,8 +327,9 @@ class FileStore implements QueueStore {
     return { slot, isThere, fault: new QueueFault(`take the place of message ${id}`, "it is gone") };
   }
 
-  #enter(envelope: Envelope, { bytes, checksum, size }: FinishedContent, at: Location): number {
+  #enter({ envelope, content, sites }: NewMessage, at: Location): number {
     const { index, log } = this.#shard;
+    const { bytes, checksum, size } = content;
     const slot = index.add({
       ...at,
       id: parseQueueId(envelope.id)!,
@@ -326,7 +337,7 @@ class FileStore implements QueueStore {
       size,
       head: checksum === undefined ? 0 : bytes.length,
       spooled: checksum !== undefined,
-      sites: () => sitesOf(envelope.recipients.map(({ address }) => address)),
+      sites,
     });
     log.claim(at);
     if (this.custody.has(envelope.id)) this.#replaceFile(envelope.id, slot);

@@ -11,6 +11,7 @@ import type { LogMark } from "../log/log_mark.ts";
 import { readRoster, type Roster, writeRoster } from "./roster.ts";
 import { MessageIndex, QUEUE } from "../index/message_index.ts";
 import { Outcomes } from "../log/outcomes.ts";
+import { CheckpointFiles } from "../log/checkpoint_files.ts";
 import { dropMessage } from "../log/enter_entry.ts";
 import type { Damage, Findings } from "../log/findings.ts";
 import { replay } from "../log/replay.ts";
@@ -72,6 +73,7 @@ export class Shard {
   readonly paths: ReturnType<typeof shardPaths>;
   readonly index: MessageIndex;
   readonly log: SegmentLog;
+  readonly checkpoints: CheckpointFiles;
   readonly outcomes: Outcomes;
   readonly corruptFolder: CorruptFolder;
   readonly custody: ShardCustody;
@@ -102,9 +104,16 @@ export class Shard {
     this.corruptFolder = new CorruptFolder(disk, this.paths.corrupt, name);
     this.custody = new ShardCustody(disk, this.paths.custody);
     this.#marks = new LogMarks(disk, this.paths.own, limits.block);
+    this.checkpoints = new CheckpointFiles({
+      disk,
+      directory: this.paths.log,
+      mode: options.mode,
+      bySite: options.bySite ?? false,
+    });
     this.log = new SegmentLog({
       disk,
       directory: this.paths.log,
+      checkpoints: this.checkpoints,
       random,
       segmentSize: limits.segmentSize,
       preallocate: limits.preallocate,
@@ -146,6 +155,7 @@ export class Shard {
       index: this.index,
       log: this.log,
       marks: this.#marks,
+      checkpoints: this.checkpoints,
       block: limits.block,
       outcomes: this.outcomes,
       mode,

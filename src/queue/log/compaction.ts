@@ -1,5 +1,7 @@
 import type { Batch, Source, Waiter } from "./group_commit.ts";
 import { type MessageIndex, QUEUE } from "../index/message_index.ts";
+import type { CheckpointFiles } from "./checkpoint_files.ts";
+import { slotsIn } from "./slots_in.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { type DecodedRecord, FLAG, RECORD } from "./record.ts";
 import type { Segment } from "./segment.ts";
@@ -12,6 +14,7 @@ import { parseEnvelope } from "./stored.ts";
 export interface CompactionOptions {
   readonly index: MessageIndex;
   readonly log: SegmentLog;
+  readonly checkpoints: CheckpointFiles;
   readonly outcomes: Outcomes;
   /** Bytes read and re-appended in one group commit. */
   readonly step: number;
@@ -92,8 +95,8 @@ export class Compaction implements Source {
 
   /** Moves all that lives in a segment, a step at a time. */
   async #empty(segment: Segment): Promise<void> {
-    const { index, step } = this.#options;
-    const slots = index.slotsIn(segment.number);
+    const { index, step, checkpoints } = this.#options;
+    const slots = await slotsIn(segment, index, checkpoints);
     for (let at = 0; at < slots.length && !this.#stopped;) {
       let bytes = 0;
       for (; at < slots.length && bytes < step; at++) {

@@ -1,5 +1,6 @@
 import type { Disk } from "../../platform/file/disk.ts";
 import type { MessageIndex } from "../index/message_index.ts";
+import type { CheckpointFiles } from "./checkpoint_files.ts";
 import type { LogMark } from "./log_mark.ts";
 import type { LogMarks } from "./log_marks.ts";
 import type { Outcomes } from "./outcomes.ts";
@@ -15,6 +16,7 @@ export interface ReplayOptions {
   readonly index: MessageIndex;
   readonly log: SegmentLog;
   readonly marks: LogMarks;
+  readonly checkpoints: CheckpointFiles;
   /** Unit in which headers and marks are laid out. */
   readonly block: number;
   readonly outcomes: Outcomes;
@@ -36,6 +38,11 @@ export interface Known {
   readonly voids: Map<number, number>;
   /** The newest mark. */
   mark: LogMark | undefined;
+  /**
+   * Checkpoints of segments below this number may be believed: the newest segment with records is always read, as that is where an end in
+   * the middle of something shows. 0 when something speaks of damage.
+   */
+  checkpointsBelow: number;
 }
 
 /** Bytes below the mark that are no records any more. */

@@ -1,7 +1,9 @@
 import type { QueueEvent } from "./file_store_options.ts";
 import { queueFault } from "../fault.ts";
 import type { Location } from "../index/message_index.ts";
-import { encodeRecord, RECORD, type RecordToWrite } from "./record.ts";
+import type { SiteKey } from "../index/site_index.ts";
+import { newEntry } from "./new_entry.ts";
+import { encodeRecord, RECORD, RECORD_VERSION, type RecordToWrite } from "./record.ts";
 import type { Segment } from "./segment.ts";
 import type { SegmentLog } from "./segment_log.ts";
 import { QueueFault } from "../store.ts";
@@ -19,6 +21,8 @@ export interface Entry {
   failed(fault: QueueFault, written: boolean): void;
   /** A record that goes right behind this one, in the same batch. */
   readonly follow?: Entry;
+  /** Sites of a new message's recipients, where they are known without reading its meta. */
+  readonly sites?: () => readonly SiteKey[];
   /** Why it is not to be written any more, asked right before it is. */
   readonly refusal?: () => QueueFault | undefined;
 }
@@ -75,8 +79,11 @@ export class Batch {
     let offset = this.segment.end;
     this.segment.end += this.bytes;
     this.segment.messages += this.messages;
+    const { draft } = this.segment;
+    if (this.entries.length > 0) draft?.record({ version: RECORD_VERSION, batch: this.#number, offset });
     for (let at = 0; at < this.entries.length; at++) {
       const length = this.#lengths[at]!;
+      if (draft !== undefined) draft.add(newEntry(this.entries[at]!, { offset, length }, draft.sites));
       this.entries[at]!.placed({ segment: this.segment.number, offset, length });
       offset += length;
     }

@@ -28,8 +28,10 @@ export async function replay(options: ReplayOptions): Promise<Findings> {
   return findings;
 }
 
-function openSegments({ disk, directory, mode }: ReplayOptions): Segment[] {
-  return disk.list(directory)
+function openSegments({ disk, directory, checkpoints, mode }: ReplayOptions): Segment[] {
+  const names = disk.list(directory);
+  checkpoints.dropOrphans(names);
+  return names
     .map((name) => Segment.open(disk, directory, name, mode))
     .filter((segment) => segment !== undefined)
     .sort((one, other) => one.number - other.number);
@@ -37,7 +39,7 @@ function openSegments({ disk, directory, mode }: ReplayOptions): Segment[] {
 
 /** What headers and marks say, before any record is read. */
 async function readHeaders(segments: readonly Segment[], options: ReplayOptions): Promise<Known> {
-  const known: Known = { expected: new Map(), voids: new Map(), mark: undefined };
+  const known: Known = { expected: new Map(), voids: new Map(), mark: undefined, checkpointsBelow: 0 };
   const beside = await options.marks.read(options.mode);
   const within: LogMark[] = [];
   for (const segment of segments) {
@@ -61,7 +63,24 @@ async function readHeaders(segments: readonly Segment[], options: ReplayOptions)
   }
   for (const { newest } of within) expect(known, newest.number, newest);
   for (const { before } of [...beside, ...within]) expect(known, before.number, before);
+  if (isSound(segments, known)) known.checkpointsBelow = newestUsed(segments, known)?.number ?? 0;
   return known;
+}
+
+/** Whether nothing speaks of damage before a record is read. */
+function isSound(segments: readonly Segment[], { expected, mark }: Known): boolean {
+  const byNumber = new Map(segments.map((segment) => [segment.number, segment]));
+  const first = mark?.first ?? segments[0]?.number ?? Infinity;
+  return [...expected].every(([number, { end }]) => {
+    const segment = byNumber.get(number);
+    if (segment === undefined) return number < first;
+    return segment.start > 0 && !segment.rottenMark && segment.file.size() >= end;
+  });
+}
+
+/** The newest segment that is known to hold records. */
+function newestUsed(segments: readonly Segment[], { expected }: Known): Segment | undefined {
+  return segments.findLast(({ number, start }) => (expected.get(number)?.end ?? 0) > start);
 }
 
 function expect({ expected }: Known, number: number, { end, messages }: Expected): void {

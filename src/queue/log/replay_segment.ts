@@ -1,7 +1,9 @@
 import { QueueFault } from "../store.ts";
+import { believedCheckpoint } from "./believed_checkpoint.ts";
+import type { Checkpoint, CheckpointDraft, NewLogEntry } from "./checkpoint.ts";
 import { enterEntry } from "./enter_entry.ts";
 import { addCount, type Findings, type Known, type ReplayPlace } from "./findings.ts";
-import { readEntry } from "./log_entry.ts";
+import { type LogEntry, readEntry, usesMeta } from "./log_entry.ts";
 import { HEADER_LENGTH, RECORD, RECORD_VERSION } from "./record.ts";
 import type { Segment } from "./segment.ts";
 import { type Gap, SegmentReader } from "./segment_reader.ts";
@@ -13,22 +15,49 @@ interface FoundGap {
 }
 
 /**
- * Enters what is in a segment; segments come in their order. `options.pause` is asked between pieces of bounded size, and
- * meanwhile others may change the index: an entry counts as it stands when it is entered.
+ * Enters what is in a segment, from its checkpoint where that can be believed; segments come in their order. `options.pause` is
+ * asked between pieces of bounded size, and meanwhile others may change the index: an entry counts as it stands when it is entered.
  */
 export async function replaySegment(segment: Segment, known: Known, place: ReplayPlace): Promise<void> {
+  const checkpoint = await believedCheckpoint(segment, known, place.options);
+  if (checkpoint === undefined) await readSegment(segment, known, place);
+  else await enterCheckpoint(checkpoint, segment, { known, place });
+}
+
+/** Entries between two questions whether to pause. */
+const PIECE = 64;
+
+async function enterCheckpoint(
+  { end, lastBatch, messages, entries }: Checkpoint,
+  segment: Segment,
+  { known, place }: { readonly known: Known; readonly place: ReplayPlace },
+): Promise<void> {
   const { options: { pause }, findings } = place;
+  const isSinceMark = sinceMark(segment, known);
+  Object.assign(segment, { end, lastBatch, messages });
+  let count = 0;
+  for (const entry of entries()) {
+    const pausing = ++count % PIECE === 0 ? pause?.() : undefined;
+    if (pausing !== undefined) await pausing;
+    const left = enterEntry(entry, { ...place, segment });
+    if (isSinceMark(entry.offset)) findings.leftSince += left;
+  }
+}
+
+async function readSegment(segment: Segment, known: Known, place: ReplayPlace): Promise<void> {
+  const { options: { pause, checkpoints }, findings } = place;
   const { number, start } = segment;
   const size = segment.file.size();
   const { end: durable, messages } = known.expected.get(number) ?? { end: 0, messages: 0 };
   const end = Math.min(size, known.voids.get(number) ?? Infinity);
   const isSinceMark = sinceMark(segment, known);
   const gaps: FoundGap[] = [];
+  const draft = checkpoints.begin();
   let found = 0;
   segment.end = await new SegmentReader(segment.file, segment.nonce, end).walk({
     record: (bytes, at, offset) => {
       const before = segment.messages;
-      const left = replayRecord(bytes, at, { ...place, segment, offset });
+      const left = replayRecord(bytes, at, { ...place, segment, offset, draft });
       if (isSinceMark(offset)) findings.leftSince += left;
       if (offset < durable) found += segment.messages - before;
       const gap = gaps.at(-1);
@@ -46,6 +75,9 @@ export async function replaySegment(segment: Segment, known: Known, place: Repla
   const tail = gaps.at(-1)?.gap;
   const kept = findings.damages.some((damage) => damage.segment === segment && damage.offset >= segment.end);
   if (segment.end < size && !kept && tail?.unreadable !== true) findings.toCut.push(segment);
+  // What stands behind the mark may be in the system's memory only.
+  const isSure = !damaged && durable >= segment.end && gaps.every(({ gap }) => gap.last && !gap.unreadable);
+  if (isSure && draft !== undefined) await checkpoints.write(segment, draft);
 }
 
 /** Whether what stands at an offset was written after the newest mark. */
@@ -57,19 +89,28 @@ function sinceMark({ number }: Segment, { mark }: Known): (offset: number) => bo
 interface Found extends ReplayPlace {
   readonly segment: Segment;
   readonly offset: number;
+  readonly draft: CheckpointDraft | undefined;
 }
 
 const TYPES: ReadonlySet<number> = new Set(Object.values(RECORD));
 
 /** Enters a record; answers how many messages left by it. */
 function replayRecord(bytes: Buffer, at: number, found: Found): number {
-  const { segment, offset } = found;
+  const { segment, offset, draft } = found;
   const { version, batch, entry } = readEntry(bytes, at, { nonce: segment.nonce, offset });
   if (version > RECORD_VERSION) throw newer(found, `record version ${version}`);
   if (batch !== segment.lastBatch.number) segment.lastBatch = { number: batch, offset };
   if (!TYPES.has(entry.type)) throw newer(found, `record type ${entry.type}`);
   if (entry.type === RECORD.message) segment.messages++;
+  draft?.record({ version, batch, offset });
+  draft?.add(copied(entry, draft.sites));
   return enterEntry(entry, found);
+}
+
+/** An entry for the checkpoint, which copies what it takes. */
+function copied(entry: LogEntry, bySite: boolean): NewLogEntry {
+  const sites = bySite && entry.type === RECORD.message ? entry.sites() : [];
+  return { ...entry, meta: usesMeta(entry) ? entry.meta() : "", sites };
 }
 
 function newer({ segment, offset }: Found, what: string): QueueFault {

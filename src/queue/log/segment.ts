@@ -1,4 +1,5 @@
 import type { Disk, DiskFile } from "../../platform/file/disk.ts";
+import type { CheckpointDraft } from "./checkpoint.ts";
 import { type LogMark, MarkBlock } from "./log_mark.ts";
 import { encodeRecord, HEADER_LENGTH, RECORD } from "./record.ts";
 
@@ -44,6 +45,8 @@ export class Segment {
   lastBatch = { number: 0, offset: 0 };
   /** Stretches that replay found in that group commit without a record, as a power failure leaves them. */
   holes: { readonly offset: number; readonly length: number }[] = [];
+  /** What its checkpoint is to say, until that is written. */
+  draft: CheckpointDraft | undefined;
   readonly #file: DiskFile;
   readonly #step: number;
   #marks: MarkBlock | undefined;

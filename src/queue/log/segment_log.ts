@@ -1,4 +1,5 @@
 import type { Disk } from "../../platform/file/disk.ts";
+import type { CheckpointFiles } from "./checkpoint_files.ts";
 import type { LogMark, MarkedSegment } from "./log_mark.ts";
 import type { LogMarks, MarkFacts } from "./log_marks.ts";
 import type { ShardPlace } from "./shard_place.ts";
@@ -17,6 +18,7 @@ export interface SegmentLogOptions {
   /** Unit in which headers and marks are laid out, so that no write of a record touches them. */
   readonly block: number;
   readonly marks: LogMarks;
+  readonly checkpoints: CheckpointFiles;
   /** Where the shard is; undefined for a reader. */
   readonly place: () => ShardPlace | undefined;
   /** Messages in the queue. */
@@ -116,8 +118,9 @@ export class SegmentLog {
   }
 
   /** The last mark of a clean stop, when nothing is written any more. Rejects when the disk fails. */
-  finish(): Promise<void> {
-    return this.#options.marks.finish(this.#facts(true), this.#active);
+  async finish(): Promise<void> {
+    await this.#options.marks.finish(this.#facts(true), this.#active);
+    await this.#options.checkpoints.settled();
   }
 
   /** Takes over what an earlier mark says: segments below its first one are finished. */
@@ -171,20 +174,37 @@ export class SegmentLog {
     if (this.#active !== undefined && this.#active.end < this.#options.segmentSize) return this.#active;
     // Its last mark, which no group commit of its own would cover; what headers say of it may be damaged later.
     await this.#active?.sync().catch(() => {});
-    this.seal();
-    return await this.#create();
+    this.#seal();
+    const segment = await this.#create();
+    // Not before: on a full disk the segment comes first.
+    this.#writeCheckpoints();
+    return segment;
   }
 
   /** Nothing more is written to the active segment. */
   seal(): void {
+    this.#seal();
+    this.#writeCheckpoints();
+  }
+
+  #seal(): void {
     if (this.#active !== undefined) trim(this.#active);
     this.#active = undefined;
+  }
+
+  #writeCheckpoints(): void {
+    for (const segment of this.#segments) {
+      const { draft } = segment;
+      if (segment === this.#active || draft === undefined) continue;
+      segment.draft = undefined;
+      void this.#options.checkpoints.write(segment, draft);
+    }
   }
 
   /** After a failed sync: whatever the disk kept behind the durable end must never count. */
   async abandon(segment: Segment): Promise<void> {
     this.#voids.push([segment.number, segment.end]);
-    this.seal();
+    this.#seal();
     if (segment.end === segment.start) await this.#forget(segment);
   }
 
@@ -222,6 +242,7 @@ export class SegmentLog {
       this.#creating = this.#entering = undefined;
     }
     // Not before: what is not active yet and holds nothing looks finished.
+    segment.draft = this.#options.checkpoints.begin();
     this.adopt(segment);
     this.#active = segment;
     this.#headerVoids = this.#voids;
@@ -264,6 +285,7 @@ export class SegmentLog {
       const oldest = this.#segments[0]!;
       if (!this.#isFinished(oldest)) return;
       disk.unlink(oldest.path);
+      this.#options.checkpoints.drop(oldest);
       this.#unlinked = true;
       this.#segments.shift();
       this.#byNumber.delete(oldest.number);
@@ -292,7 +314,7 @@ export class SegmentLog {
   }
 
   close(): void {
-    this.seal();
+    this.#seal();
     for (const segment of this.#segments) segment.retire();
   }
 }

@@ -66,6 +66,8 @@ export class World {
   readonly random: () => number;
   /** Operators do things to all messages. Not where the disk fails: then nobody can tell from outside how far they came. */
   bulk = true;
+  /** Messages are found by the sites of their recipients. */
+  bySite = false;
   readonly events: QueueEvent[] = [];
   #timers: { at: number; call: () => void }[] = [];
   #crashed: Promise<void>;
@@ -103,6 +105,7 @@ export class World {
       disk,
       settings: { queue_minfree: 0, message_size_limit: 0, enable_long_queue_ids: this.random() < 0.5 },
       limits: LIMITS,
+      bySite: this.bySite,
       now: () => this.now,
       random: () => Math.floor(this.random() * 4294967296),
       report: (event) => void this.events.push(event),

@@ -554,7 +554,7 @@ class FileStore implements QueueStore {
   }
 
   list(wanted?: Wanted): AsyncIterable<QueueListing> {
-    return listShard(this.#shard, wanted);
+    return listShard(this.#shard, wanted, (slot) => this.#opener.readWhole(slot).catch(() => {}));
   }
 
   /** In a fault the log itself is tried first; then a file beside it, which costs mail in progress nothing. */

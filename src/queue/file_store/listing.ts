@@ -18,14 +18,25 @@ import {
 } from "../store.ts";
 import { parseEnvelope } from "../log/stored.ts";
 
+/** Hears of a message whose record cannot be read, or that has just left or moved. */
+type Unreadable = (slot: number) => Promise<unknown>;
+
 /** The messages of a shard that are wanted, each queue in the order of its log; what changes meanwhile may or may not show. */
-export async function* listShard(shard: Shard, wanted: Wanted = {}): AsyncIterable<QueueListing> {
+export async function* listShard(
+  shard: Shard,
+  wanted: Wanted = {},
+  unreadable: Unreadable = async () => {},
+): AsyncIterable<QueueListing> {
   for (const name of QUEUES_IN_ORDER) {
-    if (wanted.queues?.includes(name) !== false) yield* listQueue(shard, name, wanted);
+    if (wanted.queues?.includes(name) !== false) yield* listQueue(shard, name, { wanted, unreadable });
   }
 }
 
-async function* listQueue(shard: Shard, name: QueueName, wanted: Wanted): AsyncIterable<QueueListing> {
+async function* listQueue(
+  shard: Shard,
+  name: QueueName,
+  { wanted, unreadable }: { readonly wanted: Wanted; readonly unreadable: Unreadable },
+): AsyncIterable<QueueListing> {
   const { index, log } = shard;
   const queue = QUEUE[name];
   const seen = new SlotSet();
@@ -42,7 +53,10 @@ async function* listQueue(shard: Shard, name: QueueName, wanted: Wanted): AsyncI
       const pause = (wanted.pause ?? pauseWhenDue)();
       if (pause !== undefined) await pause;
       const row = await listMessage(shard, { slot, segment, records, states });
-      if (row === undefined) continue;
+      if (row === undefined) {
+        await unreadable(slot);
+        continue;
+      }
       seen.add(slot);
       if (row.queue === name && wanted.matches?.(row) !== false) yield row;
     }

@@ -1,6 +1,6 @@
 import { systemDisk } from "../../platform/file/durable_file.ts";
 import { queueFault } from "../fault.ts";
-import { type FileStoreOptions, QUEUE_LIMITS } from "../log/file_store_options.ts";
+import type { FileStoreOptions } from "../log/file_store_options.ts";
 import { type Moved, QueueFault, type QueueMove, type QueueStore, type Selection } from "../store.ts";
 import { openShardNow } from "./file_store.ts";
 import { listShards } from "./shard.ts";
@@ -9,7 +9,7 @@ import { listShards } from "./shard.ts";
 export interface OfflineQueue {
   /** As QueueStore.move. */
   move(move: QueueMove, selection: Selection): AsyncIterable<readonly Moved[]>;
-  /** Reads every content that was not read when the queue was opened; what is damaged is set aside and reported. */
+  /** Reads every message; what is damaged is set aside and reported. */
   verify(): Promise<void>;
   /** What damage was found and not yet cleared away, in sentences. */
   damage(): Promise<readonly string[]>;
@@ -40,8 +40,7 @@ export async function openOffline(options: Omit<FileStoreOptions, "shard">): Pro
       for (const store of stores) yield* store.move(move, selection);
     },
     async verify() {
-      const smallest = options.limits?.spoolThreshold ?? QUEUE_LIMITS.spoolThreshold;
-      for (const store of stores) await verify(store, smallest);
+      for (const store of stores) await verify(store);
     },
     async damage() {
       const found = await Promise.all(stores.map((store) => store.damage()));
@@ -59,10 +58,9 @@ function inUse(directory: string, name: string): QueueFault {
   );
 }
 
-/** Records were read when the shard was opened; contents in files of their own are now. */
-async function verify(store: QueueStore, smallest: number): Promise<void> {
-  for await (const { id, size } of store.list()) {
-    if (size <= smallest) continue;
+/** Opens every message: its record and what is known of its recipients are read whole by that, and then the content in a file of its own. */
+async function verify(store: QueueStore): Promise<void> {
+  for await (const { id } of store.list()) {
     try {
       const { content } = await store.open(id);
       if (content.bytes === undefined) { for await (const _ of content.chunks()); }

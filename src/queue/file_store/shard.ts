@@ -315,14 +315,30 @@ export class Shard {
     return decodeRecord(bytes, 0, segment.nonce);
   }
 
-  /** Meta of the message's last full state record; undefined when there is none or it is damaged. */
+  /**
+   * Meta of the message's last full state record; undefined when there is none. The same when it is damaged, which is told: all
+   * recipients are tried again rather than none.
+   */
   async readState(slot: number, reader?: AheadReader): Promise<Buffer | undefined> {
     const { index } = this;
     if (index.stateLength[slot] === 0) return undefined;
     const segment = this.log.get(index.stateSegment[slot]!);
     const [offset, length] = [index.stateOffset[slot]!, index.stateLength[slot]!];
     const bytes = await (reader?.read(segment, offset, length) ?? segment.read(offset, length));
-    return decodeRecord(bytes, 0, segment.nonce)?.meta;
+    const meta = decodeRecord(bytes, 0, segment.nonce)?.meta;
+    return meta ?? await this.#readStateAgain(segment, offset, length);
+  }
+
+  async #readStateAgain(segment: Segment, offset: number, length: number): Promise<Buffer | undefined> {
+    const bytes = await segment.read(offset, length);
+    const record = decodeRecord(bytes, 0, segment.nonce);
+    if (record !== undefined || this.#options.mode === "read") return record?.meta;
+    const savedAs = await this.corruptFolder.setAside(segment.number, offset, bytes).catch(() => "");
+    if (savedAs === undefined) return undefined;
+    if (savedAs !== "") this.corrupt++;
+    const where = `${segment.path} byte ${offset} (what is known of a message's recipients)`;
+    this.#options.report({ is: "corrupt", where, bytes: length, savedAs });
+    return undefined;
   }
 
   /** Takes a damaged message out of the queue and keeps its bytes in corrupt/. */

@@ -48,6 +48,18 @@ const REFUSED_REPLACEMENT: Plan = {
   faults: [{ after: 106, code: "ENOSPC", times: 5 }],
 };
 
+/** A copy that compaction made is refused; its message is finished, and its segment given up, before either can be written down. */
+const REFUSED_COPY: Plan = {
+  seed: 806549890,
+  cuts: [
+    { after: 16, by: "power", early: [] },
+    { after: 201, by: "signal", early: [] },
+    { after: 208, by: "power", early: [] },
+    { after: 123, by: "power", early: [{ after: 31, by: "signal" }] },
+  ],
+  faults: [{ after: 49, code: "ENOSPC", times: 35 }, { after: 30, code: "ENOSPC", times: 11 }],
+};
+
 const seeds = fc.integer({ min: 0, max: 0x7fffffff });
 const cuts = fc.array(
   fc.record({ after: fc.integer({ min: 1, max: 300 }), by: fc.constant("power" as const) }),
@@ -104,5 +116,5 @@ test("a disk that fails for a while costs nothing that was accepted", async () =
     faults: fc.array(fault, { minLength: 1, maxLength: 2 }),
   });
   const property = fc.asyncProperty(plans, async (plan) => void await live(plan));
-  await fc.assert(property, { numRuns: runs, examples: [[REFUSED_REPLACEMENT]] });
+  await fc.assert(property, { numRuns: runs, examples: [[REFUSED_REPLACEMENT], [REFUSED_COPY]] });
 }, 600_000);

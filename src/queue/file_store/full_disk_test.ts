@@ -110,6 +110,29 @@ test("space that dead segments hold is given back although nothing can be writte
   expect(segments()).toBeLessThan(2);
 });
 
+test("a segment stays as long as what was refused may come back: copies of its messages could be among that", async () => {
+  const bench = new Bench();
+  const store = await bench.open();
+  const ids = [];
+  for (let at = 0; at < 9; at++) ids.push(await put(store, 6000, bench.now));
+  const segments = () => bench.disk.list("/q/mta/shard-0/log").filter((name) => name.endsWith(".seg")).length;
+  bench.fail(["sync", "truncate", "create"], "EIO");
+  await faultOf(put(store, 100, bench.now));
+  const deleted = faultOf(moves(store, "delete", ids).then(() => {}));
+  const before = segments();
+  expect(before).toBeGreaterThan(1);
+  for (let again = 0; again < 3; again++) {
+    bench.tick(20_000);
+    await faultOf(store.flush());
+  }
+  await deleted;
+  expect(segments()).toBe(before);
+  bench.fail(["create"], "EIO");
+  bench.tick(20_000);
+  await faultOf(store.flush());
+  expect(segments()).toBeLessThan(2);
+});
+
 for (const [code, full] of [["EIO", false], ["EROFS", false], ["EDQUOT", true]] as const) {
   for (const name of ["write", "sync", "create", "syncDirectory"]) {
     test(`${code} of ${name} refuses a message (${full ? 452 : 451}) in memory or in a file, and nothing of it remains`, async () => {

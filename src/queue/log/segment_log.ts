@@ -43,6 +43,8 @@ export class SegmentLog {
   /** A segment was unlinked and the directory not synced since. */
   #unlinked = false;
   #voids: (readonly [number: number, from: number])[] = [];
+  /** Segments among them of which what was refused has been cut off for sure. */
+  readonly #cut = new Set<Segment>();
   /** Segments below this number are finished, and a durable mark says so: they may go. */
   #finishedBelow = 0;
   /** Number of a segment that is being made. */
@@ -247,6 +249,7 @@ export class SegmentLog {
     this.#active = segment;
     this.#headerVoids = this.#voids;
     this.#voids = [];
+    this.#cut.clear();
     return segment;
   }
 
@@ -282,6 +285,7 @@ export class SegmentLog {
       await this.#syncUnlinked();
       if (!this.#isFinished(this.#segments[0])) return;
       await this.#markFinished().catch(() => {}); // on a full disk space comes first
+      if (!await this.#cutRefused()) return;
       const oldest = this.#segments[0]!;
       if (!this.#isFinished(oldest)) return;
       disk.unlink(oldest.path);
@@ -291,6 +295,25 @@ export class SegmentLog {
       this.#byNumber.delete(oldest.number);
       oldest.retire();
     }
+  }
+
+  /**
+   * Sees to it that nothing that was refused can come back, where no header says yet that it is void; false when that is not sure. What was
+   * refused may be copies of messages of the segment that is to go: they would come back without all that it says of them.
+   */
+  async #cutRefused(): Promise<boolean> {
+    for (const [number] of this.#voids) {
+      const segment = this.#byNumber.get(number);
+      if (segment === undefined || this.#cut.has(segment)) continue;
+      try {
+        segment.cut();
+        await segment.sync();
+        this.#cut.add(segment);
+      } catch {
+        return false;
+      }
+    }
+    return true;
   }
 
   #isFinished(segment: Segment | undefined): boolean {

@@ -14,6 +14,9 @@ export function onAbort(signal: AbortSignal, call: () => void): void {
   else signal.addEventListener("abort", call, { once: true });
 }
 
+/** So many milliseconds before it is over an ending without a hurry gets into one. */
+const LAST_CALL = 2000;
+
 /** An ending that can be made shorter while it lasts: a stop overtakes a reload. */
 export class ServiceEnd implements Ending {
   readonly #clock: Pick<Clock, "after">;
@@ -32,9 +35,14 @@ export class ServiceEnd implements Ending {
     return this.#cut.signal;
   }
 
-  /** Begins it, or goes on faster; `within` milliseconds it is over. */
+  /** Begins it, or goes on faster; `within` milliseconds it is over, and what is left then has to hurry a little before. */
   begin(within: number, hurry: boolean): void {
     this.#clock.after(within, () => this.#cut.abort());
-    if (hurry) this.#hurry.abort(new Error("the mail system is stopping"));
+    if (hurry) this.#hasten();
+    else this.#clock.after(Math.max(0, within - LAST_CALL), () => this.#hasten());
+  }
+
+  #hasten(): void {
+    this.#hurry.abort(new Error("the mail system is stopping"));
   }
 }

@@ -191,6 +191,39 @@ test("who waits for a slot in wrapper mode hears nothing in the clear when the s
   listener.close();
 });
 
+test(
+  "a service in wrapper mode that ends without a hurry tells its clients when they can hear it",
+  async () => {
+    const main = { smtpd_tls_wrappermode: "yes", smtpd_tls_chain_files: chain };
+    const house = memorySmtpd(main, { processLimit: "1" });
+    const listener = await listen(
+      { host: "127.0.0.1", port: 0 },
+      { maxConnections: 10 },
+      (connection) => house.smtpd.accept(connection),
+    );
+    const arrive = () => net.connect(listener.port, "127.0.0.1");
+    const sockets = [arrive(), arrive(), arrive()];
+    await until("two that wait", () => house.smtpd.sessions === 1 && house.smtpd.waiting === 2);
+    house.smtpd.stop(new AbortController().signal);
+    sockets.push(arrive());
+    const mute = arrive();
+    const muteGone = new Promise<void>((resolve) => mute.on("error", () => {}).on("close", () => resolve()));
+    const heard = sockets.map((socket) => {
+      let text = "";
+      const client = tls.connect({ socket, rejectUnauthorized: false });
+      client.on("data", (chunk) => text += chunk.toString("latin1"));
+      return new Promise<string>((resolve) => client.on("end", () => resolve(text)));
+    });
+    for (const text of await Promise.all(heard)) {
+      expect(text).toMatch(/^(?:220 .*\r\n)?421 4\.3\.2 .* Service shutting down.*\r\n$/);
+    }
+    await muteGone;
+    await house.smtpd.drained();
+    listener.close();
+  },
+  60_000,
+);
+
 test("who is sent away right behind the handshake in wrapper mode hears why, encrypted", async () => {
   const { port, close } = await serve({
     smtpd_tls_wrappermode: "yes",

@@ -11,7 +11,10 @@ import { readSessionSettings, type SessionSettings } from "./session_settings.ts
 export interface Smtpd {
   /** Takes a connection; past the process limit it waits for a slot, as in Postfix's backlog. */
   accept(connection: Connection): ConnectionHandler;
-  /** Takes no new mail: sessions end with 421 after the message under way, waiting ones at once; in a hurry also open transactions. */
+  /**
+   * Takes no new mail: sessions end with 421 after the message under way, waiting and new ones at once, or after the handshake that has
+   * to come first; in a hurry also open transactions.
+   */
   stop(hurry: AbortSignal): void;
   /** Resolves when the last session is over. */
   drained(): Promise<void>;
@@ -64,7 +67,7 @@ class SmtpdService implements Smtpd, SessionOwner {
     // Postfix's master tells smtpd to be strict once the last free process is taken.
     const last = this.#sessions.size + 1 >= this.#limit;
     const session = new Session(this, connection, last ? this.#stressed : this.#calm);
-    if (this.stopping) session.retire();
+    if (this.stopping) this.#sendAway(session);
     else if (full && this.#waiting.size >= WAITING_ROOM) this.#turnAway(connection);
     else if (full) this.#wait(session);
     else this.#begin(session);
@@ -79,6 +82,13 @@ class SmtpdService implements Smtpd, SessionOwner {
       this.deps.replied?.(421);
     }
     connection.destroy();
+  }
+
+  /** A session that has not begun ends as the service does: who can be told only after a handshake gets that far. */
+  #sendAway(session: Session): void {
+    if (this.hurrying || !session.isUnheard) return session.retire();
+    this.#waiting.delete(session);
+    this.#begin(session);
   }
 
   #wait(session: Session): void {
@@ -119,7 +129,7 @@ class SmtpdService implements Smtpd, SessionOwner {
   }
 
   #retire(): void {
-    for (const session of this.#waiting) session.retire();
+    for (const session of this.#waiting) this.#sendAway(session);
     for (const session of this.#sessions) session.retire();
   }
 

@@ -1,5 +1,5 @@
 import { systemClock, waitingNow } from "../base/clock.ts";
-import { onAbort } from "../base/ending.ts";
+import { type Ending, onAbort } from "../base/ending.ts";
 import type { Bouncer } from "../bounce/bouncer.ts";
 import { createBouncer } from "../bounce/create_bouncer.ts";
 import { openTemplates } from "../bounce/open_templates.ts";
@@ -45,6 +45,9 @@ import type { SmtpdParts } from "./services/smtpd_services.ts";
 import type { Log } from "../observe/log.ts";
 import { openPickup } from "./services/pickup_services.ts";
 import { closedProgram } from "./services/closed_program.ts";
+
+/** How long clients that were told have to close their side when the service ends in a hurry, in milliseconds. */
+const HASTY_FAREWELL = 1000;
 
 /** Builds all objects of a worker and joins them. Throws an Error, with words for the operator, when the configuration forbids to serve. */
 export function assemble(context: AssemblyContext): Promise<Assembly> {
@@ -93,6 +96,7 @@ export function assemble(context: AssemblyContext): Promise<Assembly> {
       await Promise.all([unlessCut(taking, ending.cut), qmgr.stop(ending)]);
       await unlessCut(postmasters.settled(), ending.cut);
     },
+    farewell: (ending) => unlessCut(door.empty(), hastened(ending, HASTY_FAREWELL)),
     async close() {
       await agents.close();
       published.close();
@@ -161,6 +165,13 @@ function openDoor({ openFiles, metrics, logFor, configuration }: AssemblyContext
 async function endSessions(services: readonly Smtpd[], hurry: AbortSignal): Promise<void> {
   for (const smtpd of services) smtpd.stop(hurry);
   await Promise.all(services.map((smtpd) => smtpd.drained()));
+}
+
+/** A cut that comes in a hurry, too, so many milliseconds later. */
+function hastened({ hurry, cut }: Ending, patience: number): AbortSignal {
+  const hasty = new AbortController();
+  onAbort(hurry, () => void systemClock.after(patience, () => hasty.abort()));
+  return AbortSignal.any([cut, hasty.signal]);
 }
 
 function unlessCut(work: Promise<unknown>, cut: AbortSignal): Promise<void> {

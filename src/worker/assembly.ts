@@ -54,6 +54,11 @@ export interface Assembly {
   pickup(): void;
   /** Ends sessions and deliveries as the ending lets them (421 to whoever waits for a command). Resolves when all is quiet or cut. */
   drain(ending: Ending): Promise<void>;
+  /**
+   * Resolves when clients that were told that the service ends have closed their side, or had the time for it: a process that ends
+   * before has the system throw away what it had told those that were still sending.
+   */
+  farewell(ending: Ending): Promise<void>;
   /** Releases tables, connections, caches. */
   close(): Promise<void>;
 }

@@ -250,6 +250,7 @@ class Worker {
     await this.#finish(() => this.#assembly?.drain(this.#end));
     await this.#finish(() => this.#assembly?.close());
     await this.#finish(() => this.#store?.close());
+    await this.#finish(() => this.#assembly?.farewell(this.#end));
     await this.#snapshot();
     this.#ended.resolve(0);
   }

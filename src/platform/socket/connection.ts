@@ -36,7 +36,7 @@ export interface Connection {
   write(bytes: Uint8Array | string): boolean;
   pause(): void;
   resume(): void;
-  /** Idle time limit in milliseconds, 0 = none; clamped to one day. */
+  /** Idle time limit in milliseconds, 0 = none; clamped to one day. After `end`, what still comes in does not extend it. */
   setTimeout(milliseconds: number): void;
   /** Sends what is queued, then closes. */
   end(): void;
@@ -95,6 +95,7 @@ class StreamConnection implements Connection {
   #gathered: (Uint8Array | string)[] = [];
   #bytes = 0;
   #full = false;
+  #isEnding = false;
   #failure: NodeJS.ErrnoException | undefined;
   /**
    * The idle limit. The runtime's own socket time-out stays silent while written bytes wait for a peer that does not read
@@ -174,7 +175,7 @@ class StreamConnection implements Connection {
 
   #arrived(chunk: Buffer): void {
     inputs++;
-    this.#moved();
+    if (!this.#isEnding) this.#moved();
     this.#handler.data(chunk);
   }
 
@@ -230,6 +231,7 @@ class StreamConnection implements Connection {
 
   end(): void {
     if (this.#turning !== undefined) return this.destroy();
+    this.#isEnding = true;
     this.send();
     this.#socket.end();
   }

@@ -13,9 +13,10 @@ const quiet: ConnectionHandler = {
 
 async function serverWith(
   accept: (socket: net.Socket) => void,
+  options: net.ServerOpts = {},
 ): Promise<{ port: number; close: () => void }> {
   const sockets: net.Socket[] = [];
-  const server = net.createServer((socket) => (sockets.push(socket), accept(socket)));
+  const server = net.createServer(options, (socket) => (sockets.push(socket), accept(socket)));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as net.AddressInfo;
   return { port, close: () => (sockets.forEach((socket) => socket.destroy()), void server.close()) };
@@ -66,6 +67,18 @@ test("bytes from the peer put the idle limit off", async () => {
   const { waited, bytes } = await untilTimeout(server.port, () => {});
   expect(bytes).toBeGreaterThan(0);
   expect(waited).toBeGreaterThan(290);
+  server.close();
+});
+
+test("after the end bytes from the peer do not put the limit off", async () => {
+  let more: ReturnType<typeof setInterval> | undefined;
+  const server = await serverWith((socket) => {
+    socket.on("error", () => {});
+    more = setInterval(() => void socket.write("x"), 20);
+  }, { allowHalfOpen: true });
+  const { bytes } = await untilTimeout(server.port, (connection) => connection.end());
+  clearInterval(more);
+  expect(bytes).toBeGreaterThan(0);
   server.close();
 });
 

@@ -1,3 +1,4 @@
+import { onAbort } from "../../base/ending.ts";
 import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import { GatheredBytes } from "../../base/gathered_bytes.ts";
 import { clientText } from "../../access/reply/client_text.ts";
@@ -38,11 +39,16 @@ const LINGER = 5_000;
  */
 export function behindProxy(smtpd: Smtpd, options: UpstreamProxy): Smtpd {
   const waiting = new Set<HeaderReader>();
-  let stopping = false;
+  const settled: (() => void)[] = [];
+  const over = (reader: HeaderReader) => {
+    waiting.delete(reader);
+    if (waiting.size === 0) { for (const tell of settled.splice(0)) tell(); }
+  };
+  let hurrying = false;
   return {
     accept(connection) {
-      const reader = new HeaderReader(connection, options, smtpd, (over) => void waiting.delete(over));
-      if (stopping || waiting.size >= MOST_WAITING) connection.destroy();
+      const reader = new HeaderReader(connection, options, smtpd, over);
+      if (hurrying || waiting.size >= MOST_WAITING) connection.destroy();
       else {
         waiting.add(reader);
         // The caller binds the handler first.
@@ -51,11 +57,17 @@ export function behindProxy(smtpd: Smtpd, options: UpstreamProxy): Smtpd {
       return reader;
     },
     stop(hurry) {
-      stopping = true;
-      for (const reader of waiting) reader.abandon();
+      // Headers go on coming: then the service tells the clients.
       smtpd.stop(hurry);
+      onAbort(hurry, () => {
+        hurrying = true;
+        for (const reader of waiting) reader.abandon();
+      });
     },
-    drained: () => smtpd.drained(),
+    async drained() {
+      if (waiting.size > 0) await new Promise<void>((resolve) => void settled.push(resolve));
+      await smtpd.drained();
+    },
     get sessions() {
       return smtpd.sessions;
     },
@@ -170,7 +182,7 @@ class HeaderReader implements ConnectionHandler {
     if (program === "smtpd") log.emit("smtpd", "disconnect", { client, statistics: new Statistics().text() });
   }
 
-  /** The service stops: nobody has been promised anything. */
+  /** The service stops in a hurry: nobody has been promised anything. */
   abandon(): void {
     this.#finish();
     this.#connection.destroy();

@@ -135,9 +135,29 @@ test("without a header there is no session, and its deadline is not extended by 
   expect(log.lines.join("\n")).toContain("warning: haproxy read: missing protocol header terminator: PR");
 });
 
-test("a stop ends who has not said a header yet", () => {
+test("a stop in a hurry ends who has not said a header yet", () => {
   const { connect, smtpd } = proxied();
   const client = connect();
-  smtpd.stop(new AbortController().signal);
-  expect(client.closed).toBe(true);
+  smtpd.stop(AbortSignal.abort());
+  expect([client.closed, connect().closed]).toEqual([true, true]);
+});
+
+test("an end without a hurry waits for headers, and tells whom they speak for", async () => {
+  const { connect, smtpd } = proxied();
+  const before = connect();
+  const hurry = new AbortController();
+  smtpd.stop(hurry.signal);
+  const after = connect();
+  let drained = false;
+  void smtpd.drained().then(() => drained = true);
+  for (const client of [before, after]) {
+    await turn();
+    expect([client.closed, drained]).toEqual([false, false]);
+    client.send(HEADER);
+    await turn();
+    expect(client.read()).toMatch(/^421 4\.3\.2 mail\.example\.com Service shutting down/);
+    expect(client.closed).toBe(true);
+  }
+  await turn();
+  expect(drained).toBe(true);
 });

@@ -3,20 +3,28 @@ import type { Phase } from "../phase.ts";
 
 /** A client may be silent so long in content that the end of the service interrupts, in milliseconds. */
 export const CONTENT_SILENCE = 1000;
+/** What is left to a handshake when the service ends, in milliseconds. */
+export const HANDSHAKE_PATIENCE = 5000;
 
 /**
- * How a session ends with the service. Without a hurry it may finish its transaction; in a hurry all is given up that can be without
- * loss, a command under way included: only content that is coming in, or that is being stored, is waited for.
+ * How a session ends with the service. Without a hurry it may finish its transaction, and a handshake, before which nothing can be
+ * said to it; in a hurry all is given up that can be without loss, a command under way included: only content that is coming in, or
+ * that is being stored, is waited for. `unheard` is who waits for a handshake that is to come first (smtpd_tls_wrappermode).
  */
 export function retirementOf(
   phase: Phase,
-  { busy, hurrying }: { readonly busy: boolean; readonly hurrying: boolean },
-): "now" | "unless silent" | "later" {
+  { busy, hurrying, unheard }: {
+    readonly busy: boolean;
+    readonly hurrying: boolean;
+    readonly unheard: boolean;
+  },
+): "now" | "soon" | "unless silent" | "later" {
   switch (phase.at) {
     case "arriving":
     case "named":
+      return unheard && !hurrying ? "later" : "now";
     case "securing":
-      return "now";
+      return hurrying ? "now" : "soon";
     case "ready":
     case "denied":
     case "authenticating":

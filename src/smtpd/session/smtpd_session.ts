@@ -18,7 +18,7 @@ import type { CommandReader } from "./read_command.ts";
 import { logDataFault } from "../policy/reject_log.ts";
 import { RequestDeadline } from "./request_deadline.ts";
 import { connectFacts, isSomebody, type SessionFacts } from "../session_facts.ts";
-import { CONTENT_SILENCE, retirementOf, shuttingDown } from "./retirement.ts";
+import { CONTENT_SILENCE, HANDSHAKE_PATIENCE, retirementOf, shuttingDown } from "./retirement.ts";
 import { SessionOutput } from "./session_output.ts";
 import { SessionTranscript } from "./session_transcript.ts";
 import type { SessionSettings } from "../session_settings.ts";
@@ -163,15 +163,21 @@ export class Session implements ConnectionHandler, CommandReader {
     const how = this.#held ? "now" : this.#retirement;
     if (how === "now") this.#leave();
     else if (how === "unless silent") this.#connection.setTimeout(CONTENT_SILENCE);
+    else if (how === "soon") this.deps.clock.after(HANDSHAKE_PATIENCE, () => this.#leaveUnsecured());
   }
 
   get #retirement(): ReturnType<typeof retirementOf> {
-    return retirementOf(this.#phase, { busy: this.#busy, hurrying: this.#owner.hurrying });
+    const { hurrying } = this.#owner;
+    return retirementOf(this.#phase, { busy: this.#busy, hurrying, unheard: this.isUnheard });
+  }
+
+  #leaveUnsecured(): void {
+    if (this.#phase.at === "securing" && !this.#released) this.#leave();
   }
 
   /** Says goodbye whatever is under way, and hangs up. */
   #leave(reply = shuttingDown(this.settings.myhostname)): void {
-    if (!this.#isUnheard) this.deps.replied?.(reply.code);
+    if (!this.isUnheard) this.deps.replied?.(reply.code);
     this.#put(reply);
     this.#output.flush();
     this.#hangUp();
@@ -351,9 +357,11 @@ export class Session implements ConnectionHandler, CommandReader {
     const early = atOnce ? { early: ahead ?? Buffer.alloc(0) } : {};
     // The handshake has a deadline of its own.
     this.#connection.setTimeout(0);
+    const limit = this.#owner.stopping ? HANDSHAKE_PATIENCE : Infinity;
+    const timeout = Math.min(this.settings.tls.timeout, limit);
     let handshake: TlsFacts;
     try {
-      handshake = await this.#connection.startTls({ ...side, ...early, timeout: this.settings.tls.timeout });
+      handshake = await this.#connection.startTls({ ...side, ...early, timeout });
     } catch (error) {
       return failed(error);
     }
@@ -374,7 +382,7 @@ export class Session implements ConnectionHandler, CommandReader {
   }
 
   /** The client waits for a handshake (smtpd_tls_wrappermode): in the clear it would understand nothing. */
-  get #isUnheard(): boolean {
+  get isUnheard(): boolean {
     return this.settings.tls.wrapper && !this.#isSecured;
   }
 
@@ -396,7 +404,7 @@ export class Session implements ConnectionHandler, CommandReader {
   }
 
   #put(reply: Reply): void {
-    if (this.#isUnheard) return;
+    if (this.isUnheard) return;
     this.#output.add(reply);
     this.#transcript?.said(reply);
   }
@@ -468,8 +476,10 @@ export class Session implements ConnectionHandler, CommandReader {
     this.#hangUp();
   }
 
+  /** What the client goes on sending is read and dropped: to close on it would take the last reply from the client. */
   #hangUp(): void {
     this.#release();
+    if (this.#paused) this.#connection.resume();
     this.#connection.setTimeout(LINGER);
     this.#connection.end();
   }

@@ -25,6 +25,7 @@ export class ClientAdmission {
   readonly #options: AdmissionOptions;
   #inside = 0;
   #turnedAway = 0;
+  readonly #empty: (() => void)[] = [];
   #remindedAt = -Infinity;
 
   constructor(options: AdmissionOptions) {
@@ -37,6 +38,17 @@ export class ClientAdmission {
     return clients + turnedAway;
   }
 
+  /** Resolves when the connections of all clients are closed, of those that have been told so too. */
+  empty(): Promise<void> {
+    if (this.#inside + this.#turnedAway === 0) return Promise.resolve();
+    return new Promise((resolve) => void this.#empty.push(resolve));
+  }
+
+  #left(): void {
+    if (this.#inside + this.#turnedAway > 0) return;
+    for (const tell of this.#empty.splice(0)) tell();
+  }
+
   accept(
     connection: Connection,
     open: (connection: Connection) => ConnectionHandler,
@@ -47,7 +59,10 @@ export class ClientAdmission {
       else return this.#turnAway(connection);
     }
     this.#inside++;
-    return closing(open(connection), () => this.#inside--);
+    return closing(open(connection), () => {
+      this.#inside--;
+      this.#left();
+    });
   }
 
   #turnAway(connection: Connection): ConnectionHandler {
@@ -63,7 +78,10 @@ export class ClientAdmission {
       log.note("smtpd", "warning", text);
     }
     replied(BUSY.code);
-    return closing(noServer(BUSY, () => {}).accept(connection), () => this.#turnedAway--);
+    return closing(noServer(BUSY, () => {}).accept(connection), () => {
+      this.#turnedAway--;
+      this.#left();
+    });
   }
 }
 

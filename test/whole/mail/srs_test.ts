@@ -79,15 +79,19 @@ interface Sending {
   readonly at?: Server;
 }
 
-/** Sends a message, and resolves with the reply to its last command. */
+/** Sends a message, and resolves with the reply to its last command, or with 421 where that ends the session before. */
 async function send({ from, to, parameters = "", at = server }: Sending): Promise<string> {
   const client = await talk(at.port);
-  await client.say("EHLO client.example");
-  let last = await client.say(`MAIL FROM:<${Buffer.from(from).toString("latin1")}>${parameters}`);
-  for (const each of to) last = await client.say(`RCPT TO:<${Buffer.from(each).toString("latin1")}>`);
+  let last = client.greeting;
+  const say = async (line: string) => {
+    if (!last.startsWith("421")) last = await client.say(line);
+  };
+  await say("EHLO client.example");
+  await say(`MAIL FROM:<${Buffer.from(from).toString("latin1")}>${parameters}`);
+  for (const each of to) await say(`RCPT TO:<${Buffer.from(each).toString("latin1")}>`);
   if (last.startsWith("2")) {
-    await client.say("DATA");
-    last = await client.say("Subject: x\r\n\r\nx\r\n.");
+    await say("DATA");
+    await say("Subject: x\r\n\r\nx\r\n.");
   }
   client.end();
   return last;

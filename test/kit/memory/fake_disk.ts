@@ -97,6 +97,11 @@ export class FakeDisk implements Disk {
   /** The disk after the process was killed: all that was written is still there to be read, and no more durable than before. */
   kill(): FakeDisk {
     this.#dead = true;
+    return this.look();
+  }
+
+  /** The same disk for somebody who only reads, or removes what nobody else is to miss. */
+  look(): FakeDisk {
     const after = new FakeDisk(this.#random);
     for (const directory of this.#directories) after.#directories.add(directory);
     for (const [path, inode] of this.#entries) after.#entries.set(path, inode);

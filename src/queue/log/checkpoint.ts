@@ -1,3 +1,4 @@
+import { releaseBytes } from "../../base/release_bytes.ts";
 import { crc32 } from "../../platform/checksum.ts";
 import type { SiteKey } from "../index/site_index.ts";
 import type { IdParts } from "../queue_id.ts";
@@ -22,6 +23,8 @@ export interface Checkpoint extends CheckpointFacts {
   /** Length of its file. */
   readonly length: number;
   entries(): Iterable<LogEntry>;
+  /** Gives its memory back: there are no entries any more. */
+  release(): void;
 }
 
 /** Which segment a checkpoint is of, and how far it goes. */
@@ -171,6 +174,7 @@ export function readCheckpoint(bytes: Buffer): Checkpoint | undefined {
     sites: (bytes.readUInt16LE(6) & WITH_SITES) !== 0,
     length: bytes.length,
     entries: () => readEntries(bytes),
+    release: () => releaseBytes(bytes),
   };
   return checkpoint.recordVersion <= RECORD_VERSION && isSensible(bytes, checkpoint) ? checkpoint : undefined;
 }
@@ -197,25 +201,47 @@ function entryLength(bytes: Buffer, at: number): number {
 }
 
 function* readEntries(bytes: Buffer): Iterable<LogEntry> {
-  for (let at = HEADER; at < bytes.length; at += entryLength(bytes, at)) yield entryAt(bytes, at);
+  for (let at = HEADER; at < bytes.length; at += entryLength(bytes, at)) yield new StoredEntry(bytes, at);
 }
 
-function entryAt(bytes: Buffer, at: number): LogEntry {
-  const meta = at + ENTRY;
-  const sites = meta + bytes.readUInt32LE(at + 48);
-  return {
-    type: bytes[at]!,
-    flags: bytes[at + 1]!,
-    offset: bytes.readUInt32LE(at + 4),
-    length: bytes.readUInt32LE(at + 8),
-    head: bytes.readUInt32LE(at + 12),
-    time: bytes.readDoubleLE(at + 16),
-    size: bytes.readDoubleLE(at + 24),
-    id: bytes[at + 2] === 0 ? undefined : idAt(bytes, at + 32),
-    meta: () => bytes.subarray(meta, sites),
-    sites: () =>
-      Array.from({ length: bytes.readUInt32LE(at + 44) }, (_, each) => bytes.readUInt32LE(sites + 4 * each)),
-  };
+/** An entry where it stands in a checkpoint. */
+class StoredEntry implements LogEntry {
+  readonly type: number;
+  readonly flags: number;
+  readonly offset: number;
+  readonly length: number;
+  readonly head: number;
+  readonly time: number;
+  readonly size: number;
+  readonly id: IdParts | undefined;
+  readonly #bytes: Buffer;
+  readonly #at: number;
+
+  constructor(bytes: Buffer, at: number) {
+    this.#bytes = bytes;
+    this.#at = at;
+    this.type = bytes[at]!;
+    this.flags = bytes[at + 1]!;
+    this.offset = bytes.readUInt32LE(at + 4);
+    this.length = bytes.readUInt32LE(at + 8);
+    this.head = bytes.readUInt32LE(at + 12);
+    this.time = bytes.readDoubleLE(at + 16);
+    this.size = bytes.readDoubleLE(at + 24);
+    this.id = bytes[at + 2] === 0 ? undefined : idAt(bytes, at + 32);
+  }
+
+  meta(): Buffer {
+    return this.#bytes.subarray(this.#at + ENTRY, this.#behindMeta);
+  }
+
+  sites(): readonly SiteKey[] {
+    const length = this.#bytes.readUInt32LE(this.#at + 44);
+    return Array.from({ length }, (_, each) => this.#bytes.readUInt32LE(this.#behindMeta + 4 * each));
+  }
+
+  get #behindMeta(): number {
+    return this.#at + ENTRY + this.#bytes.readUInt32LE(this.#at + 48);
+  }
 }
 
 function idAt(bytes: Buffer, at: number): IdParts {

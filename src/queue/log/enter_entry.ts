@@ -42,7 +42,7 @@ function enterMessage(entry: LogEntry, found: Found): number {
     size: entry.size,
     head: entry.head,
     spooled: (flags & FLAG.spooled) !== 0,
-    sites: entry.sites,
+    sites: () => entry.sites(),
   });
   log.claim(at);
   if ((flags & FLAG.inherits) !== 0) inherit(slot, entry.meta(), found);

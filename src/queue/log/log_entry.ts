@@ -19,9 +19,9 @@ export interface LogEntry {
   /** Of the message; undefined in records that name none. */
   readonly id: IdParts | undefined;
   /** Only to be asked for where `usesMeta`. */
-  readonly meta: () => Buffer;
+  meta(): Buffer;
   /** Sites of a message's recipients. */
-  readonly sites: () => readonly SiteKey[];
+  sites(): readonly SiteKey[];
 }
 
 /** Whether the index takes something from the meta of a record. */

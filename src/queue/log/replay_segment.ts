@@ -28,20 +28,22 @@ export async function replaySegment(segment: Segment, known: Known, place: Repla
 const PIECE = 64;
 
 async function enterCheckpoint(
-  { end, lastBatch, messages, entries }: Checkpoint,
+  { end, lastBatch, messages, entries, release }: Checkpoint,
   segment: Segment,
   { known, place }: { readonly known: Known; readonly place: ReplayPlace },
 ): Promise<void> {
   const { options: { pause }, findings } = place;
   const isSinceMark = sinceMark(segment, known);
   Object.assign(segment, { end, lastBatch, messages });
+  const found = { ...place, segment };
   let count = 0;
   for (const entry of entries()) {
     const pausing = ++count % PIECE === 0 ? pause?.() : undefined;
     if (pausing !== undefined) await pausing;
-    const left = enterEntry(entry, { ...place, segment });
+    const left = enterEntry(entry, found);
     if (isSinceMark(entry.offset)) findings.leftSince += left;
   }
+  release();
 }
 
 async function readSegment(segment: Segment, known: Known, place: ReplayPlace): Promise<void> {

@@ -18,5 +18,6 @@ export async function slotsIn(
     if (slot < 0 || index.segment[slot] !== segment.number || index.offset[slot] !== offset) continue;
     slots.push(slot);
   }
+  checkpoint.release();
   return slots;
 }

@@ -64,6 +64,7 @@ export const ACCESS_PARAMETERS = [
   "smtpd_helo_restrictions",
   "smtpd_log_access_permit_actions",
   "smtpd_null_access_lookup_key",
+  "smtpd_peername_lookup",
   "smtpd_policy_service_default_action",
   "smtpd_proxy_filter",
   "smtpd_dns_reply_filter",

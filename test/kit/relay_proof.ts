@@ -1,7 +1,16 @@
 // The proof against open relay for the text of a main.cf, as master makes it, and sessions against the same policy.
 import { assembleProof, type RelayProof } from "../../src/access/relay_proof/relay_proof.ts";
 import { createAccessPolicy } from "../../src/access/create_policy.ts";
-import { type Attempt, FAVOURABLE_VERIFIER, isTaken } from "../../src/access/relay_proof/relay_session.ts";
+import {
+  type Attempt,
+  FAVOURABLE_VERIFIER,
+  favourableDns,
+  isTaken,
+} from "../../src/access/relay_proof/relay_session.ts";
+import { outsideClientAt } from "../../src/access/relay_proof/proof_input.ts";
+import type { PolicyDns } from "../../src/access/restriction_deps.ts";
+import type { DnsAnswer } from "../../src/dns/answer.ts";
+import type { RecordType } from "../../src/dns/record.ts";
 import { isPromise } from "../../src/base/maybe_async.ts";
 import { splitListRaw } from "../../src/config/syntax/list.ts";
 import { readSettings } from "../../src/config/read_settings.ts";
@@ -26,11 +35,12 @@ export type Verdict = "open" | "doubt" | "loose" | "closed";
 export interface BuiltProof {
   readonly proof: RelayProof;
   readonly verdict: Verdict;
-  /** Whether mynetworks has an address. */
+  /** Whether mynetworks has an address, whatever the client's name. */
   trusts(address: string): boolean;
   /**
    * The address that a session's mail goes to when that is none of ours; undefined when it is refused. Mail for a relay domain counts
-   * where that is not one of `own`. `lenient`: policy servers and tables on other hosts say OK to everything.
+   * where that is not one of `own`. `lenient`: policy servers and tables on other hosts say OK to everything, and every domain has us
+   * for its second mail exchanger.
    */
   relaysTo(attempt: Attempt, own?: RegExp, others?: "silent" | "lenient"): Promise<string | undefined>;
 }
@@ -40,6 +50,22 @@ export interface ProofOptions {
   readonly directory?: string;
   readonly clock?: () => number;
 }
+
+const STRANGER = outsideClientAt("198.51.100.77");
+const FAVOURABLE_DNS = favourableDns(STRANGER);
+const exchanger = (name: string, preference: number, exchange: string) =>
+  ({ type: "MX", name, ttl: 300, preference, exchange }) as const;
+
+/** Every domain has us for its second mail exchanger. */
+const BACKUP_DNS: PolicyDns = {
+  ...FAVOURABLE_DNS,
+  query: <Type extends RecordType>(name: string, type: Type): Promise<DnsAnswer<Type>> => {
+    if (type !== "MX") return FAVOURABLE_DNS.query(name, type);
+    const records = [exchanger(name, 10, STRANGER.name), exchanger(name, 20, "mail.example.com")];
+    const answer = { is: "records", records, canonical: name, authentic: false };
+    return Promise.resolve(answer as DnsAnswer<Type>); // the records are of the type asked for
+  },
+};
 
 /** Makes the proof for a main.cf. */
 export async function buildProof(main: string, options: ProofOptions = {}): Promise<BuiltProof> {
@@ -64,7 +90,7 @@ export async function buildProof(main: string, options: ProofOptions = {}): Prom
     const around = surroundings({ is: "found", value: "OK" });
     const ask = () => Promise.resolve({ is: "action", action: "OK" } as const);
     const watchServer = () => ({ ask, close: () => {} });
-    const deps = { ...around, clock: () => 0, verifier: FAVOURABLE_VERIFIER, watchServer };
+    const deps = { ...around, clock: () => 0, verifier: FAVOURABLE_VERIFIER, watchServer, dns: BACKUP_DNS };
     return { policy: createAccessPolicy(service, deps), router: around.router };
   };
   const proof = await prove();

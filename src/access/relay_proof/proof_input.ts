@@ -4,8 +4,9 @@ import type { OpenTables } from "../../rewrite/open_tables.ts";
 import type { AddressClass, Router } from "../../routing/route.ts";
 import type { AddressList } from "../../table/search/match_list.ts";
 import type { OutsideClient } from "./relay_session.ts";
-import type { Stated } from "../restriction.ts";
+import type { Stated, Want } from "../restriction.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
+import { has, TOP_LEVELS, wideClient } from "./wide_networks.ts";
 
 /** What the proof is made with. */
 export interface ProofDeps {
@@ -30,8 +31,8 @@ export interface ProofInput {
   readonly foreign: string;
   /** Why none can be told from ours. */
   readonly untold: string | undefined;
-  /** An address that mynetworks trusts with a good part of the internet. */
-  readonly wideClient: string | undefined;
+  /** A client that mynetworks trusts, and that may be anybody. */
+  readonly wideClient: Want["client"];
   /** A recipient in somebody else's domain, which relay_domains has with a good part of all domains. */
   readonly wideRecipient: string | undefined;
   /** Whether a permit from an `@domain` key counts: in the lists for recipients it is no leave to relay (access_at_domain_keys). */
@@ -44,20 +45,8 @@ export interface ProofInput {
   hasTime(): boolean;
 }
 
-/** An address in each part of the internet that registries have handed out. */
-export const PUBLIC_V4: readonly string[] = Array.from({ length: 223 }, (_, at) => at + 1)
-  .filter((octet) => ![10, 100, 127].includes(octet)).map((octet) => `${octet}.77.77.77`);
-/** One address in the part of each registry (IPv6). */
-export const PUBLIC_V6: readonly string[] = ["2001", "2400", "2600", "2800", "2a00", "2c00"].map((head) =>
-  `${head}:77::77`
-);
-
 /** Addresses for documentation (RFC 5737, RFC 3849): nobody's, until somebody trusts the whole internet. */
 export const ADDRESSES = ["198.51.100.77", "203.0.113.77", "192.0.2.77"] as const;
-/** Parts of the internet that somebody may still know by name. */
-const KNOWN_V4 = 16;
-const KNOWN_V6 = 1;
-
 /** The stranger at an address. */
 export function outsideClientAt(address: string): OutsideClient {
   return { address, name: "mail.stranger.example", domain: "stranger.example" };
@@ -70,39 +59,32 @@ export async function gatherProofInput(
 ): Promise<ProofInput> {
   const { router, clock, timeLimit = TIME_LIMIT } = deps;
   const end = clock() + timeLimit;
-  const address = await firstOutside(restrictionDeps.mynetworks);
+  const hasTime = () => clock() < end;
+  const { mynetworks, settings } = restrictionDeps;
+  const address = await firstOutside(mynetworks);
   const { foreign, wideRecipient, untold } = await foreignRecipients(router);
+  const outsider = outsideClientAt(address ?? ADDRESSES[0]);
   return {
     restrictionDeps,
-    outsider: outsideClientAt(address ?? ADDRESSES[0]),
+    outsider,
     foreign,
     untold,
     wideRecipient,
-    wideClient: await wideAddress(restrictionDeps.mynetworks),
+    wideClient: await wideClient(
+      { list: mynetworks, text: settings.mynetworks, named: settings.smtpd_peername_lookup },
+      restrictionDeps.openTables,
+      outsider,
+      hasTime,
+    ),
     isOurs: oursBy(router, wideRecipient !== undefined),
     atDomainCounts: false,
     namedRecipient: deps.domainsUnknown === true ? "surely" : "loosely",
-    hasTime: () => clock() < end,
+    hasTime,
   };
-}
-
-/** Whether a list has an address. */
-export async function has(list: AddressList | undefined, address: string): Promise<boolean> {
-  return list !== undefined && (await list.matches(address, "unknown")).is === "yes";
 }
 
 async function firstOutside(mynetworks: AddressList | undefined): Promise<string | undefined> {
   for (const address of ADDRESSES) if (!await has(mynetworks, address)) return address;
-  return undefined;
-}
-
-/** An address that mynetworks has together with more of the internet than anybody can know. */
-export async function wideAddress(list: AddressList | undefined): Promise<string | undefined> {
-  for (const [sample, known] of [[PUBLIC_V4, KNOWN_V4], [PUBLIC_V6, KNOWN_V6]] as const) {
-    const inside: string[] = [];
-    for (const address of sample) if (await has(list, address)) inside.push(address);
-    if (inside.length > known) return inside[0];
-  }
   return undefined;
 }
 
@@ -128,13 +110,11 @@ export function isOwn(kind: AddressClass, relaysAll: boolean): boolean {
   return kind !== "default" && (kind !== "relay" || !relaysAll);
 }
 
-/** Second-level names that are nobody's, in domains that a list may have by its top level. */
-const DOMAINS = ["elsewhere.example", "foreign.example", "far-away.example"]
-  .concat(
-    ["com", "net", "org", "info", "de", "uk", "fr", "cn", "ru", "jp", "br", "in"].map((top) =>
-      `relay-witness-7c1.${top}`
-    ),
-  );
+/** Second-level names that are nobody's. */
+const DOMAINS: readonly string[] = [
+  ...["elsewhere.example", "foreign.example", "far-away.example"],
+  ...TOP_LEVELS.map((top) => `relay-witness-7c1.${top}`),
+];
 
 /** A recipient who is none of ours; and one in somebody's domain that relay_domains has all the same. */
 async function foreignRecipients(

@@ -4,8 +4,9 @@ import { isPromise } from "../../base/maybe_async.ts";
 import type { Possible, Table } from "../../table/table.ts";
 import { actionVerdict } from "../table/access_action.ts";
 import type { Facts } from "../policy.ts";
-import { type ProofInput, PUBLIC_V4, PUBLIC_V6 } from "./proof_input.ts";
-import { type OutsideClient, SPF_LABEL, SPF_RECORDS } from "./relay_session.ts";
+import type { ProofInput } from "./proof_input.ts";
+import { PUBLIC_V4, PUBLIC_V6 } from "./wide_networks.ts";
+import { namesOfStranger, type OutsideClient, SPF_LABEL, SPF_RECORDS } from "./relay_session.ts";
 import type { AskedAbout, Query, RestrictionList, Stated, Subject, Want } from "../restriction.ts";
 import { OWN_CERTIFICATE } from "../relay_effect.ts";
 import type { RestrictionDeps } from "../restriction_deps.ts";
@@ -351,9 +352,7 @@ const GUESSES: Readonly<Record<AskedAbout, (samples: readonly string[], input: P
       { key: "unknown", want: { client: { name: "unknown", nameStatus: 5 as const } } },
       clientName(name),
       { key: address, want: {} },
-      ...samples.flatMap((text) => [`${text}${domain}`, `${text}.${domain}`, `x${text}.${domain}`]).map(
-        clientName,
-      ),
+      ...samples.flatMap((text) => namesOfStranger(text, domain)).map(clientName),
     ],
     named: samples.flatMap((text) => [text, `mail${text}`, `${text}1`, `${text}.1.1`].map(clientName)),
   }),

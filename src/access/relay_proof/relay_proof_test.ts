@@ -41,6 +41,35 @@ test("addresses that a relay domain's hosts would route on are warned of (allow_
   ]);
 });
 
+const networks = (mynetworks: string, more = "") =>
+  `${BASE}mynetworks = ${mynetworks}\nsmtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n${more}`;
+
+test.each(
+  [
+    ["10.0.0.0/8, friend.example", "closed"],
+    ["10.0.0.0/8, com", "open"],
+    ["inline:{{com = x}}", "open"],
+    ["inline:{{friend.example = x}}", "closed"],
+    ["regexp:{{/^10\\./ x}}", "open"],
+    ["regexp:{{/^10\\.[0-9.]+$$/ x}}", "closed"],
+    ["pcre:{{/friend\\.example/ x}}", "open"],
+    ["pcre:{{/\\.friend\\.example$$/ x}}", "closed"],
+    ["!unknown, 10.0.0.0/8", "closed"],
+  ] as const,
+)("mynetworks = %s: %s, as names count there too", async (mynetworks, verdict) => {
+  const text = networks(mynetworks);
+  expect(verdictOf(await proofOf(text))).toBe(verdict);
+  expect(verdictOf(await proofOf(`${text}smtpd_peername_lookup = no\n`))).toBe("closed");
+});
+
+test("who may use XCLIENT by a name that anybody can have may be anybody", async () => {
+  const { witnesses } = await proofOf(
+    networks("127.0.0.0/8", "smtpd_authorized_xclient_hosts = regexp:{{/^10\\./ x}}\n"),
+  );
+  expect(witnesses).toHaveLength(1);
+  expect(witnesses[0]?.through[0]).toContain("smtpd_authorized_xclient_hosts: 10.stranger.example is in it");
+});
+
 test("the first keys of a table in relay_domains are tried like domains that stand there by name", async () => {
   const { loosely } = await proofOf(`${BASE}relay_domains = inline:{relay.example=x}
 allow_untrusted_routing = yes

@@ -17,6 +17,11 @@ export interface OutsideClient {
   readonly domain: string;
 }
 
+/** Names in his own zone that a text may be, or be part of. */
+export function namesOfStranger(text: string, domain: string): readonly string[] {
+  return [`${text}${domain}`, `${text}.${domain}`, `x${text}.${domain}`];
+}
+
 const TTL = 300;
 
 /** The DNS as a stranger would like it: what he asks about exists and is his, and no list of bad clients has heard of him. */

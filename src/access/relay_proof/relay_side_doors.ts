@@ -2,7 +2,8 @@ import { splitList } from "../../config/syntax/list.ts";
 import { type OpenTables, parentMatches } from "../../rewrite/open_tables.ts";
 import type { Table } from "../../table/table.ts";
 import type { AccessParts, PolicyService } from "../create_policy.ts";
-import { has, type ProofDeps, type ProofInput, wideAddress } from "./proof_input.ts";
+import type { ProofDeps, ProofInput } from "./proof_input.ts";
+import { has, wideClient } from "./wide_networks.ts";
 import { attempts, isTaken } from "./relay_session.ts";
 import { tried, type Witness } from "./relay_trial.ts";
 import type { Want } from "../restriction.ts";
@@ -90,8 +91,14 @@ export async function claims(
     title: name,
   });
   const { outsider } = input;
-  const address = await has(list, outsider.address) ? outsider.address : await wideAddress(list);
-  if (address === undefined) return [];
+  const wide = await has(list, outsider.address) ? { address: outsider.address } : await wideClient(
+    { list, text: settings[name], named: settings.smtpd_peername_lookup },
+    deps.openTables,
+    outsider,
+    input.hasTime,
+  );
+  if (wide === undefined) return [];
+  const address = wide.address ?? outsider.address;
   for (const client of ["127.0.0.1", "::1"]) {
     const want: Want = {
       client: { address: client, name: "localhost" },
@@ -100,7 +107,7 @@ export async function claims(
     };
     const attempt = await tried([want], parts, input, deps);
     if (attempt === undefined) continue;
-    const through = [`${name}: ${address} is in it, and may claim to be any client`];
+    const through = [`${name}: ${wide.name ?? address} is in it, and may claim to be any client`];
     const fix = `name the addresses of your proxies in ${name}`;
     return [{ attempt, through, fix, claims: { address } }];
   }

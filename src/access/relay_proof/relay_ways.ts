@@ -97,11 +97,7 @@ class AbstractWalk {
       case "permits":
         return { ways: [this.#open(step, {}, BEFORE(`"${step.name}"`, this.#top))], falls: false };
       case "networks":
-        return this.#openIf(
-          step,
-          wideClient === undefined ? undefined : { client: { address: wideClient } },
-          NETWORKS,
-        );
+        return this.#openIf(step, wideClient === undefined ? undefined : { client: wideClient }, NETWORKS);
       case "destination":
         return this.#openIf(
           step,
@@ -198,7 +194,8 @@ class AbstractWalk {
   }
 }
 
-const NETWORKS = "name your own networks in mynetworks, not the whole internet";
+const NETWORKS =
+  "name your own networks in mynetworks, not the whole internet, nor what a name of anybody's matches";
 const DOMAINS = "name the domains that you relay for in relay_domains";
 
 /** The stronger the condition, the higher: a way through two lists is as sure as the surer of them. */

@@ -1,0 +1,137 @@
+// Checkpoints of a queue with many segments, on the compiled binary: whatever becomes of them, every message is delivered once.
+import { expect } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { internalAddress } from "../../../src/address/address.ts";
+import { openFileStore } from "../../../src/queue/file_store/file_store.ts";
+import { chanceOf } from "../../kit/chance.ts";
+import { cutPower } from "../../kit/memory/power.ts";
+import { withPeers } from "../../kit/peers.ts";
+import { mailOwner, startServer } from "../../kit/server.ts";
+import { startCountingSink } from "../../kit/servers/counting_sink.ts";
+import { talk } from "../../kit/talk.ts";
+import { pause, until } from "../../kit/waiting.ts";
+
+const chance = chanceOf(import.meta.path);
+
+const { test } = withPeers(import.meta.path, "dist/mta", "root");
+
+const MESSAGES = 600;
+const ROUNDS = process.env.MTA_LONG_TESTS === "1" ? 60 : 6;
+
+const mainCf = (port: number) => [
+  "mydestination =",
+  `relayhost = [127.0.0.1]:${port}`,
+  "smtpd_relay_restrictions = permit_mynetworks, reject",
+  "minimal_backoff_time = 1h",
+  "maximal_backoff_time = 1h",
+  "smtp_connection_cache_on_demand = no",
+];
+
+/** A queue of some thirty segments. */
+async function fill(directory: string): Promise<void> {
+  const store = await openFileStore({
+    directory,
+    shard: 0,
+    settings: { queue_minfree: 0, message_size_limit: 0, enable_long_queue_ids: true },
+    limits: { segmentSize: 256 * 1024 },
+    report: () => {},
+  });
+  for (let at = 0; at < MESSAGES; at++) {
+    const id = store.newId();
+    const draft = store.draft(id);
+    await draft.write(Buffer.from("some text of a message\r\n".repeat(600)));
+    const address = internalAddress(`r${at}@far.example`);
+    await draft.commit({
+      id,
+      arrival: Date.now(),
+      sender: internalAddress("s@near.example"),
+      recipients: [{ address, original: address, notify: 0 }],
+      origin: {},
+    }, Buffer.from(`X-Count: ${at}\r\n\r\n`));
+  }
+  await store.close();
+  spawnSync("chown", ["-R", mailOwner(), join(directory, "mta")]);
+}
+
+const HURTS: readonly ((path: string, other: string) => void)[] = [
+  (path) => rmSync(path),
+  (path) => truncateSync(path, Math.floor(readFileSync(path).length * chance.random())),
+  (path) => {
+    const bytes = readFileSync(path);
+    bytes[Math.floor(bytes.length * chance.random())]! ^= 0x10;
+    writeFileSync(path, bytes);
+  },
+  (path, other) => writeFileSync(path, readFileSync(other)),
+];
+
+function checkpointsIn(log: string): string[] {
+  return readdirSync(log).filter((name) => name.endsWith(".idx")).map((name) => join(log, name));
+}
+
+function hurtSome(log: string): void {
+  const paths = checkpointsIn(log);
+  for (const path of paths) {
+    if (chance.random() > 0.4) continue;
+    const others = checkpointsIn(log);
+    HURTS[Math.floor(chance.random() * HURTS.length)]!(
+      path,
+      others[Math.floor(chance.random() * others.length)]!,
+    );
+  }
+}
+
+async function send(port: number, count: string): Promise<boolean> {
+  const session = await talk(port);
+  await session.say("EHLO client.example");
+  await session.say("MAIL FROM:<s@near.example>");
+  await session.say("RCPT TO:<r@far.example>");
+  await session.say("DATA");
+  const reply = await session.say(`X-Count: ${count}\r\n\r\ntext\r\n.`);
+  session.end();
+  return reply.startsWith("250");
+}
+
+test(
+  "whatever becomes of checkpoints, and wherever a start is cut off, each message is delivered once",
+  async () => {
+    const first = await startServer({ mainCf: mainCf(1) });
+    await first.stop({ keep: true });
+    const { directory, queueDirectory } = first;
+    const log = join(queueDirectory, "mta/shard-0/log");
+    const sink = await startCountingSink();
+    try {
+      await fill(queueDirectory);
+      expect(checkpointsIn(log).length).toBeGreaterThan(20);
+      const wanted = new Set(Array.from({ length: MESSAGES }, (_, at) => String(at)));
+      for (let round = 0; round < ROUNDS; round++) {
+        hurtSome(log);
+        const server = await startServer({ directory, mainCf: mainCf(1) });
+        expect(await send(server.port, `new-${round}`)).toBe(true);
+        wanted.add(`new-${round}`);
+        await pause(chance.random() * 300);
+        await cutPower(server);
+        expect(server.log()).not.toContain("DAMAGE");
+      }
+      hurtSome(log);
+      const server = await startServer({ directory, mainCf: mainCf(sink.port) });
+      try {
+        await server.mta("flush");
+        await until("all messages are delivered", () => sink.messages.size >= wanted.size);
+        await until("the queue is empty", async () => (await server.mta("postqueue", "-j")).stdout === "");
+        expect([...sink.messages.keys()].sort()).toEqual([...wanted].sort());
+        for (const [id, { recipients, digests }] of sink.messages) {
+          expect([id, [...recipients.values()], digests.size]).toEqual([id, [1], 1]);
+        }
+        expect(server.log()).not.toContain("DAMAGE");
+      } finally {
+        await server.stop({ keep: true });
+      }
+    } finally {
+      await sink.close();
+      rmSync(directory, { recursive: true, force: true });
+    }
+  },
+  180_000,
+);

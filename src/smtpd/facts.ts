@@ -28,7 +28,7 @@ export function onlyRecipient(phase: Phase): Pick<Subject, "recipient"> {
 export function factsOf(context: Context, phase: Phase, subject: Subject = {}): Facts {
   const { facts, settings } = context;
   const transaction = transactionOf(phase);
-  return {
+  const known: Facts = {
     service: settings.service,
     client: facts.client,
     server: facts.server,
@@ -40,7 +40,6 @@ export function factsOf(context: Context, phase: Phase, subject: Subject = {}): 
     recipientCount: transaction?.recipients.length ?? 0,
     size: subject.size ?? transaction?.parameters.size ?? 0,
     queueId: transaction?.id,
-    ...(subject.content !== undefined && { content: subject.content }),
     saslMethod: facts.login?.method,
     saslUsername: facts.login?.username,
     saslSender: subject.saslSender ?? transaction?.parameters.auth,
@@ -53,6 +52,7 @@ export function factsOf(context: Context, phase: Phase, subject: Subject = {}): 
     stressed: settings.stressed,
     where: context.where,
   };
+  return subject.content === undefined ? known : { ...known, content: subject.content };
 }
 
 const attribute = (name: string, value: string | undefined) =>

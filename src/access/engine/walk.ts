@@ -49,6 +49,13 @@ export interface Deferral {
   readonly by: string;
 }
 
+/** Where an address leads, beside the other one of the envelope. */
+interface Resolved {
+  readonly other: string | undefined;
+  readonly address: string;
+  readonly answer: MaybeAsync<Resolution>;
+}
+
 /** The evaluation of the lists of one check: remembers deferred verdicts, notes and effects, and ends in a decision. */
 export class Walk {
   readonly facts: Facts;
@@ -56,11 +63,13 @@ export class Walk {
   readonly #rules: WalkRules;
   readonly #spf: SenderSpf;
   readonly #tracer: Tracer | undefined;
-  readonly #resolved = new Map<string, MaybeAsync<Resolution>>();
+  /** The few pairs that were asked for. */
+  readonly #resolved: Resolved[] = [];
   readonly #notes: AccessNote[] = [];
   readonly #effects: Effect[] = [];
   readonly #warnings: string[] = [];
-  readonly #checkedUnlisted = new Set<"sender" | "recipient">();
+  #checkedSender = false;
+  #checkedRecipient = false;
   #depth = 0;
   /** Nesting at which warn_if_reject was given; 0 = not in force. */
   #warnDepth = 0;
@@ -93,7 +102,7 @@ export class Walk {
 
   /** Whether an address has been validated already, so that it is not done twice. */
   hasCheckedUnlisted(whose: "sender" | "recipient"): boolean {
-    return this.#checkedUnlisted.has(whose);
+    return whose === "sender" ? this.#checkedSender : this.#checkedRecipient;
   }
 
   /** Evaluates a parameter's list. Memory of defer_if_reject starts afresh with each. */
@@ -177,11 +186,10 @@ export class Walk {
   /** Asked once for each pair; when traced, each restriction asks for itself, so that its step shows why. */
   #resolve(other: string | undefined, address: string): MaybeAsync<Resolution> {
     if (this.#tracer !== undefined) return this.#rules.resolve(other, address);
-    const key = `${other ?? ""}\n${address}`;
-    const known = this.#resolved.get(key);
-    if (known !== undefined) return known;
+    const known = this.#resolved.find((each) => each.address === address && each.other === other);
+    if (known !== undefined) return known.answer;
     const answer = this.#rules.resolve(other, address);
-    this.#resolved.set(key, answer);
+    this.#resolved.push({ other, address, answer });
     return answer;
   }
 
@@ -319,9 +327,14 @@ export class Walk {
     });
   }
 
+  #checked(whose: "sender" | "recipient"): void {
+    if (whose === "sender") this.#checkedSender = true;
+    else this.#checkedRecipient = true;
+  }
+
   #unlisted(whose: "sender" | "recipient", about: Subject): MaybeAsync<Verdict> {
-    if (this.#checkedUnlisted.has(whose)) return DUNNO;
-    if (this.#warnDepth === 0) this.#checkedUnlisted.add(whose);
+    if (this.hasCheckedUnlisted(whose)) return DUNNO;
+    if (this.#warnDepth === 0) this.#checked(whose);
     return this.#rules.unlisted(whose, this.query(about));
   }
 

@@ -1,4 +1,4 @@
-import { parseIp } from "../../address/ip.ts";
+import { type Ip, parseIp } from "../../address/ip.ts";
 import { contains, parseNetwork } from "../../address/network.ts";
 import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import { commentText, splitMatchList } from "../../config/syntax/list.ts";
@@ -232,6 +232,14 @@ function namePattern(pattern: string, parentMatches: boolean): (name: string) =>
     name === pattern || (suffix !== undefined && name.length > suffix.length && name.endsWith(suffix));
 }
 
+let last: { readonly text: string; readonly ip: Ip | undefined } = { text: "", ip: undefined };
+
+/** The address, read once for all networks that one client is compared with, and for all of his commands. */
+function parsedIp(text: string): Ip | undefined {
+  if (text !== last.text) last = { text, ip: parseIp(text) };
+  return last.ip;
+}
+
 const COULD_BE_ADDRESS = /^[0-9a-f.:[\]/]*$/;
 
 /**
@@ -257,7 +265,7 @@ function addressPattern(
     return (address) => (address.includes(":") ? 6 : 4) === family ? answer : undefined;
   }
   return (address) => {
-    const ip = parseIp(address);
+    const ip = parsedIp(address);
     return ip !== undefined && contains(network, ip) ? yes : undefined;
   };
 }

@@ -20,7 +20,7 @@ import type { MasterWorld } from "./master_world.ts";
 import { workerPrivileges } from "./privileges.ts";
 import { StartFault } from "../worker/start_fault.ts";
 import type { LogTarget } from "../worker/protocol/worker_protocol.ts";
-import { workerCount, workerEnvironment } from "../worker/worker_settings.ts";
+import { WORKER_RUNTIME, workerCount, workerEnvironment } from "../worker/worker_settings.ts";
 
 /** Descriptors for a busy server; the system may allow fewer. */
 const OPEN_FILES = 65_536;
@@ -72,7 +72,7 @@ export function prepare(
     endpoints,
     log,
     ...(identity !== undefined && { identity }),
-    environment: workerEnvironment(settings.import_environment, world.environment),
+    environment: { ...WORKER_RUNTIME, ...workerEnvironment(settings.import_environment, world.environment) },
     openFiles: world.raiseOpenFiles(OPEN_FILES),
     workerTimeout: settings.worker_timeout * 1000,
     sockets: orStartFault(() => sockets.prepare(endpoints, workers)),

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { workerCount, workerEnvironment } from "./worker_settings.ts";
+import { WORKER_RUNTIME, workerCount, workerEnvironment } from "./worker_settings.ts";
 
 test("worker_processes = auto leaves a processor free, where there is more than one", () => {
   expect([1, 2, 8].map((processors) => workerCount("auto", processors))).toEqual([1, 1, 7]);
@@ -18,4 +18,12 @@ test("workers get what import_environment names or sets, and a path of their own
     LANG: "C",
     A: "b=c",
   });
+});
+
+test("the runtime knows what workers ask of it", () => {
+  const env = { ...WORKER_RUNTIME, BUN_JSC_dumpOptions: "1" };
+  const { stderr } = Bun.spawnSync([process.execPath, "--no-install", "-e", "0"], { env });
+  for (const [name, value] of Object.entries(WORKER_RUNTIME)) {
+    expect(stderr.toString()).toContain(`${name.slice("BUN_JSC_".length)}=${value}`);
+  }
 });

@@ -110,6 +110,7 @@ const SUB_ROOMS: Readonly<
     ],
     inner: ["plain", "composed", "pattern", "query_file", "network", "ldap"],
   },
+  "table/index": { order: ["records"], inner: [] },
 };
 
 /** Packages that belong to one room. */

@@ -112,7 +112,7 @@ async function main(): Promise<void> {
     }
     const large = source(records);
     for (const peer of ["postfix", "mta"]) writeFileSync(join(root, peer), large);
-    for (const type of ["cdb", "hash"]) {
+    for (const type of ["cdb", "hash", "btree", "lmdb"]) {
       await compare(
         `postmap of ${records} records, ${type}`,
         rounds,

@@ -1,17 +1,26 @@
+import { letGoOfProgramPages } from "../../platform/process/idle_memory.ts";
 import { asOwner, isRoot } from "../../platform/process/effective_ids.ts";
 import { lockedForUpdate } from "../../platform/file/lock/file_lock.ts";
 import { type FileReplacement, replaceFile } from "../../platform/file/file_replacement.ts";
-import { blockSizeAt, isNotThere, randomBytes, readWhole } from "../../platform/file/random_access_file.ts";
+import { blockSizeAt, isNotThere, randomBytes } from "../../platform/file/random_access_file.ts";
+import { openScratchSpace, type ScratchSpace } from "../../platform/file/scratch_space.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
-import { exists, type FileOwner, removeIfEmpty, sourceOwner } from "../../platform/file/source_file.ts";
-import { standardInputFile, wholeStandardInput } from "../../platform/process/standard_input.ts";
+import {
+  exists,
+  type FileOwner,
+  openSourceFile,
+  removeIfEmpty,
+  sourceOwner,
+} from "../../platform/file/source_file.ts";
+import { readStandardInput, standardInputFile } from "../../platform/process/standard_input.ts";
 import { writeOut } from "../../platform/process/this_process.ts";
 import { hostName } from "../../platform/host.ts";
 import { type IndexFormat, whyNotOpened } from "../../table/index/index_formats.ts";
-import { type OnDuplicate, RecordSet } from "../../table/index/record_set.ts";
+import { type OnDuplicate, RecordSet } from "../../table/index/records/record_set.ts";
 import { TableFault } from "../../table/index/record_file.ts";
 import { tableType } from "../../table/table_types.ts";
-import { pageSizeFor, readIndex, writeIndex } from "../../table/index/table_build.ts";
+import { sourcePieces } from "../../table/text/source_pieces.ts";
+import { pageSizeFor, takeIndex, writeIndex } from "../../table/index/table_build.ts";
 import { takeSource } from "../../table/index/table_source.ts";
 import { jsonLine } from "./_json.ts";
 import { ToolFault } from "./_options.ts";
@@ -27,22 +36,29 @@ export function createTables(run: ToolRun): number {
 
 interface Source {
   readonly name: string;
-  readonly bytes: Buffer;
   readonly owner: FileOwner;
+  readonly size?: number | undefined;
+  readonly read: (into: Uint8Array) => number;
+  readonly close: () => void;
 }
 
-function readSourceOf(run: ToolRun, name: string): Source {
-  const fallback: FileOwner = { uid: 0, gid: 0, mode: 0o644 };
+function openSourceOf(run: ToolRun, name: string): Source {
   if (run.options.incremental) {
-    const stat = standardInputFile();
-    return { name: "stdin", bytes: wholeStandardInput(), owner: stat ?? fallback };
+    const owner = standardInputFile() ?? { uid: 0, gid: 0, mode: 0o644 };
+    return { name: "stdin", owner, read: readStandardInput, close: () => {} };
   }
-  try {
+  const attempt = <T>(what: string, work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      throw new ToolFault(`${what} ${name}: ${systemErrorText(error)}`);
+    }
+  };
+  return attempt("open", () => {
     const owner = sourceOwner(name);
-    return { name, bytes: readWhole(name), owner };
-  } catch (error) {
-    throw new ToolFault(`open ${name}: ${systemErrorText(error)}`);
-  }
+    const { read, size, close } = openSourceFile(name);
+    return { name, owner, size, read: (into) => attempt("read", () => read(into)), close };
+  });
 }
 
 /** The format to build, or Postfix's refusal. */
@@ -59,13 +75,14 @@ function createTable(run: ToolRun, argument: string): void {
   const { type, name } = splitSpec(run, argument);
   if (type === "proxy") throw new ToolFault("can't create maps via the proxy service");
   run.progress.begin(name);
-  const source = readSourceOf(run, name);
+  const source = openSourceOf(run, name);
   const format = formatToBuild(type);
   const { uid, gid } = source.owner;
   const build = () => buildIndex(run, format, name, source);
   const count = run.options.keepOwner && isRoot() && !run.options.incremental
     ? asOwner(uid, gid, build)
     : build();
+  source.close();
   run.progress.clear();
   if (run.options.json) {
     writeOut(jsonLine({ table: `${type}:${name}`, file: name + format.suffix, records: count }));
@@ -75,29 +92,44 @@ function createTable(run: ToolRun, argument: string): void {
 function buildIndex(run: ToolRun, format: IndexFormat, name: string, source: Source): number {
   const path = name + format.suffix;
   if (format.rewrittenInPlace && removeIfEmpty(path)) run.warn(`removing zero-length database file: ${path}`);
-  if (!run.options.incremental) {
-    const records = new RecordSet(source.bytes.length);
-    return fill(run, format, name, path, source, records);
-  }
+  const records = new RecordSet({ scratch: () => spaceBeside(path) });
+  if (!run.options.incremental) return fill(run, format, name, path, source, records);
   if (format.constant) throw new ToolFault(CDB_FLAGS);
-  return lockedForUpdate(
-    path,
-    (exists) => fill(run, format, name, path, source, exists ? existing(format, path) : new RecordSet()),
-  );
+  return lockedForUpdate(path, (exists) => {
+    if (exists) takeExisting(format, path, records);
+    return fill(run, format, name, path, source, records);
+  });
+}
+
+/** Space for records that memory is too small for: the table is a large one, and what the start has touched of the program can go. */
+export function spaceBeside(path: string): ScratchSpace {
+  const attempt = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      throw new ToolFault(`write a temporary file for ${path}: ${systemErrorText(error)}`);
+    }
+  };
+  letGoOfProgramPages();
+  const space = attempt(() => openScratchSpace(path));
+  return {
+    ...space,
+    write: (bytes, position) => attempt(() => space.write(bytes, position)),
+    read: (into, position, length) => attempt(() => space.read(into, position, length)),
+  };
 }
 
 /** What a cdb table that is to be changed in place is refused with, as it can only be made anew (CDB_README). */
 export const CDB_FLAGS = "dict_cdb_open: inappropriate open flags for cdb database - " +
   "specify O_RDONLY or O_WRONLY|O_CREAT|O_TRUNC";
 
-/** The records of a table that is to be changed. */
-export function existing(format: IndexFormat, path: string): RecordSet {
+/** Adds the records of a table that is to be changed. */
+export function takeExisting(format: IndexFormat, path: string, records: RecordSet): void {
   try {
-    return readIndex(format, path);
+    takeIndex(format, path, records);
   } catch (error) {
-    throw new ToolFault(
-      whyNotOpened(format, path, error),
-    );
+    if (error instanceof ToolFault) throw error;
+    throw new ToolFault(whyNotOpened(format, path, error));
   }
 }
 
@@ -112,13 +144,14 @@ function fill(
   const { options, style } = run;
   const terminate = options.nul === "with" || (options.nul === "both" && format.terminates);
   const onDuplicate = duplicatePolicy(run, format);
-  takeSource(source.bytes, records, {
+  takeSource(sourcePieces(source.read), records, {
     format: style.format,
     fold: options.fold,
     encoding: run.encoding,
     terminate,
     onDuplicate,
     name: source.name,
+    ...(source.size !== undefined && { size: source.size }),
     warn: run.warn,
     duplicate: options.onDuplicate === "warn"
       ? (key) => run.warn(`${format.title(name)}: duplicate entry: "${key}"`)
@@ -169,6 +202,7 @@ export function writeRecords(
 ): void {
   const mode = run.options.keepMode ? 0o600 | (0o044 & owner.mode) : 0o644;
   const mapSize = Number(run.parameter("lmdb_map_size")) || 16777216;
+  if (records.isLarge) letGoOfProgramPages();
   try {
     writeIndex(format, path, records, {
       uniqueId: () => randomBytes(20),

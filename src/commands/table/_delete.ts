@@ -5,10 +5,10 @@ import { systemErrorText } from "../../platform/system_error.ts";
 import { standardInputLines } from "../../platform/process/standard_input.ts";
 import { foldingOf } from "../../table/text/fold.ts";
 import type { IndexFormat } from "../../table/index/index_formats.ts";
-import { RecordSet } from "../../table/index/record_set.ts";
+import { RecordSet } from "../../table/index/records/record_set.ts";
 import { openTable, tableType } from "../../table/table_types.ts";
 import type { Table } from "../../table/table.ts";
-import { CDB_FLAGS, existing, writeRecords } from "./_create.ts";
+import { CDB_FLAGS, spaceBeside, takeExisting, writeRecords } from "./_create.ts";
 import { jsonLine } from "./_json.ts";
 import { ToolFault } from "./_options.ts";
 import { splitNamedSpec, type ToolRun } from "./_run.ts";
@@ -82,7 +82,8 @@ function deleteFrom(run: ToolRun, argument: string, keys: readonly Buffer[]): nu
   if (exists(path)) openTable(`${format.type}:${name}`, run.context).close();
   return lockedForUpdate(path, (isThere) => {
     if (!isThere) return deleteFromNothing(run, format, path);
-    const records = existing(format, path);
+    const records = new RecordSet({ scratch: () => spaceBeside(path) });
+    takeExisting(format, path, records);
     const deleted = removeAll(run, records, keys);
     if (deleted > 0) writeRecords(run, format, path, records, sourceOwner(path));
     return deleted;

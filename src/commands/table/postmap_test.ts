@@ -207,6 +207,35 @@ test("a build that fails leaves the old table and nothing else", () => {
   expect(fs.readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
 });
 
+test("a build whose records cannot be written says so, and leaves the old table and nothing else", () => {
+  const name = join(folder, "full/t");
+  fs.mkdirSync(join(folder, "full"));
+  for (const type of ["hash", "cdb"]) {
+    fs.writeFileSync(name, "old value\n");
+    expect(run("postmap", [`${type}:${name}`]).status).toBe(0);
+    const before = fs.readdirSync(join(folder, "full")).map((
+      file,
+    ) => [file, fs.readFileSync(join(folder, "full", file))]);
+    fs.writeFileSync(name, Array.from({ length: 60_000 }, (_, at) => `key${at} value ${at}\n`).join(""));
+    // a limit on the size of files is as near to a full disk as a test without a file system of its own comes
+    const limited = spawnSync("sh", [
+      "-c",
+      `trap '' XFSZ; ulimit -f 1500; exec ${process.execPath} ${runner} postmap -c ${folder} ${type}:${name}`,
+    ]);
+    expect([limited.status, limited.stderr.toString()]).toEqual([
+      1,
+      `postmap: fatal: write a temporary file for ${name}.${
+        type === "hash" ? "db" : "cdb"
+      }: File too large\n`,
+    ]);
+    fs.writeFileSync(name, "old value\n");
+    const after = fs.readdirSync(join(folder, "full")).map((
+      file,
+    ) => [file, fs.readFileSync(join(folder, "full", file))]);
+    expect(after).toEqual(before);
+  }
+});
+
 test("newaliases makes every table of alias_database", () => {
   fs.writeFileSync(join(folder, "aliases"), "postmaster: root\n");
   fs.writeFileSync(join(folder, "more"), "sales: ann, bob\n");

@@ -49,8 +49,8 @@ export function openScratchFile(folder: string): ScratchFile {
   };
 }
 
-/** Where the system has no files without a name. */
-function openAndUnlink(folder: string): number {
+/** Opens a file that loses its name at once, where the system has no files without one. */
+export function openAndUnlink(folder: string): number {
   const { O_RDWR, O_CREAT, O_EXCL } = fs.constants;
   const name = `${folder}/scratch-${process.pid}-${crypto.randomUUID()}`;
   const fd = fs.openSync(name, O_RDWR | O_CREAT | O_EXCL, 0o600);

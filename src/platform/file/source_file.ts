@@ -30,3 +30,23 @@ export function removeIfEmpty(path: string): boolean {
     return false;
   }
 }
+
+/** A file that is read from its start to its end. */
+export interface SourceFile {
+  /** Its size, where it is a plain file. */
+  readonly size: number | undefined;
+  /** Puts what comes next into the buffer; answers how many bytes that are, 0 at the end. Throws the system's error. */
+  read(into: Uint8Array): number;
+  close(): void;
+}
+
+/** Opens a source; a folder reads as empty, as it does to Postfix's tools. Throws the system's error. */
+export function openSourceFile(path: string): SourceFile {
+  const fd = fs.openSync(path, fs.constants.O_RDONLY);
+  const stat = fs.fstatSync(fd);
+  return {
+    size: stat.isFile() ? stat.size : undefined,
+    read: (into) => stat.isDirectory() ? 0 : fs.readSync(fd, into, 0, into.length, null),
+    close: () => fs.closeSync(fd),
+  };
+}

@@ -53,8 +53,10 @@ function programRanges(): { readonly start: number; readonly end: number }[] {
  * stay in the system's file cache as long as nothing else needs the room, and come back by themselves when they are used.
  */
 export function letGoOfProgramPages(): void {
-  const { madvise } = opened ??= open();
-  for (const { start, end } of programRanges()) madvise(start, end - start, MADV_DONTNEED);
+  try {
+    const { madvise } = opened ??= open();
+    for (const { start, end } of programRanges()) madvise(start, end - start, MADV_DONTNEED);
+  } catch { /* no /proc, or no calls of the C library */ }
 }
 
 /** Gives memory back whenever this process comes to rest; what the system does not let it give, it keeps. */
@@ -63,9 +65,6 @@ export function giveBackAtRest(): void {
   every(LOOK, () => {
     const spent = 1000 * vitalSigns().cpuSeconds;
     if (longRest.look(spent)) Bun.gc(true);
-    if (!rest.look(spent)) return;
-    try {
-      letGoOfProgramPages();
-    } catch { /* no /proc, or no calls of the C library */ }
+    if (rest.look(spent)) letGoOfProgramPages();
   });
 }

@@ -1,21 +1,24 @@
 import fs from "node:fs";
 
+/** Puts what comes next of standard input into the buffer; answers how many bytes that are, 0 at its end. */
+export function readStandardInput(into: Uint8Array): number {
+  for (;;) {
+    try {
+      return fs.readSync(0, into, 0, into.length, null);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === "EOF") return 0;
+      if (code !== "EAGAIN") throw error;
+      Bun.sleepSync(5);
+    }
+  }
+}
+
 /** Reads standard input piece by piece until its end. */
 function* standardInput(): Generator<Buffer> {
   for (;;) {
     const chunk = Buffer.allocUnsafe(1 << 16);
-    let got: number;
-    try {
-      got = fs.readSync(0, chunk, 0, chunk.length, null);
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
-      if (code === "EAGAIN") {
-        Bun.sleepSync(5);
-        continue;
-      }
-      if (code === "EOF") return;
-      throw error;
-    }
+    const got = readStandardInput(chunk);
     if (got === 0) return;
     yield chunk.subarray(0, got);
   }

@@ -60,10 +60,15 @@ export const BTREE_MAGIC = 0x053162;
 /** The default hash function's fingerprint; a file with another one cannot be searched. */
 export const CHAR_KEY = 0x5e688dd1;
 
+/** The hash of what was hashed to `hash` and one more byte. */
+export function hashOn(hash: number, byte: number): number {
+  return Math.imul(hash, 16777619) ^ byte;
+}
+
 /** The hash of `bytes[start..end)`, FNV-1 order with start 0; signed, as bit operations leave it. */
 export function hashBytes(bytes: Uint8Array, start: number, end: number): number {
   let h = 0;
-  for (let at = start; at < end; at++) h = Math.imul(h, 16777619) ^ bytes[at]!;
+  for (let at = start; at < end; at++) h = hashOn(h, bytes[at]!);
   return h;
 }
 

@@ -1,12 +1,11 @@
 import { BTREE_MAGIC, ITEM, META, PAGE, TYPE } from "./bdb_format.ts";
-import { commonMeta, copyBytes, ExtraPages, writeHeader, type WriteOptions } from "./hash_writer.ts";
+import { copyBytes } from "./bytes.ts";
+import { commonMeta, ExtraPages, writeHeader, type WriteOptions } from "./hash_writer.ts";
 import type { ByteSink } from "./page_sink.ts";
 import { compareBytes } from "./record_file.ts";
-import type { RecordSet } from "./record_set.ts";
-import { sortedRecords } from "./sort_records.ts";
-
-/** So many records are looked at before they are written. */
-const AHEAD = 256;
+import { HEAD } from "./records/record_block.ts";
+import type { RecordSet } from "./records/record_set.ts";
+import { forEachSorted } from "./records/sorted_records.ts";
 
 /** A finished page of a level: its number and the first key that belongs to it. */
 interface Child {
@@ -46,9 +45,8 @@ class BtreeWriter {
   }
 
   write(): number {
-    const order = sortedRecords(this.#records);
-    const single = this.#fitsOnePage(order);
-    let level = this.#leaves(order, single);
+    const single = this.#fitsOnePage();
+    let level = this.#leaves(single);
     for (let height = 2; level.length > 1 || (!single && height === 2); height++) {
       level = this.#level(level, height);
     }
@@ -59,18 +57,17 @@ class BtreeWriter {
     return length > this.#largest ? 12 : round4(length + 3);
   }
 
-  #pairSize(index: number): number {
-    return this.#itemSize(this.#records.keyLength[index]!) +
-      this.#itemSize(this.#records.valueLength[index]!) + 4;
+  #pairSize(keyLength: number, valueLength: number): number {
+    return this.#itemSize(keyLength) + this.#itemSize(valueLength) + 4;
   }
 
-  #fitsOnePage(order: Uint32Array): boolean {
+  #fitsOnePage(): boolean {
     let size = PAGE.size;
-    for (const index of order) {
-      size += this.#pairSize(index);
-      if (size > this.#pageSize) return false;
-    }
-    return true;
+    this.#records.forEach((_bytes, words, at) => {
+      size += this.#pairSize(words[at >> 2]!, words[(at >> 2) + 1]!);
+      return size <= this.#pageSize;
+    });
+    return size <= this.#pageSize;
   }
 
   #begin(number: number, previous: number, type: number, level: number): void {
@@ -88,24 +85,30 @@ class BtreeWriter {
     this.#extra.write(this.#number, this.#page);
   }
 
-  #leaves(order: Uint32Array, single: boolean): Child[] {
+  #leaves(single: boolean): Child[] {
     const children: Child[] = [];
     const begin = (key: Uint8Array, number: number) => {
       children.push({ number, key });
       this.#begin(number, children.at(-2)?.number ?? 0, TYPE.btreeLeaf, 1);
     };
     begin(new Uint8Array(0), single ? 1 : this.#extra.next++);
-    order.forEach((index, at) => {
-      if (at % AHEAD === 0) this.#records.touch(order, at, at + AHEAD);
-      if (PAGE.size + 2 * this.#entries + this.#pairSize(index) > this.#offset) {
+    let large: Uint8Array | undefined; // the key of the record before, where it is on pages of its own
+    let [last, lastEnd] = [0, 0];
+    forEachSorted(this.#records, (bytes, words, at) => {
+      const start = at + HEAD;
+      const keyLength = words[at >> 2]!;
+      const valueLength = words[(at >> 2) + 1]!;
+      if (PAGE.size + 2 * this.#entries + this.#pairSize(keyLength, valueLength) > this.#offset) {
         const next = this.#extra.next++;
         this.#end(next);
-        begin(separator(this.#records, order[at - 1]!, index), next);
+        const before = large ?? this.#page.subarray(last, lastEnd);
+        begin(separator(before, bytes, start, keyLength), next);
       }
-      const start = this.#records.keyStart[index]!;
-      const length = this.#records.keyLength[index]!;
-      this.#putLeaf(start, length);
-      this.#putLeaf(start + length, this.#records.valueLength[index]!);
+      this.#putLeaf(bytes, start, keyLength);
+      large = keyLength > this.#largest ? bytes.slice(start, start + keyLength) : undefined;
+      last = this.#offset + 3;
+      lastEnd = last + keyLength;
+      this.#putLeaf(bytes, start + keyLength, valueLength);
     });
     this.#end(0);
     return children;
@@ -117,13 +120,12 @@ class BtreeWriter {
     return at;
   }
 
-  #putLeaf(start: number, length: number): void {
-    const { arena } = this.#records;
+  #putLeaf(bytes: Uint8Array, start: number, length: number): void {
     const at = this.#place(this.#itemSize(length));
-    if (length > this.#largest) return this.#putLarge(at, arena, start, length);
+    if (length > this.#largest) return this.#putLarge(at, bytes, start, length);
     this.#page.writeUInt16LE(length, at);
     this.#page[at + 2] = ITEM.data;
-    copyBytes(arena, start, length, this.#page, at + 3);
+    copyBytes(bytes, start, length, this.#page, at + 3);
   }
 
   #putLarge(at: number, bytes: Uint8Array, start: number, length: number): void {
@@ -181,15 +183,18 @@ class BtreeWriter {
   }
 }
 
-/** The shortest beginning of a record's key that is still greater than the key before it. */
-export function separator(records: RecordSet, before: number, index: number): Uint8Array {
-  const { arena, keyStart, keyLength } = records;
-  const [a, b] = [keyStart[before]!, keyStart[index]!];
+/** The shortest beginning of the key `bytes[start..start+keyLength)` that is still greater than the key before it. */
+export function separator(
+  before: Uint8Array,
+  bytes: Uint8Array,
+  start: number,
+  keyLength: number,
+): Uint8Array {
   let length = 1;
-  while (
-    length < keyLength[index]! && compareBytes(arena, b, b + length, arena, a, a + keyLength[before]!) <= 0
-  ) length++;
-  return arena.slice(b, b + length);
+  while (length < keyLength && compareBytes(bytes, start, start + length, before, 0, before.length) <= 0) {
+    length++;
+  }
+  return bytes.slice(start, start + length);
 }
 
 /** A last group of one takes a neighbour over, so that every page has at least two children. */

@@ -1,7 +1,10 @@
 import { CHAR_KEY, HASH_MAGIC, ITEM, META, PAGE, TYPE } from "./bdb_format.ts";
+import { copyBytes } from "./bytes.ts";
 import { type ByteSink, PageSink } from "./page_sink.ts";
 import { compareBytes } from "./record_file.ts";
-import type { RecordSet } from "./record_set.ts";
+import { HEAD, type RecordBlock } from "./records/record_block.ts";
+import { partsOf } from "./records/record_parts.ts";
+import type { RecordSet } from "./records/record_set.ts";
 
 /** What a writer needs beside the records. */
 export interface WriteOptions {
@@ -24,39 +27,77 @@ function itemSize(length: number, pageSize: number): number {
 
 /** Writes a whole Berkeley DB hash file: a power of two of buckets, one page each, further pages behind them. */
 export function writeHash(records: RecordSet, sink: ByteSink, options: WriteOptions): void {
-  const order = records.living();
-  const buckets = bucketCount(records, order, options.pageSize);
-  const { members, starts } = byBucket(records, order, buckets);
-  const writer = new HashWriter(records, sink, options.pageSize, buckets);
-  for (let bucket = 0; bucket < buckets; bucket++) {
-    writer.bucket(members.subarray(starts[bucket]!, starts[bucket + 1]!));
+  const { pageSize } = options;
+  const buckets = bucketCount(records, pageSize);
+  const bits = partBits(records, buckets);
+  const inPart = buckets / 2 ** bits;
+  const shift = Math.log2(inPart);
+  const writer = new HashWriter(sink, pageSize, buckets);
+  const parts = partsOf(records, bits, (hash) => (hash & (buckets - 1)) >>> shift);
+  const order = new BucketOrder(inPart);
+  for (const block of parts) {
+    order.take(block);
+    for (let bucket = 0; bucket < inPart; bucket++) writer.bucket(block, order.members(bucket));
   }
   const lastPage = writer.finish();
-  sink.write(hashMeta(buckets, order.length, lastPage, options), 0);
+  sink.write(hashMeta(buckets, records.count, lastPage, options), 0);
 }
 
-function bucketCount(records: RecordSet, order: Uint32Array, pageSize: number): number {
-  let bytes = 0;
-  for (let at = 0; at < order.length; at++) { // an iterator over a million numbers takes a fifth of the build
-    const index = order[at]!;
-    bytes += itemSize(records.keyLength[index]!, pageSize) + itemSize(records.valueLength[index]!, pageSize) +
-      4;
-  }
+function bucketCount(records: RecordSet, pageSize: number): number {
+  const bytes = onPageBytes(records, pageSize);
   let buckets = 2;
   while (buckets * (pageSize - PAGE.size) * FILL < bytes) buckets *= 2;
   return buckets;
 }
 
-function byBucket(records: RecordSet, order: Uint32Array, buckets: number) {
-  const mask = buckets - 1;
-  const starts = new Uint32Array(buckets + 1);
-  const hash = records.hashes();
-  for (let at = 0; at < order.length; at++) starts[(hash[order[at]!]! & mask) + 1]!++;
-  for (let bucket = 0; bucket < buckets; bucket++) starts[bucket + 1]! += starts[bucket]!;
-  const next = starts.slice(0, buckets);
-  const members = new Uint32Array(order.length);
-  for (let at = 0; at < order.length; at++) members[next[hash[order[at]!]! & mask]!++] = order[at]!;
-  return { members, starts };
+function onPageBytes(records: RecordSet, pageSize: number): number {
+  const data = records.dataBytes(pageSize >> 2);
+  if (data !== undefined) return data + (2 * itemSize(0, pageSize) + 4) * records.count;
+  let bytes = 0;
+  records.forEach((_bytes, words, at) => {
+    const word = at >> 2;
+    bytes += itemSize(words[word]!, pageSize) + itemSize(words[word + 1]!, pageSize) + 4;
+  });
+  return bytes;
+}
+
+/** Most parts that the records are laid out in, as a power of two. */
+const MOST_BITS = 8;
+
+/** In how many parts the buckets are written so that memory is enough for each, as a power of two. */
+function partBits(records: RecordSet, buckets: number): number {
+  const parts = Math.max(1, records.size / records.blockSize);
+  return Math.min(MOST_BITS, Math.log2(buckets), Math.ceil(Math.log2(parts)));
+}
+
+/** Where the records of each bucket are, of those in a block. */
+class BucketOrder {
+  readonly #mask: number;
+  readonly #starts: Uint32Array;
+  readonly #next: Uint32Array;
+  #members = new Uint32Array(0);
+
+  constructor(buckets: number) {
+    this.#mask = buckets - 1;
+    this.#starts = new Uint32Array(buckets + 1);
+    this.#next = new Uint32Array(buckets + 1);
+  }
+
+  take({ words, places, length }: RecordBlock): void {
+    const starts = this.#starts.fill(0);
+    const next = this.#next;
+    const mask = this.#mask;
+    if (this.#members.length < length) this.#members = new Uint32Array(length + (length >> 3));
+    const members = this.#members;
+    for (let i = 0; i < length; i++) starts[(words[(places[i]! >> 2) + 2]! & mask) + 1]!++;
+    for (let bucket = 0; bucket <= mask; bucket++) starts[bucket + 1]! += starts[bucket]!;
+    next.set(starts);
+    for (let i = 0; i < length; i++) members[next[words[(places[i]! >> 2) + 2]! & mask]!++] = places[i]!;
+  }
+
+  members(bucket: number): Uint32Array {
+    return this.#members.subarray(this.#starts[bucket]!, this.#starts[bucket + 1]!);
+  }
 }
 
 /** Numbers and writes the pages behind the bucket pages: further pages of a bucket, and chains of large items. */
@@ -106,7 +147,6 @@ export function writeHeader(page: Buffer, number: number, previous: number, type
 }
 
 class HashWriter {
-  readonly #records: RecordSet;
   readonly #pageSize: number;
   readonly #main: PageSink;
   readonly #extra: ExtraPages;
@@ -116,8 +156,7 @@ class HashWriter {
   #entries = 0;
   #offset = 0;
 
-  constructor(records: RecordSet, sink: ByteSink, pageSize: number, buckets: number) {
-    this.#records = records;
+  constructor(sink: ByteSink, pageSize: number, buckets: number) {
     this.#pageSize = pageSize;
     this.#main = new PageSink(sink, pageSize, 1);
     this.#extra = new ExtraPages(sink, pageSize, buckets + 1);
@@ -125,20 +164,18 @@ class HashWriter {
   }
 
   /** Writes a bucket: sorted, and chained when one page is not enough. */
-  bucket(members: Uint32Array): void {
-    this.#records.touch(members, 0, members.length);
-    insertionSort(members, this.#records);
+  bucket({ bytes, words }: RecordBlock, members: Uint32Array): void {
+    insertionSort(members, bytes, words);
     const number = this.#main.next;
     this.#begin(this.#main.page(), number, 0, true);
-    const { arena, keyStart, keyLength, valueLength } = this.#records;
-    for (let at = 0; at < members.length; at++) {
-      const index = members[at]!;
-      const keySize = keyLength[index]!;
-      const valueSize = valueLength[index]!;
+    for (let i = 0; i < members.length; i++) {
+      const at = members[i]!;
+      const keySize = words[at >> 2]!;
+      const valueSize = words[(at >> 2) + 1]!;
       const need = itemSize(keySize, this.#pageSize) + itemSize(valueSize, this.#pageSize) + 4;
       if (PAGE.size + 2 * this.#entries + need > this.#offset) this.#continue();
-      this.#put(arena, keyStart[index]!, keySize);
-      this.#put(arena, keyStart[index]! + keySize, valueSize);
+      this.#put(bytes, at + HEAD, keySize);
+      this.#put(bytes, at + HEAD + keySize, valueSize);
     }
     this.#end(0);
   }
@@ -190,26 +227,19 @@ class HashWriter {
   }
 }
 
-/** Most items are shorter than what a native copy costs to call. */
-export function copyBytes(from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void {
-  if (length > 64) return to.set(from.subarray(start, start + length), at);
-  for (let i = 0; i < length; i++) to[at + i] = from[start + i]!;
-}
-
-function insertionSort(members: Uint32Array, records: RecordSet): void {
-  const { arena, keyStart, keyLength } = records;
-  for (let at = 1; at < members.length; at++) {
-    const index = members[at]!;
-    const start = keyStart[index]!;
-    const end = start + keyLength[index]!;
-    let hole = at;
+function insertionSort(members: Uint32Array, bytes: Uint8Array, words: Int32Array): void {
+  for (let i = 1; i < members.length; i++) {
+    const at = members[i]!;
+    const start = at + HEAD;
+    const end = start + words[at >> 2]!;
+    let hole = i;
     for (; hole > 0; hole--) {
       const before = members[hole - 1]!;
-      const other = keyStart[before]!;
-      if (compareBytes(arena, other, other + keyLength[before]!, arena, start, end) <= 0) break;
+      const other = before + HEAD;
+      if (compareBytes(bytes, other, other + words[before >> 2]!, bytes, start, end) <= 0) break;
       members[hole] = before;
     }
-    members[hole] = index;
+    members[hole] = at;
   }
 }
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { replaceFile } from "../../platform/file/file_replacement.ts";
 import { INDEX_FORMATS } from "./index_formats.ts";
 import { TableFault } from "./record_file.ts";
-import { RecordSet } from "./record_set.ts";
+import { RecordSet } from "./records/record_set.ts";
 import { writeIndex } from "./table_build.ts";
 
 const fixtures = join(import.meta.dir, "../../../test/fixtures/maps");

@@ -9,7 +9,7 @@ import { HashFile } from "./hash_file.ts";
 import { writeHash, type WriteOptions } from "./hash_writer.ts";
 import { systemErrorText } from "../../platform/system_error.ts";
 import { type RecordFile, TableFault } from "./record_file.ts";
-import type { RecordSet } from "./record_set.ts";
+import type { RecordSet } from "./records/record_set.ts";
 
 /** A type of index file: how it is named, read and written. */
 export interface IndexFormat {

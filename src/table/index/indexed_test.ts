@@ -18,7 +18,7 @@ import { openTable } from "../table_types.ts";
 import { ABSENT, type Answer } from "../table.ts";
 import { replaceFile } from "../../platform/file/file_replacement.ts";
 import { INDEX_FORMATS } from "./index_formats.ts";
-import { RecordSet } from "./record_set.ts";
+import { RecordSet } from "./records/record_set.ts";
 import { writeIndex } from "./table_build.ts";
 
 const fixtures = join(import.meta.dir, "../../../test/fixtures/maps");

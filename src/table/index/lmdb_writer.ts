@@ -1,18 +1,17 @@
 import { evenLast, separator } from "./btree_writer.ts";
-import { copyBytes, type WriteOptions } from "./hash_writer.ts";
+import { copyBytes } from "./bytes.ts";
+import type { WriteOptions } from "./hash_writer.ts";
 import { largestNode, LMDB } from "./lmdb_format.ts";
 import type { ByteSink } from "./page_sink.ts";
 import { TableFault } from "./record_file.ts";
-import type { RecordSet } from "./record_set.ts";
-import { sortedRecords } from "./sort_records.ts";
+import { HEAD } from "./records/record_block.ts";
+import type { RecordSet } from "./records/record_set.ts";
+import { forEachSorted } from "./records/sorted_records.ts";
 
 /** LMDB's page size is the machine's. */
 const PAGE_SIZE = 4096;
 /** Flags of the environment that Postfix uses: one file, no lock file; with 8 as the free database's own. */
 const ENVIRONMENT = 0x4008;
-
-/** So many records are looked at before they are written. */
-const AHEAD = 256;
 
 interface Child {
   readonly number: number;
@@ -29,10 +28,6 @@ const even = (size: number) => (size + 1) & ~1;
 
 /** Writes a whole LMDB file: leaves in key order, branch pages upward, the two metas last. */
 export function writeLmdb(records: RecordSet, sink: ByteSink, options: WriteOptions): void {
-  for (let index = 0; index < records.length; index++) {
-    const length = records.keyLength[index]!;
-    if (!records.isDead(index) && (length === 0 || length > LMDB.longestKey)) throw new TableFault(BAD_SIZE);
-  }
   new LmdbWriter(records, sink, options.mapSize ?? 16777216).write();
 }
 
@@ -57,11 +52,10 @@ class LmdbWriter {
   }
 
   write(): void {
-    const order = sortedRecords(this.#records);
-    let level = order.length === 0 ? [] : this.#leaves(order);
+    let level = this.#leaves();
     let depth = level.length === 0 ? 0 : 1;
     for (; level.length > 1; depth++) level = this.#level(level);
-    this.#metas(order.length, depth, level[0]?.number);
+    this.#metas(this.#records.count, depth, level[0]?.number);
   }
 
   #begin(flags: number): void {
@@ -90,52 +84,61 @@ class LmdbWriter {
     return this.#upper;
   }
 
-  #leaves(order: Uint32Array): Child[] {
-    const { keyLength, valueLength } = this.#records;
+  #leaves(): Child[] {
     const largest = largestNode(PAGE_SIZE);
     const children: Child[] = [];
-    order.forEach((index, at) => {
-      if (at % AHEAD === 0) this.#records.touch(order, at, at + AHEAD);
-      const whole = LMDB.node + keyLength[index]! + valueLength[index]!;
+    let [last, lastEnd] = [0, 0]; // where the page has the key before
+    forEachSorted(this.#records, (bytes, words, place) => {
+      const keyLength = words[place >> 2]!;
+      const valueLength = words[(place >> 2) + 1]!;
+      if (keyLength === 0 || keyLength > LMDB.longestKey) throw new TableFault(BAD_SIZE);
+      const whole = LMDB.node + keyLength + valueLength;
       const isBig = whole > largest;
-      const size = even(isBig ? LMDB.node + keyLength[index]! + 8 : whole);
-      if (at === 0 || !this.#fits(size)) {
-        if (at > 0) this.#end();
+      const size = even(isBig ? LMDB.node + keyLength + 8 : whole);
+      const start = place + HEAD;
+      const isFirst = children.length === 0;
+      if (isFirst || !this.#fits(size)) {
+        const before = this.#page.subarray(last, lastEnd);
+        const key = isFirst ? new Uint8Array(0) : separator(before, bytes, start, keyLength);
+        if (!isFirst) this.#end();
         this.#begin(LMDB.leaf);
-        children.push({
-          number: this.#number,
-          key: at === 0 ? new Uint8Array(0) : separator(this.#records, order[at - 1]!, index),
-        });
+        children.push({ number: this.#number, key });
       }
-      this.#putLeaf(index, size, isBig);
+      const at = this.#place(size);
+      this.#page.writeUInt32LE(valueLength, at);
+      this.#page.writeUInt16LE(isBig ? LMDB.bigValue : 0, at + 4);
+      this.#page.writeUInt16LE(keyLength, at + 6);
+      this.#putLeaf(bytes, start, keyLength, valueLength, at + LMDB.node, isBig);
+      last = at + LMDB.node;
+      lastEnd = last + keyLength;
     });
-    this.#end();
+    if (children.length > 0) this.#end();
     return children;
   }
 
-  #putLeaf(index: number, size: number, isBig: boolean): void {
-    const { arena, keyStart, keyLength, valueLength } = this.#records;
-    const at = this.#place(size);
-    const [keySize, valueSize] = [keyLength[index]!, valueLength[index]!];
-    this.#page.writeUInt32LE(valueSize, at);
-    this.#page.writeUInt16LE(isBig ? LMDB.bigValue : 0, at + 4);
-    this.#page.writeUInt16LE(keySize, at + 6);
-    const start = keyStart[index]!;
-    const to = at + LMDB.node;
-    if (!isBig) return copyBytes(arena, start, keySize + valueSize, this.#page, to);
-    copyBytes(arena, start, keySize, this.#page, to);
-    this.#page.writeUInt32LE(this.#overflow(start + keySize, valueSize), to + keySize);
+  #putLeaf(
+    bytes: Uint8Array,
+    start: number,
+    keyLength: number,
+    valueLength: number,
+    to: number,
+    isBig: boolean,
+  ): void {
+    if (!isBig) return copyBytes(bytes, start, keyLength + valueLength, this.#page, to);
+    copyBytes(bytes, start, keyLength, this.#page, to);
+    const first = this.#overflow(bytes, start + keyLength, valueLength);
+    this.#page.writeUInt32LE(first, to + keyLength);
   }
 
   /** A run of pages behind one header. */
-  #overflow(start: number, length: number): number {
+  #overflow(bytes: Uint8Array, start: number, length: number): number {
     const pages = Math.floor((15 + length) / PAGE_SIZE) + 1;
     const run = Buffer.alloc(pages * PAGE_SIZE);
     const first = this.#next;
     run.writeUInt32LE(first, 0);
     run.writeUInt16LE(LMDB.overflow, LMDB.flags);
     run.writeUInt32LE(pages, LMDB.lower);
-    run.set(this.#records.arena.subarray(start, start + length), LMDB.header);
+    run.set(bytes.subarray(start, start + length), LMDB.header);
     this.#sink.write(run, first * PAGE_SIZE);
     this.#next += pages;
     this.#counts.overflow += pages;

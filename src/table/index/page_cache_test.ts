@@ -15,7 +15,7 @@ import { replaceFile } from "../../platform/file/file_replacement.ts";
 import { testContext } from "../_test_context.ts";
 import { INDEX_FORMATS } from "./index_formats.ts";
 import { PageBudget, PageCache } from "./page_cache.ts";
-import { RecordSet } from "./record_set.ts";
+import { RecordSet } from "./records/record_set.ts";
 import { TableFault } from "./record_file.ts";
 import { openTable } from "../table_types.ts";
 import { writeIndex } from "./table_build.ts";

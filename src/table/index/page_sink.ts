@@ -3,7 +3,7 @@ export interface ByteSink {
   write(bytes: Uint8Array, position: number): void;
 }
 
-const CHUNK = 1 << 20;
+const CHUNK = 1 << 18;
 
 /** Gathers small pieces that follow each other, so that a million records are some dozen writes. */
 export class Gathering implements ByteSink {
@@ -31,7 +31,7 @@ export class Gathering implements ByteSink {
   }
 }
 
-/** Gathers pages that follow each other and hands them on by the megabyte. */
+/** Gathers pages that follow each other and hands them on in large pieces. */
 export class PageSink {
   readonly #sink: ByteSink;
   readonly #pageSize: number;

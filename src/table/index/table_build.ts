@@ -1,7 +1,7 @@
 import type { FileReplacement } from "../../platform/file/file_replacement.ts";
 import type { IndexFormat } from "./index_formats.ts";
 import { Gathering } from "./page_sink.ts";
-import { RecordSet } from "./record_set.ts";
+import { RecordSet } from "./records/record_set.ts";
 
 /** What writing an index needs from the world. */
 export interface BuildWorld {
@@ -33,17 +33,17 @@ export function writeIndex(format: IndexFormat, path: string, records: RecordSet
   } catch (error) {
     file.abandon();
     throw error;
+  } finally {
+    records.close();
   }
   file.commit();
 }
 
-/** All records of an existing index, as stored. Throws what opening it throws. */
-export function readIndex(format: IndexFormat, path: string): RecordSet {
+/** Adds all records of an existing index, as stored. Throws what opening it throws. */
+export function takeIndex(format: IndexFormat, path: string, records: RecordSet): void {
   const file = format.open(path);
   try {
-    const records = new RecordSet();
     for (const { key, value } of file.records()) records.add(key, value, false, "both");
-    return records;
   } finally {
     file.close();
   }

@@ -1,9 +1,10 @@
+import { hashOn } from "./bdb_format.ts";
 import { foldingOf } from "../text/fold.ts";
 import { parseAliasLine } from "../text/alias_line.ts";
 import { isUtf8 } from "node:buffer";
 import { aliasSuspicion, type KeyValue, notUtf8, splitKeyValue } from "../text/key_value.ts";
 import { neverMatches } from "../text/never_matching.ts";
-import type { OnDuplicate, RecordSet } from "./record_set.ts";
+import type { OnDuplicate, RecordSet } from "./records/record_set.ts";
 import { isBlank, lineText, logicalLines } from "../text/source_lines.ts";
 
 /** How records are taken from a source into an index. */
@@ -21,24 +22,36 @@ export interface TakeOptions {
   readonly duplicate: (key: string) => void;
   /** Turns a value into what is stored (postmap -F); undefined skips the record and has warned. */
   readonly storedValue?: (value: string, line: number) => Uint8Array | undefined;
+  /** Bytes of the source, where that is known. */
+  readonly size?: number;
   /** Called now and then with the number of records so far. */
   readonly progress?: (records: number) => void;
 }
 
-/** Takes all records of a source (postmap(1), postalias(1)). */
-export function takeSource(bytes: Buffer, records: RecordSet, options: TakeOptions): void {
+/** Takes all records of a source (postmap(1), postalias(1)), which comes in pieces that no logical line goes beyond. */
+export function takeSource(pieces: Iterable<Buffer>, records: RecordSet, options: TakeOptions): void {
   const taker = new Taker(records, options);
-  logicalLines(
-    bytes,
-    options.format === "alias"
-      ? (line, start, end, number) => taker.alias(line, start, end, number)
-      : (line, start, end, number) => taker.map(line, start, end, number),
-    (text) => options.warn(`${options.name}: ${text}`),
-    options.format === "map" && options.storedValue === undefined
-      ? (line, start) => taker.plain(line, start)
-      : undefined,
-  );
+  let line = 0;
+  let done = 0;
+  for (const piece of pieces) {
+    line = logicalLines(
+      piece,
+      options.format === "alias"
+        ? (line, start, end, number) => taker.alias(line, start, end, number)
+        : (line, start, end, number) => taker.map(line, start, end, number),
+      (text) => options.warn(`${options.name}: ${text}`),
+      options.format === "map" && options.storedValue === undefined
+        ? (line, start) => taker.plain(line, start)
+        : undefined,
+      line,
+    );
+    done += piece.length;
+    if (options.size !== undefined) records.expect(Math.ceil(SURPLUS * records.count * options.size / done));
+  }
 }
+
+/** Room is made for somewhat more records than there seem to be. */
+const SURPLUS = 1.05;
 
 const NEWLINE = 0x0a;
 const HASH = 0x23;
@@ -100,14 +113,19 @@ class Taker {
     let at = start;
     let to = from;
     let folded = 0;
+    let hash = 0;
     for (; at < end; at++) {
       folded = table[bytes[at]!]!;
       if (folded <= BLANK) break;
       arena[to++] = folded;
+      hash = hashOn(hash, folded);
     }
     if (at === end || folded !== BLANK || this.#isSuspicious(arena, from, to)) return -1;
     const keyLength = to - from + nul;
-    if (terminate) arena[to++] = 0;
+    if (terminate) {
+      arena[to++] = 0;
+      hash = hashOn(hash, 0);
+    }
     while (at < end && table[bytes[at]!] === BLANK) at++;
     if (at === end || bytes[at] === NEWLINE) return -1;
     const valueStart = to;
@@ -123,7 +141,7 @@ class Taker {
     }
     if ((high > 127 && encoding === "utf8") || mayGoOn(bytes, at + 1)) return -1;
     if (terminate) arena[valueEnd] = 0;
-    const fresh = this.#records.commit(keyLength, valueEnd - valueStart + nul, onDuplicate);
+    const fresh = this.#records.commit(keyLength, valueEnd - valueStart + nul, onDuplicate, hash);
     this.#after(fresh, arena, from, keyLength - nul);
     return at + 1;
   }

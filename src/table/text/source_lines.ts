@@ -68,16 +68,17 @@ function emit(pending: Pending, each: EachLine, stray: (text: string) => void): 
 
 /**
  * Takes a table source apart into logical lines: blank lines and comments vanish, a line that starts with white space
- * continues the one before, a NUL ends the text (postmap(1)). `stray` hears of lines with nothing to continue.
+ * continues the one before, a NUL ends the text (postmap(1)). `stray` hears of lines with nothing to continue. `line`: how many
+ * physical lines came before; answers how many there have been then.
  */
 export function logicalLines(
   bytes: Buffer,
   each: EachLine,
   stray: (text: string) => void,
   plain: PlainLine = () => -1,
-): void {
+  line = 0,
+): number {
   let pending: Pending | undefined;
-  let line = 0;
   for (let at = 0; at < bytes.length;) {
     if (bytes[at]! > HASH) {
       if (pending !== undefined) emit(pending, each, stray);
@@ -104,4 +105,5 @@ export function logicalLines(
     at = end + 1;
   }
   if (pending !== undefined) emit(pending, each, stray);
+  return line;
 }

@@ -48,7 +48,12 @@ function run(where: "real" | "ours", { tool, args, input }: Step) {
     : binary !== undefined
     ? [binary, [tool, ...given]]
     : [process.execPath, [runner, tool, ...given]];
-  const { status, stdout, stderr } = spawnSync(file, all, { cwd: join(root, where), env, input });
+  const { status, stdout, stderr } = spawnSync(file, all, {
+    cwd: join(root, where),
+    env,
+    input,
+    maxBuffer: 1 << 28,
+  });
   return { status, out: stdout.toString("latin1"), err: comparable(stderr.toString("latin1")) };
 }
 
@@ -233,6 +238,48 @@ test("tables made, asked, listed and changed", () => {
     for (const step of steps) both(step, story);
   }
 }, 600_000);
+
+/** More than is kept in memory, with all that a source may have in it, and many a key twice. */
+function largeSource(): Buffer {
+  const odd = [
+    "# note",
+    "  and more",
+    "",
+    "caf\udc00 x",
+    '"a b',
+    "x: y",
+    "\tfolded",
+    "é ü",
+    `long ${"v".repeat(9000)}`,
+  ];
+  const lines = Array.from({ length: 30_000 }, (_, at) => {
+    const number = at * 7919 % 21_001 + at % 7 * 1000;
+    return at % 97 === 0
+      ? odd[at / 97 % odd.length]!
+      : `User${number}@d${at % 3}.example OK some value ${at}`;
+  });
+  return bytesOf(lines, false);
+}
+
+test.each(["hash", "btree", "cdb", "lmdb"])(
+  "a large %s table, whose duplicates are told or replaced",
+  (type) => {
+    const step = (...args: string[]): Step => ({
+      tool: "postmap",
+      args: [...args, `${type}:t`],
+      input: Buffer.alloc(0),
+    });
+    for (const given of [[], ["-r"]]) {
+      fresh(largeSource(), 0o644);
+      both(step(...given), "large");
+      if (type === "cdb") {
+        const [ours, real] = ["ours", "real"].map((where) => fs.readFileSync(join(root, where, "t.cdb")));
+        expect(ours!.equals(real!)).toBe(true);
+      } else both(step("-s"), "large");
+    }
+  },
+  120_000,
+);
 
 const headerLine = fc.constantFrom(
   "Subject: Hi",

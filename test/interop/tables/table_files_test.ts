@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { replaceFile } from "../../../src/platform/file/file_replacement.ts";
 import { INDEX_FORMATS } from "../../../src/table/index/index_formats.ts";
-import { RecordSet } from "../../../src/table/index/record_set.ts";
+import { RecordSet } from "../../../src/table/index/records/record_set.ts";
 import { writeIndex } from "../../../src/table/index/table_build.ts";
 import { withPeers } from "../../kit/peers.ts";
 import { chanceOf } from "../../kit/chance.ts";

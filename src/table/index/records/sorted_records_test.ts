@@ -1,12 +1,18 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { HEAD } from "./record_block.ts";
 import { RecordSet } from "./record_set.ts";
-import { sortedRecords } from "./sort_records.ts";
+import { forEachSorted } from "./sorted_records.ts";
 
 function sortedKeys(keys: readonly Uint8Array[]): string[] {
   const records = new RecordSet();
   for (const key of keys) records.add(key, new Uint8Array([1]), false, "keep");
-  return [...sortedRecords(records)].map((index) => Buffer.from(records.key(index)).toString("hex"));
+  const sorted: string[] = [];
+  forEachSorted(records, (bytes, words, at) => {
+    const keyLength = words[at >> 2]!;
+    sorted.push(Buffer.from(bytes.subarray(at + HEAD, at + HEAD + keyLength)).toString("hex"));
+  });
+  return sorted;
 }
 
 const expected = (keys: readonly Uint8Array[]) =>

@@ -7,6 +7,7 @@ import { crc32 } from "../../platform/checksum.ts";
 import { siteKey } from "../index/site_index.ts";
 import { CheckpointDraft, readCheckpoint } from "../log/checkpoint.ts";
 import { QUEUE_LIMITS } from "../log/file_store_options.ts";
+import { slotsIn } from "../log/slots_in.ts";
 import { Shard } from "./shard.ts";
 
 const LOG = "/q/mta/shard-0/log";
@@ -53,6 +54,9 @@ async function inMemory(disk: FakeDisk, bySite: boolean) {
     messages,
     lastBatch,
   }));
+  for (const segment of log.segments) {
+    expect(await slotsIn(segment, index, shard.checkpoints)).toEqual(index.slotsIn(segment.number));
+  }
   shard.close();
   disk.onCall = () => undefined;
   return {

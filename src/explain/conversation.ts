@@ -9,6 +9,7 @@ import type { Smtpd } from "../smtpd/smtpd.ts";
 class PaperConnection implements Connection {
   readonly local: Connection["local"];
   readonly remote: Connection["remote"];
+  readonly unsent = 0;
   closed = false;
   #written = "";
   #waiting: ((reply: readonly string[]) => void) | undefined;

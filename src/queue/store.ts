@@ -13,8 +13,8 @@ export interface Draft {
   /** Bytes of body written so far. */
   readonly size: number;
   /**
-   * Adds to the body. `bytes` are the caller's again when it is done, which is later when they go to a file: no more than them is on
-   * the way then. Rejects with QueueFault (disk full, I/O error).
+   * Adds to the body. `bytes` are the caller's again when it is done, which is later when they go to a file and the disk does not keep
+   * up: what is on the way then is bounded. Rejects with QueueFault (disk full, I/O error), which a write before may have met.
    */
   write(bytes: Uint8Array): MaybeAsync<void>;
   /** Forgets the body: what is written next takes its place. Rejects with QueueFault. */
@@ -41,6 +41,16 @@ export interface Content {
   readonly bytes: Uint8Array | undefined;
   /** The content in order, in pieces of bounded size. */
   chunks(): AsyncIterable<Uint8Array>;
+  /** The same from memory that is used again afterwards; undefined where it is not there. */
+  lend?(): LentContent | undefined;
+}
+
+/** Content in memory that goes back to the store. */
+export interface LentContent {
+  /** All of it, in pieces of bounded size. */
+  readonly pieces: readonly Uint8Array[];
+  /** To be called once. `isUntouched`: nobody will look at the pieces any more, so that others may write there. */
+  giveBack(isUntouched: boolean): void;
 }
 
 /** What is settled about a recipient, as kept in the queue. */

@@ -121,6 +121,11 @@ export class Session {
     return this.#ended !== undefined;
   }
 
+  /** All that was written has left, and nothing of it is looked at any more. */
+  get isFlushed(): boolean {
+    return this.#ended === undefined && this.#connection.unsent === 0;
+  }
+
   /** Whether the connection ended before all that was written had left. */
   get cutShort(): boolean {
     return this.#cutShort;

@@ -268,12 +268,22 @@ class Transaction {
   }
 
   async #content(): Promise<TransactionEnd | undefined> {
-    const { settings, plan } = this.#context;
+    const plan = this.#context.plan(this.#session);
+    const lent = plan.filters.length === 0 ? plan.content.lend?.() : undefined;
+    try {
+      return await this.#send({ ...plan, lent });
+    } finally {
+      lent?.giveBack(this.#session.isFlushed);
+    }
+  }
+
+  async #send(plan: Omit<ContentPlan, "trailer">): Promise<TransactionEnd | undefined> {
+    const { settings } = this.#context;
     const session = this.#session;
     const leaving = this.#isLeaving;
     this.#limitBody();
     const sending = sendContent(session, {
-      ...plan(session),
+      ...plan,
       trailer: leaving ? "QUIT\r\n" : "",
       handingOver: this.#progress.job.handingOver,
     });

@@ -34,6 +34,8 @@ export interface Connection {
    * Strings are sent as UTF-8.
    */
   write(bytes: Uint8Array | string): boolean;
+  /** Bytes that were written and are still looked at: what they came in must stay as it is. */
+  readonly unsent: number;
   pause(): void;
   resume(): void;
   /** Idle time limit in milliseconds, 0 = none; clamped to one day. After `end`, what still comes in does not extend it. */
@@ -196,6 +198,10 @@ class StreamConnection implements Connection {
     this.#bytes += bytes.length;
     if (this.#bytes >= GATHER_LIMIT) this.send();
     return !this.#full;
+  }
+
+  get unsent(): number {
+    return this.#bytes + this.#socket.writableLength;
   }
 
   /** Hands what is gathered to the system. */

@@ -15,6 +15,8 @@ class StandardConnection implements Connection {
   /** Lets the reader go on; undefined while it may. */
   #goOn: (() => void) | undefined;
   #paused: Promise<void> | undefined;
+  /** Each write is done at once. */
+  readonly unsent = 0;
   readonly #over: (error: NodeJS.ErrnoException | undefined) => void;
 
   constructor(

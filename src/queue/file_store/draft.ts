@@ -1,7 +1,9 @@
 import { GatheredBytes } from "../../base/gathered_bytes.ts";
-import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
+import type { MaybeAsync } from "../../base/maybe_async.ts";
 import type { Envelope, QueueId } from "../envelope.ts";
 import { queueFault } from "../fault.ts";
+import type { BodyBlocks } from "./body_blocks.ts";
+import { KeptBody } from "./kept_body.ts";
 import type { SpoolWriter } from "../log/spool.ts";
 import { type Draft, QueueFault } from "../store.ts";
 
@@ -13,12 +15,15 @@ export interface FinishedContent {
   readonly checksum: number | undefined;
   /** Of all. */
   readonly size: number;
+  /** The body in a spool file, if all of it could be kept in memory; whoever takes the content drops it. */
+  readonly body: KeptBody | undefined;
 }
 
 /** What a draft needs of its store. */
 export interface DraftOptions {
   readonly id: QueueId;
   readonly spoolThreshold: number;
+  readonly bodyBlocks: BodyBlocks;
   readonly openSpool: (id: QueueId) => SpoolWriter;
   /** Makes the spool file's directory entry durable. */
   readonly syncSpool: () => Promise<void>;
@@ -75,6 +80,10 @@ export class StoreDraft implements Draft {
   /** What comes after many pieces goes together: small ones would take far more memory than their bytes. */
   #gathered: GatheredBytes | undefined;
   #spool: SpoolWriter | undefined;
+  /** The body beside its file, as long as there is room for it. */
+  #body: KeptBody | undefined;
+  /** The last write to the file that nobody waits for. */
+  #writing: Promise<void> | undefined;
   #state: "open" | "committing" | "ended" = "open";
 
   constructor(options: DraftOptions) {
@@ -85,9 +94,9 @@ export class StoreDraft implements Draft {
   write(bytes: Uint8Array): MaybeAsync<void> {
     if (this.#state !== "open") throw new Error(`Draft ${this.id} is closed`);
     this.size += bytes.length;
-    if (this.#spool !== undefined) return this.#watch(this.#spool.write(bytes));
+    if (this.#spool !== undefined) return this.#writeTo(this.#spool, bytes);
+    if (this.size > this.#options.spoolThreshold) return this.#startSpool(bytes);
     this.#keep(bytes);
-    if (this.size > this.#options.spoolThreshold) return this.#startSpool();
   }
 
   #keep(bytes: Uint8Array): void {
@@ -105,11 +114,12 @@ export class StoreDraft implements Draft {
     return pieces;
   }
 
-  #startSpool(): MaybeAsync<void> {
+  #startSpool(bytes: Uint8Array): MaybeAsync<void> {
     const pieces = this.#takePieces();
     try {
       const spool = this.#spool = this.#options.openSpool(this.id);
-      return this.#watch(spool.write(...pieces));
+      this.#body = new KeptBody(this.#options.bodyBlocks);
+      return this.#writeTo(spool, ...pieces, bytes);
     } catch (error) {
       this.#state = "ended";
       const fault = queueFault(`spool message ${this.id}`, error);
@@ -118,23 +128,61 @@ export class StoreDraft implements Draft {
     }
   }
 
-  #watch(written: MaybeAsync<void>): MaybeAsync<void> {
-    return isPromise(written)
-      ? written.catch((error) => {
-        this.#options.spooled(queueFault(`spool message ${this.id}`, error));
-        throw error;
-      })
-      : written;
+  /** As long as there are blocks, bytes are copied there and go to the file some blocks at a time, one write behind the other. */
+  #writeTo(spool: SpoolWriter, ...pieces: readonly Uint8Array[]): MaybeAsync<void> {
+    const body = this.#body;
+    if (body === undefined) return this.#watch(spool.write(...pieces));
+    for (let i = 0; i < pieces.length; i++) {
+      const taken = body.add(pieces[i]!);
+      if (taken === pieces[i]!.length) continue;
+      const rest = [pieces[i]!.subarray(taken), ...pieces.slice(i + 1)];
+      return this.#dropBody(spool.write(...body.takeUnwritten("all"), ...rest));
+    }
+    const unwritten = body.takeUnwritten("much");
+    if (unwritten.length === 0) return;
+    const before = this.#writing;
+    this.#writing = this.#watch(spool.write(...unwritten));
+    this.#writing.catch(() => {}); // whoever writes next, or ends the draft, hears of it
+    return before;
+  }
+
+  /** What has no room is in the file only; its blocks are free when they are written. */
+  #dropBody(written: Promise<void>): MaybeAsync<void> {
+    const body = this.#body;
+    this.#body = undefined;
+    return this.#watch(written.finally(() => body?.drop()));
+  }
+
+  /** Writes what has come to the file. */
+  async #writeRest(spool: SpoolWriter): Promise<void> {
+    const unwritten = this.#body?.takeUnwritten("all") ?? [];
+    if (unwritten.length > 0) await spool.write(...unwritten);
+  }
+
+  #watch(written: Promise<void>): Promise<void> {
+    return written.catch((error) => {
+      this.#options.spooled(queueFault(`spool message ${this.id}`, error));
+      throw error;
+    });
   }
 
   restart(): MaybeAsync<void> {
     this.size = 0;
     this.#takePieces();
-    return this.#watch(this.#spool?.restart());
+    if (this.#spool !== undefined) return this.#restart(this.#spool);
+  }
+
+  async #restart(spool: SpoolWriter): Promise<void> {
+    await this.#watch(spool.restart());
+    this.#body?.drop();
+    this.#body = new KeptBody(this.#options.bodyBlocks);
   }
 
   async *read(): AsyncIterable<Uint8Array> {
-    if (this.#spool !== undefined) return yield* this.#spool.read();
+    if (this.#spool !== undefined) {
+      await this.#watch(this.#writeRest(this.#spool));
+      return yield* this.#spool.read();
+    }
     yield* this.#pieces;
     if (this.#gathered !== undefined) yield this.#gathered.bytes;
   }
@@ -155,9 +203,10 @@ export class StoreDraft implements Draft {
   async #finish(head: Uint8Array): Promise<FinishedContent> {
     const size = head.length + this.size;
     if (this.#spool === undefined) {
-      return { bytes: withHead(head, this.#takePieces()), checksum: undefined, size };
+      return { bytes: withHead(head, this.#takePieces()), checksum: undefined, size, body: undefined };
     }
     try {
+      await this.#writeRest(this.#spool);
       await this.#spool.finish();
       await this.#options.syncSpool();
       this.#options.confirmSpool(this.#spool.path, this.#spool.identity);
@@ -166,7 +215,7 @@ export class StoreDraft implements Draft {
       throw error;
     }
     this.#options.spooled(undefined);
-    return { bytes: compact([head]), checksum: this.#spool.checksum, size };
+    return { bytes: compact([head]), checksum: this.#spool.checksum, size, body: this.#body };
   }
 
   abort(): void {
@@ -178,6 +227,12 @@ export class StoreDraft implements Draft {
     this.#takePieces();
     const spool = this.#spool;
     this.#spool = undefined;
-    if (spool !== undefined) void spool.abort().then(() => this.#options.dropSpool(this.id));
+    const body = this.#body;
+    this.#body = undefined;
+    if (spool === undefined) return;
+    void spool.abort().then(() => {
+      body?.drop();
+      this.#options.dropSpool(this.id);
+    });
   }
 }

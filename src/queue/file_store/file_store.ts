@@ -2,6 +2,7 @@ import { goingOn } from "../../base/clock.ts";
 import type { Disk } from "../../platform/file/disk.ts";
 import { adoptOrphans } from "./adopt.ts";
 import { Appends } from "../log/appends.ts";
+import { BodyBlocks } from "./body_blocks.ts";
 import { Compaction } from "../log/compaction.ts";
 import { type FinishedContent, StoreDraft } from "./draft.ts";
 import type { Envelope, QueueId } from "../envelope.ts";
@@ -104,6 +105,7 @@ class FileStore implements QueueStore {
   readonly #compaction: Compaction;
   readonly #commits: GroupCommit;
   readonly #recent: RecentMessages;
+  readonly #bodyBlocks: BodyBlocks;
   readonly #opener: MessageOpener;
   readonly #operator: Operator;
   readonly #moves: Moves;
@@ -145,6 +147,7 @@ class FileStore implements QueueStore {
     this.#now = goingOn(world.now);
     this.#disk = disk;
     this.#recent = new RecentMessages(limits.cacheBytes);
+    this.#bodyBlocks = new BodyBlocks(limits.bodyBytes);
     this.#opener = new MessageOpener(shard, this.#recent, () => this.#recordSoon());
     this.#operator = new Operator({
       shard,
@@ -258,6 +261,7 @@ class FileStore implements QueueStore {
     return new StoreDraft({
       id,
       spoolThreshold: this.#world.limits.spoolThreshold,
+      bodyBlocks: this.#bodyBlocks,
       openSpool: (name) => new SpoolWriter(this.#disk, `${paths.spool}/${name}`),
       syncSpool: () => this.#spoolSync.request(),
       confirmSpool: (path, identity) => this.#shard.place?.confirm(path, identity),
@@ -329,7 +333,7 @@ class FileStore implements QueueStore {
 
   #enter({ envelope, content, sites }: NewMessage, at: Location): number {
     const { index, log } = this.#shard;
-    const { bytes, checksum, size } = content;
+    const { bytes, checksum, size, body } = content;
     const slot = index.add({
       ...at,
       id: parseQueueId(envelope.id)!,
@@ -342,11 +346,12 @@ class FileStore implements QueueStore {
     log.claim(at);
     if (this.custody.has(envelope.id)) this.#replaceFile(envelope.id, slot);
     if (envelope.hold === true) {
+      body?.drop();
       index.flags[slot]! |= FLAG.hold;
       index.move(slot, QUEUE.hold);
       return slot;
     }
-    this.#recent.put(slot, { envelope, bytes, checksum });
+    this.#recent.put(slot, { envelope, bytes, checksum, body });
     this.#arrived = true;
     return slot;
   }
@@ -410,6 +415,7 @@ class FileStore implements QueueStore {
   }
 
   #tidy(): void {
+    this.#bodyBlocks.shrink();
     const { log } = this.#shard;
     const { active } = log;
     const { preallocate, slack } = this.#world.limits;

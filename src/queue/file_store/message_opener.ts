@@ -3,6 +3,7 @@ import type { Envelope, QueueId } from "../envelope.ts";
 import { queueFault } from "../fault.ts";
 import { readStates } from "./listing.ts";
 import { QUEUE } from "../index/message_index.ts";
+import type { KeptBody } from "./kept_body.ts";
 import type { RecentMessages } from "./recent.ts";
 import { type DecodedRecord, FLAG, parseSpooled, type SpooledPart } from "../log/record.ts";
 import type { Shard } from "./shard.ts";
@@ -59,10 +60,10 @@ export class MessageOpener {
   #fromMemory(slot: number): Opened | undefined {
     const recent = this.#recent.get(slot);
     if (recent === undefined) return undefined;
-    const { envelope, bytes, checksum } = recent;
+    const { envelope, bytes, checksum, body } = recent;
     const content = checksum === undefined
       ? memoryContent(bytes)
-      : this.#spooled(slot, { checksum, head: bytes });
+      : this.#spooled(slot, { checksum, head: bytes }, body);
     return { envelope, content };
   }
 
@@ -77,15 +78,16 @@ export class MessageOpener {
     };
   }
 
-  #spooled(slot: number, { checksum, head }: SpooledPart): Content {
+  #spooled(slot: number, { checksum, head }: SpooledPart, kept?: KeptBody): Content {
     const { index, paths, disk } = this.#shard;
     const file = { path: `${paths.spool}/${index.idOf(slot)}`, size: index.spoolSize(slot), checksum };
     const stamp = index.stamp[slot];
-    return spooledContent(disk, head, file, async (why) => {
+    const damaged = async (why: string) => {
       if (index.stamp[slot] !== stamp || index.queue[slot] === QUEUE.free) return;
       await this.#shard.quarantine(slot, why);
       this.#setAside();
-    });
+    };
+    return spooledContent(disk, head, file, damaged, kept);
   }
 
   /** The message's record, read twice before it counts as damaged; undefined when it was, or when the message is gone. */

@@ -1,4 +1,5 @@
 import type { Envelope } from "../envelope.ts";
+import type { KeptBody } from "./kept_body.ts";
 
 /** A message as it came in. */
 export interface RecentMessage {
@@ -7,6 +8,8 @@ export interface RecentMessage {
   readonly bytes: Uint8Array;
   /** Of the body in a spool file; undefined when there is none. */
   readonly checksum: number | undefined;
+  /** The body in a spool file, as far as there was room to keep it; its memory has a limit of its own. */
+  readonly body: KeptBody | undefined;
 }
 
 /** Memory that an envelope takes, roughly. */
@@ -42,5 +45,6 @@ export class RecentMessages {
     if (message === undefined) return;
     this.#messages.delete(slot);
     this.#bytes -= weight(message);
+    message.body?.drop();
   }
 }

@@ -35,6 +35,8 @@ export interface QueueLimits {
   readonly preallocate: number;
   /** Contents of new messages kept in memory for their first delivery. */
   readonly cacheBytes: number;
+  /** The same for bodies that are in a file of their own. */
+  readonly bodyBytes: number;
   /** Longest time a message waits for others to share its sync while input keeps coming, in milliseconds. */
   readonly gatherTime: number;
   /** Longest time an outcome waits for its sync when nothing is appended, in milliseconds. */
@@ -63,6 +65,7 @@ export const QUEUE_LIMITS: QueueLimits = {
   block: 4096,
   preallocate: 4 * 1024 * 1024,
   cacheBytes: 32 * 1024 * 1024,
+  bodyBytes: 32 * 1024 * 1024,
   gatherTime: 3,
   outcomeDelay: 50,
   compactionStep: 1024 * 1024,

@@ -83,6 +83,9 @@ function described(connection: Connection, remote: Endpoint, local: Endpoint): C
     remote,
     local,
     write: (bytes) => connection.write(bytes),
+    get unsent() {
+      return connection.unsent;
+    },
     pause: () => connection.pause(),
     resume: () => connection.resume(),
     setTimeout: (milliseconds) => connection.setTimeout(milliseconds),

@@ -28,6 +28,7 @@ function line(timeout = 1000) {
     local: { address: "", port: 0 },
     remote: { address: "", port: 0 },
     write: (bytes) => sent.push(Buffer.from(bytes)) > 0,
+    unsent: 0,
     pause: unused,
     resume: unused,
     setTimeout: unused,

@@ -1,5 +1,5 @@
 import { isPromise, type MaybeAsync } from "../../../base/maybe_async.ts";
-import type { Content } from "../../../queue/store.ts";
+import type { Content, LentContent } from "../../../queue/store.ts";
 import { DotStuffer, END_OF_DATA } from "../../../smtp/dot_stuffing.ts";
 import type { Failure } from "../failure.ts";
 import type { Session } from "../client_session.ts";
@@ -15,6 +15,8 @@ export interface ContentFilter {
 /** How a message's content goes out. */
 export interface ContentPlan {
   readonly content: Content;
+  /** The content in memory, on loan until the end of data is answered. */
+  readonly lent?: LentContent | undefined;
   /** Header lines put on top: Return-Path and the like. */
   readonly prefix: Buffer | undefined;
   /** Applied in this order. */
@@ -66,15 +68,16 @@ function endOfData(session: Session, { handingOver, trailer }: ContentPlan): May
 
 async function sendInPieces(session: Session, plan: ContentPlan): Promise<ContentSent> {
   const stuffer = new DotStuffer(plan.lineLimit);
-  const out = async (pieces: readonly Buffer[]) => {
+  const out = (pieces: readonly Buffer[]): MaybeAsync<void> => {
     let written: MaybeAsync<void> = undefined;
     for (const piece of pieces) written = session.write(piece);
-    if (isPromise(written)) await written;
+    return written;
   };
   if (plan.prefix !== undefined) await out(stuffer.push(plan.prefix));
-  for await (const chunk of filtered(plan)) {
+  for await (const chunk of plan.lent?.pieces ?? filtered(plan)) {
     if (session.ended) return { folded: stuffer.folded };
-    await out(stuffer.push(chunk));
+    const written = out(stuffer.push(asBuffer(chunk)));
+    if (isPromise(written)) await written;
   }
   const failure = plan.filters.find((filter) => filter.failure !== undefined)?.failure;
   if (failure !== undefined) return { failure, folded: stuffer.folded };

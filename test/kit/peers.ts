@@ -88,6 +88,7 @@ const PEERS = {
   postgres: { files: ["/usr/lib/postgresql"], packages: "postgresql" },
   postgrey: { files: ["/usr/sbin/postgrey"], packages: "postgrey" },
   postsrsd: { files: ["/usr/sbin/postsrsd"], packages: "postsrsd" },
+  procps: { files: ["/usr/bin/ps", "/usr/bin/pgrep"], packages: "procps" },
   pyspf: { files: ["/usr/bin/python3", "/usr/lib/python3/dist-packages/spf.py"], packages: "python3-spf" },
   python3: { files: ["/usr/bin/python3"], packages: "python3" },
   redis: { files: ["/usr/bin/redis-server"], packages: "redis-server" },

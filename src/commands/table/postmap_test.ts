@@ -177,15 +177,18 @@ test(
     // A whole one first: when the others are killed is a part of the time that it took here and now.
     const began = performance.now();
     expect(await once(build(), "exit")).toEqual([0, null]);
-    const whole = performance.now() - began;
+    let whole = performance.now() - began;
     expect(records()).toBe(count);
     let interrupted = 0;
     for (const signal of ["SIGINT", "SIGKILL", "SIGTERM"] as const) {
       for (const part of [0.3, 0.5, 0.7, 0.9]) {
+        const started = performance.now();
         const child = build();
         setTimeout(() => child.kill(signal), part * whole);
         const [code] = await once(child, "exit");
         if (code === null) interrupted++;
+        // The machine was busier when the whole one was measured.
+        else whole = Math.min(whole, performance.now() - started);
         if (!fs.readFileSync(`${name}.db`).equals(old)) expect(records()).toBe(count);
         expect(fs.readdirSync(join(folder, "broken")).sort()).toEqual(["t", "t.db"]);
       }

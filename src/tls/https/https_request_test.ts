@@ -1,11 +1,14 @@
-import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import tls from "node:tls";
 import type { AddressAnswer } from "../../dns/answer.ts";
 import { authorityUnder, selfMadeAuthority, type TestAuthority } from "../../../test/kit/memory/authority.ts";
 import type { SelfSigned } from "../../../test/kit/memory/self_signed.ts";
+import { withPeers } from "../../../test/kit/peers.ts";
 import { pemObjects } from "../x509/pem.ts";
 import type { Authorities } from "../verification/authorities.ts";
 import { type HttpsRequest, httpsRequest, type HttpsWorld } from "./https_request.ts";
+
+const { afterEach, beforeAll, describe, test } = withPeers(import.meta.path, "openssl");
 
 const HOST = "mta-sts.example.com";
 

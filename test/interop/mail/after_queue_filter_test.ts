@@ -11,7 +11,7 @@ import { type SmtpPeer, startSmtpPeer } from "../../kit/servers/smtp_peer.ts";
 import { secure, talk } from "../../kit/talk.ts";
 import { until } from "../../kit/waiting.ts";
 
-const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "root");
+const { afterAll, beforeAll, describe, test } = withPeers(import.meta.path, "postfix", "openssl", "root");
 
 /** What a client says before MAIL. */
 const CLIENTS: Readonly<Record<string, readonly string[]>> = {

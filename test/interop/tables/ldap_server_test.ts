@@ -20,6 +20,7 @@ const { afterAll, beforeAll, describe, test } = withPeers(
   "postfix-ldap",
   "slapd",
   "openssl",
+  "ip", // and ss
 );
 
 let slapd: Slapd;

@@ -8,6 +8,7 @@ import { internalAddress } from "../../../src/address/address.ts";
 import { controlSocketPath } from "../../../src/master/control/control_protocol.ts";
 import type { QueueId } from "../../../src/queue/envelope.ts";
 import { openFileStore } from "../../../src/queue/file_store/file_store.ts";
+import { family, isRunning } from "../../kit/memory/power.ts";
 import { withPeers } from "../../kit/peers.ts";
 import { BINARY, type Finished, mailOwner, type Server, startServer } from "../../kit/server.ts";
 import { startSmtpPeer } from "../../kit/servers/smtp_peer.ts";
@@ -93,12 +94,13 @@ test("of a service that was killed the queue is read as it lies, and nothing of 
   const server = await startServer({ directory, mainCf: ["worker_processes = 2"] });
   const running = await server.mta("postqueue", "-j");
   expect([running.code, running.stderr, idsIn(running.stdout).sort()]).toEqual([0, "", [...ids].sort()]);
+  const pids = family(server.pid);
   server.signal("SIGKILL");
   await server.exited;
   const down = async () => (await server.mta("postqueue", "-p")).stderr.includes("Mail system is down");
   await until(
     "the workers to end, too",
-    async () => await down() && !/^mta: worker/m.test(childrenOf(directory)),
+    async () => await down() && !pids.some(isRunning),
   );
   const folder = join(directory, "queue/mta");
   const before = stateOf(folder);
@@ -129,11 +131,6 @@ test("of a service that was killed the queue is read as it lies, and nothing of 
   expect(idsIn((await again.mta("postqueue", "-j")).stdout).sort()).toEqual([...ids].sort());
   await again.stop();
 });
-
-/** Names of processes whose environment or arguments name the directory. */
-function childrenOf(directory: string): string {
-  return spawnSync("pgrep", ["-fa", directory], { encoding: "utf8" }).stdout;
-}
 
 test("a reader that goes away ends a listing quietly, and what is hostile in a message is shown as text", async () => {
   const { directory } = await filled(6000);

@@ -11,7 +11,7 @@ import { freePort } from "../../kit/server.ts";
 import { tied } from "../../kit/servers/tied_child.ts";
 import { until } from "../../kit/waiting.ts";
 
-const { afterAll, beforeAll, test } = withPeers(import.meta.path, "root", "buildah", "debootstrap");
+const { afterAll, beforeAll, test } = withPeers(import.meta.path, "root", "buildah", "debootstrap", "procps");
 
 const root = resolve(import.meta.dirname!, "../../..");
 

@@ -29,6 +29,7 @@ import {
 import { sendMessage } from "../../kit/talk.ts";
 import { endOf } from "../../kit/servers/ending.ts";
 import { spawnTied } from "../../kit/servers/tied_child.ts";
+import { family } from "../../kit/memory/power.ts";
 import { withPeers } from "../../kit/peers.ts";
 import { until } from "../../kit/waiting.ts";
 
@@ -227,13 +228,16 @@ asRoot(
       stdio: ["ignore", "pipe", "pipe"],
     });
     await until("banner", async () => (await banner(port)) !== undefined);
-    const master = Number(
-      spawnSync("pgrep", ["-f", `^${BINARY} -c ${directory} serve`]).stdout.toString().trim().split("\n")[0],
-    );
-    await until("orphans reaped", () => {
-      const listed = spawnSync("ps", ["--ppid", String(master), "-o", "stat=,comm="]).stdout.toString();
-      return !/^Z/m.test(listed) && !listed.includes("sleep");
-    });
+    const [, master] = family(child.pid!);
+    if (master === undefined) throw new Error("no process of the service");
+    const isOrphan = (pid: number) => {
+      try {
+        return /\(sleep\)|\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+      } catch {
+        return false; // it ended meanwhile
+      }
+    };
+    await until("orphans reaped", () => !family(master).some(isOrphan));
     const exited = new Promise<number | null>((done) => child.on("exit", (code) => done(code)));
     process.kill(master, "SIGTERM");
     expect(await exited).toBe(0);

@@ -12,7 +12,14 @@ import { startTls } from "../../kit/start_tls.ts";
 import { until } from "../../kit/waiting.ts";
 
 setDefaultTimeout(240_000);
-const { afterAll, beforeAll, test } = withPeers(import.meta.path, "dist/mta", "root", "openssl", "pebble");
+const { afterAll, beforeAll, test } = withPeers(
+  import.meta.path,
+  "dist/mta",
+  "root",
+  "openssl",
+  "pebble",
+  "procps",
+);
 
 /** Renewal is due after two thirds of it. */
 const SECONDS = 30;

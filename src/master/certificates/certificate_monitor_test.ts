@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { memoryLog } from "../../../test/kit/memory/memory_log.ts";
 import { selfMadeAuthority } from "../../../test/kit/memory/authority.ts";
-import { selfSigned } from "../../../test/kit/memory/self_signed.ts";
+import { type SelfSigned, selfSigned } from "../../../test/kit/memory/self_signed.ts";
 import { withPeers } from "../../../test/kit/peers.ts";
 import { loadConfiguration } from "../../config/load.ts";
 import { exposition } from "../../observe/exposition.ts";
@@ -9,7 +9,7 @@ import { Metrics } from "../../observe/metrics.ts";
 import { certificateUses } from "../../tls/own/certificate_uses.ts";
 import { CertificateMonitor } from "./certificate_monitor.ts";
 
-const { test } = withPeers(import.meta.path, "openssl");
+const { beforeAll, test } = withPeers(import.meta.path, "openssl");
 
 const DAY = 86_400_000;
 const MASTER =
@@ -66,7 +66,8 @@ function scene() {
 }
 
 const pem = ({ key, certificate }: { key: string; certificate: string }) => `${key}${certificate}`;
-const mail = selfSigned("mail.example.com");
+let mail: SelfSigned;
+beforeAll(() => void (mail = selfSigned("mail.example.com")));
 
 test("each set of files is one, with the services that show it; who has no TLS shows none", () => {
   expect(uses().map(({ files, services }) => [files.chainFiles[0]?.path, services.map(({ name }) => name)]))

@@ -1,12 +1,12 @@
 import { expect } from "bun:test";
-import { selfSigned } from "../../../test/kit/memory/self_signed.ts";
+import { type SelfSigned, selfSigned } from "../../../test/kit/memory/self_signed.ts";
 import { withPeers } from "../../../test/kit/peers.ts";
 import { createTlsContext, type TlsContext } from "../../platform/socket/tls_context.ts";
 import { type Chains, materialOf } from "./chain.ts";
 import { type ChainSettings, ownFilesOf } from "./chain_parameters.ts";
 import { type Attempt, OwnCertificates } from "./own_certificates.ts";
 
-const { test } = withPeers(import.meta.path, "openssl");
+const { beforeAll, test } = withPeers(import.meta.path, "openssl");
 
 const SETTINGS: ChainSettings<"smtpd"> = {
   smtpd_tls_chain_files: "",
@@ -77,7 +77,9 @@ function scene(settings: Partial<ChainSettings<"smtpd">> = {}, make?: (chains: C
   return scene;
 }
 
-const [old, renewed] = [selfSigned("old.example"), selfSigned("new.example")];
+let old: SelfSigned;
+let renewed: SelfSigned;
+beforeAll(() => void ([old, renewed] = [selfSigned("old.example"), selfSigned("new.example")]));
 
 /** With a good pair in place for a while. */
 function served() {

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:
 import { createServer, type Server as TcpServer } from "node:net";
 import { join } from "node:path";
 import { tmpdir } from "node:os";
-import { selfMadeAuthority } from "../../kit/memory/authority.ts";
+import { selfMadeAuthority, type TestAuthority } from "../../kit/memory/authority.ts";
 import { withPeers } from "../../kit/peers.ts";
 import { freePort, mailOwner, runMta, type Server, startServer } from "../../kit/server.ts";
 import { type DnsServer, startDnsServer } from "../../kit/servers/dns_server.ts";
@@ -30,9 +30,10 @@ const ZONE = {
 
 let dns: DnsServer;
 let relay: SmtpPeer;
-const authority = selfMadeAuthority("Doctor's Root");
+let authority: TestAuthority;
 
 beforeAll(async () => {
+  authority = selfMadeAuthority("Doctor's Root");
   dns = await startDnsServer(ZONE, { edns: true, authentic: true });
   relay = await startSmtpPeer({
     tls: authority.issue({ name: "relay.example" }),

@@ -112,7 +112,10 @@ test("content over the threshold streams to a spool file and comes back in chunk
   expect(await textOf(content)).toBe(text);
   store.remove(id);
   await store.flush();
-  expect(readdirSync(join(directory, "mta/shard-0/spool"))).toEqual([]);
+  await until(
+    "the content file is gone",
+    () => readdirSync(join(directory, "mta/shard-0/spool")).length === 0,
+  );
 });
 
 test("an aborted draft leaves nothing, neither in memory nor in the spool", async () => {

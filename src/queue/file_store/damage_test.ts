@@ -43,7 +43,7 @@ test(
       for (let at = 0; at < 12; at++) ids.push(await put(store, textOf("message", at)));
       await store.close();
       const log = join(directory, "mta/shard-0/log");
-      const [name] = readdirSync(log);
+      const name = readdirSync(log).find((each) => each.endsWith(".seg"));
       const sound = readFileSync(join(log, name!));
       cpSync(join(directory, "mta"), join(directory, "sound"), { recursive: true });
       const records = recordsOf(sound, ids);
@@ -131,7 +131,7 @@ async function rotten(rot: (record: Buffer) => void, sendMore: boolean) {
   if (sendMore) await put(store, "another");
   await store.close();
   const log = join(directory, "mta/shard-0/log");
-  const path = join(log, readdirSync(log)[0]!);
+  const path = join(log, readdirSync(log).find((each) => each.endsWith(".seg"))!);
   const bytes = readFileSync(path);
   rot(bytes.subarray(bytes.indexOf(id) - 44));
   writeFileSync(path, bytes);
@@ -157,7 +157,7 @@ test("the same holds when the record rots under a running server", async () => {
   const { directory, id, content, end } = await rotten(() => {}, false);
   const store = await open(directory);
   const log = join(directory, "mta/shard-0/log");
-  const path = join(log, readdirSync(log)[0]!);
+  const path = join(log, readdirSync(log).find((each) => each.endsWith(".seg"))!);
   const bytes = readFileSync(path);
   bytes[bytes.indexOf(id) + 20]! ^= 1;
   writeFileSync(path, bytes);

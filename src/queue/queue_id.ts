@@ -59,7 +59,8 @@ export const MAX_SHARD = 255;
 /** Where ids get time, chance and place from. */
 export interface IdSourceOptions {
   readonly shard: number;
-  readonly long: boolean;
+  /** Whether ids are long ones; asked for each. */
+  readonly long: () => boolean;
   readonly now: () => number;
   readonly random: () => number;
   /** Whether a message with this id is in the queue. */
@@ -68,7 +69,8 @@ export interface IdSourceOptions {
 
 /**
  * Hands out ids. Every id holds a microsecond that this source never used before and the shard's number, so two workers cannot
- * meet. The short form has room for 12 days of seconds: an older message still in the queue is seen by `taken`.
+ * meet. The short form has room for 12 days of seconds: an older message still in the queue is seen by `taken`. Where that does not
+ * know all messages yet, ids have to be long: they hold a number by chance beside the time, also when the clock was set back.
  */
 export function queueIdSource({ shard, long, now, random, taken }: IdSourceOptions): () => QueueId {
   let last = 0;
@@ -78,7 +80,7 @@ export function queueIdSource({ shard, long, now, random, taken }: IdSourceOptio
     const seconds = Math.floor(last / 1_000_000);
     const micros = last % 1_000_000;
     return printQueueId(
-      long
+      long()
         ? { a: seconds, b: micros | LONG, c: place }
         : { a: 0, b: micros, c: (seconds % (1 << SECONDS_BITS)) * 256 + shard },
     );

@@ -183,6 +183,11 @@ export type Ownership = "worker" | "shared";
  */
 export interface QueueStore {
   readonly ownership: Ownership;
+  /**
+   * Resolves when what earlier processes left is there. Until then new mail comes and goes, no other comes due, and whoever asks for
+   * other messages waits. Rejects with QueueFault when it cannot be had: whoever opened the store then closes it.
+   */
+  readonly loaded: Promise<void>;
   /** A fresh id, unique over all workers. Made here: no store has to be asked. */
   newId(): QueueId;
   /**

@@ -39,6 +39,8 @@ const REPORT = 5000;
 const ADOPT = 10_000;
 /** So many looks are left out after one that failed. */
 const ADOPTION_RESTS = 6;
+/** A queue that is loaded within so many milliseconds is whole when the worker begins to serve; a larger one is loaded behind. */
+const LOADING = 10;
 /** How long a worker goes on whose master is gone. */
 const ORPHANED = 10_000;
 
@@ -147,12 +149,24 @@ class Worker {
       signingKeys: new SigningKeys(tlsFiles, (text) => log.note("cleanup", "warning", text)),
       request: this.#questions.ask,
     });
+    await this.#loadedSoon(store);
     this.#listeners = await this.#listen(boot, configuration, assembly);
     this.#send({ is: "ready" });
     assembly.start();
     giveBackAtRest();
     every(REPORT, () => void this.#snapshot());
     if (boot.index === 0) every(ADOPT, () => this.#adoptionRests-- > 0 ? undefined : void this.#adopt());
+  }
+
+  /** Waits a little for what earlier processes left; rejects, now or by the end of this worker, when it cannot be had. */
+  async #loadedSoon({ loaded }: QueueStore): Promise<void> {
+    let isSoon = true;
+    loaded.catch((error) => isSoon || this.#draining ? undefined : this.#unfit(error));
+    await Promise.race([
+      loaded,
+      new Promise((resolve) => systemClock.after(LOADING, () => resolve(undefined))),
+    ]);
+    isSoon = false;
   }
 
   #watchBugs(log: Log): void {

@@ -83,7 +83,7 @@ export async function holdSession(configuration: LightConfiguration): Promise<vo
     }),
     newId: queueIdSource({
       shard: 0,
-      long: settings.enable_long_queue_ids,
+      long: () => settings.enable_long_queue_ids,
       now: () => systemClock.now(),
       random: () => randomInt(0, 2 ** 32),
       taken: () => false,

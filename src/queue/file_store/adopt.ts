@@ -49,7 +49,7 @@ export async function adoptOrphans(world: StoreWorld, adopter: Adopter): Promise
 }
 
 async function adoptNamed(name: string, world: StoreWorld, adopter: Adopter): Promise<number> {
-  const orphan = await Shard.open({ ...world, name, mode: "write" });
+  const orphan = await Shard.open({ ...world, name, mode: "write" }, adopter.stopped);
   if (orphan === undefined) return 0;
   try {
     // What is ours already leaves the other shard: that it is ours must not be hearsay.

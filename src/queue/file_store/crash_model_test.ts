@@ -15,6 +15,7 @@ interface Plan {
 async function live(plan: Plan): Promise<World> {
   const world = new World(plan.seed);
   world.bulk = plan.faults.length === 0;
+  world.early = true;
   const strict = plan.faults.every(({ times }) => times === 1);
   for (const cut of plan.cuts) {
     await world.startThrough(cut.early ?? []);

@@ -52,14 +52,30 @@ const COMPACTION_PAUSE = 30_000;
  * followed by one with its messages, and workers of an earlier configuration keep theirs. Rejects with QueueFault.
  */
 export async function openFileStore(options: FileStoreOptions): Promise<QueueStore> {
+  return await whenLoaded(await begin(options, false));
+}
+
+/** The same, resolving as soon as the store takes mail: what is in it is loaded behind (`loaded`). */
+export function beginFileStore(options: FileStoreOptions): Promise<QueueStore> {
+  return begin(options, true);
+}
+
+async function begin(options: FileStoreOptions, isBeginning: boolean): Promise<QueueStore> {
   const world = storeWorld(options);
-  const started = world.now();
   const [number, shard] = options.shard === undefined
     ? await openFreeShard(world)
     : [options.shard, await openOwnShard({ ...world, name: nameOf(options.shard) })];
-  const milliseconds = world.now() - started;
-  world.report({ is: "replayed", messages: shard.index.count, bytes: shard.log.bytes, milliseconds });
-  return new FileStore(shard, number, world);
+  return new FileStore(shard, number, { ...world, isBeginning });
+}
+
+async function whenLoaded(store: QueueStore): Promise<QueueStore> {
+  try {
+    await store.loaded;
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }
 
 /** The same for one shard; undefined when another process owns it. */
@@ -68,8 +84,10 @@ export async function openShardNow(
   number: number,
 ): Promise<QueueStore | undefined> {
   const world = storeWorld(options);
-  const shard = await Shard.open({ ...world, name: nameOf(number), mode: "write" });
-  return shard === undefined ? undefined : new FileStore(shard, number, world);
+  const shard = await Shard.begin({ ...world, name: nameOf(number), mode: "write" });
+  return shard === undefined
+    ? undefined
+    : await whenLoaded(new FileStore(shard, number, { ...world, isBeginning: false }));
 }
 
 function nameOf(shard: number): string {
@@ -79,7 +97,7 @@ function nameOf(shard: number): string {
 
 async function openFreeShard(world: StoreWorld): Promise<[number: number, shard: Shard]> {
   for (let number = 0; number <= MAX_SHARD; number++) {
-    const shard = await Shard.open({ ...world, name: shardName(number), mode: "write" });
+    const shard = await Shard.begin({ ...world, name: shardName(number), mode: "write" });
     if (shard !== undefined) return [number, shard];
   }
   const why = `other processes own all of its ${MAX_SHARD + 1} shards`;
@@ -92,12 +110,18 @@ interface NewMessage {
   readonly sites: () => readonly SiteKey[];
 }
 
+interface OpenWorld extends StoreWorld {
+  /** A service begins with it, and has better to do than to load it. */
+  readonly isBeginning: boolean;
+}
+
 /** The embedded store: a shard's log, and what goes on around it. */
 class FileStore implements QueueStore {
   readonly ownership = "worker";
+  readonly loaded: Promise<void>;
   readonly custody: ShardCustody;
   readonly #shard: Shard;
-  readonly #world: StoreWorld;
+  readonly #world: OpenWorld;
   /** For pauses and intervals: it goes on when the clock is set back. */
   readonly #now: () => number;
   readonly #disk: Disk;
@@ -139,7 +163,7 @@ class FileStore implements QueueStore {
   #cancelIdle: (() => void) | undefined;
   #cancelNote: (() => void) | undefined;
 
-  constructor(shard: Shard, number: number, world: StoreWorld) {
+  constructor(shard: Shard, number: number, world: OpenWorld) {
     const { disk, limits, now, settings, random } = world;
     this.#shard = shard;
     this.custody = shard.custody;
@@ -168,16 +192,27 @@ class FileStore implements QueueStore {
     this.#acceptance = new Acceptance(world.report);
     this.#newId = queueIdSource({
       shard: number,
-      long: settings.enable_long_queue_ids,
+      long: () => settings.enable_long_queue_ids || !shard.isLoaded,
       now,
       random,
       taken: (id) => shard.index.find(id) >= 0 || shard.custody.has(id),
     });
     this.#compaction = this.#makeCompaction();
     this.#commits = this.#makeCommits();
-    if (shard.outcomes.waiting) this.#recordSoon();
+    this.loaded = this.#load();
+    this.loaded.catch(() => {}); // for whoever waits for it
     this.#tidyLater();
     this.#checkLater();
+  }
+
+  async #load(): Promise<void> {
+    const { report, isBeginning } = this.#world;
+    const started = this.#now();
+    const messages = await this.#shard.load(() => this.#closing, isBeginning);
+    const { log: { bytes }, outcomes } = this.#shard;
+    report({ is: "replayed", messages, bytes, milliseconds: this.#now() - started });
+    if (outcomes.waiting) this.#recordSoon();
+    this.#announce();
   }
 
   #makeCompaction(): Compaction {
@@ -262,7 +297,10 @@ class FileStore implements QueueStore {
       id,
       spoolThreshold: this.#world.limits.spoolThreshold,
       bodyBlocks: this.#bodyBlocks,
-      openSpool: (name) => new SpoolWriter(this.#disk, `${paths.spool}/${name}`),
+      openSpool: (name) => {
+        this.#shard.beginSpool(name);
+        return new SpoolWriter(this.#disk, `${paths.spool}/${name}`);
+      },
       syncSpool: () => this.#spoolSync.request(),
       confirmSpool: (path, identity) => this.#shard.place?.confirm(path, identity),
       dropSpool: (name) => {
@@ -398,7 +436,7 @@ class FileStore implements QueueStore {
   }
 
   #compact(tidy: boolean): void {
-    if (this.#closing || this.#now() < this.#compactionRests) return;
+    if (this.#closing || !this.#shard.isLoaded || this.#now() < this.#compactionRests) return;
     this.#compaction.run(tidy).catch(() => {
       this.#compactionRests = this.#now() + COMPACTION_PAUSE;
     });
@@ -454,7 +492,15 @@ class FileStore implements QueueStore {
   }
 
   open(id: QueueId): Promise<StoredMessage> {
-    return this.#opener.open(id);
+    return this.#isKnown(id) ? this.#opener.open(id) : this.loaded.then(() => this.#opener.open(id));
+  }
+
+  /** Whether all is in memory that there is of a message. */
+  #isKnown(id: QueueId): boolean {
+    const { isLoaded, index } = this.#shard;
+    if (isLoaded) return true;
+    const slot = index.find(id);
+    return slot >= 0 && !index.isHidden(slot);
   }
 
   record(id: QueueId, changes: readonly RecipientChange[]): void {
@@ -521,8 +567,9 @@ class FileStore implements QueueStore {
     return this.#commits.flush();
   }
 
-  move(move: QueueMove, selection: Selection = {}): AsyncIterable<readonly Moved[]> {
-    return this.#moves.move(move, selection);
+  async *move(move: QueueMove, selection: Selection = {}): AsyncIterable<readonly Moved[]> {
+    await this.loaded;
+    yield* this.#moves.move(move, selection);
   }
 
   /** What was deleted does not come again from the file that it was made of. */
@@ -535,12 +582,14 @@ class FileStore implements QueueStore {
     this.#recallers.push(listener);
   }
 
-  retryNow(ids?: readonly QueueId[]): Promise<number> {
-    return this.#operator.retryNow(ids);
+  async retryNow(ids?: readonly QueueId[]): Promise<number> {
+    await this.loaded;
+    return await this.#operator.retryNow(ids);
   }
 
-  retrySite(site: string): Promise<number> {
-    return this.#operator.retrySite(site);
+  async retrySite(site: string): Promise<number> {
+    await this.loaded;
+    return await this.#operator.retrySite(site);
   }
 
   async counts(): Promise<QueueCounts> {
@@ -555,12 +604,14 @@ class FileStore implements QueueStore {
     };
   }
 
-  find(id: QueueId): Promise<QueueListing | undefined> {
-    return findListing(this.#shard, id);
+  async find(id: QueueId): Promise<QueueListing | undefined> {
+    await this.loaded;
+    return await findListing(this.#shard, id);
   }
 
-  list(wanted?: Wanted): AsyncIterable<QueueListing> {
-    return listShard(this.#shard, wanted, (slot) => this.#opener.readWhole(slot).catch(() => {}));
+  async *list(wanted?: Wanted): AsyncIterable<QueueListing> {
+    await this.loaded;
+    yield* listShard(this.#shard, wanted, (slot) => this.#opener.readWhole(slot).catch(() => {}));
   }
 
   /** In a fault the log itself is tried first; then a file beside it, which costs mail in progress nothing. */
@@ -579,7 +630,8 @@ class FileStore implements QueueStore {
 
   adoptOrphans(): Promise<number> {
     if (this.#closing) return Promise.reject(new QueueFault("adopt messages", "the queue is being closed"));
-    return this.#adoption ??= this.#adoptOrphans().finally(() => this.#adoption = undefined);
+    return this.#adoption ??= this.loaded.then(() => this.#adoptOrphans())
+      .finally(() => this.#adoption = undefined);
   }
 
   #adoptOrphans(): Promise<number> {
@@ -603,6 +655,7 @@ class FileStore implements QueueStore {
     this.#cancelNote?.();
     this.#cancelCheck?.();
     await this.#compaction.stop();
+    await this.loaded.catch(() => {}); // it stops in the middle, and the next start finds all as it was
     await this.#adoption?.catch(() => {});
     await this.#settling;
     await this.#checking;

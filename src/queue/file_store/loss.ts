@@ -39,7 +39,8 @@ export function assessLoss(
   const ids = [...candidates].filter((id) => !isThere(id) && !finished.has(id));
   const harmless = new Set(seen.filter((id) => isThere(id) || finished.has(id))).size;
   // Records that finish messages may be among what is lost: then more are here than should be, and more are lost than this.
-  const least = Math.max(0, (mark?.living ?? 0) - leftSince - index.count);
+  // What has come since the start, while this was loaded, is not counted.
+  const least = Math.max(0, (mark?.living ?? 0) - leftSince - index.hidden);
   if (lostRecords === undefined) return { least, most: undefined, ids };
   return { least, most: Math.max(least, ids.length, lostRecords - harmless), ids };
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { FileStoreOptions } from "../log/file_store_options.ts";
 import { errorCode } from "../../platform/system_error.ts";
 import { type Ownership, QueueFault, type QueueStore } from "../store.ts";
-import { openFileStore } from "./file_store.ts";
+import { beginFileStore } from "./file_store.ts";
 import { openReadOnly, type QueueReader } from "./read_only.ts";
 
 /** Whose messages the stores of a service hold: said before any is open, for whoever asks the workers. */
@@ -13,9 +13,12 @@ export function storeFolder(queueDirectory: string): string {
   return join(queueDirectory, "mta");
 }
 
-/** Opens the store of one worker, and with it what a worker that is gone has left. Rejects with QueueFault. */
+/**
+ * Opens the store of one worker, and with it what a worker that is gone has left. It takes mail at once, however much that is (`loaded`).
+ * Rejects with QueueFault.
+ */
 export function openStore(options: Omit<FileStoreOptions, "shard">): Promise<QueueStore> {
-  return openFileStore(options);
+  return beginFileStore(options);
 }
 
 /**

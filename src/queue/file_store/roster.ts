@@ -4,7 +4,7 @@ import { count, list, record, type Shape, text as words } from "../../base/shape
 import { readStored } from "../log/stored.ts";
 
 /** A roster names at most so many messages. */
-const MOST_NAMED = 100_000;
+export const MOST_NAMED = 100_000;
 
 /** What was in the queue when it was closed: after a clean stop it is known to the message what damage has taken. */
 export interface Roster {

@@ -8,13 +8,14 @@ import { CorruptFolder } from "./corrupt_folder.ts";
 import { assessLoss, idsIn } from "./loss.ts";
 import { LogMarks } from "../log/log_marks.ts";
 import type { LogMark } from "../log/log_mark.ts";
-import { readRoster, type Roster, writeRoster } from "./roster.ts";
+import { MOST_NAMED, readRoster, type Roster, writeRoster } from "./roster.ts";
 import { MessageIndex, QUEUE } from "../index/message_index.ts";
 import { Outcomes } from "../log/outcomes.ts";
 import { CheckpointFiles } from "../log/checkpoint_files.ts";
 import { dropMessage } from "../log/enter_entry.ts";
-import type { Damage, Findings } from "../log/findings.ts";
-import { replay } from "../log/replay.ts";
+import type { Damage, Findings, ReplayOptions } from "../log/findings.ts";
+import { findLog, type FoundLog, replay } from "../log/replay.ts";
+import { Loading } from "./loading.ts";
 import { type DecodedRecord, decodeRecord, FLAG } from "../log/record.ts";
 import type { Segment } from "../log/segment.ts";
 import type { AheadReader } from "../log/ahead_reader.ts";
@@ -81,8 +82,14 @@ export class Shard {
   place: ShardPlace | undefined;
   /** Damaged records set aside. */
   corrupt = 0;
+  /** The segments that are to be loaded. */
+  #found: FoundLog | undefined;
   /** Whether all that replay found is durable. */
   #sure = false;
+  /** Whether all that earlier processes left is in the index. */
+  isLoaded = false;
+  /** Content files that were begun before that. */
+  readonly #begun = new Set<string>();
   readonly #leaving = new Set<QueueId>();
   /** Spool files that are being unlinked. */
   readonly #dropping = new Set<Promise<void>>();
@@ -120,21 +127,36 @@ export class Shard {
       block: limits.block,
       marks: this.#marks,
       place: () => this.place,
-      living: () => this.index.count,
+      living: () => this.#sure ? this.index.count : undefined,
     });
     this.outcomes = new Outcomes(this.index, this.log);
   }
 
-  /** Opens and replays a shard; undefined when another process owns it. */
-  static async open(options: ShardOptions): Promise<Shard | undefined> {
+  /**
+   * Opens a shard; undefined when another process owns it. New mail can be written to it at once, however much is in it: that is to be
+   * loaded, and until then it neither comes due nor may anything be destroyed.
+   */
+  static async begin(options: ShardOptions): Promise<Shard | undefined> {
     const shard = new Shard(options);
     try {
       if (options.mode === "write" && !shard.#acquire()) return undefined;
-      await shard.#replay();
+      await shard.#find();
       return shard;
     } catch (error) {
       shard.close();
       throw queueFault(`open the queue in ${shard.paths.own}`, error);
+    }
+  }
+
+  /** Opens and loads a shard; undefined when another process owns it. */
+  static async open(options: ShardOptions, stopped: () => boolean = () => false): Promise<Shard | undefined> {
+    const shard = await Shard.begin(options);
+    try {
+      await shard?.load(stopped);
+      return shard;
+    } catch (error) {
+      shard?.close();
+      throw error;
     }
   }
 
@@ -146,37 +168,65 @@ export class Shard {
     return this.#lock !== undefined;
   }
 
-  async #replay(): Promise<void> {
-    const { mode, limits } = this.#options;
+  async #find(): Promise<void> {
+    if (this.#options.mode === "write") this.custody.find();
     this.corrupt = this.corruptFolder.count;
-    const findings = await replay({
-      disk: this.disk,
-      directory: this.paths.log,
-      index: this.index,
-      log: this.log,
-      marks: this.#marks,
-      checkpoints: this.checkpoints,
-      block: limits.block,
-      outcomes: this.outcomes,
-      mode,
-    });
-    if (mode === "write") await this.#reportFindings(findings);
-    if (mode === "write") findings.toCut.forEach(trim);
-    if (mode === "write") this.#bringForward();
-    if (mode === "write") await this.confirm().catch(() => {}); // a disk in trouble can still be read
-    await this.#matchSpool();
+    this.#found = await findLog(this.#replayOptions);
+  }
+
+  get #replayOptions(): ReplayOptions {
+    const { mode, limits: { block } } = this.#options;
+    const { disk, paths: { log: directory }, index, log, outcomes, checkpoints } = this;
+    return { disk, directory, index, log, marks: this.#marks, checkpoints, block, outcomes, mode };
+  }
+
+  /**
+   * Loads what earlier processes left, oldest first, in short steps: new mail goes on meanwhile, and at the beginning of a service that
+   * comes first. Only when all is known does it come due. Answers how many messages there are. Rejects with QueueFault, also as soon as
+   * it is `stopped`.
+   */
+  async load(stopped: () => boolean, isBeginning = false): Promise<number> {
+    const loading = new Loading(stopped);
+    try {
+      if (isBeginning) await loading.afterBeginning(bytesOf(this.#found!));
+      return await this.#load(loading);
+    } catch (error) {
+      throw queueFault(`open the queue in ${this.paths.own}`, error);
+    }
+  }
+
+  async #load(loading: Loading): Promise<number> {
+    const { mode } = this.#options;
+    const found = this.#found!;
+    this.#found = undefined;
+    this.index.reserve(mostMessages(found));
+    const findings = await replay(found, { ...this.#replayOptions, pause: () => loading.pause() });
+    if (mode === "write") await this.#settleFindings(findings);
+    await this.#matchSpool(loading);
     if (mode === "write") await this.custody.match((id) => this.index.find(id) >= 0, this.#sure);
+    this.log.loaded();
+    const messages = this.index.hidden;
+    await loading.each(this.index, (slot) => this.#reveal(slot));
+    this.isLoaded = true;
+    this.#begun.clear();
+    return messages;
+  }
+
+  async #settleFindings(findings: Findings): Promise<void> {
+    await this.#reportFindings(findings);
+    findings.toCut.forEach(trim);
+    await this.confirm().catch(() => {}); // a disk in trouble can still be read
   }
 
   /** What waits for a time that only a clock can have named that has been set back since is due now. */
-  #bringForward(): void {
+  #reveal(slot: number): undefined {
     const { now, limits: { longestWait } } = this.#options;
-    const at = now();
     const { due, queue } = this.index;
-    for (const slot of this.index.slots()) {
-      const latest = queue[slot] === QUEUE.incoming ? at : at + longestWait;
-      if (due[slot]! > latest) this.index.move(slot, queue[slot]!, at);
-    }
+    const at = now();
+    const latest = queue[slot] === QUEUE.incoming ? at : at + longestWait;
+    if (due[slot]! > latest) due[slot] = at;
+    this.index.reveal(slot);
+    return undefined;
   }
 
   /** Makes sure that all that replay found is durable, and marks the log as good so far. Rejects when the disk fails. */
@@ -208,7 +258,8 @@ export class Shard {
   #doubt(roster: Roster | undefined): void {
     const whole = roster !== undefined && roster.ids.length === roster.total;
     const there = new Set(roster?.ids);
-    for (const slot of this.index.slots()) {
+    for (let slot = 0; slot < this.index.used; slot++) {
+      if (!this.index.isHidden(slot)) continue;
       const id = this.index.idOf(slot);
       if (!there.has(id)) this.#doubtful.set(id, whole ? 0 : 1);
     }
@@ -256,19 +307,21 @@ export class Shard {
   }
 
   /** Spool files without a message go, unless they may belong to a damaged one; messages without their spool file are set aside. */
-  async #matchSpool(): Promise<void> {
+  async #matchSpool(loading: Loading): Promise<void> {
     const { spool } = this.paths;
+    if (this.#options.mode === "read") return;
     const files = new Set(this.disk.list(spool));
-    for (const slot of this.index.slots()) {
-      if ((this.index.flags[slot]! & FLAG.spooled) === 0) continue;
+    for (const name of this.#begun) files.delete(name);
+    await loading.each(this.index, (slot) => {
+      if ((this.index.flags[slot]! & FLAG.spooled) === 0) return undefined;
       const id = this.index.idOf(slot);
-      if (files.delete(id) && this.#spoolSize(id) >= this.index.spoolSize(slot)) continue;
-      if (this.#options.mode === "read") continue;
+      if (files.delete(id) && this.#spoolSize(id) >= this.index.spoolSize(slot)) return undefined;
       // Where that fails the message stays, and cannot be opened.
-      await this.quarantine(slot, `${spool}/${id} is missing or cut`).catch(() => {});
-    }
-    if (this.#options.mode === "read" || !this.#sure) return;
+      return this.quarantine(slot, `${spool}/${id} is missing or cut`).catch(() => {});
+    });
+    if (!this.#sure) return;
     for (const name of files) {
+      await loading.pause();
       if (this.#damagedLog) await this.#setContentAside(name);
       else await this.dropSpool(name);
     }
@@ -296,6 +349,11 @@ export class Shard {
     } finally {
       file.close();
     }
+  }
+
+  /** Notes that a content file of that name is new: as long as not all is loaded, those that nobody claims are taken for leftovers. */
+  beginSpool(id: string): void {
+    if (!this.isLoaded) this.#begun.add(id);
   }
 
   /** Unlinks a spool file; one that stays is found by the next replay. Never rejects. */
@@ -384,12 +442,18 @@ export class Shard {
     return this.#leaving.has(id);
   }
 
-  /** Says durably what is in the queue and that nothing will change any more. Rejects when the disk fails. */
+  /** Says durably what is in the queue, where that is known, and that nothing will change any more. Rejects when the disk fails. */
   async finish(): Promise<void> {
-    const ids = Array.from(this.index.slots(), (slot) => this.index.idOf(slot));
-    await writeRoster(this.disk, this.paths.own, { mark: this.#marks.next, total: ids.length, ids });
-    await this.log.finish();
+    if (this.isLoaded) await this.#leaveClean();
+    await this.checkpoints.settled();
     await Promise.all(this.#dropping);
+  }
+
+  async #leaveClean(): Promise<void> {
+    const { index } = this;
+    const ids = Array.from(index.slots().subarray(0, MOST_NAMED), (slot) => index.idOf(slot));
+    await writeRoster(this.disk, this.paths.own, { mark: this.#marks.next, total: index.count, ids });
+    await this.log.finish();
   }
 
   close(): void {
@@ -399,18 +463,27 @@ export class Shard {
   }
 }
 
+function bytesOf({ segments }: FoundLog): number {
+  return segments.reduce((sum, { file }) => sum + file.size(), 0);
+}
+
+/** Room in the index that what was found may need: not more than so many messages are in it. */
+function mostMessages({ segments, known: { expected } }: FoundLog): number {
+  return segments.reduce((sum, { number }) => sum + (expected.get(number)?.messages ?? 0), 0);
+}
+
 /** An owner that is about to let go, or an adoption, is waited for so many milliseconds. */
 const LOCK_WAIT = 10_000;
 const LOCK_POLL = 50;
 
-/** Opens a shard for writing; one that another process is about to release is waited for. */
+/** Opens a shard for writing, yet to be loaded; one that another process is about to release is waited for. */
 export async function openOwnShard(
   options: Omit<ShardOptions, "mode"> & {
     readonly after: (milliseconds: number, call: () => void) => () => void;
   },
 ): Promise<Shard> {
   for (let waited = 0; waited <= LOCK_WAIT; waited += LOCK_POLL) {
-    const shard = await Shard.open({ ...options, mode: "write" });
+    const shard = await Shard.begin({ ...options, mode: "write" });
     if (shard !== undefined) return shard;
     await new Promise<void>((resolve) => void options.after(LOCK_POLL, resolve));
   }

@@ -14,6 +14,8 @@ export class ShardCustody implements Custody {
   /** Where files come from. */
   #source: string | undefined;
   readonly #held = new Set<QueueId>();
+  /** Files of an earlier process that were not matched with their messages yet. */
+  #earlier: readonly QueueId[] = [];
   #left: QueueId[] = [];
   readonly #listeners: (() => void)[] = [];
 
@@ -82,18 +84,29 @@ export class ShardCustody implements Custody {
     return this.#disk.list(this.#folder) as QueueId[]; // nothing else is put there
   }
 
+  /** Notes what an earlier process has left, before anything is taken: no new message gets the name of such a file. */
+  find(): void {
+    this.#earlier = this.#names();
+    for (const id of this.#earlier) this.#held.add(id);
+  }
+
   /**
-   * After replay: files whose messages are in the queue go, durably, before one of these is delivered; the others are left. Where it is
-   * not `sure` that those messages are durable, their files go with them, as late as can be.
+   * After replay: of the files that were found, those whose messages are in the queue go, durably, before one of these is delivered;
+   * the others are left. Where it is not `sure` that those messages are durable, their files go with them, as late as can be.
    */
   async match(isQueued: (id: QueueId) => boolean, sure: boolean): Promise<void> {
-    for (const id of this.#names()) {
-      this.#held.add(id);
+    for (const id of this.#earlier) {
       if (!isQueued(id)) this.#left.push(id);
       else if (sure) this.drop(id);
     }
+    this.#earlier = [];
     // What a killed process took and removed may be known to the system's memory only, as yet.
     await this.#sync.request().catch(() => {});
+    this.#announce();
+  }
+
+  #announce(): void {
+    if (this.#left.length > 0) { for (const listener of this.#listeners) listener(); }
   }
 
   /**
@@ -118,7 +131,7 @@ export class ShardCustody implements Custody {
         fault ??= { error };
       }
     }
-    if (this.#left.length > 0) { for (const listener of this.#listeners) listener(); }
+    this.#announce();
     if (fault !== undefined) throw fault.error;
   }
 

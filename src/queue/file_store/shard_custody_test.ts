@@ -6,7 +6,7 @@ import { FakeDisk } from "../../../test/kit/memory/fake_disk.ts";
 import type { QueueId } from "../envelope.ts";
 import type { QueueStore } from "../store.ts";
 import { ShardCustody } from "./shard_custody.ts";
-import { openFileStore } from "./file_store.ts";
+import { beginFileStore, openFileStore } from "./file_store.ts";
 
 const DROPS = 6;
 
@@ -39,10 +39,12 @@ class World {
     await this.disk.syncDirectory("/q/drop");
   }
 
-  async open(shard: number): Promise<QueueStore> {
+  /** `early`: it is loaded while files become messages. */
+  async open(shard: number, early: boolean): Promise<QueueStore> {
     const { disk } = this;
     this.#crashed = new Promise((resolve) => disk.onCrash = resolve);
-    return await openFileStore({
+    disk.readTurns = early ? Math.floor(this.random() * 12) : 0;
+    return await (early ? beginFileStore : openFileStore)({
       directory: "/q",
       shard,
       disk,
@@ -61,15 +63,20 @@ class World {
   async work(shard: number): Promise<void> {
     const { disk } = this;
     const work = async () => {
-      const store = await this.open(shard);
-      await store.adoptOrphans();
+      const early = this.random() < 0.5;
+      const store = await this.open(shard, early);
+      if (!early) await store.adoptOrphans();
       const names = disk.list("/q/drop");
       const taken: QueueId[] = [...store.custody.left()];
       for (const name of names) {
         const id = store.newId();
         if (store.custody.take(`/q/drop/${name}`, id)) taken.push(id);
       }
-      await Promise.all([this.#deliver(store), ...taken.map((id) => this.#submit(store, id))]);
+      // What another shard has half taken over is not delivered before that is known.
+      const delivered = early ? undefined : this.#deliver(store);
+      await Promise.all([delivered, ...taken.map((id) => this.#submit(store, id))]);
+      await store.adoptOrphans();
+      await Promise.all(store.custody.left().map((id) => this.#submit(store, id)));
       await this.#deliver(store);
       await store.close();
     };

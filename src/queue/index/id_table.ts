@@ -28,9 +28,16 @@ export class IdTable {
   }
 
   insert(slot: number, columns: IdColumns): void {
-    if ((this.#used + 1) * 2 > this.#cells.length) this.#grow(columns);
+    if ((this.#used + 1) * 2 > this.#cells.length) this.#resize(this.#cells.length * 2, columns);
     this.#put(slot, columns);
     this.#used++;
+  }
+
+  /** Makes room for so many ids at once. */
+  reserve(count: number, columns: IdColumns): void {
+    let length = this.#cells.length;
+    while (length < count * 2) length *= 2;
+    if (length > this.#cells.length) this.#resize(length, columns);
   }
 
   remove(slot: number, columns: IdColumns): void {
@@ -63,9 +70,9 @@ export class IdTable {
     this.#cells[at] = slot + 1;
   }
 
-  #grow(columns: IdColumns): void {
+  #resize(length: number, columns: IdColumns): void {
     const old = this.#cells;
-    this.#cells = new Int32Array(old.length * 2);
+    this.#cells = new Int32Array(length);
     for (const cell of old) if (cell !== 0) this.#put(cell - 1, columns);
   }
 }

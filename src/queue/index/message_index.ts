@@ -29,6 +29,8 @@ export interface NewEntry extends Location {
 }
 
 const NOWHERE = -1;
+/** In no heap before it is revealed, whatever queue it is in. */
+const HIDDEN = -2;
 /** More slots than there ever are; times the largest offset it is still a whole number. */
 const SLOTS = 2 ** 26;
 
@@ -62,6 +64,7 @@ export class MessageIndex {
   #free: number[] = [];
   #capacity = 0;
   #used = 0;
+  #hidden = 0;
   /** Sum of the sizes of all contents. */
   bytes = 0;
   /** Messages by the sites of their recipients; undefined where nobody asks for those (fast_flush_domains). */
@@ -81,6 +84,16 @@ export class MessageIndex {
   /** Number of messages. */
   get count(): number {
     return this.#used - this.#free.length;
+  }
+
+  /** Messages that were loaded and do not come due yet. */
+  get hidden(): number {
+    return this.#hidden;
+  }
+
+  /** All slots are below this number. */
+  get used(): number {
+    return this.#used;
   }
 
   countIn(queue: number): number {
@@ -110,8 +123,40 @@ export class MessageIndex {
     return QUEUE_NAMES[this.queue[slot]!]!;
   }
 
+  /** Makes room for so many messages at once: what grows bit by bit is copied as often. */
+  reserve(count: number): void {
+    if (count > this.#capacity) this.#grow(count);
+    this.#ids.reserve(count, this);
+  }
+
   /** Enters a message as incoming; its id must be new. */
   add(entry: NewEntry): number {
+    const slot = this.#enter(entry);
+    this.move(slot, QUEUE.incoming);
+    return slot;
+  }
+
+  /** The same with one of an earlier process: it does not come due before it is revealed, as more of it may be found. */
+  load(entry: NewEntry): number {
+    const slot = this.#enter(entry);
+    this.#heapPlace[slot] = HIDDEN;
+    this.#hidden++;
+    this.move(slot, QUEUE.incoming);
+    return slot;
+  }
+
+  isHidden(slot: number): boolean {
+    return this.#heapPlace[slot] === HIDDEN;
+  }
+
+  /** Lets a message that was loaded come due in its time. */
+  reveal(slot: number): void {
+    this.#heapPlace[slot] = NOWHERE;
+    this.#hidden--;
+    this.#heapOf(this.queue[slot]!)?.push(slot);
+  }
+
+  #enter(entry: NewEntry): number {
     const slot = this.#free.pop() ?? this.#fresh();
     const { a, b, c } = entry.id;
     this.a[slot] = a;
@@ -132,12 +177,12 @@ export class MessageIndex {
     this.#ids.insert(slot, this);
     this.sites?.add(slot, entry.sites());
     this.bytes += entry.size;
-    this.move(slot, QUEUE.incoming);
     return slot;
   }
 
   remove(slot: number): void {
     this.move(slot, QUEUE.free);
+    if (this.isHidden(slot)) this.reveal(slot);
     this.#ids.remove(slot, this);
     this.sites?.remove(slot);
     this.bytes -= this.size[slot]!;
@@ -147,18 +192,18 @@ export class MessageIndex {
   /** Puts a message into a queue, with a new due time where one is given. */
   move(slot: number, queue: number, due: number = this.due[slot]!): void {
     const from = this.queue[slot]!;
-    if (this.#heapPlace[slot] !== NOWHERE) this.#heapOf(from)?.remove(slot);
+    if (this.#heapPlace[slot]! >= 0) this.#heapOf(from)?.remove(slot);
     this.due[slot] = due;
     this.queue[slot] = queue;
     this.#count[from]!--;
     this.#count[queue]!++;
-    this.#heapOf(queue)?.push(slot);
+    if (!this.isHidden(slot)) this.#heapOf(queue)?.push(slot);
   }
 
   /** Enters the new place of a message record that was copied within the log. */
   relocate(slot: number, to: Location): void {
     const queue = this.queue[slot]!;
-    const heap = this.#heapPlace[slot] === NOWHERE ? undefined : this.#heapOf(queue);
+    const heap = this.#heapPlace[slot]! < 0 ? undefined : this.#heapOf(queue);
     heap?.remove(slot);
     this.segment[slot] = to.segment;
     this.offset[slot] = to.offset;

@@ -35,7 +35,7 @@ function enterMessage(entry: LogEntry, found: Found): number {
   // recorded since the original stands before it, in segments that would go too early.
   if (id === undefined || index.findParts(id) >= 0) return 0;
   const at = { segment: segment.number, offset, length };
-  const slot = index.add({
+  const slot = index.load({
     ...at,
     id,
     arrival: entry.time,

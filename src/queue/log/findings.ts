@@ -1,7 +1,7 @@
 import type { Disk } from "../../platform/file/disk.ts";
 import type { MessageIndex } from "../index/message_index.ts";
 import type { CheckpointFiles } from "./checkpoint_files.ts";
-import type { LogMark } from "./log_mark.ts";
+import type { Expected, LogMark } from "./log_mark.ts";
 import type { LogMarks } from "./log_marks.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { Segment } from "./segment.ts";
@@ -23,13 +23,6 @@ export interface ReplayOptions {
   readonly mode: "read" | "write";
   /** Asked between pieces of bounded size; a promise is waited for. */
   readonly pause?: () => Promise<void> | undefined;
-}
-
-/** What the log says of a segment: how much of it is durable, and how many message records are in that. */
-export interface Expected {
-  readonly end: number;
-  /** Undefined when that cannot be known. */
-  readonly messages: number | undefined;
 }
 
 export interface Known {

@@ -9,6 +9,13 @@ export interface MarkedSegment {
   readonly messages: number;
 }
 
+/** What the log says of a segment: how much of it is durable, and how many message records are in that. */
+export interface Expected {
+  readonly end: number;
+  /** Undefined when that cannot be known. */
+  readonly messages: number | undefined;
+}
+
 /** How far a shard's log is good. Written after the sync that made it so: whatever mark is found, all that it says is true. */
 export interface LogMark {
   /** Grows with every mark of the shard. */
@@ -18,14 +25,16 @@ export interface LogMark {
   /** The newest segment, and the one before it: what its header says of that may be damaged too. */
   readonly newest: MarkedSegment;
   readonly before: MarkedSegment;
-  /** Messages in the queue at that moment. */
-  readonly living: number;
+  /** Messages in the queue at that moment; undefined as long as what an earlier process left was not loaded. */
+  readonly living: number | undefined;
   /** Left by a clean stop: nothing was changed afterwards, and the roster of that number says what was in the queue. */
   readonly clean: boolean;
 }
 
 const MAGIC = 0x6d746d6b; // "mtmk"
 const LENGTH = 64;
+/** In place of a number of messages that is not known. */
+const UNKNOWN = -1;
 const CRC_AT = LENGTH - 4;
 
 function putSegment(into: Buffer, { number, messages, end }: MarkedSegment, at: number): void {
@@ -50,7 +59,7 @@ function encodeMark(mark: LogMark): Buffer {
   out.writeUInt32LE(mark.first, 16);
   putSegment(out, mark.newest, 20);
   putSegment(out, mark.before, 36);
-  out.writeDoubleLE(mark.living, 52);
+  out.writeDoubleLE(mark.living ?? UNKNOWN, 52);
   out.writeUInt32LE(crc32(out.subarray(0, CRC_AT)), CRC_AT);
   return out;
 }
@@ -59,13 +68,14 @@ function decodeMark(bytes: Buffer): LogMark | undefined {
   if (bytes.length < LENGTH) return undefined;
   if (bytes.readUInt32LE(0) !== MAGIC) return undefined;
   if (bytes.readUInt32LE(CRC_AT) !== crc32(bytes.subarray(0, CRC_AT))) return undefined;
+  const living = bytes.readDoubleLE(52);
   return {
     clean: bytes.readUInt32LE(4) === 1,
     sequence: bytes.readDoubleLE(8),
     first: bytes.readUInt32LE(16),
     newest: segmentAt(bytes, 20),
     before: segmentAt(bytes, 36),
-    living: bytes.readDoubleLE(52),
+    living: living === UNKNOWN ? undefined : living,
   };
 }
 

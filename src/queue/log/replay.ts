@@ -1,15 +1,27 @@
-import { addCount, type Expected, type Findings, type Known, type ReplayOptions } from "./findings.ts";
-import { decodeMarks, hasRottenMark, type LogMark } from "./log_mark.ts";
-import { decodeRecord, RECORD } from "./record.ts";
-import { replaySegment } from "./replay_segment.ts";
+import { addCount, type Findings, type Known, type ReplayOptions } from "./findings.ts";
+import { decodeMarks, type Expected, hasRottenMark, type LogMark } from "./log_mark.ts";
+import { decodeRecord, RECORD, RECORD_VERSION } from "./record.ts";
+import { newerVersion, replaySegment } from "./replay_segment.ts";
 import { Segment } from "./segment.ts";
 import { type SegmentMeta, segmentMeta } from "./segment_meta.ts";
 import { readStored } from "./stored.ts";
 
-/** Rebuilds index and log from the segments of a directory, older first. Only an unknown version makes it refuse. */
-export async function replay(options: ReplayOptions): Promise<Findings> {
+/** The segments that are there, older first, and what headers and marks say of them. */
+export interface FoundLog {
+  readonly segments: readonly Segment[];
+  readonly known: Known;
+}
+
+/** Opens the segments of a directory: from then on the log can be written to. Only an unknown version makes it refuse. */
+export async function findLog(options: ReplayOptions): Promise<FoundLog> {
   const segments = openSegments(options);
   const known = await readHeaders(segments, options);
+  options.log.found(segments, known.expected);
+  return { segments, known };
+}
+
+/** Rebuilds the index from the segments. New mail may come meanwhile: it is in other segments, and none of it has to do with what is here. */
+export async function replay({ segments, known }: FoundLog, options: ReplayOptions): Promise<Findings> {
   const findings: Findings = {
     damages: [],
     torn: [],
@@ -21,7 +33,7 @@ export async function replay(options: ReplayOptions): Promise<Findings> {
     mark: known.mark,
   };
   for (const segment of segments) {
-    options.log.adopt(segment);
+    await options.pause?.();
     await replaySegment(segment, known, { options, findings });
   }
   findMissing(segments, known, findings);
@@ -99,6 +111,9 @@ async function readHeader(segment: Segment, block: number): Promise<Header> {
   const bytes = Buffer.alloc(Math.min(size, 64 * 1024));
   await segment.file.read(bytes, 0).catch(() => 0);
   const record = decodeRecord(bytes, 0, segment.nonce);
+  if (record !== undefined && record.head.version > RECORD_VERSION) {
+    throw newerVersion(segment, `record version ${record.head.version} at byte 0`);
+  }
   const meta = record?.head.type === RECORD.segment ? readStored(record.meta, segmentMeta) : undefined;
   // A header that is damaged: its marks are where they nearly always are.
   const [at, length] = meta === undefined ? [block, block] : meta.marks ?? [0, 0];

@@ -100,9 +100,9 @@ const TYPES: ReadonlySet<number> = new Set(Object.values(RECORD));
 function replayRecord(bytes: Buffer, at: number, found: Found): number {
   const { segment, offset, draft } = found;
   const { version, batch, entry } = readEntry(bytes, at, { nonce: segment.nonce, offset });
-  if (version > RECORD_VERSION) throw newer(found, `record version ${version}`);
+  if (version > RECORD_VERSION) throw newerVersion(segment, `record version ${version} at byte ${offset}`);
   if (batch !== segment.lastBatch.number) segment.lastBatch = { number: batch, offset };
-  if (!TYPES.has(entry.type)) throw newer(found, `record type ${entry.type}`);
+  if (!TYPES.has(entry.type)) throw newerVersion(segment, `record type ${entry.type} at byte ${offset}`);
   if (entry.type === RECORD.message) segment.messages++;
   draft?.record({ version, batch, offset });
   draft?.add(copied(entry, draft.sites));
@@ -115,10 +115,11 @@ function copied(entry: LogEntry, bySite: boolean): NewLogEntry {
   return { ...entry, meta: usesMeta(entry) ? entry.meta() : "", sites };
 }
 
-function newer({ segment, offset }: Found, what: string): QueueFault {
+/** What stops the start of an older program. */
+export function newerVersion({ path }: Segment, what: string): QueueFault {
   return new QueueFault(
-    `read ${segment.path}`,
-    `${what} at byte ${offset} is unknown: it was written by a newer version of this program; start that one`,
+    `read ${path}`,
+    `${what} is unknown: it was written by a newer version of this program; start that one`,
   );
 }
 

@@ -1,6 +1,6 @@
 import type { Disk } from "../../platform/file/disk.ts";
 import type { CheckpointFiles } from "./checkpoint_files.ts";
-import type { LogMark, MarkedSegment } from "./log_mark.ts";
+import type { Expected, LogMark, MarkedSegment } from "./log_mark.ts";
 import type { LogMarks, MarkFacts } from "./log_marks.ts";
 import type { ShardPlace } from "./shard_place.ts";
 import type { Location } from "../index/message_index.ts";
@@ -21,8 +21,8 @@ export interface SegmentLogOptions {
   readonly checkpoints: CheckpointFiles;
   /** Where the shard is; undefined for a reader. */
   readonly place: () => ShardPlace | undefined;
-  /** Messages in the queue. */
-  readonly living: () => number;
+  /** Messages in the queue; undefined as long as that is not known. */
+  readonly living: () => number | undefined;
 }
 
 /** A header names at most so many of the segments before it. */
@@ -36,6 +36,13 @@ export class SegmentLog {
   readonly #options: SegmentLogOptions;
   readonly #segments: Segment[] = [];
   readonly #byNumber = new Map<number, Segment>();
+  /** Those that were there when the log was opened. */
+  #found: readonly Segment[] = [];
+  /** What earlier marks and headers say of them, until it is sure that what is counted in them is durable. */
+  readonly #said = new Map<number, MarkedSegment>();
+  /** Up to where they are durable for sure. */
+  readonly #vouched = new Map<number, number>();
+  #loaded = false;
   #active: Segment | undefined;
   #nextNumber = 1;
   #headerVoids: readonly (readonly [number: number, from: number])[] = [];
@@ -90,11 +97,18 @@ export class SegmentLog {
     const segments = this.#entering === undefined ? this.#segments : [...this.#segments, this.#entering];
     return {
       first: this.#finishedBelow,
-      newest: markedSegment(segments.at(-1)),
-      before: markedSegment(segments.at(-2)),
+      newest: this.#marked(segments.at(-1)),
+      before: this.#marked(segments.at(-2)),
       living: this.#options.living(),
       clean,
     };
+  }
+
+  /** How far a segment is good: as was counted in it, or was said of it before, and nothing where that is not known. */
+  #marked(segment: Segment | undefined): MarkedSegment {
+    if (segment === undefined) return { number: 0, end: 0, messages: 0 };
+    const { number, end, messages } = segment;
+    return this.#said.get(number) ?? { number, end, messages };
   }
 
   /** Says how far the log is good now. Costs no sync: the next one covers it. */
@@ -122,7 +136,6 @@ export class SegmentLog {
   /** The last mark of a clean stop, when nothing is written any more. Rejects when the disk fails. */
   async finish(): Promise<void> {
     await this.#options.marks.finish(this.#facts(true), this.#active);
-    await this.#options.checkpoints.settled();
   }
 
   /** Takes over what an earlier mark says: segments below its first one are finished. */
@@ -132,8 +145,27 @@ export class SegmentLog {
     this.skip(Math.max(mark.newest.number, mark.first - 1));
   }
 
-  /** Enters a segment found by replay, older ones first. */
-  adopt(segment: Segment): void {
+  /** Enters the segments that are there, older ones first, and what is known of them before they are loaded. */
+  found(segments: readonly Segment[], known: ReadonlyMap<number, Expected>): void {
+    this.#found = segments;
+    for (const segment of segments) {
+      this.#adopt(segment);
+      const { number } = segment;
+      const { end = 0, messages } = known.get(number) ?? {};
+      this.#vouched.set(number, end);
+      this.#said.set(
+        number,
+        messages === undefined ? { number, end: 0, messages: 0 } : { number, end, messages },
+      );
+    }
+  }
+
+  /** All of them are loaded: it is known what lives in them, and where nothing does they may go. */
+  loaded(): void {
+    this.#loaded = true;
+  }
+
+  #adopt(segment: Segment): void {
     this.#segments.push(segment);
     this.#byNumber.set(segment.number, segment);
     this.#nextNumber = Math.max(this.#nextNumber, segment.number + 1);
@@ -154,16 +186,23 @@ export class SegmentLog {
   }
 
   /**
-   * Makes durable what replay found, as far as a process that was killed may have left it in the system's memory only: the
-   * last group commit, headers behind it, and which segments there are. Before that nothing may be destroyed because of it.
+   * Makes durable what replay found, as far as processes that were killed may have left it in the system's memory only: group commits
+   * that no mark or header vouches for, headers behind the last one, and which segments there are. Before that nothing may be destroyed
+   * because of it.
    */
   async confirm(): Promise<void> {
-    for (const segment of this.#segments.toReversed()) {
-      await segment.writeLastBatchAgain();
+    let isOlder = false;
+    for (const segment of this.#found.toReversed()) {
+      const { number, end, lastBatch } = segment;
+      const isSure = isOlder && end <= this.#vouched.get(number)!;
+      if (this.#byNumber.has(number) && !isSure) await segment.writeLastBatchAgain();
       // No group commit goes into a segment whose header, with all that it says of those before, is not durable.
-      if (segment.lastBatch.number > 0) break;
+      isOlder ||= lastBatch.number > 0;
     }
     await this.#options.disk.syncDirectory(this.#options.directory);
+    this.#said.clear();
+    this.#vouched.clear();
+    this.#found = [];
   }
 
   /** Throws when a segment is not where the next start will look for it. */
@@ -245,7 +284,7 @@ export class SegmentLog {
     }
     // Not before: what is not active yet and holds nothing looks finished.
     segment.draft = this.#options.checkpoints.begin();
-    this.adopt(segment);
+    this.#adopt(segment);
     this.#active = segment;
     this.#headerVoids = this.#voids;
     this.#voids = [];
@@ -255,7 +294,8 @@ export class SegmentLog {
 
   async #writeHeader(segment: Segment): Promise<void> {
     const { block } = this.#options;
-    const before = this.#segments.filter(({ start, end }) => end > start).slice(-MOST_BEFORE)
+    const before = this.#segments.filter((each) => this.#marked(each).end > each.start).slice(-MOST_BEFORE)
+      .map((each) => this.#marked(each))
       .map(({ number, end, messages }) => [number, end, messages] as const);
     const header = (offset: number) => {
       const meta: SegmentMeta = { before, voids: this.#voids, marks: [offset, block] };
@@ -274,8 +314,9 @@ export class SegmentLog {
     segment.end = segment.start;
   }
 
-  /** Unlinks the oldest segments in which nothing lives, one after the other. */
+  /** Unlinks the oldest segments in which nothing lives, one after the other; none before it is known what does. */
   reclaim(): Promise<void> {
+    if (!this.#loaded) return Promise.resolve();
     return this.#reclaiming ??= this.#reclaim().finally(() => this.#reclaiming = undefined);
   }
 
@@ -340,11 +381,6 @@ export class SegmentLog {
     this.#seal();
     for (const segment of this.#segments) segment.retire();
   }
-}
-
-function markedSegment(segment: Segment | undefined): MarkedSegment {
-  if (segment === undefined) return { number: 0, end: 0, messages: 0 };
-  return { number: segment.number, end: segment.end, messages: segment.messages };
 }
 
 /** Gives back what is behind the last record of a segment. */

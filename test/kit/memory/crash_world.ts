@@ -2,7 +2,7 @@
 import { internalAddress } from "../../../src/address/address.ts";
 import { expect } from "bun:test";
 import type { Envelope, QueueId } from "../../../src/queue/envelope.ts";
-import { openFileStore } from "../../../src/queue/file_store/file_store.ts";
+import { beginFileStore, openFileStore } from "../../../src/queue/file_store/file_store.ts";
 import type { FileStoreOptions, QueueEvent } from "../../../src/queue/log/file_store_options.ts";
 import type { QueueStore, RecipientChange, RecipientState } from "../../../src/queue/store.ts";
 import { FakeDisk } from "./fake_disk.ts";
@@ -68,6 +68,8 @@ export class World {
   bulk = true;
   /** Messages are found by the sites of their recipients. */
   bySite = false;
+  /** New mail comes and goes before the queue is loaded. */
+  early = false;
   readonly events: QueueEvent[] = [];
   #timers: { at: number; call: () => void }[] = [];
   #crashed: Promise<void>;
@@ -99,7 +101,9 @@ export class World {
       }
     );
     const { disk } = this;
-    this.store = await openFileStore({
+    const early = this.early && this.random() < 0.6;
+    if (early) disk.readTurns = this.below(12);
+    this.store = await (early ? beginFileStore : openFileStore)({
       directory: "/q",
       shard,
       disk,
@@ -115,7 +119,47 @@ export class World {
         return () => void (this.#timers = this.#timers.filter((other) => other !== timer));
       },
     });
+    if (early) await this.#meanwhile();
     await this.store.adoptOrphans();
+  }
+
+  /** While the queue is being loaded only new mail is touched: of the rest nobody knows yet what has become of it. */
+  async #meanwhile(): Promise<void> {
+    const { disk, store } = this;
+    const fresh = new Set<QueueId>();
+    for (let steps = this.below(25); steps > 0 && !disk.dead; steps--) {
+      const dice = this.below(10);
+      if (dice < 4) {
+        const id = this.put();
+        if (id !== undefined) fresh.add(id);
+      } else if (dice < 6) await this.#settleFresh(fresh);
+      else if (dice < 7) this.tick(this.below(100));
+      else await this.turns(this.below(4));
+    }
+    const isOnItsWay = (id: QueueId) => this.known.get(id)!.fate === "pending";
+    for (let turns = 0; turns < 500 && !disk.dead && [...fresh].some(isOnItsWay); turns++) {
+      await this.turns(1);
+    }
+    if (!disk.dead) expect([...fresh].filter(isOnItsWay)).toEqual([]);
+    // What is found afterwards is taken for sure.
+    if (!disk.dead) await this.orCrash(store.flush());
+    if (!disk.dead) await this.orCrash(store.loaded);
+    disk.readTurns = 0;
+  }
+
+  async #settleFresh(fresh: ReadonlySet<QueueId>): Promise<void> {
+    const { store } = this;
+    for (const id of await store.takeDue(this.now, 5)) {
+      const action = fresh.has(id) ? this.below(3) : 0;
+      if (action === 0) store.release(id);
+      else if (action === 1) {
+        store.defer(id, this.now + this.below(1000), []);
+        this.#see(id, { deferred: true });
+      } else {
+        store.remove(id);
+        this.#see(id, undefined);
+      }
+    }
   }
 
   /** Starts, and again after each end that comes in the middle of it. */

@@ -57,6 +57,8 @@ export class FakeDisk implements Disk {
   /** Called once when the power is cut. */
   onCrash: () => void = () => {};
   free = Number.MAX_SAFE_INTEGER;
+  /** So many waits more each read takes. */
+  readTurns = 0;
   readonly #random: () => number;
   readonly #directories = new Set<string>();
   readonly #entries = new Map<string, Inode>();
@@ -240,7 +242,7 @@ export class FakeDisk implements Disk {
         write(buffers, at);
       },
       read: async (into, at) => {
-        await this.#wait();
+        for (let turns = this.readTurns; turns >= 0; turns--) await this.#wait();
         call("read");
         return inode.current.copy(into, 0, at, Math.min(at + into.length, inode.current.length));
       },

@@ -87,6 +87,7 @@ const EFFECTS: Readonly<Record<QueueMove, (message: MemoryMessage) => readonly M
 
 class Memory implements MemoryStore {
   readonly ownership = "shared";
+  readonly loaded = Promise.resolve();
   readonly messages = new Map<QueueId, MemoryMessage>();
   readonly #listeners: (() => void)[] = [];
   readonly #files = new Map<QueueId, string>();

@@ -1,13 +1,23 @@
 // Stores of workers on a disk in memory, and messages for them.
 import { internalAddress } from "../../../src/address/address.ts";
 import type { QueueId } from "../../../src/queue/envelope.ts";
-import { openFileStore } from "../../../src/queue/file_store/file_store.ts";
+import { beginFileStore, openFileStore } from "../../../src/queue/file_store/file_store.ts";
+import type { FileStoreOptions } from "../../../src/queue/log/file_store_options.ts";
 import type { QueueStore } from "../../../src/queue/store.ts";
 import type { FakeDisk } from "./fake_disk.ts";
 
 /** Opens a worker's store; a queue of a few messages has several segments and spool files already. No timer ever fires. */
 export function openShard(disk: FakeDisk, shard: number, segmentSize: number): Promise<QueueStore> {
-  return openFileStore({
+  return openFileStore(shardOptions(disk, shard, segmentSize));
+}
+
+/** The same, and what is in it is loaded behind. */
+export function beginShard(disk: FakeDisk, shard: number, segmentSize: number): Promise<QueueStore> {
+  return beginFileStore(shardOptions(disk, shard, segmentSize));
+}
+
+function shardOptions(disk: FakeDisk, shard: number, segmentSize: number): FileStoreOptions {
+  return {
     directory: "/q",
     shard,
     disk,
@@ -15,7 +25,7 @@ export function openShard(disk: FakeDisk, shard: number, segmentSize: number): P
     limits: { block: 512, preallocate: 1024, segmentSize, compactionStep: 1000, spoolThreshold: 2000 },
     report: () => {},
     after: () => () => {},
-  });
+  };
 }
 
 /** Bytes of a message that `put` queues as its head. */

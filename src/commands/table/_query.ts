@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { isPromise, type MaybeAsync } from "../../base/maybe_async.ts";
 import { linesOf, standardInputBlocks, wholeStandardInput } from "../../platform/process/standard_input.ts";
 import { openTable, tableType } from "../../table/table_types.ts";
+import type { FoundValue } from "../../table/index/record_file.ts";
 import { lineText } from "../../table/text/source_lines.ts";
 import type { Answer, Table } from "../../table/table.ts";
 import { jsonBytes, jsonLine } from "./_json.ts";
@@ -140,12 +141,12 @@ export async function queryTables(run: ToolRun): Promise<number> {
   }
 }
 
-const NEWLINE = Buffer.from("\n");
+const NEWLINE = 0x0a;
 
 /** A loop, since keys are shorter than a native search takes to set up. */
 function lineEnd(bytes: Uint8Array, start: number): number {
   let at = start;
-  while (at < bytes.length && bytes[at] !== 0x0a) at++;
+  while (at < bytes.length && bytes[at] !== NEWLINE) at++;
   return at;
 }
 
@@ -158,12 +159,17 @@ class Growing {
     this.#bytes = Buffer.allocUnsafeSlow(size);
   }
 
-  add(from: Uint8Array, start: number, end: number): void {
-    const length = end - start;
+  /** Adds a line: the key `keys[start..end)`, what stands behind a key, and its value. */
+  addLine(keys: Uint8Array, start: number, end: number, separator: Uint8Array, found: FoundValue): void {
+    const length = end - start + separator.length + found.end - found.start + 1;
     if (this.#filled + length > this.#bytes.length) this.#grow(length);
     const to = this.#bytes;
     let at = this.#filled;
-    for (let i = start; i < end; i++) to[at++] = from[i]!;
+    for (let i = start; i < end; i++) to[at++] = keys[i]!;
+    for (let i = 0; i < separator.length; i++) to[at++] = separator[i]!;
+    const { bytes } = found;
+    for (let i = found.start; i < found.end; i++) to[at++] = bytes[i]!;
+    to[at++] = NEWLINE;
     this.#filled = at;
   }
 
@@ -225,10 +231,7 @@ class Query {
         await this.#texts(block.subarray(at, end));
       } else if (found !== "absent") {
         this.#found++;
-        out.add(block, at, end);
-        out.add(separator, 0, separator.length);
-        out.add(found.bytes, found.start, found.end);
-        out.add(NEWLINE, 0, 1);
+        out.addLine(block, at, end, separator, found);
       }
       at = end + 1;
     }

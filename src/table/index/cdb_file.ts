@@ -16,6 +16,9 @@ export function cdbHash(key: Uint8Array, start: number, end: number): number {
 /** Bytes read along with a record's head: most keys and values fit. */
 const AHEAD = 96;
 
+/** So many pages have been read one by one when the rest is worth while to be read at once. */
+const MANY = 128;
+
 /**
  * A constant database, read (`cdb:`). Its hash tables are kept page by page, its records too where the memory suffices for the
  * whole file; else a record is read by itself, which costs less than a page.
@@ -28,6 +31,9 @@ export class CdbFile implements RecordFile {
   readonly #pages: PageCache;
   #piece = Buffer.allocUnsafeSlow(1024);
   #pieces = 0;
+  readonly #mayReadWhole: boolean;
+  /** The whole file, once it has been read at once. */
+  #whole: Buffer | undefined;
   /** Where the bytes last asked for are: at `#from` of `#bytes`. */
   #bytes: Buffer;
   #from = 0;
@@ -37,13 +43,15 @@ export class CdbFile implements RecordFile {
     return this.#file.owner;
   }
 
-  constructor(path: string) {
+  /** `whole`: where so many keys are asked that page after page would be read, all others are read at once, if memory is for them. */
+  constructor(path: string, whole = false) {
     this.#file = new RandomAccessFile(path);
     try {
       this.#tables = this.#readHeader();
       this.#endOfRecords = this.#checkHeader();
       this.#bytes = this.#header;
       this.#pages = new PageCache(this.#file, PAGE, () => {});
+      this.#mayReadWhole = whole && this.#pages.holdsAll;
     } catch (error) {
       this.#file.close();
       throw error;
@@ -83,6 +91,12 @@ export class CdbFile implements RecordFile {
   /** Makes `#bytes` from `#from` on hold a piece of the file: in its page if that is in memory or shall be, else by itself. */
   #look(position: number, length: number, keep: boolean): void {
     if (position + length > this.#file.size) throw this.#fault("it points past its end");
+    if (this.#whole === undefined && this.#mayReadWhole && this.#pages.diskReads >= MANY) this.#readWhole();
+    if (this.#whole !== undefined) {
+      this.#bytes = this.#whole;
+      this.#from = position;
+      return;
+    }
     const at = position & (PAGE - 1);
     if (at + length <= PAGE) {
       const number = position >>> PAGE_BITS;
@@ -98,6 +112,13 @@ export class CdbFile implements RecordFile {
     this.#pieces++;
     this.#bytes = this.#piece;
     this.#from = 0;
+  }
+
+  #readWhole(): void {
+    const whole = Buffer.allocUnsafeSlow(this.#file.size);
+    this.#pieces++;
+    readFully(this.#file, whole, 0);
+    this.#whole = whole;
   }
 
   #u32(after: number): number {

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { replaceFile } from "../../platform/file/file_replacement.ts";
@@ -107,10 +107,13 @@ describe.each(["hash", "btree", "cdb", "lmdb"])("%s", (type) => {
       (_, at) => [Buffer.from(`key${at * 7919 % 30_000}`), Buffer.from(`${at}`)] as const,
     );
     writeRecords(type, path, many, 512);
-    const opened = format.open(path);
-    for (const [key, value] of many) expect(text(opened.find(key, key.length)!)).toBe(value.toString());
-    expect([...opened.records()].length).toBe(30_000);
-    opened.close();
+    for (const whole of [false, true]) {
+      const opened = format.open(path, whole);
+      for (const [key, value] of many) expect(text(opened.find(key, key.length)!)).toBe(value.toString());
+      expect(opened.find(Buffer.from("none"), 4)).toBeUndefined();
+      expect([...opened.records()].length).toBe(30_000);
+      opened.close();
+    }
   });
 
   test("a damaged file gives its records or trouble: no crash, no endless walk, nothing invented", () => {
@@ -151,6 +154,23 @@ describe.each(["hash", "btree", "cdb", "lmdb"])("%s", (type) => {
       }),
       { numRuns: 400 },
     );
+  });
+
+  test("a file that is cut off while keys are asked is trouble, not an answer", () => {
+    const many = Array.from(
+      { length: 30_000 },
+      (_, at) => [Buffer.from(`key${at}`), Buffer.from(`${at}`)] as const,
+    );
+    for (const whole of [false, true]) {
+      writeRecords(type, path, many, 4096);
+      const opened = format.open(path, whole);
+      expect(text(opened.find(many[0]![0], many[0]![0].length)!)).toBe("0");
+      truncateSync(path, 4096);
+      expect(() => {
+        for (const [key, value] of many) expect(text(opened.find(key, key.length)!)).toBe(value.toString());
+      }).toThrow(TableFault);
+      opened.close();
+    }
   });
 
   test("a truncated file is trouble, not an empty table", () => {

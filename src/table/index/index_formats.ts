@@ -16,7 +16,8 @@ export interface IndexFormat {
   readonly type: string;
   /** What follows the table's name. */
   readonly suffix: string;
-  readonly open: (path: string) => RecordFile;
+  /** `whole`: keys come by the million, and a pause to read a file of some megabytes at once is in nobody's way. */
+  readonly open: (path: string, whole?: boolean) => RecordFile;
   readonly write: (records: RecordSet, sink: ByteSink, options: WriteOptions) => void;
   /** Whether keys and values end with a NUL when postmap is not told. */
   readonly terminates: boolean;
@@ -67,7 +68,7 @@ const BTREE: IndexFormat = {
 const CDB: IndexFormat = {
   type: "cdb",
   suffix: ".cdb",
-  open: (path) => new CdbFile(path),
+  open: (path, whole) => new CdbFile(path, whole),
   write: writeCdb,
   terminates: false,
   title: (name) => name,

@@ -302,7 +302,7 @@ export class IndexedTable implements Table {
     if (lock === "busy") return this.#meanwhile(source);
     this.#passing = undefined;
     try {
-      const file = this.#format.open(this.#index);
+      const file = this.#format.open(this.#index, this.#context.asPostmap);
       if (file.isUnborn !== true || source === undefined || this.#context.asPostmap === true) {
         return { from: "index", file };
       }

@@ -262,9 +262,10 @@ class Worker {
     for (const listener of this.#listeners) listener.close();
     // Each in turn, whatever comes of the others: what was delivered is to be written down in any case.
     await this.#finish(() => this.#assembly?.drain(this.#end));
+    // Before the queue is let go: as long as this process is there, its messages are asked of it.
+    await this.#finish(() => this.#assembly?.farewell(this.#end));
     await this.#finish(() => this.#assembly?.close());
     await this.#finish(() => this.#store?.close());
-    await this.#finish(() => this.#assembly?.farewell(this.#end));
     await this.#snapshot();
     this.#ended.resolve(0);
   }

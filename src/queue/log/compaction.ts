@@ -51,6 +51,8 @@ export class Compaction implements Source {
   #waiters: Waiter[] = [];
   #running: Promise<void> | undefined;
   #stopped = false;
+  /** The log is to shrink to what lives. */
+  #isTidy = false;
 
   constructor(options: CompactionOptions) {
     this.#options = options;
@@ -66,7 +68,12 @@ export class Compaction implements Source {
 
   /** Does what is due, if it is not being done: frees dead segments, empties mostly dead ones. Rejects on a fault. */
   run(tidy = false): Promise<void> {
-    return this.#running ??= this.#run(tidy).finally(() => this.#running = undefined);
+    // Also where it is being done: nobody may ask for it again.
+    this.#isTidy ||= tidy;
+    return this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+      this.#isTidy = false;
+    });
   }
 
   /** No new step begins; resolves when the current one is over. */
@@ -75,22 +82,22 @@ export class Compaction implements Source {
     await this.#running?.catch(() => {});
   }
 
-  async #run(tidy: boolean): Promise<void> {
+  async #run(): Promise<void> {
     const { log } = this.#options;
     for (;;) {
       await log.reclaim();
       const oldest = log.segments[0];
       if (this.#stopped || oldest === undefined || oldest === log.active) return;
-      if (!this.#isDue(oldest, tidy)) return;
+      if (!this.#isDue(oldest)) return;
       await this.#empty(oldest);
     }
   }
 
-  #isDue(oldest: Segment, tidy: boolean): boolean {
+  #isDue(oldest: Segment): boolean {
     const { log, slack, slackBytes } = this.#options;
     if (oldest.live <= oldest.end * MOSTLY_DEAD) return true;
     const [bytes, live] = [log.bytes, log.live];
-    return bytes > slack * live + (tidy ? 0 : slackBytes);
+    return bytes > slack * live + (this.#isTidy ? 0 : slackBytes);
   }
 
   /** Moves all that lives in a segment, a step at a time. */

@@ -60,6 +60,7 @@ export class WorkerProcess {
   #lastId = 0;
   #requests = 0;
   #isMalformed = false;
+  #isGone = false;
 
   constructor(
     spawn: (options: ChildOptions, handler: ChildHandler) => Child,
@@ -87,6 +88,8 @@ export class WorkerProcess {
     if (this.#child.backlog > MOST_BACKLOG) {
       return Promise.reject(new ServiceFault("busy", `process ${this.pid} does not read what it is asked`));
     }
+    // Who asks several in turn may come to it late: nothing would tell him any more.
+    if (this.#isGone) return Promise.reject(this.#ended());
     if (options.signal?.aborted === true) return Promise.reject(options.signal.reason);
     const id = ++this.#lastId;
     const { pid } = this;
@@ -144,7 +147,12 @@ export class WorkerProcess {
     return this.#handler.request(verb, args);
   }
 
+  #ended(): ServiceFault {
+    return new ServiceFault("unavailable", `process ${this.pid} ended`);
+  }
+
   #exited(how: WorkerExit): void {
+    this.#isGone = true;
     for (const pending of [...this.#pending.values()]) {
       pending.fail("unavailable", `process ${this.pid} ended`);
     }

@@ -265,9 +265,10 @@ export class Shard {
     }
   }
 
-  /** The roster of a clean stop, if nothing was written afterwards. */
+  /** The roster of a clean stop, if nothing was written afterwards; not read where all that was there is there. */
   async #rosterFor(mark: LogMark | undefined): Promise<Roster | undefined> {
     if (mark?.clean !== true) return undefined;
+    if (!this.#damagedLog && mark.living === this.index.hidden) return undefined;
     const roster = await readRoster(this.disk, this.paths.own);
     return roster?.mark === mark.sequence ? roster : undefined;
   }

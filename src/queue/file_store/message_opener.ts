@@ -84,8 +84,7 @@ export class MessageOpener {
     const stamp = index.stamp[slot];
     const damaged = async (why: string) => {
       if (index.stamp[slot] !== stamp || index.queue[slot] === QUEUE.free) return;
-      await this.#shard.quarantine(slot, why);
-      this.#setAside();
+      await this.#quarantine(slot, why);
     };
     return spooledContent(disk, head, file, damaged, kept);
   }
@@ -100,8 +99,14 @@ export class MessageOpener {
       if (record !== undefined) return record;
     }
     if (!same()) return undefined;
-    await this.#shard.quarantine(slot, "its checksum is wrong");
-    this.#setAside();
+    await this.#quarantine(slot, "its checksum is wrong");
     return undefined;
+  }
+
+  /** What is in memory of it goes first: the slot is another message's as soon as this one is gone. */
+  async #quarantine(slot: number, why: string): Promise<void> {
+    this.#recent.drop(slot);
+    await this.#shard.quarantine(slot, why);
+    this.#setAside();
   }
 }

@@ -61,6 +61,20 @@ const REFUSED_COPY: Plan = {
   faults: [{ after: 49, code: "ENOSPC", times: 35 }, { after: 30, code: "ENOSPC", times: 11 }],
 };
 
+/** The same, and it cannot be cut off: whoever wants the segment gone hears of it, and does not ask again and again in one turn. */
+const UNCUT_COPY: Plan = {
+  seed: 821508862,
+  cuts: [
+    {
+      after: 273,
+      by: "signal",
+      early: [{ after: 23, by: "power" }, { after: 27, by: "power" }],
+    },
+    { after: 130, by: "signal", early: [] },
+  ],
+  faults: [{ after: 122, code: "EIO", times: 47 }],
+};
+
 const seeds = fc.integer({ min: 0, max: 0x7fffffff });
 const cuts = fc.array(
   fc.record({ after: fc.integer({ min: 1, max: 300 }), by: fc.constant("power" as const) }),
@@ -117,5 +131,8 @@ test("a disk that fails for a while costs nothing that was accepted", async () =
     faults: fc.array(fault, { minLength: 1, maxLength: 2 }),
   });
   const property = fc.asyncProperty(plans, async (plan) => void await live(plan));
-  await fc.assert(property, { numRuns: runs, examples: [[REFUSED_REPLACEMENT], [REFUSED_COPY]] });
+  await fc.assert(property, {
+    numRuns: runs,
+    examples: [[REFUSED_REPLACEMENT], [REFUSED_COPY], [UNCUT_COPY]],
+  });
 }, 600_000);

@@ -314,7 +314,7 @@ export class SegmentLog {
     segment.end = segment.start;
   }
 
-  /** Unlinks the oldest segments in which nothing lives, one after the other; none before it is known what does. */
+  /** Unlinks the oldest segments in which nothing lives, one after the other; none before it is known what does. Rejects when one has to stay. */
   reclaim(): Promise<void> {
     if (!this.#loaded) return Promise.resolve();
     return this.#reclaiming ??= this.#reclaim().finally(() => this.#reclaiming = undefined);
@@ -326,7 +326,7 @@ export class SegmentLog {
       await this.#syncUnlinked();
       if (!this.#isFinished(this.#segments[0])) return;
       await this.#markFinished().catch(() => {}); // on a full disk space comes first
-      if (!await this.#cutRefused()) return;
+      await this.#cutRefused();
       const oldest = this.#segments[0]!;
       if (!this.#isFinished(oldest)) return;
       disk.unlink(oldest.path);
@@ -339,22 +339,17 @@ export class SegmentLog {
   }
 
   /**
-   * Sees to it that nothing that was refused can come back, where no header says yet that it is void; false when that is not sure. What was
-   * refused may be copies of messages of the segment that is to go: they would come back without all that it says of them.
+   * Sees to it that nothing that was refused can come back, where no header says yet that it is void; rejects when that is not sure. What
+   * was refused may be copies of messages of the segment that is to go: they would come back without all that it says of them.
    */
-  async #cutRefused(): Promise<boolean> {
+  async #cutRefused(): Promise<void> {
     for (const [number] of this.#voids) {
       const segment = this.#byNumber.get(number);
       if (segment === undefined || this.#cut.has(segment)) continue;
-      try {
-        segment.cut();
-        await segment.sync();
-        this.#cut.add(segment);
-      } catch {
-        return false;
-      }
+      segment.cut();
+      await segment.sync();
+      this.#cut.add(segment);
     }
-    return true;
   }
 
   #isFinished(segment: Segment | undefined): boolean {

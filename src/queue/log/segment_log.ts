@@ -3,6 +3,7 @@ import type { CheckpointFiles } from "./checkpoint_files.ts";
 import type { Expected, LogMark, MarkedSegment } from "./log_mark.ts";
 import type { LogMarks, MarkFacts } from "./log_marks.ts";
 import type { ShardPlace } from "./shard_place.ts";
+import { queueFault } from "../fault.ts";
 import type { Location } from "../index/message_index.ts";
 import { encodeRecord, RECORD } from "./record.ts";
 import { Segment, segmentName } from "./segment.ts";
@@ -325,6 +326,7 @@ export class SegmentLog {
     for (;;) {
       await this.#syncUnlinked();
       if (!this.#isFinished(this.#segments[0])) return;
+      await this.#confirmFound();
       await this.#markFinished().catch(() => {}); // on a full disk space comes first
       await this.#cutRefused();
       const oldest = this.#segments[0]!;
@@ -335,6 +337,19 @@ export class SegmentLog {
       this.#segments.shift();
       this.#byNumber.delete(oldest.number);
       oldest.retire();
+    }
+  }
+
+  /**
+   * Makes durable what replay found, if that could not be done before: what finished the messages of a segment may be in the system's
+   * memory only, and copies of them elsewhere. On a full disk space comes first. Rejects when the disk fails.
+   */
+  async #confirmFound(): Promise<void> {
+    if (this.#found.length === 0) return;
+    try {
+      await this.confirm();
+    } catch (error) {
+      if (!queueFault("write to the queue", error).full) throw error;
     }
   }
 

@@ -240,7 +240,7 @@ export class Shard {
   async #reportFindings(findings: Findings): Promise<void> {
     for (const { segment, gap } of findings.torn) await this.#reportTorn(segment, gap);
     this.#damagedLog = findings.damages.length > 0;
-    const contents = this.#damagedLog ? this.disk.list(this.paths.spool) : [];
+    const contents = this.#damagedLog ? this.#contents() : [];
     const seen: string[] = [];
     let fresh = false;
     for (const damage of findings.damages) {
@@ -307,12 +307,16 @@ export class Shard {
     return { ids, isNew: true };
   }
 
+  /** Names of the content files that earlier processes left. */
+  #contents(): string[] {
+    return this.disk.list(this.paths.spool).filter((name) => !this.#begun.has(name));
+  }
+
   /** Spool files without a message go, unless they may belong to a damaged one; messages without their spool file are set aside. */
   async #matchSpool(loading: Loading): Promise<void> {
     const { spool } = this.paths;
     if (this.#options.mode === "read") return;
-    const files = new Set(this.disk.list(spool));
-    for (const name of this.#begun) files.delete(name);
+    const files = new Set(this.#contents());
     await loading.each(this.index, (slot) => {
       if ((this.index.flags[slot]! & FLAG.spooled) === 0) return undefined;
       const id = this.index.idOf(slot);

@@ -144,21 +144,23 @@ function fill(
   const { options, style } = run;
   const terminate = options.nul === "with" || (options.nul === "both" && format.terminates);
   const onDuplicate = duplicatePolicy(run, format);
-  takeSource(sourcePieces(source.read), records, {
-    format: style.format,
-    fold: options.fold,
-    encoding: run.encoding,
-    terminate,
-    onDuplicate,
-    name: source.name,
-    ...(source.size !== undefined && { size: source.size }),
-    warn: run.warn,
-    duplicate: options.onDuplicate === "warn"
-      ? (key) => run.warn(`${format.title(name)}: duplicate entry: "${key}"`)
-      : () => {},
-    ...(options.valuesAreFiles && { storedValue: fileValues(run, source.name) }),
-    progress: (count) => run.progress.records(count),
-  });
+  const take = () =>
+    takeSource(sourcePieces(source.read), records, {
+      format: style.format,
+      fold: options.fold,
+      encoding: run.encoding,
+      terminate,
+      onDuplicate,
+      name: source.name,
+      ...(source.size !== undefined && { size: source.size }),
+      warn: run.warn,
+      duplicate: options.onDuplicate === "warn"
+        ? (key) => run.warn(`${format.title(name)}: duplicate entry: "${key}"`)
+        : () => {},
+      ...(options.valuesAreFiles && { storedValue: fileValues(run, source.name) }),
+      progress: (count) => run.progress.records(count),
+    });
+  updating(format, path, take);
   if (style.format === "alias") addYellowPages(run, records, terminate);
   run.progress.records(records.count);
   writeRecords(run, format, path, records, source.owner);
@@ -192,6 +194,17 @@ function addYellowPages(run: ToolRun, records: RecordSet, terminate: boolean): v
   records.add(Buffer.from("YP_MASTER_NAME"), Buffer.from(host), false, "replace");
 }
 
+/** What cannot be in a table is the tool's to tell, be it found while records are taken or written. */
+export function updating<T>(format: IndexFormat, path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof TableFault)) throw error;
+    const title = format.title(path.slice(0, -format.suffix.length));
+    throw new ToolFault(`error updating ${title}: ${error.message}`);
+  }
+}
+
 /** Writes the index with the mode that postmap(1) gives it: 0644 less what the source denies to group and others. */
 export function writeRecords(
   run: ToolRun,
@@ -204,19 +217,15 @@ export function writeRecords(
   const mapSize = Number(run.parameter("lmdb_map_size")) || 16777216;
   if (records.isLarge) letGoOfProgramPages();
   try {
-    writeIndex(format, path, records, {
-      uniqueId: () => randomBytes(20),
-      pageSize: pageSizeFor(blockSizeAt(path)),
-      mapSize,
-      replace: (target) =>
-        watched(replaceFile(target, { mode, keepExisting: format.keepsFile }), run.progress),
-    });
+    updating(format, path, () =>
+      writeIndex(format, path, records, {
+        uniqueId: () => randomBytes(20),
+        pageSize: pageSizeFor(blockSizeAt(path)),
+        mapSize,
+        replace: (target) =>
+          watched(replaceFile(target, { mode, keepExisting: format.keepsFile }), run.progress),
+      }));
   } catch (error) {
-    if (error instanceof TableFault) {
-      throw new ToolFault(
-        `error updating ${format.title(path.slice(0, -format.suffix.length))}: ${error.message}`,
-      );
-    }
     if (isNotThere(error) || (error as NodeJS.ErrnoException).code !== undefined) {
       throw new ToolFault(openFailure(format, path, error));
     }

@@ -85,3 +85,13 @@ test("a queue that is closed while it is being loaded leaves the disk alone, and
     await again.close();
   }
 });
+
+test("a content file that cannot be opened keeps no other message from being loaded, and its own stays", async () => {
+  const { disk, ids } = await killed();
+  disk.onCall = ({ name, path }) => name === "open" && path.endsWith(`/spool/${ids[7]}`) ? "EIO" : undefined;
+  const store = await openShard(disk, 0, SEGMENT);
+  expect((await idsIn(store.list())).sort()).toEqual([...ids].sort());
+  disk.onCall = () => undefined;
+  for await (const _ of (await store.open(ids[7]!)).content.chunks());
+  await store.close();
+});

@@ -320,7 +320,7 @@ export class Shard {
     await loading.each(this.index, (slot) => {
       if ((this.index.flags[slot]! & FLAG.spooled) === 0) return undefined;
       const id = this.index.idOf(slot);
-      if (files.delete(id) && this.#spoolSize(id) >= this.index.spoolSize(slot)) return undefined;
+      if (files.delete(id) && this.#mayBeWhole(id, this.index.spoolSize(slot))) return undefined;
       // Where that fails the message stays, and cannot be opened.
       return this.quarantine(slot, `${spool}/${id} is missing or cut`).catch(() => {});
     });
@@ -345,6 +345,15 @@ export class Shard {
         savedAs,
       });
     } catch { /* it was not there, or it stays where it is */ }
+  }
+
+  /** Whether a content file is not cut. One that cannot be opened now keeps no other message from being loaded: its own stays. */
+  #mayBeWhole(id: string, size: number): boolean {
+    try {
+      return this.#spoolSize(id) >= size;
+    } catch {
+      return true;
+    }
   }
 
   #spoolSize(id: string): number {

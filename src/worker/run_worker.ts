@@ -66,6 +66,8 @@ class Worker {
   #listeners: readonly Listener[] = [];
   readonly #end = new ServiceEnd(systemClock);
   #draining = false;
+  /** What the process ends with. */
+  #status = 0;
   #countQueue: () => Promise<void> = () => Promise.resolve();
   #adoptionRests = 0;
   /** What master lends of the files of TLS. */
@@ -161,7 +163,7 @@ class Worker {
   /** Waits a little for what earlier processes left; rejects, now or by the end of this worker, when it cannot be had. */
   async #loadedSoon({ loaded }: QueueStore): Promise<void> {
     let isSoon = true;
-    loaded.catch((error) => isSoon || this.#draining ? undefined : this.#unfit(error));
+    loaded.catch((error) => isSoon || this.#draining ? undefined : this.#giveUp(error));
     await Promise.race([
       loaded,
       new Promise((resolve) => systemClock.after(LOADING, () => resolve(undefined))),
@@ -200,11 +202,22 @@ class Worker {
   }
 
   #unfit(error: unknown): void {
+    this.#tellUnfit(error);
+    this.#ended.resolve(1);
+  }
+
+  /** The same for one that serves already: what it has delivered is written down first. */
+  #giveUp(error: unknown): void {
+    this.#tellUnfit(error);
+    this.#status = 1;
+    void this.#drain(ORPHANED, true);
+  }
+
+  #tellUnfit(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
     this.#log?.note("master", "fatal", why);
     if (!(error instanceof QueueFault)) this.#log?.emit("master", "bug", { what: errorText(error) });
     this.#send({ is: "unfit", why });
-    this.#ended.resolve(1);
   }
 
   async #adopt(): Promise<void> {
@@ -267,7 +280,7 @@ class Worker {
     await this.#finish(() => this.#assembly?.close());
     await this.#finish(() => this.#store?.close());
     await this.#snapshot();
-    this.#ended.resolve(0);
+    this.#ended.resolve(this.#status);
   }
 }
 

@@ -212,6 +212,7 @@ class FileStore implements QueueStore {
     const { log: { bytes }, outcomes } = this.#shard;
     report({ is: "replayed", messages, bytes, milliseconds: this.#now() - started });
     if (outcomes.waiting) this.#recordSoon();
+    this.#tidyLater();
     this.#announce();
   }
 

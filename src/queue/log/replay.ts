@@ -15,9 +15,14 @@ export interface FoundLog {
 /** Opens the segments of a directory: from then on the log can be written to. Only an unknown version makes it refuse. */
 export async function findLog(options: ReplayOptions): Promise<FoundLog> {
   const segments = openSegments(options);
-  const known = await readHeaders(segments, options);
-  options.log.found(segments, known.expected);
-  return { segments, known };
+  try {
+    const known = await readHeaders(segments, options);
+    options.log.found(segments, known.expected);
+    return { segments, known };
+  } catch (error) {
+    for (const segment of segments) segment.retire();
+    throw error;
+  }
 }
 
 /** Rebuilds the index from the segments. New mail may come meanwhile: it is in other segments, and none of it has to do with what is here. */

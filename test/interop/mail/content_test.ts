@@ -124,7 +124,7 @@ function norm(text: string): string {
     .replace(/\((?:Postfix|mta)\)/g, "(NAME)")
     .replace(/\bid [0-9A-Z]{6,}/g, "id ID")
     .replace(/<\d{14}\.[0-9A-Z]{6,}@/g, "<STAMP.ID@")
-    .replace(/\w{3}, \d+ \w{3} \d{4} [\d:]{8} \+0000 \(UTC\)/g, "DATE");
+    .replace(/\w{3}, +\d+ \w{3} \d{4} [\d:]{8} \+0000 \(UTC\)/g, "DATE");
 }
 
 function dialogue(

@@ -139,7 +139,7 @@ const norm = (text: string) =>
     "id ID",
   )
     .replace(/<\d{14}\.[0-9A-Z]{6,}@/g, "<STAMP.ID@").replace(/ SIZE=\d+/g, " SIZE=N")
-    .replace(/\w{3}, \d+ \w{3} \d{4} [\d:]{8} \+0000 \(UTC\)/g, "DATE").replace(
+    .replace(/\w{3}, +\d+ \w{3} \d{4} [\d:]{8} \+0000 \(UTC\)/g, "DATE").replace(
       /_Part_[\w.]+|[0-9A-F]{8,}\.\d+\/\S+/g,
       "BOUNDARY",
     );

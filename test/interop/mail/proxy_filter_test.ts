@@ -75,7 +75,7 @@ const norm = (text: string, port: number) =>
     /\((?:Postfix|mta)\)/g,
     "(NAME)",
   )
-    .replace(/\w{3}, \d+ \w{3} \d{4} [\d:]{8} \+0000 \(UTC\)/g, "DATE");
+    .replace(/\w{3}, +\d+ \w{3} \d{4} [\d:]{8} \+0000 \(UTC\)/g, "DATE");
 
 async function converse(port: number, lines: readonly string[]): Promise<string[]> {
   const client = await talk(port);

@@ -168,7 +168,13 @@ asRoot(
     open.splice(0).forEach((socket) => socket.destroy());
     // What is left of the old entries: nothing, as their last command has ended.
     const words = () =>
-      processes().map((pid) => fs.readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0").slice(0, -1));
+      processes().flatMap((pid) => {
+        try {
+          return [fs.readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0").slice(0, -1)];
+        } catch {
+          return []; // gone meanwhile
+        }
+      });
     await until(
       () => `their end: ${JSON.stringify(words())}`,
       () => !words().some((each) => /^old$|family$/.test(each.at(-1)!)),

@@ -190,6 +190,9 @@ test("mail that waited before its site was named is found, after a reload and af
     server.signal("SIGKILL");
     await server.exited;
     server = await startServer({ mainCf: named, directory: server.directory });
+    // What a worker left that has no follower of its own is taken over a moment after the start.
+    const waiting = async () => (await server.mta("postqueue", "-j")).stdout.split("\n").length - 1;
+    await until("all mail to be there", async () => await waiting() >= ids.length);
     expect(await etrn(server.port, "one.example")).toBe("250 Queuing started");
     await until(() => `the site's mail to be tried:\n${server.log()}`, () => tried(server.log()).length >= 3);
     expect(tried(server.log())).toEqual(ofSite);

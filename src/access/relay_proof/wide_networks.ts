@@ -46,7 +46,7 @@ export async function has(
 }
 
 /** An address that a list has together with more of the internet than anybody can know. */
-export async function wideAddress(list: AddressList | undefined): Promise<string | undefined> {
+async function wideAddress(list: AddressList | undefined): Promise<string | undefined> {
   for (const [sample, known] of [[PUBLIC_V4, KNOWN_V4], [PUBLIC_V6, KNOWN_V6]] as const) {
     const inside: string[] = [];
     for (const address of sample) if (await has(list, address)) inside.push(address);

@@ -1,6 +1,7 @@
 import type net from "node:net";
 import { netModule } from "../late_modules.ts";
 import { trueConnectError } from "./connect_error.ts";
+import { processInput } from "./input_count.ts";
 import { pauseAtOnce } from "./runtime_handle.ts";
 import { type TlsFacts, type TlsSide, turnToTls } from "./start_tls.ts";
 
@@ -62,13 +63,6 @@ function canonicalPeer(address: string | undefined): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }
 
-let inputs = 0;
-
-/** How often bytes have come in over all connections: what has grown since the last turn of the event loop says that it is busy. */
-export function inputsSeen(): number {
-  return inputs;
-}
-
 /** Bytes that may gather before they are sent at once. */
 const GATHER_LIMIT = 65_536;
 /** Pieces that are larger on average leave one by one: to leave together they would be copied. */
@@ -98,6 +92,8 @@ class StreamConnection implements Connection {
   #bytes = 0;
   #full = false;
   #isEnding = false;
+  /** For `processInput`. */
+  #lastHeard = -1;
   #failure: NodeJS.ErrnoException | undefined;
   /**
    * The idle limit. The runtime's own socket time-out stays silent while written bytes wait for a peer that does not read
@@ -161,6 +157,7 @@ class StreamConnection implements Connection {
   }
 
   #closed(): void {
+    processInput.closed(this.#lastHeard);
     this.setTimeout(0);
     this.#handler.close(this.#failure);
   }
@@ -176,7 +173,7 @@ class StreamConnection implements Connection {
   }
 
   #arrived(chunk: Buffer): void {
-    inputs++;
+    this.#lastHeard = processInput.heard(this.#lastHeard);
     if (!this.#isEnding) this.#moved();
     this.#handler.data(chunk);
   }

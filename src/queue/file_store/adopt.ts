@@ -1,6 +1,7 @@
 import { queueFault } from "../fault.ts";
 import type { Appends } from "../log/appends.ts";
 import type { QueueId } from "../envelope.ts";
+import { NO_INPUT } from "../log/gathering.ts";
 import { type Entry, GroupCommit } from "../log/group_commit.ts";
 import { type Location, QUEUE } from "../index/message_index.ts";
 import { type DecodedRecord, FLAG, headLength, RECORD } from "../log/record.ts";
@@ -73,7 +74,7 @@ async function writeDown(orphan: Shard, { now, after, limits }: StoreWorld): Pro
     log: orphan.log,
     sources: [orphan.outcomes],
     now,
-    inputs: () => 0,
+    input: NO_INPUT,
     gatherTime: 0,
     report: () => {},
     troubled: () => {},

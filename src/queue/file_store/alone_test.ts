@@ -1,13 +1,15 @@
 import { expect, test } from "bun:test";
 import { FakeDisk } from "../../../test/kit/memory/fake_disk.ts";
 import { put } from "../../../test/kit/memory/queue_shard.ts";
+import { InputCount } from "../../platform/socket/input_count.ts";
 import type { DiskFile } from "../../platform/file/disk.ts";
+import { type Input, NO_INPUT } from "../log/gathering.ts";
 import { openFileStore } from "./file_store.ts";
 
 const NOW = 1_700_000_000_000;
 
 /** A store on a disk whose calls are noted. */
-async function open(inputs: () => number = () => 0) {
+async function open(input: Input = NO_INPUT) {
   const disk = new FakeDisk(() => 0.5);
   const calls: string[] = [];
   const noted = (file: DiskFile): DiskFile => ({
@@ -27,7 +29,7 @@ async function open(inputs: () => number = () => 0) {
     directory: "/q",
     shard: 0,
     disk,
-    inputs,
+    input,
     settings: { queue_minfree: 0, message_size_limit: 0, enable_long_queue_ids: false },
     limits: { preallocate: 65_536, idleTime: 1e9 },
     now: () => NOW,
@@ -56,15 +58,15 @@ test("a message alone is synced on the spot on a quick disk, right after it is w
 });
 
 test("messages that come together, or while there is other input, are synced off the event loop", async () => {
-  let inputs = 0;
-  const { store, calls, append } = await open(() => inputs);
+  const input = new InputCount();
+  const { store, calls, append } = await open(input);
   for (let i = 0; i < 9; i++) await append();
   calls.length = 0;
   await Promise.all([append(), append()]);
   expect(calls).toEqual(["write", "sync", "write"]);
   calls.length = 0;
-  setImmediate(() => inputs++);
-  inputs++;
+  setImmediate(() => input.heard(-1));
+  input.heard(-1);
   await append();
   expect(calls).toEqual(["write", "sync", "write"]);
   await store.close();

@@ -233,14 +233,14 @@ class FileStore implements QueueStore {
   }
 
   #makeCommits(): GroupCommit {
-    const { inputs, report, after, limits } = this.#world;
+    const { input, report, after, limits } = this.#world;
     return new GroupCommit({
       log: this.#shard.log,
       sources: [this.#shard.outcomes, this.#compaction, this.#appends],
       now: this.#now,
       report,
       after,
-      inputs,
+      input,
       gatherTime: limits.gatherTime,
       troubled: (fault) => {
         this.#acceptance.set("place", this.#shard.place?.trouble());

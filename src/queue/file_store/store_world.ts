@@ -1,4 +1,4 @@
-import { inputsSeen } from "../../platform/socket/connection.ts";
+import { processInput } from "../../platform/socket/input_count.ts";
 import { systemDisk } from "../../platform/file/durable_file.ts";
 import { type FileStoreOptions, QUEUE_LIMITS, type QueueLimits } from "../log/file_store_options.ts";
 
@@ -26,7 +26,7 @@ export function storeWorld(options: FileStoreOptions): StoreWorld {
     disk: options.disk ?? systemDisk,
     now: options.now ?? Date.now,
     bySite: options.bySite ?? false,
-    inputs: options.inputs ?? inputsSeen,
+    input: options.input ?? processInput,
     random: options.random ?? randomWord,
     after: options.after ?? waitThen,
   };

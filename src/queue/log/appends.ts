@@ -13,8 +13,8 @@ export class Appends implements Source {
     return this.#entries.length > 0;
   }
 
-  get asking(): boolean {
-    return this.waiting;
+  get asking(): number {
+    return this.#entries.length;
   }
 
   add(entry: Entry): void {

@@ -62,8 +62,8 @@ export class Compaction implements Source {
     return this.#moves.length > 0 || this.#waiters.length > 0;
   }
 
-  get asking(): boolean {
-    return this.waiting;
+  get asking(): number {
+    return this.#moves.length + this.#waiters.length;
   }
 
   /** Does what is due, if it is not being done: frees dead segments, empties mostly dead ones. Rejects on a fault. */

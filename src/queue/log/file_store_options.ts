@@ -1,6 +1,7 @@
 import type { ParameterName, SettingsOf } from "../../config/parameters/settings_type.ts";
 import type { Disk } from "../../platform/file/disk.ts";
 import type { Loss } from "../store.ts";
+import type { Input } from "./gathering.ts";
 
 /** What happens inside the store; master turns these into log events and metrics. */
 export type QueueEvent =
@@ -99,8 +100,8 @@ export interface FileStoreOptions {
   readonly disk?: Disk;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
-  /** Grows with the process's network input; tells a busy event loop from an idle one. */
-  readonly inputs?: () => number;
+  /** The process's network input; tells a busy event loop from an idle one. */
+  readonly input?: Input;
   /** 32 random bits. */
   readonly random?: () => number;
   /** Calls once after so many milliseconds, unless the answer is called first. */

@@ -2,6 +2,7 @@ import type { QueueEvent } from "./file_store_options.ts";
 import { queueFault } from "../fault.ts";
 import type { Location } from "../index/message_index.ts";
 import type { SiteKey } from "../index/site_index.ts";
+import { Gathering, type Input } from "./gathering.ts";
 import { newEntry } from "./new_entry.ts";
 import { encodeRecord, RECORD, RECORD_VERSION, type RecordToWrite } from "./record.ts";
 import type { Segment } from "./segment.ts";
@@ -110,8 +111,8 @@ function keepRoom(segment: Segment): void {
 export interface Source {
   /** Whether anything waits. */
   readonly waiting: boolean;
-  /** Whether somebody waits for an answer. */
-  readonly asking: boolean;
+  /** How many wait for an answer. */
+  readonly asking: number;
   /** Adds what waits, as far as the batch has room. */
   fill(batch: Batch): void;
   /** Nothing can be written: those who need an answer get it. */
@@ -123,8 +124,7 @@ export interface GroupCommitOptions {
   readonly log: SegmentLog;
   readonly sources: readonly Source[];
   readonly now: () => number;
-  /** Grows as long as there is input to work on (`inputsSeen`). */
-  readonly inputs: () => number;
+  readonly input: Input;
   /** Longest time that a batch gathers while there is, in milliseconds. */
   readonly gatherTime: number;
   readonly report: (event: QueueEvent) => void;
@@ -155,11 +155,12 @@ export class GroupCommit {
   #probing = false;
   #closed: QueueFault | undefined;
   readonly #pace = new SyncPace();
-  /** No input came while the batch gathered. */
-  #quiet = false;
+  readonly #gathering: Gathering;
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
+    const { input, now, after, gatherTime } = options;
+    this.#gathering = new Gathering({ input, now, after, longest: gatherTime });
   }
 
   /** The trouble that keeps the log from being written, if any. */
@@ -183,20 +184,6 @@ export class GroupCommit {
     const flushers = this.#flushers;
     this.#flushers = [];
     for (const { reject } of flushers) reject(fault);
-  }
-
-  /**
-   * Waits for company: as long as each turn of the event loop brings input there may be more messages on their way, and one
-   * sync for all costs less than the turns. On an idle server that is one turn.
-   */
-  async #gather(): Promise<void> {
-    const { inputs, gatherTime, now } = this.#options;
-    const [started, first] = [now(), inputs()];
-    for (let before = first;; before = inputs()) {
-      await new Promise((resolve) => setImmediate(resolve));
-      this.#quiet = inputs() === first;
-      if (inputs() === before || now() - started >= gatherTime) return;
-    }
   }
 
   /** Resolves when all that waits now is durable. */
@@ -243,7 +230,7 @@ export class GroupCommit {
 
   async #run(): Promise<void> {
     do {
-      await this.#gather();
+      await this.#gathering.wait(this.#countAsking);
       await this.#round();
     } while (this.#fault === undefined ? this.#waiting() : this.#asked());
     this.#running = undefined;
@@ -254,9 +241,15 @@ export class GroupCommit {
     return this.#flushers.length > 0 || this.#options.sources.some((source) => source.waiting);
   }
 
+  readonly #countAsking = (): number => {
+    let count = 0;
+    for (const { asking } of this.#options.sources) count += asking;
+    return count;
+  };
+
   /** Whether somebody waits for an answer; in a fault it is a refusal, at once. */
   #asked(): boolean {
-    return this.#flushers.length > 0 || this.#options.sources.some((source) => source.asking);
+    return this.#flushers.length > 0 || this.#options.sources.some(({ asking }) => asking > 0);
   }
 
   #retryLater(): void {
@@ -322,7 +315,7 @@ export class GroupCommit {
     try {
       if (this.#fault !== undefined && now() < this.#pausedUntil) throw this.#fault;
       await log.reclaim().catch(() => {});
-      await this.#writeFrom(sources.filter((source) => !source.asking));
+      await this.#writeFrom(sources.filter(({ asking }) => asking === 0));
     } catch (error) {
       throw this.#refuse(error);
     }
@@ -377,7 +370,7 @@ export class GroupCommit {
   async #sync({ segment, messages, bytes }: Batch): Promise<void> {
     const { now } = this.#options;
     const started = now();
-    if (this.#quiet && messages === 1 && bytes <= SMALL && this.#pace.isQuick) segment.syncNow();
+    if (this.#gathering.quiet && messages === 1 && bytes <= SMALL && this.#pace.isQuick) segment.syncNow();
     else await segment.sync();
     this.#pace.took(now() - started);
   }

@@ -39,7 +39,7 @@ export class Outcomes implements Source {
     return this.#dirty.size > 0 || this.#removed.length > 0;
   }
 
-  readonly asking = false;
+  readonly asking = 0;
 
   refuse(): void {
     // Nothing is lost: what waits is tried again.

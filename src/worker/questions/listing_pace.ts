@@ -1,5 +1,5 @@
 import { systemClock } from "../../base/clock.ts";
-import { inputsSeen } from "../../platform/socket/connection.ts";
+import { processInput } from "../../platform/socket/input_count.ts";
 
 /** So much work is done at a stretch, in milliseconds: whatever else the worker has to do waits no longer. */
 const STRETCH = 2;
@@ -27,12 +27,12 @@ export interface ListingPace {
  */
 export function listingPace(gently: boolean): ListingPace {
   if (gently) gentle++;
-  let [began, inputs] = [performance.now(), inputsSeen()];
+  let [began, inputs] = [performance.now(), processInput.seen];
   const rest = async (worked: number): Promise<void> => {
     if (gently) await sleep(worked * RESTS * gentle);
-    else if (inputsSeen() !== inputs) await sleep(worked * RESTS_WHEN_BUSY);
+    else if (processInput.seen !== inputs) await sleep(worked * RESTS_WHEN_BUSY);
     else await new Promise<void>((resolve) => setImmediate(resolve));
-    [began, inputs] = [performance.now(), inputsSeen()];
+    [began, inputs] = [performance.now(), processInput.seen];
   };
   return {
     pause: () => {

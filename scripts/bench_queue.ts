@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Envelope, QueueId } from "../src/queue/envelope.ts";
-import { openFileStore } from "../src/queue/file_store/file_store.ts";
+import { openFileStore } from "../src/queue/file_store/open_file_store.ts";
 import type { QueueStore } from "../src/queue/store.ts";
 
 function option(name: string, fallback: string): string {

@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { internalAddress } from "../src/address/address.ts";
 import type { Envelope, QueueId } from "../src/queue/envelope.ts";
-import { openFileStore } from "../src/queue/file_store/file_store.ts";
+import { openFileStore } from "../src/queue/file_store/open_file_store.ts";
 import type { QueueStore, RecipientChange } from "../src/queue/store.ts";
 
 function option(name: string, fallback: string): string {

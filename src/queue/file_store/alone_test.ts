@@ -4,7 +4,7 @@ import { put } from "../../../test/kit/memory/queue_shard.ts";
 import { InputCount } from "../../platform/socket/input_count.ts";
 import type { DiskFile } from "../../platform/file/disk.ts";
 import { type Input, NO_INPUT } from "../log/gathering.ts";
-import { openFileStore } from "./file_store.ts";
+import { openFileStore } from "./open_file_store.ts";
 
 const NOW = 1_700_000_000_000;
 

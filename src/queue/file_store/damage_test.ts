@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { FakeDisk } from "../../../test/kit/memory/fake_disk.ts";
 import { HEAD, idsIn, openShard, put as putContent } from "../../../test/kit/memory/queue_shard.ts";
 import type { QueueId } from "../envelope.ts";
-import { openFileStore } from "./file_store.ts";
+import { openFileStore } from "./open_file_store.ts";
 import { openReadOnly } from "./read_only.ts";
 import type { QueueStore } from "../store.ts";
 

@@ -6,7 +6,6 @@ import { BodyBlocks } from "./body_blocks.ts";
 import { Compaction } from "../log/compaction.ts";
 import { type FinishedContent, StoreDraft } from "./draft.ts";
 import type { Envelope, QueueId } from "../envelope.ts";
-import type { FileStoreOptions } from "../log/file_store_options.ts";
 import { GroupCommit } from "../log/group_commit.ts";
 import { findListing, listShard } from "./listing.ts";
 import { type Location, QUEUE } from "../index/message_index.ts";
@@ -14,17 +13,16 @@ import { type SiteKey, sitesOf } from "../index/site_index.ts";
 import { MessageOpener } from "./message_opener.ts";
 import { Moves } from "./moves.ts";
 import { Operator } from "./operator.ts";
-import { MAX_SHARD, parseQueueId, queueIdSource } from "../queue_id.ts";
-import { probeDisk } from "./probe.ts";
+import { parseQueueId, queueIdSource } from "../queue_id.ts";
 import { RecentMessages } from "./recent.ts";
 import { FLAG, printSpooled, RECORD } from "../log/record.ts";
-import { Acceptance } from "./acceptance.ts";
 import { describeDamage } from "./corrupt_folder.ts";
-import { FreeSpace } from "./free_space.ts";
-import { openOwnShard, Shard, shardName } from "./shard.ts";
+import { Health } from "./health.ts";
+import type { Shard } from "./shard.ts";
 import type { ShardCustody } from "./shard_custody.ts";
 import { SharedSync, SpoolWriter } from "../log/spool.ts";
-import { type StoreWorld, storeWorld } from "./store_world.ts";
+import type { StoreWorld } from "./store_world.ts";
+import { Upkeep } from "./upkeep.ts";
 import {
   type Draft,
   type Moved,
@@ -40,83 +38,19 @@ import {
   type Wanted,
 } from "../store.ts";
 
-/** At most this often, in milliseconds, the file beside the log hears how far that is. */
-const NOTE_EVERY = 100;
-/** How long a look at the file system is good, in milliseconds. */
-const FRESH = 1000;
-/** After trouble in compaction it rests for so many milliseconds. */
-const COMPACTION_PAUSE = 30_000;
-
-/**
- * Opens the store of one worker: takes the lock of a shard that no process owns, replays its log. So a worker that died is
- * followed by one with its messages, and workers of an earlier configuration keep theirs. Rejects with QueueFault.
- */
-export async function openFileStore(options: FileStoreOptions): Promise<QueueStore> {
-  return await whenLoaded(await begin(options, false));
-}
-
-/** The same, resolving as soon as the store takes mail: what is in it is loaded behind (`loaded`). */
-export function beginFileStore(options: FileStoreOptions): Promise<QueueStore> {
-  return begin(options, true);
-}
-
-async function begin(options: FileStoreOptions, isBeginning: boolean): Promise<QueueStore> {
-  const world = storeWorld(options);
-  const [number, shard] = options.shard === undefined
-    ? await openFreeShard(world)
-    : [options.shard, await openOwnShard({ ...world, name: nameOf(options.shard) })];
-  return new FileStore(shard, number, { ...world, isBeginning });
-}
-
-async function whenLoaded(store: QueueStore): Promise<QueueStore> {
-  try {
-    await store.loaded;
-    return store;
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
-}
-
-/** The same for one shard; undefined when another process owns it. */
-export async function openShardNow(
-  options: FileStoreOptions,
-  number: number,
-): Promise<QueueStore | undefined> {
-  const world = storeWorld(options);
-  const shard = await Shard.begin({ ...world, name: nameOf(number), mode: "write" });
-  return shard === undefined
-    ? undefined
-    : await whenLoaded(new FileStore(shard, number, { ...world, isBeginning: false }));
-}
-
-function nameOf(shard: number): string {
-  if (Number.isInteger(shard) && shard >= 0 && shard <= MAX_SHARD) return shardName(shard);
-  throw new QueueFault(`open shard ${shard}`, `a shard's number is 0 to ${MAX_SHARD}`);
-}
-
-async function openFreeShard(world: StoreWorld): Promise<[number: number, shard: Shard]> {
-  for (let number = 0; number <= MAX_SHARD; number++) {
-    const shard = await Shard.begin({ ...world, name: shardName(number), mode: "write" });
-    if (shard !== undefined) return [number, shard];
-  }
-  const why = `other processes own all of its ${MAX_SHARD + 1} shards`;
-  throw new QueueFault(`open the queue in ${world.directory}`, why, { kind: "locked" });
-}
-
 interface NewMessage {
   readonly envelope: Envelope;
   readonly content: FinishedContent;
   readonly sites: () => readonly SiteKey[];
 }
 
-interface OpenWorld extends StoreWorld {
+export interface OpenWorld extends StoreWorld {
   /** A service begins with it, and has better to do than to load it. */
   readonly isBeginning: boolean;
 }
 
 /** The embedded store: a shard's log, and what goes on around it. */
-class FileStore implements QueueStore {
+export class FileStore implements QueueStore {
   readonly ownership = "worker";
   readonly loaded: Promise<void>;
   readonly custody: ShardCustody;
@@ -135,11 +69,8 @@ class FileStore implements QueueStore {
   readonly #moves: Moves;
   readonly #spoolSync: SharedSync;
   readonly #newId: () => QueueId;
-  readonly #space: FreeSpace;
-  readonly #acceptance: Acceptance;
-  #lookedAt = -Infinity;
-  #cancelCheck: (() => void) | undefined;
-  #checking: Promise<unknown> | undefined;
+  readonly #health: Health;
+  readonly #upkeep: Upkeep;
   readonly #listeners: (() => void)[] = [];
   /** Messages that wait for the files that they were made of to be gone. */
   readonly #replacing = new Set<Promise<void>>();
@@ -155,13 +86,7 @@ class FileStore implements QueueStore {
   readonly #refused = new Set<QueueId>();
   /** What was taken from shards whose adoption failed. */
   readonly #taken = new Map<string, Set<QueueId>>();
-  #lastAppend = 0;
-  #compactionRests = 0;
-  /** The last mark on its way to the disk. */
-  #settling: Promise<void> | undefined;
   #cancelOutcomes: (() => void) | undefined;
-  #cancelIdle: (() => void) | undefined;
-  #cancelNote: (() => void) | undefined;
 
   constructor(shard: Shard, number: number, world: OpenWorld) {
     const { disk, limits, now, settings, random } = world;
@@ -188,8 +113,6 @@ class FileStore implements QueueStore {
       recall: (id, effect) => this.#recallers.forEach((listener) => listener(id, effect)),
     });
     this.#spoolSync = new SharedSync(() => disk.syncDirectory(shard.paths.spool));
-    this.#space = new FreeSpace({ disk, path: shard.paths.own, settings });
-    this.#acceptance = new Acceptance(world.report);
     this.#newId = queueIdSource({
       shard: number,
       long: () => settings.enable_long_queue_ids || !shard.isLoaded,
@@ -199,10 +122,19 @@ class FileStore implements QueueStore {
     });
     this.#compaction = this.#makeCompaction();
     this.#commits = this.#makeCommits();
+    this.#health = new Health({ shard, world, now: this.#now, commits: this.#commits });
+    this.#upkeep = new Upkeep({
+      shard,
+      world,
+      now: this.#now,
+      compaction: this.#compaction,
+      commits: this.#commits,
+      bodyBlocks: this.#bodyBlocks,
+    });
     this.loaded = this.#load();
     this.loaded.catch(() => {}); // for whoever waits for it
-    this.#tidyLater();
-    this.#checkLater();
+    this.#upkeep.tidyLater();
+    this.#health.checkLater();
   }
 
   async #load(): Promise<void> {
@@ -212,7 +144,7 @@ class FileStore implements QueueStore {
     const { log: { bytes }, outcomes } = this.#shard;
     report({ is: "replayed", messages, bytes, milliseconds: this.#now() - started });
     if (outcomes.waiting) this.#recordSoon();
-    this.#tidyLater();
+    this.#upkeep.tidyLater();
     this.#announce();
   }
 
@@ -243,8 +175,7 @@ class FileStore implements QueueStore {
       input,
       gatherTime: limits.gatherTime,
       troubled: (fault) => {
-        this.#acceptance.set("place", this.#shard.place?.trouble());
-        this.#acceptance.set("writing", fault);
+        this.#health.wrote(fault);
         if (fault === undefined) this.#dropRefused();
       },
       faultPause: limits.faultPause,
@@ -256,40 +187,12 @@ class FileStore implements QueueStore {
     return this.#newId();
   }
 
-  /** After a failed write the next message may try again when the pause is over. */
   refusal(size: number): QueueFault | undefined {
-    if (Math.abs(this.#now() - this.#lookedAt) > FRESH) this.#look();
-    const writing = this.#commits.refusing ? this.#acceptance.get("writing") : undefined;
-    return this.#acceptance.get("place") ?? writing ?? this.#space.trouble(size);
+    return this.#health.refusal(size);
   }
 
   get trouble(): QueueFault | undefined {
-    return this.#acceptance.trouble;
-  }
-
-  #look(): void {
-    this.#lookedAt = this.#now();
-    this.#space.look();
-    this.#acceptance.set("place", this.#shard.place?.trouble());
-    this.#acceptance.set("room", this.#space.trouble(0));
-  }
-
-  /** Also when no mail comes: what keeps it from being taken is known before the first one is refused, and so is the end of it. */
-  #checkLater(): void {
-    if (this.#closing) return;
-    const { after, limits } = this.#world;
-    this.#cancelCheck = after(limits.checkTime, () => {
-      this.#look();
-      this.#checking = this.#tryAgain().catch(() => {}).finally(() => this.#checkLater());
-    });
-  }
-
-  /** Finds out whether a trouble with writing is over. Rejects when it is not. */
-  async #tryAgain(): Promise<void> {
-    await this.#commits.probe();
-    if (this.#acceptance.get("content") === undefined) return;
-    await probeDisk(this.#disk, this.#shard.paths.spoolProbe);
-    this.#acceptance.set("content", undefined);
+    return this.#health.trouble;
   }
 
   draft(id: QueueId): Draft {
@@ -307,7 +210,7 @@ class FileStore implements QueueStore {
       dropSpool: (name) => {
         if (!this.#refused.has(name)) void this.#shard.dropSpool(name);
       },
-      spooled: (fault) => this.#spooled(fault),
+      spooled: (fault) => this.#health.spooled(fault),
       append: (envelope, content) => this.#append(envelope, content),
     });
   }
@@ -318,11 +221,6 @@ class FileStore implements QueueStore {
     this.#refused.clear();
   }
 
-  #spooled(fault: QueueFault | undefined): void {
-    if (fault !== undefined) this.#look(); // it may be something greater
-    this.#acceptance.set("content", fault);
-  }
-
   /** After this resolves the message is ours to deliver or bounce (RFC 5321 §6.1). */
   #append(envelope: Envelope, content: FinishedContent): Promise<void> {
     if (this.#closing) return Promise.reject(new QueueFault("append to the queue", "it is being closed"));
@@ -331,7 +229,7 @@ class FileStore implements QueueStore {
     let known: readonly SiteKey[] | undefined;
     const sites = () => known ??= sitesOf(envelope.recipients.map(({ address }) => address));
     const old = envelope.replaces === undefined ? undefined : this.#replaced(envelope.replaces);
-    this.#lastAppend = this.#now();
+    this.#upkeep.appending();
     return new Promise((resolve, reject) => {
       this.#appends.add({
         record: {
@@ -420,50 +318,8 @@ class FileStore implements QueueStore {
   }
 
   #committed(): void {
-    this.#noteSoon();
     if (this.#arrived) this.#announce();
-    this.#compact(false);
-    this.#tidyLater();
-  }
-
-  /** Now and then, as that says nothing about single group commits. */
-  #noteSoon(): void {
-    if (this.#closing) return;
-    this.#cancelNote ??= this.#world.after(NOTE_EVERY, () => {
-      this.#cancelNote = undefined;
-      this.#shard.log.note();
-      this.#commits.prepare();
-    });
-  }
-
-  #compact(tidy: boolean): void {
-    if (this.#closing || !this.#shard.isLoaded || this.#now() < this.#compactionRests) return;
-    this.#compaction.run(tidy).catch(() => {
-      this.#compactionRests = this.#now() + COMPACTION_PAUSE;
-    });
-  }
-
-  /** Some time after the last append the log shrinks to what lives. */
-  #tidyLater(): void {
-    if (this.#closing || this.#cancelIdle !== undefined) return;
-    this.#cancelIdle = this.#world.after(this.#world.limits.idleTime, () => {
-      this.#cancelIdle = undefined;
-      if (this.#now() - this.#lastAppend < this.#world.limits.idleTime) return this.#tidyLater();
-      this.#tidy();
-    });
-  }
-
-  #tidy(): void {
-    this.#bodyBlocks.shrink();
-    const { log } = this.#shard;
-    const { active } = log;
-    const { preallocate, slack } = this.#world.limits;
-    if (this.#commits.fault !== undefined) return;
-    if (active !== undefined && active.end > preallocate && active.live * slack < active.end) {
-      this.#commits.whenIdle(() => log.seal());
-    }
-    this.#compact(true);
-    this.#settling ??= log.settleLast().catch(() => {}).finally(() => this.#settling = undefined);
+    this.#upkeep.committed();
   }
 
   async takeDue(now: number, limit: number): Promise<readonly QueueId[]> {
@@ -615,13 +471,9 @@ class FileStore implements QueueStore {
     yield* listShard(this.#shard, wanted, (slot) => this.#opener.readWhole(slot).catch(() => {}));
   }
 
-  /** In a fault the log itself is tried first; then a file beside it, which costs mail in progress nothing. */
   async probe(): Promise<number> {
     const started = this.#now();
-    this.#look();
-    await this.#tryAgain();
-    if (this.trouble !== undefined) throw this.trouble;
-    await probeDisk(this.#disk, this.#shard.paths.probe);
+    await this.#health.probe();
     return this.#now() - started;
   }
 
@@ -652,14 +504,13 @@ class FileStore implements QueueStore {
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
-    this.#cancelIdle?.();
-    this.#cancelNote?.();
-    this.#cancelCheck?.();
+    this.#upkeep.end();
+    this.#health.end();
     await this.#compaction.stop();
     await this.loaded.catch(() => {}); // it stops in the middle, and the next start finds all as it was
     await this.#adoption?.catch(() => {});
-    await this.#settling;
-    await this.#checking;
+    await this.#upkeep.ended();
+    await this.#health.ended();
     try {
       await this.#commits.flush();
     } catch {

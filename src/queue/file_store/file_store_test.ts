@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { put as putContent } from "../../../test/kit/memory/queue_shard.ts";
 import type { Envelope, QueueId } from "../envelope.ts";
 import { recordLength } from "../log/record.ts";
-import { openFileStore } from "./file_store.ts";
+import { openFileStore } from "./open_file_store.ts";
 import type { FileStoreOptions, QueueEvent } from "../log/file_store_options.ts";
 import type { Content, QueueStore } from "../store.ts";
 import { HELD_UP, until } from "../../../test/kit/waiting.ts";

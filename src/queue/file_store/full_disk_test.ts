@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { FakeDisk } from "../../../test/kit/memory/fake_disk.ts";
 import { put as putContent } from "../../../test/kit/memory/queue_shard.ts";
 import type { QueueId } from "../envelope.ts";
-import { openFileStore } from "./file_store.ts";
+import { openFileStore } from "./open_file_store.ts";
 import type { QueueEvent } from "../log/file_store_options.ts";
 import { QueueFault, type QueueStore } from "../store.ts";
 import { moves } from "../../../test/kit/memory/moves.ts";

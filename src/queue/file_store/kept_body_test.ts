@@ -5,7 +5,7 @@ import { internalAddress } from "../../address/address.ts";
 import type { QueueId } from "../envelope.ts";
 import type { Content, QueueStore } from "../store.ts";
 import { BLOCK, BodyBlocks } from "./body_blocks.ts";
-import { openFileStore } from "./file_store.ts";
+import { openFileStore } from "./open_file_store.ts";
 import { KeptBody } from "./kept_body.ts";
 
 const NOW = 1_700_000_000_000;

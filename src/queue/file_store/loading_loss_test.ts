@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { FakeDisk } from "../../../test/kit/memory/fake_disk.ts";
 import { put } from "../../../test/kit/memory/queue_shard.ts";
 import type { QueueId } from "../envelope.ts";
-import { beginFileStore } from "./file_store.ts";
+import { beginFileStore } from "./open_file_store.ts";
 import type { QueueEvent } from "../log/file_store_options.ts";
 
 test("a large message that arrives while a damaged log is loaded is not told as lost", async () => {

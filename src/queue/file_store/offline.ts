@@ -2,7 +2,7 @@ import { systemDisk } from "../../platform/file/durable_file.ts";
 import { queueFault } from "../fault.ts";
 import type { FileStoreOptions } from "../log/file_store_options.ts";
 import { type Moved, QueueFault, type QueueMove, type QueueStore, type Selection } from "../store.ts";
-import { openShardNow } from "./file_store.ts";
+import { openShardNow } from "./open_file_store.ts";
 import { listShards } from "./shard.ts";
 
 /** The queue of a service that is down, in an operator's hands: all its shards are locked and open. */

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { FileStoreOptions } from "../log/file_store_options.ts";
 import { errorCode } from "../../platform/system_error.ts";
 import { type Ownership, QueueFault, type QueueStore } from "../store.ts";
-import { beginFileStore } from "./file_store.ts";
+import { beginFileStore } from "./open_file_store.ts";
 import { openReadOnly, type QueueReader } from "./read_only.ts";
 
 /** Whose messages the stores of a service hold: said before any is open, for whoever asks the workers. */

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { idsIn, put } from "../../../test/kit/memory/queue_shard.ts";
-import { openFileStore } from "./file_store.ts";
+import { openFileStore } from "./open_file_store.ts";
 import type { QueueEvent } from "../log/file_store_options.ts";
 import { openReadOnly } from "./read_only.ts";
 import { QueueFault, type QueueStore } from "../store.ts";

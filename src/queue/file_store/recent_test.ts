@@ -3,7 +3,7 @@ import { FakeDisk } from "../../../test/kit/memory/fake_disk.ts";
 import { internalAddress } from "../../address/address.ts";
 import type { QueueId } from "../envelope.ts";
 import type { QueueStore } from "../store.ts";
-import { openFileStore } from "./file_store.ts";
+import { openFileStore } from "./open_file_store.ts";
 
 const NOW = 1_700_000_000_000;
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { internalAddress } from "../../address/address.ts";
-import { openFileStore } from "./file_store.ts";
+import { openFileStore } from "./open_file_store.ts";
 
 const MANY = 30_000;
 

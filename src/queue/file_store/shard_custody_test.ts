@@ -6,7 +6,7 @@ import { FakeDisk } from "../../../test/kit/memory/fake_disk.ts";
 import type { QueueId } from "../envelope.ts";
 import type { QueueStore } from "../store.ts";
 import { ShardCustody } from "./shard_custody.ts";
-import { beginFileStore, openFileStore } from "./file_store.ts";
+import { beginFileStore, openFileStore } from "./open_file_store.ts";
 
 const DROPS = 6;
 

@@ -6,7 +6,7 @@ import { memoryStore } from "../../../test/kit/memory/memory_store.ts";
 import { type OpenedStore, storeSuite } from "../../../test/kit/memory/store_suite.ts";
 import type { Disk } from "../../platform/file/disk.ts";
 import type { QueueStore } from "../store.ts";
-import { openFileStore } from "./file_store.ts";
+import { openFileStore } from "./open_file_store.ts";
 
 const START = 1_700_000_000_000;
 

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { FakeDisk } from "../../../test/kit/memory/fake_disk.ts";
 import { put } from "../../../test/kit/memory/queue_shard.ts";
-import { openFileStore } from "./file_store.ts";
+import { openFileStore } from "./open_file_store.ts";
 
 test("a segment stays until it is durable that its messages are finished: copies of them may be elsewhere", async () => {
   let luck = 0.5;

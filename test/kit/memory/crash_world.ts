@@ -2,7 +2,7 @@
 import { internalAddress } from "../../../src/address/address.ts";
 import { expect } from "bun:test";
 import type { Envelope, QueueId } from "../../../src/queue/envelope.ts";
-import { beginFileStore, openFileStore } from "../../../src/queue/file_store/file_store.ts";
+import { beginFileStore, openFileStore } from "../../../src/queue/file_store/open_file_store.ts";
 import type { FileStoreOptions, QueueEvent } from "../../../src/queue/log/file_store_options.ts";
 import type { QueueStore, RecipientChange, RecipientState } from "../../../src/queue/store.ts";
 import { FakeDisk } from "./fake_disk.ts";

@@ -1,7 +1,7 @@
 // Stores of workers on a disk in memory, and messages for them.
 import { internalAddress } from "../../../src/address/address.ts";
 import type { QueueId } from "../../../src/queue/envelope.ts";
-import { beginFileStore, openFileStore } from "../../../src/queue/file_store/file_store.ts";
+import { beginFileStore, openFileStore } from "../../../src/queue/file_store/open_file_store.ts";
 import type { FileStoreOptions } from "../../../src/queue/log/file_store_options.ts";
 import type { QueueStore } from "../../../src/queue/store.ts";
 import type { FakeDisk } from "./fake_disk.ts";

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { internalAddress } from "../../../src/address/address.ts";
-import { openFileStore } from "../../../src/queue/file_store/file_store.ts";
+import { openFileStore } from "../../../src/queue/file_store/open_file_store.ts";
 import { chanceOf } from "../../kit/chance.ts";
 import { cutPower } from "../../kit/memory/power.ts";
 import { withPeers } from "../../kit/peers.ts";

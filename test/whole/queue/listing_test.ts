@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { internalAddress } from "../../../src/address/address.ts";
 import { controlSocketPath } from "../../../src/master/control/control_protocol.ts";
 import type { QueueId } from "../../../src/queue/envelope.ts";
-import { openFileStore } from "../../../src/queue/file_store/file_store.ts";
+import { openFileStore } from "../../../src/queue/file_store/open_file_store.ts";
 import { family, isRunning } from "../../kit/memory/power.ts";
 import { withPeers } from "../../kit/peers.ts";
 import { BINARY, type Finished, mailOwner, type Server, startServer } from "../../kit/server.ts";

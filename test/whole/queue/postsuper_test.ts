@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { internalAddress } from "../../../src/address/address.ts";
 import { askService } from "../../../src/master/control/control_client.ts";
 import type { QueueId } from "../../../src/queue/envelope.ts";
-import { openFileStore } from "../../../src/queue/file_store/file_store.ts";
+import { openFileStore } from "../../../src/queue/file_store/open_file_store.ts";
 import { openReadOnly } from "../../../src/queue/file_store/read_only.ts";
 import { cutPower } from "../../kit/memory/power.ts";
 import { withPeers } from "../../kit/peers.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { put as putContent } from "../../../test/kit/memory/queue_shard.ts";
 import type { Envelope, QueueId } from "../envelope.ts";
-import { recordLength } from "../log/record.ts";
+import { segmentsIn, setRecordVersion } from "../../../test/kit/many_segments.ts";
 import { openFileStore } from "./open_file_store.ts";
 import type { FileStoreOptions, QueueEvent } from "../log/file_store_options.ts";
 import type { Content, QueueStore } from "../store.ts";
@@ -255,24 +255,16 @@ test("a damaged record is set aside and its neighbours are unharmed", async () =
   expect(await store.counts()).toMatchObject({ incoming: 2, corrupt: 1 });
 });
 
-/** Gives the first record behind the segment's own another version, with its checksum put right. */
-async function setVersion(version: number): Promise<void> {
-  const { crc32 } = await import("../../platform/checksum.ts");
-  const log = join(directory, "mta/shard-0/log");
-  const path = join(log, readdirSync(log).find((each) => each.endsWith(".seg"))!);
-  const bytes = readFileSync(path);
-  const at = bytes.indexOf("mtaq".split("").reverse().join(""), 10);
-  bytes[at + 8] = version;
-  const record = bytes.subarray(at, at + recordLength(bytes, at));
-  record.writeUInt32LE(crc32(record.subarray(44), crc32(record.subarray(0, 40))), 40);
-  writeFileSync(path, bytes);
+/** Gives the first record another version. */
+function setVersion(version: number): void {
+  setRecordVersion(segmentsIn(join(directory, "mta/shard-0/log"))[0]!, version);
 }
 
 test("a record of an unknown version makes the store refuse to open", async () => {
   let store = await start();
   await put(store, "one");
   await stop(store);
-  await setVersion(9);
+  setVersion(9);
   await expect(start()).rejects.toThrow("written by a newer version");
   store = await start({ shard: 1 });
   expect((await store.counts()).incoming).toBe(0);
@@ -285,7 +277,7 @@ test("a message of version 1, with its head in the spool file, is read as before
   await draft.write(Buffer.from("x".repeat(300_000)));
   await draft.commit(envelope(id), Buffer.alloc(0));
   await stop(store);
-  await setVersion(1);
+  setVersion(1);
   store = await start();
   const { content } = await store.open(id);
   expect([content.size, await textOf(content)]).toEqual([300_000, "x".repeat(300_000)]);

@@ -1,14 +1,13 @@
 // Checkpoints of a queue with many segments, on the compiled binary: whatever becomes of them, every message is delivered once.
 import { expect } from "bun:test";
-import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { internalAddress } from "../../../src/address/address.ts";
-import { openFileStore } from "../../../src/queue/file_store/open_file_store.ts";
+import { crc32 } from "../../../src/platform/checksum.ts";
 import { chanceOf } from "../../kit/chance.ts";
 import { cutPower } from "../../kit/memory/power.ts";
+import { checkpointsIn, fillSegments } from "../../kit/many_segments.ts";
 import { withPeers } from "../../kit/peers.ts";
-import { mailOwner, startServer } from "../../kit/server.ts";
+import { startServer } from "../../kit/server.ts";
 import { startCountingSink } from "../../kit/servers/counting_sink.ts";
 import { talk } from "../../kit/talk.ts";
 import { pause, until } from "../../kit/waiting.ts";
@@ -29,32 +28,6 @@ const mainCf = (port: number) => [
   "smtp_connection_cache_on_demand = no",
 ];
 
-/** A queue of some thirty segments. */
-async function fill(directory: string): Promise<void> {
-  const store = await openFileStore({
-    directory,
-    shard: 0,
-    settings: { queue_minfree: 0, message_size_limit: 0, enable_long_queue_ids: true },
-    limits: { segmentSize: 256 * 1024 },
-    report: () => {},
-  });
-  for (let at = 0; at < MESSAGES; at++) {
-    const id = store.newId();
-    const draft = store.draft(id);
-    await draft.write(Buffer.from("some text of a message\r\n".repeat(600)));
-    const address = internalAddress(`r${at}@far.example`);
-    await draft.commit({
-      id,
-      arrival: Date.now(),
-      sender: internalAddress("s@near.example"),
-      recipients: [{ address, original: address, notify: 0 }],
-      origin: {},
-    }, Buffer.from(`X-Count: ${at}\r\n\r\n`));
-  }
-  await store.close();
-  spawnSync("chown", ["-R", mailOwner(), join(directory, "mta")]);
-}
-
 const HURTS: readonly ((path: string, other: string) => void)[] = [
   (path) => rmSync(path),
   (path) => truncateSync(path, Math.floor(readFileSync(path).length * chance.random())),
@@ -64,10 +37,15 @@ const HURTS: readonly ((path: string, other: string) => void)[] = [
     writeFileSync(path, bytes);
   },
   (path, other) => writeFileSync(path, readFileSync(other)),
+  ofNewerVersion,
 ];
 
-function checkpointsIn(log: string): string[] {
-  return readdirSync(log).filter((name) => name.endsWith(".idx")).map((name) => join(log, name));
+/** Whole, but of a version that this program does not know. */
+function ofNewerVersion(path: string): void {
+  const bytes = readFileSync(path);
+  bytes[4]!++;
+  bytes.writeUInt32LE(crc32(bytes.subarray(56), crc32(bytes.subarray(0, 52))), 52);
+  writeFileSync(path, bytes);
 }
 
 function hurtSome(log: string): void {
@@ -102,7 +80,7 @@ test(
     const log = join(queueDirectory, "mta/shard-0/log");
     const sink = await startCountingSink();
     try {
-      await fill(queueDirectory);
+      await fillSegments(queueDirectory, MESSAGES);
       expect(checkpointsIn(log).length).toBeGreaterThan(20);
       const wanted = new Set(Array.from({ length: MESSAGES }, (_, at) => String(at)));
       for (let round = 0; round < ROUNDS; round++) {

@@ -2,7 +2,8 @@
 // checks, no queue, no log, no errors. It is started like our binary, so that each workload also measures the floor:
 //   node_modules/.bin/bun build --compile --bytecode --outfile dist/bare scripts/bench/bare.ts
 //   MTA_BINARY=dist/bare bun scripts/bench/main.ts --rounds 3
-// It reads the port from the first line of master.cf and the next hop from relayhost in main.cf; without that mail is kept.
+// It reads the port from the first line of master.cf, the next hop from relayhost in main.cf (without one mail is kept), and
+// worker_processes: further processes with files of their own, on the same port.
 import { fdatasync, mkdirSync, openSync, readFileSync, writevSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
@@ -14,7 +15,15 @@ const [, port] = /:(\d+) inet/.exec(readFileSync(join(config, "master.cf"), "lat
 const nextHop = /^relayhost = \[127\.0\.0\.1\]:(\d+)/m.exec(main)?.[1];
 const [, queue] = /^queue_directory = (.*)$/m.exec(main)!;
 mkdirSync(queue!, { recursive: true });
-const file = openSync(join(queue!, "bare.log"), "w");
+const file = openSync(join(queue!, `bare-${process.pid}.log`), "w");
+
+/** Set in processes that another one has started. */
+const FURTHER = "MTA_BARE_FURTHER";
+const workers = process.env[FURTHER] === undefined ? /^worker_processes = (\d+)/m.exec(main)?.[1] : undefined;
+const further = Array.from(
+  { length: Number(workers ?? 1) - 1 },
+  () => Bun.spawn([process.execPath, "-c", config, "serve"], { env: { ...process.env, [FURTHER]: "1" } }),
+);
 
 /** The file begins again after so many bytes. */
 const MOST_BYTES = 256 * 1024 * 1024;
@@ -118,5 +127,8 @@ createServer({ noDelay: true }, (socket) => {
       socket.write("250 ok\r\n");
     }
   });
-}).listen(Number(port), "127.0.0.1");
-process.on("SIGTERM", () => process.exit(0));
+}).listen({ port: Number(port), host: "127.0.0.1", reusePort: true });
+process.on("SIGTERM", () => {
+  for (const child of further) child.kill();
+  process.exit(0);
+});

@@ -6,10 +6,19 @@ import { internalAddress } from "../../src/address/address.ts";
 import { crc32 } from "../../src/platform/checksum.ts";
 import { openFileStore } from "../../src/queue/file_store/open_file_store.ts";
 import { recordLength } from "../../src/queue/log/record.ts";
-import { mailOwner } from "./server.ts";
+import { mailOwner, startServer } from "./server.ts";
+
+/** Where a server is that has never delivered anything, and has such a queue. */
+export async function serverWithSegments(messages: number, mainCf: readonly string[]) {
+  const first = await startServer({ mainCf });
+  await first.stop({ keep: true });
+  const { directory, queueDirectory } = first;
+  await fillSegments(queueDirectory, messages);
+  return { directory, log: join(queueDirectory, "mta/shard-0/log") };
+}
 
 /** Messages of 14 KB in segments of 256 KiB, each with its number in `X-Count` and a recipient of its own at far.example. */
-export async function fillSegments(directory: string, messages: number): Promise<void> {
+async function fillSegments(directory: string, messages: number): Promise<void> {
   const store = await openFileStore({
     directory,
     shard: 0,

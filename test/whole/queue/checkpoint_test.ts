@@ -1,11 +1,10 @@
 // Checkpoints of a queue with many segments, on the compiled binary: whatever becomes of them, every message is delivered once.
 import { expect } from "bun:test";
 import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { crc32 } from "../../../src/platform/checksum.ts";
 import { chanceOf } from "../../kit/chance.ts";
 import { cutPower } from "../../kit/memory/power.ts";
-import { checkpointsIn, fillSegments } from "../../kit/many_segments.ts";
+import { checkpointsIn, serverWithSegments } from "../../kit/many_segments.ts";
 import { withPeers } from "../../kit/peers.ts";
 import { startServer } from "../../kit/server.ts";
 import { startCountingSink } from "../../kit/servers/counting_sink.ts";
@@ -74,13 +73,9 @@ async function send(port: number, count: string): Promise<boolean> {
 test(
   "whatever becomes of checkpoints, and wherever a start is cut off, each message is delivered once",
   async () => {
-    const first = await startServer({ mainCf: mainCf(1) });
-    await first.stop({ keep: true });
-    const { directory, queueDirectory } = first;
-    const log = join(queueDirectory, "mta/shard-0/log");
+    const { directory, log } = await serverWithSegments(MESSAGES, mainCf(1));
     const sink = await startCountingSink();
     try {
-      await fillSegments(queueDirectory, MESSAGES);
       expect(checkpointsIn(log).length).toBeGreaterThan(20);
       const wanted = new Set(Array.from({ length: MESSAGES }, (_, at) => String(at)));
       for (let round = 0; round < ROUNDS; round++) {

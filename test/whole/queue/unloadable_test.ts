@@ -2,8 +2,7 @@
 // again when the cause is gone.
 import { expect } from "bun:test";
 import { rmSync } from "node:fs";
-import { join } from "node:path";
-import { checkpointsIn, fillSegments, segmentsIn, setRecordVersion } from "../../kit/many_segments.ts";
+import { checkpointsIn, segmentsIn, serverWithSegments, setRecordVersion } from "../../kit/many_segments.ts";
 import { withPeers } from "../../kit/peers.ts";
 import { startServer } from "../../kit/server.ts";
 import { startCountingSink } from "../../kit/servers/counting_sink.ts";
@@ -24,13 +23,9 @@ const count = (text: string, part: string) => text.split(part).length - 1;
 test(
   "a worker that cannot load older messages says why and ends, again and again; when it can, all of them are delivered",
   async () => {
-    const first = await startServer({ mainCf: mainCf(1) });
-    await first.stop({ keep: true });
-    const { directory, queueDirectory } = first;
-    const log = join(queueDirectory, "mta/shard-0/log");
+    const { directory, log } = await serverWithSegments(MESSAGES, mainCf(1));
     const sink = await startCountingSink();
     try {
-      await fillSegments(queueDirectory, MESSAGES);
       const [segment] = segmentsIn(log);
       rmSync(checkpointsIn(log)[0]!);
       const version = setRecordVersion(segment!, 9);

@@ -39,9 +39,10 @@ const HURTS: readonly ((path: string, other: string) => void)[] = [
   ofNewerVersion,
 ];
 
-/** Whole, but of a version that this program does not know. */
+/** Whole, but of a version that this program does not know; one that was cut short before stays so. */
 function ofNewerVersion(path: string): void {
   const bytes = readFileSync(path);
+  if (bytes.length < 56) return;
   bytes[4]!++;
   bytes.writeUInt32LE(crc32(bytes.subarray(56), crc32(bytes.subarray(0, 52))), 52);
   writeFileSync(path, bytes);

@@ -1,4 +1,3 @@
-import type { Disk } from "../../platform/file/disk.ts";
 import type { GroupCommit } from "../log/group_commit.ts";
 import type { QueueFault } from "../store.ts";
 import { Acceptance } from "./acceptance.ts";
@@ -22,7 +21,6 @@ export interface HealthOptions {
 /** Whether a store can take mail: what it heard of its writes, what it sees when it looks, and what it tries when there is trouble. */
 export class Health {
   readonly #options: HealthOptions;
-  readonly #disk: Disk;
   readonly #space: FreeSpace;
   readonly #acceptance: Acceptance;
   #lookedAt = -Infinity;
@@ -33,7 +31,6 @@ export class Health {
   constructor(options: HealthOptions) {
     const { shard, world: { disk, settings, report } } = options;
     this.#options = options;
-    this.#disk = disk;
     this.#space = new FreeSpace({ disk, path: shard.paths.own, settings });
     this.#acceptance = new Acceptance(report);
   }
@@ -82,7 +79,7 @@ export class Health {
   async #tryAgain(): Promise<void> {
     await this.#options.commits.probe();
     if (this.#acceptance.get("content") === undefined) return;
-    await probeDisk(this.#disk, this.#options.shard.paths.spoolProbe);
+    await probeDisk(this.#options.world.disk, this.#options.shard.paths.spoolProbe);
     this.#acceptance.set("content", undefined);
   }
 
@@ -91,7 +88,7 @@ export class Health {
     this.#look();
     await this.#tryAgain();
     if (this.trouble !== undefined) throw this.trouble;
-    await probeDisk(this.#disk, this.#options.shard.paths.probe);
+    await probeDisk(this.#options.world.disk, this.#options.shard.paths.probe);
   }
 
   /** No check begins any more. */

@@ -17,6 +17,13 @@ export interface CountingSink {
   close(): Promise<void>;
 }
 
+/** What did not come exactly once to exactly one recipient, undamaged; only for messages that have one. */
+export function notOnce({ messages }: CountingSink): string[] {
+  const isOnce = ({ recipients, digests }: Counted) =>
+    digests.size === 1 && recipients.size === 1 && [...recipients.values()][0] === 1;
+  return [...messages].filter(([, counted]) => !isOnce(counted)).map(([id]) => id);
+}
+
 /** Digest of a body as the sink counts it: what follows the header section, with CR LF line ends. */
 export function digestOf(body: Uint8Array): string {
   return createHash("sha256").update(body).digest("hex");

@@ -40,12 +40,22 @@ function start(): Promise<Server> {
   });
 }
 
+/** What the server says of each address. Whoever is told to come again, as its worker is being exchanged, does so. */
 async function ask(...addresses: readonly string[]): Promise<string[]> {
+  for (;;) {
+    const replies = await askOnce(addresses);
+    if (!replies.some((reply) => reply.startsWith("421 4.3.2"))) return replies.slice(3);
+  }
+}
+
+async function askOnce(addresses: readonly string[]): Promise<string[]> {
   const client = await talk(server.port);
-  await client.say("EHLO client.example");
-  await client.say("MAIL FROM:<ann@relay.example>");
-  const replies: string[] = [];
-  for (const address of addresses) replies.push(await client.say(`RCPT TO:<${address}@relay.example>`));
+  const replies = [client.greeting];
+  const recipients = addresses.map((address) => `RCPT TO:<${address}@relay.example>`);
+  for (const command of ["EHLO client.example", "MAIL FROM:<ann@relay.example>", ...recipients]) {
+    if (replies.at(-1)!.startsWith("421")) break;
+    replies.push(await client.say(command));
+  }
   client.end();
   return replies;
 }
